@@ -1,0 +1,112 @@
+/*
+ * What the engine knows of a table, whatever database it lives in.
+ */
+#ifndef PYTHIA_SCHEMA_H
+#define PYTHIA_SCHEMA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Neutral kinds and the interchange text of their values (see rows.h):
+ *   BOOL 1/0; INT, UINT digits; DECIMAL plain digits or NaN/Infinity/-Infinity;
+ *   FLOAT, DOUBLE shortest text that reads back to the same value;
+ *   TEXT, CHAR (blank padded), ENUM, SET (comma list), JSON, XML, ARRAY
+ *   (PostgreSQL's array literal), OTHER: UTF-8;
+ *   BYTES \x and lower hex; DATE YYYY-MM-DD; TIME [-]HH:MM:SS[.ffffff] (hours
+ *   may exceed 24 where the type allows); TIMESTAMP YYYY-MM-DD HH:MM:SS[.ffffff],
+ *   a local time; TIMESTAMPTZ the same, in UTC, without a zone suffix;
+ *   UUID lower-case with hyphens; BIT a string of 0 and 1; YEAR digits;
+ *   INTERVAL PostgreSQL's text; GEOMETRY \x and hex of WKB.
+ */
+typedef enum pythia_kind
+{
+	PYTHIA_KIND_BOOL,
+	PYTHIA_KIND_INT,
+	PYTHIA_KIND_UINT,
+	PYTHIA_KIND_DECIMAL,
+	PYTHIA_KIND_FLOAT,
+	PYTHIA_KIND_DOUBLE,
+	PYTHIA_KIND_TEXT,
+	PYTHIA_KIND_CHAR,
+	PYTHIA_KIND_BYTES,
+	PYTHIA_KIND_DATE,
+	PYTHIA_KIND_TIME,
+	PYTHIA_KIND_TIMESTAMP,
+	PYTHIA_KIND_TIMESTAMPTZ,
+	PYTHIA_KIND_INTERVAL,
+	PYTHIA_KIND_UUID,
+	PYTHIA_KIND_BIT,
+	PYTHIA_KIND_ENUM,
+	PYTHIA_KIND_SET,
+	PYTHIA_KIND_JSON,
+	PYTHIA_KIND_ARRAY,
+	PYTHIA_KIND_YEAR,
+	PYTHIA_KIND_GEOMETRY,
+	PYTHIA_KIND_OTHER /* anything else, as its text */
+} pythia_kind;
+
+typedef struct pythia_type
+{
+	pythia_kind kind;
+	int size;       /* bytes of an integer or float; 0 elsewhere */
+	int precision;  /* digits of a decimal, -1 unlimited; fractional seconds 0..6 of a time */
+	int scale;      /* of a decimal */
+	int64_t length; /* characters, bytes or bits; -1 unlimited */
+	bool is_unsigned;
+	bool zone;    /* TIME with time zone */
+	char *native; /* the engine's own spelling of the type */
+	char *labels; /* ENUM and SET: labels as a comma list of quoted literals, or NULL */
+} pythia_type;
+
+typedef struct pythia_column
+{
+	char *name;
+	pythia_type type;
+	bool nullable;
+	bool generated;           /* computed from others: never copied */
+	bool identity;            /* identity, serial or auto_increment */
+	char *default_expression; /* the engine's own text, or NULL */
+	char *collation;          /* or NULL */
+	char *comment;            /* or NULL */
+} pythia_column;
+
+typedef struct pythia_index
+{
+	char *name;
+	bool unique;
+	int *columns; /* positions in the table's columns */
+	int ncolumns;
+} pythia_index;
+
+typedef enum pythia_relation_kind
+{
+	PYTHIA_RELATION_TABLE,
+	PYTHIA_RELATION_PARTITIONED,
+	PYTHIA_RELATION_VIEW,
+	PYTHIA_RELATION_FOREIGN
+} pythia_relation_kind;
+
+typedef struct pythia_table
+{
+	char *schema; /* never NULL: "public", the MySQL database, "main" */
+	char *name;
+	pythia_relation_kind relation;
+	pythia_column *columns;
+	int ncolumns;
+	int *key;              /* positions of the primary key's columns, in key order */
+	int nkey;              /* 0 where there is no key */
+	pythia_index *indexes; /* secondary ones; those over expressions are left out */
+	int nindexes;
+	int64_t estimated_rows; /* -1 unknown */
+	char *comment;
+} pythia_table;
+
+void pythia_table_free(pythia_table *table); /* frees what it holds and clears it */
+void pythia_type_copy(pythia_type *to, const pythia_type *from);
+void pythia_type_free(pythia_type *type);
+/* Position of a column, or -1. Exact match first, then case-insensitive if only one matches. */
+int pythia_table_column(const pythia_table *table, const char *name);
+const char *pythia_kind_name(pythia_kind kind); /* "int", "timestamptz", … */
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * SQL text for each engine: the only place that knows how one says things.
+ * A dialect builds text; it never talks to a database.
+ */
+#ifndef PYTHIA_DIALECT_H
+#define PYTHIA_DIALECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/schema.h"
+#include "core/url.h"
+#include "drivers/driver.h"
+
+/* What to do with a value that the other side cannot hold (TYPES.md). */
+typedef enum pythia_policy
+{
+	PYTHIA_POLICY_ERROR,
+	PYTHIA_POLICY_NULL,
+	PYTHIA_POLICY_CLAMP,
+	PYTHIA_POLICY_REPLACE,
+	PYTHIA_POLICY_QUARANTINE
+} pythia_policy;
+
+typedef struct pythia_policies
+{
+	pythia_policy zero_date;
+	pythia_policy infinity;
+	pythia_policy nan;
+	pythia_policy nul_byte;
+	pythia_policy bad_utf8;
+	pythia_policy out_of_range;
+} pythia_policies;
+
+typedef struct pythia_dialect
+{
+	pythia_engine engine;
+	const char *name; /* "postgresql", "mysql", "sqlite" */
+
+	void (*identifier)(pythia_buffer *out, const char *name);              /* quoted */
+	void (*literal)(pythia_buffer *out, const char *value, size_t length); /* quoted; any session setting */
+
+	/* Catalog queries for one table; db->version may matter.  Their result shapes are
+	 * fixed by pythia_describe, which reads them (dialect.c says the columns). */
+	void (*table_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
+	void (*columns_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
+	void (*keys_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
+	void (*tables_query)(const pythia_db *db, pythia_buffer *out, const char *schema); /* schema, table */
+	/* Reads the engine's spelling of a type; unknown ones become OTHER. */
+	void (*parse_type)(const char *native, pythia_type *type);
+	/* The spelling, in this engine, of a type that came from another one. */
+	bool (*type_ddl)(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
+					 pythia_error *error);
+
+	/* Expression over `column` (of this engine) whose text is the interchange text. `alias` may be NULL. */
+	void (*read_expression)(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column);
+	/* The bulk statement of a pythia_load: COPY, LOAD DATA or INSERT. `temporary`: the table has no schema. */
+	void (*load_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
+						   const char *const *columns, const pythia_type *const *types);
+	/* Expression that turns an interchange text literal into a value comparable with the column. */
+	void (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						  size_t length);
+
+	/* Canonical text of a column for checksums, agreed with the other side's type (TYPES.md);
+	 * NULL stays NULL.  And the whole row's digest sums, see validate.h. */
+	void (*canonical_expression)(const pythia_db *db, pythia_buffer *out, const char *alias,
+								 const pythia_column *column, const pythia_type *agreed);
+
+	/* A query of one row and one column: the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before
+	 * which no open transaction can still commit a stamp, without lookback; NULL where it
+	 * cannot be known.  Run it BEFORE the snapshot that reads the rows. */
+	void (*boundary_query)(const pythia_db *db, pythia_buffer *out);
+} pythia_dialect;
+
+const pythia_dialect *pythia_dialect_of(const pythia_db *db);
+const pythia_dialect *pythia_dialect_for(pythia_engine engine);
+
+/* Splits "table", "schema.table", "\"Odd.Name\"", `x`.`y`, [z] into parts.
+ * *schema is NULL where none was written; both are the caller's to free.  In PostgreSQL
+ * an unquoted name is folded to lower case first, then tried as written. */
+bool pythia_name_parse(const char *text, char **schema, char **table, pythia_error *error);
+/* "schema"."table" quoted for the dialect; schema may be NULL. */
+void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table);
+
+/* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
+ * 42P01, with a hint naming a close match; name as in pythia_name_parse. */
+bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error);
+/* Names ("schema"."table" as pythia_name_parse reads them) of the tables of a schema (NULL: the default one). */
+bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
+
+/* The kind and precision in which two columns are compared: the narrower of both. */
+void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The one interface to a database.  postgres.c, mysql.c and sqlite.c implement
+ * it over their client libraries, the PostgreSQL extension over SPI and COPY
+ * for the database it lives in.
+ *
+ * Rules: a pythia_db serves one thing at a time (an open stream or load keeps
+ * it busy); a call that returns false has filled the error; a db whose `broken`
+ * is set accepts only close.  All waiting goes through the host, so everything
+ * can be cancelled.  Sessions are pinned on opening: UTC, UTF-8, ISO dates,
+ * exact floats, and in MySQL strict mode with NO_AUTO_VALUE_ON_ZERO.
+ */
+#ifndef PYTHIA_DRIVER_H
+#define PYTHIA_DRIVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/host.h"
+#include "core/rows.h"
+#include "core/schema.h"
+#include "core/url.h"
+
+typedef struct pythia_db pythia_db;
+typedef struct pythia_stream pythia_stream;
+
+/* A small result, held in memory. values[row * ncolumns + column], NULL for SQL NULL. */
+typedef struct pythia_result
+{
+	int ncolumns;
+	int64_t nrows;
+	char **values;
+	size_t *lengths;
+} pythia_result;
+
+void pythia_result_free(pythia_result *result);                                      /* and clears it */
+const char *pythia_result_get(const pythia_result *result, int64_t row, int column); /* NULL for SQL NULL */
+
+/* A bulk load: where to, which columns, and the statement the dialect made for it
+ * (COPY … FROM STDIN, LOAD DATA LOCAL INFILE …, INSERT … VALUES (?, …)). */
+typedef struct pythia_load
+{
+	const char *schema; /* as in pythia_table, unquoted; NULL for a temporary table */
+	const char *table;
+	int ncolumns;
+	const char *const *columns;
+	const pythia_type *const *types; /* of the target's columns */
+	const char *sql;
+} pythia_load;
+
+typedef enum pythia_begin_mode
+{
+	PYTHIA_BEGIN_WRITE,    /* read committed where there is a choice */
+	PYTHIA_BEGIN_SNAPSHOT, /* read only, one snapshot for all statements */
+	PYTHIA_BEGIN_IMMEDIATE /* write, taking SQLite's write lock at once; else as WRITE */
+} pythia_begin_mode;
+
+typedef struct pythia_driver
+{
+	const char *name;
+	/* Runs statements that return no rows (several, separated by semicolons, where
+	 * the engine allows it); *affected (may be NULL) gets the row count of the last. */
+	bool (*exec)(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);
+	/* Sends a query and returns at once where the engine can; receive waits for its
+	 * result.  So two servers can work at the same time. */
+	bool (*send)(pythia_db *db, const char *sql, pythia_error *error);
+	bool (*receive)(pythia_db *db, pythia_result *result, pythia_error *error);
+	/* Rows in interchange format, in chunks of about 256 KiB. kinds (ncolumns of
+	 * them, or NULL for all text) tells how to encode: BYTES and GEOMETRY as hex. */
+	bool (*stream_open)(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds, pythia_stream **stream,
+						pythia_error *error);
+	/* count 0 is the end, reached without error: a broken read is never an end.
+	 * The chunk is valid until the next call on the stream. */
+	bool (*stream_next)(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);
+	void (*stream_close)(pythia_stream *stream); /* also midway; NULL-safe; leaves db usable or broken */
+	/* A load is begun, fed and ended, or abandoned.  What was given to load_put has
+	 * been copied or written when it returns.  load_end fails unless every row given
+	 * was stored unchanged (MySQL: exact count, zero warnings). */
+	bool (*load_begin)(pythia_db *db, const pythia_load *load, pythia_error *error);
+	bool (*load_put)(pythia_db *db, const pythia_rows *chunk, pythia_error *error);
+	bool (*load_end)(pythia_db *db, uint64_t *rows, pythia_error *error);
+	void (*load_abandon)(pythia_db *db); /* after an error; leaves db usable or broken */
+	bool (*begin)(pythia_db *db, pythia_begin_mode mode, pythia_error *error);
+	bool (*commit)(pythia_db *db, pythia_error *error);
+	bool (*rollback)(pythia_db *db, pythia_error *error);
+	/* Never fails, also in the middle of anything; frees db. */
+	void (*close)(pythia_db *db);
+} pythia_driver;
+
+/* The part of a db that everybody may read; a driver's own struct begins with it. */
+struct pythia_db
+{
+	const pythia_driver *driver;
+	const pythia_host *host;
+	pythia_engine engine;
+	bool is_mariadb; /* with PYTHIA_MYSQL */
+	bool local;      /* the host's own database: its transaction is the caller's */
+	bool broken;
+	bool encrypted;     /* TLS in use */
+	int version;        /* 150018, 101119, 34001: major * 10000 + minor * 100 + patch; PostgreSQL: server_version_num */
+	char *version_text; /* "PostgreSQL 15.18", "MariaDB 10.11.19", "SQLite 3.40.1" */
+	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */
+	char *display;        /* the URL without its secrets, for messages */
+	bool read_only;
+};
+
+typedef struct pythia_open_options
+{
+	bool read_only;
+	bool create;                  /* SQLite: make the file where it is missing */
+	const char *application_name; /* PostgreSQL; NULL: "pythia" */
+	bool require_password;        /* PostgreSQL: refuse to enter without our password (as dblink does), so a
+									 * non-superuser cannot borrow the server's own credentials */
+} pythia_open_options;
+
+/* Opens a database; *db is NULL on failure.  options may be NULL.  No message holds a secret. */
+bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options, pythia_db **db,
+					pythia_error *error);
+void pythia_db_close(pythia_db *db); /* NULL-safe */
+
+/* Shorthands over the driver's table. */
+bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);
+bool pythia_db_query(pythia_db *db, const char *sql, pythia_result *result, pythia_error *error);
+
+/* One a client library; each is the only file to include it. */
+bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
+						  pythia_db **db, pythia_error *error);
+bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
+					   pythia_db **db, pythia_error *error);
+bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
+						pythia_db **db, pythia_error *error);
+/* Wraps a sqlite3 * that somebody else owns (the SQLite extension's own database). */
+bool pythia_sqlite_wrap(void *sqlite3_handle, const pythia_host *host, pythia_db **db, pythia_error *error);
+
+#endif

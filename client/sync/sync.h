@@ -1,0 +1,125 @@
+/*
+ * Moving a table from one database to another, and telling whether they are equal.
+ * Hosts parse nothing: they hand over a tree of options and open databases.
+ */
+#ifndef PYTHIA_SYNC_H
+#define PYTHIA_SYNC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/node.h"
+#include "dialect/dialect.h"
+#include "drivers/driver.h"
+
+typedef enum pythia_sync_mode
+{
+	PYTHIA_SYNC_INCREMENTAL,
+	PYTHIA_SYNC_FULL
+} pythia_sync_mode;
+
+typedef enum pythia_conflict
+{
+	PYTHIA_CONFLICT_SOURCE_WINS,
+	PYTHIA_CONFLICT_TARGET_WINS,
+	PYTHIA_CONFLICT_NEWEST_WINS,
+	PYTHIA_CONFLICT_OLDEST_WINS,
+	PYTHIA_CONFLICT_ERROR,
+	PYTHIA_CONFLICT_SKIP,
+	PYTHIA_CONFLICT_FUNCTION
+} pythia_conflict;
+
+typedef enum pythia_deletes
+{
+	PYTHIA_DELETES_IGNORE,
+	PYTHIA_DELETES_HARD,
+	PYTHIA_DELETES_SOFT
+} pythia_deletes;
+
+/* One table's settings, defaults filled in; texts are borrowed from the tree. */
+typedef struct pythia_sync_config
+{
+	int64_t batch_size; /* rows a chunk asks for at least; chunks are bounded by bytes */
+	pythia_sync_mode mode;
+	pythia_conflict conflict;
+	const char *conflict_function;
+	const char *timestamp_column;
+	bool timestamp_given; /* named by the user: its absence is an error */
+	bool truncate_target;
+	bool create_target;
+	pythia_deletes deletes;
+	const char *soft_delete_column;
+	const pythia_node *columns;
+	const pythia_node *exclude_columns;
+	const char *where;
+	const pythia_node *table_map;
+	const pythia_node *column_map;
+	const pythia_node *key;
+	int64_t parallel;
+	int64_t max_bytes_per_second;
+	double lookback; /* seconds; negative: the engine's default */
+	bool dry_run;
+	bool quarantine; /* on_bad_row */
+	pythia_policies policies;
+} pythia_sync_config;
+
+/* Reads sync_config for one table (overrides under "tables" applied, then `overrides`,
+ * which may be NULL).  `table` NULL checks the whole tree only.  Unknown names and bad
+ * values fail with class USAGE and name the option. */
+bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrides, const char *table,
+							 pythia_sync_config *config, pythia_error *error);
+
+typedef struct pythia_sync_result
+{
+	const char *sync_mode; /* "full" or "incremental" */
+	int64_t rows_synced;   /* rows read from the source and applied or found equal */
+	int64_t rows_inserted;
+	int64_t rows_updated;
+	int64_t rows_deleted;
+	int64_t rows_skipped;
+	int64_t rows_quarantined;
+	int64_t source_count; /* rows read */
+	int64_t bytes;
+	double duration_seconds;
+	int64_t start_time; /* microseconds since 1970, UTC */
+	int64_t end_time;
+	char *watermark; /* where the next incremental run begins, or NULL */
+} pythia_sync_result;
+
+void pythia_sync_result_free(pythia_sync_result *result);
+
+/* What a run tells its host.  Both may be NULL. */
+typedef struct pythia_sync_callbacks
+{
+	void *context;
+	/* Called after each chunk; total is an estimate or -1. */
+	void (*progress)(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes);
+	/* A row that cannot be carried; row is its JSON.  False stops the run. */
+	bool (*quarantine)(void *context, const char *table, const char *row_json, const char *column, const char *reason,
+					   pythia_error *error);
+	/* Called when everything up to `checkpoint` (a JSON text the host stores and hands
+	 * back to resume) is committed on the target, or will be with the host's own commit. */
+	bool (*checkpoint)(void *context, const char *checkpoint, pythia_error *error);
+} pythia_sync_callbacks;
+
+typedef struct pythia_sync_job
+{
+	/* Opens a further connection to the source or target where parallel work wants one; may be NULL. */
+	bool (*connect)(void *context, bool target, pythia_db **db, pythia_error *error);
+	void *connect_context;
+	pythia_db *source;
+	pythia_db *target;
+	const char *table; /* the source's name of it */
+	const pythia_sync_config *config;
+	const char *watermark;  /* of the last run, or NULL */
+	const char *checkpoint; /* of an interrupted run, or NULL */
+	const pythia_sync_callbacks *callbacks;
+} pythia_sync_job;
+
+/* Synchronises one table.  On failure nothing half-done is left that a second run
+ * would not mend: a local target is the caller's transaction, a remote one is rolled
+ * back to its last committed chunk. */
+bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error);
+
+#endif

@@ -1,0 +1,102 @@
+#include "core/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/buffer.h"
+#include "core/memory.h"
+
+static char *format_text(const char *format, va_list args)
+{
+	pythia_buffer buffer = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_vprintf(&buffer, format, args);
+	return pythia_buffer_take(&buffer);
+}
+
+void pythia_error_reset(pythia_error *error)
+{
+	if (!error)
+		return;
+	pythia_free(error->message);
+	pythia_free(error->detail);
+	pythia_free(error->hint);
+	pythia_free(error->context);
+	memset(error, 0, sizeof(*error));
+}
+
+bool pythia_fail(pythia_error *error, pythia_error_class error_class, const char *sqlstate, const char *format, ...)
+{
+	va_list args;
+	char *message;
+
+	if (!error)
+		return false;
+	/* formatted first: an argument may be one of the error's own old texts */
+	va_start(args, format);
+	message = format_text(format, args);
+	va_end(args);
+	pythia_error_reset(error);
+	error->error_class = error_class;
+	snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", sqlstate && strlen(sqlstate) == 5 ? sqlstate : "XX000");
+	error->message = message;
+	return false;
+}
+
+static bool set_text(pythia_error *error, char **field, const char *format, va_list args)
+{
+	if (error)
+	{
+		char *text = format_text(format, args);
+
+		pythia_free(*field);
+		*field = text;
+	}
+	return false;
+}
+
+bool pythia_error_detail(pythia_error *error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_text(error, error ? &error->detail : NULL, format, args);
+	va_end(args);
+	return false;
+}
+
+bool pythia_error_hint(pythia_error *error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_text(error, error ? &error->hint : NULL, format, args);
+	va_end(args);
+	return false;
+}
+
+bool pythia_error_context(pythia_error *error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	set_text(error, error ? &error->context : NULL, format, args);
+	va_end(args);
+	return false;
+}
+
+bool pythia_error_move(pythia_error *to, pythia_error *from)
+{
+	if (to == from)
+		return false;
+	if (!to)
+	{
+		pythia_error_reset(from);
+		return false;
+	}
+	pythia_error_reset(to);
+	*to = *from;
+	memset(from, 0, sizeof(*from));
+	return false;
+}

@@ -1,0 +1,128 @@
+#include "core/host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "core/buffer.h"
+
+volatile int pythia_cancel_requested = 0;
+
+static bool default_cancelled(void *context)
+{
+	(void) context;
+	return pythia_cancel_requested != 0;
+}
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A signal between the test of the flag and poll would go unnoticed for the
+ * whole wait, so that no single poll lasts longer than this. */
+#define POLL_SLICE_MS 100
+
+static pythia_wait_result default_wait(void *context, int fd, int events, long timeout_ms)
+{
+	int64_t deadline = timeout_ms >= 0 ? monotonic_ms() + timeout_ms : 0;
+	struct pollfd poller = {fd, 0, 0};
+
+	(void) context;
+	if (events & PYTHIA_WAIT_READ)
+		poller.events |= POLLIN;
+	if (events & PYTHIA_WAIT_WRITE)
+		poller.events |= POLLOUT;
+	for (;;)
+	{
+		int64_t left = POLL_SLICE_MS;
+		int ready;
+
+		if (pythia_cancel_requested)
+			return PYTHIA_WAIT_CANCELLED;
+		if (timeout_ms >= 0)
+		{
+			left = deadline - monotonic_ms();
+			if (left < 0)
+				left = 0;
+			if (left > POLL_SLICE_MS)
+				left = POLL_SLICE_MS;
+		}
+		ready = poll(&poller, fd >= 0 ? 1 : 0, (int) left);
+		if (pythia_cancel_requested)
+			return PYTHIA_WAIT_CANCELLED;
+		if (ready > 0)
+			return PYTHIA_WAIT_READY; /* also for errors: the library's own call will tell */
+		if (ready < 0 && errno != EINTR)
+			return PYTHIA_WAIT_READY;
+		if (timeout_ms >= 0 && monotonic_ms() >= deadline)
+			return PYTHIA_WAIT_TIMEOUT;
+	}
+}
+
+static void default_log(void *context, pythia_log_level level, const char *message)
+{
+	(void) context;
+	if (level == PYTHIA_LOG_DEBUG)
+		return;
+	fprintf(stderr, "pythia: %s%s\n", level == PYTHIA_LOG_WARNING ? "warning: " : "", message);
+}
+
+static int64_t default_now(void *context)
+{
+	struct timespec now;
+
+	(void) context;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+const pythia_host *pythia_default_host(void)
+{
+	static const pythia_host host = {NULL, default_wait, default_cancelled, default_log, default_now};
+
+	return &host;
+}
+
+pythia_wait_result pythia_host_wait(const pythia_host *host, int fd, int events, long timeout_ms)
+{
+	if (!host || !host->wait)
+		return default_wait(NULL, fd, events, timeout_ms);
+	return host->wait(host->context, fd, events, timeout_ms);
+}
+
+bool pythia_host_cancelled(const pythia_host *host)
+{
+	if (!host || !host->cancelled)
+		return default_cancelled(NULL);
+	return host->cancelled(host->context);
+}
+
+void pythia_host_log(const pythia_host *host, pythia_log_level level, const char *format, ...)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	va_list args;
+
+	if (host && !host->log)
+		return;
+	va_start(args, format);
+	pythia_buffer_vprintf(&text, format, args);
+	va_end(args);
+	if (host)
+		host->log(host->context, level, pythia_buffer_text(&text));
+	else
+		default_log(NULL, level, pythia_buffer_text(&text));
+	pythia_buffer_free(&text);
+}
+
+int64_t pythia_host_now(const pythia_host *host)
+{
+	if (!host || !host->now)
+		return default_now(NULL);
+	return host->now(host->context);
+}

@@ -1,0 +1,340 @@
+#include "core/node.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/buffer.h"
+#include "core/memory.h"
+#include "core/suggest.h"
+
+pythia_node *pythia_node_new(pythia_node_type type, const char *name, const char *text)
+{
+	pythia_node *node = pythia_calloc(1, sizeof(*node));
+
+	node->type = type;
+	node->name = pythia_strdup(name);
+	node->text = pythia_strdup(text);
+	return node;
+}
+
+void pythia_node_add(pythia_node *parent, pythia_node *child)
+{
+	pythia_node **last = &parent->children;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = child;
+}
+
+void pythia_node_free(pythia_node *node)
+{
+	while (node)
+	{
+		pythia_node *next = node->next;
+
+		pythia_node_free(node->children);
+		pythia_free(node->name);
+		pythia_free(node->text);
+		pythia_free(node);
+		node = next;
+	}
+}
+
+const pythia_node *pythia_node_get(const pythia_node *object, const char *name)
+{
+	const pythia_node *found = NULL;
+
+	if (!object || object->type != PYTHIA_NODE_OBJECT)
+		return NULL;
+	/* of two with one name the later one counts, as in jsonb */
+	for (const pythia_node *child = object->children; child; child = child->next)
+		if (child->name && strcmp(child->name, name) == 0)
+			found = child;
+	return found;
+}
+
+/* The node of a name that is present and not null. */
+static const pythia_node *given(const pythia_node *object, const char *name)
+{
+	const pythia_node *node = pythia_node_get(object, name);
+
+	return node && node->type != PYTHIA_NODE_NULL ? node : NULL;
+}
+
+static bool bad_value(pythia_error *error, const char *name, const pythia_node *node, const char *takes)
+{
+	if (node->type == PYTHIA_NODE_ARRAY)
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"%s\": a list", name);
+	else if (node->type == PYTHIA_NODE_OBJECT)
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"%s\": an object", name);
+	else
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"%s\": \"%s\"", name,
+					node->text ? node->text : "");
+	return pythia_error_hint(error, "It takes %s.", takes);
+}
+
+bool pythia_node_text(const pythia_node *object, const char *name, const char **value, pythia_error *error)
+{
+	const pythia_node *node = given(object, name);
+
+	if (!node)
+		return true;
+	if (node->type != PYTHIA_NODE_STRING)
+		return bad_value(error, name, node, "a text");
+	*value = node->text;
+	return true;
+}
+
+bool pythia_node_bool(const pythia_node *object, const char *name, bool *value, pythia_error *error)
+{
+	static const char *const yes[] = {"true", "on", "yes", "1"};
+	static const char *const no[] = {"false", "off", "no", "0"};
+	const pythia_node *node = given(object, name);
+
+	if (!node)
+		return true;
+	if (node->text)
+	{
+		for (int i = 0; i < 4; i++)
+		{
+			if (strcasecmp(node->text, yes[i]) == 0)
+			{
+				*value = true;
+				return true;
+			}
+			if (strcasecmp(node->text, no[i]) == 0)
+			{
+				*value = false;
+				return true;
+			}
+		}
+	}
+	return bad_value(error, name, node, "true or false");
+}
+
+bool pythia_node_int(const pythia_node *object, const char *name, int64_t minimum, int64_t maximum, int64_t *value,
+					 pythia_error *error)
+{
+	const pythia_node *node = given(object, name);
+	pythia_buffer takes = PYTHIA_BUFFER_INIT;
+	char *end;
+	long long parsed;
+
+	if (!node)
+		return true;
+	if ((node->type == PYTHIA_NODE_NUMBER || node->type == PYTHIA_NODE_STRING) && node->text &&
+		(isdigit((unsigned char) node->text[0]) || node->text[0] == '-'))
+	{
+		errno = 0;
+		parsed = strtoll(node->text, &end, 10);
+		if (end != node->text && *end == '\0' && errno == 0 && parsed >= minimum && parsed <= maximum)
+		{
+			*value = parsed;
+			return true;
+		}
+	}
+	if (maximum == INT64_MAX)
+		pythia_buffer_printf(&takes, "a whole number of at least %lld", (long long) minimum);
+	else
+		pythia_buffer_printf(&takes, "a whole number from %lld to %lld", (long long) minimum, (long long) maximum);
+	bad_value(error, name, node, pythia_buffer_text(&takes));
+	pythia_buffer_free(&takes);
+	return false;
+}
+
+static const struct
+{
+	const char *name;
+	double seconds;
+} units[] = {
+	{"us", 1e-6},
+	{"microsecond", 1e-6},
+	{"microseconds", 1e-6},
+	{"ms", 1e-3},
+	{"millisecond", 1e-3},
+	{"milliseconds", 1e-3},
+	{"s", 1},
+	{"sec", 1},
+	{"secs", 1},
+	{"second", 1},
+	{"seconds", 1},
+	{"m", 60},
+	{"min", 60},
+	{"mins", 60},
+	{"minute", 60},
+	{"minutes", 60},
+	{"h", 3600},
+	{"hour", 3600},
+	{"hours", 3600},
+	{"d", 86400},
+	{"day", 86400},
+	{"days", 86400},
+	{"w", 604800},
+	{"week", 604800},
+	{"weeks", 604800},
+};
+
+/* A decimal number without sign or exponent, whatever the locale. */
+static bool read_number(const char **text, double *value)
+{
+	const char *p = *text;
+	double scale = 1;
+	bool digits = false;
+
+	*value = 0;
+	for (; isdigit((unsigned char) *p); p++, digits = true)
+		*value = *value * 10 + (*p - '0');
+	if (*p == '.')
+		for (p++; isdigit((unsigned char) *p); p++, digits = true)
+			*value += (*p - '0') * (scale /= 10);
+	*text = p;
+	return digits;
+}
+
+/* "HH:MM:SS[.fff]" or "HH:MM", as PostgreSQL writes intervals; the hours are read already. */
+static bool read_clock(const char **text, double hours, double *seconds)
+{
+	double part;
+
+	*seconds = hours * 3600;
+	(*text)++;
+	if (!read_number(text, &part) || part >= 60)
+		return false;
+	*seconds += part * 60;
+	if (**text != ':')
+		return true;
+	(*text)++;
+	if (!read_number(text, &part) || part >= 61)
+		return false;
+	*seconds += part;
+	return true;
+}
+
+static bool read_duration(const char *text, double *seconds)
+{
+	bool any = false;
+
+	*seconds = 0;
+	for (;;)
+	{
+		double number;
+		const char *unit;
+		size_t length;
+		bool known = false;
+
+		while (isspace((unsigned char) *text))
+			text++;
+		if (*text == '\0')
+			return any;
+		if (!read_number(&text, &number))
+			return false;
+		if (*text == ':')
+		{
+			if (!read_clock(&text, number, &number))
+				return false;
+			*seconds += number;
+			any = true;
+			continue;
+		}
+		while (isspace((unsigned char) *text))
+			text++;
+		unit = text;
+		while (isalpha((unsigned char) *text))
+			text++;
+		length = (size_t) (text - unit);
+		if (length == 0) /* bare seconds, and only alone */
+		{
+			*seconds = number;
+			return !any && *text == '\0';
+		}
+		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && !known; i++)
+			if (strlen(units[i].name) == length && strncasecmp(units[i].name, unit, length) == 0)
+			{
+				*seconds += number * units[i].seconds;
+				known = true;
+			}
+		if (!known)
+			return false;
+		any = true;
+	}
+}
+
+bool pythia_node_seconds(const pythia_node *object, const char *name, double *value, pythia_error *error)
+{
+	const pythia_node *node = given(object, name);
+	double seconds;
+
+	if (!node)
+		return true;
+	if ((node->type != PYTHIA_NODE_NUMBER && node->type != PYTHIA_NODE_STRING) || !node->text ||
+		!read_duration(node->text, &seconds))
+		return bad_value(error, name, node,
+						 "a number of seconds or a time such as \"500 ms\", \"2 s\", \"5 min\", \"1 h\" or \"1 day\"");
+	*value = seconds;
+	return true;
+}
+
+bool pythia_node_choice(const pythia_node *object, const char *name, const char *const *choices, int *value,
+						pythia_error *error)
+{
+	const pythia_node *node = given(object, name);
+	pythia_buffer takes = PYTHIA_BUFFER_INIT;
+
+	if (!node)
+		return true;
+	for (int i = 0; choices[i]; i++)
+		if (node->type == PYTHIA_NODE_STRING && strcmp(node->text, choices[i]) == 0)
+		{
+			*value = i;
+			return true;
+		}
+	for (int i = 0; choices[i]; i++)
+		pythia_buffer_printf(&takes, "%s\"%s\"", i == 0 ? "" : choices[i + 1] ? ", " : " or ", choices[i]);
+	bad_value(error, name, node, pythia_buffer_text(&takes));
+	pythia_buffer_free(&takes);
+	return false;
+}
+
+bool pythia_node_only(const pythia_node *object, const char *const *known, const char *what, pythia_error *error)
+{
+	int nknown = 0;
+	const char *close;
+
+	if (!object || object->type == PYTHIA_NODE_NULL)
+		return true;
+	if (object->type != PYTHIA_NODE_OBJECT)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s must be a JSON object", what);
+		return pythia_error_hint(error, "Write it as '{\"name\": value, ...}'.");
+	}
+	while (known[nknown])
+		nknown++;
+	for (const pythia_node *child = object->children; child; child = child->next)
+	{
+		bool found = false;
+
+		for (int i = 0; i < nknown && !found; i++)
+			found = child->name && strcmp(child->name, known[i]) == 0;
+		if (found)
+			continue;
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown option \"%s\" in %s", child->name ? child->name : "",
+					what);
+		close = pythia_suggest(child->name ? child->name : "", known, nknown);
+		if (close)
+			return pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+		else
+		{
+			pythia_buffer list = PYTHIA_BUFFER_INIT;
+
+			for (int i = 0; i < nknown; i++)
+				pythia_buffer_printf(&list, "%s%s", i ? ", " : "", known[i]);
+			pythia_error_hint(error, "Known options are: %s.", pythia_buffer_text(&list));
+			pythia_buffer_free(&list);
+			return false;
+		}
+	}
+	return true;
+}

@@ -46,11 +46,11 @@ LIB_SOURCES = $(wildcard client/core/*.c client/dialect/*.c client/drivers/*.c c
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(CLIENT_BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c))
 # Inside SQLite the library's own functions are reached through sqlite3ext.h.
-SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) client/drivers/sqlite.c
+SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c client/drivers/sqlite.c)
 SQLITE_EXT_OBJECTS = $(SQLITE_EXT_SOURCES:%.c=$(CLIENT_BUILD)/loadable/%.o)
 
 all: client sqlite-extension
-client: $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/libpythia.so $(CLIENT_BUILD)/pythia
+client: $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/libpythia.so $(if $(CLI_OBJECTS),$(CLIENT_BUILD)/pythia)
 sqlite-extension: $(CLIENT_BUILD)/sqlite/pythia_db.so
 
 $(CLIENT_BUILD)/%.o: %.c

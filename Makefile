@@ -1,86 +1,195 @@
-# pythia_db: the PostgreSQL extension (PGXS), libpythia, the SQLite extension
-# and the command `pythia`.  `make help` lists the targets.
+# pythia_db: the PostgreSQL extension, libpythia, the SQLite extension and the
+# command `pythia`.  `make help` lists the targets.
 
-EXTENSION = pythia_db
-VERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pythia_db.control)
-
-# --- the PostgreSQL extension -----------------------------------------------
-MODULE_big = pythia_db
-OBJS = $(patsubst %.c,%.o,$(wildcard extension/postgres/*.c))
-DATA_built = build/$(EXTENSION)--$(VERSION).sql
-DATA = $(wildcard extension/sql/$(EXTENSION)--*--*.sql)
-PG_CPPFLAGS = -Iclient/include -Iclient -Iextension/postgres -DPYTHIA_VERSION='"$(VERSION)"'
-PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
-	-Wno-missing-field-initializers -Wno-declaration-after-statement \
-	-fvisibility=hidden $(WERROR)
-SHLIB_LINK = build/libpythia.a $(CLIENT_LIBS)
-EXTRA_CLEAN = build
-
-# bitcode would need a clang that matches the server's
-override with_llvm = no
+VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pythia_db.control)
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+libdir ?= $(prefix)/lib
+includedir ?= $(prefix)/include
+datadir ?= $(prefix)/share
+mandir ?= $(datadir)/man
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
-include $(PGXS)
-
-# --- client libraries -------------------------------------------------------
 PKG_CONFIG ?= pkg-config
 MYSQL_CONFIG ?= $(firstword $(shell command -v mariadb_config mysql_config 2>/dev/null))
+INSTALL ?= install
+CLIENT_BUILD ?= build
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+# Targets that can do without the client libraries' headers (they may have to
+# be installed first).
+NO_LIBRARIES := help setup clean check demo bench lint format
+ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
 CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(MYSQL_CONFIG) --include) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
 CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq $(shell $(MYSQL_CONFIG) --libs) \
 	$(shell $(PKG_CONFIG) --libs sqlite3) -lm
+export CLIENT_LIBS
+endif
 
-# --- libpythia --------------------------------------------------------------
-prefix ?= /usr/local
+# --- flags ------------------------------------------------------------------
 WERROR ?= -Werror
 OPTIMIZE ?= -O2 -g
 SANITIZE ?=
-CLIENT_BUILD ?= build
+export WERROR
 CLIENT_STD = -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers -Wstrict-prototypes \
 	-Wmissing-prototypes -Wshadow $(WERROR) $(OPTIMIZE) $(SANITIZE) -fPIC -fvisibility=hidden \
 	-Iclient/include -Iclient -DPYTHIA_VERSION='"$(VERSION)"'
 
+# --- what there is to build -------------------------------------------------
 LIB_SOURCES = $(wildcard client/core/*.c client/dialect/*.c client/drivers/*.c client/capture/*.c \
 	client/sync/*.c client/api/*.c)
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(CLIENT_BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c))
 # Inside SQLite the library's own functions are reached through sqlite3ext.h.
-SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c client/drivers/sqlite.c)
+SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) $(wildcard client/drivers/sqlite*.c)
 SQLITE_EXT_OBJECTS = $(SQLITE_EXT_SOURCES:%.c=$(CLIENT_BUILD)/loadable/%.o)
+SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite%.o,$(LIB_OBJECTS))
+UNIT_TESTS = $(patsubst %.c,$(CLIENT_BUILD)/%,$(wildcard test/unit/*.c))
+SONAME = libpythia.so.0
 
-all: client sqlite-extension
-client: $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/libpythia.so $(if $(CLI_OBJECTS),$(CLIENT_BUILD)/pythia)
-sqlite-extension: $(CLIENT_BUILD)/sqlite/pythia_db.so
+## all: the extension, libpythia, the SQLite extension and the command (default)
+all: client sqlite-extension postgres-extension
+client: $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/libpythia.so $(CLIENT_BUILD)/libpythia.pc \
+	$(if $(CLI_OBJECTS),$(CLIENT_BUILD)/pythia)
+sqlite-extension: $(if $(SQLITE_EXT_SOURCES),$(CLIENT_BUILD)/sqlite/pythia_db.so)
+postgres-extension: $(if $(wildcard extension/postgres/*.c),pgxs-all)
 
-$(CLIENT_BUILD)/%.o: %.c
+# Rebuild everything when a flag or the version changes.
+$(CLIENT_BUILD)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) $(PG_CONFIG)' | cmp -s - $@ || \
+		echo '$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) $(PG_CONFIG)' > $@
+
+$(CLIENT_BUILD)/%.o: %.c $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(CLIENT_BUILD)/loadable/%.o: %.c
+$(CLIENT_BUILD)/loadable/%.o: %.c $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -DPYTHIA_SQLITE_LOADABLE -Iextension/sqlite -MMD -MP -c -o $@ $<
 
 $(CLIENT_BUILD)/libpythia.a: $(LIB_OBJECTS)
-	@rm -f $@
+	@mkdir -p $(@D) && rm -f $@
 	$(AR) rcs $@ $^
 
 $(CLIENT_BUILD)/libpythia.so: $(LIB_OBJECTS)
-	$(CC) $(SANITIZE) -shared -Wl,-soname,libpythia.so.0 -o $@ $^ $(CLIENT_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(CLIENT_LIBS)
+
+$(CLIENT_BUILD)/libpythia.pc: client/libpythia.pc.in Makefile pythia_db.control
+	@mkdir -p $(@D)
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
+		-e 's|@version@|$(VERSION)|' -e 's|@libs_private@|$(CLIENT_LIBS)|' $< > $@
 
 $(CLIENT_BUILD)/pythia: $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a
-	$(CC) $(SANITIZE) -o $@ $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS)
-
-$(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite.o,$(LIB_OBJECTS))
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS)
 
--include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SQLITE_EXT_OBJECTS:.o=.d)
-
-# PGXS rebuilds a server object only when its source changes: tell it of headers.
-$(OBJS): $(wildcard extension/postgres/*.h client/*/*.h)
-$(shlib): build/libpythia.a
-
-build/$(EXTENSION)--$(VERSION).sql: $(sort $(wildcard extension/sql/[0-9]*.sql)) pythia_db.control
+$(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(SQLITE_LIB_OBJECTS)
 	@mkdir -p $(@D)
-	cat $(filter %.sql,$^) > $@
+	$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
+
+-include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SQLITE_EXT_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+
+pgxs-%: build/libpythia.a build/flags
+	@$(MAKE) --no-print-directory -f pgxs.mk PG_CONFIG='$(PG_CONFIG)' $*
+
+# --- tests ------------------------------------------------------------------
+## unit-tests: build the cmocka tests under build/test/unit
+unit-tests: $(UNIT_TESTS)
+
+$(CLIENT_BUILD)/test/unit/%: test/unit/%.c $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CLIENT_STD) -Wno-unused-parameter -Itest/unit $(CLIENT_CFLAGS) -MMD -MP -o $@ $< \
+		$(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS) -lcmocka
+
+# A private copy of the PostgreSQL installation with ours in it: PostgreSQL
+# finds its files relative to its binary, so no system directory is touched.
+TMP_INSTALL := $(CURDIR)/build/tmp_install
+
+## tmp-install: a private copy of the PostgreSQL installation with everything of ours installed in it
+tmp-install: all build/tmp_install/.copied
+	@$(MAKE) --no-print-directory -s install DESTDIR='$(TMP_INSTALL)'
+
+build/tmp_install/.copied: $(shell $(PG_CONFIG) --bindir 2>/dev/null)/postgres
+	@test/lib/copy-postgres '$(PG_CONFIG)' '$(TMP_INSTALL)'
+	@touch $@
+
+## check: build with warnings as errors, run every test; `make check TESTS='sql/a.sql test/tap/b.pl'` runs some
+check: setup-check
+	@$(MAKE) --no-print-directory WERROR=-Werror check-built
+check-built: tmp-install unit-tests
+	@test/run $(TESTS)
+
+## demo: a small web shop captured, synchronised and validated, on throwaway servers
+demo: setup-demo
+	@$(MAKE) --no-print-directory -s tmp-install
+	@test/demo/run
+
+## bench: side-by-side measurements; BENCH=name for one, ROWS=n to scale
+bench: setup-bench
+	@$(MAKE) --no-print-directory -s tmp-install
+	@test/bench/run $(BENCH)
+
+## setup: install what building, testing and the demo need, or say what is missing
+setup: setup-check
+setup-%:
+	@.ci/setup $*
+
+# --- style ------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h' 2>/dev/null || find client extension test -name '*.[ch]')
+
+## format: rewrite the C sources by .clang-format
+format:
+	clang-format -i $(C_FILES)
+## lint: formatting, static analysis, shell scripts
+lint: setup-lint
+	@test/lint/run
+
+# --- install ----------------------------------------------------------------
+## install: into the server that pg_config tells and $(prefix); honours PG_CONFIG, DESTDIR, prefix
+install: all pgxs-install-if-any install-client
+pgxs-install-if-any: $(if $(wildcard extension/postgres/*.c),pgxs-install)
+
+install-client: client sqlite-extension
+	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(libdir)/sqlite' \
+		'$(DESTDIR)$(includedir)' '$(DESTDIR)$(mandir)/man1' \
+		'$(DESTDIR)$(datadir)/bash-completion/completions' '$(DESTDIR)$(datadir)/zsh/site-functions'
+	$(INSTALL) -m 644 $(CLIENT_BUILD)/libpythia.a '$(DESTDIR)$(libdir)/libpythia.a'
+	$(INSTALL) -m 755 $(CLIENT_BUILD)/libpythia.so '$(DESTDIR)$(libdir)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(libdir)/libpythia.so'
+	$(INSTALL) -m 644 $(CLIENT_BUILD)/libpythia.pc '$(DESTDIR)$(libdir)/pkgconfig/libpythia.pc'
+	$(call install_if_any,-m 644,client/include/pythia.h,$(includedir)/pythia.h)
+	$(call install_if_any,-m 755,$(CLIENT_BUILD)/pythia,$(bindir)/pythia)
+	$(call install_if_any,-m 755,$(CLIENT_BUILD)/sqlite/pythia_db.so,$(libdir)/sqlite/pythia_db.so)
+	$(call install_if_any,-m 644,doc/man/pythia.1,$(mandir)/man1/pythia.1)
+	$(call install_if_any,-m 644,client/cli/completions/pythia.bash,$(datadir)/bash-completion/completions/pythia)
+	$(call install_if_any,-m 644,client/cli/completions/_pythia,$(datadir)/zsh/site-functions/_pythia)
+
+define install_if_any
+$(if $(wildcard $2),$(INSTALL) $1 $2 '$(DESTDIR)$3')
+
+endef
+
+## uninstall: take away what install put there
+uninstall: pgxs-uninstall
+	rm -f '$(DESTDIR)$(libdir)/libpythia.a' '$(DESTDIR)$(libdir)/$(SONAME)' '$(DESTDIR)$(libdir)/libpythia.so' \
+		'$(DESTDIR)$(libdir)/pkgconfig/libpythia.pc' '$(DESTDIR)$(includedir)/pythia.h' \
+		'$(DESTDIR)$(bindir)/pythia' '$(DESTDIR)$(libdir)/sqlite/pythia_db.so' \
+		'$(DESTDIR)$(mandir)/man1/pythia.1' '$(DESTDIR)$(datadir)/bash-completion/completions/pythia' \
+		'$(DESTDIR)$(datadir)/zsh/site-functions/_pythia'
+
+## clean: remove what was built
+clean:
+	rm -rf build pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*.o extension/postgres/*.bc
+
+## help: this list
+help:
+	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
+		printf '  %-12s %s\n' "$$t" "$$d"; done
+
+.PHONY: all client sqlite-extension postgres-extension unit-tests tmp-install check check-built demo bench setup \
+	format lint install install-client pgxs-install-if-any uninstall clean help force

@@ -1,0 +1,30 @@
+# The PostgreSQL extension alone, by PGXS; the Makefile beside this one calls it.
+EXTENSION = pythia_db
+# (Makefile.global calls the server's version VERSION.)
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pythia_db.control)
+
+MODULE_big = pythia_db
+OBJS = $(patsubst %.c,%.o,$(wildcard extension/postgres/*.c))
+DATA_built = build/$(EXTENSION)--$(EXTVERSION).sql
+DATA = $(wildcard extension/sql/$(EXTENSION)--*--*.sql)
+PG_CPPFLAGS = -Iclient/include -Iclient -Iextension/postgres -DPYTHIA_VERSION='"$(EXTVERSION)"'
+PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers -Wno-declaration-after-statement \
+	-fvisibility=hidden $(WERROR)
+SHLIB_LINK = build/libpythia.a $(CLIENT_LIBS)
+
+# Bitcode would need a clang that matches the server's.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# PGXS rebuilds an object only when its own source changes: tell it of headers
+# and of the flags.
+$(OBJS): $(wildcard extension/postgres/*.h client/*/*.h) build/flags
+$(shlib): build/libpythia.a
+
+build/$(EXTENSION)--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/[0-9]*.sql)) pythia_db.control
+	@mkdir -p $(@D)
+	cat $(filter %.sql,$^) > $@

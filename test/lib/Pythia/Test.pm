@@ -1,0 +1,197 @@
+# What a TAP test in Perl starts with:
+#
+#   use Pythia::Test;
+#   my $pg = pg_node('main', shared_preload_libraries => 'pythia_db', ...);   # PostgreSQL::Test::Cluster
+#   my $my = Pythia::MariaDB->new('main', '--option', ...);                   # start stop restart kill9 sql url
+#   is(wait_for($pg, 'SELECT count(*) = 3 FROM t'), ...)                      # polls; a failed test, never a hang
+#
+# Both stop at the end of the script, however it ends.
+package Pythia::Test;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Test::More;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(pg_node pg_url wait_for shared_mysql);
+
+# An initialised, started node with pythia_db preloaded and created in database
+# postgres.  Options are lines of postgresql.conf; extension => 0 leaves out
+# CREATE EXTENSION, start => 0 leaves it stopped.
+sub pg_node
+{
+	my ($name, %conf) = @_;
+	my $extension = delete $conf{extension} // 1;
+	my $start = delete $conf{start} // 1;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	%conf = (
+		shared_preload_libraries => 'pythia_db',
+		max_prepared_transactions => 10,
+		timezone => 'UTC',
+		listen_addresses => '127.0.0.1',
+		%conf);
+	$node->append_conf('postgresql.conf', join('', map { "$_ = '$conf{$_}'\n" } sort keys %conf));
+	# Remote connections of the tests come by TCP.
+	$node->append_conf('pg_hba.conf', "host all all 127.0.0.1/32 trust\n");
+	$node->start if $start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pythia_db') if $start && $extension;
+	return $node;
+}
+
+# The address of a database of a node, as pythia writes it.
+sub pg_url
+{
+	my ($node, $database) = @_;
+	$database //= 'postgres';
+	return sprintf('postgresql://%s@127.0.0.1:%d/%s', scalar(getpwuid($<)), $node->port, $database);
+}
+
+# Waits until the query says t (or $expected): true where it did within
+# PG_TEST_TIMEOUT_DEFAULT seconds (else the test says what it said at last).
+sub wait_for
+{
+	my ($node, $query, $expected, $database) = @_;
+	$expected //= 't';
+	$database //= 'postgres';
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+	my $until = time + $timeout;
+	my ($out, $err);
+	while (time < $until)
+	{
+		(undef, $out, $err) = $node->psql($database, $query);
+		return 1 if defined $out && $out eq $expected;
+		select(undef, undef, undef, 0.05);
+	}
+	diag("waited $timeout s in vain for: $query\nat last: " . ($out // '') . ($err // ''));
+	return 0;
+}
+
+# The MariaDB that the test runner started for everybody, with a database of
+# this test's own; a test that stops its server starts its own instead.
+sub shared_mysql
+{
+	my ($database) = @_;
+	die "run this by test/run or test/with-servers\n" unless $ENV{MYSQL_PORT};
+	my $self = bless {
+		socket => $ENV{MYSQL_SOCKET}, port => $ENV{MYSQL_PORT}, user => $ENV{MYSQL_USER},
+		password => $ENV{MYSQL_PASSWORD}, database => $database, shared => 1 }, 'Pythia::MariaDB';
+	$self->sql("DROP DATABASE IF EXISTS `$database`; CREATE DATABASE `$database`", 'mysql');
+	return $self;
+}
+
+package Pythia::MariaDB;
+
+use strict;
+use warnings;
+use IO::Socket::INET;
+use POSIX ();
+
+my @running;
+
+# Starts a MariaDB with a data directory of its own; the arguments after the
+# name are given to mariadbd.
+sub new
+{
+	my ($class, $name, @arguments) = @_;
+	my $directory = "$PostgreSQL::Test::Utils::tmp_check/mariadb_$name";
+	my $self = bless {
+		directory => $directory, user => 'pythia', password => 'secret', database => 'pythia',
+		# a socket's path is short
+		socket => PostgreSQL::Test::Utils::tempdir_short() . '/s', arguments => \@arguments,
+		port => PostgreSQL::Test::Cluster::get_free_port() }, $class;
+	$ENV{PATH} .= ':/usr/sbin';
+	PostgreSQL::Test::Utils::system_or_bail('mariadb-install-db', '--no-defaults', "--datadir=$directory",
+		'--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--skip-log-bin');
+	push @running, $self;
+	$self->start;
+	$self->root_sql("CREATE USER 'pythia'\@'%' IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO 'pythia'\@'%'; "
+		  . 'CREATE DATABASE pythia');
+	return $self;
+}
+
+sub start
+{
+	my ($self) = @_;
+	my $log = "$self->{directory}.log";
+	my $pid = fork // die "fork: $!";
+	if (!$pid)
+	{
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>>', $log;
+		open STDERR, '>&', \*STDOUT;
+		exec('setpriv', '--pdeathsig', 'TERM', '--', 'mariadbd', '--no-defaults', "--datadir=$self->{directory}",
+			"--socket=$self->{socket}", "--port=$self->{port}", '--bind-address=127.0.0.1', '--skip-log-bin',
+			'--local-infile=1', '--skip-name-resolve', '--character-set-server=utf8mb4',
+			'--innodb-flush-log-at-trx-commit=2', @{ $self->{arguments} })
+		  or POSIX::_exit(127);
+	}
+	$self->{pid} = $pid;
+	for (1 .. 600)
+	{
+		return if system("mariadb-admin --no-defaults --socket='$self->{socket}' --user=root ping >>'$log' 2>&1") == 0;
+		select(undef, undef, undef, 0.1);
+		last if waitpid($pid, POSIX::WNOHANG()) == $pid;
+	}
+	die "mariadbd did not start:\n" . PostgreSQL::Test::Utils::slurp_file($log);
+}
+
+sub end_by
+{
+	my ($self, $signal) = @_;
+	return unless $self->{pid};
+	kill $signal, $self->{pid};
+	# keep the script's own exit status
+	local $?;
+	waitpid($self->{pid}, 0);
+	delete $self->{pid};
+	return;
+}
+
+sub stop    { return $_[0]->end_by('TERM'); }
+sub kill9   { return $_[0]->end_by('KILL'); }
+sub restart { my ($self) = @_; $self->stop; return $self->start; }
+
+# Freezes the server, as a network that hangs would; thaw lets it go on.
+sub freeze { kill 'STOP', $_[0]->{pid}; return; }
+sub thaw   { kill 'CONT', $_[0]->{pid}; return; }
+
+sub url
+{
+	my ($self, $database) = @_;
+	return sprintf('mariadb://%s:%s@127.0.0.1:%d/%s', $self->{user}, $self->{password}, $self->{port},
+		$database // $self->{database});
+}
+
+# Runs SQL and returns what it prints: tabs between columns, no headings.
+sub sql
+{
+	my ($self, $sql, $database) = @_;
+	return $self->client($sql, "--user=$self->{user}", "--password=$self->{password}", $database // $self->{database});
+}
+
+sub root_sql
+{
+	my ($self, $sql) = @_;
+	return $self->client($sql, '--user=root');
+}
+
+sub client
+{
+	my ($self, $sql, @arguments) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ 'mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
+			'--default-character-set=utf8mb4', @arguments ], '<', \$sql, '>', \$out, '2>', \$err)
+	  or die "MariaDB: $err\n$sql\n";
+	chomp $out;
+	return $out;
+}
+
+END
+{
+	$_->stop for @running;
+}
+
+1;

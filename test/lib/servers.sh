@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Throwaway servers for tests, the demo and the benchmarks; to be sourced by bash.
 #
 #   servers_init               a scratch directory, $PYTHIA_SCRATCH, removed at exit

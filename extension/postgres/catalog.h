@@ -1,0 +1,31 @@
+/*
+ * Access to the extension's own tables (schema pythia), which no other role may
+ * touch: for the length of a statement the process acts as the extension's owner.
+ */
+#ifndef PYTHIA_CATALOG_H
+#define PYTHIA_CATALOG_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+typedef struct pythia_identity
+{
+	Oid role;
+	int context;
+} pythia_identity;
+
+/* Between the two only text of ours runs, with every name qualified. An error
+ * puts the identity back by itself, with the (sub)transaction. */
+extern void pythia_catalog_enter(pythia_identity *before);
+extern void pythia_catalog_leave(const pythia_identity *before);
+
+/*
+ * Runs one statement on the catalogue as the extension's owner; SPI must be
+ * connected.  `values` and `nulls` ('n' or ' ') as in SPI_execute_with_args.
+ * The plan is kept for the session under the address of `sql`, so that must be
+ * a constant. Returns SPI's code, result in SPI_tuptable and SPI_processed.
+ */
+extern int pythia_catalog_execute(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls);
+
+#endif

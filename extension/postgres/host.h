@@ -1,0 +1,20 @@
+/* The engine's host inside a PostgreSQL process: it waits on the latch. */
+#ifndef PYTHIA_PG_HOST_H
+#define PYTHIA_PG_HOST_H
+
+#include "postgres.h"
+
+#include "core/host.h"
+
+/* Waits never jump: a cancel, a shutdown or a timeout comes back as
+ * PYTHIA_WAIT_CANCELLED and is raised by pythia_raise when the engine has unwound. */
+extern const pythia_host *pythia_backend_host(void);
+
+/* True where somebody asked this process to cancel its statement or to end. */
+extern bool pythia_stop_wanted(void);
+
+/* A wait of the engine consumes whatever set the latch; a worker's main loop
+ * asks here (and clears it) before it sleeps. */
+extern bool pythia_latch_was_set(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* Every difference between PostgreSQL versions lives here. Supported: 14 and later. */
+#ifndef PYTHIA_PG_COMPAT_H
+#define PYTHIA_PG_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 140000
+#error "pythia_db needs PostgreSQL 14 or later"
+#endif
+
+/* Everything else is hidden; before 16 the server leaves this empty. */
+#if PG_VERSION_NUM < 160000 && defined(__GNUC__) && !defined(WIN32)
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+/* A function that SQL calls: declared so that it can be seen, then registered. */
+#define PYTHIA_FUNCTION(name)                                                                                          \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                                                   \
+	PG_FUNCTION_INFO_V1(name)
+
+/* 15 reserves a prefix, 14 only warns of unknown names */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* 16 moved ACL checks of all kinds of objects into one function */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_database.h"
+#include "catalog/pg_foreign_server.h"
+#include "utils/acl.h"
+#define pythia_server_usage(server, role)     object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
+#define pythia_server_owned(server, role)     object_ownercheck(ForeignServerRelationId, server, role)
+#define pythia_database_owned(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define pythia_server_usage(server, role)     pg_foreign_server_aclcheck(server, role, ACL_USAGE)
+#define pythia_server_owned(server, role)     pg_foreign_server_ownercheck(server, role)
+#define pythia_database_owned(database, role) pg_database_ownercheck(database, role)
+#endif
+
+/* 17 lets an extension name its wait events */
+#if PG_VERSION_NUM >= 170000
+#define pythia_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define pythia_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/* 17 lets a worker run as a role that may not log in */
+#ifndef BGWORKER_BYPASS_ROLELOGINCHECK
+#define BGWORKER_BYPASS_ROLELOGINCHECK 0
+#endif
+
+#endif

@@ -1,0 +1,63 @@
+/* The library's life in a server process: settings, hooks, version. */
+#include "pythia_db.h"
+
+#include <limits.h>
+
+#include "core/memory.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "utils/builtins.h"
+
+PG_MODULE_MAGIC;
+
+char *pythia_guc_databases = NULL;
+int pythia_guc_max_workers = 8;
+int pythia_guc_poll_interval = 5000;
+int pythia_guc_restart_delay = 5;
+int pythia_guc_retention = 7 * 24 * 60;
+bool pythia_guc_log_changes = false;
+bool pythia_preloaded = false;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+/* Small allocations outside palloc failed: unwinding would need more of them. */
+static void out_of_memory(void)
+{
+	ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+static void define_settings(void)
+{
+	DefineCustomStringVariable("pythia_db.databases", "Databases whose workers the launcher runs.",
+							   "A comma list of names, or * for every database that has the extension.",
+							   &pythia_guc_databases, "*", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+	/* it sizes shared memory, where there is any */
+	DefineCustomIntVariable("pythia_db.max_workers", "Background workers that run at once in the whole server.",
+							"Each takes one of max_worker_processes.", &pythia_guc_max_workers, 8, 1, 1024,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL,
+							NULL);
+	DefineCustomIntVariable("pythia_db.poll_interval", "Time between two polls of a new CDC worker.", NULL,
+							&pythia_guc_poll_interval, 5000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("pythia_db.restart_delay", "Time before a failed worker tries again, at first.",
+							"Further failures double it, up to five minutes.", &pythia_guc_restart_delay, 5, 1, 300,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomIntVariable("pythia_db.retention", "Time that consumed changes stay in the journal.", NULL,
+							&pythia_guc_retention, 7 * 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pythia_db.log_changes", "Writes a line to the server log for each batch of changes.",
+							 NULL, &pythia_guc_log_changes, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("pythia_db");
+}
+
+void _PG_init(void)
+{
+	pythia_preloaded = process_shared_preload_libraries_in_progress;
+	pythia_set_oom_handler(out_of_memory);
+	define_settings();
+}
+
+PYTHIA_FUNCTION(pythia_version);
+
+Datum pythia_version(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(PYTHIA_VERSION));
+}

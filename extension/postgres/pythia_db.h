@@ -1,0 +1,18 @@
+/* What the parts of the server extension share: settings and the library's life. */
+#ifndef PYTHIA_DB_H
+#define PYTHIA_DB_H
+
+#include "postgres.h"
+
+/* postgresql.conf */
+extern char *pythia_guc_databases;   /* comma list, or * for all */
+extern int pythia_guc_max_workers;   /* background workers at once, in the whole server */
+extern int pythia_guc_poll_interval; /* milliseconds; default of new CDC workers */
+extern int pythia_guc_restart_delay; /* seconds before a failed job is tried again, at first */
+extern int pythia_guc_retention;     /* minutes that consumed changes are kept */
+extern bool pythia_guc_log_changes;
+
+/* True where the library came in by shared_preload_libraries: there is a launcher and shared memory. */
+extern bool pythia_preloaded;
+
+#endif

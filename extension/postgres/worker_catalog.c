@@ -1,0 +1,163 @@
+/* The rows of pythia.worker: making, finding, enabling and dropping a worker. */
+#include "worker.h"
+
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "core/suggest.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "worker_control.h"
+
+#define MAX_SUGGESTED 200
+
+const char *pythia_job_kind_name(pythia_job_kind kind)
+{
+	return kind == PYTHIA_JOB_CDC ? "cdc" : "sync";
+}
+
+static pythia_job_kind kind_from_text(const char *text)
+{
+	if (strcmp(text, "cdc") == 0)
+		return PYTHIA_JOB_CDC;
+	if (strcmp(text, "sync") == 0)
+		return PYTHIA_JOB_SYNC;
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown kind of worker \"%s\"", text),
+					errhint("Kinds are cdc and sync.")));
+	return PYTHIA_JOB_CDC;
+}
+
+/* Names that the current role may know of, for a hint. */
+static void unknown_worker(pythia_job_kind kind, const char *name)
+{
+	static const char sql[] =
+		"SELECT name, owner::pg_catalog.oid FROM pythia.worker WHERE kind OPERATOR(pg_catalog.=) $1 "
+		"ORDER BY name LIMIT 200";
+	Oid types[] = {TEXTOID};
+	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind))};
+	const char *names[MAX_SUGGESTED];
+	const char *close;
+	int count = 0;
+
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed && count < MAX_SUGGESTED; i++)
+	{
+		bool isnull;
+		Oid owner = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
+
+		if (has_privs_of_role(GetUserId(), owner))
+			names[count++] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+	}
+	close = pythia_suggest(name, names, count);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("%s worker \"%s\" does not exist", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
+			 close ? errhint("Perhaps you meant \"%s\".", close)
+				   : errhint("Create it with pythia.create_%s_worker, or see pythia.worker_status for those there are.",
+							 pythia_job_kind_name(kind))));
+}
+
+int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled)
+{
+	static const char sql[] = "SELECT worker_id, owner::pg_catalog.oid, enabled FROM pythia.worker "
+							  "WHERE kind OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name)};
+	HeapTuple row;
+	TupleDesc desc;
+	int32 worker_id;
+	Oid role;
+	bool on;
+	bool isnull;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	if (SPI_processed == 0)
+		unknown_worker(kind, name);
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	worker_id = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
+	role = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
+	on = DatumGetBool(SPI_getbinval(row, desc, 3, &isnull));
+	if (!has_privs_of_role(GetUserId(), role))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied for %s worker \"%s\"", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
+						errhint("Only the role that created it, and its members, may use it.")));
+	SPI_finish();
+	if (owner)
+		*owner = role;
+	if (enabled)
+		*enabled = on;
+	return worker_id;
+}
+
+int32 pythia_worker_create(pythia_job_kind kind, const char *name)
+{
+	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner) VALUES ($1, $2, $3::pg_catalog.regrole) "
+							  "ON CONFLICT (kind, name) DO NOTHING RETURNING worker_id";
+	Oid types[] = {TEXTOID, TEXTOID, OIDOID};
+	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name),
+					  ObjectIdGetDatum(GetUserId())};
+	int32 worker_id;
+	bool isnull;
+
+	if (name[0] == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a worker needs a name"),
+						errhint("Give it a short word, such as \"orders\".")));
+	SPI_connect();
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	if (SPI_processed == 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("%s worker \"%s\" already exists", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
+			 errhint(
+				 "Choose another name, change it with pythia.alter_%s_worker, or drop it with pythia.drop_%s_worker.",
+				 pythia_job_kind_name(kind), pythia_job_kind_name(kind))));
+	worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return worker_id;
+}
+
+void pythia_worker_drop(pythia_job_kind kind, const char *name)
+{
+	static const char sql[] = "DELETE FROM pythia.worker WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID};
+	int32 worker_id = pythia_worker_lookup(kind, name, NULL, NULL);
+	Datum values[] = {Int32GetDatum(worker_id)};
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	SPI_finish();
+	pythia_control_stop(worker_id);
+}
+
+PYTHIA_FUNCTION(pythia_set_worker_enabled);
+
+Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
+{
+	static const char sql[] = "UPDATE pythia.worker SET enabled = $2 WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID, BOOLOID};
+	pythia_job_kind kind = kind_from_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	bool wanted = PG_GETARG_BOOL(2);
+	Oid owner;
+	bool enabled;
+	int32 worker_id = pythia_worker_lookup(kind, name, &owner, &enabled);
+	Datum values[] = {Int32GetDatum(worker_id), BoolGetDatum(wanted)};
+
+	if (enabled != wanted)
+	{
+		SPI_connect();
+		pythia_catalog_execute(sql, 2, types, values, NULL);
+		SPI_finish();
+	}
+	/* also where nothing changes: the process may be gone */
+	if (wanted)
+		pythia_control_start(worker_id, owner);
+	else
+		pythia_control_stop(worker_id);
+	PG_RETURN_VOID();
+}

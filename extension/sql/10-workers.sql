@@ -1,0 +1,49 @@
+-- The catalogue of workers.  Launcher and workers read only this table; what
+-- a kind of worker needs beside it lives in its own one (cdc_worker, sync_worker).
+
+CREATE TABLE pythia.worker (
+	worker_id serial PRIMARY KEY,
+	kind text NOT NULL CHECK (kind IN ('cdc', 'sync')),
+	name text NOT NULL CHECK (name <> ''),
+	-- regrole survives dump, restore and pg_upgrade; it makes no dependency
+	owner regrole NOT NULL DEFAULT CURRENT_USER::regrole,
+	enabled boolean NOT NULL DEFAULT false,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	UNIQUE (kind, name)
+);
+COMMENT ON TABLE pythia.worker IS 'every CDC and sync worker of this database';
+COMMENT ON COLUMN pythia.worker.worker_id IS 'number by which other tables refer to it';
+COMMENT ON COLUMN pythia.worker.kind IS 'cdc or sync';
+COMMENT ON COLUMN pythia.worker.name IS 'unique among the workers of its kind';
+COMMENT ON COLUMN pythia.worker.owner IS 'the role that created it, as which it runs';
+COMMENT ON COLUMN pythia.worker.enabled IS 'whether a background worker shall run it';
+COMMENT ON COLUMN pythia.worker.created_at IS 'when it was created';
+SELECT pg_catalog.pg_extension_config_dump('pythia.worker', '');
+SELECT pg_catalog.pg_extension_config_dump('pythia.worker_worker_id_seq', '');
+COMMENT ON SEQUENCE pythia.worker_worker_id_seq IS 'numbers of pythia.worker';
+
+-- Written when a worker starts, fails, recovers or stops, never by an idle turn.
+CREATE TABLE pythia.worker_state (
+	worker_id integer PRIMARY KEY REFERENCES pythia.worker ON DELETE CASCADE,
+	started_at timestamptz,
+	stopped_at timestamptz,
+	failures integer NOT NULL DEFAULT 0,
+	last_error text,
+	last_error_sqlstate text,
+	last_error_at timestamptz,
+	retry_at timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE pythia.worker_state IS 'how the background worker of each worker is doing';
+COMMENT ON COLUMN pythia.worker_state.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.worker_state.started_at IS 'when its process last started';
+COMMENT ON COLUMN pythia.worker_state.stopped_at IS 'when its process last ended of its own accord';
+COMMENT ON COLUMN pythia.worker_state.failures IS 'failures in a row; 0 once a turn went well';
+COMMENT ON COLUMN pythia.worker_state.last_error IS 'the last failure, without secrets';
+COMMENT ON COLUMN pythia.worker_state.last_error_sqlstate IS 'SQLSTATE of the last failure';
+COMMENT ON COLUMN pythia.worker_state.last_error_at IS 'when it last failed';
+COMMENT ON COLUMN pythia.worker_state.retry_at IS 'when it will try again, while it waits for that';
+
+CREATE FUNCTION pythia._set_worker_enabled(kind text, name text, enabled boolean) RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_set_worker_enabled';
+COMMENT ON FUNCTION pythia._set_worker_enabled(text, text, boolean) IS
+	'internal: lets the background worker of a worker run, or stops it, when the transaction commits';

@@ -1,0 +1,55 @@
+/* Shared by the dialects' own files; nobody else includes this. */
+#ifndef PYTHIA_DIALECT_INTERNAL_H
+#define PYTHIA_DIALECT_INTERNAL_H
+
+#include "dialect/dialect.h"
+
+/* A type's spelling taken apart: "character varying(20)" is base "character varying", one number;
+ * "timestamp(3) with time zone" has rest "with time zone".  Everything is lower-case. */
+typedef struct pythia_type_words
+{
+	char base[96];
+	char rest[96];
+	int64_t numbers[2];
+	int nnumbers;
+	bool array;
+} pythia_type_words;
+
+void pythia_type_split(const char *native, pythia_type_words *words);
+/* Empties `type` and keeps `native`; every parse_type begins with it. */
+void pythia_type_init(pythia_type *type, const char *native);
+bool pythia_word_in(const char *word, const char *const *list);
+/* Lower-case copy of at most size - 1 bytes. */
+void pythia_lower(char *out, size_t size, const char *text);
+/* Digits with an optional sign, point and exponent: safe to write bare into SQL. */
+bool pythia_numeric_text(const char *value, size_t length);
+/* Writes alias."column". */
+void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column);
+/* ("a", "b") */
+void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int ncolumns, const char *const *columns);
+
+extern const pythia_dialect pythia_dialect_postgres;
+extern const pythia_dialect pythia_dialect_mysql;
+extern const pythia_dialect pythia_dialect_sqlite;
+
+void pythia_postgres_parse_type(const char *native, pythia_type *type);
+bool pythia_postgres_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
+							  pythia_error *error);
+void pythia_mysql_parse_type(const char *native, pythia_type *type);
+bool pythia_mysql_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
+						   pythia_error *error);
+void pythia_sqlite_parse_type(const char *native, pythia_type *type);
+bool pythia_sqlite_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
+							pythia_error *error);
+
+#pragma weak pythia_canonical_postgres
+#pragma weak pythia_canonical_mysql
+#pragma weak pythia_canonical_sqlite
+void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							   const pythia_type *agreed);
+void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							const pythia_type *agreed);
+void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							 const pythia_type *agreed);
+
+#endif

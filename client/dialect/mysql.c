@@ -1,0 +1,273 @@
+/* MySQL's and MariaDB's SQL. */
+#include "dialect/dialect_internal.h"
+
+#include <string.h>
+
+static void identifier(pythia_buffer *out, const char *name)
+{
+	pythia_buffer_putc(out, '`');
+	for (; *name != '\0'; name++)
+	{
+		if (*name == '`')
+			pythia_buffer_putc(out, '`');
+		pythia_buffer_putc(out, *name);
+	}
+	pythia_buffer_putc(out, '`');
+}
+
+/* Backslashes mean different things with and without NO_BACKSLASH_ESCAPES, so a value that
+ * holds one (or a NUL) is written in hex. */
+static void literal(pythia_buffer *out, const char *value, size_t length)
+{
+	if (memchr(value, '\\', length) != NULL || memchr(value, '\0', length) != NULL)
+	{
+		pythia_buffer_puts(out, "_utf8mb4 x'");
+		pythia_buffer_hex(out, value, length);
+		pythia_buffer_putc(out, '\'');
+		return;
+	}
+	pythia_buffer_putc(out, '\'');
+	for (size_t i = 0; i < length; i++)
+	{
+		if (value[i] == '\'')
+			pythia_buffer_putc(out, '\'');
+		pythia_buffer_putc(out, value[i]);
+	}
+	pythia_buffer_putc(out, '\'');
+}
+
+static void text_literal(pythia_buffer *out, const char *text)
+{
+	literal(out, text, strlen(text));
+}
+
+static void where_schema(pythia_buffer *out, const char *column, const char *schema)
+{
+	pythia_buffer_printf(out, "%s = ", column);
+	if (schema != NULL)
+		text_literal(out, schema);
+	else
+		pythia_buffer_puts(out, "DATABASE()");
+}
+
+static void where_table(pythia_buffer *out, const char *alias, const char *schema, const char *table)
+{
+	pythia_buffer_printf(out, " WHERE %s.", alias);
+	where_schema(out, "TABLE_SCHEMA", schema);
+	pythia_buffer_printf(out, " AND %s.TABLE_NAME = ", alias);
+	text_literal(out, table);
+}
+
+static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	(void) db;
+	pythia_buffer_puts(out, "SELECT CASE WHEN t.TABLE_TYPE LIKE '%VIEW' THEN 'view' ELSE 'table' END, t.TABLE_ROWS,"
+							" CASE WHEN t.TABLE_TYPE LIKE '%VIEW' THEN NULL ELSE t.TABLE_COMMENT END,"
+							" t.TABLE_SCHEMA, t.TABLE_NAME FROM information_schema.TABLES t");
+	where_table(out, "t", schema, table);
+}
+
+static void columns_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	pythia_buffer_puts(out, "SELECT c.COLUMN_NAME, ");
+	/* MariaDB's JSON is a LONGTEXT with a check. */
+	if (db->is_mariadb)
+		pythia_buffer_puts(out, "CASE WHEN c.DATA_TYPE = 'longtext' AND EXISTS (SELECT 1 FROM"
+								" information_schema.CHECK_CONSTRAINTS k WHERE k.CONSTRAINT_SCHEMA = c.TABLE_SCHEMA"
+								" AND k.TABLE_NAME = c.TABLE_NAME AND k.CONSTRAINT_NAME = c.COLUMN_NAME"
+								" AND k.CHECK_CLAUSE LIKE 'json_valid(%') THEN 'json' ELSE c.COLUMN_TYPE END,");
+	else
+		pythia_buffer_puts(out, "c.COLUMN_TYPE,");
+	pythia_buffer_puts(out, " c.IS_NULLABLE = 'YES',"
+							" c.EXTRA LIKE '%VIRTUAL%' OR c.EXTRA LIKE '%STORED%' OR c.EXTRA LIKE '%PERSISTENT%',"
+							" c.EXTRA LIKE '%auto_increment%',");
+	if (db->is_mariadb)
+		pythia_buffer_puts(out, " NULLIF(c.COLUMN_DEFAULT, 'NULL'),");
+	else
+		pythia_buffer_puts(out, " CASE WHEN c.EXTRA LIKE '%DEFAULT_GENERATED%' THEN c.COLUMN_DEFAULT"
+								" WHEN c.COLUMN_DEFAULT IS NOT NULL THEN QUOTE(c.COLUMN_DEFAULT) END,");
+	pythia_buffer_puts(out, " c.COLLATION_NAME, c.COLUMN_COMMENT, NULL FROM information_schema.COLUMNS c");
+	where_table(out, "c", schema, table);
+	pythia_buffer_puts(out, " ORDER BY c.ORDINAL_POSITION");
+}
+
+static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	(void) db;
+	/* An index over a column's prefix, or a FULLTEXT or SPATIAL one, means something else elsewhere. */
+	pythia_buffer_puts(out, "SELECT s.INDEX_NAME, s.INDEX_NAME = 'PRIMARY', s.NON_UNIQUE = 0,"
+							" CASE WHEN s.SUB_PART IS NULL AND s.INDEX_TYPE IN ('BTREE', 'HASH') THEN s.COLUMN_NAME END"
+							" FROM information_schema.STATISTICS s");
+	where_table(out, "s", schema, table);
+	pythia_buffer_puts(out, " ORDER BY s.INDEX_NAME = 'PRIMARY' DESC, s.INDEX_NAME, s.SEQ_IN_INDEX");
+}
+
+static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)
+{
+	(void) db;
+	pythia_buffer_puts(out, "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+							" WHERE TABLE_TYPE NOT LIKE '%VIEW' AND TABLE_TYPE NOT LIKE '%SEQUENCE%' AND ");
+	where_schema(out, "TABLE_SCHEMA", schema);
+	pythia_buffer_puts(out, " ORDER BY 2");
+}
+
+static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+{
+	const char *before = "";
+	const char *after = "";
+
+	(void) db;
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_FLOAT:
+			/* a FLOAT's own text has six digits; as a double it reads back to the same float */
+			after = " + 0E0";
+			break;
+		case PYTHIA_KIND_GEOMETRY:
+			before = "ST_AsWKB(";
+			after = ")";
+			break;
+		case PYTHIA_KIND_YEAR:
+			after = " + 0";
+			break;
+		case PYTHIA_KIND_BIT:
+			pythia_buffer_puts(out, "LPAD(BIN(");
+			pythia_column_reference(&pythia_dialect_mysql, out, alias, column->name);
+			pythia_buffer_printf(out, " + 0), %lld, '0')", (long long) column->type.length);
+			return;
+		default:
+			break;
+	}
+	pythia_buffer_puts(out, before);
+	pythia_column_reference(&pythia_dialect_mysql, out, alias, column->name);
+	pythia_buffer_puts(out, after);
+}
+
+/* Kinds whose text must be turned into the value by an expression over a user variable. */
+static bool through_variable(const pythia_type *type)
+{
+	return type->kind == PYTHIA_KIND_BYTES || type->kind == PYTHIA_KIND_GEOMETRY || type->kind == PYTHIA_KIND_BIT;
+}
+
+static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
+						   const char *const *columns, const pythia_type *const *types)
+{
+	const char *separator = " SET ";
+
+	(void) db;
+	pythia_buffer_puts(out, "LOAD DATA LOCAL INFILE 'pythia' INTO TABLE ");
+	pythia_dialect_table(&pythia_dialect_mysql, out, schema, table);
+	pythia_buffer_puts(out, " CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\'"
+							" LINES TERMINATED BY '\\n' (");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (i > 0)
+			pythia_buffer_puts(out, ", ");
+		if (through_variable(types[i]))
+			pythia_buffer_printf(out, "@p%d", i + 1);
+		else
+			identifier(out, columns[i]);
+	}
+	pythia_buffer_putc(out, ')');
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (!through_variable(types[i]))
+			continue;
+		pythia_buffer_puts(out, separator);
+		identifier(out, columns[i]);
+		pythia_buffer_puts(out, " = ");
+		switch (types[i]->kind)
+		{
+			case PYTHIA_KIND_BYTES:
+				pythia_buffer_printf(out, "UNHEX(SUBSTR(@p%d, 3))", i + 1);
+				break;
+			case PYTHIA_KIND_GEOMETRY:
+				pythia_buffer_printf(out, "ST_GeomFromWKB(UNHEX(SUBSTR(@p%d, 3)))", i + 1);
+				break;
+			default:
+				pythia_buffer_printf(out, "CAST(CONV(@p%d, 2, 10) AS UNSIGNED)", i + 1);
+				break;
+		}
+		separator = ", ";
+	}
+}
+
+static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						  size_t length)
+{
+	(void) db;
+	if (value == NULL)
+	{
+		pythia_buffer_puts(out, "NULL");
+		return;
+	}
+	switch (type->kind)
+	{
+		case PYTHIA_KIND_BYTES:
+			if (length >= 2 && value[0] == '\\' && value[1] == 'x')
+			{
+				pythia_buffer_puts(out, "x'");
+				pythia_buffer_append(out, value + 2, length - 2);
+				pythia_buffer_putc(out, '\'');
+				return;
+			}
+			break;
+		case PYTHIA_KIND_BIT:
+			pythia_buffer_puts(out, "b'");
+			pythia_buffer_append(out, value, length);
+			pythia_buffer_putc(out, '\'');
+			return;
+		case PYTHIA_KIND_BOOL:
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_YEAR:
+			if (pythia_numeric_text(value, length))
+			{
+				pythia_buffer_append(out, value, length);
+				return;
+			}
+			break;
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			if (pythia_numeric_text(value, length))
+			{
+				pythia_buffer_append(out, value, length);
+				if (memchr(value, 'e', length) == NULL && memchr(value, 'E', length) == NULL)
+					pythia_buffer_puts(out, "E0");
+				return;
+			}
+			break;
+		default:
+			break;
+	}
+	literal(out, value, length);
+}
+
+/* MySQL's NOW() is the statement's, so a transaction that has not touched InnoDB yet can only
+ * stamp later than now.  Without the PROCESS privilege the query fails: then it is not known. */
+static void boundary_query(const pythia_db *db, pythia_buffer *out)
+{
+	(void) db;
+	pythia_buffer_puts(out, "SELECT DATE_FORMAT(LEAST(UTC_TIMESTAMP(6), COALESCE(MIN(t.trx_started),"
+							" UTC_TIMESTAMP(6))), '%Y-%m-%d %H:%i:%s.%f') FROM information_schema.INNODB_TRX t"
+							" WHERE t.trx_mysql_thread_id <> CONNECTION_ID()");
+}
+
+const pythia_dialect pythia_dialect_mysql = {
+	.engine = PYTHIA_MYSQL,
+	.name = "mysql",
+	.identifier = identifier,
+	.literal = literal,
+	.table_query = table_query,
+	.columns_query = columns_query,
+	.keys_query = keys_query,
+	.tables_query = tables_query,
+	.parse_type = pythia_mysql_parse_type,
+	.type_ddl = pythia_mysql_type_ddl,
+	.read_expression = read_expression,
+	.load_statement = load_statement,
+	.value_literal = value_literal,
+	.canonical_expression = pythia_canonical_mysql,
+	.boundary_query = boundary_query,
+};

@@ -1,0 +1,231 @@
+/* PostgreSQL's SQL. */
+#include "dialect/dialect_internal.h"
+
+#include <string.h>
+
+static void identifier(pythia_buffer *out, const char *name)
+{
+	pythia_buffer_putc(out, '"');
+	for (; *name != '\0'; name++)
+	{
+		if (*name == '"')
+			pythia_buffer_putc(out, '"');
+		pythia_buffer_putc(out, *name);
+	}
+	pythia_buffer_putc(out, '"');
+}
+
+/* E'' wherever there is a backslash, so that standard_conforming_strings does not matter. */
+static void literal(pythia_buffer *out, const char *value, size_t length)
+{
+	if (memchr(value, '\\', length) != NULL)
+		pythia_buffer_putc(out, 'E');
+	pythia_buffer_putc(out, '\'');
+	for (size_t i = 0; i < length; i++)
+	{
+		if (value[i] == '\'' || value[i] == '\\')
+			pythia_buffer_putc(out, value[i]);
+		pythia_buffer_putc(out, value[i]);
+	}
+	pythia_buffer_putc(out, '\'');
+}
+
+static void text_literal(pythia_buffer *out, const char *text)
+{
+	literal(out, text, strlen(text));
+}
+
+/* The condition that finds one relation `c` of namespace `n`. */
+static void relation_condition(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	const char *where = schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public";
+
+	pythia_buffer_puts(out, "c.relname = ");
+	text_literal(out, table);
+	if (strcmp(where, "pg_temp") == 0)
+		pythia_buffer_puts(out, " AND n.oid = pg_catalog.pg_my_temp_schema()");
+	else
+	{
+		pythia_buffer_puts(out, " AND n.nspname = ");
+		text_literal(out, where);
+	}
+}
+
+static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	pythia_buffer_puts(out,
+					   "SELECT CASE c.relkind WHEN 'p' THEN 'partitioned' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view'"
+					   " WHEN 'f' THEN 'foreign' ELSE 'table' END,"
+					   " CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END,"
+					   " pg_catalog.obj_description(c.oid, 'pg_class'), n.nspname, c.relname"
+					   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+					   " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ");
+	relation_condition(db, out, schema, table);
+}
+
+static void columns_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	pythia_buffer_puts(
+		out,
+		"SELECT a.attname, pg_catalog.format_type(b.oid, b.typmod),"
+		" (NOT a.attnotnull)::int, (a.attgenerated <> '')::int,"
+		" (a.attidentity <> '' OR COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false))::int,"
+		" CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,"
+		" CASE WHEN a.attcollation <> t.typcollation THEN l.collname END,"
+		" pg_catalog.col_description(a.attrelid, a.attnum),"
+		" (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder)"
+		" FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid)"
+		" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+		" JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+		" JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+		" CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype) AS ("
+		"SELECT t.oid, a.atttypmod, t.typtype UNION ALL"
+		" SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype"
+		" FROM r JOIN pg_catalog.pg_type v ON v.oid = r.oid JOIN pg_catalog.pg_type u ON u.oid = v.typbasetype"
+		" WHERE r.typtype = 'd') SELECT r.oid, r.typmod FROM r WHERE r.typtype <> 'd') b"
+		" LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+		" LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation WHERE ");
+	relation_condition(db, out, schema, table);
+	pythia_buffer_puts(out, " ORDER BY a.attnum");
+}
+
+static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	/* Partial indexes and other access methods mean something else elsewhere: a column of NULL leaves them out. */
+	pythia_buffer_puts(
+		out, "SELECT x.relname, i.indisprimary::int, i.indisunique::int,"
+			 " CASE WHEN i.indpred IS NULL AND m.amname = 'btree' THEN a.attname END"
+			 " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+			 " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"
+			 " JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
+			 " JOIN pg_catalog.pg_am m ON m.oid = x.relam"
+			 " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)"
+			 " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum AND k.attnum > 0"
+			 " WHERE k.position <= i.indnkeyatts AND ");
+	relation_condition(db, out, schema, table);
+	pythia_buffer_puts(out, " ORDER BY i.indisprimary DESC, x.relname, k.position");
+}
+
+static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)
+{
+	const char *where = schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public";
+
+	pythia_buffer_puts(out, "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
+							" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+							" WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ");
+	text_literal(out, where);
+	pythia_buffer_puts(out, " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid ="
+							" 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')"
+							" ORDER BY 2");
+}
+
+static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+{
+	const char *before = "";
+	const char *after = "";
+
+	(void) db;
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_BOOL:
+			after = "::int";
+			break;
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			/* the session is in UTC, so this is its UTC time without the zone's suffix */
+			after = "::timestamp";
+			break;
+		case PYTHIA_KIND_DECIMAL:
+			if (column->type.native != NULL && strcmp(column->type.native, "money") == 0)
+				after = "::numeric";
+			break;
+		case PYTHIA_KIND_GEOMETRY:
+			before = "public.ST_AsBinary(";
+			after = ")";
+			break;
+		default:
+			break;
+	}
+	pythia_buffer_puts(out, before);
+	pythia_column_reference(&pythia_dialect_postgres, out, alias, column->name);
+	pythia_buffer_puts(out, after);
+}
+
+static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
+						   const char *const *columns, const pythia_type *const *types)
+{
+	(void) db;
+	(void) types;
+	pythia_buffer_puts(out, "COPY ");
+	pythia_dialect_table(&pythia_dialect_postgres, out, schema, table);
+	pythia_buffer_putc(out, ' ');
+	pythia_column_list(&pythia_dialect_postgres, out, ncolumns, columns);
+	pythia_buffer_puts(out, " FROM STDIN");
+}
+
+static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						  size_t length)
+{
+	(void) db;
+	if (value == NULL)
+	{
+		pythia_buffer_puts(out, "NULL");
+		return;
+	}
+	literal(out, value, length);
+	switch (type->kind)
+	{
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			pythia_buffer_puts(out, "::timestamp AT TIME ZONE 'UTC'");
+			break;
+		case PYTHIA_KIND_TIMESTAMP:
+			pythia_buffer_puts(out, "::timestamp");
+			break;
+		case PYTHIA_KIND_DATE:
+			pythia_buffer_puts(out, "::date");
+			break;
+		case PYTHIA_KIND_BYTES:
+			pythia_buffer_puts(out, "::bytea");
+			break;
+		default:
+			/* of unknown type: it takes the column's */
+			break;
+	}
+}
+
+/*
+ * The least start of an open transaction of this database, the clock where there is none.
+ * A prepared transaction's start is not known, so while there is one the boundary is in the
+ * far past (the caller keeps the mark it had).  NULL where other sessions cannot be seen.
+ */
+static void boundary_query(const pythia_db *db, pythia_buffer *out)
+{
+	(void) db;
+	pythia_buffer_puts(
+		out,
+		"SELECT CASE"
+		" WHEN bool_or(a.query = '<insufficient privilege>') THEN NULL"
+		" WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_xacts p WHERE p.database = pg_catalog.current_database())"
+		" THEN '0001-01-01 00:00:00.000000'"
+		" ELSE pg_catalog.to_char(LEAST(pg_catalog.clock_timestamp(), min(a.xact_start)) AT TIME ZONE 'UTC',"
+		" 'YYYY-MM-DD HH24:MI:SS.US') END"
+		" FROM pg_catalog.pg_stat_activity a WHERE a.datname = pg_catalog.current_database()"
+		" AND a.backend_type NOT IN ('autovacuum worker', 'walsender')");
+}
+
+const pythia_dialect pythia_dialect_postgres = {
+	.engine = PYTHIA_POSTGRESQL,
+	.name = "postgresql",
+	.identifier = identifier,
+	.literal = literal,
+	.table_query = table_query,
+	.columns_query = columns_query,
+	.keys_query = keys_query,
+	.tables_query = tables_query,
+	.parse_type = pythia_postgres_parse_type,
+	.type_ddl = pythia_postgres_type_ddl,
+	.read_expression = read_expression,
+	.load_statement = load_statement,
+	.value_literal = value_literal,
+	.canonical_expression = pythia_canonical_postgres,
+	.boundary_query = boundary_query,
+};

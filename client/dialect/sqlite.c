@@ -1,0 +1,327 @@
+/* SQLite's SQL. */
+#include "dialect/dialect_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void identifier(pythia_buffer *out, const char *name)
+{
+	pythia_buffer_putc(out, '"');
+	for (; *name != '\0'; name++)
+	{
+		if (*name == '"')
+			pythia_buffer_putc(out, '"');
+		pythia_buffer_putc(out, *name);
+	}
+	pythia_buffer_putc(out, '"');
+}
+
+static void literal(pythia_buffer *out, const char *value, size_t length)
+{
+	if (memchr(value, '\0', length) != NULL)
+	{
+		pythia_buffer_puts(out, "CAST(x'");
+		pythia_buffer_hex(out, value, length);
+		pythia_buffer_puts(out, "' AS TEXT)");
+		return;
+	}
+	pythia_buffer_putc(out, '\'');
+	for (size_t i = 0; i < length; i++)
+	{
+		if (value[i] == '\'')
+			pythia_buffer_putc(out, '\'');
+		pythia_buffer_putc(out, value[i]);
+	}
+	pythia_buffer_putc(out, '\'');
+}
+
+static void text_literal(pythia_buffer *out, const char *text)
+{
+	literal(out, text, strlen(text));
+}
+
+static const char *schema_of(const pythia_db *db, const char *schema)
+{
+	return schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "main";
+}
+
+static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	const char *where = schema_of(db, schema);
+
+	pythia_buffer_puts(out, "SELECT type, NULL, NULL, ");
+	text_literal(out, where);
+	pythia_buffer_puts(out, ", name FROM ");
+	identifier(out, where);
+	pythia_buffer_puts(out, ".sqlite_master WHERE type IN ('table', 'view') AND name = ");
+	text_literal(out, table);
+	pythia_buffer_puts(out, " COLLATE NOCASE");
+}
+
+static void pragma_arguments(pythia_buffer *out, const char *schema, const char *table)
+{
+	pythia_buffer_putc(out, '(');
+	text_literal(out, table);
+	pythia_buffer_puts(out, ", ");
+	text_literal(out, schema);
+	pythia_buffer_putc(out, ')');
+}
+
+static void columns_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	const char *where = schema_of(db, schema);
+
+	/* INTEGER PRIMARY KEY is the rowid: it numbers itself. */
+	pythia_buffer_puts(out, "SELECT name, type, \"notnull\" = 0 AND pk = 0, hidden IN (2, 3),"
+							" pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*) FROM pragma_table_info");
+	pragma_arguments(out, where, table);
+	pythia_buffer_puts(out, " WHERE pk > 0) = 1, dflt_value, NULL, NULL, NULL FROM pragma_table_xinfo");
+	pragma_arguments(out, where, table);
+	pythia_buffer_puts(out, " WHERE hidden <> 1 ORDER BY cid");
+}
+
+static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+{
+	const char *where = schema_of(db, schema);
+
+	pythia_buffer_puts(out, "SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n FROM pragma_table_xinfo");
+	pragma_arguments(out, where, table);
+	pythia_buffer_puts(out, " WHERE pk > 0 UNION ALL SELECT l.name, 0, l.\"unique\","
+							" CASE WHEN l.partial = 0 THEN x.name END, x.seqno FROM pragma_index_list");
+	pragma_arguments(out, where, table);
+	pythia_buffer_puts(out, " AS l JOIN pragma_index_info(l.name, ");
+	text_literal(out, where);
+	pythia_buffer_puts(out, ") AS x WHERE l.origin <> 'pk' ORDER BY 1, 5");
+}
+
+static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)
+{
+	const char *where = schema_of(db, schema);
+
+	pythia_buffer_puts(out, "SELECT ");
+	text_literal(out, where);
+	pythia_buffer_puts(out, ", name FROM ");
+	identifier(out, where);
+	pythia_buffer_puts(out, ".sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+							" AND name NOT LIKE 'pythia\\_%' ESCAPE '\\' ORDER BY 2");
+}
+
+/* An integer's bits: its octal digits, each replaced by three bits. 0 and 1 go by letters, because they
+ * are what the replacements are made of. */
+static void bits_expression(pythia_buffer *out, const char *column, int64_t length)
+{
+	static const char *const steps[][2] = {{"0", "a"},   {"1", "b"},   {"2", "010"}, {"3", "011"}, {"4", "100"},
+										   {"5", "101"}, {"6", "110"}, {"7", "111"}, {"a", "000"}, {"b", "001"}};
+
+	pythia_buffer_printf(out, "CASE WHEN %s IS NOT NULL THEN substr(printf('%%0%lldd', 0) || ", column,
+						 (long long) length);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		pythia_buffer_puts(out, "replace(");
+	pythia_buffer_printf(out, "printf('%%o', %s)", column);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		pythia_buffer_printf(out, ", '%s', '%s')", steps[i][0], steps[i][1]);
+	pythia_buffer_printf(out, ", -%lld) END", (long long) length);
+}
+
+/* A decimal kept as a number: with its scale where that is known, else the shortest text of the double. */
+static void decimal_expression(pythia_buffer *out, const char *column, const pythia_type *type)
+{
+	pythia_buffer_printf(out, "CASE typeof(%s) WHEN 'real' THEN ", column);
+	if (type->precision > 0)
+		pythia_buffer_printf(out, "printf('%%.%df', %s)", type->scale, column);
+	else
+		pythia_buffer_printf(out,
+							 "CASE WHEN CAST(printf('%%!.15g', %s) AS REAL) = %s THEN printf('%%!.15g', %s)"
+							 " ELSE printf('%%!.17g', %s) END",
+							 column, column, column, column);
+	pythia_buffer_printf(out, " ELSE %s END", column);
+}
+
+static void time_expression(pythia_buffer *out, const char *column)
+{
+	pythia_buffer_printf(out,
+						 "CASE typeof(%s) WHEN 'integer' THEN CASE WHEN %s < 0 THEN '-' ELSE '' END ||"
+						 " printf('%%02d:%%02d:%%02d.%%06d', abs(%s) / 3600000000, abs(%s) / 60000000 %% 60,"
+						 " abs(%s) / 1000000 %% 60, abs(%s) %% 1000000) ELSE %s END",
+						 column, column, column, column, column, column, column);
+}
+
+static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+	(void) db;
+	pythia_column_reference(&pythia_dialect_sqlite, &name, alias, column->name);
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_BIT:
+			bits_expression(out, name.data, column->type.length);
+			break;
+		case PYTHIA_KIND_DECIMAL:
+			decimal_expression(out, name.data, &column->type);
+			break;
+		case PYTHIA_KIND_TIME:
+			time_expression(out, name.data);
+			break;
+		case PYTHIA_KIND_TIMESTAMP:
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			pythia_buffer_printf(out, "replace(rtrim(%s, 'Z'), 'T', ' ')", name.data);
+			break;
+		default:
+			pythia_buffer_puts(out, name.data);
+			break;
+	}
+	pythia_buffer_free(&name);
+}
+
+/* Microseconds of the text [-]HH:MM:SS[.ffffff] in parameter ?n. */
+static void time_parameter(pythia_buffer *out, int n)
+{
+	pythia_buffer_printf(out,
+						 "CASE WHEN ?%d GLOB '*:[0-9][0-9]:[0-9][0-9]*' THEN"
+						 " (CASE WHEN substr(?%d, 1, 1) = '-' THEN -1 ELSE 1 END) *"
+						 " (abs(CAST(substr(?%d, 1, instr(?%d, ':') - 1) AS INTEGER)) * 3600000000"
+						 " + CAST(substr(?%d, instr(?%d, ':') + 1, 2) AS INTEGER) * 60000000"
+						 " + CAST(substr(?%d, instr(?%d, ':') + 4, 2) AS INTEGER) * 1000000"
+						 " + CAST(substr(substr(?%d, instr(?%d, ':') + 7) || '000000', 1, 6) AS INTEGER)) ELSE ?%d END",
+						 n, n, n, n, n, n, n, n, n, n, n);
+}
+
+static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
+						   const char *const *columns, const pythia_type *const *types)
+{
+	(void) db;
+	pythia_buffer_puts(out, "INSERT INTO ");
+	pythia_dialect_table(&pythia_dialect_sqlite, out, schema, table);
+	pythia_buffer_putc(out, ' ');
+	pythia_column_list(&pythia_dialect_sqlite, out, ncolumns, columns);
+	pythia_buffer_puts(out, " VALUES (");
+	for (int i = 0; i < ncolumns; i++)
+	{
+		if (i > 0)
+			pythia_buffer_puts(out, ", ");
+		if (types[i]->kind == PYTHIA_KIND_TIME)
+			time_parameter(out, i + 1);
+		else if (types[i]->kind == PYTHIA_KIND_TIMESTAMPTZ)
+			pythia_buffer_printf(out, "CASE WHEN ?%d GLOB '*[0-9]' THEN ?%d || 'Z' ELSE ?%d END", i + 1, i + 1, i + 1);
+		else
+			pythia_buffer_printf(out, "?%d", i + 1);
+	}
+	pythia_buffer_putc(out, ')');
+}
+
+static int64_t time_microseconds(const char *value)
+{
+	bool negative = value[0] == '-';
+	const char *at = negative ? value + 1 : value;
+	char *next;
+	int64_t total;
+	int64_t unit = 100000;
+
+	total = strtoll(at, &next, 10) * 3600000000LL;
+	if (*next == ':')
+		total += strtoll(next + 1, &next, 10) * 60000000LL;
+	if (*next == ':')
+		total += strtoll(next + 1, &next, 10) * 1000000LL;
+	if (*next == '.')
+	{
+		for (next++; *next >= '0' && *next <= '9'; next++, unit /= 10)
+			total += (*next - '0') * unit;
+	}
+	return negative ? -total : total;
+}
+
+static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						  size_t length)
+{
+	(void) db;
+	if (value == NULL)
+	{
+		pythia_buffer_puts(out, "NULL");
+		return;
+	}
+	switch (type->kind)
+	{
+		case PYTHIA_KIND_BYTES:
+		case PYTHIA_KIND_GEOMETRY:
+			if (length >= 2 && value[0] == '\\' && value[1] == 'x')
+			{
+				pythia_buffer_puts(out, "x'");
+				pythia_buffer_append(out, value + 2, length - 2);
+				pythia_buffer_putc(out, '\'');
+				return;
+			}
+			break;
+		case PYTHIA_KIND_BIT:
+			if (length <= 63)
+			{
+				pythia_buffer_printf(out, "%llu", strtoull(value, NULL, 2));
+				return;
+			}
+			break;
+		case PYTHIA_KIND_TIME:
+			if (memchr(value, ':', length) != NULL)
+			{
+				pythia_buffer_printf(out, "%lld", (long long) time_microseconds(value));
+				return;
+			}
+			break;
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			if (length > 0 && value[length - 1] >= '0' && value[length - 1] <= '9')
+			{
+				pythia_buffer_putc(out, '\'');
+				pythia_buffer_append(out, value, length);
+				pythia_buffer_puts(out, "Z'");
+				return;
+			}
+			break;
+		case PYTHIA_KIND_BOOL:
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_DOUBLE:
+		case PYTHIA_KIND_FLOAT:
+			if (pythia_numeric_text(value, length))
+			{
+				pythia_buffer_append(out, value, length);
+				return;
+			}
+			break;
+		case PYTHIA_KIND_UINT:
+			/* what does not fit int64 is kept as text */
+			if (length < 19 || (length == 19 && memcmp(value, "9223372036854775807", 19) <= 0))
+			{
+				pythia_buffer_append(out, value, length);
+				return;
+			}
+			break;
+		default:
+			break;
+	}
+	literal(out, value, length);
+}
+
+/* One writer at a time and stamps of whole seconds: run under the write lock (BEGIN IMMEDIATE), where no
+ * other transaction is open, the last whole second is the boundary. */
+static void boundary_query(const pythia_db *db, pythia_buffer *out)
+{
+	(void) db;
+	pythia_buffer_puts(out, "SELECT strftime('%Y-%m-%d %H:%M:%S', 'now') || '.000000'");
+}
+
+const pythia_dialect pythia_dialect_sqlite = {
+	.engine = PYTHIA_SQLITE,
+	.name = "sqlite",
+	.identifier = identifier,
+	.literal = literal,
+	.table_query = table_query,
+	.columns_query = columns_query,
+	.keys_query = keys_query,
+	.tables_query = tables_query,
+	.parse_type = pythia_sqlite_parse_type,
+	.type_ddl = pythia_sqlite_type_ddl,
+	.read_expression = read_expression,
+	.load_statement = load_statement,
+	.value_literal = value_literal,
+	.canonical_expression = pythia_canonical_sqlite,
+	.boundary_query = boundary_query,
+};

@@ -13,8 +13,7 @@
 
 static uint64_t seed;
 
-static uint64_t
-draw(void)
+static uint64_t draw(void)
 {
 	seed ^= seed << 13;
 	seed ^= seed >> 7;
@@ -22,8 +21,7 @@ draw(void)
 	return seed;
 }
 
-static void
-assert_view(pythia_rows_writer *writer, const char *text)
+static void assert_view(pythia_rows_writer *writer, const char *text)
 {
 	pythia_rows view = pythia_rows_view(writer);
 
@@ -31,8 +29,7 @@ assert_view(pythia_rows_writer *writer, const char *text)
 	assert_memory_equal(view.data, text, view.length);
 }
 
-static void
-test_encoding(void **state)
+static void test_encoding(void **state)
 {
 	pythia_rows_writer writer = {0};
 
@@ -50,8 +47,7 @@ test_encoding(void **state)
 	pythia_rows_free(&writer);
 }
 
-static void
-test_decoding(void **state)
+static void test_decoding(void **state)
 {
 	pythia_rows_reader reader = {0};
 	const char *text = "1\t\\N\t\n\\\\N\tx\\ty\\\\\\n\t\\Nope\nlast";
@@ -77,8 +73,7 @@ test_decoding(void **state)
 	pythia_rows_close(&reader);
 }
 
-static void
-test_every_byte_at_every_offset(void **state)
+static void test_every_byte_at_every_offset(void **state)
 {
 	pythia_rows_writer writer = {0};
 	pythia_rows_reader reader = {0};
@@ -110,8 +105,7 @@ test_every_byte_at_every_offset(void **state)
 }
 
 /* Random rows with a liking for special bytes: read back as written. */
-static void
-test_round_trip(void **state)
+static void test_round_trip(void **state)
 {
 	static const char liked[] = "\\\t\n\r\b\f\vNx\0ab";
 	pythia_rows_writer writer = {0};
@@ -175,8 +169,7 @@ test_round_trip(void **state)
 	pythia_rows_close(&reader);
 }
 
-static void
-test_ten_megabytes(void **state)
+static void test_ten_megabytes(void **state)
 {
 	size_t length = 10 * 1024 * 1024;
 	char *value = pythia_malloc(length);
@@ -206,8 +199,7 @@ test_ten_megabytes(void **state)
 	pythia_free(value);
 }
 
-static void
-test_unhex_refuses(void **state)
+static void test_unhex_refuses(void **state)
 {
 	static const char *const bad[] = {"", "x00", "\\x0", "\\xgg", "\\y00", "00"};
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
@@ -230,8 +222,7 @@ test_unhex_refuses(void **state)
 	pythia_buffer_free(&out);
 }
 
-int
-main(void)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encoding),

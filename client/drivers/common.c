@@ -1,0 +1,79 @@
+#include "drivers/common.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+bool pythia_db_expect(const pythia_db *db, pythia_db_state state, pythia_db_state wanted, pythia_error *error)
+{
+	static const char *const doing[] = {"idle", "waiting for a result", "reading a stream", "loading rows"};
+
+	if (db->broken)
+	{
+		pythia_fail(error, PYTHIA_E_LOST, "08003", "the connection to %s is broken", db->display);
+		return pythia_error_hint(error, "Open it again.");
+	}
+	if (state != wanted)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "55006", "the connection to %s is %s, not %s", db->display,
+						   doing[state], doing[wanted]);
+	return true;
+}
+
+bool pythia_fail_cancelled(pythia_error *error)
+{
+	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "canceled on request");
+}
+
+void pythia_error_statement(pythia_error *error, const char *sql)
+{
+	size_t length = strlen(sql);
+
+	if (length <= PYTHIA_CONTEXT_BYTES)
+		pythia_error_context(error, "statement: %s", sql);
+	else
+	{
+		/* not in the middle of a UTF-8 sequence */
+		length = PYTHIA_CONTEXT_BYTES;
+		while (length > 0 && ((unsigned char) sql[length] & 0xc0) == 0x80)
+			length--;
+		pythia_error_context(error, "statement: %.*s ...", (int) length, sql);
+	}
+}
+
+void pythia_result_add(pythia_result *result, int64_t *capacity, const char *const *values, const size_t *lengths)
+{
+	int64_t base = result->nrows * result->ncolumns;
+
+	if (result->nrows == *capacity)
+	{
+		size_t cells;
+
+		*capacity = *capacity ? *capacity * 2 : 8;
+		cells = (size_t) *capacity * (size_t) result->ncolumns;
+		result->values = pythia_realloc(result->values, cells * sizeof(*result->values));
+		result->lengths = pythia_realloc(result->lengths, cells * sizeof(*result->lengths));
+	}
+	for (int i = 0; i < result->ncolumns; i++)
+	{
+		result->values[base + i] = values[i] ? pythia_strndup(values[i], lengths[i]) : NULL;
+		result->lengths[base + i] = values[i] ? lengths[i] : 0;
+	}
+	result->nrows++;
+}
+
+bool pythia_url_seconds(const pythia_url *url, const char *name, int64_t fallback, int64_t *seconds,
+						pythia_error *error)
+{
+	const char *text = pythia_url_parameter_get(url, name);
+	char *end;
+
+	*seconds = fallback;
+	if (!text)
+		return true;
+	*seconds = strtoll(text, &end, 10);
+	if (end != text && *end == '\0' && *seconds >= 0 && *seconds <= 86400)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"%s\": \"%s\"", name, text);
+	return pythia_error_hint(error, "It takes a whole number of seconds.");
+}

@@ -1,0 +1,299 @@
+/* What the tests of the three drivers share; included by one source each. */
+#ifndef PYTHIA_DRIVER_TESTS_H
+#define PYTHIA_DRIVER_TESTS_H
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "core/memory.h"
+#include "core/rows.h"
+#include "drivers/driver.h"
+
+/* Opens a URL; NULL with the error filled (and its old content dropped). */
+static pythia_db *try_open(const char *text, const pythia_open_options *options, pythia_error *error)
+{
+	pythia_url url;
+	pythia_db *db = NULL;
+	bool opened;
+
+	pythia_error_reset(error);
+	if (!pythia_url_parse(text, &url, error))
+		return NULL;
+	opened = pythia_db_open(&url, pythia_default_host(), options, &db, error);
+	assert_int_equal(opened, db != NULL);
+	pythia_url_free(&url);
+	return db;
+}
+
+static pythia_db *open_url(const char *text, const pythia_open_options *options)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_db *db = try_open(text, options, &error);
+
+	if (!db)
+		fail_msg("open: %s", error.message);
+	return db;
+}
+
+/* sqlite:///FOLDER/REST */
+static inline pythia_db *open_url_in(const char *folder, const char *rest)
+{
+	char url[300];
+
+	snprintf(url, sizeof(url), "sqlite:///%s/%s", folder, rest);
+	return open_url(url, NULL);
+}
+
+static void must(pythia_db *db, const char *sql)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_db_exec(db, sql, NULL, &error))
+		fail_msg("%s: %s", sql, error.message);
+}
+
+static inline void must_fail(pythia_db *db, const char *sql, pythia_error_class error_class, const char *sqlstate)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (pythia_db_exec(db, sql, NULL, &error))
+		fail_msg("%s: no error", sql);
+	assert_string_equal(error.sqlstate, sqlstate);
+	assert_int_equal(error.error_class, error_class);
+	assert_non_null(error.message);
+	pythia_error_reset(&error);
+}
+
+static void assert_count(pythia_db *db, const char *sql, int64_t expected)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+
+	if (!pythia_db_query(db, sql, &result, &error))
+		fail_msg("%s: %s", sql, error.message);
+	assert_int_equal(result.nrows, 1);
+	assert_non_null(pythia_result_get(&result, 0, 0));
+	assert_int_equal(atoll(pythia_result_get(&result, 0, 0)), expected);
+	pythia_result_free(&result);
+}
+
+/* --- loads ----------------------------------------------------------------- */
+
+#define MAX_COLUMNS 16
+
+typedef struct load_columns
+{
+	pythia_type types[MAX_COLUMNS];
+	const pythia_type *pointers[MAX_COLUMNS];
+	const char *names[MAX_COLUMNS];
+	char texts[MAX_COLUMNS][2];
+} load_columns;
+
+static void make_load(pythia_load *load, load_columns *columns, const char *table, int ncolumns,
+					  const pythia_kind *kinds, const char *sql)
+{
+	memset(columns, 0, sizeof(*columns));
+	memset(load, 0, sizeof(*load));
+	for (int i = 0; i < ncolumns; i++)
+	{
+		columns->types[i].kind = kinds[i];
+		columns->pointers[i] = &columns->types[i];
+		columns->texts[i][0] = (char) ('a' + i);
+		columns->names[i] = columns->texts[i];
+	}
+	load->table = table;
+	load->ncolumns = ncolumns;
+	load->columns = columns->names;
+	load->types = columns->pointers;
+	load->sql = sql;
+}
+
+static inline bool try_put(pythia_db *db, const char *text, uint64_t count, pythia_error *error)
+{
+	pythia_rows rows = {text, strlen(text), count};
+
+	return db->driver->load_put(db, &rows, error);
+}
+
+static inline void must_put(pythia_db *db, const char *text, uint64_t count)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!try_put(db, text, count, &error))
+		fail_msg("put: %s", error.message);
+}
+
+#define LOAD_ROWS 1000
+#define BIG_BYTES (10 * 1024 * 1024)
+
+/* Row i: its number, a text, a double, bytes. NULLs, empty ones, every byte value, and 10 MB in one row. */
+static void write_row(pythia_rows_writer *writer, int i, const char *big)
+{
+	static const char *const doubles[] = {
+		"0.1", "-1.7976931348623157e+308", "5e-324", "0.30000000000000004", "123456789.123", "0", "-2.5"};
+	char number[16];
+	char text[300];
+	unsigned char bytes[256];
+
+	pythia_rows_text(writer, number, (size_t) snprintf(number, sizeof(number), "%d", i));
+	if (i % 10 == 0)
+		pythia_rows_null(writer);
+	else if (i % 10 == 1)
+		pythia_rows_text(writer, "", 0);
+	else if (i == 500)
+		pythia_rows_text(writer, big, BIG_BYTES);
+	else
+	{
+		size_t length = 0;
+
+		/* every byte of ASCII but NUL, then an emoji and what looks like our own escapes */
+		for (int c = 1; c < 128; c++)
+			text[length++] = (char) c;
+		length += (size_t) snprintf(text + length, sizeof(text) - length, "\xf0\x9f\x98\x80\\N \\\\ \\t %d", i);
+		pythia_rows_text(writer, text, length);
+	}
+	pythia_rows_text(writer, doubles[i % 7], strlen(doubles[i % 7]));
+	for (int c = 0; c < 256; c++)
+		bytes[c] = (unsigned char) (c + i);
+	if (i % 10 == 2)
+		pythia_rows_null(writer);
+	else if (i == 501)
+		pythia_rows_bytes(writer, big, BIG_BYTES);
+	else
+		pythia_rows_bytes(writer, bytes, i % 10 == 3 ? 0 : 256);
+	pythia_rows_end(writer);
+}
+
+/* Loads LOAD_ROWS rows in chunks of seven, reads them back, and compares field by field. */
+static void check_load_and_stream(pythia_db *db, const char *insert, const char *select, const pythia_kind *kinds)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_rows_writer writer = {0};
+	pythia_rows_reader expected = {0};
+	pythia_rows_reader reader = {0};
+	pythia_stream *stream;
+	pythia_load load;
+	load_columns columns;
+	pythia_rows rows;
+	uint64_t stored = 0;
+	int64_t seen = 0;
+	char *big = pythia_malloc(BIG_BYTES);
+
+	for (int i = 0; i < BIG_BYTES; i++)
+		big[i] = (char) (' ' + i % 90);
+	make_load(&load, &columns, "t", 4, kinds, insert);
+	if (!db->driver->load_begin(db, &load, &error))
+		fail_msg("load_begin: %s", error.message);
+	for (int i = 0; i < LOAD_ROWS; i++)
+	{
+		write_row(&writer, i, big);
+		if (i % 7 != 6 && i != LOAD_ROWS - 1)
+			continue;
+		rows = pythia_rows_view(&writer);
+		if (!db->driver->load_put(db, &rows, &error))
+			fail_msg("load_put: %s", error.message);
+		pythia_rows_clear(&writer);
+	}
+	if (!db->driver->load_end(db, &stored, &error))
+		fail_msg("load_end: %s %s", error.message, error.detail ? error.detail : "");
+	assert_int_equal(stored, LOAD_ROWS);
+	if (!db->driver->stream_open(db, select, 4, kinds, &stream, &error))
+		fail_msg("stream_open: %s", error.message);
+	for (;;)
+	{
+		if (!db->driver->stream_next(stream, &rows, &error))
+			fail_msg("stream_next: %s", error.message);
+		if (rows.count == 0)
+			break;
+		pythia_rows_open(&reader, &rows);
+		for (uint64_t i = 0; i < rows.count; i++, seen++)
+		{
+			pythia_rows view;
+
+			pythia_rows_clear(&writer);
+			write_row(&writer, (int) seen, big);
+			view = pythia_rows_view(&writer);
+			pythia_rows_open(&expected, &view);
+			assert_true(pythia_rows_next(&expected));
+			assert_true(pythia_rows_next(&reader));
+			assert_int_equal(reader.nfields, 4);
+			for (int j = 0; j < 4; j++)
+			{
+				const pythia_field *got = &reader.fields[j];
+				const pythia_field *want = &expected.fields[j];
+
+				if (kinds[j] == PYTHIA_KIND_DOUBLE)
+				{
+					/* any spelling that reads back to the same value */
+					assert_true(strtod(got->value, NULL) == strtod(want->value, NULL));
+					continue;
+				}
+				assert_int_equal(got->value == NULL, want->value == NULL);
+				assert_int_equal(got->length, want->length);
+				if (got->value)
+					assert_memory_equal(got->value, want->value, want->length);
+			}
+		}
+		assert_false(pythia_rows_next(&reader));
+	}
+	assert_int_equal(seen, LOAD_ROWS);
+	db->driver->stream_close(stream);
+	pythia_rows_close(&expected);
+	pythia_rows_close(&reader);
+	pythia_rows_free(&writer);
+	pythia_free(big);
+}
+
+/* --- cancelling ------------------------------------------------------------ */
+
+static void request_cancel(int signal)
+{
+	(void) signal;
+	pythia_cancel_requested = 1;
+}
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+static void cancel_after(int milliseconds)
+{
+	struct itimerval timer = {{0, 0}, {milliseconds / 1000, milliseconds % 1000 * 1000}};
+
+	signal(SIGALRM, request_cancel);
+	pythia_cancel_requested = 0;
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* A statement that would run (almost) for ever stops within a second of the request. */
+static void check_cancel(pythia_db *db, const char *sql)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+	double start;
+
+	cancel_after(200);
+	start = seconds_now();
+	assert_false(pythia_db_query(db, sql, &result, &error));
+	assert_true(seconds_now() - start < 1.2);
+	pythia_cancel_requested = 0;
+	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+	assert_string_equal(error.sqlstate, "57014");
+	pythia_error_reset(&error);
+}
+
+#endif

@@ -1,0 +1,365 @@
+/* The SQLite driver, against real files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "core/memory.h"
+#include "core/number.h"
+#include "driver_tests.h"
+#include "drivers/driver.h"
+
+static char folder[] = "/tmp/pythia-sqlite-XXXXXX";
+
+static void file_url(char *url, size_t size, const char *name)
+{
+	snprintf(url, size, "sqlite:///%s/%s", folder, name);
+}
+
+static pythia_db *open_file(const char *name, const pythia_open_options *options)
+{
+	char url[200];
+
+	file_url(url, sizeof(url), name);
+	return open_url(url, options);
+}
+
+static const pythia_open_options create = {.create = true};
+
+static void test_missing_file(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char url[200];
+
+	(void) state;
+	file_url(url, sizeof(url), "absent.db");
+	assert_null(try_open(url, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_non_null(strstr(error.message, "absent.db"));
+	assert_non_null(strstr(error.message, "No such file"));
+	assert_non_null(error.hint);
+	pythia_error_reset(&error);
+	snprintf(url, sizeof(url), "sqlite:///%s", folder);
+	assert_null(try_open(url, &create, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	pythia_error_reset(&error);
+}
+
+static void test_not_a_database(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char path[200];
+	char url[200];
+	FILE *file;
+
+	(void) state;
+	snprintf(path, sizeof(path), "%s/text.db", folder);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	for (int i = 0; i < 100; i++)
+		fputs("this is a text file and not a database\n", file);
+	fclose(file);
+	file_url(url, sizeof(url), "text.db");
+	assert_null(try_open(url, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_string_equal(error.sqlstate, "XX001");
+	pythia_error_reset(&error);
+}
+
+static void test_parameters(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	assert_null(try_open("sqlite:///:memory:?mod=ro", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	assert_non_null(strstr(error.message, "\"mod\""));
+	assert_null(try_open("sqlite:///:memory:?mode=write", NULL, &error));
+	assert_non_null(strstr(error.message, "\"write\""));
+	assert_null(try_open("sqlite:///:memory:?timeout=soon", NULL, &error));
+	assert_non_null(strstr(error.message, "\"soon\""));
+	pythia_error_reset(&error);
+}
+
+static void test_statements(void **state)
+{
+	pythia_db *db = open_file("statements.db", &create);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+	int64_t affected = -1;
+
+	(void) state;
+	assert_int_equal(db->engine, PYTHIA_SQLITE);
+	assert_true(db->version >= 30000);
+	assert_non_null(strstr(db->version_text, "SQLite 3."));
+	assert_string_equal(db->default_schema, "main");
+	must(db, "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL); -- end\n");
+	assert_true(pythia_db_exec(db, "UPDATE t SET b = 'y'", &affected, &error));
+	assert_int_equal(affected, 2);
+	assert_true(pythia_db_exec(db, "CREATE INDEX i ON t (b)", &affected, &error));
+	assert_int_equal(affected, 0);
+	assert_true(pythia_db_query(db, "SELECT a, b, 0.1 + 0.2, NULL, x'00ff' FROM t ORDER BY a", &result, &error));
+	assert_int_equal(result.nrows, 2);
+	assert_int_equal(result.ncolumns, 5);
+	assert_string_equal(pythia_result_get(&result, 1, 0), "2");
+	assert_string_equal(pythia_result_get(&result, 0, 2), "0.30000000000000004");
+	assert_null(pythia_result_get(&result, 0, 3));
+	assert_int_equal(result.lengths[4], 2);
+	assert_memory_equal(pythia_result_get(&result, 0, 4), "\x00\xff", 2);
+	assert_null(pythia_result_get(&result, 2, 0));
+	pythia_result_free(&result);
+	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");
+	must_fail(db, "SELECT \"absent\" FROM t", PYTHIA_E_DATABASE, "42703");
+	must_fail(db, "SELECT 1 FROM nowhere", PYTHIA_E_DATABASE, "42P01");
+	must_fail(db, "SELEC 1", PYTHIA_E_DATABASE, "42601");
+	must_fail(db, "INSERT INTO t VALUES (1, 'again')", PYTHIA_E_DATABASE, "23505");
+	must_fail(db, "CREATE TABLE t (a)", PYTHIA_E_DATABASE, "42P07");
+	pythia_db_close(db);
+}
+
+static void test_read_only(void **state)
+{
+	pythia_open_options options = {.read_only = true};
+	pythia_db *db;
+
+	(void) state;
+	db = open_file("readonly.db", &create);
+	must(db, "CREATE TABLE t (a)");
+	pythia_db_close(db);
+	db = open_file("readonly.db", &options);
+	assert_true(db->read_only);
+	must_fail(db, "INSERT INTO t VALUES (1)", PYTHIA_E_DATABASE, "25006");
+	pythia_db_close(db);
+}
+
+static void test_transactions(void **state)
+{
+	pythia_db *db = open_file("transactions.db", &create);
+	pythia_db *other;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(db, "PRAGMA journal_mode = wal; CREATE TABLE t (a)");
+	other = open_url_in(folder, "transactions.db?timeout=0");
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_IMMEDIATE, &error));
+	must(db, "INSERT INTO t VALUES (1)");
+	assert_false(other->driver->begin(other, PYTHIA_BEGIN_IMMEDIATE, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_TRANSIENT);
+	assert_string_equal(error.sqlstate, "55P03");
+	pythia_error_reset(&error);
+	assert_true(db->driver->rollback(db, &error));
+	assert_true(other->driver->begin(other, PYTHIA_BEGIN_SNAPSHOT, &error));
+	must(db, "INSERT INTO t VALUES (2)");
+	assert_count(other, "SELECT count(*) FROM t", 0);
+	assert_true(other->driver->commit(other, &error));
+	assert_count(other, "SELECT count(*) FROM t", 1);
+	pythia_db_close(other);
+	pythia_db_close(db);
+}
+
+static void test_load_and_stream(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_DOUBLE, PYTHIA_KIND_BYTES};
+	pythia_db *db = open_file("load.db", &create);
+
+	(void) state;
+	must(db, "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT, c REAL, d BLOB)");
+	check_load_and_stream(db, "INSERT INTO t (a, b, c, d) VALUES (?1, ?2, ?3, ?4)",
+						  "SELECT a, b, c, d FROM t ORDER BY a", kinds);
+	assert_count(db, "SELECT count(*) FROM t WHERE typeof(a) = 'integer' AND typeof(d) IN ('blob', 'null')", 1000);
+	pythia_db_close(db);
+}
+
+static void test_load_kinds(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_UINT, PYTHIA_KIND_BIT, PYTHIA_KIND_DOUBLE, PYTHIA_KIND_BOOL};
+	pythia_db *db = open_file("kinds.db", &create);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_load load;
+	load_columns columns;
+
+	(void) state;
+	must(db, "CREATE TABLE t (a, b, c, d)");
+	make_load(&load, &columns, "t", 4, kinds, "INSERT INTO t VALUES (?1, ?2, ?3, ?4)");
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "18446744073709551615\t101\tInfinity\t1\n9223372036854775807\t\\N\t1e308\t0\n", 2);
+	assert_true(db->driver->load_end(db, NULL, &error));
+	assert_count(db,
+				 "SELECT count(*) FROM t WHERE typeof(a) = 'text' AND a = '18446744073709551615' AND b = 5 AND "
+				 "c = 9e999 AND d = 1",
+				 1);
+	assert_count(db, "SELECT count(*) FROM t WHERE typeof(a) = 'integer' AND b IS NULL AND c = 1e308", 1);
+	/* SQLite would store NULL for it */
+	assert_true(db->driver->load_begin(db, &load, &error));
+	assert_false(try_put(db, "1\t\\N\tNaN\t1\n", 1, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_DATA);
+	pythia_error_reset(&error);
+	db->driver->load_abandon(db);
+	assert_count(db, "SELECT count(*) FROM t", 2);
+	/* a row that is not stored is noticed */
+	must(db, "CREATE TABLE u (a UNIQUE)");
+	make_load(&load, &columns, "u", 1, kinds, "INSERT OR IGNORE INTO u VALUES (?1)");
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\n1\n2\n", 3);
+	assert_false(db->driver->load_end(db, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_DATA);
+	pythia_error_reset(&error);
+	assert_count(db, "SELECT count(*) FROM u", 0);
+	pythia_db_close(db);
+}
+
+static void test_cancel(void **state)
+{
+	pythia_db *db = open_file("cancel.db", &create);
+
+	(void) state;
+	check_cancel(db, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c");
+	assert_count(db, "SELECT 1", 1);
+	pythia_db_close(db);
+}
+
+static void test_cancel_while_locked(void **state)
+{
+	pythia_db *holder = open_file("locked.db", &create);
+	pythia_db *db = open_file("locked.db", &create);
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	assert_true(holder->driver->begin(holder, PYTHIA_BEGIN_IMMEDIATE, &error));
+	check_cancel(db, "BEGIN IMMEDIATE");
+	assert_true(holder->driver->commit(holder, &error));
+	must(db, "BEGIN IMMEDIATE; COMMIT");
+	pythia_db_close(db);
+	pythia_db_close(holder);
+}
+
+static void test_wrap(void **state)
+{
+	sqlite3 *handle;
+	pythia_db *db;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	assert_int_equal(sqlite3_open(":memory:", &handle), SQLITE_OK);
+	assert_true(pythia_sqlite_wrap(handle, NULL, &db, &error));
+	assert_true(db->local);
+	must(db, "CREATE TABLE t (a)");
+	/* its owner's transaction is around ours */
+	assert_int_equal(sqlite3_exec(handle, "BEGIN; INSERT INTO t VALUES (1)", NULL, NULL, NULL), SQLITE_OK);
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	must(db, "INSERT INTO t VALUES (2)");
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	must(db, "INSERT INTO t VALUES (3)");
+	assert_true(db->driver->commit(db, &error));
+	assert_true(db->driver->rollback(db, &error));
+	assert_count(db, "SELECT sum(a) FROM t", 1);
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_IMMEDIATE, &error));
+	must(db, "INSERT INTO t VALUES (4)");
+	assert_true(db->driver->commit(db, &error));
+	assert_int_equal(sqlite3_get_autocommit(handle), 0);
+	assert_int_equal(sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_count(db, "SELECT sum(a) FROM t", 5);
+	pythia_db_close(db);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+}
+
+static void test_one_thing_at_a_time(void **state)
+{
+	pythia_db *db = open_file("busy.db", &create);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+
+	(void) state;
+	must(db, "CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+	assert_true(db->driver->stream_open(db, "SELECT a FROM t", 1, NULL, &stream, &error));
+	assert_false(pythia_db_exec(db, "DELETE FROM t", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
+	pythia_error_reset(&error);
+	assert_true(db->driver->stream_next(stream, &rows, &error));
+	assert_int_equal(rows.count, 1);
+	assert_true(db->driver->stream_next(stream, &rows, &error));
+	assert_int_equal(rows.count, 0);
+	db->driver->stream_close(stream);
+	db->driver->stream_close(NULL);
+	must(db, "DELETE FROM t");
+	assert_false(db->driver->stream_open(db, "SELECT a FROM t", 2, NULL, &stream, &error));
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void test_damaged_file_is_an_error(void **state)
+{
+	pythia_db *db = open_file("damaged.db", &create);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+	char path[200];
+	bool ok = true;
+	FILE *file;
+
+	(void) state;
+	must(db, "PRAGMA journal_mode = delete; CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)");
+	must(db, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) "
+			 "INSERT INTO t SELECT x, printf('%0100d', x) FROM c");
+	pythia_db_close(db);
+	snprintf(path, sizeof(path), "%s/damaged.db", folder);
+	file = fopen(path, "r+");
+	assert_non_null(file);
+	fseek(file, 1024 * 1024, SEEK_SET);
+	for (int i = 0; i < 64 * 1024; i++)
+		fputc(0xff, file);
+	fclose(file);
+	db = open_file("damaged.db", NULL);
+	assert_true(db->driver->stream_open(db, "SELECT a, b FROM t", 2, NULL, &stream, &error));
+	while ((ok = db->driver->stream_next(stream, &rows, &error)) && rows.count > 0)
+		;
+	assert_false(ok);
+	assert_string_equal(error.sqlstate, "XX001");
+	pythia_error_reset(&error);
+	db->driver->stream_close(stream);
+	pythia_db_close(db);
+}
+
+static int make_folder(void **state)
+{
+	(void) state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	char command[100];
+
+	(void) state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_not_a_database),
+		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_transactions),
+		cmocka_unit_test(test_load_and_stream),
+		cmocka_unit_test(test_load_kinds),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_while_locked),
+		cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_one_thing_at_a_time),
+		cmocka_unit_test(test_damaged_file_is_an_error),
+	};
+
+	return cmocka_run_group_tests_name("sqlite", tests, make_folder, remove_folder);
+}

@@ -127,7 +127,7 @@ check-built: tmp-install unit-tests
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers
 demo: setup-demo
 	@$(MAKE) --no-print-directory -s tmp-install
-	@test/demo/run
+	@demo/run
 
 ## bench: side-by-side measurements; BENCH=name for one, ROWS=n to scale
 bench: setup-bench

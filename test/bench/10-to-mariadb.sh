@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # PostgreSQL to MariaDB, a whole table, against COPY | LOAD DATA through a pipe.
 
 empty_target()

@@ -49,13 +49,13 @@ bench_main()
     orders_mysql
     fill_mysql
     setup_fdw
-    cat >"$PYTHIA_SCRATCH/orders.load" <<LOAD
+    cat >"$PYTHIA_SCRATCH/orders.load" <<END_OF_FILE
 LOAD DATABASE FROM mysql://$MYSQL_USER:$MYSQL_PASSWORD@127.0.0.1:$MYSQL_PORT/pythia
     INTO postgresql://postgres@127.0.0.1:$PGPORT/postgres
     WITH include drop, create tables, create indexes, reset sequences, workers = 2, concurrency = 1
     INCLUDING ONLY TABLE NAMES MATCHING 'orders'
     ALTER SCHEMA 'pythia' RENAME TO 'loader';
-LOAD
+END_OF_FILE
     title "MariaDB to PostgreSQL, full"
     alternative 'mariadb --quick | COPY' pipe_to_postgres empty_copy
     alternative 'pythia sync_between' pythia_to_postgres empty_copy 0.75

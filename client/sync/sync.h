@@ -37,6 +37,14 @@ typedef enum pythia_deletes
 	PYTHIA_DELETES_SOFT
 } pythia_deletes;
 
+/* What to do with a column that the source has and the target lacks. */
+typedef enum pythia_new_columns
+{
+	PYTHIA_NEW_COLUMNS_ADD,
+	PYTHIA_NEW_COLUMNS_IGNORE,
+	PYTHIA_NEW_COLUMNS_ERROR
+} pythia_new_columns;
+
 /* One table's settings, defaults filled in; texts are borrowed from the tree. */
 typedef struct pythia_sync_config
 {
@@ -48,6 +56,7 @@ typedef struct pythia_sync_config
 	bool timestamp_given; /* named by the user: its absence is an error */
 	bool truncate_target;
 	bool create_target;
+	pythia_new_columns new_columns;
 	pythia_deletes deletes;
 	const char *soft_delete_column;
 	const pythia_node *columns;
@@ -87,9 +96,12 @@ typedef struct pythia_sync_result
 	char *watermark; /* where the next incremental run begins, or NULL */
 } pythia_sync_result;
 
+/* True where two names, schema-qualified or not, quoted or not, mean one table (as far as written). */
+bool pythia_same_table_name(const char *a, const char *b);
+
 void pythia_sync_result_free(pythia_sync_result *result);
 
-/* What a run tells its host.  Both may be NULL. */
+/* What a run tells its host, and asks it.  Each may be NULL. */
 typedef struct pythia_sync_callbacks
 {
 	void *context;
@@ -101,6 +113,11 @@ typedef struct pythia_sync_callbacks
 	/* Called when everything up to `checkpoint` (a JSON text the host stores and hands
 	 * back to resume) is committed on the target, or will be with the host's own commit. */
 	bool (*checkpoint)(void *context, const char *checkpoint, pythia_error *error);
+	/* conflict_resolution by function: two rows as JSON objects (the source's under the target's names);
+	 * *row gets the row to keep, a tree the engine frees, or NULL to keep the target's.  NULL where the host
+	 * has no functions. */
+	bool (*resolve)(void *context, const char *function, const char *source_row, const char *target_row,
+					pythia_node **row, pythia_error *error);
 } pythia_sync_callbacks;
 
 typedef struct pythia_sync_job

@@ -1,0 +1,277 @@
+/* sync_config: every key read, checked, and looked up where an override comes first. */
+#include <string.h>
+#include <strings.h>
+
+#include "core/buffer.h"
+#include "core/memory.h"
+#include "sync/sync.h"
+
+static const char *const known_keys[] = {"batch_size",
+										 "mode",
+										 "conflict_resolution",
+										 "timestamp_column",
+										 "truncate_target",
+										 "create_target",
+										 "new_columns",
+										 "deletes",
+										 "soft_delete_column",
+										 "columns",
+										 "exclude_columns",
+										 "where",
+										 "table_map",
+										 "column_map",
+										 "key",
+										 "parallel",
+										 "max_bytes_per_second",
+										 "lookback",
+										 "dry_run",
+										 "on_bad_row",
+										 "zero_date",
+										 "infinity",
+										 "nan",
+										 "nul_byte",
+										 "bad_utf8",
+										 "out_of_range",
+										 "tables",
+										 NULL};
+
+static const char *const modes[] = {"incremental", "full", NULL};
+static const char *const conflicts[] = {"source_wins", "target_wins", "newest_wins", "oldest_wins",
+										"error",       "skip",        NULL};
+static const char *const deletes[] = {"ignore", "hard", "soft", NULL};
+static const char *const new_columns[] = {"add", "ignore", "error", NULL};
+static const char *const bad_rows[] = {"error", "quarantine", NULL};
+static const char *const policies[] = {"error", "null", "clamp", "replace", "quarantine", NULL};
+
+static void set_defaults(pythia_sync_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	config->batch_size = 1000;
+	config->mode = PYTHIA_SYNC_INCREMENTAL;
+	config->conflict = PYTHIA_CONFLICT_SOURCE_WINS;
+	config->timestamp_column = "updated_at";
+	config->create_target = true;
+	config->new_columns = PYTHIA_NEW_COLUMNS_ADD;
+	config->deletes = PYTHIA_DELETES_IGNORE;
+	config->soft_delete_column = "deleted_at";
+	config->parallel = 1;
+	config->lookback = -1;
+}
+
+static bool read_conflict(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
+{
+	const char *word = NULL;
+
+	if (!pythia_node_text(tree, "conflict_resolution", &word, error))
+		return false;
+	if (word == NULL)
+		return true;
+	for (int i = 0; conflicts[i] != NULL; i++)
+	{
+		if (strcmp(word, conflicts[i]) == 0)
+		{
+			config->conflict = (pythia_conflict) i;
+			config->conflict_function = NULL;
+			return true;
+		}
+	}
+	if (word[0] == '\0')
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"conflict_resolution\": \"\"");
+		return pythia_error_hint(error, "It takes source_wins, target_wins, newest_wins, oldest_wins, error, skip, "
+										"or the name of a function.");
+	}
+	config->conflict = PYTHIA_CONFLICT_FUNCTION;
+	config->conflict_function = word;
+	return true;
+}
+
+static bool read_choice(const pythia_node *tree, const char *name, const char *const *choices, int *value,
+						pythia_error *error)
+{
+	return pythia_node_choice(tree, name, choices, value, error);
+}
+
+static bool read_policies(const pythia_node *tree, pythia_policies *out, pythia_error *error)
+{
+	const struct
+	{
+		const char *name;
+		pythia_policy *policy;
+	} list[] = {{"zero_date", &out->zero_date}, {"infinity", &out->infinity}, {"nan", &out->nan},
+				{"nul_byte", &out->nul_byte},   {"bad_utf8", &out->bad_utf8}, {"out_of_range", &out->out_of_range}};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+	{
+		int value = (int) *list[i].policy;
+
+		if (!read_choice(tree, list[i].name, policies, &value, error))
+			return false;
+		*list[i].policy = (pythia_policy) value;
+	}
+	return true;
+}
+
+/* A list of names, or one name. */
+static bool read_names(const pythia_node *tree, const char *name, const pythia_node **value, pythia_error *error)
+{
+	const pythia_node *node = pythia_node_get(tree, name);
+
+	if (node == NULL || node->type == PYTHIA_NODE_NULL)
+		return true;
+	if (node->type == PYTHIA_NODE_ARRAY)
+	{
+		bool strings = true;
+
+		for (const pythia_node *child = node->children; child != NULL; child = child->next)
+			strings = strings && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
+		if (strings)
+		{
+			*value = node;
+			return true;
+		}
+	}
+	else if (node->type == PYTHIA_NODE_STRING && node->text[0] != '\0')
+	{
+		*value = node;
+		return true;
+	}
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"%s\"", name);
+	return pythia_error_hint(error, "It takes a list of column names.");
+}
+
+/* An object of texts: name here to name there. */
+static bool read_map(const pythia_node *tree, const char *name, const pythia_node **value, pythia_error *error)
+{
+	const pythia_node *node = pythia_node_get(tree, name);
+	bool texts = true;
+
+	if (node == NULL || node->type == PYTHIA_NODE_NULL)
+		return true;
+	for (const pythia_node *child = node->children; child != NULL; child = child->next)
+		texts = texts && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
+	if (node->type == PYTHIA_NODE_OBJECT && texts)
+	{
+		*value = node;
+		return true;
+	}
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"%s\"", name);
+	return pythia_error_hint(error, "It takes an object that gives, for each name in the source, the one in the "
+									"target.");
+}
+
+static bool read_texts(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
+{
+	const char *stamp = NULL;
+
+	if (!pythia_node_text(tree, "timestamp_column", &stamp, error) ||
+		!pythia_node_text(tree, "soft_delete_column", &config->soft_delete_column, error) ||
+		!pythia_node_text(tree, "where", &config->where, error))
+		return false;
+	if (stamp != NULL)
+	{
+		config->timestamp_column = stamp;
+		config->timestamp_given = true;
+	}
+	return true;
+}
+
+/* One level of options over what `config` holds already. */
+static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *config, pythia_error *error)
+{
+	int mode = (int) config->mode;
+	int gone = (int) config->deletes;
+	int grown = (int) config->new_columns;
+	int bad = config->quarantine;
+
+	if (tree == NULL || tree->type == PYTHIA_NODE_NULL)
+		return true;
+	if (tree->type != PYTHIA_NODE_OBJECT)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "sync_config must be an object");
+		return pythia_error_hint(error, "Write {\"mode\": \"full\"}, for example.");
+	}
+	if (!pythia_node_only(tree, known_keys, "sync option", error))
+		return false;
+	if (!top && pythia_node_get(tree, "tables") != NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"tables\" cannot be given for one table");
+		return pythia_error_hint(error, "Put it at the top of sync_config.");
+	}
+	if (!pythia_node_int(tree, "batch_size", 1, 10000000, &config->batch_size, error) ||
+		!read_choice(tree, "mode", modes, &mode, error) || !read_conflict(tree, config, error) ||
+		!pythia_node_bool(tree, "truncate_target", &config->truncate_target, error) ||
+		!pythia_node_bool(tree, "create_target", &config->create_target, error) ||
+		!read_choice(tree, "new_columns", new_columns, &grown, error) ||
+		!read_choice(tree, "deletes", deletes, &gone, error) || !read_texts(tree, config, error) ||
+		!read_names(tree, "columns", &config->columns, error) ||
+		!read_names(tree, "exclude_columns", &config->exclude_columns, error) ||
+		!read_names(tree, "key", &config->key, error) || !read_map(tree, "table_map", &config->table_map, error) ||
+		!read_map(tree, "column_map", &config->column_map, error) ||
+		!pythia_node_int(tree, "parallel", 1, 64, &config->parallel, error) ||
+		!pythia_node_int(tree, "max_bytes_per_second", 0, INT64_MAX, &config->max_bytes_per_second, error) ||
+		!pythia_node_seconds(tree, "lookback", &config->lookback, error) ||
+		!pythia_node_bool(tree, "dry_run", &config->dry_run, error) ||
+		!read_choice(tree, "on_bad_row", bad_rows, &bad, error) || !read_policies(tree, &config->policies, error))
+		return false;
+	config->mode = (pythia_sync_mode) mode;
+	config->deletes = (pythia_deletes) gone;
+	config->new_columns = (pythia_new_columns) grown;
+	config->quarantine = bad != 0;
+	return true;
+}
+
+bool pythia_same_table_name(const char *a, const char *b)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	char *schema[2] = {NULL, NULL};
+	char *table[2] = {NULL, NULL};
+	bool same = pythia_name_parse(a, &schema[0], &table[0], &ignored) &&
+				pythia_name_parse(b, &schema[1], &table[1], &ignored) && strcasecmp(table[0], table[1]) == 0 &&
+				(schema[0] == NULL || schema[1] == NULL || strcasecmp(schema[0], schema[1]) == 0);
+
+	for (int i = 0; i < 2; i++)
+	{
+		pythia_free(schema[i]);
+		pythia_free(table[i]);
+	}
+	pythia_error_reset(&ignored);
+	return same;
+}
+
+/* Checks every table's overrides, and applies those of `table`. */
+static bool read_tables(const pythia_node *tree, const char *table, pythia_sync_config *config, pythia_error *error)
+{
+	const pythia_node *tables = pythia_node_get(tree, "tables");
+
+	if (tables == NULL || tables->type == PYTHIA_NODE_NULL)
+		return true;
+	if (tables->type != PYTHIA_NODE_OBJECT)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"tables\"");
+		return pythia_error_hint(error, "It takes an object that gives, for each table, its own options.");
+	}
+	for (const pythia_node *child = tables->children; child != NULL; child = child->next)
+	{
+		pythia_sync_config scratch = *config;
+		bool wanted = table != NULL && pythia_same_table_name(child->name, table);
+
+		if (!read_level(child, false, wanted ? config : &scratch, error))
+			return pythia_error_context(error, "options of table \"%s\"", child->name);
+	}
+	return true;
+}
+
+bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrides, const char *table,
+							 pythia_sync_config *config, pythia_error *error)
+{
+	set_defaults(config);
+	return read_level(tree, true, config, error) && read_tables(tree, table, config, error) &&
+		   read_level(overrides, false, config, error);
+}
+
+void pythia_sync_result_free(pythia_sync_result *result)
+{
+	pythia_free(result->watermark);
+	memset(result, 0, sizeof(*result));
+}

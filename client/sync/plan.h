@@ -1,0 +1,46 @@
+/*
+ * What goes where: the source's table, the target's, and which column becomes which.
+ */
+#ifndef PYTHIA_PLAN_H
+#define PYTHIA_PLAN_H
+
+#include "sync/sync.h"
+#include "sync/transform.h"
+
+typedef struct pythia_pair
+{
+	int source; /* position in plan->source.columns */
+	int target; /* position in plan->target.columns */
+	pythia_transform transform;
+} pythia_pair;
+
+typedef struct pythia_plan
+{
+	pythia_table source;
+	pythia_table target;
+	bool target_missing; /* plan->target is what would be created */
+	pythia_pair *pairs;  /* in the source's order of columns; generated ones are left out */
+	int npairs;
+	int *key; /* positions in pairs, in the key's order; always at least one */
+	int nkey;
+	int stamp;        /* position in pairs of the timestamp column; -1: none, or not among the pairs */
+	int stamp_source; /* position in source.columns, or -1 */
+	int *unmatched;   /* source columns that the target lacks and that would have been copied */
+	int nunmatched;
+	bool transforms;   /* any pair needs its values looked at */
+	const char *where; /* borrowed from the config */
+} pythia_plan;
+
+/* Describes both tables and pairs their columns: by column_map, exact name, name in other case, or other
+ * convention (album_id and AlbumId).  A missing target is no error here (target_missing) where
+ * config->create_target; unknown names, a table without a key and the like are class USAGE with a hint. */
+bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error);
+void pythia_plan_free(pythia_plan *plan);
+
+const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair);
+const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair);
+
+/* True where two names are one but for case and underscores. */
+bool pythia_same_convention(const char *a, const char *b);
+
+#endif

@@ -2,6 +2,7 @@
 #ifndef PYTHIA_DIALECT_INTERNAL_H
 #define PYTHIA_DIALECT_INTERNAL_H
 
+#include "dialect/canonical.h"
 #include "dialect/dialect.h"
 
 /* A type's spelling taken apart: "character varying(20)" is base "character varying", one number;
@@ -41,15 +42,5 @@ bool pythia_mysql_type_ddl(const pythia_db *db, const pythia_type *type, bool in
 void pythia_sqlite_parse_type(const char *native, pythia_type *type);
 bool pythia_sqlite_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
 							pythia_error *error);
-
-#pragma weak pythia_canonical_postgres
-#pragma weak pythia_canonical_mysql
-#pragma weak pythia_canonical_sqlite
-void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							   const pythia_type *agreed);
-void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							const pythia_type *agreed);
-void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							 const pythia_type *agreed);
 
 #endif

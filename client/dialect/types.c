@@ -110,14 +110,24 @@ bool pythia_numeric_text(const char *value, size_t length)
 	return i == length;
 }
 
-static bool is_integer(pythia_kind kind)
+static bool is_texty(pythia_kind kind)
 {
-	return kind == PYTHIA_KIND_INT || kind == PYTHIA_KIND_UINT || kind == PYTHIA_KIND_BOOL || kind == PYTHIA_KIND_YEAR;
+	return kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_CHAR || kind == PYTHIA_KIND_OTHER;
 }
 
-static bool is_text(pythia_kind kind)
+static bool is_integer(pythia_kind kind)
 {
-	return kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_ENUM || kind == PYTHIA_KIND_OTHER;
+	return kind == PYTHIA_KIND_BOOL || kind == PYTHIA_KIND_INT || kind == PYTHIA_KIND_UINT || kind == PYTHIA_KIND_YEAR;
+}
+
+static bool is_float(pythia_kind kind)
+{
+	return kind == PYTHIA_KIND_FLOAT || kind == PYTHIA_KIND_DOUBLE;
+}
+
+static bool is_stamp(pythia_kind kind)
+{
+	return kind == PYTHIA_KIND_TIMESTAMP || kind == PYTHIA_KIND_TIMESTAMPTZ;
 }
 
 static int narrower(int a, int b)
@@ -129,76 +139,128 @@ static int narrower(int a, int b)
 	return a < b ? a : b;
 }
 
-/* Which kind two columns are compared in; OTHER means as text. */
-static pythia_kind agree_kind(const pythia_type *a, const pythia_type *b)
+static void agree_decimal(const pythia_type *a, const pythia_type *b, pythia_type *agreed)
 {
-	pythia_kind x = a->kind;
-	pythia_kind y = b->kind;
+	bool a_fixed = a->kind == PYTHIA_KIND_DECIMAL && a->precision > 0;
+	bool b_fixed = b->kind == PYTHIA_KIND_DECIMAL && b->precision > 0;
+	bool both_decimal = a->kind == PYTHIA_KIND_DECIMAL && b->kind == PYTHIA_KIND_DECIMAL;
 
-	if (x == y)
-		return x;
-	if (is_integer(x) && is_integer(y))
-		return PYTHIA_KIND_INT;
-	if ((is_integer(x) && y == PYTHIA_KIND_DECIMAL) || (is_integer(y) && x == PYTHIA_KIND_DECIMAL))
-		return PYTHIA_KIND_DECIMAL;
-	if (x == PYTHIA_KIND_FLOAT || y == PYTHIA_KIND_FLOAT)
+	agreed->kind = PYTHIA_KIND_DECIMAL;
+	agreed->precision = -1;
+	agreed->scale = 0;
+	/* An integer beside a decimal is compared as it is: rounding would hide a lost fraction. */
+	if (!both_decimal || (!a_fixed && !b_fixed))
+		return;
+	agreed->precision = narrower(a_fixed ? a->precision : -1, b_fixed ? b->precision : -1);
+	agreed->scale = narrower(a_fixed ? a->scale : -1, b_fixed ? b->scale : -1);
+}
+
+/* Everything but the texts. */
+static void agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed)
+{
+	const pythia_type *wide;
+
+	*agreed = (pythia_type){.kind = a->kind, .precision = -1, .length = -1};
+	if (a->kind == b->kind)
 	{
-		pythia_kind other = x == PYTHIA_KIND_FLOAT ? y : x;
-
-		if (other == PYTHIA_KIND_DOUBLE || other == PYTHIA_KIND_DECIMAL || is_integer(other))
-			return PYTHIA_KIND_FLOAT;
+		switch (a->kind)
+		{
+			case PYTHIA_KIND_DECIMAL:
+				agree_decimal(a, b, agreed);
+				break;
+			case PYTHIA_KIND_TIME:
+			case PYTHIA_KIND_TIMESTAMP:
+			case PYTHIA_KIND_TIMESTAMPTZ:
+				agreed->precision = narrower(a->precision, b->precision);
+				agreed->zone = a->zone && b->zone;
+				break;
+			case PYTHIA_KIND_BIT:
+			case PYTHIA_KIND_BYTES:
+				agreed->length = a->length > b->length ? a->length : b->length;
+				break;
+			default:
+				break;
+		}
+		return;
 	}
-	if (x == PYTHIA_KIND_DOUBLE || y == PYTHIA_KIND_DOUBLE)
+
+	/* Text on one side holds the other's values spelled out. */
+	if (is_texty(a->kind) && is_texty(b->kind))
 	{
-		pythia_kind other = x == PYTHIA_KIND_DOUBLE ? y : x;
-
-		if (other == PYTHIA_KIND_DECIMAL || is_integer(other))
-			return PYTHIA_KIND_DOUBLE;
+		agreed->kind = a->kind == PYTHIA_KIND_CHAR || b->kind == PYTHIA_KIND_CHAR ? PYTHIA_KIND_CHAR : PYTHIA_KIND_TEXT;
+		return;
 	}
-	if ((x == PYTHIA_KIND_TIMESTAMP && y == PYTHIA_KIND_TIMESTAMPTZ) ||
-		(y == PYTHIA_KIND_TIMESTAMP && x == PYTHIA_KIND_TIMESTAMPTZ))
-		return PYTHIA_KIND_TIMESTAMPTZ;
-	if ((x == PYTHIA_KIND_TIME && y == PYTHIA_KIND_INTERVAL) || (y == PYTHIA_KIND_TIME && x == PYTHIA_KIND_INTERVAL))
-		return PYTHIA_KIND_INTERVAL;
-	if (x == PYTHIA_KIND_CHAR || y == PYTHIA_KIND_CHAR)
+	if (is_texty(a->kind) || is_texty(b->kind))
 	{
-		pythia_kind other = x == PYTHIA_KIND_CHAR ? y : x;
-
-		if (is_text(other))
-			return PYTHIA_KIND_CHAR;
+		wide = is_texty(a->kind) ? b : a;
+		*agreed = (pythia_type){.kind = wide->kind,
+								.size = wide->size,
+								.precision = wide->precision,
+								.scale = wide->scale,
+								.length = wide->length,
+								.zone = wide->zone};
+		return;
 	}
-	if (x == PYTHIA_KIND_SET || y == PYTHIA_KIND_SET)
-		return PYTHIA_KIND_SET;
-	/* A column made for text in an engine that lacks the other's type takes the richer kind. */
-	if (x == PYTHIA_KIND_JSON || y == PYTHIA_KIND_JSON)
-		return (x == PYTHIA_KIND_ARRAY || y == PYTHIA_KIND_ARRAY) ? PYTHIA_KIND_ARRAY : PYTHIA_KIND_JSON;
-	if (x == PYTHIA_KIND_UUID || y == PYTHIA_KIND_UUID)
-		return PYTHIA_KIND_UUID;
-	if ((x == PYTHIA_KIND_GEOMETRY && y == PYTHIA_KIND_BYTES) || (y == PYTHIA_KIND_GEOMETRY && x == PYTHIA_KIND_BYTES))
-		return PYTHIA_KIND_GEOMETRY;
-	if (is_text(x) || is_text(y) || x == PYTHIA_KIND_CHAR || y == PYTHIA_KIND_CHAR)
+
+	if (is_float(a->kind) && is_float(b->kind))
+		agreed->kind = PYTHIA_KIND_FLOAT;
+	else if (is_float(a->kind) && (is_integer(b->kind) || b->kind == PYTHIA_KIND_DECIMAL))
+		agreed->kind = a->kind;
+	else if (is_float(b->kind) && (is_integer(a->kind) || a->kind == PYTHIA_KIND_DECIMAL))
+		agreed->kind = b->kind;
+	else if (is_integer(a->kind) && is_integer(b->kind))
+		agreed->kind = PYTHIA_KIND_INT;
+	else if ((is_integer(a->kind) || a->kind == PYTHIA_KIND_DECIMAL) &&
+			 (is_integer(b->kind) || b->kind == PYTHIA_KIND_DECIMAL))
+		agree_decimal(a, b, agreed);
+	else if (is_stamp(a->kind) && is_stamp(b->kind))
 	{
-		pythia_kind other = is_text(x) || x == PYTHIA_KIND_CHAR ? y : x;
-
-		return is_text(other) || other == PYTHIA_KIND_CHAR ? PYTHIA_KIND_TEXT : other;
+		agreed->kind = PYTHIA_KIND_TIMESTAMPTZ;
+		agreed->precision = narrower(a->precision, b->precision);
 	}
-	return PYTHIA_KIND_OTHER;
+	else if ((a->kind == PYTHIA_KIND_DATE && is_stamp(b->kind)) || (b->kind == PYTHIA_KIND_DATE && is_stamp(a->kind)))
+		agreed->kind = PYTHIA_KIND_DATE;
+	else if ((a->kind == PYTHIA_KIND_TIME && b->kind == PYTHIA_KIND_INTERVAL) ||
+			 (b->kind == PYTHIA_KIND_TIME && a->kind == PYTHIA_KIND_INTERVAL))
+	{
+		agreed->kind = PYTHIA_KIND_TIME;
+		agreed->precision = narrower(a->precision, b->precision);
+	}
+	/* SQLite keeps a time as microseconds, bits as an integer. */
+	else if ((is_integer(a->kind) && b->kind == PYTHIA_KIND_TIME) ||
+			 (is_integer(b->kind) && a->kind == PYTHIA_KIND_TIME))
+	{
+		agreed->kind = PYTHIA_KIND_TIME;
+		agreed->precision = a->kind == PYTHIA_KIND_TIME ? a->precision : b->precision;
+	}
+	else if (a->kind == PYTHIA_KIND_BIT || b->kind == PYTHIA_KIND_BIT)
+	{
+		agreed->kind = PYTHIA_KIND_BIT;
+		agreed->length = a->kind == PYTHIA_KIND_BIT ? a->length : b->length;
+	}
+	else if ((a->kind == PYTHIA_KIND_UUID && b->kind == PYTHIA_KIND_BYTES) ||
+			 (b->kind == PYTHIA_KIND_UUID && a->kind == PYTHIA_KIND_BYTES))
+		agreed->kind = PYTHIA_KIND_UUID;
+	else if ((a->kind == PYTHIA_KIND_GEOMETRY && b->kind == PYTHIA_KIND_BYTES) ||
+			 (b->kind == PYTHIA_KIND_GEOMETRY && a->kind == PYTHIA_KIND_BYTES))
+		agreed->kind = PYTHIA_KIND_GEOMETRY;
+	else if ((a->kind == PYTHIA_KIND_SET && b->kind == PYTHIA_KIND_ARRAY) ||
+			 (b->kind == PYTHIA_KIND_SET && a->kind == PYTHIA_KIND_ARRAY))
+		agreed->kind = PYTHIA_KIND_SET;
+	else if (a->kind == PYTHIA_KIND_ARRAY || b->kind == PYTHIA_KIND_ARRAY)
+		agreed->kind = PYTHIA_KIND_ARRAY;
+	else if (a->kind == PYTHIA_KIND_JSON || b->kind == PYTHIA_KIND_JSON)
+		agreed->kind = PYTHIA_KIND_JSON;
+	else if (a->kind == PYTHIA_KIND_SET || b->kind == PYTHIA_KIND_SET)
+		agreed->kind = PYTHIA_KIND_SET;
+	else
+		agreed->kind = PYTHIA_KIND_TEXT;
 }
 
 void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed)
 {
-	memset(agreed, 0, sizeof(*agreed));
-	agreed->kind = agree_kind(a, b);
-	agreed->size = a->size > 0 && b->size > 0 ? (a->size < b->size ? a->size : b->size) : 0;
-	agreed->precision = narrower(a->precision, b->precision);
-	agreed->scale = agreed->kind == PYTHIA_KIND_DECIMAL
-						? narrower(a->precision < 0 ? -1 : a->scale, b->precision < 0 ? -1 : b->scale)
-						: 0;
-	agreed->length = a->length < 0 || b->length < 0 ? -1 : (a->length < b->length ? a->length : b->length);
-	if (agreed->kind == PYTHIA_KIND_BIT)
-		agreed->length = a->length > b->length ? a->length : b->length;
-	agreed->is_unsigned = a->is_unsigned && b->is_unsigned;
-	agreed->zone = a->zone || b->zone;
+	agree(a, b, agreed);
+	agreed->size = a->size > 0 && b->size > 0 ? narrower(a->size, b->size) : 0;
 	agreed->native = pythia_strdup(pythia_kind_name(agreed->kind));
 	agreed->labels = pythia_strdup(a->labels != NULL ? a->labels : b->labels);
 }

@@ -1,0 +1,10 @@
+/* MD5 (RFC 1321) and SHA-256 (FIPS 180-4) of a byte string, in lower hex. */
+#ifndef PYTHIA_DIGEST_H
+#define PYTHIA_DIGEST_H
+
+#include <stddef.h>
+
+void pythia_md5(const void *data, size_t length, char hex[33]);
+void pythia_sha256(const void *data, size_t length, char hex[65]);
+
+#endif

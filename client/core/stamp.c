@@ -1,0 +1,304 @@
+#include "core/stamp.h"
+
+#include <string.h>
+
+#define SECOND INT64_C(1000000)
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool pythia_decimal_text(pythia_buffer *out, const char *text, size_t length, int scale)
+{
+	size_t at = 0, digits_start = 0;
+	long point = 0, exponent = 0; /* value = 0.d1d2d3… * 10^point */
+	bool negative = false, seen_digit = false, seen_point = false, up = false;
+	pythia_buffer digits = PYTHIA_BUFFER_INIT;
+	long keep;
+
+	if (at < length && (text[at] == '-' || text[at] == '+'))
+		negative = text[at++] == '-';
+	for (; at < length; at++)
+	{
+		if (is_digit(text[at]))
+		{
+			seen_digit = true;
+			pythia_buffer_putc(&digits, text[at]);
+			if (!seen_point)
+				point++;
+		}
+		else if (text[at] == '.' && !seen_point)
+			seen_point = true;
+		else
+			break;
+	}
+	if (seen_digit && at < length && (text[at] == 'e' || text[at] == 'E'))
+	{
+		bool minus = false;
+
+		at++;
+		if (at < length && (text[at] == '-' || text[at] == '+'))
+			minus = text[at++] == '-';
+		seen_digit = false;
+		for (; at < length && is_digit(text[at]) && exponent < 100000; at++)
+		{
+			seen_digit = true;
+			exponent = exponent * 10 + (text[at] - '0');
+		}
+		point += minus ? -exponent : exponent;
+	}
+	if (!seen_digit || at != length || exponent >= 100000)
+	{
+		pythia_buffer_free(&digits);
+		return false;
+	}
+
+	while (digits_start < digits.length && digits.data[digits_start] == '0')
+	{
+		digits_start++;
+		point--;
+	}
+	/* how many digits stay */
+	keep = (long) (digits.length - digits_start);
+	if (scale >= 0 && point + scale < keep)
+	{
+		keep = point + scale;
+		up = keep >= 0 && digits.data[digits_start + (size_t) keep] >= '5';
+		if (keep < 0)
+			keep = 0;
+		if (up)
+		{
+			long i = keep - 1;
+
+			while (i >= 0 && digits.data[digits_start + (size_t) i] == '9')
+				digits.data[digits_start + (size_t) i--] = '0';
+			if (i >= 0)
+				digits.data[digits_start + (size_t) i]++;
+		}
+		/* a carry out of the first digit is put before it below */
+		if (up)
+		{
+			bool carried = true;
+
+			for (long i = 0; i < keep; i++)
+				carried = carried && digits.data[digits_start + (size_t) i] == '0';
+			up = carried;
+		}
+	}
+	else
+		up = false;
+	{
+		const char *kept = pythia_buffer_text(&digits) + digits_start;
+		bool zero = !up;
+		long fraction;
+
+		for (long i = 0; i < keep && zero; i++)
+			zero = kept[i] == '0';
+		if (negative && !zero)
+			pythia_buffer_putc(out, '-');
+		/* whole part: the carry, then `point` digits */
+		if (up && point >= 0)
+			pythia_buffer_putc(out, '1');
+		for (long i = 0; i < point; i++)
+			pythia_buffer_putc(out, i < keep ? kept[i] : '0');
+		if (point <= 0 && !(up && point >= 0))
+			pythia_buffer_putc(out, '0');
+		fraction = keep - point;
+		if (scale < 0)
+		{
+			while (fraction > 0 && (point + fraction <= 0 || kept[point + fraction - 1] == '0'))
+				fraction--;
+		}
+		else
+			fraction = scale;
+		if (fraction > 0)
+		{
+			pythia_buffer_putc(out, '.');
+			for (long i = point; i < point + fraction; i++)
+			{
+				if (i < 0)
+					pythia_buffer_putc(out, up && i == -1 ? '1' : '0');
+				else
+					pythia_buffer_putc(out, i < keep ? kept[i] : '0');
+			}
+		}
+	}
+	pythia_buffer_free(&digits);
+	return true;
+}
+
+/* Appends .ffffff without trailing zeros. */
+static void fraction_text(pythia_buffer *out, int64_t microseconds)
+{
+	char digits[8];
+	int n = 6;
+
+	if (microseconds == 0)
+		return;
+	digits[0] = '.';
+	for (int i = 6; i > 0; i--, microseconds /= 10)
+		digits[i] = (char) ('0' + microseconds % 10);
+	while (digits[n] == '0')
+		n--;
+	pythia_buffer_append(out, digits, (size_t) n + 1);
+}
+
+static int64_t unit_of(int precision)
+{
+	int64_t unit = 1;
+
+	for (int i = precision; i >= 0 && i < 6; i++)
+		unit *= 10;
+	return unit;
+}
+
+void pythia_time_text(pythia_buffer *out, int64_t microseconds, int precision)
+{
+	int64_t unit = unit_of(precision);
+	uint64_t size = microseconds < 0 ? -(uint64_t) microseconds : (uint64_t) microseconds;
+
+	size = (size + (uint64_t) unit / 2) / (uint64_t) unit * (uint64_t) unit;
+	pythia_buffer_printf(out, "%s%02llu:%02llu:%02llu", microseconds < 0 && size > 0 ? "-" : "",
+						 (unsigned long long) (size / (3600 * SECOND)),
+						 (unsigned long long) (size / (60 * SECOND) % 60), (unsigned long long) (size / SECOND % 60));
+	fraction_text(out, (int64_t) (size % SECOND));
+}
+
+/* Reads at most `max` digits; false where there are none. */
+static bool read_number(const char **at, const char *end, int max, int64_t *value)
+{
+	const char *start = *at;
+
+	*value = 0;
+	while (*at < end && *at - start < max && is_digit(**at))
+		*value = *value * 10 + (*(*at)++ - '0');
+	return *at > start;
+}
+
+/* Reads HH:MM[:SS[.f…]] as microseconds; digits beyond the sixth round. */
+static bool read_clock(const char **at, const char *end, int64_t *microseconds)
+{
+	int64_t hours, minutes, seconds = 0, fraction = 0;
+
+	if (!read_number(at, end, 9, &hours) || *at == end || **at != ':')
+		return false;
+	(*at)++;
+	if (!read_number(at, end, 2, &minutes))
+		return false;
+	if (*at < end && **at == ':')
+	{
+		(*at)++;
+		if (!read_number(at, end, 2, &seconds))
+			return false;
+		if (*at < end && **at == '.')
+		{
+			int n = 0;
+
+			for ((*at)++; *at < end && is_digit(**at); (*at)++, n++)
+			{
+				if (n < 6)
+					fraction = fraction * 10 + (**at - '0');
+				else if (n == 6 && **at >= '5')
+					fraction++;
+			}
+			for (; n < 6; n++)
+				fraction *= 10;
+		}
+	}
+	*microseconds = ((hours * 60 + minutes) * 60 + seconds) * SECOND + fraction;
+	return true;
+}
+
+bool pythia_time_canonical(pythia_buffer *out, const char *text, size_t length, int precision)
+{
+	const char *at = text;
+	const char *end = text + length;
+	bool negative = at < end && *at == '-';
+	int64_t microseconds;
+
+	if (negative)
+		at++;
+	if (!read_clock(&at, end, &microseconds) || at != end)
+		return false;
+	pythia_time_text(out, negative ? -microseconds : microseconds, precision);
+	return true;
+}
+
+/* Days since 1970-01-01 in the proleptic Gregorian calendar: years begin in March, in eras of 400. */
+static int64_t days_of(int64_t year, int64_t month, int64_t day)
+{
+	int64_t shifted = month > 2 ? year : year - 1;
+	int64_t era = (shifted >= 0 ? shifted : shifted - 399) / 400;
+	int64_t year_of_era = shifted - era * 400;
+	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+static void date_text(pythia_buffer *out, int64_t days)
+{
+	int64_t z = days + 719468;
+	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+	int64_t day_of_era = z - era * 146097;
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t shifted_month = (5 * day_of_year + 2) / 153;
+	int64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+	int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+	int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+
+	pythia_buffer_printf(out, "%04lld-%02lld-%02lld", (long long) year, (long long) month, (long long) day);
+}
+
+bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length, int precision)
+{
+	const char *at = text;
+	const char *end = text + length;
+	int64_t year, month, day, clock = 0, unit = unit_of(precision), total, days;
+
+	if (!read_number(&at, end, 6, &year) || at - text < 4 || at == end || *at++ != '-' ||
+		!read_number(&at, end, 2, &month) || at == end || *at++ != '-' || !read_number(&at, end, 2, &day))
+		return false;
+	if (at < end && (*at == ' ' || *at == 'T'))
+	{
+		at++;
+		if (!read_clock(&at, end, &clock))
+			return false;
+		if (at < end && *at == 'Z')
+			at++;
+		else if (at < end && (*at == '+' || *at == '-'))
+		{
+			int64_t sign = *at++ == '-' ? -1 : 1;
+			int64_t hours, minutes = 0;
+
+			if (!read_number(&at, end, 2, &hours))
+				return false;
+			if (at < end && *at == ':')
+				at++;
+			if (at < end && !read_number(&at, end, 2, &minutes))
+				return false;
+			clock -= sign * (hours * 60 + minutes) * 60 * SECOND;
+		}
+	}
+	if (at != end)
+		return false;
+	/* A zero date is no day of any calendar: it stays as it is. */
+	if (month < 1 || month > 12 || day < 1 || day > 31)
+	{
+		pythia_buffer_printf(out, "%04lld-%02lld-%02lld ", (long long) year, (long long) month, (long long) day);
+		pythia_time_text(out, clock, precision);
+		return true;
+	}
+	total = days_of(year, month, day) * 86400 * SECOND + clock;
+	/* half up, also before 1970: floor division */
+	total += unit / 2;
+	total -= ((total % unit) + unit) % unit;
+	days = total / (86400 * SECOND);
+	if (total % (86400 * SECOND) < 0)
+		days--;
+	date_text(out, days);
+	pythia_buffer_putc(out, ' ');
+	pythia_time_text(out, total - days * 86400 * SECOND, 6);
+	return true;
+}

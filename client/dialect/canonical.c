@@ -1,0 +1,203 @@
+/*
+ * A row's digest, and the sums of digests, as SQL.
+ */
+#include "dialect/canonical.h"
+
+#include "dialect/dialect.h"
+
+/* SQLite takes at most 127 arguments: the spec and this many values a call. */
+#define VALUES_A_CALL 100
+
+bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed)
+{
+	switch (agreed->kind)
+	{
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_ENUM:
+		case PYTHIA_KIND_SET:
+		case PYTHIA_KIND_JSON:
+		case PYTHIA_KIND_ARRAY:
+		case PYTHIA_KIND_INTERVAL:
+		case PYTHIA_KIND_OTHER:
+			return false;
+		default:
+			break;
+	}
+	/* there the function escapes what is not of the kind */
+	if (db->engine == PYTHIA_SQLITE)
+		return true;
+	switch (own->kind)
+	{
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_ENUM:
+		case PYTHIA_KIND_SET:
+		case PYTHIA_KIND_JSON:
+		case PYTHIA_KIND_ARRAY:
+		case PYTHIA_KIND_OTHER:
+			return agreed->kind == PYTHIA_KIND_BYTES;
+		default:
+			return true;
+	}
+}
+
+void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+
+	if (alias != NULL)
+	{
+		dialect->identifier(out, alias);
+		pythia_buffer_putc(out, '.');
+	}
+	dialect->identifier(out, column->name);
+}
+
+static void canonical(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_canonical_item *item)
+{
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			pythia_canonical_postgres(db, out, alias, item->column, item->agreed);
+			break;
+		case PYTHIA_MYSQL:
+			pythia_canonical_mysql(db, out, alias, item->column, item->agreed);
+			break;
+		case PYTHIA_SQLITE:
+			pythia_canonical_sqlite(db, out, alias, item->column, item->agreed);
+			break;
+	}
+}
+
+/* PostgreSQL and MySQL: concat_ws leaves out NULLs, so N is written for them. */
+static void encode_sql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_canonical_item *items,
+					   int nitems)
+{
+	bool mysql = db->engine == PYTHIA_MYSQL;
+
+	pythia_buffer_puts(out, mysql ? "CONCAT_WS(';'" : "pg_catalog.concat_ws(';'");
+	for (int i = 0; i < nitems; i++)
+	{
+		const pythia_canonical_item *item = &items[i];
+
+		pythia_buffer_puts(out, ", ");
+		if (!item->plain)
+		{
+			pythia_buffer_puts(out, item->notnull ? "" : "COALESCE(");
+			pythia_buffer_puts(out, mysql ? "OCTET_LENGTH(" : "pg_catalog.octet_length(");
+			canonical(db, out, alias, item);
+			pythia_buffer_puts(out, ")");
+			if (!item->notnull)
+				pythia_buffer_puts(out, mysql ? ", 'N')" : "::text, 'N')");
+			pythia_buffer_puts(out, ", ");
+			canonical(db, out, alias, item);
+		}
+		else
+		{
+			pythia_buffer_puts(out, item->notnull ? "" : "COALESCE(");
+			canonical(db, out, alias, item);
+			pythia_buffer_puts(out, item->notnull ? "" : ", 'N')");
+		}
+	}
+	pythia_buffer_puts(out, ")");
+}
+
+static void encode_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias,
+						  const pythia_canonical_item *items, int nitems)
+{
+	for (int first = 0; first < nitems; first += VALUES_A_CALL)
+	{
+		int last = first + VALUES_A_CALL < nitems ? first + VALUES_A_CALL : nitems;
+
+		pythia_buffer_puts(out, first > 0 ? " || ';' || pythia_encode('" : "pythia_encode('");
+		for (int i = first; i < last; i++)
+		{
+			pythia_buffer_putc(out, items[i].plain ? '.' : '#');
+			pythia_canonical_sqlite_spec(out, items[i].agreed);
+		}
+		pythia_buffer_puts(out, "'");
+		for (int i = first; i < last; i++)
+		{
+			pythia_buffer_puts(out, ", ");
+			pythia_canonical_reference(db, out, alias, items[i].column);
+		}
+		pythia_buffer_puts(out, ")");
+	}
+}
+
+void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
+							 const pythia_canonical_item *items, int nitems, bool sha256)
+{
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			if (sha256)
+				pythia_buffer_puts(out, "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(");
+			else
+				pythia_buffer_puts(out, "pg_catalog.md5(");
+			encode_sql(db, out, alias, items, nitems);
+			pythia_buffer_puts(out, sha256 ? ", 'UTF8')), 'hex')" : ")");
+			break;
+		case PYTHIA_MYSQL:
+			pythia_buffer_puts(out, sha256 ? "SHA2(" : "MD5(");
+			encode_sql(db, out, alias, items, nitems);
+			pythia_buffer_puts(out, sha256 ? ", 256)" : ")");
+			break;
+		case PYTHIA_SQLITE:
+			pythia_buffer_puts(out, sha256 ? "pythia_sha256(" : "pythia_md5(");
+			encode_sqlite(db, out, alias, items, nitems);
+			pythia_buffer_puts(out, ")");
+			break;
+	}
+}
+
+void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
+						   const pythia_canonical_item *items, int nitems, bool sha256)
+{
+	pythia_buffer_puts(out, "SELECT ");
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			/* OFFSET 0 keeps the planner from computing the digest once a use */
+			pythia_buffer_puts(out, group != NULL ? "g, " : "");
+			pythia_buffer_puts(out,
+							   "pg_catalog.count(*), pg_catalog.count(h), "
+							   "coalesce(pg_catalog.sum(('x' || pg_catalog.left(h, 15))::bit(60)::bigint), 0), "
+							   "coalesce(pg_catalog.sum(('x' || pg_catalog.substr(h, 16, 15))::bit(60)::bigint), 0)"
+							   " FROM (SELECT ");
+			if (group != NULL)
+				pythia_buffer_printf(out, "%s AS g, ", group);
+			pythia_canonical_digest(db, out, NULL, items, nitems, sha256);
+			pythia_buffer_printf(out, " AS h %s OFFSET 0) AS s", source);
+			break;
+		case PYTHIA_MYSQL:
+			/*
+			 * A user variable keeps the digest for its second and third use; a derived table
+			 * would be merged (the digest computed thrice) or materialised.  A select list is
+			 * aggregated in its order; were it not, sums would differ and rows be compared.
+			 */
+			if (group != NULL)
+				pythia_buffer_printf(out, "%s AS g, ", group);
+			pythia_buffer_puts(out, "COUNT(*), COUNT(@pythia_h := ");
+			pythia_canonical_digest(db, out, NULL, items, nitems, sha256);
+			pythia_buffer_puts(out, "), COALESCE(SUM(CAST(CONV(LEFT(@pythia_h, 15), 16, 10) AS UNSIGNED)), 0), "
+									"COALESCE(SUM(CAST(CONV(SUBSTR(@pythia_h, 16, 15), 16, 10) AS UNSIGNED)), 0) ");
+			pythia_buffer_puts(out, source);
+			break;
+		case PYTHIA_SQLITE:
+			/* one aggregate returns three numbers of fixed width */
+			pythia_buffer_puts(out, group != NULL ? "g, " : "");
+			pythia_buffer_puts(out, "n, substr(x, 1, 20), substr(x, 21, 40), substr(x, 61, 40) FROM (SELECT ");
+			if (group != NULL)
+				pythia_buffer_printf(out, "%s AS g, ", group);
+			pythia_buffer_puts(out, "count(*) AS n, pythia_sums(");
+			encode_sqlite(db, out, NULL, items, nitems);
+			pythia_buffer_printf(out, ", %d) AS x %s", sha256 ? 256 : 5, source);
+			break;
+	}
+	if (group != NULL)
+		pythia_buffer_puts(out, " GROUP BY 1");
+	if (db->engine == PYTHIA_SQLITE)
+		pythia_buffer_putc(out, ')');
+}

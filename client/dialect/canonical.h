@@ -1,0 +1,66 @@
+/*
+ * Canonical text: one spelling of a value whichever engine holds it, so that
+ * engines can hash their own rows and only sums need travel.  It is made for
+ * speed: what differs is only a suspicion, which decoded values then confirm.
+ *
+ *   BOOL INT UINT YEAR  digits
+ *   DECIMAL             with exactly `scale` digits where the precision is known,
+ *                       else without trailing zeros
+ *   FLOAT DOUBLE        the sixteen hex digits of the IEEE double, most significant first
+ *   DATE                YYYY-MM-DD
+ *   TIME, TIMESTAMP(TZ) as interchange, the fraction without trailing zeros
+ *   UUID                lower hex with hyphens;  BIT  0s and 1s
+ *   BYTES GEOMETRY      32 hex digits of their MD5
+ *   the others          their text; CHAR without trailing blanks
+ *
+ * A row's encoding is its values joined by ';', in the order of the pairs.  NULL
+ * is N.  A value that can hold neither ';' nor N stands alone; any other is
+ * <bytes>;<text>.  Which of the two is fixed by the pair, so the encoding is
+ * injective.  The digest is the MD5 (SHA-256) of it in lower hex; two slices of
+ * 15 hex digits are summed exactly.
+ */
+#ifndef PYTHIA_CANONICAL_H
+#define PYTHIA_CANONICAL_H
+
+#include <stdbool.h>
+
+#include "core/buffer.h"
+#include "core/schema.h"
+#include "drivers/driver.h"
+
+/* Canonical text of `column` as an SQL expression; NULL stays NULL.  alias may be NULL. */
+void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							   const pythia_type *agreed);
+void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							const pythia_type *agreed);
+void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							 const pythia_type *agreed);
+
+/* True where a column of type `own` in db, written as `agreed`, can never hold ';' nor be 'N'. */
+bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed);
+
+/* One column of the row that is hashed. */
+typedef struct pythia_canonical_item
+{
+	const pythia_column *column; /* of this side */
+	const pythia_type *agreed;
+	bool plain;   /* for both sides */
+	bool notnull; /* this side never holds NULL */
+} pythia_canonical_item;
+
+/* Expression of the digest (lower hex) of a row, or of its key; SQL NULL where the engine could not build it. */
+void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
+							 const pythia_canonical_item *items, int nitems, bool sha256);
+/* A statement that returns count(*), count(digest) and the sums of the two slices (digits, maybe with
+ * leading zeros), one row, or one row a group with the group's value first.  group is an expression or
+ * NULL; source is "FROM … WHERE …". */
+void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
+						   const pythia_canonical_item *items, int nitems, bool sha256);
+
+/* Appends alias.column, quoted for the engine of db. */
+void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const char *alias,
+								const pythia_column *column);
+/* How a kind is told to our functions in SQLite: a letter and a number, "n2". */
+void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_type *agreed);
+
+#endif

@@ -1,0 +1,211 @@
+/*
+ * Canonical text in MySQL and MariaDB.
+ */
+#include "dialect/canonical.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void around(const pythia_db *db, pythia_buffer *out, const char *prefix, const char *alias,
+				   const pythia_column *column, const char *suffix)
+{
+	pythia_buffer_puts(out, prefix);
+	pythia_canonical_reference(db, out, alias, column);
+	pythia_buffer_puts(out, suffix);
+}
+
+static bool is_stringy(pythia_kind kind)
+{
+	switch (kind)
+	{
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_ENUM:
+		case PYTHIA_KIND_SET:
+		case PYTHIA_KIND_JSON:
+		case PYTHIA_KIND_OTHER:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Characters as UTF-8, without a conversion where they are. */
+static void text(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+{
+	bool utf8 = column->collation != NULL && strncmp(column->collation, "utf8mb4_", 8) == 0;
+
+	if (!is_stringy(column->type.kind))
+		around(db, out, "CAST(", alias, column, " AS CHAR)");
+	else if (utf8)
+		pythia_canonical_reference(db, out, alias, column);
+	else
+		around(db, out, "CONVERT(", alias, column, " USING utf8mb4)");
+}
+
+static void decimal(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+					const pythia_type *agreed)
+{
+	const pythia_type *own = &column->type;
+	char suffix[32];
+
+	if (own->kind != PYTHIA_KIND_DECIMAL)
+		text(db, out, alias, column);
+	else if (agreed->precision <= 0)
+	{
+		if (own->scale > 0)
+			around(db, out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ", alias, column, "))");
+		else
+			around(db, out, "CAST(", alias, column, " AS CHAR)");
+	}
+	else if (own->scale == agreed->scale)
+		around(db, out, "CAST(", alias, column, " AS CHAR)");
+	else
+	{
+		snprintf(suffix, sizeof(suffix), " AS DECIMAL(65,%d)) AS CHAR)", agreed->scale);
+		around(db, out, "CAST(CAST(", alias, column, suffix);
+	}
+}
+
+/* A point is stored as an SRID, its WKB header and then X as IEEE bytes, least significant
+ * first: the value itself, at a quarter of the cost of its shortest digits. */
+static void ieee(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+				 const pythia_type *agreed)
+{
+	bool single = agreed->kind == PYTHIA_KIND_FLOAT && column->type.kind != PYTHIA_KIND_FLOAT;
+	const char *prefix = single ? "CAST(" : "";
+	const char *suffix = single ? " AS FLOAT)" : column->type.kind == PYTHIA_KIND_DECIMAL ? " + 0E0" : "";
+
+	pythia_buffer_puts(out, "LOWER(HEX(REVERSE(SUBSTR(POINT(");
+	around(db, out, prefix, alias, column, suffix);
+	pythia_buffer_puts(out, agreed->is_unsigned ? " + 0E0, 0), 10, 8))))" : ", 0), 10, 8))))");
+}
+
+/* The fraction's trailing zeros go, as in PostgreSQL's text. */
+static void stamp(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+				  const pythia_type *agreed, const char *cast)
+{
+	const pythia_type *own = &column->type;
+	bool rounded = agreed->precision >= 0 && own->precision > agreed->precision;
+	int shown = rounded ? agreed->precision : own->precision;
+	char suffix[64] = "";
+
+	if (shown != 0)
+		pythia_buffer_puts(out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ");
+	if (rounded && db->is_mariadb)
+	{
+		/* a cast truncates there, so half a unit goes on before it */
+		int half = 5;
+
+		for (int i = agreed->precision; i < 5; i++)
+			half *= 10;
+		if (strcmp(cast, "TIME") == 0)
+			snprintf(suffix, sizeof(suffix), ", SEC_TO_TIME(0.%06d)) AS TIME(%d))", half, agreed->precision);
+		else
+			snprintf(suffix, sizeof(suffix), " + INTERVAL %d MICROSECOND AS %s(%d))", half, cast, agreed->precision);
+		around(db, out, strcmp(cast, "TIME") == 0 ? "CAST(ADDTIME(" : "CAST(", alias, column, suffix);
+	}
+	else if (rounded)
+	{
+		snprintf(suffix, sizeof(suffix), " AS %s(%d))", cast, agreed->precision);
+		around(db, out, "CAST(", alias, column, suffix);
+	}
+	else if (shown == 0)
+		around(db, out, "CAST(", alias, column, " AS CHAR)");
+	else
+		pythia_canonical_reference(db, out, alias, column);
+	if (shown != 0)
+		pythia_buffer_puts(out, "))");
+}
+
+void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
+							const pythia_type *agreed)
+{
+	const pythia_type *own = &column->type;
+	char prefix[64];
+
+	switch (agreed->kind)
+	{
+		case PYTHIA_KIND_DECIMAL:
+			decimal(db, out, alias, column, agreed);
+			return;
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			if (is_stringy(own->kind))
+				text(db, out, alias, column);
+			else
+				ieee(db, out, alias, column, agreed);
+			return;
+		case PYTHIA_KIND_CHAR:
+			pythia_buffer_puts(out, "TRIM(TRAILING ' ' FROM ");
+			text(db, out, alias, column);
+			pythia_buffer_puts(out, ")");
+			return;
+		case PYTHIA_KIND_BYTES:
+			if (own->kind == PYTHIA_KIND_BYTES)
+				around(db, out, "MD5(", alias, column, ")");
+			else
+			{
+				pythia_buffer_puts(out, "MD5(");
+				text(db, out, alias, column);
+				pythia_buffer_puts(out, ")");
+			}
+			return;
+		case PYTHIA_KIND_GEOMETRY:
+			if (own->kind == PYTHIA_KIND_GEOMETRY)
+				around(db, out, "MD5(ST_AsWKB(", alias, column, "))");
+			else if (own->kind == PYTHIA_KIND_BYTES)
+				around(db, out, "MD5(", alias, column, ")");
+			else
+				text(db, out, alias, column);
+			return;
+		case PYTHIA_KIND_DATE:
+			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
+				around(db, out, "CAST(DATE(", alias, column, ") AS CHAR)");
+			else
+				text(db, out, alias, column);
+			return;
+		case PYTHIA_KIND_TIMESTAMP:
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
+				stamp(db, out, alias, column, agreed, "DATETIME");
+			else
+				text(db, out, alias, column);
+			return;
+		case PYTHIA_KIND_TIME:
+			if (own->kind == PYTHIA_KIND_TIME)
+				stamp(db, out, alias, column, agreed, "TIME");
+			else
+				text(db, out, alias, column);
+			return;
+		case PYTHIA_KIND_UUID:
+			if (own->kind == PYTHIA_KIND_BYTES)
+				around(db, out, "LOWER(INSERT(INSERT(INSERT(INSERT(HEX(", alias, column,
+					   "), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-'))");
+			else if (own->kind == PYTHIA_KIND_UUID)
+				around(db, out, "CAST(", alias, column, " AS CHAR)");
+			else
+			{
+				pythia_buffer_puts(out, "LOWER(");
+				text(db, out, alias, column);
+				pythia_buffer_puts(out, ")");
+			}
+			return;
+		case PYTHIA_KIND_BIT:
+			if (own->kind == PYTHIA_KIND_BIT)
+			{
+				snprintf(prefix, sizeof(prefix), ") , %lld, '0')",
+						 (long long) (agreed->length > 0 ? agreed->length : own->length));
+				around(db, out, "LPAD(BIN(", alias, column, prefix);
+			}
+			else
+				text(db, out, alias, column);
+			return;
+		default:
+			if (own->kind == PYTHIA_KIND_BIT)
+				around(db, out, "CAST(", alias, column, " + 0 AS CHAR)");
+			else
+				text(db, out, alias, column);
+			return;
+	}
+}

@@ -19,6 +19,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/memory.h"
 #include "core/number.h"
 #include "drivers/common.h"
+#include "drivers/sqlite_functions.h"
 
 /* Virtual machine steps between two looks at the host's wish to stop. */
 #define PROGRESS_STEPS 20000
@@ -735,7 +736,9 @@ bool pythia_sqlite_wrap(void *handle, const pythia_host *host, pythia_db **out, 
 {
 	sqlite_db *db;
 
-	(void) error;
+	if (pythia_sqlite_register_functions(handle) != SQLITE_OK)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "could not register functions: %s",
+						   sqlite3_errmsg(handle));
 	db = new_db(host ? host : pythia_default_host());
 	db->handle = handle;
 	db->base.local = true;
@@ -806,6 +809,8 @@ static bool open_file(sqlite_db *db, const char *path, bool read_only, bool crea
 	if (code != SQLITE_OK)
 		return sqlite_failed(db, NULL, error);
 	sqlite3_extended_result_codes(db->handle, 1);
+	if (pythia_sqlite_register_functions(db->handle) != SQLITE_OK)
+		return sqlite_failed(db, NULL, error);
 	sqlite3_busy_handler(db->handle, on_busy, db);
 	sqlite3_progress_handler(db->handle, PROGRESS_STEPS, on_progress, db);
 	/* "no_such_column" must be an error, not a string; a file's own schema is not trusted with functions */

@@ -365,6 +365,9 @@ int pythia_sqlite_register_functions(void *sqlite3_handle)
 											  SQLITE_UTF8 | SQLITE_DETERMINISTIC, functions[i].data,
 											  functions[i].function, functions[i].step, functions[i].final, NULL);
 
+		/* busy: they are there already, and a statement is running */
+		if (code == SQLITE_BUSY)
+			return SQLITE_OK;
 		if (code != SQLITE_OK)
 			return code;
 	}

@@ -54,4 +54,20 @@
 #define BGWORKER_BYPASS_ROLELOGINCHECK 0
 #endif
 
+/* 16 took the permissions out of range table entries */
+#include "executor/executor.h"
+#include "parser/parse_node.h"
+static inline void pythia_check_insert(ParseState *state, ParseNamespaceItem *item, Bitmapset *columns)
+{
+#if PG_VERSION_NUM >= 160000
+	item->p_perminfo->requiredPerms = ACL_INSERT;
+	item->p_perminfo->insertedCols = columns;
+	ExecCheckPermissions(state->p_rtable, list_make1(item->p_perminfo), true);
+#else
+	item->p_rte->requiredPerms = ACL_INSERT;
+	item->p_rte->insertedCols = columns;
+	ExecCheckRTPerms(state->p_rtable, true);
+#endif
+}
+
 #endif

@@ -1,0 +1,184 @@
+/* Writing: chunks are gathered and handed to COPY from memory, a few MiB at a time. */
+#include "local_internal.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog/namespace.h"
+#include "commands/copy.h"
+#include "core/buffer.h"
+#include "core/memory.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "pg_compat.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+/* Enough that setting up COPY costs nothing beside it. */
+#define FLUSH_BYTES (4 * 1024 * 1024)
+
+typedef struct local_load
+{
+	char *schema; /* NULL: temporary */
+	char *table;
+	int ncolumns;
+	char **columns;
+	pythia_buffer buffer;
+	uint64_t given;
+	uint64_t stored;
+} local_load;
+
+/* COPY's callback has no argument of its own. */
+static const char *copy_cursor = NULL;
+static const char *copy_end = NULL;
+
+static int copy_from_memory(void *out, int minimum, int maximum)
+{
+	int length = (int) Min((int64) (copy_end - copy_cursor), maximum);
+
+	memcpy(out, copy_cursor, length);
+	copy_cursor += length;
+	return length;
+}
+
+/* What COPY FROM checks before it gets to the rows. */
+static void check_allowed(Relation relation, ParseState *state, ParseNamespaceItem *item, List *attributes)
+{
+	Bitmapset *columns = NULL;
+	ListCell *cell;
+
+	foreach (cell, attributes)
+	{
+		AttrNumber number = get_attnum(RelationGetRelid(relation), strVal(lfirst(cell)));
+
+		if (number == InvalidAttrNumber)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+							errmsg("column \"%s\" of relation \"%s\" does not exist", strVal(lfirst(cell)),
+								   RelationGetRelationName(relation))));
+		columns = bms_add_member(columns, number - FirstLowInvalidHeapAttributeNumber);
+	}
+	if (XactReadOnly && !relation->rd_islocaltemp)
+		PreventCommandIfReadOnly("COPY FROM");
+	pythia_check_insert(state, item, columns);
+	if (check_enable_rls(RelationGetRelid(relation), InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("row-level security of table \"%s\" hides rows from this role",
+							   RelationGetRelationName(relation)),
+						errhint("Use a role with BYPASSRLS, or the table's owner.")));
+}
+
+static void flush(pythia_local *local, void *arg)
+{
+	local_load *load = arg;
+	RangeVar *name = makeRangeVar(pstrdup(load->schema ? load->schema : "pg_temp"), load->table, -1);
+	Relation relation = table_openrv(name, RowExclusiveLock);
+	ParseState *state = make_parsestate(NULL);
+	ParseNamespaceItem *item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);
+	List *attributes = NIL;
+	List *options = NIL;
+	CopyFromState copy;
+
+	for (int i = 0; i < load->ncolumns; i++)
+		attributes = lappend(attributes, makeString(pythia_from_utf8(load->columns[i])));
+	check_allowed(relation, state, item, attributes);
+	if (GetDatabaseEncoding() != PG_UTF8)
+		options = list_make1(makeDefElem("encoding", (Node *) makeString("UTF8"), -1));
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	copy_cursor = load->buffer.data;
+	copy_end = load->buffer.data + load->buffer.length;
+	copy = BeginCopyFrom(state, relation, NULL, NULL, false, copy_from_memory, attributes, options);
+	load->stored += CopyFrom(copy);
+	EndCopyFrom(copy);
+	PopActiveSnapshot();
+	free_parsestate(state);
+	table_close(relation, NoLock);
+	CommandCounterIncrement();
+	pythia_buffer_clear(&load->buffer);
+}
+
+static void free_load(pythia_local *local)
+{
+	local_load *load = local->load;
+
+	pythia_free(load->schema);
+	pythia_free(load->table);
+	for (int i = 0; i < load->ncolumns; i++)
+		pythia_free(load->columns[i]);
+	pythia_free(load->columns);
+	pythia_buffer_free(&load->buffer);
+	pythia_free(load);
+	local->load = NULL;
+}
+
+bool local_load_begin(pythia_db *db, const pythia_load *wanted, pythia_error *error)
+{
+	pythia_local *local = (pythia_local *) db;
+	local_load *load;
+
+	if (local->load)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "a load is already under way");
+	load = pythia_calloc(1, sizeof(local_load));
+	load->schema = pythia_strdup(wanted->schema);
+	load->table = pythia_strdup(wanted->table);
+	load->ncolumns = wanted->ncolumns;
+	load->columns = pythia_calloc(Max(wanted->ncolumns, 1), sizeof(char *));
+	for (int i = 0; i < wanted->ncolumns; i++)
+		load->columns[i] = pythia_strdup(wanted->columns[i]);
+	local->load = load;
+	local_hold(local);
+	return true;
+}
+
+bool local_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error)
+{
+	pythia_local *local = (pythia_local *) db;
+	local_load *load = local->load;
+
+	if (!load)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no load is under way");
+	pythia_buffer_append(&load->buffer, chunk->data, chunk->length);
+	load->given += chunk->count;
+	return load->buffer.length < FLUSH_BYTES || local_run(local, flush, load, error);
+}
+
+bool local_load_end(pythia_db *db, uint64_t *rows, pythia_error *error)
+{
+	pythia_local *local = (pythia_local *) db;
+	local_load *load = local->load;
+	bool ok;
+
+	if (!load)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no load is under way");
+	ok = load->buffer.length == 0 || local_run(local, flush, load, error);
+	if (ok && load->stored != load->given)
+	{
+		ok = pythia_fail(error, PYTHIA_E_DATA, "P0001", "%llu of %llu rows were not stored in table \"%s\"",
+						 (unsigned long long) (load->given - load->stored), (unsigned long long) load->given,
+						 load->table);
+		pythia_error_hint(error, "A trigger of that table drops rows: let it keep them, or disable it.");
+	}
+	if (rows)
+		*rows = load->stored;
+	free_load(local);
+	local_unhold(local);
+	return ok;
+}
+
+void local_load_abandon(pythia_db *db)
+{
+	pythia_local *local = (pythia_local *) db;
+
+	if (!local->load)
+		return;
+	free_load(local);
+	local_unhold(local);
+}

@@ -95,7 +95,7 @@ struct pythia_db
 	pythia_engine engine;
 	bool is_mariadb; /* with PYTHIA_MYSQL */
 	bool local;      /* the host's own database: its transaction is the caller's */
-	bool nested; /* local, and within the caller's transaction: commit only ends a subtransaction */
+	bool nested;     /* local, and within the caller's transaction: commit only ends a subtransaction */
 	bool broken;
 	bool encrypted;     /* TLS in use */
 	int version;        /* 150018, 101119, 34001: major * 10000 + minor * 100 + patch; PostgreSQL: server_version_num */

@@ -15,7 +15,9 @@
 # an EXIT trap for the usual ways, the kernel's parent-death signal for SIGKILL.
 
 PYTHIA_TOP=${PYTHIA_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-PYTHIA_PG_CONFIG=${PG_CONFIG:-pg_config}
+# The system's own, also once the private copy's is first in PATH.
+PYTHIA_PG_CONFIG=${PYTHIA_PG_CONFIG:-$(command -v "${PG_CONFIG:-pg_config}")}
+export PYTHIA_PG_CONFIG
 PYTHIA_INSTALL=$PYTHIA_TOP/build/tmp_install
 PG_BIN=$PYTHIA_INSTALL$("$PYTHIA_PG_CONFIG" --bindir)
 export PATH="$PG_BIN:$PATH:/usr/sbin:/usr/local/sbin"

@@ -17,8 +17,6 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Cwd qw(getcwd);
 
-binmode(Test::More->builder->$_, ':encoding(UTF-8)') for qw(output failure_output todo_output);
-
 my $top = $ENV{PYTHIA_TOP} // getcwd();
 my $node = pg_node('docs', extension => 0);
 my @documents = grep { -f } ("$top/README.md", sort glob("$top/doc/*.md"));
@@ -79,7 +77,7 @@ sub document
 		$text =~ s/\Q$_\E/$address{$_}/g for keys %address;
 		if ($block->{language} eq 'wait')
 		{
-			ok(wait_for($node, $text, 't', $database), "$where: waits");
+			ok(wait_for($node, $text, 't', $database), "$where: waits") or return;
 			next;
 		}
 		next unless $block->{language} =~ /^(?:sql|sh|run)$/;
@@ -89,14 +87,16 @@ sub document
 		my ($out, $status) = run_block($block->{language}, $text, $database, $scratch);
 		for my $public (keys %address) { $out =~ s/\Q$address{$public}\E/$public/g; }
 		$run++;
-		if (defined $expected)
+		# What follows a failed example would only fail, too.
+		my $error = $out =~ /^(?:psql:\S+ )?(?:ERROR|FATAL):/m;
+		if (defined $expected && (!$error || $expected =~ /ERROR|FATAL/))
 		{
 			ok(matches($out, $expected), "$where: prints what follows")
-			  or diag("expected:\n$expected\ngot:\n$out");
+			  or diag(encoded("expected:\n$expected\ngot:\n$out"));
 		}
 		else
 		{
-			ok($status == 0 && $out !~ /^(?:psql:\S+ )?(?:ERROR|FATAL):/m, "$where: runs") or diag($out);
+			ok($status == 0 && !$error, "$where: runs") or diag(encoded($out)), return;
 		}
 	}
 	ok(1, "$name: $run examples");
@@ -137,4 +137,11 @@ sub matches
 	my $pattern = join "\n", map { $_ eq '…' ? '(?:.*\n?)*?.*' : join('.*', map { quotemeta } split /…/, $_, -1) }
 	  split /\n/, $expected;
 	return $out =~ /\A$pattern\z/;
+}
+
+sub encoded
+{
+	my ($text) = @_;
+	utf8::encode($text);
+	return $text;
 }

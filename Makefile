@@ -42,7 +42,7 @@ CLIENT_STD = -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers -Wstrict-p
 LIB_SOURCES = $(wildcard client/core/*.c client/dialect/*.c client/drivers/*.c client/capture/*.c \
 	client/sync/*.c client/api/*.c)
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(CLIENT_BUILD)/%.o)
-CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c))
+CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c) client/cli/templates.c)
 # Inside SQLite the library's own functions are reached through sqlite3ext.h.
 SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) $(wildcard client/drivers/sqlite*.c)
 SQLITE_EXT_OBJECTS = $(SQLITE_EXT_SOURCES:%.c=$(CLIENT_BUILD)/loadable/%.o)
@@ -83,6 +83,15 @@ $(CLIENT_BUILD)/libpythia.pc: client/libpythia.pc.in Makefile pythia_db.control
 	@mkdir -p $(@D)
 	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
 		-e 's|@version@|$(VERSION)|' -e 's|@libs_private@|$(CLIENT_LIBS)|' $< > $@
+
+# The files that `pythia create` writes, as C strings.
+$(CLIENT_BUILD)/gen/client/cli/templates.c: client/cli/embed.sh $(shell find client/cli/templates -type f 2>/dev/null)
+	@mkdir -p $(@D)
+	client/cli/embed.sh client/cli/templates > $@
+
+$(CLIENT_BUILD)/client/cli/templates.o: $(CLIENT_BUILD)/gen/client/cli/templates.c $(CLIENT_BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(CLIENT_BUILD)/pythia: $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a
 	@mkdir -p $(@D)

@@ -1,0 +1,479 @@
+/* `pythia create database-cdc|database-sync NAME`: a folder with a worker that runs. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/connect.h"
+#include "cli/say.h"
+#include "cli/template.h"
+#include "core/json.h"
+#include "core/memory.h"
+#include "dialect/dialect.h"
+
+static const char *const engines[] = {"postgresql", "mysql", "sqlite", NULL};
+static const char *const modes[] = {"incremental", "full", NULL};
+
+static const cli_option create_options[] = {
+	{"database-type", 0, CLI_CHOICE, "TYPE", "the database that is captured or read (default postgresql)", engines,
+	 NULL},
+	{"connection", 0, CLI_URL, "URL", "database-cdc: the database that is captured", NULL, NULL},
+	{"source", 0, CLI_URL, "URL", "database-sync: the database that is read", NULL, NULL},
+	{"target", 0, CLI_URL, "URL", "database-sync: the database that is written", NULL, NULL},
+	{"tables", 0, CLI_LIST, "A,B", "the tables (default: one example table)", NULL, NULL},
+	{"timestamp-column", 0, CLI_TEXT, "NAME", "the column that tells when a row changed (default updated_at)", NULL,
+	 NULL},
+	{"poll-interval", 0, CLI_SECONDS, "TIME", "time between two looks (default 5 s)", NULL, NULL},
+	{"mode", 0, CLI_CHOICE, "MODE", "database-sync: what changed (default), or everything", modes, NULL},
+	{"force", 'f', CLI_FLAG, NULL, "overwrite the files of an existing folder", NULL, NULL},
+	{NULL}};
+
+static const cli_option *const sets[] = {create_options, cli_common_options, NULL};
+
+typedef struct creation
+{
+	bool sync;
+	const char *name;
+	char *directory; /* absolute */
+	pythia_engine engine;
+	char *connection;
+	char *source;
+	char *target;
+	char **tables;
+	int ntables;
+	bool example;
+	const char *timestamp_column;
+	cli_variables variables;
+} creation;
+
+static bool check_name(const char *name, pythia_error *error)
+{
+	size_t length = strlen(name);
+	bool good = length >= 1 && length <= 40 && isalpha((unsigned char) name[0]) && (unsigned char) name[0] < 128;
+
+	for (size_t i = 1; i < length && good; i++)
+		good = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", name[i]) != NULL;
+	if (good)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42602", "\"%s\" is not a name for a worker", name);
+	return pythia_error_hint(error, "Begin with a letter and go on with letters, digits, _ or -, at most 40 of them.");
+}
+
+/* --- the variables ---------------------------------------------------------------- */
+
+static char *json_text(const char *text)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_json_string(&out, text, strlen(text));
+	return pythia_buffer_take(&out);
+}
+
+/* A literal that every engine reads alike: the names and URLs here hold no backslash that matters. */
+static char *sql_text(const char *text)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_dialect_for(PYTHIA_SQLITE)->literal(&out, text, strlen(text));
+	return pythia_buffer_take(&out);
+}
+
+static char *identifier(pythia_engine engine, const char *text)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_dialect_for(engine)->identifier(&out, text);
+	return pythia_buffer_take(&out);
+}
+
+static char *shell_text(const char *text)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_putc(&out, '\'');
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '\'')
+			pythia_buffer_puts(&out, "'\\''");
+		else
+			pythia_buffer_putc(&out, *text);
+	}
+	pythia_buffer_putc(&out, '\'');
+	return pythia_buffer_take(&out);
+}
+
+/* The name with everything odd made an underscore, in lower case. */
+static char *plain(const char *prefix, const char *text, const char *suffix)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_printf(&out, "%s%s%s", prefix, text, suffix);
+	for (char *p = out.data; *p != '\0'; p++)
+		*p = isalnum((unsigned char) *p) ? (char) tolower((unsigned char) *p) : '_';
+	return pythia_buffer_take(&out);
+}
+
+static bool set_table(creation *c, cli_variables *into, const char *text, pythia_error *error)
+{
+	char *schema;
+	char *table;
+	pythia_buffer quoted = PYTHIA_BUFFER_INIT;
+	pythia_buffer parts = PYTHIA_BUFFER_INIT;
+
+	if (!pythia_name_parse(text, &schema, &table, error))
+		return pythia_error_context(error, "--tables");
+	into->parent = &c->variables;
+	pythia_dialect_table(pythia_dialect_for(c->engine), &quoted, schema, table);
+	if (schema != NULL)
+	{
+		char *literal = sql_text(schema);
+
+		pythia_buffer_printf(&parts, "%s, ", literal);
+		pythia_free(literal);
+	}
+	{
+		char *literal = sql_text(table);
+
+		pythia_buffer_puts(&parts, literal);
+		cli_variable_set(into, "table_literal", literal);
+	}
+	cli_variable_set(into, "table", pythia_buffer_take(&quoted));
+	cli_variable_set(into, "table_regclass", pythia_buffer_take(&parts));
+	cli_variable_set(into, "table_index", plain(table, "_pythia", "_idx"));
+	cli_variable_set(into, "table_insert_trigger", plain(table, "_pythia", "_insert"));
+	cli_variable_set(into, "table_update_trigger", plain(table, "_pythia", "_update"));
+	pythia_free(schema);
+	pythia_free(table);
+	return true;
+}
+
+static void join(creation *c, const char *name, const char *between, const char *open, const char *close,
+				 char *(*make)(const char *) )
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&out, open);
+	for (int i = 0; i < c->ntables; i++)
+	{
+		char *text = make != NULL ? make(c->tables[i]) : pythia_strdup(c->tables[i]);
+
+		pythia_buffer_printf(&out, "%s%s", i > 0 ? between : "", text);
+		pythia_free(text);
+	}
+	pythia_buffer_puts(&out, close);
+	cli_variable_set(&c->variables, name, pythia_buffer_take(&out));
+}
+
+static bool set_tables(creation *c, pythia_error *error)
+{
+	pythia_buffer doubled = PYTHIA_BUFFER_INIT;
+	const char *json;
+
+	c->variables.tables = pythia_calloc((size_t) c->ntables, sizeof(cli_variables));
+	c->variables.ntables = c->ntables;
+	for (int i = 0; i < c->ntables; i++)
+		if (!set_table(c, &c->variables.tables[i], c->tables[i], error))
+			return false;
+	/* the example's own name, for the part that is not repeated */
+	cli_variable_set(&c->variables, "table", pythia_strdup(c->variables.tables[0].items[1].value));
+	cli_variable_set(&c->variables, "table_index", pythia_strdup(c->variables.tables[0].items[3].value));
+	cli_variable_set(&c->variables, "example", pythia_strdup(c->example ? "yes" : ""));
+	join(c, "tables_sql", ", ", "", "", sql_text);
+	join(c, "tables_text", ", ", "", "", NULL);
+	join(c, "tables_list", ",", "", "", NULL);
+	join(c, "tables_json", ", ", "[", "]", json_text);
+	json = c->variables.items[c->variables.count - 1].value;
+	for (; *json != '\0'; json++)
+	{
+		if (*json == '\'')
+			pythia_buffer_putc(&doubled, '\'');
+		pythia_buffer_putc(&doubled, *json);
+	}
+	cli_variable_set(&c->variables, "tables_json_sql", pythia_buffer_take(&doubled));
+	return true;
+}
+
+/* The URL in all its forms: NAME, NAME_json, NAME_sql, NAME_text (without its password). */
+static bool set_url(creation *c, const char *name, const char *json, const char *sql, const char *text,
+					const char *value, pythia_error *error)
+{
+	pythia_url url;
+	pythia_buffer safe = PYTHIA_BUFFER_INIT;
+
+	if (!pythia_url_parse(value, &url, error))
+		return pythia_error_context(error, "--%s", name);
+	pythia_url_redact(&url, &safe);
+	cli_variable_set(&c->variables, name, pythia_strdup(value));
+	cli_variable_set(&c->variables, json, json_text(value));
+	cli_variable_set(&c->variables, sql, sql_text(value));
+	cli_variable_set(&c->variables, text, pythia_buffer_take(&safe));
+	if (strcmp(name, "target") != 0)
+	{
+		cli_variable_set(&c->variables, "user", plain("", url.user != NULL ? url.user : c->name, ""));
+		cli_variable_set(
+			&c->variables, "database",
+			pythia_strdup(url.database != NULL && url.engine == PYTHIA_POSTGRESQL ? url.database : "postgres"));
+	}
+	pythia_url_free(&url);
+	return true;
+}
+
+static bool set_variables(creation *c, const cli_args *args, pythia_error *error)
+{
+	cli_variables *v = &c->variables;
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	double seconds = cli_seconds(args, "poll-interval", 5);
+	pythia_buffer number = PYTHIA_BUFFER_INIT;
+	char *interval;
+
+	cli_variable_set(v, "name", pythia_strdup(c->name));
+	cli_variable_set(v, "ident", plain("", c->name, ""));
+	cli_variable_set(v, "directory", pythia_strdup(c->directory));
+	cli_variable_set(v, "pythia", n > 0 ? pythia_strndup(self, (size_t) n) : pythia_strdup("/usr/local/bin/pythia"));
+	cli_variable_set(v, "mode", pythia_strdup(cli_text(args, "mode", "incremental")));
+	pythia_buffer_printf(&number, "%g", seconds);
+	cli_variable_set(v, "poll_interval_seconds", pythia_strdup(pythia_buffer_text(&number)));
+	pythia_buffer_puts(&number, " s");
+	interval = pythia_buffer_take(&number);
+	cli_variable_set(v, "poll_interval_json", json_text(interval));
+	cli_variable_set(v, "poll_interval_sql", sql_text(interval));
+	pythia_free(interval);
+	cli_variable_set(v, "timestamp_column_json", json_text(c->timestamp_column));
+	cli_variable_set(v, "timestamp_column_literal", sql_text(c->timestamp_column));
+	cli_variable_set(v, "timestamp_column_sql", identifier(c->engine, c->timestamp_column));
+	cli_variable_set(v, "timestamp_column_shell", shell_text(c->timestamp_column));
+	pythia_buffer_printf(&number, "%d", c->ntables + 8);
+	cli_variable_set(v, "test_plan", pythia_buffer_take(&number));
+	if (!set_tables(c, error))
+		return false;
+	if (!c->sync)
+		return set_url(c, "connection", "connection_json", "connection_sql", "connection_text", c->connection, error);
+	return set_url(c, "source", "source_json", "source_sql", "source_text", c->source, error) &&
+		   set_url(c, "target", "target_json", "target_sql", "target_text", c->target, error);
+}
+
+/* --- the folder --------------------------------------------------------------------- */
+
+static bool write_error(pythia_error *error, const char *path)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path, strerror(errno));
+	return pythia_error_hint(error, "Check the folder's permissions and the free space.");
+}
+
+static bool write_file(creation *c, const cli_template_file *file, pythia_error *error)
+{
+	pythia_buffer path = PYTHIA_BUFFER_INIT;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	const char *name = file->path;
+	bool script = strcmp(name, "handler") == 0 || strcmp(name, "test.sh") == 0;
+	/* pythia.json and worker.sql may hold a URL with a password */
+	bool secret = strcmp(name, "pythia.json") == 0 || strcmp(name, "worker.sql") == 0;
+	int fd = -1;
+	bool ok = false;
+
+	pythia_buffer_printf(&path, "%s/", c->directory);
+	if (strncmp(name, "@NAME@", 6) == 0)
+		pythia_buffer_printf(&path, "%s%s", c->name, name + 6);
+	else
+		pythia_buffer_puts(&path, name);
+	if (!cli_template_render(file->text, &c->variables, &text))
+		pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "template %s/%s is broken", file->set, file->path);
+	else
+	{
+		unlink(path.data);
+		fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, script ? 0755 : secret ? 0600 : 0644);
+		ok = fd >= 0 && write(fd, text.data, text.length) == (ssize_t) text.length;
+		if (!ok)
+			write_error(error, path.data);
+		if (fd >= 0 && close(fd) != 0 && ok)
+			ok = write_error(error, path.data);
+	}
+	pythia_buffer_free(&path);
+	pythia_buffer_free(&text);
+	return ok;
+}
+
+static bool write_folder(creation *c, const char *const *names, bool force, pythia_error *error)
+{
+	if (mkdir(c->directory, 0755) != 0 && !(errno == EEXIST && force))
+	{
+		if (errno != EEXIST)
+			return write_error(error, c->directory);
+		pythia_fail(error, PYTHIA_E_USAGE, "42710", "\"%s\" is already there", c->name);
+		return pythia_error_hint(error, "Choose another name, or give --force to overwrite its files.");
+	}
+	for (const cli_template_file *file = cli_template_files; file->set != NULL; file++)
+		for (int i = 0; names[i] != NULL; i++)
+			if (strcmp(file->set, names[i]) == 0 && !write_file(c, file, error))
+				return false;
+	return true;
+}
+
+static const char *example_url(pythia_engine engine)
+{
+	switch (engine)
+	{
+		case PYTHIA_MYSQL:
+			return "mysql://localhost/test";
+		case PYTHIA_SQLITE:
+			return "sqlite:///app.db";
+		default:
+			return "postgresql://localhost/postgres";
+	}
+}
+
+/* The engine of a URL, or an error. */
+static bool engine_of(const char *option, const char *text, pythia_engine *engine, pythia_error *error)
+{
+	pythia_url url;
+
+	if (!pythia_url_parse(text, &url, error))
+		return pythia_error_context(error, "--%s", option);
+	*engine = url.engine;
+	pythia_url_free(&url);
+	return true;
+}
+
+static bool wrong_option(const cli_args *args, const char *option, const char *kind, pythia_error *error)
+{
+	if (!cli_given(args, option))
+		return false;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s does not go with %s", option, kind);
+	pythia_error_hint(error, "See \"pythia create --help\".");
+	return true;
+}
+
+/* Which databases, of which engines; and that the options agree with one another. */
+static bool choose_databases(creation *c, const cli_args *args, const char **host, pythia_error *error)
+{
+	const char *type = cli_text(args, "database-type", NULL);
+	const char *option = c->sync ? "source" : "connection";
+	const char *given = cli_text(args, option, NULL);
+	pythia_engine target = PYTHIA_SQLITE;
+
+	if (c->sync ? wrong_option(args, "connection", "database-sync", error) ||
+					  wrong_option(args, "poll-interval", "database-sync", error)
+				: wrong_option(args, "source", "database-cdc", error) ||
+					  wrong_option(args, "target", "database-cdc", error) ||
+					  wrong_option(args, "mode", "database-cdc", error))
+		return false;
+	for (int i = 0; engines[i] != NULL; i++)
+		if (type != NULL && strcmp(type, engines[i]) == 0)
+			c->engine = (pythia_engine) i;
+	if (given != NULL)
+	{
+		pythia_engine engine = PYTHIA_POSTGRESQL;
+
+		if (!engine_of(option, given, &engine, error))
+			return false;
+		if (type != NULL && engine != c->engine)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--database-type %s and the URL of --%s disagree", type,
+						option);
+			return pythia_error_hint(error, "Leave --database-type out: the URL tells.");
+		}
+		c->engine = engine;
+	}
+	if (!c->sync)
+	{
+		c->connection = pythia_strdup(given != NULL ? given : example_url(c->engine));
+		*host = engines[c->engine];
+		return true;
+	}
+	c->source = pythia_strdup(given != NULL ? given : example_url(c->engine));
+	c->target = pythia_strdup(cli_text(args, "target", "sqlite:///copy.db"));
+	if (!engine_of("target", c->target, &target, error))
+		return false;
+	*host = c->engine != PYTHIA_SQLITE && target != PYTHIA_SQLITE           ? "postgresql"
+			: c->engine == PYTHIA_POSTGRESQL || target == PYTHIA_POSTGRESQL ? "postgresql"
+																			: "sqlite";
+	return true;
+}
+
+static bool create(creation *c, const cli_args *args, pythia_error *error)
+{
+	const char *host = engines[0];
+	char own[32];
+	char common[32];
+	const char *names[] = {common, own, NULL};
+	const char *tables = cli_text(args, "tables", NULL);
+	char *here;
+
+	if (!check_name(c->name, error) || !choose_databases(c, args, &host, error))
+		return false;
+	c->example = tables == NULL;
+	c->tables = cli_split_list(tables != NULL ? tables : "orders", &c->ntables);
+	c->timestamp_column = cli_text(args, "timestamp-column", "updated_at");
+	here = getcwd(NULL, 0);
+	if (here == NULL)
+		return write_error(error, ".");
+	{
+		pythia_buffer path = PYTHIA_BUFFER_INIT;
+
+		pythia_buffer_printf(&path, "%s/%s", here, c->name);
+		c->directory = pythia_buffer_take(&path);
+		free(here);
+	}
+	snprintf(common, sizeof(common), "common-%s", c->sync ? "sync" : "cdc");
+	snprintf(own, sizeof(own), "%s-%s", c->sync ? "sync" : "cdc", host);
+	return set_variables(c, args, error) && write_folder(c, names, cli_given(args, "force"), error);
+}
+
+static int run_create(cli_args *args)
+{
+	creation c;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	const char *kind = args->operands[0];
+	int code = CLI_DONE;
+
+	memset(&c, 0, sizeof(c));
+	c.name = args->operands[1];
+	c.sync = strcmp(kind, "database-sync") == 0;
+	if (!c.sync && strcmp(kind, "database-cdc") != 0)
+	{
+		pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown kind of worker \"%s\"", kind);
+		pythia_error_hint(&error, "It is database-cdc or database-sync.");
+		code = cli_fail(&error);
+	}
+	else if (!create(&c, args, &error))
+		code = cli_fail(&error);
+	else if (cli_json)
+	{
+		char *directory = json_text(c.directory);
+
+		printf("{\"name\":\"%s\",\"kind\":\"%s\",\"directory\":%s}\n", c.name, kind, directory);
+		pythia_free(directory);
+	}
+	else
+		cli_say("Made %s.  Next: read %s/README.md, then run \"pythia run %s\".", c.name, c.name, c.name);
+	pythia_free(c.directory);
+	pythia_free(c.connection);
+	pythia_free(c.source);
+	pythia_free(c.target);
+	cli_list_free(c.tables, c.ntables);
+	cli_variables_free(&c.variables);
+	return code;
+}
+
+const cli_command cli_command_create = {
+	.name = "create",
+	.operands = "database-cdc|database-sync NAME [OPTION]...",
+	.summary = "make a folder with a worker that runs",
+	.description =
+		"Makes the folder NAME: the worker in SQL, its configuration for \"pythia run\", a handler, grants for a role "
+		"with few rights, a test that passes, a systemd unit and timer, and a README that tells how to use them.\n\n"
+		"An existing folder is left alone unless --force is given.  Leave passwords out of URLs: they are read "
+		"from ~/.pgpass, ~/.my.cnf, PGPASSWORD and MYSQL_PWD.",
+	.example = "pythia create database-cdc my_cdc_worker --database-type postgresql --tables orders,users\n"
+			   "pythia create database-sync my_sync_worker --source postgresql://db1/shop --target mysql://db2/shop",
+	.sets = sets,
+	.min_operands = 2,
+	.max_operands = 2,
+	.run = run_create,
+};

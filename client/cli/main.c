@@ -1,0 +1,129 @@
+/* `pythia`: finds the command, hides secrets from ps, handles signals. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/say.h"
+#include "cli/scrub.h"
+#include "core/host.h"
+#include "core/suggest.h"
+
+const cli_command *const cli_commands[] = {
+	&cli_command_create,
+	&cli_command_completion,
+	&cli_command_help,
+	NULL,
+};
+
+const cli_command *cli_find_command(const char *name)
+{
+	for (int i = 0; cli_commands[i] != NULL; i++)
+		if (strcmp(cli_commands[i]->name, name) == 0)
+			return cli_commands[i];
+	return NULL;
+}
+
+/* The first asks the engine to stop at a safe place, the second insists. */
+static void on_stop_signal(int number)
+{
+	if (pythia_cancel_requested)
+	{
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	pythia_cancel_requested = 1;
+}
+
+static void handle_signals(void)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_handler = on_stop_signal;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	/* A reader that goes away is an error of write(2), after which the state is saved. */
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+}
+
+static int unknown_command(const char *word)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	const char *names[32];
+	const char *near;
+	int n = 0;
+
+	for (; cli_commands[n] != NULL; n++)
+		names[n] = cli_commands[n]->name;
+	near = pythia_suggest(word, names, n);
+	pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", word);
+	if (near != NULL)
+		pythia_error_hint(&error, "Did you mean \"pythia %s\"?  \"pythia help\" lists the commands.", near);
+	else
+		pythia_error_hint(&error, "\"pythia help\" lists the commands.");
+	return cli_fail(&error);
+}
+
+static int run_command(const cli_command *command, int argc, char **argv)
+{
+	cli_args args;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	int code;
+
+	if (!cli_args_parse(command, argc, argv, &args, &error))
+		code = cli_fail(&error);
+	else if (args.help)
+	{
+		cli_print_help(command);
+		code = CLI_DONE;
+	}
+	else
+	{
+		cli_json = cli_given(&args, "json");
+		cli_quiet = cli_given(&args, "quiet");
+		if (cli_given(&args, "no-color"))
+			cli_no_colour();
+		code = command->run(&args);
+	}
+	cli_args_free(&args);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+	char **words = cli_scrub(argc, argv);
+
+	handle_signals();
+	if (argc < 2)
+	{
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		pythia_fail(&error, PYTHIA_E_USAGE, "22023", "no command given");
+		pythia_error_hint(&error, "\"pythia help\" lists the commands.");
+		code = cli_fail(&error);
+	}
+	else if (strcmp(words[1], "--version") == 0 || strcmp(words[1], "-V") == 0)
+	{
+		printf("pythia %s\n", PYTHIA_VERSION);
+		code = CLI_DONE;
+	}
+	else if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)
+		code = run_command(&cli_command_help, 0, NULL);
+	else
+	{
+		const cli_command *command = cli_find_command(words[1]);
+
+		code = command != NULL ? run_command(command, argc - 2, words + 2) : unknown_command(words[1]);
+	}
+	cli_scrub_free(argc, words);
+	/* What could not be written was not delivered. */
+	if (fflush(stdout) != 0 && code == CLI_DONE)
+		code = CLI_DIFFERENCE;
+	return code;
+}

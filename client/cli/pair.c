@@ -1,0 +1,209 @@
+#include "cli/pair.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/memory.h"
+#include "dialect/dialect.h"
+#include "drivers/json_read.h"
+
+const cli_option cli_pair_options[] = {
+	{"source", 's', CLI_URL, "URL", "the database that is read (or PYTHIA_SOURCE)", NULL, NULL},
+	{"target", 't', CLI_URL, "URL", "the database that is written or compared (or PYTHIA_TARGET)", NULL, NULL},
+	{"tables", 0, CLI_LIST, "A,B", "tables of the source, with commas between; may be given again", NULL, NULL},
+	{"all", 'a', CLI_FLAG, NULL, "all tables of the source", NULL, NULL},
+	{"schema", 0, CLI_TEXT, "NAME", "with --all: the source's schema (default: its own default)", NULL, NULL},
+	{"config", 0, CLI_FILE, "JSON|@FILE", "sync_config as JSON, or in a file; single options win over it", NULL, NULL},
+	{NULL}};
+
+static const char *const policy[] = {"error", "null", "clamp", "replace", "quarantine", NULL};
+
+const cli_option cli_column_options[] = {
+	{"key", 0, CLI_LIST, "A,B", "key columns, for a table without a primary key", NULL, "key"},
+	{"columns", 0, CLI_LIST, "A,B", "only these columns", NULL, "columns"},
+	{"exclude-columns", 0, CLI_LIST, "A,B", "all but these columns", NULL, "exclude_columns"},
+	{"where", 'w', CLI_TEXT, "SQL", "only the source's rows that meet this condition", NULL, "where"},
+	{"table-map", 0, CLI_MAP, "A=B,...", "tables with another name in the target", NULL, "table_map"},
+	{"column-map", 0, CLI_MAP, "A=B,...", "columns with another name in the target", NULL, "column_map"},
+	{"timestamp-column", 0, CLI_TEXT, "NAME", "the column that tells when a row changed (default updated_at)", NULL,
+	 "timestamp_column"},
+	{"zero-date", 0, CLI_CHOICE, "POLICY", "for MySQL's 0000-00-00", policy, "zero_date"},
+	{"infinity", 0, CLI_CHOICE, "POLICY", "for infinite dates", policy, "infinity"},
+	{"nan", 0, CLI_CHOICE, "POLICY", "for NaN", policy, "nan"},
+	{"nul-byte", 0, CLI_CHOICE, "POLICY", "for a NUL byte in text", policy, "nul_byte"},
+	{"bad-utf8", 0, CLI_CHOICE, "POLICY", "for text that is not UTF-8", policy, "bad_utf8"},
+	{"out-of-range", 0, CLI_CHOICE, "POLICY", "for numbers and dates the target cannot hold", policy, "out_of_range"},
+	{NULL}};
+
+char *cli_read_file(const char *path, pythia_error *error)
+{
+	FILE *file = fopen(path, "re");
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	char chunk[8192];
+	size_t n;
+
+	if (file == NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "58P01", "cannot read \"%s\": %s", path, strerror(errno));
+		pythia_error_hint(error, "Check the path and its permissions.");
+		return NULL;
+	}
+	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
+		pythia_buffer_append(&text, chunk, n);
+	if (ferror(file))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot read \"%s\": %s", path, strerror(errno));
+		pythia_error_hint(error, "It must be a file that can be read.");
+		fclose(file);
+		pythia_buffer_free(&text);
+		return NULL;
+	}
+	fclose(file);
+	return pythia_buffer_take(&text);
+}
+
+bool cli_read_json_option(const cli_args *args, const char *option, pythia_node **node, pythia_error *error)
+{
+	const char *text = cli_text(args, option, NULL);
+	char *file = NULL;
+	char what[64];
+	bool ok;
+
+	*node = NULL;
+	if (text == NULL)
+		return true;
+	snprintf(what, sizeof(what), "--%s", option);
+	if (*text == '@')
+	{
+		file = cli_read_file(text + 1, error);
+		if (file == NULL)
+			return false;
+		text = file;
+	}
+	ok = pythia_json_read_text(what, text, node, error);
+	if (ok && (*node)->type != PYTHIA_NODE_OBJECT)
+	{
+		pythia_node_free(*node);
+		*node = NULL;
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s is not a JSON object", what);
+		ok = pythia_error_hint(error, "Give an object such as {\"batch_size\": 1000}, or @FILE with one.");
+	}
+	pythia_free(file);
+	return ok;
+}
+
+static bool find_tables(const cli_args *args, cli_pair *pair, pythia_error *error)
+{
+	const char *list = cli_text(args, "tables", NULL);
+
+	if (list != NULL)
+	{
+		pair->tables = cli_split_list(list, &pair->ntables);
+		return true;
+	}
+	if (!pythia_list_tables(pair->source.db, cli_text(args, "schema", NULL), &pair->tables, &pair->ntables, error))
+		return false;
+	if (pair->ntables > 0)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42P01", "the source has no tables");
+	return pythia_error_hint(error, "Give --schema NAME where they are in another schema.");
+}
+
+static bool check_words(const cli_args *args, pythia_error *error)
+{
+	bool list = cli_given(args, "tables");
+
+	if (list && cli_given(args, "all"))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "--tables and --all exclude each other");
+		return pythia_error_hint(error, "Give the one or the other.");
+	}
+	if (!list && !cli_given(args, "all"))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "no tables given");
+		return pythia_error_hint(error, "Give --tables a,b or --all.");
+	}
+	if (list && cli_given(args, "schema"))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "--schema goes with --all");
+		return pythia_error_hint(error, "Write the schema before the table: --tables schema.table.");
+	}
+	return true;
+}
+
+bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool create_target, cli_pair *pair,
+				   pythia_error *error)
+{
+	const char *source;
+	const char *target;
+	pythia_sync_config config;
+
+	memset(pair, 0, sizeof(*pair));
+	source = cli_url_text(args, "source", "PYTHIA_SOURCE", error);
+	target = source != NULL ? cli_url_text(args, "target", "PYTHIA_TARGET", error) : NULL;
+	if (target == NULL || !check_words(args, error))
+		return false;
+	if (!cli_read_json_option(args, "config", &pair->config, error))
+		return false;
+	for (int i = 0; sets[i] != NULL; i++)
+	{
+		pair->config = cli_option_tree(args, sets[i], pair->config, error);
+		if (pair->config == NULL)
+			return false;
+	}
+	/* wrong words are told before anything is opened */
+	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error))
+		return false;
+	if (!cli_place_parse(&pair->source, source, error))
+		return pythia_error_context(error, "--source");
+	if (!cli_place_parse(&pair->target, target, error))
+		return pythia_error_context(error, "--target");
+	pair->source.options.read_only = true;
+	pair->target.options.create = create_target;
+	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
+		   find_tables(args, pair, error);
+}
+
+static bool connect_another(void *context, bool target, pythia_db **db, pythia_error *error)
+{
+	cli_pair *pair = context;
+
+	return cli_place_another(target ? &pair->target : &pair->source, db, error);
+}
+
+bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config, pythia_sync_job *job,
+				  pythia_error *error)
+{
+	memset(job, 0, sizeof(*job));
+	if (!pythia_sync_config_read(pair->config, NULL, table, config, error))
+		return false;
+	/* after a failed table a connection may be broken */
+	if (!cli_place_open(&pair->source, error) || !cli_place_open(&pair->target, error))
+		return false;
+	job->connect = connect_another;
+	job->connect_context = pair;
+	job->source = pair->source.db;
+	job->target = pair->target.db;
+	job->table = table;
+	job->config = config;
+	return true;
+}
+
+void cli_pair_close(cli_pair *pair)
+{
+	cli_place_close(&pair->source);
+	cli_place_close(&pair->target);
+	cli_list_free(pair->tables, pair->ntables);
+	pythia_node_free(pair->config);
+	memset(pair, 0, sizeof(*pair));
+}
+
+int cli_worse(int a, int b)
+{
+	static const int order[] = {
+		[CLI_DONE] = 0, [CLI_DIFFERENCE] = 1, [CLI_USAGE] = 2, [CLI_CONNECT] = 3, [CLI_INTERRUPTED] = 4};
+
+	return order[a] >= order[b] ? a : b;
+}

@@ -1,0 +1,168 @@
+#include "cli/progress.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/say.h"
+#include "core/host.h"
+
+static struct
+{
+	char label[64];
+	int64_t started;
+	int64_t shown; /* when the last line was written */
+	bool active;
+	bool terminal;
+	bool on_screen;
+} bar;
+
+char *cli_human_count(int64_t count, char *text)
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof(digits), "%lld", (long long) count);
+	char *out = text;
+
+	for (int i = 0; i < n; i++)
+	{
+		*out++ = digits[i];
+		if (digits[i] != '-' && i < n - 1 && (n - 1 - i) % 3 == 0)
+			*out++ = ',';
+	}
+	*out = '\0';
+	return text;
+}
+
+char *cli_human_bytes(double bytes, char *text)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	int unit = 0;
+
+	while (bytes >= 1000 && unit < 4)
+	{
+		bytes /= 1000;
+		unit++;
+	}
+	snprintf(text, 32, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+	return text;
+}
+
+char *cli_human_seconds(double seconds, char *text)
+{
+	if (seconds < 0.9995)
+		snprintf(text, 32, "%.0f ms", seconds * 1000);
+	else if (seconds < 60)
+		snprintf(text, 32, "%.1f s", seconds);
+	else if (seconds < 3600)
+		snprintf(text, 32, "%d min %02d s", (int) seconds / 60, (int) seconds % 60);
+	else
+		snprintf(text, 32, "%d h %02d min", (int) (seconds / 3600), (int) (seconds / 60) % 60);
+	return text;
+}
+
+static void take_off(void)
+{
+	if (bar.on_screen)
+	{
+		fputs("\r\033[K", stderr);
+		bar.on_screen = false;
+	}
+}
+
+static int64_t now(void)
+{
+	return pythia_host_now(pythia_default_host());
+}
+
+void cli_progress_begin(const char *label)
+{
+	memset(&bar, 0, sizeof(bar));
+	snprintf(bar.label, sizeof(bar.label), "%s", label);
+	bar.started = bar.shown = now();
+	bar.terminal = isatty(STDERR_FILENO) == 1;
+	bar.active = !cli_quiet;
+	cli_before_line = take_off;
+}
+
+static int columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return 80;
+}
+
+static void draw(const char *phase, int64_t rows, int64_t total, double elapsed, int64_t bytes)
+{
+	char count[32];
+	char rate[32];
+	char left[32];
+	char volume[32];
+	char line[512];
+	double speed = elapsed > 0 ? (double) rows / elapsed : 0;
+	int width = columns() - 1;
+	int n = snprintf(line, sizeof(line), "%s  %s  %s rows  %s/s  %s", bar.label, phase, cli_human_count(rows, count),
+					 cli_human_count((int64_t) speed, rate), cli_human_bytes((double) bytes, volume));
+
+	if (total > 0 && rows <= total && speed > 0 && n < (int) sizeof(line) - 64)
+		n += snprintf(line + n, sizeof(line) - (size_t) n, "  %s left",
+					  cli_human_seconds((double) (total - rows) / speed, left));
+	if (n > width)
+		n = width;
+	if (bar.terminal)
+	{
+		int room = width - n - 9;
+
+		fputs("\r", stderr);
+		if (total > 0 && room >= 10)
+		{
+			double share = rows >= total ? 1 : (double) rows / (double) total;
+			int length = room > 30 ? 30 : room;
+			int done = (int) (share * length);
+
+			fprintf(stderr, "%s[", cli_colour_on(stderr, CLI_GREEN));
+			for (int i = 0; i < length; i++)
+				fputs(i < done ? "#" : "-", stderr);
+			fprintf(stderr, "]%s %3d %% ", cli_colour_off(stderr), (int) (share * 100));
+		}
+		fprintf(stderr, "%.*s\033[K", n, line);
+		bar.on_screen = true;
+	}
+	else
+		fprintf(stderr, "%.*s\n", n, line);
+	fflush(stderr);
+}
+
+/* Seconds between lines where nobody watches; the tests shorten it. */
+static double log_interval(void)
+{
+	const char *text = getenv("PYTHIA_PROGRESS_INTERVAL");
+
+	return text != NULL && atof(text) > 0 ? atof(text) : 10;
+}
+
+void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t bytes)
+{
+	int64_t at;
+	double since;
+
+	if (!bar.active)
+		return;
+	at = now();
+	since = (double) (at - bar.shown) / 1e6;
+	if (since < (bar.terminal ? 0.1 : log_interval()))
+		return;
+	bar.shown = at;
+	draw(phase != NULL ? phase : "", rows, total, (double) (at - bar.started) / 1e6, bytes);
+}
+
+void cli_progress_end(void)
+{
+	take_off();
+	bar.active = false;
+	fflush(stderr);
+}

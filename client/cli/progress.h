@@ -1,0 +1,21 @@
+/*
+ * Progress on stderr: a bar with rate and time left on a terminal, a line every
+ * ten seconds elsewhere.
+ */
+#ifndef PYTHIA_CLI_PROGRESS_H
+#define PYTHIA_CLI_PROGRESS_H
+
+#include <stdint.h>
+
+/* Begins a bar for `label` (a table's name, copied). */
+void cli_progress_begin(const char *label);
+/* total: rows expected, or -1 where nobody knows. */
+void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t bytes);
+void cli_progress_end(void); /* takes the bar away */
+
+/* "1.2 MB", "34.5 s": into a buffer of at least 32 bytes, which is returned. */
+char *cli_human_bytes(double bytes, char *text);
+char *cli_human_count(int64_t count, char *text); /* 1,234,567 */
+char *cli_human_seconds(double seconds, char *text);
+
+#endif

@@ -1,0 +1,168 @@
+#include "cli/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/memory.h"
+#include "dialect/dialect.h"
+
+char *cli_state_path(const char *name, pythia_error *error)
+{
+	const char *base = getenv("XDG_STATE_HOME");
+	const char *home = getenv("HOME");
+	pythia_buffer path = PYTHIA_BUFFER_INIT;
+
+	if (base != NULL && *base == '/')
+		pythia_buffer_puts(&path, base);
+	else if (home != NULL && *home == '/')
+		pythia_buffer_printf(&path, "%s/.local/state", home);
+	else
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "no folder for the state file: HOME is not set");
+		pythia_error_hint(error, "Set HOME or XDG_STATE_HOME, or give --state FILE.");
+		return NULL;
+	}
+	pythia_buffer_puts(&path, "/pythia");
+	/* each part of the path in turn */
+	for (char *slash = strchr(path.data + 1, '/');; slash = strchr(slash + 1, '/'))
+	{
+		int failed;
+
+		if (slash != NULL)
+			*slash = '\0';
+		failed = mkdir(path.data, 0700) != 0 && errno != EEXIST;
+		if (failed)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot make the folder \"%s\": %s", path.data,
+						strerror(errno));
+			pythia_error_hint(error, "Give --state FILE, or set XDG_STATE_HOME to a folder you can write to.");
+			pythia_buffer_free(&path);
+			return NULL;
+		}
+		if (slash == NULL)
+			break;
+		*slash = '/';
+	}
+	pythia_buffer_printf(&path, "/%s", name);
+	return pythia_buffer_take(&path);
+}
+
+void cli_sqlite_literal(pythia_buffer *sql, const char *text)
+{
+	if (text == NULL)
+		pythia_buffer_puts(sql, "NULL");
+	else
+		pythia_dialect_for(PYTHIA_SQLITE)->literal(sql, text, strlen(text));
+}
+
+bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, pythia_error *error)
+{
+	pythia_url url;
+	pythia_open_options options = {.create = true};
+	bool ok;
+
+	memset(state, 0, sizeof(*state));
+	state->source = source;
+	state->target = target;
+	state->path = path != NULL ? pythia_strdup(path) : cli_state_path("sync.db", error);
+	if (state->path == NULL)
+		return false;
+	memset(&url, 0, sizeof(url));
+	url.engine = PYTHIA_SQLITE;
+	url.scheme = pythia_strdup("sqlite");
+	url.database = pythia_strdup(state->path);
+	ok = pythia_db_open(&url, pythia_default_host(), &options, &state->db, error) &&
+		 pythia_db_exec(state->db,
+						"CREATE TABLE IF NOT EXISTS pythia_client_sync (source TEXT NOT NULL, target TEXT NOT NULL,"
+						" \"table\" TEXT NOT NULL, watermark TEXT, checkpoint TEXT, updated_at TEXT NOT NULL,"
+						" PRIMARY KEY (source, target, \"table\")) WITHOUT ROWID",
+						NULL, error);
+	pythia_url_free(&url);
+	if (!ok)
+	{
+		pythia_error_context(error, "state file \"%s\"", state->path);
+		cli_state_close(state);
+	}
+	return ok;
+}
+
+static void append_key(pythia_buffer *sql, const cli_state *state, const char *table, const char *between)
+{
+	cli_sqlite_literal(sql, state->source);
+	pythia_buffer_puts(sql, between);
+	cli_sqlite_literal(sql, state->target);
+	pythia_buffer_puts(sql, between);
+	cli_sqlite_literal(sql, table);
+}
+
+bool cli_state_load(cli_state *state, const char *table, char **watermark, char **checkpoint, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	*watermark = *checkpoint = NULL;
+	if (state->db == NULL)
+		return true;
+	memset(&result, 0, sizeof(result));
+	pythia_buffer_puts(&sql, "SELECT watermark, checkpoint FROM pythia_client_sync"
+							 " WHERE (source, target, \"table\") = (");
+	append_key(&sql, state, table, ", ");
+	pythia_buffer_puts(&sql, ")");
+	ok = pythia_db_query(state->db, pythia_buffer_text(&sql), &result, error);
+	if (ok && result.nrows == 1)
+	{
+		*watermark = pythia_strdup(pythia_result_get(&result, 0, 0));
+		*checkpoint = pythia_strdup(pythia_result_get(&result, 0, 1));
+	}
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool store(cli_state *state, const char *table, bool with_watermark, const char *watermark,
+				  const char *checkpoint, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (state->db == NULL)
+		return true;
+	pythia_buffer_puts(&sql, "INSERT INTO pythia_client_sync (source, target, \"table\", watermark, checkpoint,"
+							 " updated_at) VALUES (");
+	append_key(&sql, state, table, ", ");
+	pythia_buffer_puts(&sql, ", ");
+	cli_sqlite_literal(&sql, watermark);
+	pythia_buffer_puts(&sql, ", ");
+	cli_sqlite_literal(&sql, checkpoint);
+	pythia_buffer_puts(&sql, ", strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) ON CONFLICT DO UPDATE SET"
+							 " checkpoint = excluded.checkpoint, updated_at = excluded.updated_at");
+	if (with_watermark)
+		pythia_buffer_puts(&sql, ", watermark = excluded.watermark");
+	ok = pythia_db_exec(state->db, pythia_buffer_text(&sql), NULL, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		pythia_error_context(error, "state file \"%s\"", state->path);
+	return ok;
+}
+
+bool cli_state_store(cli_state *state, const char *table, const char *watermark, const char *checkpoint,
+					 pythia_error *error)
+{
+	return store(state, table, true, watermark, checkpoint, error);
+}
+
+bool cli_state_checkpoint(cli_state *state, const char *table, const char *checkpoint, pythia_error *error)
+{
+	return store(state, table, false, NULL, checkpoint, error);
+}
+
+void cli_state_close(cli_state *state)
+{
+	pythia_db_close(state->db);
+	pythia_free(state->path);
+	state->db = NULL;
+	state->path = NULL;
+}

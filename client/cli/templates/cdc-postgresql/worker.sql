@@ -1,0 +1,42 @@
+-- The worker {{name}} inside PostgreSQL, with its handler.
+-- usage: psql -f worker.sql DATABASE
+-- To make it again: SELECT pythia.drop_cdc_worker('{{name}}');
+\set ON_ERROR_STOP on
+CREATE EXTENSION IF NOT EXISTS pythia_db;
+
+BEGIN;
+-- Called for every change, by the background worker, in a transaction of its own
+-- making: what it does and the position that moves are committed together.
+CREATE OR REPLACE FUNCTION {{ident}}_handler(change pythia.database_change) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    CASE change.change_type
+        WHEN 'INSERT' THEN
+            RAISE DEBUG 'inserted into %: %', change."table", change.new_data;
+        WHEN 'UPDATE' THEN
+            RAISE DEBUG 'updated in %: % was %', change."table", change.new_data, change.old_data;
+        WHEN 'DELETE' THEN
+            RAISE DEBUG 'deleted from %: %', change."table", change.primary_key;
+        WHEN 'TRUNCATE' THEN
+            RAISE DEBUG 'emptied: %', change."table";
+    END CASE;
+    RETURN jsonb_build_object('handled', change.change_type, 'table', change."table");
+EXCEPTION
+    -- What is known to go by itself may be handled here.  Any other error goes to
+    -- pythia.failed_change and is tried again, while later changes go on.
+    WHEN unique_violation THEN
+        RETURN jsonb_build_object('handled', change.change_type, 'table', change."table", 'already', true);
+END
+$$;
+COMMENT ON FUNCTION {{ident}}_handler(pythia.database_change) IS 'handler of the CDC worker {{name}}';
+
+SELECT pythia.create_cdc_worker(
+    name => '{{name}}',
+    tables => ARRAY[{{tables_sql}}],
+    poll_interval => {{poll_interval_sql}},
+    timestamp_column => {{timestamp_column_literal}},
+    handler => '{{ident}}_handler',
+    options => '{"track": "keys", "start_from": "now"}');
+COMMIT;
+
+SELECT pythia.start_cdc('{{name}}');

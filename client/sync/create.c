@@ -1,0 +1,412 @@
+/* The target table: designed from the source's description, created, indexed after the load. */
+#include "sync/create.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/plan.h"
+
+/* --- types that depend on the data ----------------------------------------- */
+
+/* True in *found where a row of the source meets the condition over its column. */
+static bool source_has(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
+					   const char *below, const char *above, bool *found, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->source);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	memset(&result, 0, sizeof(result));
+	dialect->identifier(&name, column->name);
+	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
+	pythia_dialect_table(dialect, &sql, source->schema, source->name);
+	pythia_buffer_printf(&sql, " WHERE %s < %s OR %s > %s LIMIT 1", name.data, below, name.data, above);
+	ok = pythia_db_query(job->source, sql.data, &result, error);
+	if (ok)
+		*found = result.nrows > 0;
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return ok;
+}
+
+/*
+ * MySQL's tinyint(1) is a boolean only if it holds nothing but 0 and 1; its TIME is a time of day only
+ * within the day; a MySQL TIMESTAMP ends in 2038.
+ */
+static bool adjust_type(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
+						pythia_type *type, pythia_error *error)
+{
+	bool found = false;
+
+	if (job->source->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_BOOL)
+	{
+		if (!source_has(job, source, column, "0", "1", &found, error))
+			return false;
+		if (found)
+			type->kind = PYTHIA_KIND_INT;
+	}
+	else if (job->source->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_TIME &&
+			 job->target->engine == PYTHIA_POSTGRESQL)
+	{
+		if (!source_has(job, source, column, "'00:00:00'", "'24:00:00'", &found, error))
+			return false;
+		if (found)
+			type->kind = PYTHIA_KIND_INTERVAL;
+	}
+	else if (job->target->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_TIMESTAMPTZ &&
+			 job->source->engine != PYTHIA_MYSQL)
+	{
+		bool zulu = job->source->engine == PYTHIA_SQLITE;
+
+		if (!source_has(job, source, column, zulu ? "'1970-01-01 00:00:01Z'" : "'1970-01-01 00:00:01+00'",
+						zulu ? "'2038-01-19 03:14:07Z'" : "'2038-01-19 03:14:07+00'", &found, error))
+			return false;
+		if (found)
+			type->kind = PYTHIA_KIND_TIMESTAMP;
+	}
+	return true;
+}
+
+static bool in_list(const int *list, int n, int value)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i] == value)
+			return true;
+	}
+	return false;
+}
+
+static bool in_index(const pythia_table *table, int column)
+{
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		if (in_list(table->indexes[i].columns, table->indexes[i].ncolumns, column))
+			return true;
+	}
+	return false;
+}
+
+/* Bytes of a row that MySQL keeps in the row itself; the limit is 65,535 for all columns. */
+static int64_t row_bytes(const pythia_type *type)
+{
+	if (type->length > 0 && (type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR))
+		return type->length * 4 + 2;
+	if (type->length > 0 && type->kind == PYTHIA_KIND_BYTES)
+		return type->length + 2;
+	return 16;
+}
+
+static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
+						  bool in_key, int64_t *used, pythia_column *out, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->target);
+	const pythia_column *column = &source->columns[position];
+	pythia_buffer ddl = PYTHIA_BUFFER_INIT;
+	pythia_buffer value = PYTHIA_BUFFER_INIT;
+	pythia_type type;
+	bool ok;
+
+	pythia_type_copy(&type, &column->type);
+	ok = adjust_type(job, source, column, &type, error);
+	if (ok && !in_key && *used + row_bytes(&type) > 60000 && job->target->engine == PYTHIA_MYSQL)
+		type.length = -1;
+	*used += row_bytes(&type);
+	ok = ok && dialect->type_ddl(job->target, &type, in_key, &ddl, error);
+	if (ok)
+	{
+		memset(out, 0, sizeof(*out));
+		out->name = pythia_strdup(name);
+		dialect->parse_type(ddl.data, &out->type);
+		out->nullable = column->nullable;
+		out->identity = column->identity && out->type.kind == PYTHIA_KIND_INT;
+		out->comment = pythia_strdup(column->comment);
+		if (!column->identity && pythia_default_translate(column->default_expression, job->target, &out->type, &value))
+			out->default_expression = pythia_buffer_take(&value);
+	}
+	else
+		pythia_error_context(error, "column \"%s\" of table \"%s\"", column->name, source->name);
+	pythia_type_free(&type);
+	pythia_buffer_free(&ddl);
+	pythia_buffer_free(&value);
+	return ok;
+}
+
+static void design_indexes(const pythia_table *source, const int *position_of, pythia_table *target)
+{
+	target->indexes = pythia_calloc((size_t) source->nindexes + 1, sizeof(pythia_index));
+	for (int i = 0; i < source->nindexes; i++)
+	{
+		const pythia_index *from = &source->indexes[i];
+		pythia_index *to = &target->indexes[target->nindexes];
+		bool whole = true;
+
+		for (int k = 0; k < from->ncolumns; k++)
+			whole = whole && position_of[from->columns[k]] >= 0;
+		if (!whole)
+			continue;
+		to->name = pythia_strdup(from->name);
+		to->unique = from->unique;
+		to->ncolumns = from->ncolumns;
+		to->columns = pythia_calloc((size_t) from->ncolumns, sizeof(int));
+		for (int k = 0; k < from->ncolumns; k++)
+			to->columns[k] = position_of[from->columns[k]];
+		target->nindexes++;
+	}
+}
+
+bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source, const char *const *names,
+						  const int *key, int nkey, const char *schema, const char *name, pythia_table *target,
+						  pythia_error *error)
+{
+	int *position_of = pythia_calloc((size_t) source->ncolumns + 1, sizeof(int));
+	int64_t used = 0;
+	bool ok = true;
+	const char *usual = job->target->default_schema;
+
+	memset(target, 0, sizeof(*target));
+	target->schema = pythia_strdup(schema != NULL ? schema : usual != NULL ? usual : "public");
+	target->name = pythia_strdup(name);
+	target->relation = PYTHIA_RELATION_TABLE;
+	target->estimated_rows = 0;
+	target->comment = pythia_strdup(source->comment);
+	target->columns = pythia_calloc((size_t) source->ncolumns + 1, sizeof(pythia_column));
+	for (int i = 0; ok && i < source->ncolumns; i++)
+	{
+		bool in_key = in_list(key, nkey, i) || in_index(source, i);
+
+		position_of[i] = -1;
+		if (names[i] == NULL)
+			continue;
+		ok = design_column(job, source, i, names[i], in_key, &used, &target->columns[target->ncolumns], error);
+		if (ok)
+			position_of[i] = target->ncolumns++;
+	}
+	if (ok)
+	{
+		target->key = pythia_calloc((size_t) nkey + 1, sizeof(int));
+		for (int i = 0; i < nkey; i++)
+			target->key[target->nkey++] = position_of[key[i]];
+		design_indexes(source, position_of, target);
+	}
+	pythia_free(position_of);
+	if (!ok)
+		pythia_table_free(target);
+	return ok;
+}
+
+/* --- CREATE TABLE ---------------------------------------------------------- */
+
+static bool is_key(const pythia_table *table, int column)
+{
+	return in_list(table->key, table->nkey, column);
+}
+
+static void column_ddl(const pythia_db *db, const pythia_table *table, int position, bool *inline_key,
+					   pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	const pythia_column *column = &table->columns[position];
+	bool single = table->nkey == 1 && table->key[0] == position;
+	bool required = !column->nullable || is_key(table, position);
+
+	dialect->identifier(out, column->name);
+	pythia_buffer_printf(out, " %s", column->type.native);
+	/* only the exact words make it the rowid */
+	if (db->engine == PYTHIA_SQLITE && single && strcmp(column->type.native, "INTEGER") == 0)
+	{
+		pythia_buffer_puts(out, " PRIMARY KEY");
+		*inline_key = true;
+		return;
+	}
+	pythia_buffer_puts(out, required ? " NOT NULL" : db->engine == PYTHIA_MYSQL ? " NULL" : "");
+	if (column->identity && db->engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(out, " GENERATED BY DEFAULT AS IDENTITY");
+	else if (column->identity && db->engine == PYTHIA_MYSQL && table->nkey > 0 && table->key[0] == position)
+		pythia_buffer_puts(out, " AUTO_INCREMENT");
+	else if (column->default_expression != NULL)
+		pythia_buffer_printf(out, " DEFAULT %s", column->default_expression);
+	else if (db->engine == PYTHIA_MYSQL && column->type.kind == PYTHIA_KIND_TIMESTAMPTZ)
+	{
+		/* the first TIMESTAMP without a default would stamp itself on every update */
+		if (required)
+			pythia_buffer_printf(out, " DEFAULT CURRENT_TIMESTAMP(%d)", column->type.precision);
+		else
+			pythia_buffer_puts(out, " DEFAULT NULL");
+	}
+	if (column->comment != NULL && db->engine == PYTHIA_MYSQL)
+	{
+		pythia_buffer_puts(out, " COMMENT ");
+		dialect->literal(out, column->comment, strlen(column->comment));
+	}
+}
+
+static void create_ddl(const pythia_db *db, const pythia_table *table, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	bool inline_key = false;
+
+	pythia_buffer_puts(out, "CREATE TABLE ");
+	pythia_dialect_table(dialect, out, table->schema, table->name);
+	pythia_buffer_puts(out, " (");
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (i > 0)
+			pythia_buffer_puts(out, ", ");
+		column_ddl(db, table, i, &inline_key, out);
+	}
+	if (!inline_key && table->nkey > 0)
+	{
+		pythia_buffer_puts(out, ", PRIMARY KEY (");
+		for (int i = 0; i < table->nkey; i++)
+		{
+			if (i > 0)
+				pythia_buffer_puts(out, ", ");
+			dialect->identifier(out, table->columns[table->key[i]].name);
+		}
+		pythia_buffer_putc(out, ')');
+	}
+	pythia_buffer_putc(out, ')');
+	if (db->engine == PYTHIA_MYSQL)
+	{
+		/* texts are told apart here exactly as they are in the source */
+		pythia_buffer_printf(out, " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s",
+							 db->is_mariadb         ? "utf8mb4_nopad_bin"
+							 : db->version >= 80017 ? "utf8mb4_0900_bin"
+													: "utf8mb4_bin");
+		if (table->comment != NULL)
+		{
+			pythia_buffer_puts(out, " COMMENT=");
+			dialect->literal(out, table->comment, strlen(table->comment));
+		}
+	}
+}
+
+static bool postgres_comments(pythia_db *db, const pythia_table *table, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok = true;
+
+	for (int i = -1; ok && i < table->ncolumns; i++)
+	{
+		const char *comment = i < 0 ? table->comment : table->columns[i].comment;
+
+		if (comment == NULL)
+			continue;
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, i < 0 ? "COMMENT ON TABLE " : "COMMENT ON COLUMN ");
+		pythia_dialect_table(dialect, &sql, table->schema, table->name);
+		if (i >= 0)
+		{
+			pythia_buffer_putc(&sql, '.');
+			dialect->identifier(&sql, table->columns[i].name);
+		}
+		pythia_buffer_puts(&sql, " IS ");
+		dialect->literal(&sql, comment, strlen(comment));
+		ok = pythia_db_exec(db, sql.data, NULL, error);
+	}
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	create_ddl(job->target, &plan->target, &sql);
+	ok = pythia_db_exec(job->target, sql.data, NULL, error);
+	if (ok && job->target->engine == PYTHIA_POSTGRESQL)
+		ok = postgres_comments(job->target, &plan->target, error);
+	if (!ok)
+		pythia_error_context(error, "creating table \"%s\"", plan->target.name);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_target_create_indexes(const pythia_sync_job *job, const pythia_table *target, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->target);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok = true;
+
+	for (int i = 0; ok && i < target->nindexes; i++)
+	{
+		const pythia_index *index = &target->indexes[i];
+		pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+		/* index names are the schema's in PostgreSQL and SQLite, the table's in MySQL */
+		if (strncmp(index->name, target->name, strlen(target->name)) != 0 && job->target->engine != PYTHIA_MYSQL)
+			pythia_buffer_printf(&name, "%s_", target->name);
+		if (strncmp(index->name, "sqlite_autoindex_", 17) == 0)
+			pythia_buffer_puts(&name, index->name + 17);
+		else
+			pythia_buffer_puts(&name, index->name);
+		pythia_buffer_clear(&sql);
+		pythia_buffer_printf(&sql, "CREATE %sINDEX ", index->unique ? "UNIQUE " : "");
+		if (job->target->engine == PYTHIA_SQLITE)
+		{
+			pythia_dialect_table(dialect, &sql, target->schema, name.data);
+			pythia_buffer_puts(&sql, " ON ");
+			dialect->identifier(&sql, target->name);
+		}
+		else
+		{
+			dialect->identifier(&sql, name.data);
+			pythia_buffer_puts(&sql, " ON ");
+			pythia_dialect_table(dialect, &sql, target->schema, target->name);
+		}
+		pythia_buffer_puts(&sql, " (");
+		for (int k = 0; k < index->ncolumns; k++)
+		{
+			if (k > 0)
+				pythia_buffer_puts(&sql, ", ");
+			dialect->identifier(&sql, target->columns[index->columns[k]].name);
+		}
+		pythia_buffer_putc(&sql, ')');
+		ok = pythia_db_exec(job->target, sql.data, NULL, error);
+		if (!ok)
+			pythia_error_context(error, "creating index \"%s\" of table \"%s\"", name.data, target->name);
+		pythia_buffer_free(&name);
+	}
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_target_add_columns(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->target);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok = true;
+
+	for (int i = 0; ok && i < plan->nunmatched; i++)
+	{
+		const pythia_column *column = &plan->source.columns[plan->unmatched[i]];
+		pythia_column made;
+		int64_t used = 0;
+
+		/* rows that are there already have no value yet, so it must allow NULL */
+		ok = design_column(job, &plan->source, plan->unmatched[i], column->name, false, &used, &made, error);
+		if (!ok)
+			break;
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, "ALTER TABLE ");
+		pythia_dialect_table(dialect, &sql, plan->target.schema, plan->target.name);
+		pythia_buffer_puts(&sql, " ADD COLUMN ");
+		dialect->identifier(&sql, made.name);
+		pythia_buffer_printf(&sql, " %s NULL", made.type.native);
+		ok = pythia_db_exec(job->target, sql.data, NULL, error);
+		if (!ok)
+			pythia_error_context(error, "adding column \"%s\" to table \"%s\"", made.name, plan->target.name);
+		pythia_free(made.name);
+		pythia_free(made.default_expression);
+		pythia_free(made.comment);
+		pythia_type_free(&made.type);
+	}
+	pythia_buffer_free(&sql);
+	return ok;
+}

@@ -1,0 +1,25 @@
+/* Making the target table: design, CREATE TABLE, and what is put on after the load. */
+#ifndef PYTHIA_CREATE_H
+#define PYTHIA_CREATE_H
+
+#include "sync/sync.h"
+
+struct pythia_plan;
+
+/* What the target of `source` would be: columns whose names[i] is not NULL under that name, types
+ * spelled for the target, key, indexes.  Looks at the source's data where a type depends on it. */
+bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source, const char *const *names,
+						  const int *key, int nkey, const char *schema, const char *name, pythia_table *target,
+						  pythia_error *error);
+/* Creates plan->target, without its secondary indexes. */
+bool pythia_target_create(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
+/* Its secondary indexes, after the load. */
+bool pythia_target_create_indexes(const pythia_sync_job *job, const pythia_table *target, pythia_error *error);
+/* ALTER TABLE … ADD COLUMN for each column of the source that the target lacks. */
+bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
+
+/* A default that means the same in the target, or false. */
+bool pythia_default_translate(const char *expression, const pythia_db *target, const pythia_type *type,
+							  pythia_buffer *out);
+
+#endif

@@ -1,0 +1,46 @@
+/* What comes after the rows: sequences. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+/* PostgreSQL's sequences know nothing of values that were given; the other engines' counters do. */
+bool pythia_finish_sequences(pythia_run *run, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+	const pythia_table *table = &run->plan.target;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	bool ok = true;
+
+	if (run->target->engine != PYTHIA_POSTGRESQL)
+		return true;
+	pythia_dialect_table(dialect, &name, table->schema, table->name);
+	for (int i = 0; ok && i < run->plan.npairs; i++)
+	{
+		const pythia_column *column = pythia_pair_target(&run->plan, i);
+
+		if (!column->identity || column->type.kind != PYTHIA_KIND_INT)
+			continue;
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, "SELECT pg_catalog.setval(q.s, q.m) FROM (SELECT pg_catalog.pg_get_serial_sequence(");
+		dialect->literal(&sql, name.data, name.length);
+		pythia_buffer_puts(&sql, ", ");
+		dialect->literal(&sql, column->name, strlen(column->name));
+		pythia_buffer_puts(&sql, ")::pg_catalog.regclass AS s, (SELECT max(");
+		dialect->identifier(&sql, column->name);
+		pythia_buffer_printf(&sql, ") FROM %s) AS m) q", name.data);
+		/* last_value is where the sequence stands; it never goes back */
+		pythia_buffer_puts(&sql,
+						   " WHERE q.s IS NOT NULL AND q.m > COALESCE(pg_catalog.pg_sequence_last_value(q.s), 0)");
+		{
+			char *ignored = NULL;
+
+			ok = pythia_run_scalar(run->target, sql.data, &ignored, error);
+			pythia_free(ignored);
+		}
+	}
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return ok;
+}

@@ -1,0 +1,183 @@
+/* Rows on their way into the target or its stage, transformed where their values ask for it. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+void pythia_loader_init(pythia_loader *loader, pythia_run *run)
+{
+	const pythia_plan *plan = &run->plan;
+
+	memset(loader, 0, sizeof(*loader));
+	loader->run = run;
+	loader->load.schema = run->staged ? pythia_stage_schema(run) : plan->target.schema;
+	loader->load.table = run->staged ? PYTHIA_STAGE_NAME : plan->target.name;
+	loader->load.ncolumns = plan->npairs;
+	loader->load.columns = run->names;
+	loader->load.types = run->types;
+	pythia_dialect_of(run->target)
+		->load_statement(run->target, &loader->sql, loader->load.schema, loader->load.table, plan->npairs, run->names,
+						 run->types);
+	loader->load.sql = loader->sql.data;
+}
+
+static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *bad, pythia_error *error)
+{
+	const pythia_plan *plan = &loader->run->plan;
+	pythia_buffer key = PYTHIA_BUFFER_INIT;
+
+	for (int i = 0; i < plan->nkey; i++)
+	{
+		const pythia_field *field = &loader->reader.fields[plan->key[i]];
+
+		pythia_buffer_printf(&key, "%s%.100s", i > 0 ? ", " : "", field->value != NULL ? field->value : "NULL");
+	}
+	pythia_fail(error, PYTHIA_E_DATA, "22000", "column \"%s\" of table \"%s\" cannot hold a value: %s",
+				pythia_pair_target(plan, pair)->name, plan->target.name, bad->reason);
+	pythia_error_detail(error, "The row's key is (%s).", key.data);
+	if (bad->policy != NULL)
+		pythia_error_hint(error,
+						  "Set policy \"%s\" to null, clamp, replace or quarantine, or on_bad_row to quarantine.",
+						  bad->policy);
+	pythia_buffer_free(&key);
+	return false;
+}
+
+/* Gives a row that cannot be carried to the host. */
+static bool quarantine(pythia_loader *loader, int pair, const pythia_bad_value *bad, pythia_error *error)
+{
+	pythia_run *run = loader->run;
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+	pythia_buffer row = PYTHIA_BUFFER_INIT;
+	bool ok = true;
+
+	if (callbacks != NULL && callbacks->quarantine != NULL)
+	{
+		pythia_row_json(&run->plan, loader->reader.fields, false, &row);
+		ok = callbacks->quarantine(callbacks->context, run->job->table, row.data,
+								   pythia_pair_source(&run->plan, pair)->name, bad->reason, error);
+	}
+	run->result->rows_quarantined++;
+	pythia_buffer_free(&row);
+	return ok;
+}
+
+/* Writes one row's new values; *good is false where it goes to quarantine. */
+static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error)
+{
+	pythia_run *run = loader->run;
+	size_t start = loader->writer.buffer.length;
+
+	*good = true;
+	for (int i = 0; i < run->plan.npairs; i++)
+	{
+		const pythia_transform *transform = &run->plan.pairs[i].transform;
+		const pythia_field *field = &loader->reader.fields[i];
+		pythia_bad_value bad;
+
+		if (field->value == NULL)
+		{
+			pythia_rows_null(&loader->writer);
+			continue;
+		}
+		if (!pythia_transform_needed(transform))
+		{
+			pythia_rows_text(&loader->writer, field->value, field->length);
+			continue;
+		}
+		switch (pythia_transform_value(transform, field->value, field->length, &loader->scratch, &bad))
+		{
+			case PYTHIA_VALUE_KEEP:
+				pythia_rows_text(&loader->writer, field->value, field->length);
+				break;
+			case PYTHIA_VALUE_CHANGED:
+				pythia_rows_text(&loader->writer, pythia_buffer_text(&loader->scratch), loader->scratch.length);
+				break;
+			case PYTHIA_VALUE_NULL:
+				pythia_rows_null(&loader->writer);
+				break;
+			case PYTHIA_VALUE_BAD:
+				if (!bad.quarantine && !run->job->config->quarantine)
+					return bad_value(loader, i, &bad, error);
+				loader->writer.buffer.length = start;
+				loader->writer.in_row = false;
+				*good = false;
+				return quarantine(loader, i, &bad, error);
+		}
+	}
+	pythia_rows_end(&loader->writer);
+	return true;
+}
+
+static bool transform_chunk(pythia_loader *loader, const pythia_rows *chunk, pythia_error *error)
+{
+	bool good;
+
+	pythia_rows_clear(&loader->writer);
+	pythia_rows_open(&loader->reader, chunk);
+	while (pythia_rows_next(&loader->reader))
+	{
+		if (!transform_row(loader, &good, error))
+			return false;
+	}
+	return true;
+}
+
+bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_error *error)
+{
+	pythia_run *run = loader->run;
+	pythia_rows rows = *chunk;
+
+	if (run->plan.transforms)
+	{
+		if (!transform_chunk(loader, chunk, error))
+			return false;
+		rows = pythia_rows_view(&loader->writer);
+	}
+	if (!loader->open)
+	{
+		if (!run->target->driver->load_begin(run->target, &loader->load, error))
+			return false;
+		loader->open = true;
+		loader->rows = 0;
+		loader->bytes = 0;
+	}
+	loader->rows += rows.count;
+	loader->bytes += rows.length;
+	return rows.count == 0 || run->target->driver->load_put(run->target, &rows, error);
+}
+
+bool pythia_loader_finish(pythia_loader *loader, pythia_error *error)
+{
+	pythia_run *run = loader->run;
+	uint64_t stored = 0;
+
+	if (!loader->open)
+		return true;
+	if (!run->target->driver->load_end(run->target, &stored, error))
+	{
+		/* load_end has closed the load, or the db is broken */
+		loader->open = false;
+		return false;
+	}
+	loader->open = false;
+	if (stored != loader->rows)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "%llu rows were sent but %llu were stored",
+						   (unsigned long long) loader->rows, (unsigned long long) stored);
+	if (run->staged)
+		return pythia_stage_apply(run, stored, error);
+	run->result->rows_inserted += (int64_t) stored;
+	run->result->rows_synced += (int64_t) stored;
+	return true;
+}
+
+void pythia_loader_free(pythia_loader *loader)
+{
+	if (loader->open)
+		loader->run->target->driver->load_abandon(loader->run->target);
+	pythia_rows_close(&loader->reader);
+	pythia_rows_free(&loader->writer);
+	pythia_buffer_free(&loader->scratch);
+	pythia_buffer_free(&loader->sql);
+	memset(loader, 0, sizeof(*loader));
+}

@@ -1,0 +1,475 @@
+/* Which table, which columns, which key: read from both databases and paired. */
+#include "sync/plan.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/memory.h"
+#include "core/suggest.h"
+#include "sync/create.h"
+
+bool pythia_same_convention(const char *a, const char *b)
+{
+	for (;;)
+	{
+		while (*a == '_')
+			a++;
+		while (*b == '_')
+			b++;
+		if (*a == '\0' || *b == '\0')
+			return *a == *b;
+		if (tolower((unsigned char) *a) != tolower((unsigned char) *b))
+			return false;
+		a++;
+		b++;
+	}
+}
+
+const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair)
+{
+	return &plan->source.columns[plan->pairs[pair].source];
+}
+
+const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair)
+{
+	return &plan->target.columns[plan->pairs[pair].target];
+}
+
+/* The column that a user's word names: exactly, in other case, or in another convention. */
+static int find_column(const pythia_table *table, const char *name)
+{
+	int found = -1;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (strcmp(table->columns[i].name, name) == 0)
+			return i;
+	}
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (strcasecmp(table->columns[i].name, name) == 0)
+			return i;
+	}
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (pythia_same_convention(table->columns[i].name, name))
+		{
+			if (found >= 0)
+				return -1;
+			found = i;
+		}
+	}
+	return found;
+}
+
+static bool unknown_column(const pythia_table *table, const char *name, const char *option, pythia_error *error)
+{
+	const char **names = pythia_calloc((size_t) table->ncolumns + 1, sizeof(char *));
+	const char *close;
+
+	for (int i = 0; i < table->ncolumns; i++)
+		names[i] = table->columns[i].name;
+	close = pythia_suggest(name, names, table->ncolumns);
+	pythia_fail(error, PYTHIA_E_USAGE, "42703", "column \"%s\" of table \"%s\" does not exist", name, table->name);
+	if (option != NULL)
+		pythia_error_detail(error, "Option \"%s\" names it.", option);
+	if (close != NULL)
+		pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+	else
+		pythia_error_hint(error, "Name a column of the table.");
+	pythia_free(names);
+	return false;
+}
+
+/* A list option may be one name or a list of them. */
+static const pythia_node *first_name(const pythia_node *node)
+{
+	if (node == NULL)
+		return NULL;
+	return node->type == PYTHIA_NODE_ARRAY ? node->children : node;
+}
+
+static const pythia_node *next_name(const pythia_node *list, const pythia_node *node)
+{
+	return list->type == PYTHIA_NODE_ARRAY ? node->next : NULL;
+}
+
+static bool mark_columns(const pythia_table *table, const pythia_node *list, const char *option, bool value,
+						 bool *marks, pythia_error *error)
+{
+	for (const pythia_node *node = first_name(list); node != NULL; node = next_name(list, node))
+	{
+		int column = find_column(table, node->text);
+
+		if (column < 0)
+			return unknown_column(table, node->text, option, error);
+		marks[column] = value;
+	}
+	return true;
+}
+
+/* Which source columns are to be copied. */
+static bool wanted_columns(const pythia_sync_config *config, const pythia_table *source, bool *wanted,
+						   pythia_error *error)
+{
+	for (int i = 0; i < source->ncolumns; i++)
+		wanted[i] = config->columns == NULL;
+	if (!mark_columns(source, config->columns, "columns", true, wanted, error) ||
+		!mark_columns(source, config->exclude_columns, "exclude_columns", false, wanted, error))
+		return false;
+	for (int i = 0; i < source->ncolumns; i++)
+		wanted[i] = wanted[i] && !source->columns[i].generated;
+	return true;
+}
+
+static bool find_key(const pythia_sync_config *config, const pythia_table *source, int **key, int *nkey,
+					 pythia_error *error)
+{
+	*key = pythia_calloc((size_t) source->ncolumns + 1, sizeof(int));
+	*nkey = 0;
+	for (const pythia_node *node = first_name(config->key); node != NULL; node = next_name(config->key, node))
+	{
+		int column = find_column(source, node->text);
+
+		if (column < 0)
+			return unknown_column(source, node->text, "key", error);
+		if (*nkey < source->ncolumns)
+			(*key)[(*nkey)++] = column;
+	}
+	if (*nkey > 0)
+		return true;
+	for (int i = 0; i < source->nkey; i++)
+		(*key)[(*nkey)++] = source->key[i];
+	if (*nkey > 0)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s\" has no primary key", source->name);
+	for (int i = 0; i < source->nindexes; i++)
+	{
+		if (source->indexes[i].unique)
+			return pythia_error_hint(error,
+									 "Name the columns that identify a row in option \"key\": index \"%s\" has "
+									 "a unique set of them, beginning with \"%s\".",
+									 source->indexes[i].name, source->columns[source->indexes[i].columns[0]].name);
+	}
+	return pythia_error_hint(error, "Name the columns that identify a row in option \"key\".");
+}
+
+/* The target's name of a source column, as column_map says; else its own. */
+static const char *mapped_name(const pythia_sync_config *config, const pythia_table *source, int column)
+{
+	const pythia_node *map = config->column_map;
+
+	if (map != NULL)
+	{
+		for (const pythia_node *node = map->children; node != NULL; node = node->next)
+		{
+			if (find_column(source, node->name) == column)
+				return node->text;
+		}
+	}
+	return source->columns[column].name;
+}
+
+static bool check_column_map(const pythia_sync_config *config, const pythia_table *source, pythia_error *error)
+{
+	if (config->column_map == NULL)
+		return true;
+	for (const pythia_node *node = config->column_map->children; node != NULL; node = node->next)
+	{
+		if (find_column(source, node->name) < 0)
+			return unknown_column(source, node->name, "column_map", error);
+	}
+	return true;
+}
+
+/* --- the target table ------------------------------------------------------ */
+
+/* Appends "schema"."table" in a form that pythia_name_parse reads. */
+static void quoted_name(pythia_buffer *out, const char *schema, const char *table)
+{
+	pythia_dialect_table(pythia_dialect_for(PYTHIA_SQLITE), out, schema, table);
+}
+
+/* A table of the target whose name is the source's but for case and underscores, if there is just one. */
+static bool find_by_convention(pythia_db *db, const char *schema, const char *name, char **found, pythia_error *error)
+{
+	char **names;
+	int count;
+	int matches = 0;
+
+	*found = NULL;
+	if (!pythia_list_tables(db, schema, &names, &count, error))
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		char *its_schema = NULL;
+		char *its_name = NULL;
+
+		if (pythia_name_parse(names[i], &its_schema, &its_name, error) && pythia_same_convention(its_name, name))
+		{
+			matches++;
+			pythia_free(*found);
+			*found = pythia_strdup(names[i]);
+		}
+		pythia_free(its_schema);
+		pythia_free(its_name);
+	}
+	for (int i = 0; i < count; i++)
+		pythia_free(names[i]);
+	pythia_free(names);
+	if (matches != 1)
+	{
+		pythia_free(*found);
+		*found = NULL;
+	}
+	return true;
+}
+
+static const char *map_table(const pythia_sync_config *config, const pythia_table *source)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	const char *found = NULL;
+
+	if (config->table_map == NULL)
+		return NULL;
+	quoted_name(&name, source->schema, source->name);
+	for (const pythia_node *node = config->table_map->children; node != NULL; node = node->next)
+	{
+		if (pythia_same_table_name(node->name, name.data))
+			found = node->text;
+	}
+	pythia_buffer_free(&name);
+	return found;
+}
+
+/* The schema to look in: the source's own where both are PostgreSQL and it is not the default one. */
+static const char *target_schema(const pythia_sync_job *job, const pythia_table *source)
+{
+	bool usual = job->source->default_schema == NULL || strcmp(source->schema, job->source->default_schema) == 0;
+
+	if (job->source->engine == PYTHIA_POSTGRESQL && job->target->engine == PYTHIA_POSTGRESQL && !usual)
+		return source->schema;
+	return NULL;
+}
+
+/* Describes the target; *missing where there is none. *wanted_* name it as it would be created. */
+static bool find_target(const pythia_sync_job *job, const pythia_table *source, pythia_table *target, bool *missing,
+						char **wanted_schema, char **wanted_name, pythia_error *error)
+{
+	const char *mapped = map_table(job->config, source);
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	char *similar = NULL;
+	bool ok;
+
+	*missing = false;
+	if (mapped != NULL)
+	{
+		if (!pythia_name_parse(mapped, wanted_schema, wanted_name, error))
+			return false;
+		pythia_buffer_puts(&name, mapped);
+	}
+	else
+	{
+		*wanted_schema = pythia_strdup(target_schema(job, source));
+		*wanted_name = pythia_strdup(source->name);
+		quoted_name(&name, *wanted_schema, *wanted_name);
+	}
+	ok = pythia_describe(job->target, name.data, target, error);
+	if (!ok && strcmp(error->sqlstate, "42P01") == 0 && !job->target->broken)
+	{
+		pythia_error trouble = PYTHIA_ERROR_INIT;
+
+		if (mapped == NULL && !find_by_convention(job->target, *wanted_schema, *wanted_name, &similar, &trouble))
+			ok = pythia_error_move(error, &trouble);
+		else if (similar != NULL)
+		{
+			pythia_error_reset(error);
+			ok = pythia_describe(job->target, similar, target, error);
+		}
+		else if (job->config->create_target)
+		{
+			pythia_error_reset(error);
+			*missing = true;
+			ok = true;
+		}
+		else
+			pythia_error_hint(error, "Create it, or set create_target to true.");
+		pythia_error_reset(&trouble);
+	}
+	pythia_free(similar);
+	pythia_buffer_free(&name);
+	return ok;
+}
+
+/* --- pairing --------------------------------------------------------------- */
+
+static bool careful(const pythia_sync_config *config)
+{
+	const pythia_policies *p = &config->policies;
+
+	return config->quarantine || p->zero_date != PYTHIA_POLICY_ERROR || p->infinity != PYTHIA_POLICY_ERROR ||
+		   p->nan != PYTHIA_POLICY_ERROR || p->nul_byte != PYTHIA_POLICY_ERROR || p->bad_utf8 != PYTHIA_POLICY_ERROR ||
+		   p->out_of_range != PYTHIA_POLICY_ERROR;
+}
+
+static bool add_pair(const pythia_sync_job *job, pythia_plan *plan, int source, pythia_error *error)
+{
+	const char *name = mapped_name(job->config, &plan->source, source);
+	int target = find_column(&plan->target, name);
+	pythia_pair *pair;
+
+	if (target < 0)
+	{
+		if (strcmp(name, plan->source.columns[source].name) != 0)
+			return unknown_column(&plan->target, name, "column_map", error);
+		plan->unmatched[plan->nunmatched++] = source;
+		return true;
+	}
+	if (plan->target.columns[target].generated)
+		return true;
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		if (plan->pairs[i].target == target)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "42701", "columns \"%s\" and \"%s\" both go to column \"%s\"",
+						plan->source.columns[plan->pairs[i].source].name, plan->source.columns[source].name,
+						plan->target.columns[target].name);
+			return pythia_error_hint(error, "Tell them apart in column_map, or leave one out by exclude_columns.");
+		}
+	}
+	pair = &plan->pairs[plan->npairs++];
+	pair->source = source;
+	pair->target = target;
+	pythia_transform_init(&pair->transform, &plan->source.columns[source].type, job->source->engine,
+						  &plan->target.columns[target].type, job->target->engine, &job->config->policies,
+						  careful(job->config));
+	plan->transforms = plan->transforms || pythia_transform_needed(&pair->transform);
+	return true;
+}
+
+static int pair_of_source(const pythia_plan *plan, int source)
+{
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		if (plan->pairs[i].source == source)
+			return i;
+	}
+	return -1;
+}
+
+static bool pair_key(pythia_plan *plan, const int *key, int nkey, pythia_error *error)
+{
+	plan->key = pythia_calloc((size_t) nkey + 1, sizeof(int));
+	for (int i = 0; i < nkey; i++)
+	{
+		int pair = pair_of_source(plan, key[i]);
+
+		if (pair < 0)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "42703", "key column \"%s\" has no counterpart in target table \"%s\"",
+						plan->source.columns[key[i]].name, plan->target.name);
+			return pythia_error_hint(error, "Keep key columns in \"columns\", and name their counterparts in "
+											"\"column_map\".");
+		}
+		plan->key[plan->nkey++] = pair;
+	}
+	return true;
+}
+
+static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error)
+{
+	const pythia_sync_config *config = job->config;
+	bool needed = config->mode == PYTHIA_SYNC_INCREMENTAL || config->timestamp_given ||
+				  config->conflict == PYTHIA_CONFLICT_NEWEST_WINS || config->conflict == PYTHIA_CONFLICT_OLDEST_WINS;
+	pythia_kind kind;
+
+	plan->stamp = -1;
+	plan->stamp_source = find_column(&plan->source, config->timestamp_column);
+	if (plan->stamp_source < 0)
+	{
+		if (!needed)
+			return true;
+		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s\" has no timestamp column \"%s\"", plan->source.name,
+					config->timestamp_column);
+		return pythia_error_hint(error, "Name one in timestamp_column, or set mode to \"full\".");
+	}
+	plan->stamp = pair_of_source(plan, plan->stamp_source);
+	kind = plan->source.columns[plan->stamp_source].type.kind;
+	if (needed && kind != PYTHIA_KIND_TIMESTAMP && kind != PYTHIA_KIND_TIMESTAMPTZ && kind != PYTHIA_KIND_DATE &&
+		kind != PYTHIA_KIND_INT && kind != PYTHIA_KIND_UINT &&
+		!(job->source->engine == PYTHIA_SQLITE && (kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_OTHER)))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42804", "column \"%s\" of table \"%s\" is no timestamp",
+					plan->source.columns[plan->stamp_source].name, plan->source.name);
+		pythia_error_detail(error, "Its type is %s.", plan->source.columns[plan->stamp_source].type.native);
+		return pythia_error_hint(error, "Take a column of a date, a timestamp or an ever-growing integer, or set mode "
+										"to \"full\".");
+	}
+	return true;
+}
+
+static bool make_pairs(const pythia_sync_job *job, pythia_plan *plan, const bool *wanted, const int *key, int nkey,
+					   pythia_error *error)
+{
+	plan->pairs = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(pythia_pair));
+	plan->unmatched = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(int));
+	for (int i = 0; i < plan->source.ncolumns; i++)
+	{
+		if (wanted[i] && !add_pair(job, plan, i, error))
+			return false;
+	}
+	return pair_key(plan, key, nkey, error) && find_stamp(job, plan, error);
+}
+
+bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error)
+{
+	bool *wanted = NULL;
+	int *key = NULL;
+	int nkey = 0;
+	char *schema = NULL;
+	char *name = NULL;
+	bool ok;
+
+	memset(plan, 0, sizeof(*plan));
+	plan->where = job->config->where;
+	ok = pythia_describe(job->source, job->table, &plan->source, error);
+	if (ok)
+	{
+		wanted = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(bool));
+		ok = wanted_columns(job->config, &plan->source, wanted, error) &&
+			 check_column_map(job->config, &plan->source, error) &&
+			 find_key(job->config, &plan->source, &key, &nkey, error);
+	}
+	/* Explicitly listed columns need not name the key: it goes along. */
+	for (int i = 0; ok && i < nkey; i++)
+		wanted[key[i]] = true;
+	ok = ok && find_target(job, &plan->source, &plan->target, &plan->target_missing, &schema, &name, error);
+	if (ok && plan->target_missing)
+	{
+		const char **names = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(char *));
+
+		for (int i = 0; i < plan->source.ncolumns; i++)
+			names[i] = wanted[i] ? mapped_name(job->config, &plan->source, i) : NULL;
+		ok = pythia_target_design(job, &plan->source, names, key, nkey, schema, name, &plan->target, error);
+		pythia_free(names);
+	}
+	ok = ok && make_pairs(job, plan, wanted, key, nkey, error);
+	pythia_free(wanted);
+	pythia_free(key);
+	pythia_free(schema);
+	pythia_free(name);
+	if (!ok)
+		pythia_plan_free(plan);
+	return ok;
+}
+
+void pythia_plan_free(pythia_plan *plan)
+{
+	pythia_table_free(&plan->source);
+	pythia_table_free(&plan->target);
+	pythia_free(plan->pairs);
+	pythia_free(plan->key);
+	pythia_free(plan->unmatched);
+	memset(plan, 0, sizeof(*plan));
+}

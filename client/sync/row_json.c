@@ -1,0 +1,42 @@
+/* A row as a JSON object, for quarantine and for conflict functions. */
+#include <string.h>
+
+#include "core/json.h"
+#include "dialect/dialect.h"
+#include "sync/run.h"
+
+static bool json_number(const char *text, size_t length)
+{
+	size_t i = length > 0 && text[0] == '-' ? 1 : 0;
+	bool leading_zero = i + 1 < length && text[i] == '0' && text[i + 1] >= '0' && text[i + 1] <= '9';
+
+	if (i == length || text[i] < '0' || text[i] > '9' || leading_zero || text[length - 1] == '.')
+		return false;
+	return strspn(text + i, "0123456789.eE+-") == length - i;
+}
+
+void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, pythia_buffer *out)
+{
+	pythia_buffer_putc(out, '{');
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		const pythia_column *column = target_names ? pythia_pair_target(plan, i) : pythia_pair_source(plan, i);
+		const pythia_field *field = &fields[i];
+
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		pythia_json_string(out, column->name, strlen(column->name));
+		pythia_buffer_puts(out, ": ");
+		if (field->value == NULL)
+			pythia_buffer_puts(out, "null");
+		else if (column->type.kind == PYTHIA_KIND_BOOL)
+			pythia_buffer_puts(out, field->value[0] == '0' ? "false" : "true");
+		else if ((column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT ||
+				  column->type.kind == PYTHIA_KIND_DECIMAL || column->type.kind == PYTHIA_KIND_FLOAT ||
+				  column->type.kind == PYTHIA_KIND_DOUBLE || column->type.kind == PYTHIA_KIND_YEAR) &&
+				 json_number(field->value, field->length))
+			pythia_buffer_append(out, field->value, field->length);
+		else
+			pythia_json_string(out, field->value, field->length);
+	}
+	pythia_buffer_putc(out, '}');
+}

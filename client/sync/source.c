@@ -1,0 +1,127 @@
+/* The query that reads the source: only wanted columns, after the last key, from the watermark on. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+static const pythia_column *key_column(const pythia_run *run, int i)
+{
+	return pythia_pair_source(&run->plan, run->plan.key[i]);
+}
+
+static void key_literal(const pythia_run *run, int i, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+
+	dialect->value_literal(run->source, out, &key_column(run, i)->type, run->after[i], strlen(run->after[i]));
+}
+
+/* (a, b) > (1, 2); MySQL uses its index only for the form that is written out. */
+static void keyset_condition(const pythia_run *run, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	int nkey = run->plan.nkey;
+
+	if (run->source->engine != PYTHIA_MYSQL)
+	{
+		pythia_buffer_putc(out, '(');
+		for (int i = 0; i < nkey; i++)
+		{
+			pythia_buffer_puts(out, i > 0 ? ", " : "");
+			dialect->identifier(out, key_column(run, i)->name);
+		}
+		pythia_buffer_puts(out, ") > (");
+		for (int i = 0; i < nkey; i++)
+		{
+			pythia_buffer_puts(out, i > 0 ? ", " : "");
+			key_literal(run, i, out);
+		}
+		pythia_buffer_putc(out, ')');
+		return;
+	}
+	for (int i = 0; i < nkey; i++)
+	{
+		bool last = i == nkey - 1;
+
+		dialect->identifier(out, key_column(run, i)->name);
+		pythia_buffer_puts(out, last ? " > " : " >= ");
+		key_literal(run, i, out);
+		if (last)
+			break;
+		pythia_buffer_puts(out, " AND (");
+		dialect->identifier(out, key_column(run, i)->name);
+		pythia_buffer_puts(out, " > ");
+		key_literal(run, i, out);
+		pythia_buffer_puts(out, " OR ");
+	}
+	for (int i = 0; i < nkey - 1; i++)
+		pythia_buffer_putc(out, ')');
+}
+
+void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	const pythia_plan *plan = &run->plan;
+	pythia_buffer condition = PYTHIA_BUFFER_INIT;
+	const char *glue = " WHERE ";
+
+	pythia_buffer_puts(out, "SELECT ");
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		dialect->read_expression(run->source, out, NULL, pythia_pair_source(plan, i));
+	}
+	pythia_buffer_puts(out, " FROM ");
+	pythia_dialect_table(dialect, out, plan->source.schema, plan->source.name);
+	if (plan->where != NULL)
+	{
+		pythia_buffer_printf(out, "%s(%s)", glue, plan->where);
+		glue = " AND ";
+	}
+	if (run->job->config->mode == PYTHIA_SYNC_INCREMENTAL &&
+		pythia_watermark_condition(run->source, plan, &run->mark, &condition))
+	{
+		pythia_buffer_printf(out, "%s%s", glue, condition.data);
+		glue = " AND ";
+	}
+	if (run->after != NULL)
+	{
+		pythia_buffer_puts(out, glue);
+		keyset_condition(run, out);
+	}
+	for (int i = 0; ordered && i < plan->nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : " ORDER BY ");
+		dialect->identifier(out, key_column(run, i)->name);
+	}
+	pythia_buffer_free(&condition);
+}
+
+void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
+{
+	pythia_rows_reader reader;
+	pythia_rows last = *chunk;
+	const char *start = chunk->data + chunk->length - 1; /* the last row's newline */
+
+	/* a newline within a value is escaped, so the one before is the end of the row before */
+	while (start > chunk->data && start[-1] != '\n')
+		start--;
+	last.data = start;
+	last.length = (size_t) (chunk->data + chunk->length - start);
+	last.count = 1;
+	memset(&reader, 0, sizeof(reader));
+	pythia_rows_open(&reader, &last);
+	if (pythia_rows_next(&reader))
+	{
+		if (run->seen == NULL)
+			run->seen = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
+		for (int i = 0; i < run->plan.nkey; i++)
+		{
+			const char *value = reader.fields[run->plan.key[i]].value;
+
+			pythia_free(run->seen[i]);
+			run->seen[i] = pythia_strdup(value != NULL ? value : "");
+		}
+	}
+	pythia_rows_close(&reader);
+}

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# The memory of a backend that copies wide rows: its high-water mark above an
+# idle backend's, with 1 kB and with 10 MB a row.
+
+# backend_mb STATEMENT: what the statement's backend had at most, in MiB, without
+# the shared buffers it touched
+backend_mb()
+{
+    psql_ -c "$1" -c "CREATE TEMP TABLE status (line text)" \
+        -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'cat /proc/' || pg_backend_pid() || '/status'); END\$\$" \
+        -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | awk '
+            /VmHWM/ { high = $2 } /RssShmem|RssFile/ { shared += $2 } END { printf "%.0f", (high - shared) / 1024 }'
+}
+
+wide()
+{
+    local label=$1 rows=$2 bytes=$3 idle
+    psql_ -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS wide' \
+        -c 'CREATE TABLE wide (id int PRIMARY KEY, body text)' -c 'ALTER TABLE wide ALTER body SET STORAGE EXTERNAL' \
+        -c "INSERT INTO wide SELECT i, repeat(md5(i::text), $bytes / 32) FROM generate_series(1, $rows) i"
+    mysql_ -e 'DROP TABLE IF EXISTS wide; CREATE TABLE wide (id INT PRIMARY KEY, body LONGTEXT)'
+    idle=$(backend_mb 'SELECT 1')
+    figure "to MariaDB, $label" $(($(backend_mb "SELECT rows_synced FROM pythia.sync_between('local', '$MYSQL_URL', 'wide', '{\"mode\": \"full\"}')" | tail -n 1) - idle)) MiB 64
+    psql_ -c 'TRUNCATE wide'
+    figure "from MariaDB, $label" $(($(backend_mb "SELECT rows_synced FROM pythia.sync_between('$MYSQL_URL', 'local', 'wide', '{\"mode\": \"full\"}')" | tail -n 1) - idle)) MiB 64
+}
+
+bench_main()
+{
+    title 'Memory of a copying backend above an idle one'
+    wide '200000 rows of 1 kB' $((ROWS / 5)) 1024
+    wide '20 rows of 10 MB' 20 10485760
+    mysql_ -e 'DROP TABLE wide'
+    psql_ -c 'DROP TABLE wide'
+}

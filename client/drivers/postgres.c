@@ -1,0 +1,614 @@
+/*
+ * PostgreSQL over libpq, never blocking but in name resolution: every wait goes
+ * through the host.  This file owns the session: connecting, statements,
+ * transactions; postgres_copy.c the COPY streams in both directions.
+ */
+#include "drivers/postgres_internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/suggest.h"
+
+#define CONNECT_SECONDS 30
+
+/* What a session must say whatever its role or database is set to; the last line pins the search path. */
+#define PIN_SESSION                                                                                                    \
+	"SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES ('timezone', 'UTC'), ('datestyle', 'ISO'), "    \
+	"('intervalstyle', 'postgres'), ('extra_float_digits', '3'), ('bytea_output', 'hex'), "                            \
+	"('standard_conforming_strings', 'on'), ('client_min_messages', 'warning'), ('xmloption', 'content'), "            \
+	"('default_transaction_read_only', '%s'), ('search_path', 'pg_catalog')) AS s(name, value)"
+
+/* --- errors ---------------------------------------------------------------- */
+
+static pythia_error_class class_of_state(const char *sqlstate)
+{
+	if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0 || strcmp(sqlstate, "55P03") == 0)
+		return PYTHIA_E_TRANSIENT;
+	if (strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0)
+		return PYTHIA_E_LOST;
+	if (strncmp(sqlstate, "28", 2) == 0)
+		return PYTHIA_E_CONNECT;
+	if (strncmp(sqlstate, "22", 2) == 0)
+		return PYTHIA_E_DATA;
+	return PYTHIA_E_DATABASE;
+}
+
+/* The first line of a libpq message, without "FATAL:  " and the like before it. */
+static char *first_line(const char *text)
+{
+	size_t length;
+
+	while (isspace((unsigned char) *text))
+		text++;
+	length = strcspn(text, "\n");
+	while (length > 0 && (isspace((unsigned char) text[length - 1]) || text[length - 1] == '.'))
+		length--;
+	return pythia_strndup(text, length);
+}
+
+bool pythia_postgres_lost(postgres_db *db, pythia_error *error)
+{
+	char *reason = first_line(PQerrorMessage(db->conn));
+
+	db->base.broken = true;
+	pythia_fail(error, PYTHIA_E_LOST, "08006", "lost the connection to %s: %s", db->base.display,
+				*reason ? reason : "the server closed it");
+	pythia_free(reason);
+	return pythia_error_hint(error, "Check that the server is running; the work can be tried again.");
+}
+
+bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_error *error)
+{
+	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+	const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+	const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+
+	if (!sqlstate || !message)
+	{
+		if (PQstatus(db->conn) == CONNECTION_BAD)
+			return pythia_postgres_lost(db, error);
+		message = PQerrorMessage(db->conn);
+		sqlstate = "XX000";
+	}
+	pythia_fail(error, class_of_state(sqlstate), sqlstate, "%s", message);
+	if (detail)
+		pythia_error_detail(error, "%s", detail);
+	if (hint)
+		pythia_error_hint(error, "%s", hint);
+	if (db->sql.length > 0)
+		pythia_error_statement(error, pythia_buffer_text(&db->sql));
+	if (context && error)
+		pythia_error_context(error, "%s%s%s", context, error->context ? "\n" : "",
+							 error->context ? error->context : "");
+	if (class_of_state(sqlstate) == PYTHIA_E_LOST)
+		db->base.broken = true;
+	return false;
+}
+
+/* --- waiting --------------------------------------------------------------- */
+
+void pythia_postgres_stop_server(postgres_db *db)
+{
+	char text[256];
+	PGcancel *cancel;
+
+	if (PQstatus(db->conn) != CONNECTION_OK || PQtransactionStatus(db->conn) != PQTRANS_ACTIVE)
+		return;
+	cancel = PQgetCancel(db->conn);
+	if (cancel)
+		PQcancel(cancel, text, sizeof(text)); /* if it fails, closing the connection must do */
+	PQfreeCancel(cancel);
+}
+
+bool pythia_postgres_wait(postgres_db *db, int events, pythia_error *error)
+{
+	switch (pythia_host_wait(db->base.host, PQsocket(db->conn), events, -1))
+	{
+		case PYTHIA_WAIT_READY:
+		case PYTHIA_WAIT_TIMEOUT:
+			return true;
+		case PYTHIA_WAIT_CANCELLED:
+			break;
+	}
+	/* the host will not wait for the server's answer, so the session is of no more use */
+	pythia_postgres_stop_server(db);
+	db->base.broken = true;
+	return pythia_fail_cancelled(error);
+}
+
+bool pythia_postgres_flush(postgres_db *db, pythia_error *error)
+{
+	int left;
+
+	while ((left = PQflush(db->conn)) == 1)
+	{
+		/* a server that cannot send its notices does not read our data */
+		if (!pythia_postgres_wait(db, PYTHIA_WAIT_READ | PYTHIA_WAIT_WRITE, error))
+			return false;
+		if (!PQconsumeInput(db->conn))
+			return pythia_postgres_lost(db, error);
+	}
+	return left == 0 || pythia_postgres_lost(db, error);
+}
+
+bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *error)
+{
+	*result = NULL;
+	while (PQisBusy(db->conn))
+	{
+		if (!pythia_postgres_wait(db, PYTHIA_WAIT_READ, error))
+			return false;
+		if (!PQconsumeInput(db->conn))
+			return pythia_postgres_lost(db, error);
+	}
+	*result = PQgetResult(db->conn);
+	return true;
+}
+
+bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *error)
+{
+	PGresult *result;
+	bool good = true;
+
+	*last = NULL;
+	for (;;)
+	{
+		ExecStatusType status;
+
+		if (!pythia_postgres_result(db, &result, good ? error : NULL))
+			good = false;
+		if (!result || db->base.broken)
+		{
+			PQclear(result);
+			break;
+		}
+		status = PQresultStatus(result);
+		if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH)
+		{
+			/* a statement that nobody meant to be a COPY: there is no way on from here */
+			db->base.broken = true;
+			PQclear(result);
+			if (good)
+				good = pythia_fail(error, PYTHIA_E_INTERNAL, "08P01", "unexpected COPY");
+			break;
+		}
+		if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)
+		{
+			if (good)
+				good = pythia_postgres_failed(db, result, error);
+			PQclear(result);
+			continue;
+		}
+		PQclear(*last);
+		*last = result;
+	}
+	if (!good)
+	{
+		PQclear(*last);
+		*last = NULL;
+	}
+	if (PQstatus(db->conn) == CONNECTION_BAD)
+		db->base.broken = true;
+	return good;
+}
+
+/* --- statements ------------------------------------------------------------ */
+
+bool pythia_postgres_start(postgres_db *db, const char *sql, pythia_error *error)
+{
+	pythia_buffer_clear(&db->sql);
+	pythia_buffer_puts(&db->sql, sql);
+	if (!PQsendQuery(db->conn, sql))
+		return pythia_postgres_lost(db, error);
+	return pythia_postgres_flush(db, error);
+}
+
+static bool postgres_exec(pythia_db *base, const char *sql, int64_t *affected, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *result;
+	const char *count;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, sql, error) ||
+		!pythia_postgres_finish(db, &result, error))
+		return false;
+	count = result ? PQcmdTuples(result) : "";
+	if (affected)
+		*affected = *count ? strtoll(count, NULL, 10) : 0;
+	PQclear(result);
+	return true;
+}
+
+static bool postgres_send(pythia_db *base, const char *sql, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, sql, error))
+		return false;
+	db->state = PYTHIA_SENT;
+	return true;
+}
+
+static bool postgres_receive(pythia_db *base, pythia_result *out, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *result;
+	int64_t capacity = 0;
+	const char **values;
+	size_t *lengths;
+
+	memset(out, 0, sizeof(*out));
+	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
+		return false;
+	db->state = PYTHIA_IDLE;
+	if (!pythia_postgres_finish(db, &result, error))
+		return false;
+	out->ncolumns = PQnfields(result);
+	values = pythia_calloc((size_t) out->ncolumns, sizeof(*values));
+	lengths = pythia_calloc((size_t) out->ncolumns, sizeof(*lengths));
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		for (int i = 0; i < out->ncolumns; i++)
+		{
+			values[i] = PQgetisnull(result, row, i) ? NULL : PQgetvalue(result, row, i);
+			lengths[i] = (size_t) PQgetlength(result, row, i);
+		}
+		pythia_result_add(out, &capacity, values, lengths);
+	}
+	pythia_free(values);
+	pythia_free(lengths);
+	PQclear(result);
+	return true;
+}
+
+/* --- transactions ---------------------------------------------------------- */
+
+static bool postgres_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
+{
+	/* the snapshot is taken by the first statement after BEGIN */
+	if (mode == PYTHIA_BEGIN_SNAPSHOT)
+		return postgres_exec(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1", NULL, error);
+	return postgres_exec(base, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, error);
+}
+
+static bool postgres_commit(pythia_db *base, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *result;
+	bool committed;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, "COMMIT", error) ||
+		!pythia_postgres_finish(db, &result, error))
+		return false;
+	/* COMMIT of a failed transaction succeeds, and says ROLLBACK */
+	committed = result && strcmp(PQcmdStatus(result), "COMMIT") == 0;
+	PQclear(result);
+	return committed || pythia_fail(error, PYTHIA_E_DATABASE, "25P02",
+									"the transaction had failed and was rolled back instead of committed");
+}
+
+static bool postgres_rollback(pythia_db *base, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	if (PQtransactionStatus(db->conn) == PQTRANS_IDLE)
+		return true;
+	return postgres_exec(base, "ROLLBACK", NULL, error);
+}
+
+/* --- opening and closing --------------------------------------------------- */
+
+static void postgres_close(pythia_db *base)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (db->stream)
+	{
+		db->base.broken = true; /* no draining: the connection goes anyway */
+		base->driver->stream_close(db->stream);
+	}
+	if (db->conn)
+	{
+		if (!pythia_host_cancelled(base->host))
+			pythia_postgres_stop_server(db);
+		PQfinish(db->conn);
+	}
+	pythia_buffer_free(&db->sql);
+	pythia_free(base->version_text);
+	pythia_free(base->default_schema);
+	pythia_free(base->display);
+	pythia_free(db);
+}
+
+static const pythia_driver postgres_driver = {
+	.name = "postgresql",
+	.exec = postgres_exec,
+	.send = postgres_send,
+	.receive = postgres_receive,
+	.stream_open = pythia_postgres_stream_open,
+	.stream_next = pythia_postgres_stream_next,
+	.stream_close = pythia_postgres_stream_close,
+	.load_begin = pythia_postgres_load_begin,
+	.load_put = pythia_postgres_load_put,
+	.load_end = pythia_postgres_load_end,
+	.load_abandon = pythia_postgres_load_abandon,
+	.begin = postgres_begin,
+	.commit = postgres_commit,
+	.rollback = postgres_rollback,
+	.close = postgres_close,
+};
+
+/* libpq tells why it could not connect by text alone. */
+static bool connect_failed(postgres_db *db, const char *text, pythia_error *error)
+{
+	static const struct
+	{
+		const char *part;
+		const char *sqlstate;
+		const char *hint;
+	} known[] = {
+		{"password authentication failed", "28P01", "Check the user name and the password."},
+		{"no password supplied", "28P01", "Give a password in the URL, in PGPASSWORD or in ~/.pgpass."},
+		{"pg_hba.conf", "28000", "The server's pg_hba.conf must let this user in from this address."},
+		{"authentication failed", "28000", "Check the user name and the server's pg_hba.conf."},
+		{"permission denied for database", "42501", "Grant this user CONNECT on the database."},
+		{"starting up", "57P03", "Try again in a moment."},
+		{"shutting down", "57P03", "Try again when the server is back."},
+		{"too many", "53300", "Close other connections or raise the server's max_connections."},
+		{"remaining connection slots", "53300", "Close other connections or raise the server's max_connections."},
+		{"translate host name", "08001", "Check the host's name in the URL."},
+		{"SSL", "08001", "Check sslmode and the certificates."},
+		{"Connection refused", "08001", "Check that the server is running and listens on that host and port."},
+		{"No such file", "08001", "Check that the server is running and that this is its socket's folder."},
+	};
+	char *reason = first_line(text);
+	const char *at;
+
+	db->base.broken = true;
+	/* the server's own words come after these */
+	if ((at = strstr(reason, "FATAL:  ")))
+		memmove(reason, at + 8, strlen(at + 8) + 1);
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: %s", db->base.display, reason);
+	pythia_error_hint(error, "Check the URL, and that the server is running and can be reached from here.");
+	for (size_t i = 0; error && i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(text, known[i].part))
+		{
+			snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", known[i].sqlstate);
+			pythia_error_hint(error, "%s", known[i].hint);
+			break;
+		}
+	if (error && strcmp(error->sqlstate, "08001") == 0 && strstr(reason, "does not exist"))
+	{
+		snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", strstr(reason, "database") ? "3D000" : "28000");
+		pythia_error_hint(error, "Create it on the server, or correct the URL.");
+	}
+	pythia_free(reason);
+	return false;
+}
+
+/* Runs the connection's own state machine until it is up, failed or too late. */
+static bool connect_wait(postgres_db *db, int64_t seconds, pythia_error *error)
+{
+	int64_t deadline = pythia_host_now(db->base.host) + seconds * 1000000;
+	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+	while (status != PGRES_POLLING_OK)
+	{
+		long left = -1;
+
+		if (status == PGRES_POLLING_FAILED || PQstatus(db->conn) == CONNECTION_BAD)
+			return connect_failed(db, PQerrorMessage(db->conn), error);
+		if (seconds > 0)
+		{
+			left = (long) ((deadline - pythia_host_now(db->base.host)) / 1000);
+			left = left < 0 ? 0 : left;
+		}
+		switch (pythia_host_wait(db->base.host, PQsocket(db->conn),
+								 status == PGRES_POLLING_READING ? PYTHIA_WAIT_READ : PYTHIA_WAIT_WRITE, left))
+		{
+			case PYTHIA_WAIT_READY:
+				status = PQconnectPoll(db->conn);
+				break;
+			case PYTHIA_WAIT_TIMEOUT:
+				if (seconds == 0)
+					break;
+				connect_failed(db, "no answer", error);
+				pythia_error_hint(error, "Check the host and port, or wait longer with connect_timeout=SECONDS in the "
+										 "URL.");
+				return false;
+			case PYTHIA_WAIT_CANCELLED:
+				db->base.broken = true;
+				return pythia_fail_cancelled(error);
+		}
+	}
+	PQsetnonblocking(db->conn, 1);
+	return true;
+}
+
+static void on_notice(void *context, const PGresult *result)
+{
+	postgres_db *db = context;
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (message)
+		pythia_host_log(db->base.host, PYTHIA_LOG_NOTICE, "%s: %s", db->base.display, message);
+}
+
+/* Parameters that would lend the server's own files or identity to whoever wrote the URL. */
+static bool is_lending(const char *name)
+{
+	static const char *const names[] = {"passfile",   "service", "servicefile",   "sslcert",    "sslkey",
+										"krbsrvname", "gsslib",  "gssdelegation", "requirepeer"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool known_parameter(const char *name, pythia_error *error)
+{
+	PQconninfoOption *options = PQconndefaults();
+	const char *names[100];
+	int count = 0;
+	const char *close;
+	bool known = false;
+
+	for (PQconninfoOption *option = options; option && option->keyword && count < 100; option++)
+	{
+		known = known || strcmp(option->keyword, name) == 0;
+		names[count++] = option->keyword;
+	}
+	if (!known)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown URL parameter \"%s\" for PostgreSQL", name);
+		close = pythia_suggest(name, names, count);
+		if (close)
+			pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+		else
+			pythia_error_hint(error, "It takes the connection parameters of libpq, such as sslmode.");
+	}
+	PQconninfoFree(options);
+	return known;
+}
+
+static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_open_options *options,
+						  pythia_error *error)
+{
+	int most = 8 + url->nparameters + 1;
+	const char **names = pythia_calloc((size_t) most, sizeof(*names));
+	const char **values = pythia_calloc((size_t) most, sizeof(*values));
+	char port[16];
+	int n = 0;
+	bool good = true;
+
+#define GIVE(name, value)                                                                                              \
+	do                                                                                                                 \
+	{                                                                                                                  \
+		names[n] = (name);                                                                                             \
+		values[n++] = (value);                                                                                         \
+	} while (0)
+
+	if (url->host)
+		GIVE("host", url->host);
+	if (url->port)
+	{
+		snprintf(port, sizeof(port), "%d", url->port);
+		GIVE("port", port);
+	}
+	if (url->user)
+		GIVE("user", url->user);
+	if (url->password)
+		GIVE("password", url->password);
+	if (url->database)
+		GIVE("dbname", url->database);
+	for (int i = 0; good && i < url->nparameters; i++)
+	{
+		const char *name = url->parameters[i].name;
+		const char *value = url->parameters[i].value;
+
+		if (strcmp(name, "ssl") == 0) /* what asyncpg calls it */
+		{
+			GIVE("sslmode", strcmp(value, "true") == 0 ? "require" : strcmp(value, "false") == 0 ? "disable" : value);
+			continue;
+		}
+		good = known_parameter(name, error);
+		if (good && options->require_password && is_lending(name))
+		{
+			good = pythia_fail(error, PYTHIA_E_USAGE, "42501", "URL parameter \"%s\" is for superusers only", name);
+			pythia_error_hint(error, "Leave it out and give a user and a password.");
+		}
+		GIVE(name, value);
+	}
+	GIVE("client_encoding", "UTF8");
+	GIVE("fallback_application_name", options->application_name ? options->application_name : "pythia");
+#undef GIVE
+	if (good)
+	{
+		db->conn = PQconnectStartParams(names, values, 0);
+		if (!db->conn)
+			good = pythia_fail(error, PYTHIA_E_INTERNAL, "53200", "out of memory");
+		else if (PQstatus(db->conn) == CONNECTION_BAD)
+			good = connect_failed(db, PQerrorMessage(db->conn), error);
+		else
+			PQsetNoticeReceiver(db->conn, on_notice, db);
+	}
+	pythia_free(names);
+	pythia_free(values);
+	return good;
+}
+
+static bool require_password(postgres_db *db, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_CONNECT, "2F003", "password is required");
+	pythia_error_detail(error, "Non-superusers may not enter %s with the identity of this server.", db->base.display);
+	return pythia_error_hint(error, "Give a password in the connection's URL, and let that server ask for it.");
+}
+
+/* Pins the session and learns what the caller may ask about it. */
+static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_error *error)
+{
+	pythia_db *base = &db->base;
+	const char *version = PQparameterStatus(db->conn, "server_version");
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool good;
+
+	base->version = PQserverVersion(db->conn);
+	base->encrypted = PQsslInUse(db->conn);
+	base->read_only = options->read_only;
+	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
+	base->version_text = pythia_buffer_take(&text);
+	if (!pythia_db_query(base, "SELECT pg_catalog.current_schema()", &result, error))
+		return false;
+	base->default_schema = pythia_strdup(pythia_result_get(&result, 0, 0));
+	pythia_result_free(&result);
+	if (!base->default_schema)
+		base->default_schema = pythia_strdup("public");
+	pythia_buffer_printf(&text, PIN_SESSION, options->read_only ? "on" : "off");
+	good = postgres_exec(base, text.data, NULL, error);
+	pythia_buffer_free(&text);
+	return good;
+}
+
+bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
+						  pythia_db **out, pythia_error *error)
+{
+	static const pythia_open_options defaults = {0};
+	postgres_db *db = pythia_calloc(1, sizeof(*db));
+	pythia_buffer display = PYTHIA_BUFFER_INIT;
+	int64_t seconds;
+
+	*out = NULL;
+	if (!options)
+		options = &defaults;
+	db->base.driver = &postgres_driver;
+	db->base.host = host ? host : pythia_default_host();
+	db->base.engine = PYTHIA_POSTGRESQL;
+	pythia_url_redact(url, &display);
+	db->base.display = pythia_buffer_take(&display);
+	if (options->require_password && !(url->password && url->password[0]))
+		require_password(db, error);
+	else if (pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
+			 connect_start(db, url, options, error) && connect_wait(db, seconds, error))
+	{
+		if (options->require_password && !PQconnectionUsedPassword(db->conn))
+			require_password(db, error);
+		else if (set_up(db, options, error))
+		{
+			pythia_buffer_clear(&db->sql);
+			*out = &db->base;
+			return true;
+		}
+	}
+	postgres_close(&db->base);
+	return false;
+}

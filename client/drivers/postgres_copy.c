@@ -1,0 +1,275 @@
+/*
+ * COPY in both directions.  PostgreSQL speaks the interchange format itself, so
+ * bytes pass through as they are.
+ */
+#include "drivers/postgres_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+/* Given to libpq at a time; more would only grow its buffer. */
+#define PUT_BYTES (64 * 1024)
+
+struct pythia_stream
+{
+	postgres_db *db;
+	pythia_buffer chunk;
+	bool done; /* the server said that it was all */
+};
+
+/* Waits for the answer to a COPY statement. */
+static bool expect_copy(postgres_db *db, ExecStatusType wanted, int *ncolumns, pythia_error *error)
+{
+	PGresult *result;
+	PGresult *rest;
+
+	if (!pythia_postgres_result(db, &result, error))
+		return false;
+	if (PQresultStatus(result) == wanted)
+	{
+		*ncolumns = PQnfields(result);
+		PQclear(result);
+		return true;
+	}
+	if (!result || PQresultStatus(result) == PGRES_FATAL_ERROR)
+		pythia_postgres_failed(db, result, error);
+	else
+		pythia_fail(error, PYTHIA_E_INTERNAL, "08P01", "the statement was not the COPY that was expected");
+	PQclear(result);
+	if (!db->base.broken && pythia_postgres_finish(db, &rest, NULL))
+		PQclear(rest);
+	return false;
+}
+
+/* --- out of the server ------------------------------------------------------ */
+
+bool pythia_postgres_stream_open(pythia_db *base, const char *sql, int ncolumns, const pythia_kind *kinds,
+								 pythia_stream **out, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	pythia_buffer copy = PYTHIA_BUFFER_INIT;
+	pythia_stream *stream;
+	int given = 0;
+	bool sent;
+
+	(void) kinds; /* bytea comes as hex anyway */
+	*out = NULL;
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	pythia_buffer_printf(&copy, "COPY (%s) TO STDOUT", sql);
+	sent = pythia_postgres_start(db, copy.data, error);
+	pythia_buffer_free(&copy);
+	if (!sent || !expect_copy(db, PGRES_COPY_OUT, &given, error))
+		return false;
+	stream = pythia_calloc(1, sizeof(*stream));
+	stream->db = db;
+	db->stream = stream;
+	db->state = PYTHIA_STREAMING;
+	if (given != ncolumns)
+	{
+		pythia_postgres_stream_close(stream);
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "42804", "the query gives %d columns where %d are read", given,
+						   ncolumns);
+	}
+	*out = stream;
+	return true;
+}
+
+/* Newlines in a run of COPY data: one a row, for those within values are escaped. */
+static uint64_t count_rows(const char *data, size_t length)
+{
+	const char *end = data + length;
+	uint64_t count = 0;
+
+	while (data < end && (data = memchr(data, '\n', (size_t) (end - data))))
+	{
+		count++;
+		data++;
+	}
+	return count;
+}
+
+static bool stream_ended(pythia_stream *stream, pythia_error *error)
+{
+	PGresult *last;
+
+	stream->done = true;
+	/* only the command's own completion makes it an end of data */
+	if (!pythia_postgres_finish(stream->db, &last, error))
+		return false;
+	PQclear(last);
+	return true;
+}
+
+bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error)
+{
+	postgres_db *db = stream->db;
+
+	memset(chunk, 0, sizeof(*chunk));
+	pythia_buffer_clear(&stream->chunk);
+	if (stream->done)
+		return !db->base.broken || pythia_postgres_lost(db, error);
+	if (db->base.broken)
+		return pythia_postgres_lost(db, error);
+	if (pythia_host_cancelled(db->base.host))
+	{
+		pythia_postgres_stop_server(db);
+		db->base.broken = true;
+		return pythia_fail_cancelled(error);
+	}
+	while (stream->chunk.length < PYTHIA_CHUNK_BYTES)
+	{
+		char *row;
+		int length = PQgetCopyData(db->conn, &row, 1);
+
+		if (length > 0)
+		{
+			chunk->count += count_rows(row, (size_t) length);
+			pythia_buffer_append(&stream->chunk, row, (size_t) length);
+			PQfreemem(row);
+			continue;
+		}
+		if (length == -1)
+		{
+			if (!stream_ended(stream, error))
+				return false;
+			break;
+		}
+		if (length == -2)
+			return pythia_postgres_lost(db, error);
+		/* what is here already is worth more to the other side now than later */
+		if (stream->chunk.length >= PYTHIA_CHUNK_BYTES / 4)
+			break;
+		if (!pythia_postgres_wait(db, PYTHIA_WAIT_READ, error))
+			return false;
+		if (!PQconsumeInput(db->conn))
+			return pythia_postgres_lost(db, error);
+	}
+	chunk->data = stream->chunk.data;
+	chunk->length = stream->chunk.length;
+	return true;
+}
+
+void pythia_postgres_stream_close(pythia_stream *stream)
+{
+	postgres_db *db;
+	char *row;
+	int length;
+
+	if (!stream)
+		return;
+	db = stream->db;
+	if (!stream->done && !db->base.broken)
+	{
+		PGresult *last;
+
+		pythia_postgres_stop_server(db);
+		while ((length = PQgetCopyData(db->conn, &row, 1)) != -1 && !db->base.broken)
+		{
+			if (length > 0)
+				PQfreemem(row);
+			else if (length == -2)
+				db->base.broken = true;
+			else if (pythia_postgres_wait(db, PYTHIA_WAIT_READ, NULL) && !PQconsumeInput(db->conn))
+				db->base.broken = true;
+		}
+		if (!db->base.broken && pythia_postgres_finish(db, &last, NULL))
+			PQclear(last);
+	}
+	db->stream = NULL;
+	db->state = PYTHIA_IDLE;
+	pythia_buffer_free(&stream->chunk);
+	pythia_free(stream);
+}
+
+/* --- into the server -------------------------------------------------------- */
+
+bool pythia_postgres_load_begin(pythia_db *base, const pythia_load *load, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	int ncolumns;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, load->sql, error) ||
+		!expect_copy(db, PGRES_COPY_IN, &ncolumns, error))
+		return false;
+	db->load_given = 0;
+	db->state = PYTHIA_LOADING;
+	return true;
+}
+
+bool pythia_postgres_load_put(pythia_db *base, const pythia_rows *chunk, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	size_t done = 0;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
+		return false;
+	while (done < chunk->length)
+	{
+		size_t piece = chunk->length - done < PUT_BYTES ? chunk->length - done : PUT_BYTES;
+
+		/* what the last call left unsent: the server had the time between to take it */
+		if (!pythia_postgres_flush(db, error))
+			return false;
+		if (PQputCopyData(db->conn, chunk->data + done, (int) piece) != 1 || PQflush(db->conn) < 0)
+			return pythia_postgres_lost(db, error);
+		done += piece;
+	}
+	db->load_given += chunk->count;
+	if (pythia_host_cancelled(base->host))
+	{
+		pythia_postgres_stop_server(db);
+		db->base.broken = true;
+		return pythia_fail_cancelled(error);
+	}
+	return true;
+}
+
+/* Ends the COPY, with a reason where it is to fail, and reads what the server says. */
+static bool end_copy(postgres_db *db, const char *reason, PGresult **last, pythia_error *error)
+{
+	*last = NULL;
+	db->state = PYTHIA_IDLE;
+	if (!pythia_postgres_flush(db, error))
+		return false;
+	if (PQputCopyEnd(db->conn, reason) != 1)
+		return pythia_postgres_lost(db, error);
+	return pythia_postgres_flush(db, error) && pythia_postgres_finish(db, last, error);
+}
+
+bool pythia_postgres_load_end(pythia_db *base, uint64_t *rows, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *last;
+	uint64_t stored;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error) || !end_copy(db, NULL, &last, error))
+		return false;
+	stored = last ? strtoull(PQcmdTuples(last), NULL, 10) : 0;
+	PQclear(last);
+	if (stored != db->load_given)
+	{
+		pythia_fail(error, PYTHIA_E_DATA, "22000", "%llu rows were given, but %llu were stored",
+					(unsigned long long) db->load_given, (unsigned long long) stored);
+		pythia_error_statement(error, pythia_buffer_text(&db->sql));
+		return pythia_error_hint(error, "Look for a trigger on the target table that drops rows.");
+	}
+	if (rows)
+		*rows = stored;
+	return true;
+}
+
+void pythia_postgres_load_abandon(pythia_db *base)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *last;
+
+	if (db->state != PYTHIA_LOADING)
+		return;
+	if (db->base.broken)
+		db->state = PYTHIA_IDLE;
+	else if (end_copy(db, "abandoned", &last, NULL))
+		PQclear(last);
+}

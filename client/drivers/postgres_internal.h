@@ -1,0 +1,46 @@
+/* Between postgres.c and postgres_copy.c. */
+#ifndef PYTHIA_POSTGRES_INTERNAL_H
+#define PYTHIA_POSTGRES_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "drivers/common.h"
+
+typedef struct postgres_db
+{
+	pythia_db base;
+	PGconn *conn;
+	pythia_db_state state;
+	pythia_stream *stream;
+	pythia_buffer sql;   /* of the statement in hand, for errors */
+	uint64_t load_given; /* rows */
+} postgres_db;
+
+static inline postgres_db *pythia_postgres_of(pythia_db *db)
+{
+	return (postgres_db *) db;
+}
+
+/* Each returns false after filling the error; a lost or cancelled connection is marked broken. */
+bool pythia_postgres_lost(postgres_db *db, pythia_error *error);
+bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_error *error);
+bool pythia_postgres_wait(postgres_db *db, int events, pythia_error *error);
+bool pythia_postgres_start(postgres_db *db, const char *sql, pythia_error *error); /* sends a statement */
+bool pythia_postgres_flush(postgres_db *db, pythia_error *error);
+/* The next result, or NULL after the last; the caller clears it. */
+bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *error);
+/* Reads all results; the first error counts, else *last is the last result, the caller's to clear. */
+bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *error);
+/* Asks the server to stop what it is doing for us. */
+void pythia_postgres_stop_server(postgres_db *db);
+
+bool pythia_postgres_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
+								 pythia_stream **stream, pythia_error *error);
+bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);
+void pythia_postgres_stream_close(pythia_stream *stream);
+bool pythia_postgres_load_begin(pythia_db *db, const pythia_load *load, pythia_error *error);
+bool pythia_postgres_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error);
+bool pythia_postgres_load_end(pythia_db *db, uint64_t *rows, pythia_error *error);
+void pythia_postgres_load_abandon(pythia_db *db);
+
+#endif

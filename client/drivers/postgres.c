@@ -576,7 +576,11 @@ static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_e
 	pythia_buffer_printf(&text, PIN_SESSION, options->read_only ? "on" : "off");
 	good = postgres_exec(base, text.data, NULL, error);
 	pythia_buffer_free(&text);
-	return good;
+	/* a server that works for a client long gone is to notice; not every platform can */
+	if (good && base->version >= 140000)
+		postgres_exec(base, "SELECT pg_catalog.set_config('client_connection_check_interval', '10s', false)", NULL,
+					  NULL);
+	return good && !base->broken;
 }
 
 bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,

@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
 
@@ -252,6 +255,42 @@ static void check_load_and_stream(pythia_db *db, const char *insert, const char 
 	pythia_rows_close(&reader);
 	pythia_rows_free(&writer);
 	pythia_free(big);
+}
+
+/* Waits until a query gives a number, for ten seconds. */
+static inline void wait_for_count(pythia_db *db, const char *sql, int64_t expected)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+
+	for (int tries = 0; tries < 1000; tries++)
+	{
+		bool reached;
+
+		if (!pythia_db_query(db, sql, &result, &error))
+			fail_msg("%s: %s", sql, error.message);
+		reached = atoll(pythia_result_get(&result, 0, 0)) == expected;
+		pythia_result_free(&result);
+		if (reached)
+			return;
+		pythia_host_wait(NULL, -1, 0, 10);
+	}
+	fail_msg("%s: never %lld", sql, (long long) expected);
+}
+
+/* A port of this process that takes connections and says nothing. */
+static inline int listen_quietly(struct sockaddr_storage *address, socklen_t *length)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *) address;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	memset(address, 0, sizeof(*address));
+	in->sin_family = AF_INET;
+	in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *) in, sizeof(*in)), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *) address, length), 0);
+	return ntohs(in->sin_port);
 }
 
 /* --- cancelling ------------------------------------------------------------ */

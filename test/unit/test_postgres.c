@@ -1,0 +1,442 @@
+/* The PostgreSQL driver, against the server of PG_URL. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "driver_tests.h"
+#include "drivers/postgres_internal.h"
+
+static const char *url;
+
+static pythia_db *enter(void)
+{
+	return open_url(url, NULL);
+}
+
+/* The URL with another user, password and query. */
+static void make_url(pythia_buffer *out, const char *user, const char *rest)
+{
+	const char *at = strchr(url, '@');
+
+	pythia_buffer_clear(out);
+	pythia_buffer_printf(out, "postgresql://%s%s%s", user, at, rest);
+}
+
+static void test_open(void **state)
+{
+	pythia_db *db = enter();
+
+	(void) state;
+	assert_int_equal(db->engine, PYTHIA_POSTGRESQL);
+	assert_true(db->version >= 130000);
+	assert_non_null(strstr(db->version_text, "PostgreSQL 1"));
+	assert_string_equal(db->default_schema, "public");
+	assert_false(db->encrypted);
+	assert_count(db, "SELECT (current_setting('timezone') = 'UTC')::int", 1);
+	assert_count(db, "SELECT (current_setting('search_path') = 'pg_catalog')::int", 1);
+	assert_count(db, "SELECT (current_setting('application_name') = 'pythia')::int", 1);
+	pythia_db_close(db);
+}
+
+static void test_pinned_whatever_the_role_says(void **state)
+{
+	pythia_db *db = enter();
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+
+	(void) state;
+	must(db, "DROP ROLE IF EXISTS core_odd; CREATE ROLE core_odd LOGIN; ALTER ROLE core_odd SET timezone = "
+			 "'America/New_York'; ALTER ROLE core_odd SET datestyle = 'SQL, DMY'; ALTER ROLE core_odd SET "
+			 "bytea_output = 'escape'; ALTER ROLE core_odd SET extra_float_digits = -15; ALTER ROLE core_odd SET "
+			 "standard_conforming_strings = off; ALTER ROLE core_odd SET client_encoding = 'LATIN1'; ALTER ROLE "
+			 "core_odd SET search_path = information_schema, public");
+	make_url(&text, "core_odd", "");
+	pythia_db_close(db);
+	db = open_url(text.data, NULL);
+	assert_string_equal(db->default_schema, "information_schema");
+	assert_true(pythia_db_query(db,
+								"SELECT timestamptz '2024-01-02 03:04:05+00', '\\x00ff'::bytea, 0.1::float8 + "
+								"0.2::float8, 'a\\b', '\xc3\xa4', interval '1 day'",
+								&result, &error));
+	assert_string_equal(pythia_result_get(&result, 0, 0), "2024-01-02 03:04:05+00");
+	assert_string_equal(pythia_result_get(&result, 0, 1), "\\x00ff");
+	assert_string_equal(pythia_result_get(&result, 0, 2), "0.30000000000000004");
+	assert_string_equal(pythia_result_get(&result, 0, 3), "a\\b");
+	assert_string_equal(pythia_result_get(&result, 0, 4), "\xc3\xa4");
+	assert_string_equal(pythia_result_get(&result, 0, 5), "1 day");
+	pythia_result_free(&result);
+	pythia_db_close(db);
+	db = enter();
+	must(db, "DROP ROLE core_odd");
+	pythia_db_close(db);
+	pythia_buffer_free(&text);
+}
+
+static void test_connect_errors(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_open_options options = {.require_password = true};
+
+	(void) state;
+	assert_null(try_open("postgresql://u:topsecret@127.0.0.1:1/db", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_string_equal(error.sqlstate, "08001");
+	assert_non_null(strstr(error.message, "127.0.0.1"));
+	assert_non_null(strstr(error.message, ":1/"));
+	assert_non_null(strstr(error.message, "Connection refused"));
+	assert_null(strstr(error.message, "topsecret"));
+	assert_non_null(strstr(error.hint, "running"));
+	make_url(&text, "nobody_at_all", "");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_string_equal(error.sqlstate, "28000");
+	assert_non_null(strstr(error.message, "role \"nobody_at_all\" does not exist"));
+	make_url(&text, "postgres", "_absent");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_string_equal(error.sqlstate, "3D000");
+	make_url(&text, "postgres", "?sslmod=require");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	assert_non_null(strstr(error.hint, "sslmode"));
+	/* the server's own identity is not for everybody */
+	make_url(&text, "postgres", "");
+	assert_null(try_open(text.data, &options, &error));
+	assert_string_equal(error.sqlstate, "2F003");
+	make_url(&text, "postgres:unused", "");
+	assert_null(try_open(text.data, &options, &error));
+	assert_string_equal(error.sqlstate, "2F003");
+	make_url(&text, "postgres:unused", "?passfile=/etc/passwd");
+	assert_null(try_open(text.data, &options, &error));
+	assert_string_equal(error.sqlstate, "42501");
+	pythia_error_reset(&error);
+	pythia_buffer_free(&text);
+}
+
+static void test_silent_server(void **state)
+{
+	/* a socket that accepts and never answers */
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char text[100];
+	double start = seconds_now();
+	int port = listen_quietly(&address, &length);
+
+	(void) state;
+	snprintf(text, sizeof(text), "postgresql://u@127.0.0.1:%d/db?connect_timeout=1", port);
+	assert_null(try_open(text, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_true(seconds_now() - start < 3);
+	snprintf(text, sizeof(text), "postgresql://u@127.0.0.1:%d/db", port);
+	cancel_after(100);
+	start = seconds_now();
+	assert_null(try_open(text, NULL, &error));
+	pythia_cancel_requested = 0;
+	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+	assert_true(seconds_now() - start < 1.1);
+	pythia_error_reset(&error);
+}
+
+static void test_statements(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+	int64_t affected = -1;
+
+	(void) state;
+	must(db, "CREATE TEMP TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL), (3, '')");
+	assert_true(pythia_db_exec(db, "UPDATE t SET b = b || 'y'", &affected, &error));
+	assert_int_equal(affected, 3);
+	assert_true(pythia_db_query(db, "SELECT * FROM t ORDER BY a", &result, &error));
+	assert_int_equal(result.nrows, 3);
+	assert_int_equal(result.ncolumns, 2);
+	assert_string_equal(pythia_result_get(&result, 0, 1), "xy");
+	assert_null(pythia_result_get(&result, 1, 1));
+	assert_string_equal(pythia_result_get(&result, 2, 1), "y");
+	pythia_result_free(&result);
+	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");
+	must_fail(db, "SELECT 1 FROM absent", PYTHIA_E_DATABASE, "42P01");
+	must_fail(db, "SELECT 1/0", PYTHIA_E_DATA, "22012");
+	must_fail(db, "COPY t TO STDOUT", PYTHIA_E_INTERNAL, "08P01");
+	assert_true(db->broken);
+	assert_false(pythia_db_exec(db, "SELECT 1", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_LOST);
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void test_remote_error_is_kept(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	assert_false(pythia_db_exec(db,
+								"DO $$ BEGIN RAISE EXCEPTION 'no such luck' USING ERRCODE = 'ZZ123', DETAIL = "
+								"'The detail.', HINT = 'The hint.'; END $$",
+								NULL, &error));
+	assert_string_equal(error.sqlstate, "ZZ123");
+	assert_string_equal(error.message, "no such luck");
+	assert_string_equal(error.detail, "The detail.");
+	assert_string_equal(error.hint, "The hint.");
+	assert_non_null(strstr(error.context, "PL/pgSQL"));
+	assert_non_null(strstr(error.context, "statement: DO"));
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void test_two_servers_at_once(void **state)
+{
+	pythia_db *a = enter();
+	pythia_db *b = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+
+	(void) state;
+	/* each waits for a lock that the other one takes: only concurrent work ends */
+	assert_true(a->driver->send(a, "SELECT pg_sleep(0.1), 1", &error));
+	assert_true(b->driver->send(b, "SELECT pg_sleep(0.1), 2", &error));
+	assert_false(pythia_db_exec(a, "SELECT 1", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
+	assert_true(b->driver->receive(b, &result, &error));
+	assert_string_equal(pythia_result_get(&result, 0, 1), "2");
+	pythia_result_free(&result);
+	assert_true(a->driver->receive(a, &result, &error));
+	assert_string_equal(pythia_result_get(&result, 0, 1), "1");
+	pythia_result_free(&result);
+	pythia_error_reset(&error);
+	pythia_db_close(a);
+	pythia_db_close(b);
+}
+
+static void test_transactions(void **state)
+{
+	pythia_db *db = enter();
+	pythia_db *other = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(db, "DROP TABLE IF EXISTS public.core_tx; CREATE TABLE public.core_tx (a int)");
+	assert_true(other->driver->begin(other, PYTHIA_BEGIN_SNAPSHOT, &error));
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	must(db, "INSERT INTO public.core_tx VALUES (1)");
+	assert_true(db->driver->commit(db, &error));
+	assert_count(other, "SELECT count(*) FROM public.core_tx", 0);
+	assert_true(other->driver->commit(other, &error));
+	assert_count(other, "SELECT count(*) FROM public.core_tx", 1);
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	must_fail(db, "SELECT 1/0", PYTHIA_E_DATA, "22012");
+	assert_false(db->driver->commit(db, &error));
+	assert_string_equal(error.sqlstate, "25P02");
+	assert_true(db->driver->rollback(db, &error));
+	must(db, "DROP TABLE public.core_tx");
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+	pythia_db_close(other);
+}
+
+static void test_load_and_stream(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_DOUBLE, PYTHIA_KIND_BYTES};
+	pythia_db *db = enter();
+
+	(void) state;
+	must(db, "CREATE TEMP TABLE t (a int PRIMARY KEY, b text, c float8, d bytea)");
+	check_load_and_stream(db, "COPY t (a, b, c, d) FROM STDIN", "SELECT a, b, c, d FROM t ORDER BY a", kinds);
+	assert_count(db, "SELECT count(*) FROM t", 1000);
+	pythia_db_close(db);
+}
+
+static void test_load_errors(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT};
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_load load;
+	load_columns columns;
+
+	(void) state;
+	must(db, "CREATE TEMP TABLE t (a int PRIMARY KEY)");
+	make_load(&load, &columns, "t", 1, kinds, "COPY t (a) FROM STDIN");
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\n2\n1\n", 3);
+	assert_false(db->driver->load_end(db, NULL, &error));
+	assert_string_equal(error.sqlstate, "23505");
+	assert_non_null(strstr(error.context, "COPY t, line 3"));
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\n2\nx\n", 3);
+	assert_false(db->driver->load_end(db, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_DATA);
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\n2\n", 2);
+	db->driver->load_abandon(db);
+	assert_count(db, "SELECT count(*) FROM t", 0);
+	/* rows that do not arrive are noticed */
+	must(db, "CREATE FUNCTION pg_temp.drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
+			 "CREATE TRIGGER d BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION pg_temp.drop_row()");
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\n2\n", 2);
+	assert_false(db->driver->load_end(db, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_DATA);
+	make_load(&load, &columns, "absent", 1, kinds, "COPY absent (a) FROM STDIN");
+	assert_false(db->driver->load_begin(db, &load, &error));
+	assert_string_equal(error.sqlstate, "42P01");
+	make_load(&load, &columns, "t", 1, kinds, "SELECT 1");
+	assert_false(db->driver->load_begin(db, &load, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
+	assert_count(db, "SELECT 1", 1);
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+#define ENDLESS "SELECT s.i, repeat('x', 100) FROM (SELECT generate_series(1, 100000000) AS i) AS s"
+
+static void test_stream_closed_midway(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+
+	(void) state;
+	assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
+	assert_true(db->driver->stream_next(stream, &rows, &error));
+	assert_true(rows.count > 0);
+	db->driver->stream_close(stream);
+	assert_false(db->broken);
+	assert_count(db, "SELECT 1", 1);
+	assert_false(db->driver->stream_open(db, "SELECT 1 FROM absent", 1, NULL, &stream, &error));
+	assert_string_equal(error.sqlstate, "42P01");
+	assert_false(db->driver->stream_open(db, "SELECT 1", 2, NULL, &stream, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
+	assert_count(db, "SELECT 1", 1);
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void read_to_error(pythia_db *db, pythia_stream *stream, pythia_error *error)
+{
+	pythia_rows rows;
+	bool ok;
+
+	while ((ok = db->driver->stream_next(stream, &rows, error)))
+		assert_true(rows.count > 0); /* it never ends as if that were all */
+	assert_true(db->broken);
+	/* and asking again does not turn it into an end */
+	assert_false(db->driver->stream_next(stream, &rows, NULL));
+	db->driver->stream_close(stream);
+}
+
+static void test_server_gone_midway(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	for (int way = 0; way < 2; way++)
+	{
+		pythia_db *db = enter();
+		pythia_db *killer = enter();
+		pythia_stream *stream;
+		pythia_rows rows;
+		char sql[100];
+
+		assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
+		assert_true(db->driver->stream_next(stream, &rows, &error));
+		if (way == 0)
+		{
+			snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(%d)::int",
+					 PQbackendPID(pythia_postgres_of(db)->conn));
+			assert_count(killer, sql, 1);
+		}
+		else
+			shutdown(PQsocket(pythia_postgres_of(db)->conn), SHUT_RDWR);
+		read_to_error(db, stream, &error);
+		assert_int_equal(error.error_class, PYTHIA_E_LOST);
+		pythia_error_reset(&error);
+		pythia_db_close(killer);
+		pythia_db_close(db);
+	}
+}
+
+static void test_cancel(void **state)
+{
+	pythia_db *db = enter();
+	pythia_db *watcher = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+	char sql[200];
+	int pid = PQbackendPID(pythia_postgres_of(db)->conn);
+
+	(void) state;
+	check_cancel(db, "SELECT pg_sleep(600)");
+	assert_true(db->broken);
+	/* the server has stopped as well */
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND state = 'active'", pid);
+	wait_for_count(watcher, sql, 0);
+	pythia_db_close(db);
+	/* before a stream's first row, and in the middle of one */
+	for (int first = 0; first < 2; first++)
+	{
+		db = enter();
+		cancel_after(200);
+		snprintf(sql, sizeof(sql), "SELECT i, repeat('x', 300), pg_sleep(i / %d) FROM generate_series(1, 1000) AS i",
+				 first ? 1 : 600);
+		if (db->driver->stream_open(db, sql, 3, NULL, &stream, &error))
+		{
+			assert_false(first);
+			while (db->driver->stream_next(stream, &rows, &error))
+				assert_true(rows.count > 0);
+			db->driver->stream_close(stream);
+		}
+		pythia_cancel_requested = 0;
+		assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+		pythia_db_close(db);
+	}
+	pythia_db_close(watcher);
+	pythia_error_reset(&error);
+}
+
+static void test_transient(void **state)
+{
+	pythia_db *a = enter();
+	pythia_db *b = enter();
+
+	(void) state;
+	must(a, "DROP TABLE IF EXISTS public.core_lock; CREATE TABLE public.core_lock (a int)");
+	must(a, "BEGIN; LOCK public.core_lock");
+	must(b, "SET lock_timeout = '10ms'");
+	must_fail(b, "SELECT 1 FROM public.core_lock", PYTHIA_E_TRANSIENT, "55P03");
+	must(a, "DROP TABLE public.core_lock; COMMIT");
+	pythia_db_close(a);
+	pythia_db_close(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_pinned_whatever_the_role_says),
+		cmocka_unit_test(test_connect_errors),
+		cmocka_unit_test(test_silent_server),
+		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_remote_error_is_kept),
+		cmocka_unit_test(test_two_servers_at_once),
+		cmocka_unit_test(test_transactions),
+		cmocka_unit_test(test_load_and_stream),
+		cmocka_unit_test(test_load_errors),
+		cmocka_unit_test(test_stream_closed_midway),
+		cmocka_unit_test(test_server_gone_midway),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_transient),
+	};
+
+	url = getenv("PG_URL");
+	if (!url)
+	{
+		puts("1..0 # SKIP PG_URL names no server");
+		return 0;
+	}
+	return cmocka_run_group_tests_name("postgres", tests, NULL, NULL);
+}

@@ -109,6 +109,8 @@ static void select_list(pythia_validation *v, cursor *c, comparison how)
 	/* the order of bytes, whatever the database's collation */
 	pythia_buffer_printf(&c->sql, s->db->engine == PYTHIA_POSTGRESQL && digest_identity ? "(%s) COLLATE \"C\"" : "%s",
 						 s->identity.data);
+	/* names of their own, so that ORDER BY means the table's columns */
+	pythia_buffer_printf(&c->sql, " AS pythia_%d", n);
 	c->kinds[n++] = PYTHIA_KIND_TEXT;
 	for (int i = 0; i < ncolumns; i++)
 	{
@@ -116,12 +118,14 @@ static void select_list(pythia_validation *v, cursor *c, comparison how)
 
 		pythia_buffer_puts(&c->sql, ", ");
 		s->dialect->read_expression(s->db, &c->sql, NULL, column);
+		pythia_buffer_printf(&c->sql, " AS pythia_%d", n);
 		c->kinds[n++] = column->type.kind;
 	}
 	if (how == BY_DIGEST)
 	{
 		pythia_buffer_puts(&c->sql, ", ");
 		pythia_canonical_digest(s->db, &c->sql, NULL, s->items, v->plan.npairs, v->options->sha256);
+		pythia_buffer_printf(&c->sql, " AS pythia_%d", n);
 		c->kinds[n++] = PYTHIA_KIND_TEXT;
 	}
 	c->nfields = n;

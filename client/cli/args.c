@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "core/buffer.h"
+#include "core/list.h"
 #include "core/memory.h"
 #include "core/suggest.h"
 
@@ -270,7 +271,7 @@ void cli_args_free(cli_args *args)
 	for (int i = 0; i < args->nvalues; i++)
 		pythia_free(args->values[i].text);
 	pythia_free(args->values);
-	cli_list_free(args->operands, args->noperands);
+	pythia_list_free(args->operands, args->noperands);
 	memset(args, 0, sizeof(*args));
 }
 
@@ -311,55 +312,6 @@ double cli_seconds(const cli_args *args, const char *name, double otherwise)
 	return otherwise;
 }
 
-char **cli_split_list(const char *text, int *count)
-{
-	char **items = NULL;
-	const char *p = text;
-
-	*count = 0;
-	while (*p != '\0')
-	{
-		const char *start;
-		const char *end;
-		char closing = 0;
-
-		while (*p == ' ')
-			p++;
-		start = p;
-		while (*p != '\0' && (closing != 0 || *p != ','))
-		{
-			if (closing != 0)
-			{
-				if (*p == closing)
-					closing = 0;
-			}
-			else if (*p == '"' || *p == '`')
-				closing = *p;
-			else if (*p == '[')
-				closing = ']';
-			p++;
-		}
-		end = p;
-		while (end > start && end[-1] == ' ')
-			end--;
-		if (end > start)
-		{
-			items = pythia_realloc(items, sizeof(char *) * (size_t) (*count + 1));
-			items[(*count)++] = pythia_strndup(start, (size_t) (end - start));
-		}
-		if (*p == ',')
-			p++;
-	}
-	return items;
-}
-
-void cli_list_free(char **items, int count)
-{
-	for (int i = 0; i < count; i++)
-		pythia_free(items[i]);
-	pythia_free(items);
-}
-
 /* The tree of one value; NULL after an error. */
 static pythia_node *value_node(const cli_value *value, pythia_error *error)
 {
@@ -379,7 +331,7 @@ static pythia_node *value_node(const cli_value *value, pythia_error *error)
 			return pythia_node_new(PYTHIA_NODE_NUMBER, option->key, value->text);
 		case CLI_LIST:
 		case CLI_MAP:
-			items = cli_split_list(value->text, &count);
+			items = pythia_list_split(value->text, &count);
 			node =
 				pythia_node_new(option->type == CLI_LIST ? PYTHIA_NODE_ARRAY : PYTHIA_NODE_OBJECT, option->key, NULL);
 			for (int i = 0; i < count; i++)
@@ -402,7 +354,7 @@ static pythia_node *value_node(const cli_value *value, pythia_error *error)
 					pythia_node_add(node, pythia_node_new(PYTHIA_NODE_STRING, items[i], equals + 1));
 				}
 			}
-			cli_list_free(items, count);
+			pythia_list_free(items, count);
 			return node;
 		default:
 			return pythia_node_new(PYTHIA_NODE_STRING, option->key, value->text);

@@ -71,11 +71,6 @@ double cli_seconds(const cli_args *args, const char *name, double otherwise);
 
 /* "500 ms", "2 s", "1 h", or a bare number of seconds. */
 bool cli_parse_seconds(const char *text, double *seconds);
-/* Splits names at commas that are not inside quotes ("a,b", `a,b`, [a,b]); the
- * caller frees with cli_list_free. */
-char **cli_split_list(const char *text, int *count);
-void cli_list_free(char **items, int count);
-
 /* Options of the command that carry a `key`, as the engine takes them: merged over
  * `base` (an object, taken over; may be NULL).  Only those whose table is `set`. */
 pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia_node *base, pythia_error *error);

@@ -13,6 +13,7 @@
 #include "cli/say.h"
 #include "cli/template.h"
 #include "core/json.h"
+#include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 
@@ -408,7 +409,7 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	if (!check_name(c->name, error) || !choose_databases(c, args, &host, error))
 		return false;
 	c->example = tables == NULL;
-	c->tables = cli_split_list(tables != NULL ? tables : "orders", &c->ntables);
+	c->tables = pythia_list_split(tables != NULL ? tables : "orders", &c->ntables);
 	c->timestamp_column = cli_text(args, "timestamp-column", "updated_at");
 	here = getcwd(NULL, 0);
 	if (here == NULL)
@@ -456,7 +457,7 @@ static int run_create(cli_args *args)
 	pythia_free(c.connection);
 	pythia_free(c.source);
 	pythia_free(c.target);
-	cli_list_free(c.tables, c.ntables);
+	pythia_list_free(c.tables, c.ntables);
 	cli_variables_free(&c.variables);
 	return code;
 }

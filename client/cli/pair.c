@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "drivers/json_read.h"
@@ -100,7 +101,7 @@ static bool find_tables(const cli_args *args, cli_pair *pair, pythia_error *erro
 
 	if (list != NULL)
 	{
-		pair->tables = cli_split_list(list, &pair->ntables);
+		pair->tables = pythia_list_split(list, &pair->ntables);
 		return true;
 	}
 	if (!pythia_list_tables(pair->source.db, cli_text(args, "schema", NULL), &pair->tables, &pair->ntables, error))
@@ -160,7 +161,8 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 		return pythia_error_context(error, "--source");
 	if (!cli_place_parse(&pair->target, target, error))
 		return pythia_error_context(error, "--target");
-	pair->source.options.read_only = true;
+	/* in SQLite the boundary of an incremental run is read under the write lock */
+	pair->source.options.read_only = pair->source.url.engine != PYTHIA_SQLITE;
 	pair->target.options.create = create_target;
 	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
 		   find_tables(args, pair, error);
@@ -195,7 +197,7 @@ void cli_pair_close(cli_pair *pair)
 {
 	cli_place_close(&pair->source);
 	cli_place_close(&pair->target);
-	cli_list_free(pair->tables, pair->ntables);
+	pythia_list_free(pair->tables, pair->ntables);
 	pythia_node_free(pair->config);
 	memset(pair, 0, sizeof(*pair));
 }

@@ -2,13 +2,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "core/buffer.h"
-#include "core/json.h"
+#include "sync/result_json.h"
 
 static int tables_reported;
 static int64_t rows_reported;
@@ -20,70 +19,13 @@ int cli_table_exit_code(const pythia_error *error)
 	return code == CLI_USAGE ? CLI_DIFFERENCE : code;
 }
 
-static void json_text(pythia_buffer *out, const char *name, const char *value)
+/* Writes the line and empties the buffer. */
+static void put_line(pythia_buffer *out)
 {
-	pythia_buffer_printf(out, ",\"%s\":", name);
-	if (value != NULL)
-		pythia_json_string(out, value, strlen(value));
-	else
-		pythia_buffer_puts(out, "null");
-}
-
-static void json_int(pythia_buffer *out, const char *name, int64_t value)
-{
-	pythia_buffer_printf(out, ",\"%s\":%lld", name, (long long) value);
-}
-
-static void json_time(pythia_buffer *out, const char *name, int64_t microseconds)
-{
-	time_t seconds = (time_t) (microseconds / 1000000);
-	struct tm parts;
-	char text[40];
-	size_t n;
-
-	if (microseconds == 0)
-	{
-		json_text(out, name, NULL);
-		return;
-	}
-	gmtime_r(&seconds, &parts);
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(text + n, sizeof(text) - n, ".%06dZ", (int) (microseconds % 1000000));
-	json_text(out, name, text);
-}
-
-static void json_begin(pythia_buffer *out, const char *table)
-{
-	pythia_buffer_puts(out, "{\"table\":");
-	pythia_json_string(out, table, strlen(table));
-}
-
-static void json_end(pythia_buffer *out, const pythia_error *error)
-{
-	json_text(out, "error", error != NULL ? error->message : NULL);
-	if (error != NULL)
-		json_text(out, "sqlstate", error->sqlstate);
-	pythia_buffer_puts(out, "}\n");
+	pythia_buffer_putc(out, '\n');
 	fwrite(out->data, 1, out->length, stdout);
 	pythia_buffer_free(out);
 	fflush(stdout);
-}
-
-static void json_counts(pythia_buffer *out, const pythia_sync_result *result)
-{
-	json_text(out, "sync_mode", result->sync_mode);
-	json_int(out, "rows_synced", result->rows_synced);
-	json_int(out, "rows_inserted", result->rows_inserted);
-	json_int(out, "rows_updated", result->rows_updated);
-	json_int(out, "rows_deleted", result->rows_deleted);
-	json_int(out, "rows_skipped", result->rows_skipped);
-	json_int(out, "rows_quarantined", result->rows_quarantined);
-	json_int(out, "source_count", result->source_count);
-	json_int(out, "bytes", result->bytes);
-	pythia_buffer_printf(out, ",\"duration_seconds\":%.6f", result->duration_seconds);
-	json_time(out, "start_time", result->start_time);
-	json_time(out, "end_time", result->end_time);
-	json_text(out, "watermark", result->watermark);
 }
 
 static void heading(void)
@@ -129,9 +71,8 @@ void cli_report_sync(const char *table, const pythia_sync_result *result, const 
 	{
 		pythia_buffer out = PYTHIA_BUFFER_INIT;
 
-		json_begin(&out, table);
-		json_counts(&out, result);
-		json_end(&out, error);
+		pythia_sync_result_json(&out, table, result, error);
+		put_line(&out);
 	}
 	else
 		counts_line(table, result, error);
@@ -150,17 +91,8 @@ void cli_report_validate(const char *table, const pythia_validate_result *result
 	{
 		pythia_buffer out = PYTHIA_BUFFER_INIT;
 
-		json_begin(&out, table);
-		pythia_buffer_printf(&out, ",\"is_valid\":%s", error == NULL && result->is_valid ? "true" : "false");
-		json_int(&out, "source_count", result->source_count);
-		json_int(&out, "target_count", result->target_count);
-		json_int(&out, "difference", result->difference);
-		json_int(&out, "missing", result->missing);
-		json_int(&out, "extra", result->extra);
-		json_int(&out, "differing", result->differing);
-		json_text(&out, "method", result->method);
-		pythia_buffer_printf(&out, ",\"duration_seconds\":%.6f", result->duration_seconds);
-		json_end(&out, error);
+		pythia_validate_result_json(&out, table, result, error);
+		put_line(&out);
 		return;
 	}
 	if (cli_quiet)
@@ -185,27 +117,17 @@ void cli_report_validate(const char *table, const pythia_validate_result *result
 
 void cli_report_difference(const char *table, const pythia_difference *difference)
 {
-	static const char *const kinds[] = {"missing", "extra", "differing"};
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
 	if (cli_json)
 	{
-		json_begin(&out, table);
-		pythia_buffer_printf(&out, ",\"primary_key\":%s,\"difference\":\"%s\",\"columns\":[", difference->primary_key,
-							 kinds[difference->kind]);
-		for (int i = 0; i < difference->ncolumns; i++)
-		{
-			if (i > 0)
-				pythia_buffer_putc(&out, ',');
-			pythia_json_string(&out, difference->columns[i], strlen(difference->columns[i]));
-		}
-		pythia_buffer_printf(&out, "],\"source_row\":%s,\"target_row\":%s}\n",
-							 difference->source_row != NULL ? difference->source_row : "null",
-							 difference->target_row != NULL ? difference->target_row : "null");
+		pythia_difference_json(&out, table, difference);
+		pythia_buffer_putc(&out, '\n');
 	}
 	else if (!cli_quiet)
 	{
-		pythia_buffer_printf(&out, "%s  %-9s %s", table, kinds[difference->kind], difference->primary_key);
+		pythia_buffer_printf(&out, "%s  %-9s %s", table, pythia_difference_kind_name(difference->kind),
+							 difference->primary_key);
 		for (int i = 0; i < difference->ncolumns; i++)
 			pythia_buffer_printf(&out, "%s%s", i > 0 ? ", " : "  in ", difference->columns[i]);
 		if (difference->source_row != NULL)

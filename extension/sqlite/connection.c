@@ -1,0 +1,91 @@
+/* The state of one SQLite connection, and its host: waits end at sqlite3_interrupt. */
+#include "pythia_sqlite.h"
+
+SQLITE_EXTENSION_INIT3
+
+#include <string.h>
+
+#include "core/memory.h"
+
+enum
+{
+	WAIT_SLICE_MS = 100
+};
+
+/*
+ * Asks SQLite whether somebody has called sqlite3_interrupt: while a statement of
+ * the caller runs, the next step of any other one then fails.  (The function that
+ * tells it plainly came with SQLite 3.41.)
+ */
+static bool interrupted(void *context)
+{
+	pythia_sqlite *self = context;
+	sqlite3_stmt *probe = NULL;
+	bool yes = false;
+
+	if (sqlite3_prepare_v2(self->handle, "SELECT 1", -1, &probe, NULL) == SQLITE_OK)
+		yes = sqlite3_step(probe) == SQLITE_INTERRUPT;
+	sqlite3_finalize(probe);
+	return yes;
+}
+
+static pythia_wait_result wait_for(void *context, int fd, int events, long timeout_ms)
+{
+	const pythia_host *plain = pythia_default_host();
+
+	for (;;)
+	{
+		long slice = timeout_ms < 0 || timeout_ms > WAIT_SLICE_MS ? WAIT_SLICE_MS : timeout_ms;
+		pythia_wait_result result = plain->wait(plain->context, fd, events, slice);
+
+		if (result != PYTHIA_WAIT_TIMEOUT)
+			return result;
+		if (interrupted(context))
+			return PYTHIA_WAIT_CANCELLED;
+		if (timeout_ms >= 0 && (timeout_ms -= slice) <= 0)
+			return PYTHIA_WAIT_TIMEOUT;
+	}
+}
+
+static void log_message(void *context, pythia_log_level level, const char *message)
+{
+	(void) context;
+	if (level >= PYTHIA_LOG_WARNING)
+		sqlite3_log(SQLITE_WARNING, "pythia_db: %s", message);
+	else if (level == PYTHIA_LOG_NOTICE)
+		sqlite3_log(SQLITE_NOTICE, "pythia_db: %s", message);
+}
+
+pythia_sqlite *pythia_sqlite_new(sqlite3 *handle, char **message)
+{
+	pythia_sqlite *self = pythia_calloc(1, sizeof(*self));
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	self->handle = handle;
+	self->references = 1;
+	self->host = *pythia_default_host();
+	self->host.context = self;
+	self->host.wait = wait_for;
+	self->host.cancelled = interrupted;
+	self->host.log = log_message;
+	/* both now: later, statements of the caller may be running, and the functions that
+	 * wrapping registers could not be registered again */
+	if (pythia_sqlite_wrap(handle, &self->host, &self->local, &error) &&
+		pythia_sqlite_wrap(handle, &self->host, &self->second, &error))
+		return self;
+	*message = sqlite3_mprintf("%s", error.message);
+	pythia_error_reset(&error);
+	pythia_sqlite_release(self);
+	return NULL;
+}
+
+void pythia_sqlite_release(void *pointer)
+{
+	pythia_sqlite *self = pointer;
+
+	if (--self->references > 0)
+		return;
+	pythia_db_close(self->local);
+	pythia_db_close(self->second);
+	pythia_free(self);
+}

@@ -1,0 +1,447 @@
+/* The sync verbs. */
+#include "pythia_sqlite.h"
+
+SQLITE_EXTENSION_INIT3
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/list.h"
+#include "core/memory.h"
+#include "dialect/dialect.h"
+#include "places.h"
+#include "sync/result_json.h"
+#include "worker.h"
+
+/* A stored URL is readable by everybody who reads the file. */
+static bool refuse_password(const char *name, const char *what, pythia_error *error)
+{
+	pythia_url url;
+	bool secret;
+
+	if (pythia_place_is_local(name))
+		return true;
+	if (!pythia_url_like(name))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42704", "unknown %s \"%s\"", what, name);
+		return pythia_error_hint(error, "Give 'local' for this database, or a URL such as postgresql://user@host/db.");
+	}
+	if (!pythia_url_parse(name, &url, error))
+		return pythia_error_context(error, "%s", what);
+	secret = url.password != NULL || pythia_url_parameter_get(&url, "password") != NULL;
+	pythia_url_free(&url);
+	if (!secret)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "the URL of the %s holds a password, which this file would tell", what);
+	return pythia_error_hint(error, "Leave it out of the URL and keep it in ~/.pgpass or PGPASSWORD, or call "
+									"pythia_sync_between, which stores nothing.");
+}
+
+bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *url;
+	pythia_db *db;
+	pythia_result result;
+	pythia_error failure = PYTHIA_ERROR_INIT;
+	int64_t started;
+	bool owned;
+	bool ok;
+
+	if (!pythia_arg_needed(call, 0, "url", &url, error))
+		return false;
+	ok = pythia_place_open(call->self, url, true, NULL, &db, &owned, &failure);
+	started = pythia_host_now(&call->self->host);
+	memset(&result, 0, sizeof(result));
+	if (ok)
+		ok = pythia_db_query(db, "SELECT 1", &result, &failure);
+	pythia_result_free(&result);
+	if (!ok && failure.error_class == PYTHIA_E_USAGE)
+	{
+		pythia_error_move(error, &failure);
+		return false;
+	}
+	pythia_buffer_printf(out, "{\"reachable\":%s,\"server\":", ok ? "true" : "false");
+	if (ok)
+	{
+		pythia_json_string(out, db->version_text, strlen(db->version_text));
+		pythia_buffer_printf(out, ",\"round_trip_ms\":%.3f,\"encrypted\":%s",
+							 (double) (pythia_host_now(&call->self->host) - started) / 1000,
+							 db->encrypted ? "true" : "false");
+	}
+	else
+		pythia_buffer_puts(out, "null");
+	pythia_buffer_puts(out, ",\"error\":");
+	if (failure.message != NULL)
+		pythia_json_string(out, failure.message, strlen(failure.message));
+	else
+		pythia_buffer_puts(out, "null");
+	pythia_buffer_putc(out, '}');
+	pythia_error_reset(&failure);
+	if (owned)
+		pythia_db_close(db);
+	return true;
+}
+
+/* A schedule is for `pythia run` and the application: it is only kept. */
+static bool read_schedule(pythia_call *call, int index, double *seconds, pythia_error *error)
+{
+	pythia_node *holder;
+	bool ok;
+
+	*seconds = -1;
+	if (pythia_arg(call, index) == NULL)
+		return true;
+	holder = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
+	pythia_node_add(holder, pythia_node_new(PYTHIA_NODE_STRING, "schedule", pythia_arg(call, index)));
+	ok = pythia_node_seconds(holder, "schedule", seconds, error);
+	pythia_node_free(holder);
+	return ok;
+}
+
+bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *source = pythia_arg(call, 1);
+	const char *target = pythia_arg(call, 2);
+	pythia_node *config = NULL;
+	pythia_sync_config checked;
+	char **tables = NULL;
+	int ntables = 0;
+	double schedule;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok = pythia_arg_needed(call, 0, "name", &name, error) && refuse_password(source, "source", error) &&
+			  refuse_password(target, "target", error) && pythia_arg_options(call, 3, "sync_config", &config, error) &&
+			  pythia_sync_config_read(config, NULL, NULL, &checked, error) &&
+			  pythia_arg_names(call, 4, "tables", &tables, &ntables, error) && read_schedule(call, 5, &schedule, error);
+
+	(void) out;
+	if (ok && pythia_place_is_local(source) && pythia_place_is_local(target))
+	{
+		bool mapped = checked.table_map != NULL;
+
+		if (!mapped)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "source and target are both this database");
+			ok = pythia_error_hint(error, "Give a URL for one of them, or a table_map to other tables.");
+		}
+	}
+	if (ok && pythia_worker_install(call->self, error))
+	{
+		pythia_result result;
+
+		memset(&result, 0, sizeof(result));
+		pythia_buffer_puts(&sql, "SELECT 1 FROM main.pythia_sync_worker WHERE name = ");
+		pythia_worker_literal(&sql, name);
+		ok = pythia_db_query(call->self->local, pythia_buffer_text(&sql), &result, error);
+		if (ok && result.nrows > 0)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "42710", "sync worker \"%s\" already exists", name);
+			ok = pythia_error_hint(error, "Choose another name, or drop it with pythia_drop_sync_worker('%s').", name);
+		}
+		pythia_result_free(&result);
+	}
+	else
+		ok = false;
+	if (ok)
+	{
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, "INSERT INTO main.pythia_sync_worker (name, source, target, sync_config, tables,"
+								 " schedule) VALUES (");
+		pythia_worker_literal(&sql, name);
+		pythia_buffer_puts(&sql, ", ");
+		pythia_worker_literal(&sql, source);
+		pythia_buffer_puts(&sql, ", ");
+		pythia_worker_literal(&sql, target);
+		pythia_buffer_puts(&sql, ", ");
+		pythia_worker_literal(&sql, config != NULL ? pythia_arg(call, 3) : "{}");
+		pythia_buffer_puts(&sql, ", ");
+		if (ntables == 0)
+			pythia_buffer_puts(&sql, "NULL");
+		else
+		{
+			pythia_buffer json = PYTHIA_BUFFER_INIT;
+
+			for (int i = 0; i < ntables; i++)
+			{
+				pythia_buffer_putc(&json, i > 0 ? ',' : '[');
+				pythia_json_string(&json, tables[i], strlen(tables[i]));
+			}
+			pythia_buffer_putc(&json, ']');
+			pythia_worker_literal(&sql, pythia_buffer_text(&json));
+			pythia_buffer_free(&json);
+		}
+		if (schedule >= 0)
+			pythia_buffer_printf(&sql, ", %.6f)", schedule);
+		else
+			pythia_buffer_puts(&sql, ", NULL)");
+		ok = pythia_db_exec(call->self->local, pythia_buffer_text(&sql), NULL, error);
+	}
+	pythia_buffer_free(&sql);
+	pythia_node_free(config);
+	pythia_list_free(tables, ntables);
+	return ok;
+}
+
+bool pythia_verb_drop_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	pythia_sync_worker worker;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	(void) out;
+	if (!pythia_arg_needed(call, 0, "name", &name, error))
+		return false;
+	ok = pythia_worker_read(call->self, name, &worker, error);
+	pythia_worker_free(&worker);
+	if (!ok)
+		return false;
+	/* foreign keys may be off */
+	pythia_buffer_puts(&sql, "DELETE FROM main.pythia_sync_state WHERE worker = ");
+	pythia_worker_literal(&sql, name);
+	ok = pythia_db_exec(call->self->local, pythia_buffer_text(&sql), NULL, error);
+	pythia_buffer_clear(&sql);
+	pythia_buffer_puts(&sql, "DELETE FROM main.pythia_sync_worker WHERE name = ");
+	pythia_worker_literal(&sql, name);
+	ok = ok && pythia_db_exec(call->self->local, pythia_buffer_text(&sql), NULL, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* --- running ------------------------------------------------------------------------ */
+
+typedef struct run
+{
+	pythia_sqlite *self;
+	const char *worker; /* NULL: sync_between */
+} run;
+
+static bool on_quarantine(void *context, const char *table, const char *row_json, const char *column,
+						  const char *reason, pythia_error *error)
+{
+	run *r = context;
+
+	return pythia_worker_quarantine(r->self, r->worker, table, row_json, column, reason, error);
+}
+
+/* One table between two open places. */
+static bool sync_one(run *r, pythia_places *places, const char *table, const pythia_node *config,
+					 const pythia_node *overrides, const char *watermark, pythia_sync_result *result,
+					 pythia_error *error)
+{
+	pythia_sync_config settings;
+	pythia_sync_callbacks callbacks = {.context = r, .quarantine = on_quarantine};
+	pythia_sync_job job = {.connect = pythia_places_another,
+						   .connect_context = places,
+						   .source = places->source,
+						   .target = places->target,
+						   .table = table,
+						   .config = &settings,
+						   .watermark = watermark,
+						   .callbacks = &callbacks};
+
+	memset(result, 0, sizeof(*result));
+	if (!pythia_sync_config_read(config, overrides, table, &settings, error))
+		return false;
+	return pythia_sync_table(&job, result, error);
+}
+
+/* A worker's table, with its watermark: rows (where the target is here) and watermark in one transaction. */
+static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worker, const char *table,
+							  const pythia_node *overrides, pythia_sync_result *result, pythia_error *error)
+{
+	run r = {call->self, worker->name};
+	pythia_places places;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	char *watermark = NULL;
+	bool inside = false;
+	bool ok;
+
+	memset(result, 0, sizeof(*result));
+	ok = pythia_places_open(call->self, worker->source, worker->target, false, &places, error) &&
+		 pythia_worker_watermark(call->self, worker->name, table, &watermark, error);
+	if (ok)
+	{
+		ok = inside = call->self->local->driver->begin(call->self->local, PYTHIA_BEGIN_WRITE, error);
+		ok = ok && sync_one(&r, &places, table, worker->config, overrides, watermark, result, error) &&
+			 pythia_worker_remember(call->self, worker->name, table, result, NULL, error);
+	}
+	if (inside && (ok ? !call->self->local->driver->commit(call->self->local, error)
+					  : !call->self->local->driver->rollback(call->self->local, &ignored)))
+		ok = false;
+	pythia_error_reset(&ignored);
+	pythia_places_close(&places);
+	pythia_free(watermark);
+	return ok;
+}
+
+bool pythia_verb_sync_table(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *table;
+	pythia_sync_worker worker;
+	pythia_node *overrides = NULL;
+	pythia_sync_result result;
+	bool ok;
+
+	memset(&worker, 0, sizeof(worker));
+	memset(&result, 0, sizeof(result));
+	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "table", &table, error) &&
+		 pythia_arg_options(call, 2, "overrides", &overrides, error) &&
+		 pythia_worker_read(call->self, name, &worker, error) &&
+		 sync_worker_table(call, &worker, table, overrides, &result, error);
+	if (ok)
+		pythia_sync_result_json(out, table, &result, NULL);
+	pythia_sync_result_free(&result);
+	pythia_worker_free(&worker);
+	pythia_node_free(overrides);
+	return ok;
+}
+
+bool pythia_verb_sync_between(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *table;
+	pythia_node *config = NULL;
+	pythia_places places;
+	pythia_sync_result result;
+	run r = {call->self, NULL};
+	bool ok;
+
+	memset(&places, 0, sizeof(places));
+	memset(&result, 0, sizeof(result));
+	ok = pythia_arg_needed(call, 2, "table", &table, error) &&
+		 pythia_arg_options(call, 3, "sync_config", &config, error) &&
+		 pythia_places_open(call->self, pythia_arg(call, 0), pythia_arg(call, 1), false, &places, error) &&
+		 sync_one(&r, &places, table, config, NULL, NULL, &result, error);
+	if (ok)
+		pythia_sync_result_json(out, table, &result, NULL);
+	pythia_sync_result_free(&result);
+	pythia_places_close(&places);
+	pythia_node_free(config);
+	return ok;
+}
+
+/* --- several tables: a row each; one that fails does not stop the rest ---------------- */
+
+static bool add_result(pythia_rowset *rows, const char *table, const pythia_sync_result *result,
+					   const pythia_error *failure, pythia_error *error)
+{
+	char numbers[9][24];
+	char times[2][40];
+	const int64_t counts[] = {result->rows_synced,  result->rows_inserted, result->rows_updated,
+							  result->rows_deleted, result->rows_skipped,  result->rows_quarantined,
+							  result->source_count, result->bytes};
+	const char *cells[15];
+
+	for (int i = 0; i < 8; i++)
+		snprintf(numbers[i], sizeof(numbers[i]), "%lld", (long long) counts[i]);
+	snprintf(numbers[8], sizeof(numbers[8]), "%.6f", result->duration_seconds);
+	cells[0] = table;
+	cells[1] = result->sync_mode;
+	for (int i = 0; i < 9; i++)
+		cells[2 + i] = numbers[i];
+	cells[11] = result->start_time != 0 ? pythia_time_json(result->start_time, times[0]) : NULL;
+	cells[12] = result->end_time != 0 ? pythia_time_json(result->end_time, times[1]) : NULL;
+	cells[13] = result->watermark;
+	cells[14] = failure != NULL ? failure->message : NULL;
+	return pythia_rowset_add(rows, cells, error);
+}
+
+static bool sync_list(pythia_call *call, const pythia_sync_worker *worker, char *const *tables, int ntables,
+					  pythia_rowset *rows, pythia_error *error)
+{
+	for (int i = 0; i < ntables; i++)
+	{
+		pythia_sync_result result;
+		pythia_error failure = PYTHIA_ERROR_INIT;
+		bool done = sync_worker_table(call, worker, tables[i], NULL, &result, &failure);
+		bool ok;
+
+		if (!done && failure.error_class == PYTHIA_E_CANCELLED)
+		{
+			pythia_sync_result_free(&result);
+			return pythia_error_move(error, &failure);
+		}
+		ok = (done || pythia_worker_remember(call->self, worker->name, tables[i], &result, &failure, error)) &&
+			 add_result(rows, tables[i], &result, done ? NULL : &failure, error);
+		pythia_sync_result_free(&result);
+		pythia_error_reset(&failure);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+bool pythia_verb_sync_tables(pythia_call *call, pythia_rowset *rows, pythia_error *error)
+{
+	const char *name;
+	const char *list;
+	pythia_sync_worker worker;
+	char **tables = NULL;
+	int ntables = 0;
+	bool ok;
+
+	memset(&worker, 0, sizeof(worker));
+	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "tables", &list, error) &&
+		 pythia_arg_names(call, 1, "tables", &tables, &ntables, error) &&
+		 pythia_worker_read(call->self, name, &worker, error) && sync_list(call, &worker, tables, ntables, rows, error);
+	pythia_worker_free(&worker);
+	pythia_list_free(tables, ntables);
+	return ok;
+}
+
+/* The worker's own list, or every table of the source (ours left out). */
+static bool worker_tables(pythia_call *call, const pythia_sync_worker *worker, char ***tables, int *ntables,
+						  pythia_error *error)
+{
+	pythia_db *source;
+	bool owned;
+	bool ok;
+	int kept = 0;
+
+	if (worker->tables != NULL)
+	{
+		for (const pythia_node *child = worker->tables->children; child != NULL; child = child->next)
+		{
+			*tables = pythia_realloc(*tables, sizeof(char *) * (size_t) (*ntables + 1));
+			(*tables)[(*ntables)++] = pythia_strdup(child->text);
+		}
+		return true;
+	}
+	if (!pythia_place_open(call->self, worker->source, true, NULL, &source, &owned, error))
+		return false;
+	ok = pythia_list_tables(source, NULL, tables, ntables, error);
+	if (owned)
+		pythia_db_close(source);
+	for (int i = 0; ok && i < *ntables; i++)
+	{
+		char *name = (*tables)[i];
+
+		if (strstr(name, "\"pythia_") != NULL)
+			pythia_free(name);
+		else
+			(*tables)[kept++] = name;
+	}
+	if (ok)
+		*ntables = kept;
+	return ok;
+}
+
+bool pythia_verb_sync_all_tables(pythia_call *call, pythia_rowset *rows, pythia_error *error)
+{
+	const char *name;
+	pythia_sync_worker worker;
+	char **tables = NULL;
+	int ntables = 0;
+	bool ok;
+
+	memset(&worker, 0, sizeof(worker));
+	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_worker_read(call->self, name, &worker, error) &&
+		 worker_tables(call, &worker, &tables, &ntables, error) &&
+		 sync_list(call, &worker, tables, ntables, rows, error);
+	pythia_worker_free(&worker);
+	pythia_list_free(tables, ntables);
+	return ok;
+}

@@ -1,0 +1,82 @@
+#include "places.h"
+
+SQLITE_EXTENSION_INIT3
+
+#include <string.h>
+
+#include "core/memory.h"
+
+bool pythia_place_is_local(const char *name)
+{
+	return name == NULL || strcmp(name, "local") == 0;
+}
+
+bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
+					   bool *owned, pythia_error *error)
+{
+	pythia_open_options options = {.read_only = read_only, .create = !read_only};
+	pythia_url own;
+	bool ok;
+
+	*db = NULL;
+	*owned = false;
+	if (pythia_place_is_local(name))
+	{
+		*db = self->local;
+		return true;
+	}
+	if (!pythia_url_like(name))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42704", "unknown connection \"%s\"", name);
+		return pythia_error_hint(error, "Give 'local' for this database, or a URL such as postgresql://user@host/db.");
+	}
+	if (!pythia_url_parse(name, &own, error))
+		return false;
+	/* a source too: in SQLite the boundary of an incremental run is read under the write lock */
+	if (own.engine == PYTHIA_SQLITE)
+		options.read_only = false;
+	ok = pythia_db_open(&own, &self->host, &options, db, error);
+	*owned = ok;
+	if (ok && url != NULL)
+		*url = own;
+	else
+		pythia_url_free(&own);
+	return ok;
+}
+
+bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, bool read_only_target,
+						pythia_places *places, pythia_error *error)
+{
+	memset(places, 0, sizeof(*places));
+	places->self = self;
+	if (!pythia_place_open(self, source, true, &places->source_url, &places->source, &places->source_owned, error) ||
+		!pythia_place_open(self, target, read_only_target, &places->target_url, &places->target, &places->target_owned,
+						   error))
+		return false;
+	if (places->source == places->target)
+		places->target = self->second;
+	return true;
+}
+
+void pythia_places_close(pythia_places *places)
+{
+	if (places->source_owned)
+		pythia_db_close(places->source);
+	if (places->target_owned)
+		pythia_db_close(places->target);
+	pythia_url_free(&places->source_url);
+	pythia_url_free(&places->target_url);
+	memset(places, 0, sizeof(*places));
+}
+
+bool pythia_places_another(void *context, bool target, pythia_db **db, pythia_error *error)
+{
+	pythia_places *places = context;
+	const pythia_url *url = target ? &places->target_url : &places->source_url;
+	pythia_open_options options = {.read_only = !target && url->engine != PYTHIA_SQLITE};
+
+	*db = NULL;
+	if (url->scheme == NULL)
+		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "this database cannot be opened a second time");
+	return pythia_db_open(url, &places->self->host, &options, db, error);
+}

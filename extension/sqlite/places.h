@@ -1,0 +1,29 @@
+/* The two databases of a verb, each this one ('local') or another by its URL. */
+#ifndef PYTHIA_SQLITE_PLACES_H
+#define PYTHIA_SQLITE_PLACES_H
+
+#include "pythia_sqlite.h"
+
+typedef struct pythia_places
+{
+	pythia_sqlite *self;
+	pythia_url source_url; /* scheme NULL: local */
+	pythia_url target_url;
+	pythia_db *source;
+	pythia_db *target;
+	bool source_owned;
+	bool target_owned;
+} pythia_places;
+
+/* NULL and 'local' mean this database. */
+bool pythia_place_is_local(const char *name);
+/* Opens one; *owned tells whether it is to be closed by the caller. url may be NULL. */
+bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
+					   bool *owned, pythia_error *error);
+bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, bool read_only_target,
+						pythia_places *places, pythia_error *error);
+void pythia_places_close(pythia_places *places);
+/* For pythia_sync_job.connect: only a database that is not this one can be opened again. */
+bool pythia_places_another(void *places, bool target, pythia_db **db, pythia_error *error);
+
+#endif

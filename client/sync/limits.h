@@ -4,9 +4,13 @@
 
 #include "sync/transform.h"
 
-/* True where values of this pair can meet a limit at all. */
-bool pythia_limits_apply(const pythia_transform *transform);
+/* True where values of this pair are to be looked at.  `careful`: a policy or quarantine wants it. */
+bool pythia_limits_apply(const pythia_transform *transform, bool careful);
+/* value is NUL-terminated at length. */
 pythia_verdict pythia_limits_check(const pythia_transform *transform, const char *value, size_t length,
 								   pythia_buffer *out, pythia_bad_value *bad);
+/* What a policy makes of a value; `stand_in` (NULL: none) is what clamp and replace put in its place. */
+pythia_verdict pythia_policy_decide(pythia_policy policy, const char *name, const char *stand_in, const char *reason,
+									pythia_buffer *out, pythia_bad_value *bad);
 
 #endif

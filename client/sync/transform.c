@@ -17,7 +17,7 @@ void pythia_transform_init(pythia_transform *transform, const pythia_type *from,
 	transform->to_engine = to_engine;
 	transform->policies = *policies;
 	transform->convert = pythia_convert_needed(from, from_engine, to, to_engine);
-	transform->check = careful && pythia_limits_apply(transform);
+	transform->check = pythia_limits_apply(transform, careful);
 }
 
 bool pythia_transform_needed(const pythia_transform *transform)

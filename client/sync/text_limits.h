@@ -1,0 +1,12 @@
+/* Texts and bytes: NUL bytes, broken UTF-8, lengths. */
+#ifndef PYTHIA_TEXT_LIMITS_H
+#define PYTHIA_TEXT_LIMITS_H
+
+#include "sync/limits.h"
+
+pythia_verdict pythia_text_check(const pythia_transform *transform, const char *value, size_t length,
+								 pythia_buffer *out, pythia_bad_value *bad);
+/* Bytes of the UTF-8 character at `at`, or 0 where there is none. */
+size_t pythia_utf8_length(const unsigned char *at, const unsigned char *end);
+
+#endif

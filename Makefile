@@ -26,6 +26,7 @@ CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(MYSQL_CONFIG) --
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
 CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq $(shell $(MYSQL_CONFIG) --libs) \
 	$(shell $(PKG_CONFIG) --libs sqlite3) -lm
+PGXS_FILE := $(shell $(PG_CONFIG) --pgxs)
 export CLIENT_LIBS
 endif
 
@@ -52,16 +53,15 @@ SONAME = libpythia.so.0
 
 ## all: the extension, libpythia, the SQLite extension and the command (default)
 all: client sqlite-extension postgres-extension
-client: $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/libpythia.so $(CLIENT_BUILD)/libpythia.pc \
-	$(if $(CLI_OBJECTS),$(CLIENT_BUILD)/pythia)
+client: $(addprefix $(CLIENT_BUILD)/,libpythia.a libpythia.so pythia pythia.1 pythia.bash _pythia)
 sqlite-extension: $(if $(SQLITE_EXT_SOURCES),$(CLIENT_BUILD)/sqlite/pythia_db.so)
 postgres-extension: $(if $(wildcard extension/postgres/*.c),pgxs-all)
 
 # Rebuild everything when a flag or the version changes.
 $(CLIENT_BUILD)/flags: force
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) $(PG_CONFIG)' | cmp -s - $@ || \
-		echo '$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) $(PG_CONFIG)' > $@
+	@echo '$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) $(PGXS_FILE)' | cmp -s - $@ || \
+		echo '$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) $(PGXS_FILE)' > $@
 
 $(CLIENT_BUILD)/%.o: %.c $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
@@ -79,11 +79,6 @@ $(CLIENT_BUILD)/libpythia.so: $(LIB_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(CLIENT_LIBS)
 
-$(CLIENT_BUILD)/libpythia.pc: client/libpythia.pc.in Makefile pythia_db.control
-	@mkdir -p $(@D)
-	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
-		-e 's|@version@|$(VERSION)|' -e 's|@libs_private@|$(CLIENT_LIBS)|' $< > $@
-
 # The files that `pythia create` writes, as C strings.
 $(CLIENT_BUILD)/gen/client/cli/templates.c: client/cli/embed.sh $(shell find client/cli/templates -type f 2>/dev/null)
 	@mkdir -p $(@D)
@@ -96,6 +91,14 @@ $(CLIENT_BUILD)/client/cli/templates.o: $(CLIENT_BUILD)/gen/client/cli/templates
 $(CLIENT_BUILD)/pythia: $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS)
+
+# The command writes its own manual page and completions.
+$(CLIENT_BUILD)/pythia.1: $(CLIENT_BUILD)/pythia
+	$< help --man > $@
+$(CLIENT_BUILD)/pythia.bash: $(CLIENT_BUILD)/pythia
+	$< completion bash > $@
+$(CLIENT_BUILD)/_pythia: $(CLIENT_BUILD)/pythia
+	$< completion zsh > $@
 
 $(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(SQLITE_LIB_OBJECTS)
 	@mkdir -p $(@D)
@@ -170,18 +173,15 @@ install-client: client sqlite-extension
 	$(INSTALL) -m 644 $(CLIENT_BUILD)/libpythia.a '$(DESTDIR)$(libdir)/libpythia.a'
 	$(INSTALL) -m 755 $(CLIENT_BUILD)/libpythia.so '$(DESTDIR)$(libdir)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(libdir)/libpythia.so'
-	$(INSTALL) -m 644 $(CLIENT_BUILD)/libpythia.pc '$(DESTDIR)$(libdir)/pkgconfig/libpythia.pc'
-	$(call install_if_any,-m 644,client/include/pythia.h,$(includedir)/pythia.h)
-	$(call install_if_any,-m 755,$(CLIENT_BUILD)/pythia,$(bindir)/pythia)
-	$(call install_if_any,-m 755,$(CLIENT_BUILD)/sqlite/pythia_db.so,$(libdir)/sqlite/pythia_db.so)
-	$(call install_if_any,-m 644,doc/man/pythia.1,$(mandir)/man1/pythia.1)
-	$(call install_if_any,-m 644,client/cli/completions/pythia.bash,$(datadir)/bash-completion/completions/pythia)
-	$(call install_if_any,-m 644,client/cli/completions/_pythia,$(datadir)/zsh/site-functions/_pythia)
-
-define install_if_any
-$(if $(wildcard $2),$(INSTALL) $1 $2 '$(DESTDIR)$3')
-
-endef
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@libdir@|$(libdir)|' -e 's|@includedir@|$(includedir)|' \
+		-e 's|@version@|$(VERSION)|' -e 's|@libs_private@|$(CLIENT_LIBS)|' client/libpythia.pc.in \
+		> '$(DESTDIR)$(libdir)/pkgconfig/libpythia.pc'
+	$(if $(wildcard client/include/pythia.h),$(INSTALL) -m 644 client/include/pythia.h '$(DESTDIR)$(includedir)/pythia.h')
+	$(INSTALL) -m 755 $(CLIENT_BUILD)/pythia '$(DESTDIR)$(bindir)/pythia'
+	$(INSTALL) -m 755 $(CLIENT_BUILD)/sqlite/pythia_db.so '$(DESTDIR)$(libdir)/sqlite/pythia_db.so'
+	$(INSTALL) -m 644 $(CLIENT_BUILD)/pythia.1 '$(DESTDIR)$(mandir)/man1/pythia.1'
+	$(INSTALL) -m 644 $(CLIENT_BUILD)/pythia.bash '$(DESTDIR)$(datadir)/bash-completion/completions/pythia'
+	$(INSTALL) -m 644 $(CLIENT_BUILD)/_pythia '$(DESTDIR)$(datadir)/zsh/site-functions/_pythia'
 
 ## uninstall: take away what install put there
 uninstall: pgxs-uninstall

@@ -1,0 +1,112 @@
+/* Shared by the files of a validation; nobody else includes this. */
+#ifndef PYTHIA_VALIDATE_INTERNAL_H
+#define PYTHIA_VALIDATE_INTERNAL_H
+
+#include "dialect/canonical.h"
+#include "sync/plan.h"
+#include "sync/validate.h"
+
+enum
+{
+	PYTHIA_SOURCE,
+	PYTHIA_TARGET
+};
+
+/* What is asked of one side, as SQL. */
+typedef struct pythia_side
+{
+	pythia_db *db;
+	const pythia_dialect *dialect;
+	const pythia_table *table;
+	pythia_canonical_item *items; /* the row: key first */
+	pythia_buffer name;           /* the quoted table */
+	pythia_buffer filter;         /* " WHERE …" or empty: which rows are compared at all */
+	pythia_buffer lookup_filter;  /* the same for rows looked up by key */
+	pythia_buffer first;          /* the key's first column, quoted */
+	pythia_buffer identity;       /* expression: what tells a row (digest of the key, or the integer key itself) */
+} pythia_side;
+
+/* A key that is to be looked at (again): what tells it, and its columns' text on the side that has it. */
+typedef struct pythia_candidate
+{
+	char *identity;
+	char **values; /* nkey of them, NULL for SQL NULL */
+	int side;      /* whose words the values are in */
+} pythia_candidate;
+
+typedef struct pythia_candidates
+{
+	pythia_candidate *list;
+	int count;
+	int capacity;
+} pythia_candidates;
+
+typedef struct pythia_validation
+{
+	const pythia_sync_job *job;
+	const pythia_validate_options *options;
+	pythia_sync_config config; /* the job's, for a comparison */
+	pythia_plan plan;
+	pythia_node *own_key;       /* made here for a table without a key */
+	pythia_type *agreed;        /* a pair */
+	int *order;                 /* pairs, key first */
+	bool keyless;               /* every column is the key */
+	bool by_range;              /* segments are ranges of the key's first column, an integer */
+	bool by_literal;            /* keys can be looked up by their columns' values */
+	pythia_transform *backward; /* target to source, a key column */
+	pythia_side sides[2];
+	pythia_candidates candidates; /* seen to differ once */
+	bool decoded;                 /* by value; else by digest */
+	bool unstable;                /* the last look again made a difference vanish */
+	bool looked_again;
+	bool prefer_rows; /* digests differ nearly everywhere: compare values at once */
+	int64_t rows_done;
+	int64_t rows_expected;
+	/* where differences go */
+	pythia_difference_callback found;
+	void *found_context;
+	bool (*mend)(void *context, pythia_difference_kind kind, const pythia_candidate *key, pythia_error *error);
+	void *mend_context;
+	int64_t named;
+	pythia_validate_result *result;
+} pythia_validation;
+
+/* validate_plan.c */
+bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, const pythia_validate_options *options,
+							 pythia_error *error);
+void pythia_validation_end(pythia_validation *v);
+/* Appends " WHERE"/" AND" as fits `filter`, to which a condition is then added. */
+void pythia_and(pythia_buffer *filter);
+bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], pythia_result results[2], pythia_error *error);
+/* validate.c */
+/* Compares and checks; fills `result`, which the caller zeroed. */
+bool pythia_validation_run(pythia_validation *v, pythia_validate_result *result, pythia_error *error);
+
+/* validate_plan.c */
+void pythia_validation_progress(pythia_validation *v, const char *phase);
+
+/* validate_segments.c: sums, and which rows to look at */
+bool pythia_compare_segments(pythia_validation *v, pythia_error *error);
+
+/* validate_rows.c */
+/* Compares rows by digest; those that differ become candidates. `condition` (of each side) narrows the filter. */
+bool pythia_compare_digests(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error);
+/* The same by decoded values. */
+bool pythia_compare_values(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error);
+/* Looks at the candidates (again) by decoded values and reports those that differ. */
+bool pythia_settle_candidates(pythia_validation *v, pythia_error *error);
+void pythia_candidates_clear(pythia_candidates *candidates, int nkey);
+
+/* validate_keys.c */
+/* Appends a condition that finds these keys (of either side) on `side`. */
+void pythia_key_condition(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
+						  pythia_buffer *out);
+/* Appends "name": value of a JSON object. */
+void pythia_json_column(pythia_buffer *out, const pythia_column *column, const pythia_field *field, bool first);
+
+/* value_equal.c: are two interchange texts (of the target's column) one value, compared as `agreed`? */
+bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_length, const char *b, size_t b_length);
+/* json_equal.c: false also where one of them is no JSON */
+bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length);
+
+#endif

@@ -1,0 +1,209 @@
+/* Finding given keys on one side, and showing rows. */
+#include "sync/validate_internal.h"
+
+#include <string.h>
+
+#include "core/json.h"
+#include "core/memory.h"
+
+/* A key column's value in this side's words; false where this side cannot hold it. */
+static bool key_value(const pythia_validation *v, int side, const pythia_candidate *key, int i, pythia_buffer *scratch,
+					  const char **value, size_t *length)
+{
+	const pythia_transform *transform =
+		key->side == PYTHIA_SOURCE ? &v->plan.pairs[v->plan.key[i]].transform : &v->backward[i];
+	pythia_bad_value bad;
+
+	*value = key->values[i];
+	*length = key->values[i] != NULL ? strlen(key->values[i]) : 0;
+	if (key->side == side || *value == NULL || !pythia_transform_needed(transform))
+		return true;
+	switch (pythia_transform_value(transform, *value, *length, scratch, &bad))
+	{
+		case PYTHIA_VALUE_CHANGED:
+			*value = pythia_buffer_text(scratch);
+			*length = scratch->length;
+			return true;
+		case PYTHIA_VALUE_NULL:
+			*value = NULL;
+			return true;
+		case PYTHIA_VALUE_BAD:
+			return false;
+		default:
+			return true;
+	}
+}
+
+static bool has_null(const pythia_candidate *key, int nkey)
+{
+	for (int i = 0; i < nkey; i++)
+	{
+		if (key->values[i] == NULL)
+			return true;
+	}
+	return false;
+}
+
+/* One key's values in parentheses where there are several; nothing, and false, where it cannot be there. */
+static bool put_key(const pythia_validation *v, int side, const pythia_candidate *key, const char *before,
+					pythia_buffer *out)
+{
+	const pythia_side *s = &v->sides[side];
+	size_t mark = out->length;
+	bool held = true;
+
+	pythia_buffer_puts(out, before);
+	if (v->plan.nkey > 1)
+		pythia_buffer_putc(out, '(');
+	for (int i = 0; held && i < v->plan.nkey; i++)
+	{
+		pythia_buffer scratch = PYTHIA_BUFFER_INIT;
+		const char *value;
+		size_t length;
+
+		held = key_value(v, side, key, i, &scratch, &value, &length) && value != NULL;
+		if (held)
+		{
+			pythia_buffer_puts(out, i > 0 ? ", " : "");
+			s->dialect->value_literal(s->db, out, &s->items[i].column->type, value, length);
+		}
+		pythia_buffer_free(&scratch);
+	}
+	if (v->plan.nkey > 1)
+		pythia_buffer_putc(out, ')');
+	if (!held)
+	{
+		out->length = mark;
+		out->data[mark] = '\0';
+	}
+	return held;
+}
+
+static void by_identity(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
+						pythia_buffer *out)
+{
+	pythia_buffer_printf(out, "%s IN (", v->sides[side].identity.data);
+	for (int i = 0; i < count; i++)
+		pythia_buffer_printf(out, "%s'%s'", i > 0 ? ", " : "", keys[i].identity);
+	pythia_buffer_putc(out, ')');
+}
+
+void pythia_key_condition(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
+						  pythia_buffer *out)
+{
+	const pythia_side *s = &v->sides[side];
+	bool literal = v->by_literal;
+	bool first = true;
+
+	/* a NULL in a key (SQLite's may hold one) is found by the digest */
+	for (int i = 0; literal && i < count; i++)
+		literal = !has_null(&keys[i], v->plan.nkey);
+	if (!literal)
+	{
+		by_identity(v, side, keys, count, out);
+		return;
+	}
+	if (v->plan.nkey > 1)
+		pythia_buffer_putc(out, '(');
+	for (int i = 0; i < v->plan.nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		pythia_canonical_reference(s->db, out, NULL, s->items[i].column);
+	}
+	pythia_buffer_puts(out, v->plan.nkey > 1 ? ") IN (" : " IN (");
+	if (v->plan.nkey > 1 && s->db->engine == PYTHIA_SQLITE)
+		pythia_buffer_puts(out, "VALUES ");
+	for (int i = 0; i < count; i++)
+	{
+		if (put_key(v, side, &keys[i], first ? "" : ", ", out))
+			first = false;
+	}
+	if (first)
+	{
+		/* none of them can be there */
+		for (int i = 0; i < v->plan.nkey; i++)
+			pythia_buffer_puts(out, i > 0 ? ", NULL" : v->plan.nkey > 1 ? "(NULL" : "NULL");
+		if (v->plan.nkey > 1)
+			pythia_buffer_putc(out, ')');
+	}
+	pythia_buffer_putc(out, ')');
+}
+
+/* --- rows as JSON --------------------------------------------------------------- */
+
+/* Text that may stand in JSON as a number: no leading zeros or plus, digits around the point. */
+static bool is_json_number(const char *text, size_t length)
+{
+	size_t i = length > 0 && text[0] == '-' ? 1 : 0;
+	size_t digits = i;
+
+	while (i < length && text[i] >= '0' && text[i] <= '9')
+		i++;
+	if (i == digits || (text[digits] == '0' && i > digits + 1))
+		return false;
+	if (i < length && text[i] == '.')
+	{
+		digits = ++i;
+		while (i < length && text[i] >= '0' && text[i] <= '9')
+			i++;
+		if (i == digits)
+			return false;
+	}
+	if (i < length && (text[i] == 'e' || text[i] == 'E'))
+	{
+		i++;
+		if (i < length && (text[i] == '-' || text[i] == '+'))
+			i++;
+		digits = i;
+		while (i < length && text[i] >= '0' && text[i] <= '9')
+			i++;
+		if (i == digits)
+			return false;
+	}
+	return i == length;
+}
+
+void pythia_json_column(pythia_buffer *out, const pythia_column *column, const pythia_field *field, bool first)
+{
+	if (!first)
+		pythia_buffer_puts(out, ", ");
+	pythia_json_string(out, column->name, strlen(column->name));
+	pythia_buffer_puts(out, ": ");
+	if (field->value == NULL)
+	{
+		pythia_buffer_puts(out, "null");
+		return;
+	}
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_BOOL:
+			if (strcmp(field->value, "1") == 0 || strcmp(field->value, "0") == 0)
+			{
+				pythia_buffer_puts(out, field->value[0] == '1' ? "true" : "false");
+				return;
+			}
+			/* fall through */
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			if (is_json_number(field->value, field->length))
+			{
+				pythia_buffer_append(out, field->value, field->length);
+				return;
+			}
+			break;
+		case PYTHIA_KIND_JSON:
+			if (pythia_json_equal(field->value, field->length, field->value, field->length))
+			{
+				pythia_buffer_append(out, field->value, field->length);
+				return;
+			}
+			break;
+		default:
+			break;
+	}
+	pythia_json_string(out, field->value, field->length);
+}

@@ -1,0 +1,432 @@
+/* What a validation compares: columns and their agreed types, rows, and what tells a row. */
+#include "sync/validate_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/memory.h"
+#include "core/stamp.h"
+
+void pythia_and(pythia_buffer *filter)
+{
+	pythia_buffer_puts(filter, filter->length == 0 ? " WHERE " : " AND ");
+}
+
+static void and_text(pythia_buffer *filter, const char *condition)
+{
+	pythia_and(filter);
+	pythia_buffer_printf(filter, "(%s)", condition);
+}
+
+/* --- a table without a key -------------------------------------------------- */
+
+static bool listed(const pythia_node *list, const char *name)
+{
+	if (list == NULL)
+		return false;
+	if (list->type != PYTHIA_NODE_ARRAY)
+		return list->text != NULL && strcasecmp(list->text, name) == 0;
+	for (const pythia_node *node = list->children; node != NULL; node = node->next)
+	{
+		if (strcasecmp(node->text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Every column that is compared, as the option "key" would name them. */
+static bool whole_row_key(pythia_validation *v, pythia_node **key, pythia_error *error)
+{
+	const pythia_sync_config *config = &v->config;
+	pythia_table table = {0};
+
+	if (!pythia_describe(v->job->source, v->job->table, &table, error))
+		return false;
+	*key = pythia_node_new(PYTHIA_NODE_ARRAY, "key", NULL);
+	for (int i = 0; i < table.ncolumns; i++)
+	{
+		const char *name = table.columns[i].name;
+
+		if (!table.columns[i].generated && (config->columns == NULL || listed(config->columns, name)) &&
+			!listed(config->exclude_columns, name))
+			pythia_node_add(*key, pythia_node_new(PYTHIA_NODE_STRING, NULL, name));
+	}
+	pythia_table_free(&table);
+	return true;
+}
+
+static bool make_plan(pythia_validation *v, pythia_error *error)
+{
+	pythia_sync_job job = *v->job;
+	bool ok;
+
+	v->config = *v->job->config;
+	v->config.mode = PYTHIA_SYNC_FULL;
+	v->config.conflict = PYTHIA_CONFLICT_SOURCE_WINS;
+	v->config.create_target = false;
+	v->config.timestamp_given = false;
+	job.config = &v->config;
+	if (pythia_plan_make(&job, &v->plan, error))
+		return true;
+	if (strcmp(error->sqlstate, "42P16") != 0)
+		return false;
+	pythia_error_reset(error);
+	if (!whole_row_key(v, &v->own_key, error))
+		return false;
+	v->config.key = v->own_key;
+	v->keyless = true;
+	ok = pythia_plan_make(&job, &v->plan, error);
+	return ok;
+}
+
+/* --- columns ----------------------------------------------------------------- */
+
+static bool never_null(const pythia_side *side, const pythia_column *column)
+{
+	return !column->nullable && side->db->engine != PYTHIA_SQLITE &&
+		   (side->table->relation == PYTHIA_RELATION_TABLE || side->table->relation == PYTHIA_RELATION_PARTITIONED);
+}
+
+static void agree_on_columns(pythia_validation *v)
+{
+	const pythia_plan *plan = &v->plan;
+	bool sqlite = v->sides[0].db->engine == PYTHIA_SQLITE || v->sides[1].db->engine == PYTHIA_SQLITE;
+	int n = 0;
+
+	v->agreed = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_type));
+	v->order = pythia_calloc((size_t) plan->npairs + 1, sizeof(int));
+	v->sides[0].items = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_canonical_item));
+	v->sides[1].items = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_canonical_item));
+	for (int i = 0; i < plan->nkey; i++)
+		v->order[n++] = plan->key[i];
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		bool is_key = false;
+
+		for (int j = 0; j < plan->nkey; j++)
+			is_key = is_key || plan->key[j] == i;
+		if (!is_key)
+			v->order[n++] = i;
+	}
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		int pair = v->order[i];
+		pythia_type *agreed = &v->agreed[pair];
+		const pythia_column *columns[2] = {pythia_pair_source(plan, pair), pythia_pair_target(plan, pair)};
+		bool plain;
+
+		pythia_type_agree(&columns[0]->type, &columns[1]->type, agreed);
+		if (agreed->kind == PYTHIA_KIND_FLOAT || agreed->kind == PYTHIA_KIND_DOUBLE)
+			agreed->is_unsigned = sqlite; /* SQLite keeps no sign of a zero */
+		plain = pythia_canonical_plain(v->sides[0].db, &columns[0]->type, agreed) &&
+				pythia_canonical_plain(v->sides[1].db, &columns[1]->type, agreed);
+		for (int side = 0; side < 2; side++)
+			v->sides[side].items[i] =
+				(pythia_canonical_item){columns[side], agreed, plain, never_null(&v->sides[side], columns[side])};
+	}
+}
+
+static bool is_integer_key(const pythia_side *side, const pythia_column *column)
+{
+	if (column->type.kind != PYTHIA_KIND_INT && column->type.kind != PYTHIA_KIND_UINT)
+		return false;
+	/* elsewhere SQLite's columns hold whatever they are given */
+	if (side->db->engine == PYTHIA_SQLITE)
+		return column->identity;
+	return never_null(side, column);
+}
+
+/* Kinds whose text, written as a literal, finds the row that it came from. */
+static bool finds_its_row(pythia_kind kind)
+{
+	switch (kind)
+	{
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_BYTES:
+		case PYTHIA_KIND_DATE:
+		case PYTHIA_KIND_TIME:
+		case PYTHIA_KIND_TIMESTAMP:
+		case PYTHIA_KIND_TIMESTAMPTZ:
+		case PYTHIA_KIND_UUID:
+		case PYTHIA_KIND_ENUM:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static void choose_identity(pythia_validation *v)
+{
+	const pythia_plan *plan = &v->plan;
+
+	v->by_range = !v->keyless && is_integer_key(&v->sides[0], pythia_pair_source(plan, plan->key[0])) &&
+				  is_integer_key(&v->sides[1], pythia_pair_target(plan, plan->key[0]));
+	v->by_literal = !v->keyless;
+	v->backward = pythia_calloc((size_t) plan->nkey, sizeof(pythia_transform));
+	for (int i = 0; i < plan->nkey; i++)
+	{
+		const pythia_column *columns[2] = {pythia_pair_source(plan, plan->key[i]),
+										   pythia_pair_target(plan, plan->key[i])};
+		static const pythia_policies none;
+
+		for (int side = 0; side < 2; side++)
+			v->by_literal = v->by_literal && finds_its_row(columns[side]->type.kind) &&
+							(!columns[side]->nullable || v->sides[side].db->engine == PYTHIA_SQLITE);
+		pythia_transform_init(&v->backward[i], &columns[1]->type, v->sides[1].db->engine, &columns[0]->type,
+							  v->sides[0].db->engine, &none, false);
+	}
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_side *s = &v->sides[side];
+
+		pythia_canonical_reference(s->db, &s->first, NULL, s->items[0].column);
+		if (v->by_range && plan->nkey == 1)
+			s->dialect->canonical_expression(s->db, &s->identity, NULL, s->items[0].column, s->items[0].agreed);
+		else
+			pythia_canonical_digest(s->db, &s->identity, NULL, s->items, plan->nkey, v->options->sha256);
+	}
+}
+
+/* --- rows --------------------------------------------------------------------- */
+
+static bool same_names(const pythia_plan *plan)
+{
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		if (strcasecmp(pythia_pair_source(plan, i)->name, pythia_pair_target(plan, i)->name) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool add_since(pythia_validation *v, pythia_error *error)
+{
+	const char *since = v->options->since;
+	pythia_buffer stamp = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (since == NULL)
+		return true;
+	if (v->plan.stamp < 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s\" has no timestamp column \"%s\" on both sides",
+					v->plan.source.name, v->config.timestamp_column);
+		return pythia_error_hint(error, "Name one in timestamp_column, or leave out option \"since\".");
+	}
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_side *s = &v->sides[side];
+		const pythia_column *column = side == PYTHIA_SOURCE ? pythia_pair_source(&v->plan, v->plan.stamp)
+															: pythia_pair_target(&v->plan, v->plan.stamp);
+		bool number = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
+
+		pythia_buffer_clear(&stamp);
+		ok = number ? pythia_decimal_text(&stamp, since, strlen(since), 0)
+					: pythia_stamp_canonical(&stamp, since, strlen(since), 6);
+		if (!ok)
+		{
+			pythia_buffer_free(&stamp);
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"since\": \"%s\"", since);
+			return pythia_error_hint(error,
+									 number ? "Column \"%s\" takes a whole number."
+											: "Column \"%s\" takes a time such as 2026-01-31 12:00:00.",
+									 column->name);
+		}
+		pythia_and(&s->filter);
+		pythia_canonical_reference(s->db, &s->filter, NULL, column);
+		pythia_buffer_puts(&s->filter, " >= ");
+		s->dialect->value_literal(s->db, &s->filter, &column->type, stamp.data, stamp.length);
+	}
+	pythia_buffer_free(&stamp);
+	return true;
+}
+
+/* Takes a row where the digest of seed and key is below the share. */
+static void add_sample(pythia_validation *v)
+{
+	char seed[32];
+	uint64_t limit = (uint64_t) (v->options->sample * 4294967296.0);
+
+	if (v->options->sample >= 1)
+		return;
+	snprintf(seed, sizeof(seed), "%lld;", (long long) v->options->seed);
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_side *s = &v->sides[side];
+		pythia_buffer digest = PYTHIA_BUFFER_INIT;
+
+		pythia_canonical_digest(s->db, &digest, NULL, s->items, v->plan.nkey, false);
+		pythia_and(&s->filter);
+		switch (s->db->engine)
+		{
+			case PYTHIA_POSTGRESQL:
+				pythia_buffer_printf(&s->filter,
+									 "pg_catalog.left(pg_catalog.md5('%s' || %s), 8) COLLATE \"C\" < '%08llx'", seed,
+									 digest.data, (unsigned long long) limit);
+				break;
+			case PYTHIA_MYSQL:
+				pythia_buffer_printf(&s->filter, "LEFT(MD5(CONCAT('%s', %s)), 8) < '%08llx'", seed, digest.data,
+									 (unsigned long long) limit);
+				break;
+			case PYTHIA_SQLITE:
+				pythia_buffer_printf(&s->filter, "substr(pythia_md5('%s' || %s), 1, 8) < '%08llx'", seed, digest.data,
+									 (unsigned long long) limit);
+				break;
+		}
+		pythia_buffer_free(&digest);
+	}
+}
+
+static bool choose_rows(pythia_validation *v, pythia_error *error)
+{
+	const pythia_validate_options *options = v->options;
+	pythia_side *source = &v->sides[PYTHIA_SOURCE];
+	pythia_side *target = &v->sides[PYTHIA_TARGET];
+
+	for (int side = 0; side < 2; side++)
+		pythia_dialect_table(v->sides[side].dialect, &v->sides[side].name, v->sides[side].table->schema,
+							 v->sides[side].table->name);
+	if (v->plan.where != NULL)
+		and_text(&source->filter, v->plan.where);
+	if (options->where != NULL)
+		and_text(&source->filter, options->where);
+	pythia_buffer_puts(&source->lookup_filter, pythia_buffer_text(&source->filter));
+	if (v->config.deletes == PYTHIA_DELETES_SOFT &&
+		pythia_table_column(target->table, v->config.soft_delete_column) >= 0)
+	{
+		int column = pythia_table_column(target->table, v->config.soft_delete_column);
+
+		pythia_and(&target->filter);
+		pythia_canonical_reference(target->db, &target->filter, NULL, &target->table->columns[column]);
+		pythia_buffer_puts(&target->filter, " IS NULL");
+	}
+	pythia_buffer_puts(&target->lookup_filter, pythia_buffer_text(&target->filter));
+	if (options->target_where != NULL)
+		and_text(&target->filter, options->target_where);
+	else if (v->plan.where != NULL || options->where != NULL)
+	{
+		if (options->where != NULL && !same_names(&v->plan))
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023",
+						"option \"where\" does not say which rows of the target it means");
+			pythia_error_detail(error, "Some columns have other names there.");
+			return pythia_error_hint(error,
+									 "Give the same condition in the target's names as option \"target_where\".");
+		}
+		if (v->plan.where != NULL && same_names(&v->plan))
+			and_text(&target->filter, v->plan.where);
+		if (options->where != NULL)
+			and_text(&target->filter, options->where);
+	}
+	if (!add_since(v, error))
+		return false;
+	add_sample(v);
+	return true;
+}
+
+bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, const pythia_validate_options *options,
+							 pythia_error *error)
+{
+	memset(v, 0, sizeof(*v));
+	v->job = job;
+	v->options = options;
+	if (job->source == job->target)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "source and target share one connection");
+	if (!make_plan(v, error))
+	{
+		pythia_validation_end(v);
+		return false;
+	}
+	for (int side = 0; side < 2; side++)
+	{
+		v->sides[side].db = side == PYTHIA_SOURCE ? job->source : job->target;
+		v->sides[side].dialect = pythia_dialect_of(v->sides[side].db);
+		v->sides[side].table = side == PYTHIA_SOURCE ? &v->plan.source : &v->plan.target;
+	}
+	agree_on_columns(v);
+	choose_identity(v);
+	v->rows_expected = v->plan.source.estimated_rows > v->plan.target.estimated_rows ? v->plan.source.estimated_rows
+																					 : v->plan.target.estimated_rows;
+	if (!choose_rows(v, error))
+	{
+		pythia_validation_end(v);
+		return false;
+	}
+	return true;
+}
+
+void pythia_validation_end(pythia_validation *v)
+{
+	pythia_candidates_clear(&v->candidates, v->plan.nkey);
+	pythia_free(v->candidates.list);
+	for (int i = 0; v->agreed != NULL && i < v->plan.npairs; i++)
+		pythia_type_free(&v->agreed[i]);
+	pythia_free(v->agreed);
+	pythia_free(v->order);
+	pythia_free(v->backward);
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_side *s = &v->sides[side];
+
+		pythia_free(s->items);
+		pythia_buffer_free(&s->name);
+		pythia_buffer_free(&s->filter);
+		pythia_buffer_free(&s->lookup_filter);
+		pythia_buffer_free(&s->first);
+		pythia_buffer_free(&s->identity);
+	}
+	pythia_plan_free(&v->plan);
+	if (v->own_key != NULL)
+		pythia_node_free(v->own_key);
+	memset(v, 0, sizeof(*v));
+}
+
+bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], pythia_result results[2], pythia_error *error)
+{
+	pythia_error other = PYTHIA_ERROR_INIT;
+	bool sent[2] = {false, false};
+	bool ok;
+
+	memset(results, 0, 2 * sizeof(pythia_result));
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_db *db = v->sides[side].db;
+
+		sent[side] = db->driver->send(db, sql[side].data, error);
+		if (!sent[side])
+			break;
+	}
+	ok = sent[0] && sent[1];
+	/* what was sent is also received, so that the connection can be used again */
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_db *db = v->sides[side].db;
+
+		if (!sent[side])
+			continue;
+		if (!db->driver->receive(db, &results[side], ok ? error : &other))
+			ok = false;
+	}
+	pythia_error_reset(&other);
+	if (!ok)
+	{
+		pythia_result_free(&results[0]);
+		pythia_result_free(&results[1]);
+	}
+	return ok;
+}
+
+void pythia_validation_progress(pythia_validation *v, const char *phase)
+{
+	const pythia_sync_callbacks *callbacks = v->job->callbacks;
+
+	if (callbacks != NULL && callbacks->progress != NULL)
+		callbacks->progress(callbacks->context, phase, v->rows_done,
+							v->rows_expected >= v->rows_done ? v->rows_expected : -1, 0);
+}

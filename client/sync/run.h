@@ -15,14 +15,15 @@ typedef struct pythia_run
 	pythia_plan plan;
 	pythia_watermark mark;
 	pythia_sync_result *result;
-	bool created;       /* the target did not exist */
-	bool staged;        /* the target may hold rows: through a stage, then UPDATE and INSERT */
-	bool single;        /* all in one transaction of the target */
-	bool writing;       /* a transaction of the target is open */
-	bool reading;       /* a snapshot of the source is open */
-	char **after;       /* key of the last row committed on the target, nkey texts; NULL at the start */
-	char **seen;        /* key of the last row read */
-	const char **names; /* of the target's columns, one a pair */
+	bool created;         /* the target did not exist */
+	bool staged;          /* the target may hold rows: through a stage, then UPDATE and INSERT */
+	bool known_to_differ; /* the stage's rows: no comparison before the UPDATE */
+	bool single;          /* all in one transaction of the target */
+	bool writing;         /* a transaction of the target is open */
+	bool reading;         /* a snapshot of the source is open */
+	char **after;         /* key of the last row committed on the target, nkey texts; NULL at the start */
+	char **seen;          /* key of the last row read */
+	const char **names;   /* of the target's columns, one a pair */
 	const pythia_type **types;
 	int64_t started; /* host's clock, microseconds */
 } pythia_run;

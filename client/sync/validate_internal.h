@@ -95,6 +95,8 @@ bool pythia_compare_digests(pythia_validation *v, const pythia_buffer condition[
 bool pythia_compare_values(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error);
 /* Looks at the candidates (again) by decoded values and reports those that differ. */
 bool pythia_settle_candidates(pythia_validation *v, pythia_error *error);
+/* Looks at keys by decoded values, at once, and reports what differs. */
+bool pythia_look_finally(pythia_validation *v, const pythia_candidates *keys, pythia_error *error);
 void pythia_candidates_clear(pythia_candidates *candidates, int nkey);
 
 /* validate_keys.c */

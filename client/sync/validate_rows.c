@@ -553,6 +553,11 @@ static bool look_up(pythia_validation *v, comparison how, const pythia_candidate
 	return ok;
 }
 
+bool pythia_look_finally(pythia_validation *v, const pythia_candidates *keys, pythia_error *error)
+{
+	return look_up(v, FINALLY, keys, NULL, error);
+}
+
 bool pythia_settle_candidates(pythia_validation *v, pythia_error *error)
 {
 	/* Once a look again found every difference still there, nothing is in flight: no more waiting. */
@@ -578,7 +583,7 @@ bool pythia_settle_candidates(pythia_validation *v, pythia_error *error)
 			ok = pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "validation was cancelled");
 	}
 	if (ok && keys->count > 0)
-		ok = look_up(v, FINALLY, keys, NULL, error);
+		ok = pythia_look_finally(v, keys, error);
 	if (ok && again && keys->count > 0)
 	{
 		v->looked_again = true;

@@ -27,7 +27,26 @@ for my $document (@documents)
 	(my $name = $document) =~ s{^\Q$top\E/}{};
 	subtest $name => sub { document($name, $document) };
 }
+subtest 'the reference is complete' => \&reference;
 done_testing();
+
+# What a user may call, read or set is described somewhere in the reference.
+sub reference
+{
+	my $text = join "\n", map { PostgreSQL::Test::Utils::slurp_file($_) } "$top/doc/reference.md", "$top/doc/configuration.md";
+	$node->safe_psql('postgres', 'CREATE EXTENSION pythia_db');
+	my $objects = $node->safe_psql('postgres', q{
+		SELECT DISTINCT 'pythia.' || proname FROM pg_proc WHERE pronamespace = 'pythia'::regnamespace AND proname !~ '^_'
+		UNION SELECT 'pythia.' || relname FROM pg_class
+			WHERE relnamespace = 'pythia'::regnamespace AND relkind IN ('v', 'c') AND relname !~ '^_'
+		UNION SELECT name FROM pg_settings WHERE name LIKE 'pythia_db.%'
+		ORDER BY 1});
+	for my $object (split /\n/, $objects)
+	{
+		like($text, qr/\Q$object\E\b/, $object);
+	}
+	return;
+}
 
 # The fenced blocks and comments of a document, in order.
 sub blocks

@@ -9,6 +9,7 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 
 static HTAB *plans = NULL;
 
@@ -44,10 +45,16 @@ void pythia_catalog_enter(pythia_identity *before)
 {
 	GetUserIdAndSecContext(&before->role, &before->context);
 	SetUserIdAndSecContext(extension_owner(), before->context | SECURITY_LOCAL_USERID_CHANGE);
+	/* no operator or function of another schema may run as the owner */
+	before->settings = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 }
 
 void pythia_catalog_leave(const pythia_identity *before)
 {
+	if (before->settings)
+		AtEOXact_GUC(true, before->settings);
 	SetUserIdAndSecContext(before->role, before->context);
 }
 

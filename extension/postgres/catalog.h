@@ -13,10 +13,11 @@ typedef struct pythia_identity
 {
 	Oid role;
 	int context;
+	int settings; /* nest level, or 0 */
 } pythia_identity;
 
-/* Between the two only text of ours runs, with every name qualified. An error
- * puts the identity back by itself, with the (sub)transaction. */
+/* Between the two only text of ours runs; search_path is pg_catalog there, so tables
+ * are named with their schema.  An error puts all back by itself, with the (sub)transaction. */
 extern void pythia_catalog_enter(pythia_identity *before);
 extern void pythia_catalog_leave(const pythia_identity *before);
 

@@ -40,4 +40,7 @@ extern bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_er
 typedef void (*pythia_session_body)(void *arg);
 extern bool pythia_session_run(pythia_session *session, pythia_session_body body, void *arg, pythia_error *error);
 
+/* Memory that lasts as long as the session. */
+extern MemoryContext pythia_session_memory(pythia_session *session);
+
 #endif

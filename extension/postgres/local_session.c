@@ -422,6 +422,11 @@ void local_forget(pythia_local *local)
 	session->dbs = list_delete_ptr(session->dbs, local);
 }
 
+MemoryContext pythia_session_memory(pythia_session *session)
+{
+	return session->memory;
+}
+
 void pythia_session_end(pythia_session *session, bool ok)
 {
 	if (session->nested)

@@ -5,7 +5,10 @@
 
 #include "core/memory.h"
 #include "miscadmin.h"
+#include "drop_hook.h"
 #include "pg_compat.h"
+#include "shared.h"
+#include "worker_process.h"
 #include "utils/builtins.h"
 
 PG_MODULE_MAGIC;
@@ -53,6 +56,12 @@ void _PG_init(void)
 	pythia_preloaded = process_shared_preload_libraries_in_progress;
 	pythia_set_oom_handler(out_of_memory);
 	define_settings();
+	if (pythia_preloaded)
+	{
+		pythia_shared_init();
+		pythia_launcher_register();
+		pythia_drop_hook_install();
+	}
 }
 
 PYTHIA_FUNCTION(pythia_version);

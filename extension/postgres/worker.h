@@ -34,7 +34,8 @@ extern long pythia_cdc_turn(const pythia_job *job);
 extern long pythia_sync_turn(const pythia_job *job);
 #define PYTHIA_TURN_OVER (-1L)
 
-/* A transaction with an active snapshot; commit also reports statistics. */
+/* A transaction with an active snapshot; commit also reports statistics and goes back to
+ * the memory context that was current at the beginning. */
 extern void pythia_job_begin(void);
 extern void pythia_job_commit(void);
 

@@ -32,9 +32,8 @@ static pythia_job_kind kind_from_text(const char *text)
 /* Names that the current role may know of, for a hint. */
 static void unknown_worker(pythia_job_kind kind, const char *name)
 {
-	static const char sql[] =
-		"SELECT name, owner::pg_catalog.oid FROM pythia.worker WHERE kind OPERATOR(pg_catalog.=) $1 "
-		"ORDER BY name LIMIT 200";
+	static const char sql[] = "SELECT name, owner::pg_catalog.oid FROM pythia.worker WHERE kind = $1 "
+							  "ORDER BY name LIMIT 200";
 	Oid types[] = {TEXTOID};
 	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind))};
 	const char *names[MAX_SUGGESTED];
@@ -62,7 +61,7 @@ static void unknown_worker(pythia_job_kind kind, const char *name)
 int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled)
 {
 	static const char sql[] = "SELECT worker_id, owner::pg_catalog.oid, enabled FROM pythia.worker "
-							  "WHERE kind OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
+							  "WHERE kind = $1 AND name = $2";
 	Oid types[] = {TEXTOID, TEXTOID};
 	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name)};
 	HeapTuple row;
@@ -123,7 +122,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 
 void pythia_worker_drop(pythia_job_kind kind, const char *name)
 {
-	static const char sql[] = "DELETE FROM pythia.worker WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	static const char sql[] = "DELETE FROM pythia.worker WHERE worker_id = $1";
 	Oid types[] = {INT4OID};
 	int32 worker_id = pythia_worker_lookup(kind, name, NULL, NULL);
 	Datum values[] = {Int32GetDatum(worker_id)};
@@ -138,7 +137,8 @@ PYTHIA_FUNCTION(pythia_set_worker_enabled);
 
 Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 {
-	static const char sql[] = "UPDATE pythia.worker SET enabled = $2 WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	static const char sql[] = "UPDATE pythia.worker SET enabled = $2, enabled_at = CASE WHEN $2 THEN "
+							  "pg_catalog.clock_timestamp() END WHERE worker_id = $1";
 	Oid types[] = {INT4OID, BOOLOID};
 	pythia_job_kind kind = kind_from_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
@@ -148,13 +148,13 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 	int32 worker_id = pythia_worker_lookup(kind, name, &owner, &enabled);
 	Datum values[] = {Int32GetDatum(worker_id), BoolGetDatum(wanted)};
 
-	if (enabled != wanted)
+	/* also where it is enabled already: a worker that runs once runs again, and its process may be gone */
+	if (enabled || wanted)
 	{
 		SPI_connect();
 		pythia_catalog_execute(sql, 2, types, values, NULL);
 		SPI_finish();
 	}
-	/* also where nothing changes: the process may be gone */
 	if (wanted)
 		pythia_control_start(worker_id, owner);
 	else

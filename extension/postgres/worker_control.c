@@ -1,12 +1,305 @@
 #include "worker_control.h"
 
-#include "worker.h"
+#include <signal.h>
 
-/* The launcher lands next; until then a worker is only marked. */
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "pythia_db.h"
+#include "shared.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "utils/memutils.h"
+#include "worker.h"
+#include "worker_process.h"
+
+/* What this transaction wants done once it has committed. */
+typedef enum wish_kind
+{
+	WISH_WAKE,
+	WISH_START,
+	WISH_STOP
+} wish_kind;
+
+typedef struct wish
+{
+	wish_kind kind;
+	int32 worker_id;
+	int depth; /* nesting level of the (sub)transaction that made it */
+} wish;
+
+static List *wishes = NIL; /* in TopTransactionContext */
+static bool callbacks_registered = false;
+static bool waiting = false;
+
+/* --- who runs -------------------------------------------------------------- */
+
+/* Without shared memory the worker's advisory lock tells. */
+static int pid_by_lock(int32 worker_id)
+{
+	LockData *locks = GetLockStatusData();
+
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->locktag.locktag_type == LOCKTAG_ADVISORY && lock->locktag.locktag_field1 == MyDatabaseId &&
+			lock->locktag.locktag_field2 == PYTHIA_LOCK_WORKER && lock->locktag.locktag_field3 == (uint32) worker_id &&
+			lock->locktag.locktag_field4 == PYTHIA_LOCK_CLASS && lock->holdMask != 0)
+			return lock->pid;
+	}
+	return 0;
+}
+
+int pythia_worker_pid(int32 worker_id)
+{
+	return pid_by_lock(worker_id);
+}
+
+static int quick_pid(int32 worker_id)
+{
+	int pid = 0;
+
+	if (pythia_shmem)
+	{
+		pythia_worker_slot *slot;
+
+		LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+		slot = pythia_worker_find(MyDatabaseId, worker_id);
+		pid = slot ? slot->pid : 0;
+		LWLockRelease(pythia_shmem->lock);
+	}
+	return pid;
+}
+
+void pythia_worker_wake(int32 worker_id)
+{
+	pid_t waiters[PYTHIA_MAX_WAITERS];
+	int count = 0;
+	int pid = 0;
+
+	if (!pythia_shmem)
+	{
+		/* looking through all locks is dear: at most once a second */
+		static int32 last_id = 0;
+		static int last_pid = 0;
+		static TimestampTz looked = 0;
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (last_id != worker_id || TimestampDifferenceExceeds(looked, now, 1000))
+		{
+			last_pid = pid_by_lock(worker_id);
+			last_id = worker_id;
+			looked = now;
+		}
+		pythia_set_latch_of(last_pid);
+		return;
+	}
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	for (int i = 0; i < pythia_shmem->max_workers; i++)
+		if (pythia_shmem->workers[i].database == MyDatabaseId && pythia_shmem->workers[i].worker_id == worker_id)
+			pid = pythia_shmem->workers[i].pid;
+	if (pythia_shmem->nwaiters > 0)
+		for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
+			if (pythia_shmem->waiters[i].pid != 0 && pythia_shmem->waiters[i].database == MyDatabaseId &&
+				pythia_shmem->waiters[i].worker_id == worker_id)
+				waiters[count++] = pythia_shmem->waiters[i].pid;
+	LWLockRelease(pythia_shmem->lock);
+	pythia_set_latch_of(pid);
+	for (int i = 0; i < count; i++)
+		if (waiters[i] != MyProcPid)
+			pythia_set_latch_of(waiters[i]);
+}
+
+/* --- waiters --------------------------------------------------------------- */
+
+static void drop_waits(void)
+{
+	if (!waiting)
+		return;
+	waiting = false;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
+		if (pythia_shmem->waiters[i].pid == MyProcPid)
+		{
+			pythia_shmem->waiters[i].pid = 0;
+			pythia_shmem->nwaiters--;
+		}
+	LWLockRelease(pythia_shmem->lock);
+}
+
+static void drop_waits_at_exit(int code, Datum arg)
+{
+	drop_waits();
+}
+
+/* --- at commit ------------------------------------------------------------- */
+
+static void fulfil(const wish *wanted)
+{
+	int pid;
+
+	switch (wanted->kind)
+	{
+		case WISH_WAKE:
+			pythia_worker_wake(wanted->worker_id);
+			break;
+		case WISH_START:
+			if (pythia_shmem)
+				pythia_request_manager(MyDatabaseId);
+			break;
+		case WISH_STOP:
+			pid = pythia_shmem ? quick_pid(wanted->worker_id) : pid_by_lock(wanted->worker_id);
+			/* as pg_cancel_backend: it looks at its row again and finds that it is not wanted */
+			if (pid != 0 && pid != MyProcPid && BackendPidGetProc(pid))
+				kill(pid, SIGINT);
+			if (pythia_shmem)
+				pythia_request_manager(MyDatabaseId);
+			break;
+	}
+}
+
+static void at_transaction_end(XactEvent event, void *arg)
+{
+	ListCell *cell;
+
+	if (event == XACT_EVENT_COMMIT)
+		foreach (cell, wishes)
+			fulfil(lfirst(cell));
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
+		wishes = NIL;
+		drop_waits();
+	}
+}
+
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	int depth = GetCurrentTransactionNestLevel();
+	ListCell *cell;
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		foreach (cell, wishes)
+			if (((wish *) lfirst(cell))->depth >= depth)
+				wishes = foreach_delete_current(wishes, cell);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		foreach (cell, wishes)
+			if (((wish *) lfirst(cell))->depth >= depth)
+				((wish *) lfirst(cell))->depth = depth - 1;
+	}
+}
+
+static void register_callbacks(void)
+{
+	if (callbacks_registered)
+		return;
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	before_shmem_exit(drop_waits_at_exit, (Datum) 0);
+	callbacks_registered = true;
+}
+
+static void remember(wish_kind kind, int32 worker_id)
+{
+	int depth = GetCurrentTransactionNestLevel();
+	MemoryContext before;
+	wish *added;
+	ListCell *cell;
+
+	register_callbacks();
+	foreach (cell, wishes)
+	{
+		wish *known = lfirst(cell);
+
+		if (known->kind == kind && known->worker_id == worker_id && known->depth <= depth)
+			return;
+	}
+	before = MemoryContextSwitchTo(TopTransactionContext);
+	added = palloc(sizeof(wish));
+	added->kind = kind;
+	added->worker_id = worker_id;
+	added->depth = depth;
+	wishes = lappend(wishes, added);
+	MemoryContextSwitchTo(before);
+}
+
+void pythia_wake_at_commit(int32 worker_id)
+{
+	remember(WISH_WAKE, worker_id);
+}
+
+bool pythia_waiter_add(int32 worker_id)
+{
+	bool added = false;
+
+	if (!pythia_shmem)
+		return false;
+	register_callbacks();
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_WAITERS && !added; i++)
+	{
+		pythia_waiter_slot *slot = &pythia_shmem->waiters[i];
+
+		if (slot->pid != 0)
+			continue;
+		slot->pid = MyProcPid;
+		slot->database = MyDatabaseId;
+		slot->worker_id = worker_id;
+		pythia_shmem->nwaiters++;
+		added = true;
+	}
+	LWLockRelease(pythia_shmem->lock);
+	waiting |= added;
+	return added;
+}
+
+void pythia_waiter_remove(int32 worker_id)
+{
+	if (!waiting)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
+		if (pythia_shmem->waiters[i].pid == MyProcPid && pythia_shmem->waiters[i].worker_id == worker_id)
+		{
+			pythia_shmem->waiters[i].pid = 0;
+			pythia_shmem->nwaiters--;
+		}
+	LWLockRelease(pythia_shmem->lock);
+}
+
 void pythia_control_start(int32 worker_id, Oid owner)
 {
+	if (pythia_shmem)
+	{
+		char *database = get_database_name(MyDatabaseId);
+
+		if (!pythia_database_served(database))
+			ereport(WARNING, (errmsg("no background worker serves database \"%s\"", database),
+							  errhint("Add it to pythia_db.databases and reload the configuration.")));
+		remember(WISH_START, worker_id);
+		return;
+	}
+	if (pid_by_lock(worker_id) != 0)
+	{
+		remember(WISH_WAKE, worker_id);
+		return;
+	}
+	/* it waits for our transaction before it reads its row */
+	if (!pythia_process_register(worker_id, owner, GetTopTransactionId(), true, NULL))
+		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no background worker slot is free"),
+						errhint("Raise max_worker_processes and restart the server.")));
+	ereport(NOTICE,
+			(errmsg("the worker lasts until the server restarts"),
+			 errhint("Add pythia_db to shared_preload_libraries, so that workers are there again after a restart.")));
 }
 
 void pythia_control_stop(int32 worker_id)
 {
+	remember(WISH_STOP, worker_id);
 }

@@ -8,6 +8,7 @@ CREATE TABLE pythia.worker (
 	-- regrole survives dump, restore and pg_upgrade; it makes no dependency
 	owner regrole NOT NULL DEFAULT CURRENT_USER::regrole,
 	enabled boolean NOT NULL DEFAULT false,
+	enabled_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	UNIQUE (kind, name)
 );
@@ -17,6 +18,7 @@ COMMENT ON COLUMN pythia.worker.kind IS 'cdc or sync';
 COMMENT ON COLUMN pythia.worker.name IS 'unique among the workers of its kind';
 COMMENT ON COLUMN pythia.worker.owner IS 'the role that created it, as which it runs';
 COMMENT ON COLUMN pythia.worker.enabled IS 'whether a background worker shall run it';
+COMMENT ON COLUMN pythia.worker.enabled_at IS 'since when it shall run; NULL while it shall not';
 COMMENT ON COLUMN pythia.worker.created_at IS 'when it was created';
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker', '');
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker_worker_id_seq', '');

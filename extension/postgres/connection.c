@@ -1,0 +1,230 @@
+#include "connection.h"
+
+#include "bridge.h"
+#include "catalog/pg_authid.h"
+#include "commands/defrem.h"
+#include "connection_url.h"
+#include "core/memory.h"
+#include "foreign/foreign.h"
+#include "host.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "storage/fd.h"
+#include "utils/acl.h"
+#include "utils/memutils.h"
+
+/* Remote databases open now, so that an abort can close what its session left. */
+typedef struct open_connection
+{
+	MemoryContextCallback callback;
+	pythia_db *db;
+	struct open_connection *next;
+} open_connection;
+
+static open_connection *open_connections = NULL;
+
+static void close_entry(open_connection *entry)
+{
+	for (open_connection **link = &open_connections; *link; link = &(*link)->next)
+		if (*link == entry)
+		{
+			*link = entry->next;
+			break;
+		}
+	if (entry->db)
+	{
+		pythia_db *db = entry->db;
+
+		entry->db = NULL;
+		pythia_db_close(db);
+		ReleaseExternalFD();
+	}
+}
+
+static void close_late(void *arg)
+{
+	close_entry(arg);
+}
+
+/* Files of the server are the server's: only who may read them anyway may name them. */
+static void check_file_parameters(const pythia_url *url, Oid role)
+{
+	static const char *const files[] = {"passfile",    "service", "servicefile", "sslcert",    "sslkey",
+										"sslrootcert", "sslcrl",  "ssl_ca",      "ssl_cert",   "ssl_key",
+										"ssl_capath",  "ssl_crl", "unix_socket", "krbsrvname", "read_default_file",
+										"default_file"};
+
+	if (has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES))
+		return;
+	for (size_t i = 0; i < lengthof(files); i++)
+		if (pythia_url_parameter_get(url, files[i]))
+			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							errmsg("permission denied to use \"%s\" in a connection", files[i]),
+							errdetail("It names a file or a socket of the server."),
+							errhint("Ask for membership in pg_read_server_files, or leave it out.")));
+}
+
+static void check_role(pythia_target *target, bool write, bool password_required)
+{
+	Oid role = GetUserId();
+	const pythia_url *url = &target->url;
+
+	if (superuser_arg(role))
+		return;
+	if (url->engine == PYTHIA_SQLITE)
+	{
+		if (!url->database || !url->database[0] || strcmp(url->database, ":memory:") == 0)
+			return;
+		if (!has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES) ||
+			(write && !has_privs_of_role(role, ROLE_PG_WRITE_SERVER_FILES)))
+			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+							errmsg("permission denied for SQLite files of the server"),
+							errhint(write ? "Ask for membership in pg_read_server_files and pg_write_server_files."
+										  : "Ask for membership in pg_read_server_files.")));
+		return;
+	}
+	check_file_parameters(url, role);
+	if (!password_required)
+		return;
+	/* else a role could enter with what the server's own operating system user may */
+	if (!url->password || !url->password[0])
+		ereport(ERROR, (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED), errmsg("password is required"),
+						errdetail("Non-superusers must provide a password in the connection."),
+						errhint("Give the password in the URL of pythia.create_connection, or in its options.")));
+	if (url->engine == PYTHIA_MYSQL && url->host && url->host[0] == '/')
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to use a socket of the server"), errhint("Name a host instead.")));
+	target->require_password = url->engine == PYTHIA_POSTGRESQL;
+}
+
+static bool option_says_false(List *options, const char *name)
+{
+	ListCell *cell;
+
+	foreach (cell, options)
+	{
+		DefElem *element = lfirst(cell);
+
+		if (strcmp(element->defname, name) == 0)
+			return !defGetBoolean(element);
+	}
+	return false;
+}
+
+static void not_a_connection(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", name),
+					errhint("Create it with pythia.create_connection, write a URL such as mysql://user@host/database, "
+							"or 'local' for this database.")));
+}
+
+/* The server of a connection's name; ereports where it is none of ours. */
+static ForeignServer *find_server(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+
+	if (!server || strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "pythia_db") != 0)
+		not_a_connection(name);
+	return server;
+}
+
+static pythia_target *resolve_server(const char *name, bool write)
+{
+	pythia_target *target = palloc0(sizeof(pythia_target));
+	ForeignServer *server = find_server(name);
+	UserMapping *mapping;
+	pythia_url *url = NULL;
+	ListCell *cell;
+
+	if (pythia_server_usage(server->serverid, GetUserId()) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
+	foreach (cell, server->options)
+	{
+		DefElem *element = lfirst(cell);
+
+		if (strcmp(element->defname, "url") == 0)
+			url = pythia_url_read(defGetString(element));
+	}
+	if (!url)
+		ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("connection \"%s\" has no URL", name),
+						errhint("ALTER SERVER … OPTIONS (ADD url '…') gives it one.")));
+	mapping = GetUserMapping(GetUserId(), server->serverid);
+	pythia_url_apply(url, mapping->options);
+	/* a copy of the struct: what it points to goes with the original */
+	target->url = *url;
+	target->display = pstrdup(name);
+	target->read_only = !write;
+	check_role(target, write, !option_says_false(mapping->options, "password_required"));
+	return target;
+}
+
+pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
+{
+	pythia_target *target;
+	pythia_url *url;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	if (strcmp(name_or_url, "local") == 0)
+	{
+		target = palloc0(sizeof(pythia_target));
+		target->local = true;
+		target->display = pstrdup("local");
+		return target;
+	}
+	if (!pythia_url_like(name_or_url))
+		return resolve_server(name_or_url, write);
+	target = palloc0(sizeof(pythia_target));
+	url = pythia_url_read(name_or_url);
+	target->url = *url;
+	target->read_only = !write;
+	pythia_url_redact(url, &text);
+	target->display = pythia_from_utf8(pythia_buffer_text(&text));
+	pythia_buffer_free(&text);
+	check_role(target, write, true);
+	return target;
+}
+
+bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db, pythia_error *error)
+{
+	pythia_open_options options = {.read_only = target->read_only,
+								   .create = !target->read_only,
+								   .application_name = "pythia_db",
+								   .require_password = target->require_password};
+	open_connection *entry;
+
+	*db = NULL;
+	if (target->local)
+		return pythia_local_open(session, db, error);
+	if (!AcquireExternalFD())
+	{
+		pythia_fail(error, PYTHIA_E_CONNECT, "53000", "too many open files for a further connection");
+		return pythia_error_hint(error, "Raise the server's limit of open files, or lower max_files_per_process.");
+	}
+	if (!pythia_db_open(&target->url, pythia_backend_host(), &options, db, error))
+	{
+		ReleaseExternalFD();
+		return false;
+	}
+	entry = MemoryContextAllocZero(pythia_session_memory(session), sizeof(open_connection));
+	entry->db = *db;
+	entry->next = open_connections;
+	open_connections = entry;
+	entry->callback.func = close_late;
+	entry->callback.arg = entry;
+	MemoryContextRegisterResetCallback(pythia_session_memory(session), &entry->callback);
+	return true;
+}
+
+void pythia_connection_close(pythia_session *session, pythia_db *db)
+{
+	if (!db)
+		return;
+	if (!db->local)
+		for (open_connection *entry = open_connections; entry; entry = entry->next)
+			if (entry->db == db)
+			{
+				close_entry(entry);
+				return;
+			}
+	pythia_db_close(db);
+}

@@ -1,0 +1,47 @@
+/*
+ * From a connection's name, a URL or 'local' to an open database.
+ *
+ * Resolving asks PostgreSQL (catalogues, privileges) and may ereport; entering
+ * is the engine's work and returns errors, so it may also happen below the
+ * engine (parallel connections).
+ */
+#ifndef PYTHIA_CONNECTION_H
+#define PYTHIA_CONNECTION_H
+
+#include "postgres.h"
+
+#include "core/url.h"
+#include "drivers/driver.h"
+#include "local.h"
+
+typedef struct pythia_target
+{
+	bool local;
+	pythia_url url; /* with secrets; freed with the memory context it was resolved in */
+	bool require_password;
+	bool read_only;
+	char *display; /* for messages: name, URL without secrets, or 'local' */
+} pythia_target;
+
+/* `write`: the database shall be changed. Checks what the current role may do; ereports. */
+extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
+
+/* Opens it.  The database closes when pythia_connection_close is called or, at the
+ * latest, when the session's memory goes (on error). */
+extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db,
+								   pythia_error *error);
+extern void pythia_connection_close(pythia_session *session, pythia_db *db); /* NULL-safe */
+
+/* Ereports where a worker uses the connection. */
+extern void pythia_connection_check_unused(const char *name);
+
+/*
+ * What a worker's catalogue row may say for `name_or_url`: the text itself where it
+ * holds no secret, else the name of a connection made for it (named like `suggested`).
+ * The URL is checked, and so is that a named connection exists.
+ */
+extern char *pythia_connection_adopt(const char *name_or_url, const char *suggested);
+/* Drops a connection that pythia_connection_adopt made; leaves others alone. */
+extern void pythia_connection_disown(const char *stored, const char *suggested);
+
+#endif

@@ -1,0 +1,22 @@
+/* URLs cut into what may be read by others and what may not. */
+#ifndef PYTHIA_CONNECTION_URL_H
+#define PYTHIA_CONNECTION_URL_H
+
+#include "postgres.h"
+
+#include "core/url.h"
+#include "nodes/pg_list.h"
+
+/* Option names whose values are secrets. */
+extern bool pythia_option_is_secret(const char *name);
+/* The URL without user and secrets; palloc'ed. */
+extern char *pythia_url_public(const pythia_url *url);
+/* DefElems for a user mapping: user, password, secret parameters. */
+extern List *pythia_url_secrets(const pythia_url *url);
+/* Puts the options of a user mapping back into the URL. */
+extern void pythia_url_apply(pythia_url *url, List *options);
+extern void pythia_url_set_parameter(pythia_url *url, const char *name, const char *value);
+/* Parses, ereports; the URL lives as long as the current memory context. */
+extern pythia_url *pythia_url_read(const char *text);
+
+#endif

@@ -1,0 +1,311 @@
+/*
+ * The process of one running worker.
+ *
+ * Two memory contexts: what a turn needs is in `scratch`, emptied after each;
+ * what the process knows of its job is in TopMemoryContext.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "core/retry.h"
+#include "host.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "pythia_db.h"
+#include "shared.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "worker.h"
+#include "worker_process.h"
+#include "worker_start.h"
+#include "worker_state.h"
+
+extern PGDLLEXPORT void pythia_job_main(Datum arg) pg_attribute_noreturn();
+
+/* until capture is here */
+#pragma weak pythia_cdc_turn
+
+static bool in_job = false;
+static MemoryContext before_job = NULL;
+static Oid my_owner = InvalidOid;
+
+bool pythia_in_job(void)
+{
+	return in_job;
+}
+
+void pythia_job_begin(void)
+{
+	before_job = CurrentMemoryContext;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	if (in_job && !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(my_owner)))
+		ereport(FATAL, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the role of this worker was dropped")));
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void pythia_job_commit(void)
+{
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+	MemoryContextSwitchTo(before_job);
+}
+
+static void leave(int code, Datum arg)
+{
+	int32 worker_id = DatumGetInt32(arg);
+	pid_t manager = 0;
+
+	if (!pythia_shmem)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < pythia_shmem->max_workers; i++)
+	{
+		pythia_worker_slot *slot = &pythia_shmem->workers[i];
+
+		if (slot->database == MyDatabaseId && slot->worker_id == worker_id && slot->pid == MyProcPid)
+		{
+			manager = slot->manager;
+			memset(slot, 0, sizeof(*slot));
+		}
+	}
+	LWLockRelease(pythia_shmem->lock);
+	pythia_set_latch_of(manager);
+}
+
+/* False where the slot that our manager claimed is no longer ours to take. */
+static bool take_slot(int32 worker_id)
+{
+	pythia_worker_slot *slot;
+	pythia_manager_slot *manager;
+	bool ok;
+
+	if (!pythia_shmem)
+		return true;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	manager = pythia_manager_find(MyDatabaseId, false);
+	ok = slot && slot->pid == 0 && !(manager && manager->held);
+	if (ok)
+		slot->pid = MyProcPid;
+	LWLockRelease(pythia_shmem->lock);
+	if (ok)
+		before_shmem_exit(leave, Int32GetDatum(worker_id));
+	return ok;
+}
+
+/* Reads what the catalogue says of us; false where we are not wanted. */
+static bool read_job(int32 worker_id, Oid owner, pythia_job *job)
+{
+	static const char sql[] = "SELECT kind, name, owner::pg_catalog.oid FROM pythia.worker "
+							  "WHERE worker_id = $1 AND enabled";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+	bool wanted = false;
+	bool isnull;
+
+	pythia_job_begin();
+	if (OidIsValid(get_extension_oid("pythia_db", true)))
+	{
+		SPI_connect();
+		pythia_catalog_execute(sql, 1, types, values, NULL);
+		if (SPI_processed == 1)
+		{
+			HeapTuple row = SPI_tuptable->vals[0];
+			TupleDesc desc = SPI_tuptable->tupdesc;
+			char *kind = SPI_getvalue(row, desc, 1);
+			char *name = SPI_getvalue(row, desc, 2);
+
+			wanted = DatumGetObjectId(SPI_getbinval(row, desc, 3, &isnull)) == owner;
+			/* after DROP and CREATE EXTENSION the number may be somebody else's */
+			if (job->name && strcmp(job->name, name) != 0)
+				wanted = false;
+			if (wanted && !job->name)
+			{
+				job->kind = strcmp(kind, "cdc") == 0 ? PYTHIA_JOB_CDC : PYTHIA_JOB_SYNC;
+				job->name = MemoryContextStrdup(TopMemoryContext, name);
+			}
+		}
+		SPI_finish();
+	}
+	pythia_job_commit();
+	return wanted;
+}
+
+static long turn(const pythia_job *job)
+{
+	long delay;
+
+	pgstat_report_activity(STATE_RUNNING, job->kind == PYTHIA_JOB_CDC ? "capturing changes" : "synchronising tables");
+	delay = job->kind == PYTHIA_JOB_CDC ? pythia_cdc_turn(job) : pythia_sync_turn(job);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return delay;
+}
+
+static void record_failure(const pythia_job *job, const ErrorData *error, int64 retry_ms)
+{
+	pythia_job_begin();
+	if (OidIsValid(get_extension_oid("pythia_db", true)))
+		pythia_state_failed(job->worker_id, unpack_sql_state(error->sqlerrcode),
+							psprintf("%s%s%s%s%s", error->message ? error->message : "unknown error",
+									 error->detail ? " (" : "", error->detail ? error->detail : "",
+									 error->detail ? ")" : "", error->hint ? psprintf(" %s", error->hint) : ""),
+							retry_ms);
+	pythia_job_commit();
+}
+
+/* One turn; -2 where it failed, *failure then says how. */
+static long guarded_turn(const pythia_job *job, MemoryContext scratch, ErrorData **failure)
+{
+	volatile long delay = -2;
+
+	PG_TRY();
+	{
+		delay = turn(job);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(scratch);
+		*failure = CopyErrorData();
+		/* a cancel is somebody's wish, not news for the log */
+		if ((*failure)->sqlerrcode != ERRCODE_QUERY_CANCELED)
+			EmitErrorReport();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(scratch);
+	return delay;
+}
+
+static void note_start(int32 worker_id)
+{
+	pythia_job_begin();
+	pythia_state_started(worker_id);
+	pythia_job_commit();
+}
+
+static void note_recovery(int32 worker_id)
+{
+	pythia_job_begin();
+	pythia_state_recovered(worker_id);
+	pythia_job_commit();
+}
+
+static void note_stop(int32 worker_id)
+{
+	pythia_job_begin();
+	if (OidIsValid(get_extension_oid("pythia_db", true)))
+		pythia_state_stopped(worker_id);
+	pythia_job_commit();
+}
+
+static void enter(int32 worker_id, const pythia_start *start)
+{
+	char name[64];
+
+	BackgroundWorkerInitializeConnectionByOid(start->database, start->owner, BGWORKER_BYPASS_ROLELOGINCHECK);
+	snprintf(name, sizeof(name), "pythia_db worker %d", worker_id);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	in_job = true;
+	my_owner = start->owner;
+	if (!pythia_process_lock(PYTHIA_LOCK_WORKER, worker_id) || !take_slot(worker_id))
+		proc_exit(0);
+	if (TransactionIdIsValid(start->starter))
+	{
+		StartTransactionCommand();
+		XactLockTableWait(start->starter, NULL, NULL, XLTW_None);
+		CommitTransactionCommand();
+	}
+}
+
+/* True where somebody set our latch. */
+static bool sleep_until_wanted(long milliseconds)
+{
+	bool woken = true;
+
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = pythia_wait_event("PythiaWorkerMain");
+	if (milliseconds > 0 && !pythia_latch_was_set())
+		woken = (WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds, event) &
+				 WL_LATCH_SET) != 0;
+	ResetLatch(MyLatch);
+	return woken;
+}
+
+void pythia_job_main(Datum arg)
+{
+	int32 worker_id = DatumGetInt32(arg);
+	pythia_job job = {.worker_id = worker_id};
+	pythia_retry retry = {.seed = (uint64) MyProcPid};
+	MemoryContext scratch;
+	pythia_start start;
+	bool failed = false;
+
+	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
+	job.owner = start.owner;
+	pythia_process_signals();
+	enter(worker_id, &start);
+	scratch = AllocSetContextCreate(TopMemoryContext, "pythia_db turn", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(scratch);
+	if (!read_job(worker_id, start.owner, &job))
+		proc_exit(0);
+	MemoryContextSwitchTo(scratch);
+	note_start(worker_id);
+	for (;;)
+	{
+		ErrorData *failure = NULL;
+		long delay;
+
+		MemoryContextSwitchTo(scratch);
+		MemoryContextReset(scratch);
+		pythia_process_interrupts();
+		delay = guarded_turn(&job, scratch, &failure);
+		if (delay == PYTHIA_TURN_OVER)
+			break;
+		if (failure)
+		{
+			/* cancelled because we are not wanted, or gone with the extension */
+			if (ProcDiePending)
+				proc_exit(1);
+			QueryCancelPending = false;
+			if (!read_job(worker_id, start.owner, &job))
+				break;
+			MemoryContextSwitchTo(scratch);
+			retry.base_ms = pythia_guc_restart_delay * 1000L;
+			retry.cap_ms = 300 * 1000L;
+			delay = pythia_retry_next(&retry);
+			record_failure(&job, failure, delay);
+			failed = true;
+		}
+		else if (failed)
+		{
+			note_recovery(worker_id);
+			pythia_retry_reset(&retry);
+			failed = false;
+		}
+		if (!sleep_until_wanted(delay))
+			continue;
+		pythia_process_interrupts();
+		MemoryContextSwitchTo(scratch);
+		if (!read_job(worker_id, start.owner, &job))
+			break;
+	}
+	note_stop(worker_id);
+	proc_exit(0);
+}

@@ -1,0 +1,223 @@
+#include "shared.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "progress.h"
+#include "pythia_db.h"
+#include "rows_out.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+
+pythia_shared *pythia_shmem = NULL;
+
+static shmem_startup_hook_type previous_startup_hook = NULL;
+#if PG_VERSION_NUM >= 150000
+static shmem_request_hook_type previous_request_hook = NULL;
+#endif
+
+static pythia_progress_slot *my_progress = NULL;
+
+static Size shared_size(void)
+{
+	return add_size(offsetof(pythia_shared, workers), mul_size(pythia_guc_max_workers, sizeof(pythia_worker_slot)));
+}
+
+static void request(void)
+{
+#if PG_VERSION_NUM >= 150000
+	if (previous_request_hook)
+		previous_request_hook();
+#endif
+	RequestAddinShmemSpace(shared_size());
+	RequestNamedLWLockTranche("pythia_db", 1);
+}
+
+static void startup(void)
+{
+	bool found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	pythia_shmem = ShmemInitStruct("pythia_db", shared_size(), &found);
+	if (!found)
+	{
+		memset(pythia_shmem, 0, shared_size());
+		pythia_shmem->lock = &GetNamedLWLockTranche("pythia_db")->lock;
+		pythia_shmem->max_workers = pythia_guc_max_workers;
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void pythia_shared_init(void)
+{
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+#if PG_VERSION_NUM >= 150000
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request;
+#else
+	request();
+#endif
+}
+
+pythia_manager_slot *pythia_manager_find(Oid database, bool make)
+{
+	pythia_manager_slot *free_slot = NULL;
+
+	for (int i = 0; i < PYTHIA_MAX_DATABASES; i++)
+	{
+		pythia_manager_slot *slot = &pythia_shmem->managers[i];
+
+		if (slot->database == database)
+			return slot;
+		if (!OidIsValid(slot->database) && !free_slot)
+			free_slot = slot;
+	}
+	if (!make || !free_slot)
+		return NULL;
+	memset(free_slot, 0, sizeof(*free_slot));
+	free_slot->database = database;
+	return free_slot;
+}
+
+pythia_worker_slot *pythia_worker_find(Oid database, int32 worker_id)
+{
+	for (int i = 0; i < pythia_shmem->max_workers; i++)
+		if (pythia_shmem->workers[i].database == database && pythia_shmem->workers[i].worker_id == worker_id)
+			return &pythia_shmem->workers[i];
+	return NULL;
+}
+
+void pythia_set_latch_of(pid_t pid)
+{
+	PGPROC *proc = pid ? BackendPidGetProc(pid) : NULL;
+
+	if (proc)
+		SetLatch(&proc->procLatch);
+}
+
+void pythia_request_manager(Oid database)
+{
+	pythia_manager_slot *slot;
+	pid_t launcher;
+	pid_t manager = 0;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot = pythia_manager_find(database, true);
+	if (slot)
+	{
+		slot->requested = true;
+		manager = slot->pid;
+	}
+	launcher = pythia_shmem->launcher;
+	LWLockRelease(pythia_shmem->lock);
+	if (!slot)
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("more than %d databases have pythia_db workers", PYTHIA_MAX_DATABASES)));
+	pythia_set_latch_of(manager ? manager : launcher);
+}
+
+/* --- progress -------------------------------------------------------------- */
+
+static void forget_progress(int code, Datum arg)
+{
+	if (my_progress)
+		my_progress->pid = 0;
+	my_progress = NULL;
+}
+
+void pythia_progress_start(int32 worker_id, const char *table)
+{
+	static bool registered = false;
+
+	if (!pythia_shmem)
+		return;
+	if (!registered)
+	{
+		before_shmem_exit(forget_progress, (Datum) 0);
+		registered = true;
+	}
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_PROGRESS && !my_progress; i++)
+		if (pythia_shmem->progress[i].pid == 0)
+			my_progress = &pythia_shmem->progress[i];
+	if (my_progress)
+	{
+		memset(my_progress, 0, sizeof(*my_progress));
+		my_progress->pid = MyProcPid;
+		my_progress->database = MyDatabaseId;
+		my_progress->role = GetUserId();
+		my_progress->worker_id = worker_id;
+		my_progress->total = -1;
+		my_progress->started = GetCurrentTimestamp();
+		strlcpy(my_progress->table, table, sizeof(my_progress->table));
+		strlcpy(my_progress->phase, "starting", sizeof(my_progress->phase));
+	}
+	LWLockRelease(pythia_shmem->lock);
+}
+
+void pythia_progress_update(const char *phase, int64 rows, int64 total, int64 bytes)
+{
+	if (!my_progress)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	strlcpy(my_progress->phase, phase ? phase : "", sizeof(my_progress->phase));
+	my_progress->rows = rows;
+	my_progress->total = total;
+	my_progress->bytes = bytes;
+	LWLockRelease(pythia_shmem->lock);
+}
+
+void pythia_progress_end(void)
+{
+	if (!my_progress)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	my_progress->pid = 0;
+	LWLockRelease(pythia_shmem->lock);
+	my_progress = NULL;
+}
+
+PYTHIA_FUNCTION(pythia_progress);
+
+Datum pythia_progress(PG_FUNCTION_ARGS)
+{
+	pythia_rows_out out;
+	pythia_progress_slot *copy;
+
+	pythia_rows_out_begin(fcinfo, &out);
+	if (!pythia_shmem)
+		return (Datum) 0;
+	copy = palloc(sizeof(pythia_shmem->progress));
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	memcpy(copy, pythia_shmem->progress, sizeof(pythia_shmem->progress));
+	LWLockRelease(pythia_shmem->lock);
+	for (int i = 0; i < PYTHIA_MAX_PROGRESS; i++)
+	{
+		pythia_progress_slot *slot = &copy[i];
+		Datum values[9];
+		bool nulls[9] = {false};
+
+		if (slot->pid == 0 || slot->database != MyDatabaseId)
+			continue;
+		values[0] = Int32GetDatum(slot->pid);
+		values[1] = ObjectIdGetDatum(slot->role);
+		values[2] = Int32GetDatum(slot->worker_id);
+		nulls[2] = slot->worker_id == 0;
+		values[3] = CStringGetTextDatum(slot->table);
+		values[4] = CStringGetTextDatum(slot->phase);
+		values[5] = Int64GetDatum(slot->rows);
+		values[6] = Int64GetDatum(slot->total);
+		nulls[6] = slot->total < 0;
+		values[7] = Int64GetDatum(slot->bytes);
+		values[8] = TimestampTzGetDatum(slot->started);
+		tuplestore_putvalues(out.store, out.desc, values, nulls);
+	}
+	return (Datum) 0;
+}

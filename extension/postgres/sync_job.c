@@ -1,0 +1,162 @@
+/* The turn of a sync worker's background process: every table that is due, one after another. */
+#include "sync_run.h"
+
+#include "bridge.h"
+#include "catalog/pg_type.h"
+#include "core/retry.h"
+#include "host.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "pgstat.h"
+#include "pythia_db.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "worker.h"
+
+/* With nothing due for so long, it looks again anyway. */
+#define LONGEST_SLEEP_MS (3600 * 1000L)
+
+typedef struct due_table
+{
+	char *name;
+	double milliseconds; /* until it is due; negative: done */
+} due_table;
+
+static Datum name_array(List *tables)
+{
+	Datum *names = palloc(sizeof(Datum) * Max(list_length(tables), 1));
+	int count = 0;
+	ListCell *cell;
+
+	foreach (cell, tables)
+		names[count++] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* When each table is due: after a failure with growing pauses, else by the schedule, else once. */
+static List *read_due(const pythia_sync_spec *spec, List *tables)
+{
+	static const char sql[] =
+		"SELECT t.name, CASE "
+		"WHEN s.last_error_at IS NOT NULL THEN extract(epoch FROM s.last_error_at - clock_timestamp()) * 1000 "
+		"+ least(300000, $3 * 2 ^ least(s.failures - 1, 10)) "
+		"WHEN s.last_start IS NULL THEN 0 "
+		"WHEN $4 >= 0 THEN extract(epoch FROM s.last_start - clock_timestamp()) * 1000 + $4 "
+		"WHEN s.last_end >= w.enabled_at THEN -1 ELSE 0 END::float8, s.last_error_at IS NULL "
+		"FROM unnest($2) WITH ORDINALITY AS t(name, place) "
+		"JOIN pythia.worker w ON w.worker_id = $1 "
+		"LEFT JOIN pythia.sync_state s ON s.worker_id = $1 AND s.table_name = t.name ORDER BY t.place";
+	Oid types[] = {INT4OID, TEXTARRAYOID, FLOAT8OID, FLOAT8OID};
+	MemoryContext caller = CurrentMemoryContext;
+	Datum values[4];
+	List *result = NIL;
+
+	pythia_job_begin();
+	SPI_connect();
+	values[0] = Int32GetDatum(spec->worker_id);
+	values[1] = name_array(tables);
+	values[2] = Float8GetDatum(pythia_guc_restart_delay * 1000.0);
+	values[3] = Float8GetDatum((double) spec->schedule_ms);
+	pythia_catalog_execute(sql, 4, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		MemoryContext before = MemoryContextSwitchTo(caller);
+		due_table *table = palloc0(sizeof(due_table));
+		bool isnull;
+
+		table->name = TextDatumGetCString(SPI_getbinval(row, desc, 1, &isnull));
+		table->milliseconds = DatumGetFloat8(SPI_getbinval(row, desc, 2, &isnull));
+		/* only a table that is done stays below zero */
+		if (spec->schedule_ms >= 0 || !DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)))
+			table->milliseconds = Max(table->milliseconds, 0);
+		result = lappend(result, table);
+		MemoryContextSwitchTo(before);
+	}
+	SPI_finish();
+	pythia_job_commit();
+	return result;
+}
+
+static void disable(const pythia_sync_spec *spec)
+{
+	static const char sql[] = "UPDATE pythia.worker SET enabled = false, enabled_at = NULL WHERE worker_id = $1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(spec->worker_id)};
+
+	pythia_job_begin();
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	SPI_finish();
+	pythia_job_commit();
+}
+
+/* A table's failure is its own; a cancel, or a database that cannot be reached, is the worker's. */
+static void sync_due(const pythia_sides *sides, const char *table)
+{
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	pgstat_report_activity(STATE_RUNNING, psprintf("synchronising %s", table));
+	if (!pythia_run_sync(sides, table, NULL, &result, &error))
+	{
+		pythia_sync_result_free(&result);
+		if (error.error_class == PYTHIA_E_CANCELLED)
+			pythia_raise(&error);
+		pythia_job_begin();
+		pythia_sync_record_error(sides->spec->worker_id, table, &error);
+		pythia_job_commit();
+		if (error.error_class == PYTHIA_E_CONNECT || error.error_class == PYTHIA_E_LOST)
+			pythia_raise(&error);
+		ereport(WARNING, (errcode(pythia_sqlstate_code(error.sqlstate)),
+						  errmsg("sync worker \"%s\" failed for table \"%s\": %s", sides->spec->name, table,
+								 pythia_from_utf8(pythia_error_line(&error)))));
+		pythia_error_reset(&error);
+		return;
+	}
+	pythia_sync_result_free(&result);
+}
+
+long pythia_sync_turn(const pythia_job *job)
+{
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_sync_spec *spec;
+	pythia_sides *sides;
+	List *tables;
+	ListCell *cell;
+	double next = LONGEST_SLEEP_MS;
+	bool done = true;
+
+	pythia_job_begin();
+	MemoryContextSwitchTo(scratch);
+	spec = pythia_sync_spec_by_id(job->worker_id);
+	sides = spec ? pythia_sides_resolve(spec, true) : NULL;
+	pythia_job_commit();
+	MemoryContextSwitchTo(scratch);
+	if (!sides)
+		return PYTHIA_TURN_OVER;
+	tables = pythia_list_sync_tables(sides);
+	foreach (cell, read_due(spec, tables))
+	{
+		due_table *table = lfirst(cell);
+
+		if (table->milliseconds == 0)
+			sync_due(sides, table->name);
+	}
+	foreach (cell, read_due(spec, tables))
+	{
+		due_table *table = lfirst(cell);
+
+		if (table->milliseconds >= 0)
+			done = false;
+		if (table->milliseconds >= 0 && table->milliseconds < next)
+			next = table->milliseconds;
+	}
+	if (done && spec->schedule_ms < 0)
+	{
+		disable(spec);
+		return PYTHIA_TURN_OVER;
+	}
+	return (long) next + (next > 0);
+}

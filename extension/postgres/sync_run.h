@@ -1,0 +1,49 @@
+/* Running the engine's sync and validation for one table, in a session of the local driver. */
+#ifndef PYTHIA_SYNC_RUN_H
+#define PYTHIA_SYNC_RUN_H
+
+#include "postgres.h"
+
+#include "connection.h"
+#include "core/error.h"
+#include "sync/sync.h"
+#include "sync/validate.h"
+#include "sync_worker.h"
+
+/* Both sides of a spec, resolved: what the current role may do is checked. */
+typedef struct pythia_sides
+{
+	const pythia_sync_spec *spec;
+	pythia_target *source;
+	pythia_target *target;
+} pythia_sides;
+
+/* Ereports. `write`: the target shall be changed. */
+extern pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write);
+
+/*
+ * Synchronises one table, with the watermark of the last run and, where it went
+ * well, the new one stored.  In a caller's transaction a failure undoes what it
+ * did here; in a background worker it was committed up to the last checkpoint.
+ * Engine errors are returned, others ereported.  The result's texts are the
+ * caller's (pythia_sync_result_free).
+ */
+extern bool pythia_run_sync(const pythia_sides *sides, const char *table, const pythia_node *overrides,
+							pythia_sync_result *result, pythia_error *error);
+
+/* A call in which source and target are open; the session ends as it returns. */
+typedef bool (*pythia_sides_body)(pythia_session *session, pythia_sync_job *job, void *arg, pythia_error *error);
+extern bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythia_node *overrides,
+							  pythia_sides_body body, void *arg, pythia_error *error);
+
+/* Names of the worker's tables, patterns like schema.* spelled out; asks the source. Palloc'ed. */
+extern List *pythia_list_sync_tables(const pythia_sides *sides);
+
+/* Stores that a table failed (in the current transaction). */
+extern void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_error *error);
+
+/* Runs as `role` until pythia_catalog_leave. */
+#include "catalog.h"
+extern void pythia_become(Oid role, pythia_identity *before);
+
+#endif

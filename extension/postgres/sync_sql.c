@@ -1,0 +1,172 @@
+/* sync_table, sync_tables, sync_all_tables, sync_between. */
+#include "sync_run.h"
+
+#include "bridge.h"
+#include "catalog/pg_type.h"
+#include "jsonb_node.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "rows_out.h"
+#include "sync_out.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PYTHIA_FUNCTION(pythia_sync_table_sql);
+PYTHIA_FUNCTION(pythia_sync_tables);
+PYTHIA_FUNCTION(pythia_sync_all_tables);
+PYTHIA_FUNCTION(pythia_sync_between);
+
+static Datum stamp(int64_t unix_microseconds)
+{
+	return TimestampTzGetDatum(unix_microseconds - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+}
+
+void pythia_sync_values(const char *table, const pythia_sync_result *result, const char *error, Datum *values,
+						bool *nulls)
+{
+	memset(nulls, 0, PYTHIA_SYNC_COLUMNS * sizeof(bool));
+	values[0] = CStringGetTextDatum(table);
+	nulls[1] = result->sync_mode == NULL;
+	values[1] = result->sync_mode ? CStringGetTextDatum(result->sync_mode) : (Datum) 0;
+	values[2] = Int64GetDatum(result->rows_synced);
+	values[3] = Int64GetDatum(result->rows_inserted);
+	values[4] = Int64GetDatum(result->rows_updated);
+	values[5] = Int64GetDatum(result->rows_deleted);
+	values[6] = Int64GetDatum(result->rows_skipped);
+	values[7] = Int64GetDatum(result->rows_quarantined);
+	values[8] = Int64GetDatum(result->source_count);
+	values[9] = Int64GetDatum(result->bytes);
+	values[10] = Float8GetDatum(result->duration_seconds);
+	nulls[11] = result->start_time == 0;
+	values[11] = stamp(result->start_time);
+	nulls[12] = result->end_time == 0;
+	values[12] = stamp(result->end_time);
+	nulls[13] = result->watermark == NULL;
+	values[13] = result->watermark ? CStringGetTextDatum(pythia_from_utf8(result->watermark)) : (Datum) 0;
+	nulls[14] = error == NULL;
+	values[14] = error ? CStringGetTextDatum(error) : (Datum) 0;
+	if (error)
+		for (int i = 2; i < 11; i++)
+			nulls[i] = true;
+}
+
+const pythia_node *pythia_object_argument(Jsonb *json, const char *what)
+{
+	pythia_node *tree = pythia_node_from_jsonb(json);
+
+	if (tree->type != PYTHIA_NODE_OBJECT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a JSON object", what),
+						errhint("For example '{\"mode\": \"full\"}'.")));
+	return tree;
+}
+
+static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, const char *table,
+					  const pythia_node *overrides)
+{
+	pythia_sides *sides = pythia_sides_resolve(spec, true);
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	Datum values[PYTHIA_SYNC_COLUMNS];
+	bool nulls[PYTHIA_SYNC_COLUMNS];
+
+	if (!pythia_run_sync(sides, table, overrides, &result, &error))
+	{
+		pythia_sync_result_free(&result);
+		pythia_raise(&error);
+	}
+	pythia_sync_values(table, &result, NULL, values, nulls);
+	pythia_sync_result_free(&result);
+	return pythia_row_out(fcinfo, values, nulls);
+}
+
+Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
+{
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	const pythia_node *overrides = pythia_object_argument(PG_GETARG_JSONB_P(2), "overrides");
+	pythia_identity before;
+	Datum row;
+
+	pythia_become(spec->owner, &before);
+	row = sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(1)), overrides);
+	pythia_catalog_leave(&before);
+	PG_RETURN_DATUM(row);
+}
+
+Datum pythia_sync_between(PG_FUNCTION_ARGS)
+{
+	const pythia_node *config = pythia_object_argument(PG_GETARG_JSONB_P(3), "sync_config");
+	pythia_sync_spec *spec =
+		pythia_sync_spec_between(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								 unconstify(pythia_node *, config));
+
+	PG_RETURN_DATUM(sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL));
+}
+
+/* A table that fails undoes only itself; a cancel ends it all. */
+static void sync_into(pythia_rows_out *out, const pythia_sides *sides, const char *table)
+{
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	Datum values[PYTHIA_SYNC_COLUMNS];
+	bool nulls[PYTHIA_SYNC_COLUMNS];
+	char *line = NULL;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!pythia_run_sync(sides, table, NULL, &result, &error))
+	{
+		if (error.error_class == PYTHIA_E_CANCELLED)
+		{
+			pythia_sync_result_free(&result);
+			pythia_raise(&error);
+		}
+		line = pythia_from_utf8(pythia_error_line(&error));
+		pythia_sync_record_error(sides->spec->worker_id, table, &error);
+		pythia_error_reset(&error);
+	}
+	pythia_sync_values(table, &result, line, values, nulls);
+	pythia_sync_result_free(&result);
+	tuplestore_putvalues(out->store, out->desc, values, nulls);
+}
+
+static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, List *tables)
+{
+	pythia_rows_out out;
+	pythia_identity before;
+	pythia_sides *sides;
+	ListCell *cell;
+
+	pythia_rows_out_begin(fcinfo, &out);
+	pythia_become(spec->owner, &before);
+	sides = pythia_sides_resolve(spec, true);
+	if (tables == NIL)
+		tables = pythia_list_sync_tables(sides);
+	foreach (cell, tables)
+		sync_into(&out, sides, lfirst(cell));
+	pythia_catalog_leave(&before);
+}
+
+Datum pythia_sync_tables(PG_FUNCTION_ARGS)
+{
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Datum *names;
+	bool *nulls;
+	int count;
+	List *tables = NIL;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			tables = lappend(tables, TextDatumGetCString(names[i]));
+	if (tables == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the list of tables is empty"),
+						errhint("Name tables, or use pythia.sync_all_tables.")));
+	sync_list(fcinfo, spec, tables);
+	return (Datum) 0;
+}
+
+Datum pythia_sync_all_tables(PG_FUNCTION_ARGS)
+{
+	sync_list(fcinfo, pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0))), NIL);
+	return (Datum) 0;
+}

@@ -1,0 +1,95 @@
+#include "worker_process.h"
+
+#include "access/xact.h"
+#include "libpq/pqsignal.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "postmaster/interrupt.h"
+#include "pythia_db.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lock.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "worker_start.h"
+
+bool pythia_process_lock(uint32 what, uint32 which)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, what, which, PYTHIA_LOCK_CLASS);
+	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+static void fill_in(BackgroundWorker *worker, const char *type, const char *function)
+{
+	memset(worker, 0, sizeof(*worker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished; /* a standby has nothing to write */
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker->bgw_library_name, "pythia_db", sizeof(worker->bgw_library_name));
+	strlcpy(worker->bgw_function_name, function, sizeof(worker->bgw_function_name));
+	strlcpy(worker->bgw_type, type, sizeof(worker->bgw_type));
+	strlcpy(worker->bgw_name, type, sizeof(worker->bgw_name));
+}
+
+void pythia_launcher_register(void)
+{
+	BackgroundWorker worker;
+
+	fill_in(&worker, "pythia_db launcher", "pythia_launcher_main");
+	worker.bgw_restart_time = 5;
+	RegisterBackgroundWorker(&worker);
+}
+
+bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+	pythia_start start = {.database = database};
+
+	fill_in(&worker, "pythia_db manager", "pythia_manager_main");
+	worker.bgw_notify_pid = MyProcPid;
+	memcpy(worker.bgw_extra, &start, sizeof(start));
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, bool restart,
+							 BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+	pythia_start start = {.database = MyDatabaseId, .owner = owner, .starter = starter};
+
+	StaticAssertStmt(sizeof(pythia_start) <= BGW_EXTRALEN, "start information does not fit");
+	fill_in(&worker, "pythia_db worker", "pythia_job_main");
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db worker %d", worker_id);
+	worker.bgw_main_arg = Int32GetDatum(worker_id);
+	worker.bgw_notify_pid = MyProcPid;
+	if (restart)
+		worker.bgw_restart_time = pythia_guc_restart_delay;
+	memcpy(worker.bgw_extra, &start, sizeof(start));
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+void pythia_process_signals(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, StatementCancelHandler);
+	BackgroundWorkerUnblockSignals();
+}
+
+void pythia_process_interrupts(void)
+{
+	/* nothing to cancel between two turns; whoever cancels means: look again */
+	if (QueryCancelPending)
+		QueryCancelPending = false;
+	if (ProcDiePending)
+		proc_exit(1);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}

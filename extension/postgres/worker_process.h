@@ -1,0 +1,37 @@
+/* The processes: what they are registered with, and the locks that make them single. */
+#ifndef PYTHIA_WORKER_PROCESS_H
+#define PYTHIA_WORKER_PROCESS_H
+
+#include "postgres.h"
+
+#include "postmaster/bgworker.h"
+
+/*
+ * Advisory locks of a class that no SQL function can reach (those use 1 and 2):
+ * field 2 says what, field 3 which.  Seen in pg_locks with objsubid 7.
+ */
+#define PYTHIA_LOCK_CLASS   7
+#define PYTHIA_LOCK_MANAGER 1
+#define PYTHIA_LOCK_WORKER  2
+
+/* Takes such a lock for the session; false where another process has it. */
+extern bool pythia_process_lock(uint32 what, uint32 which);
+
+/*
+ * Registers a worker's process in this database.  `starter`: a transaction it
+ * waits for first, or 0. `restart`: the postmaster brings it back when it dies
+ * (without a launcher nobody else does). False where no slot is free.
+ */
+extern bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, bool restart,
+									BackgroundWorkerHandle **handle);
+
+extern void pythia_launcher_register(void); /* from _PG_init */
+/* False where no slot is free. */
+extern bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handle);
+
+/* The usual signals of our processes; then unblocks them. */
+extern void pythia_process_signals(void);
+/* Serves what came meanwhile: SIGHUP, barriers; ends the process on SIGTERM. */
+extern void pythia_process_interrupts(void);
+
+#endif

@@ -1,0 +1,14 @@
+/* What a process of ours is told in bgw_extra. */
+#ifndef PYTHIA_WORKER_START_H
+#define PYTHIA_WORKER_START_H
+
+#include "postgres.h"
+
+typedef struct pythia_start
+{
+	Oid database;
+	Oid owner;             /* of a worker: the role to run as */
+	TransactionId starter; /* of a worker: wait for it first, or 0 */
+} pythia_start;
+
+#endif

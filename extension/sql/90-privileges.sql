@@ -1,0 +1,37 @@
+-- PUBLIC gets nothing; grant_use gives a role all that is meant for users.
+
+ALTER TABLE pythia.quarantine ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON pythia.quarantine USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own_rows ON pythia.quarantine IS 'each role sees the rows of its own syncs';
+
+CREATE FUNCTION pythia.grant_use(role regrole) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	f regprocedure;
+	v regclass;
+BEGIN
+	EXECUTE format('GRANT USAGE ON SCHEMA pythia TO %s', role);
+	EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER pythia_db TO %s', role);
+	EXECUTE format('GRANT SELECT, DELETE ON pythia.quarantine TO %s', role);
+	FOR v IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind = 'v' LOOP
+		EXECUTE format('GRANT SELECT ON %s TO %s', v, role);
+	END LOOP;
+	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace
+				AND p.proname NOT IN ('grant_use', 'revoke_use') LOOP
+		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION pythia.grant_use(regrole) IS
+	'lets a role use pythia_db: its functions and views, for connections and workers of its own';
+
+CREATE FUNCTION pythia.revoke_use(role regrole) RETURNS void
+	LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM %s', role);
+	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA pythia FROM %s', role);
+	EXECUTE format('REVOKE ALL ON FOREIGN DATA WRAPPER pythia_db FROM %s', role);
+	EXECUTE format('REVOKE ALL ON SCHEMA pythia FROM %s', role);
+END $$;
+COMMENT ON FUNCTION pythia.revoke_use(regrole) IS 'takes back what grant_use gave';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM PUBLIC;

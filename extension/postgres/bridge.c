@@ -99,7 +99,7 @@ char *pythia_error_line(const pythia_error *error)
 	if (error->detail)
 		appendStringInfo(&line, " (%s)", error->detail);
 	if (error->hint)
-		appendStringInfo(&line, " %s", error->hint);
+		appendStringInfo(&line, ". %s", error->hint);
 	return line.data;
 }
 

@@ -162,7 +162,7 @@ static void record_failure(const pythia_job *job, const ErrorData *error, int64 
 		pythia_state_failed(job->worker_id, unpack_sql_state(error->sqlerrcode),
 							psprintf("%s%s%s%s%s", error->message ? error->message : "unknown error",
 									 error->detail ? " (" : "", error->detail ? error->detail : "",
-									 error->detail ? ")" : "", error->hint ? psprintf(" %s", error->hint) : ""),
+									 error->detail ? ")" : "", error->hint ? psprintf(". %s", error->hint) : ""),
 							retry_ms);
 	pythia_job_commit();
 }

@@ -259,6 +259,7 @@ static void learn(pythia_local *local, void *arg)
 bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_error *error)
 {
 	pythia_local *local = pythia_calloc(1, sizeof(pythia_local));
+	char version[32];
 
 	local->base.driver = &local_driver;
 	local->base.host = pythia_backend_host();
@@ -266,7 +267,8 @@ bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_error *er
 	local->base.local = true;
 	local->base.nested = session->nested;
 	local->base.version = PG_VERSION_NUM;
-	local->base.version_text = pythia_strdup("PostgreSQL " PG_VERSION);
+	snprintf(version, sizeof(version), "PostgreSQL %d.%d", PG_VERSION_NUM / 10000, PG_VERSION_NUM % 10000);
+	local->base.version_text = pythia_strdup(version);
 	local->base.display = pythia_strdup("local");
 	local->session = session;
 	local->scratch = AllocSetContextCreate(session->memory, "pythia_db local driver", ALLOCSET_DEFAULT_SIZES);

@@ -20,11 +20,6 @@ PYTHIA_FUNCTION(pythia_differences_between);
 PYTHIA_FUNCTION(pythia_repair_sync);
 PYTHIA_FUNCTION(pythia_repair_between);
 
-/* until validation is here */
-#pragma weak pythia_validate_options_read
-#pragma weak pythia_validate_table
-#pragma weak pythia_repair_table
-
 /* What all six have in common, read from their arguments. */
 typedef struct validate_call
 {
@@ -129,11 +124,17 @@ static void record_validation(const validate_call *call)
 	SPI_finish();
 }
 
+static Datum json_or_null(const char *text, bool *isnull)
+{
+	*isnull = text == NULL;
+	return text ? JsonbPGetDatum(pythia_jsonb_from_text(text)) : (Datum) 0;
+}
+
 static Datum validate(FunctionCallInfo fcinfo, validate_call *call)
 {
 	const pythia_validate_result *result = &call->result;
-	Datum values[11];
-	bool nulls[11] = {false};
+	Datum values[15];
+	bool nulls[15] = {false};
 
 	run(call, false, validate_body);
 	if (call->spec->worker_id != 0)
@@ -149,6 +150,11 @@ static Datum validate(FunctionCallInfo fcinfo, validate_call *call)
 	values[8] = CStringGetTextDatum(result->method ? result->method : "");
 	values[9] = Float8GetDatum(result->duration_seconds);
 	nulls[10] = true;
+	values[11] = Float8GetDatum(result->sample);
+	values[12] = Float8GetDatum(result->max_difference);
+	values[13] = Int64GetDatum(result->failed_checks);
+	values[14] = json_or_null(result->checks, &nulls[14]);
+	pythia_validate_result_free(&call->result);
 	return pythia_row_out(fcinfo, values, nulls);
 }
 
@@ -173,12 +179,6 @@ typedef struct found_row
 	validate_call *call;
 	const pythia_difference *difference;
 } found_row;
-
-static Datum json_or_null(const char *text, bool *isnull)
-{
-	*isnull = text == NULL;
-	return text ? JsonbPGetDatum(pythia_jsonb_from_text(text)) : (Datum) 0;
-}
 
 static void put_difference(void *arg)
 {
@@ -247,7 +247,7 @@ static bool repair_body(pythia_session *session, pythia_sync_job *job, void *arg
 {
 	validate_call *call = arg;
 
-	return pythia_repair_table(job, &call->options, &call->repaired, error);
+	return pythia_repair_table(job, &call->options, NULL, NULL, &call->repaired, error);
 }
 
 static Datum repair(FunctionCallInfo fcinfo, validate_call *call)

@@ -87,7 +87,11 @@ CREATE TYPE pythia.validate_result AS (
 	differing bigint,
 	method text,
 	duration_seconds double precision,
-	error text
+	error text,
+	sample double precision,
+	max_difference double precision,
+	failed_checks bigint,
+	checks jsonb
 );
 COMMENT ON TYPE pythia.validate_result IS 'whether two tables are equal';
 COMMENT ON COLUMN pythia.validate_result."table" IS 'the table, by its name in the source';
@@ -101,6 +105,10 @@ COMMENT ON COLUMN pythia.validate_result.differing IS 'rows in both whose values
 COMMENT ON COLUMN pythia.validate_result.method IS 'checksum, count or rows';
 COMMENT ON COLUMN pythia.validate_result.duration_seconds IS 'how long it took';
 COMMENT ON COLUMN pythia.validate_result.error IS 'NULL, or why this table could not be compared';
+COMMENT ON COLUMN pythia.validate_result.sample IS 'share of the rows that was looked at; 1 for all';
+COMMENT ON COLUMN pythia.validate_result.max_difference IS 'at a confidence of 95 %, at most this share of all rows differs';
+COMMENT ON COLUMN pythia.validate_result.failed_checks IS 'rows of the target that break one of the checks, once a check';
+COMMENT ON COLUMN pythia.validate_result.checks IS 'rows that break each check, by its name; NULL without checks';
 
 CREATE TYPE pythia.sync_difference AS (
 	primary_key jsonb,

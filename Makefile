@@ -133,8 +133,14 @@ build/tmp_install/.copied: $(shell $(PG_CONFIG) --bindir 2>/dev/null)/postgres
 ## check: build with warnings as errors, run every test; `make check TESTS='sql/a.sql test/tap/b.pl'` runs some
 check: setup-check
 	@$(MAKE) --no-print-directory WERROR=-Werror check-built
-check-built: tmp-install unit-tests
+check-built: tmp-install unit-tests sanitized
 	@test/run $(TESTS)
+
+## sanitized: the client side once more with ASan and UBSan, under build-asan; make check runs its tests with both
+sanitized:
+	@$(MAKE) --no-print-directory CLIENT_BUILD=build-asan OPTIMIZE='-O1 -g' \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
+		client sqlite-extension unit-tests
 
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers
 demo: setup-demo
@@ -193,12 +199,12 @@ uninstall: pgxs-uninstall
 
 ## clean: remove what was built
 clean:
-	rm -rf build pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*.o extension/postgres/*.bc
+	rm -rf build build-asan pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*.o extension/postgres/*.bc
 
 ## help: this list
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  %-12s %s\n' "$$t" "$$d"; done
 
-.PHONY: all client sqlite-extension postgres-extension unit-tests tmp-install check check-built demo bench setup \
+.PHONY: all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
 	format lint install install-client pgxs-install-if-any uninstall clean help force

@@ -4,9 +4,6 @@
 
 #include "core/memory.h"
 
-/* until the last of the drivers is here */
-#pragma weak pythia_mysql_open
-
 void pythia_result_free(pythia_result *result)
 {
 	int64_t count = result->values ? result->nrows * result->ncolumns : 0;
@@ -35,9 +32,6 @@ bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia
 		host = pythia_default_host();
 	if (!options)
 		options = &defaults;
-	if (url->engine == PYTHIA_MYSQL && !pythia_mysql_open)
-		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "built without the driver for %s",
-						   pythia_engine_name(url->engine));
 	switch (url->engine)
 	{
 		case PYTHIA_POSTGRESQL:

@@ -1,0 +1,402 @@
+/*
+ * MySQL and MariaDB through MariaDB Connector/C's non-blocking interface: each
+ * call is started, and continued when the host says that the socket is ready.
+ * https://mariadb.com/kb/en/using-the-non-blocking-library/
+ */
+#include "drivers/mysql_internal.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/memory.h"
+
+/* --- errors ---------------------------------------------------------------- */
+
+/* Numbers that the headers of one client library or the other lack. */
+enum
+{
+	LOCAL_INFILE_DISABLED = 1148,
+	LOCAL_INFILE_FORBIDDEN = 4166,
+	LOCAL_INFILE_DISABLED_8 = 3948,
+	CHECK_CONSTRAINT = 4025,
+	CHECK_CONSTRAINT_8 = 3819,
+	TIMED_OUT_MARIADB = 1969,
+	TIMED_OUT_MYSQL = 3024,
+	CONNECTION_KILLED = 1927,
+	DISCONNECTED_8 = 4031
+};
+
+typedef struct known_error
+{
+	unsigned code;
+	const char *sqlstate;
+	pythia_error_class error_class;
+	const char *hint;
+} known_error;
+
+static const known_error known_errors[] = {
+	{CR_CONNECTION_ERROR, "08001", PYTHIA_E_CONNECT,
+	 "Check that the server is running and listens on that host and port."},
+	{CR_CONN_HOST_ERROR, "08001", PYTHIA_E_CONNECT,
+	 "Check that the server is running and listens on that host and port."},
+	{CR_UNKNOWN_HOST, "08001", PYTHIA_E_CONNECT, "Check the host's name in the URL."},
+	{CR_SSL_CONNECTION_ERROR, "08001", PYTHIA_E_CONNECT, "Check ssl_mode and the certificates."},
+	{CR_SERVER_HANDSHAKE_ERR, "08001", PYTHIA_E_CONNECT, "Check that a MySQL or MariaDB server listens there."},
+	{CR_AUTH_PLUGIN_CANNOT_LOAD, "28000", PYTHIA_E_CONNECT,
+	 "Use an account whose authentication method this client knows."},
+	{CR_SERVER_GONE_ERROR, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{CR_SERVER_LOST, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{CR_ERR_NET_READ, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{CR_MALFORMED_PACKET, "08P01", PYTHIA_E_LOST, NULL},
+	{CONNECTION_KILLED, "57P01", PYTHIA_E_LOST, "Somebody ended the connection; the work can be tried again."},
+	{DISCONNECTED_8, "57P01", PYTHIA_E_LOST, "The server ended an idle connection; the work can be tried again."},
+	{ER_SERVER_SHUTDOWN, "57P01", PYTHIA_E_LOST, "Try again when the server is back."},
+	{ER_ACCESS_DENIED_ERROR, "28000", PYTHIA_E_CONNECT, "Check the user name and the password."},
+	{ER_DBACCESS_DENIED_ERROR, "42501", PYTHIA_E_CONNECT, "Grant this user privileges on the database."},
+	{ER_HOST_NOT_PRIVILEGED, "28000", PYTHIA_E_CONNECT, "The server must have an account for this user and address."},
+	{ER_HOST_IS_BLOCKED, "28000", PYTHIA_E_CONNECT, "Run FLUSH HOSTS on the server."},
+	{ER_CON_COUNT_ERROR, "53300", PYTHIA_E_CONNECT, "Close other connections or raise the server's max_connections."},
+	{ER_TOO_MANY_USER_CONNECTIONS, "53300", PYTHIA_E_CONNECT, "Close other connections of this user."},
+	{ER_BAD_DB_ERROR, "3D000", PYTHIA_E_CONNECT, "Create it on the server, or correct the URL."},
+	{ER_LOCK_WAIT_TIMEOUT, "55P03", PYTHIA_E_TRANSIENT, "Another transaction held a lock for too long; try again."},
+	{ER_LOCK_DEADLOCK, "40P01", PYTHIA_E_TRANSIENT, "Try again."},
+	{ER_CHECKREAD, "40001", PYTHIA_E_TRANSIENT, "Try again."},
+	{ER_TABLE_DEF_CHANGED, "40001", PYTHIA_E_TRANSIENT, "Try again."},
+	{ER_QUERY_INTERRUPTED, "57014", PYTHIA_E_DATABASE, NULL},
+	{TIMED_OUT_MARIADB, "57014", PYTHIA_E_DATABASE, "Raise max_statement_time for this user."},
+	{TIMED_OUT_MYSQL, "57014", PYTHIA_E_DATABASE, "Raise max_execution_time for this user."},
+	{ER_NO_SUCH_TABLE, "42P01", PYTHIA_E_DATABASE, NULL},
+	{ER_BAD_TABLE_ERROR, "42P01", PYTHIA_E_DATABASE, NULL},
+	{ER_TABLE_EXISTS_ERROR, "42P07", PYTHIA_E_DATABASE, NULL},
+	{ER_BAD_FIELD_ERROR, "42703", PYTHIA_E_DATABASE, NULL},
+	{ER_PARSE_ERROR, "42601", PYTHIA_E_DATABASE, NULL},
+	{ER_SP_DOES_NOT_EXIST, "42883", PYTHIA_E_DATABASE, NULL},
+	{ER_DUP_ENTRY, "23505", PYTHIA_E_DATABASE, NULL},
+	{ER_DUP_ENTRY_WITH_KEY_NAME, "23505", PYTHIA_E_DATABASE, NULL},
+	{ER_BAD_NULL_ERROR, "23502", PYTHIA_E_DATABASE, NULL},
+	{ER_WARN_NULL_TO_NOTNULL, "23502", PYTHIA_E_DATABASE, NULL},
+	{ER_NO_REFERENCED_ROW_2, "23503", PYTHIA_E_DATABASE, NULL},
+	{ER_ROW_IS_REFERENCED_2, "23503", PYTHIA_E_DATABASE, NULL},
+	{CHECK_CONSTRAINT, "23514", PYTHIA_E_DATABASE, NULL},
+	{CHECK_CONSTRAINT_8, "23514", PYTHIA_E_DATABASE, NULL},
+	{ER_TABLEACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege on the table."},
+	{ER_COLUMNACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege on the column."},
+	{ER_SPECIFIC_ACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege."},
+	{ER_OPTION_PREVENTS_STATEMENT, "25006", PYTHIA_E_DATABASE, "The server is read-only."},
+	{ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, "25006", PYTHIA_E_DATABASE, NULL},
+	{ER_RECORD_FILE_FULL, "53100", PYTHIA_E_DATABASE, "Make room for the table on the server."},
+	{ER_DISK_FULL, "53100", PYTHIA_E_DATABASE, "Make room on the server's disk."},
+	{ER_OUT_OF_RESOURCES, "53200", PYTHIA_E_DATABASE, NULL},
+	{LOCAL_INFILE_DISABLED, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
+	{LOCAL_INFILE_FORBIDDEN, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
+	{LOCAL_INFILE_DISABLED_8, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
+	{ER_NET_PACKET_TOO_LARGE, "54000", PYTHIA_E_DATA, "Raise max_allowed_packet on that server."},
+	{ER_WARN_ALLOWED_PACKET_OVERFLOWED, "54000", PYTHIA_E_DATA, "Raise max_allowed_packet on that server."},
+	{ER_TOO_BIG_ROWSIZE, "54000", PYTHIA_E_DATA, NULL},
+	{ER_DATA_TOO_LONG, "22001", PYTHIA_E_DATA, NULL},
+	{WARN_DATA_TRUNCATED, "22001", PYTHIA_E_DATA, NULL},
+	{ER_WARN_DATA_OUT_OF_RANGE, "22003", PYTHIA_E_DATA, NULL},
+	{ER_DATA_OUT_OF_RANGE, "22003", PYTHIA_E_DATA, NULL},
+	{ER_TRUNCATED_WRONG_VALUE, "22007", PYTHIA_E_DATA, NULL},
+	{ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, "22P02", PYTHIA_E_DATA, NULL},
+	{ER_DIVISION_BY_ZERO, "22012", PYTHIA_E_DATA, NULL},
+};
+
+pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char sqlstate[6], const char **hint)
+{
+	*hint = NULL;
+	for (size_t i = 0; i < sizeof(known_errors) / sizeof(known_errors[0]); i++)
+		if (known_errors[i].code == code)
+		{
+			memcpy(sqlstate, known_errors[i].sqlstate, 6);
+			*hint = known_errors[i].hint;
+			return known_errors[i].error_class;
+		}
+	if (given && strlen(given) == 5 && strcmp(given, "00000") != 0)
+		memcpy(sqlstate, given, 6);
+	else
+		memcpy(sqlstate, "HY000", 6);
+	if (strncmp(sqlstate, "22", 2) == 0)
+		return PYTHIA_E_DATA;
+	return code >= CR_MIN_ERROR && code <= CR_MAX_ERROR ? PYTHIA_E_LOST : PYTHIA_E_DATABASE;
+}
+
+bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
+{
+	unsigned code = mysql_errno(&db->mysql);
+	char sqlstate[6];
+	const char *hint;
+	pythia_error_class class = pythia_mysql_classify(code, mysql_sqlstate(&db->mysql), sqlstate, &hint);
+
+	if (class == PYTHIA_E_LOST)
+	{
+		db->base.broken = true;
+		pythia_fail(error, class, sqlstate, "lost the connection to %s: %s", db->base.display, mysql_error(&db->mysql));
+	}
+	else
+	{
+		pythia_fail(error, class, sqlstate, "%s", mysql_error(&db->mysql));
+		if (db->sql.length > 0)
+			pythia_error_statement(error, pythia_buffer_text(&db->sql));
+	}
+	if (hint)
+		pythia_error_hint(error, "%s", hint);
+	return false;
+}
+
+/* --- waiting --------------------------------------------------------------- */
+
+bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error)
+{
+	int events = 0;
+	long own = status & MYSQL_WAIT_TIMEOUT ? (long) mysql_get_timeout_value_ms(&db->mysql) : -1;
+	bool theirs = own >= 0 && (timeout_ms < 0 || own <= timeout_ms);
+
+	if (status & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT))
+		events |= PYTHIA_WAIT_READ;
+	if (status & MYSQL_WAIT_WRITE)
+		events |= PYTHIA_WAIT_WRITE;
+	switch (pythia_host_wait(db->base.host, mysql_get_socket(&db->mysql), events, theirs ? own : timeout_ms))
+	{
+		case PYTHIA_WAIT_READY:
+			*ready = status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT);
+			return true;
+		case PYTHIA_WAIT_TIMEOUT:
+			*ready = theirs ? MYSQL_WAIT_TIMEOUT : 0;
+			return true;
+		case PYTHIA_WAIT_CANCELLED:
+			break;
+	}
+	*ready = MYSQL_WAIT_TIMEOUT;
+	return pythia_fail_cancelled(error);
+}
+
+void pythia_mysql_abort(mysql_db *db)
+{
+	int fd = mysql_get_socket(&db->mysql);
+
+	db->base.broken = true;
+	if (!db->aborting && db->thread_id != 0)
+		pythia_mysql_kill(db);
+	db->aborting = true;
+	if (fd >= 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* --- statements ------------------------------------------------------------ */
+
+/* The result that the server has announced, all of it; *result is NULL where there are no rows. */
+static bool store_result(mysql_db *db, MYSQL_RES **result, pythia_error *error)
+{
+	*result = NULL;
+	if (mysql_field_count(&db->mysql) == 0)
+		return true;
+	if (!PYTHIA_MYSQL_RUN(db, mysql_store_result_start(result, &db->mysql),
+						  mysql_store_result_cont(result, &db->mysql, ready), error))
+	{
+		mysql_free_result(*result);
+		*result = NULL;
+		return false;
+	}
+	return *result || pythia_mysql_failed(db, error);
+}
+
+/*
+ * Reads the results that follow the first; *last (may be NULL) gets the last one
+ * that has rows, *affected the row count of the last statement.
+ */
+static bool read_results(mysql_db *db, MYSQL_RES **last, int64_t *affected, pythia_error *error)
+{
+	MYSQL_RES *result;
+	int answer;
+
+	for (;;)
+	{
+		if (!store_result(db, &result, error))
+			return false;
+		if (affected)
+			*affected = result ? 0 : (int64_t) mysql_affected_rows(&db->mysql);
+		if (result && last)
+		{
+			mysql_free_result(*last);
+			*last = result;
+		}
+		else
+			mysql_free_result(result);
+		if (!mysql_more_results(&db->mysql))
+			return true;
+		answer = 0;
+		if (!PYTHIA_MYSQL_RUN(db, mysql_next_result_start(&answer, &db->mysql),
+							  mysql_next_result_cont(&answer, &db->mysql, ready), error))
+			return false;
+		if (answer > 0)
+			return pythia_mysql_failed(db, error);
+		if (answer < 0)
+			return true;
+	}
+}
+
+static void remember(mysql_db *db, const char *sql)
+{
+	pythia_buffer_clear(&db->sql);
+	pythia_buffer_puts(&db->sql, sql);
+}
+
+bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error)
+{
+	int answer = 0;
+
+	remember(db, sql);
+	if (!PYTHIA_MYSQL_RUN(db, mysql_real_query_start(&answer, &db->mysql, sql, strlen(sql)),
+						  mysql_real_query_cont(&answer, &db->mysql, ready), error))
+		return false;
+	if (answer)
+		return pythia_mysql_failed(db, error);
+	return read_results(db, NULL, affected, error);
+}
+
+static bool mysql_exec(pythia_db *base, const char *sql, int64_t *affected, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+
+	return pythia_db_expect(base, db->state, PYTHIA_IDLE, error) && pythia_mysql_run(db, sql, affected, error);
+}
+
+static bool mysql_send(pythia_db *base, const char *sql, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	int answer = 0;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	remember(db, sql);
+	if (!PYTHIA_MYSQL_RUN(db, mysql_send_query_start(&answer, &db->mysql, sql, strlen(sql)),
+						  mysql_send_query_cont(&answer, &db->mysql, ready), error))
+		return false;
+	if (answer)
+		return pythia_mysql_failed(db, error);
+	db->state = PYTHIA_SENT;
+	return true;
+}
+
+static void copy_result(MYSQL_RES *result, pythia_result *out)
+{
+	int64_t capacity = 0;
+	MYSQL_ROW row;
+	size_t *lengths;
+
+	out->ncolumns = (int) mysql_num_fields(result);
+	lengths = pythia_calloc((size_t) out->ncolumns, sizeof(*lengths));
+	while ((row = mysql_fetch_row(result))) /* from memory: nothing to wait for */
+	{
+		unsigned long *given = mysql_fetch_lengths(result);
+
+		for (int i = 0; i < out->ncolumns; i++)
+			lengths[i] = given[i];
+		pythia_result_add(out, &capacity, (const char *const *) row, lengths);
+	}
+	pythia_free(lengths);
+}
+
+static bool mysql_receive(pythia_db *base, pythia_result *out, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	MYSQL_RES *result = NULL;
+	my_bool failed = 0;
+	bool good;
+
+	memset(out, 0, sizeof(*out));
+	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
+		return false;
+	db->state = PYTHIA_IDLE;
+	if (!PYTHIA_MYSQL_RUN(db, mysql_read_query_result_start(&failed, &db->mysql),
+						  mysql_read_query_result_cont(&failed, &db->mysql, ready), error))
+		return false;
+	if (failed)
+		return pythia_mysql_failed(db, error);
+	good = read_results(db, &result, NULL, error);
+	if (good && result)
+		copy_result(result, out);
+	mysql_free_result(result);
+	return good;
+}
+
+/* --- transactions ---------------------------------------------------------- */
+
+static bool mysql_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
+{
+	if (mode == PYTHIA_BEGIN_SNAPSHOT)
+		return mysql_exec(base,
+						  "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
+						  "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+						  NULL, error);
+	return mysql_exec(base, "START TRANSACTION", NULL, error);
+}
+
+static bool mysql_commit_transaction(pythia_db *base, pythia_error *error)
+{
+	return mysql_exec(base, "COMMIT", NULL, error);
+}
+
+static bool mysql_rollback_transaction(pythia_db *base, pythia_error *error)
+{
+	return mysql_exec(base, "ROLLBACK", NULL, error);
+}
+
+/* --- closing --------------------------------------------------------------- */
+
+static void mysql_close_db(pythia_db *base)
+{
+	mysql_db *db = pythia_mysql_of(base);
+
+	if (db->state == PYTHIA_LOADING || db->stream)
+	{
+		/* no draining: the connection goes anyway */
+		if (!base->broken)
+			pythia_mysql_abort(db);
+		if (db->stream)
+			pythia_mysql_stream_close(db->stream);
+		pythia_mysql_load_abandon(base);
+	}
+	else if (db->state == PYTHIA_SENT && !base->broken)
+		pythia_mysql_abort(db);
+	if (db->connected)
+	{
+		int fd = mysql_get_socket(&db->mysql);
+
+		/* the farewell is written at once or, where the other side is stuck, not at all */
+		if (base->broken && fd >= 0)
+			shutdown(fd, SHUT_RDWR);
+		mysql_close(&db->mysql);
+	}
+	pythia_buffer_free(&db->sql);
+	pythia_buffer_free(&db->load.sql);
+	pythia_buffer_free(&db->load.fill);
+	pythia_buffer_free(&db->load.flight);
+	pythia_url_free(&db->url);
+	pythia_free(base->version_text);
+	pythia_free(base->default_schema);
+	pythia_free(base->display);
+	pythia_free(db);
+}
+
+const pythia_driver pythia_mysql_driver = {
+	.name = "mysql",
+	.exec = mysql_exec,
+	.send = mysql_send,
+	.receive = mysql_receive,
+	.stream_open = pythia_mysql_stream_open,
+	.stream_next = pythia_mysql_stream_next,
+	.stream_close = pythia_mysql_stream_close,
+	.load_begin = pythia_mysql_load_begin,
+	.load_put = pythia_mysql_load_put,
+	.load_end = pythia_mysql_load_end,
+	.load_abandon = pythia_mysql_load_abandon,
+	.begin = mysql_begin,
+	.commit = mysql_commit_transaction,
+	.rollback = mysql_rollback_transaction,
+	.close = mysql_close_db,
+};

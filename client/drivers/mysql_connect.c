@@ -1,0 +1,361 @@
+/* Entering a MySQL or MariaDB server, pinning the session, and the second connection that kills a query. */
+#include "drivers/mysql_internal.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "core/memory.h"
+#include "core/suggest.h"
+
+#define CONNECT_SECONDS 30
+/* The library's calls run on a stack of their own; TLS and name look-up want more than its default. */
+#define STACK_BYTES (512 * 1024)
+/* Bytes a write gathers; the library's default of 8 KiB makes a system call of each. */
+#define NET_BUFFER_BYTES (256 * 1024)
+/* Spent at most on telling the server to stop. */
+#define KILL_MS 500
+
+static const char *const parameters[] = {
+	"connect_timeout",
+	"charset",
+	"ssl",
+	"ssl_mode",
+	"ssl-mode",
+	"ssl_ca",
+	"ssl_capath",
+	"ssl_cert",
+	"ssl_key",
+	"ssl_cipher",
+	"unix_socket",
+	"compress",
+	"collation",
+	"local_infile",
+	"ssl_verify_cert",
+	"ssl_verify_identity",
+	"autocommit",
+};
+
+static bool check_parameters(const pythia_url *url, const pythia_open_options *options, pythia_error *error)
+{
+	/* what would lend the server's own files or identity to whoever wrote the URL */
+	static const char *const lending[] = {"unix_socket", "ssl_cert", "ssl_key"};
+	int count = sizeof(parameters) / sizeof(parameters[0]);
+
+	for (int i = 0; i < url->nparameters; i++)
+	{
+		const char *name = url->parameters[i].name;
+		const char *close;
+		bool known = false;
+
+		for (int j = 0; j < count; j++)
+			known = known || strcmp(parameters[j], name) == 0;
+		if (!known)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown URL parameter \"%s\" for MySQL", name);
+			close = pythia_suggest(name, parameters, count);
+			if (close)
+				return pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+			return pythia_error_hint(error, "It takes connect_timeout, charset, ssl_mode, ssl_ca, ssl_cert, ssl_key "
+											"and unix_socket.");
+		}
+		for (size_t j = 0; options->require_password && j < sizeof(lending) / sizeof(lending[0]); j++)
+			if (strcmp(lending[j], name) == 0)
+			{
+				pythia_fail(error, PYTHIA_E_USAGE, "42501", "URL parameter \"%s\" is for superusers only", name);
+				return pythia_error_hint(error, "Leave it out and give a user and a password.");
+			}
+	}
+	return true;
+}
+
+static bool is_true(const char *value)
+{
+	return value && (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcasecmp(value, "on") == 0);
+}
+
+static bool set_tls(MYSQL *mysql, const pythia_url *url, pythia_error *error)
+{
+	static const char *const modes[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"};
+	const char *mode = pythia_url_parameter_get(url, "ssl_mode");
+	const char *ca = pythia_url_parameter_get(url, "ssl_ca");
+	const char *capath = pythia_url_parameter_get(url, "ssl_capath");
+	const char *ssl = pythia_url_parameter_get(url, "ssl");
+	int level = 1;
+	my_bool yes = 1;
+	my_bool no = 0;
+
+	if (!mode)
+		mode = pythia_url_parameter_get(url, "ssl-mode");
+	if (is_true(ssl))
+		level = 2;
+	else if (ssl)
+		level = 0;
+	/* whoever names an authority wants it asked */
+	if (ca || capath || is_true(pythia_url_parameter_get(url, "ssl_verify_cert")) ||
+		is_true(pythia_url_parameter_get(url, "ssl_verify_identity")))
+		level = 4;
+	if (mode)
+	{
+		for (level = 4; level >= 0 && strcasecmp(mode, modes[level]) != 0; level--)
+			;
+		if (level < 0)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"ssl_mode\": \"%s\"",
+						mode);
+			return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
+		}
+	}
+	if (level == 0)
+		return true;
+	mysql_ssl_set(mysql, pythia_url_parameter_get(url, "ssl_key"), pythia_url_parameter_get(url, "ssl_cert"), ca,
+				  capath, pythia_url_parameter_get(url, "ssl_cipher"));
+	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, level >= 2 ? &yes : &no);
+	mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, level >= 3 ? &yes : &no);
+	return true;
+}
+
+/* Prepares `mysql` for a connection; `seconds` 0 waits for ever. */
+static bool set_options(mysql_db *db, const pythia_url *url, int64_t seconds, pythia_error *error)
+{
+	MYSQL *mysql = &db->mysql;
+	size_t stack = STACK_BYTES;
+	size_t net_buffer = NET_BUFFER_BYTES;
+	unsigned timeout = (unsigned) seconds;
+	unsigned local = 1;
+	unsigned protocol = MYSQL_PROTOCOL_TCP;
+	unsigned long packet = 1UL << 30;
+
+	if (!mysql_init(mysql))
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "53200", "out of memory");
+	db->connected = true;
+	if (mysql_options(mysql, MYSQL_OPT_NONBLOCK, &stack) != 0)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "53200", "out of memory");
+	mysql_optionsv(mysql, MYSQL_OPT_NET_BUFFER_LENGTH, &net_buffer);
+	mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
+	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local);
+	pythia_mysql_guard_infile(db);
+	if (timeout > 0)
+		mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
+	if (is_true(pythia_url_parameter_get(url, "compress")))
+		mysql_options(mysql, MYSQL_OPT_COMPRESS, NULL);
+	if (db->client_defaults)
+		mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "client");
+	/* "localhost" would mean the socket, and with it the identity of this process */
+	if (!pythia_url_parameter_get(url, "unix_socket"))
+		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+	return set_tls(mysql, url, error);
+}
+
+/* The password given; without one the library would look into the environment. */
+static const char *password_of(const mysql_db *db, const pythia_url *url)
+{
+	return url->password ? url->password : db->client_defaults ? NULL : "";
+}
+
+static const char *host_of(const mysql_db *db, const pythia_url *url)
+{
+	return url->host ? url->host : db->client_defaults ? NULL : "localhost";
+}
+
+/* Where the connection goes and who comes, for messages; the URL is in db->base.display. */
+static bool connect_failed(mysql_db *db, pythia_error *error)
+{
+	unsigned code = mysql_errno(&db->mysql);
+	char sqlstate[6];
+	const char *hint;
+
+	pythia_mysql_classify(code, mysql_sqlstate(&db->mysql), sqlstate, &hint);
+	if (strcmp(sqlstate, "08006") == 0 || strcmp(sqlstate, "HY000") == 0)
+		memcpy(sqlstate, "08001", 6);
+	db->base.broken = true;
+	pythia_fail(error, PYTHIA_E_CONNECT, sqlstate, "could not connect to %s: %s", db->base.display,
+				mysql_error(&db->mysql));
+	return pythia_error_hint(
+		error, "%s", hint ? hint : "Check the URL, and that the server is running and can be reached from here.");
+}
+
+/* A peer that vanished without a word is noticed after two minutes. */
+static void keep_alive(int fd)
+{
+	int on = 1;
+	int idle = 60;
+	int interval = 10;
+	int count = 6;
+
+	/* on a Unix socket these fail, and are not needed */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+}
+
+#define CONNECT_FLAGS (CLIENT_MULTI_STATEMENTS | CLIENT_REMEMBER_OPTIONS)
+
+static bool connect_server(mysql_db *db, const pythia_url *url, pythia_error *error)
+{
+	const char *password = password_of(db, url);
+	const char *host = host_of(db, url);
+	const char *socket_path = pythia_url_parameter_get(url, "unix_socket");
+	MYSQL *answer = NULL;
+
+	if (!PYTHIA_MYSQL_RUN(db,
+						  mysql_real_connect_start(&answer, &db->mysql, host, url->user, password, url->database,
+												   (unsigned) url->port, socket_path, CONNECT_FLAGS),
+						  mysql_real_connect_cont(&answer, &db->mysql, ready), error))
+		return false;
+	if (!answer)
+		return connect_failed(db, error);
+	db->thread_id = mysql_thread_id(&db->mysql);
+	keep_alive(mysql_get_socket(&db->mysql));
+	return true;
+}
+
+/* --- killing a query -------------------------------------------------------- */
+
+/*
+ * The host of the second connection: it waits although the real host wants to
+ * stop, but for no longer than KILL_MS in all.
+ */
+static pythia_wait_result grace_wait(void *context, int fd, int events, long timeout_ms)
+{
+	int64_t left = (*(int64_t *) context - pythia_host_now(NULL)) / 1000;
+	struct pollfd poller = {fd, 0, 0};
+
+	if (events & PYTHIA_WAIT_READ)
+		poller.events |= POLLIN;
+	if (events & PYTHIA_WAIT_WRITE)
+		poller.events |= POLLOUT;
+	if (left <= 0)
+		return PYTHIA_WAIT_CANCELLED;
+	if (timeout_ms >= 0 && timeout_ms < left)
+		left = timeout_ms;
+	return poll(&poller, 1, (int) left) > 0 ? PYTHIA_WAIT_READY : PYTHIA_WAIT_TIMEOUT;
+}
+
+static bool grace_cancelled(void *context)
+{
+	return *(int64_t *) context <= pythia_host_now(NULL);
+}
+
+void pythia_mysql_kill(mysql_db *db)
+{
+	int64_t deadline = pythia_host_now(NULL) + KILL_MS * 1000;
+	pythia_host grace = {&deadline, grace_wait, grace_cancelled, NULL, NULL};
+	mysql_db *second = pythia_calloc(1, sizeof(*second));
+	char sql[64];
+
+	second->base.driver = &pythia_mysql_driver;
+	second->base.host = &grace;
+	second->base.engine = PYTHIA_MYSQL;
+	second->base.display = pythia_strdup(db->base.display);
+	second->client_defaults = db->client_defaults;
+	snprintf(sql, sizeof(sql), "KILL QUERY %lu", db->thread_id);
+	/* where it fails, the server finds out when it next writes to us */
+	if (set_options(second, &db->url, 1, NULL) && connect_server(second, &db->url, NULL))
+		pythia_mysql_run(second, sql, NULL, NULL);
+	pythia_db_close(&second->base);
+}
+
+/* --- opening ---------------------------------------------------------------- */
+
+/* What a session must say whatever the server or the account is set to. */
+static const char pin_session[] =
+	"SET SESSION time_zone = '+00:00', sql_mode = CONCAT('STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
+	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', %s), group_concat_max_len = 1073741824, "
+	"net_write_timeout = 86400, net_read_timeout = 86400, sql_select_limit = 18446744073709551615, "
+	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, max_error_count = 1024; "
+	"SET NAMES utf8mb4; "
+	"SET SESSION TRANSACTION %s%s";
+
+static bool set_up(mysql_db *db, const pythia_open_options *options, pythia_error *error)
+{
+	pythia_db *base = &db->base;
+	const char *info = mysql_get_server_info(&db->mysql);
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool statement_log;
+	bool good;
+
+	base->version = (int) mysql_get_server_version(&db->mysql);
+	base->is_mariadb = strstr(info, "MariaDB") != NULL;
+	base->encrypted = mysql_get_ssl_cipher(&db->mysql) != NULL;
+	base->read_only = options->read_only;
+	pythia_buffer_printf(&text, "%s %d.%d.%d", base->is_mariadb ? "MariaDB" : "MySQL", base->version / 10000,
+						 base->version / 100 % 100, base->version % 100);
+	base->version_text = pythia_buffer_take(&text);
+	if (!pythia_db_query(base, "SELECT DATABASE(), @@log_bin = 1 AND @@binlog_format = 'STATEMENT'", &result, error))
+		return false;
+	base->default_schema = pythia_strdup(pythia_result_get(&result, 0, 0));
+	statement_log = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
+	pythia_result_free(&result);
+	if (!base->default_schema)
+		base->default_schema = pythia_strdup("");
+	/* MariaDB truncates fractions of a second where MySQL rounds; a statement log cannot take read committed */
+	pythia_buffer_printf(&text, pin_session,
+						 base->is_mariadb && base->version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''",
+						 statement_log ? "ISOLATION LEVEL REPEATABLE READ" : "ISOLATION LEVEL READ COMMITTED",
+						 options->read_only ? ", READ ONLY" : "");
+	good = pythia_mysql_run(db, text.data, NULL, error);
+	pythia_buffer_free(&text);
+	return good;
+}
+
+/* Keeps what the second connection needs; freed with the db. */
+static void copy_url(pythia_url *to, const pythia_url *from)
+{
+	*to = *from;
+	to->scheme = pythia_strdup(from->scheme);
+	to->user = pythia_strdup(from->user);
+	to->password = pythia_strdup(from->password);
+	to->host = pythia_strdup(from->host);
+	to->database = pythia_strdup(from->database);
+	to->parameters = pythia_calloc((size_t) from->nparameters, sizeof(*to->parameters));
+	for (int i = 0; i < from->nparameters; i++)
+	{
+		to->parameters[i].name = pythia_strdup(from->parameters[i].name);
+		to->parameters[i].value = pythia_strdup(from->parameters[i].value);
+	}
+}
+
+bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
+					   pythia_db **out, pythia_error *error)
+{
+	static const pythia_open_options defaults = {0};
+	mysql_db *db = pythia_calloc(1, sizeof(*db));
+	pythia_buffer display = PYTHIA_BUFFER_INIT;
+	int64_t seconds;
+
+	*out = NULL;
+	if (!options)
+		options = &defaults;
+	db->base.driver = &pythia_mysql_driver;
+	db->base.host = host ? host : pythia_default_host();
+	db->base.engine = PYTHIA_MYSQL;
+	pythia_url_redact(url, &display);
+	db->base.display = pythia_buffer_take(&display);
+	db->client_defaults = options->client_defaults && !options->require_password;
+	copy_url(&db->url, url);
+	if (options->require_password && !(url->password && url->password[0]))
+	{
+		pythia_fail(error, PYTHIA_E_CONNECT, "2F003", "password is required");
+		pythia_error_detail(error, "Non-superusers may not enter %s without a password.", db->base.display);
+		pythia_error_hint(error, "Give a password in the connection's URL.");
+	}
+	else if (check_parameters(url, options, error) &&
+			 pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
+			 set_options(db, url, seconds, error) && connect_server(db, url, error) && set_up(db, options, error))
+	{
+		pythia_buffer_clear(&db->sql);
+		*out = &db->base;
+		return true;
+	}
+	pythia_mysql_driver.close(&db->base);
+	return false;
+}

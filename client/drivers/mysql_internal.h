@@ -1,0 +1,99 @@
+/* Between mysql.c, mysql_connect.c and mysql_copy.c. */
+#ifndef PYTHIA_MYSQL_INTERNAL_H
+#define PYTHIA_MYSQL_INTERNAL_H
+
+#include <mysql.h>
+
+#ifndef MARIADB_PACKAGE_VERSION_ID
+#error "the driver needs MariaDB Connector/C: only it has a non-blocking interface"
+#endif
+
+#include "drivers/common.h"
+
+typedef struct pythia_mysql_load
+{
+	pythia_buffer sql;  /* the LOAD DATA statement, run once a buffer */
+	pythia_buffer fill; /* being filled */
+	uint64_t fill_rows;
+	pythia_buffer flight; /* being sent */
+	uint64_t flight_rows;
+	size_t flight_sent; /* bytes the library has taken */
+	bool flying;        /* the statement for `flight` has not ended */
+	int status;         /* what it waits for */
+	int answer;         /* its result, once ended */
+	uint64_t stored;    /* rows, of ended statements */
+} pythia_mysql_load;
+
+typedef struct mysql_db
+{
+	pythia_db base;
+	MYSQL mysql;
+	bool connected; /* `mysql` holds a connection or the attempt of one */
+	pythia_db_state state;
+	pythia_stream *stream;
+	pythia_buffer sql; /* of the statement in hand, for errors */
+	pythia_mysql_load load;
+	bool aborting; /* a suspended call is being brought to its end */
+	/* how to come back to kill a query */
+	pythia_url url;
+	bool client_defaults;
+	unsigned long thread_id;
+} mysql_db;
+
+static inline mysql_db *pythia_mysql_of(pythia_db *db)
+{
+	return (mysql_db *) db;
+}
+
+/*
+ * Runs a pair of the library's functions to its end, waiting through the host:
+ * START and CONT are calls that give the status to wait for, 0 when done.  CONT
+ * uses `ready`.  False where the host asked to stop; then the call was aborted
+ * and the connection is broken.
+ */
+#define PYTHIA_MYSQL_RUN(db, start, cont, error)                                                                       \
+	__extension__({                                                                                                    \
+		int status_ = (start);                                                                                         \
+		bool good_ = true;                                                                                             \
+		while (status_ && good_)                                                                                       \
+		{                                                                                                              \
+			int ready;                                                                                                 \
+			good_ = pythia_mysql_wait((db), status_, -1, &ready, (error));                                             \
+			if (!good_)                                                                                                \
+				pythia_mysql_abort(db);                                                                                \
+			do                                                                                                         \
+				status_ = (cont);                                                                                      \
+			while (status_ && !good_ && (ready = MYSQL_WAIT_TIMEOUT));                                                 \
+		}                                                                                                              \
+		good_;                                                                                                         \
+	})
+
+/* Waits for a status, at most timeout_ms (-1: as long as it takes, 0: only looks). *ready
+ * is what to hand to a _cont call, 0 where timeout_ms passed. False (class CANCELLED, *ready
+ * is MYSQL_WAIT_TIMEOUT) where the host wants to stop. */
+bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
+/* Cuts the connection so that a suspended call ends at once; the server's query is killed. */
+void pythia_mysql_abort(mysql_db *db);
+/* Fills the error from the connection's last failure. Returns false. */
+bool pythia_mysql_failed(mysql_db *db, pythia_error *error);
+/* SQLSTATE and class of one of the server's or the library's error numbers. */
+pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char sqlstate[6], const char **hint);
+/* Runs statements and reads all their results. */
+bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error);
+/* Ends the server's query of this connection from a second one; waits for it 0.5 s at most. */
+void pythia_mysql_kill(mysql_db *db);
+extern const pythia_driver pythia_mysql_driver;
+
+/* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */
+void pythia_mysql_guard_infile(mysql_db *db);
+
+bool pythia_mysql_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
+							  pythia_stream **stream, pythia_error *error);
+bool pythia_mysql_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);
+void pythia_mysql_stream_close(pythia_stream *stream);
+bool pythia_mysql_load_begin(pythia_db *db, const pythia_load *load, pythia_error *error);
+bool pythia_mysql_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error);
+bool pythia_mysql_load_end(pythia_db *db, uint64_t *rows, pythia_error *error);
+void pythia_mysql_load_abandon(pythia_db *db);
+
+#endif

@@ -1,0 +1,481 @@
+/* The MySQL and MariaDB driver, against the server of MYSQL_URL. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "driver_tests.h"
+#include "drivers/mysql_internal.h"
+
+static const char *url;
+
+static pythia_db *enter(void)
+{
+	return open_url(url, NULL);
+}
+
+/* The URL with another user and password, and something after it. */
+static void make_url(pythia_buffer *out, const char *user, const char *rest)
+{
+	pythia_buffer_clear(out);
+	pythia_buffer_printf(out, "mysql://%s%s%s", user, strchr(url, '@'), rest);
+}
+
+static void test_open(void **state)
+{
+	pythia_db *db = enter();
+
+	(void) state;
+	assert_int_equal(db->engine, PYTHIA_MYSQL);
+	assert_true(db->version >= 50700);
+	assert_int_equal(db->is_mariadb, strstr(db->version_text, "MariaDB") != NULL);
+	assert_string_equal(db->default_schema, "pythia");
+	assert_count(db,
+				 "SELECT @@time_zone = '+00:00' AND @@sql_mode LIKE '%STRICT_ALL_TABLES%' AND "
+				 "@@sql_mode LIKE '%NO_AUTO_VALUE_ON_ZERO%' AND @@character_set_client = 'utf8mb4' AND "
+				 "@@character_set_results = 'utf8mb4'",
+				 1);
+	pythia_db_close(db);
+}
+
+static void test_connect_errors(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_open_options options = {.require_password = true};
+
+	(void) state;
+	assert_null(try_open("mysql://u:topsecret@127.0.0.1:1/db", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_string_equal(error.sqlstate, "08001");
+	assert_non_null(strstr(error.message, "127.0.0.1:1/"));
+	assert_null(strstr(error.message, "topsecret"));
+	assert_non_null(strstr(error.hint, "running"));
+	make_url(&text, "pythia:topsecret", "");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_string_equal(error.sqlstate, "28000");
+	assert_null(strstr(error.message, "topsecret"));
+	assert_non_null(strstr(error.hint, "password"));
+	make_url(&text, "pythia:secret", "_absent");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_string_equal(error.sqlstate, "3D000");
+	make_url(&text, "pythia:secret", "?ssl_mod=required");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	assert_non_null(strstr(error.hint, "ssl_mode"));
+	make_url(&text, "pythia:secret", "?ssl_mode=maybe");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	/* nobody's password is not the environment's */
+	setenv("MYSQL_PWD", "secret", 1);
+	make_url(&text, "pythia", "");
+	assert_null(try_open(text.data, NULL, &error));
+	assert_string_equal(error.sqlstate, "28000");
+	options.require_password = false;
+	options.client_defaults = true;
+	pythia_db_close(open_url(text.data, &options));
+	options.require_password = true;
+	assert_null(try_open(text.data, &options, &error));
+	assert_string_equal(error.sqlstate, "2F003");
+	unsetenv("MYSQL_PWD");
+	make_url(&text, "pythia:secret", "?unix_socket=/tmp/mysql.sock");
+	assert_null(try_open(text.data, &options, &error));
+	assert_string_equal(error.sqlstate, "42501");
+	pythia_error_reset(&error);
+	pythia_buffer_free(&text);
+}
+
+static void test_silent_server(void **state)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char text[100];
+	double start = seconds_now();
+	int port = listen_quietly(&address, &length);
+
+	(void) state;
+	snprintf(text, sizeof(text), "mysql://u@127.0.0.1:%d/db?connect_timeout=1", port);
+	assert_null(try_open(text, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_true(seconds_now() - start < 3);
+	snprintf(text, sizeof(text), "mysql://u@127.0.0.1:%d/db", port);
+	cancel_after(100);
+	start = seconds_now();
+	assert_null(try_open(text, NULL, &error));
+	pythia_cancel_requested = 0;
+	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+	assert_true(seconds_now() - start < 1.1);
+	pythia_error_reset(&error);
+}
+
+static void test_statements(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+	int64_t affected = -1;
+
+	(void) state;
+	must(db, "CREATE TEMPORARY TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL), (3, '')");
+	assert_true(pythia_db_exec(db, "UPDATE t SET b = 'y'", &affected, &error));
+	assert_int_equal(affected, 3);
+	assert_true(pythia_db_exec(db, "SELECT 1; DELETE FROM t WHERE a = 3", &affected, &error));
+	assert_int_equal(affected, 1);
+	must(db, "UPDATE t SET b = NULL WHERE a = 2");
+	assert_true(pythia_db_query(db, "SELECT * FROM t ORDER BY a", &result, &error));
+	assert_int_equal(result.nrows, 2);
+	assert_int_equal(result.ncolumns, 2);
+	assert_string_equal(pythia_result_get(&result, 0, 1), "y");
+	assert_null(pythia_result_get(&result, 1, 1));
+	pythia_result_free(&result);
+	assert_true(pythia_db_query(db, "SELECT 1 WHERE 0", &result, &error));
+	assert_int_equal(result.nrows, 0);
+	pythia_result_free(&result);
+	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");
+	must_fail(db, "SELECT 1 FROM absent", PYTHIA_E_DATABASE, "42P01");
+	must_fail(db, "SELEC 1", PYTHIA_E_DATABASE, "42601");
+	must_fail(db, "INSERT INTO t VALUES (1, 'x')", PYTHIA_E_DATABASE, "23505");
+	must_fail(db, "INSERT INTO t VALUES ('many', 'x')", PYTHIA_E_DATA, "22P02");
+	must_fail(db, "SELECT 1; SELECT absent", PYTHIA_E_DATABASE, "42703");
+	assert_count(db, "SELECT 1", 1);
+	pythia_db_close(db);
+}
+
+static void test_two_servers_at_once(void **state)
+{
+	pythia_db *a = enter();
+	pythia_db *b = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result;
+
+	(void) state;
+	must(a, "DO GET_LOCK('core', 1)");
+	/* b has to wait for a, and a is still free to work */
+	assert_true(b->driver->send(b, "SELECT GET_LOCK('core', 10)", &error));
+	wait_for_count(a, "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'", 1);
+	must(a, "DO RELEASE_LOCK('core')");
+	assert_false(pythia_db_exec(b, "SELECT 1", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
+	assert_true(b->driver->receive(b, &result, &error));
+	assert_string_equal(pythia_result_get(&result, 0, 0), "1");
+	pythia_result_free(&result);
+	pythia_error_reset(&error);
+	pythia_db_close(a);
+	pythia_db_close(b);
+}
+
+static void test_transactions(void **state)
+{
+	pythia_db *db = enter();
+	pythia_db *other = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(db, "DROP TABLE IF EXISTS core_tx; CREATE TABLE core_tx (a int)");
+	assert_true(other->driver->begin(other, PYTHIA_BEGIN_SNAPSHOT, &error));
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	must(db, "INSERT INTO core_tx VALUES (1)");
+	assert_true(db->driver->commit(db, &error));
+	assert_count(other, "SELECT count(*) FROM core_tx", 0);
+	must_fail(other, "INSERT INTO core_tx VALUES (2)", PYTHIA_E_DATABASE, "25006");
+	assert_true(other->driver->rollback(other, &error));
+	assert_count(other, "SELECT count(*) FROM core_tx", 1);
+	/* a deadlock or a lock that is not given is worth another try */
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	must(db, "UPDATE core_tx SET a = 2");
+	must(other, "SET innodb_lock_wait_timeout = 1");
+	must_fail(other, "UPDATE core_tx SET a = 3", PYTHIA_E_TRANSIENT, "55P03");
+	assert_true(db->driver->rollback(db, &error));
+	must(db, "DROP TABLE core_tx");
+	pythia_db_close(db);
+	pythia_db_close(other);
+}
+
+#define LOAD_T                                                                                                         \
+	"LOAD DATA LOCAL INFILE 'pythia' INTO TABLE t CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' " \
+	"LINES TERMINATED BY '\\n' "
+
+static void test_load_and_stream(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_DOUBLE, PYTHIA_KIND_BYTES};
+	pythia_db *db = enter();
+
+	(void) state;
+	must(db, "CREATE TEMPORARY TABLE t (a int PRIMARY KEY, b longtext CHARACTER SET utf8mb4, c double, d longblob)");
+	check_load_and_stream(db, LOAD_T "(a, b, c, @d) SET d = UNHEX(SUBSTR(@d, 3))",
+						  "SELECT a, b, c, d FROM t ORDER BY a", kinds);
+	assert_count(db, "SELECT count(*) FROM t", 1000);
+	pythia_db_close(db);
+}
+
+/* Several statements' worth of rows, the buffers swapped under way. */
+static void test_large_load(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_rows_writer writer = {0};
+	pythia_load load;
+	load_columns columns;
+	char text[512];
+	uint64_t rows = 0;
+
+	(void) state;
+	memset(text, 'x', sizeof(text));
+	must(db, "CREATE TEMPORARY TABLE t (a int PRIMARY KEY, b text)");
+	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
+	assert_true(db->driver->load_begin(db, &load, &error));
+	for (int i = 0; i < 60000; i++)
+	{
+		char number[16];
+
+		pythia_rows_text(&writer, number, (size_t) snprintf(number, sizeof(number), "%d", i));
+		pythia_rows_text(&writer, text, sizeof(text));
+		pythia_rows_end(&writer);
+		if (i % 500 == 499)
+		{
+			pythia_rows view = pythia_rows_view(&writer);
+
+			if (!db->driver->load_put(db, &view, &error))
+				fail_msg("%s", error.message);
+			pythia_rows_clear(&writer);
+		}
+	}
+	assert_true(db->driver->load_end(db, &rows, &error));
+	assert_int_equal(rows, 60000);
+	assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
+	pythia_rows_free(&writer);
+	pythia_db_close(db);
+}
+
+static void check_refused(pythia_db *db, const char *sql, const pythia_kind *kinds, const char *rows, uint64_t count,
+						  pythia_error_class error_class, const char *sqlstate, const char *says)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_load load;
+	load_columns columns;
+
+	make_load(&load, &columns, "t", 2, kinds, sql);
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, rows, count);
+	assert_false(db->driver->load_end(db, NULL, &error));
+	assert_string_equal(error.sqlstate, sqlstate);
+	assert_int_equal(error.error_class, error_class);
+	if (!strstr(error.message, says))
+		fail_msg("%s", error.message);
+	assert_true(db->driver->rollback(db, &error));
+	assert_count(db, "SELECT count(*) FROM t", 0);
+	pythia_error_reset(&error);
+}
+
+static void test_load_errors(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_load load;
+	load_columns columns;
+
+	(void) state;
+	must(db, "CREATE TEMPORARY TABLE t (a tinyint PRIMARY KEY, b varchar(5) NOT NULL) ENGINE = InnoDB");
+	check_refused(db, LOAD_T "(a, b)", kinds, "1\tx\n2\tx\n1\tx\n", 3, PYTHIA_E_DATABASE, "23505", "Duplicate entry");
+	check_refused(db, LOAD_T "(a, b)", kinds, "1\tx\n300\tx\n", 2, PYTHIA_E_DATA, "22003", "Out of range");
+	check_refused(db, LOAD_T "(a, b)", kinds, "1\ttoo long\n", 1, PYTHIA_E_DATA, "22001", "truncated");
+	check_refused(db, LOAD_T "(a, b)", kinds, "1\t\\N\n", 1, PYTHIA_E_DATABASE, "23502", "NULL");
+	check_refused(db, LOAD_T "(a, b)", kinds, "x\tx\n", 1, PYTHIA_E_DATA, "22P02", "Incorrect");
+	check_refused(db, LOAD_T "(a, absent)", kinds, "1\tx\n", 1, PYTHIA_E_DATABASE, "42703", "absent");
+	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
+	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\tx\n", 1);
+	db->driver->load_abandon(db);
+	assert_true(db->driver->rollback(db, &error));
+	assert_count(db, "SELECT count(*) FROM t", 0);
+	pythia_db_close(db);
+}
+
+static void test_files_are_never_served(void **state)
+{
+	pythia_db *db = enter();
+
+	(void) state;
+	must(db, "CREATE TEMPORARY TABLE t (a text)");
+	assert_false(pythia_db_exec(db, "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t (a)", NULL, NULL));
+	pythia_db_close(db);
+	db = enter();
+	must(db, "CREATE TEMPORARY TABLE t (a text)");
+	assert_count(db, "SELECT count(*) FROM t", 0);
+	pythia_db_close(db);
+}
+
+/* More rows than any test reads; the engine makes them as they are wanted. */
+#define ENDLESS                                                                                                        \
+	"WITH RECURSIVE d AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM d WHERE i < 99) "                                  \
+	"SELECT a.i + 100 * b.i, REPEAT('x', 100) FROM d AS a, d AS b, d AS c, d AS e"
+
+static void test_stream_closed_midway(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+
+	(void) state;
+	assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
+	assert_true(db->driver->stream_next(stream, &rows, &error));
+	assert_true(rows.count > 0);
+	db->driver->stream_close(stream);
+	assert_false(db->broken);
+	for (int i = 0; i < 20; i++)
+		assert_count(db, "SELECT 1", 1);
+	assert_false(db->driver->stream_open(db, "SELECT 1 FROM absent", 1, NULL, &stream, &error));
+	assert_string_equal(error.sqlstate, "42P01");
+	assert_false(db->driver->stream_open(db, "SELECT 1", 2, NULL, &stream, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
+	assert_count(db, "SELECT 1", 1);
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void test_server_gone_midway(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	for (int way = 0; way < 3; way++)
+	{
+		pythia_db *db = enter();
+		pythia_db *killer = enter();
+		pythia_stream *stream;
+		pythia_rows rows;
+		char sql[100];
+		bool ok;
+
+		assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
+		assert_true(db->driver->stream_next(stream, &rows, &error));
+		snprintf(sql, sizeof(sql), way == 0 ? "KILL %lu" : "KILL QUERY %lu", pythia_mysql_of(db)->thread_id);
+		if (way < 2)
+			must(killer, sql);
+		else
+			shutdown(mysql_get_socket(&pythia_mysql_of(db)->mysql), SHUT_RDWR);
+		while ((ok = db->driver->stream_next(stream, &rows, &error)))
+			assert_true(rows.count > 0); /* it never ends as if that were all */
+		if (way != 1)
+			assert_int_equal(error.error_class, PYTHIA_E_LOST);
+		else
+			assert_string_equal(error.sqlstate, "57014");
+		assert_false(db->driver->stream_next(stream, &rows, NULL));
+		db->driver->stream_close(stream);
+		pythia_error_reset(&error);
+		pythia_db_close(killer);
+		pythia_db_close(db);
+	}
+}
+
+static void test_connection_lost_in_a_load(void **state)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_load load;
+	load_columns columns;
+
+	(void) state;
+	must(db, "CREATE TEMPORARY TABLE t (a int, b text)");
+	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
+	assert_true(db->driver->load_begin(db, &load, &error));
+	must_put(db, "1\tx\n", 1);
+	shutdown(mysql_get_socket(&pythia_mysql_of(db)->mysql), SHUT_RDWR);
+	assert_false(db->driver->load_end(db, NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_LOST);
+	assert_true(db->broken);
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void test_cancel(void **state)
+{
+	pythia_db *db = enter();
+	pythia_db *watcher = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+	char sql[200];
+
+	(void) state;
+	snprintf(sql, sizeof(sql),
+			 "SELECT count(*) FROM information_schema.processlist WHERE id = %lu AND command = "
+			 "'Query'",
+			 pythia_mysql_of(db)->thread_id);
+	check_cancel(db, "SELECT SLEEP(600)");
+	assert_true(db->broken);
+	/* the server has stopped as well */
+	wait_for_count(watcher, sql, 0);
+	pythia_db_close(db);
+	for (int first = 0; first < 2; first++)
+	{
+		db = enter();
+		cancel_after(200);
+		snprintf(sql, sizeof(sql),
+				 "WITH RECURSIVE d AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM d WHERE i < 900) "
+				 "SELECT i, REPEAT('x', 300), IF(i < %d, 0, SLEEP(600)) FROM d",
+				 first ? 0 : 800);
+		if (db->driver->stream_open(db, sql, 3, NULL, &stream, &error))
+		{
+			while (db->driver->stream_next(stream, &rows, &error))
+				assert_true(rows.count > 0);
+			db->driver->stream_close(stream);
+		}
+		pythia_cancel_requested = 0;
+		assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+		pythia_db_close(db);
+	}
+	pythia_db_close(watcher);
+	pythia_error_reset(&error);
+}
+
+static void test_closed_in_the_middle(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_stream *stream;
+	pythia_rows rows;
+	pythia_db *db = enter();
+
+	(void) state;
+	assert_true(db->driver->send(db, "SELECT SLEEP(600)", &error));
+	pythia_db_close(db);
+	db = enter();
+	assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
+	assert_true(db->driver->stream_next(stream, &rows, &error));
+	pythia_db_close(db);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open),
+		cmocka_unit_test(test_connect_errors),
+		cmocka_unit_test(test_silent_server),
+		cmocka_unit_test(test_statements),
+		cmocka_unit_test(test_two_servers_at_once),
+		cmocka_unit_test(test_transactions),
+		cmocka_unit_test(test_load_and_stream),
+		cmocka_unit_test(test_large_load),
+		cmocka_unit_test(test_load_errors),
+		cmocka_unit_test(test_files_are_never_served),
+		cmocka_unit_test(test_stream_closed_midway),
+		cmocka_unit_test(test_server_gone_midway),
+		cmocka_unit_test(test_connection_lost_in_a_load),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_closed_in_the_middle),
+	};
+
+	url = getenv("MYSQL_URL");
+	if (!url)
+	{
+		puts("1..0 # SKIP MYSQL_URL names no server");
+		return 0;
+	}
+	return cmocka_run_group_tests_name("mysql", tests, NULL, NULL);
+}

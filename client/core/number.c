@@ -70,7 +70,8 @@ int pythia_double_text(char *out, double value)
 	if (isinf(value))
 		return snprintf(out, PYTHIA_DOUBLE_TEXT, value < 0 ? "-Infinity" : "Infinity");
 	length = short_decimal(out, value);
-	for (int digits = 15; length == 0 && digits <= 17; digits++)
+	/* any decimal of 15 digits survives a normal double, but not a subnormal one */
+	for (int digits = isnormal(value) ? 15 : 1; length == 0 && digits <= 17; digits++)
 	{
 		length = snprintf(out, PYTHIA_DOUBLE_TEXT, "%.*g", digits, value);
 		/* a program may have set a locale with a decimal comma */

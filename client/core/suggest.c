@@ -50,7 +50,7 @@ static int distance(const char *a, const char *b)
 const char *pythia_suggest(const char *word, const char *const *candidates, int ncandidates)
 {
 	const char *best = NULL;
-	int best_distance = 1 + (int) strnlen(word, MAX_WORD) / 3;
+	int best_distance = 1 + (int) strnlen(word, MAX_WORD) / 4;
 
 	for (int i = 0; i < ncandidates; i++)
 	{

@@ -1,0 +1,468 @@
+/* Buffers, errors, numbers, JSON, options, names, back-off: the leaves. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/buffer.h"
+#include "core/error.h"
+#include "core/host.h"
+#include "core/json.h"
+#include "core/memory.h"
+#include "core/node.h"
+#include "core/number.h"
+#include "core/retry.h"
+#include "core/schema.h"
+#include "core/suggest.h"
+
+static uint64_t seed;
+
+static uint64_t draw(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static void test_buffer(void **state)
+{
+	pythia_buffer buffer = PYTHIA_BUFFER_INIT;
+	char *text;
+
+	(void) state;
+	assert_string_equal(pythia_buffer_text(&buffer), "");
+	text = pythia_buffer_take(&buffer);
+	assert_string_equal(text, "");
+	pythia_free(text);
+	for (int i = 0; i < 1000; i++)
+	{
+		pythia_buffer_putc(&buffer, 'a');
+		pythia_buffer_printf(&buffer, "%d,", i);
+		assert_int_equal(buffer.data[buffer.length], 0);
+		assert_true(buffer.length < buffer.capacity);
+	}
+	assert_memory_equal(buffer.data, "a0,a1,", 6);
+	pythia_buffer_clear(&buffer);
+	assert_string_equal(pythia_buffer_text(&buffer), "");
+	pythia_buffer_hex(&buffer, "\x00\x0f\xff", 3);
+	pythia_buffer_append(&buffer, "a\0b", 3);
+	assert_int_equal(buffer.length, 9);
+	assert_memory_equal(buffer.data, "000fffa\0b", 10);
+	text = pythia_buffer_take(&buffer);
+	assert_null(buffer.data);
+	pythia_free(text);
+	pythia_buffer_printf(&buffer, "%0200d", 7);
+	assert_int_equal(buffer.length, 200);
+	pythia_buffer_free(&buffer);
+	assert_null(buffer.data);
+}
+
+static void test_error(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_error other = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	assert_false(pythia_fail(&error, PYTHIA_E_DATA, "22003", "value %d", 7));
+	assert_false(pythia_error_hint(&error, "Do %s.", "this"));
+	assert_false(pythia_error_detail(&error, "A detail."));
+	assert_false(pythia_error_context(&error, "in %s", "here"));
+	assert_string_equal(error.message, "value 7");
+	assert_string_equal(error.hint, "Do this.");
+	/* an argument may be one of the error's own texts */
+	assert_false(pythia_error_context(&error, "%s, there", error.context));
+	assert_string_equal(error.context, "in here, there");
+	assert_false(pythia_fail(&error, PYTHIA_E_DATABASE, "bad", "again: %s", error.message));
+	assert_string_equal(error.message, "again: value 7");
+	assert_string_equal(error.sqlstate, "XX000");
+	assert_null(error.hint);
+	assert_false(pythia_error_move(&other, &error));
+	assert_null(error.message);
+	assert_int_equal(error.error_class, PYTHIA_E_NONE);
+	assert_string_equal(other.message, "again: value 7");
+	assert_false(pythia_fail(NULL, PYTHIA_E_DATA, "22003", "nobody listens"));
+	assert_false(pythia_error_hint(NULL, "or here"));
+	assert_false(pythia_error_move(NULL, &other));
+	assert_null(other.message);
+	pythia_error_reset(&other);
+	pythia_error_reset(NULL);
+}
+
+/* --- numbers ----------------------------------------------------------------- */
+
+static void check_double(double value)
+{
+	char text[PYTHIA_DOUBLE_TEXT];
+	char other[PYTHIA_DOUBLE_TEXT];
+	int length = pythia_double_text(text, value);
+	double back;
+
+	assert_int_equal(length, strlen(text));
+	assert_true(pythia_double_read(text, (size_t) length, &back));
+	assert_memory_equal(&back, &value, sizeof(value));
+	/* no shorter one reads back */
+	for (int digits = 1; digits < 17; digits++)
+	{
+		int given = 0;
+
+		snprintf(other, sizeof(other), "%.*e", digits - 1, value);
+		if (strtod(other, NULL) != value)
+			continue;
+		for (const char *p = text; *p && *p != 'e'; p++)
+			given += *p >= '0' && *p <= '9';
+		/* leading zeros of 0.001 and trailing ones of 1000 are no digits */
+		for (const char *p = text; *p == '-' || *p == '0' || *p == '.'; p++)
+			given -= *p == '0';
+		if (fabs(value) < 1e15)
+			assert_true(given <= digits || value == floor(value));
+		break;
+	}
+}
+
+static void test_doubles(void **state)
+{
+	static const double edges[] = {0.0,
+								   -0.0,
+								   0.1,
+								   0.1 + 0.2,
+								   1e15,
+								   1e16,
+								   123456789012345680.0,
+								   5e-324,
+								   1e-310,
+								   1.7976931348623157e308,
+								   2.2250738585072014e-308,
+								   1e22,
+								   1e23,
+								   0.0001,
+								   0.00001,
+								   99999999.99999999,
+								   1.0 / 3,
+								   999999999999999.0,
+								   4503599627370497.5};
+	char text[PYTHIA_DOUBLE_TEXT];
+	double value;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
+	{
+		check_double(edges[i]);
+		check_double(-edges[i]);
+		check_double(nextafter(edges[i], INFINITY));
+	}
+	for (int i = 0; i < 200000; i++)
+	{
+		uint64_t bits = draw();
+
+		memcpy(&value, &bits, sizeof(value));
+		if (isfinite(value))
+			check_double(value);
+		/* money, and measurements */
+		check_double((double) (int64_t) (draw() % 2000000000) / 100);
+		check_double((double) (int64_t) (draw() % 2000000000) / 1000000);
+	}
+	pythia_double_text(text, 12.5);
+	assert_string_equal(text, "12.5");
+	pythia_double_text(text, 3);
+	assert_string_equal(text, "3");
+	pythia_double_text(text, -0.0);
+	assert_string_equal(text, "-0");
+	pythia_double_text(text, NAN);
+	assert_string_equal(text, "NaN");
+	pythia_double_text(text, -INFINITY);
+	assert_string_equal(text, "-Infinity");
+	assert_true(pythia_double_read("NaN", 3, &value));
+	assert_true(isnan(value));
+	assert_true(pythia_double_read("-Infinity", 9, &value));
+	assert_true(value < 0 && isinf(value));
+	assert_false(pythia_double_read("", 0, &value));
+	assert_false(pythia_double_read("-Infinit", 8, &value));
+	assert_false(pythia_double_read("0x10", 4, &value));
+	assert_false(pythia_double_read(" 1", 2, &value));
+	assert_false(pythia_double_read("1\0", 2, &value));
+	assert_false(pythia_double_read("1e", 2, &value));
+}
+
+static void test_integers(void **state)
+{
+	static const char *const bad[] = {
+		"",   "-", "+", "1 ", " 1", "9223372036854775808", "-9223372036854775809", "1e3", "99999999999999999999999",
+		"0x1"};
+	int64_t value;
+
+	(void) state;
+	assert_true(pythia_int64_read("-9223372036854775808", 20, &value));
+	assert_true(value == INT64_MIN);
+	assert_true(pythia_int64_read("9223372036854775807", 19, &value));
+	assert_true(value == INT64_MAX);
+	assert_true(pythia_int64_read("+0012", 5, &value));
+	assert_int_equal(value, 12);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(pythia_int64_read(bad[i], strlen(bad[i]), &value));
+	for (int i = 0; i < 10000; i++)
+	{
+		int64_t given = (int64_t) draw() >> (draw() % 64);
+		char text[32];
+		int length = snprintf(text, sizeof(text), "%lld", (long long) given);
+
+		assert_true(pythia_int64_read(text, (size_t) length, &value));
+		assert_true(value == given);
+	}
+}
+
+/* --- JSON ----------------------------------------------------------------------- */
+
+static void test_json(void **state)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_node *object = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
+	pythia_node *list = pythia_node_new(PYTHIA_NODE_ARRAY, "list", NULL);
+
+	(void) state;
+	pythia_json_string(&out, "a\"\\\n\r\t\b\f\x01\x7f/\xc3\xa4\xf0\x9f\x98\x80\0z", 19);
+	assert_string_equal(out.data, "\"a\\\"\\\\\\n\\r\\t\\b\\f\\u0001\x7f/\xc3\xa4\xf0\x9f\x98\x80\\u0000z\"");
+	/* what is not UTF-8 becomes the replacement character */
+	pythia_buffer_clear(&out);
+	pythia_json_string(&out,
+					   "\xff"
+					   "a\xc3\xe2\x82\xed\xa0\x80\xc0\x80\xf4\x90\x80\x80",
+					   14);
+	for (size_t i = 0; i < out.length; i++)
+		assert_true((unsigned char) out.data[i] < 0x80);
+	assert_int_equal(out.length, 2 + 1 + 13 * 6);
+	pythia_buffer_clear(&out);
+	pythia_node_add(object, pythia_node_new(PYTHIA_NODE_NUMBER, "n", "1.50"));
+	pythia_node_add(object, list);
+	pythia_node_add(list, pythia_node_new(PYTHIA_NODE_STRING, NULL, "x\"y"));
+	pythia_node_add(list, pythia_node_new(PYTHIA_NODE_NULL, NULL, NULL));
+	pythia_node_add(list, pythia_node_new(PYTHIA_NODE_BOOL, NULL, "true"));
+	pythia_node_add(object, pythia_node_new(PYTHIA_NODE_OBJECT, "empty", NULL));
+	pythia_json_node(&out, object);
+	assert_string_equal(out.data, "{\"n\": 1.50, \"list\": [\"x\\\"y\", null, true], \"empty\": {}}");
+	pythia_node_free(object);
+	pythia_buffer_free(&out);
+}
+
+/* --- options --------------------------------------------------------------------- */
+
+static pythia_node *options(const char *name, pythia_node_type type, const char *text)
+{
+	pythia_node *object = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
+
+	pythia_node_add(object, pythia_node_new(type, name, text));
+	return object;
+}
+
+static void check_seconds(const char *text, double expected)
+{
+	pythia_node *object = options("t", PYTHIA_NODE_STRING, text);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	double value = -1;
+	bool good = pythia_node_seconds(object, "t", &value, &error);
+
+	if (expected < 0)
+	{
+		if (good)
+			fail_msg("\"%s\" was taken as %g seconds", text, value);
+		assert_string_equal(error.sqlstate, "22023");
+		assert_non_null(strstr(error.message, "\"t\""));
+		assert_non_null(error.hint);
+	}
+	else
+	{
+		if (!good)
+			fail_msg("%s", error.message);
+		assert_true(fabs(value - expected) < 1e-9);
+	}
+	pythia_error_reset(&error);
+	pythia_node_free(object);
+}
+
+static void test_seconds(void **state)
+{
+	(void) state;
+	check_seconds("5", 5);
+	check_seconds("0.25", 0.25);
+	check_seconds("500 ms", 0.5);
+	check_seconds("2s", 2);
+	check_seconds("5 min", 300);
+	check_seconds("1 h", 3600);
+	check_seconds("1 day", 86400);
+	check_seconds("1 day 02:03:04.5", 86400 + 7384.5);
+	check_seconds("00:00:05", 5);
+	check_seconds("1 hour 30 minutes", 5400);
+	check_seconds("", -1);
+	check_seconds("soon", -1);
+	check_seconds("-1 s", -1);
+	check_seconds("5 parsecs", -1);
+	check_seconds("1 2", -1);
+	check_seconds("00:61", -1);
+	check_seconds("5 s later", -1);
+}
+
+static void test_options(void **state)
+{
+	static const char *const known[] = {"batch_size", "mode", NULL};
+	static const char *const modes[] = {"incremental", "full", NULL};
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_node *object;
+	const char *text = "before";
+	int64_t number = 7;
+	bool flag = true;
+	int choice = -1;
+
+	(void) state;
+	/* absent and null leave the default */
+	object = options("mode", PYTHIA_NODE_NULL, NULL);
+	assert_true(pythia_node_text(object, "mode", &text, &error));
+	assert_true(pythia_node_text(NULL, "mode", &text, &error));
+	assert_true(pythia_node_choice(object, "other", modes, &choice, &error));
+	assert_string_equal(text, "before");
+	assert_int_equal(choice, -1);
+	pythia_node_free(object);
+
+	object = options("mode", PYTHIA_NODE_STRING, "fulll");
+	assert_false(pythia_node_choice(object, "mode", modes, &choice, &error));
+	assert_non_null(strstr(error.message, "\"fulll\""));
+	assert_string_equal(error.hint, "It takes \"incremental\" or \"full\".");
+	assert_true(pythia_node_only(object, known, "sync_config", &error));
+	pythia_node_free(object);
+
+	object = options("batchsize", PYTHIA_NODE_NUMBER, "10");
+	assert_false(pythia_node_only(object, known, "sync_config", &error));
+	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	assert_string_equal(error.sqlstate, "22023");
+	assert_string_equal(error.message, "unknown option \"batchsize\" in sync_config");
+	assert_string_equal(error.hint, "Perhaps you meant \"batch_size\".");
+	assert_true(pythia_node_int(object, "batchsize", 1, 100, &number, &error));
+	assert_int_equal(number, 10);
+	assert_false(pythia_node_int(object, "batchsize", 11, 100, &number, &error));
+	assert_string_equal(error.hint, "It takes a whole number from 11 to 100.");
+	assert_false(pythia_node_text(object, "batchsize", &text, &error));
+	assert_false(pythia_node_bool(object, "batchsize", &flag, &error));
+	pythia_node_free(object);
+
+	object = options("x", PYTHIA_NODE_NUMBER, "1.5");
+	assert_false(pythia_node_int(object, "x", 0, INT64_MAX, &number, &error));
+	assert_false(pythia_node_only(object, known, "sync_config", &error));
+	assert_string_equal(error.hint, "Known options are: batch_size, mode.");
+	pythia_node_free(object);
+
+	object = options("f", PYTHIA_NODE_BOOL, "false");
+	assert_true(pythia_node_bool(object, "f", &flag, &error));
+	assert_false(flag);
+	pythia_node_free(object);
+
+	object = pythia_node_new(PYTHIA_NODE_STRING, NULL, "not an object");
+	assert_false(pythia_node_only(object, known, "sync_config", &error));
+	pythia_node_free(object);
+	pythia_error_reset(&error);
+}
+
+static void test_suggest(void **state)
+{
+	static const char *const words[] = {"orders", "order_items", "users", "products"};
+
+	(void) state;
+	assert_string_equal(pythia_suggest("order", words, 4), "orders");
+	assert_string_equal(pythia_suggest("USRES", words, 4), "users");
+	assert_string_equal(pythia_suggest("order_item", words, 4), "order_items");
+	assert_null(pythia_suggest("customers", words, 4));
+	assert_null(pythia_suggest("x", words, 0));
+}
+
+/* --- the rest --------------------------------------------------------------------- */
+
+static void test_retry(void **state)
+{
+	pythia_retry retry = {0, 5, 100, 1000, 42};
+	pythia_retry same = retry;
+	int64_t bound = 100;
+
+	(void) state;
+	for (int i = 0; i < 5; i++)
+	{
+		int64_t delay = pythia_retry_next(&retry);
+
+		assert_true(delay >= bound / 2 && delay <= bound);
+		assert_int_equal(delay, pythia_retry_next(&same));
+		bound = bound * 2 > 1000 ? 1000 : bound * 2;
+	}
+	assert_int_equal(pythia_retry_next(&retry), -1);
+	pythia_retry_reset(&retry);
+	assert_true(pythia_retry_next(&retry) <= 100);
+	retry.max_attempts = 0;
+	for (int i = 0; i < 1000; i++)
+	{
+		int64_t delay = pythia_retry_next(&retry);
+
+		assert_true(delay >= 50 && delay <= 1000);
+	}
+}
+
+static void test_schema(void **state)
+{
+	pythia_column columns[] = {{.name = "id"}, {.name = "Name"}, {.name = "NAME"}};
+	pythia_table table = {.columns = columns, .ncolumns = 3};
+	pythia_type type = {.kind = PYTHIA_KIND_ENUM, .native = pythia_strdup("enum('a')"), .labels = pythia_strdup("'a'")};
+	pythia_type copy;
+
+	(void) state;
+	assert_int_equal(pythia_table_column(&table, "id"), 0);
+	assert_int_equal(pythia_table_column(&table, "ID"), 0);
+	assert_int_equal(pythia_table_column(&table, "NAME"), 2);
+	assert_int_equal(pythia_table_column(&table, "name"), -1);
+	assert_int_equal(pythia_table_column(&table, "other"), -1);
+	pythia_type_copy(&copy, &type);
+	pythia_type_free(&type);
+	assert_string_equal(copy.labels, "'a'");
+	pythia_type_free(&copy);
+	for (int kind = 0; kind < PYTHIA_KIND_OTHER; kind++)
+		assert_string_not_equal(pythia_kind_name((pythia_kind) kind), "other");
+}
+
+static void test_host(void **state)
+{
+	const pythia_host *host = pythia_default_host();
+	int fds[2];
+	int64_t start = pythia_host_now(host);
+
+	(void) state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pythia_host_wait(host, fds[0], PYTHIA_WAIT_READ, 20), PYTHIA_WAIT_TIMEOUT);
+	assert_true(pythia_host_now(NULL) - start >= 19000);
+	assert_int_equal(pythia_host_wait(host, fds[1], PYTHIA_WAIT_WRITE, -1), PYTHIA_WAIT_READY);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(pythia_host_wait(NULL, fds[0], PYTHIA_WAIT_READ, -1), PYTHIA_WAIT_READY);
+	assert_int_equal(pythia_host_wait(host, -1, 0, 1), PYTHIA_WAIT_TIMEOUT);
+	pythia_cancel_requested = 1;
+	assert_true(pythia_host_cancelled(host));
+	assert_int_equal(pythia_host_wait(host, fds[0], PYTHIA_WAIT_READ, -1), PYTHIA_WAIT_CANCELLED);
+	pythia_cancel_requested = 0;
+	assert_false(pythia_host_cancelled(NULL));
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_buffer),   cmocka_unit_test(test_error),   cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_integers), cmocka_unit_test(test_json),    cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_options),  cmocka_unit_test(test_suggest), cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_schema),   cmocka_unit_test(test_host),
+	};
+	const char *given = getenv("PYTHIA_TEST_SEED");
+
+	seed = given ? strtoull(given, NULL, 10) : 88172645463325252;
+	return cmocka_run_group_tests_name("core", tests, NULL, NULL);
+}

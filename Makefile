@@ -126,7 +126,9 @@ TMP_INSTALL := $(CURDIR)/build/tmp_install
 tmp-install: all build/tmp_install/.copied
 	@$(MAKE) --no-print-directory -s install DESTDIR='$(TMP_INSTALL)'
 
-build/tmp_install/.copied: $(shell $(PG_CONFIG) --bindir 2>/dev/null)/postgres
+# (a directory's time changes when something is installed into it)
+build/tmp_install/.copied: $(wildcard $(shell $(PG_CONFIG) --bindir 2>/dev/null)/postgres \
+		$(shell $(PG_CONFIG) --pkglibdir 2>/dev/null) $(shell $(PG_CONFIG) --sharedir 2>/dev/null)/extension)
 	@test/lib/copy-postgres '$(PG_CONFIG)' '$(TMP_INSTALL)'
 	@touch $@
 

@@ -19,7 +19,7 @@ sqlite_count()
 
 import_to_sqlite()
 {
-    psql_ -c 'COPY orders TO STDOUT (FORMAT csv)' | as_user sqlite3 -csv "$sqlite_file" '.import /dev/stdin orders'
+    psql_ -c 'COPY orders TO STDOUT (FORMAT csv)' | as_user sqlite3 -csv "$sqlite_file" '.import "|cat -" orders'
     sqlite_count
 }
 

@@ -31,6 +31,12 @@ pythia_to_mysql()
     same_count_mysql
 }
 
+command_to_mysql()
+{
+    "$PYTHIA_TOP/build/pythia" sync --source "$PG_URL" --target "$MYSQL_URL" --tables orders --mode full >/dev/null 2>&1
+    same_count_mysql
+}
+
 # A measure of work that was not done is worth nothing.
 same_count_mysql()
 {
@@ -54,6 +60,7 @@ bench_main()
     title "PostgreSQL to MariaDB, full"
     alternative 'COPY | LOAD DATA' pipe_to_mysql empty_target
     alternative 'pythia sync_between' pythia_to_mysql empty_target 0.75
+    alternative 'pythia sync, the command' command_to_mysql empty_target
     alternative 'COPY | LOAD DATA, two at once' two_pipes_to_mysql empty_target
     alternative 'mysql_fdw INSERT … SELECT' fdw_to_mysql empty_target
     compare "$ROWS"

@@ -25,6 +25,13 @@ pythia_to_postgres()
     same_count_postgres
 }
 
+command_to_postgres()
+{
+    "$PYTHIA_TOP/build/pythia" sync --source "$MYSQL_URL" --target "$PG_URL" --tables orders --mode full \
+        --config '{"table_map": {"orders": "orders_copy"}}' >/dev/null 2>&1
+    same_count_postgres
+}
+
 fdw_to_postgres()
 {
     psql_ -c "INSERT INTO orders_copy SELECT * FROM fdw.orders"
@@ -59,6 +66,7 @@ END_OF_FILE
     title "MariaDB to PostgreSQL, full"
     alternative 'mariadb --quick | COPY' pipe_to_postgres empty_copy
     alternative 'pythia sync_between' pythia_to_postgres empty_copy 0.75
+    alternative 'pythia sync, the command' command_to_postgres empty_copy
     alternative 'mysql_fdw INSERT … SELECT' fdw_to_postgres empty_copy
     alternative 'pgloader' pgloader_to_postgres empty_loader
     compare "$ROWS"

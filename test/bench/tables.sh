@@ -16,7 +16,7 @@ orders_postgres()
 fill_postgres()
 {
     local table=${1:-orders} rows=${2:-$ROWS}
-    psql_ -c "SELECT setseed(0.1)" -c "INSERT INTO $table SELECT i, 1 + (i * 7919) % 100000,
+    psql_ -c "SELECT setseed(0.1)" -c "INSERT INTO $table SELECT i, 1 + (i::bigint * 7919) % 100000,
         ('{new,paid,sent,returned}'::text[])[1 + i % 4], round((random() * 10000)::numeric, 2), random() * 1000,
         CASE WHEN i % 5 = 0 THEN NULL ELSE 'note ' || md5(i::text) END,
         timestamp '2025-01-01' + i * interval '20 s', timestamp '2025-01-01' + i * interval '21 s'

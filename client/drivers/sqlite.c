@@ -198,6 +198,8 @@ static int on_busy(void *context, int count)
 	int64_t now = pythia_host_now(db->base.host);
 	long delay = count < 4 ? 1 << count : 20;
 
+	if (db->busy_ms < 0)
+		return 0;
 	if (count == 0)
 		db->busy_since = now;
 	else if ((now - db->busy_since) / 1000 >= db->busy_ms)
@@ -635,8 +637,19 @@ static bool sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 			return false;
 		db->depth++;
 	}
-	else if (!run(db, mode == PYTHIA_BEGIN_IMMEDIATE ? "BEGIN IMMEDIATE" : "BEGIN", NULL, error))
-		return false;
+	else
+	{
+		int64_t busy_ms = db->busy_ms;
+		bool begun;
+
+		if (mode == PYTHIA_BEGIN_TRY)
+			db->busy_ms = -1;
+		begun = run(db, mode == PYTHIA_BEGIN_IMMEDIATE || mode == PYTHIA_BEGIN_TRY ? "BEGIN IMMEDIATE" : "BEGIN", NULL,
+					error);
+		db->busy_ms = busy_ms;
+		if (!begun)
+			return false;
+	}
 	/* SQLite takes its snapshot with the first read */
 	if (mode != PYTHIA_BEGIN_SNAPSHOT || run(db, "SELECT 1 FROM sqlite_master LIMIT 1", NULL, error))
 		return true;

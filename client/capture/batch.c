@@ -1,0 +1,444 @@
+/*
+ * Rows of a scan become changes.  They are gathered in batches bounded by bytes;
+ * a batch is looked up at once in what the store knows (versions seen, keys or
+ * rows tracked), told, and recorded.
+ */
+#include "capture/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+/* --- where changes go -------------------------------------------------------------- */
+
+static void put_field(pythia_rows_writer *writer, const char *text)
+{
+	if (text)
+		pythia_rows_text(writer, text, strlen(text));
+	else
+		pythia_rows_null(writer);
+}
+
+static void put_integer(pythia_rows_writer *writer, int64_t value)
+{
+	char text[24];
+
+	pythia_rows_text(writer, text, (size_t) snprintf(text, sizeof(text), "%lld", (long long) value));
+}
+
+bool pythia_outlet_put(pythia_outlet *outlet, const char *change_type, const char *key, const char *old_data,
+					   const char *new_data, const char *timestamp, const char *transaction_id, pythia_error *error)
+{
+	pythia_capture *capture = outlet->capture;
+	pythia_member *member = outlet->member;
+
+	member->captured++;
+	if (capture->emit)
+	{
+		pythia_capture_change change = {.schema = member->table.table.schema,
+										.table = member->table.table.name,
+										.change_type = change_type,
+										.primary_key = key,
+										.old_data = old_data,
+										.new_data = new_data,
+										.timestamp = timestamp,
+										.transaction_id = transaction_id,
+										.captured_at = capture->captured_at};
+
+		return capture->emit(capture->context, &change, error);
+	}
+	put_integer(&outlet->journal, member->table_id);
+	put_field(&outlet->journal, change_type);
+	put_field(&outlet->journal, key);
+	put_field(&outlet->journal, old_data);
+	put_field(&outlet->journal, new_data);
+	put_field(&outlet->journal, timestamp);
+	put_field(&outlet->journal, transaction_id);
+	put_field(&outlet->journal, capture->captured_at);
+	pythia_rows_end(&outlet->journal);
+	return outlet->journal.buffer.length < 2 * PYTHIA_BATCH_BYTES || capture->store_busy ||
+		   pythia_outlet_write(outlet, error);
+}
+
+bool pythia_outlet_write(pythia_outlet *outlet, pythia_error *error)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT,  PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT,
+										PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT};
+	char sql[300];
+
+	snprintf(sql, sizeof(sql),
+			 "INSERT INTO main.pythia_journal_%lld (table_id, change_type, primary_key, old_data, new_data,"
+			 " \"timestamp\", transaction_id, captured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+			 (long long) outlet->capture->worker_id);
+	if (!pythia_store_load(outlet->capture->store, sql, 8, kinds, &outlet->journal, error))
+		return false;
+	pythia_rows_clear(&outlet->journal);
+	return true;
+}
+
+void pythia_outlet_free(pythia_outlet *outlet)
+{
+	pythia_rows_free(&outlet->journal);
+}
+
+/* --- batches ------------------------------------------------------------------------ */
+
+/* Offsets into the arena; 0 is NULL. */
+typedef struct entry
+{
+	size_t key;
+	size_t version;
+	size_t stamp;
+	size_t image;
+	size_t transaction_id;
+	bool fresh;
+	bool aged;
+	bool known;
+} entry;
+
+typedef struct batch
+{
+	pythia_outlet outlet;
+	pythia_capture *capture;
+	pythia_member *member;
+	const pythia_capture_window *window;
+	bool look_up; /* the store knows something of this table */
+	bool silent;  /* record, tell nothing */
+	pythia_buffer arena;
+	entry entries[PYTHIA_BATCH_ROWS];
+	int count;
+	pythia_rows_writer stage;
+	pythia_rows_writer tracked;
+	pythia_rows_writer seen;
+	int64_t since_checkpoint;
+	int64_t scanned;
+	char last_stamp[32]; /* to the second */
+} batch;
+
+/* Rows read again by a poll that finds nothing new, before it is worth a write. */
+#define IDLE_ROWS 100
+/* Beyond this much is not kept from one batch to the next. */
+#define ARENA_KEPT (4 * PYTHIA_BATCH_BYTES)
+
+static size_t keep(batch *b, const char *text)
+{
+	size_t at = b->arena.length;
+
+	if (!text)
+		return 0;
+	pythia_buffer_append(&b->arena, text, strlen(text) + 1);
+	return at;
+}
+
+static const char *kept(const batch *b, size_t at)
+{
+	return at ? b->arena.data + at : NULL;
+}
+
+static void record(batch *b, const entry *e, bool track)
+{
+	const char *key = kept(b, e->key);
+
+	if (track)
+	{
+		put_integer(&b->tracked, b->member->table_id);
+		put_field(&b->tracked, key);
+		put_field(&b->tracked, b->member->config.track == PYTHIA_TRACK_ROWS ? kept(b, e->image) : NULL);
+		pythia_rows_end(&b->tracked);
+	}
+	if (!pythia_capture_stamp_kept(&b->member->table, kept(b, e->stamp), b->window->next.low))
+		return;
+	put_integer(&b->seen, b->member->table_id);
+	put_field(&b->seen, key);
+	put_field(&b->seen, kept(b, e->version));
+	put_field(&b->seen, kept(b, e->stamp));
+	pythia_rows_end(&b->seen);
+}
+
+/* One row against what is known: the version of it captured last, whether its key is tracked, its last image. */
+static bool judge(batch *b, const entry *e, const char *version, bool tracked, const char *old_image,
+				  pythia_error *error)
+{
+	pythia_track track = b->member->config.track;
+	const char *image = kept(b, e->image);
+	const char *type = "INSERT";
+
+	if (version && strcmp(version, kept(b, e->version)) == 0)
+		return true;
+	b->member->touched = true;
+	if (e->known || b->silent)
+	{
+		record(b, e, false);
+		return true;
+	}
+	if (track == PYTHIA_TRACK_NONE ? version || e->aged : tracked)
+		type = "UPDATE";
+	if (track == PYTHIA_TRACK_ROWS && old_image && strcmp(old_image, image) == 0)
+	{
+		record(b, e, false);
+		return true;
+	}
+	record(b, e, track == PYTHIA_TRACK_ROWS || (track == PYTHIA_TRACK_KEYS && !tracked));
+	b->since_checkpoint++;
+	return pythia_outlet_put(&b->outlet, type, kept(b, e->key), old_image, image, kept(b, e->stamp),
+							 kept(b, e->transaction_id), error);
+}
+
+static bool judge_known(batch *b, pythia_error *error)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
+	pythia_db *store = b->capture->store;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_stream *stream;
+	pythia_rows_reader rows = {0};
+	pythia_rows chunk;
+	bool ok;
+
+	pythia_rows_clear(&b->stage);
+	for (int i = 0; i < b->count; i++)
+	{
+		put_integer(&b->stage, i);
+		put_field(&b->stage, kept(b, b->entries[i].key));
+		pythia_rows_end(&b->stage);
+	}
+	pythia_buffer_printf(&sql,
+						 "SELECT b.n, s.version, t.key IS NOT NULL, %s FROM temp.pythia_batch b"
+						 " LEFT JOIN main.pythia_seen s ON s.table_id = %lld AND s.key = b.key"
+						 " LEFT JOIN main.pythia_tracked t ON t.table_id = %lld AND t.key = b.key ORDER BY b.n",
+						 b->member->config.track == PYTHIA_TRACK_ROWS ? "t.image" : "NULL",
+						 (long long) b->member->table_id, (long long) b->member->table_id);
+	ok = pythia_db_exec(store, "DELETE FROM temp.pythia_batch", NULL, error) &&
+		 pythia_store_load(store, "INSERT INTO temp.pythia_batch VALUES (?1, ?2)", 2, kinds, &b->stage, error) &&
+		 store->driver->stream_open(store, sql.data, 4, NULL, &stream, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	b->capture->store_busy = true;
+	while (ok)
+	{
+		ok = store->driver->stream_next(stream, &chunk, error);
+		if (!ok || chunk.count == 0)
+			break;
+		pythia_rows_open(&rows, &chunk);
+		while (ok && pythia_rows_next(&rows))
+			ok = judge(b, &b->entries[atoi(rows.fields[0].value)], rows.fields[1].value, rows.fields[2].value[0] == '1',
+					   rows.fields[3].value, error);
+	}
+	store->driver->stream_close(stream);
+	b->capture->store_busy = false;
+	pythia_rows_close(&rows);
+	return ok;
+}
+
+static bool write_state(batch *b, pythia_error *error)
+{
+	const pythia_kind stamp = b->member->table.numeric ? PYTHIA_KIND_INT : PYTHIA_KIND_TEXT;
+	const pythia_kind seen[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, stamp};
+	static const pythia_kind tracked[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT};
+	pythia_db *store = b->capture->store;
+
+	if (!pythia_store_load(store, "INSERT OR REPLACE INTO main.pythia_tracked VALUES (?1, ?2, ?3)", 3, tracked,
+						   &b->tracked, error) ||
+		!pythia_store_load(store, "INSERT OR REPLACE INTO main.pythia_seen VALUES (?1, ?2, ?3, ?4)", 4, seen, &b->seen,
+						   error) ||
+		!pythia_outlet_write(&b->outlet, error))
+		return false;
+	pythia_rows_clear(&b->tracked);
+	pythia_rows_clear(&b->seen);
+	return true;
+}
+
+static void empty(batch *b)
+{
+	b->count = 0;
+	if (b->arena.capacity > ARENA_KEPT)
+		pythia_buffer_free(&b->arena);
+	pythia_buffer_clear(&b->arena);
+	pythia_buffer_putc(&b->arena, '\0'); /* so that no text is at 0 */
+}
+
+static bool flush_batch(batch *b, pythia_error *error)
+{
+	bool ok = true;
+
+	if (b->count > 0 && b->look_up)
+		ok = judge_known(b, error);
+	else
+		for (int i = 0; ok && i < b->count; i++)
+			ok = judge(b, &b->entries[i], NULL, false, NULL, error);
+	empty(b);
+	return ok && write_state(b, error);
+}
+
+/*
+ * Everything stamped before this row's second has been told: that may be stored now, so that
+ * a reader who stops midway need not begin again.
+ */
+static bool checkpoint(batch *b, const char *stamp, pythia_error *error)
+{
+	pythia_capture_position position = {
+		.low = (char *) stamp, .mark = b->member->position.mark, .mark_time = b->member->position.mark_time};
+
+	b->since_checkpoint = 0;
+	return flush_batch(b, error) && pythia_member_save(b->capture, b->member, &position, error) &&
+		   pythia_capture_commit(b->capture, error) && pythia_capture_begin(b->capture, error);
+}
+
+/* The row's stamp to the second; "" where it must not become a position. */
+static void second_of(const batch *b, const char *stamp, char out[32])
+{
+	const pythia_capture_table *table = &b->member->table;
+	const char *next = b->window->next.low;
+	size_t length = stamp ? strlen(stamp) : 0;
+
+	out[0] = '\0';
+	if (!next || length < 1 || length > 31 || pythia_capture_stamp_kept(table, stamp, next))
+		return;
+	if (table->numeric)
+		memcpy(out, stamp, length + 1);
+	else if (length >= 10 && length <= 29 && stamp[length - 1] != 'C')
+	{
+		length = length > 19 ? 19 : length;
+		memcpy(out, stamp, length);
+		out[length] = '\0';
+	}
+}
+
+static bool on_row(void *context, const pythia_capture_row *row, pythia_error *error)
+{
+	batch *b = context;
+	entry *e;
+	char second[32];
+
+	second_of(b, row->stamp, second);
+	if (b->since_checkpoint >= PYTHIA_CHECKPOINT_ROWS && !b->capture->store->local && !b->capture->held && second[0] &&
+		strcmp(second, b->last_stamp) != 0 && !checkpoint(b, second, error))
+		return false;
+	memcpy(b->last_stamp, second, sizeof(second));
+	if ((b->count == PYTHIA_BATCH_ROWS || b->arena.length >= PYTHIA_BATCH_BYTES) && !flush_batch(b, error))
+		return false;
+	b->scanned++;
+	e = &b->entries[b->count++];
+	e->key = keep(b, row->key);
+	e->version = keep(b, row->version);
+	e->stamp = keep(b, row->stamp);
+	e->image = b->silent ? 0 : keep(b, row->image);
+	e->transaction_id = keep(b, row->transaction_id);
+	e->fresh = row->fresh;
+	e->aged = row->aged;
+	e->known = row->known;
+	return true;
+}
+
+static batch *new_batch(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window)
+{
+	batch *b = pythia_calloc(1, sizeof(*b));
+
+	b->capture = b->outlet.capture = capture;
+	b->member = b->outlet.member = member;
+	b->window = window;
+	empty(b);
+	return b;
+}
+
+static void free_batch(batch *b)
+{
+	pythia_outlet_free(&b->outlet);
+	pythia_buffer_free(&b->arena);
+	pythia_rows_free(&b->stage);
+	pythia_rows_free(&b->tracked);
+	pythia_rows_free(&b->seen);
+	pythia_free(b);
+}
+
+/* True where the store knows versions or keys of this table. */
+static bool knows(pythia_capture *capture, const pythia_member *member, bool *something, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	long long id = member->table_id;
+	char *value;
+	bool ok;
+
+	pythia_buffer_printf(&sql,
+						 "SELECT EXISTS (SELECT 1 FROM main.pythia_seen WHERE table_id = %lld)"
+						 " OR EXISTS (SELECT 1 FROM main.pythia_tracked WHERE table_id = %lld)",
+						 id, id);
+	ok = pythia_capture_value(capture->store, sql.data, &value, error);
+	pythia_buffer_free(&sql);
+	*something = ok && value && value[0] == '1';
+	pythia_free(value);
+	return ok;
+}
+
+/* Versions stamped before low need not be known any more. */
+static bool prune(pythia_capture *capture, const pythia_member *member, const char *low, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	if (!low || (member->position.low && strcmp(low, member->position.low) == 0))
+		return true;
+	pythia_buffer_printf(&sql, "DELETE FROM main.pythia_seen WHERE table_id = %lld AND stamp < ",
+						 (long long) member->table_id);
+	if (member->table.numeric)
+		pythia_buffer_puts(&sql, low);
+	else
+	{
+		pythia_store_text(&sql, low);
+		pythia_buffer_puts(&sql, " AND stamp GLOB '[0-9][0-9][0-9][0-9]-*'");
+	}
+	return pythia_store_run(capture->store, &sql, error);
+}
+
+bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
+						pythia_error *error)
+{
+	batch *b = new_batch(capture, member, window);
+	int64_t before = member->captured;
+	int64_t scanned;
+	bool ok = knows(capture, member, &b->look_up, error) &&
+			  pythia_capture_scan(&member->table, window, on_row, b, error) && flush_batch(b, error);
+
+	scanned = b->scanned;
+	free_batch(b);
+	if (!ok)
+		return false;
+	/* an idle poll writes nothing, but for a position once a minute, or where many rows are read again */
+	if (member->captured == before && !member->touched && scanned < IDLE_ROWS &&
+		capture->now - member->saved_at < 60 * PYTHIA_SECOND)
+		return true;
+	return prune(capture, member, window->next.low, error) && pythia_member_save(capture, member, &window->next, error);
+}
+
+/* --- the start ------------------------------------------------------------------------ */
+
+static bool on_key(void *context, const pythia_capture_row *row, pythia_error *error)
+{
+	batch *b = context;
+
+	put_integer(&b->tracked, b->member->table_id);
+	put_field(&b->tracked, row->key);
+	put_field(&b->tracked, row->image);
+	pythia_rows_end(&b->tracked);
+	return b->tracked.buffer.length < PYTHIA_BATCH_BYTES || write_state(b, error);
+}
+
+bool pythia_member_start(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
+						 pythia_error *error)
+{
+	batch *b = new_batch(capture, member, window);
+	pythia_start start = member->config.start;
+	bool ok = true;
+
+	b->silent = true;
+	if (member->config.track != PYTHIA_TRACK_NONE && start != PYTHIA_START_BEGINNING)
+		ok = pythia_capture_keys(&member->table, member->config.track == PYTHIA_TRACK_ROWS,
+								 start == PYTHIA_START_AT ? window->next.low : NULL, on_key, b, error);
+	if (ok && start == PYTHIA_START_NOW)
+		ok = pythia_capture_scan(&member->table, window, on_row, b, error) && flush_batch(b, error);
+	ok = ok && write_state(b, error);
+	free_batch(b);
+	member->started = true;
+	return ok && pythia_member_save(capture, member, &window->next, error);
+}

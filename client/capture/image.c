@@ -1,0 +1,160 @@
+/* Values as JSON, spelled as PostgreSQL's to_jsonb spells them. */
+#include "capture/internal.h"
+
+#include <string.h>
+
+#include "core/json.h"
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* True where text is a number in JSON's grammar, which knows neither 007 nor NaN nor .5. */
+static bool is_json_number(const char *text, size_t length)
+{
+	size_t at = 0;
+
+	if (at < length && text[at] == '-')
+		at++;
+	if (at >= length || !is_digit(text[at]))
+		return false;
+	if (text[at] == '0' && at + 1 < length && is_digit(text[at + 1]))
+		return false;
+	while (at < length && is_digit(text[at]))
+		at++;
+	if (at < length && text[at] == '.')
+	{
+		if (++at >= length || !is_digit(text[at]))
+			return false;
+		while (at < length && is_digit(text[at]))
+			at++;
+	}
+	if (at < length && (text[at] == 'e' || text[at] == 'E'))
+	{
+		at++;
+		if (at < length && (text[at] == '-' || text[at] == '+'))
+			at++;
+		if (at >= length || !is_digit(text[at]))
+			return false;
+		while (at < length && is_digit(text[at]))
+			at++;
+	}
+	return at == length;
+}
+
+static void put_number(pythia_buffer *out, const char *text, size_t length)
+{
+	/* MySQL pads ZEROFILL columns */
+	while (length > 1 && text[0] == '0' && is_digit(text[1]))
+	{
+		text++;
+		length--;
+	}
+	if (is_json_number(text, length))
+		pythia_buffer_append(out, text, length);
+	else
+		pythia_json_string(out, text, length);
+}
+
+/* JSON text, which may be spread over lines: a change is one line. Within strings JSON has no bare newline. */
+static void put_json(pythia_buffer *out, const char *text, size_t length)
+{
+	size_t from = out->length;
+
+	pythia_buffer_append(out, text, length);
+	for (char *at = out->data + from; (at = strpbrk(at, "\n\r\t")) != NULL; at++)
+		*at = ' ';
+}
+
+/* YYYY-MM-DD HH:MM:SS… becomes ISO 8601; others (infinity, BC, zero dates) stay as they are. */
+static void put_timestamp(pythia_buffer *out, const char *text, size_t length, const char *zone)
+{
+	if (length >= 19 && text[4] == '-' && text[7] == '-' && text[10] == ' ' && is_digit(text[length - 1]))
+	{
+		pythia_buffer_putc(out, '"');
+		pythia_buffer_append(out, text, 10);
+		pythia_buffer_putc(out, 'T');
+		pythia_buffer_append(out, text + 11, length - 11);
+		pythia_buffer_puts(out, zone);
+		pythia_buffer_putc(out, '"');
+	}
+	else
+		pythia_json_string(out, text, length);
+}
+
+static void put_stored(pythia_buffer *out, const pythia_type *type, char storage, const pythia_field *field)
+{
+	switch (storage)
+	{
+		case 'i':
+			if (type->kind == PYTHIA_KIND_BOOL && field->length == 1 &&
+				(field->value[0] == '0' || field->value[0] == '1'))
+				pythia_buffer_puts(out, field->value[0] == '1' ? "true" : "false");
+			else
+				pythia_buffer_append(out, field->value, field->length);
+			break;
+		case 'r':
+			put_number(out, field->value, field->length);
+			break;
+		case 'j':
+			put_json(out, field->value, field->length);
+			break;
+		case 'b':
+			pythia_buffer_puts(out, "\"\\\\x");
+			pythia_buffer_hex(out, field->value, field->length);
+			pythia_buffer_putc(out, '"');
+			break;
+		default:
+			pythia_json_string(out, field->value, field->length);
+			break;
+	}
+}
+
+void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *column, const pythia_type *type,
+							   char storage, const pythia_field *field)
+{
+	if (!field->value)
+	{
+		pythia_buffer_append(out, "null", 4);
+		return;
+	}
+	if (storage)
+	{
+		put_stored(out, type, storage, field);
+		return;
+	}
+	if (column->whole)
+	{
+		put_json(out, field->value, field->length);
+		return;
+	}
+	switch (type->kind)
+	{
+		case PYTHIA_KIND_BOOL:
+			if (field->length == 1 && (field->value[0] == '0' || field->value[0] == '1'))
+			{
+				pythia_buffer_puts(out, field->value[0] == '1' ? "true" : "false");
+				break;
+			}
+			put_number(out, field->value, field->length);
+			break;
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			put_number(out, field->value, field->length);
+			break;
+		case PYTHIA_KIND_TIMESTAMP:
+			put_timestamp(out, field->value, field->length, "");
+			break;
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			put_timestamp(out, field->value, field->length, "+00:00");
+			break;
+		default:
+			pythia_json_string(out, field->value, field->length);
+			break;
+	}
+}

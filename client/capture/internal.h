@@ -1,0 +1,131 @@
+/* Shared by the files of capture; nobody else includes this. */
+#ifndef PYTHIA_CAPTURE_INTERNAL_H
+#define PYTHIA_CAPTURE_INTERNAL_H
+
+#include "capture/capture.h"
+#include "core/rows.h"
+#include "dialect/dialect.h"
+
+#define PYTHIA_SECOND INT64_C(1000000)
+
+/* ---- image.c ---- */
+
+/*
+ * Appends a field as JSON. `storage` is the class of a SQLite value ('i' integer, 'r' real,
+ * 't' text, 'b' blob, 'j' text that is JSON), 0 for engines whose columns have one type.
+ */
+void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *column, const pythia_type *type,
+							   char storage, const pythia_field *field);
+
+/* ---- source.c, scan.c ---- */
+
+/* schema.table, and a literal comparable with the timestamp column. */
+void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql);
+void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp);
+const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
+/* One value of a query, NULL where it is NULL or there is no row; the caller frees. */
+bool pythia_capture_value(pythia_db *db, const char *sql, char **value, pythia_error *error);
+
+/* ---- store.c ---- */
+
+/* Appends a quoted literal, or NULL. */
+void pythia_store_text(pythia_buffer *sql, const char *text);
+/* Formats a statement and runs it; free of user's text. */
+bool pythia_store_exec(pythia_db *store, pythia_error *error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Runs and frees a statement that was built. */
+bool pythia_store_run(pythia_db *store, pythia_buffer *sql, pythia_error *error);
+/* Bulk insert by a statement with ?1 … ?n over columns of these kinds. */
+bool pythia_store_load(pythia_db *store, const char *sql, int ncolumns, const pythia_kind *kinds,
+					   const pythia_rows_writer *rows, pythia_error *error);
+/* YYYY-MM-DD HH:MM:SS.ffffff in UTC. */
+void pythia_store_stamp(char out[32], int64_t microseconds);
+bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id, pythia_error *error);
+
+/* ---- a worker at work: worker.c, batch.c, sweep.c, poll.c ---- */
+
+/* A table of a worker. */
+typedef struct pythia_member
+{
+	int64_t table_id;
+	char *name; /* as the user wrote it */
+	pythia_capture_config config;
+	pythia_capture_table table;
+	bool open;
+	bool failed; /* as the store says */
+	bool started;
+	pythia_capture_position position;
+	int64_t saved_at;   /* microseconds; when the position was stored */
+	int64_t last_sweep; /* microseconds, 0: never */
+	int64_t null_stamps;
+	int64_t captured; /* in the present poll */
+	int64_t counted;  /* of those, what the stored counter has */
+	bool touched;     /* something to store besides the position */
+} pythia_member;
+
+struct pythia_capture
+{
+	pythia_db *store;
+	pythia_db *source;
+	const pythia_node *options;
+	int64_t worker_id;
+	char *timestamp_column;
+	pythia_member *members;
+	int nmembers;
+	int64_t described_at;
+	int64_t data_version;   /* of a SQLite source, after the last whole poll; 0: none */
+	int64_t schema_version; /* of a SQLite source */
+	bool warned_blind;
+	/* of the present poll */
+	pythia_capture_emit emit;
+	bool (*flush)(void *context, pythia_error *error);
+	void *context;
+	char captured_at[32];
+	int64_t now;
+	bool held;       /* the whole poll is in one transaction of the caller's */
+	bool in_store;   /* a transaction of ours is open there */
+	bool store_busy; /* reading: nothing can be written just now */
+};
+
+/* Bounds of what is held in memory before it goes to the store. */
+#define PYTHIA_BATCH_ROWS  4096
+#define PYTHIA_BATCH_BYTES (1024 * 1024)
+/* Changes between two commits of a poll. */
+#define PYTHIA_CHECKPOINT_ROWS 50000
+
+/* Collects changes for the journal, or hands them to the callback. */
+typedef struct pythia_outlet
+{
+	pythia_capture *capture;
+	pythia_member *member;
+	pythia_rows_writer journal;
+} pythia_outlet;
+
+bool pythia_outlet_put(pythia_outlet *outlet, const char *change_type, const char *key, const char *old_data,
+					   const char *new_data, const char *timestamp, const char *transaction_id, pythia_error *error);
+/* Writes what was collected; frees nothing. */
+bool pythia_outlet_write(pythia_outlet *outlet, pythia_error *error);
+void pythia_outlet_free(pythia_outlet *outlet);
+
+/* Reads the window, tells what is new, records it, stores the position. */
+bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
+						pythia_error *error);
+/* The first time: what is there already is recorded, not told. */
+bool pythia_member_start(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
+						 pythia_error *error);
+/* Tells the tracked keys that are gone. */
+bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error);
+/* Stores position, counters and state. */
+bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
+						pythia_error *error);
+/* Takes the starting positions of tables that have none. */
+bool pythia_capture_start(pythia_capture *capture, pythia_error *error);
+bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
+void pythia_member_close(pythia_member *member);
+
+/* Begin and commit of the store: real ones, but savepoints where it is the host's own database. */
+bool pythia_capture_begin(pythia_capture *capture, pythia_error *error);
+bool pythia_capture_commit(pythia_capture *capture, pythia_error *error); /* after the callback's flush */
+void pythia_capture_undo(pythia_capture *capture);
+
+#endif

@@ -1,0 +1,450 @@
+/*
+ * A worker at work: opened, polled, closed.  The order of a poll: the source's
+ * clock and open transactions, one snapshot of the source, then each table in a
+ * transaction of the store.
+ */
+#include "capture/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+
+/* Tables are described again after so long, so that new columns are noticed. */
+#define DESCRIBE_INTERVAL (5 * PYTHIA_SECOND)
+
+/* --- transactions of the store -------------------------------------------------------- */
+
+bool pythia_capture_begin(pythia_capture *capture, pythia_error *error)
+{
+	if (capture->held)
+		return true;
+	if (!capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	capture->in_store = true;
+	return true;
+}
+
+bool pythia_capture_commit(pythia_capture *capture, pythia_error *error)
+{
+	if (capture->emit && capture->flush && !capture->flush(capture->context, error))
+		return false;
+	if (capture->held)
+		return true;
+	if (!capture->store->driver->commit(capture->store, error))
+		return false;
+	capture->in_store = false;
+	return true;
+}
+
+void pythia_capture_undo(pythia_capture *capture)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (capture->in_store)
+		capture->store->driver->rollback(capture->store, &ignored);
+	capture->in_store = false;
+	pythia_error_reset(&ignored);
+}
+
+/* --- tables ----------------------------------------------------------------------------- */
+
+void pythia_member_close(pythia_member *member)
+{
+	if (member->open)
+		pythia_capture_table_close(&member->table);
+	member->open = false;
+}
+
+bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error)
+{
+	pythia_member_close(member);
+	if (!pythia_capture_table_open(capture->source, member->name, capture->timestamp_column, &member->config,
+								   &member->table, error))
+		return false;
+	member->open = true;
+	return true;
+}
+
+bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
+						pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_capture_position old = member->position;
+
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET started = 1, state = 'running', error = NULL, low = ");
+	pythia_store_text(&sql, position->low);
+	pythia_buffer_puts(&sql, ", mark = ");
+	pythia_store_text(&sql, position->mark);
+	pythia_buffer_printf(&sql,
+						 ", mark_time = %lld, saved_at = %lld, last_sweep = %lld, null_stamps = %lld,"
+						 " captured = captured + %lld WHERE table_id = %lld",
+						 (long long) position->mark_time, (long long) capture->now, (long long) member->last_sweep,
+						 (long long) member->null_stamps, (long long) (member->captured - member->counted),
+						 (long long) member->table_id);
+	if (!pythia_store_run(capture->store, &sql, error))
+		return false;
+	member->counted = member->captured;
+	member->position.low = pythia_strdup(position->low);
+	member->position.mark = pythia_strdup(position->mark);
+	member->position.mark_time = position->mark_time;
+	pythia_capture_position_free(&old);
+	member->saved_at = capture->now;
+	member->failed = member->touched = false;
+	return true;
+}
+
+/* A table that fails is told so, and tried again by the next poll. */
+static bool mark_failed(pythia_capture *capture, pythia_member *member, const pythia_error *why, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_member_close(member);
+	if (!member->failed)
+		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING, "capture of table %s stops: %s", member->name,
+						why->message);
+	member->failed = true;
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET state = 'failed', error = ");
+	pythia_store_text(&sql, why->message);
+	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+	return pythia_store_run(capture->store, &sql, error);
+}
+
+/* True for what concerns one table: others may go on. */
+static bool concerns_table(const pythia_capture *capture, const pythia_error *error)
+{
+	return !capture->source->broken && !capture->store->broken &&
+		   (error->error_class == PYTHIA_E_USAGE || error->error_class == PYTHIA_E_DATABASE ||
+			error->error_class == PYTHIA_E_DATA) &&
+		   strncmp(error->sqlstate, "53", 2) != 0 && strcmp(error->sqlstate, "58030") != 0;
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+static bool read_members(pythia_capture *capture, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	pythia_buffer_printf(&sql,
+						 "SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
+						 " state = 'failed' FROM main.pythia_cdc_table WHERE worker_id = %lld ORDER BY table_id",
+						 (long long) capture->worker_id);
+	ok = pythia_db_query(capture->store, sql.data, &result, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	capture->members = pythia_calloc((size_t) result.nrows + 1, sizeof(pythia_member));
+	for (int64_t i = 0; ok && i < result.nrows; i++)
+	{
+		pythia_member *member = &capture->members[capture->nmembers++];
+
+		member->table_id = strtoll(pythia_result_get(&result, i, 0), NULL, 10);
+		member->name = pythia_strdup(pythia_result_get(&result, i, 1));
+		member->started = pythia_result_get(&result, i, 2)[0] == '1';
+		member->position.low = pythia_strdup(pythia_result_get(&result, i, 3));
+		member->position.mark = pythia_strdup(pythia_result_get(&result, i, 4));
+		member->position.mark_time = strtoll(pythia_result_get(&result, i, 5), NULL, 10);
+		member->saved_at = strtoll(pythia_result_get(&result, i, 6), NULL, 10);
+		member->last_sweep = strtoll(pythia_result_get(&result, i, 7), NULL, 10);
+		member->null_stamps = strtoll(pythia_result_get(&result, i, 8), NULL, 10);
+		member->failed = pythia_result_get(&result, i, 9)[0] == '1';
+		ok = pythia_capture_config_read(capture->options, member->name, &member->config, error);
+	}
+	pythia_result_free(&result);
+	return ok;
+}
+
+bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+						 pythia_capture **out, pythia_error *error)
+{
+	pythia_capture *capture;
+	pythia_capture_settings settings;
+
+	*out = NULL;
+	if (store == source)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "source and store of a capture must be opened apart");
+	if (!pythia_capture_settings_read(store, name, &settings, error))
+		return false;
+	capture = pythia_calloc(1, sizeof(*capture));
+	capture->store = store;
+	capture->source = source;
+	capture->options = options;
+	capture->worker_id = settings.worker_id;
+	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
+	pythia_capture_settings_free(&settings);
+	if (read_members(capture, error) &&
+		pythia_db_exec(store, "CREATE TEMP TABLE IF NOT EXISTS pythia_batch (n INTEGER PRIMARY KEY, key TEXT NOT NULL)",
+					   NULL, error))
+	{
+		*out = capture;
+		return true;
+	}
+	pythia_capture_close(capture);
+	return false;
+}
+
+void pythia_capture_close(pythia_capture *capture)
+{
+	if (!capture)
+		return;
+	for (int i = 0; i < capture->nmembers; i++)
+	{
+		pythia_member_close(&capture->members[i]);
+		pythia_capture_position_free(&capture->members[i].position);
+		pythia_free(capture->members[i].name);
+	}
+	pythia_free(capture->members);
+	pythia_free(capture->timestamp_column);
+	pythia_free(capture);
+}
+
+/* --- polling ------------------------------------------------------------------------------- */
+
+static bool pragma(pythia_db *db, const char *sql, int64_t *value, pythia_error *error)
+{
+	char *text;
+	bool ok = pythia_capture_value(db, sql, &text, error);
+
+	*value = ok && text ? strtoll(text, NULL, 10) : 0;
+	pythia_free(text);
+	return ok;
+}
+
+static void forget_descriptions(pythia_capture *capture)
+{
+	for (int i = 0; i < capture->nmembers; i++)
+		pythia_member_close(&capture->members[i]);
+}
+
+/* Notices what changed in a SQLite file; *idle where nothing did since the last whole poll. */
+static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, pythia_error *error)
+{
+	int64_t schema;
+
+	*version = 0;
+	*idle = false;
+	if (capture->source->engine != PYTHIA_SQLITE)
+		return true;
+	if (!pragma(capture->source, "PRAGMA schema_version", &schema, error))
+		return false;
+	if (schema != capture->schema_version)
+		forget_descriptions(capture);
+	capture->schema_version = schema;
+	/* data_version does not count the changes of its own connection */
+	if (capture->source->local)
+		return true;
+	if (!pragma(capture->source, "PRAGMA data_version", version, error))
+		return false;
+	*idle = *version == capture->data_version;
+	return true;
+}
+
+static bool poll_member(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
+						pythia_capture_window *window, pythia_error *error)
+{
+	bool due = capture->now - member->last_sweep >= (int64_t) (member->config.delete_interval * 1e6);
+
+	(void) clock;
+	if (!member->started)
+		return pythia_member_start(capture, member, window, error);
+	if (!pythia_member_poll(capture, member, window, error))
+		return false;
+	if (!due)
+		return true;
+	if (!pythia_member_sweep(capture, member, error))
+		return false;
+	/* the time of a sweep that found nothing is worth a write once a minute */
+	if (!member->touched && member->captured == member->counted && capture->now - member->saved_at < 60 * PYTHIA_SECOND)
+		return true;
+	return pythia_member_save(capture, member, &member->position, error);
+}
+
+/* One table in a transaction of the store, or in a savepoint of the host's. */
+static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
+								pythia_capture_window *window, pythia_error *error)
+{
+	if (!pythia_capture_begin(capture, error))
+		return false;
+	if (poll_member(capture, member, clock, window, error) && pythia_capture_commit(capture, error))
+		return true;
+	pythia_capture_undo(capture);
+	return false;
+}
+
+/* Opens the tables that need it and makes everybody's windows; before the snapshot. */
+static bool make_windows(pythia_capture *capture, const pythia_capture_clock *clock, pythia_capture_window *windows,
+						 bool strict, int *failures, pythia_error *first, pythia_error *error)
+{
+	for (int i = 0; i < capture->nmembers; i++)
+	{
+		pythia_member *member = &capture->members[i];
+		pythia_error why = PYTHIA_ERROR_INIT;
+		bool ok = member->open || pythia_member_open(capture, member, &why);
+
+		ok = ok &&
+			 (member->started ? pythia_capture_window_make(&member->table, clock, &member->position, &windows[i], &why)
+							  : pythia_capture_window_start(&member->table, clock, &windows[i], &why));
+		if (ok)
+			continue;
+		if (strict || !concerns_table(capture, &why) || !mark_failed(capture, member, &why, error))
+		{
+			pythia_error_move(error, &why);
+			return false;
+		}
+		if ((*failures)++ == 0)
+			pythia_error_move(first, &why);
+		pythia_error_reset(&why);
+	}
+	return true;
+}
+
+static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock, pythia_capture_window *windows,
+					 bool strict, int *failures, pythia_error *first, pythia_error *error)
+{
+	pythia_db *source = capture->source;
+
+	if (!source->local && !source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))
+		return false;
+	for (int i = 0; i < capture->nmembers; i++)
+	{
+		pythia_member *member = &capture->members[i];
+		pythia_error why = PYTHIA_ERROR_INIT;
+
+		if (!member->open || poll_in_transaction(capture, member, clock, &windows[i], &why))
+			continue;
+		if (strict || !concerns_table(capture, &why))
+		{
+			pythia_error_move(error, &why);
+			if (!source->local && !source->broken)
+				source->driver->rollback(source, NULL);
+			return false;
+		}
+		/* a failed statement spoils PostgreSQL's transaction; the others get a later snapshot, which is as good */
+		if ((!source->local && (!source->driver->rollback(source, error) ||
+								!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))) ||
+			!mark_failed(capture, member, &why, error))
+		{
+			pythia_error_reset(&why);
+			return false;
+		}
+		if ((*failures)++ == 0)
+			pythia_error_move(first, &why);
+		pythia_error_reset(&why);
+	}
+	return source->local || source->driver->commit(source, error);
+}
+
+static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythia_error *first, pythia_error *error)
+{
+	pythia_capture_clock clock;
+	pythia_capture_window *windows;
+	bool ok;
+
+	if (!pythia_capture_clock_read(capture->source, &clock, error))
+		return false;
+	if (clock.boundary == PYTHIA_CAPTURE_UNKNOWN && !capture->warned_blind)
+	{
+		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING,
+						"open transactions of %s cannot be seen: changes committed later than options.lookback (60 s "
+						"unless set) after they were stamped will be missed; grant %s",
+						capture->source->display,
+						capture->source->engine == PYTHIA_MYSQL        ? "PROCESS"
+						: capture->source->engine == PYTHIA_POSTGRESQL ? "pg_read_all_stats"
+																	   : "write access to the file");
+		capture->warned_blind = true;
+	}
+	windows = pythia_calloc((size_t) capture->nmembers + 1, sizeof(*windows));
+	ok = make_windows(capture, &clock, windows, strict, failures, first, error) &&
+		 poll_all(capture, &clock, windows, strict, failures, first, error);
+	for (int i = 0; i < capture->nmembers; i++)
+		pythia_capture_window_free(&windows[i]);
+	pythia_free(windows);
+	return ok;
+}
+
+/* Where source and store are one database, its write lock must be ours before the clock is read. */
+static bool run(pythia_capture *capture, bool strict, pythia_error *error)
+{
+	pythia_error first = PYTHIA_ERROR_INIT;
+	int failures = 0;
+	int64_t version;
+	bool idle;
+	bool nested = capture->source->local && !capture->held;
+
+	capture->now = pythia_host_now(capture->store->host);
+	pythia_store_stamp(capture->captured_at, capture->now);
+	if (!look_at_file(capture, &version, &idle, error))
+		return false;
+	if (idle && version != 0)
+		return true;
+	if (capture->now - capture->described_at >= DESCRIBE_INTERVAL)
+	{
+		forget_descriptions(capture);
+		capture->described_at = capture->now;
+	}
+	if (nested && (!capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error) ||
+				   !pythia_store_exec(capture->store, error,
+									  "UPDATE main.pythia_cdc_worker SET version = version"
+									  " WHERE worker_id = %lld",
+									  (long long) capture->worker_id)))
+		return false;
+	if (!poll_once(capture, strict, &failures, &first, error))
+	{
+		pythia_capture_undo(capture);
+		if (nested)
+			capture->store->driver->rollback(capture->store, NULL);
+		pythia_error_reset(&first);
+		return false;
+	}
+	if (nested && !capture->store->driver->commit(capture->store, error))
+		return false;
+	if (failures == 0)
+		capture->data_version = version;
+	if (failures > 0 && failures == capture->nmembers)
+		return pythia_error_move(error, &first);
+	pythia_error_reset(&first);
+	return true;
+}
+
+bool pythia_capture_start(pythia_capture *capture, pythia_error *error)
+{
+	capture->held = true;
+	return run(capture, true, error);
+}
+
+bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
+						bool (*flush)(void *context, pythia_error *error), void *context, int64_t *captured,
+						pythia_error *error)
+{
+	bool ok;
+
+	capture->emit = emit;
+	capture->flush = flush;
+	capture->context = context;
+	for (int i = 0; i < capture->nmembers; i++)
+		capture->members[i].captured = capture->members[i].counted = 0;
+	ok = run(capture, false, error);
+	if (captured)
+	{
+		*captured = 0;
+		for (int i = 0; i < capture->nmembers; i++)
+			*captured += capture->members[i].captured;
+	}
+	return ok;
+}
+
+bool pythia_capture_poll(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+						 pythia_capture_emit emit, bool (*flush)(void *context, pythia_error *error), void *context,
+						 int64_t *captured, pythia_error *error)
+{
+	pythia_capture *capture;
+	bool ok;
+
+	if (!pythia_capture_open(store, source, name, options, &capture, error))
+		return false;
+	ok = pythia_capture_run(capture, emit, flush, context, captured, error);
+	pythia_capture_close(capture);
+	return ok;
+}

@@ -1,0 +1,274 @@
+/* A source's table, described and checked against the options. */
+#include "capture/internal.h"
+
+#include <string.h>
+
+#include "core/json.h"
+#include "core/memory.h"
+#include "core/suggest.h"
+
+/* What applications call the column that says when a row was made. */
+static const char *const created_names[] = {"created_at",    "created",     "inserted_at",
+											"creation_time", "created_on",  "createdAt",
+											"date_created",  "create_time", NULL};
+
+const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table)
+{
+	return &table->table.columns[table->columns[table->timestamp].position];
+}
+
+void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql)
+{
+	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, table->table.name);
+}
+
+void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(table->db);
+
+	if (table->numeric)
+		pythia_buffer_puts(sql, stamp); /* an integer, checked where it came in */
+	else if (table->db->engine == PYTHIA_SQLITE)
+		dialect->literal(sql, stamp, strlen(stamp)); /* as it is spelled in the column */
+	else
+		dialect->value_literal(table->db, sql, &pythia_capture_stamp_column(table)->type, stamp, strlen(stamp));
+}
+
+bool pythia_capture_value(pythia_db *db, const char *sql, char **value, pythia_error *error)
+{
+	pythia_result result;
+
+	*value = NULL;
+	if (!pythia_db_query(db, sql, &result, error))
+		return false;
+	*value = pythia_strdup(pythia_result_get(&result, 0, 0));
+	pythia_result_free(&result);
+	return true;
+}
+
+/* --- opening ---------------------------------------------------------------- */
+
+static bool no_column(const pythia_table *table, const char *name, const char *option, pythia_error *error)
+{
+	const char **names = pythia_malloc(sizeof(char *) * (size_t) (table->ncolumns + 1));
+	const char *close;
+
+	for (int i = 0; i < table->ncolumns; i++)
+		names[i] = table->columns[i].name;
+	close = pythia_suggest(name, names, table->ncolumns);
+	pythia_free(names);
+	pythia_fail(error, PYTHIA_E_USAGE, "42703", "column \"%s\" of table \"%s.%s\" does not exist", name, table->schema,
+				table->name);
+	pythia_error_detail(error, "It is named by the option \"%s\".", option);
+	if (close)
+		pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+	return false;
+}
+
+/* Marks the columns that an array of names holds. */
+static bool mark_columns(const pythia_table *table, const pythia_node *names, const char *option, bool *marks,
+						 pythia_error *error)
+{
+	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
+	{
+		int position = pythia_table_column(table, item->text);
+
+		if (position < 0)
+			return no_column(table, item->text, option, error);
+		marks[position] = true;
+	}
+	return true;
+}
+
+static int add_column(pythia_capture_table *table, int position, bool in_image)
+{
+	const pythia_column *column = &table->table.columns[position];
+	pythia_capture_column *added;
+	pythia_buffer label = PYTHIA_BUFFER_INIT;
+
+	for (int i = 0; i < table->ncolumns; i++)
+		if (table->columns[i].position == position)
+			return i;
+	added = &table->columns[table->ncolumns];
+	memset(added, 0, sizeof(*added));
+	added->position = position;
+	added->in_image = in_image;
+	if (table->db->engine == PYTHIA_POSTGRESQL)
+		added->whole = column->type.kind == PYTHIA_KIND_ARRAY || column->type.kind == PYTHIA_KIND_OTHER ||
+					   column->type.kind == PYTHIA_KIND_JSON;
+	else
+		added->whole = column->type.kind == PYTHIA_KIND_JSON;
+	pythia_json_string(&label, column->name, strlen(column->name));
+	pythia_buffer_puts(&label, ": ");
+	added->label_length = label.length;
+	added->label = pythia_buffer_take(&label);
+	return table->ncolumns++;
+}
+
+/* The image's columns in the table's order, then what else a scan needs. */
+static bool choose_columns(pythia_capture_table *table, pythia_error *error)
+{
+	const pythia_table *described = &table->table;
+	const pythia_capture_config *config = &table->config;
+	bool *wanted = pythia_calloc((size_t) described->ncolumns + 1, sizeof(bool));
+	bool *unwanted = pythia_calloc((size_t) described->ncolumns + 1, sizeof(bool));
+	bool ok = mark_columns(described, config->columns, "columns", wanted, error) &&
+			  mark_columns(described, config->exclude_columns, "exclude_columns", unwanted, error);
+
+	table->columns = pythia_calloc((size_t) described->ncolumns + 1, sizeof(pythia_capture_column));
+	for (int i = 0; ok && i < described->ncolumns; i++)
+		if ((wanted[i] || !config->columns) && !unwanted[i])
+			add_column(table, i, true);
+	pythia_free(wanted);
+	pythia_free(unwanted);
+	return ok;
+}
+
+static bool choose_key(pythia_capture_table *table, pythia_error *error)
+{
+	const pythia_table *described = &table->table;
+	const pythia_node *given = table->config.key;
+	int count = described->nkey;
+
+	if (given)
+	{
+		count = 0;
+		for (const pythia_node *item = given->children; item; item = item->next)
+			count++;
+	}
+	if (count == 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s.%s\" has no primary key", described->schema,
+					described->name);
+		return pythia_error_hint(error,
+								 "Name the columns that tell its rows apart in options.key, or add a primary key.");
+	}
+	table->key = pythia_calloc((size_t) count, sizeof(int));
+	for (const pythia_node *item = given ? given->children : NULL; item; item = item->next)
+	{
+		int position = pythia_table_column(described, item->text);
+
+		if (position < 0)
+			return no_column(described, item->text, "key", error);
+		table->key[table->nkey++] = add_column(table, position, false);
+	}
+	for (int i = 0; !given && i < described->nkey; i++)
+		table->key[table->nkey++] = add_column(table, described->key[i], false);
+	return true;
+}
+
+/* SQLite's columns hold what they are given: the greatest stamp tells what kind it is. */
+static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
+{
+	const pythia_column *column = pythia_capture_stamp_column(table);
+	const pythia_dialect *dialect = pythia_dialect_of(table->db);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *sample;
+	bool ok;
+
+	table->separator = ' ';
+	pythia_buffer_puts(&sql, "SELECT substr(typeof(m), 1, 1) || m FROM (SELECT max(");
+	dialect->identifier(&sql, column->name);
+	pythia_buffer_puts(&sql, ") AS m FROM ");
+	pythia_capture_put_table(table, &sql);
+	pythia_buffer_putc(&sql, ')');
+	ok = pythia_capture_value(table->db, sql.data, &sample, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	if (!sample)
+		table->numeric = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
+	else if (sample[0] == 'i')
+		table->numeric = true;
+	else if (sample[0] != 't')
+	{
+		pythia_free(sample);
+		pythia_fail(error, PYTHIA_E_USAGE, "42804", "timestamp column \"%s\" of table \"%s\" holds real numbers",
+					column->name, table->table.name);
+		return pythia_error_hint(error, "Keep stamps as text (datetime('now')) or as integers (unixepoch()).");
+	}
+	else if (strlen(sample) > 11 && sample[11] == 'T')
+		table->separator = 'T';
+	pythia_free(sample);
+	return true;
+}
+
+static bool choose_timestamp(pythia_capture_table *table, const char *name, pythia_error *error)
+{
+	const pythia_table *described = &table->table;
+	int position = pythia_table_column(described, name);
+	const pythia_column *column;
+
+	if (position < 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s.%s\" has no timestamp column \"%s\"", described->schema,
+					described->name, name);
+		return pythia_error_hint(error,
+								 "Name the column that every insert and update stamps in timestamp_column, or per "
+								 "table in options.timestamp_columns; an ever-growing integer will do too.");
+	}
+	column = &described->columns[position];
+	table->timestamp = add_column(table, position, false);
+	for (int i = 0; i < described->nindexes; i++)
+		table->indexed = table->indexed || described->indexes[i].columns[0] == position;
+	table->indexed = table->indexed || (described->nkey > 0 && described->key[0] == position);
+	for (int i = 0; created_names[i]; i++)
+	{
+		int created = pythia_table_column(described, created_names[i]);
+
+		if (created >= 0 && created != position && described->columns[created].type.kind == column->type.kind)
+		{
+			table->created = add_column(table, created, false);
+			break;
+		}
+	}
+	if (table->db->engine == PYTHIA_SQLITE)
+		return sample_stamp(table, error);
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+			table->numeric = true;
+			return true;
+		case PYTHIA_KIND_DATE:
+		case PYTHIA_KIND_TIMESTAMP:
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			return true;
+		default:
+			pythia_fail(error, PYTHIA_E_USAGE, "42804", "timestamp column \"%s\" of table \"%s.%s\" is of type %s",
+						name, described->schema, described->name,
+						column->type.native ? column->type.native : "unknown");
+			return pythia_error_hint(error, "It must be a date, a timestamp or an integer.");
+	}
+}
+
+bool pythia_capture_table_open(pythia_db *db, const char *name, const char *timestamp_column,
+							   const pythia_capture_config *config, pythia_capture_table *table, pythia_error *error)
+{
+	memset(table, 0, sizeof(*table));
+	table->db = db;
+	table->config = *config;
+	table->created = -1;
+	table->separator = ' ';
+	if (config->timestamp_column)
+		timestamp_column = config->timestamp_column;
+	if (pythia_describe(db, name, &table->table, error) && choose_columns(table, error) && choose_key(table, error) &&
+		choose_timestamp(table, timestamp_column, error))
+	{
+		table->has_xmin = db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||
+															  table->table.relation == PYTHIA_RELATION_PARTITIONED);
+		return true;
+	}
+	pythia_capture_table_close(table);
+	return false;
+}
+
+void pythia_capture_table_close(pythia_capture_table *table)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		pythia_free(table->columns[i].label);
+	pythia_free(table->columns);
+	pythia_free(table->key);
+	pythia_table_free(&table->table);
+	memset(table, 0, sizeof(*table));
+}

@@ -1,0 +1,507 @@
+/*
+ * Where a poll begins and where the next one may: never past the start of the
+ * oldest open transaction, which may yet commit rows it stamped long ago.
+ *
+ * Stamps are compared as text in the store, so `low` is always a whole second
+ * (or a day, or an integer): 'HH:MM:SS' sorts before 'HH:MM:SS.ffffff'.
+ */
+#include "capture/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/number.h"
+
+#define MINUTE (60 * PYTHIA_SECOND)
+#define HOUR   (60 * MINUTE)
+#define BUCKET (15 * MINUTE) /* zones change their offset on quarters of an hour */
+
+/* Stamps are taken a little before a transaction shows among the open ones. */
+#define LOOKBACK_POSTGRESQL 1.0
+#define LOOKBACK_MYSQL      2.0
+#define LOOKBACK_SQLITE     1.0
+/* Where open transactions cannot be seen. */
+#define LOOKBACK_BLIND 60.0
+
+void pythia_capture_position_free(pythia_capture_position *position)
+{
+	pythia_free(position->low);
+	pythia_free(position->mark);
+	memset(position, 0, sizeof(*position));
+}
+
+void pythia_capture_window_free(pythia_capture_window *window)
+{
+	pythia_free(window->from);
+	pythia_free(window->known_after);
+	pythia_free(window->known_before);
+	pythia_capture_position_free(&window->next);
+	memset(window, 0, sizeof(*window));
+}
+
+/* --- instants and texts -------------------------------------------------------- */
+
+/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, counted in years that begin in March. */
+static int64_t days_of(int64_t year, int month, int day)
+{
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t in_era = y - era * 400;
+	int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
+}
+
+static void date_of(int64_t days, int *year, int *month, int *day)
+{
+	int64_t shifted = days + 719468;
+	int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
+	int64_t in_era = shifted - era * 146097;
+	int64_t y = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	int64_t in_year = in_era - (365 * y + y / 4 - y / 100);
+	int64_t m = (5 * in_year + 2) / 153;
+
+	*day = (int) (in_year - (153 * m + 2) / 5 + 1);
+	*month = (int) (m < 10 ? m + 3 : m - 9);
+	*year = (int) (y + era * 400 + (*month <= 2));
+}
+
+/* Microseconds of YYYY-MM-DD HH:MM:SS[.f…] in UTC. */
+static bool instant_of(const char *text, int64_t *instant)
+{
+	int year, month, day, hour, minute, second, used = 0;
+	int64_t unit = 100000;
+
+	if (!text || sscanf(text, "%d-%d-%d %d:%d:%d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6)
+		return false;
+	*instant = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * PYTHIA_SECOND;
+	if (text[used] == '.')
+		for (const char *at = text + used + 1; *at >= '0' && *at <= '9'; at++, unit /= 10)
+			*instant += (*at - '0') * unit;
+	return true;
+}
+
+static int64_t floor_to(int64_t value, int64_t unit)
+{
+	int64_t rest = value % unit;
+
+	return value - (rest < 0 ? rest + unit : rest);
+}
+
+/* The text of a local time in the spelling of the timestamp column, cut to the second or the day. */
+static char *text_of(const pythia_capture_table *table, int64_t local)
+{
+	int64_t days = floor_to(local, 86400 * PYTHIA_SECOND) / (86400 * PYTHIA_SECOND);
+	int64_t seconds = (local - days * 86400 * PYTHIA_SECOND) / PYTHIA_SECOND;
+	int year, month, day;
+	char text[64];
+
+	date_of(days, &year, &month, &day);
+	if (year < 1)
+		year = month = day = 1, seconds = 0;
+	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_DATE)
+		snprintf(text, sizeof(text), "%04d-%02d-%02d", year, month, day);
+	else
+		snprintf(text, sizeof(text), "%04d-%02d-%02d%c%02d:%02d:%02d", year, month, day, table->separator,
+				 (int) (seconds / 3600), (int) (seconds / 60 % 60), (int) (seconds % 60));
+	return pythia_strdup(text);
+}
+
+/* --- the source's clock --------------------------------------------------------- */
+
+static bool lacks_privilege(const pythia_error *error)
+{
+	return error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_CANCELLED && error->message &&
+		   (strcmp(error->sqlstate, "42501") == 0 || strstr(error->message, "PROCESS"));
+}
+
+static const char *clock_expression(const pythia_db *db)
+{
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			return "(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
+		case PYTHIA_MYSQL:
+			return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+		default:
+			return "CAST(strftime('%s', 'now') AS INTEGER) * 1000000";
+	}
+}
+
+static bool read_now(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *text;
+	bool ok;
+
+	pythia_buffer_printf(&sql, "SELECT %s", clock_expression(db));
+	ok = pythia_capture_value(db, sql.data, &text, error);
+	pythia_buffer_free(&sql);
+	if (ok && text)
+		clock->now = strtoll(text, NULL, 10);
+	pythia_free(text);
+	return ok;
+}
+
+/* While we hold SQLite's one write lock nobody else has an open transaction that wrote. */
+static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_error busy = PYTHIA_ERROR_INIT;
+
+	if (!db->local && db->read_only)
+		return read_now(db, clock, error);
+	if (!db->local && !db->driver->begin(db, PYTHIA_BEGIN_TRY, &busy))
+	{
+		if (busy.error_class != PYTHIA_E_TRANSIENT)
+			return pythia_error_move(error, &busy);
+		/* a writer is at work; how long already is not known */
+		pythia_error_reset(&busy);
+		clock->boundary = PYTHIA_CAPTURE_HELD;
+		return read_now(db, clock, error);
+	}
+	if (!read_now(db, clock, error))
+	{
+		if (!db->local)
+			db->driver->rollback(db, NULL);
+		return false;
+	}
+	clock->boundary = clock->now;
+	return db->local || db->driver->rollback(db, error);
+}
+
+bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_error refused = PYTHIA_ERROR_INIT;
+	pythia_result result;
+	bool ok;
+
+	clock->now = pythia_host_now(db->host);
+	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	if (db->engine == PYTHIA_SQLITE)
+		return read_under_lock(db, clock, error);
+	pythia_buffer_puts(&sql, "SELECT (");
+	pythia_dialect_of(db)->boundary_query(db, &sql);
+	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
+	ok = pythia_db_query(db, sql.data, &result, &refused);
+	pythia_buffer_free(&sql);
+	if (!ok)
+	{
+		if (!lacks_privilege(&refused))
+			return pythia_error_move(error, &refused);
+		pythia_error_reset(&refused);
+		return read_now(db, clock, error);
+	}
+	clock->now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
+	if (!instant_of(pythia_result_get(&result, 0, 0), &clock->boundary))
+		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	pythia_result_free(&result);
+	return true;
+}
+
+/* --- zones ----------------------------------------------------------------------- */
+
+/* Offsets from UTC, in seconds, at the quarter of an hour `bucket` and the four that follow. */
+static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(table->db);
+	const char *zone = table->config.time_zone;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok = true;
+
+	if (zone)
+		dialect->literal(&name, zone, strlen(zone));
+	pythia_buffer_puts(&sql, "SELECT ");
+	for (int i = 0; i < PYTHIA_CAPTURE_OFFSETS; i++)
+	{
+		long long epoch = (bucket + i * BUCKET) / PYTHIA_SECOND;
+
+		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
+		if (table->db->engine == PYTHIA_POSTGRESQL)
+			pythia_buffer_printf(
+				&sql, "EXTRACT(epoch FROM pg_catalog.timezone(%s, pg_catalog.to_timestamp(%lld)))::bigint",
+				zone ? name.data : "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone')", epoch);
+		else if (table->db->engine == PYTHIA_MYSQL)
+			pythia_buffer_printf(&sql,
+								 "TIMESTAMPDIFF(SECOND, '1970-01-01', CONVERT_TZ(FROM_UNIXTIME(%lld), '+00:00', %s))",
+								 epoch, zone ? name.data : "@@global.time_zone");
+		else
+			pythia_buffer_printf(&sql, "CAST(strftime('%%s', %lld, 'unixepoch', %s) AS INTEGER)", epoch, name.data);
+	}
+	ok = pythia_db_query(table->db, sql.data, &result, error);
+	for (int i = 0; ok && i < PYTHIA_CAPTURE_OFFSETS; i++)
+	{
+		const char *local = pythia_result_get(&result, 0, i);
+
+		if (!local)
+		{
+			ok = pythia_fail(error, PYTHIA_E_USAGE, "22023", "time zone \"%s\" is not known to %s", zone ? zone : "",
+							 table->db->display);
+			pythia_error_hint(error, table->db->engine == PYTHIA_POSTGRESQL
+										 ? "Set options.time_zone to a zone's name."
+										 : "Set options.time_zone to an offset such as \"+02:00\".");
+			break;
+		}
+		table->offsets[i] = strtoll(local, NULL, 10) * PYTHIA_SECOND - (bucket + i * BUCKET);
+	}
+	if (ok)
+		table->offsets_at = bucket;
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return ok;
+}
+
+/*
+ * The least local time that a stamp taken at `instant` or later can show, and the
+ * greatest that one taken at `instant` or before can.  Clocks that are put back for
+ * winter show an hour twice: the least of the offsets ahead counts.
+ */
+static bool local_bounds(pythia_capture_table *table, int64_t instant, int64_t *least, int64_t *greatest,
+						 pythia_error *error)
+{
+	const char *zone = table->config.time_zone;
+	int64_t bucket = floor_to(instant, BUCKET);
+
+	*least = *greatest = instant;
+	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_TIMESTAMPTZ ||
+		(table->db->engine == PYTHIA_SQLITE && !zone))
+		return true;
+	if (zone && strcmp(zone, "any") == 0)
+	{
+		*least -= 12 * HOUR;
+		*greatest += 14 * HOUR;
+		return true;
+	}
+	if (table->offsets_at != bucket && !read_offsets(table, bucket, error))
+		return false;
+	*least = *greatest = instant + table->offsets[0];
+	for (int i = 1; i < PYTHIA_CAPTURE_OFFSETS; i++)
+		if (bucket + i * BUCKET + table->offsets[i] < *least)
+			*least = bucket + i * BUCKET + table->offsets[i];
+	return true;
+}
+
+/* --- windows --------------------------------------------------------------------- */
+
+/* The instant before which nothing can be committed any more, less the lookback. */
+static int64_t safe_instant(const pythia_capture_table *table, const pythia_capture_clock *clock)
+{
+	double lookback = table->config.lookback;
+
+	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
+		return clock->now - (int64_t) ((lookback >= 0 ? lookback : LOOKBACK_BLIND) * (double) PYTHIA_SECOND);
+	if (clock->boundary == PYTHIA_CAPTURE_HELD)
+		return PYTHIA_CAPTURE_HELD;
+	if (lookback < 0)
+		lookback = table->db->engine == PYTHIA_POSTGRESQL ? LOOKBACK_POSTGRESQL
+				   : table->db->engine == PYTHIA_MYSQL    ? LOOKBACK_MYSQL
+														  : LOOKBACK_SQLITE;
+	return clock->boundary - (int64_t) (lookback * (double) PYTHIA_SECOND);
+}
+
+/* The greatest integer stamp, and a moment after it was read. */
+static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_capture_clock clock;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT max(");
+	pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
+	pythia_buffer_puts(&sql, ") FROM ");
+	pythia_capture_put_table(table, &sql);
+	ok = pythia_capture_value(table->db, sql.data, mark, error) && read_now(table->db, &clock, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	/* SQLite's clock shows whole seconds */
+	*time = clock.now + (table->db->engine == PYTHIA_SQLITE ? PYTHIA_SECOND : 0);
+	return true;
+}
+
+/* What to take off an integer that is a time (seconds, milli- or microseconds since 1970): writers stamp first
+ * and commit later even where each commits before the next begins. */
+static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int64_t now)
+{
+	double lookback = table->config.lookback >= 0 ? table->config.lookback : LOOKBACK_SQLITE;
+
+	for (int64_t unit = 1; unit <= PYTHIA_SECOND; unit *= 1000)
+	{
+		int64_t distance = value - now / (PYTHIA_SECOND / unit);
+
+		if (distance < 366 * 86400 * unit && distance > -366 * 86400 * unit)
+			return (int64_t) (lookback * (double) unit + 0.5);
+	}
+	return 0;
+}
+
+static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t now)
+{
+	char text[32];
+	int64_t value;
+
+	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
+		return pythia_strdup(mark);
+	snprintf(text, sizeof(text), "%lld", (long long) (value - epoch_slack(table, value, now)));
+	return pythia_strdup(text);
+}
+
+static bool integer_window(pythia_capture_table *table, const pythia_capture_clock *clock,
+						   const pythia_capture_position *position, pythia_capture_window *window, pythia_error *error)
+{
+	int64_t safe = safe_instant(table, clock);
+
+	window->from = pythia_strdup(position->low);
+	window->next.low = pythia_strdup(position->low);
+	if (position->mark && position->mark_time > safe)
+	{
+		window->next.mark = pythia_strdup(position->mark);
+		window->next.mark_time = position->mark_time;
+		return true;
+	}
+	if (position->mark)
+	{
+		char *low = less_slack(table, position->mark, clock->now);
+
+		if (!position->low || strtoll(low, NULL, 10) > strtoll(position->low, NULL, 10))
+		{
+			pythia_free(window->next.low);
+			window->next.low = low;
+		}
+		else
+			pythia_free(low);
+	}
+	return read_mark(table, &window->next.mark, &window->next.mark_time, error);
+}
+
+bool pythia_capture_window_make(pythia_capture_table *table, const pythia_capture_clock *clock,
+								const pythia_capture_position *position, pythia_capture_window *window,
+								pythia_error *error)
+{
+	int64_t safe = safe_instant(table, clock);
+	int64_t least;
+	int64_t greatest;
+	int64_t now_least;
+	int64_t now_greatest;
+	char *next;
+	char *now;
+
+	memset(window, 0, sizeof(*window));
+	if (table->numeric)
+		return integer_window(table, clock, position, window, error);
+	window->from = pythia_strdup(position->low);
+	if (safe == PYTHIA_CAPTURE_HELD)
+	{
+		window->next.low = pythia_strdup(position->low);
+		return true;
+	}
+	if (!local_bounds(table, safe, &least, &greatest, error) ||
+		!local_bounds(table, clock->now, &now_least, &now_greatest, error))
+		return false;
+	next = text_of(table, least);
+	now = text_of(table, now_greatest);
+	if (!position->low || strcmp(next, position->low) >= 0)
+		window->next.low = next;
+	else if (strcmp(now, position->low) < 0)
+	{
+		/* The clock was set back.  What is stamped later than it shows was stamped, and captured, before. */
+		window->next.low = pythia_strdup(next);
+		pythia_free(window->from);
+		window->from = next;
+		window->known_after = now;
+		window->known_before = pythia_strdup(position->low);
+		return true;
+	}
+	else
+	{
+		window->next.low = pythia_strdup(position->low);
+		pythia_free(next);
+	}
+	pythia_free(now);
+	return true;
+}
+
+static bool start_now(pythia_capture_table *table, const pythia_capture_clock *clock, pythia_capture_window *window,
+					  pythia_error *error)
+{
+	pythia_capture_position none = {0};
+	int64_t now;
+
+	if (!table->numeric)
+	{
+		pythia_capture_clock since = *clock;
+
+		if (since.boundary == PYTHIA_CAPTURE_HELD)
+			since.boundary = 0;
+		if (!pythia_capture_window_make(table, &since, &none, window, error))
+			return false;
+		window->from = pythia_strdup(window->next.low);
+		return true;
+	}
+	if (!read_mark(table, &window->next.mark, &window->next.mark_time, error))
+		return false;
+	/* an open transaction may hold any integer: then all that is there now is remembered */
+	now = clock->now - PYTHIA_SECOND;
+	if (clock->boundary != PYTHIA_CAPTURE_HELD && clock->boundary >= now)
+		window->next.low = less_slack(table, window->next.mark, clock->now);
+	window->from = pythia_strdup(window->next.low);
+	return true;
+}
+
+bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
+								 pythia_capture_window *window, pythia_error *error)
+{
+	const char *at = table->config.start_at;
+	int64_t number;
+
+	memset(window, 0, sizeof(*window));
+	switch (table->config.start)
+	{
+		case PYTHIA_START_NOW:
+			return start_now(table, clock, window, error);
+		case PYTHIA_START_BEGINNING:
+			return true;
+		case PYTHIA_START_AT:
+			break;
+	}
+	if (table->numeric
+			? !pythia_int64_read(at, strlen(at), &number)
+			: strlen(at) < 10 || at[4] != '-' || at[7] != '-' || strspn(at, "0123456789-:. TZ") != strlen(at))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"start_from\": \"%s\"", at);
+		return pythia_error_hint(error,
+								 table->numeric ? "The timestamp column of \"%s\" holds integers: give a number."
+												: "Give \"now\", \"beginning\" or YYYY-MM-DD HH:MM:SS (table "
+												  "\"%s\").",
+								 table->table.name);
+	}
+	window->next.low = pythia_strdup(at);
+	if (!table->numeric)
+	{
+		size_t length = strlen(at);
+
+		if (length > 10)
+			window->next.low[10] = table->separator;
+		if (window->next.low[length - 1] == 'Z')
+			window->next.low[length - 1] = '\0';
+	}
+	window->from = pythia_strdup(window->next.low);
+	return true;
+}
+
+bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *stamp, const char *low)
+{
+	if (!low || !stamp)
+		return true;
+	if (table->numeric)
+		return strtoll(stamp, NULL, 10) >= strtoll(low, NULL, 10);
+	/* infinity and years of five digits do not sort as text: they stay */
+	if (strlen(stamp) < 10 || stamp[4] != '-' || stamp[0] == '-')
+		return true;
+	return strcmp(stamp, low) >= 0;
+}

@@ -47,7 +47,10 @@ bool pythia_outlet_put(pythia_outlet *outlet, const char *change_type, const cha
 										.transaction_id = transaction_id,
 										.captured_at = capture->captured_at};
 
-		return capture->emit(capture->context, &change, error);
+		if (capture->emit(capture->context, &change, error))
+			return true;
+		capture->refused = true;
+		return false;
 	}
 	put_integer(&outlet->journal, member->table_id);
 	put_field(&outlet->journal, change_type);

@@ -76,6 +76,7 @@ struct pythia_capture
 	int64_t data_version;   /* of a SQLite source, after the last whole poll; 0: none */
 	int64_t schema_version; /* of a SQLite source */
 	bool warned_blind;
+	bool tuned;
 	/* of the present poll */
 	pythia_capture_emit emit;
 	bool (*flush)(void *context, pythia_error *error);
@@ -83,6 +84,7 @@ struct pythia_capture
 	char captured_at[32];
 	int64_t now;
 	bool held;       /* the whole poll is in one transaction of the caller's */
+	bool refused;    /* by the callback */
 	bool in_store;   /* a transaction of ours is open there */
 	bool store_busy; /* reading: nothing can be written just now */
 };

@@ -28,7 +28,10 @@ bool pythia_capture_begin(pythia_capture *capture, pythia_error *error)
 bool pythia_capture_commit(pythia_capture *capture, pythia_error *error)
 {
 	if (capture->emit && capture->flush && !capture->flush(capture->context, error))
+	{
+		capture->refused = true;
 		return false;
+	}
 	if (capture->held)
 		return true;
 	if (!capture->store->driver->commit(capture->store, error))
@@ -113,7 +116,7 @@ static bool mark_failed(pythia_capture *capture, pythia_member *member, const py
 /* True for what concerns one table: others may go on. */
 static bool concerns_table(const pythia_capture *capture, const pythia_error *error)
 {
-	return !capture->source->broken && !capture->store->broken &&
+	return !capture->refused && !capture->source->broken && !capture->store->broken &&
 		   (error->error_class == PYTHIA_E_USAGE || error->error_class == PYTHIA_E_DATABASE ||
 			error->error_class == PYTHIA_E_DATA) &&
 		   strncmp(error->sqlstate, "53", 2) != 0 && strcmp(error->sqlstate, "58030") != 0;
@@ -364,6 +367,16 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 	return ok;
 }
 
+/* A file of ours alone: a last commit that is lost with the machine only means that changes are told twice. */
+static bool tune(pythia_capture *capture, pythia_error *error)
+{
+	if (capture->held)
+		return true;
+	capture->tuned = true;
+	return capture->store->local || capture->store->read_only ||
+		   pythia_db_exec(capture->store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", NULL, error);
+}
+
 /* Where source and store are one database, its write lock must be ours before the clock is read. */
 static bool run(pythia_capture *capture, bool strict, pythia_error *error)
 {
@@ -373,6 +386,8 @@ static bool run(pythia_capture *capture, bool strict, pythia_error *error)
 	bool idle;
 	bool nested = capture->source->local && !capture->held;
 
+	if (!capture->tuned && !tune(capture, error))
+		return false;
 	capture->now = pythia_host_now(capture->store->host);
 	pythia_store_stamp(capture->captured_at, capture->now);
 	if (!look_at_file(capture, &version, &idle, error))
@@ -423,6 +438,7 @@ bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 	capture->emit = emit;
 	capture->flush = flush;
 	capture->context = context;
+	capture->refused = false;
 	for (int i = 0; i < capture->nmembers; i++)
 		capture->members[i].captured = capture->members[i].counted = 0;
 	ok = run(capture, false, error);

@@ -105,12 +105,6 @@ bool pythia_capture_install(pythia_db *store, pythia_error *error)
 	if (store->engine != PYTHIA_SQLITE)
 		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "capture keeps its state in SQLite, not in %s",
 						   store->display);
-	/* a file of ours alone: a lost last commit only means that changes are told twice */
-	if (!store->local && !pythia_db_exec(store,
-										 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-										 "PRAGMA temp_store = MEMORY",
-										 NULL, error))
-		return false;
 	return pythia_db_exec(store, schema_sql, NULL, error);
 }
 
@@ -147,9 +141,14 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 	pythia_result result;
 	bool ok;
 
+	char *exists;
+
 	memset(settings, 0, sizeof(*settings));
-	if (!pythia_capture_install(store, error))
+	if (!pythia_capture_value(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_failed_change'", &exists,
+							  error) ||
+		(!exists && !pythia_capture_install(store, error)))
 		return false;
+	pythia_free(exists);
 	pythia_buffer_puts(&sql, "SELECT worker_id, connection, timestamp_column, options, poll_interval"
 							 " FROM main.pythia_cdc_worker WHERE name = ");
 	pythia_store_text(&sql, name);

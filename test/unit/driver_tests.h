@@ -178,7 +178,7 @@ static void write_row(pythia_rows_writer *writer, int i, const char *big)
 }
 
 /* Loads LOAD_ROWS rows in chunks of seven, reads them back, and compares field by field. */
-static void check_load_and_stream(pythia_db *db, const char *insert, const char *select, const pythia_kind *kinds)
+static inline void check_load_and_stream(pythia_db *db, const char *insert, const char *select, const pythia_kind *kinds)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_rows_writer writer = {0};
@@ -319,7 +319,7 @@ static void cancel_after(int milliseconds)
 }
 
 /* A statement that would run (almost) for ever stops within a second of the request. */
-static void check_cancel(pythia_db *db, const char *sql)
+static inline void check_cancel(pythia_db *db, const char *sql)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_result result;

@@ -1,0 +1,113 @@
+/* Capture from a PostgreSQL server (PG_URL) into a SQLite store. */
+#include "capture_tests.h"
+
+static int files;
+
+static bool have_server(void)
+{
+	if (getenv("PG_URL"))
+		return true;
+	print_message("skipped: PG_URL is not set\n");
+	return false;
+}
+
+static void open_rig(rig *r)
+{
+	char name[40];
+
+	memset(r, 0, sizeof(*r));
+	r->source = open_url(getenv("PG_URL"), NULL);
+	r->writer = open_url(getenv("PG_URL"), NULL);
+	snprintf(name, sizeof(name), "store%d.db", ++files);
+	r->store = open_file(name);
+	must(r->writer, "DROP SCHEMA IF EXISTS cap CASCADE; CREATE SCHEMA cap;"
+					"CREATE TABLE cap.t (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());"
+					"CREATE INDEX ON cap.t (updated_at)");
+}
+
+static void test_values(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE cap.\"All \"\"Kinds\" (id bigint, \"K\" text, n numeric, d float8, b boolean, y bytea,"
+				   " j json, jb jsonb, a text[], r int4range, ts timestamp, dt date, u uuid, e text,"
+				   " updated_at timestamptz, PRIMARY KEY (id, \"K\"))");
+	create(&r, "cap.\"All \"\"Kinds\"", "updated_at", "{\"lookback\": \"3650000 days\"}");
+	must(r.writer,
+		 "INSERT INTO cap.\"All \"\"Kinds\" VALUES (9007199254740993, E'k\\t\\\\\"', 'NaN', 0.1, true, '\\x00ff', "
+		 "E'{\"a\":\\n 1}', '{\"b\": [1, 2]}', '{x,NULL}', '[1,3)', '2026-02-03 04:05:06.5', '2026-02-03',"
+		 " '00000000-0000-0000-0000-00000000000A', '\xf0\x9f\x98\x80', '2026-02-03 04:05:06+02')");
+	assert_string_equal(poll_direct(&r),
+						"INSERT {\"id\": 9007199254740993, \"K\": \"k\\t\\\\\\\"\"} - {\"id\": 9007199254740993,"
+						" \"K\": \"k\\t\\\\\\\"\", \"n\": \"NaN\", \"d\": 0.1, \"b\": true, \"y\": \"\\\\x00ff\","
+						" \"j\": {\"a\":  1}, \"jb\": {\"b\": [1, 2]}, \"a\": [\"x\", null], \"r\": \"[1,3)\","
+						" \"ts\": \"2026-02-03T04:05:06.5\", \"dt\": \"2026-02-03\","
+						" \"u\": \"00000000-0000-0000-0000-00000000000a\", \"e\": \"\xf0\x9f\x98\x80\","
+						" \"updated_at\": \"2026-02-03T02:05:06+00:00\"}\n");
+	close_rig(&r);
+}
+
+static void test_late_commit(void **state)
+{
+	rig r;
+	pythia_db *other;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	other = open_url(getenv("PG_URL"), NULL);
+	create(&r, "cap.t", "updated_at", "{\"lookback\": 0, \"track\": \"none\"}");
+	must(r.writer, "BEGIN; INSERT INTO cap.t VALUES (1, 'late')");
+	must(other, "INSERT INTO cap.t VALUES (2, 'b')");
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 2}"));
+	must(other, "SELECT pg_sleep(1.1)");
+	must(other, "INSERT INTO cap.t VALUES (3, 'c')");
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 3}"));
+	assert_int_equal(r.captured, 1);
+	must(r.writer, "COMMIT");
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 1} - {\"id\": 1, \"v\": \"late\""));
+	assert_int_equal(r.captured, 1);
+	assert_string_equal(poll_direct(&r), "");
+	pythia_db_close(other);
+	close_rig(&r);
+}
+
+/* Many rows of one stamp, over several batches; the same again finds nothing. */
+static void test_many(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	create(&r, "cap.t", "updated_at", "{\"start_from\": \"beginning\", \"delete_interval\": 0.001}");
+	must(r.writer, "INSERT INTO cap.t SELECT g, repeat('x', g % 50) FROM generate_series(1, 20000) g");
+	poll_journal(&r);
+	assert_int_equal(r.captured, 20000);
+	assert_count(r.store, "SELECT count(DISTINCT primary_key) FROM pythia_journal_1 WHERE change_type = 'INSERT'",
+				 20000);
+	poll_journal(&r);
+	assert_int_equal(r.captured, 0);
+	must(r.writer, "UPDATE cap.t SET updated_at = now() WHERE id % 2 = 0; DELETE FROM cap.t WHERE id % 4 = 1");
+	poll_journal(&r);
+	assert_int_equal(r.captured, 15000);
+	assert_count(r.store, "SELECT count(*) FROM pythia_journal_1 WHERE change_type = 'UPDATE'", 10000);
+	assert_count(r.store, "SELECT count(*) FROM pythia_journal_1 WHERE change_type = 'DELETE'", 5000);
+	must(r.writer, "TRUNCATE cap.t");
+	assert_string_equal(poll_journal(&r) + strlen(r.log) - 15, "TRUNCATE - - -\n");
+	close_rig(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

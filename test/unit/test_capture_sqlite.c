@@ -1,0 +1,268 @@
+/* Capture from a SQLite file into a SQLite store. */
+#include "capture_tests.h"
+
+static int files;
+
+static void open_rig(rig *r)
+{
+	char name[40];
+
+	memset(r, 0, sizeof(*r));
+	snprintf(name, sizeof(name), "source%d.db", ++files);
+	r->source = open_file(name);
+	r->writer = open_file(name);
+	snprintf(name, sizeof(name), "store%d.db", files);
+	r->store = open_file(name);
+	must(r->writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, v, updated_at TEXT);"
+					"CREATE INDEX t_u ON t (updated_at)");
+}
+
+static void test_kinds_of_change(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "INSERT INTO t VALUES (1, 'old', '2020-01-01 00:00:00')");
+	create(&r, "t", "updated_at", "{\"track\": \"keys\", \"delete_interval\": 0.001}");
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "INSERT INTO t VALUES (2, 'a', datetime('now')), (3, 1.5, datetime('now')), (4, x'00ff', "
+				   "'9999-01-01 00:00:00')");
+	must(r.writer, "UPDATE t SET v = NULL, updated_at = datetime('now') WHERE id = 1");
+	poll_journal(&r);
+	assert_int_equal(r.captured, 4);
+	assert_non_null(strstr(r.log, "UPDATE {\"id\": 1} - {\"id\": 1, \"v\": null, \"updated_at\": \""));
+	assert_non_null(strstr(r.log, "INSERT {\"id\": 2} - {\"id\": 2, \"v\": \"a\", "));
+	assert_non_null(strstr(r.log, "INSERT {\"id\": 3} - {\"id\": 3, \"v\": 1.5, "));
+	assert_non_null(strstr(r.log, "INSERT {\"id\": 4} - {\"id\": 4, \"v\": \"\\\\x00ff\", "));
+	assert_string_equal(poll_journal(&r), "");
+	/* within the same second */
+	must(r.writer, "UPDATE t SET v = 'b', updated_at = datetime('now') WHERE id = 2");
+	must(r.writer, "DELETE FROM t WHERE id = 3");
+	poll_journal(&r);
+	assert_int_equal(r.captured, 2);
+	assert_non_null(strstr(r.log, "UPDATE {\"id\": 2} - "));
+	assert_non_null(strstr(r.log, "DELETE {\"id\": 3} - -\n"));
+	must(r.writer, "DELETE FROM t");
+	assert_string_equal(poll_journal(&r), "TRUNCATE - - -\n");
+	assert_string_equal(poll_journal(&r), "");
+	close_rig(&r);
+}
+
+static void test_track_rows(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "INSERT INTO t VALUES (1, 'old', '2020-01-01 00:00:00'), (2, 'x', '2020-01-01 00:00:00')");
+	create(&r, "t", "updated_at",
+		   "{\"track\": \"rows\", \"delete_interval\": 0.001, \"exclude_columns\": [\"updated_at\"]}");
+	/* touched, but nothing in the image changed */
+	must(r.writer, "UPDATE t SET updated_at = datetime('now') WHERE id = 2");
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "UPDATE t SET v = 'new', updated_at = datetime('now') WHERE id = 1");
+	assert_string_equal(poll_journal(&r),
+						"UPDATE {\"id\": 1} {\"id\": 1, \"v\": \"old\"} {\"id\": 1, \"v\": \"new\"}\n");
+	must(r.writer, "DELETE FROM t WHERE id = 1");
+	assert_string_equal(poll_journal(&r), "DELETE {\"id\": 1} {\"id\": 1, \"v\": \"new\"} -\n");
+	close_rig(&r);
+}
+
+/* A version that comes back within the second is a change too. */
+static void test_back_and_forth(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	create(&r, "t", "updated_at", "{\"track\": \"none\"}");
+	must(r.writer, "INSERT INTO t VALUES (1, 'a', '9000-01-01 00:00:00')");
+	assert_string_equal(poll_direct(&r),
+						"INSERT {\"id\": 1} - {\"id\": 1, \"v\": \"a\", \"updated_at\": \"9000-01-01 00:00:00\"}\n");
+	must(r.writer, "UPDATE t SET v = 'b'");
+	assert_non_null(strstr(poll_direct(&r), "UPDATE {\"id\": 1} - {\"id\": 1, \"v\": \"b\""));
+	must(r.writer, "UPDATE t SET v = 'a'");
+	assert_non_null(strstr(poll_direct(&r), "UPDATE {\"id\": 1} - {\"id\": 1, \"v\": \"a\""));
+	assert_string_equal(poll_direct(&r), "");
+	close_rig(&r);
+}
+
+/* What the callback refuses is told again. */
+static void test_refused_flush(void **state)
+{
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	open_rig(&r);
+	must(r.writer, "INSERT INTO t VALUES (1, 'a', '2020-01-01 00:00:00')");
+	create(&r, "t", "updated_at", "{\"start_from\": \"beginning\"}");
+	r.refuse = true;
+	assert_false(pythia_capture_run(r.capture, log_change, count_flush, &r, NULL, &error));
+	assert_string_equal(error.message, "refused");
+	pythia_error_reset(&error);
+	r.refuse = false;
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 1}"));
+	assert_int_equal(r.flushes, 1);
+	assert_string_equal(poll_direct(&r), "");
+	close_rig(&r);
+}
+
+/* A writer stamps, another connection polls, the writer commits much later. */
+static void test_late_commit(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "PRAGMA journal_mode = WAL");
+	create(&r, "t", "updated_at", "{\"lookback\": 0}");
+	must(r.writer, "BEGIN IMMEDIATE; INSERT INTO t VALUES (1, 'late', datetime('now'))");
+	assert_string_equal(poll_journal(&r), "");
+	/* the clock goes on: a poller that followed it would pass the stamp */
+	{
+		pythia_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		bool later = false;
+
+		while (!later)
+		{
+			assert_true(
+				pythia_db_query(r.writer, "SELECT datetime('now', '-1 second') > updated_at FROM t", &result, &error));
+			later = pythia_result_get(&result, 0, 0)[0] == '1';
+			pythia_result_free(&result);
+		}
+	}
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "COMMIT");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 1} - {\"id\": 1, \"v\": \"late\""));
+	close_rig(&r);
+}
+
+static void test_integer_stamps(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE s (a TEXT, b INTEGER, seq INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID;"
+				   "INSERT INTO s VALUES ('x', 1, 7)");
+	create(&r, "s", "seq", "{}");
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "INSERT INTO s VALUES ('x', 2, 7), ('y\"', 2, 8)");
+	assert_string_equal(poll_journal(&r),
+						"INSERT {\"a\": \"x\", \"b\": 2} - {\"a\": \"x\", \"b\": 2, \"seq\": 7}\n"
+						"INSERT {\"a\": \"y\\\"\", \"b\": 2} - {\"a\": \"y\\\"\", \"b\": 2, \"seq\": 8}\n");
+	must(r.writer, "UPDATE s SET seq = 9 WHERE b = 1");
+	assert_string_equal(poll_journal(&r), "UPDATE {\"a\": \"x\", \"b\": 1} - {\"a\": \"x\", \"b\": 1, \"seq\": 9}\n");
+	close_rig(&r);
+}
+
+static void test_tables_come_and_go(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE u (id INTEGER PRIMARY KEY, updated_at TEXT)");
+	create(&r, "t,u", "updated_at", "{}");
+	must(r.writer, "DROP TABLE t; INSERT INTO u VALUES (1, datetime('now'))");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 1}"));
+	assert_count(r.store, "SELECT count(*) FROM pythia_cdc_table WHERE name = 't' AND state = 'failed'", 1);
+	must(r.writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, w TEXT, updated_at TEXT);"
+				   "INSERT INTO t VALUES (5, 'w', datetime('now'))");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 5} - {\"id\": 5, \"w\": \"w\", "));
+	must(r.writer, "ALTER TABLE t ADD COLUMN z DEFAULT 1; INSERT INTO t VALUES (6, 'w', datetime('now'), 2)");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 6} - {\"id\": 6, \"w\": \"w\", "));
+	assert_non_null(strstr(r.log, "\"z\": 2}"));
+	assert_count(r.store, "SELECT count(*) FROM pythia_cdc_table WHERE state = 'running'", 2);
+	close_rig(&r);
+}
+
+static void test_bad_words(void **state)
+{
+	static const struct
+	{
+		const char *tables;
+		const char *stamp;
+		const char *options;
+		const char *message;
+	} cases[] = {
+		{"nothere", "updated_at", "{}", "table \"nothere\" does not exist"},
+		{"t", "changed", "{}", "table \"main.t\" has no timestamp column \"changed\""},
+		{"k", "updated_at", "{}", "table \"main.k\" has no primary key"},
+		{"k", "updated_at", "{\"key\": [\"idd\"]}", "column \"idd\" of table \"main.k\" does not exist"},
+		{"t", "updated_at", "{\"columns\": [\"x\"]}", "column \"x\" of table \"main.t\" does not exist"},
+		{"t", "updated_at", "{\"start_from\": \"soon\"}", "invalid value for option \"start_from\": \"soon\""},
+		{"t", "updated_at", "{\"tracks\": \"rows\"}", "unknown option \"tracks\" in option"},
+		{"t", "updated_at", "{\"where\": \"nope > 1\"}", "no such column: nope"},
+	};
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE k (id INT, updated_at TEXT)");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		if (try_create(&r, cases[i].tables, cases[i].stamp, cases[i].options, &error))
+			fail_msg("%s %s: no error", cases[i].tables, cases[i].options);
+		assert_string_equal(error.message, cases[i].message);
+		pythia_error_reset(&error);
+		/* nothing is left behind */
+		assert_count(r.store, "SELECT count(*) FROM pythia_cdc_worker", 0);
+		assert_count(r.store, "SELECT count(*) FROM sqlite_master WHERE name GLOB 'pythia_journal_*'", 0);
+	}
+	create(&r, "k", "updated_at", "{\"key\": [\"id\"]}");
+	close_rig(&r);
+}
+
+static void test_consumers(void **state)
+{
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	open_rig(&r);
+	create(&r, "t", "updated_at", "{\"start_from\": \"beginning\"}");
+	must(r.writer, "INSERT INTO t VALUES (1, 'a', datetime('now'))");
+	poll_journal(&r);
+	assert_true(pythia_capture_consumer_create(r.store, "w", "second", "now", &error));
+	assert_false(pythia_capture_consumer_create(r.store, "w", "second", "now", &error));
+	assert_string_equal(error.sqlstate, "42710");
+	must(r.writer, "INSERT INTO t VALUES (2, 'b', datetime('now')), (3, 'c', datetime('now'))");
+	poll_journal(&r);
+	r.log[0] = '\0';
+	assert_true(pythia_capture_consume(r.store, "w", "second", 1, log_change, &r, &error));
+	assert_non_null(strstr(r.log, "INSERT {\"id\": 2}"));
+	assert_null(strstr(r.log, "INSERT {\"id\": 3}"));
+	assert_true(pythia_capture_seek(r.store, "w", "second", "beginning", &error));
+	r.log[0] = '\0';
+	assert_true(pythia_capture_consume(r.store, "w", "second", 9, log_change, &r, &error));
+	assert_non_null(strstr(r.log, "INSERT {\"id\": 1}"));
+	assert_false(pythia_capture_ack(r.store, "w", "second", 99, &error));
+	assert_string_equal(error.message, "there is no change 99 yet");
+	assert_false(pythia_capture_seek(r.store, "w", "second", "soon", &error));
+	assert_string_equal(error.sqlstate, "22023");
+	assert_true(pythia_capture_seek(r.store, "w", "second", "2", &error));
+	r.log[0] = '\0';
+	assert_true(pythia_capture_consume(r.store, "w", "second", 9, log_change, &r, &error));
+	assert_non_null(strstr(r.log, "INSERT {\"id\": 3}"));
+	assert_null(strstr(r.log, "INSERT {\"id\": 2}"));
+	assert_true(pythia_capture_consumer_drop(r.store, "w", "second", &error));
+	assert_false(pythia_capture_consume(r.store, "w", "second", 9, log_change, &r, &error));
+	assert_string_equal(error.message, "consumer \"second\" does not exist");
+	assert_false(pythia_capture_consume(r.store, "v", "second", 9, log_change, &r, &error));
+	assert_string_equal(error.message, "CDC worker \"v\" does not exist");
+	pythia_error_reset(&error);
+	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
+	assert_count(r.store, "SELECT count(*) FROM pythia_seen", 0);
+	assert_count(r.store, "SELECT count(*) FROM sqlite_master WHERE name GLOB 'pythia_journal_*'", 0);
+	close_rig(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kinds_of_change),    cmocka_unit_test(test_track_rows),
+		cmocka_unit_test(test_back_and_forth),     cmocka_unit_test(test_refused_flush),
+		cmocka_unit_test(test_late_commit),        cmocka_unit_test(test_integer_stamps),
+		cmocka_unit_test(test_tables_come_and_go), cmocka_unit_test(test_bad_words),
+		cmocka_unit_test(test_consumers),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -5,7 +5,8 @@
 static const char *const known_options[] = {
 	"capture",   "track",           "start_from", "batch_size",        "lookback",    "time_zone",
 	"columns",   "exclude_columns", "where",      "timestamp_columns", "key",         "delete_interval",
-	"retention", "max_attempts",    "on_error",   "ordered",           "keep_result", NULL};
+	"retention", "max_attempts",    "on_error",   "ordered",           "keep_result", "retry_delay",
+	NULL};
 
 static const char *const capture_words[] = {"poll", "trigger", NULL};
 static const char *const track_words[] = {"none", "keys", "rows", NULL};
@@ -110,8 +111,12 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 	const char *start = "now";
 	const pythia_node *start_node;
 
-	*config = (pythia_capture_config){
-		.batch_size = 1000, .lookback = -1, .delete_interval = 60, .retention = -1, .max_attempts = 5};
+	*config = (pythia_capture_config){.batch_size = 1000,
+									  .lookback = -1,
+									  .delete_interval = 60,
+									  .retention = -1,
+									  .max_attempts = 5,
+									  .retry_delay = 1};
 	if (options && options->type != PYTHIA_NODE_OBJECT && options->type != PYTHIA_NODE_NULL)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "options of a CDC worker must be a JSON object");
@@ -126,7 +131,8 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 		!pythia_node_bool(options, "ordered", &config->ordered, error) ||
 		!pythia_node_bool(options, "keep_result", &config->keep_result, error) ||
 		!positive(options, "lookback", 0, &config->lookback, error) ||
-		!positive(options, "delete_interval", 0.001, &config->delete_interval, error) ||
+		!positive(options, "retry_delay", 0.001, &config->retry_delay, error) ||
+		!positive(options, "delete_interval", 0, &config->delete_interval, error) ||
 		!positive(options, "retention", 0, &config->retention, error) ||
 		!check_text(pythia_node_get(options, "time_zone"), "time_zone", error) ||
 		!check_map(options, "where", false, false, error) ||

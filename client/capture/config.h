@@ -54,6 +54,7 @@ typedef struct pythia_capture_config
 	double delete_interval;             /* seconds between two sweeps for deletes */
 	double retention;                   /* seconds that consumed changes are kept; negative: the host's default */
 	int64_t max_attempts;
+	double retry_delay; /* seconds before a failed change is tried again at first; doubles each time */
 	pythia_on_error on_error;
 	bool ordered;     /* a failed change holds back every later one */
 	bool keep_result; /* what a handler returns is kept */

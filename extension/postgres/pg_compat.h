@@ -42,6 +42,37 @@
 #define pythia_database_owned(database, role) pg_database_ownercheck(database, role)
 #endif
 
+/* 16 renamed the list of backends */
+#if PG_VERSION_NUM >= 160000
+#define pythia_local_backend(i) pgstat_get_local_beentry_by_index(i)
+#else
+#define pythia_local_backend(i) pgstat_fetch_stat_local_beentry(i)
+#endif
+
+/* 17 moved the virtual transaction id */
+#if PG_VERSION_NUM >= 170000
+#define pythia_proc_in_transaction(proc) LocalTransactionIdIsValid((proc)->vxid.lxid)
+#else
+#define pythia_proc_in_transaction(proc) LocalTransactionIdIsValid((proc)->lxid)
+#endif
+
+/* 16 added an argument for BRIN's summaries */
+#if PG_VERSION_NUM >= 160000
+#define pythia_insert_index_tuples(info, slot, estate)                                                                 \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false)
+#define pythia_table_update(relation, tid, slot, snapshot, indexes)                                                    \
+	simple_table_tuple_update(relation, tid, slot, snapshot, indexes)
+#define PYTHIA_UPDATE_INDEXES        TU_UpdateIndexes
+#define pythia_indexes_wanted(value) ((value) != TU_None)
+#else
+#define pythia_insert_index_tuples(info, slot, estate)                                                                 \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL)
+#define pythia_table_update(relation, tid, slot, snapshot, indexes)                                                    \
+	simple_table_tuple_update(relation, tid, slot, snapshot, indexes)
+#define PYTHIA_UPDATE_INDEXES        bool
+#define pythia_indexes_wanted(value) (value)
+#endif
+
 /* 17 lets an extension name its wait events */
 #if PG_VERSION_NUM >= 170000
 #define pythia_wait_event(name) WaitEventExtensionNew(name)

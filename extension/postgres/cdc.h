@@ -1,0 +1,121 @@
+/* What the parts of capture in PostgreSQL know of a worker and its tables. */
+#ifndef PYTHIA_CDC_H
+#define PYTHIA_CDC_H
+
+#include "postgres.h"
+
+#include "capture/config.h"
+#include "cdc_snapshot.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/jsonb.h"
+
+typedef enum pythia_stamp_kind
+{
+	PYTHIA_STAMP_NONE, /* trigger mode needs none */
+	PYTHIA_STAMP_TIMESTAMPTZ,
+	PYTHIA_STAMP_TIMESTAMP,
+	PYTHIA_STAMP_DATE,
+	PYTHIA_STAMP_INTEGER
+} pythia_stamp_kind;
+
+/* Less than every stamp, of any kind. */
+#define PYTHIA_LOW_MINIMUM PG_INT64_MIN
+
+typedef struct pythia_cdc_table
+{
+	int32 table_id;
+	int32 worker_id;
+	char *name;     /* by which options speak of it */
+	char *relation; /* quoted and qualified; NULL: a table of another database */
+	char *schema_name;
+	char *table_name;
+	char *timestamp_column;
+	pythia_stamp_kind stamp_kind;
+	int nkey;
+	char **key;
+	char *condition;
+	pythia_capture_config config;
+
+	/* state */
+	bool has_state;
+	bool active;
+	char *reason;
+	int64 low;                   /* in the stamp's own unit */
+	pythia_snapshot *seen_until; /* NULL: nothing was captured yet */
+	int nhistory;
+	TimestampTz *history_at;
+	int64 *history_value;
+	TimestampTz swept_at; /* 0: never */
+	char *remote_low;
+} pythia_cdc_table;
+
+typedef struct pythia_cdc_worker
+{
+	int32 worker_id;
+	char *name;
+	Oid owner;
+	bool enabled;
+	char *connection;     /* NULL: this database */
+	double poll_interval; /* seconds */
+	char *timestamp_column;
+	char *handler; /* quoted name with argument type, or NULL */
+	Jsonb *options;
+	pythia_node *option_tree;
+	List *patterns;               /* of char *: tables as written */
+	pythia_capture_config config; /* what holds for all tables */
+	int ntables;
+	pythia_cdc_table *tables;
+} pythia_cdc_worker;
+
+/* ---- cdc_catalog.c ---- */
+
+/* Everything about a worker, palloc'ed; NULL where it is gone. SPI need not be connected. */
+extern pythia_cdc_worker *pythia_cdc_load(int32 worker_id);
+extern pythia_stamp_kind pythia_stamp_kind_from_name(const char *name);
+extern const char *pythia_stamp_kind_name(pythia_stamp_kind kind);
+/* Polls, alterations and sweeps of one worker exclude each other until the transaction ends. */
+extern void pythia_cdc_lock(int32 worker_id);
+extern bool pythia_cdc_try_lock(int32 worker_id);
+/* Capture changes nothing on a standby: says so. */
+extern void pythia_cdc_refuse_standby(void);
+/* Stops the capture of one table, for a reason that stat_cdc shows. */
+extern void pythia_cdc_stop_table(int32 table_id, const char *reason);
+extern Oid pythia_tracked_relation(int32 table_id); /* InvalidOid where there is none */
+
+/* ---- cdc_poll.c ---- */
+
+/* Acts as the worker's owner with names pinned to pg_catalog, for the length of engine work. */
+typedef struct pythia_cdc_identity
+{
+	Oid role;
+	int context;
+	int guc_level;
+} pythia_cdc_identity;
+
+extern void pythia_cdc_enter(const pythia_cdc_worker *worker, pythia_cdc_identity *before);
+extern void pythia_cdc_leave(const pythia_cdc_identity *before);
+
+/*
+ * Polls every active table of a worker in the current transaction; returns the
+ * number of changes captured.  With `isolate`, a table that fails is stopped (and
+ * told) while the others go on; otherwise the error is raised.
+ */
+extern int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate);
+/* Takes the present as captured: the start of a table, from `now`, `beginning` or a stamp. */
+extern void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table);
+
+/* ---- cdc_handler.c ---- */
+
+/* Hands the next batch to the worker's handler; returns how many changes it took. In the current transaction. */
+extern int64 pythia_cdc_handle(pythia_cdc_worker *worker);
+/* The oid of a handler; ereports one that is missing or has the wrong signature. */
+extern Oid pythia_cdc_handler_function(const char *name);
+extern void pythia_cdc_check_handler(Oid function);
+/* Milliseconds until a failed change is due again; -1: none waits. */
+extern long pythia_cdc_next_retry(const pythia_cdc_worker *worker);
+
+/* Name of the consumer that stands for a worker's handler. */
+#define PYTHIA_HANDLER_CONSUMER "handler"
+
+#endif

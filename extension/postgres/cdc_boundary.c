@@ -1,0 +1,114 @@
+/*
+ * A backend is in this list from the start of its transaction, whether it has
+ * written yet or not: it may still write with its old now().  We read the shared
+ * array itself, so no role needs the right to see other sessions.
+ */
+#include "cdc_boundary.h"
+
+#include "access/twophase.h"
+#include "access/xact.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "utils/backend_status.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* With track_activities off a backend does not tell when its transaction began. */
+static bool in_unknown_transaction(const PgBackendStatus *entry)
+{
+	PGPROC *proc;
+
+	if (entry->st_state != STATE_DISABLED)
+		return false;
+	proc = BackendPidGetProc(entry->st_procpid);
+	return proc && pythia_proc_in_transaction(proc);
+}
+
+/* The age of a prepared transaction is not kept: only the time of its PREPARE is. While it
+ * was still open it held low back as any other, so low may stay, but not move. */
+static bool any_prepared(void)
+{
+	static const char sql[] = "SELECT FROM pg_catalog.pg_prepared_xact() p "
+							  "WHERE p.dbid OPERATOR(pg_catalog.=) $1 LIMIT 1";
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(MyDatabaseId)};
+
+	if (max_prepared_xacts == 0)
+		return false;
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	return SPI_processed > 0;
+}
+
+void pythia_boundary_read(pythia_boundary *boundary)
+{
+	int count;
+
+	*boundary = (pythia_boundary){.clock = GetCurrentTimestamp()};
+	boundary->instant = boundary->clock;
+
+	pgstat_clear_backend_activity_snapshot();
+	count = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= count; i++)
+	{
+		LocalPgBackendStatus *local = pythia_local_backend(i);
+		PgBackendStatus *entry;
+
+		if (!local)
+			continue;
+		entry = &local->backendStatus;
+		/* autovacuum writes no rows of ours, and may run for hours */
+		if (entry->st_databaseid != MyDatabaseId || entry->st_backendType == B_AUTOVAC_WORKER)
+			continue;
+		if (in_unknown_transaction(entry))
+		{
+			boundary->hold = true;
+			boundary->pid = entry->st_procpid;
+			boundary->reason = "a transaction of a session with track_activities off";
+		}
+		else if (entry->st_xact_start_timestamp != 0 && entry->st_xact_start_timestamp < boundary->instant)
+		{
+			boundary->instant = entry->st_xact_start_timestamp;
+			if (!boundary->hold && entry->st_procpid != MyProcPid)
+			{
+				boundary->pid = entry->st_procpid;
+				boundary->reason = "an open transaction";
+			}
+		}
+	}
+	/* after the list: what was prepared meanwhile was open in it, what was committed meanwhile the snapshot sees */
+	if (any_prepared())
+	{
+		boundary->hold = true;
+		boundary->pid = 0;
+		boundary->reason = "a prepared transaction";
+	}
+}
+
+PYTHIA_FUNCTION(pythia_boundary_now);
+
+Datum pythia_boundary_now(PG_FUNCTION_ARGS)
+{
+	pythia_boundary boundary;
+	TupleDesc desc;
+	Datum values[5];
+	bool nulls[5] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row");
+	SPI_connect();
+	pythia_boundary_read(&boundary);
+	SPI_finish();
+	values[0] = TimestampTzGetDatum(boundary.clock);
+	values[1] = TimestampTzGetDatum(boundary.instant);
+	values[2] = BoolGetDatum(boundary.hold);
+	values[3] = Int32GetDatum(boundary.pid);
+	nulls[4] = !boundary.reason;
+	values[4] = boundary.reason ? CStringGetTextDatum(boundary.reason) : (Datum) 0;
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

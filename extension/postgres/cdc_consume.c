@@ -1,0 +1,359 @@
+#include "cdc_consume.h"
+
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "cdc_journal.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "tcop/dest.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "catalog/namespace.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+
+/* Numbers of other workers' entries that an idle reading may pass over again. */
+#define FAR_BACK 10000
+
+enum
+{
+	ENTRY_CHANGE_ID,
+	ENTRY_XID,
+	ENTRY_TABLE_ID,
+	ENTRY_KIND,
+	ENTRY_CAPTURED_AT,
+	ENTRY_STAMP,
+	ENTRY_SOURCE_XID,
+	ENTRY_KEY,
+	ENTRY_OLD,
+	ENTRY_NEW
+};
+
+typedef struct entry_receiver
+{
+	DestReceiver base;
+	pythia_consumer *consumer;
+	pythia_entry_callback callback;
+	void *context;
+	int64 max;
+	int64 count;
+	bool stopped; /* before the end of the window */
+} entry_receiver;
+
+static bool has(const pythia_mark *mark, FullTransactionId xid, int64 change_id)
+{
+	if (FullTransactionIdIsValid(mark->own) && FullTransactionIdEquals(mark->own, xid))
+		return change_id <= mark->upto;
+	return pythia_snapshot_has(mark->snapshot, xid);
+}
+
+static bool receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	entry_receiver *receiver = (entry_receiver *) self;
+	pythia_consumer *consumer = receiver->consumer;
+	pythia_entry entry;
+	Datum *values;
+	bool *nulls;
+	bool more;
+
+	slot_getallattrs(slot);
+	values = slot->tts_values;
+	nulls = slot->tts_isnull;
+	entry.change_id = DatumGetInt64(values[ENTRY_CHANGE_ID]);
+	entry.xid = DatumGetFullTransactionId(values[ENTRY_XID]);
+	if (!has(&consumer->reading, entry.xid, entry.change_id) || has(&consumer->done, entry.xid, entry.change_id))
+		return true;
+	entry.table_id = DatumGetInt32(values[ENTRY_TABLE_ID]);
+	entry.kind = DatumGetChar(values[ENTRY_KIND]);
+	entry.captured_at = DatumGetTimestampTz(values[ENTRY_CAPTURED_AT]);
+	entry.stamp = nulls[ENTRY_STAMP] ? entry.captured_at : DatumGetTimestampTz(values[ENTRY_STAMP]);
+	entry.source_xid =
+		nulls[ENTRY_SOURCE_XID] ? InvalidFullTransactionId : DatumGetFullTransactionId(values[ENTRY_SOURCE_XID]);
+	entry.key = nulls[ENTRY_KEY] ? (Datum) 0 : values[ENTRY_KEY];
+	entry.old_data = nulls[ENTRY_OLD] ? (Datum) 0 : values[ENTRY_OLD];
+	entry.new_data = nulls[ENTRY_NEW] ? (Datum) 0 : values[ENTRY_NEW];
+	more = receiver->callback(receiver->context, &entry);
+	consumer->position = entry.change_id;
+	receiver->count++;
+	if (!more || receiver->count >= receiver->max)
+	{
+		receiver->stopped = true;
+		return false;
+	}
+	return true;
+}
+
+static void ignore(DestReceiver *self)
+{
+}
+
+static void ignore_start(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static SPIPlanPtr reading_plan(void)
+{
+	static const char sql[] =
+		"SELECT change_id, xid, table_id, change_type, captured_at, stamp, source_xid, primary_key, old_data, new_data "
+		"FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1 "
+		"AND change_id OPERATOR(pg_catalog.>) $2 AND change_id OPERATOR(pg_catalog.<=) $3 ORDER BY change_id";
+	static SPIPlanPtr plan = NULL;
+
+	if (!plan)
+	{
+		Oid types[] = {INT4OID, INT8OID, INT8OID};
+
+		plan = SPI_prepare(sql, 3, types);
+		if (!plan)
+			elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+	}
+	return plan;
+}
+
+static void set_local(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Runs the window's query up to `max` entries. True where the window was read to its end. */
+static bool read_window(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context,
+						int64 *count)
+{
+	entry_receiver receiver = {.consumer = consumer, .callback = callback, .context = context, .max = max};
+	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.base};
+	pythia_identity before;
+	ParamListInfo parameters;
+	int guc_level;
+	int code;
+
+	receiver.base.receiveSlot = receive;
+	receiver.base.rStartup = ignore_start;
+	receiver.base.rShutdown = ignore;
+	receiver.base.rDestroy = ignore;
+	receiver.base.mydest = DestNone;
+	SPI_connect();
+	pythia_catalog_enter(&before);
+	guc_level = NewGUCNestLevel();
+	/* in order of the index, so that the first entries come at once and nothing is sorted */
+	set_local("enable_seqscan", "off");
+	set_local("enable_bitmapscan", "off");
+	set_local("enable_sort", "off");
+	set_local("jit", "off");
+	set_local("max_parallel_workers_per_gather", "0");
+	set_local("plan_cache_mode", "force_generic_plan");
+	parameters = makeParamList(3);
+	parameters->params[0] =
+		(ParamExternData){.value = Int32GetDatum(consumer->worker_id), .pflags = PARAM_FLAG_CONST, .ptype = INT4OID};
+	parameters->params[1] =
+		(ParamExternData){.value = Int64GetDatum(consumer->position), .pflags = PARAM_FLAG_CONST, .ptype = INT8OID};
+	parameters->params[2] =
+		(ParamExternData){.value = Int64GetDatum(consumer->ceiling), .pflags = PARAM_FLAG_CONST, .ptype = INT8OID};
+	options.params = parameters;
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	code = SPI_execute_plan_extended(reading_plan(), &options);
+	PopActiveSnapshot();
+	if (code < 0)
+		elog(ERROR, "could not read the journal: %s", SPI_result_code_string(code));
+	AtEOXact_GUC(false, guc_level);
+	pythia_catalog_leave(&before);
+	SPI_finish();
+	*count += receiver.count;
+	return !receiver.stopped;
+}
+
+/* The number before the first entry of transactions that were open in `done` and have ended since; or `best`. */
+static int64 before_late_entries(const pythia_consumer *consumer, int64 best)
+{
+	static const char sql[] = "SELECT pg_catalog.min(j.change_id) FROM pg_catalog.unnest($2) x "
+							  "JOIN pythia.journal j ON j.worker_id OPERATOR(pg_catalog.=) $1 "
+							  "AND j.xid OPERATOR(pg_catalog.=) x::pg_catalog.xid8";
+	const pythia_snapshot *done = consumer->done.snapshot;
+	Oid types[] = {INT4OID, TEXTARRAYOID};
+	Datum *ended = palloc(sizeof(Datum) * Max(done->running_count, 1));
+	int count = 0;
+	Datum values[2];
+	bool isnull;
+	Datum first;
+
+	for (uint32 i = 0; i < done->running_count; i++)
+		if (pythia_snapshot_has(consumer->reading.snapshot, done->running[i]) ||
+			FullTransactionIdEquals(consumer->reading.own, done->running[i]))
+			ended[count++] = CStringGetTextDatum(psprintf(UINT64_FORMAT, U64FromFullTransactionId(done->running[i])));
+	if (count == 0)
+		return best;
+	values[0] = Int32GetDatum(consumer->worker_id);
+	values[1] = PointerGetDatum(construct_array(ended, count, TEXTOID, -1, false, TYPALIGN_INT));
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	first = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (!isnull)
+		best = Min(best, DatumGetInt64(first) - 1);
+	SPI_finish();
+	return best;
+}
+
+/* A window from `done` to this moment. False where nothing can be in it. */
+static bool open_window(pythia_consumer *consumer)
+{
+	pythia_mark now = pythia_mark_now();
+	int64 ceiling = pythia_journal_last_number();
+
+	consumer->reading = now;
+	consumer->ceiling = ceiling;
+	consumer->position = before_late_entries(consumer, consumer->done.floor);
+	return consumer->position < ceiling;
+}
+
+static void close_window(pythia_consumer *consumer)
+{
+	consumer->done = consumer->reading;
+	consumer->reading = (pythia_mark){0};
+	consumer->ceiling = 0;
+}
+
+int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context)
+{
+	int64 count = 0;
+
+	pythia_snapshot_check(consumer->done.snapshot, psprintf("consumer \"%s\"", consumer->name),
+						  "Move it with pythia.seek to a new start.");
+	if (consumer->reading.snapshot)
+	{
+		consumer->moved = true;
+		if (!read_window(consumer, max, callback, context, &count))
+		{
+			consumer->handed += count;
+			return count; /* moved is set */
+		}
+		close_window(consumer);
+	}
+	if (count < max)
+	{
+		int64 before;
+
+		/* a reading that finds nothing writes nothing: the old mark is as good, until it lies far back */
+		if (!open_window(consumer))
+			consumer->reading = (pythia_mark){0};
+		else
+		{
+			before = consumer->position;
+			if (read_window(consumer, max - count, callback, context, &count))
+			{
+				consumer->moved |= consumer->ceiling - before > FAR_BACK;
+				close_window(consumer);
+			}
+		}
+	}
+	consumer->handed += count;
+	consumer->moved |= count > 0;
+	return count;
+}
+
+/* ---- rows of pythia.database_change ---- */
+
+struct pythia_change_maker
+{
+	const pythia_cdc_worker *worker;
+	TupleDesc desc;
+	Datum kinds[4];
+	int last; /* table of the last change */
+	Datum *schemas;
+	Datum *tables;
+};
+
+TupleDesc pythia_change_desc(pythia_change_maker *maker)
+{
+	return maker->desc;
+}
+
+static Datum enum_label(Oid type, const char *label)
+{
+	return OidFunctionCall3(F_ENUM_IN, CStringGetDatum(label), ObjectIdGetDatum(type), Int32GetDatum(-1));
+}
+
+pythia_change_maker *pythia_change_maker_make(const pythia_cdc_worker *worker)
+{
+	pythia_change_maker *maker = palloc0(sizeof(pythia_change_maker));
+	Oid schema = get_namespace_oid("pythia", false);
+	Oid row_type =
+		GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("database_change"), ObjectIdGetDatum(schema));
+	Oid kind = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("change_type"), ObjectIdGetDatum(schema));
+
+	maker->worker = worker;
+	maker->desc = lookup_rowtype_tupdesc_copy(row_type, -1);
+	maker->kinds[0] = enum_label(kind, "INSERT");
+	maker->kinds[1] = enum_label(kind, "UPDATE");
+	maker->kinds[2] = enum_label(kind, "DELETE");
+	maker->kinds[3] = enum_label(kind, "TRUNCATE");
+	maker->schemas = palloc0(sizeof(Datum) * Max(worker->ntables, 1));
+	maker->tables = palloc0(sizeof(Datum) * Max(worker->ntables, 1));
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		maker->schemas[i] = CStringGetTextDatum(worker->tables[i].schema_name);
+		maker->tables[i] = CStringGetTextDatum(worker->tables[i].table_name);
+	}
+	return maker;
+}
+
+static int kind_number(char kind)
+{
+	switch (kind)
+	{
+		case 'I':
+			return 0;
+		case 'U':
+			return 1;
+		case 'D':
+			return 2;
+		default:
+			return 3;
+	}
+}
+
+void pythia_change_values(pythia_change_maker *maker, const pythia_entry *entry, Datum *values, bool *nulls)
+{
+	const pythia_cdc_worker *worker = maker->worker;
+	FullTransactionId xid = FullTransactionIdIsValid(entry->source_xid) ? entry->source_xid : entry->xid;
+	char text[32];
+
+	if (maker->last >= worker->ntables || worker->tables[maker->last].table_id != entry->table_id)
+		for (maker->last = 0; maker->last < worker->ntables; maker->last++)
+			if (worker->tables[maker->last].table_id == entry->table_id)
+				break;
+	values[0] = Int64GetDatum(entry->change_id);
+	nulls[0] = false;
+	/* a table taken off the worker leaves entries without a name */
+	nulls[1] = nulls[2] = maker->last >= worker->ntables;
+	if (!nulls[1])
+	{
+		values[1] = maker->schemas[maker->last];
+		values[2] = maker->tables[maker->last];
+	}
+	values[3] = maker->kinds[kind_number(entry->kind)];
+	nulls[3] = false;
+	values[4] = entry->key;
+	nulls[4] = !entry->key;
+	values[5] = entry->old_data;
+	nulls[5] = !entry->old_data;
+	values[6] = entry->new_data;
+	nulls[6] = !entry->new_data;
+	values[7] = TimestampTzGetDatum(entry->stamp);
+	nulls[7] = false;
+	nulls[8] = false;
+	text[pg_ulltoa_n(U64FromFullTransactionId(xid), text)] = '\0';
+	values[8] = CStringGetTextDatum(text);
+	values[9] = TimestampTzGetDatum(entry->captured_at);
+	nulls[9] = false;
+}

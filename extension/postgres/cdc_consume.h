@@ -1,0 +1,82 @@
+/*
+ * Reading the journal by snapshot windows.
+ *
+ * A consumer has read everything visible in `done`.  It takes a new snapshot
+ * `reading` and reads what is visible there and not in `done`, in order of
+ * change_id; when it has come through, `done` becomes `reading`.  An open
+ * transaction, wherever it is, holds nothing back: its entries come in a later
+ * window.  Numbers are drawn after a transaction id, so that everything of
+ * transactions younger than `done` lies above the number read just before it;
+ * what older ones were slow to commit is found through the index on xid.
+ */
+#ifndef PYTHIA_CDC_CONSUME_H
+#define PYTHIA_CDC_CONSUME_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "cdc.h"
+
+/* What has been read: all that is visible in the snapshot, and of the transaction `own` (the
+ * consuming one itself) all up to `upto`. */
+typedef struct pythia_mark
+{
+	pythia_snapshot *snapshot;
+	FullTransactionId own;
+	int64 upto;
+	int64 floor; /* last number drawn before the snapshot was taken */
+} pythia_mark;
+
+typedef struct pythia_consumer
+{
+	int32 worker_id;
+	char *name;
+	bool lost;
+	pythia_mark done;
+	pythia_mark reading; /* snapshot NULL: none */
+	int64 ceiling;       /* of the reading: no entry of it has a greater number */
+	int64 position;      /* last number handed over in it */
+	int64 handed;        /* changes handed over since it was loaded */
+	bool moved;          /* worth writing down */
+} pythia_consumer;
+
+/* One entry; Datums are valid during the callback. NULL data: (Datum) 0. */
+typedef struct pythia_entry
+{
+	int64 change_id;
+	FullTransactionId xid;
+	int32 table_id;
+	char kind;
+	TimestampTz captured_at;
+	TimestampTz stamp; /* captured_at where the row has none */
+	FullTransactionId source_xid;
+	Datum key;
+	Datum old_data;
+	Datum new_data;
+} pythia_entry;
+
+/* False stops the reading after this entry. */
+typedef bool (*pythia_entry_callback)(void *context, const pythia_entry *entry);
+
+/* Loads and locks a consumer until the transaction ends; false where there is none. SPI connected; palloc'ed in
+ * the current context of the caller. */
+extern bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer);
+/* Adds one that begins where `done` says; false where the name is taken. */
+extern bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position);
+/* Writes down how far it has come. */
+extern void pythia_consumer_save(const pythia_consumer *consumer);
+/* Hands over at most `max` entries; returns how many. Position and marks move along in `consumer`. */
+extern int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context);
+/* The mark of this moment: what is committed now has been read. */
+extern pythia_mark pythia_mark_now(void);
+/* Nothing has been read. */
+extern pythia_mark pythia_mark_beginning(void);
+
+/* pythia.database_change rows from entries. */
+typedef struct pythia_change_maker pythia_change_maker;
+extern pythia_change_maker *pythia_change_maker_make(const pythia_cdc_worker *worker);
+extern TupleDesc pythia_change_desc(pythia_change_maker *maker);
+/* Fills ten values; texts are palloc'ed in the current context. */
+extern void pythia_change_values(pythia_change_maker *maker, const pythia_entry *entry, Datum *values, bool *nulls);
+
+#endif

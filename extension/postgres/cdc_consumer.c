@@ -1,0 +1,136 @@
+/* The rows of pythia.consumer. */
+#include "cdc_consume.h"
+
+#include "access/xact.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "cdc_journal.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+static HeapTuple row;
+static TupleDesc desc;
+
+static pythia_mark read_mark(int first, MemoryContext cxt)
+{
+	pythia_mark mark = {0};
+	bool isnull;
+	Datum value = SPI_getbinval(row, desc, first, &isnull);
+	MemoryContext before = MemoryContextSwitchTo(cxt);
+
+	if (!isnull)
+		mark.snapshot = (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);
+	MemoryContextSwitchTo(before);
+	value = SPI_getbinval(row, desc, first + 1, &isnull);
+	if (!isnull)
+		mark.own = DatumGetFullTransactionId(value);
+	mark.upto = DatumGetInt64(SPI_getbinval(row, desc, first + 2, &isnull));
+	mark.floor = DatumGetInt64(SPI_getbinval(row, desc, first + 3, &isnull));
+	return mark;
+}
+
+bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer)
+{
+	static const char sql[] =
+		"SELECT lost, done, done_own, done_upto, done_floor, reading, reading_own, reading_upto, reading_floor, "
+		"reading_ceiling, position FROM pythia.consumer "
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE";
+	MemoryContext cxt = CurrentMemoryContext;
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
+	bool isnull;
+	bool found;
+
+	*consumer = (pythia_consumer){.worker_id = worker_id, .name = pstrdup(name)};
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	found = SPI_processed == 1;
+	if (found)
+	{
+		row = SPI_tuptable->vals[0];
+		desc = SPI_tuptable->tupdesc;
+		consumer->lost = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull));
+		consumer->done = read_mark(2, cxt);
+		consumer->reading = read_mark(6, cxt);
+		consumer->ceiling = DatumGetInt64(SPI_getbinval(row, desc, 10, &isnull));
+		consumer->position = DatumGetInt64(SPI_getbinval(row, desc, 11, &isnull));
+	}
+	SPI_finish();
+	return found;
+}
+
+static void put_mark(const pythia_mark *mark, Datum *values, char *nulls)
+{
+	values[0] = PointerGetDatum(mark->snapshot);
+	nulls[0] = mark->snapshot ? ' ' : 'n';
+	values[1] = FullTransactionIdGetDatum(mark->own);
+	nulls[1] = FullTransactionIdIsValid(mark->own) ? ' ' : 'n';
+	values[2] = Int64GetDatum(mark->upto);
+	values[3] = Int64GetDatum(mark->floor);
+}
+
+void pythia_consumer_save(const pythia_consumer *consumer)
+{
+	static const char sql[] =
+		"UPDATE pythia.consumer SET done = $3, done_own = $4, done_upto = $5, done_floor = $6, reading = $7, "
+		"reading_own = $8, reading_upto = $9, reading_floor = $10, reading_ceiling = $11, position = $12, "
+		"consumed = consumed OPERATOR(pg_catalog.+) $13, lost = $14, "
+		"consumed_at = CASE WHEN $13 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.clock_timestamp() ELSE consumed_at END "
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
+	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, PG_SNAPSHOTOID,
+				   XID8OID, INT8OID, INT8OID,        INT8OID, INT8OID, INT8OID, BOOLOID};
+	Datum values[14];
+	char nulls[] = "              ";
+
+	values[0] = Int32GetDatum(consumer->worker_id);
+	values[1] = CStringGetTextDatum(consumer->name);
+	put_mark(&consumer->done, values + 2, nulls + 2);
+	put_mark(&consumer->reading, values + 6, nulls + 6);
+	values[10] = Int64GetDatum(consumer->ceiling);
+	values[11] = Int64GetDatum(consumer->position);
+	values[12] = Int64GetDatum(consumer->handed);
+	values[13] = BoolGetDatum(consumer->lost);
+	SPI_connect();
+	pythia_catalog_execute(sql, 14, types, values, nulls);
+	SPI_finish();
+}
+
+bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.consumer (worker_id, name, done, done_own, done_upto, done_floor, position) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, INT8OID};
+	Datum values[7];
+	char nulls[] = "       ";
+	bool added;
+
+	values[0] = Int32GetDatum(worker_id);
+	values[1] = CStringGetTextDatum(name);
+	put_mark(done, values + 2, nulls + 2);
+	values[6] = Int64GetDatum(position);
+	SPI_connect();
+	pythia_catalog_execute(sql, 7, types, values, nulls);
+	added = SPI_processed > 0;
+	SPI_finish();
+	return added;
+}
+
+pythia_mark pythia_mark_now(void)
+{
+	pythia_mark mark = {0};
+
+	mark.floor = pythia_journal_last_number();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	mark.snapshot = pythia_snapshot_take(true);
+	PopActiveSnapshot();
+	mark.own = GetTopFullTransactionIdIfAny();
+	mark.upto = FullTransactionIdIsValid(mark.own) ? pythia_journal_last_number() : 0;
+	return mark;
+}
+
+pythia_mark pythia_mark_beginning(void)
+{
+	return (pythia_mark){.snapshot = pythia_snapshot_empty()};
+}

@@ -1,0 +1,369 @@
+#include "cdc_define.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "bridge.h"
+#include "access/relation.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "cdc_low.h"
+#include "cdc_poll.h"
+#include "core/suggest.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/rls.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+/* ---- conditions ---- */
+
+static void say_option(void *name)
+{
+	errcontext("option \"where\" of table \"%s\"", (char *) name);
+}
+
+char *pythia_cdc_condition(Relation relation, const char *text)
+{
+	ErrorContextCallback callback = {.callback = say_option, .arg = RelationGetRelationName(relation)};
+	ParseState *state = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	SelectStmt *select;
+	List *parsed;
+	Node *condition;
+	char *result;
+	int guc_level;
+
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+	parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
+	select = castNode(SelectStmt, linitial_node(RawStmt, parsed)->stmt);
+	if (list_length(select->targetList) != 1 || select->fromClause || select->whereClause || select->groupClause ||
+		select->havingClause || select->windowClause || select->sortClause || select->limitCount ||
+		select->limitOffset || select->lockingClause || select->op != SETOP_NONE || select->distinctClause)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("invalid value for option \"where\""),
+						errhint("Give one condition over the table's columns, for example \"status <> 'draft'\".")));
+	item = addRangeTableEntryForRelation(state, relation, AccessShareLock, makeAlias("t", NIL), false, true);
+	addNSItemToQuery(state, item, true, true, true);
+	condition =
+		transformWhereClause(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_WHERE, "where");
+	assign_expr_collations(state, condition);
+	error_context_stack = callback.previous;
+	free_parsestate(state);
+
+	/* read back with nothing but pg_catalog on the path, so that each name comes out qualified */
+	guc_level = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	result = deparse_expression(condition, deparse_context_for("t", RelationGetRelid(relation)), true, false);
+	AtEOXact_GUC(false, guc_level);
+	return result;
+}
+
+/* ---- finding tables ---- */
+
+static void unknown_table(const char *name, List *parts)
+{
+	const char *last = strVal(llast(parts));
+	Oid schema = list_length(parts) > 1 ? get_namespace_oid(strVal(linitial(parts)), true) : InvalidOid;
+	const char *names[200];
+	const char *close;
+	int count = 0;
+	Relation classes = table_open(RelationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(classes, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)) && count < lengthof(names))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if ((form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE) &&
+			form->relnamespace >= FirstNormalObjectId - 14000 &&
+			(OidIsValid(schema) ? form->relnamespace == schema : RelationIsVisible(form->oid)) &&
+			!IsCatalogNamespace(form->relnamespace))
+			names[count++] = pstrdup(NameStr(form->relname));
+	}
+	systable_endscan(scan);
+	table_close(classes, AccessShareLock);
+	close = pythia_suggest(last, names, count);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table \"%s\" does not exist", name),
+					close ? errhint("Perhaps you meant \"%s\".", close)
+						  : errhint("Names follow SQL's rules: write \"schema.table\", and quote capitals.")));
+}
+
+static Oid find_table(const char *name)
+{
+	List *parts = stringToQualifiedNameList(name);
+	Oid relid;
+
+	if (list_length(parts) > 2)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid table name \"%s\"", name),
+						errhint("Write \"table\" or \"schema.table\".")));
+	relid = RangeVarGetRelid(makeRangeVarFromNameList(parts), AccessShareLock, true);
+	if (!OidIsValid(relid))
+		unknown_table(name, parts);
+	return relid;
+}
+
+/* Every table of a schema but partitions, which their parents stand for. */
+static List *tables_of_schema(Oid schema)
+{
+	Relation classes = table_open(RelationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(classes, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple tuple;
+	List *result = NIL;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relnamespace == schema && !form->relispartition &&
+			(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE))
+			result = lappend_oid(result, form->oid);
+	}
+	systable_endscan(scan);
+	table_close(classes, AccessShareLock);
+	list_sort(result, list_oid_cmp);
+	return result;
+}
+
+static bool whole_schema(const char *pattern, Oid *schema)
+{
+	size_t length = strlen(pattern);
+	List *parts;
+
+	if (length < 3 || strcmp(pattern + length - 2, ".*") != 0)
+		return false;
+	parts = stringToQualifiedNameList(pnstrdup(pattern, length - 2));
+	if (list_length(parts) != 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid table pattern \"%s\"", pattern),
+						errhint("Write \"schema.*\" for all tables of a schema.")));
+	*schema = get_namespace_oid(strVal(linitial(parts)), false);
+	return true;
+}
+
+/* ---- one table ---- */
+
+static void check_relation(Relation relation, const pythia_capture_config *config)
+{
+	Oid relid = RelationGetRelid(relation);
+	char kind = relation->rd_rel->relkind;
+	AclResult allowed;
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot capture \"%s\" of this database: it is not a table", RelationGetRelationName(relation)),
+				 errhint("Capture the tables it is made of, or reach it through a connection of its own.")));
+	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid("pythia", false))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("cannot capture \"%s\": it is a system table", RelationGetRelationName(relation))));
+	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("cannot capture \"%s\": it is a temporary table", RelationGetRelationName(relation)),
+						errhint("Other sessions cannot see it.")));
+	allowed = pg_class_aclcheck(relid, GetUserId(), ACL_SELECT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, get_relkind_objtype(kind), RelationGetRelationName(relation));
+	if (config->capture == PYTHIA_CAPTURE_TRIGGER)
+	{
+		allowed = pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER);
+		if (allowed != ACLCHECK_OK)
+			aclcheck_error(allowed, get_relkind_objtype(kind), RelationGetRelationName(relation));
+	}
+	if (check_enable_rls(relid, GetUserId(), true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row-level security hides rows of \"%s\" from this role", RelationGetRelationName(relation)),
+				 errhint("Create the worker as the table's owner or a role with BYPASSRLS: changes of hidden rows "
+						 "would be lost.")));
+}
+
+static void take_key(pythia_cdc_definition *definition, Relation relation, const pythia_capture_config *config)
+{
+	if (config->key)
+	{
+		for (const pythia_node *item = config->key->children; item; item = item->next)
+			definition->nkey++;
+		definition->key = palloc(sizeof(char *) * definition->nkey);
+		definition->nkey = 0;
+		for (const pythia_node *item = config->key->children; item; item = item->next)
+		{
+			(void) pythia_column_position(relation, pythia_from_utf8(item->text));
+			definition->key[definition->nkey++] = pstrdup(pythia_from_utf8(item->text));
+		}
+		return;
+	}
+	(void) RelationGetIndexList(relation);
+	if (OidIsValid(relation->rd_pkindex))
+	{
+		Relation index = index_open(relation->rd_pkindex, AccessShareLock);
+		int count = IndexRelationGetNumberOfKeyAttributes(index);
+
+		definition->key = palloc(sizeof(char *) * count);
+		for (int i = 0; i < count; i++)
+			definition->key[definition->nkey++] = pstrdup(
+				NameStr(TupleDescAttr(RelationGetDescr(relation), index->rd_index->indkey.values[i] - 1)->attname));
+		index_close(index, AccessShareLock);
+		return;
+	}
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("table \"%s\" has no primary key", RelationGetRelationName(relation)),
+					errhint("Add one, or name the columns that identify a row with the option \"key\".")));
+}
+
+static bool indexed(Relation relation, int position)
+{
+	List *indexes = RelationGetIndexList(relation);
+	ListCell *cell;
+	bool found = false;
+
+	foreach (cell, indexes)
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (index->rd_index->indkey.values[0] == position + 1 && index->rd_index->indisvalid &&
+			!RelationGetIndexPredicate(index))
+			found = true;
+		index_close(index, AccessShareLock);
+	}
+	return found;
+}
+
+static void take_stamp(pythia_cdc_definition *definition, Relation relation, const pythia_cdc_worker *worker,
+					   const pythia_capture_config *config)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	const char *name = config->timestamp_column ? pythia_from_utf8(config->timestamp_column) : worker->timestamp_column;
+	Oid type;
+	int position = -1;
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped && strcmp(NameStr(TupleDescAttr(desc, i)->attname), name) == 0)
+			position = i;
+	if (position < 0 && config->capture == PYTHIA_CAPTURE_TRIGGER)
+	{
+		definition->timestamp_column = "";
+		definition->stamp_kind = PYTHIA_STAMP_NONE;
+		return;
+	}
+	if (position < 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+						errmsg("table \"%s\" has no timestamp column \"%s\"", RelationGetRelationName(relation), name),
+						errhint("Name the column that tells when a row changed with timestamp_column or the option "
+								"\"timestamp_columns\", or capture by triggers: {\"capture\": \"trigger\"}.")));
+	type = getBaseType(TupleDescAttr(desc, position)->atttypid);
+	definition->timestamp_column = pstrdup(name);
+	definition->stamp_kind = pythia_stamp_kind_of(type);
+	if (definition->stamp_kind == PYTHIA_STAMP_NONE && config->capture == PYTHIA_CAPTURE_POLL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table \"%s\" cannot tell when a row changed: it is of type %s", name,
+						RelationGetRelationName(relation), format_type_be(type)),
+				 errhint("Name a column of type timestamptz, timestamp, date or an integer that always grows.")));
+	if (definition->stamp_kind == PYTHIA_STAMP_TIMESTAMP || definition->stamp_kind == PYTHIA_STAMP_DATE)
+	{
+		definition->time_zone =
+			pstrdup(config->time_zone ? config->time_zone : GetConfigOption("timezone", false, false));
+		pythia_check_time_zone(definition->time_zone);
+		if (!config->time_zone)
+			ereport(NOTICE,
+					(errmsg("column \"%s\" of table \"%s\" has no time zone: its stamps are read as %s times", name,
+							RelationGetRelationName(relation), definition->time_zone),
+					 errhint("Where writers use another zone, name it with the option \"time_zone\", or \"any\".")));
+	}
+	if (config->capture == PYTHIA_CAPTURE_POLL && !indexed(relation, position))
+		ereport(WARNING, (errmsg("column \"%s\" of table \"%s\" has no index: every poll will read the whole table",
+								 name, RelationGetRelationName(relation)),
+						  errhint("CREATE INDEX ON %s (%s);",
+								  quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+															 RelationGetRelationName(relation)),
+								  quote_identifier(name))));
+}
+
+static pythia_cdc_definition *define(const pythia_cdc_worker *worker, Oid relid, const char *name)
+{
+	pythia_cdc_definition *definition = palloc0(sizeof(pythia_cdc_definition));
+	Relation relation = relation_open(relid, AccessShareLock);
+	pythia_capture_config config;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	int *positions;
+
+	definition->relid = relid;
+	definition->name = pstrdup(name);
+	definition->schema_name = get_namespace_name(RelationGetNamespace(relation));
+	definition->table_name = pstrdup(RelationGetRelationName(relation));
+	definition->relation = quote_qualified_identifier(definition->schema_name, definition->table_name);
+	if (!pythia_capture_config_read(worker->option_tree, name, &config, &error))
+		pythia_raise(&error);
+	check_relation(relation, &config);
+	take_key(definition, relation, &config);
+	take_stamp(definition, relation, worker, &config);
+	(void) pythia_image_columns(relation, &config, &positions);
+	if (config.where)
+		definition->condition = pythia_cdc_condition(relation, pythia_from_utf8(config.where));
+	relation_close(relation, NoLock);
+	return definition;
+}
+
+static bool already(List *definitions, Oid relid)
+{
+	ListCell *cell;
+
+	foreach (cell, definitions)
+		if (((pythia_cdc_definition *) lfirst(cell))->relid == relid)
+			return true;
+	return false;
+}
+
+List *pythia_cdc_resolve(const pythia_cdc_worker *worker)
+{
+	List *result = NIL;
+	ListCell *cell;
+
+	foreach (cell, worker->patterns)
+	{
+		const char *pattern = lfirst(cell);
+		List *relids;
+		ListCell *table;
+		Oid schema;
+
+		if (!whole_schema(pattern, &schema))
+		{
+			Oid relid = find_table(pattern);
+
+			if (!already(result, relid))
+				result = lappend(result, define(worker, relid, pattern));
+			continue;
+		}
+		relids = tables_of_schema(schema);
+		foreach (table, relids)
+		{
+			Oid relid = lfirst_oid(table);
+
+			if (!already(result, relid))
+				result = lappend(
+					result,
+					define(worker, relid, quote_qualified_identifier(get_namespace_name(schema), get_rel_name(relid))));
+		}
+	}
+	if (result == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a CDC worker needs at least one table"),
+						errhint("For example tables => '{public.orders}'.")));
+	return result;
+}

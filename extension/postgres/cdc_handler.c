@@ -1,0 +1,505 @@
+/*
+ * Handing changes to a worker's function.
+ *
+ * A batch runs in one subtransaction, which is cheap while all goes well.  When
+ * change k fails, the batch is rolled back, what came before k runs again in a
+ * subtransaction of its own, k is written to pythia.failed_change, and the rest goes on:
+ * the outcome is that of a subtransaction a change.
+ */
+#include "cdc.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "cdc_consume.h"
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "core/retry.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "pgstat.h"
+#include "pythia_db.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/regproc.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/typcache.h"
+#include "worker.h"
+
+/* A batch is bounded by bytes as well as by batch_size. */
+#define MAX_BATCH_BYTES (16 * 1024 * 1024)
+#define RETRY_CAP_MS    (5 * 60 * 1000)
+
+typedef struct batch_item
+{
+	int64 change_id;
+	int32 table_id;
+	uint64 key; /* of the key and its table; 0: the whole table */
+	Datum change;
+	bool retried; /* it comes from pythia.failed_change */
+	int attempts;
+} batch_item;
+
+typedef struct batch
+{
+	pythia_cdc_worker *worker;
+	pythia_change_maker *maker;
+	MemoryContext memory;
+	FmgrInfo handler;
+	batch_item *items;
+	int count;
+	int capacity;
+	Size bytes;
+	int64 max;
+	HTAB *waiting; /* keys with an earlier change that is not done */
+	bool any_waiting;
+	int failed_at; /* where the last run stopped, or -1 */
+} batch;
+
+/* ---- the function ---- */
+
+static Oid change_type_oid(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("database_change"),
+						   ObjectIdGetDatum(get_namespace_oid("pythia", false)));
+}
+
+void pythia_cdc_check_handler(Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc form;
+	bool right;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("handler function does not exist"),
+						errhint("Create it, or set another one with pythia.alter_cdc_worker.")));
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	right = form->prokind == PROKIND_FUNCTION && form->pronargs == 1 &&
+			form->proargtypes.values[0] == change_type_oid() && form->prorettype == JSONBOID && !form->proretset;
+	ReleaseSysCache(tuple);
+	if (!right)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+						errmsg("function %s cannot be a handler", format_procedure(function)),
+						errhint("A handler is a function(pythia.database_change) RETURNS jsonb.")));
+	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
+}
+
+Oid pythia_cdc_handler_function(const char *name)
+{
+	Oid function = DatumGetObjectId(DirectFunctionCall1(to_regprocedure, CStringGetTextDatum(name)));
+
+	if (!OidIsValid(function))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("handler %s does not exist", name),
+						errhint("Create it again, or set another one with pythia.alter_cdc_worker.")));
+	pythia_cdc_check_handler(function);
+	return function;
+}
+
+/* ---- which keys wait ---- */
+
+static uint64 key_of(int32 table_id, Datum key)
+{
+	Jsonb *json;
+
+	if (!key)
+		return 0;
+	json = DatumGetJsonbP(key);
+	return hash_combine64((uint64) table_id, DatumGetUInt64(hash_any_extended((unsigned char *) VARDATA(json),
+																			  VARSIZE(json) - VARHDRSZ, 0)));
+}
+
+static void add_waiting(batch *b, uint64 key)
+{
+	(void) hash_search(b->waiting, &key, HASH_ENTER, NULL);
+	b->any_waiting = true;
+}
+
+static bool must_wait(const batch *b, uint64 key)
+{
+	if (!b->any_waiting)
+		return false;
+	if (b->worker->config.ordered)
+		return true;
+	if (b->worker->config.on_error != PYTHIA_ON_ERROR_BLOCK_KEY)
+		return false;
+	return hash_search(b->waiting, &key, HASH_FIND, NULL) != NULL;
+}
+
+/* ---- failed changes ---- */
+
+static void catalog(const char *sql, int count, const Oid *types, const Datum *values, const char *nulls)
+{
+	SPI_connect();
+	pythia_catalog_execute(sql, count, types, values, nulls);
+	SPI_finish();
+}
+
+static Datum text_or_null(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
+}
+
+/* Writes one down as failed (error given) or as waiting for an earlier one. */
+static void write_failed(batch *b, batch_item *item, const ErrorData *error)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.failed_change AS f (worker_id, change_id, table_id, change, state, attempts, sqlstate, "
+		"message, detail, hint, last_failed_at, retry_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $7 IS NULL THEN NULL ELSE "
+		"pg_catalog.clock_timestamp() END, $11) "
+		"ON CONFLICT (worker_id, change_id) DO UPDATE SET state = EXCLUDED.state, attempts = EXCLUDED.attempts, "
+		"sqlstate = EXCLUDED.sqlstate, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint, "
+		"last_failed_at = EXCLUDED.last_failed_at, retry_at = EXCLUDED.retry_at";
+	int attempts = error ? item->attempts + 1 : 0;
+	bool dead = attempts >= b->worker->config.max_attempts;
+	pythia_retry retry = {.attempt = attempts > 0 ? attempts - 1 : 0,
+						  .base_ms = (int64) (b->worker->config.retry_delay * 1000),
+						  .cap_ms = RETRY_CAP_MS,
+						  .seed = pg_prng_uint64(&pg_global_prng_state)};
+	Oid types[] = {INT4OID, INT8OID, INT4OID, change_type_oid(), TEXTOID,       INT4OID,
+				   TEXTOID, TEXTOID, TEXTOID, TEXTOID,           TIMESTAMPTZOID};
+	Datum values[11];
+	char nulls[] = "           ";
+
+	values[0] = Int32GetDatum(b->worker->worker_id);
+	values[1] = Int64GetDatum(item->change_id);
+	values[2] = Int32GetDatum(item->table_id);
+	values[3] = item->change;
+	values[4] = CStringGetTextDatum(!error ? "blocked" : dead ? "dead" : "retry");
+	values[5] = Int32GetDatum(attempts);
+	values[6] = text_or_null(error ? unpack_sql_state(error->sqlerrcode) : NULL, &nulls[6]);
+	values[7] = text_or_null(error ? error->message : NULL, &nulls[7]);
+	values[8] = text_or_null(error ? error->detail : NULL, &nulls[8]);
+	values[9] = text_or_null(error ? error->hint : NULL, &nulls[9]);
+	values[10] = TimestampTzGetDatum(GetCurrentTimestamp() + pythia_retry_next(&retry) * 1000);
+	nulls[10] = error && !dead ? ' ' : 'n';
+	catalog(sql, 11, types, values, nulls);
+	if (!error || !dead)
+		add_waiting(b, item->key);
+	if (error)
+		ereport(WARNING, (errmsg("handler of CDC worker \"%s\" failed on change " INT64_FORMAT "%s: %s",
+								 b->worker->name, item->change_id, dead ? " for the last time" : "", error->message),
+						  errhint("See pythia.failed_change; pythia.retry_failed tries again.")));
+}
+
+static void forget_failed(const batch *b, const batch_item *item)
+{
+	static const char sql[] = "DELETE FROM pythia.failed_change WHERE worker_id OPERATOR(pg_catalog.=) $1 "
+							  "AND change_id OPERATOR(pg_catalog.=) $2";
+	Oid types[] = {INT4OID, INT8OID};
+	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id)};
+
+	catalog(sql, 2, types, values, NULL);
+}
+
+static void keep_result(const batch *b, const batch_item *item, Datum result, bool isnull)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.handler_result (worker_id, change_id, result) VALUES ($1, $2, $3) "
+		"ON CONFLICT (worker_id, change_id) DO UPDATE SET result = EXCLUDED.result, handled_at = EXCLUDED.handled_at";
+	Oid types[] = {INT4OID, INT8OID, JSONBOID};
+	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id), result};
+
+	catalog(sql, 3, types, values, isnull ? "  n" : "   ");
+}
+
+/* ---- running ---- */
+
+static void call_handler(batch *b, const batch_item *item)
+{
+	LOCAL_FCINFO(call, 1);
+	PgStat_FunctionCallUsage usage;
+	Datum result;
+
+	CHECK_FOR_INTERRUPTS();
+	InitFunctionCallInfoData(*call, &b->handler, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = item->change;
+	call->args[0].isnull = false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_init_function_usage(call, &usage);
+	result = FunctionCallInvoke(call);
+	pgstat_end_function_usage(&usage, true);
+	PopActiveSnapshot();
+	if (b->worker->config.keep_result)
+		keep_result(b, item, result, call->isnull);
+	if (item->retried)
+		forget_failed(b, item);
+	CommandCounterIncrement();
+	if (pythia_guc_log_changes)
+		ereport(LOG, (errmsg("CDC worker \"%s\" handled change " INT64_FORMAT, b->worker->name, item->change_id)));
+}
+
+/* Stop requests are not the handler's failure. */
+static bool is_stop(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+		   error->sqlerrcode == ERRCODE_CRASH_SHUTDOWN;
+}
+
+/* Items [from, to) in one subtransaction. Returns NULL, or the error of item b->failed_at, all rolled back. */
+static ErrorData *run_together(batch *b, int from, int to)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	MemoryContext scratch = AllocSetContextCreate(cxt, "pythia_db handler", ALLOCSET_DEFAULT_SIZES);
+	ErrorData *volatile error = NULL;
+	volatile int i = from;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		for (; i < to; i++)
+		{
+			MemoryContextSwitchTo(scratch);
+			call_handler(b, &b->items[i]);
+			MemoryContextReset(scratch);
+		}
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		if (is_stop(error))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		b->failed_at = i;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	MemoryContextDelete(scratch);
+	return error;
+}
+
+static void run_range(batch *b, int from, int to)
+{
+	while (from < to)
+	{
+		ErrorData *error;
+		int failed;
+		int start = from;
+
+		/* those that have to wait for an earlier one */
+		if (!b->items[from].retried && must_wait(b, b->items[from].key))
+		{
+			write_failed(b, &b->items[from], NULL);
+			from++;
+			continue;
+		}
+		/* a run ends before the next one that has to wait */
+		while (from < to && (b->items[from].retried || !must_wait(b, b->items[from].key)))
+			from++;
+		error = run_together(b, start, from);
+		if (!error)
+			continue;
+		failed = b->failed_at;
+		/* what went well before, once more: one by one if it does not go well now */
+		if (failed > start)
+		{
+			int again = failed - start == 1 ? start : failed;
+
+			if (failed - start > 1)
+			{
+				if (run_together(b, start, failed))
+					again = start;
+			}
+			for (; again < failed; again++)
+			{
+				ErrorData *now = run_together(b, again, again + 1);
+
+				if (now)
+					write_failed(b, &b->items[again], now);
+			}
+		}
+		write_failed(b, &b->items[failed], error);
+		from = failed + 1;
+	}
+}
+
+/* ---- gathering ---- */
+
+static batch_item *add_item(batch *b)
+{
+	if (b->count == b->capacity)
+	{
+		b->capacity = b->capacity ? b->capacity * 2 : 64;
+		b->items =
+			b->items ? repalloc(b->items, sizeof(batch_item) * b->capacity) : palloc(sizeof(batch_item) * b->capacity);
+	}
+	b->items[b->count] = (batch_item){0};
+	return &b->items[b->count++];
+}
+
+static bool gather(void *context, const pythia_entry *entry)
+{
+	batch *b = context;
+	MemoryContext before = MemoryContextSwitchTo(b->memory);
+	batch_item *item = add_item(b);
+	Datum values[10];
+	bool nulls[10];
+	HeapTuple tuple;
+
+	pythia_change_values(b->maker, entry, values, nulls);
+	/* forms a copy with values out of line brought in */
+	tuple = heap_form_tuple(pythia_change_desc(b->maker), values, nulls);
+	item->change = heap_copy_tuple_as_datum(tuple, pythia_change_desc(b->maker));
+	item->change_id = entry->change_id;
+	item->table_id = entry->table_id;
+	item->key = key_of(entry->table_id, entry->key);
+	b->bytes += tuple->t_len;
+	MemoryContextSwitchTo(before);
+	return b->bytes < MAX_BATCH_BYTES;
+}
+
+/* Failed changes in order: those that are due run, the others' keys wait. */
+static void run_failed(batch *b)
+{
+	static const char sql[] =
+		"SELECT change_id, table_id, change, attempts, state, retry_at IS NULL OR retry_at OPERATOR(pg_catalog.<=) "
+		"pg_catalog.clock_timestamp(), (change).primary_key FROM pythia.failed_change "
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.<>) 'dead' ORDER BY change_id LIMIT "
+		"10000";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(b->worker->worker_id)};
+	SPITupleTable *found;
+	uint64 count;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	found = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+	{
+		HeapTuple row = found->vals[i];
+		TupleDesc desc = found->tupdesc;
+		MemoryContext before = MemoryContextSwitchTo(b->memory);
+		batch_item item = {.retried = true};
+		bool isnull;
+		bool due;
+		bool blocked;
+		Datum key;
+
+		item.change_id = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		item.table_id = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
+		item.change = datumCopy(SPI_getbinval(row, desc, 3, &isnull), false, -1);
+		item.attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+		blocked = strcmp(SPI_getvalue(row, desc, 5), "blocked") == 0;
+		due = DatumGetBool(SPI_getbinval(row, desc, 6, &isnull));
+		key = SPI_getbinval(row, desc, 7, &isnull);
+		item.key = key_of(item.table_id, isnull ? (Datum) 0 : key);
+		if (!due || must_wait(b, item.key))
+			add_waiting(b, item.key);
+		else
+		{
+			b->count = 0;
+			*add_item(b) = item;
+			run_range(b, 0, 1);
+			b->count = 0;
+		}
+		(void) blocked;
+		MemoryContextSwitchTo(before);
+	}
+	SPI_finish();
+}
+
+int64 pythia_cdc_handle(pythia_cdc_worker *worker)
+{
+	HASHCTL control = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64)};
+	batch b = {.worker = worker, .max = worker->config.batch_size};
+	pythia_consumer consumer;
+	MemoryContext before;
+	int64 count = 0;
+
+	if (!worker->handler)
+		return 0;
+	b.memory = AllocSetContextCreate(CurrentMemoryContext, "pythia_db batch", ALLOCSET_DEFAULT_SIZES);
+	before = MemoryContextSwitchTo(b.memory);
+	control.hcxt = b.memory;
+	b.waiting = hash_create("pythia_db waiting keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	b.maker = pythia_change_maker_make(worker);
+	fmgr_info(pythia_cdc_handler_function(worker->handler), &b.handler);
+
+	if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
+	{
+		pythia_mark beginning = pythia_mark_beginning();
+
+		(void) pythia_consumer_add(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
+		if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
+			elog(ERROR, "consumer \"%s\" is missing", PYTHIA_HANDLER_CONSUMER);
+	}
+	if (consumer.lost)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the handler of CDC worker \"%s\" fell so far behind that changes were dropped", worker->name),
+			 errhint("Bring what it feeds up to date, then call pythia.seek('%s', 'handler', 'now').", worker->name)));
+	run_failed(&b);
+	b.count = 0;
+	if (!(worker->config.ordered && b.any_waiting))
+	{
+		count = pythia_consumer_read(&consumer, b.max, gather, &b);
+		run_range(&b, 0, b.count);
+		if (consumer.moved)
+			pythia_consumer_save(&consumer);
+	}
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(b.memory);
+	return count;
+}
+
+long pythia_cdc_next_retry(const pythia_cdc_worker *worker)
+{
+	static const char sql[] = "SELECT pg_catalog.min(retry_at) FROM pythia.failed_change "
+							  "WHERE worker_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.=) 'retry'";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker->worker_id)};
+	long result = -1;
+	bool isnull;
+	Datum first;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	first = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (!isnull)
+		result = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), DatumGetTimestampTz(first));
+	SPI_finish();
+	return result;
+}
+
+PYTHIA_FUNCTION(pythia_retry_failed);
+
+Datum pythia_retry_failed(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"UPDATE pythia.failed_change SET retry_at = pg_catalog.clock_timestamp(), state = 'retry', "
+		"attempts = CASE WHEN state OPERATOR(pg_catalog.=) 'dead' THEN 0 ELSE attempts END "
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.<>) 'blocked'";
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+	int64 count;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	count = SPI_processed;
+	SPI_finish();
+	pythia_wake_at_commit(worker_id);
+	PG_RETURN_INT64(count);
+}

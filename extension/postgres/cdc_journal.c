@@ -1,0 +1,137 @@
+#include "cdc_journal.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "cdc_table_writer.h"
+#include "commands/sequence.h"
+#include "catalog.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/xid8.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/* Columns of pythia.journal, in this order. */
+enum
+{
+	JOURNAL_CHANGE_ID,
+	JOURNAL_XID,
+	JOURNAL_WORKER_ID,
+	JOURNAL_TABLE_ID,
+	JOURNAL_CAPTURED_AT,
+	JOURNAL_STAMP,
+	JOURNAL_SOURCE_XID,
+	JOURNAL_CHANGE_TYPE,
+	JOURNAL_PRIMARY_KEY,
+	JOURNAL_OLD_DATA,
+	JOURNAL_NEW_DATA,
+	JOURNAL_COLUMNS
+};
+
+struct pythia_journal
+{
+	pythia_table_writer *writer;
+	Oid sequence;
+	int32 worker_id;
+	FullTransactionId xid;
+	TimestampTz now;
+	uint64 count;
+};
+
+Oid pythia_relation(const char *name)
+{
+	Oid schema = get_namespace_oid("pythia", false);
+	Oid relation = get_relname_relid(name, schema);
+
+	if (!OidIsValid(relation))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"pythia.%s\" does not exist", name),
+						errhint("Drop the extension pythia_db and create it again.")));
+	return relation;
+}
+
+static Oid current_child(void)
+{
+	static const char sql[] = "SELECT slot FROM pythia.journal_state";
+	char name[NAMEDATALEN];
+	bool isnull;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+	if (SPI_processed != 1)
+		elog(ERROR, "pythia.journal_state must hold one row");
+	snprintf(name, sizeof(name), "journal_%d",
+			 DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)));
+	SPI_finish();
+	return pythia_relation(name);
+}
+
+pythia_journal *pythia_journal_open(int32 worker_id)
+{
+	pythia_journal *journal = palloc0(sizeof(pythia_journal));
+
+	journal->xid = GetTopFullTransactionId();
+	journal->worker_id = worker_id;
+	journal->sequence = pythia_relation("journal_change_id_seq");
+	journal->now = GetCurrentTimestamp();
+	journal->writer = pythia_table_writer_open(current_child());
+	return journal;
+}
+
+MemoryContext pythia_journal_memory(pythia_journal *journal)
+{
+	return pythia_table_writer_memory(journal->writer);
+}
+
+void pythia_journal_put(pythia_journal *journal, const pythia_journal_entry *entry)
+{
+	Datum values[JOURNAL_COLUMNS];
+	bool nulls[JOURNAL_COLUMNS] = {false};
+
+	values[JOURNAL_CHANGE_ID] = Int64GetDatum(nextval_internal(journal->sequence, false));
+	values[JOURNAL_XID] = FullTransactionIdGetDatum(journal->xid);
+	values[JOURNAL_WORKER_ID] = Int32GetDatum(journal->worker_id);
+	values[JOURNAL_TABLE_ID] = Int32GetDatum(entry->table_id);
+	values[JOURNAL_CAPTURED_AT] = TimestampTzGetDatum(journal->now);
+	values[JOURNAL_STAMP] = TimestampTzGetDatum(entry->stamp);
+	nulls[JOURNAL_STAMP] = !entry->has_stamp;
+	values[JOURNAL_SOURCE_XID] = FullTransactionIdGetDatum(entry->source_xid);
+	nulls[JOURNAL_SOURCE_XID] = !FullTransactionIdIsValid(entry->source_xid);
+	values[JOURNAL_CHANGE_TYPE] = CharGetDatum((char) entry->kind);
+	values[JOURNAL_PRIMARY_KEY] = JsonbPGetDatum(entry->key);
+	nulls[JOURNAL_PRIMARY_KEY] = !entry->key;
+	values[JOURNAL_OLD_DATA] = JsonbPGetDatum(entry->old_data);
+	nulls[JOURNAL_OLD_DATA] = !entry->old_data;
+	values[JOURNAL_NEW_DATA] = JsonbPGetDatum(entry->new_data);
+	nulls[JOURNAL_NEW_DATA] = !entry->new_data;
+	journal->count++;
+	pythia_table_writer_insert(journal->writer, values, nulls);
+}
+
+uint64 pythia_journal_close(pythia_journal *journal)
+{
+	uint64 count = journal->count;
+
+	pythia_table_writer_close(journal->writer);
+	pfree(journal);
+	return count;
+}
+
+int64 pythia_journal_last_number(void)
+{
+	LOCAL_FCINFO(call, 1);
+	pythia_identity before;
+	FmgrInfo function;
+	Datum last;
+
+	fmgr_info(F_PG_SEQUENCE_LAST_VALUE, &function);
+	InitFunctionCallInfoData(*call, &function, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = ObjectIdGetDatum(pythia_relation("journal_change_id_seq"));
+	call->args[0].isnull = false;
+	pythia_catalog_enter(&before);
+	last = FunctionCallInvoke(call);
+	pythia_catalog_leave(&before);
+	return call->isnull ? 0 : DatumGetInt64(last);
+}

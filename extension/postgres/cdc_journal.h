@@ -1,0 +1,59 @@
+/*
+ * Appending to the journal: rows are gathered and written many at a time, as
+ * COPY does.  The tables journal_0, _1 and _2 take turns; the one that everybody
+ * has read is emptied by TRUNCATE when its turn comes again.
+ */
+#ifndef PYTHIA_CDC_JOURNAL_H
+#define PYTHIA_CDC_JOURNAL_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "utils/jsonb.h"
+
+typedef enum pythia_change_kind
+{
+	PYTHIA_CHANGE_INSERT = 'I',
+	PYTHIA_CHANGE_UPDATE = 'U',
+	PYTHIA_CHANGE_DELETE = 'D',
+	PYTHIA_CHANGE_TRUNCATE = 'T'
+} pythia_change_kind;
+
+typedef struct pythia_journal pythia_journal;
+
+typedef struct pythia_journal_entry
+{
+	int32 table_id;
+	pythia_change_kind kind;
+	TimestampTz stamp;            /* with has_stamp */
+	FullTransactionId source_xid; /* of the transaction that wrote the row; invalid: unknown */
+	bool has_stamp;
+	Jsonb *key; /* these three may be NULL; they live in pythia_journal_memory */
+	Jsonb *old_data;
+	Jsonb *new_data;
+} pythia_journal_entry;
+
+/* Takes a transaction id first: numbers are drawn after it, which consumers rely on. Lives in the
+ * current memory context, which must not outlive the (sub)transaction. */
+extern pythia_journal *pythia_journal_open(int32 worker_id);
+/* Where the caller makes an entry's images; emptied when rows are written. */
+extern MemoryContext pythia_journal_memory(pythia_journal *journal);
+extern void pythia_journal_put(pythia_journal *journal, const pythia_journal_entry *entry);
+/* Writes what is left; returns the number of entries put. */
+extern uint64 pythia_journal_close(pythia_journal *journal);
+
+/* The last number drawn, by anybody: read at once, outside transactions' rules. */
+extern int64 pythia_journal_last_number(void);
+
+/* The object `name` of schema pythia. */
+extern Oid pythia_relation(const char *name);
+
+/* Unread changes are kept this many times as long as read ones. */
+#define PYTHIA_RETENTION_CAP 10
+
+/* One round of housekeeping: when the current child has served its time, go on to the
+ * next one if every consumer has read it (or is beyond the cap: marked lost). Own transaction. */
+extern void pythia_journal_rotate(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* Where `low` may stand: every row stamped before it has been seen (see cdc_boundary.h). */
+#ifndef PYTHIA_CDC_LOW_H
+#define PYTHIA_CDC_LOW_H
+
+#include "postgres.h"
+
+#include "cdc.h"
+#include "cdc_boundary.h"
+
+/* Microseconds before the boundary that are read again: a backend's stamp is taken a little
+ * before the others can see its transaction. */
+extern int64 pythia_lookback(const pythia_cdc_table *table);
+
+/*
+ * The new low in the stamp's unit, or the old one where it has to stay.  For a
+ * column of numbers `greatest` is the greatest one that the poll saw (or
+ * PYTHIA_LOW_MINIMUM) and `seen_at` a clock read after its snapshot was taken;
+ * table->history_* are brought up to date.
+ */
+extern int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at,
+							 int64 greatest);
+
+/* The instant of a stamp; false where it has none (numbers, NULL kinds). */
+extern bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampTz *instant);
+
+/* Between a column's value and the number that low is kept as. `type` is the column's base type. */
+extern int64 pythia_stamp_number(pythia_stamp_kind kind, Oid type, Datum value);
+extern Datum pythia_stamp_datum(pythia_stamp_kind kind, Oid type, int64 number);
+
+/* The kind of a column of this base type; PYTHIA_STAMP_NONE where it cannot serve. */
+extern pythia_stamp_kind pythia_stamp_kind_of(Oid type);
+
+/* Raises an error for a zone that does not exist ("any" does). */
+extern void pythia_check_time_zone(const char *zone);
+
+#endif

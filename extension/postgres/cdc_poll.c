@@ -1,0 +1,359 @@
+/*
+ * Polling tables of this database.
+ *
+ * What a poll has captured is told by a snapshot: with S the snapshot of the last
+ * poll, a row stamped at or after low whose transaction had ended before
+ * S.xmin was visible then, and captured; one that began at S.xmax or later is
+ * new.  Between the two lie few transactions, as a rule none; those that were
+ * captured are listed in pythia.seen, by (sub)transaction: all rows of one become
+ * visible at once, so a list of keys is not needed.
+ */
+#include "cdc_poll.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "cdc_journal.h"
+#include "cdc_low.h"
+#include "cdc_track.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/snapmgr.h"
+#include "worker.h"
+
+static void set_local(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void pythia_cdc_enter(const pythia_cdc_worker *worker, pythia_cdc_identity *before)
+{
+	GetUserIdAndSecContext(&before->role, &before->context);
+	SetUserIdAndSecContext(worker->owner,
+						   before->context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	before->guc_level = NewGUCNestLevel();
+	set_local("search_path", "pg_catalog");
+	/* a policy that hides rows would lose changes: better an error */
+	set_local("row_security", "off");
+	set_local("intervalstyle", "postgres");
+	set_local("bytea_output", "hex");
+	set_local("extra_float_digits", "1");
+	set_local("jit", "off");
+}
+
+void pythia_cdc_leave(const pythia_cdc_identity *before)
+{
+	AtEOXact_GUC(false, before->guc_level);
+	SetUserIdAndSecContext(before->role, before->context);
+}
+
+/* ---- writing down how far we have come ---- */
+
+static Datum xid_array(const FullTransactionId *xids, int count)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		items[i] = CStringGetTextDatum(psprintf(UINT64_FORMAT, U64FromFullTransactionId(xids[i])));
+	return PointerGetDatum(construct_array(items, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static Datum int8_array(const int64 *values, int count, Oid type)
+{
+	Datum *items = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		items[i] = Int64GetDatum(values[i]);
+	return PointerGetDatum(construct_array(items, count, type, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static void save_seen(const pythia_cdc_table *table, const pythia_scan *scan)
+{
+	static const char prune[] =
+		"DELETE FROM pythia.seen WHERE table_id OPERATOR(pg_catalog.=) $1 AND xid OPERATOR(pg_catalog.<) $2";
+	static const char add[] = "INSERT INTO pythia.seen SELECT $1, x::pg_catalog.xid8 FROM pg_catalog.unnest($2) x "
+							  "ON CONFLICT DO NOTHING";
+	Datum values[] = {Int32GetDatum(table->table_id), FullTransactionIdGetDatum(scan->snapshot->xmin)};
+
+	if (scan->nseen > 0)
+	{
+		Oid types[] = {INT4OID, XID8OID};
+
+		pythia_catalog_execute(prune, 2, types, values, NULL);
+	}
+	if (scan->nyoung > 0)
+	{
+		Oid types[] = {INT4OID, TEXTARRAYOID};
+
+		values[1] = xid_array(scan->young, scan->nyoung);
+		pythia_catalog_execute(add, 2, types, values, NULL);
+	}
+}
+
+void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, const pythia_boundary *boundary,
+					  int64 captured)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.cdc_state AS s (table_id, low, seen_until, history_at, history_value, captured, low_at, "
+		"held_by, held_why, polled_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp()) "
+		"ON CONFLICT (table_id) DO UPDATE SET low = EXCLUDED.low, seen_until = EXCLUDED.seen_until, "
+		"history_at = EXCLUDED.history_at, history_value = EXCLUDED.history_value, "
+		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = EXCLUDED.low_at, "
+		"held_by = EXCLUDED.held_by, held_why = EXCLUDED.held_why, polled_at = EXCLUDED.polled_at";
+	Oid types[] = {INT4OID,        INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID,
+				   TIMESTAMPTZOID, INT4OID, TEXTOID};
+	Datum values[9];
+	char nulls[] = "         ";
+
+	values[0] = Int32GetDatum(table->table_id);
+	values[1] = Int64GetDatum(table->low);
+	values[2] = PointerGetDatum(scan->snapshot);
+	values[3] = int8_array(table->history_at, table->nhistory, TIMESTAMPTZOID);
+	values[4] = int8_array(table->history_value, table->nhistory, INT8OID);
+	values[5] = Int64GetDatum(captured);
+	values[6] = TimestampTzGetDatum(boundary->instant);
+	values[7] = Int32GetDatum(boundary->pid);
+	if (boundary->pid == 0)
+		nulls[7] = 'n';
+	values[8] = boundary->reason ? CStringGetTextDatum(boundary->reason) : (Datum) 0;
+	if (!boundary->reason)
+		nulls[8] = 'n';
+	pythia_catalog_execute(sql, 9, types, values, nulls);
+	save_seen(table, scan);
+}
+
+static void load_seen(const pythia_cdc_table *table, pythia_scan *scan, MemoryContext cxt)
+{
+	static const char sql[] = "SELECT xid FROM pythia.seen WHERE table_id OPERATOR(pg_catalog.=) $1 ORDER BY xid";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table->table_id)};
+
+	scan->nseen = 0;
+	if (!table->seen_until || FullTransactionIdEquals(table->seen_until->xmin, table->seen_until->xmax))
+		return;
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	scan->seen = MemoryContextAlloc(cxt, sizeof(FullTransactionId) * Max(SPI_processed, 1));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool isnull;
+
+		scan->seen[scan->nseen++] =
+			DatumGetFullTransactionId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* ---- one table ---- */
+
+static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db poll", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(cxt);
+	pythia_scan scan = {.worker = worker, .table = table, .memory = cxt};
+	pythia_cdc_identity identity;
+	TimestampTz seen_at;
+	int64 low;
+	int64 captured;
+	bool fixed = IsolationUsesXactSnapshot();
+
+	if (table->seen_until)
+		pythia_snapshot_check(table->seen_until, psprintf("CDC worker \"%s\"", worker->name),
+							  "Start the worker anew: drop it and create it again.");
+	SPI_connect();
+	load_seen(table, &scan, cxt);
+	pythia_cdc_enter(worker, &identity);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	scan.snapshot = pythia_snapshot_take(false);
+	seen_at = GetCurrentTimestamp();
+	pythia_scan_run(&scan);
+	PopActiveSnapshot();
+	pythia_cdc_leave(&identity);
+
+	/* a snapshot older than the boundary: rows committed between the two are yet to be seen */
+	if (fixed)
+	{
+		low = table->low;
+	}
+	else
+	{
+		low = pythia_low_next(table, boundary, seen_at, scan.greatest);
+		/* an idle poll writes nothing: a low that stays behind costs nothing while no row is there */
+		if (scan.candidates == 0 && low > table->low && table->low != PYTHIA_LOW_MINIMUM)
+			low = table->low;
+	}
+	captured = scan.captured;
+	if (captured > 0 || low != table->low || !table->has_state)
+	{
+		table->low = low;
+		pythia_poll_save(table, &scan, boundary, captured);
+		table->has_state = true;
+	}
+	captured += pythia_sweep_if_due(worker, table);
+	SPI_finish();
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(cxt);
+	return captured;
+}
+
+/* Mistakes that only the user can mend: the table stops, the worker goes on. */
+static bool table_is_to_blame(int sqlerrcode)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+		case ERRCODE_WRONG_OBJECT_TYPE:
+			return true;
+		default:
+			return sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	}
+}
+
+static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile int64 captured = 0;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		captured = poll_table(worker, table, boundary);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		if (!table_is_to_blame(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(cxt);
+		CurrentResourceOwner = owner;
+		pythia_cdc_stop_table(table->table_id, error->message);
+		ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s", table->name, worker->name,
+								 error->message),
+						  errhint("Mend the cause, then call pythia.start_cdc.")));
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	return captured;
+}
+
+int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
+{
+	pythia_boundary boundary;
+	int64 captured = 0;
+
+	if (worker->config.capture != PYTHIA_CAPTURE_POLL)
+		return 0;
+	SPI_connect();
+	pythia_boundary_read(&boundary);
+	SPI_finish();
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!table->active || !table->relation)
+			continue;
+		captured += isolate ? poll_isolated(worker, table, &boundary) : poll_table(worker, table, &boundary);
+	}
+	if (captured > 0)
+		pythia_wake_at_commit(worker->worker_id);
+	return captured;
+}
+
+/* ---- the start of a table ---- */
+
+static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
+{
+	Oid input;
+	Oid parameter;
+	Oid type = INT8OID;
+	Datum value;
+
+	if (table->config.start != PYTHIA_START_AT)
+		return;
+	switch (table->stamp_kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+			type = TIMESTAMPTZOID;
+			break;
+		case PYTHIA_STAMP_TIMESTAMP:
+			type = TIMESTAMPOID;
+			break;
+		case PYTHIA_STAMP_DATE:
+			type = DATEOID;
+			break;
+		default:
+			break;
+	}
+	getTypeInputInfo(type, &input, &parameter);
+	value = OidInputFunctionCall(input, pythia_from_utf8(table->config.start_at), parameter, -1);
+	table->low = pythia_stamp_number(table->stamp_kind, type, value);
+}
+
+void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db baseline", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(cxt);
+	pythia_scan scan = {.worker = worker, .table = table, .memory = cxt, .discard = true};
+	pythia_cdc_identity identity;
+	pythia_boundary boundary;
+	TimestampTz seen_at;
+
+	SPI_connect();
+	pythia_boundary_read(&boundary);
+	table->low = PYTHIA_LOW_MINIMUM;
+	table->seen_until = NULL;
+	table->nhistory = 0;
+	start_low(table, &boundary);
+	if (table->config.start == PYTHIA_START_NOW && table->stamp_kind != PYTHIA_STAMP_INTEGER &&
+		!IsolationUsesXactSnapshot())
+		table->low = pythia_low_next(table, &boundary, boundary.clock, PYTHIA_LOW_MINIMUM);
+	pythia_cdc_enter(worker, &identity);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	scan.snapshot = pythia_snapshot_take(false);
+	seen_at = GetCurrentTimestamp();
+	if (table->config.start != PYTHIA_START_BEGINNING && table->config.track != PYTHIA_TRACK_NONE)
+		pythia_track_baseline(worker, table);
+	if (table->config.start == PYTHIA_START_NOW && table->config.capture == PYTHIA_CAPTURE_POLL)
+		pythia_scan_run(&scan);
+	PopActiveSnapshot();
+	pythia_cdc_leave(&identity);
+	if (table->stamp_kind == PYTHIA_STAMP_INTEGER && table->config.start == PYTHIA_START_NOW)
+		table->low = pythia_low_next(table, &boundary, seen_at, scan.greatest);
+	/* without a snapshot everything at or after low is new */
+	pythia_poll_save(table, &scan, &boundary, 0);
+	if (table->config.start != PYTHIA_START_NOW)
+	{
+		static const char sql[] =
+			"UPDATE pythia.cdc_state SET seen_until = NULL WHERE table_id OPERATOR(pg_catalog.=) $1";
+		Oid types[] = {INT4OID};
+		Datum values[] = {Int32GetDatum(table->table_id)};
+
+		pythia_catalog_execute(sql, 1, types, values, NULL);
+	}
+	SPI_finish();
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(cxt);
+}

@@ -1,0 +1,49 @@
+/* Between the parts of polling: the scan of one table and what it found. */
+#ifndef PYTHIA_CDC_POLL_H
+#define PYTHIA_CDC_POLL_H
+
+#include "postgres.h"
+
+#include "cdc.h"
+#include "cdc_boundary.h"
+#include "lib/stringinfo.h"
+#include "utils/relcache.h"
+
+typedef struct pythia_scan
+{
+	pythia_cdc_worker *worker;
+	pythia_cdc_table *table;
+	MemoryContext memory;
+	bool discard;              /* only look: at the start of a table */
+	pythia_snapshot *snapshot; /* the rows are read with it */
+	FullTransactionId *seen;   /* of pythia.seen, ascending */
+	int nseen;
+
+	/* results */
+	int64 candidates; /* rows at or after low, without those of this very transaction */
+	int64 captured;
+	int64 greatest;           /* stamp, where the column holds numbers */
+	FullTransactionId *young; /* transactions found that the snapshot alone will not tell */
+	int nyoung;
+} pythia_scan;
+
+/* ---- cdc_scan.c ---- */
+
+/* Reads the table at or after low with the active snapshot, as the current role, and appends what is new. */
+extern void pythia_scan_run(pythia_scan *scan);
+
+/* Appends "columns" of the relation, in order, that an image holds. Positions are zero-based. */
+extern int pythia_image_columns(Relation relation, const pythia_capture_config *config, int **positions);
+/* Position of a column (zero-based); ereports a missing one (42703, with a hint). */
+extern int pythia_column_position(Relation relation, const char *name);
+/* Opens the table of a worker by its name; ereports a missing one. */
+extern Relation pythia_cdc_relation(const pythia_cdc_table *table);
+/* OPERATOR(schema.=) of a type. */
+extern void pythia_append_equals(StringInfo out, Oid type);
+
+/* ---- cdc_poll.c ---- */
+
+extern void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, const pythia_boundary *boundary,
+							 int64 captured);
+
+#endif

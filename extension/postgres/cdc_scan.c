@@ -1,0 +1,605 @@
+#include "cdc_poll.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "cdc_image.h"
+#include "cdc_journal.h"
+#include "cdc_low.h"
+#include "cdc_table_writer.h"
+#include "cdc_track.h"
+#include "common/hashfn.h"
+#include "core/suggest.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "storage/bufmgr.h"
+#include "tcop/dest.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+/* Result columns that every scan begins with. */
+enum
+{
+	SCAN_XMIN,
+	SCAN_TABLEOID,
+	SCAN_CTID,
+	SCAN_PLAIN, /* the row's own columns, where nothing is tracked */
+	SCAN_KNOWN = SCAN_PLAIN,
+	SCAN_KNOWN_HASH,
+	SCAN_KNOWN_IMAGE,
+	SCAN_TRACKED /* the row's own columns, where keys or rows are */
+};
+
+/* A table's statement, kept for the session while the table stays as it is. */
+typedef struct scan_plan
+{
+	int32 table_id;
+	SPIPlanPtr plan;
+	uint64 signature; /* of the relation and of what the text was made from */
+	Oid relation;
+} scan_plan;
+
+/* A DestReceiver that captures. */
+typedef struct scan_receiver
+{
+	DestReceiver base;
+	pythia_scan *scan;
+	Relation relation;
+	FullTransactionId next;
+	bool tracked;
+	bool rows; /* with images */
+	int first; /* position of the row's first own column */
+	int ncolumns;
+	int *key;  /* positions in the result */
+	int stamp; /* likewise */
+	Oid stamp_type;
+	pythia_image *key_image;
+	pythia_image *row_image;
+	pythia_journal *journal;
+	pythia_table_writer *known;
+	HTAB *young;
+	Buffer buffer; /* of the last tuple header looked at */
+	Relation buffer_relation;
+} scan_receiver;
+
+Relation pythia_cdc_relation(const pythia_cdc_table *table)
+{
+	RangeVar *name = makeRangeVarFromNameList(stringToQualifiedNameList(table->relation));
+
+	return table_openrv(name, AccessShareLock);
+}
+
+int pythia_column_position(Relation relation, const char *name)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	const char **names = palloc(sizeof(char *) * Max(desc->natts, 1));
+	const char *close;
+	int n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (attribute->attisdropped)
+			continue;
+		if (strcmp(NameStr(attribute->attname), name) == 0)
+			return i;
+		names[n++] = NameStr(attribute->attname);
+	}
+	close = pythia_suggest(name, names, n);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" of table \"%s\" does not exist", name, RelationGetRelationName(relation)),
+					close ? errhint("Perhaps you meant \"%s\".", close)
+						  : errhint("Name a column of the table, in its exact spelling.")));
+	return -1;
+}
+
+static bool named(const pythia_node *names, const char *name)
+{
+	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
+		if (strcmp(item->text, name) == 0)
+			return true;
+	return false;
+}
+
+int pythia_image_columns(Relation relation, const pythia_capture_config *config, int **positions)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	int count = 0;
+
+	for (const pythia_node *item = config->columns ? config->columns->children : NULL; item; item = item->next)
+		(void) pythia_column_position(relation, item->text);
+	for (const pythia_node *item = config->exclude_columns ? config->exclude_columns->children : NULL; item;
+		 item = item->next)
+		(void) pythia_column_position(relation, item->text);
+	*positions = palloc(sizeof(int) * Max(desc->natts, 1));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		const char *name = NameStr(attribute->attname);
+
+		if (attribute->attisdropped || (config->columns && !named(config->columns, name)) ||
+			named(config->exclude_columns, name))
+			continue;
+		(*positions)[count++] = i;
+	}
+	return count;
+}
+
+void pythia_append_equals(StringInfo out, Oid type)
+{
+	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
+	HeapTuple tuple;
+	Form_pg_operator form;
+
+	if (!OidIsValid(entry->eq_opr))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+						errmsg("type %s has no equality, so it cannot identify rows", format_type_be(type)),
+						errhint("Name other columns with the option \"key\".")));
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	appendStringInfo(out, "OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					 NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+}
+
+/* ---- the statement ---- */
+
+/* Positions of the columns to read: images, key and stamp, each once. */
+static int needed_columns(Relation relation, const pythia_cdc_table *table, int **needed)
+{
+	int natts = RelationGetDescr(relation)->natts;
+	bool *wanted = palloc0(sizeof(bool) * Max(natts, 1));
+	int *image;
+	int nimage = pythia_image_columns(relation, &table->config, &image);
+	int count = 0;
+
+	for (int i = 0; i < nimage; i++)
+		wanted[image[i]] = true;
+	for (int i = 0; i < table->nkey; i++)
+		wanted[pythia_column_position(relation, table->key[i])] = true;
+	wanted[pythia_column_position(relation, table->timestamp_column)] = true;
+	*needed = palloc(sizeof(int) * Max(natts, 1));
+	for (int i = 0; i < natts; i++)
+		if (wanted[i])
+			(*needed)[count++] = i;
+	return count;
+}
+
+static char *statement(Relation relation, const pythia_cdc_table *table, bool bounded)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	const char *stamp = quote_identifier(table->timestamp_column);
+	StringInfoData sql;
+	int *needed;
+	int count = needed_columns(relation, table, &needed);
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT t.xmin, t.tableoid, t.ctid");
+	if (table->config.track != PYTHIA_TRACK_NONE)
+		pythia_track_columns(&sql, table);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&sql, ", t.%s", quote_identifier(NameStr(TupleDescAttr(desc, needed[i])->attname)));
+	appendStringInfo(&sql, " FROM %s t", table->relation);
+	if (table->config.track != PYTHIA_TRACK_NONE)
+		pythia_track_join(&sql, relation, table);
+	appendStringInfoString(&sql, " WHERE ");
+	if (bounded)
+		appendStringInfo(&sql, "t.%s OPERATOR(pg_catalog.>=) $1", stamp);
+	else
+		appendStringInfo(&sql, "t.%s IS NOT NULL", stamp);
+	if (table->condition)
+		appendStringInfo(&sql, " AND (%s)", table->condition);
+	appendStringInfo(&sql, " ORDER BY t.%s", stamp);
+	return sql.data;
+}
+
+static uint64 mix(uint64 hash, const char *text)
+{
+	return hash_combine64(hash, DatumGetUInt64(hash_any_extended((const unsigned char *) text, strlen(text), 0)));
+}
+
+/* Changes whenever the statement's text would. */
+static uint64 signature_of(Relation relation, const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	uint64 hash = RelationGetRelid(relation);
+	Jsonb *options = worker->options;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		hash = hash_combine64(hash, attribute->attisdropped ? 1 : attribute->atttypid);
+		hash = mix(hash, NameStr(attribute->attname));
+	}
+	hash = hash_combine64(hash, DatumGetUInt64(hash_any_extended((unsigned char *) options, VARSIZE(options), 0)));
+	hash = mix(hash, table->relation);
+	hash = mix(hash, table->timestamp_column);
+	hash = mix(hash, table->condition ? table->condition : "");
+	for (int i = 0; i < table->nkey; i++)
+		hash = mix(hash, table->key[i]);
+	return hash;
+}
+
+static SPIPlanPtr prepare(Relation relation, const pythia_cdc_table *table, bool bounded, Oid stamp_type)
+{
+	SPIPlanPtr plan = SPI_prepare(statement(relation, table, bounded), bounded ? 1 : 0, &stamp_type);
+
+	if (!plan)
+		elog(ERROR, "could not prepare the scan of \"%s\": %s", table->name, SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+static HTAB *plans = NULL;
+
+static SPIPlanPtr kept_plan(Relation relation, const pythia_cdc_worker *worker, const pythia_cdc_table *table,
+							Oid stamp_type)
+{
+	uint64 signature = signature_of(relation, worker, table);
+	scan_plan *entry;
+	bool found;
+
+	if (!plans)
+	{
+		HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(scan_plan)};
+
+		plans = hash_create("pythia_db scans", 32, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(plans, &table->table_id, HASH_ENTER, &found);
+	if (!found)
+		entry->plan = NULL;
+	if (entry->plan && entry->signature == signature)
+		return entry->plan;
+	if (entry->plan)
+	{
+		SPIPlanPtr old = entry->plan;
+
+		entry->plan = NULL;
+		SPI_freeplan(old);
+	}
+	{
+		SPIPlanPtr plan = prepare(relation, table, true, stamp_type);
+
+		SPI_keepplan(plan);
+		entry->plan = plan;
+		entry->signature = signature;
+	}
+	return entry->plan;
+}
+
+/* ---- one row ---- */
+
+static bool in_list(const FullTransactionId *list, int count, FullTransactionId xid)
+{
+	int low = 0;
+	int high = count - 1;
+
+	while (low <= high)
+	{
+		int middle = (low + high) / 2;
+
+		if (FullTransactionIdEquals(list[middle], xid))
+			return true;
+		if (FullTransactionIdPrecedes(list[middle], xid))
+			low = middle + 1;
+		else
+			high = middle - 1;
+	}
+	return false;
+}
+
+static void note_young(scan_receiver *receiver, FullTransactionId xid)
+{
+	if (FullTransactionIdPrecedes(xid, receiver->scan->snapshot->xmin))
+		return;
+	if (!receiver->young)
+	{
+		HASHCTL control = {.keysize = sizeof(FullTransactionId),
+						   .entrysize = sizeof(FullTransactionId),
+						   .hcxt = receiver->scan->memory};
+
+		receiver->young =
+			hash_create("pythia_db young transactions", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	(void) hash_search(receiver->young, &xid, HASH_ENTER, NULL);
+}
+
+/* Whether the tuple at ctid came from an UPDATE: its header knows. It is visible to us, so it stays. */
+static bool came_from_update(scan_receiver *receiver, Oid relation, ItemPointer place)
+{
+	Page page;
+	ItemId item;
+	bool result = false;
+
+	if (!receiver->buffer_relation || RelationGetRelid(receiver->buffer_relation) != relation)
+	{
+		if (BufferIsValid(receiver->buffer))
+			ReleaseBuffer(receiver->buffer);
+		receiver->buffer = InvalidBuffer;
+		if (receiver->buffer_relation)
+			table_close(receiver->buffer_relation, NoLock);
+		receiver->buffer_relation = table_open(relation, AccessShareLock);
+	}
+	if (receiver->buffer_relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return true;
+	receiver->buffer =
+		ReleaseAndReadBuffer(receiver->buffer, receiver->buffer_relation, ItemPointerGetBlockNumber(place));
+	LockBuffer(receiver->buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(receiver->buffer);
+	item = PageGetItemId(page, ItemPointerGetOffsetNumber(place));
+	if (ItemIdIsNormal(item))
+		result = (((HeapTupleHeader) PageGetItem(page, item))->t_infomask & HEAP_UPDATED) != 0;
+	LockBuffer(receiver->buffer, BUFFER_LOCK_UNLOCK);
+	return result;
+}
+
+static void open_writers(scan_receiver *receiver)
+{
+	MemoryContext before = MemoryContextSwitchTo(receiver->scan->memory);
+
+	receiver->journal = pythia_journal_open(receiver->scan->worker->worker_id);
+	if (receiver->tracked)
+		receiver->known = pythia_table_writer_open(pythia_tracked_relation(receiver->scan->table->table_id));
+	MemoryContextSwitchTo(before);
+}
+
+/* Brings the known rows up to date. Returns false where nothing but the stamp changed. */
+static bool track(scan_receiver *receiver, const Datum *result, const bool *nulls, Jsonb **image, Jsonb **old_image)
+{
+	int nkey = receiver->scan->table->nkey;
+	bool is_new = nulls[SCAN_KNOWN];
+	Datum *values;
+	bool *isnull;
+	MemoryContext before;
+
+	if (!receiver->rows && !is_new)
+		return true;
+	before = MemoryContextSwitchTo(pythia_table_writer_memory(receiver->known));
+	values = palloc(sizeof(Datum) * (nkey + 2));
+	isnull = palloc0(sizeof(bool) * (nkey + 2));
+	for (int i = 0; i < nkey; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(pythia_table_writer_relation(receiver->known)), i);
+
+		values[i] = datumCopy(result[receiver->key[i]], attribute->attbyval, attribute->attlen);
+	}
+	if (receiver->rows)
+	{
+		int64 hash = pythia_image_hash(receiver->row_image);
+
+		if (!is_new)
+		{
+			*old_image = DatumGetJsonbP(result[SCAN_KNOWN_IMAGE]);
+			if (DatumGetInt64(result[SCAN_KNOWN_HASH]) == hash &&
+				pythia_image_same(*old_image, *image, receiver->scan->table->timestamp_column))
+			{
+				MemoryContextSwitchTo(before);
+				return false;
+			}
+		}
+		values[nkey] = Int64GetDatum(hash);
+		values[nkey + 1] = JsonbPGetDatum(*image);
+	}
+	if (is_new)
+		pythia_table_writer_insert(receiver->known, values, isnull);
+	else
+		pythia_table_writer_update(receiver->known, (ItemPointer) DatumGetPointer(result[SCAN_KNOWN]), values, isnull);
+	MemoryContextSwitchTo(before);
+	return true;
+}
+
+static void capture(scan_receiver *receiver, const Datum *values, const bool *nulls, FullTransactionId xid)
+{
+	pythia_journal_entry entry = {.table_id = receiver->scan->table->table_id, .source_xid = xid};
+	MemoryContext before;
+
+	if (!receiver->journal)
+		open_writers(receiver);
+	before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
+	entry.key = pythia_image_of(receiver->key_image, values, nulls);
+	entry.new_data = pythia_image_of(receiver->row_image, values, nulls);
+	entry.has_stamp = pythia_stamp_instant(receiver->scan->table, values[receiver->stamp], &entry.stamp);
+	if (!receiver->tracked)
+		entry.kind = came_from_update(receiver, DatumGetObjectId(values[SCAN_TABLEOID]),
+									  (ItemPointer) DatumGetPointer(values[SCAN_CTID]))
+						 ? PYTHIA_CHANGE_UPDATE
+						 : PYTHIA_CHANGE_INSERT;
+	else
+		entry.kind = nulls[SCAN_KNOWN] ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
+	if (!receiver->tracked || track(receiver, values, nulls, &entry.new_data, &entry.old_data))
+	{
+		pythia_journal_put(receiver->journal, &entry);
+		receiver->scan->captured++;
+	}
+	MemoryContextSwitchTo(before);
+}
+
+static bool receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	scan_receiver *receiver = (scan_receiver *) self;
+	pythia_scan *scan = receiver->scan;
+	pythia_snapshot *seen_until = scan->table->seen_until;
+	TransactionId xmin;
+	FullTransactionId xid;
+
+	slot_getallattrs(slot);
+	xmin = DatumGetTransactionId(slot->tts_values[SCAN_XMIN]);
+	/* our own rows are captured when they are committed */
+	if (TransactionIdIsCurrentTransactionId(xmin))
+		return true;
+	scan->candidates++;
+	xid = pythia_full_xid(xmin, receiver->next);
+	note_young(receiver, xid);
+	if (scan->table->stamp_kind == PYTHIA_STAMP_INTEGER)
+		scan->greatest = Max(scan->greatest, pythia_stamp_number(PYTHIA_STAMP_INTEGER, receiver->stamp_type,
+																 slot->tts_values[receiver->stamp]));
+	if (scan->discard)
+		return true;
+	if (seen_until)
+	{
+		if (FullTransactionIdPrecedes(xid, seen_until->xmin))
+			return true;
+		if (FullTransactionIdPrecedes(xid, seen_until->xmax) && in_list(scan->seen, scan->nseen, xid))
+			return true;
+	}
+	capture(receiver, slot->tts_values, slot->tts_isnull, xid);
+	return true;
+}
+
+/* ---- the scan ---- */
+
+static void startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	scan_receiver *receiver = (scan_receiver *) self;
+	const pythia_cdc_table *table = receiver->scan->table;
+	MemoryContext before = MemoryContextSwitchTo(receiver->scan->memory);
+	int *needed;
+	int count = needed_columns(receiver->relation, table, &needed);
+	int *image;
+	int nimage = pythia_image_columns(receiver->relation, &table->config, &image);
+	int *positions = palloc(sizeof(int) * Max(count, 1));
+	int stamp = pythia_column_position(receiver->relation, table->timestamp_column);
+	int skipped = -1;
+
+	receiver->key = palloc(sizeof(int) * table->nkey);
+	for (int i = 0; i < count; i++)
+	{
+		int place = receiver->first + i;
+
+		for (int j = 0; j < nimage; j++)
+			if (image[j] == needed[i])
+				positions[j] = place;
+		for (int j = 0; j < table->nkey; j++)
+			if (pythia_column_position(receiver->relation, table->key[j]) == needed[i])
+				receiver->key[j] = place;
+		if (needed[i] == stamp)
+		{
+			receiver->stamp = place;
+			skipped = place;
+		}
+	}
+	receiver->key_image = pythia_image_make(desc, table->nkey, receiver->key, NULL);
+	receiver->row_image = pythia_image_make(desc, nimage, positions, NULL);
+	pythia_image_skip(receiver->row_image, skipped);
+	MemoryContextSwitchTo(before);
+}
+
+static void ignore(DestReceiver *self)
+{
+}
+
+static int compare_xids(const void *a, const void *b)
+{
+	uint64 x = U64FromFullTransactionId(*(const FullTransactionId *) a);
+	uint64 y = U64FromFullTransactionId(*(const FullTransactionId *) b);
+
+	return x < y ? -1 : x > y;
+}
+
+static void finish(scan_receiver *receiver)
+{
+	pythia_scan *scan = receiver->scan;
+
+	if (receiver->journal)
+		(void) pythia_journal_close(receiver->journal);
+	if (receiver->known)
+		pythia_table_writer_close(receiver->known);
+	if (BufferIsValid(receiver->buffer))
+		ReleaseBuffer(receiver->buffer);
+	if (receiver->buffer_relation)
+		table_close(receiver->buffer_relation, NoLock);
+	if (receiver->young)
+	{
+		HASH_SEQ_STATUS status;
+		FullTransactionId *xid;
+
+		scan->young = palloc(sizeof(FullTransactionId) * hash_get_num_entries(receiver->young));
+		hash_seq_init(&status, receiver->young);
+		while ((xid = hash_seq_search(&status)) != NULL)
+			scan->young[scan->nyoung++] = *xid;
+		qsort(scan->young, scan->nyoung, sizeof(FullTransactionId), compare_xids);
+	}
+}
+
+/* The index on the stamp is the way to read a few late rows of a big table; what the planner
+ * would guess of a comparison with a parameter is worse. */
+static void prefer_index(void)
+{
+	static const char *const off[] = {"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin",
+									  "enable_mergejoin"};
+
+	for (int i = 0; i < lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("plan_cache_mode", "force_generic_plan", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+							 0, false);
+}
+
+void pythia_scan_run(pythia_scan *scan)
+{
+	pythia_cdc_table *table = scan->table;
+	Relation relation = pythia_cdc_relation(table);
+	int position = pythia_column_position(relation, table->timestamp_column);
+	scan_receiver receiver = {.scan = scan, .relation = relation, .buffer = InvalidBuffer};
+	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.base};
+	bool bounded = table->low != PYTHIA_LOW_MINIMUM;
+	SPIPlanPtr plan;
+	Datum low;
+	int code;
+
+	scan->greatest = PYTHIA_LOW_MINIMUM;
+	receiver.stamp_type = getBaseType(TupleDescAttr(RelationGetDescr(relation), position)->atttypid);
+	if (pythia_stamp_kind_of(receiver.stamp_type) != table->stamp_kind)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("column \"%s\" of table \"%s\" changed its type", table->timestamp_column,
+							   RelationGetRelationName(relation)),
+						errdetail("It held a stamp of kind %s.", pythia_stamp_kind_name(table->stamp_kind)),
+						errhint("Name the table again with pythia.alter_cdc_worker, or drop and create the worker.")));
+	receiver.base.receiveSlot = receive;
+	receiver.base.rStartup = startup;
+	receiver.base.rShutdown = ignore;
+	receiver.base.rDestroy = ignore;
+	receiver.base.mydest = DestNone;
+	receiver.next = ReadNextFullTransactionId();
+	receiver.tracked = table->config.track != PYTHIA_TRACK_NONE;
+	receiver.rows = table->config.track == PYTHIA_TRACK_ROWS;
+	receiver.first = receiver.tracked ? SCAN_TRACKED : SCAN_PLAIN;
+
+	low = pythia_stamp_datum(table->stamp_kind, receiver.stamp_type, table->low);
+	if (bounded)
+	{
+		prefer_index();
+		plan = kept_plan(relation, scan->worker, table, receiver.stamp_type);
+	}
+	else
+		plan = prepare(relation, table, false, receiver.stamp_type);
+	{
+		ParamListInfo parameters = makeParamList(bounded ? 1 : 0);
+
+		if (bounded)
+			parameters->params[0] =
+				(ParamExternData){.value = low, .pflags = PARAM_FLAG_CONST, .ptype = receiver.stamp_type};
+		options.params = parameters;
+		code = SPI_execute_plan_extended(plan, &options);
+	}
+	if (code < 0)
+		elog(ERROR, "could not scan \"%s\": %s", table->name, SPI_result_code_string(code));
+	finish(&receiver);
+	if (!bounded)
+		SPI_freeplan(plan);
+	table_close(relation, NoLock);
+}

@@ -1,0 +1,390 @@
+#include "cdc_track.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "cdc_journal.h"
+#include "cdc_poll.h"
+#include "cdc_table_writer.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "tcop/dest.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/ruleutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* Statements on tables of ours whose text is made here. */
+static void run(const char *sql)
+{
+	int code = SPI_execute(sql, false, 0);
+
+	if (code < 0)
+		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
+}
+
+static char *tracked_name(int32 table_id)
+{
+	return psprintf("pythia.tracked_%d", table_id);
+}
+
+/* Key columns are k1, k2, …: their names in the table may change. */
+void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	Relation relation = pythia_cdc_relation(table);
+	char *name = tracked_name(table->table_id);
+	StringInfoData sql;
+	StringInfoData key;
+	pythia_identity before;
+	ObjectAddress tracked;
+	ObjectAddress owner;
+
+	initStringInfo(&sql);
+	initStringInfo(&key);
+	appendStringInfo(&sql, "CREATE TABLE %s (", name);
+	for (int i = 0; i < table->nkey; i++)
+	{
+		Form_pg_attribute attribute =
+			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]));
+		Oid base = attribute->atttypid;
+
+		appendStringInfo(
+			&sql, "k%d %s", i + 1,
+			format_type_extended(base, attribute->atttypmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+		if (OidIsValid(attribute->attcollation))
+			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(attribute->attcollation));
+		appendStringInfoString(&sql, ", ");
+		appendStringInfo(&key, "%sk%d", i ? ", " : "", i + 1);
+	}
+	if (table->config.track == PYTHIA_TRACK_ROWS)
+		appendStringInfoString(&sql, "hash bigint, image jsonb, ");
+	/* rows are updated in place where their images are kept */
+	appendStringInfo(&sql, "PRIMARY KEY (%s)) WITH (fillfactor = %d)", key.data,
+					 table->config.track == PYTHIA_TRACK_ROWS ? 70 : 100);
+	table_close(relation, NoLock);
+
+	SPI_connect();
+	pythia_catalog_enter(&before);
+	if (OidIsValid(pythia_tracked_relation(table->table_id)))
+		run(psprintf("DROP TABLE %s", name));
+	run(sql.data);
+	run(psprintf("COMMENT ON TABLE %s IS %s", name, quote_literal_cstr("rows known of a captured table")));
+	run(psprintf("REVOKE ALL ON %s FROM PUBLIC", name));
+	run(psprintf("GRANT SELECT ON %s TO %s", name, quote_identifier(GetUserNameFromId(worker->owner, false))));
+	pythia_catalog_leave(&before);
+	SPI_finish();
+	CommandCounterIncrement();
+	/* it goes with the extension, and is dumped with its rows */
+	ObjectAddressSet(tracked, RelationRelationId, pythia_tracked_relation(table->table_id));
+	ObjectAddressSet(owner, RelationRelationId, pythia_relation("cdc_table"));
+	recordDependencyOn(&tracked, &owner, DEPENDENCY_AUTO);
+}
+
+void pythia_track_drop(int32 table_id)
+{
+	pythia_identity before;
+
+	if (!OidIsValid(pythia_tracked_relation(table_id)))
+		return;
+	SPI_connect();
+	pythia_catalog_enter(&before);
+	run(psprintf("DROP TABLE %s", tracked_name(table_id)));
+	pythia_catalog_leave(&before);
+	SPI_finish();
+}
+
+void pythia_track_columns(StringInfo out, const pythia_cdc_table *table)
+{
+	appendStringInfoString(out, table->config.track == PYTHIA_TRACK_ROWS
+									? ", k.ctid, k.hash, k.image"
+									: ", k.ctid, NULL::pg_catalog.int8, NULL::pg_catalog.jsonb");
+}
+
+static void key_condition(StringInfo out, Relation relation, const pythia_cdc_table *table)
+{
+	for (int i = 0; i < table->nkey; i++)
+	{
+		int position = pythia_column_position(relation, table->key[i]);
+
+		appendStringInfo(out, "%sk.k%d ", i ? " AND " : "", i + 1);
+		pythia_append_equals(out, TupleDescAttr(RelationGetDescr(relation), position)->atttypid);
+		appendStringInfo(out, " t.%s", quote_identifier(table->key[i]));
+	}
+}
+
+void pythia_track_join(StringInfo out, Relation relation, const pythia_cdc_table *table)
+{
+	appendStringInfo(out, " LEFT JOIN %s k ON ", tracked_name(table->table_id));
+	key_condition(out, relation, table);
+}
+
+/* ---- filling and sweeping: receivers of a query over the table ---- */
+
+typedef struct track_receiver
+{
+	DestReceiver base;
+	pythia_cdc_table *table;
+	pythia_cdc_worker *worker;
+	MemoryContext memory;
+	pythia_table_writer *known;
+	pythia_journal *journal;
+	pythia_image *key_image;
+	pythia_image *row_image;
+	int *positions;
+	int count;
+	int64 captured;
+} track_receiver;
+
+static void ignore(DestReceiver *self)
+{
+}
+
+static void query(track_receiver *receiver, const char *sql)
+{
+	SPIExecuteOptions options = {.read_only = true, .dest = &receiver->base};
+	int code;
+
+	receiver->base.rShutdown = ignore;
+	receiver->base.rDestroy = ignore;
+	receiver->base.mydest = DestNone;
+	code = SPI_execute_extended(sql, &options);
+	if (code < 0)
+		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
+}
+
+static void start_images(DestReceiver *self, int operation, TupleDesc desc)
+{
+	track_receiver *receiver = (track_receiver *) self;
+	MemoryContext before = MemoryContextSwitchTo(receiver->memory);
+	int nkey = receiver->table->nkey;
+	int *own;
+
+	if (receiver->table->config.track == PYTHIA_TRACK_ROWS)
+	{
+		Relation relation = pythia_cdc_relation(receiver->table);
+
+		receiver->count = pythia_image_columns(relation, &receiver->table->config, &own);
+		receiver->positions = palloc(sizeof(int) * Max(receiver->count, 1));
+		for (int i = 0; i < receiver->count; i++)
+			receiver->positions[i] = nkey + i;
+		receiver->row_image = pythia_image_make(desc, receiver->count, receiver->positions, NULL);
+		pythia_image_skip(receiver->row_image, -1);
+		for (int i = 0; i < receiver->count; i++)
+			if (receiver->table->timestamp_column[0] &&
+				strcmp(NameStr(TupleDescAttr(desc, nkey + i)->attname), receiver->table->timestamp_column) == 0)
+				pythia_image_skip(receiver->row_image, nkey + i);
+		table_close(relation, NoLock);
+	}
+	MemoryContextSwitchTo(before);
+}
+
+static bool add_known(TupleTableSlot *slot, DestReceiver *self)
+{
+	track_receiver *receiver = (track_receiver *) self;
+	int nkey = receiver->table->nkey;
+	MemoryContext before = MemoryContextSwitchTo(pythia_table_writer_memory(receiver->known));
+	Datum *values = palloc(sizeof(Datum) * (nkey + 2));
+	bool *nulls = palloc0(sizeof(bool) * (nkey + 2));
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < nkey; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, i);
+
+		values[i] = datumCopy(slot->tts_values[i], attribute->attbyval, attribute->attlen);
+	}
+	if (receiver->row_image)
+	{
+		values[nkey + 1] = JsonbPGetDatum(pythia_image_of(receiver->row_image, slot->tts_values, slot->tts_isnull));
+		values[nkey] = Int64GetDatum(pythia_image_hash(receiver->row_image));
+	}
+	pythia_table_writer_insert(receiver->known, values, nulls);
+	MemoryContextSwitchTo(before);
+	return true;
+}
+
+void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	track_receiver receiver = {.table = table, .worker = worker, .memory = CurrentMemoryContext};
+	Relation relation = pythia_cdc_relation(table);
+	TupleDesc desc = RelationGetDescr(relation);
+	StringInfoData sql;
+	const char *condition = " WHERE ";
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = 0; i < table->nkey; i++)
+		appendStringInfo(&sql, "%st.%s", i ? ", " : "", quote_identifier(table->key[i]));
+	if (table->config.track == PYTHIA_TRACK_ROWS)
+	{
+		int *own;
+		int count = pythia_image_columns(relation, &table->config, &own);
+
+		for (int i = 0; i < count; i++)
+			appendStringInfo(&sql, ", t.%s", quote_identifier(NameStr(TupleDescAttr(desc, own[i])->attname)));
+	}
+	appendStringInfo(&sql, " FROM %s t", table->relation);
+	if (table->condition)
+	{
+		appendStringInfo(&sql, "%s(%s)", condition, table->condition);
+		condition = " AND ";
+	}
+	if (table->config.start == PYTHIA_START_AT)
+	{
+		Oid type = TupleDescAttr(desc, pythia_column_position(relation, table->timestamp_column))->atttypid;
+
+		/* what is older than the start is known, what is younger will be told */
+		appendStringInfo(&sql, "%s(t.%s OPERATOR(pg_catalog.<) %s::%s OR t.%s IS NULL)", condition,
+						 quote_identifier(table->timestamp_column), quote_literal_cstr(table->config.start_at),
+						 format_type_be_qualified(getBaseType(type)), quote_identifier(table->timestamp_column));
+	}
+	table_close(relation, NoLock);
+	receiver.base.receiveSlot = add_known;
+	receiver.base.rStartup = start_images;
+	receiver.known = pythia_table_writer_open(pythia_tracked_relation(table->table_id));
+	query(&receiver, sql.data);
+	pythia_table_writer_close(receiver.known);
+}
+
+/* ---- sweeps ---- */
+
+static void start_keys(DestReceiver *self, int operation, TupleDesc desc)
+{
+	track_receiver *receiver = (track_receiver *) self;
+	MemoryContext before = MemoryContextSwitchTo(receiver->memory);
+	int nkey = receiver->table->nkey;
+
+	receiver->positions = palloc(sizeof(int) * nkey);
+	for (int i = 0; i < nkey; i++)
+		receiver->positions[i] = 2 + i;
+	receiver->key_image =
+		pythia_image_make(desc, nkey, receiver->positions, (const char *const *) receiver->table->key);
+	MemoryContextSwitchTo(before);
+}
+
+static bool drop_known(TupleTableSlot *slot, DestReceiver *self)
+{
+	track_receiver *receiver = (track_receiver *) self;
+	pythia_journal_entry entry = {.table_id = receiver->table->table_id, .kind = PYTHIA_CHANGE_DELETE};
+	MemoryContext before = MemoryContextSwitchTo(receiver->memory);
+
+	slot_getallattrs(slot);
+	if (!receiver->journal)
+	{
+		receiver->journal = pythia_journal_open(receiver->worker->worker_id);
+		receiver->known = pythia_table_writer_open(pythia_tracked_relation(receiver->table->table_id));
+	}
+	MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
+	entry.key = pythia_image_of(receiver->key_image, slot->tts_values, slot->tts_isnull);
+	if (!slot->tts_isnull[1])
+		entry.old_data = DatumGetJsonbPCopy(slot->tts_values[1]);
+	pythia_journal_put(receiver->journal, &entry);
+	pythia_table_writer_delete(receiver->known, (ItemPointer) DatumGetPointer(slot->tts_values[0]));
+	receiver->captured++;
+	MemoryContextSwitchTo(before);
+	return true;
+}
+
+static bool single_true(const char *sql)
+{
+	bool isnull;
+	bool result;
+
+	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT || SPI_processed != 1)
+		elog(ERROR, "\"%s\" gave no row", sql);
+	result = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	return result;
+}
+
+/* A table found empty is told as one TRUNCATE. */
+static bool sweep_empty(track_receiver *receiver)
+{
+	pythia_cdc_table *table = receiver->table;
+	const char *name = tracked_name(table->table_id);
+	pythia_journal_entry entry = {.table_id = table->table_id, .kind = PYTHIA_CHANGE_TRUNCATE};
+	pythia_journal *journal;
+	pythia_identity before;
+
+	if (!single_true(psprintf("SELECT NOT EXISTS (SELECT FROM %s)", table->relation)))
+		return false;
+	if (!single_true(psprintf("SELECT EXISTS (SELECT FROM %s)", name)))
+		return true;
+	journal = pythia_journal_open(receiver->worker->worker_id);
+	pythia_journal_put(journal, &entry);
+	receiver->captured = pythia_journal_close(journal);
+	pythia_catalog_enter(&before);
+	run(psprintf("TRUNCATE %s", name));
+	pythia_catalog_leave(&before);
+	return true;
+}
+
+static void sweep(track_receiver *receiver)
+{
+	pythia_cdc_table *table = receiver->table;
+	Relation relation;
+	StringInfoData sql;
+
+	if (sweep_empty(receiver))
+		return;
+	relation = pythia_cdc_relation(table);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT k.ctid, %s",
+					 table->config.track == PYTHIA_TRACK_ROWS ? "k.image" : "NULL::pg_catalog.jsonb");
+	for (int i = 0; i < table->nkey; i++)
+		appendStringInfo(&sql, ", k.k%d", i + 1);
+	appendStringInfo(&sql, " FROM %s k WHERE NOT EXISTS (SELECT FROM %s t WHERE ", tracked_name(table->table_id),
+					 table->relation);
+	key_condition(&sql, relation, table);
+	if (table->condition)
+		appendStringInfo(&sql, " AND (%s)", table->condition);
+	appendStringInfoString(&sql, ") ORDER BY ");
+	for (int i = 0; i < table->nkey; i++)
+		appendStringInfo(&sql, "%sk.k%d", i ? ", " : "", i + 1);
+	table_close(relation, NoLock);
+	receiver->base.receiveSlot = drop_known;
+	receiver->base.rStartup = start_keys;
+	query(receiver, sql.data);
+	if (receiver->journal)
+	{
+		(void) pythia_journal_close(receiver->journal);
+		pythia_table_writer_close(receiver->known);
+	}
+}
+
+int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_state SET swept_at = $2, captured = captured OPERATOR(pg_catalog.+) $3 "
+		"WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID, TIMESTAMPTZOID, INT8OID};
+	track_receiver receiver = {.table = table, .worker = worker, .memory = CurrentMemoryContext};
+	TimestampTz now = GetCurrentTimestamp();
+	pythia_cdc_identity identity;
+	Datum values[3];
+
+	if (table->config.track == PYTHIA_TRACK_NONE ||
+		now - table->swept_at < (int64) (table->config.delete_interval * USECS_PER_SEC))
+		return 0;
+	pythia_cdc_enter(worker, &identity);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	sweep(&receiver);
+	PopActiveSnapshot();
+	pythia_cdc_leave(&identity);
+	values[0] = Int32GetDatum(table->table_id);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = Int64GetDatum(receiver.captured);
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	table->swept_at = now;
+	return receiver.captured;
+}

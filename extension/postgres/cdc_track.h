@@ -1,0 +1,27 @@
+/*
+ * The rows known of a table: pythia.tracked_<table_id> holds their keys, in the
+ * table's own types and collations, and with `track: rows` their last image.
+ */
+#ifndef PYTHIA_CDC_TRACK_H
+#define PYTHIA_CDC_TRACK_H
+
+#include "postgres.h"
+
+#include "cdc.h"
+#include "cdc_image.h"
+#include "utils/relcache.h"
+#include "storage/itemptr.h"
+
+/* Makes the table (once) and drops it; run inside create and drop. */
+extern void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table);
+extern void pythia_track_drop(int32 table_id);
+/* Fills it with what is there, with the active snapshot. */
+extern void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table);
+/* Compares the known keys with the table where delete_interval has passed; returns the changes captured. SPI connected. */
+extern int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table);
+
+/* Appends the FROM item and the columns that a scan adds to its query: the known row's place, hash and image. */
+extern void pythia_track_columns(StringInfo out, const pythia_cdc_table *table);
+extern void pythia_track_join(StringInfo out, Relation relation, const pythia_cdc_table *table);
+
+#endif

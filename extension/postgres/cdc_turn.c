@@ -1,0 +1,87 @@
+/* One turn of a CDC worker's process: poll when it is time, hand over what there is, keep the journal. */
+#include "cdc.h"
+
+#include "cdc_journal.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker.h"
+
+#define ROTATE_EVERY_MS 10000
+
+static TimestampTz next_poll = 0;
+static TimestampTz next_rotation = 0;
+
+static long until(TimestampTz time)
+{
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time);
+}
+
+/* Returns the worker's interval in milliseconds, or PYTHIA_TURN_OVER. */
+static long poll_turn(const pythia_job *job, bool *has_handler)
+{
+	pythia_cdc_worker *worker;
+	TimestampTz now;
+	long interval;
+
+	pythia_job_begin();
+	worker = pythia_cdc_load(job->worker_id);
+	if (!worker || !worker->enabled)
+	{
+		pythia_job_commit();
+		return PYTHIA_TURN_OVER;
+	}
+	interval = (long) (worker->poll_interval * 1000);
+	*has_handler = worker->handler != NULL;
+	now = GetCurrentTimestamp();
+	if (now >= next_poll || next_poll - now > (TimestampTz) interval * 1000)
+	{
+		pythia_cdc_lock(job->worker_id);
+		worker = pythia_cdc_load(job->worker_id);
+		if (worker)
+			(void) pythia_cdc_poll(worker, true);
+		next_poll = TimestampTzPlusMilliseconds(now, interval);
+	}
+	pythia_job_commit();
+	return interval;
+}
+
+/* Returns true where there may be more. */
+static bool handler_turn(const pythia_job *job, long *retry)
+{
+	pythia_cdc_worker *worker;
+	bool more = false;
+
+	pythia_job_begin();
+	worker = pythia_cdc_load(job->worker_id);
+	if (worker)
+	{
+		more = pythia_cdc_handle(worker) > 0;
+		*retry = pythia_cdc_next_retry(worker);
+	}
+	pythia_job_commit();
+	return more;
+}
+
+long pythia_cdc_turn(const pythia_job *job)
+{
+	bool has_handler = false;
+	long retry = -1;
+	long wait;
+
+	if (poll_turn(job, &has_handler) == PYTHIA_TURN_OVER)
+		return PYTHIA_TURN_OVER;
+	if (has_handler && handler_turn(job, &retry))
+		return 0;
+	if (GetCurrentTimestamp() >= next_rotation)
+	{
+		next_rotation = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ROTATE_EVERY_MS);
+		pythia_job_begin();
+		pythia_journal_rotate();
+		pythia_job_commit();
+	}
+	wait = until(next_poll);
+	if (retry >= 0)
+		wait = Min(wait, retry);
+	return wait;
+}

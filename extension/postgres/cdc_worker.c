@@ -1,0 +1,355 @@
+/* Creating, changing and dropping CDC workers. */
+#include "cdc.h"
+
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "cdc_consume.h"
+#include "cdc_define.h"
+#include "cdc_low.h"
+#include "cdc_track.h"
+#include "executor/spi.h"
+#include "jsonb_node.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/regproc.h"
+#include "worker.h"
+
+extern Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS);
+
+static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definition)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.cdc_table (worker_id, name, relation, schema_name, table_name, timestamp_column, "
+		"stamp_kind, "
+		"key_columns, condition, time_zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+		"ON CONFLICT (worker_id, schema_name, table_name) DO UPDATE SET name = EXCLUDED.name, "
+		"relation = EXCLUDED.relation, timestamp_column = EXCLUDED.timestamp_column, stamp_kind = EXCLUDED.stamp_kind, "
+		"key_columns = EXCLUDED.key_columns, condition = EXCLUDED.condition, time_zone = EXCLUDED.time_zone "
+		"RETURNING table_id";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID};
+	Datum values[10];
+	char nulls[] = "          ";
+	Datum *key = palloc(sizeof(Datum) * definition->nkey);
+	bool isnull;
+	int32 table_id;
+
+	for (int i = 0; i < definition->nkey; i++)
+		key[i] = CStringGetTextDatum(definition->key[i]);
+	values[0] = Int32GetDatum(worker_id);
+	values[1] = CStringGetTextDatum(definition->name);
+	values[2] = CStringGetTextDatum(definition->relation);
+	values[3] = CStringGetTextDatum(definition->schema_name);
+	values[4] = CStringGetTextDatum(definition->table_name);
+	values[5] = CStringGetTextDatum(definition->timestamp_column);
+	values[6] = CStringGetTextDatum(pythia_stamp_kind_name(definition->stamp_kind));
+	values[7] = PointerGetDatum(construct_array(key, definition->nkey, TEXTOID, -1, false, TYPALIGN_INT));
+	values[8] = definition->condition ? CStringGetTextDatum(definition->condition) : (Datum) 0;
+	nulls[8] = definition->condition ? ' ' : 'n';
+	values[9] = definition->time_zone ? CStringGetTextDatum(definition->time_zone) : (Datum) 0;
+	nulls[9] = definition->time_zone ? ' ' : 'n';
+	SPI_connect();
+	pythia_catalog_execute(sql, 10, types, values, nulls);
+	table_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return table_id;
+}
+
+static void start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	if (table->config.track != PYTHIA_TRACK_NONE && table->config.capture == PYTHIA_CAPTURE_POLL)
+		pythia_track_create(worker, table);
+	pythia_cdc_baseline(worker, table);
+}
+
+static char *handler_name(Oid function)
+{
+	pythia_cdc_check_handler(function);
+	return format_procedure_qualified(function);
+}
+
+/* ---- creating ---- */
+
+static void required(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
+}
+
+static void check_interval(Datum value)
+{
+	Interval *interval = DatumGetIntervalP(value);
+
+	if (interval->time + (interval->day + interval->month * (int64) DAYS_PER_MONTH) * USECS_PER_DAY <= 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("poll_interval must be longer than nothing"),
+						errhint("For example poll_interval => '1 s'.")));
+}
+
+static void check_options(Jsonb *options)
+{
+	pythia_capture_config config;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!JB_ROOT_IS_OBJECT(options))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
+						errhint("For example options => '{\"track\": \"rows\"}'.")));
+	if (!pythia_capture_config_read(pythia_node_from_jsonb(options), NULL, &config, &error))
+		pythia_raise(&error);
+	pythia_check_time_zone(config.time_zone);
+}
+
+PYTHIA_FUNCTION(pythia_create_cdc_worker);
+
+Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
+{
+	static const char sql[] = "INSERT INTO pythia.cdc_worker (worker_id, tables, connection, poll_interval, "
+							  "timestamp_column, handler, options) "
+							  "VALUES ($1, $2, $3, $4, $5, $6, $7)";
+	Oid types[] = {INT4OID, TEXTARRAYOID, TEXTOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID};
+	Datum values[7];
+	char nulls[] = "       ";
+	pythia_cdc_worker *worker;
+	List *definitions;
+	ListCell *cell;
+	int32 worker_id;
+
+	required(fcinfo, 0, "name");
+	required(fcinfo, 1, "tables");
+	required(fcinfo, 3, "poll_interval");
+	required(fcinfo, 4, "timestamp_column");
+	pythia_cdc_refuse_standby();
+	check_interval(PG_GETARG_DATUM(3));
+	if (PG_ARGISNULL(6))
+		values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+	else
+		values[6] = PG_GETARG_DATUM(6);
+	check_options(DatumGetJsonbP(values[6]));
+	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : CStringGetTextDatum(handler_name(PG_GETARG_OID(5)));
+
+	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	values[0] = Int32GetDatum(worker_id);
+	values[1] = PG_GETARG_DATUM(1);
+	values[2] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
+	values[3] = PG_GETARG_DATUM(3);
+	values[4] = PG_GETARG_DATUM(4);
+	nulls[2] = PG_ARGISNULL(2) ? 'n' : ' ';
+	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
+	SPI_connect();
+	pythia_catalog_execute(sql, 7, types, values, nulls);
+	SPI_finish();
+	CommandCounterIncrement();
+
+	worker = pythia_cdc_load(worker_id);
+	definitions = pythia_cdc_resolve(worker);
+	foreach (cell, definitions)
+		(void) insert_table(worker_id, lfirst(cell));
+	CommandCounterIncrement();
+	worker = pythia_cdc_load(worker_id);
+	for (int i = 0; i < worker->ntables; i++)
+		start_table(worker, &worker->tables[i]);
+	if (worker->handler)
+	{
+		pythia_mark beginning = pythia_mark_beginning();
+
+		(void) pythia_consumer_add(worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
+	}
+	PG_RETURN_INT32(worker_id);
+}
+
+/* ---- changing ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Whether what was recorded of a table still holds under its new definition. */
+static bool same_table(const pythia_cdc_table *old, const pythia_cdc_table *now)
+{
+	if (old->stamp_kind != now->stamp_kind || !same_text(old->timestamp_column, now->timestamp_column) ||
+		!same_text(old->condition, now->condition) || old->nkey != now->nkey ||
+		old->config.track != now->config.track || old->config.capture != now->config.capture)
+		return false;
+	for (int i = 0; i < old->nkey; i++)
+		if (strcmp(old->key[i], now->key[i]) != 0)
+			return false;
+	return true;
+}
+
+static const pythia_cdc_table *find_by_id(const pythia_cdc_worker *worker, int32 table_id)
+{
+	for (int i = 0; i < worker->ntables; i++)
+		if (worker->tables[i].table_id == table_id)
+			return &worker->tables[i];
+	return NULL;
+}
+
+static bool wanted(List *definitions, const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	foreach (cell, definitions)
+	{
+		pythia_cdc_definition *definition = lfirst(cell);
+
+		if (strcmp(definition->schema_name, table->schema_name) == 0 &&
+			strcmp(definition->table_name, table->table_name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void remove_table(const pythia_cdc_table *table)
+{
+	static const char sql[] = "DELETE FROM pythia.cdc_table WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table->table_id)};
+
+	pythia_track_drop(table->table_id);
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	SPI_finish();
+}
+
+/* Brings the tables of a worker in line with its settings; `old` is what it was. */
+static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	List *definitions = pythia_cdc_resolve(worker);
+	ListCell *cell;
+
+	for (int i = 0; i < old->ntables; i++)
+		if (!wanted(definitions, &old->tables[i]))
+			remove_table(&old->tables[i]);
+	foreach (cell, definitions)
+		(void) insert_table(worker_id, lfirst(cell));
+	CommandCounterIncrement();
+	worker = pythia_cdc_load(worker_id);
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+		const pythia_cdc_table *before = find_by_id(old, table->table_id);
+
+		if (before && same_table(before, table))
+			continue;
+		if (before)
+		{
+			/* what was there until now has been polled already */
+			table->config.start = PYTHIA_START_NOW;
+			pythia_track_drop(table->table_id);
+		}
+		start_table(worker, table);
+	}
+}
+
+PYTHIA_FUNCTION(pythia_alter_cdc_worker);
+
+Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_worker SET tables = COALESCE($2, tables), poll_interval = COALESCE($3, poll_interval), "
+		"timestamp_column = COALESCE($4, timestamp_column), handler = COALESCE($5, handler), "
+		"options = CASE WHEN $6 IS NULL THEN options ELSE options OPERATOR(pg_catalog.||) $6 END "
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 RETURNING options";
+	Oid types[] = {INT4OID, TEXTARRAYOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID};
+	Datum values[6];
+	char nulls[] = "      ";
+	pythia_cdc_worker *old;
+	Jsonb *options;
+	int32 worker_id;
+	bool isnull;
+
+	required(fcinfo, 0, "name");
+	pythia_cdc_refuse_standby();
+	worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
+	pythia_cdc_lock(worker_id);
+	if (!PG_ARGISNULL(2))
+		check_interval(PG_GETARG_DATUM(2));
+	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
+		check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
+	old = pythia_cdc_load(worker_id);
+	(void) pythia_cdc_poll(old, true);
+	values[0] = Int32GetDatum(worker_id);
+	for (int i = 1; i < 6; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+		values[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+	}
+	if (!PG_ARGISNULL(4))
+		values[4] = CStringGetTextDatum(handler_name(PG_GETARG_OID(4)));
+	SPI_connect();
+	pythia_catalog_execute(sql, 6, types, values, nulls);
+	options = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	check_options(options);
+	SPI_finish();
+	CommandCounterIncrement();
+	reconcile(old, worker_id);
+	pythia_wake_at_commit(worker_id);
+	PG_RETURN_VOID();
+}
+
+/* ---- dropping ---- */
+
+PYTHIA_FUNCTION(pythia_drop_cdc_worker);
+
+Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
+{
+	static const char forget[] = "DELETE FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
+	pythia_cdc_worker *worker;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+
+	pythia_cdc_lock(worker_id);
+	worker = pythia_cdc_load(worker_id);
+	for (int i = 0; worker && i < worker->ntables; i++)
+		pythia_track_drop(worker->tables[i].table_id);
+	SPI_connect();
+	pythia_catalog_execute(forget, 1, types, values, NULL);
+	SPI_finish();
+	pythia_worker_drop(PYTHIA_JOB_CDC, name);
+	PG_RETURN_VOID();
+}
+
+/* ---- starting and stopping ---- */
+
+static void enable(const char *name, bool enabled)
+{
+	(void) DirectFunctionCall3(pythia_set_worker_enabled, CStringGetTextDatum("cdc"), CStringGetTextDatum(name),
+							   BoolGetDatum(enabled));
+}
+
+PYTHIA_FUNCTION(pythia_start_cdc);
+
+Datum pythia_start_cdc(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_state s SET active = true, reason = NULL FROM pythia.cdc_table t "
+		"WHERE t.table_id OPERATOR(pg_catalog.=) s.table_id AND t.worker_id OPERATOR(pg_catalog.=) $1 AND NOT s.active";
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+
+	pythia_cdc_refuse_standby();
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	SPI_finish();
+	enable(name, true);
+	PG_RETURN_VOID();
+}
+
+PYTHIA_FUNCTION(pythia_stop_cdc);
+
+Datum pythia_stop_cdc(PG_FUNCTION_ARGS)
+{
+	enable(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,387 @@
+-- Capture: workers, their tables, the journal and those who read it.
+-- (state that only means something in this cluster is left out of dumps.)
+
+CREATE TABLE pythia.cdc_worker (
+	worker_id integer PRIMARY KEY REFERENCES pythia.worker ON DELETE CASCADE,
+	tables text[] NOT NULL,
+	connection text,
+	poll_interval interval NOT NULL CHECK (poll_interval > '0'),
+	timestamp_column text NOT NULL,
+	handler text,
+	options jsonb NOT NULL,
+	created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE pythia.cdc_worker IS 'settings of the CDC workers, as create_cdc_worker was told';
+COMMENT ON COLUMN pythia.cdc_worker.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.cdc_worker.tables IS 'names and patterns of its tables, as written';
+COMMENT ON COLUMN pythia.cdc_worker.connection IS 'NULL: this database; else a connection''s name or a URL';
+COMMENT ON COLUMN pythia.cdc_worker.poll_interval IS 'time between two polls of the background worker';
+COMMENT ON COLUMN pythia.cdc_worker.timestamp_column IS 'column that tells when a row changed';
+COMMENT ON COLUMN pythia.cdc_worker.handler IS 'function(pythia.database_change) that the background worker calls, or NULL';
+COMMENT ON COLUMN pythia.cdc_worker.options IS 'options, as given';
+COMMENT ON COLUMN pythia.cdc_worker.created_at IS 'when it was created';
+SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_worker', '');
+
+CREATE TABLE pythia.cdc_table (
+	table_id serial PRIMARY KEY,
+	worker_id integer NOT NULL REFERENCES pythia.cdc_worker ON DELETE CASCADE,
+	name text NOT NULL,
+	relation text,
+	schema_name text NOT NULL,
+	table_name text NOT NULL,
+	timestamp_column text NOT NULL,
+	stamp_kind text NOT NULL CHECK (stamp_kind IN ('timestamptz', 'timestamp', 'date', 'integer', 'none')),
+	key_columns text[] NOT NULL,
+	condition text,
+	time_zone text,
+	UNIQUE (worker_id, schema_name, table_name)
+);
+COMMENT ON TABLE pythia.cdc_table IS 'the tables of each CDC worker';
+COMMENT ON COLUMN pythia.cdc_table.table_id IS 'number by which state and journal refer to it';
+COMMENT ON COLUMN pythia.cdc_table.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.cdc_table.name IS 'name by which options may speak of it';
+COMMENT ON COLUMN pythia.cdc_table.relation IS 'quoted name of a table of this database, or NULL';
+COMMENT ON COLUMN pythia.cdc_table.schema_name IS 'its schema (database in MySQL)';
+COMMENT ON COLUMN pythia.cdc_table.table_name IS 'its name';
+COMMENT ON COLUMN pythia.cdc_table.timestamp_column IS 'column that tells when a row changed';
+COMMENT ON COLUMN pythia.cdc_table.stamp_kind IS 'what that column holds';
+COMMENT ON COLUMN pythia.cdc_table.key_columns IS 'columns that identify a row';
+COMMENT ON COLUMN pythia.cdc_table.condition IS 'only rows that fulfil it are captured';
+COMMENT ON COLUMN pythia.cdc_table.time_zone IS 'zone in which stamps without one are read';
+SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_table', '');
+SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_table_table_id_seq', '');
+COMMENT ON SEQUENCE pythia.cdc_table_table_id_seq IS 'numbers of pythia.cdc_table';
+
+-- One row a table, updated in place by polls that found something.
+CREATE TABLE pythia.cdc_state (
+	table_id integer PRIMARY KEY REFERENCES pythia.cdc_table ON DELETE CASCADE,
+	active boolean NOT NULL DEFAULT true,
+	reason text,
+	low bigint,
+	seen_until pg_snapshot,
+	history_at timestamptz[] NOT NULL DEFAULT '{}',
+	history_value bigint[] NOT NULL DEFAULT '{}',
+	captured bigint NOT NULL DEFAULT 0,
+	null_stamps bigint NOT NULL DEFAULT 0,
+	low_at timestamptz,
+	held_by integer,
+	held_why text,
+	polled_at timestamptz,
+	swept_at timestamptz,
+	remote_low text
+) WITH (fillfactor = 40);
+COMMENT ON TABLE pythia.cdc_state IS 'how far the capture of each table has come';
+COMMENT ON COLUMN pythia.cdc_state.table_id IS 'the table';
+COMMENT ON COLUMN pythia.cdc_state.active IS 'false: capture of this table stopped';
+COMMENT ON COLUMN pythia.cdc_state.reason IS 'why it stopped, or its last failure';
+COMMENT ON COLUMN pythia.cdc_state.low IS 'every row stamped before it has been seen: microseconds or days since 2000, or a number';
+COMMENT ON COLUMN pythia.cdc_state.seen_until IS 'what was visible in it and stamped at or after low has been captured';
+COMMENT ON COLUMN pythia.cdc_state.history_at IS 'for a column of numbers: times, oldest first';
+COMMENT ON COLUMN pythia.cdc_state.history_value IS 'for a column of numbers: greatest number visible at each of those times';
+COMMENT ON COLUMN pythia.cdc_state.captured IS 'changes captured so far';
+COMMENT ON COLUMN pythia.cdc_state.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
+COMMENT ON COLUMN pythia.cdc_state.low_at IS 'the instant low stands for';
+COMMENT ON COLUMN pythia.cdc_state.held_by IS 'process that held low back at the last poll that found something';
+COMMENT ON COLUMN pythia.cdc_state.held_why IS 'what held low back';
+COMMENT ON COLUMN pythia.cdc_state.polled_at IS 'last poll that wrote something down';
+COMMENT ON COLUMN pythia.cdc_state.swept_at IS 'last sweep for deletes';
+COMMENT ON COLUMN pythia.cdc_state.remote_low IS 'low of a table in another database, in its own text';
+
+-- Transactions whose rows were captured although they are younger than the oldest
+-- transaction open at that poll: everything older is told by the snapshot alone.
+CREATE TABLE pythia.seen (
+	table_id integer NOT NULL REFERENCES pythia.cdc_table ON DELETE CASCADE,
+	xid xid8 NOT NULL,
+	PRIMARY KEY (table_id, xid)
+);
+COMMENT ON TABLE pythia.seen IS 'young transactions whose rows have been captured';
+COMMENT ON COLUMN pythia.seen.table_id IS 'the table';
+COMMENT ON COLUMN pythia.seen.xid IS 'transaction or subtransaction';
+
+-- The journal: append-only, three children that take turns.
+CREATE SEQUENCE pythia.journal_change_id_seq CACHE 1;
+COMMENT ON SEQUENCE pythia.journal_change_id_seq IS 'numbers of the journal';
+CREATE TABLE pythia.journal (
+	change_id bigint NOT NULL,
+	xid xid8 NOT NULL,
+	worker_id integer NOT NULL,
+	table_id integer NOT NULL,
+	captured_at timestamptz NOT NULL,
+	stamp timestamptz,
+	source_xid xid8,
+	change_type "char" NOT NULL,
+	primary_key jsonb,
+	old_data jsonb,
+	new_data jsonb
+);
+COMMENT ON TABLE pythia.journal IS 'captured changes, until everybody has read them; read it with pythia.consume_changes';
+COMMENT ON COLUMN pythia.journal.change_id IS 'order of capture; of one key always the order of its changes';
+COMMENT ON COLUMN pythia.journal.xid IS 'transaction that wrote this entry';
+COMMENT ON COLUMN pythia.journal.worker_id IS 'whose change it is';
+COMMENT ON COLUMN pythia.journal.table_id IS 'row of pythia.cdc_table';
+COMMENT ON COLUMN pythia.journal.captured_at IS 'when it was written';
+COMMENT ON COLUMN pythia.journal.stamp IS 'the row''s own stamp';
+COMMENT ON COLUMN pythia.journal.source_xid IS 'transaction that changed the row, where known';
+COMMENT ON COLUMN pythia.journal.change_type IS 'I, U, D or T';
+COMMENT ON COLUMN pythia.journal.primary_key IS 'key columns and their values';
+COMMENT ON COLUMN pythia.journal.old_data IS 'the row before';
+COMMENT ON COLUMN pythia.journal.new_data IS 'the row after';
+CREATE INDEX journal_order ON pythia.journal (worker_id, change_id);
+DO $$
+BEGIN
+	FOR i IN 0..2 LOOP
+		EXECUTE format('CREATE TABLE pythia.journal_%s () INHERITS (pythia.journal)', i);
+		EXECUTE format('COMMENT ON TABLE pythia.journal_%s IS %L', i, 'one of three parts of the journal that take turns');
+		EXECUTE format('CREATE INDEX journal_%s_order ON pythia.journal_%1$s (worker_id, change_id)', i);
+		EXECUTE format('CREATE INDEX journal_%s_xid ON pythia.journal_%1$s (worker_id, xid)', i);
+		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_order IS %L', i, 'the order in which consumers read');
+		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_xid IS %L', i, 'finds the entries of transactions that were slow to commit');
+	END LOOP;
+END $$;
+COMMENT ON INDEX pythia.journal_order IS 'the order in which consumers read';
+
+CREATE TABLE pythia.journal_state (
+	slot integer NOT NULL CHECK (slot BETWEEN 0 AND 2),
+	since timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 20);
+COMMENT ON TABLE pythia.journal_state IS 'which part of the journal is being written';
+COMMENT ON COLUMN pythia.journal_state.slot IS 'number of that part';
+COMMENT ON COLUMN pythia.journal_state.since IS 'since when';
+INSERT INTO pythia.journal_state VALUES (0);
+
+-- A consumer's position is a snapshot, not a number (see the manual, "How capture works").
+CREATE TABLE pythia.consumer (
+	worker_id integer NOT NULL REFERENCES pythia.cdc_worker ON DELETE CASCADE,
+	name text NOT NULL CHECK (name <> ''),
+	lost boolean NOT NULL DEFAULT false,
+	done pg_snapshot NOT NULL,
+	done_own xid8,
+	done_upto bigint NOT NULL DEFAULT 0,
+	done_floor bigint NOT NULL DEFAULT 0,
+	reading pg_snapshot,
+	reading_own xid8,
+	reading_upto bigint NOT NULL DEFAULT 0,
+	reading_floor bigint NOT NULL DEFAULT 0,
+	reading_ceiling bigint NOT NULL DEFAULT 0,
+	position bigint NOT NULL DEFAULT 0,
+	consumed bigint NOT NULL DEFAULT 0,
+	consumed_at timestamptz,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (worker_id, name)
+) WITH (fillfactor = 40);
+COMMENT ON TABLE pythia.consumer IS 'who reads a worker''s changes, and how far each has come';
+COMMENT ON COLUMN pythia.consumer.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.consumer.name IS 'the consumer';
+COMMENT ON COLUMN pythia.consumer.lost IS 'it fell so far behind that changes were dropped; seek makes it whole';
+COMMENT ON COLUMN pythia.consumer.done IS 'everything visible in it has been consumed';
+COMMENT ON COLUMN pythia.consumer.done_own IS 'the consuming transaction itself, whose entries up to done_upto have been consumed';
+COMMENT ON COLUMN pythia.consumer.done_upto IS 'see done_own';
+COMMENT ON COLUMN pythia.consumer.done_floor IS 'last number drawn before done: younger transactions have greater ones';
+COMMENT ON COLUMN pythia.consumer.reading IS 'everything visible in it and not in done is being read; NULL between two readings';
+COMMENT ON COLUMN pythia.consumer.reading_own IS 'as done_own';
+COMMENT ON COLUMN pythia.consumer.reading_upto IS 'as done_upto';
+COMMENT ON COLUMN pythia.consumer.reading_floor IS 'as done_floor';
+COMMENT ON COLUMN pythia.consumer.reading_ceiling IS 'no entry of this reading has a greater number';
+COMMENT ON COLUMN pythia.consumer.position IS 'last number handed over in this reading';
+COMMENT ON COLUMN pythia.consumer.consumed IS 'changes handed over so far';
+COMMENT ON COLUMN pythia.consumer.consumed_at IS 'when some were last handed over';
+COMMENT ON COLUMN pythia.consumer.created_at IS 'when it was created';
+
+CREATE TABLE pythia.failed_change (
+	worker_id integer NOT NULL REFERENCES pythia.cdc_worker ON DELETE CASCADE,
+	change_id bigint NOT NULL,
+	table_id integer NOT NULL,
+	state text NOT NULL CHECK (state IN ('retry', 'blocked', 'dead')),
+	change pythia.database_change NOT NULL,
+	attempts integer NOT NULL,
+	sqlstate text,
+	message text,
+	detail text,
+	hint text,
+	first_failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	last_failed_at timestamptz,
+	retry_at timestamptz,
+	PRIMARY KEY (worker_id, change_id)
+);
+COMMENT ON TABLE pythia.failed_change IS 'changes that a handler could not handle';
+COMMENT ON COLUMN pythia.failed_change.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.failed_change.change_id IS 'number of the change';
+COMMENT ON COLUMN pythia.failed_change.table_id IS 'row of pythia.cdc_table';
+COMMENT ON COLUMN pythia.failed_change.state IS 'retry: it will be tried again; blocked: it waits for an earlier change; dead: max_attempts was reached';
+COMMENT ON COLUMN pythia.failed_change.change IS 'the change itself';
+COMMENT ON COLUMN pythia.failed_change.attempts IS 'how often it failed';
+COMMENT ON COLUMN pythia.failed_change.sqlstate IS 'SQLSTATE of the last failure';
+COMMENT ON COLUMN pythia.failed_change.message IS 'message of the last failure';
+COMMENT ON COLUMN pythia.failed_change.detail IS 'its detail';
+COMMENT ON COLUMN pythia.failed_change.hint IS 'its hint';
+COMMENT ON COLUMN pythia.failed_change.first_failed_at IS 'when it first failed, or began to wait';
+COMMENT ON COLUMN pythia.failed_change.last_failed_at IS 'when it last failed';
+COMMENT ON COLUMN pythia.failed_change.retry_at IS 'when it will be tried again';
+SELECT pg_catalog.pg_extension_config_dump('pythia.failed_change', '');
+
+CREATE TABLE pythia.handler_result (
+	worker_id integer NOT NULL REFERENCES pythia.cdc_worker ON DELETE CASCADE,
+	change_id bigint NOT NULL,
+	result jsonb,
+	handled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (worker_id, change_id)
+);
+COMMENT ON TABLE pythia.handler_result IS 'what handlers returned, for workers with the option keep_result';
+COMMENT ON COLUMN pythia.handler_result.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.handler_result.change_id IS 'number of the change';
+COMMENT ON COLUMN pythia.handler_result.result IS 'what the handler returned';
+COMMENT ON COLUMN pythia.handler_result.handled_at IS 'when';
+
+-- What users call.
+
+CREATE FUNCTION pythia.create_cdc_worker(
+	name text,
+	tables text[],
+	connection text DEFAULT NULL,
+	poll_interval interval DEFAULT COALESCE(NULLIF(pg_catalog.current_setting('pythia_db.poll_interval', true), ''), '5 s')::interval,
+	timestamp_column text DEFAULT 'updated_at',
+	handler regproc DEFAULT NULL,
+	options jsonb DEFAULT '{}'
+) RETURNS integer
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_create_cdc_worker';
+COMMENT ON FUNCTION pythia.create_cdc_worker(text, text[], text, interval, text, regproc, jsonb) IS
+	'creates a worker that captures the changes of some tables; start it with pythia.start_cdc, or call pythia.poll';
+
+CREATE FUNCTION pythia.alter_cdc_worker(
+	name text,
+	tables text[] DEFAULT NULL,
+	poll_interval interval DEFAULT NULL,
+	timestamp_column text DEFAULT NULL,
+	handler regproc DEFAULT NULL,
+	options jsonb DEFAULT NULL
+) RETURNS void
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_alter_cdc_worker';
+COMMENT ON FUNCTION pythia.alter_cdc_worker(text, text[], interval, text, regproc, jsonb) IS
+	'changes a worker: what is NULL stays as it is, options are merged, an option set to null goes back to its default';
+
+CREATE FUNCTION pythia.drop_cdc_worker(name text) RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_drop_cdc_worker';
+COMMENT ON FUNCTION pythia.drop_cdc_worker(text) IS 'stops and removes a worker, its journal entries, consumers and triggers';
+
+CREATE FUNCTION pythia.start_cdc(name text) RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_start_cdc';
+COMMENT ON FUNCTION pythia.start_cdc(text) IS 'lets a background worker poll and call the handler, now and after every restart';
+
+CREATE FUNCTION pythia.stop_cdc(name text) RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_stop_cdc';
+COMMENT ON FUNCTION pythia.stop_cdc(text) IS 'ends the background worker; nothing is lost, start_cdc goes on from there';
+
+CREATE FUNCTION pythia.poll(name text) RETURNS bigint
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_poll';
+COMMENT ON FUNCTION pythia.poll(text) IS 'polls now, in this session; returns the number of changes captured';
+
+CREATE FUNCTION pythia.consume_changes(
+	worker text,
+	consumer text DEFAULT 'default',
+	max_changes integer DEFAULT 1000,
+	wait interval DEFAULT '0 s'
+) RETURNS SETOF pythia.database_change
+	LANGUAGE C VOLATILE ROWS 1000 AS 'MODULE_PATHNAME', 'pythia_consume_changes';
+COMMENT ON FUNCTION pythia.consume_changes(text, text, integer, interval) IS
+	'the next changes for a consumer; its position moves when this transaction commits';
+
+CREATE FUNCTION pythia.create_consumer(worker text, consumer text, start_from text DEFAULT 'now') RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_create_consumer';
+COMMENT ON FUNCTION pythia.create_consumer(text, text, text) IS
+	'adds a reader of a worker''s changes; start_from is now, beginning, a timestamp or a change_id';
+
+CREATE FUNCTION pythia.drop_consumer(worker text, consumer text) RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_drop_consumer';
+COMMENT ON FUNCTION pythia.drop_consumer(text, text) IS 'removes a reader, so that it holds no changes back';
+
+CREATE FUNCTION pythia.seek(worker text, consumer text, "position" text) RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_seek';
+COMMENT ON FUNCTION pythia.seek(text, text, text) IS
+	'moves a consumer: to now, to the beginning of what is kept, after a change_id, or to a timestamp';
+
+CREATE FUNCTION pythia.retry_failed(worker text) RETURNS bigint
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_retry_failed';
+COMMENT ON FUNCTION pythia.retry_failed(text) IS
+	'lets every failed change of a worker, dead ones too, be tried again at once; returns their number';
+
+-- What is going on.
+
+CREATE FUNCTION pythia._boundary(OUT clock timestamptz, OUT instant timestamptz, OUT hold boolean, OUT pid integer, OUT reason text)
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_boundary_now';
+COMMENT ON FUNCTION pythia._boundary() IS
+	'internal: the moment before which no open transaction can still commit a stamp, and what holds it back';
+
+CREATE VIEW pythia.stat_cdc AS
+SELECT w.name AS worker,
+	t.schema_name AS "schema",
+	t.table_name AS "table",
+	COALESCE(c.options ->> 'capture', 'poll') AS capture,
+	COALESCE(s.active, true) AS active,
+	s.reason,
+	COALESCE(s.captured, 0) AS captured,
+	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state <> 'dead') AS failed,
+	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state = 'dead') AS dead,
+	CASE WHEN s.low = '-9223372036854775808'::bigint THEN '-infinity'
+		WHEN t.stamp_kind = 'timestamptz' THEN (timestamptz '2000-01-01 00:00:00+00' + make_interval(secs => s.low / 1000000.0::double precision))::text
+		WHEN t.stamp_kind = 'timestamp' THEN (timestamp '2000-01-01' + make_interval(secs => s.low / 1000000.0::double precision))::text
+		WHEN t.stamp_kind = 'date' THEN (date '2000-01-01' + s.low::integer)::text
+		WHEN t.stamp_kind = 'integer' THEN s.low::text
+		ELSE s.remote_low END AS low,
+	CASE WHEN t.relation IS NOT NULL AND t.stamp_kind <> 'none' THEN b.clock - b.instant END AS behind,
+	CASE WHEN t.relation IS NOT NULL AND t.stamp_kind <> 'none' THEN NULLIF(b.pid, 0) END AS held_by,
+	CASE WHEN t.relation IS NOT NULL AND t.stamp_kind <> 'none' THEN b.reason END AS held_why,
+	COALESCE(s.null_stamps, 0) AS null_stamps,
+	s.polled_at AS last_poll,
+	s.swept_at AS last_sweep
+FROM pythia.worker w
+	JOIN pythia.cdc_worker c ON c.worker_id = w.worker_id
+	JOIN pythia.cdc_table t ON t.worker_id = w.worker_id
+	LEFT JOIN pythia.cdc_state s ON s.table_id = t.table_id
+	CROSS JOIN pythia._boundary() b
+WHERE pg_catalog.pg_has_role(w.owner, 'USAGE');
+COMMENT ON VIEW pythia.stat_cdc IS 'capture of each table: how much, how far, and what holds it back';
+COMMENT ON COLUMN pythia.stat_cdc.worker IS 'the worker';
+COMMENT ON COLUMN pythia.stat_cdc."schema" IS 'schema of the table';
+COMMENT ON COLUMN pythia.stat_cdc."table" IS 'the table';
+COMMENT ON COLUMN pythia.stat_cdc.capture IS 'poll or trigger';
+COMMENT ON COLUMN pythia.stat_cdc.active IS 'false: capture of this table stopped, see reason';
+COMMENT ON COLUMN pythia.stat_cdc.reason IS 'why it stopped';
+COMMENT ON COLUMN pythia.stat_cdc.captured IS 'changes written to the journal';
+COMMENT ON COLUMN pythia.stat_cdc.failed IS 'changes whose handler failed and will be tried again';
+COMMENT ON COLUMN pythia.stat_cdc.dead IS 'changes given up after max_attempts';
+COMMENT ON COLUMN pythia.stat_cdc.low IS 'every row stamped before it has been seen; an idle poll leaves it where it stands';
+COMMENT ON COLUMN pythia.stat_cdc.behind IS 'how far open transactions hold low behind the clock just now';
+COMMENT ON COLUMN pythia.stat_cdc.held_by IS 'process that holds it back, or NULL';
+COMMENT ON COLUMN pythia.stat_cdc.held_why IS 'what holds it back';
+COMMENT ON COLUMN pythia.stat_cdc.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
+COMMENT ON COLUMN pythia.stat_cdc.last_poll IS 'last poll that found something';
+COMMENT ON COLUMN pythia.stat_cdc.last_sweep IS 'last sweep for deletes';
+
+CREATE VIEW pythia.stat_consumer AS
+SELECT w.name AS worker,
+	c.name AS consumer,
+	c.lost,
+	c.consumed,
+	c.consumed_at AS last_consumed,
+	l.lag_rows,
+	COALESCE(EXTRACT(epoch FROM clock_timestamp() - l.oldest), 0)::double precision AS lag_seconds
+FROM pythia.consumer c
+	JOIN pythia.worker w ON w.worker_id = c.worker_id
+	CROSS JOIN LATERAL (
+		SELECT count(*) AS lag_rows, min(j.captured_at) AS oldest
+		FROM pythia.journal j
+		WHERE j.worker_id = c.worker_id
+			AND NOT pg_visible_in_snapshot(j.xid, c.done)
+			AND NOT (c.done_own IS NOT NULL AND j.xid = c.done_own AND j.change_id <= c.done_upto)
+			AND NOT (c.reading IS NOT NULL AND j.change_id <= c.position
+				AND (pg_visible_in_snapshot(j.xid, c.reading) OR (j.xid = c.reading_own AND j.change_id <= c.reading_upto)))
+	) l
+WHERE pg_catalog.pg_has_role(w.owner, 'USAGE');
+COMMENT ON VIEW pythia.stat_consumer IS 'who reads a worker''s changes, and how far behind each is';
+COMMENT ON COLUMN pythia.stat_consumer.worker IS 'the worker';
+COMMENT ON COLUMN pythia.stat_consumer.consumer IS 'the consumer; "handler" stands for the worker''s own function';
+COMMENT ON COLUMN pythia.stat_consumer.lost IS 'it fell so far behind that changes were dropped';
+COMMENT ON COLUMN pythia.stat_consumer.consumed IS 'changes handed over so far';
+COMMENT ON COLUMN pythia.stat_consumer.last_consumed IS 'when some were last handed over';
+COMMENT ON COLUMN pythia.stat_consumer.lag_rows IS 'changes in the journal that it has not read';
+COMMENT ON COLUMN pythia.stat_consumer.lag_seconds IS 'age of the oldest of them';

@@ -265,8 +265,7 @@ static bool read_code(const char *at, const char *end, unsigned *code)
 	return true;
 }
 
-/* Reads a JSON string whose opening quote is at *at; the cursor ends after the closing one. */
-static bool json_text(const char **cursor, const char *end, pythia_buffer *out)
+bool pythia_json_unquote(const char **cursor, const char *end, pythia_buffer *out)
 {
 	static const char named[] = "\"\\/bfnrt";
 	static const char meant[] = "\"\\/\b\f\n\r\t";
@@ -332,7 +331,7 @@ static bool json_to_array(const pythia_transform *transform, const char *value, 
 		}
 		else if (*at == '"')
 		{
-			ok = depth > 0 && json_text(&at, end, &text);
+			ok = depth > 0 && pythia_json_unquote(&at, end, &text);
 			put_array_text(out, pythia_buffer_text(&text), text.length);
 		}
 		else

@@ -19,6 +19,7 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 		->load_statement(run->target, &loader->sql, loader->load.schema, loader->load.table, plan->npairs, run->names,
 						 run->types);
 	loader->load.sql = loader->sql.data;
+	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 }
 
 static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *bad, pythia_error *error)
@@ -123,6 +124,25 @@ static bool transform_chunk(pythia_loader *loader, const pythia_rows *chunk, pyt
 	return true;
 }
 
+/* Keeps rows until the chunk's end: they may have to be stored in pieces. */
+static void hold(pythia_loader *loader, const pythia_rows *rows)
+{
+	pythia_buffer_append(&loader->held.buffer, rows->data, rows->length);
+	loader->held.count += rows->count;
+}
+
+static bool begin_load(pythia_loader *loader, pythia_error *error)
+{
+	if (loader->open)
+		return true;
+	if (!loader->holding && !loader->run->target->driver->load_begin(loader->run->target, &loader->load, error))
+		return false;
+	loader->open = true;
+	loader->rows = 0;
+	loader->bytes = 0;
+	return true;
+}
+
 bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_error *error)
 {
 	pythia_run *run = loader->run;
@@ -134,36 +154,26 @@ bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_e
 			return false;
 		rows = pythia_rows_view(&loader->writer);
 	}
-	if (!loader->open)
-	{
-		if (!run->target->driver->load_begin(run->target, &loader->load, error))
-			return false;
-		loader->open = true;
-		loader->rows = 0;
-		loader->bytes = 0;
-	}
+	if (!begin_load(loader, error))
+		return false;
 	loader->rows += rows.count;
 	loader->bytes += rows.length;
+	if (loader->holding)
+	{
+		hold(loader, &rows);
+		return true;
+	}
 	return rows.count == 0 || run->target->driver->load_put(run->target, &rows, error);
 }
 
-bool pythia_loader_finish(pythia_loader *loader, pythia_error *error)
+/* Checks the number of rows stored, and applies them where they are staged. */
+static bool stored_rows(pythia_loader *loader, uint64_t stored, uint64_t sent, pythia_error *error)
 {
 	pythia_run *run = loader->run;
-	uint64_t stored = 0;
 
-	if (!loader->open)
-		return true;
-	if (!run->target->driver->load_end(run->target, &stored, error))
-	{
-		/* load_end has closed the load, or the db is broken */
-		loader->open = false;
-		return false;
-	}
-	loader->open = false;
-	if (stored != loader->rows)
+	if (stored != sent)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "%llu rows were sent but %llu were stored",
-						   (unsigned long long) loader->rows, (unsigned long long) stored);
+						   (unsigned long long) sent, (unsigned long long) stored);
 	if (run->staged)
 		return pythia_stage_apply(run, stored, error);
 	run->result->rows_inserted += (int64_t) stored;
@@ -171,12 +181,50 @@ bool pythia_loader_finish(pythia_loader *loader, pythia_error *error)
 	return true;
 }
 
+bool pythia_loader_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error)
+{
+	pythia_db *target = loader->run->target;
+	uint64_t stored = 0;
+
+	if (!target->driver->load_begin(target, &loader->load, error))
+		return false;
+	if (!target->driver->load_put(target, rows, error))
+	{
+		target->driver->load_abandon(target);
+		return false;
+	}
+	return target->driver->load_end(target, &stored, error) && stored_rows(loader, stored, rows->count, error);
+}
+
+bool pythia_loader_finish(pythia_loader *loader, pythia_error *error)
+{
+	pythia_run *run = loader->run;
+	uint64_t stored = 0;
+	bool ok;
+
+	if (!loader->open)
+		return true;
+	/* load_end closes the load, also where it fails */
+	loader->open = false;
+	if (loader->holding)
+	{
+		pythia_rows rows = pythia_rows_view(&loader->held);
+
+		ok = rows.count == 0 || pythia_bisect_store(loader, &rows, error);
+		pythia_rows_clear(&loader->held);
+		return ok;
+	}
+	return run->target->driver->load_end(run->target, &stored, error) &&
+		   stored_rows(loader, stored, loader->rows, error);
+}
+
 void pythia_loader_free(pythia_loader *loader)
 {
-	if (loader->open)
+	if (loader->open && !loader->holding)
 		loader->run->target->driver->load_abandon(loader->run->target);
 	pythia_rows_close(&loader->reader);
 	pythia_rows_free(&loader->writer);
+	pythia_rows_free(&loader->held);
 	pythia_buffer_free(&loader->scratch);
 	pythia_buffer_free(&loader->sql);
 	memset(loader, 0, sizeof(*loader));

@@ -2,6 +2,7 @@
 #ifndef PYTHIA_RUN_H
 #define PYTHIA_RUN_H
 
+#include "core/retry.h"
 #include "sync/plan.h"
 #include "sync/watermark.h"
 
@@ -15,32 +16,71 @@ typedef struct pythia_run
 	pythia_plan plan;
 	pythia_watermark mark;
 	pythia_sync_result *result;
-	bool created;         /* the target did not exist */
-	bool staged;          /* the target may hold rows: through a stage, then UPDATE and INSERT */
-	bool known_to_differ; /* the stage's rows: no comparison before the UPDATE */
-	bool single;          /* all in one transaction of the target */
-	bool writing;         /* a transaction of the target is open */
-	bool reading;         /* a snapshot of the source is open */
-	char **after;         /* key of the last row committed on the target, nkey texts; NULL at the start */
-	char **seen;          /* key of the last row read */
-	const char **names;   /* of the target's columns, one a pair */
+	pythia_sync_result committed; /* the counters as of the target's last commit */
+	bool created;                 /* the target did not exist */
+	bool replaces;                /* truncate_target: what the target holds is deleted first */
+	bool staged;                  /* the target may hold rows: through a stage, then UPDATE and INSERT */
+	bool known_to_differ;         /* the stage's rows: no comparison before the UPDATE */
+	bool ordered;                 /* rows come in the key's order, so that the copy can go on after one */
+	bool single;                  /* all in one transaction of the target */
+	bool resumed;                 /* from a checkpoint */
+	bool writing;                 /* a transaction of the target is open */
+	bool reading;                 /* a snapshot of the source is open */
+	bool source_failed;           /* the error at hand came from reading */
+	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
+	char **seen;                  /* key of the last row read */
+	const char **names;           /* of the target's columns, one a pair */
 	const pythia_type **types;
+	pythia_retry retry;
 	int64_t started; /* host's clock, microseconds */
 } pythia_run;
 
+/* session.c: transactions, and databases that were lost. */
+bool pythia_run_begin_write(pythia_run *run, pythia_error *error);
+bool pythia_run_commit(pythia_run *run, pythia_error *error); /* rolls back in a dry run */
+bool pythia_run_begin_read(pythia_run *run, pythia_error *error);
+bool pythia_run_end_read(pythia_run *run, pythia_error *error);
+/* After an error: rolls back what is open; the error's own text is what matters. */
+void pythia_run_give_up(pythia_run *run, bool keep_writing);
+/* Waits and opens again what was lost.  False with the error that was there, or a worse one,
+ * where it cannot be tried again; true with the error cleared. */
+bool pythia_run_recover(pythia_run *run, pythia_error *error);
+void pythia_run_close(pythia_run *run);
+/* A query for one text; *text is the caller's, NULL for no row or NULL. */
+bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error *error);
+/* Runs a statement on the target and adds the rows it touched to *count (may be NULL). */
+bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error);
+void pythia_run_progress(const pythia_run *run, const char *phase);
+
 /* source.c: the query over the source. */
 void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out);
+/* Only the key's columns, all rows that the run is about. */
+void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out);
 /* Remembers the key of the last row of a chunk in run->seen. */
 void pythia_source_remember(pythia_run *run, const pythia_rows *chunk);
 
 /* stage.c: a temporary table of the target beside the real one. */
+#define PYTHIA_STAGE_NAME "pythia_stage"
+#define PYTHIA_KEYS_NAME  "pythia_keys"
+const char *pythia_stage_schema(const pythia_run *run);
 bool pythia_stage_create(pythia_run *run, pythia_error *error);
 bool pythia_stage_clear(pythia_run *run, pythia_error *error);
 bool pythia_stage_drop(pythia_run *run, pythia_error *error);
-/* Puts the stage's rows into the target by the conflict rule, and counts. */
+/* Makes a temporary table of some of the target's columns; `pairs` are positions in plan->pairs. */
+bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int npairs, pythia_error *error);
+bool pythia_stage_drop_named(pythia_run *run, const char *name, pythia_error *error);
+
+/* merge.c: the stage's rows put into the target by the conflict rule, and counted. */
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error);
-const char *pythia_stage_schema(const pythia_run *run);
-#define PYTHIA_STAGE_NAME "pythia_stage"
+/* Texts of statements over stage s and target t, for those who write more of them. */
+void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out);
+void pythia_merge_difference(const pythia_run *run, pythia_buffer *out);
+void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out);
+bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
+bool pythia_merge_insert(pythia_run *run, int64_t *count, pythia_error *error);
+
+/* resolve.c: differing rows decided by the host's function. */
+bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error);
 
 /* load.c: rows on their way into the target or its stage. */
 typedef struct pythia_loader
@@ -49,10 +89,12 @@ typedef struct pythia_loader
 	pythia_buffer sql;
 	pythia_load load;
 	bool open;
+	bool holding;   /* rows are kept until the chunk ends, to find those that are refused */
 	uint64_t rows;  /* in the open chunk */
 	uint64_t bytes; /* likewise */
 	pythia_rows_reader reader;
 	pythia_rows_writer writer;
+	pythia_rows_writer held;
 	pythia_buffer scratch;
 } pythia_loader;
 
@@ -61,16 +103,26 @@ bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_e
 /* Ends the chunk: stored, applied where staged, counted.  The transaction is the caller's. */
 bool pythia_loader_finish(pythia_loader *loader, pythia_error *error);
 void pythia_loader_free(pythia_loader *loader); /* abandons what is open */
+/* Stores rows in one go: begin, put, end, and apply where staged. */
+bool pythia_loader_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error);
+
+/* bisect.c: stores rows, and gives those that the target refuses to quarantine. */
+bool pythia_bisect_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error);
 
 /* row_json.c: the fields of one row, in the order of the pairs, as a JSON object. */
 void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, pythia_buffer *out);
 
+/* copy.c: all the rows, in chunks, again after what can be retried. */
+bool pythia_copy_rows(pythia_run *run, pythia_error *error);
+
+/* sweep.c: rows that the source no longer has. */
+bool pythia_sweep(pythia_run *run, pythia_error *error);
+
+/* checkpoint.c: how far the run has come, as a JSON array of texts. */
+char *pythia_checkpoint_write(const pythia_run *run); /* the caller's */
+bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *error);
+
 /* finish.c: what comes after the rows. */
 bool pythia_finish_sequences(pythia_run *run, pythia_error *error);
-
-/* A bare query for one text; *text is the caller's, NULL for no row or NULL. */
-bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error *error);
-/* Runs a statement on the target and adds the rows it touched to *count (may be NULL). */
-bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error);
 
 #endif

@@ -70,6 +70,8 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
 		dialect->read_expression(run->source, out, NULL, pythia_pair_source(plan, i));
+		/* names of their own, so that ORDER BY means the table's columns */
+		pythia_buffer_printf(out, " AS pythia_%d", i);
 	}
 	pythia_buffer_puts(out, " FROM ");
 	pythia_dialect_table(dialect, out, plan->source.schema, plan->source.name);
@@ -95,6 +97,22 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 		dialect->identifier(out, key_column(run, i)->name);
 	}
 	pythia_buffer_free(&condition);
+}
+
+void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+
+	pythia_buffer_puts(out, "SELECT ");
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		dialect->read_expression(run->source, out, NULL, key_column(run, i));
+	}
+	pythia_buffer_puts(out, " FROM ");
+	pythia_dialect_table(dialect, out, run->plan.source.schema, run->plan.source.name);
+	if (run->plan.where != NULL)
+		pythia_buffer_printf(out, " WHERE (%s)", run->plan.where);
 }
 
 void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)

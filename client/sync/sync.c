@@ -1,4 +1,4 @@
-/* One run: plan, snapshot, chunks, watermark. */
+/* One run: plan, target, rows, sweep, watermark, and what comes after. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,94 +6,9 @@
 #include "sync/create.h"
 #include "sync/run.h"
 
-/* A committed chunk: what a crash may cost again. */
-#define CHUNK_BYTES ((uint64_t) 32 << 20)
-#define CHUNK_ROWS  200000
-
-bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error *error)
-{
-	pythia_result result;
-
-	*text = NULL;
-	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(db, sql, &result, error))
-		return false;
-	if (result.nrows > 0)
-		*text = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
-	return true;
-}
-
-bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error)
-{
-	int64_t affected = 0;
-
-	if (!pythia_db_exec(run->target, sql, &affected, error))
-		return false;
-	if (count != NULL)
-		*count += affected;
-	return true;
-}
-
-static bool begin_write(pythia_run *run, pythia_error *error)
-{
-	if (run->writing)
-		return true;
-	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
-		return false;
-	run->writing = true;
-	return true;
-}
-
-static bool commit_write(pythia_run *run, pythia_error *error)
-{
-	if (!run->writing)
-		return true;
-	run->writing = false;
-	if (run->job->config->dry_run)
-		return run->target->driver->rollback(run->target, error);
-	return run->target->driver->commit(run->target, error);
-}
-
-static bool begin_read(pythia_run *run, pythia_error *error)
-{
-	if (!run->source->driver->begin(run->source, PYTHIA_BEGIN_SNAPSHOT, error))
-		return false;
-	run->reading = true;
-	return true;
-}
-
-static bool end_read(pythia_run *run, pythia_error *error)
-{
-	if (!run->reading)
-		return true;
-	run->reading = false;
-	return run->source->driver->rollback(run->source, error);
-}
-
-/* After an error, whose text matters and not what the clean-up says. */
-static void give_up(pythia_run *run)
-{
-	pythia_error ignored = PYTHIA_ERROR_INIT;
-
-	if (run->reading && !run->source->broken)
-		run->source->driver->rollback(run->source, &ignored);
-	if (run->writing && !run->target->broken)
-		run->target->driver->rollback(run->target, &ignored);
-	run->reading = run->writing = false;
-	pythia_error_reset(&ignored);
-}
-
-static void progress(const pythia_run *run, const char *phase)
-{
-	const pythia_sync_callbacks *callbacks = run->job->callbacks;
-
-	if (callbacks != NULL && callbacks->progress != NULL)
-		callbacks->progress(callbacks->context, phase, run->result->source_count, run->plan.source.estimated_rows,
-							run->result->bytes);
-}
-
-/* --- target ---------------------------------------------------------------- */
+#define MAX_ATTEMPTS  6
+#define RETRY_BASE_MS 200
+#define RETRY_CAP_MS  10000
 
 static bool target_empty(pythia_run *run, bool *empty, pythia_error *error)
 {
@@ -102,24 +17,11 @@ static bool target_empty(pythia_run *run, bool *empty, pythia_error *error)
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
-	pythia_dialect_table(pythia_dialect_of(run->target), &sql, run->plan.target.schema, run->plan.target.name);
+	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " LIMIT 1");
 	ok = pythia_run_scalar(run->target, sql.data, &text, error);
 	*empty = text == NULL;
 	pythia_free(text);
-	pythia_buffer_free(&sql);
-	return ok;
-}
-
-static bool empty_target(pythia_run *run, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
-
-	/* DELETE and not TRUNCATE: readers see the old rows until the commit */
-	pythia_buffer_puts(&sql, "DELETE FROM ");
-	pythia_dialect_table(pythia_dialect_of(run->target), &sql, run->plan.target.schema, run->plan.target.name);
-	ok = pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -129,11 +31,35 @@ static bool make_plan(pythia_run *run, pythia_error *error)
 	return pythia_plan_make(run->job, &run->plan, error);
 }
 
-static bool prepare_target(pythia_run *run, pythia_error *error)
+/* Columns that the source has and the target lacks: added, left out, or an error. */
+static bool grow_target(pythia_run *run, pythia_error *error)
 {
 	const pythia_sync_config *config = run->job->config;
+	const char *name = run->plan.source.columns[run->plan.unmatched[0]].name;
 
-	if (run->plan.target_missing && !config->dry_run)
+	if (config->new_columns == PYTHIA_NEW_COLUMNS_ERROR)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42703", "target table \"%s\" has no column for \"%s\"",
+					run->plan.target.name, name);
+		return pythia_error_hint(error, "Add the column, map it in column_map, leave it out by exclude_columns, or set "
+										"new_columns to add or ignore.");
+	}
+	if (config->new_columns == PYTHIA_NEW_COLUMNS_ADD && config->create_target && !config->dry_run)
+	{
+		if (!pythia_target_add_columns(run->job, &run->plan, error))
+			return false;
+		pythia_plan_free(&run->plan);
+		return make_plan(run, error);
+	}
+	pythia_host_log(run->job->target->host, PYTHIA_LOG_NOTICE,
+					"column \"%s\" of table \"%s\" has no counterpart in the target and is left out", name,
+					run->plan.source.name);
+	return true;
+}
+
+static bool prepare_target(pythia_run *run, pythia_error *error)
+{
+	if (run->plan.target_missing && !run->job->config->dry_run)
 	{
 		if (!pythia_target_create(run->job, &run->plan, error))
 			return false;
@@ -141,29 +67,7 @@ static bool prepare_target(pythia_run *run, pythia_error *error)
 		run->created = true;
 		return make_plan(run, error);
 	}
-	if (run->plan.nunmatched > 0)
-	{
-		const char *name = run->plan.source.columns[run->plan.unmatched[0]].name;
-
-		if (config->new_columns == PYTHIA_NEW_COLUMNS_ERROR || !config->create_target)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "42703", "target table \"%s\" has no column for \"%s\"",
-						run->plan.target.name, name);
-			return pythia_error_hint(error, "Add the column, map it in column_map, leave it out by exclude_columns, or "
-											"set new_columns to add or ignore.");
-		}
-		if (config->new_columns == PYTHIA_NEW_COLUMNS_ADD && !config->dry_run)
-		{
-			if (!pythia_target_add_columns(run->job, &run->plan, error))
-				return false;
-			pythia_plan_free(&run->plan);
-			return make_plan(run, error);
-		}
-		pythia_host_log(run->job->target->host, PYTHIA_LOG_NOTICE,
-						"column \"%s\" of table \"%s\" has no counterpart in the target and is left out", name,
-						run->plan.source.name);
-	}
-	return true;
+	return run->plan.nunmatched == 0 || grow_target(run, error);
 }
 
 static void take_names(pythia_run *run)
@@ -177,93 +81,15 @@ static void take_names(pythia_run *run)
 	}
 }
 
-/* --- rows ------------------------------------------------------------------ */
-
-static bool end_chunk(pythia_run *run, pythia_loader *loader, pythia_error *error)
-{
-	if (!pythia_loader_finish(loader, error))
-		return false;
-	if (!run->single && !commit_write(run, error))
-		return false;
-	progress(run, "copying");
-	return true;
-}
-
-static bool begin_chunk(pythia_run *run, pythia_loader *loader, pythia_error *error)
-{
-	if (loader->open)
-		return true;
-	if (run->staged && !pythia_stage_clear(run, error))
-		return false;
-	return begin_write(run, error);
-}
-
-static bool chunk_is_full(const pythia_run *run, const pythia_loader *loader)
-{
-	if (run->single && !run->staged)
-		return false;
-	if (loader->bytes >= CHUNK_BYTES)
-		return true;
-	return loader->rows >= CHUNK_ROWS && loader->rows >= (uint64_t) run->job->config->batch_size;
-}
-
-static bool copy_stream(pythia_run *run, pythia_stream *stream, pythia_error *error)
-{
-	pythia_loader loader;
-	pythia_rows chunk;
-	bool ok;
-
-	pythia_loader_init(&loader, run);
-	for (;;)
-	{
-		ok = run->source->driver->stream_next(stream, &chunk, error);
-		if (!ok || chunk.count == 0)
-			break;
-		run->result->source_count += (int64_t) chunk.count;
-		run->result->bytes += (int64_t) chunk.length;
-		ok = begin_chunk(run, &loader, error) && pythia_loader_put(&loader, &chunk, error) &&
-			 (!chunk_is_full(run, &loader) || end_chunk(run, &loader, error));
-		if (!ok)
-			break;
-		if (pythia_host_cancelled(run->source->host))
-		{
-			ok = pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while copying table \"%s\"",
-							 run->plan.source.name);
-			break;
-		}
-	}
-	ok = ok && (!loader.open || end_chunk(run, &loader, error));
-	pythia_loader_free(&loader);
-	return ok;
-}
-
-static bool copy_rows(pythia_run *run, pythia_error *error)
-{
-	pythia_kind *kinds = pythia_calloc((size_t) run->plan.npairs, sizeof(pythia_kind));
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_stream *stream = NULL;
-	bool ok;
-
-	for (int i = 0; i < run->plan.npairs; i++)
-		kinds[i] = pythia_pair_source(&run->plan, i)->type.kind;
-	pythia_source_query(run, run->staged || run->target->engine != PYTHIA_POSTGRESQL, &sql);
-	ok = run->source->driver->stream_open(run->source, sql.data, run->plan.npairs, kinds, &stream, error) &&
-		 copy_stream(run, stream, error);
-	run->source->driver->stream_close(stream);
-	pythia_buffer_free(&sql);
-	pythia_free(kinds);
-	return ok;
-}
-
+/* A dry run without a target: all of it would be inserted. */
 static bool count_source(pythia_run *run, pythia_error *error)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	char *text = NULL;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
-	pythia_dialect_table(dialect, &sql, run->plan.source.schema, run->plan.source.name);
+	pythia_dialect_table(pythia_dialect_of(run->source), &sql, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
 		pythia_buffer_printf(&sql, " WHERE (%s)", run->plan.where);
 	ok = pythia_run_scalar(run->source, sql.data, &text, error);
@@ -274,55 +100,123 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
-static bool copy_table(pythia_run *run, pythia_error *error)
+/* Straight or through a stage, in one transaction or in chunks, in the key's order or not. */
+static bool choose_way(pythia_run *run, pythia_error *error)
 {
 	const pythia_sync_config *config = run->job->config;
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+	bool checkpoint = callbacks != NULL && callbacks->checkpoint != NULL;
 	bool empty = true;
-	bool truncate = config->truncate_target && config->mode == PYTHIA_SYNC_FULL;
 
-	if (run->plan.target_missing)
-		return count_source(run, error); /* a dry run: all of it would be inserted */
+	if (run->job->checkpoint != NULL)
+	{
+		if (!pythia_checkpoint_read(run, run->job->checkpoint, error))
+			return false;
+		run->resumed = true;
+	}
 	if (!run->created && !target_empty(run, &empty, error))
 		return false;
-	run->staged = (!empty && !truncate) || config->dry_run;
-	run->single = truncate;
-	if (run->staged && !pythia_stage_create(run, error))
-		return false;
-	if (truncate && !empty && !config->dry_run && (!begin_write(run, error) || !empty_target(run, error)))
-		return false;
-	if (!pythia_watermark_begin(run->source, &run->plan, run->job->watermark, &run->mark, error))
-		return false;
-	if (!begin_read(run, error) || !copy_rows(run, error))
-		return false;
-	if (!pythia_watermark_next(run->source, &run->plan, config, &run->mark, &run->result->watermark, error))
-		return false;
-	if (!end_read(run, error))
-		return false;
-	progress(run, "finishing");
-	if (config->dry_run)
+	run->replaces =
+		config->truncate_target && config->mode == PYTHIA_SYNC_FULL && !empty && !config->dry_run && !run->resumed;
+	run->staged = (!empty && !run->replaces) || config->dry_run;
+	/* PostgreSQL reads a heap faster than an index; who wants neither chunks nor a sorted load needs no order */
+	run->ordered =
+		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
+	run->single = run->replaces || !run->ordered;
+	return true;
+}
+
+static bool finish_target(pythia_run *run, pythia_error *error)
+{
+	if (run->job->config->dry_run)
 		return pythia_stage_drop(run, error);
-	if (!commit_write(run, error) || (run->staged && !pythia_stage_drop(run, error)))
+	if (!pythia_run_commit(run, error))
+		return false;
+	if (run->staged && !pythia_stage_drop(run, error))
+		return false;
+	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->created &&
+		!pythia_stage_drop_named(run, PYTHIA_KEYS_NAME, error))
 		return false;
 	if (run->created && !pythia_target_create_indexes(run->job, &run->plan.target, error))
 		return false;
 	return pythia_finish_sequences(run, error);
 }
 
-static void free_run(pythia_run *run)
+static bool begin_watermark(pythia_run *run, pythia_error *error)
 {
-	for (int i = 0; i < run->plan.nkey; i++)
+	pythia_watermark first = run->mark; /* of a checkpoint: the boundary of the first attempt */
+
+	if (!pythia_watermark_begin(run->source, &run->plan, run->job->watermark, &run->mark, error))
+		return false;
+	if (run->resumed)
 	{
-		if (run->after != NULL)
-			pythia_free(run->after[i]);
-		if (run->seen != NULL)
-			pythia_free(run->seen[i]);
+		pythia_free(run->mark.boundary);
+		pythia_free(run->mark.highest);
+		run->mark.boundary = first.boundary;
+		run->mark.highest = first.highest;
+		run->mark.quiet = first.quiet;
 	}
-	pythia_free(run->after);
-	pythia_free(run->seen);
-	pythia_free(run->names);
-	pythia_free(run->types);
-	pythia_watermark_free(&run->mark);
-	pythia_plan_free(&run->plan);
+	return true;
+}
+
+static bool copy_table(pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_config *config = run->job->config;
+
+	if (run->plan.target_missing)
+		return count_source(run, error);
+	if (!choose_way(run, error) || !begin_watermark(run, error) || !pythia_copy_rows(run, error))
+		return false;
+	if (!run->created && !pythia_sweep(run, error))
+		return false;
+	if (!pythia_watermark_next(run->source, &run->plan, config, &run->mark, &run->result->watermark, error) ||
+		!pythia_run_end_read(run, error))
+		return false;
+	pythia_run_progress(run, "finishing");
+	/* a dry run moves nothing, neither rows nor the mark */
+	if (config->dry_run)
+	{
+		pythia_free(run->result->watermark);
+		run->result->watermark = pythia_strdup(run->job->watermark);
+		if (!pythia_run_commit(run, error))
+			return false;
+	}
+	return finish_target(run, error);
+}
+
+/* What a failed run leaves of a table that it made: nothing, unless it holds committed rows. */
+static void drop_created(pythia_run *run)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	bool empty = false;
+
+	if (run->created && !run->target->nested && !run->target->broken && run->plan.target.name != NULL &&
+		target_empty(run, &empty, &ignored) && empty)
+	{
+		pythia_buffer_puts(&sql, "DROP TABLE ");
+		pythia_merge_table(run, false, &sql);
+		pythia_db_exec(run->target, sql.data, NULL, &ignored);
+	}
+	pythia_buffer_free(&sql);
+	pythia_error_reset(&ignored);
+}
+
+static void init_run(pythia_run *run, const pythia_sync_job *job, pythia_sync_result *result)
+{
+	memset(run, 0, sizeof(*run));
+	memset(result, 0, sizeof(*result));
+	run->job = job;
+	run->source = job->source;
+	run->target = job->target;
+	run->result = result;
+	run->started = pythia_host_now(job->source->host);
+	run->retry.max_attempts = MAX_ATTEMPTS;
+	run->retry.base_ms = RETRY_BASE_MS;
+	run->retry.cap_ms = RETRY_CAP_MS;
+	run->retry.seed = (uint64_t) run->started | 1;
+	result->sync_mode = job->config->mode == PYTHIA_SYNC_FULL ? "full" : "incremental";
+	result->start_time = run->started;
 }
 
 bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error)
@@ -330,14 +224,7 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	pythia_run run;
 	bool ok;
 
-	memset(&run, 0, sizeof(run));
-	memset(result, 0, sizeof(*result));
-	run.job = job;
-	run.source = job->source;
-	run.target = job->target;
-	run.result = result;
-	result->sync_mode = job->config->mode == PYTHIA_SYNC_FULL ? "full" : "incremental";
-	result->start_time = pythia_host_now(job->source->host);
+	init_run(&run, job, result);
 	ok = make_plan(&run, error) && prepare_target(&run, error);
 	if (ok)
 	{
@@ -346,11 +233,12 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	}
 	if (!ok)
 	{
-		give_up(&run);
+		pythia_run_give_up(&run, false);
+		drop_created(&run);
 		pythia_error_context(error, "synchronising table \"%s\"", job->table);
 	}
 	result->end_time = pythia_host_now(job->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
-	free_run(&run);
+	pythia_run_close(&run);
 	return ok;
 }

@@ -1,0 +1,90 @@
+/*
+ * How far a run has come: ["1", boundary, highest, quiet, key…].  The boundary is that of the
+ * first attempt, because rows before the key may have changed since they were read.
+ */
+#include <string.h>
+
+#include "core/json.h"
+#include "core/memory.h"
+#include "sync/convert.h"
+#include "sync/run.h"
+
+#define FIXED 4
+
+char *pythia_checkpoint_write(const pythia_run *run)
+{
+	const char *fixed[FIXED] = {"1", run->mark.boundary, run->mark.highest, run->mark.quiet ? "quiet" : NULL};
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_putc(&out, '[');
+	for (int i = 0; i < FIXED + run->plan.nkey; i++)
+	{
+		const char *text = i < FIXED ? fixed[i] : run->after != NULL ? run->after[i - FIXED] : NULL;
+
+		pythia_buffer_puts(&out, i > 0 ? ", " : "");
+		if (text == NULL)
+			pythia_buffer_puts(&out, "null");
+		else
+			pythia_json_string(&out, text, strlen(text));
+	}
+	pythia_buffer_putc(&out, ']');
+	return pythia_buffer_take(&out);
+}
+
+/* Reads null or a string of our own making; a host may have spaced it otherwise. */
+static bool next_text(const char **cursor, char **text)
+{
+	const char *at = *cursor + strspn(*cursor, " \t\r\n,[");
+	const char *end = at + strlen(at);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	*text = NULL;
+	if (strncmp(at, "null", 4) == 0)
+	{
+		*cursor = at + 4;
+		return true;
+	}
+	if (*at != '"' || !pythia_json_unquote(&at, end, &out))
+	{
+		pythia_buffer_free(&out);
+		return false;
+	}
+	*cursor = at;
+	*text = pythia_buffer_take(&out);
+	return true;
+}
+
+bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *error)
+{
+	int count = FIXED + run->plan.nkey;
+	char **texts = pythia_calloc((size_t) count, sizeof(char *));
+	const char *cursor = text;
+	bool ok = true;
+
+	for (int i = 0; ok && i < count; i++)
+		ok = next_text(&cursor, &texts[i]);
+	ok = ok && cursor[strspn(cursor, " \t\r\n")] == ']' && texts[0] != NULL && strcmp(texts[0], "1") == 0;
+	for (int i = FIXED; ok && i < count; i++)
+		ok = texts[i] != NULL;
+	if (ok)
+	{
+		run->mark.boundary = texts[1];
+		run->mark.highest = texts[2];
+		run->mark.quiet = texts[3] != NULL;
+		run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
+		for (int i = 0; i < run->plan.nkey; i++)
+			run->after[i] = texts[FIXED + i];
+		pythia_free(texts[0]);
+		pythia_free(texts[3]);
+	}
+	else
+	{
+		for (int i = 0; i < count; i++)
+			pythia_free(texts[i]);
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the checkpoint of table \"%s\" cannot be read",
+					run->plan.source.name);
+		pythia_error_hint(error, "Its key may have changed; start the synchronisation anew.");
+	}
+	pythia_free(texts);
+	return ok;
+}

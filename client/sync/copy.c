@@ -1,0 +1,230 @@
+/* All the rows, in chunks; again from the last safe one after what can be retried. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+/* A chunk is what is merged at once.  With a checkpoint it is also what a crash may cost again. */
+#define CHUNK_BYTES            ((uint64_t) 64 << 20)
+#define CHECKPOINT_CHUNK_BYTES ((uint64_t) 16 << 20)
+#define CHECKPOINT_CHUNK_ROWS  100000
+/* Rows held in memory, so that those that are refused can be found; and for a function's answers. */
+#define HELD_CHUNK_BYTES ((uint64_t) 4 << 20)
+
+static bool has_checkpoint(const pythia_run *run)
+{
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+
+	return callbacks != NULL && callbacks->checkpoint != NULL && !run->single;
+}
+
+static bool tell_checkpoint(pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+	char *text;
+	bool ok;
+
+	if (!has_checkpoint(run) || run->after == NULL || !run->ordered || run->job->config->dry_run)
+		return true;
+	text = pythia_checkpoint_write(run);
+	ok = callbacks->checkpoint(callbacks->context, text, error);
+	pythia_free(text);
+	return ok;
+}
+
+static bool end_chunk(pythia_run *run, pythia_loader *loader, pythia_error *error)
+{
+	if (!pythia_loader_finish(loader, error))
+		return false;
+	if (!run->single && (!pythia_run_commit(run, error) || !tell_checkpoint(run, error)))
+		return false;
+	pythia_run_progress(run, "copying");
+	return true;
+}
+
+static bool begin_chunk(pythia_run *run, pythia_loader *loader, pythia_error *error)
+{
+	if (loader->open)
+		return true;
+	if (run->staged && !pythia_stage_clear(run, error))
+		return false;
+	return pythia_run_begin_write(run, error);
+}
+
+static bool chunk_is_full(const pythia_run *run, const pythia_loader *loader)
+{
+	bool checkpoint = has_checkpoint(run);
+
+	if (loader->holding || run->job->config->conflict == PYTHIA_CONFLICT_FUNCTION)
+		return loader->bytes >= HELD_CHUNK_BYTES;
+	if (!run->staged && (run->single || !checkpoint))
+		return false;
+	if (checkpoint && loader->rows >= CHECKPOINT_CHUNK_ROWS && loader->rows >= (uint64_t) run->job->config->batch_size)
+		return true;
+	return loader->bytes >= (checkpoint ? CHECKPOINT_CHUNK_BYTES : CHUNK_BYTES);
+}
+
+/* Sleeps where the copy is ahead of max_bytes_per_second. */
+static bool throttle(const pythia_run *run, pythia_error *error)
+{
+	int64_t limit = run->job->config->max_bytes_per_second;
+	double due;
+	double spent;
+
+	if (limit <= 0)
+		return true;
+	due = (double) run->result->bytes / (double) limit;
+	spent = (double) (pythia_host_now(run->job->source->host) - run->started) / 1e6;
+	if (due > spent &&
+		pythia_host_wait(run->job->source->host, -1, 0, (long) ((due - spent) * 1000)) == PYTHIA_WAIT_CANCELLED)
+		return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while copying table \"%s\"",
+						   run->plan.source.name);
+	return true;
+}
+
+static bool cancelled(const pythia_run *run, pythia_error *error)
+{
+	if (!pythia_host_cancelled(run->job->source->host))
+		return false;
+	pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while copying table \"%s\"", run->plan.source.name);
+	return true;
+}
+
+static bool take_chunk(pythia_run *run, pythia_loader *loader, const pythia_rows *chunk, pythia_error *error)
+{
+	run->result->source_count += (int64_t) chunk->count;
+	run->result->bytes += (int64_t) chunk->length;
+	if (!begin_chunk(run, loader, error) || !pythia_loader_put(loader, chunk, error))
+		return false;
+	if (run->ordered)
+		pythia_source_remember(run, chunk);
+	if (chunk_is_full(run, loader) && !end_chunk(run, loader, error))
+		return false;
+	return !cancelled(run, error) && throttle(run, error);
+}
+
+/* What was read before the source was lost is whole rows: it is stored, and the copy goes on after it. */
+static bool save_what_came(pythia_run *run, pythia_loader *loader, pythia_error *error)
+{
+	pythia_error trouble = PYTHIA_ERROR_INIT;
+
+	run->source_failed = true;
+	if (!run->ordered || error->error_class != PYTHIA_E_LOST || !loader->open)
+		return false;
+	if (!end_chunk(run, loader, &trouble))
+	{
+		run->source_failed = false;
+		return pythia_error_move(error, &trouble);
+	}
+	return false;
+}
+
+static void remember_seen_as_safe(pythia_run *run)
+{
+	/* within one transaction the rows are safe as long as it is open */
+	if (run->single && run->seen != NULL)
+	{
+		if (run->after == NULL)
+			run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
+		for (int i = 0; i < run->plan.nkey; i++)
+		{
+			pythia_free(run->after[i]);
+			run->after[i] = pythia_strdup(run->seen[i]);
+		}
+	}
+}
+
+static bool copy_stream(pythia_run *run, pythia_stream *stream, pythia_error *error)
+{
+	pythia_loader loader;
+	pythia_rows chunk;
+	bool ok;
+
+	pythia_loader_init(&loader, run);
+	for (;;)
+	{
+		if (!run->source->driver->stream_next(stream, &chunk, error))
+		{
+			ok = save_what_came(run, &loader, error);
+			if (run->source_failed)
+				remember_seen_as_safe(run);
+			break;
+		}
+		ok = chunk.count == 0 || take_chunk(run, &loader, &chunk, error);
+		if (!ok || chunk.count == 0)
+			break;
+	}
+	ok = ok && (!loader.open || end_chunk(run, &loader, error));
+	pythia_loader_free(&loader);
+	return ok;
+}
+
+static bool empty_target(pythia_run *run, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	/* DELETE and not TRUNCATE: readers see the old rows until the commit */
+	pythia_buffer_puts(&sql, "DELETE FROM ");
+	pythia_merge_table(run, false, &sql);
+	ok = pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool copy_pass(pythia_run *run, pythia_error *error)
+{
+	pythia_kind *kinds;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_stream *stream = NULL;
+	bool ok;
+
+	if (run->replaces && !run->writing && (!pythia_run_begin_write(run, error) || !empty_target(run, error)))
+		return false;
+	if (run->staged && !pythia_stage_create(run, error))
+		return false;
+	run->source_failed = true; /* until the stream is open */
+	if (!pythia_run_begin_read(run, error))
+		return false;
+	kinds = pythia_calloc((size_t) run->plan.npairs, sizeof(pythia_kind));
+	for (int i = 0; i < run->plan.npairs; i++)
+		kinds[i] = pythia_pair_source(&run->plan, i)->type.kind;
+	pythia_source_query(run, run->ordered, &sql);
+	ok = run->source->driver->stream_open(run->source, sql.data, run->plan.npairs, kinds, &stream, error);
+	if (ok)
+	{
+		run->source_failed = false;
+		ok = copy_stream(run, stream, error);
+	}
+	run->source->driver->stream_close(stream);
+	pythia_buffer_free(&sql);
+	pythia_free(kinds);
+	return ok;
+}
+
+/* After a failure that can be retried: where does the next pass begin? */
+static void restart(pythia_run *run)
+{
+	if (run->writing)
+		return; /* the open transaction holds what was read so far */
+	if (run->single)
+	{
+		for (int i = 0; run->after != NULL && i < run->plan.nkey; i++)
+			pythia_free(run->after[i]);
+		pythia_free(run->after);
+		run->after = NULL;
+	}
+	else if (run->after != NULL)
+		run->staged = true; /* the target holds the chunks that were committed */
+}
+
+bool pythia_copy_rows(pythia_run *run, pythia_error *error)
+{
+	while (!copy_pass(run, error))
+	{
+		if (!pythia_run_recover(run, error))
+			return false;
+		restart(run);
+	}
+	return true;
+}

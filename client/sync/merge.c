@@ -1,0 +1,401 @@
+/*
+ * The stage's rows put into the target by statements over whole sets.  Rows that are equal already
+ * are not written; a row is found by its key alone, so a second unique key that collides is an
+ * error and never an overwritten stranger.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+static const pythia_dialect *dialect_of(const pythia_run *run)
+{
+	return pythia_dialect_of(run->target);
+}
+
+static void put_stage(const pythia_run *run, pythia_buffer *out)
+{
+	pythia_dialect_table(dialect_of(run), out, pythia_stage_schema(run), PYTHIA_STAGE_NAME);
+}
+
+static void put_target(const pythia_run *run, pythia_buffer *out)
+{
+	pythia_dialect_table(dialect_of(run), out, run->plan.target.schema, run->plan.target.name);
+}
+
+void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out)
+{
+	if (stage)
+		put_stage(run, out);
+	else
+		put_target(run, out);
+}
+
+static void put_column(const pythia_run *run, pythia_buffer *out, const char *alias, int pair)
+{
+	pythia_buffer_puts(out, alias);
+	dialect_of(run)->identifier(out, run->names[pair]);
+}
+
+static void put_columns(const pythia_run *run, pythia_buffer *out, const char *alias)
+{
+	for (int i = 0; i < run->plan.npairs; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		put_column(run, out, alias, i);
+	}
+}
+
+void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out)
+{
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? " AND " : "");
+		put_column(run, out, "t.", run->plan.key[i]);
+		pythia_buffer_puts(out, " = ");
+		put_column(run, out, "s.", run->plan.key[i]);
+	}
+}
+
+static bool is_key(const pythia_run *run, int pair)
+{
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		if (run->plan.key[i] == pair)
+			return true;
+	}
+	return false;
+}
+
+/* --- what differs ---------------------------------------------------------- */
+
+/* PostgreSQL: types that have no equality, or whose equality is looser than their text. */
+static const char *postgres_cast(const pythia_type *type)
+{
+	static const char *const textual[] = {"json", "xml",  "point",   "line",   "lseg",
+										  "box",  "path", "polygon", "circle", NULL};
+
+	if (type->kind == PYTHIA_KIND_INTERVAL || type->kind == PYTHIA_KIND_OTHER)
+		return "::text";
+	if (type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR)
+		return type->native != NULL && strstr(type->native, "citext") != NULL ? "::text" : "";
+	for (const char *const *name = textual; type->native != NULL && *name != NULL; name++)
+	{
+		if (strcmp(type->native, *name) == 0)
+			return "::text";
+	}
+	return "";
+}
+
+static void put_postgres_difference(const pythia_run *run, int pair, pythia_buffer *out)
+{
+	const pythia_type *type = run->types[pair];
+	const char *before = type->kind == PYTHIA_KIND_DOUBLE  ? "pg_catalog.float8send("
+						 : type->kind == PYTHIA_KIND_FLOAT ? "pg_catalog.float4send("
+														   : "";
+	const char *after = before[0] != '\0' ? ")" : postgres_cast(type);
+
+	pythia_buffer_puts(out, before);
+	put_column(run, out, "t.", pair);
+	pythia_buffer_printf(out, "%s IS DISTINCT FROM %s", after, before);
+	put_column(run, out, "s.", pair);
+	pythia_buffer_puts(out, after);
+}
+
+static void put_mysql_difference(const pythia_run *run, int pair, pythia_buffer *out)
+{
+	pythia_kind kind = run->types[pair]->kind;
+	bool text = kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_CHAR || kind == PYTHIA_KIND_OTHER ||
+				kind == PYTHIA_KIND_ENUM || kind == PYTHIA_KIND_SET ||
+				(kind == PYTHIA_KIND_JSON && run->target->is_mariadb);
+	const char *before = text ? "BINARY " : kind == PYTHIA_KIND_GEOMETRY ? "ST_AsWKB(" : "";
+	const char *after = kind == PYTHIA_KIND_GEOMETRY ? ")" : "";
+
+	/* a stage is made from the target's columns, so bytes can be compared with bytes */
+	pythia_buffer_printf(out, "NOT (%s", before);
+	put_column(run, out, "t.", pair);
+	pythia_buffer_printf(out, "%s <=> %s", after, before);
+	put_column(run, out, "s.", pair);
+	pythia_buffer_printf(out, "%s)", after);
+}
+
+void pythia_merge_difference(const pythia_run *run, pythia_buffer *out)
+{
+	bool any = false;
+
+	if (run->known_to_differ)
+	{
+		pythia_buffer_puts(out, "1 = 1");
+		return;
+	}
+	pythia_buffer_putc(out, '(');
+	for (int i = 0; i < run->plan.npairs; i++)
+	{
+		if (is_key(run, i))
+			continue;
+		pythia_buffer_puts(out, any ? " OR " : "");
+		any = true;
+		switch (run->target->engine)
+		{
+			case PYTHIA_POSTGRESQL:
+				put_postgres_difference(run, i, out);
+				break;
+			case PYTHIA_MYSQL:
+				put_mysql_difference(run, i, out);
+				break;
+			case PYTHIA_SQLITE:
+				put_column(run, out, "t.", i);
+				pythia_buffer_puts(out, " IS NOT ");
+				put_column(run, out, "s.", i);
+				pythia_buffer_puts(out, " COLLATE BINARY");
+				break;
+		}
+	}
+	pythia_buffer_puts(out, any ? ")" : "1 = 0)");
+}
+
+/* Whose row stays, where both have one: a NULL stamp loses, a tie goes to the source. */
+static void put_rule(const pythia_run *run, pythia_buffer *out)
+{
+	const char *comparison = run->job->config->conflict == PYTHIA_CONFLICT_NEWEST_WINS ? " >= " : " <= ";
+
+	if (run->job->config->conflict != PYTHIA_CONFLICT_NEWEST_WINS &&
+		run->job->config->conflict != PYTHIA_CONFLICT_OLDEST_WINS)
+		return;
+	pythia_buffer_puts(out, " AND (");
+	put_column(run, out, "t.", run->plan.stamp);
+	pythia_buffer_puts(out, " IS NULL OR ");
+	put_column(run, out, "s.", run->plan.stamp);
+	pythia_buffer_puts(out, comparison);
+	put_column(run, out, "t.", run->plan.stamp);
+	pythia_buffer_putc(out, ')');
+}
+
+/* --- merging --------------------------------------------------------------- */
+
+static bool count_differing(pythia_run *run, int64_t *count, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *text = NULL;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
+	put_stage(run, &sql);
+	pythia_buffer_puts(&sql, " s JOIN ");
+	put_target(run, &sql);
+	pythia_buffer_puts(&sql, " t ON ");
+	pythia_merge_key_join(run, &sql);
+	pythia_buffer_puts(&sql, " WHERE ");
+	pythia_merge_difference(run, &sql);
+	ok = pythia_run_scalar(run->target, sql.data, &text, error);
+	if (ok)
+		*count = text != NULL ? strtoll(text, NULL, 10) : 0;
+	pythia_free(text);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool count_missing(pythia_run *run, int64_t *count, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *text = NULL;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
+	put_stage(run, &sql);
+	pythia_buffer_puts(&sql, " s LEFT JOIN ");
+	put_target(run, &sql);
+	pythia_buffer_puts(&sql, " t ON ");
+	pythia_merge_key_join(run, &sql);
+	pythia_buffer_puts(&sql, " WHERE ");
+	put_column(run, &sql, "t.", run->plan.key[0]);
+	pythia_buffer_puts(&sql, " IS NULL");
+	ok = pythia_run_scalar(run->target, sql.data, &text, error);
+	if (ok)
+		*count = text != NULL ? strtoll(text, NULL, 10) : 0;
+	pythia_free(text);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static void put_assignments(const pythia_run *run, const char *alias, pythia_buffer *out)
+{
+	bool any = false;
+
+	for (int i = 0; i < run->plan.npairs; i++)
+	{
+		if (is_key(run, i))
+			continue;
+		pythia_buffer_puts(out, any ? ", " : "");
+		any = true;
+		put_column(run, out, alias, i);
+		pythia_buffer_puts(out, " = ");
+		put_column(run, out, "s.", i);
+	}
+}
+
+bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	*count = 0;
+	if (run->plan.npairs == run->plan.nkey)
+		return true;
+	pythia_buffer_puts(&sql, "UPDATE ");
+	put_target(run, &sql);
+	if (run->target->engine == PYTHIA_MYSQL)
+	{
+		pythia_buffer_puts(&sql, " t JOIN ");
+		put_stage(run, &sql);
+		pythia_buffer_puts(&sql, " s ON ");
+		pythia_merge_key_join(run, &sql);
+		pythia_buffer_puts(&sql, " SET ");
+		put_assignments(run, "t.", &sql);
+		pythia_buffer_puts(&sql, " WHERE ");
+	}
+	else
+	{
+		pythia_buffer_puts(&sql, " AS t SET ");
+		put_assignments(run, "", &sql);
+		pythia_buffer_puts(&sql, " FROM ");
+		put_stage(run, &sql);
+		pythia_buffer_puts(&sql, " AS s WHERE ");
+		pythia_merge_key_join(run, &sql);
+		pythia_buffer_puts(&sql, " AND ");
+	}
+	pythia_merge_difference(run, &sql);
+	if (by_rule)
+		put_rule(run, &sql);
+	ok = pythia_run_exec(run, sql.data, count, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_merge_insert(pythia_run *run, int64_t *count, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "INSERT INTO ");
+	put_target(run, &sql);
+	pythia_buffer_puts(&sql, " (");
+	put_columns(run, &sql, "");
+	pythia_buffer_puts(&sql, ") ");
+	if (run->target->engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(&sql, "OVERRIDING SYSTEM VALUE ");
+	pythia_buffer_puts(&sql, "SELECT ");
+	put_columns(run, &sql, "s.");
+	pythia_buffer_puts(&sql, " FROM ");
+	put_stage(run, &sql);
+	pythia_buffer_puts(&sql, " s LEFT JOIN ");
+	put_target(run, &sql);
+	pythia_buffer_puts(&sql, " t ON ");
+	pythia_merge_key_join(run, &sql);
+	pythia_buffer_puts(&sql, " WHERE ");
+	put_column(run, &sql, "t.", run->plan.key[0]);
+	pythia_buffer_puts(&sql, " IS NULL");
+	ok = pythia_run_exec(run, sql.data, count, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* Names one row that is there already and differs, for the rule "error". */
+static bool report_conflict(pythia_run *run, int64_t differing, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	pythia_buffer key = PYTHIA_BUFFER_INIT;
+
+	memset(&result, 0, sizeof(result));
+	pythia_buffer_puts(&sql, "SELECT ");
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
+		put_column(run, &sql, "t.", run->plan.key[i]);
+	}
+	pythia_buffer_puts(&sql, " FROM ");
+	put_stage(run, &sql);
+	pythia_buffer_puts(&sql, " s JOIN ");
+	put_target(run, &sql);
+	pythia_buffer_puts(&sql, " t ON ");
+	pythia_merge_key_join(run, &sql);
+	pythia_buffer_puts(&sql, " WHERE ");
+	pythia_merge_difference(run, &sql);
+	pythia_buffer_puts(&sql, " LIMIT 1");
+	if (pythia_db_query(run->target, sql.data, &result, error))
+	{
+		for (int i = 0; i < result.ncolumns && result.nrows > 0; i++)
+		{
+			const char *text = pythia_result_get(&result, 0, i);
+
+			pythia_buffer_printf(&key, "%s%.100s", i > 0 ? ", " : "", text != NULL ? text : "NULL");
+		}
+		pythia_fail(error, PYTHIA_E_DATA, "23505", "%lld rows of table \"%s\" exist in the target and differ",
+					(long long) differing, run->plan.target.name);
+		pythia_error_detail(error, "One of them has the key (%s).", pythia_buffer_text(&key));
+		pythia_error_hint(error, "Set conflict_resolution to another rule, or look at the rows.");
+	}
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&key);
+	return false;
+}
+
+static bool updates(const pythia_run *run)
+{
+	pythia_conflict rule = run->job->config->conflict;
+
+	return rule == PYTHIA_CONFLICT_SOURCE_WINS || rule == PYTHIA_CONFLICT_NEWEST_WINS ||
+		   rule == PYTHIA_CONFLICT_OLDEST_WINS || rule == PYTHIA_CONFLICT_FUNCTION;
+}
+
+/* Says what a collision in another unique key is about, where the engine's own words do not. */
+static bool explain(pythia_error *error)
+{
+	if ((strcmp(error->sqlstate, "23505") == 0 || strcmp(error->sqlstate, "23000") == 0) && error->hint == NULL)
+		pythia_error_hint(error, "A row of the target with another key holds this value: mend one of the two rows, or "
+								 "set on_bad_row to quarantine.");
+	return false;
+}
+
+static bool write_rows(pythia_run *run, int64_t *updated, int64_t *inserted, pythia_error *error)
+{
+	pythia_conflict rule = run->job->config->conflict;
+
+	if (rule == PYTHIA_CONFLICT_FUNCTION)
+		/* first the new ones: the stage is used again for what the function returns */
+		return pythia_merge_insert(run, inserted, error) && pythia_resolve_rows(run, updated, error);
+	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&
+		   pythia_merge_insert(run, inserted, error);
+}
+
+bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)
+{
+	pythia_conflict rule = run->job->config->conflict;
+	bool dry = run->job->config->dry_run;
+	int64_t differing = 0;
+	int64_t updated = 0;
+	int64_t inserted = 0;
+	int64_t skipped;
+
+	if ((rule != PYTHIA_CONFLICT_SOURCE_WINS || dry) && !count_differing(run, &differing, error))
+		return false;
+	if (rule == PYTHIA_CONFLICT_ERROR && differing > 0)
+		return report_conflict(run, differing, error);
+	if (dry)
+	{
+		updated = updates(run) ? differing : 0;
+		if (!count_missing(run, &inserted, error))
+			return false;
+	}
+	else if (!write_rows(run, &updated, &inserted, error))
+		return explain(error);
+	skipped = differing > updated ? differing - updated : 0;
+	run->result->rows_updated += updated;
+	run->result->rows_inserted += inserted;
+	run->result->rows_skipped += skipped;
+	run->result->rows_synced += (int64_t) rows - skipped;
+	return true;
+}

@@ -1,0 +1,175 @@
+/*
+ * Differing rows decided by the host's function: both rows go to it as JSON, and what it returns
+ * is loaded into the stage and merged as the source's would be.
+ */
+#include <string.h>
+
+#include "core/json.h"
+#include "core/memory.h"
+#include "sync/run.h"
+
+/* Interchange text of what the function returned for a column. */
+static void put_node(pythia_rows_writer *out, const pythia_node *node, pythia_kind kind)
+{
+	pythia_buffer json = PYTHIA_BUFFER_INIT;
+
+	if (node->type == PYTHIA_NODE_NULL)
+		pythia_rows_null(out);
+	else if (kind == PYTHIA_KIND_JSON && node->type != PYTHIA_NODE_STRING)
+	{
+		pythia_json_node(&json, node);
+		pythia_rows_text(out, pythia_buffer_text(&json), json.length);
+	}
+	else if (node->type == PYTHIA_NODE_BOOL && kind == PYTHIA_KIND_BOOL)
+		pythia_rows_text(out, strcmp(node->text, "true") == 0 ? "1" : "0", 1);
+	else if (node->type == PYTHIA_NODE_ARRAY || node->type == PYTHIA_NODE_OBJECT)
+	{
+		pythia_json_node(&json, node);
+		pythia_rows_text(out, pythia_buffer_text(&json), json.length);
+	}
+	else
+		pythia_rows_text(out, node->text, strlen(node->text));
+	pythia_buffer_free(&json);
+}
+
+/* `fields` holds the stage's row, then the target's; a column that the function leaves out stays the target's. */
+static bool resolve_row(pythia_run *run, const pythia_field *fields, pythia_rows_writer *out, pythia_error *error)
+{
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+	const pythia_field *target = fields + run->plan.npairs;
+	pythia_buffer source_json = PYTHIA_BUFFER_INIT;
+	pythia_buffer target_json = PYTHIA_BUFFER_INIT;
+	pythia_node *row = NULL;
+	bool ok;
+
+	pythia_row_json(&run->plan, fields, true, &source_json);
+	pythia_row_json(&run->plan, target, true, &target_json);
+	ok = callbacks->resolve(callbacks->context, run->job->config->conflict_function, source_json.data, target_json.data,
+							&row, error);
+	for (int i = 0; ok && row != NULL && i < run->plan.npairs; i++)
+	{
+		const pythia_node *node = pythia_node_get(row, run->names[i]);
+		bool key = false;
+
+		for (int k = 0; k < run->plan.nkey; k++)
+			key = key || run->plan.key[k] == i;
+		if (node != NULL && !key)
+			put_node(out, node, run->types[i]->kind);
+		else if (target[i].value == NULL)
+			pythia_rows_null(out);
+		else
+			pythia_rows_text(out, target[i].value, target[i].length);
+	}
+	if (ok && row != NULL)
+		pythia_rows_end(out);
+	pythia_node_free(row);
+	pythia_buffer_free(&source_json);
+	pythia_buffer_free(&target_json);
+	return ok;
+}
+
+static void pairs_query(const pythia_run *run, pythia_buffer *sql)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+
+	pythia_buffer_puts(sql, "SELECT ");
+	for (int side = 0; side < 2; side++)
+	{
+		for (int i = 0; i < run->plan.npairs; i++)
+		{
+			pythia_buffer_puts(sql, side + i > 0 ? ", " : "");
+			dialect->read_expression(run->target, sql, side == 0 ? "s" : "t", pythia_pair_target(&run->plan, i));
+		}
+	}
+	pythia_buffer_puts(sql, " FROM ");
+	pythia_merge_table(run, true, sql);
+	pythia_buffer_puts(sql, " s JOIN ");
+	pythia_merge_table(run, false, sql);
+	pythia_buffer_puts(sql, " t ON ");
+	pythia_merge_key_join(run, sql);
+	pythia_buffer_puts(sql, " WHERE ");
+	pythia_merge_difference(run, sql);
+}
+
+static bool ask_all(pythia_run *run, pythia_stream *stream, pythia_rows_writer *out, pythia_error *error)
+{
+	pythia_rows_reader reader;
+	pythia_rows chunk;
+	bool ok;
+
+	memset(&reader, 0, sizeof(reader));
+	while ((ok = run->target->driver->stream_next(stream, &chunk, error)) && chunk.count > 0)
+	{
+		pythia_rows_open(&reader, &chunk);
+		while (ok && pythia_rows_next(&reader))
+			ok = resolve_row(run, reader.fields, out, error);
+		if (!ok)
+			break;
+	}
+	pythia_rows_close(&reader);
+	return ok;
+}
+
+static bool load_answers(pythia_run *run, const pythia_rows *rows, pythia_error *error)
+{
+	pythia_db *target = run->target;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_load load = {.schema = pythia_stage_schema(run),
+						.table = PYTHIA_STAGE_NAME,
+						.ncolumns = run->plan.npairs,
+						.columns = run->names,
+						.types = run->types};
+	uint64_t stored = 0;
+	bool ok;
+
+	pythia_dialect_of(target)->load_statement(target, &sql, load.schema, load.table, load.ncolumns, load.columns,
+											  load.types);
+	load.sql = sql.data;
+	ok = pythia_stage_clear(run, error) && target->driver->load_begin(target, &load, error);
+	if (ok && !target->driver->load_put(target, rows, error))
+	{
+		target->driver->load_abandon(target);
+		ok = false;
+	}
+	ok = ok && target->driver->load_end(target, &stored, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error)
+{
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+	int ncolumns = run->plan.npairs * 2;
+	pythia_kind *kinds;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_rows_writer answers;
+	pythia_stream *stream = NULL;
+	bool ok;
+
+	if (callbacks == NULL || callbacks->resolve == NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000", "conflicts cannot be resolved by function \"%s\" here",
+					run->job->config->conflict_function);
+		return pythia_error_hint(error, "Functions are called where PostgreSQL is the host; elsewhere set "
+										"conflict_resolution to source_wins, target_wins, newest_wins, oldest_wins, "
+										"error or skip.");
+	}
+	memset(&answers, 0, sizeof(answers));
+	kinds = pythia_calloc((size_t) ncolumns, sizeof(pythia_kind));
+	for (int i = 0; i < ncolumns; i++)
+		kinds[i] = run->types[i % run->plan.npairs]->kind;
+	pairs_query(run, &sql);
+	ok = run->target->driver->stream_open(run->target, sql.data, ncolumns, kinds, &stream, error) &&
+		 ask_all(run, stream, &answers, error);
+	run->target->driver->stream_close(stream);
+	if (ok && answers.count > 0)
+	{
+		pythia_rows rows = pythia_rows_view(&answers);
+
+		ok = load_answers(run, &rows, error) && pythia_merge_update(run, false, updated, error);
+	}
+	pythia_rows_free(&answers);
+	pythia_free(kinds);
+	pythia_buffer_free(&sql);
+	return ok;
+}

@@ -1,0 +1,195 @@
+/* Transactions of a run, and databases that were lost. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error *error)
+{
+	pythia_result result;
+
+	*text = NULL;
+	memset(&result, 0, sizeof(result));
+	if (!pythia_db_query(db, sql, &result, error))
+		return false;
+	if (result.nrows > 0)
+		*text = pythia_strdup(pythia_result_get(&result, 0, 0));
+	pythia_result_free(&result);
+	return true;
+}
+
+bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error)
+{
+	int64_t affected = 0;
+
+	if (!pythia_db_exec(run->target, sql, &affected, error))
+		return false;
+	if (count != NULL)
+		*count += affected;
+	return true;
+}
+
+void pythia_run_progress(const pythia_run *run, const char *phase)
+{
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+
+	if (callbacks != NULL && callbacks->progress != NULL)
+		callbacks->progress(callbacks->context, phase, run->result->source_count, run->plan.source.estimated_rows,
+							run->result->bytes);
+}
+
+bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
+{
+	if (run->writing)
+		return true;
+	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	run->writing = true;
+	return true;
+}
+
+static void remember_commit(pythia_run *run)
+{
+	if (run->seen != NULL)
+	{
+		if (run->after == NULL)
+			run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
+		for (int i = 0; i < run->plan.nkey; i++)
+		{
+			pythia_free(run->after[i]);
+			run->after[i] = pythia_strdup(run->seen[i]);
+		}
+	}
+	run->committed = *run->result;
+}
+
+bool pythia_run_commit(pythia_run *run, pythia_error *error)
+{
+	bool ok = true;
+
+	if (run->writing)
+	{
+		run->writing = false;
+		ok = run->job->config->dry_run ? run->target->driver->rollback(run->target, error)
+									   : run->target->driver->commit(run->target, error);
+	}
+	if (ok)
+		remember_commit(run);
+	return ok;
+}
+
+bool pythia_run_begin_read(pythia_run *run, pythia_error *error)
+{
+	if (run->reading)
+		return true;
+	if (!run->source->driver->begin(run->source, PYTHIA_BEGIN_SNAPSHOT, error))
+		return false;
+	run->reading = true;
+	return true;
+}
+
+bool pythia_run_end_read(pythia_run *run, pythia_error *error)
+{
+	if (!run->reading)
+		return true;
+	run->reading = false;
+	return run->source->driver->rollback(run->source, error);
+}
+
+void pythia_run_give_up(pythia_run *run, bool keep_writing)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (run->reading && !run->source->broken)
+		run->source->driver->rollback(run->source, &ignored);
+	run->reading = false;
+	if (!keep_writing)
+	{
+		if (run->writing && !run->target->broken)
+			run->target->driver->rollback(run->target, &ignored);
+		run->writing = false;
+	}
+	pythia_error_reset(&ignored);
+}
+
+static bool reopen(pythia_run *run, bool target, pythia_error *error)
+{
+	pythia_db **db = target ? &run->target : &run->source;
+	bool *ours = target ? &run->target_ours : &run->source_ours;
+	pythia_db *fresh = NULL;
+
+	if (!(*db)->broken)
+		return true;
+	if (!run->job->connect(run->job->connect_context, target, &fresh, error))
+		return false;
+	if (*ours)
+		pythia_db_close(*db);
+	*db = fresh;
+	*ours = true;
+	return true;
+}
+
+static bool worth_another_try(const pythia_run *run, const pythia_error *error)
+{
+	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT &&
+		error->error_class != PYTHIA_E_CONNECT)
+		return false;
+	if ((run->source->broken || run->target->broken) && run->job->connect == NULL)
+		return false;
+	/* the caller's transaction is the caller's to try again, unless only the reading failed */
+	if (run->target->nested && (!run->source_failed || !run->ordered))
+		return false;
+	return !(run->source->broken && run->source->local) && !(run->target->broken && run->target->local);
+}
+
+bool pythia_run_recover(pythia_run *run, pythia_error *error)
+{
+	bool keep = run->source_failed && run->ordered && !run->target->broken;
+	pythia_error again = PYTHIA_ERROR_INIT;
+
+	pythia_run_give_up(run, keep);
+	if (!keep)
+		*run->result = run->committed;
+	while (worth_another_try(run, error))
+	{
+		int64_t delay = pythia_retry_next(&run->retry);
+
+		if (delay < 0)
+			break;
+		pythia_host_log(run->job->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; trying again",
+						run->plan.source.name, error->message);
+		if (pythia_host_wait(run->job->source->host, -1, 0, (long) delay) == PYTHIA_WAIT_CANCELLED)
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while waiting to try again");
+		if (reopen(run, false, &again) && reopen(run, true, &again))
+		{
+			pythia_error_reset(error);
+			run->source_failed = false;
+			return true;
+		}
+		pythia_error_move(error, &again);
+	}
+	pythia_error_reset(&again);
+	return false;
+}
+
+void pythia_run_close(pythia_run *run)
+{
+	if (run->source_ours)
+		pythia_db_close(run->source);
+	if (run->target_ours)
+		pythia_db_close(run->target);
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		if (run->after != NULL)
+			pythia_free(run->after[i]);
+		if (run->seen != NULL)
+			pythia_free(run->seen[i]);
+	}
+	pythia_free(run->after);
+	pythia_free(run->seen);
+	pythia_free(run->names);
+	pythia_free(run->types);
+	pythia_watermark_free(&run->mark);
+	pythia_plan_free(&run->plan);
+}

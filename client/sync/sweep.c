@@ -1,0 +1,285 @@
+/*
+ * Rows that the source no longer has: its keys are read within the snapshot that the rows came
+ * from, and what the target holds beyond them is deleted, or marked.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "sync/run.h"
+
+static const pythia_dialect *dialect_of(const pythia_run *run)
+{
+	return pythia_dialect_of(run->target);
+}
+
+/* --- the keys --------------------------------------------------------------- */
+
+/* A key that the target cannot hold stays as it is: it matches no row there. */
+static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_reader *reader,
+						 pythia_rows_writer *writer, pythia_buffer *scratch)
+{
+	pythia_rows_clear(writer);
+	pythia_rows_open(reader, chunk);
+	while (pythia_rows_next(reader))
+	{
+		for (int i = 0; i < run->plan.nkey; i++)
+		{
+			const pythia_transform *transform = &run->plan.pairs[run->plan.key[i]].transform;
+			const pythia_field *field = &reader->fields[i];
+			pythia_bad_value bad;
+			pythia_verdict verdict =
+				field->value == NULL ? PYTHIA_VALUE_NULL
+									 : pythia_transform_value(transform, field->value, field->length, scratch, &bad);
+
+			if (verdict == PYTHIA_VALUE_CHANGED)
+				pythia_rows_text(writer, pythia_buffer_text(scratch), scratch->length);
+			else if (verdict == PYTHIA_VALUE_NULL)
+				pythia_rows_null(writer);
+			else
+				pythia_rows_text(writer, field->value, field->length);
+		}
+		pythia_rows_end(writer);
+	}
+}
+
+static bool keys_need_conversion(const pythia_run *run)
+{
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		if (pythia_transform_needed(&run->plan.pairs[run->plan.key[i]].transform))
+			return true;
+	}
+	return false;
+}
+
+static bool feed_keys(pythia_run *run, pythia_stream *stream, pythia_error *error)
+{
+	bool convert = keys_need_conversion(run);
+	pythia_rows_reader reader;
+	pythia_rows_writer writer;
+	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
+	pythia_rows chunk;
+	bool ok;
+
+	memset(&reader, 0, sizeof(reader));
+	memset(&writer, 0, sizeof(writer));
+	while ((ok = run->source->driver->stream_next(stream, &chunk, error)) && chunk.count > 0)
+	{
+		if (convert)
+		{
+			convert_keys(run, &chunk, &reader, &writer, &scratch);
+			chunk = pythia_rows_view(&writer);
+		}
+		if (!(ok = run->target->driver->load_put(run->target, &chunk, error)))
+			break;
+	}
+	pythia_rows_close(&reader);
+	pythia_rows_free(&writer);
+	pythia_buffer_free(&scratch);
+	return ok;
+}
+
+static bool load_keys(pythia_run *run, pythia_error *error)
+{
+	int n = run->plan.nkey;
+	const char **names = pythia_calloc((size_t) n, sizeof(char *));
+	const pythia_type **types = pythia_calloc((size_t) n, sizeof(pythia_type *));
+	pythia_kind *kinds = pythia_calloc((size_t) n, sizeof(pythia_kind));
+	pythia_buffer query = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_load load = {
+		.schema = pythia_stage_schema(run), .table = PYTHIA_KEYS_NAME, .ncolumns = n, .columns = names, .types = types};
+	pythia_stream *stream = NULL;
+	uint64_t stored = 0;
+	bool ok;
+
+	for (int i = 0; i < n; i++)
+	{
+		names[i] = run->names[run->plan.key[i]];
+		types[i] = run->types[run->plan.key[i]];
+		kinds[i] = pythia_pair_source(&run->plan, run->plan.key[i])->type.kind;
+	}
+	pythia_source_keys_query(run, &query);
+	dialect_of(run)->load_statement(run->target, &sql, load.schema, load.table, n, names, types);
+	load.sql = sql.data;
+	ok = run->source->driver->stream_open(run->source, query.data, n, kinds, &stream, error);
+	if (ok && (ok = run->target->driver->load_begin(run->target, &load, error)))
+	{
+		ok = feed_keys(run, stream, error);
+		if (ok)
+			ok = run->target->driver->load_end(run->target, &stored, error);
+		else
+			run->target->driver->load_abandon(run->target);
+	}
+	run->source->driver->stream_close(stream);
+	pythia_buffer_free(&query);
+	pythia_buffer_free(&sql);
+	pythia_free(names);
+	pythia_free(types);
+	pythia_free(kinds);
+	return ok;
+}
+
+static void put_keys_table(const pythia_run *run, pythia_buffer *out)
+{
+	pythia_dialect_table(dialect_of(run), out, pythia_stage_schema(run), PYTHIA_KEYS_NAME);
+}
+
+/* A hash join needs none, but SQLite has no hash join. */
+static bool index_keys(pythia_run *run, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (run->target->engine != PYTHIA_SQLITE)
+		return true;
+	pythia_buffer_puts(&sql, "CREATE INDEX temp.pythia_keys_index ON " PYTHIA_KEYS_NAME " (");
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
+		dialect_of(run)->identifier(&sql, run->names[run->plan.key[i]]);
+	}
+	pythia_buffer_putc(&sql, ')');
+	ok = pythia_db_exec(run->target, sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* --- what goes -------------------------------------------------------------- */
+
+static void put_no_such_key(const pythia_run *run, const char *exists, pythia_buffer *out)
+{
+	pythia_buffer_printf(out, "%s (SELECT 1 FROM ", exists);
+	put_keys_table(run, out);
+	pythia_buffer_puts(out, " s WHERE ");
+	pythia_merge_key_join(run, out);
+	pythia_buffer_putc(out, ')');
+}
+
+static const pythia_column *soft_column(const pythia_run *run)
+{
+	int position = pythia_table_column(&run->plan.target, run->job->config->soft_delete_column);
+
+	return position < 0 ? NULL : &run->plan.target.columns[position];
+}
+
+static bool count_gone(pythia_run *run, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *text = NULL;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
+	pythia_merge_table(run, false, &sql);
+	pythia_buffer_puts(&sql, " t WHERE ");
+	put_no_such_key(run, "NOT EXISTS", &sql);
+	ok = pythia_run_scalar(run->target, sql.data, &text, error);
+	run->result->rows_deleted += text != NULL ? strtoll(text, NULL, 10) : 0;
+	pythia_free(text);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool delete_gone(pythia_run *run, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? "DELETE t FROM " : "DELETE FROM ");
+	pythia_merge_table(run, false, &sql);
+	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? " t WHERE " : " AS t WHERE ");
+	put_no_such_key(run, "NOT EXISTS", &sql);
+	ok = pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static void soft_values(const pythia_run *run, const pythia_column *column, char **gone, pythia_buffer *here)
+{
+	pythia_buffer value = PYTHIA_BUFFER_INIT;
+	bool flag = column->type.kind == PYTHIA_KIND_BOOL || column->type.kind == PYTHIA_KIND_INT ||
+				column->type.kind == PYTHIA_KIND_UINT;
+
+	if (flag)
+	{
+		bool truth = column->type.kind == PYTHIA_KIND_BOOL && run->target->engine == PYTHIA_POSTGRESQL;
+
+		pythia_buffer_puts(&value, truth ? "true" : "1");
+		pythia_buffer_puts(here, truth ? "false" : "0");
+	}
+	else
+	{
+		char *now = pythia_stamp_write(pythia_host_now(run->job->target->host));
+
+		dialect_of(run)->value_literal(run->target, &value, &column->type, now, strlen(now));
+		pythia_buffer_puts(here, "NULL");
+		pythia_free(now);
+	}
+	*gone = pythia_buffer_take(&value);
+}
+
+/* Marks rows that are gone; a row that is back loses its mark. */
+static bool mark_gone(pythia_run *run, pythia_error *error)
+{
+	const pythia_column *column = soft_column(run);
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_buffer here = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *gone;
+	bool ok = true;
+
+	soft_values(run, column, &gone, &here);
+	dialect_of(run)->identifier(&name, column->name);
+	for (int back = 0; ok && back < 2; back++)
+	{
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, "UPDATE ");
+		pythia_merge_table(run, false, &sql);
+		pythia_buffer_printf(&sql, "%s t SET %s = %s WHERE ", run->target->engine == PYTHIA_MYSQL ? "" : " AS",
+							 name.data, back ? here.data : gone);
+		if (strcmp(here.data, "NULL") == 0)
+			pythia_buffer_printf(&sql, "t.%s IS %sNULL AND ", name.data, back ? "NOT " : "");
+		else if (back)
+			pythia_buffer_printf(&sql, "t.%s <> %s AND ", name.data, here.data);
+		else
+			pythia_buffer_printf(&sql, "(t.%s IS NULL OR t.%s = %s) AND ", name.data, name.data, here.data);
+		put_no_such_key(run, back ? "EXISTS" : "NOT EXISTS", &sql);
+		ok = pythia_run_exec(run, sql.data, back ? &run->result->rows_updated : &run->result->rows_deleted, error);
+	}
+	pythia_free(gone);
+	pythia_buffer_free(&name);
+	pythia_buffer_free(&here);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool check_soft_column(const pythia_run *run, pythia_error *error)
+{
+	if (run->job->config->deletes != PYTHIA_DELETES_SOFT || soft_column(run) != NULL)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42703", "target table \"%s\" has no column \"%s\" to mark deleted rows",
+				run->plan.target.name, run->job->config->soft_delete_column);
+	return pythia_error_hint(error, "Add a timestamp or boolean column of that name, or name another one in "
+									"soft_delete_column.");
+}
+
+bool pythia_sweep(pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_config *config = run->job->config;
+	bool ok;
+
+	if (config->deletes == PYTHIA_DELETES_IGNORE)
+		return true;
+	if (!check_soft_column(run, error))
+		return false;
+	pythia_run_progress(run, "sweeping");
+	/* no row is deleted unless every key was read: load_keys fails where the reading does */
+	ok = pythia_stage_make(run, PYTHIA_KEYS_NAME, run->plan.key, run->plan.nkey, error) &&
+		 pythia_run_begin_write(run, error) && load_keys(run, error) && index_keys(run, error);
+	if (ok && config->dry_run)
+		ok = count_gone(run, error);
+	else if (ok)
+		ok = config->deletes == PYTHIA_DELETES_HARD ? delete_gone(run, error) : mark_gone(run, error);
+	return ok;
+}

@@ -53,10 +53,10 @@ static void one_direction(int from, int to)
 	result.watermark = NULL;
 	pythia_sync_result_free(&result);
 
-	must(source, from == LITE ? "UPDATE users SET name = 'Bobby', updated_at = '2999-01-01 00:00:00Z' WHERE id = 2"
+	must(source, from == LITE ? "UPDATE users SET name = 'Bobby', updated_at = '2030-01-01 00:00:00Z' WHERE id = 2"
 				 : from == MY ? "UPDATE users SET name = 'Bobby', updated_at = '2030-01-01 00:00:00' WHERE id = 2"
 							  : "UPDATE users SET name = 'Bobby', updated_at = '2030-01-01 00:00:00Z' WHERE id = 2");
-	must(source, from == LITE ? "INSERT INTO users VALUES (4, 'Dora', 'x', '2999-01-01 00:00:00Z')"
+	must(source, from == LITE ? "INSERT INTO users VALUES (4, 'Dora', 'x', '2030-01-01 00:00:00Z')"
 				 : from == MY ? "INSERT INTO users VALUES (4, 'Dora', 'x', '2030-01-01 00:00:00')"
 							  : "INSERT INTO users VALUES (4, 'Dora', 'x', '2030-01-01 00:00:00Z')");
 	must_sync(source, target, "users", "{}", watermark, &result);

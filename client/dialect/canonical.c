@@ -127,8 +127,10 @@ static void encode_sqlite(const pythia_db *db, pythia_buffer *out, const char *a
 }
 
 void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
-							 const pythia_canonical_item *items, int nitems, bool sha256)
+							 const pythia_canonical_item *items, int nitems, pythia_digest digest)
 {
+	bool sha256 = digest == PYTHIA_DIGEST_SHA256;
+
 	switch (db->engine)
 	{
 		case PYTHIA_POSTGRESQL:
@@ -153,7 +155,7 @@ void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char
 }
 
 void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
-						   const pythia_canonical_item *items, int nitems, bool sha256)
+						   const pythia_canonical_item *items, int nitems, pythia_digest digest)
 {
 	pythia_buffer_puts(out, "SELECT ");
 	switch (db->engine)
@@ -161,14 +163,26 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 		case PYTHIA_POSTGRESQL:
 			/* OFFSET 0 keeps the planner from computing the digest once a use */
 			pythia_buffer_puts(out, group != NULL ? "g, " : "");
-			pythia_buffer_puts(out,
-							   "pg_catalog.count(*), pg_catalog.count(h), "
-							   "coalesce(pg_catalog.sum(('x' || pg_catalog.left(h, 15))::bit(60)::bigint), 0), "
-							   "coalesce(pg_catalog.sum(('x' || pg_catalog.substr(h, 16, 15))::bit(60)::bigint), 0)"
-							   " FROM (SELECT ");
+			pythia_buffer_printf(out,
+								 "pg_catalog.count(*), pg_catalog.count(h), coalesce(pg_catalog.sum(%s), 0), "
+								 "coalesce(pg_catalog.sum(%s), 0) FROM (SELECT ",
+								 digest == PYTHIA_DIGEST_HASH ? "pg_catalog.hashtextextended(h, 0)"
+															  : "h::bit(60)::bigint",
+								 digest == PYTHIA_DIGEST_HASH ? "pg_catalog.hashtextextended(h, 1)"
+															  : "pg_catalog.substring(h, 61, 60)::bigint");
 			if (group != NULL)
 				pythia_buffer_printf(out, "%s AS g, ", group);
-			pythia_canonical_digest(db, out, NULL, items, nitems, sha256);
+			if (digest == PYTHIA_DIGEST_HASH)
+			{
+				encode_sql(db, out, NULL, items, nitems);
+				pythia_buffer_puts(out, " COLLATE \"C\"");
+			}
+			else
+			{
+				pythia_buffer_puts(out, "('x' || ");
+				pythia_canonical_digest(db, out, NULL, items, nitems, digest);
+				pythia_buffer_puts(out, ")::bit(120)");
+			}
 			pythia_buffer_printf(out, " AS h %s OFFSET 0) AS s", source);
 			break;
 		case PYTHIA_MYSQL:
@@ -180,7 +194,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 			if (group != NULL)
 				pythia_buffer_printf(out, "%s AS g, ", group);
 			pythia_buffer_puts(out, "COUNT(*), COUNT(@pythia_h := ");
-			pythia_canonical_digest(db, out, NULL, items, nitems, sha256);
+			pythia_canonical_digest(db, out, NULL, items, nitems, digest);
 			pythia_buffer_puts(out, "), COALESCE(SUM(CAST(CONV(LEFT(@pythia_h, 15), 16, 10) AS UNSIGNED)), 0), "
 									"COALESCE(SUM(CAST(CONV(SUBSTR(@pythia_h, 16, 15), 16, 10) AS UNSIGNED)), 0) ");
 			pythia_buffer_puts(out, source);
@@ -193,7 +207,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 				pythia_buffer_printf(out, "%s AS g, ", group);
 			pythia_buffer_puts(out, "count(*) AS n, pythia_sums(");
 			encode_sqlite(db, out, NULL, items, nitems);
-			pythia_buffer_printf(out, ", %d) AS x %s", sha256 ? 256 : 5, source);
+			pythia_buffer_printf(out, ", %d) AS x %s", digest == PYTHIA_DIGEST_SHA256 ? 256 : 5, source);
 			break;
 	}
 	if (group != NULL)

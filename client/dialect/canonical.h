@@ -48,14 +48,22 @@ typedef struct pythia_canonical_item
 	bool notnull; /* this side never holds NULL */
 } pythia_canonical_item;
 
-/* Expression of the digest (lower hex) of a row, or of its key; SQL NULL where the engine could not build it. */
+typedef enum pythia_digest
+{
+	PYTHIA_DIGEST_MD5,
+	PYTHIA_DIGEST_SHA256,
+	PYTHIA_DIGEST_HASH /* between PostgreSQL and PostgreSQL: hashtextextended with two seeds, in sums only */
+} pythia_digest;
+
+/* Expression of the digest (lower hex; never HASH) of a row, or of its key; SQL NULL where the engine could not
+ * build it. */
 void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
-							 const pythia_canonical_item *items, int nitems, bool sha256);
+							 const pythia_canonical_item *items, int nitems, pythia_digest digest);
 /* A statement that returns count(*), count(digest) and the sums of the two slices (digits, maybe with
  * leading zeros), one row, or one row a group with the group's value first.  group is an expression or
  * NULL; source is "FROM … WHERE …". */
 void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
-						   const pythia_canonical_item *items, int nitems, bool sha256);
+						   const pythia_canonical_item *items, int nitems, pythia_digest digest);
 
 /* Appends alias.column, quoted for the engine of db. */
 void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const char *alias,

@@ -47,8 +47,10 @@ typedef struct pythia_validation
 	const pythia_validate_options *options;
 	pythia_sync_config config; /* the job's, for a comparison */
 	pythia_plan plan;
-	pythia_node *own_key;       /* made here for a table without a key */
-	pythia_type *agreed;        /* a pair */
+	pythia_node *own_key; /* made here for a table without a key */
+	pythia_type *agreed;  /* a pair */
+	pythia_digest digest; /* of single rows and keys */
+	pythia_digest sums_digest;
 	int *order;                 /* pairs, key first */
 	bool keyless;               /* every column is the key */
 	bool by_range;              /* segments are ranges of the key's first column, an integer */

@@ -9,7 +9,7 @@ static const char *const known[] = {"method",        "where",        "target_whe
 									"seed",          "segment_rows", "max_differences", "max_changes", "dry_run",
 									"recheck_after", "digest",       "checks",          NULL};
 static const char *const methods[] = {"checksum", "count", "rows", NULL};
-static const char *const digests[] = {"md5", "sha256", NULL};
+static const char *const digests[] = {"md5", "sha256", "auto", NULL};
 
 static bool read_share(const pythia_node *tree, double *share, pythia_error *error)
 {
@@ -52,10 +52,14 @@ static bool read_checks(const pythia_node *tree, const pythia_node **checks, pyt
 bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_options *options, pythia_error *error)
 {
 	int method = PYTHIA_VALIDATE_CHECKSUM;
-	int digest = 0;
+	int digest = PYTHIA_DIGEST_HASH;
 
-	*options = (pythia_validate_options){
-		.sample = 1, .segment_rows = 16384, .max_differences = 0, .max_changes = 10000, .recheck_after = 0.5};
+	*options = (pythia_validate_options){.sample = 1,
+										 .digest = PYTHIA_DIGEST_HASH,
+										 .segment_rows = 16384,
+										 .max_differences = 0,
+										 .max_changes = 10000,
+										 .recheck_after = 0.5};
 	if (tree == NULL || tree->type == PYTHIA_NODE_NULL)
 		return true;
 	if (tree->type != PYTHIA_NODE_OBJECT)
@@ -78,6 +82,6 @@ bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_optio
 		!read_checks(tree, &options->checks, error))
 		return false;
 	options->method = (pythia_validate_method) method;
-	options->sha256 = digest == 1;
+	options->digest = (pythia_digest) digest;
 	return true;
 }

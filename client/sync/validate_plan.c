@@ -189,7 +189,7 @@ static void choose_identity(pythia_validation *v)
 		if (v->by_range && plan->nkey == 1)
 			s->dialect->canonical_expression(s->db, &s->identity, NULL, s->items[0].column, s->items[0].agreed);
 		else
-			pythia_canonical_digest(s->db, &s->identity, NULL, s->items, plan->nkey, v->options->sha256);
+			pythia_canonical_digest(s->db, &s->identity, NULL, s->items, plan->nkey, v->digest);
 	}
 }
 
@@ -261,7 +261,7 @@ static void add_sample(pythia_validation *v)
 		pythia_side *s = &v->sides[side];
 		pythia_buffer digest = PYTHIA_BUFFER_INIT;
 
-		pythia_canonical_digest(s->db, &digest, NULL, s->items, v->plan.nkey, false);
+		pythia_canonical_digest(s->db, &digest, NULL, s->items, v->plan.nkey, PYTHIA_DIGEST_MD5);
 		pythia_and(&s->filter);
 		switch (s->db->engine)
 		{
@@ -349,6 +349,11 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 		v->sides[side].dialect = pythia_dialect_of(v->sides[side].db);
 		v->sides[side].table = side == PYTHIA_SOURCE ? &v->plan.source : &v->plan.target;
 	}
+	v->digest = options->digest == PYTHIA_DIGEST_SHA256 ? PYTHIA_DIGEST_SHA256 : PYTHIA_DIGEST_MD5;
+	v->sums_digest = options->digest == PYTHIA_DIGEST_HASH &&
+							 (job->source->engine != PYTHIA_POSTGRESQL || job->target->engine != PYTHIA_POSTGRESQL)
+						 ? PYTHIA_DIGEST_MD5
+						 : options->digest;
 	agree_on_columns(v);
 	choose_identity(v);
 	v->rows_expected = v->plan.source.estimated_rows > v->plan.target.estimated_rows ? v->plan.source.estimated_rows

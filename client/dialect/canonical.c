@@ -187,16 +187,18 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 			break;
 		case PYTHIA_MYSQL:
 			/*
-			 * A user variable keeps the digest for its second and third use; a derived table
-			 * would be merged (the digest computed thrice) or materialised.  A select list is
-			 * aggregated in its order; were it not, sums would differ and rows be compared.
+			 * A user variable keeps the digest for the second slice; a derived table would be
+			 * merged (the digest computed twice) or materialised.  The first slice assigns it,
+			 * so that one is right whatever the order in which the server aggregates; bare SUMs
+			 * go in the order of the list, while COALESCE around one would put it first.  A
+			 * digest that cannot be built becomes a random one, which matches nothing.
 			 */
 			if (group != NULL)
 				pythia_buffer_printf(out, "%s AS g, ", group);
-			pythia_buffer_puts(out, "COUNT(*), COUNT(@pythia_h := ");
+			pythia_buffer_puts(out, "COUNT(*), COUNT(*), SUM(CAST(CONV(LEFT(@pythia_h := COALESCE(");
 			pythia_canonical_digest(db, out, NULL, items, nitems, digest);
-			pythia_buffer_puts(out, "), COALESCE(SUM(CAST(CONV(LEFT(@pythia_h, 15), 16, 10) AS UNSIGNED)), 0), "
-									"COALESCE(SUM(CAST(CONV(SUBSTR(@pythia_h, 16, 15), 16, 10) AS UNSIGNED)), 0) ");
+			pythia_buffer_puts(out, ", MD5(RAND())), 15), 16, 10) AS UNSIGNED)), "
+									"SUM(CAST(CONV(SUBSTR(@pythia_h, 16, 15), 16, 10) AS UNSIGNED)) ");
 			pythia_buffer_puts(out, source);
 			break;
 		case PYTHIA_SQLITE:

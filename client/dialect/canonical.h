@@ -60,7 +60,7 @@ typedef enum pythia_digest
 void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
 							 const pythia_canonical_item *items, int nitems, pythia_digest digest);
 /* A statement that returns count(*), count(digest) and the sums of the two slices (digits, maybe with
- * leading zeros), one row, or one row a group with the group's value first.  group is an expression or
+ * leading zeros; NULL for no rows), one row, or one row a group with the group's value first.  group is an expression or
  * NULL; source is "FROM … WHERE …". */
 void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
 						   const pythia_canonical_item *items, int nitems, pythia_digest digest);

@@ -39,7 +39,7 @@ void pythia_launcher_register(void)
 	BackgroundWorker worker;
 
 	fill_in(&worker, "pythia_db launcher", "pythia_launcher_main");
-	worker.bgw_restart_time = 5;
+	worker.bgw_restart_time = 1;
 	RegisterBackgroundWorker(&worker);
 }
 

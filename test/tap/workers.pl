@@ -1,0 +1,184 @@
+# The life of background workers: start, stop, failure, shortage, kill, restart,
+# and what may happen to their database, role and extension.
+use strict;
+use warnings;
+use Test::More;
+use Time::HiRes qw(time);
+use Pythia::Test;
+
+my $pg = pg_node('main', restart_after_crash => 'on', max_worker_processes => 16, 'pythia_db.max_workers' => 3, 'pythia_db.restart_delay' => '1s');
+my $dir = PostgreSQL::Test::Utils::tempdir();
+
+sub sql { return $pg->safe_psql($_[1] // 'postgres', $_[0]); }
+
+sub state_is
+{
+	my ($name, $state, $test, $database) = @_;
+	ok(wait_for($pg, "SELECT state = '$state' FROM pythia.worker_status WHERE name = '$name'", 't', $database), $test);
+	return;
+}
+
+sub processes
+{
+	my ($type, $database) = @_;
+	return "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pythia_db $type'"
+	  . ($database ? " AND datname = '$database'" : '');
+}
+
+sql(q{CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());
+	INSERT INTO t SELECT g, g FROM generate_series(1, 1000) g});
+is(sql(processes('launcher')), 1, 'the launcher runs');
+ok(wait_for($pg, processes('manager'), 0), 'no manager stays where no worker is enabled');
+
+# once
+sql("SELECT pythia.create_sync_worker('once', 'local', 'sqlite:///$dir/once.db', tables => ARRAY['t'])");
+state_is('once', 'stopped', 'a new worker is stopped');
+sql("SELECT pythia.start_sync('once')");
+ok(wait_for($pg, "SELECT NOT enabled AND pid IS NULL FROM pythia.worker_status WHERE name = 'once'"),
+	'a worker without a schedule ends when its tables are synchronised');
+is(sql("SELECT rows_inserted, runs, last_error IS NULL FROM pythia.stat_sync WHERE worker = 'once'"), '1000|1|t',
+	'and did them');
+sql("SELECT pythia.start_sync('once')");
+ok(wait_for($pg, "SELECT runs = 2 FROM pythia.stat_sync WHERE worker = 'once'"), 'started again it runs again');
+
+# by schedule, start that is rolled back, stop
+sql("SELECT pythia.create_sync_worker('steady', 'local', 'sqlite:///$dir/steady.db', tables => ARRAY['t'], schedule => '100 ms')");
+sql("BEGIN; SELECT pythia.start_sync('steady'); ROLLBACK");
+is(sql("SELECT enabled FROM pythia.worker_status WHERE name = 'steady'"), 'f', 'a start that is rolled back starts nothing');
+sql("SELECT pythia.start_sync('steady')");
+state_is('steady', 'running', 'a scheduled worker runs');
+ok(wait_for($pg, "SELECT runs >= 3 FROM pythia.stat_sync WHERE worker = 'steady'"), 'again and again');
+is(sql("SELECT count(*) FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE a.application_name LIKE 'pythia_db worker %' AND usename = current_user"),
+	1, 'pg_stat_activity names it');
+sql("BEGIN; SELECT pythia.stop_sync('steady'); ROLLBACK");
+state_is('steady', 'running', 'a stop that is rolled back stops nothing');
+my $start = time;
+sql("SELECT pythia.stop_sync('steady')");
+state_is('steady', 'stopped', 'stop_sync stops it');
+cmp_ok(time - $start, '<', 1.5, 'within a second or so');
+my $runs = sql("SELECT runs FROM pythia.stat_sync WHERE worker = 'steady'");
+
+# what comes back by itself
+sql("SELECT pythia.start_sync('steady')");
+state_is('steady', 'running', 'it runs again');
+my $pid = sql("SELECT pid FROM pythia.worker_status WHERE name = 'steady'");
+sql("SELECT pg_terminate_backend($pid)");
+ok(wait_for($pg, "SELECT pid <> $pid FROM pythia.worker_status WHERE name = 'steady' AND pid IS NOT NULL"),
+	'a terminated worker comes back');
+$pid = sql("SELECT pid FROM pythia.worker_status WHERE name = 'steady'");
+my $manager = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'pythia_db manager'");
+sql("SELECT pg_terminate_backend($manager)");
+ok(wait_for($pg, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pythia_db manager' AND pid <> $manager"),
+	'a terminated manager comes back');
+is(sql("SELECT pid FROM pythia.worker_status WHERE name = 'steady'"), $pid, 'its worker was not disturbed');
+my $launcher = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'pythia_db launcher'");
+sql("SELECT pg_terminate_backend($launcher)");
+ok(wait_for($pg, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pythia_db launcher' AND pid <> $launcher"),
+	'a terminated launcher comes back');
+is(sql(processes('worker')), 1, 'there is one worker still');
+$pid = sql("SELECT pid FROM pythia.worker_status WHERE name = 'steady'");
+sql("SELECT pg_cancel_backend($pid)");
+state_is('steady', 'running', 'a cancel costs it a turn at most');
+is(sql("SELECT pid FROM pythia.worker_status WHERE name = 'steady'"), $pid, 'the process is the same');
+kill 'KILL', $pid;
+ok(wait_for($pg, "SELECT pid <> $pid FROM pythia.worker_status WHERE name = 'steady' AND pid IS NOT NULL"),
+	'after kill -9 the server restarts and the worker is there again');
+$pg->restart;
+state_is('steady', 'running', 'after a restart of the server too');
+$pg->stop('immediate');
+$pg->start;
+state_is('steady', 'running', 'and after a crash of it');
+ok(wait_for($pg, "SELECT runs > $runs FROM pythia.stat_sync WHERE worker = 'steady'"), 'it works');
+
+# failure and recovery
+sql("SELECT pythia.create_sync_worker('late', 'local', 'sqlite:///$dir/late.db', tables => ARRAY['later', 't'], schedule => '200 ms')");
+sql("SELECT pythia.start_sync('late')");
+ok(wait_for($pg, q{SELECT last_error LIKE '%"later" does not exist%' FROM pythia.stat_sync WHERE worker = 'late' AND "table" = 'later'}),
+	'a missing table is told in stat_sync');
+ok(wait_for($pg, q{SELECT runs > 1 FROM pythia.stat_sync WHERE worker = 'late' AND "table" = 't'}), 'the other table goes on');
+sql('CREATE TABLE later (id int PRIMARY KEY, updated_at timestamptz)');
+ok(wait_for($pg, q{SELECT runs > 0 AND last_error IS NULL FROM pythia.stat_sync WHERE worker = 'late' AND "table" = 'later'}),
+	'once it is there it is synchronised');
+sql("SELECT pythia.drop_sync_worker('late')");
+ok(wait_for($pg, processes('worker'), 1), 'a dropped worker ends');
+
+# no room
+for my $i (1 .. 3)
+{
+	sql("SELECT pythia.create_sync_worker('w$i', 'local', 'sqlite:///$dir/w$i.db', tables => ARRAY['t'], schedule => '1 h'); SELECT pythia.start_sync('w$i')");
+}
+ok(wait_for($pg, processes('worker'), 3), 'pythia_db.max_workers workers run');
+ok(wait_for($pg, q{SELECT count(*) = 1 FROM pythia.worker_status WHERE enabled AND pid IS NULL AND last_error LIKE '%max_workers%'}),
+	'one says that there is no room');
+sql("SELECT pythia.stop_sync('steady')");
+ok(wait_for($pg, q{SELECT count(*) = 3 FROM pythia.worker_status WHERE name LIKE 'w_' AND state = 'running'}),
+	'it starts when there is');
+sql("SELECT pythia.drop_sync_worker('w$_')") for 1 .. 3;
+ok(wait_for($pg, processes('worker'), 0), 'all have ended');
+ok(wait_for($pg, processes('manager'), 0), 'and the manager with them');
+
+# a role of its own
+sql('CREATE ROLE clerk LOGIN; GRANT pg_read_server_files, pg_write_server_files TO clerk; GRANT SELECT ON t TO clerk');
+sql("SELECT pythia.grant_use('clerk')");
+sql("SET ROLE clerk; SELECT pythia.create_sync_worker('clerks', 'local', 'sqlite:///$dir/clerk.db', tables => ARRAY['t'], schedule => '100 ms'); SELECT pythia.start_sync('clerks')");
+state_is('clerks', 'running', 'another role has a worker');
+is(sql("SELECT usename FROM pg_stat_activity JOIN pythia.worker_status USING (pid) WHERE name = 'clerks'"), 'clerk', 'it runs as that role');
+ok(wait_for($pg, "SELECT runs > 0 FROM pythia.stat_sync WHERE worker = 'clerks'"), 'with the rights of that role');
+sql("SELECT pythia.stop_sync('clerks')");
+state_is('clerks', 'stopped', 'its superuser may stop it');
+sql('ALTER ROLE clerk NOLOGIN');
+sql("SELECT pythia.start_sync('clerks')");
+my $bypass = sql("SELECT current_setting('server_version_num')::int >= 170000");
+if ($bypass eq 't')
+{
+	state_is('clerks', 'running', 'a role that may not log in still works');
+}
+else
+{
+	ok(wait_for($pg, "SELECT last_error LIKE '%may not log in%LOGIN%' FROM pythia.worker_status WHERE name = 'clerks'"),
+		'a role that may not log in is told');
+}
+sql('ALTER ROLE clerk LOGIN');
+state_is('clerks', 'running', 'and runs once it may');
+sql("REVOKE ALL ON t FROM clerk; SELECT pythia.revoke_use('clerk'); DROP ROLE clerk");
+ok(wait_for($pg, processes('worker'), 0), 'DROP ROLE ends its worker');
+ok(wait_for($pg, "SELECT last_error LIKE '%owner was dropped%' FROM pythia.worker_status WHERE name = 'clerks'"), 'and it is told why');
+sql("SELECT pythia.drop_sync_worker('clerks')");
+
+# other databases
+sql('CREATE DATABASE shop');
+sql("CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz);
+	SELECT pythia.create_sync_worker('s', 'local', 'sqlite:///$dir/shop.db', tables => ARRAY['t'], schedule => '50 ms');
+	SELECT pythia.start_sync('s')", 'shop');
+state_is('s', 'running', 'a second database has workers', 'shop');
+sql('ALTER DATABASE shop RENAME TO store');
+state_is('s', 'running', 'it can be renamed under them', 'store');
+sql('CREATE DATABASE copy TEMPLATE store');
+state_is('s', 'running', 'and copied', 'store');
+$start = time;
+sql('DROP DATABASE store');
+cmp_ok(time - $start, '<', 4, 'and dropped, without waiting');
+is(sql(processes('worker', 'store')), 0, 'its workers are gone');
+sql('DROP DATABASE copy');
+
+# the extension goes
+sql("SELECT pythia.start_sync('steady')");
+state_is('steady', 'running', 'a worker runs');
+sql('DROP EXTENSION pythia_db CASCADE');
+ok(wait_for($pg, processes('worker'), 0), 'DROP EXTENSION ends it');
+ok(wait_for($pg, processes('manager'), 0), 'and the manager');
+sql('CREATE EXTENSION pythia_db');
+is(sql('SELECT count(*) FROM pythia.worker_status'), 0, 'a new extension begins empty');
+
+# SIGHUP and a database that is not served
+$pg->append_conf('postgresql.conf', "pythia_db.databases = 'other'");
+$pg->reload;
+sql("SELECT pythia.create_sync_worker('n', 'local', 'sqlite:///$dir/n.db', tables => ARRAY['t'], schedule => '1 h')");
+my ($rc, $out, $err) = $pg->psql('postgres', "SELECT pythia.start_sync('n')");
+like($err, qr/WARNING:  no background worker serves database "postgres".*pythia_db\.databases/s, 'a database that is not served is told');
+$pg->append_conf('postgresql.conf', "pythia_db.databases = 'postgres, other'");
+$pg->reload;
+state_is('n', 'running', 'a reload of the configuration starts it');
+
+unlike(PostgreSQL::Test::Utils::slurp_file($pg->logfile), qr/TRAP|PANIC|lwlock \d+ is not held/, 'nothing terrible in the log');
+done_testing();

@@ -70,9 +70,10 @@ static void flush(pythia_table_writer *writer)
 
 	if (writer->count == 0)
 		return;
+	before = MemoryContextSwitchTo(writer->own);
 	if (!writer->bulk)
 		writer->bulk = GetBulkInsertState();
-	before = MemoryContextSwitchTo(writer->rows);
+	MemoryContextSwitchTo(writer->rows);
 	table_multi_insert(writer->relation, writer->slots, writer->count, GetCurrentCommandId(true), 0, writer->bulk);
 	MemoryContextSwitchTo(before);
 	for (int i = 0; i < writer->count; i++)

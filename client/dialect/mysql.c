@@ -146,7 +146,8 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 /* Kinds whose text must be turned into the value by an expression over a user variable. */
 static bool through_variable(const pythia_type *type)
 {
-	return type->kind == PYTHIA_KIND_BYTES || type->kind == PYTHIA_KIND_GEOMETRY || type->kind == PYTHIA_KIND_BIT;
+	return type->kind == PYTHIA_KIND_BYTES || type->kind == PYTHIA_KIND_GEOMETRY || type->kind == PYTHIA_KIND_BIT ||
+		   type->kind == PYTHIA_KIND_YEAR;
 }
 
 static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
@@ -183,6 +184,10 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 				break;
 			case PYTHIA_KIND_GEOMETRY:
 				pythia_buffer_printf(out, "ST_GeomFromWKB(UNHEX(SUBSTR(@p%d, 3)))", i + 1);
+				break;
+			case PYTHIA_KIND_YEAR:
+				/* the text 0 is the year 2000, the number 0 is the year 0000 */
+				pythia_buffer_printf(out, "@p%d + 0", i + 1);
 				break;
 			default:
 				pythia_buffer_printf(out, "CAST(CONV(@p%d, 2, 10) AS UNSIGNED)", i + 1);

@@ -455,6 +455,21 @@ static bool bool_word(const pythia_transform *transform, const char *value, size
 	return true;
 }
 
+/* MySQL writes every digit of its fraction, the others only what is needed; where it stays text, that shows. */
+static bool trim_fraction(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
+{
+	(void) transform;
+	if (memchr(value, '.', length) != NULL)
+	{
+		while (value[length - 1] == '0')
+			length--;
+		if (value[length - 1] == '.')
+			length--;
+	}
+	pythia_buffer_append(out, value, length);
+	return true;
+}
+
 static bool sixteen_bytes(const pythia_type *type)
 {
 	return type->kind == PYTHIA_KIND_BYTES && type->length == 16;
@@ -466,7 +481,9 @@ static converter find_converter(const pythia_type *from, pythia_engine from_engi
 	pythia_kind a = from->kind;
 	pythia_kind b = to->kind;
 
-	(void) from_engine;
+	if (from_engine == PYTHIA_MYSQL && to_engine == PYTHIA_SQLITE &&
+		(a == PYTHIA_KIND_TIMESTAMP || a == PYTHIA_KIND_TIMESTAMPTZ) && b != PYTHIA_KIND_DATE && from->precision > 0)
+		return trim_fraction;
 	if (a == b)
 		return NULL;
 	if (a == PYTHIA_KIND_UUID && b == PYTHIA_KIND_BYTES)

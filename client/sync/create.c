@@ -100,6 +100,21 @@ static int64_t row_bytes(const pythia_type *type)
 	return 16;
 }
 
+/* Between databases of one engine a type keeps its own spelling, where the other side is sure to know it. */
+static bool same_spelling(const pythia_sync_job *job, const pythia_column *column)
+{
+	const char *native = column->type.native;
+
+	if (job->source->engine != job->target->engine || job->source->is_mariadb != job->target->is_mariadb ||
+		native == NULL || native[0] == '\0')
+		return false;
+	/* a type of somebody's own has its schema before it */
+	if (job->source->engine == PYTHIA_POSTGRESQL)
+		return column->type.kind != PYTHIA_KIND_ENUM && column->type.kind != PYTHIA_KIND_ARRAY &&
+			   column->type.kind != PYTHIA_KIND_OTHER && strpbrk(native, ".\"") == NULL;
+	return true;
+}
+
 static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
 						  bool in_key, int64_t *used, pythia_column *out, pythia_error *error)
 {
@@ -115,7 +130,10 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 	if (ok && !in_key && *used + row_bytes(&type) > 60000 && job->target->engine == PYTHIA_MYSQL)
 		type.length = -1;
 	*used += row_bytes(&type);
-	ok = ok && dialect->type_ddl(job->target, &type, in_key, &ddl, error);
+	if (ok && same_spelling(job, column))
+		pythia_buffer_puts(&ddl, column->type.native);
+	else
+		ok = ok && dialect->type_ddl(job->target, &type, in_key, &ddl, error);
 	if (ok)
 	{
 		memset(out, 0, sizeof(*out));

@@ -70,6 +70,11 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
 		dialect->read_expression(run->source, out, NULL, pythia_pair_source(plan, i));
+		/* the shortest text of the greatest float is beyond it, and MySQL looks at it as a double */
+		if (run->source->engine == PYTHIA_POSTGRESQL && run->target->engine == PYTHIA_MYSQL &&
+			pythia_pair_source(plan, i)->type.kind == PYTHIA_KIND_FLOAT &&
+			pythia_pair_target(plan, i)->type.kind == PYTHIA_KIND_FLOAT)
+			pythia_buffer_puts(out, "::float8");
 		/* names of their own, so that ORDER BY means the table's columns */
 		pythia_buffer_printf(out, " AS pythia_%d", i);
 	}

@@ -67,9 +67,9 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	}
 	if (table->config.track == PYTHIA_TRACK_ROWS)
 		appendStringInfoString(&sql, "hash bigint, image jsonb, ");
-	/* rows are updated in place where their images are kept */
+	/* with room for a second image of every row in its page, updates leave the index alone */
 	appendStringInfo(&sql, "PRIMARY KEY (%s)) WITH (fillfactor = %d)", key.data,
-					 table->config.track == PYTHIA_TRACK_ROWS ? 70 : 100);
+					 table->config.track == PYTHIA_TRACK_ROWS ? 45 : 100);
 	table_close(relation, NoLock);
 
 	SPI_connect();

@@ -98,7 +98,8 @@ COMMENT ON TABLE pythia.seen IS 'young transactions whose rows have been capture
 COMMENT ON COLUMN pythia.seen.table_id IS 'the table';
 COMMENT ON COLUMN pythia.seen.xid IS 'transaction or subtransaction';
 
--- The journal: append-only, three children that take turns.
+-- The journal: append-only, three children that take turns. Keys of its indexes only grow,
+-- so that new entries go to the last page without a search.
 CREATE SEQUENCE pythia.journal_change_id_seq CACHE 1;
 COMMENT ON SEQUENCE pythia.journal_change_id_seq IS 'numbers of the journal';
 CREATE TABLE pythia.journal (
@@ -126,14 +127,14 @@ COMMENT ON COLUMN pythia.journal.change_type IS 'I, U, D or T';
 COMMENT ON COLUMN pythia.journal.primary_key IS 'key columns and their values';
 COMMENT ON COLUMN pythia.journal.old_data IS 'the row before';
 COMMENT ON COLUMN pythia.journal.new_data IS 'the row after';
-CREATE INDEX journal_order ON pythia.journal (worker_id, change_id);
+CREATE INDEX journal_order ON pythia.journal (change_id);
 DO $$
 BEGIN
 	FOR i IN 0..2 LOOP
 		EXECUTE format('CREATE TABLE pythia.journal_%s () INHERITS (pythia.journal)', i);
 		EXECUTE format('COMMENT ON TABLE pythia.journal_%s IS %L', i, 'one of three parts of the journal that take turns');
-		EXECUTE format('CREATE INDEX journal_%s_order ON pythia.journal_%1$s (worker_id, change_id)', i);
-		EXECUTE format('CREATE INDEX journal_%s_xid ON pythia.journal_%1$s (worker_id, xid)', i);
+		EXECUTE format('CREATE INDEX journal_%s_order ON pythia.journal_%1$s (change_id)', i);
+		EXECUTE format('CREATE INDEX journal_%s_xid ON pythia.journal_%1$s (xid)', i);
 		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_order IS %L', i, 'the order in which consumers read');
 		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_xid IS %L', i, 'finds the entries of transactions that were slow to commit');
 	END LOOP;

@@ -15,6 +15,7 @@
 #include "core/suggest.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_clause.h"
 #include "parser/parse_collate.h"
@@ -39,7 +40,7 @@ static void say_option(void *name)
 	errcontext("option \"where\" of table \"%s\"", (char *) name);
 }
 
-char *pythia_cdc_condition(Relation relation, const char *text)
+Node *pythia_cdc_condition_node(Relation relation, const char *text)
 {
 	ErrorContextCallback callback = {.callback = say_option, .arg = RelationGetRelationName(relation)};
 	ParseState *state = make_parsestate(NULL);
@@ -47,8 +48,6 @@ char *pythia_cdc_condition(Relation relation, const char *text)
 	SelectStmt *select;
 	List *parsed;
 	Node *condition;
-	char *result;
-	int guc_level;
 
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
@@ -66,9 +65,16 @@ char *pythia_cdc_condition(Relation relation, const char *text)
 	assign_expr_collations(state, condition);
 	error_context_stack = callback.previous;
 	free_parsestate(state);
+	return condition;
+}
 
+char *pythia_cdc_condition(Relation relation, const char *text)
+{
+	Node *condition = pythia_cdc_condition_node(relation, text);
+	char *result;
 	/* read back with nothing but pg_catalog on the path, so that each name comes out qualified */
-	guc_level = NewGUCNestLevel();
+	int guc_level = NewGUCNestLevel();
+
 	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	result = deparse_expression(condition, deparse_context_for("t", RelationGetRelid(relation)), true, false);
 	AtEOXact_GUC(false, guc_level);
@@ -317,6 +323,12 @@ static pythia_cdc_definition *define(const pythia_cdc_worker *worker, Oid relid,
 	(void) pythia_image_columns(relation, &config, &positions);
 	if (config.where)
 		definition->condition = pythia_cdc_condition(relation, pythia_from_utf8(config.where));
+	if (config.where && config.capture == PYTHIA_CAPTURE_TRIGGER &&
+		contain_subplans(pythia_cdc_condition_node(relation, definition->condition)))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("option \"where\" of table \"%s\" reads other tables, which a trigger cannot follow",
+							   definition->table_name),
+						errhint("Use columns of the table alone, or capture by polling.")));
 	relation_close(relation, NoLock);
 	return definition;
 }

@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "cdc_consume.h"
 #include "cdc_journal.h"
+#include "cdc_trigger.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -114,6 +115,7 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	int64 count;
 
 	poll_if_nobody_does(name, &worker);
+	pythia_trigger_flush();
 	lock_consumer(worker, consumer_name, &consumer);
 	if (consumer.lost)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -159,9 +159,9 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.failed_change AS f (worker_id, change_id, table_id, change, state, attempts, sqlstate, "
-		"message, detail, hint, last_failed_at, retry_at) "
+		"message, detail, hint, last_failed_at, retry_at, owner) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $7 IS NULL THEN NULL ELSE "
-		"pg_catalog.clock_timestamp() END, $11) "
+		"pg_catalog.clock_timestamp() END, $11, $12::pg_catalog.regrole) "
 		"ON CONFLICT (worker_id, change_id) DO UPDATE SET state = EXCLUDED.state, attempts = EXCLUDED.attempts, "
 		"sqlstate = EXCLUDED.sqlstate, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint, "
 		"last_failed_at = EXCLUDED.last_failed_at, retry_at = EXCLUDED.retry_at";
@@ -171,10 +171,10 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 						  .base_ms = (int64) (b->worker->config.retry_delay * 1000),
 						  .cap_ms = RETRY_CAP_MS,
 						  .seed = pg_prng_uint64(&pg_global_prng_state)};
-	Oid types[] = {INT4OID, INT8OID, INT4OID, change_type_oid(), TEXTOID,       INT4OID,
-				   TEXTOID, TEXTOID, TEXTOID, TEXTOID,           TIMESTAMPTZOID};
-	Datum values[11];
-	char nulls[] = "           ";
+	Oid types[] = {INT4OID, INT8OID, INT4OID, change_type_oid(), TEXTOID,        INT4OID,
+				   TEXTOID, TEXTOID, TEXTOID, TEXTOID,           TIMESTAMPTZOID, OIDOID};
+	Datum values[12];
+	char nulls[] = "            ";
 
 	values[0] = Int32GetDatum(b->worker->worker_id);
 	values[1] = Int64GetDatum(item->change_id);
@@ -188,7 +188,8 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 	values[9] = text_or_null(error ? error->hint : NULL, &nulls[9]);
 	values[10] = TimestampTzGetDatum(GetCurrentTimestamp() + pythia_retry_next(&retry) * 1000);
 	nulls[10] = error && !dead ? ' ' : 'n';
-	catalog(sql, 11, types, values, nulls);
+	values[11] = ObjectIdGetDatum(b->worker->owner);
+	catalog(sql, 12, types, values, nulls);
 	if (!error || !dead)
 		add_waiting(b, item->key);
 	if (error)
@@ -210,12 +211,14 @@ static void forget_failed(const batch *b, const batch_item *item)
 static void keep_result(const batch *b, const batch_item *item, Datum result, bool isnull)
 {
 	static const char sql[] =
-		"INSERT INTO pythia.handler_result (worker_id, change_id, result) VALUES ($1, $2, $3) "
+		"INSERT INTO pythia.handler_result (worker_id, change_id, result, owner) VALUES ($1, $2, $3, "
+		"$4::pg_catalog.regrole) "
 		"ON CONFLICT (worker_id, change_id) DO UPDATE SET result = EXCLUDED.result, handled_at = EXCLUDED.handled_at";
-	Oid types[] = {INT4OID, INT8OID, JSONBOID};
-	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id), result};
+	Oid types[] = {INT4OID, INT8OID, JSONBOID, OIDOID};
+	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id), result,
+					  ObjectIdGetDatum(b->worker->owner)};
 
-	catalog(sql, 3, types, values, isnull ? "  n" : "   ");
+	catalog(sql, 4, types, values, isnull ? "  n " : "    ");
 }
 
 /* ---- running ---- */

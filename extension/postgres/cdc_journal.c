@@ -14,6 +14,8 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#define LOOK_EVERY (10 * USECS_PER_SEC)
+
 /* Columns of pythia.journal, in this order. */
 enum
 {
@@ -52,19 +54,31 @@ Oid pythia_relation(const char *name)
 	return relation;
 }
 
+/*
+ * Any part will do, even the one before the current one: a part is emptied only under a
+ * lock that excludes writers, and only when all in it has been read.  So a look from
+ * time to time is enough.
+ */
 static Oid current_child(void)
 {
 	static const char sql[] = "SELECT slot FROM pythia.journal_state";
+	static TimestampTz looked_at = 0;
+	static int slot = 0;
+	TimestampTz now = GetCurrentTimestamp();
 	char name[NAMEDATALEN];
 	bool isnull;
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
-	if (SPI_processed != 1)
-		elog(ERROR, "pythia.journal_state must hold one row");
-	snprintf(name, sizeof(name), "journal_%d",
-			 DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)));
-	SPI_finish();
+	if (now - looked_at > LOOK_EVERY || now < looked_at)
+	{
+		SPI_connect();
+		pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+		if (SPI_processed != 1)
+			elog(ERROR, "pythia.journal_state must hold one row");
+		slot = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		SPI_finish();
+		looked_at = now;
+	}
+	snprintf(name, sizeof(name), "journal_%d", slot);
 	return pythia_relation(name);
 }
 
@@ -90,11 +104,12 @@ void pythia_journal_put(pythia_journal *journal, const pythia_journal_entry *ent
 	Datum values[JOURNAL_COLUMNS];
 	bool nulls[JOURNAL_COLUMNS] = {false};
 
-	values[JOURNAL_CHANGE_ID] = Int64GetDatum(nextval_internal(journal->sequence, false));
+	values[JOURNAL_CHANGE_ID] =
+		Int64GetDatum(entry->change_id ? entry->change_id : nextval_internal(journal->sequence, false));
 	values[JOURNAL_XID] = FullTransactionIdGetDatum(journal->xid);
-	values[JOURNAL_WORKER_ID] = Int32GetDatum(journal->worker_id);
+	values[JOURNAL_WORKER_ID] = Int32GetDatum(entry->worker_id ? entry->worker_id : journal->worker_id);
 	values[JOURNAL_TABLE_ID] = Int32GetDatum(entry->table_id);
-	values[JOURNAL_CAPTURED_AT] = TimestampTzGetDatum(journal->now);
+	values[JOURNAL_CAPTURED_AT] = TimestampTzGetDatum(entry->captured_at ? entry->captured_at : journal->now);
 	values[JOURNAL_STAMP] = TimestampTzGetDatum(entry->stamp);
 	nulls[JOURNAL_STAMP] = !entry->has_stamp;
 	values[JOURNAL_SOURCE_XID] = FullTransactionIdGetDatum(entry->source_xid);
@@ -117,6 +132,11 @@ uint64 pythia_journal_close(pythia_journal *journal)
 	pythia_table_writer_close(journal->writer);
 	pfree(journal);
 	return count;
+}
+
+int64 pythia_journal_next_number(void)
+{
+	return nextval_internal(pythia_relation("journal_change_id_seq"), false);
 }
 
 int64 pythia_journal_last_number(void)

@@ -24,7 +24,10 @@ typedef struct pythia_journal pythia_journal;
 
 typedef struct pythia_journal_entry
 {
+	int32 worker_id; /* 0: the journal's own */
 	int32 table_id;
+	int64 change_id;         /* 0: one is drawn */
+	TimestampTz captured_at; /* 0: when the journal was opened */
 	pythia_change_kind kind;
 	TimestampTz stamp;            /* with has_stamp */
 	FullTransactionId source_xid; /* of the transaction that wrote the row; invalid: unknown */
@@ -43,6 +46,8 @@ extern void pythia_journal_put(pythia_journal *journal, const pythia_journal_ent
 /* Writes what is left; returns the number of entries put. */
 extern uint64 pythia_journal_close(pythia_journal *journal);
 
+/* Draws a number; the transaction must have its id by then. */
+extern int64 pythia_journal_next_number(void);
 /* The last number drawn, by anybody: read at once, outside transactions' rules. */
 extern int64 pythia_journal_last_number(void);
 

@@ -334,16 +334,19 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	scan.snapshot = pythia_snapshot_take(false);
 	seen_at = GetCurrentTimestamp();
-	if (table->config.start != PYTHIA_START_BEGINNING && table->config.track != PYTHIA_TRACK_NONE)
+	if (table->config.start != PYTHIA_START_BEGINNING && pythia_tracks(table))
 		pythia_track_baseline(worker, table);
-	if (table->config.start == PYTHIA_START_NOW && table->config.capture == PYTHIA_CAPTURE_POLL)
+	/* triggers are there already, and hold writers off until we commit: what is there now is told here */
+	if (table->config.capture == PYTHIA_CAPTURE_TRIGGER)
+		scan.discard = false;
+	if ((table->config.start == PYTHIA_START_NOW) == (table->config.capture == PYTHIA_CAPTURE_POLL))
 		pythia_scan_run(&scan);
 	PopActiveSnapshot();
 	pythia_cdc_leave(&identity);
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER && table->config.start == PYTHIA_START_NOW)
 		table->low = pythia_low_next(table, &boundary, seen_at, scan.greatest);
 	/* without a snapshot everything at or after low is new */
-	pythia_poll_save(table, &scan, &boundary, 0);
+	pythia_poll_save(table, &scan, &boundary, scan.captured);
 	if (table->config.start != PYTHIA_START_NOW)
 	{
 		static const char sql[] =

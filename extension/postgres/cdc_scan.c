@@ -172,7 +172,8 @@ static int needed_columns(Relation relation, const pythia_cdc_table *table, int 
 		wanted[image[i]] = true;
 	for (int i = 0; i < table->nkey; i++)
 		wanted[pythia_column_position(relation, table->key[i])] = true;
-	wanted[pythia_column_position(relation, table->timestamp_column)] = true;
+	if (table->stamp_kind != PYTHIA_STAMP_NONE)
+		wanted[pythia_column_position(relation, table->timestamp_column)] = true;
 	*needed = palloc(sizeof(int) * Max(natts, 1));
 	for (int i = 0; i < natts; i++)
 		if (wanted[i])
@@ -190,21 +191,24 @@ static char *statement(Relation relation, const pythia_cdc_table *table, bool bo
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT t.xmin, t.tableoid, t.ctid");
-	if (table->config.track != PYTHIA_TRACK_NONE)
+	if (pythia_tracks(table))
 		pythia_track_columns(&sql, table);
 	for (int i = 0; i < count; i++)
 		appendStringInfo(&sql, ", t.%s", quote_identifier(NameStr(TupleDescAttr(desc, needed[i])->attname)));
 	appendStringInfo(&sql, " FROM %s t", table->relation);
-	if (table->config.track != PYTHIA_TRACK_NONE)
+	if (pythia_tracks(table))
 		pythia_track_join(&sql, relation, table);
 	appendStringInfoString(&sql, " WHERE ");
 	if (bounded)
 		appendStringInfo(&sql, "t.%s OPERATOR(pg_catalog.>=) $1", stamp);
-	else
+	else if (table->stamp_kind != PYTHIA_STAMP_NONE && table->config.capture == PYTHIA_CAPTURE_POLL)
 		appendStringInfo(&sql, "t.%s IS NOT NULL", stamp);
+	else
+		appendStringInfoString(&sql, "true");
 	if (table->condition)
 		appendStringInfo(&sql, " AND (%s)", table->condition);
-	appendStringInfo(&sql, " ORDER BY t.%s", stamp);
+	if (table->stamp_kind != PYTHIA_STAMP_NONE)
+		appendStringInfo(&sql, " ORDER BY t.%s", stamp);
 	return sql.data;
 }
 
@@ -413,7 +417,8 @@ static void capture(scan_receiver *receiver, const Datum *values, const bool *nu
 	before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 	entry.key = pythia_image_of(receiver->key_image, values, nulls);
 	entry.new_data = pythia_image_of(receiver->row_image, values, nulls);
-	entry.has_stamp = pythia_stamp_instant(receiver->scan->table, values[receiver->stamp], &entry.stamp);
+	if (receiver->stamp >= 0 && !nulls[receiver->stamp])
+		entry.has_stamp = pythia_stamp_instant(receiver->scan->table, values[receiver->stamp], &entry.stamp);
 	if (!receiver->tracked)
 		entry.kind = came_from_update(receiver, DatumGetObjectId(values[SCAN_TABLEOID]),
 									  (ItemPointer) DatumGetPointer(values[SCAN_CTID]))
@@ -473,8 +478,9 @@ static void startup(DestReceiver *self, int operation, TupleDesc desc)
 	int *image;
 	int nimage = pythia_image_columns(receiver->relation, &table->config, &image);
 	int *positions = palloc(sizeof(int) * Max(count, 1));
-	int stamp = pythia_column_position(receiver->relation, table->timestamp_column);
-	int skipped = -1;
+	int stamp = table->stamp_kind == PYTHIA_STAMP_NONE
+					? -1
+					: pythia_column_position(receiver->relation, table->timestamp_column);
 
 	receiver->key = palloc(sizeof(int) * table->nkey);
 	for (int i = 0; i < count; i++)
@@ -488,14 +494,12 @@ static void startup(DestReceiver *self, int operation, TupleDesc desc)
 			if (pythia_column_position(receiver->relation, table->key[j]) == needed[i])
 				receiver->key[j] = place;
 		if (needed[i] == stamp)
-		{
 			receiver->stamp = place;
-			skipped = place;
-		}
 	}
 	receiver->key_image = pythia_image_make(desc, table->nkey, receiver->key, NULL);
 	receiver->row_image = pythia_image_make(desc, nimage, positions, NULL);
-	pythia_image_skip(receiver->row_image, skipped);
+	if (receiver->rows)
+		pythia_image_skip(receiver->row_image, receiver->stamp);
 	MemoryContextSwitchTo(before);
 }
 
@@ -553,8 +557,7 @@ void pythia_scan_run(pythia_scan *scan)
 {
 	pythia_cdc_table *table = scan->table;
 	Relation relation = pythia_cdc_relation(table);
-	int position = pythia_column_position(relation, table->timestamp_column);
-	scan_receiver receiver = {.scan = scan, .relation = relation, .buffer = InvalidBuffer};
+	scan_receiver receiver = {.scan = scan, .relation = relation, .buffer = InvalidBuffer, .stamp = -1};
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.base};
 	bool bounded = table->low != PYTHIA_LOW_MINIMUM;
 	SPIPlanPtr plan;
@@ -562,7 +565,10 @@ void pythia_scan_run(pythia_scan *scan)
 	int code;
 
 	scan->greatest = PYTHIA_LOW_MINIMUM;
-	receiver.stamp_type = getBaseType(TupleDescAttr(RelationGetDescr(relation), position)->atttypid);
+	if (table->stamp_kind != PYTHIA_STAMP_NONE)
+		receiver.stamp_type = getBaseType(
+			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->timestamp_column))
+				->atttypid);
 	if (pythia_stamp_kind_of(receiver.stamp_type) != table->stamp_kind)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("column \"%s\" of table \"%s\" changed its type", table->timestamp_column,
@@ -575,8 +581,8 @@ void pythia_scan_run(pythia_scan *scan)
 	receiver.base.rDestroy = ignore;
 	receiver.base.mydest = DestNone;
 	receiver.next = ReadNextFullTransactionId();
-	receiver.tracked = table->config.track != PYTHIA_TRACK_NONE;
-	receiver.rows = table->config.track == PYTHIA_TRACK_ROWS;
+	receiver.tracked = pythia_tracks(table);
+	receiver.rows = receiver.tracked && table->config.track == PYTHIA_TRACK_ROWS;
 	receiver.first = receiver.tracked ? SCAN_TRACKED : SCAN_PLAIN;
 
 	low = pythia_stamp_datum(table->stamp_kind, receiver.stamp_type, table->low);

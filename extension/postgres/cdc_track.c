@@ -32,6 +32,11 @@ static void run(const char *sql)
 		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
 }
 
+bool pythia_tracks(const pythia_cdc_table *table)
+{
+	return table->config.track != PYTHIA_TRACK_NONE && table->config.capture == PYTHIA_CAPTURE_POLL;
+}
+
 static char *tracked_name(int32 table_id)
 {
 	return psprintf("pythia.tracked_%d", table_id);
@@ -372,8 +377,7 @@ int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	pythia_cdc_identity identity;
 	Datum values[3];
 
-	if (table->config.track == PYTHIA_TRACK_NONE ||
-		now - table->swept_at < (int64) (table->config.delete_interval * USECS_PER_SEC))
+	if (!pythia_tracks(table) || now - table->swept_at < (int64) (table->config.delete_interval * USECS_PER_SEC))
 		return 0;
 	pythia_cdc_enter(worker, &identity);
 	CommandCounterIncrement();

@@ -12,6 +12,9 @@
 #include "utils/relcache.h"
 #include "storage/itemptr.h"
 
+/* Whether rows of the table are known one by one: triggers tell everything themselves. */
+extern bool pythia_tracks(const pythia_cdc_table *table);
+
 /* Makes the table (once) and drops it; run inside create and drop. */
 extern void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table);
 extern void pythia_track_drop(int32 table_id);

@@ -9,6 +9,7 @@
 #include "cdc_define.h"
 #include "cdc_low.h"
 #include "cdc_track.h"
+#include "cdc_trigger.h"
 #include "executor/spi.h"
 #include "jsonb_node.h"
 #include "miscadmin.h"
@@ -63,7 +64,9 @@ static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definiti
 
 static void start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
-	if (table->config.track != PYTHIA_TRACK_NONE && table->config.capture == PYTHIA_CAPTURE_POLL)
+	if (table->config.capture == PYTHIA_CAPTURE_TRIGGER)
+		pythia_trigger_install(table);
+	if (pythia_tracks(table))
 		pythia_track_create(worker, table);
 	pythia_cdc_baseline(worker, table);
 }
@@ -211,6 +214,7 @@ static void remove_table(const pythia_cdc_table *table)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(table->table_id)};
 
+	pythia_trigger_remove(table);
 	pythia_track_drop(table->table_id);
 	SPI_connect();
 	pythia_catalog_execute(sql, 1, types, values, NULL);
@@ -243,6 +247,7 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 			/* what was there until now has been polled already */
 			table->config.start = PYTHIA_START_NOW;
 			pythia_track_drop(table->table_id);
+			pythia_trigger_remove(table);
 		}
 		start_table(worker, table);
 	}
@@ -310,7 +315,10 @@ Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 	pythia_cdc_lock(worker_id);
 	worker = pythia_cdc_load(worker_id);
 	for (int i = 0; worker && i < worker->ntables; i++)
+	{
+		pythia_trigger_remove(&worker->tables[i]);
 		pythia_track_drop(worker->tables[i].table_id);
+	}
 	SPI_connect();
 	pythia_catalog_execute(forget, 1, types, values, NULL);
 	SPI_finish();

@@ -202,6 +202,7 @@ CREATE TABLE pythia.failed_change (
 	first_failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	last_failed_at timestamptz,
 	retry_at timestamptz,
+	owner regrole NOT NULL,
 	PRIMARY KEY (worker_id, change_id)
 );
 COMMENT ON TABLE pythia.failed_change IS 'changes that a handler could not handle';
@@ -218,6 +219,7 @@ COMMENT ON COLUMN pythia.failed_change.hint IS 'its hint';
 COMMENT ON COLUMN pythia.failed_change.first_failed_at IS 'when it first failed, or began to wait';
 COMMENT ON COLUMN pythia.failed_change.last_failed_at IS 'when it last failed';
 COMMENT ON COLUMN pythia.failed_change.retry_at IS 'when it will be tried again';
+COMMENT ON COLUMN pythia.failed_change.owner IS 'role of the worker';
 SELECT pg_catalog.pg_extension_config_dump('pythia.failed_change', '');
 
 CREATE TABLE pythia.handler_result (
@@ -225,6 +227,7 @@ CREATE TABLE pythia.handler_result (
 	change_id bigint NOT NULL,
 	result jsonb,
 	handled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+	owner regrole NOT NULL,
 	PRIMARY KEY (worker_id, change_id)
 );
 COMMENT ON TABLE pythia.handler_result IS 'what handlers returned, for workers with the option keep_result';
@@ -232,6 +235,7 @@ COMMENT ON COLUMN pythia.handler_result.worker_id IS 'the worker';
 COMMENT ON COLUMN pythia.handler_result.change_id IS 'number of the change';
 COMMENT ON COLUMN pythia.handler_result.result IS 'what the handler returned';
 COMMENT ON COLUMN pythia.handler_result.handled_at IS 'when';
+COMMENT ON COLUMN pythia.handler_result.owner IS 'role of the worker';
 
 -- What users call.
 
@@ -304,6 +308,18 @@ CREATE FUNCTION pythia.retry_failed(worker text) RETURNS bigint
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_retry_failed';
 COMMENT ON FUNCTION pythia.retry_failed(text) IS
 	'lets every failed change of a worker, dead ones too, be tried again at once; returns their number';
+
+CREATE FUNCTION pythia._capture() RETURNS trigger
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_capture';
+COMMENT ON FUNCTION pythia._capture() IS 'internal: appends what a trigger saw to the journal';
+
+-- Each role sees what belongs to its own workers.
+ALTER TABLE pythia.failed_change ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON pythia.failed_change USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own_rows ON pythia.failed_change IS 'each role sees the failures of its own workers';
+ALTER TABLE pythia.handler_result ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_rows ON pythia.handler_result USING (pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+COMMENT ON POLICY own_rows ON pythia.handler_result IS 'each role sees the results of its own workers';
 
 -- What is going on.
 

@@ -1,0 +1,564 @@
+/*
+ * A row trigger that appends to the journal.
+ *
+ * Entries are numbered when the trigger fires and gathered in memory; they are
+ * written before the transaction commits or is prepared, or when there are
+ * many.  An entry belongs to the subtransaction it was made in: what that one
+ * has gathered goes with it when it is rolled back, and is only ever written
+ * within it.  Numbers, not places, make the order.
+ */
+#include "cdc_trigger.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "bridge.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "cdc_define.h"
+#include "cdc_image.h"
+#include "cdc_journal.h"
+#include "cdc_low.h"
+#include "cdc_poll.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "pg_compat.h"
+#include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/regproc.h"
+#include "catalog/namespace.h"
+#include "utils/timestamp.h"
+#include "worker.h"
+
+#define MAX_BYTES (256 * 1024)
+
+/* What the trigger knows of one relation it fires on (a table or a partition of it). */
+typedef struct trigger_key
+{
+	Oid relation;
+	int32 table_id;
+} trigger_key;
+
+typedef struct trigger_target
+{
+	trigger_key key;
+	bool valid;
+	MemoryContext memory;
+	pythia_cdc_worker *worker;
+	pythia_cdc_table *table;
+	pythia_image *key_image;
+	pythia_image *row_image;
+	int stamp; /* attribute, or -1 */
+	ExprState *condition;
+	ExprContext *econtext;
+	TupleTableSlot *slot;
+} trigger_target;
+
+/* Entries gathered by one subtransaction. */
+typedef struct gathered
+{
+	SubTransactionId owner;
+	MemoryContext memory;
+	List *entries;               /* of pythia_journal_entry */
+	SubTransactionId written_in; /* written within this inner one, so not for certain; 0: not written */
+	struct gathered *outer;
+} gathered;
+
+static HTAB *targets = NULL;
+static gathered *innermost = NULL; /* in TopTransactionContext */
+
+/* ---- writing ---- */
+
+static void write_out(gathered *part)
+{
+	pythia_journal *journal = NULL;
+	MemoryContext before;
+	ListCell *cell;
+
+	if (part->entries == NIL)
+		return;
+	before = MemoryContextSwitchTo(part->memory);
+	foreach (cell, part->entries)
+	{
+		pythia_journal_entry *entry = lfirst(cell);
+
+		if (!journal)
+			journal = pythia_journal_open(entry->worker_id);
+		pythia_journal_put(journal, entry);
+	}
+	pythia_journal_close(journal);
+	MemoryContextSwitchTo(before);
+}
+
+static void forget_entries(gathered *part)
+{
+	part->entries = NIL;
+	part->written_in = InvalidSubTransactionId;
+	MemoryContextReset(part->memory);
+}
+
+static void flush_part(gathered *part, SubTransactionId current)
+{
+	if (part->written_in != InvalidSubTransactionId)
+		return;
+	write_out(part);
+	/* a rollback to a savepoint would take along what we wrote for an outer one: kept until that is settled */
+	if (part->owner == current)
+		forget_entries(part);
+	else if (part->entries != NIL)
+		part->written_in = current;
+}
+
+void pythia_trigger_flush(void)
+{
+	SubTransactionId current = GetCurrentSubTransactionId();
+
+	for (gathered *part = innermost; part; part = part->outer)
+		flush_part(part, current);
+}
+
+static gathered *current_part(void)
+{
+	SubTransactionId id = GetCurrentSubTransactionId();
+	gathered *part;
+
+	if (innermost && innermost->owner == id)
+		return innermost;
+	part = MemoryContextAllocZero(TopTransactionContext, sizeof(gathered));
+	part->owner = id;
+	part->memory = AllocSetContextCreate(TopTransactionContext, "pythia_db captured rows", ALLOCSET_DEFAULT_SIZES);
+	part->outer = innermost;
+	innermost = part;
+	return part;
+}
+
+static void on_transaction(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			pythia_trigger_flush();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			innermost = NULL;
+			break;
+		default:
+			break;
+	}
+}
+
+static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_PRE_COMMIT_SUB)
+		return;
+	for (gathered *part = innermost; part; part = part->outer)
+	{
+		if (part->written_in != mine)
+			continue;
+		if (event == SUBXACT_EVENT_ABORT_SUB)
+			part->written_in = InvalidSubTransactionId;
+		else if (parent == part->owner)
+			forget_entries(part);
+		else
+			part->written_in = parent;
+	}
+	if (!innermost || innermost->owner != mine)
+		return;
+	if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+	{
+		/* its entries become the parent's */
+		if (!innermost->outer || innermost->outer->owner != parent)
+		{
+			innermost->owner = parent;
+			return;
+		}
+		flush_part(innermost, mine);
+	}
+	MemoryContextDelete(innermost->memory);
+	innermost = innermost->outer;
+}
+
+/* ---- what the trigger knows ---- */
+
+static void forget_relation(Datum arg, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+	trigger_target *target;
+
+	hash_seq_init(&status, targets);
+	while ((target = hash_seq_search(&status)) != NULL)
+		if (!OidIsValid(relation) || target->key.relation == relation)
+			target->valid = false;
+}
+
+static void set_up(void)
+{
+	HASHCTL control = {.keysize = sizeof(trigger_key), .entrysize = sizeof(trigger_target)};
+
+	if (targets)
+		return;
+	targets = hash_create("pythia_db trigger targets", 64, &control, HASH_ELEM | HASH_BLOBS);
+	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	RegisterXactCallback(on_transaction, NULL);
+	RegisterSubXactCallback(on_subtransaction, NULL);
+}
+
+static int32 worker_of_table(int32 table_id)
+{
+	static const char sql[] = "SELECT worker_id FROM pythia.cdc_table WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table_id)};
+	int32 worker_id = 0;
+	bool isnull;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	if (SPI_processed == 1)
+		worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return worker_id;
+}
+
+static void compile_condition(trigger_target *target, Relation relation)
+{
+	EState *estate;
+	Node *condition;
+
+	if (!target->table->condition)
+		return;
+	estate = CreateExecutorState();
+	condition = pythia_cdc_condition_node(relation, target->table->condition);
+	target->condition = ExecPrepareExpr((Expr *) condition, estate);
+	target->econtext = CreateExprContext(estate);
+	target->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)), &TTSOpsHeapTuple);
+}
+
+static void prepare_target(trigger_target *target, Relation relation)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	MemoryContext before;
+	pythia_cdc_worker *worker;
+	int32 worker_id;
+	int *positions;
+	int *key;
+	int count;
+
+	if (target->memory)
+		MemoryContextDelete(target->memory);
+	target->memory = AllocSetContextCreate(TopMemoryContext, "pythia_db trigger target", ALLOCSET_DEFAULT_SIZES);
+	target->table = NULL;
+	target->condition = NULL;
+	before = MemoryContextSwitchTo(target->memory);
+	worker_id = worker_of_table(target->key.table_id);
+	worker = worker_id ? pythia_cdc_load(worker_id) : NULL;
+	for (int i = 0; worker && i < worker->ntables; i++)
+		if (worker->tables[i].table_id == target->key.table_id)
+			target->table = &worker->tables[i];
+	target->worker = worker;
+	if (target->table)
+	{
+		count = pythia_image_columns(relation, &target->table->config, &positions);
+		key = palloc(sizeof(int) * target->table->nkey);
+		for (int i = 0; i < target->table->nkey; i++)
+			key[i] = pythia_column_position(relation, target->table->key[i]);
+		target->key_image = pythia_image_make(desc, target->table->nkey, key, NULL);
+		target->row_image = pythia_image_make(desc, count, positions, NULL);
+		target->stamp = -1;
+		if (target->table->stamp_kind != PYTHIA_STAMP_NONE)
+			target->stamp = pythia_column_position(relation, target->table->timestamp_column);
+		compile_condition(target, relation);
+	}
+	MemoryContextSwitchTo(before);
+	target->valid = true;
+}
+
+static trigger_target *target_of(Relation relation, int32 table_id)
+{
+	trigger_key key = {.relation = RelationGetRelid(relation), .table_id = table_id};
+	trigger_target *target;
+	bool found;
+
+	set_up();
+	target = hash_search(targets, &key, HASH_ENTER, &found);
+	if (!found)
+	{
+		target->memory = NULL;
+		target->valid = false;
+	}
+	if (!target->valid)
+		prepare_target(target, relation);
+	return target;
+}
+
+/* ---- one event ---- */
+
+/* Images do not depend on how the writer's session likes its output. */
+static int pin_output(void)
+{
+	int level;
+
+	if (bytea_output == BYTEA_OUTPUT_HEX && IntervalStyle == INTSTYLE_POSTGRES && extra_float_digits >= 1)
+		return 0;
+	level = NewGUCNestLevel();
+	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("extra_float_digits", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+static bool wanted(trigger_target *target, HeapTuple tuple)
+{
+	bool result;
+
+	if (!tuple || !target->condition)
+		return tuple != NULL;
+	ExecStoreHeapTuple(tuple, target->slot, false);
+	target->econtext->ecxt_scantuple = target->slot;
+	result = ExecQual(target->condition, target->econtext);
+	ExecClearTuple(target->slot);
+	ResetExprContext(target->econtext);
+	return result;
+}
+
+static pythia_journal_entry *new_entry(trigger_target *target, gathered *part)
+{
+	pythia_journal_entry *entry = palloc0(sizeof(pythia_journal_entry));
+
+	/* the id first, the number after it: consumers rely on that */
+	(void) GetTopFullTransactionId();
+	entry->worker_id = target->worker->worker_id;
+	entry->table_id = target->table->table_id;
+	entry->change_id = pythia_journal_next_number();
+	entry->captured_at = GetCurrentTimestamp();
+	part->entries = lappend(part->entries, entry);
+	return entry;
+}
+
+static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
+{
+	int natts = desc->natts;
+	Datum *values = palloc(sizeof(Datum) * natts);
+	bool *nulls = palloc(sizeof(bool) * natts);
+	gathered *part = current_part();
+	MemoryContext before = MemoryContextSwitchTo(part->memory);
+	pythia_journal_entry *entry;
+	Jsonb *old_data = NULL;
+	Jsonb *new_data = NULL;
+	Jsonb *old_key = NULL;
+	Jsonb *new_key = NULL;
+	bool has_stamp = false;
+	TimestampTz stamp = 0;
+
+	if (old_row)
+	{
+		heap_deform_tuple(old_row, desc, values, nulls);
+		old_key = pythia_image_of(target->key_image, values, nulls);
+		old_data = pythia_image_of(target->row_image, values, nulls);
+	}
+	if (new_row)
+	{
+		heap_deform_tuple(new_row, desc, values, nulls);
+		new_key = pythia_image_of(target->key_image, values, nulls);
+		new_data = pythia_image_of(target->row_image, values, nulls);
+		if (target->stamp >= 0 && !nulls[target->stamp])
+			has_stamp = pythia_stamp_instant(target->table, values[target->stamp], &stamp);
+	}
+	if (old_row && new_row && target->table->config.track == PYTHIA_TRACK_ROWS &&
+		pythia_image_same(old_data, new_data, target->table->timestamp_column))
+	{
+		MemoryContextSwitchTo(before);
+		return;
+	}
+	/* a key that changed is another row to whoever follows: the old one goes, the new one comes */
+	if (old_row && new_row && compareJsonbContainers(&old_key->root, &new_key->root) != 0)
+	{
+		entry = new_entry(target, part);
+		entry->kind = PYTHIA_CHANGE_DELETE;
+		entry->key = old_key;
+		entry->old_data = old_data;
+		old_row = NULL;
+		old_data = NULL;
+	}
+	entry = new_entry(target, part);
+	entry->kind = !old_row ? PYTHIA_CHANGE_INSERT : !new_row ? PYTHIA_CHANGE_DELETE : PYTHIA_CHANGE_UPDATE;
+	entry->key = new_row ? new_key : old_key;
+	entry->old_data = old_data;
+	entry->new_data = new_data;
+	entry->has_stamp = has_stamp;
+	entry->stamp = stamp;
+	MemoryContextSwitchTo(before);
+}
+
+PYTHIA_FUNCTION(pythia_capture);
+
+Datum pythia_capture(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	trigger_target *target;
+	Relation relation;
+	HeapTuple old_row = NULL;
+	HeapTuple new_row = NULL;
+	int level;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) || data->tg_trigger->tgnargs != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("pythia._capture is the function of capture triggers"),
+				 errhint("They are made by pythia.create_cdc_worker with the option \"capture\": \"trigger\".")));
+	relation = data->tg_relation;
+	target = target_of(relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
+	/* the worker is gone: a trigger that a restore brought back, say */
+	if (!target->table)
+		return PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+	{
+		gathered *part = current_part();
+		MemoryContext before = MemoryContextSwitchTo(part->memory);
+
+		new_entry(target, part)->kind = PYTHIA_CHANGE_TRUNCATE;
+		MemoryContextSwitchTo(before);
+	}
+	else
+	{
+		if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+			new_row = data->tg_trigtuple;
+		else
+			old_row = data->tg_trigtuple;
+		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+			new_row = data->tg_newtuple;
+		level = pin_output();
+		if (!wanted(target, old_row))
+			old_row = NULL;
+		if (!wanted(target, new_row))
+			new_row = NULL;
+		if (old_row || new_row)
+			take_row(target, RelationGetDescr(relation), old_row, new_row);
+		if (level)
+			AtEOXact_GUC(false, level);
+	}
+	if (innermost && innermost->owner == GetCurrentSubTransactionId() &&
+		MemoryContextMemAllocated(innermost->memory, false) > MAX_BYTES)
+		flush_part(innermost, innermost->owner);
+	pythia_wake_at_commit(target->worker->worker_id);
+	return PointerGetDatum(NULL);
+}
+
+/* ---- putting triggers on tables ---- */
+
+static void run(const char *sql)
+{
+	int code = SPI_execute(sql, false, 0);
+
+	if (code < 0)
+		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
+}
+
+/* Relations (quoted names) of a table and its partitions that lack the trigger (or have it). */
+static List *relations_with(const char *relation, const char *trigger, bool present)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
+		"pg_catalog.quote_ident(c.relname) "
+		"FROM (SELECT relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) "
+		"UNION SELECT pg_catalog.to_regclass($1)) t "
+		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relid "
+		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+		"WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid "
+		"AND g.tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name) OPERATOR(pg_catalog.=) $3";
+	Oid types[] = {TEXTOID, TEXTOID, BOOLOID};
+	Datum values[] = {CStringGetTextDatum(relation), CStringGetTextDatum(trigger), BoolGetDatum(present)};
+	List *result = NIL;
+
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		result = lappend(result, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	return result;
+}
+
+static bool table_exists(const char *relation)
+{
+	return OidIsValid(RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(relation)), NoLock, true));
+}
+
+void pythia_trigger_install(pythia_cdc_table *table)
+{
+	char *row_name = psprintf("pythia_capture_%d", table->table_id);
+	char *truncate_name = psprintf("pythia_truncate_%d", table->table_id);
+	List *missing;
+	ListCell *cell;
+	pythia_identity before;
+
+	SPI_connect();
+	/* on the table alone: its partitions, those to come too, have it from there */
+	missing = relations_with(table->relation, row_name, false);
+	foreach (cell, missing)
+	{
+		if (strcmp(lfirst(cell), table->relation) != 0)
+			continue;
+		pythia_catalog_enter(&before);
+		run(psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW "
+					 "EXECUTE FUNCTION pythia._capture(%d)",
+					 row_name, table->relation, table->table_id));
+		/* what replication applies is captured too */
+		run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", table->relation, row_name));
+		pythia_catalog_leave(&before);
+	}
+	/* a statement's trigger does not come down to partitions */
+	missing = relations_with(table->relation, truncate_name, false);
+	foreach (cell, missing)
+	{
+		pythia_catalog_enter(&before);
+		run(psprintf("CREATE TRIGGER %s AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION pythia._capture(%d)",
+					 truncate_name, (char *) lfirst(cell), table->table_id));
+		run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", (char *) lfirst(cell), truncate_name));
+		pythia_catalog_leave(&before);
+	}
+	SPI_finish();
+}
+
+void pythia_trigger_remove(const pythia_cdc_table *table)
+{
+	char *row_name = psprintf("pythia_capture_%d", table->table_id);
+	char *truncate_name = psprintf("pythia_truncate_%d", table->table_id);
+	List *present;
+	ListCell *cell;
+	pythia_identity before;
+
+	if (!table->relation)
+		return;
+	SPI_connect();
+	if (!table_exists(table->relation))
+	{
+		SPI_finish();
+		return;
+	}
+	present = relations_with(table->relation, row_name, true);
+	foreach (cell, present)
+	{
+		if (strcmp(lfirst(cell), table->relation) != 0)
+			continue;
+		pythia_catalog_enter(&before);
+		run(psprintf("DROP TRIGGER %s ON %s", row_name, table->relation));
+		pythia_catalog_leave(&before);
+	}
+	present = relations_with(table->relation, truncate_name, true);
+	foreach (cell, present)
+	{
+		pythia_catalog_enter(&before);
+		run(psprintf("DROP TRIGGER %s ON %s", truncate_name, (char *) lfirst(cell)));
+		pythia_catalog_leave(&before);
+	}
+	SPI_finish();
+}

@@ -34,9 +34,6 @@
 
 extern PGDLLEXPORT void pythia_job_main(Datum arg) pg_attribute_noreturn();
 
-/* until capture is here */
-#pragma weak pythia_cdc_turn
-
 static bool in_job = false;
 static MemoryContext before_job = NULL;
 static Oid my_owner = InvalidOid;

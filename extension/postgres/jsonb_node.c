@@ -61,15 +61,22 @@ static void fill(pythia_node *parent, JsonbIterator **iterator)
 	}
 }
 
-pythia_node *pythia_node_from_jsonb(Jsonb *json)
+pythia_node *pythia_node_copy_jsonb(Jsonb *json)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&json->root);
 	JsonbValue value;
 	JsonbIteratorToken token = JsonbIteratorNext(&iterator, &value, false);
 	pythia_node *root = pythia_node_new(token == WJB_BEGIN_OBJECT ? PYTHIA_NODE_OBJECT : PYTHIA_NODE_ARRAY, NULL, NULL);
 
-	pythia_free_with_context(free_node, root);
 	fill(root, &iterator);
+	return root;
+}
+
+pythia_node *pythia_node_from_jsonb(Jsonb *json)
+{
+	pythia_node *root = pythia_node_copy_jsonb(json);
+
+	pythia_free_with_context(free_node, root);
 	return root;
 }
 

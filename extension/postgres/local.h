@@ -41,6 +41,8 @@ typedef void (*pythia_session_body)(void *arg);
 extern bool pythia_session_run(pythia_session *session, pythia_session_body body, void *arg, pythia_error *error);
 
 /* Memory that lasts as long as the session. */
+/* Schema of an unqualified name, by the role's own search_path. */
+extern const char *pythia_session_schema(pythia_session *session);
 extern MemoryContext pythia_session_memory(pythia_session *session);
 
 #endif

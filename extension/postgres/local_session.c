@@ -422,6 +422,11 @@ void local_forget(pythia_local *local)
 	session->dbs = list_delete_ptr(session->dbs, local);
 }
 
+const char *pythia_session_schema(pythia_session *session)
+{
+	return session->default_schema;
+}
+
 MemoryContext pythia_session_memory(pythia_session *session)
 {
 	return session->memory;

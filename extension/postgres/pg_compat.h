@@ -32,11 +32,14 @@
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_proc.h"
 #include "utils/acl.h"
 #define pythia_server_usage(server, role)     object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
 #define pythia_server_owned(server, role)     object_ownercheck(ForeignServerRelationId, server, role)
 #define pythia_database_owned(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#define pythia_function_usage(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #else
+#define pythia_function_usage(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #define pythia_server_usage(server, role)     pg_foreign_server_aclcheck(server, role, ACL_USAGE)
 #define pythia_server_owned(server, role)     pg_foreign_server_ownercheck(server, role)
 #define pythia_database_owned(database, role) pg_database_ownercheck(database, role)

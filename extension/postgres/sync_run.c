@@ -3,6 +3,7 @@
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog/pg_type.h"
+#include "conflict.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "jsonb_node.h"
@@ -88,6 +89,7 @@ typedef struct sync_run
 	pythia_session *session;
 	table_state state;
 	pythia_sync_result *result;
+	pythia_resolver resolver;
 	bool dry_run;
 } sync_run;
 
@@ -237,6 +239,14 @@ static bool checkpoint(void *context, const char *text, pythia_error *error)
 	return pythia_session_run(run->session, store_checkpoint, run, error);
 }
 
+static bool resolve(void *context, const char *function, const char *source_row, const char *target_row,
+					pythia_node **row, pythia_error *error)
+{
+	sync_run *run = context;
+
+	return pythia_resolve(&run->resolver, function, source_row, target_row, row, error);
+}
+
 static void progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)
 {
 	pythia_progress_update(phase, rows, total, bytes);
@@ -245,10 +255,16 @@ static void progress(void *context, const char *phase, int64_t rows, int64_t tot
 static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, pythia_error *error)
 {
 	sync_run *run = arg;
-	pythia_sync_callbacks callbacks = {.context = run, .progress = progress, .quarantine = quarantine};
+	pythia_sync_callbacks callbacks = {
+		.context = run, .progress = progress, .quarantine = quarantine, .resolve = resolve};
 
 	run->session = session;
 	run->dry_run = job->config->dry_run;
+	run->resolver.session = session;
+	/* a name that is wrong is told before anything is copied */
+	if (job->config->conflict == PYTHIA_CONFLICT_FUNCTION &&
+		!pythia_resolver_find(&run->resolver, job->config->conflict_function, error))
+		return false;
 	/* in a caller's transaction a checkpoint would vanish with the failure it is for */
 	if (pythia_in_job() && run->spec->worker_id != 0)
 	{

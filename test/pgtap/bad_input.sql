@@ -1,0 +1,142 @@
+-- Each wrong word gets an error that names it, with a fitting SQLSTATE and a
+-- hint; and nothing half-done is left.
+SELECT no_plan();
+
+CREATE FUNCTION pg_temp.fails(sql text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE m text; d text; h text;
+BEGIN
+	EXECUTE sql;
+	RETURN 'it worked';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' | ', SQLSTATE, m, nullif(d, ''), CASE WHEN h = '' THEN 'NO HINT' ELSE h END);
+END $$;
+
+CREATE TABLE users (id int PRIMARY KEY, name text, updated_at timestamptz DEFAULT now());
+INSERT INTO users SELECT g, 'user ' || g FROM generate_series(1, 10) g;
+CREATE TABLE nokey (id int, name text, updated_at timestamptz);
+CREATE TABLE nostamp (id int PRIMARY KEY, name text);
+\set file sqlite:/// :scratch /bad.db
+
+SELECT lives_ok(format($$SELECT pythia.create_sync_worker('w', 'local', %L, tables => '{users}')$$, :'file'), 'a worker');
+
+PREPARE refused(text, text, text) AS SELECT matches(pg_temp.fails($1), $2, $3);
+
+-- workers
+EXECUTE refused($$SELECT pythia.sync_table('ww', 'users')$$, '^42704 . sync worker "ww" does not exist . Perhaps you meant "w"', 'unknown worker, close');
+EXECUTE refused($$SELECT pythia.sync_table('entirely_else', 'users')$$, '^42704 .* . Create it with pythia.create_sync_worker', 'unknown worker');
+EXECUTE refused($$SELECT pythia.start_sync('entirely_else')$$, '^42704 ', 'start of an unknown worker');
+EXECUTE refused($$SELECT pythia.stop_sync('entirely_else')$$, '^42704 ', 'stop of an unknown worker');
+EXECUTE refused($$SELECT pythia.drop_sync_worker('entirely_else')$$, '^42704 ', 'drop of an unknown worker');
+EXECUTE refused($$SELECT pythia.validate_sync('entirely_else', 'users')$$, '^42704 ', 'validate with an unknown worker');
+EXECUTE refused($$SELECT pythia.create_sync_worker('w', 'local', 'local')$$, '^42710 . sync worker "w" already exists . Choose another name', 'a name that is taken');
+EXECUTE refused($$SELECT pythia.create_sync_worker('', 'local', 'local')$$, '^22023 . a worker needs a name', 'an empty name');
+EXECUTE refused($$SELECT pythia.create_sync_worker(NULL, 'local', 'local')$$, '^22004 . the name must not be null', 'no name');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', NULL, 'local')$$, '^22004 . the source must not be null', 'no source');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', NULL)$$, '^22004 . the target must not be null', 'no target');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', tables => '{}')$$, '^22023 . the list of tables is empty', 'no tables');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', tables => '{a,NULL}')$$, '^22023 . a table name must not be null', 'a null table');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', schedule => '-1 s')$$, '^22023 . the schedule must be a positive interval', 'a negative schedule');
+EXECUTE refused($$SELECT pythia._set_worker_enabled('other', 'w', true)$$, '^22023 . unknown kind of worker "other"', 'an unknown kind');
+
+-- options
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"batchsize": 1}')$$, '^22023 .*"batchsize".*batch_size', 'an unknown option, with the close one');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"mode": "sideways"}')$$, '^22023 .*mode.*incremental.*full', 'a bad word');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"batch_size": 0}')$$, '^22023 .*batch_size', 'a number out of range');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"batch_size": "many"}')$$, '^22023 .*batch_size', 'a word for a number');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"truncate_target": "perhaps"}')$$, '^22023 .*truncate_target', 'a word for a boolean');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"tables": {"users": {"mod": 1}}}')$$, '^22023 .*"mod"', 'an unknown option of a table');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '[1]')$$, '^22023 . sync_config must be a JSON object', 'not an object');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '7')$$, '^22023 . sync_config must be a JSON object', 'a number');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"moed": "full"}')$$, '^22023 .*"moed".*mode', 'an unknown override');
+EXECUTE refused($$SELECT pythia.sync_between('local', 'local', 'users', '{"moed": "full"}')$$, '^22023 .*"moed"', 'an unknown option of sync_between');
+EXECUTE refused($$SELECT pythia.validate_sync('w', 'users', '{"methd": "rows"}')$$, '^22023 .*"methd".*method', 'an unknown option of validation');
+EXECUTE refused($$SELECT pythia.validate_sync('w', 'users', '{"method": "feeling"}')$$, '^22023 .*method.*checksum', 'an unknown method');
+EXECUTE refused($$SELECT pythia.validate_sync('w', 'users', '"x"')$$, '^22023 . options must be a JSON object', 'options that are no object');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"conflict_resolution": "nobody_knows"}')$$, '^42883 .*nobody_knows.*source_wins', 'an unknown conflict function');
+CREATE FUNCTION wrong_type(jsonb, jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"conflict_resolution": "wrong_type"}')$$, '^42P13 .*wrong_type.*does not return jsonb', 'a conflict function of another type');
+
+-- connections and URLs
+EXECUTE refused($$SELECT pythia.sync_between('nowhere', 'local', 'users')$$, '^42704 . connection "nowhere" does not exist . Create it', 'an unknown connection');
+EXECUTE refused($$SELECT pythia.test_connection('nowhere')$$, '^42704 ', 'test of an unknown connection');
+EXECUTE refused($$SELECT pythia.test_connection('oracle://scott:tiger@h/x')$$, '^22023 .*oracle', 'an unknown scheme');
+SELECT doesnt_match(pg_temp.fails($$SELECT pythia.test_connection('oracle://scott:tiger@h/x')$$), 'tiger', 'without its password');
+EXECUTE refused($$SELECT pythia.test_connection('mysql://u:tiger@h:port/x')$$, '^22023 .*port', 'a port that is no number');
+SELECT doesnt_match(pg_temp.fails($$SELECT pythia.test_connection('mysql://u:tiger@h:port/x')$$), 'tiger', 'without its password');
+EXECUTE refused($$SELECT pythia.test_connection('mysql://u:%zz@h/x')$$, '^22023 ', 'a bad percent-encoding');
+EXECUTE refused($$SELECT pythia.create_connection('local', 'mysql://h/x')$$, '^42602 .*"local" cannot be the name', 'a reserved name');
+EXECUTE refused($$SELECT pythia.create_connection('', 'mysql://h/x')$$, '^42602 ', 'an empty name');
+EXECUTE refused($$SELECT pythia.create_connection('c', 'mysql:/h/x')$$, '^22023 ', 'a URL that does not parse');
+EXECUTE refused($$SELECT pythia.create_connection('c', 'mysql://h/x', '{"sslmod": "require"}')$$, '^22023 .*"sslmod".*sslmode', 'an unknown option of a connection');
+EXECUTE refused($$SELECT pythia.create_connection('c', 'mysql://h/x', '[]')$$, '^22023 . options must be a JSON object', 'options that are no object');
+SELECT lives_ok($$SELECT pythia.create_connection('c', 'mysql://h/x')$$, 'a connection');
+EXECUTE refused($$SELECT pythia.create_connection('c', 'mysql://h/x')$$, '^42710 . connection "c" already exists', 'a name that is taken');
+SELECT lives_ok($$SELECT pythia.create_sync_worker('cw', 'local', 'c')$$, 'a worker that uses it');
+EXECUTE refused($$SELECT pythia.drop_connection('c')$$, '^2BP01 . cannot drop connection "c": worker "cw" uses it', 'a connection in use');
+SELECT lives_ok($$SELECT pythia.drop_sync_worker('cw')$$, 'the worker goes');
+SELECT lives_ok($$SELECT pythia.drop_connection('c')$$, 'the connection goes');
+EXECUTE refused($$SELECT pythia.drop_connection('c')$$, '^42704 ', 'drop of an unknown connection');
+EXECUTE refused($$CREATE SERVER s FOREIGN DATA WRAPPER pythia_db OPTIONS (url 'mysql://u:tiger@h/x')$$, '^HV024 .*must not hold a user or a secret', 'a server with a password');
+EXECUTE refused($$CREATE SERVER s FOREIGN DATA WRAPPER pythia_db OPTIONS (host 'h')$$, '^HV00D . invalid option "host"', 'a server with an unknown option');
+EXECUTE refused($$SELECT pythia.test_connection('mysql://u:tiger@127.0.0.1:1/x')$$, 'it worked', 'a server that is down is no error of test_connection');
+SELECT is(reachable, false, 'it is not reachable') FROM pythia.test_connection('mysql://u:tiger@127.0.0.1:1/x');
+SELECT doesnt_match(error, 'tiger', 'and the password is not told') FROM pythia.test_connection('mysql://u:tiger@127.0.0.1:1/x');
+EXECUTE refused($$SELECT pythia.sync_between('local', 'mysql://u:tiger@127.0.0.1:1/x', 'users')$$, '^08', 'a server that is down');
+EXECUTE refused($$SELECT pythia.sync_between('local', 'postgresql://u:tiger@127.0.0.1:1/x', 'users')$$, '^08', 'a PostgreSQL server that is down');
+EXECUTE refused($$SELECT pythia.sync_between('sqlite:////no/such/file.db', 'local', 'users')$$, '^(08|58|42)\w+ .*no/such/file.db', 'a file that is not there');
+
+-- tables and columns
+EXECUTE refused($$SELECT pythia.sync_table('w', 'userz')$$, '^42P01 .*"userz" does not exist.*users', 'an unknown table, with the close one');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'no_schema.users')$$, '^42P01 ', 'an unknown schema');
+EXECUTE refused($$SELECT pythia.sync_table('w', '"unclosed')$$, '^(42602|22023|42601) ', 'a name that does not parse');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'nokey')$$, '^\w+ .*nokey.*key', 'a table without a key');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'nostamp', '{"timestamp_column": "changed"}')$$, '^42703 .*"changed"', 'a missing timestamp column');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"columns": ["id", "nmae"]}')$$, '^42703 .*"nmae".*name', 'an unknown column');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"where": "nmae = 1"}')$$, '^42703 .*nmae', 'an unknown column in where');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"key": ["ident"]}')$$, '^42703 .*"ident"', 'an unknown key');
+SELECT is(("table", error IS NULL)::text, '(users,t)', 'a good table') FROM pythia.sync_tables('w', '{users,userz}') WHERE error IS NULL;
+SELECT matches(error, '"userz" does not exist', 'a bad one beside it') FROM pythia.sync_tables('w', '{users,userz}') WHERE error IS NOT NULL;
+EXECUTE refused($$SELECT * FROM pythia.sync_tables('w', '{}')$$, '^22023 . the list of tables is empty', 'no tables');
+
+-- what is left
+SELECT is((SELECT string_agg(name, ',') FROM pythia.worker), 'w', 'no worker was made by what failed');
+SELECT is((SELECT count(*)::int FROM pg_foreign_server), 0, 'nor a connection');
+SELECT is(last_error ~ 'userz', true, 'a failed table is told in stat_sync') FROM pythia.stat_sync WHERE "table" = 'userz';
+SELECT is(count(*)::int, 0, 'no sync is left in progress') FROM pythia.stat_progress_sync;
+
+-- a local target that fails midway
+CREATE TABLE small (id int PRIMARY KEY, name varchar(3), updated_at timestamptz);
+EXECUTE refused($$SELECT pythia.sync_between('local', 'local', 'users', '{"table_map": {"users": "small"}}')$$, '^22001 .*', 'a value that does not fit');
+SELECT is((SELECT count(*)::int FROM small), 0, 'leaves the target as it was');
+SELECT is((SELECT count(*)::int FROM pg_class WHERE relname ~ 'pythia_stage'), 0, 'and no stage');
+
+-- others
+CREATE ROLE outsider LOGIN;
+CREATE ROLE clerk LOGIN;
+SET ROLE outsider;
+SELECT matches(pg_temp.fails($$SELECT pythia.version()$$), '^42501 ', 'PUBLIC may do nothing');
+RESET ROLE;
+SELECT lives_ok($$SELECT pythia.grant_use('clerk'), pythia.grant_use('outsider')$$, 'grant_use');
+SET ROLE clerk;
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users')$$, '^42501 . permission denied for sync worker "w"', 'somebody else''s worker');
+EXECUTE refused($$SELECT pythia.start_sync('w')$$, '^42501 ', 'cannot be started');
+EXECUTE refused($$SELECT pythia.stop_sync('w')$$, '^42501 ', 'or stopped');
+EXECUTE refused($$SELECT pythia.drop_sync_worker('w')$$, '^42501 ', 'or dropped');
+EXECUTE refused($$SELECT pythia.alter_sync_worker('w', tables => '{users}')$$, '^42501 ', 'or altered');
+SELECT is((SELECT count(*)::int FROM pythia.worker_status), 0, 'or seen');
+SELECT is((SELECT count(*)::int FROM pythia.stat_sync), 0, 'nor its tables');
+EXECUTE refused($$SELECT count(*) FROM pythia.worker$$, '^42501 ', 'the catalogue is not for reading');
+EXECUTE refused(format($$SELECT pythia.sync_between(%L, 'local', 'users')$$, :'file'), '^42501 . permission denied for SQLite files', 'no files of the server');
+EXECUTE refused($$SELECT pythia.test_connection('postgresql://127.0.0.1/postgres')$$, '^2F003 . password is required', 'no borrowing of the server''s credentials');
+EXECUTE refused($$SELECT pythia.test_connection('postgresql://u:p@h/x?passfile=/etc/passwd')$$, '^42501 .*passfile', 'no files in a URL');
+EXECUTE refused($$SELECT pythia.test_connection('mysql://u:p@h/x?unix_socket=/run/s')$$, '^42501 .*unix_socket', 'no sockets either');
+EXECUTE refused($$SELECT pythia.sync_between('local', 'local', 'users', '{"table_map": {"users": "u2"}}')$$, '^42501 ', 'a table it may not read');
+EXECUTE refused($$SELECT pythia.grant_use('clerk')$$, '^42501 ', 'it cannot grant');
+RESET ROLE;
+SELECT lives_ok($$SELECT pythia.revoke_use('clerk'), pythia.revoke_use('outsider')$$, 'revoke_use');
+SELECT is((SELECT count(*)::int FROM pg_class WHERE relname = 'u2'), 0, 'nothing was made');
+DROP ROLE clerk;
+DROP ROLE outsider;
+SELECT pass('the roles hold nothing any more');
+SELECT * FROM finish();

@@ -30,7 +30,7 @@ static bool is_stringy(pythia_kind kind)
 	}
 }
 
-/* Characters as UTF-8, without a conversion where they are. */
+/* Characters as UTF-8, without a conversion where they are; one collation, as two cannot be joined. */
 static void text(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
 {
 	bool utf8 = column->collation != NULL && strncmp(column->collation, "utf8mb4_", 8) == 0;
@@ -38,9 +38,9 @@ static void text(const pythia_db *db, pythia_buffer *out, const char *alias, con
 	if (!is_stringy(column->type.kind))
 		around(db, out, "CAST(", alias, column, " AS CHAR)");
 	else if (utf8)
-		pythia_canonical_reference(db, out, alias, column);
+		around(db, out, "", alias, column, " COLLATE utf8mb4_bin");
 	else
-		around(db, out, "CONVERT(", alias, column, " USING utf8mb4)");
+		around(db, out, "CONVERT(", alias, column, " USING utf8mb4) COLLATE utf8mb4_bin");
 }
 
 static void decimal(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,

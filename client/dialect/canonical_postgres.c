@@ -187,6 +187,12 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const ch
 		default:
 			if (own->kind == PYTHIA_KIND_BOOL)
 				around(db, out, "(", alias, column, ")::int::text");
+			else if (own->kind == PYTHIA_KIND_OTHER)
+			{
+				/* its output function: inet's cast to text, for one, says something else */
+				around(db, out, "CASE WHEN ", alias, column, " IS NOT NULL");
+				around(db, out, " THEN pg_catalog.concat(", alias, column, ") END");
+			}
 			else
 				around(db, out, "(", alias, column, ")::text");
 			return;

@@ -247,10 +247,10 @@ static void agree(const pythia_type *a, const pythia_type *b, pythia_type *agree
 	else if ((a->kind == PYTHIA_KIND_SET && b->kind == PYTHIA_KIND_ARRAY) ||
 			 (b->kind == PYTHIA_KIND_SET && a->kind == PYTHIA_KIND_ARRAY))
 		agreed->kind = PYTHIA_KIND_SET;
+	else if (a->kind == PYTHIA_KIND_JSON || b->kind == PYTHIA_KIND_JSON)
+		agreed->kind = PYTHIA_KIND_JSON; /* also where an array became one */
 	else if (a->kind == PYTHIA_KIND_ARRAY || b->kind == PYTHIA_KIND_ARRAY)
 		agreed->kind = PYTHIA_KIND_ARRAY;
-	else if (a->kind == PYTHIA_KIND_JSON || b->kind == PYTHIA_KIND_JSON)
-		agreed->kind = PYTHIA_KIND_JSON;
 	else if (a->kind == PYTHIA_KIND_SET || b->kind == PYTHIA_KIND_SET)
 		agreed->kind = PYTHIA_KIND_SET;
 	else

@@ -44,6 +44,7 @@ typedef struct pythia_validate_result
 	int64_t missing;
 	int64_t extra;
 	int64_t differing;
+	int64_t suspected; /* rows that were looked at because a digest differed */
 	const char *method;
 	double duration_seconds;
 	double sample;         /* share of the rows that was looked at: 1 for all */

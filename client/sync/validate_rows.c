@@ -569,6 +569,8 @@ bool pythia_settle_candidates(pythia_validation *v, pythia_error *error)
 
 	if (v->candidates.count == 0)
 		return true;
+	if (!v->decoded)
+		v->result->suspected += v->candidates.count;
 	if (again && !v->decoded)
 	{
 		ok = look_up(v, BY_VALUE, &v->candidates, &sure, error);

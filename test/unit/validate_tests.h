@@ -38,6 +38,8 @@ static int open_engines(void **state)
 		list[1] = open_url(getenv("MYSQL_URL"), NULL);
 		list[2] = open_url(file, &create);
 	}
+	/* one connection reads while the other writes */
+	must(sources[2], "PRAGMA journal_mode = WAL");
 	return 0;
 }
 

@@ -46,6 +46,10 @@ typedef struct pythia_load
 	const char *const *columns;
 	const pythia_type *const *types; /* of the target's columns */
 	const char *sql;
+	/* MySQL: rows may come over this many connections at once (0: one), all but the
+	 * first committing as they go. Only for a table of others' eyes that was empty, and
+	 * whose half-done load the caller can mend. */
+	int lanes;
 } pythia_load;
 
 typedef enum pythia_begin_mode

@@ -363,6 +363,7 @@ static void mysql_close_db(pythia_db *base)
 	}
 	else if (db->state == PYTHIA_SENT && !base->broken)
 		pythia_mysql_abort(db);
+	pythia_mysql_close_lanes(db);
 	if (db->connected)
 	{
 		int fd = mysql_get_socket(&db->mysql);

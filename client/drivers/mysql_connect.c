@@ -324,6 +324,18 @@ static void copy_url(pythia_url *to, const pythia_url *from)
 	}
 }
 
+bool pythia_mysql_again(const mysql_db *db, mysql_db **out, pythia_error *error)
+{
+	pythia_open_options options = {.client_defaults = db->client_defaults};
+	pythia_db *second;
+
+	*out = NULL;
+	if (!pythia_mysql_open(&db->url, db->base.host, &options, &second, error))
+		return false;
+	*out = pythia_mysql_of(second);
+	return true;
+}
+
 bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
 					   pythia_db **out, pythia_error *error)
 {

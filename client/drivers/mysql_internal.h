@@ -1,4 +1,4 @@
-/* Between mysql.c, mysql_connect.c and mysql_copy.c. */
+/* Between mysql.c, mysql_connect.c, mysql_stream.c and mysql_load.c. */
 #ifndef PYTHIA_MYSQL_INTERNAL_H
 #define PYTHIA_MYSQL_INTERNAL_H
 
@@ -10,21 +10,35 @@
 
 #include "drivers/common.h"
 
+typedef struct mysql_db mysql_db;
+
+/* Connections that one load may use. */
+#define PYTHIA_MYSQL_LANES 8
+
+/*
+ * A load.  Every connection that takes part has a buffer in flight; the first
+ * one, the db that the caller knows, also has the buffer being filled and the list
+ * of the others.
+ */
 typedef struct pythia_mysql_load
 {
-	pythia_buffer sql;  /* the LOAD DATA statement, run once a buffer */
-	pythia_buffer fill; /* being filled */
-	uint64_t fill_rows;
 	pythia_buffer flight; /* being sent */
 	uint64_t flight_rows;
 	size_t flight_sent; /* bytes the library has taken */
 	bool flying;        /* the statement for `flight` has not ended */
 	int status;         /* what it waits for */
 	int answer;         /* its result, once ended */
-	uint64_t stored;    /* rows, of ended statements */
+	/* of the first connection only */
+	pythia_buffer sql;  /* the LOAD DATA statement, run once a buffer */
+	pythia_buffer fill; /* being filled */
+	uint64_t fill_rows;
+	uint64_t stored;                            /* rows, of ended statements */
+	struct mysql_db *lanes[PYTHIA_MYSQL_LANES]; /* the others, from 1 on; kept for the next load */
+	int nlanes;                                 /* in this load, the db itself among them */
+	int ready_fd;                               /* readable when one of several can go on; 0 while there is none */
 } pythia_mysql_load;
 
-typedef struct mysql_db
+struct mysql_db
 {
 	pythia_db base;
 	MYSQL mysql;
@@ -38,7 +52,7 @@ typedef struct mysql_db
 	pythia_url url;
 	bool client_defaults;
 	unsigned long thread_id;
-} mysql_db;
+};
 
 static inline mysql_db *pythia_mysql_of(pythia_db *db)
 {
@@ -82,6 +96,10 @@ pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char 
 bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error);
 /* Ends the server's query of this connection from a second one; waits for it 0.5 s at most. */
 void pythia_mysql_kill(mysql_db *db);
+/* A further connection to the same server, its session pinned likewise. */
+bool pythia_mysql_again(const mysql_db *db, mysql_db **second, pythia_error *error);
+/* Ends and forgets the further connections of a load. */
+void pythia_mysql_close_lanes(mysql_db *db);
 extern const pythia_driver pythia_mysql_driver;
 
 /* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */

@@ -208,43 +208,97 @@ static void test_load_and_stream(void **state)
 	pythia_db_close(db);
 }
 
-/* Several statements' worth of rows, the buffers swapped under way. */
-static void test_large_load(void **state)
+/* 60,000 rows of half a kilobyte: several statements' worth, the buffers swapped under way. */
+static bool put_many(pythia_db *db, int nlanes, int same, pythia_error *error)
 {
 	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
-	pythia_db *db = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_rows_writer writer = {0};
 	pythia_load load;
 	load_columns columns;
 	char text[512];
 	uint64_t rows = 0;
+	bool good;
 
-	(void) state;
 	memset(text, 'x', sizeof(text));
-	must(db, "CREATE TEMPORARY TABLE t (a int PRIMARY KEY, b text)");
 	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
-	assert_true(db->driver->load_begin(db, &load, &error));
-	for (int i = 0; i < 60000; i++)
+	load.lanes = nlanes;
+	good = db->driver->load_begin(db, &load, error);
+	for (int i = 0; good && i < 60000; i++)
 	{
 		char number[16];
 
-		pythia_rows_text(&writer, number, (size_t) snprintf(number, sizeof(number), "%d", i));
+		pythia_rows_text(&writer, number, (size_t) snprintf(number, sizeof(number), "%d", i == same ? i - 1 : i));
 		pythia_rows_text(&writer, text, sizeof(text));
 		pythia_rows_end(&writer);
 		if (i % 500 == 499)
 		{
 			pythia_rows view = pythia_rows_view(&writer);
 
-			if (!db->driver->load_put(db, &view, &error))
-				fail_msg("%s", error.message);
+			good = db->driver->load_put(db, &view, error);
 			pythia_rows_clear(&writer);
 		}
 	}
-	assert_true(db->driver->load_end(db, &rows, &error));
-	assert_int_equal(rows, 60000);
-	assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
 	pythia_rows_free(&writer);
+	if (good)
+		good = db->driver->load_end(db, &rows, error);
+	else
+		db->driver->load_abandon(db);
+	if (good)
+		assert_int_equal(rows, 60000);
+	return good;
+}
+
+static void test_large_load(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(db, "CREATE TEMPORARY TABLE t (a int PRIMARY KEY, b text)");
+	if (!put_many(db, 0, -1, &error))
+		fail_msg("%s", error.message);
+	assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
+	pythia_db_close(db);
+}
+
+static void test_lanes(void **state)
+{
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(db, "DROP TABLE IF EXISTS t; CREATE TABLE t (a int PRIMARY KEY, b text)");
+	for (int nlanes = 2; nlanes <= 4; nlanes++)
+	{
+		must(db, "TRUNCATE t");
+		if (!put_many(db, nlanes, -1, &error))
+			fail_msg("%s", error.message);
+		assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
+	}
+	/* the others are kept, and are as our own */
+	assert_int_equal(pythia_mysql_of(db)->load.nlanes, 4);
+	assert_count(&pythia_mysql_of(db)->load.lanes[3]->base, "SELECT @@time_zone = '+00:00'", 1);
+	/* a bad row in any of them fails the whole */
+	for (int same = 5000; same < 60000; same += 16000)
+	{
+		must(db, "TRUNCATE t");
+		assert_false(put_many(db, 3, same, &error));
+		assert_string_equal(error.sqlstate, "23505");
+		pythia_error_reset(&error);
+		assert_false(db->broken);
+	}
+	/* and so does the end of one of the connections */
+	must(db, "TRUNCATE t");
+	if (!put_many(db, 2, -1, &error))
+		fail_msg("%s", error.message);
+	shutdown(mysql_get_socket(&pythia_mysql_of(db)->load.lanes[1]->mysql), SHUT_RDWR);
+	must(db, "TRUNCATE t");
+	assert_false(put_many(db, 2, -1, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_LOST);
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+	db = enter();
+	must(db, "DROP TABLE t");
 	pythia_db_close(db);
 }
 
@@ -462,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_transactions),
 		cmocka_unit_test(test_load_and_stream),
 		cmocka_unit_test(test_large_load),
+		cmocka_unit_test(test_lanes),
 		cmocka_unit_test(test_load_errors),
 		cmocka_unit_test(test_files_are_never_served),
 		cmocka_unit_test(test_stream_closed_midway),

@@ -1,0 +1,407 @@
+/*
+ * Rows into MySQL, by LOAD DATA LOCAL INFILE from memory: one buffer fills while
+ * others, one a connection, are on their way.
+ */
+#include "drivers/mysql_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+#include "core/memory.h"
+
+/* A LOAD DATA statement takes about this much. */
+#define LOAD_BYTES (8 * 1024 * 1024)
+/* Where several connections cannot be waited for together. */
+#define SLICE_MS 2
+
+/* --- LOAD DATA's hunger ------------------------------------------------------ */
+
+static int infile_begin(void **handle, const char *name, void *context)
+{
+	mysql_db *db = context;
+
+	(void) name; /* whatever the server asks for, it gets our rows or nothing */
+	*handle = db;
+	return db->state == PYTHIA_LOADING && db->load.flying ? 0 : 1;
+}
+
+static int infile_read(void *handle, char *to, unsigned room)
+{
+	mysql_db *db = handle;
+	pythia_mysql_load *load = &db->load;
+	size_t left = load->flight.length - load->flight_sent;
+	size_t take = left < room ? left : room;
+
+	if (db->aborting)
+		return -1;
+	memcpy(to, pythia_buffer_text(&load->flight) + load->flight_sent, take);
+	load->flight_sent += take;
+	return (int) take;
+}
+
+static void infile_end(void *handle)
+{
+	(void) handle;
+}
+
+static int infile_error(void *handle, char *message, unsigned room)
+{
+	(void) handle;
+	snprintf(message, room, "the server asked for a file, and is not given any");
+	return 2000; /* CR_UNKNOWN_ERROR */
+}
+
+void pythia_mysql_guard_infile(mysql_db *db)
+{
+	mysql_set_local_infile_handler(&db->mysql, infile_begin, infile_read, infile_end, infile_error, db);
+}
+
+/* --- connections -------------------------------------------------------------- */
+
+static mysql_db *lane_of(mysql_db *db, int i)
+{
+	return i == 0 ? db : db->load.lanes[i];
+}
+
+void pythia_mysql_close_lanes(mysql_db *db)
+{
+	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	{
+		mysql_db *lane = db->load.lanes[i];
+
+		if (!lane)
+			continue;
+		/* a statement in flight dies with its connection; nobody need be told */
+		lane->thread_id = 0;
+		pythia_db_close(&lane->base);
+		db->load.lanes[i] = NULL;
+	}
+	if (db->load.ready_fd > 0)
+		close(db->load.ready_fd);
+	db->load.ready_fd = 0;
+	db->load.nlanes = 1;
+}
+
+/* One more connection that behaves as the first, in what the caller may have set for a load. */
+static bool open_lane(mysql_db *db, int i, pythia_error *error)
+{
+	pythia_result result;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool good;
+
+	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, @@unique_checks, @@sql_mode", &result, error))
+		return false;
+	pythia_buffer_printf(&sql, "SET foreign_key_checks = %s, unique_checks = %s, sql_mode = '%s'",
+						 pythia_result_get(&result, 0, 0), pythia_result_get(&result, 0, 1),
+						 pythia_result_get(&result, 0, 2));
+	pythia_result_free(&result);
+	good =
+		pythia_mysql_again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	return good;
+}
+
+#ifdef __linux__
+/* Tells the set of descriptors what each connection waits for. */
+static bool watch(mysql_db *db, pythia_error *error)
+{
+	if (db->load.ready_fd <= 0)
+		db->load.ready_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (db->load.ready_fd <= 0)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "53000", "could not make a descriptor to wait with: %m");
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		mysql_db *lane = lane_of(db, i);
+		struct epoll_event event = {0};
+		int fd = mysql_get_socket(&lane->mysql);
+
+		if (lane->load.flying && lane->load.status & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT))
+			event.events |= EPOLLIN;
+		if (lane->load.flying && lane->load.status & MYSQL_WAIT_WRITE)
+			event.events |= EPOLLOUT;
+		if (!event.events)
+			epoll_ctl(db->load.ready_fd, EPOLL_CTL_DEL, fd, NULL); /* or a closed one would be ready for ever */
+		else if (epoll_ctl(db->load.ready_fd, EPOLL_CTL_MOD, fd, &event) != 0 &&
+				 epoll_ctl(db->load.ready_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+			return pythia_fail(error, PYTHIA_E_INTERNAL, "53000", "could not wait for a connection: %m");
+	}
+	return true;
+}
+#endif
+
+/* Waits until one of the connections can go on. */
+static bool wait_for_any(mysql_db *db, pythia_error *error)
+{
+	int ready;
+
+	if (db->load.nlanes == 1)
+	{
+		if (pythia_mysql_wait(db, db->load.status, -1, &ready, error))
+			return true;
+	}
+	else
+	{
+#ifdef __linux__
+		if (!watch(db, error))
+			return false;
+		if (pythia_host_wait(db->base.host, db->load.ready_fd, PYTHIA_WAIT_READ, -1) != PYTHIA_WAIT_CANCELLED)
+			return true;
+#else
+		if (pythia_host_wait(db->base.host, -1, 0, SLICE_MS) != PYTHIA_WAIT_CANCELLED)
+			return true;
+#endif
+		pythia_fail_cancelled(error);
+	}
+	pythia_mysql_abort(db);
+	return false;
+}
+
+/* --- statements ----------------------------------------------------------------- */
+
+/* Says what was lost, in the server's own words; the load has ended. */
+static bool not_as_given(mysql_db *db, mysql_db *lane, uint64_t given, uint64_t stored, unsigned warnings,
+						 pythia_error *error)
+{
+	pythia_result result;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_error_class class = PYTHIA_E_DATA;
+	char sqlstate[6] = "22000";
+	const char *hint = NULL;
+
+	lane->state = PYTHIA_IDLE;
+	if (pythia_db_query(&lane->base, "SHOW WARNINGS LIMIT 5", &result, NULL))
+	{
+		for (int64_t i = 0; i < result.nrows; i++)
+		{
+			const char *code = pythia_result_get(&result, i, 1);
+			const char *message = pythia_result_get(&result, i, 2);
+
+			pythia_buffer_printf(&text, "%s%s", i ? "; " : "", message ? message : "");
+			if (i == 0 && code)
+				class = pythia_mysql_classify((unsigned) strtoul(code, NULL, 10), "22000", sqlstate, &hint);
+		}
+		pythia_result_free(&result);
+	}
+	if (stored != given)
+		pythia_fail(error, class, sqlstate, "%llu rows were given, but %llu were stored%s%s",
+					(unsigned long long) given, (unsigned long long) stored, text.length ? ": " : "",
+					pythia_buffer_text(&text));
+	else
+		pythia_fail(error, class, sqlstate, "rows were not stored as they were given: %s", pythia_buffer_text(&text));
+	if (warnings > 0)
+		pythia_error_detail(error, "The server gave %u warnings: %s.", warnings, pythia_buffer_text(&text));
+	pythia_buffer_free(&text);
+	if (hint)
+		pythia_error_hint(error, "%s", hint);
+	pythia_error_statement(error, pythia_buffer_text(&db->load.sql));
+	return false;
+}
+
+/* Judges the statement that has just ended on a connection. */
+static bool landed(mysql_db *db, mysql_db *lane, pythia_error *error)
+{
+	uint64_t stored;
+	unsigned warnings;
+
+	lane->load.flying = false;
+	if (lane->load.answer)
+	{
+		pythia_mysql_failed(lane, error);
+		db->base.broken = db->base.broken || lane->base.broken;
+		return false;
+	}
+	stored = mysql_affected_rows(&lane->mysql);
+	warnings = mysql_warning_count(&lane->mysql);
+	/* LOCAL makes the server go on after a bad or a double row, with a warning */
+	if (stored != lane->load.flight_rows || warnings != 0)
+		return not_as_given(db, lane, lane->load.flight_rows, stored, warnings, error);
+	db->load.stored += stored;
+	return true;
+}
+
+/* Moves every statement in flight on, as far as it goes at once. */
+static bool drive(mysql_db *db, pythia_error *error)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		mysql_db *lane = lane_of(db, i);
+		pythia_mysql_load *load = &lane->load;
+
+		/* ready or not: where the socket is not, the library says so by its status */
+		if (load->flying && load->status)
+			load->status =
+				mysql_real_query_cont(&load->answer, &lane->mysql, load->status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE));
+		if (load->flying && !load->status && !landed(db, lane, error))
+			return false;
+	}
+	return true;
+}
+
+/* A connection with nothing to do, or NULL. */
+static mysql_db *free_lane(mysql_db *db)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+		if (!lane_of(db, i)->load.flying)
+			return lane_of(db, i);
+	return NULL;
+}
+
+static bool all_landed(mysql_db *db, pythia_error *error)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+		while (lane_of(db, i)->load.flying)
+			if (!wait_for_any(db, error) || !drive(db, error))
+				return false;
+	return true;
+}
+
+/* Sends the full buffer off over the first free connection, and begins an empty one. */
+static bool launch(mysql_db *db, pythia_error *error)
+{
+	pythia_mysql_load *load = &db->load;
+	mysql_db *lane;
+	pythia_buffer empty;
+
+	if (!drive(db, error))
+		return false;
+	while (!(lane = free_lane(db)))
+		if (!wait_for_any(db, error) || !drive(db, error))
+			return false;
+	empty = lane->load.flight;
+	lane->load.flight = load->fill;
+	load->fill = empty;
+	pythia_buffer_clear(&load->fill);
+	lane->load.flight_rows = load->fill_rows;
+	load->fill_rows = 0;
+	lane->load.flight_sent = 0;
+	lane->load.flying = true;
+	lane->load.answer = 0;
+	lane->load.status = mysql_real_query_start(&lane->load.answer, &lane->mysql, load->sql.data, load->sql.length);
+	return drive(db, error);
+}
+
+/* COPY text is LOAD DATA's but for two escapes that it does not know. */
+static void append_rows(pythia_buffer *to, const char *data, size_t length)
+{
+	const char *end = data + length;
+
+	pythia_buffer_reserve(to, length);
+	while (data < end)
+	{
+		const char *escape = data;
+
+		/* the next \f or \v; every backslash in COPY text begins a pair */
+		while ((escape = memchr(escape, '\\', (size_t) (end - escape))) && escape + 1 < end && escape[1] != 'f' &&
+			   escape[1] != 'v')
+			escape += 2;
+		if (!escape || escape + 1 >= end)
+			escape = end;
+		pythia_buffer_append(to, data, (size_t) (escape - data));
+		if (escape < end)
+		{
+			pythia_buffer_putc(to, escape[1] == 'f' ? '\f' : '\v');
+			escape += 2;
+		}
+		data = escape;
+	}
+}
+
+/* --- a load --------------------------------------------------------------------- */
+
+bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	int nlanes = load->lanes < 1 ? 1 : load->lanes > PYTHIA_MYSQL_LANES ? PYTHIA_MYSQL_LANES : load->lanes;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	for (int i = 1; i < nlanes; i++)
+		if (!db->load.lanes[i] && !open_lane(db, i, error))
+		{
+			pythia_mysql_close_lanes(db);
+			return false;
+		}
+	db->load.nlanes = nlanes;
+	for (int i = 0; i < nlanes; i++)
+	{
+		lane_of(db, i)->load.flying = false;
+		lane_of(db, i)->state = PYTHIA_LOADING;
+	}
+	pythia_buffer_clear(&db->load.sql);
+	pythia_buffer_puts(&db->load.sql, load->sql);
+	pythia_buffer_clear(&db->load.fill);
+	db->load.fill_rows = 0;
+	db->load.stored = 0;
+	pythia_buffer_clear(&db->sql);
+	pythia_buffer_puts(&db->sql, load->sql);
+	return true;
+}
+
+bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	pythia_mysql_load *load = &db->load;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
+		return false;
+	if (pythia_host_cancelled(base->host))
+	{
+		pythia_mysql_abort(db);
+		return pythia_fail_cancelled(error);
+	}
+	append_rows(&load->fill, chunk->data, chunk->length);
+	load->fill_rows += chunk->count;
+	return load->fill.length >= LOAD_BYTES ? launch(db, error) : drive(db, error);
+}
+
+static void idle(mysql_db *db)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		lane_of(db, i)->state = PYTHIA_IDLE;
+		pythia_buffer_clear(&lane_of(db, i)->load.flight);
+	}
+	pythia_buffer_clear(&db->load.fill);
+}
+
+bool pythia_mysql_load_end(pythia_db *base, uint64_t *rows, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
+		return false;
+	if ((db->load.fill.length > 0 && !launch(db, error)) || !all_landed(db, error))
+	{
+		pythia_mysql_load_abandon(base);
+		return false;
+	}
+	idle(db);
+	if (rows)
+		*rows = db->load.stored;
+	return true;
+}
+
+void pythia_mysql_load_abandon(pythia_db *base)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	pythia_mysql_load *load = &db->load;
+
+	pythia_mysql_close_lanes(db);
+	/* our own statement is let go on to its end, for the connection's sake; its rows are rolled back */
+	if (load->flying && !base->broken && !all_landed(db, NULL))
+		load->flying = load->status != 0;
+	if (load->flying)
+	{
+		if (!base->broken)
+			pythia_mysql_abort(db);
+		for (int tries = 0; load->status && tries < 100; tries++)
+			load->status = mysql_real_query_cont(&load->answer, &db->mysql, MYSQL_WAIT_TIMEOUT);
+		load->flying = false;
+	}
+	idle(db);
+}

@@ -19,6 +19,7 @@ static const char *const bad_rows[] = {"error", "quarantine", NULL};
 static const char *const new_columns[] = {"add", "ignore", "error", NULL};
 
 static const cli_option own_options[] = {
+	{"validate", 0, CLI_FLAG, NULL, "compare the tables afterwards", NULL, NULL},
 	{"state", 0, CLI_FILE, "FILE", "where watermarks and checkpoints are kept (default in XDG_STATE_HOME)", NULL, NULL},
 	{"quarantine", 0, CLI_FILE, "FILE", "with --on-bad-row quarantine: where the rows go, as JSON lines", NULL, NULL},
 	{NULL}};
@@ -133,9 +134,21 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 	return ok;
 }
 
-static int one_table(run *r)
+static bool validate_one(run *r, pythia_validate_result *result, pythia_error *error)
+{
+	pythia_sync_config config;
+	pythia_sync_job job;
+	pythia_validate_options options;
+
+	if (!pythia_validate_options_read(NULL, &options, error) || !cli_pair_job(&r->pair, r->table, &config, &job, error))
+		return false;
+	return pythia_validate_table(&job, &options, NULL, NULL, result, error);
+}
+
+static int one_table(run *r, bool validate)
 {
 	pythia_sync_result result;
+	pythia_validate_result equal;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
 	bool ok;
@@ -151,6 +164,22 @@ static int one_table(run *r)
 	}
 	cli_report_sync(r->table, &result, ok ? NULL : &error);
 	pythia_sync_result_free(&result);
+	if (ok && validate)
+	{
+		memset(&equal, 0, sizeof(equal));
+		cli_progress_begin(r->table);
+		ok = validate_one(r, &equal, &error);
+		cli_progress_end();
+		if (!ok)
+		{
+			code = cli_table_exit_code(&error);
+			cli_say_error(r->table, &error);
+		}
+		else if (!equal.is_valid)
+			code = CLI_DIFFERENCE;
+		cli_report_validate(r->table, &equal, ok ? NULL : &error);
+		pythia_validate_result_free(&equal);
+	}
 	pythia_error_reset(&error);
 	return code;
 }
@@ -180,7 +209,7 @@ static int run_sync(cli_args *args)
 		for (int i = 0; i < r.pair.ntables && code != CLI_INTERRUPTED; i++)
 		{
 			r.table = r.pair.tables[i];
-			code = cli_worse(code, one_table(&r));
+			code = cli_worse(code, one_table(&r, cli_given(args, "validate")));
 		}
 		cli_report_end();
 		if (code == CLI_INTERRUPTED)
@@ -207,7 +236,8 @@ const cli_command cli_command_sync = {
 		"timestamp column).  A missing target table is made.  One table that fails does not stop the others.\n\n"
 		"The watermark of each table is kept in a state file, by source, target and table.  After an "
 		"interruption (Ctrl-C too) the same command goes on where it stopped.",
-	.example = "pythia sync --source postgresql://shop@db1/shop --target sqlite:///copy.db --tables users,orders ",
+	.example =
+		"pythia sync --source postgresql://shop@db1/shop --target sqlite:///copy.db --tables users,orders --validate",
 	.sets = sets,
 	.run = run_sync,
 };

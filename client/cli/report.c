@@ -112,6 +112,12 @@ void cli_report_validate(const char *table, const pythia_validate_result *result
 			   cli_human_count(result->extra, n[1]), cli_human_count(result->differing, n[2]),
 			   cli_human_count(result->source_count, n[3]), cli_human_count(result->target_count, n[4]),
 			   cli_human_seconds(result->duration_seconds, (char[32]){0}));
+	if (result->sample > 0 && result->sample < 1)
+		printf("%-28s a sample of %g %%: at %g %% confidence at most %.2g %% of the rows differ\n", "",
+			   result->sample * 100, result->confidence * 100, result->max_difference * 100);
+	if (result->checks != NULL)
+		printf("%-28s checks: %s rows break a condition: %s\n", "", cli_human_count(result->failed_checks, n[0]),
+			   result->checks);
 	fflush(stdout);
 }
 
@@ -126,7 +132,7 @@ void cli_report_difference(const char *table, const pythia_difference *differenc
 	}
 	else if (!cli_quiet)
 	{
-		pythia_buffer_printf(&out, "%s  %-9s %s", table, pythia_difference_kind_name(difference->kind),
+		pythia_buffer_printf(&out, "%s  %-9s %s", table, pythia_difference_name(difference->kind),
 							 difference->primary_key);
 		for (int i = 0; i < difference->ncolumns; i++)
 			pythia_buffer_printf(&out, "%s%s", i > 0 ? ", " : "  in ", difference->columns[i]);

@@ -94,15 +94,16 @@ void pythia_validate_result_json(pythia_buffer *out, const char *table, const py
 		int_member(out, "differing", result->differing);
 		text_member(out, "method", result->method);
 		pythia_buffer_printf(out, ",\"duration_seconds\":%.6f", result->duration_seconds);
+		if (result->sample > 0 && result->sample < 1)
+			pythia_buffer_printf(out, ",\"sample\":%g,\"confidence\":%g,\"max_difference\":%g", result->sample,
+								 result->confidence, result->max_difference);
+		if (result->checks != NULL)
+		{
+			int_member(out, "failed_checks", result->failed_checks);
+			pythia_buffer_printf(out, ",\"checks\":%s", result->checks);
+		}
 	}
 	error_members(out, error);
-}
-
-const char *pythia_difference_kind_name(pythia_difference_kind kind)
-{
-	static const char *const names[] = {"missing", "extra", "differing"};
-
-	return names[kind];
 }
 
 void pythia_difference_json(pythia_buffer *out, const char *table, const pythia_difference *difference)
@@ -115,7 +116,7 @@ void pythia_difference_json(pythia_buffer *out, const char *table, const pythia_
 		pythia_buffer_putc(out, ',');
 	}
 	pythia_buffer_printf(out, "\"primary_key\":%s,\"difference\":\"%s\",\"columns\":[", difference->primary_key,
-						 pythia_difference_kind_name(difference->kind));
+						 pythia_difference_name(difference->kind));
 	for (int i = 0; i < difference->ncolumns; i++)
 	{
 		if (i > 0)

@@ -12,7 +12,6 @@ void pythia_validate_result_json(pythia_buffer *out, const char *table, const py
 								 const pythia_error *error);
 /* table NULL leaves that member out. */
 void pythia_difference_json(pythia_buffer *out, const char *table, const pythia_difference *difference);
-const char *pythia_difference_kind_name(pythia_difference_kind kind); /* "missing", "extra", "differing" */
 /* "2026-01-31T23:59:59.123456Z" into a buffer of at least 40 bytes, which is returned; microseconds since 1970. */
 char *pythia_time_json(int64_t microseconds, char *text);
 

@@ -43,6 +43,18 @@ static const pythia_registration registrations[] = {
 	{"pythia_sync_all_tables", "worker", 1, 1, false, PYTHIA_RESULT_JSON, NULL, pythia_verb_sync_all_tables,
 	 SYNC_COLUMNS},
 
+	{"pythia_validate_sync", "worker, table[, options]", 2, 3, false, PYTHIA_RESULT_JSON, pythia_verb_validate_sync,
+	 NULL, NULL},
+	{"pythia_validate_between", "source, target, table[, options]", 3, 4, false, PYTHIA_RESULT_JSON,
+	 pythia_verb_validate_between, NULL, NULL},
+	{"pythia_repair_sync", "worker, table[, options]", 2, 3, false, PYTHIA_RESULT_JSON, pythia_verb_repair_sync, NULL,
+	 NULL},
+	{"pythia_repair_between", "source, target, table[, options]", 3, 4, false, PYTHIA_RESULT_JSON,
+	 pythia_verb_repair_between, NULL, NULL},
+	{"pythia_sync_differences", "worker, table[, options]", 2, 3, false, PYTHIA_RESULT_JSON, NULL,
+	 pythia_verb_sync_differences, DIFFERENCE_COLUMNS},
+	{"pythia_differences_between", "source, target, table[, options]", 3, 4, false, PYTHIA_RESULT_JSON, NULL,
+	 pythia_verb_differences_between, DIFFERENCE_COLUMNS},
 };
 
 typedef struct scalar_context

@@ -52,7 +52,8 @@ typedef struct run
 	cli_state state;
 	const char *table;
 	FILE *quarantine;
-	const char *quarantine_path;
+	const char *quarantine_path; /* NULL: the default, found when it is needed */
+	char *default_quarantine;
 } run;
 
 static void on_progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)
@@ -75,6 +76,12 @@ static bool on_quarantine(void *context, const char *table, const char *row_json
 	pythia_buffer line = PYTHIA_BUFFER_INIT;
 	bool ok;
 
+	if (r->quarantine_path == NULL)
+	{
+		r->quarantine_path = r->default_quarantine = cli_state_path("quarantine.jsonl", error);
+		if (r->quarantine_path == NULL)
+			return false;
+	}
 	if (r->quarantine == NULL)
 		r->quarantine = fopen(r->quarantine_path, "ae");
 	if (r->quarantine == NULL)
@@ -188,20 +195,14 @@ static int run_sync(cli_args *args)
 {
 	run r;
 	pythia_error error = PYTHIA_ERROR_INIT;
-	char *default_quarantine = NULL;
 	int code = CLI_DONE;
 	bool ok;
 
 	memset(&r, 0, sizeof(r));
-	ok = cli_pair_open(args, engine_sets, !cli_given(args, "dry-run"), &r.pair, &error);
+	ok = cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &r.pair, &error);
 	if (ok && !cli_given(args, "dry-run"))
 		ok = cli_state_open(&r.state, cli_text(args, "state", NULL), r.pair.source.name, r.pair.target.name, &error);
 	r.quarantine_path = cli_text(args, "quarantine", NULL);
-	if (ok && r.quarantine_path == NULL)
-	{
-		r.quarantine_path = default_quarantine = cli_state_path("quarantine.jsonl", &error);
-		ok = default_quarantine != NULL;
-	}
 	if (!ok)
 		code = cli_fail(&error);
 	else
@@ -221,7 +222,7 @@ static int run_sync(cli_args *args)
 			cli_warn("rows that the target cannot hold are in %s", r.quarantine_path);
 		}
 	}
-	pythia_free(default_quarantine);
+	pythia_free(r.default_quarantine);
 	cli_state_close(&r.state);
 	cli_pair_close(&r.pair);
 	return code;

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
+#include "dialect/short_name.h"
 #include "drivers/json_read.h"
 
 const cli_option cli_pair_options[] = {
@@ -106,6 +108,7 @@ static bool find_tables(const cli_args *args, cli_pair *pair, pythia_error *erro
 	}
 	if (!pythia_list_tables(pair->source.db, cli_text(args, "schema", NULL), &pair->tables, &pair->ntables, error))
 		return false;
+	pythia_short_names(pair->source.db, pair->tables, &pair->ntables);
 	if (pair->ntables > 0)
 		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "42P01", "the source has no tables");
@@ -132,6 +135,17 @@ static bool check_words(const cli_args *args, pythia_error *error)
 		return pythia_error_hint(error, "Write the schema before the table: --tables schema.table.");
 	}
 	return true;
+}
+
+/* A dry run makes no file: one that is missing is an empty database in memory. */
+static void imagine(cli_place *place)
+{
+	const char *path = place->url.database;
+
+	if (place->url.engine != PYTHIA_SQLITE || path == NULL || *path == '\0' || access(path, F_OK) == 0)
+		return;
+	pythia_free(place->url.database);
+	place->url.database = pythia_strdup(":memory:");
 }
 
 bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool create_target, cli_pair *pair,
@@ -164,6 +178,8 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	/* in SQLite the boundary of an incremental run is read under the write lock */
 	pair->source.options.read_only = pair->source.url.engine != PYTHIA_SQLITE;
 	pair->target.options.create = create_target;
+	if (create_target && config.dry_run)
+		imagine(&pair->target);
 	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
 		   find_tables(args, pair, error);
 }

@@ -11,6 +11,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
+#include "dialect/short_name.h"
 #include "places.h"
 #include "sync/result_json.h"
 #include "worker.h"
@@ -399,7 +400,6 @@ static bool worker_tables(pythia_call *call, const pythia_sync_worker *worker, c
 	pythia_db *source;
 	bool owned;
 	bool ok;
-	int kept = 0;
 
 	if (worker->tables != NULL)
 	{
@@ -413,19 +413,10 @@ static bool worker_tables(pythia_call *call, const pythia_sync_worker *worker, c
 	if (!pythia_place_open(call->self, worker->source, true, NULL, &source, &owned, error))
 		return false;
 	ok = pythia_list_tables(source, NULL, tables, ntables, error);
+	if (ok)
+		pythia_short_names(source, *tables, ntables);
 	if (owned)
 		pythia_db_close(source);
-	for (int i = 0; ok && i < *ntables; i++)
-	{
-		char *name = (*tables)[i];
-
-		if (strstr(name, "\"pythia_") != NULL)
-			pythia_free(name);
-		else
-			(*tables)[kept++] = name;
-	}
-	if (ok)
-		*ntables = kept;
 	return ok;
 }
 

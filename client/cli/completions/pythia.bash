@@ -1,0 +1,136 @@
+# bash completion for pythia
+_pythia()
+{
+	local cur prev words cword command=
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD-1]}
+	COMPREPLY=()
+	[ "$COMP_CWORD" -gt 1 ] && command=${COMP_WORDS[1]}
+	case "$command $prev" in
+	"create --database-type")
+		COMPREPLY=($(compgen -W "postgresql mysql sqlite" -- "$cur"))
+		return ;;
+	"create --mode")
+		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
+		return ;;
+	"sync --config")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"sync --mode")
+		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
+		return ;;
+	"sync --deletes")
+		COMPREPLY=($(compgen -W "ignore hard soft" -- "$cur"))
+		return ;;
+	"sync --new-columns")
+		COMPREPLY=($(compgen -W "add ignore error" -- "$cur"))
+		return ;;
+	"sync --on-bad-row")
+		COMPREPLY=($(compgen -W "error quarantine" -- "$cur"))
+		return ;;
+	"sync --state")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"sync --quarantine")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"sync --zero-date")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"sync --infinity")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"sync --nan")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"sync --nul-byte")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"sync --bad-utf8")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"sync --out-of-range")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"validate --config")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"validate --checks")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"validate --method")
+		COMPREPLY=($(compgen -W "checksum count rows" -- "$cur"))
+		return ;;
+	"validate --digest")
+		COMPREPLY=($(compgen -W "md5 sha256" -- "$cur"))
+		return ;;
+	"validate --zero-date")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"validate --infinity")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"validate --nan")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"validate --nul-byte")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"validate --bad-utf8")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"validate --out-of-range")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"repair --config")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"repair --method")
+		COMPREPLY=($(compgen -W "checksum count rows" -- "$cur"))
+		return ;;
+	"repair --digest")
+		COMPREPLY=($(compgen -W "md5 sha256" -- "$cur"))
+		return ;;
+	"repair --zero-date")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"repair --infinity")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"repair --nan")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"repair --nul-byte")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"repair --bad-utf8")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"repair --out-of-range")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	esac
+	case "$command" in
+	'')
+		COMPREPLY=($(compgen -W "create sync validate repair completion help --help --version" -- "$cur")) ;;
+	create)
+		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
+		;;
+	sync)
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --soft-delete-column --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --quarantine --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		;;
+	validate)
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --checks --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		;;
+	repair)
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --max-changes --dry-run --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		;;
+	completion)
+		COMPREPLY=($(compgen -W "bash zsh --json --quiet --no-color --help" -- "$cur"))
+		;;
+	help)
+		COMPREPLY=($(compgen -W " --man --json --quiet --no-color --help" -- "$cur"))
+		;;
+	esac
+}
+complete -F _pythia pythia

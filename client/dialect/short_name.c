@@ -1,0 +1,67 @@
+#include "dialect/short_name.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "dialect/dialect.h"
+
+/* PostgreSQL folds what is not quoted to lower case, so only lower case is plain. */
+static bool plain(const char *word)
+{
+	if (!islower((unsigned char) *word) && *word != '_')
+		return false;
+	for (; *word != '\0'; word++)
+		if (!islower((unsigned char) *word) && !isdigit((unsigned char) *word) && *word != '_')
+			return false;
+	return true;
+}
+
+/* Quoted as pythia_name_parse reads it whatever the engine. */
+static void put(pythia_buffer *out, const char *word)
+{
+	if (plain(word))
+		pythia_buffer_puts(out, word);
+	else
+		pythia_dialect_for(PYTHIA_SQLITE)->identifier(out, word);
+}
+
+char *pythia_short_name(const pythia_db *db, const char *name)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	char *schema;
+	char *table;
+
+	if (!pythia_name_parse(name, &schema, &table, &error))
+	{
+		pythia_error_reset(&error);
+		return pythia_strdup(name);
+	}
+	if (schema != NULL && (db->default_schema == NULL || strcmp(schema, db->default_schema) != 0))
+	{
+		put(&out, schema);
+		pythia_buffer_putc(&out, '.');
+	}
+	put(&out, table);
+	pythia_free(schema);
+	pythia_free(table);
+	return pythia_buffer_take(&out);
+}
+
+void pythia_short_names(const pythia_db *db, char **names, int *count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < *count; i++)
+	{
+		char *name = pythia_short_name(db, names[i]);
+
+		pythia_free(names[i]);
+		if (db->engine == PYTHIA_SQLITE && strncmp(name, "pythia_", 7) == 0)
+			pythia_free(name);
+		else
+			names[kept++] = name;
+	}
+	*count = kept;
+}

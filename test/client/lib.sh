@@ -1,0 +1,86 @@
+# Sourced by the tests of the command and of the SQLite extension: a scratch
+# folder, a run of a command with its output and code, and TAP.
+# shellcheck shell=bash
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+PYTHIA=${PYTHIA:-$top/build/pythia}
+EXTENSION=${PYTHIA_SQLITE_EXTENSION:-$top/build/sqlite/pythia_db}
+work=$(mktemp -d "${TMPDIR:-/tmp}/pythia-client.XXXXXX") || exit 1
+children=()
+finish() {
+    local pid
+    for pid in "${children[@]}"; do kill "$pid" 2>/dev/null; done
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+cd "$work" || exit 1
+export HOME=$work XDG_STATE_HOME=$work/state PYTHIA
+unset PYTHIA_SOURCE PYTHIA_TARGET NO_COLOR
+tests=0
+failures=0
+
+# ok STATUS NAME: STATUS 0 passes
+ok() {
+    tests=$((tests + 1))
+    if [ "$1" -eq 0 ]; then
+        echo "ok $tests - $2"
+    else
+        echo "not ok $tests - $2"
+        failures=$((failures + 1))
+        [ -z "${out:-}" ] || sed 's/^/# out: /' <<< "$out" | head -20
+        [ -z "${err:-}" ] || sed 's/^/# err: /' <<< "$err" | head -20
+    fi
+}
+is() { # GOT WANT NAME
+    [ "$1" = "$2" ]
+    local status=$?
+    ok $status "$3"
+    [ $status -eq 0 ] || printf '#  got: %s\n# want: %s\n' "${1//$'\n'/$'\n#       '}" "${2//$'\n'/$'\n#       '}"
+}
+like() { # TEXT PATTERN(extended regular expression) NAME
+    grep -Eq -- "$2" <<< "$1"
+    local status=$?
+    ok $status "$3"
+    [ $status -eq 0 ] || printf '#     got: %s\n# pattern: %s\n' "${1//$'\n'/$'\n#          '}" "$2"
+}
+unlike() { # TEXT PATTERN NAME
+    ! grep -Eq -- "$2" <<< "$1"
+    ok $? "$3"
+}
+skip() { # COUNT REASON
+    local i
+    for ((i = 0; i < $1; i++)); do
+        tests=$((tests + 1))
+        echo "ok $tests # SKIP $2"
+    done
+}
+# run COMMAND...: sets out, err, code
+run() {
+    "$@" > "$work/.out" 2> "$work/.err" < /dev/null
+    code=$?
+    out=$(cat "$work/.out")
+    err=$(cat "$work/.err")
+}
+pythia() { run "$PYTHIA" "$@"; }
+# sql FILE STATEMENT...: the sqlite3 shell with the extension
+sql() {
+    local file=$1
+    shift
+    run sqlite3 -batch -cmd ".load $EXTENSION" "$file" "$@"
+}
+# within SECONDS COMMAND...: waits until it succeeds
+within() {
+    local until=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $until ] || return 1
+        sleep 0.02
+    done
+}
+done_testing() {
+    echo "1..$tests"
+    [ "$failures" -eq 0 ]
+    exit
+}

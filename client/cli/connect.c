@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/mycnf.h"
 #include "core/memory.h"
 
 const char *cli_url_text(const cli_args *args, const char *option, const char *variable, pythia_error *error)
@@ -57,7 +56,7 @@ bool cli_place_parse(cli_place *place, const char *url, pythia_error *error)
 	if (!pythia_url_parse(url, &place->url, error))
 		return false;
 	place->name = place_name(&place->url);
-	cli_mysql_defaults(&place->url);
+	place->options.client_defaults = true;
 	return true;
 }
 

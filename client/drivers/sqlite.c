@@ -57,7 +57,9 @@ typedef struct sqlite_db
 	uint64_t load_given;
 	uint64_t load_stored;
 	pythia_rows_reader reader;
-	int depth; /* open savepoints of a wrapped handle */
+	int depth;          /* open savepoints of a wrapped handle */
+	unsigned snapshots; /* which of them only read: a bit each */
+	int serial;         /* tells apart several wraps of one handle */
 } sqlite_db;
 
 static sqlite_db *sqlite_of(pythia_db *db)
@@ -616,12 +618,16 @@ static bool sqlite_load_end(pythia_db *base, uint64_t *rows, pythia_error *error
 
 /* --- transactions ---------------------------------------------------------- */
 
-/* A wrapped handle may be in its owner's transaction: savepoints nest in it. */
+/*
+ * A wrapped handle may be in its owner's transaction: savepoints nest in it.  It may
+ * be wrapped twice, as source and as target: the names differ, and a snapshot, which
+ * has nothing to undo, is released, never rolled back, lest it undo the other's work.
+ */
 static bool savepoint(sqlite_db *db, const char *verb, int depth, pythia_error *error)
 {
 	char sql[64];
 
-	snprintf(sql, sizeof(sql), "%s pythia_%d", verb, depth);
+	snprintf(sql, sizeof(sql), "%s pythia_%d_%d", verb, db->serial, depth);
 	return run(db, sql, NULL, error);
 }
 
@@ -636,6 +642,10 @@ static bool sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 		if (!savepoint(db, "SAVEPOINT", db->depth + 1, error))
 			return false;
 		db->depth++;
+		if (mode == PYTHIA_BEGIN_SNAPSHOT)
+			db->snapshots |= 1u << db->depth;
+		else
+			db->snapshots &= ~(1u << db->depth);
 	}
 	else
 	{
@@ -657,6 +667,14 @@ static bool sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 	return false;
 }
 
+/* It may be gone already, with one of the other wrap's around it. */
+static bool release_snapshot(sqlite_db *db)
+{
+	savepoint(db, "RELEASE", db->depth, NULL);
+	db->depth--;
+	return true;
+}
+
 static bool sqlite_commit(pythia_db *base, pythia_error *error)
 {
 	sqlite_db *db = sqlite_of(base);
@@ -665,6 +683,8 @@ static bool sqlite_commit(pythia_db *base, pythia_error *error)
 		return false;
 	if (db->owned)
 		return run(db, "COMMIT", NULL, error);
+	if (db->snapshots & 1u << db->depth)
+		return release_snapshot(db);
 	if (!savepoint(db, "RELEASE", db->depth, error))
 		return false;
 	db->depth--;
@@ -687,6 +707,8 @@ static bool sqlite_rollback(pythia_db *base, pythia_error *error)
 		return run(db, "ROLLBACK", NULL, error);
 	if (db->depth == 0)
 		return true;
+	if (db->snapshots & 1u << db->depth)
+		return release_snapshot(db);
 	db->depth--;
 	return savepoint(db, "ROLLBACK TO", db->depth + 1, error) && savepoint(db, "RELEASE", db->depth + 1, error);
 }
@@ -747,6 +769,7 @@ static sqlite_db *new_db(const pythia_host *host)
 
 bool pythia_sqlite_wrap(void *handle, const pythia_host *host, pythia_db **out, pythia_error *error)
 {
+	static int wraps;
 	sqlite_db *db;
 
 	if (pythia_sqlite_register_functions(handle) != SQLITE_OK)
@@ -754,6 +777,7 @@ bool pythia_sqlite_wrap(void *handle, const pythia_host *host, pythia_db **out, 
 						   sqlite3_errmsg(handle));
 	db = new_db(host ? host : pythia_default_host());
 	db->handle = handle;
+	db->serial = __atomic_add_fetch(&wraps, 1, __ATOMIC_RELAXED);
 	db->base.local = true;
 	db->base.display = pythia_strdup("local");
 	db->base.read_only = sqlite3_db_readonly(handle, "main") == 1;

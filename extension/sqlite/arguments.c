@@ -72,13 +72,21 @@ bool pythia_arg_names(const pythia_call *call, int index, const char *name, char
 	*count = 0;
 	if (text == NULL)
 		return true;
-	/* "[odd name]" is a name too: an array begins with [" or is empty */
-	if (text[0] == '[' && (text[1] == '"' || text[1] == ']' || text[1] == ' ' || text[1] == '\n'))
+	/* [odd name] is a name as SQLite quotes it, ["odd name"] an array */
+	if (text[0] == '[')
 	{
-		ok = pythia_json_read(call->self->local, name, text, &node, error) &&
-			 names_of_array(node, name, names, count, error);
-		pythia_node_free(node);
-		return ok;
+		pythia_error not_json = PYTHIA_ERROR_INIT;
+
+		ok = pythia_json_read(call->self->local, name, text, &node, &not_json);
+		if (ok)
+		{
+			ok = names_of_array(node, name, names, count, error);
+			pythia_node_free(node);
+			return ok;
+		}
+		if (text[1] == '"')
+			return pythia_error_move(error, &not_json);
+		pythia_error_reset(&not_json);
 	}
 	*names = pythia_list_split(text, count);
 	*names = pythia_realloc(*names, sizeof(char *) * (size_t) (*count + 1));

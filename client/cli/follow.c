@@ -1,0 +1,298 @@
+#include "cli/follow.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "cli/say.h"
+#include "cli/state.h"
+#include "core/json.h"
+#include "core/memory.h"
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+static uint64_t hash(uint64_t state, const char *text)
+{
+	for (; *text != '\0'; text++)
+		state = (state ^ (unsigned char) *text) * UINT64_C(0x100000001b3);
+	return (state ^ 0xff) * UINT64_C(0x100000001b3);
+}
+
+/* A file of its own for each source and list of tables. */
+static char *default_state(const cli_follow *follow, pythia_error *error)
+{
+	uint64_t state = hash(UINT64_C(0xcbf29ce484222325), follow->source.name);
+	char name[40];
+
+	for (int i = 0; i < follow->request->ntables; i++)
+		state = hash(state, follow->request->tables[i]);
+	snprintf(name, sizeof(name), "cdc-%016" PRIx64 ".db", state);
+	return cli_state_path(name, error);
+}
+
+/* Two readers of one position would each get a part of the changes. */
+static bool take_lock(cli_follow *follow, pythia_error *error)
+{
+	pythia_buffer path = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_printf(&path, "%s.lock", follow->state);
+	follow->lock = open(pythia_buffer_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (follow->lock < 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path.data, strerror(errno));
+		pythia_error_hint(error, "Give --state FILE with a path you can write to.");
+	}
+	else if (flock(follow->lock, LOCK_EX | LOCK_NB) != 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "55006", "another pythia is using the state file \"%s\"", follow->state);
+		pythia_error_hint(error, "Stop it, or give --state FILE with another file.");
+	}
+	else
+	{
+		pythia_buffer_free(&path);
+		return true;
+	}
+	pythia_buffer_free(&path);
+	return false;
+}
+
+static bool open_store(cli_follow *follow, pythia_error *error)
+{
+	pythia_url url;
+	pythia_open_options options = {.create = true};
+	bool ok;
+
+	memset(&url, 0, sizeof(url));
+	url.engine = PYTHIA_SQLITE;
+	url.scheme = pythia_strdup("sqlite");
+	url.database = pythia_strdup(follow->state);
+	/* The file is written at every poll that finds something; it is a position, and what it loses in a
+	 * power cut is delivered again: at least once. */
+	ok = pythia_db_open(&url, pythia_default_host(), &options, &follow->store, error) &&
+		 pythia_db_exec(follow->store, "PRAGMA journal_mode = WAL", NULL, error) &&
+		 pythia_db_exec(follow->store, "PRAGMA synchronous = NORMAL", NULL, error) &&
+		 pythia_capture_install(follow->store, error) &&
+		 pythia_db_exec(follow->store,
+						"CREATE TABLE IF NOT EXISTS pythia_client_follow (consumer TEXT PRIMARY KEY NOT NULL,"
+						" definition TEXT NOT NULL) WITHOUT ROWID",
+						NULL, error);
+	pythia_url_free(&url);
+	if (!ok)
+		pythia_error_context(error, "state file \"%s\"", follow->state);
+	return ok;
+}
+
+/* What must not change between two runs of a consumer, as text. */
+static char *definition(const cli_follow *follow)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	const cli_follow_request *r = follow->request;
+
+	pythia_buffer_printf(&out, "%s by %s:", follow->source.name, r->timestamp_column);
+	for (int i = 0; i < r->ntables; i++)
+		pythia_buffer_printf(&out, " %s", r->tables[i]);
+	for (const pythia_node *option = r->options != NULL ? r->options->children : NULL; option != NULL;
+		 option = option->next)
+	{
+		/* where it began, and how much it reads at once, may differ from run to run */
+		if (strcmp(option->name, "start_from") == 0 || strcmp(option->name, "batch_size") == 0)
+			continue;
+		pythia_buffer_printf(&out, " %s=", option->name);
+		pythia_json_node(&out, option);
+	}
+	return pythia_buffer_take(&out);
+}
+
+/* *stored: the definition kept for the consumer, or NULL. */
+static bool stored_definition(cli_follow *follow, char **stored, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	memset(&result, 0, sizeof(result));
+	*stored = NULL;
+	pythia_buffer_puts(&sql, "SELECT definition FROM pythia_client_follow WHERE consumer = ");
+	cli_sqlite_literal(&sql, follow->request->consumer);
+	ok = pythia_db_query(follow->store, pythia_buffer_text(&sql), &result, error);
+	if (ok && result.nrows == 1)
+		*stored = pythia_strdup(pythia_result_get(&result, 0, 0));
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool store_definition(cli_follow *follow, const char *text, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "INSERT OR REPLACE INTO pythia_client_follow VALUES (");
+	cli_sqlite_literal(&sql, follow->request->consumer);
+	pythia_buffer_puts(&sql, ", ");
+	cli_sqlite_literal(&sql, text);
+	pythia_buffer_puts(&sql, ")");
+	ok = pythia_db_exec(follow->store, pythia_buffer_text(&sql), NULL, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool forget(cli_follow *follow, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "DELETE FROM pythia_client_follow WHERE consumer = ");
+	cli_sqlite_literal(&sql, follow->request->consumer);
+	ok = pythia_capture_drop(follow->store, follow->source.db, follow->request->consumer, error) &&
+		 pythia_db_exec(follow->store, pythia_buffer_text(&sql), NULL, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool create_worker(cli_follow *follow, pythia_error *error)
+{
+	const cli_follow_request *r = follow->request;
+	const char **tables = pythia_calloc((size_t) r->ntables + 1, sizeof(char *));
+	pythia_buffer json = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	for (int i = 0; i < r->ntables; i++)
+		tables[i] = r->tables[i];
+	if (r->options != NULL)
+		pythia_json_node(&json, r->options);
+	else
+		pythia_buffer_puts(&json, "{}");
+	ok = pythia_capture_create(follow->store, follow->source.db, r->consumer, tables, follow->source.name, 1,
+							   r->timestamp_column, r->options, pythia_buffer_text(&json), error);
+	pythia_buffer_free(&json);
+	pythia_free(tables);
+	return ok;
+}
+
+/* The consumer as it was left, or made anew. */
+static bool find_worker(cli_follow *follow, pythia_error *error)
+{
+	char *stored = NULL;
+	char *wanted = definition(follow);
+	bool ok = stored_definition(follow, &stored, error);
+
+	if (ok && stored != NULL && follow->request->restart)
+	{
+		ok = forget(follow, error);
+		pythia_free(stored);
+		stored = NULL;
+	}
+	if (ok && stored != NULL && strcmp(stored, wanted) != 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the consumer \"%s\" of this state file follows something else",
+					follow->request->consumer);
+		pythia_error_detail(error, "It follows %s; asked for is %s.", stored, wanted);
+		ok = pythia_error_hint(error, "Give another --consumer or --state, or --restart to begin anew.");
+	}
+	if (ok && stored == NULL)
+		ok = create_worker(follow, error) && store_definition(follow, wanted, error);
+	pythia_free(stored);
+	pythia_free(wanted);
+	return ok;
+}
+
+static bool open_capture(cli_follow *follow, pythia_error *error)
+{
+	return cli_place_open(&follow->source, error) &&
+		   pythia_capture_open(follow->store, follow->source.db, follow->request->consumer, follow->request->options,
+							   &follow->capture, error);
+}
+
+bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pythia_error *error)
+{
+	memset(follow, 0, sizeof(*follow));
+	follow->request = request;
+	follow->lock = -1;
+	follow->retry = (pythia_retry){.base_ms = 500, .cap_ms = 30000, .seed = (uint64_t) getpid()};
+	if (!cli_place_parse(&follow->source, request->url, error))
+		return false;
+	follow->state = request->state != NULL ? pythia_strdup(request->state) : default_state(follow, error);
+	if (follow->state == NULL || !take_lock(follow, error) || !cli_place_open(&follow->source, error) ||
+		!open_store(follow, error))
+		return false;
+	return find_worker(follow, error) && open_capture(follow, error);
+}
+
+bool cli_follow_poll(cli_follow *follow, pythia_capture_emit emit, bool (*flush)(void *context, pythia_error *error),
+					 void *context, int64_t *count, pythia_error *error)
+{
+	*count = 0;
+	if (follow->capture == NULL && !open_capture(follow, error))
+		return false;
+	if (!pythia_capture_run(follow->capture, emit, flush, context, count, error))
+		return false;
+	pythia_retry_reset(&follow->retry);
+	return true;
+}
+
+bool cli_follow_again(cli_follow *follow, pythia_error *error)
+{
+	int64_t delay;
+
+	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_CONNECT &&
+		error->error_class != PYTHIA_E_TRANSIENT)
+		return false;
+	pythia_capture_close(follow->capture);
+	follow->capture = NULL;
+	if (error->error_class != PYTHIA_E_TRANSIENT)
+	{
+		pythia_db_close(follow->source.db);
+		follow->source.db = NULL;
+	}
+	delay = pythia_retry_next(&follow->retry);
+	cli_warn("%s; trying again in %.1f s", error->message, (double) delay / 1000);
+	pythia_error_reset(error);
+	pythia_host_wait(NULL, -1, 0, (long) delay);
+	return true;
+}
+
+void cli_follow_close(cli_follow *follow)
+{
+	pythia_capture_close(follow->capture);
+	pythia_db_close(follow->store);
+	cli_place_close(&follow->source);
+	if (follow->lock >= 0)
+		close(follow->lock);
+	pythia_free(follow->state);
+	memset(follow, 0, sizeof(*follow));
+	follow->lock = -1;
+}
+
+static void text_member(pythia_buffer *out, const char *name, const char *value)
+{
+	pythia_buffer_puts(out, name);
+	if (value != NULL)
+		pythia_json_string(out, value, strlen(value));
+	else
+		pythia_buffer_append(out, "null", 4);
+}
+
+static void json_member(pythia_buffer *out, const char *name, const char *value)
+{
+	pythia_buffer_puts(out, name);
+	pythia_buffer_puts(out, value != NULL ? value : "null");
+}
+
+void cli_change_line(pythia_buffer *out, const pythia_capture_change *change)
+{
+	/* change_type before any data: a handler that reads the first one finds the right one */
+	text_member(out, "{\"schema\":", change->schema);
+	text_member(out, ",\"table\":", change->table);
+	text_member(out, ",\"change_type\":", change->change_type);
+	json_member(out, ",\"primary_key\":", change->primary_key);
+	json_member(out, ",\"old_data\":", change->old_data);
+	json_member(out, ",\"new_data\":", change->new_data);
+	text_member(out, ",\"timestamp\":", change->timestamp);
+	text_member(out, ",\"transaction_id\":", change->transaction_id);
+	text_member(out, ",\"captured_at\":", change->captured_at);
+	pythia_buffer_append(out, "}\n", 2);
+}

@@ -109,6 +109,12 @@ $(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(SQLITE_LIB_OBJECTS)
 pgxs-%: build/libpythia.a build/flags
 	@$(MAKE) --no-print-directory -f pgxs.mk PG_CONFIG='$(PG_CONFIG)' $*
 
+## generated: write the manual page and the completions anew, from the command's own tables
+generated: $(CLIENT_BUILD)/pythia
+	$< help --man > doc/man/pythia.1
+	$< completion bash > client/cli/completions/pythia.bash
+	$< completion zsh > client/cli/completions/_pythia
+
 # --- tests ------------------------------------------------------------------
 ## unit-tests: build the cmocka tests under build/test/unit
 unit-tests: $(UNIT_TESTS)

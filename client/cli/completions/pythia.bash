@@ -13,6 +13,18 @@ _pythia()
 	"create --mode")
 		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
 		return ;;
+	"cdc --state")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"cdc --options")
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	"cdc --track")
+		COMPREPLY=($(compgen -W "none keys rows" -- "$cur"))
+		return ;;
+	"cdc --capture")
+		COMPREPLY=($(compgen -W "poll trigger" -- "$cur"))
+		return ;;
 	"sync --config")
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
@@ -112,9 +124,12 @@ _pythia()
 	esac
 	case "$command" in
 	'')
-		COMPREPLY=($(compgen -W "create sync validate repair completion help --help --version" -- "$cur")) ;;
+		COMPREPLY=($(compgen -W "create cdc sync validate repair completion help --help --version" -- "$cur")) ;;
 	create)
 		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
+		;;
+	cdc)
+		COMPREPLY=($(compgen -W " --tables --timestamp-column --state --consumer --restart --once --poll-interval --options --from --track --capture --columns --exclude-columns --where --key --lookback --delete-interval --json --quiet --no-color --help" -- "$cur"))
 		;;
 	sync)
 		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --soft-delete-column --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --quarantine --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))

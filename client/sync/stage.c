@@ -96,15 +96,62 @@ bool pythia_stage_clear(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
+/*
+ * SQLite drops no table, a temporary one neither, while a statement of the same connection
+ * reads, as the one does that called us.  Then it is emptied and set aside under another name
+ * (the next run's begins with none of its own), and dropped when next nobody reads.
+ */
+static bool set_aside(pythia_run *run, const char *name, pythia_error *error)
+{
+	static unsigned count;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "DELETE FROM ");
+	put_name(run, name, &sql);
+	pythia_buffer_puts(&sql, "; ALTER TABLE ");
+	put_name(run, name, &sql);
+	pythia_buffer_printf(&sql, " RENAME TO pythia_gone_%u", __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED));
+	ok = pythia_db_exec(run->target, sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static void drop_set_aside(pythia_run *run)
+{
+	pythia_result names = {0};
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	if (pythia_db_query(run->target, "SELECT name FROM sqlite_temp_master WHERE name GLOB 'pythia_gone_*'", &names,
+						NULL))
+		for (int64_t i = 0; i < names.nrows; i++)
+		{
+			pythia_buffer_clear(&sql);
+			pythia_buffer_puts(&sql, "DROP TABLE ");
+			put_name(run, pythia_result_get(&names, i, 0), &sql);
+			if (!pythia_db_exec(run->target, sql.data, NULL, NULL))
+				break;
+		}
+	pythia_result_free(&names);
+	pythia_buffer_free(&sql);
+}
+
 bool pythia_stage_drop_named(pythia_run *run, const char *name, pythia_error *error)
 {
+	bool aside = run->target->engine == PYTHIA_SQLITE && run->target->local;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? "DROP TEMPORARY TABLE IF EXISTS "
 																 : "DROP TABLE IF EXISTS ");
 	put_name(run, name, &sql);
-	ok = pythia_db_exec(run->target, sql.data, NULL, error);
+	if (aside)
+	{
+		drop_set_aside(run);
+		ok = pythia_db_exec(run->target, sql.data, NULL, NULL) || set_aside(run, name, error);
+	}
+	else
+		ok = pythia_db_exec(run->target, sql.data, NULL, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

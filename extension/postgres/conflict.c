@@ -12,7 +12,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
-#include "utils/snapmgr.h"
 #include "utils/builtins.h"
 
 typedef struct resolve_call
@@ -78,7 +77,6 @@ static void resolve_body(void *arg)
 	LOCAL_FCINFO(fcinfo, 2);
 	Datum result = (Datum) 0;
 
-	PushActiveSnapshot(GetTransactionSnapshot());
 	InitFunctionCallInfoData(*fcinfo, call->resolver->function, 2, InvalidOid, NULL, NULL);
 	fcinfo->args[0].isnull = call->source_row == NULL;
 	fcinfo->args[0].value = call->source_row ? JsonbPGetDatum(pythia_jsonb_from_text(call->source_row)) : (Datum) 0;
@@ -99,7 +97,6 @@ static void resolve_body(void *arg)
 							errhint("It returns the row to keep, or NULL to keep the target's.")));
 		*call->row = pythia_node_copy_jsonb(json);
 	}
-	PopActiveSnapshot();
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(mine);
 }

@@ -53,15 +53,37 @@ static const char *affected_database(Node *statement)
 	}
 }
 
-static void hold(Oid database, bool on)
+/* True where the database has, or is about to have, a manager. */
+static pg_noinline bool hold(Oid database)
+{
+	pythia_manager_slot *slot;
+	bool busy;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot = pythia_manager_find(database, true);
+	busy = slot && (slot->requested || slot->state != PYTHIA_MANAGER_NONE);
+	if (slot)
+		slot->held = true;
+	LWLockRelease(pythia_shmem->lock);
+	return busy;
+}
+
+static void let_go(Oid database, bool busy)
 {
 	pythia_manager_slot *slot;
 
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot = pythia_manager_find(database, on);
+	slot = pythia_manager_find(database, false);
 	if (slot)
-		slot->held = on;
+	{
+		slot->held = false;
+		if (!busy && !slot->requested)
+			memset(slot, 0, sizeof(*slot));
+	}
 	LWLockRelease(pythia_shmem->lock);
+	/* the launcher looks whether it is still there */
+	if (busy)
+		pythia_request_manager(database);
 }
 
 /* Asks the processes of a database to end; true where none is left. */
@@ -125,13 +147,14 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 {
 	const char *name = pythia_shmem ? affected_database(statement->utilityStmt) : NULL;
 	Oid database = name ? get_database_oid(name, true) : InvalidOid;
+	bool busy;
 
 	if (!OidIsValid(database) || database == MyDatabaseId || !pythia_database_owned(database, GetUserId()))
 	{
 		run_next(statement, text, readOnlyTree, context, params, environment, dest, completion);
 		return;
 	}
-	hold(database, true);
+	busy = hold(database);
 	PG_TRY();
 	{
 		clear_database(database);
@@ -139,8 +162,7 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	}
 	PG_FINALLY();
 	{
-		hold(database, false);
-		pythia_request_manager(database);
+		let_go(database, busy);
 	}
 	PG_END_TRY();
 }

@@ -34,8 +34,8 @@ extern bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_er
 
 /*
  * Runs host code from below the engine (a callback): `body` may ereport; the
- * error is caught, what it broke rolled back, and false returned.  Where no
- * transaction is open, the body gets one of its own.
+ * error is caught, what it broke rolled back, and false returned.  It has an active
+ * snapshot and, where no transaction is open, one of its own.
  */
 typedef void (*pythia_session_body)(void *arg);
 extern bool pythia_session_run(pythia_session *session, pythia_session_body body, void *arg, pythia_error *error);

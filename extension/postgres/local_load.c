@@ -78,7 +78,8 @@ static void check_allowed(Relation relation, ParseState *state, ParseNamespaceIt
 static void flush(pythia_local *local, void *arg)
 {
 	local_load *load = arg;
-	RangeVar *name = makeRangeVar(pstrdup(load->schema ? load->schema : "pg_temp"), load->table, -1);
+	RangeVar *name =
+		makeRangeVar(pythia_from_utf8(load->schema ? load->schema : "pg_temp"), pythia_from_utf8(load->table), -1);
 	Relation relation = table_openrv(name, RowExclusiveLock);
 	ParseState *state = make_parsestate(NULL);
 	ParseNamespaceItem *item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);

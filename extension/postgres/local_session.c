@@ -204,7 +204,11 @@ static bool guarded(const guarded_call *call, pythia_error *error)
 			call->local_body(call->local, call->arg);
 		}
 		else
+		{
+			PushActiveSnapshot(GetTransactionSnapshot());
 			call->body(call->arg);
+			PopActiveSnapshot();
+		}
 		MemoryContextSwitchTo(before);
 		leave(session);
 		ok = true;

@@ -40,6 +40,9 @@ bool pythia_store_load(pythia_db *store, const char *sql, int ncolumns, const py
 					   const pythia_rows_writer *rows, pythia_error *error);
 /* YYYY-MM-DD HH:MM:SS.ffffff in UTC. */
 void pythia_store_stamp(char out[32], int64_t microseconds);
+/* A file of ours alone: a last commit that is lost with the machine only means that changes are told twice.
+ * Outside of transactions. */
+bool pythia_store_tune(pythia_db *store, pythia_error *error);
 bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id, pythia_error *error);
 
 /* ---- a worker at work: worker.c, batch.c, sweep.c, poll.c ---- */
@@ -48,7 +51,9 @@ bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id,
 typedef struct pythia_member
 {
 	int64_t table_id;
-	char *name; /* as the user wrote it */
+	char *name;        /* as the user wrote it */
+	char *log;         /* trigger capture: the name of the log table, else NULL */
+	char *log_columns; /* and what is in its columns, a name a line */
 	pythia_capture_config config;
 	pythia_capture_table table;
 	bool open;
@@ -76,7 +81,6 @@ struct pythia_capture
 	int64_t data_version;   /* of a SQLite source, after the last whole poll; 0: none */
 	int64_t schema_version; /* of a SQLite source */
 	bool warned_blind;
-	bool tuned;
 	/* of the present poll */
 	pythia_capture_emit emit;
 	bool (*flush)(void *context, pythia_error *error);
@@ -117,11 +121,20 @@ bool pythia_member_start(pythia_capture *capture, pythia_member *member, const p
 						 pythia_error *error);
 /* Tells the tracked keys that are gone. */
 bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error);
+/* ---- trigger.c, drain.c ---- */
+bool pythia_trigger_install(pythia_capture *capture, pythia_member *member, pythia_error *error);
+/* Also what is left of an installation that failed halfway. */
+bool pythia_trigger_remove(pythia_db *source, const char *schema, const char *table, const char *log,
+						   pythia_error *error);
+/* Tells what the log has, in rounds, each committed in the store and then deleted from the log. */
+bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_error *error);
+
 /* Stores position, counters and state. */
 bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
 						pythia_error *error);
-/* Takes the starting positions of tables that have none. */
-bool pythia_capture_start(pythia_capture *capture, pythia_error *error);
+/* Takes the starting positions of a new worker's tables and installs its triggers, all in the caller's transaction. */
+bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+						  pythia_error *error);
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_close(pythia_member *member);
 

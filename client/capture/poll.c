@@ -59,6 +59,51 @@ void pythia_member_close(pythia_member *member)
 	member->open = false;
 }
 
+/* The log keeps the columns that the table had when it was made: a later one is not in it. */
+static bool as_logged(pythia_member *member, pythia_error *error)
+{
+	pythia_capture_table *table = &member->table;
+	const char *at = member->log_columns;
+	int place = 0;
+
+	for (; *at; place++)
+	{
+		size_t length = strcspn(at, "\n");
+		int found = place;
+
+		while (found < table->ncolumns)
+		{
+			const char *name = table->table.columns[table->columns[found].position].name;
+
+			if (strlen(name) == length && memcmp(name, at, length) == 0)
+				break;
+			found++;
+		}
+		if (found >= table->ncolumns)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "42703", "column \"%.*s\" of table \"%s\" was dropped or renamed",
+						(int) length, at, member->name);
+			return pythia_error_hint(error, "Drop the worker and create it anew, so that its triggers fit the table.");
+		}
+		for (; found > place; found--)
+		{
+			pythia_capture_column moved = table->columns[found];
+
+			table->columns[found] = table->columns[found - 1];
+			table->columns[found - 1] = moved;
+			for (int k = 0; k < table->nkey; k++)
+				table->key[k] = table->key[k] == found ? found - 1 : table->key[k] == found - 1 ? found : table->key[k];
+		}
+		at += length + (at[length] == '\n');
+	}
+	if (place < table->ncolumns)
+		pythia_host_log(table->db->host, PYTHIA_LOG_WARNING,
+						"table %s has new columns that its triggers do not log: create the worker anew", member->name);
+	for (; table->ncolumns > place; table->ncolumns--)
+		pythia_free(table->columns[table->ncolumns - 1].label);
+	return true;
+}
+
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error)
 {
 	pythia_member_close(member);
@@ -66,7 +111,7 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 								   &member->table, error))
 		return false;
 	member->open = true;
-	return true;
+	return !member->log_columns || capture->source->engine == PYTHIA_POSTGRESQL || as_logged(member, error);
 }
 
 bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
@@ -75,16 +120,16 @@ bool pythia_member_save(pythia_capture *capture, pythia_member *member, const py
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_capture_position old = member->position;
 
-	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET started = 1, state = 'running', error = NULL, low = ");
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET state = 'running', error = NULL, low = ");
 	pythia_store_text(&sql, position->low);
 	pythia_buffer_puts(&sql, ", mark = ");
 	pythia_store_text(&sql, position->mark);
 	pythia_buffer_printf(&sql,
-						 ", mark_time = %lld, saved_at = %lld, last_sweep = %lld, null_stamps = %lld,"
+						 ", started = %d, mark_time = %lld, saved_at = %lld, last_sweep = %lld, null_stamps = %lld,"
 						 " captured = captured + %lld WHERE table_id = %lld",
-						 (long long) position->mark_time, (long long) capture->now, (long long) member->last_sweep,
-						 (long long) member->null_stamps, (long long) (member->captured - member->counted),
-						 (long long) member->table_id);
+						 member->started, (long long) position->mark_time, (long long) capture->now,
+						 (long long) member->last_sweep, (long long) member->null_stamps,
+						 (long long) (member->captured - member->counted), (long long) member->table_id);
 	if (!pythia_store_run(capture->store, &sql, error))
 		return false;
 	member->counted = member->captured;
@@ -130,10 +175,11 @@ static bool read_members(pythia_capture *capture, pythia_error *error)
 	pythia_result result;
 	bool ok;
 
-	pythia_buffer_printf(&sql,
-						 "SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
-						 " state = 'failed' FROM main.pythia_cdc_table WHERE worker_id = %lld ORDER BY table_id",
-						 (long long) capture->worker_id);
+	pythia_buffer_printf(
+		&sql,
+		"SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
+		" state = 'failed', log, log_columns FROM main.pythia_cdc_table WHERE worker_id = %lld ORDER BY table_id",
+		(long long) capture->worker_id);
 	ok = pythia_db_query(capture->store, sql.data, &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
@@ -153,13 +199,15 @@ static bool read_members(pythia_capture *capture, pythia_error *error)
 		member->last_sweep = strtoll(pythia_result_get(&result, i, 7), NULL, 10);
 		member->null_stamps = strtoll(pythia_result_get(&result, i, 8), NULL, 10);
 		member->failed = pythia_result_get(&result, i, 9)[0] == '1';
+		member->log = pythia_strdup(pythia_result_get(&result, i, 10));
+		member->log_columns = pythia_strdup(pythia_result_get(&result, i, 11));
 		ok = pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
 	pythia_result_free(&result);
 	return ok;
 }
 
-bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+static bool open_capture(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options, bool held,
 						 pythia_capture **out, pythia_error *error)
 {
 	pythia_capture *capture;
@@ -174,10 +222,11 @@ bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, 
 	capture->store = store;
 	capture->source = source;
 	capture->options = options;
+	capture->held = held;
 	capture->worker_id = settings.worker_id;
 	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
 	pythia_capture_settings_free(&settings);
-	if (read_members(capture, error) &&
+	if ((capture->held || pythia_store_tune(store, error)) && read_members(capture, error) &&
 		pythia_db_exec(store, "CREATE TEMP TABLE IF NOT EXISTS pythia_batch (n INTEGER PRIMARY KEY, key TEXT NOT NULL)",
 					   NULL, error))
 	{
@@ -186,6 +235,12 @@ bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, 
 	}
 	pythia_capture_close(capture);
 	return false;
+}
+
+bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+						 pythia_capture **capture, pythia_error *error)
+{
+	return open_capture(store, source, name, options, false, capture, error);
 }
 
 void pythia_capture_close(pythia_capture *capture)
@@ -197,6 +252,8 @@ void pythia_capture_close(pythia_capture *capture)
 		pythia_member_close(&capture->members[i]);
 		pythia_capture_position_free(&capture->members[i].position);
 		pythia_free(capture->members[i].name);
+		pythia_free(capture->members[i].log);
+		pythia_free(capture->members[i].log_columns);
 	}
 	pythia_free(capture->members);
 	pythia_free(capture->timestamp_column);
@@ -250,6 +307,14 @@ static bool poll_member(pythia_capture *capture, pythia_member *member, const py
 	bool due = capture->now - member->last_sweep >= (int64_t) (member->config.delete_interval * 1e6);
 
 	(void) clock;
+	if (member->config.capture == PYTHIA_CAPTURE_TRIGGER)
+	{
+		if (!capture->held)
+			return pythia_member_drain(capture, member, error);
+		/* a start from the beginning is told by the first poll */
+		member->started = member->config.start == PYTHIA_START_NOW;
+		return pythia_member_save(capture, member, &member->position, error);
+	}
 	if (!member->started)
 		return pythia_member_start(capture, member, window, error);
 	if (!pythia_member_poll(capture, member, window, error))
@@ -286,6 +351,8 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 		pythia_error why = PYTHIA_ERROR_INIT;
 		bool ok = member->open || pythia_member_open(capture, member, &why);
 
+		if (ok && member->config.capture == PYTHIA_CAPTURE_TRIGGER)
+			continue;
 		ok = ok &&
 			 (member->started ? pythia_capture_window_make(&member->table, clock, &member->position, &windows[i], &why)
 							  : pythia_capture_window_start(&member->table, clock, &windows[i], &why));
@@ -367,16 +434,6 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 	return ok;
 }
 
-/* A file of ours alone: a last commit that is lost with the machine only means that changes are told twice. */
-static bool tune(pythia_capture *capture, pythia_error *error)
-{
-	if (capture->held)
-		return true;
-	capture->tuned = true;
-	return capture->store->local || capture->store->read_only ||
-		   pythia_db_exec(capture->store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", NULL, error);
-}
-
 /* Where source and store are one database, its write lock must be ours before the clock is read. */
 static bool run(pythia_capture *capture, bool strict, pythia_error *error)
 {
@@ -386,15 +443,13 @@ static bool run(pythia_capture *capture, bool strict, pythia_error *error)
 	bool idle;
 	bool nested = capture->source->local && !capture->held;
 
-	if (!capture->tuned && !tune(capture, error))
-		return false;
 	capture->now = pythia_host_now(capture->store->host);
 	pythia_store_stamp(capture->captured_at, capture->now);
 	if (!look_at_file(capture, &version, &idle, error))
 		return false;
 	if (idle && version != 0)
 		return true;
-	if (capture->now - capture->described_at >= DESCRIBE_INTERVAL)
+	if (!capture->held && capture->now - capture->described_at >= DESCRIBE_INTERVAL)
 	{
 		forget_descriptions(capture);
 		capture->described_at = capture->now;
@@ -423,10 +478,65 @@ static bool run(pythia_capture *capture, bool strict, pythia_error *error)
 	return true;
 }
 
-bool pythia_capture_start(pythia_capture *capture, pythia_error *error)
+/* Gives a table its log and triggers, and remembers them. */
+static bool install_triggers(pythia_capture *capture, pythia_member *member, pythia_error *error)
 {
-	capture->held = true;
-	return run(capture, true, error);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer columns = PYTHIA_BUFFER_INIT;
+
+	if (member->config.start == PYTHIA_START_AT)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "triggers cannot start from \"%s\"", member->config.start_at);
+		return pythia_error_hint(error, "Start from \"now\" or \"beginning\".");
+	}
+	if (!pythia_capture_value(capture->store, "SELECT 'pythia_log_' || lower(hex(randomblob(6)))", &member->log,
+							  error) ||
+		!pythia_member_open(capture, member, error) || !pythia_trigger_install(capture, member, error))
+		return false;
+	for (int i = 0; i < member->table.ncolumns; i++)
+		pythia_buffer_printf(&columns, "%s%s", i > 0 ? "\n" : "",
+							 member->table.table.columns[member->table.columns[i].position].name);
+	member->log_columns = pythia_buffer_take(&columns);
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET log = ");
+	pythia_store_text(&sql, member->log);
+	pythia_buffer_puts(&sql, ", log_columns = ");
+	pythia_store_text(&sql, member->log_columns);
+	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+	return pythia_store_run(capture->store, &sql, error);
+}
+
+/* After a failure; in the host's own database the rollback does it. */
+static void remove_triggers(pythia_capture *capture)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	for (int i = 0; i < capture->nmembers; i++)
+	{
+		pythia_member *member = &capture->members[i];
+
+		if (member->log && member->open && !capture->source->broken && !capture->source->local)
+			pythia_trigger_remove(capture->source, member->table.table.schema, member->table.table.name, member->log,
+								  &ignored);
+		pythia_error_reset(&ignored);
+	}
+}
+
+bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+						  pythia_error *error)
+{
+	pythia_capture *capture;
+	bool ok = true;
+
+	if (!open_capture(store, source, name, options, true, &capture, error))
+		return false;
+	for (int i = 0; ok && i < capture->nmembers; i++)
+		if (capture->members[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
+			ok = install_triggers(capture, &capture->members[i], error);
+	ok = ok && run(capture, true, error);
+	if (!ok)
+		remove_triggers(capture);
+	pythia_capture_close(capture);
+	return ok;
 }
 
 bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,

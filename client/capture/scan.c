@@ -299,7 +299,6 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 						 pythia_capture_row_callback callback, void *context, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(table->db);
-	const char *stamp = pythia_capture_stamp_column(table)->name;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	int *all = images ? all_columns(table) : NULL;
 	reader r = {.table = table,
@@ -313,6 +312,8 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 	put_select(table, &sql, false, r.chosen, r.nchosen);
 	if (before)
 	{
+		const char *stamp = pythia_capture_stamp_column(table)->name;
+
 		pythia_buffer_putc(&sql, '(');
 		dialect->identifier(&sql, stamp);
 		pythia_buffer_puts(&sql, " < ");

@@ -199,6 +199,10 @@ static bool choose_timestamp(pythia_capture_table *table, const char *name, pyth
 	int position = pythia_table_column(described, name);
 	const pythia_column *column;
 
+	/* triggers tell the time themselves */
+	table->timestamp = -1;
+	if (table->config.capture == PYTHIA_CAPTURE_TRIGGER)
+		return true;
 	if (position < 0)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s.%s\" has no timestamp column \"%s\"", described->schema,

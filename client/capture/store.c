@@ -21,7 +21,8 @@ static const char *const schema_sql =
 	" worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker, name TEXT NOT NULL, \"schema\" TEXT NOT NULL,"
 	" \"table\" TEXT NOT NULL, started INTEGER NOT NULL DEFAULT 0, low, mark, mark_time INTEGER NOT NULL DEFAULT 0,"
 	" saved_at INTEGER NOT NULL DEFAULT 0, last_sweep INTEGER NOT NULL DEFAULT 0, captured INTEGER NOT NULL DEFAULT 0,"
-	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT,"
+	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT, log TEXT, log_columns "
+	"TEXT,"
 	" UNIQUE (worker_id, name));"
 	/* the last version captured of each row stamped at or after low */
 	"CREATE TABLE IF NOT EXISTS main.pythia_seen (table_id INTEGER NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL,"
@@ -98,6 +99,12 @@ void pythia_store_stamp(char out[32], int64_t microseconds)
 	gmtime_r(&seconds, &parts);
 	length = strftime(out, 32, "%Y-%m-%d %H:%M:%S", &parts);
 	snprintf(out + length, 32 - length, ".%06d", (int) (microseconds % PYTHIA_SECOND));
+}
+
+bool pythia_store_tune(pythia_db *store, pythia_error *error)
+{
+	return store->local || store->read_only || store->engine != PYTHIA_SQLITE ||
+		   pythia_db_exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", NULL, error);
 }
 
 bool pythia_capture_install(pythia_db *store, pythia_error *error)
@@ -286,8 +293,6 @@ static bool create_all(pythia_db *store, pythia_db *source, const char *name, co
 					   const pythia_node *options, const char *options_json, pythia_error *error)
 {
 	int64_t worker_id;
-	pythia_capture *capture = NULL;
-	bool ok;
 
 	if (!insert_worker(store, name, connection, poll_interval, timestamp_column, options_json, error) ||
 		!pythia_store_worker(store, name, &worker_id, error))
@@ -305,9 +310,7 @@ static bool create_all(pythia_db *store, pythia_db *source, const char *name, co
 						   " VALUES (%lld, 'default', 0, strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'))",
 						   (long long) worker_id))
 		return false;
-	ok = pythia_capture_open(store, source, name, options, &capture, error) && pythia_capture_start(capture, error);
-	pythia_capture_close(capture);
-	return ok;
+	return pythia_capture_start(store, source, name, options, error);
 }
 
 bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
@@ -327,8 +330,8 @@ bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name
 		return pythia_fail(error, PYTHIA_E_USAGE, "22023", "the poll interval must be longer than nothing");
 	if (!timestamp_column || !timestamp_column[0])
 		timestamp_column = "updated_at";
-	if (!pythia_capture_config_read(options, NULL, &config, error) || !pythia_capture_install(store, error) ||
-		!store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
+	if (!pythia_capture_config_read(options, NULL, &config, error) || !pythia_store_tune(store, error) ||
+		!pythia_capture_install(store, error) || !store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	if (create_all(store, source, name, tables, connection, poll_interval, timestamp_column, options, options_json,
 				   error))
@@ -356,6 +359,33 @@ static bool drop_all(pythia_db *store, int64_t worker_id, pythia_error *error)
 	return pythia_store_exec(store, error, "DROP TABLE IF EXISTS main.pythia_journal_%lld", id);
 }
 
+static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_id, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result tables;
+	bool ok;
+
+	pythia_buffer_printf(&sql,
+						 "SELECT \"schema\", \"table\", log FROM main.pythia_cdc_table"
+						 " WHERE worker_id = %lld AND log IS NOT NULL",
+						 (long long) worker_id);
+	ok = pythia_db_query(store, sql.data, &tables, error);
+	pythia_buffer_free(&sql);
+	for (int64_t i = 0; ok && i < tables.nrows; i++)
+	{
+		if (source)
+			ok = pythia_trigger_remove(source, pythia_result_get(&tables, i, 0), pythia_result_get(&tables, i, 1),
+									   pythia_result_get(&tables, i, 2), error);
+		else
+			pythia_host_log(
+				store->host, PYTHIA_LOG_WARNING,
+				"the triggers of %s.%s stay: drop those whose names begin with %s, then the table of that name",
+				pythia_result_get(&tables, i, 0), pythia_result_get(&tables, i, 1), pythia_result_get(&tables, i, 2));
+	}
+	pythia_result_free(&tables);
+	return ok;
+}
+
 bool pythia_capture_drop(pythia_db *store, pythia_db *source, const char *name, pythia_error *error)
 {
 	int64_t worker_id;
@@ -363,8 +393,7 @@ bool pythia_capture_drop(pythia_db *store, pythia_db *source, const char *name, 
 	if (!pythia_store_worker(store, name, &worker_id, error) ||
 		!store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
-	(void) source;
-	if (drop_all(store, worker_id, error))
+	if (remove_triggers(store, source, worker_id, error) && drop_all(store, worker_id, error))
 		return store->driver->commit(store, error);
 	store->driver->rollback(store, NULL);
 	return false;

@@ -295,6 +295,64 @@ static void test_killed_source(void **state)
 	close_rig(&r);
 }
 
+static void test_triggers(void **state)
+{
+	rig r;
+	pythia_db *other;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	other = open_url(getenv("MYSQL_URL"), NULL);
+	must(r.writer, "ALTER TABLE cap_t ADD ts timestamp(3) NULL, ADD b varbinary(9), ADD d double, ADD UNIQUE (v)");
+	create(&r, "cap_t", "nosuch", "{\"capture\": \"trigger\", \"exclude_columns\": [\"updated_at\"]}");
+	must(r.writer, "SET time_zone = '+05:00'");
+	must(r.writer, "INSERT INTO cap_t (id, v, ts, b, d) VALUES (1, 'a', '2026-01-01 05:00:00.5', x'00', 0.1)");
+	must(r.writer, "UPDATE cap_t SET v = 'b', d = NULL");
+	must(r.writer, "UPDATE cap_t SET v = 'b'");
+	must(r.writer, "INSERT INTO cap_t (id, v) VALUES (1, 'c') ON DUPLICATE KEY UPDATE v = 'c'");
+	must(r.writer, "UPDATE cap_t SET id = 2");
+	assert_string_equal(
+		poll_journal(&r),
+		"INSERT {\"id\": 1} - {\"id\": 1, \"v\": \"a\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": 0.1}\n"
+		"UPDATE {\"id\": 1} {\"id\": 1, \"v\": \"a\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": 0.1} {\"id\": 1, \"v\": \"b\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": null}\n"
+		"UPDATE {\"id\": 1} {\"id\": 1, \"v\": \"b\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": null} {\"id\": 1, \"v\": \"c\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": null}\n"
+		"DELETE {\"id\": 1} {\"id\": 1, \"v\": \"c\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": null} -\n"
+		"INSERT {\"id\": 2} - {\"id\": 2, \"v\": \"c\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
+		"\"d\": null}\n");
+	/* the log's numbers are not in the order of commits */
+	must(r.writer, "START TRANSACTION");
+	must(r.writer, "INSERT INTO cap_t (id, v) VALUES (10, 'late')");
+	must(other, "INSERT INTO cap_t (id, v) VALUES (11, 'early')");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 11}"));
+	assert_int_equal(r.captured, 1);
+	must(r.writer, "COMMIT");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 10}"));
+	assert_int_equal(r.captured, 1);
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer,
+		 "CREATE OR REPLACE TABLE cap_child (id int PRIMARY KEY, p int REFERENCES cap_t(id) ON DELETE CASCADE)");
+	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
+	assert_count(r.writer, "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia%'", 0);
+	assert_count(r.writer, "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%'", 0);
+	assert_false(try_create(&r, "cap_t,cap_child", "updated_at", "{\"capture\": \"trigger\"}", &error));
+	assert_non_null(strstr(error.message, "triggers would miss what the foreign key"));
+	pythia_error_reset(&error);
+	/* what was installed before the failure is gone */
+	assert_count(r.writer, "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia%'", 0);
+	assert_count(r.writer, "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%'", 0);
+	must(r.writer, "DROP TABLE cap_child");
+	pythia_db_close(other);
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,7 +360,7 @@ int main(void)
 		cmocka_unit_test(test_late_commit),   cmocka_unit_test(test_waiting_statement),
 		cmocka_unit_test(test_no_privilege),  cmocka_unit_test(test_clock_set_back),
 		cmocka_unit_test(test_local_stamps),  cmocka_unit_test(test_null_stamps),
-		cmocka_unit_test(test_killed_source),
+		cmocka_unit_test(test_killed_source), cmocka_unit_test(test_triggers),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -101,12 +101,51 @@ static void test_many(void **state)
 	close_rig(&r);
 }
 
+static void test_triggers(void **state)
+{
+	rig r;
+	pythia_db *other;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	other = open_url(getenv("PG_URL"), NULL);
+	create(&r, "cap.t", "nosuch", "{\"capture\": \"trigger\", \"exclude_columns\": [\"updated_at\"]}");
+	must(r.writer, "INSERT INTO cap.t VALUES (1, 'a'); UPDATE cap.t SET v = 'b'; UPDATE cap.t SET updated_at = NULL;"
+				   "UPDATE cap.t SET id = 2; ALTER TABLE cap.t ADD w int DEFAULT 5; DELETE FROM cap.t; TRUNCATE cap.t");
+	assert_string_equal(poll_journal(&r), "INSERT {\"id\": 1} - {\"v\": \"a\", \"id\": 1}\n"
+										  "UPDATE {\"id\": 1} {\"v\": \"a\", \"id\": 1} {\"v\": \"b\", \"id\": 1}\n"
+										  "DELETE {\"id\": 1} {\"v\": \"b\", \"id\": 1} -\n"
+										  "INSERT {\"id\": 2} - {\"v\": \"b\", \"id\": 2}\n"
+										  "DELETE {\"id\": 2} {\"v\": \"b\", \"w\": 5, \"id\": 2} -\n"
+										  "TRUNCATE - - -\n");
+	must(r.writer, "BEGIN; INSERT INTO cap.t VALUES (10, 'late')");
+	must(other, "INSERT INTO cap.t VALUES (11, 'early')");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 11}"));
+	assert_int_equal(r.captured, 1);
+	must(r.writer, "COMMIT");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 10}"));
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "CREATE ROLE cap_writer; GRANT USAGE ON SCHEMA cap TO cap_writer; GRANT ALL ON cap.t TO cap_writer;"
+				   "SET session_replication_role = replica; SET ROLE cap_writer");
+	must(r.writer, "INSERT INTO cap.t VALUES (12, 'by another')");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 12}"));
+	must(r.writer, "RESET ROLE; DROP OWNED BY cap_writer; DROP ROLE cap_writer");
+	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
+	assert_count(r.writer, "SELECT count(*) FROM pg_class WHERE relname LIKE 'pythia_log%'", 0);
+	must(r.writer, "DELETE FROM cap.t");
+	pythia_db_close(other);
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_late_commit),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_triggers),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

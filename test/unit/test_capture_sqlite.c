@@ -254,14 +254,94 @@ static void test_consumers(void **state)
 	close_rig(&r);
 }
 
+static void test_triggers(void **state)
+{
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE \"odd \"\"n\" (a TEXT, b REAL UNIQUE, c BLOB, j JSON, PRIMARY KEY (a))");
+	create(&r, "\"odd \"\"n\",t", "nosuch", "{\"capture\": \"trigger\"}");
+	must(r.writer, "INSERT INTO t VALUES (1, 0.1, NULL); UPDATE t SET v = 'x'; UPDATE t SET v = 'x'; "
+				   "UPDATE t SET id = 2; DELETE FROM t");
+	assert_string_equal(poll_journal(&r),
+						"INSERT {\"id\": 1} - {\"id\": 1, \"v\": 0.1, \"updated_at\": null}\n"
+						"UPDATE {\"id\": 1} {\"id\": 1, \"v\": 0.1, \"updated_at\": null} {\"id\": 1, \"v\": \"x\", "
+						"\"updated_at\": null}\n"
+						"DELETE {\"id\": 1} {\"id\": 1, \"v\": \"x\", \"updated_at\": null} -\n"
+						"INSERT {\"id\": 2} - {\"id\": 2, \"v\": \"x\", \"updated_at\": null}\n"
+						"DELETE {\"id\": 2} {\"id\": 2, \"v\": \"x\", \"updated_at\": null} -\n");
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "INSERT INTO \"odd \"\"n\" VALUES ('k', 1, x'01', '{\"x\": [1]}'), ('l', 2, NULL, 'no json')");
+	poll_journal(&r);
+	assert_string_equal(r.log, "INSERT {\"a\": \"k\"} - {\"a\": \"k\", \"b\": 1, \"c\": \"\\\\x01\", \"j\": "
+							   "{\"x\": [1]}}\nINSERT {\"a\": \"l\"} - {\"a\": \"l\", \"b\": 2, \"c\": null, \"j\": "
+							   "\"no json\"}\n");
+	/* ignored, upserted, replaced by key and by another unique column */
+	must(r.writer, "INSERT OR IGNORE INTO \"odd \"\"n\" VALUES ('m', 2, NULL, NULL), ('n', 3, NULL, NULL)");
+	assert_string_equal(poll_journal(&r),
+						"INSERT {\"a\": \"n\"} - {\"a\": \"n\", \"b\": 3, \"c\": null, \"j\": null}\n");
+	must(r.writer, "INSERT INTO \"odd \"\"n\" VALUES ('n', 9, NULL, NULL) ON CONFLICT (a) DO UPDATE SET b = 4");
+	assert_string_equal(poll_journal(&r), "UPDATE {\"a\": \"n\"} {\"a\": \"n\", \"b\": 3, \"c\": null, \"j\": null} "
+										  "{\"a\": \"n\", \"b\": 4, \"c\": null, \"j\": null}\n");
+	must(r.writer, "REPLACE INTO \"odd \"\"n\" VALUES ('n', 1, NULL, NULL)");
+	assert_string_equal(poll_journal(&r), "DELETE {\"a\": \"k\"} {\"a\": \"k\", \"b\": 1, \"c\": \"\\\\x01\", "
+										  "\"j\": {\"x\": [1]}} -\n"
+										  "UPDATE {\"a\": \"n\"} {\"a\": \"n\", \"b\": 4, \"c\": null, \"j\": null} "
+										  "{\"a\": \"n\", \"b\": 1, \"c\": null, \"j\": null}\n");
+	must(r.writer, "BEGIN; DELETE FROM \"odd \"\"n\"; ROLLBACK");
+	assert_string_equal(poll_journal(&r), "");
+	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
+	assert_count(r.writer, "SELECT count(*) FROM sqlite_master WHERE name GLOB 'pythia_*'", 0);
+	must(r.writer, "DELETE FROM \"odd \"\"n\"");
+	close_rig(&r);
+}
+
+static void test_triggers_from_the_beginning(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "INSERT INTO t VALUES (1, 'a', NULL)");
+	create(&r, "t", "updated_at", "{\"capture\": \"trigger\", \"start_from\": \"beginning\", \"columns\": [\"v\"]}");
+	must(r.writer, "INSERT INTO t VALUES (2, 'b', NULL); UPDATE t SET v = 'c' WHERE id = 1");
+	/* refused: told again */
+	{
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		r.refuse = true;
+		assert_false(pythia_capture_run(r.capture, log_change, count_flush, &r, NULL, &error));
+		pythia_error_reset(&error);
+		r.refuse = false;
+		pythia_capture_close(r.capture);
+		assert_true(pythia_capture_open(r.store, r.source, "w", r.options, &r.capture, &error));
+	}
+	assert_string_equal(poll_direct(&r), "INSERT {\"id\": 1} - {\"v\": \"c\"}\nINSERT {\"id\": 2} - {\"v\": \"b\"}\n");
+	must(r.writer, "UPDATE t SET v = 'd' WHERE id = 2");
+	assert_string_equal(poll_direct(&r), "UPDATE {\"id\": 2} {\"v\": \"b\"} {\"v\": \"d\"}\n");
+	must(r.writer, "WITH RECURSIVE g(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM g WHERE n < 25009)"
+				   " INSERT INTO t SELECT n, 'many', NULL FROM g");
+	poll_journal(&r);
+	assert_int_equal(r.captured, 25000);
+	assert_count(r.store, "SELECT count(DISTINCT primary_key) FROM pythia_journal_1", 25000);
+	assert_string_equal(poll_journal(&r), "");
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds_of_change),    cmocka_unit_test(test_track_rows),
-		cmocka_unit_test(test_back_and_forth),     cmocka_unit_test(test_refused_flush),
-		cmocka_unit_test(test_late_commit),        cmocka_unit_test(test_integer_stamps),
-		cmocka_unit_test(test_tables_come_and_go), cmocka_unit_test(test_bad_words),
+		cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_track_rows),
+		cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_refused_flush),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_integer_stamps),
+		cmocka_unit_test(test_tables_come_and_go),
+		cmocka_unit_test(test_bad_words),
 		cmocka_unit_test(test_consumers),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_triggers_from_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -6,7 +6,8 @@
  *   BOOL INT UINT YEAR  digits
  *   DECIMAL             with exactly `scale` digits where the precision is known,
  *                       else without trailing zeros
- *   FLOAT DOUBLE        the sixteen hex digits of the IEEE double, most significant first
+ *   FLOAT DOUBLE        the sixteen hex digits of the IEEE double, most significant first; with
+ *                       is_unsigned in the agreed type, zero has no sign
  *   DATE                YYYY-MM-DD
  *   TIME, TIMESTAMP(TZ) as interchange, the fraction without trailing zeros
  *   UUID                lower hex with hyphens;  BIT  0s and 1s

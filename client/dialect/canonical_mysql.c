@@ -78,7 +78,7 @@ static void ieee(const pythia_db *db, pythia_buffer *out, const char *alias, con
 
 	pythia_buffer_puts(out, "LOWER(HEX(REVERSE(SUBSTR(POINT(");
 	around(db, out, prefix, alias, column, suffix);
-	pythia_buffer_puts(out, agreed->is_unsigned ? " + 0E0, 0), 10, 8))))" : ", 0), 10, 8))))");
+	pythia_buffer_puts(out, agreed->is_unsigned && !db->is_mariadb ? " + 0E0, 0), 10, 8))))" : ", 0), 10, 8))))");
 }
 
 /* The fraction's trailing zeros go, as in PostgreSQL's text. */

@@ -88,10 +88,16 @@ static bool never_null(const pythia_side *side, const pythia_column *column)
 		   (side->table->relation == PYTHIA_RELATION_TABLE || side->table->relation == PYTHIA_RELATION_PARTITIONED);
 }
 
+/* SQLite and MariaDB store -0 as 0. */
+static bool loses_sign_of_zero(const pythia_db *db)
+{
+	return db->engine == PYTHIA_SQLITE || (db->engine == PYTHIA_MYSQL && db->is_mariadb);
+}
+
 static void agree_on_columns(pythia_validation *v)
 {
 	const pythia_plan *plan = &v->plan;
-	bool sqlite = v->sides[0].db->engine == PYTHIA_SQLITE || v->sides[1].db->engine == PYTHIA_SQLITE;
+	bool unsigned_zero = loses_sign_of_zero(v->sides[0].db) || loses_sign_of_zero(v->sides[1].db);
 	int n = 0;
 
 	v->agreed = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_type));
@@ -118,7 +124,7 @@ static void agree_on_columns(pythia_validation *v)
 
 		pythia_type_agree(&columns[0]->type, &columns[1]->type, agreed);
 		if (agreed->kind == PYTHIA_KIND_FLOAT || agreed->kind == PYTHIA_KIND_DOUBLE)
-			agreed->is_unsigned = sqlite; /* SQLite keeps no sign of a zero */
+			agreed->is_unsigned = unsigned_zero;
 		plain = pythia_canonical_plain(v->sides[0].db, &columns[0]->type, agreed) &&
 				pythia_canonical_plain(v->sides[1].db, &columns[1]->type, agreed);
 		for (int side = 0; side < 2; side++)

@@ -157,6 +157,9 @@ static inline void verdict_free(verdict *v)
 	pythia_error_reset(&v->error);
 }
 
+/* Said with a failure; a test sets it. */
+static char doing[300];
+
 static int compare_lines(const void *a, const void *b)
 {
 	return strcmp(*(char *const *) a, *(char *const *) b);
@@ -193,8 +196,8 @@ static inline void assert_lines(pythia_db *source, pythia_db *target, const char
 	sort_lines(&sorted);
 	sort_lines(&v.lines);
 	if (strcmp(pythia_buffer_text(&v.lines), pythia_buffer_text(&sorted)) != 0)
-		fail_msg("%s to %s, %s: differences\n%swhere expected\n%s", engine_names[source->engine],
-				 engine_names[target->engine], table, pythia_buffer_text(&v.lines), expected);
+		fail_msg("%s to %s, %s %s: differences\n%swhere expected\n%s", engine_names[source->engine],
+				 engine_names[target->engine], table, doing, pythia_buffer_text(&v.lines), expected);
 	assert_int_equal(v.result.is_valid, expected[0] == '\0');
 	pythia_buffer_free(&sorted);
 	verdict_free(&v);

@@ -23,6 +23,9 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+/* Of rows without a stamp no more are counted. */
+#define MAX_NULLS 100000
+
 /* Statements on tables of ours whose text is made here. */
 static void run(const char *sql)
 {
@@ -366,29 +369,49 @@ static void sweep(track_receiver *receiver)
 	}
 }
 
+/* Rows without a stamp; the index finds them. Counted up to a bound, so that it stays cheap. */
+static int64 count_nulls(const pythia_cdc_table *table)
+{
+	int64 result;
+	bool isnull;
+	char *sql = psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s t WHERE t.%s IS NULL LIMIT %d) n",
+						 table->relation, quote_identifier(table->timestamp_column), MAX_NULLS);
+
+	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "\"%s\" failed", sql);
+	result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_freetuptable(SPI_tuptable);
+	return result;
+}
+
 int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
-	static const char sql[] =
-		"UPDATE pythia.cdc_state SET swept_at = $2, captured = captured OPERATOR(pg_catalog.+) $3 "
-		"WHERE table_id OPERATOR(pg_catalog.=) $1";
-	Oid types[] = {INT4OID, TIMESTAMPTZOID, INT8OID};
+	static const char sql[] = "UPDATE pythia.cdc_state SET swept_at = $2, "
+							  "captured = captured OPERATOR(pg_catalog.+) $3, null_stamps = $4 "
+							  "WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID, TIMESTAMPTZOID, INT8OID, INT8OID};
 	track_receiver receiver = {.table = table, .worker = worker, .memory = CurrentMemoryContext};
 	TimestampTz now = GetCurrentTimestamp();
 	pythia_cdc_identity identity;
-	Datum values[3];
+	int64 nulls = 0;
+	Datum values[4];
 
-	if (!pythia_tracks(table) || now - table->swept_at < (int64) (table->config.delete_interval * USECS_PER_SEC))
+	if (now - table->swept_at < (int64) (table->config.delete_interval * USECS_PER_SEC))
 		return 0;
 	pythia_cdc_enter(worker, &identity);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	sweep(&receiver);
+	if (pythia_tracks(table))
+		sweep(&receiver);
+	if (table->stamp_kind != PYTHIA_STAMP_NONE)
+		nulls = count_nulls(table);
 	PopActiveSnapshot();
 	pythia_cdc_leave(&identity);
 	values[0] = Int32GetDatum(table->table_id);
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = Int64GetDatum(receiver.captured);
-	pythia_catalog_execute(sql, 3, types, values, NULL);
+	values[3] = Int64GetDatum(nulls);
+	pythia_catalog_execute(sql, 4, types, values, NULL);
 	table->swept_at = now;
 	return receiver.captured;
 }

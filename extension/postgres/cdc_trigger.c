@@ -36,6 +36,7 @@
 #include "utils/rel.h"
 #include "utils/regproc.h"
 #include "catalog/namespace.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker.h"
 
@@ -147,7 +148,11 @@ static void on_transaction(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			if (!innermost)
+				break;
+			PushActiveSnapshot(GetTransactionSnapshot());
 			pythia_trigger_flush();
+			PopActiveSnapshot();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

@@ -1,0 +1,167 @@
+# Capture by triggers: every version, in the writer's own transaction.
+use strict;
+use warnings;
+use Pythia::Test;
+use Pythia::Session;
+use Test::More;
+
+my $node = pg_node('trigger');
+my $n = 0;
+
+sub fresh
+{
+	my ($options, $columns) = @_;
+	$options = $options ? ", $options" : '';
+	$columns //= 'id int PRIMARY KEY, v text';
+	$n++;
+	$node->safe_psql('postgres', "CREATE TABLE t$n ($columns)");
+	$node->safe_psql('postgres', qq{SELECT pythia.create_cdc_worker('w$n', '{t$n}', options => '{"capture": "trigger"$options}')});
+	return ("t$n", "w$n");
+}
+
+my $list = "string_agg(change_type || ' ' || COALESCE(primary_key->>'id', '-') || COALESCE(' ' || (old_data->>'v'), '') || COALESCE('>' || (new_data->>'v'), ''), ', ' ORDER BY change_id)";
+
+sub changes
+{
+	my ($worker) = @_;
+	return $node->safe_psql('postgres', "SELECT $list FROM pythia.consume_changes('$worker', max_changes => 1000000)");
+}
+
+subtest 'every version, old and new' => sub {
+	my ($t, $w) = fresh();
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a'); UPDATE $t SET v = 'b'; UPDATE $t SET v = 'c'; DELETE FROM $t; TRUNCATE $t");
+	is(changes($w), 'INSERT 1>a, UPDATE 1 a>b, UPDATE 1 b>c, DELETE 1 c, TRUNCATE -', 'all of them');
+	is(changes($w), '', 'once');
+};
+
+subtest 'a slow transaction stalls nobody and is not skipped' => sub {
+	my ($t, $w) = fresh();
+	my $slow = Pythia::Session->new($node);
+	$slow->do("BEGIN; INSERT INTO $t VALUES (1, 'slow')");
+	for my $i (2 .. 4)
+	{
+		$node->safe_psql('postgres', "INSERT INTO $t VALUES ($i, 'fast')");
+		is(changes($w), "INSERT $i>fast", 'the fast one comes at once');
+	}
+	$slow->do('COMMIT');
+	is(changes($w), 'INSERT 1>slow', 'the slow one after its commit, though its number is the least');
+	is(changes($w), '', 'once');
+};
+
+subtest 'savepoints, more than 64 and nested, read in the middle' => sub {
+	my ($t, $w) = fresh();
+	my $a = Pythia::Session->new($node);
+	$a->do("BEGIN; INSERT INTO $t VALUES (1, 'a'); SAVEPOINT s; INSERT INTO $t VALUES (2, 'b'); SAVEPOINT i; INSERT INTO $t VALUES (3, 'c')");
+	is($a->do("SELECT $list FROM pythia.consume_changes('$w')"), 'INSERT 1>a, INSERT 2>b, INSERT 3>c', 'its own, in the middle');
+	$a->do('ROLLBACK TO i; RELEASE i');
+	is($a->do("SELECT $list FROM pythia.consume_changes('$w')"), 'INSERT 1>a, INSERT 2>b', 'the position went back with the savepoint');
+	$a->do("ROLLBACK TO s; INSERT INTO $t VALUES (4, 'd'); RELEASE s; INSERT INTO $t VALUES (5, 'e')");
+	is($a->do("SELECT $list FROM pythia.consume_changes('$w')"), 'INSERT 1>a, INSERT 4>d, INSERT 5>e', 'what is left');
+	$a->do("INSERT INTO $t VALUES (6, 'f'); COMMIT");
+	is(changes($w), 'INSERT 6>f', 'and the rest after the commit');
+	$a->do('BEGIN');
+	$a->do("SAVEPOINT s; INSERT INTO $t VALUES (100 + $_, 'x'); " . ($_ % 2 ? 'RELEASE s' : 'ROLLBACK TO s; RELEASE s')) for 1 .. 100;
+	$a->do('COMMIT');
+	is(changes($w), join(', ', map { 'INSERT ' . (99 + 2 * $_) . '>x' } 1 .. 50), 'every other one of a hundred');
+	$node->safe_psql('postgres', "DO \$\$ BEGIN BEGIN INSERT INTO $t VALUES (300, 'x'); RAISE 'no'; EXCEPTION WHEN others THEN INSERT INTO $t VALUES (301, 'y'); END; END \$\$");
+	is(changes($w), 'INSERT 301>y', 'a block with EXCEPTION');
+};
+
+subtest 'prepared transactions, over a restart' => sub {
+	my ($t, $w) = fresh();
+	$node->safe_psql('postgres', "BEGIN; INSERT INTO $t VALUES (1, 'p'); PREPARE TRANSACTION 'a'; BEGIN; INSERT INTO $t VALUES (2, 'q'); PREPARE TRANSACTION 'b'");
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (3, 'r')");
+	is(changes($w), 'INSERT 3>r', 'others');
+	$node->restart;
+	$node->safe_psql('postgres', "COMMIT PREPARED 'a'; ROLLBACK PREPARED 'b'");
+	is(changes($w), 'INSERT 1>p', 'the one that was committed');
+};
+
+subtest 'writers of all sorts' => sub {
+	my ($t, $w) = fresh(undef, 'id int PRIMARY KEY, v text, other int');
+	$node->safe_psql('postgres', "CREATE ROLE writer; GRANT INSERT ON $t TO writer; SET ROLE writer; INSERT INTO $t VALUES (1, 'plain')");
+	$node->safe_psql('postgres', "SET session_replication_role = replica; INSERT INTO $t VALUES (2, 'replica')");
+	$node->safe_psql('postgres', "COPY $t (id, v) FROM STDIN;\n3\tcopy\n\\.\n");
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (3, 'upsert') ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v");
+	is(changes($w), 'INSERT 1>plain, INSERT 2>replica, INSERT 3>copy, UPDATE 3 copy>upsert', 'all told');
+  SKIP:
+	{
+		skip 'MERGE came with PostgreSQL 15', 1 if $node->safe_psql('postgres', 'SHOW server_version_num') < 150000;
+		$node->safe_psql('postgres', "MERGE INTO $t USING (VALUES (1), (4)) s(id) ON s.id = $t.id WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 'merge')");
+		is(changes($w), 'DELETE 1 plain, INSERT 4>merge', 'MERGE');
+	}
+	$node->safe_psql('postgres', "UPDATE $t SET id = 40 WHERE id = 4");
+	is(changes($w), 'DELETE 4 merge, INSERT 40>merge', 'a key that changes');
+	$node->safe_psql('postgres', "SET bytea_output = 'escape'; SET intervalstyle = 'iso_8601'; ALTER TABLE $t ADD COLUMN b bytea, ADD COLUMN i interval; INSERT INTO $t (id, v, b, i) VALUES (5, 'x', '\\x00ff', '1 day 02:00')");
+	is($node->safe_psql('postgres', "SELECT new_data->>'b' || ' ' || (new_data->>'i') FROM pythia.consume_changes('$w')"), '\\x00ff 1 day 02:00:00', 'however the writer likes its output');
+	$node->safe_psql('postgres', "ALTER TABLE $t DROP COLUMN other; ALTER TABLE $t RENAME COLUMN b TO bb; INSERT INTO $t (id, v) VALUES (6, 'y')");
+	is($node->safe_psql('postgres', "SELECT new_data FROM pythia.consume_changes('$w')"), '{"i": null, "v": "y", "bb": null, "id": 6}', 'columns come and go');
+};
+
+subtest 'cascades and partitions' => sub {
+	my ($t, $w) = fresh();
+	$node->safe_psql('postgres', "CREATE TABLE child (id int PRIMARY KEY, v text, parent int REFERENCES $t ON DELETE CASCADE ON UPDATE CASCADE)");
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('wc', '{child}', options => '{"capture": "trigger"}')});
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a'); INSERT INTO child VALUES (1, 'x', 1); DELETE FROM $t; TRUNCATE $t CASCADE");
+	is(changes('wc'), 'INSERT 1>x, DELETE 1 x, TRUNCATE -', 'a cascade');
+	$node->safe_psql('postgres', q{
+		CREATE TABLE parts (id int, k text, v text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+		CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+		CREATE TABLE parts_c (v text, k text NOT NULL, id int NOT NULL)});
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('wp', '{parts}', options => '{"capture": "trigger"}')});
+	$node->safe_psql('postgres', "CREATE TABLE parts_b PARTITION OF parts FOR VALUES IN ('b'); ALTER TABLE parts ATTACH PARTITION parts_c FOR VALUES IN ('c')");
+	$node->safe_psql('postgres', "INSERT INTO parts VALUES (1, 'a', 'x'); UPDATE parts SET k = 'b'; INSERT INTO parts_c VALUES ('y', 'c', 2); TRUNCATE parts_a");
+	is(changes('wp'), 'INSERT 1>x, DELETE 1 x, INSERT 1>x, INSERT 2>y, TRUNCATE -', 'partitions of then and of later');
+	$node->safe_psql('postgres', "ALTER TABLE parts DETACH PARTITION parts_c; INSERT INTO parts_c VALUES ('z', 'c', 3)");
+	is(changes('wp'), '', 'what is detached is no longer told');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('wp')");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'parts'::regclass"), '0', 'drop takes the triggers along');
+};
+
+subtest 'options' => sub {
+	my ($t, $w) = fresh(q("where": "v <> ''skip''", "exclude_columns": ["secret"]), 'id int PRIMARY KEY, v text, secret text');
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'skip', 's'), (2, 'b', 's'); UPDATE $t SET v = 'c'; UPDATE $t SET v = 'skip' WHERE id = 2");
+	is(changes($w), 'INSERT 2>b, INSERT 1>c, UPDATE 2 b>c, DELETE 2 c', 'rows come into the condition and leave it');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.journal WHERE new_data ? 'secret'"), '0', 'columns left out');
+	$node->safe_psql('postgres', "CREATE TABLE was (id int PRIMARY KEY, v text); INSERT INTO was VALUES (1, 'a')");
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('was', '{was}', options => '{"capture": "trigger", "start_from": "beginning"}')});
+	$node->safe_psql('postgres', "UPDATE was SET v = 'b'");
+	is(changes('was'), 'INSERT 1>a, UPDATE 1 a>b', 'from the beginning');
+	$node->safe_psql('postgres', q{SELECT pythia.alter_cdc_worker('was', options => '{"track": "rows"}'); UPDATE was SET v = v});
+	is(changes('was'), '', 'an update that changed nothing');
+};
+
+subtest 'a consumer in the middle of a window, rolled back, in every isolation level' => sub {
+	my ($t, $w) = fresh();
+	my $a = Pythia::Session->new($node);
+	$node->safe_psql('postgres', "INSERT INTO $t SELECT i, 'x' FROM generate_series(1, 10) i");
+	my $four = "SELECT string_agg(primary_key->>'id', ' ' ORDER BY change_id) FROM pythia.consume_changes('$w', max_changes => 4)";
+	is($a->do($four), '1 2 3 4', 'four');
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (11, 'x')");
+	is($a->do("BEGIN; $four; ROLLBACK; $four"), "5 6 7 8\n5 6 7 8", 'rolled back');
+	is($a->do("BEGIN ISOLATION LEVEL SERIALIZABLE; $four; COMMIT"), '9 10 11', 'on into the next window');
+	is($a->do($four), '', 'the end');
+};
+
+subtest 'a handler runs within moments of the commit' => sub {
+	$node->safe_psql('postgres', q{
+		CREATE TABLE seen (id int, at timestamptz);
+		CREATE FUNCTION note(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN
+			INSERT INTO public.seen VALUES ((c.primary_key->>'id')::int, clock_timestamp()); RETURN NULL; END $$;
+		CREATE TABLE src (id int PRIMARY KEY);});
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('quick', '{src}', poll_interval => '1 hour', handler => 'note', options => '{"capture": "trigger"}'); SELECT pythia.start_cdc('quick')});
+	ok(wait_for($node, "SELECT pid IS NOT NULL FROM pythia.worker_status WHERE name = 'quick'"), 'running');
+	$node->safe_psql('postgres', "INSERT INTO src VALUES ($_)") for 1 .. 20;
+	ok(wait_for($node, 'SELECT count(*) = 20 FROM seen'), 'twenty, though it polls but once an hour');
+};
+
+subtest 'a big transaction in little memory' => sub {
+	my ($t, $w) = fresh();
+	my $a = Pythia::Session->new($node);
+	$a->do("INSERT INTO $t SELECT i, repeat('x', 50) FROM generate_series(1, 300000) i");
+	my $peak = $node->safe_psql('postgres', "SELECT (regexp_match(pg_read_file('/proc/$a->{pid}/status'), 'VmHWM:\\s+(\\d+)'))[1]::int - (regexp_match(pg_read_file('/proc/$a->{pid}/status'), 'RssShmem:\\s+(\\d+)'))[1]::int");
+	cmp_ok($peak, '<', 100 * 1024, "300,000 rows in one statement: $peak KiB beside shared memory");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('$w', max_changes => 1000000)"), '300000', 'all there');
+};
+
+done_testing();

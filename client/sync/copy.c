@@ -32,12 +32,22 @@ static bool tell_checkpoint(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
+/* In a process of its own the local source's snapshot is the transaction that a checkpoint would be
+ * written in: then every chunk is read in a transaction of its own, and the checkpoint comes between. */
+static bool reads_in_pieces(const pythia_run *run)
+{
+	return has_checkpoint(run) && run->source->local && !run->source->nested && run->ordered;
+}
+
 static bool end_chunk(pythia_run *run, pythia_loader *loader, pythia_error *error)
 {
 	if (!pythia_loader_finish(loader, error))
 		return false;
-	if (!run->single && (!pythia_run_commit(run, error) || !tell_checkpoint(run, error)))
+	if (!run->single && !pythia_run_commit(run, error))
 		return false;
+	if (!run->single && !reads_in_pieces(run) && !tell_checkpoint(run, error))
+		return false;
+	run->chunks++;
 	pythia_run_progress(run, "copying");
 	return true;
 }
@@ -134,8 +144,10 @@ static void remember_seen_as_safe(pythia_run *run)
 	}
 }
 
-static bool copy_stream(pythia_run *run, pythia_stream *stream, pythia_error *error)
+/* *more: the stream has not come to its end. */
+static bool copy_stream(pythia_run *run, pythia_stream *stream, bool *more, pythia_error *error)
 {
+	int64_t chunks = run->chunks;
 	pythia_loader loader;
 	pythia_rows chunk;
 	bool ok;
@@ -150,8 +162,9 @@ static bool copy_stream(pythia_run *run, pythia_stream *stream, pythia_error *er
 				remember_seen_as_safe(run);
 			break;
 		}
+		*more = chunk.count > 0;
 		ok = chunk.count == 0 || take_chunk(run, &loader, &chunk, error);
-		if (!ok || chunk.count == 0)
+		if (!ok || chunk.count == 0 || (run->chunks > chunks && reads_in_pieces(run)))
 			break;
 	}
 	ok = ok && (!loader.open || end_chunk(run, &loader, error));
@@ -172,7 +185,7 @@ static bool empty_target(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
-static bool copy_pass(pythia_run *run, pythia_error *error)
+static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 {
 	pythia_kind *kinds;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -181,6 +194,7 @@ static bool copy_pass(pythia_run *run, pythia_error *error)
 
 	if (run->replaces && !run->writing && (!pythia_run_begin_write(run, error) || !empty_target(run, error)))
 		return false;
+	*more = false;
 	if (run->staged && !pythia_stage_create(run, error))
 		return false;
 	run->source_failed = true; /* until the stream is open */
@@ -194,7 +208,7 @@ static bool copy_pass(pythia_run *run, pythia_error *error)
 	if (ok)
 	{
 		run->source_failed = false;
-		ok = copy_stream(run, stream, error);
+		ok = copy_stream(run, stream, more, error);
 	}
 	run->source->driver->stream_close(stream);
 	pythia_buffer_free(&sql);
@@ -214,17 +228,27 @@ static void restart(pythia_run *run)
 		pythia_free(run->after);
 		run->after = NULL;
 	}
-	else if (run->after != NULL)
+	else if (run->after != NULL || run->lanes > 1)
 		run->staged = true; /* the target holds the chunks that were committed */
 }
 
 bool pythia_copy_rows(pythia_run *run, pythia_error *error)
 {
-	while (!copy_pass(run, error))
+	bool more = true;
+
+	while (more)
 	{
-		if (!pythia_run_recover(run, error))
+		if (!copy_pass(run, &more, error))
+		{
+			if (!pythia_run_recover(run, error))
+				return false;
+			restart(run);
+			more = true;
+		}
+		else if (reads_in_pieces(run) && (!pythia_run_end_read(run, error) || !tell_checkpoint(run, error)))
 			return false;
-		restart(run);
+		else if (!more && !pythia_run_begin_read(run, error))
+			return false; /* the sweep and the watermark read too */
 	}
 	return true;
 }

@@ -19,6 +19,7 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 		->load_statement(run->target, &loader->sql, loader->load.schema, loader->load.table, plan->npairs, run->names,
 						 run->types);
 	loader->load.sql = loader->sql.data;
+	loader->load.lanes = run->staged ? 1 : run->lanes;
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 }
 

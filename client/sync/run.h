@@ -26,12 +26,15 @@ typedef struct pythia_run
 	bool resumed;                 /* from a checkpoint */
 	bool writing;                 /* a transaction of the target is open */
 	bool reading;                 /* a snapshot of the source is open */
+	int lanes;                    /* connections of a load into MySQL; those beyond the first commit on their own */
 	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
 	char **seen;                  /* key of the last row read */
+	char **first;                 /* key of the first, where a load on several lanes may have to be undone */
 	const char **names;           /* of the target's columns, one a pair */
 	const pythia_type **types;
 	pythia_retry retry;
+	int64_t chunks;  /* ended so far */
 	int64_t started; /* host's clock, microseconds */
 } pythia_run;
 

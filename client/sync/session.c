@@ -185,7 +185,10 @@ void pythia_run_close(pythia_run *run)
 			pythia_free(run->after[i]);
 		if (run->seen != NULL)
 			pythia_free(run->seen[i]);
+		if (run->first != NULL)
+			pythia_free(run->first[i]);
 	}
+	pythia_free(run->first);
 	pythia_free(run->after);
 	pythia_free(run->seen);
 	pythia_free(run->names);

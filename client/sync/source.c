@@ -120,31 +120,43 @@ void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out)
 		pythia_buffer_printf(out, " WHERE (%s)", run->plan.where);
 }
 
-void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
+static void take_key(const pythia_run *run, const pythia_rows *row, char ***key)
 {
 	pythia_rows_reader reader;
-	pythia_rows last = *chunk;
-	const char *start = chunk->data + chunk->length - 1; /* the last row's newline */
 
-	/* a newline within a value is escaped, so the one before is the end of the row before */
-	while (start > chunk->data && start[-1] != '\n')
-		start--;
-	last.data = start;
-	last.length = (size_t) (chunk->data + chunk->length - start);
-	last.count = 1;
 	memset(&reader, 0, sizeof(reader));
-	pythia_rows_open(&reader, &last);
+	pythia_rows_open(&reader, row);
 	if (pythia_rows_next(&reader))
 	{
-		if (run->seen == NULL)
-			run->seen = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
+		if (*key == NULL)
+			*key = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
 		for (int i = 0; i < run->plan.nkey; i++)
 		{
 			const char *value = reader.fields[run->plan.key[i]].value;
 
-			pythia_free(run->seen[i]);
-			run->seen[i] = pythia_strdup(value != NULL ? value : "");
+			pythia_free((*key)[i]);
+			(*key)[i] = pythia_strdup(value != NULL ? value : "");
 		}
 	}
 	pythia_rows_close(&reader);
+}
+
+void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
+{
+	pythia_rows row = *chunk;
+	const char *start = chunk->data + chunk->length - 1; /* the last row's newline */
+
+	if (run->lanes > 1 && run->first == NULL)
+	{
+		row.length = (size_t) ((const char *) memchr(chunk->data, '\n', chunk->length) + 1 - chunk->data);
+		row.count = 1;
+		take_key(run, &row, &run->first);
+	}
+	/* a newline within a value is escaped, so the one before is the end of the row before */
+	while (start > chunk->data && start[-1] != '\n')
+		start--;
+	row.data = start;
+	row.length = (size_t) (chunk->data + chunk->length - start);
+	row.count = 1;
+	take_key(run, &row, &run->seen);
 }

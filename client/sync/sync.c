@@ -100,6 +100,17 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
+/* MySQL loads one statement on one core: a large load into an empty table is spread over connections. */
+static int choose_lanes(const pythia_run *run)
+{
+	int64_t rows = run->plan.source.estimated_rows;
+
+	if (run->target->engine != PYTHIA_MYSQL || run->staged || run->replaces || run->job->config->quarantine ||
+		(rows >= 0 && rows < 50000))
+		return 1;
+	return run->job->config->parallel > 2 ? (int) run->job->config->parallel : 2;
+}
+
 /* Straight or through a stage, in one transaction or in chunks, in the key's order or not. */
 static bool choose_way(pythia_run *run, pythia_error *error)
 {
@@ -123,6 +134,7 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	run->ordered =
 		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
 	run->single = run->replaces || !run->ordered;
+	run->lanes = choose_lanes(run);
 	return true;
 }
 
@@ -184,18 +196,50 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	return finish_target(run, error);
 }
 
-/* What a failed run leaves of a table that it made: nothing, unless it holds committed rows. */
-static void drop_created(pythia_run *run)
+static void put_bound(const pythia_run *run, char *const *key, const char *comparison, pythia_buffer *out)
 {
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+
+	pythia_buffer_putc(out, '(');
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		dialect->identifier(out, run->names[run->plan.key[i]]);
+	}
+	pythia_buffer_printf(out, ") %s (", comparison);
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		dialect->value_literal(run->target, out, run->types[run->plan.key[i]], key[i], strlen(key[i]));
+	}
+	pythia_buffer_putc(out, ')');
+}
+
+/* What a failed run leaves of a table that it made, or that was empty before a load on several
+ * connections, some of which committed their part: nothing, unless a checkpoint goes on from there. */
+static void undo_load(pythia_run *run)
+{
+	const pythia_sync_callbacks *callbacks = run->job->callbacks;
+	bool resumable = run->after != NULL && callbacks != NULL && callbacks->checkpoint != NULL;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
-	bool empty = false;
 
-	if (run->created && !run->target->nested && !run->target->broken && run->plan.target.name != NULL &&
-		target_empty(run, &empty, &ignored) && empty)
+	if (run->target->nested || run->target->broken || run->plan.target.name == NULL || resumable)
+		return;
+	if (run->created)
 	{
 		pythia_buffer_puts(&sql, "DROP TABLE ");
 		pythia_merge_table(run, false, &sql);
+		pythia_db_exec(run->target, sql.data, NULL, &ignored);
+	}
+	else if (run->lanes > 1 && run->first != NULL && run->seen != NULL)
+	{
+		pythia_buffer_puts(&sql, "DELETE FROM ");
+		pythia_merge_table(run, false, &sql);
+		pythia_buffer_puts(&sql, " WHERE ");
+		put_bound(run, run->first, ">=", &sql);
+		pythia_buffer_puts(&sql, " AND ");
+		put_bound(run, run->seen, "<=", &sql);
 		pythia_db_exec(run->target, sql.data, NULL, &ignored);
 	}
 	pythia_buffer_free(&sql);
@@ -234,7 +278,7 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	if (!ok)
 	{
 		pythia_run_give_up(&run, false);
-		drop_created(&run);
+		undo_load(&run);
 		pythia_error_context(error, "synchronising table \"%s\"", job->table);
 	}
 	result->end_time = pythia_host_now(job->source->host);

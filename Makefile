@@ -47,7 +47,7 @@ CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c) clie
 # Inside SQLite the library's own functions are reached through sqlite3ext.h.
 SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) $(wildcard client/drivers/sqlite*.c)
 SQLITE_EXT_OBJECTS = $(SQLITE_EXT_SOURCES:%.c=$(CLIENT_BUILD)/loadable/%.o)
-SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite%.o,$(LIB_OBJECTS))
+SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite%.o $(CLIENT_BUILD)/client/api/%.o,$(LIB_OBJECTS))
 UNIT_TESTS = $(patsubst %.c,$(CLIENT_BUILD)/%,$(wildcard test/unit/*.c))
 SONAME = libpythia.so.0
 

@@ -307,7 +307,7 @@ bool pythia_node_only(const pythia_node *object, const char *const *known, const
 		return true;
 	if (object->type != PYTHIA_NODE_OBJECT)
 	{
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s must be a JSON object", what);
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "%ss must be given as a JSON object", what);
 		return pythia_error_hint(error, "Write it as '{\"name\": value, ...}'.");
 	}
 	while (known[nknown])
@@ -320,8 +320,7 @@ bool pythia_node_only(const pythia_node *object, const char *const *known, const
 			found = child->name && strcmp(child->name, known[i]) == 0;
 		if (found)
 			continue;
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown option \"%s\" in %s", child->name ? child->name : "",
-					what);
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown %s \"%s\"", what, child->name ? child->name : "");
 		close = pythia_suggest(child->name ? child->name : "", known, nknown);
 		if (close)
 			return pythia_error_hint(error, "Perhaps you meant \"%s\".", close);

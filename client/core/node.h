@@ -45,7 +45,8 @@ bool pythia_node_seconds(const pythia_node *object, const char *name, double *va
 /* One of a NULL-terminated list of words; *value is its position. */
 bool pythia_node_choice(const pythia_node *object, const char *name, const char *const *choices, int *value,
 						pythia_error *error);
-/* Fails for the first name of `object` that the NULL-terminated list lacks; the hint gives the closest known name. */
+/* Fails for the first name of `object` that the NULL-terminated list lacks; the hint gives the closest known name.
+ * what: "sync_config option", "connection option". */
 bool pythia_node_only(const pythia_node *object, const char *const *known, const char *what, pythia_error *error);
 
 #endif

@@ -54,8 +54,8 @@ typedef struct pythia_load
 
 typedef enum pythia_begin_mode
 {
-	PYTHIA_BEGIN_WRITE,    /* read committed where there is a choice */
-	PYTHIA_BEGIN_SNAPSHOT, /* read only, one snapshot for all statements */
+	PYTHIA_BEGIN_WRITE,     /* read committed where there is a choice */
+	PYTHIA_BEGIN_SNAPSHOT,  /* read only, one snapshot for all statements */
 	PYTHIA_BEGIN_IMMEDIATE, /* write, taking SQLite's write lock at once; else as WRITE */
 	PYTHIA_BEGIN_TRY        /* as IMMEDIATE, but fails (class TRANSIENT) where another connection has the lock */
 } pythia_begin_mode;

@@ -191,7 +191,7 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "sync_config must be an object");
 		return pythia_error_hint(error, "Write {\"mode\": \"full\"}, for example.");
 	}
-	if (!pythia_node_only(tree, known_keys, "sync_config", error))
+	if (!pythia_node_only(tree, known_keys, "sync_config option", error))
 		return false;
 	if (!top && pythia_node_get(tree, "tables") != NULL)
 	{

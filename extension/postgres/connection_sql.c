@@ -149,7 +149,7 @@ static bool apply_options(pythia_url *url, const pythia_node *options, pythia_er
 										NULL};
 	List *elements = NIL;
 
-	if (!pythia_node_only(options, known, "option of a connection", error))
+	if (!pythia_node_only(options, known, "connection option", error))
 		return false;
 	for (int i = 0; known[i]; i++)
 	{

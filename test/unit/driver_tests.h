@@ -23,7 +23,7 @@
 #include "drivers/driver.h"
 
 /* Opens a URL; NULL with the error filled (and its old content dropped). */
-static pythia_db *try_open(const char *text, const pythia_open_options *options, pythia_error *error)
+static inline pythia_db *try_open(const char *text, const pythia_open_options *options, pythia_error *error)
 {
 	pythia_url url;
 	pythia_db *db = NULL;
@@ -38,7 +38,7 @@ static pythia_db *try_open(const char *text, const pythia_open_options *options,
 	return db;
 }
 
-static pythia_db *open_url(const char *text, const pythia_open_options *options)
+static inline pythia_db *open_url(const char *text, const pythia_open_options *options)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_db *db = try_open(text, options, &error);
@@ -57,7 +57,7 @@ static inline pythia_db *open_url_in(const char *folder, const char *rest)
 	return open_url(url, NULL);
 }
 
-static void must(pythia_db *db, const char *sql)
+static inline void must(pythia_db *db, const char *sql)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 
@@ -77,7 +77,7 @@ static inline void must_fail(pythia_db *db, const char *sql, pythia_error_class 
 	pythia_error_reset(&error);
 }
 
-static void assert_count(pythia_db *db, const char *sql, int64_t expected)
+static inline void assert_count(pythia_db *db, const char *sql, int64_t expected)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_result result;
@@ -102,8 +102,8 @@ typedef struct load_columns
 	char texts[MAX_COLUMNS][2];
 } load_columns;
 
-static void make_load(pythia_load *load, load_columns *columns, const char *table, int ncolumns,
-					  const pythia_kind *kinds, const char *sql)
+static inline void make_load(pythia_load *load, load_columns *columns, const char *table, int ncolumns,
+							 const pythia_kind *kinds, const char *sql)
 {
 	memset(columns, 0, sizeof(*columns));
 	memset(load, 0, sizeof(*load));
@@ -140,7 +140,7 @@ static inline void must_put(pythia_db *db, const char *text, uint64_t count)
 #define BIG_BYTES (10 * 1024 * 1024)
 
 /* Row i: its number, a text, a double, bytes. NULLs, empty ones, every byte value, and 10 MB in one row. */
-static void write_row(pythia_rows_writer *writer, int i, const char *big)
+static inline void write_row(pythia_rows_writer *writer, int i, const char *big)
 {
 	static const char *const doubles[] = {
 		"0.1", "-1.7976931348623157e+308", "5e-324", "0.30000000000000004", "123456789.123", "0", "-2.5"};
@@ -178,7 +178,8 @@ static void write_row(pythia_rows_writer *writer, int i, const char *big)
 }
 
 /* Loads LOAD_ROWS rows in chunks of seven, reads them back, and compares field by field. */
-static inline void check_load_and_stream(pythia_db *db, const char *insert, const char *select, const pythia_kind *kinds)
+static inline void check_load_and_stream(pythia_db *db, const char *insert, const char *select,
+										 const pythia_kind *kinds)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_rows_writer writer = {0};
@@ -295,13 +296,13 @@ static inline int listen_quietly(struct sockaddr_storage *address, socklen_t *le
 
 /* --- cancelling ------------------------------------------------------------ */
 
-static void request_cancel(int signal)
+static inline void request_cancel(int signal)
 {
 	(void) signal;
 	pythia_cancel_requested = 1;
 }
 
-static double seconds_now(void)
+static inline double seconds_now(void)
 {
 	struct timespec now;
 
@@ -309,7 +310,7 @@ static double seconds_now(void)
 	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
 
-static void cancel_after(int milliseconds)
+static inline void cancel_after(int milliseconds)
 {
 	struct itimerval timer = {{0, 0}, {milliseconds / 1000, milliseconds % 1000 * 1000}};
 

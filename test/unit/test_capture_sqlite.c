@@ -188,7 +188,7 @@ static void test_bad_words(void **state)
 		{"k", "updated_at", "{\"key\": [\"idd\"]}", "column \"idd\" of table \"main.k\" does not exist"},
 		{"t", "updated_at", "{\"columns\": [\"x\"]}", "column \"x\" of table \"main.t\" does not exist"},
 		{"t", "updated_at", "{\"start_from\": \"soon\"}", "invalid value for option \"start_from\": \"soon\""},
-		{"t", "updated_at", "{\"tracks\": \"rows\"}", "unknown option \"tracks\" in option"},
+		{"t", "updated_at", "{\"tracks\": \"rows\"}", "unknown option \"tracks\""},
 		{"t", "updated_at", "{\"where\": \"nope > 1\"}", "no such column: nope"},
 	};
 	rig r;

@@ -334,14 +334,14 @@ static void test_options(void **state)
 	assert_false(pythia_node_choice(object, "mode", modes, &choice, &error));
 	assert_non_null(strstr(error.message, "\"fulll\""));
 	assert_string_equal(error.hint, "It takes \"incremental\" or \"full\".");
-	assert_true(pythia_node_only(object, known, "sync_config", &error));
+	assert_true(pythia_node_only(object, known, "sync_config option", &error));
 	pythia_node_free(object);
 
 	object = options("batchsize", PYTHIA_NODE_NUMBER, "10");
-	assert_false(pythia_node_only(object, known, "sync_config", &error));
+	assert_false(pythia_node_only(object, known, "sync_config option", &error));
 	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
 	assert_string_equal(error.sqlstate, "22023");
-	assert_string_equal(error.message, "unknown option \"batchsize\" in sync_config");
+	assert_string_equal(error.message, "unknown sync_config option \"batchsize\"");
 	assert_string_equal(error.hint, "Perhaps you meant \"batch_size\".");
 	assert_true(pythia_node_int(object, "batchsize", 1, 100, &number, &error));
 	assert_int_equal(number, 10);
@@ -353,7 +353,7 @@ static void test_options(void **state)
 
 	object = options("x", PYTHIA_NODE_NUMBER, "1.5");
 	assert_false(pythia_node_int(object, "x", 0, INT64_MAX, &number, &error));
-	assert_false(pythia_node_only(object, known, "sync_config", &error));
+	assert_false(pythia_node_only(object, known, "sync_config option", &error));
 	assert_string_equal(error.hint, "Known options are: batch_size, mode.");
 	pythia_node_free(object);
 
@@ -363,7 +363,7 @@ static void test_options(void **state)
 	pythia_node_free(object);
 
 	object = pythia_node_new(PYTHIA_NODE_STRING, NULL, "not an object");
-	assert_false(pythia_node_only(object, known, "sync_config", &error));
+	assert_false(pythia_node_only(object, known, "sync_config option", &error));
 	pythia_node_free(object);
 	pythia_error_reset(&error);
 }

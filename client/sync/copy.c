@@ -110,6 +110,7 @@ static bool take_chunk(pythia_run *run, pythia_loader *loader, const pythia_rows
 		pythia_source_remember(run, chunk);
 	if (chunk_is_full(run, loader) && !end_chunk(run, loader, error))
 		return false;
+	pythia_run_progress(run, "copying");
 	return !cancelled(run, error) && throttle(run, error);
 }
 

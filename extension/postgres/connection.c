@@ -13,37 +13,76 @@
 #include "utils/acl.h"
 #include "utils/memutils.h"
 
-/* Remote databases open now, so that an abort can close what its session left. */
+/*
+ * Remote databases open now, so that an abort can close what its session left.
+ * The engine closes them like any other: their driver's close is ours, which
+ * forgets the entry first.
+ */
 typedef struct open_connection
 {
 	MemoryContextCallback callback;
-	pythia_db *db;
+	pythia_db *db; /* NULL once it is closed */
+	const pythia_driver *driver;
 	struct open_connection *next;
 } open_connection;
 
 static open_connection *open_connections = NULL;
+static pythia_driver ours[3]; /* by engine */
 
-static void close_entry(open_connection *entry)
+static void unlink_entry(open_connection *entry)
 {
 	for (open_connection **link = &open_connections; *link; link = &(*link)->next)
 		if (*link == entry)
 		{
 			*link = entry->next;
-			break;
+			return;
 		}
-	if (entry->db)
-	{
-		pythia_db *db = entry->db;
+}
 
-		entry->db = NULL;
-		pythia_db_close(db);
-		ReleaseExternalFD();
-	}
+static void close_entry(open_connection *entry)
+{
+	pythia_db *db = entry->db;
+
+	unlink_entry(entry);
+	entry->db = NULL;
+	db->driver = entry->driver;
+	db->driver->close(db);
+	ReleaseExternalFD();
+}
+
+static void close_by_driver(pythia_db *db)
+{
+	for (open_connection *entry = open_connections; entry; entry = entry->next)
+		if (entry->db == db)
+		{
+			close_entry(entry);
+			return;
+		}
 }
 
 static void close_late(void *arg)
 {
-	close_entry(arg);
+	open_connection *entry = arg;
+
+	if (entry->db)
+		close_entry(entry);
+}
+
+/* The session's memory owns the entry; without a session nobody would close it. */
+static void register_connection(pythia_session *session, pythia_db *db)
+{
+	open_connection *entry = MemoryContextAllocZero(pythia_session_memory(session), sizeof(open_connection));
+
+	entry->db = db;
+	entry->driver = db->driver;
+	entry->next = open_connections;
+	open_connections = entry;
+	ours[db->engine] = *db->driver;
+	ours[db->engine].close = close_by_driver;
+	db->driver = &ours[db->engine];
+	entry->callback.func = close_late;
+	entry->callback.arg = entry;
+	MemoryContextRegisterResetCallback(pythia_session_memory(session), &entry->callback);
 }
 
 /* Files of the server are the server's: only who may read them anyway may name them. */
@@ -190,7 +229,6 @@ bool pythia_connection_open(pythia_session *session, const pythia_target *target
 								   .create = !target->read_only,
 								   .application_name = "pythia_db",
 								   .require_password = target->require_password};
-	open_connection *entry;
 
 	*db = NULL;
 	if (target->local)
@@ -205,26 +243,6 @@ bool pythia_connection_open(pythia_session *session, const pythia_target *target
 		ReleaseExternalFD();
 		return false;
 	}
-	entry = MemoryContextAllocZero(pythia_session_memory(session), sizeof(open_connection));
-	entry->db = *db;
-	entry->next = open_connections;
-	open_connections = entry;
-	entry->callback.func = close_late;
-	entry->callback.arg = entry;
-	MemoryContextRegisterResetCallback(pythia_session_memory(session), &entry->callback);
+	register_connection(session, *db);
 	return true;
-}
-
-void pythia_connection_close(pythia_session *session, pythia_db *db)
-{
-	if (!db)
-		return;
-	if (!db->local)
-		for (open_connection *entry = open_connections; entry; entry = entry->next)
-			if (entry->db == db)
-			{
-				close_entry(entry);
-				return;
-			}
-	pythia_db_close(db);
 }

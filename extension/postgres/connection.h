@@ -26,11 +26,10 @@ typedef struct pythia_target
 /* `write`: the database shall be changed. Checks what the current role may do; ereports. */
 extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
 
-/* Opens it.  The database closes when pythia_connection_close is called or, at the
- * latest, when the session's memory goes (on error). */
+/* Opens it.  Close it with pythia_db_close; should an error prevent that, it closes
+ * when the session's memory goes. */
 extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db,
 								   pythia_error *error);
-extern void pythia_connection_close(pythia_session *session, pythia_db *db); /* NULL-safe */
 
 /* Ereports where a worker uses the connection. */
 extern void pythia_connection_check_unused(const char *name);

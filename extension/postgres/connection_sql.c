@@ -285,7 +285,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 	found->reachable = ok;
 	found->tls = db->encrypted;
 	found->version = pythia_from_utf8(db->version_text ? db->version_text : "");
-	pythia_connection_close(session, db);
+	pythia_db_close(db);
 	return ok;
 }
 

@@ -68,8 +68,8 @@ bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythi
 	job.connect = open_further;
 	job.connect_context = &connect;
 	ok = open_both(connect.session, sides, &job, error) && body(connect.session, &job, arg, error);
-	pythia_connection_close(connect.session, job.target);
-	pythia_connection_close(connect.session, job.source);
+	pythia_db_close(job.target);
+	pythia_db_close(job.source);
 	pythia_session_end(connect.session, ok);
 	return ok;
 }
@@ -376,7 +376,7 @@ List *pythia_list_sync_tables(const pythia_sides *sides)
 	bool ok = pythia_connection_open(session, sides->source, &source, &error) &&
 			  expand(source, sides->spec->tables, &tables, &error);
 
-	pythia_connection_close(session, source);
+	pythia_db_close(source);
 	pythia_session_end(session, ok);
 	if (!ok)
 		pythia_raise(&error);

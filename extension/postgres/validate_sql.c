@@ -9,6 +9,7 @@
 #include "pg_compat.h"
 #include "rows_out.h"
 #include "sync_out.h"
+#include "sync/options_split.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -33,42 +34,29 @@ typedef struct validate_call
 	pythia_session *session;
 } validate_call;
 
-/* Takes the object sync_config out of the options: the rest is the validation's own. */
-static pythia_node *take_sync_config(pythia_node *options)
-{
-	for (pythia_node **link = &options->children; *link; link = &(*link)->next)
-		if (strcmp((*link)->name, "sync_config") == 0)
-		{
-			pythia_node *found = *link;
-
-			if (found->type != PYTHIA_NODE_OBJECT)
-				ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sync_config must be a JSON object"),
-								errhint("For example '{\"columns\": [\"id\", \"name\"]}'.")));
-			*link = found->next;
-			found->next = NULL;
-			return found;
-		}
-	return NULL;
-}
-
 static void free_node(void *node)
 {
 	pythia_node_free(node);
 }
 
+/* One object holds the validation's own options and, for the rest, those of a sync. */
 static void read_options(validate_call *call, Jsonb *json, bool between)
 {
-	pythia_node *options = unconstify(pythia_node *, pythia_object_argument(json, "options"));
-	pythia_node *config = take_sync_config(options);
+	pythia_node *own;
+	pythia_node *config;
 	pythia_error error = PYTHIA_ERROR_INIT;
 
-	if (config)
-		pythia_free_with_context(free_node, config);
+	if (!JB_ROOT_IS_OBJECT(json))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
+						errhint("For example '{\"method\": \"rows\"}'.")));
+	pythia_validate_split(pythia_node_copy_jsonb(json), &own, &config);
+	pythia_free_with_context(free_node, own);
+	pythia_free_with_context(free_node, config);
 	if (between)
 		call->spec->config = config;
 	else
 		call->overrides = config;
-	if (!pythia_validate_options_read(options, &call->options, &error))
+	if (!pythia_validate_options_read(own, &call->options, &error))
 		pythia_raise(&error);
 }
 

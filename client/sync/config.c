@@ -5,6 +5,7 @@
 #include "core/buffer.h"
 #include "core/memory.h"
 #include "sync/sync.h"
+#include "sync/validate.h"
 
 static const char *const known_keys[] = {"batch_size",
 										 "mode",
@@ -32,6 +33,8 @@ static const char *const known_keys[] = {"batch_size",
 										 "nul_byte",
 										 "bad_utf8",
 										 "out_of_range",
+										 "validate",
+										 "validate_every",
 										 "tables",
 										 NULL};
 
@@ -160,6 +163,27 @@ static bool read_map(const pythia_node *tree, const char *name, const pythia_nod
 									"target.");
 }
 
+static bool read_validate(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
+{
+	const pythia_node *node = pythia_node_get(tree, "validate");
+	bool wanted = false;
+	pythia_validate_options ignored;
+
+	if (!pythia_node_seconds(tree, "validate_every", &config->validate_every, error))
+		return false;
+	if (node == NULL || node->type == PYTHIA_NODE_NULL)
+		return true;
+	if (node->type == PYTHIA_NODE_OBJECT)
+	{
+		config->validate = node;
+		return pythia_validate_options_read(node, &ignored, error);
+	}
+	if (!pythia_node_bool(tree, "validate", &wanted, error))
+		return false;
+	config->validate = wanted ? node : NULL;
+	return true;
+}
+
 static bool read_texts(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
 {
 	const char *stamp = NULL;
@@ -212,7 +236,8 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		!pythia_node_int(tree, "max_bytes_per_second", 0, INT64_MAX, &config->max_bytes_per_second, error) ||
 		!pythia_node_seconds(tree, "lookback", &config->lookback, error) ||
 		!pythia_node_bool(tree, "dry_run", &config->dry_run, error) ||
-		!read_choice(tree, "on_bad_row", bad_rows, &bad, error) || !read_policies(tree, &config->policies, error))
+		!read_choice(tree, "on_bad_row", bad_rows, &bad, error) || !read_validate(tree, config, error) ||
+		!read_policies(tree, &config->policies, error))
 		return false;
 	config->mode = (pythia_sync_mode) mode;
 	config->deletes = (pythia_deletes) gone;

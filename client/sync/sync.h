@@ -71,6 +71,8 @@ typedef struct pythia_sync_config
 	bool dry_run;
 	bool quarantine; /* on_bad_row */
 	pythia_policies policies;
+	const pythia_node *validate; /* true or an object of validation options: after each run in the background */
+	double validate_every;       /* seconds between two of them */
 } pythia_sync_config;
 
 /* Reads sync_config for one table (overrides under "tables" applied, then `overrides`,

@@ -99,7 +99,7 @@ static void sync_due(const pythia_sides *sides, const char *table)
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	pgstat_report_activity(STATE_RUNNING, psprintf("synchronising %s", table));
-	if (!pythia_run_sync(sides, table, NULL, &result, &error))
+	if (!pythia_run_sync(sides, table, NULL, &result, &error) || !pythia_run_validation(sides, table, &error))
 	{
 		pythia_sync_result_free(&result);
 		if (error.error_class == PYTHIA_E_CANCELLED)

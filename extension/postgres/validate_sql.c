@@ -7,12 +7,14 @@
 #include "jsonb_node.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
+#include "progress.h"
 #include "rows_out.h"
 #include "sync_out.h"
 #include "sync/options_split.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "worker.h"
 
 PYTHIA_FUNCTION(pythia_validate_sync);
 PYTHIA_FUNCTION(pythia_validate_between);
@@ -82,17 +84,30 @@ static void run(validate_call *call, bool write, pythia_sides_body body)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_sides *sides;
 
+	bool ok;
+
 	pythia_become(call->spec->owner, &before);
 	sides = pythia_sides_resolve(call->spec, write);
-	if (!pythia_with_sides(sides, call->table, call->overrides, body, call, &error))
+	pythia_progress_start(call->spec->worker_id, call->table);
+	ok = pythia_with_sides(sides, call->table, call->overrides, body, call, &error);
+	pythia_progress_end();
+	if (!ok)
 		pythia_raise(&error);
 	pythia_catalog_leave(&before);
 }
+
+static void progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)
+{
+	pythia_progress_update(phase, rows, total, bytes);
+}
+
+static const pythia_sync_callbacks callbacks = {.progress = progress};
 
 static bool validate_body(pythia_session *session, pythia_sync_job *job, void *arg, pythia_error *error)
 {
 	validate_call *call = arg;
 
+	job->callbacks = &callbacks;
 	return pythia_validate_table(job, &call->options, NULL, NULL, &call->result, error);
 }
 
@@ -111,6 +126,71 @@ static void record_validation(const validate_call *call)
 	pythia_catalog_execute(sql, 4, types, values, NULL);
 	SPI_finish();
 }
+
+/* --- in the background ------------------------------------------------------ */
+
+/* True where sync_config asks for it and the last one is long enough ago. */
+static bool validation_is_due(const pythia_sync_spec *spec, const char *table, const pythia_sync_config *config)
+{
+	static const char sql[] =
+		"SELECT 1 FROM pythia.sync_state WHERE worker_id = $1 AND table_name = $2 AND last_validated > "
+		"pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3)";
+	Oid types[] = {INT4OID, TEXTOID, FLOAT8OID};
+	Datum values[] = {Int32GetDatum(spec->worker_id), CStringGetTextDatum(table),
+					  Float8GetDatum(config->validate_every)};
+	bool due;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	due = SPI_processed == 0;
+	SPI_finish();
+	return due;
+}
+
+bool pythia_run_validation(const pythia_sides *sides, const char *table, pythia_error *error)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	pythia_sync_config config;
+	validate_call call = {.spec = unconstify(pythia_sync_spec *, sides->spec), .table = pstrdup(table)};
+	const pythia_node *options;
+	bool due;
+	bool ok;
+
+	if (!pythia_sync_config_read(sides->spec->config, NULL, pythia_to_utf8(table), &config, error))
+		return false;
+	if (!config.validate)
+		return true;
+	options = config.validate->type == PYTHIA_NODE_OBJECT ? config.validate : NULL;
+	if (!pythia_validate_options_read(options, &call.options, error))
+		return false;
+	pythia_job_begin();
+	MemoryContextSwitchTo(caller);
+	due = validation_is_due(sides->spec, table, &config);
+	pythia_job_commit();
+	MemoryContextSwitchTo(caller);
+	if (!due)
+		return true;
+	pythia_progress_start(sides->spec->worker_id, table);
+	ok = pythia_with_sides(sides, table, NULL, validate_body, &call, error);
+	pythia_progress_end();
+	if (!ok)
+		return false;
+	if (!call.result.is_valid)
+		ereport(WARNING,
+				(errmsg("sync worker \"%s\": table \"%s\" is not equal to its source", sides->spec->name, table),
+				 errdetail("%lld rows differ, %lld break a check.", (long long) call.result.difference,
+						   (long long) call.result.failed_checks),
+				 errhint("pythia.sync_differences names the rows, pythia.repair_sync mends them.")));
+	pythia_job_begin();
+	MemoryContextSwitchTo(caller);
+	record_validation(&call);
+	pythia_job_commit();
+	MemoryContextSwitchTo(caller);
+	pythia_validate_result_free(&call.result);
+	return true;
+}
+
+/* --- in SQL ----------------------------------------------------------------- */
 
 static Datum json_or_null(const char *text, bool *isnull)
 {
@@ -204,6 +284,7 @@ static bool differences_body(pythia_session *session, pythia_sync_job *job, void
 	validate_call *call = arg;
 
 	call->session = session;
+	job->callbacks = &callbacks;
 	return pythia_validate_table(job, &call->options, found, call, &call->result, error);
 }
 
@@ -235,6 +316,7 @@ static bool repair_body(pythia_session *session, pythia_sync_job *job, void *arg
 {
 	validate_call *call = arg;
 
+	job->callbacks = &callbacks;
 	return pythia_repair_table(job, &call->options, NULL, NULL, &call->repaired, error);
 }
 

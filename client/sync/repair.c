@@ -17,6 +17,7 @@ typedef struct repair
 	pythia_candidates keys[3]; /* a kind of difference */
 	int64_t found;
 	int64_t limit; /* -1: none */
+	int64_t revived;
 } repair;
 
 static bool remember(void *context, pythia_difference_kind kind, const pythia_candidate *key, pythia_error *error)
@@ -110,7 +111,7 @@ static bool revive(repair *r, pythia_run *run, pythia_error *error)
 	pythia_buffer_printf(&sql, "UPDATE %s SET ", v->sides[PYTHIA_TARGET].name.data);
 	v->sides[PYTHIA_TARGET].dialect->identifier(&sql, soft->name);
 	pythia_buffer_puts(&sql, " = NULL");
-	ok = on_keys(run, v, &r->keys[PYTHIA_MISSING], sql.data, NULL, error);
+	ok = on_keys(run, v, &r->keys[PYTHIA_MISSING], sql.data, &r->revived, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -204,6 +205,10 @@ static bool mend_in_transaction(repair *r, pythia_run *run, pythia_error *error)
 	run->writing = true;
 	if (!remove_extra(r, run, error) || !revive(r, run, error) || !put_rows(r, run, error) || !verify(r, error))
 		return false;
+	/* verified, so these are the counts; MySQL does not count a row that it was told to change and that had the value */
+	run->result->rows_inserted = r->keys[PYTHIA_MISSING].count - r->revived;
+	run->result->rows_updated = r->keys[PYTHIA_DIFFERING].count + r->revived;
+	run->result->rows_deleted = r->keys[PYTHIA_EXTRA].count;
 	run->writing = false;
 	return run->target->driver->commit(run->target, error) && pythia_stage_drop(run, error);
 }

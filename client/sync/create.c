@@ -90,14 +90,35 @@ static bool in_index(const pythia_table *table, int column)
 	return false;
 }
 
-/* Bytes of a row that MySQL keeps in the row itself; the limit is 65,535 for all columns. */
-static int64_t row_bytes(const pythia_type *type)
+/* MySQL's two limits: 65,535 bytes for all columns as declared, and what InnoDB keeps in the page itself,
+ * where only columns of more than 255 bytes may leave a reference of 40. */
+typedef struct row_room
 {
-	if (type->length > 0 && (type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR))
-		return type->length * 4 + 2;
-	if (type->length > 0 && type->kind == PYTHIA_KIND_BYTES)
-		return type->length + 2;
-	return 16;
+	int64_t declared;
+	int64_t in_page;
+} row_room;
+
+#define DECLARED_LIMIT 60000
+#define IN_PAGE_LIMIT  7800
+#define REFERENCE      40
+
+static void take_room(const pythia_type *type, row_room *room)
+{
+	bool text = type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR;
+	int64_t bytes = 16;
+
+	if (type->length > 0 && (text || type->kind == PYTHIA_KIND_BYTES))
+		bytes = type->length * (text ? 4 : 1) + 2;
+	else if (text || type->kind == PYTHIA_KIND_BYTES)
+		bytes = REFERENCE;
+	room->declared += bytes;
+	room->in_page += bytes > 255 ? REFERENCE : bytes;
+}
+
+static bool has_room(const pythia_type *type, row_room room)
+{
+	take_room(type, &room);
+	return room.declared <= DECLARED_LIMIT && room.in_page <= IN_PAGE_LIMIT;
 }
 
 /* Between databases of one engine a type keeps its own spelling, where the other side is sure to know it. */
@@ -116,7 +137,7 @@ static bool same_spelling(const pythia_sync_job *job, const pythia_column *colum
 }
 
 static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
-						  bool in_key, int64_t *used, pythia_column *out, pythia_error *error)
+						  bool in_key, row_room *room, pythia_column *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(job->target);
 	const pythia_column *column = &source->columns[position];
@@ -127,9 +148,10 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 
 	pythia_type_copy(&type, &column->type);
 	ok = adjust_type(job, source, column, &type, error);
-	if (ok && !in_key && *used + row_bytes(&type) > 60000 && job->target->engine == PYTHIA_MYSQL)
+	if (ok && !in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL &&
+		!has_room(&type, *room))
 		type.length = -1;
-	*used += row_bytes(&type);
+	take_room(&type, room);
 	if (ok && same_spelling(job, column))
 		pythia_buffer_puts(&ddl, column->type.native);
 	else
@@ -181,7 +203,7 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 						  pythia_error *error)
 {
 	int *position_of = pythia_calloc((size_t) source->ncolumns + 1, sizeof(int));
-	int64_t used = 0;
+	row_room room = {0};
 	bool ok = true;
 	const char *usual = job->target->default_schema;
 
@@ -199,7 +221,7 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 		position_of[i] = -1;
 		if (names[i] == NULL)
 			continue;
-		ok = design_column(job, source, i, names[i], in_key, &used, &target->columns[target->ncolumns], error);
+		ok = design_column(job, source, i, names[i], in_key, &room, &target->columns[target->ncolumns], error);
 		if (ok)
 			position_of[i] = target->ncolumns++;
 	}
@@ -405,10 +427,10 @@ bool pythia_target_add_columns(const pythia_sync_job *job, const pythia_plan *pl
 	{
 		const pythia_column *column = &plan->source.columns[plan->unmatched[i]];
 		pythia_column made;
-		int64_t used = 0;
+		row_room room = {0};
 
 		/* rows that are there already have no value yet, so it must allow NULL */
-		ok = design_column(job, &plan->source, plan->unmatched[i], column->name, false, &used, &made, error);
+		ok = design_column(job, &plan->source, plan->unmatched[i], column->name, false, &room, &made, error);
 		if (!ok)
 			break;
 		pythia_buffer_clear(&sql);

@@ -174,7 +174,7 @@ static void put_rule(const pythia_run *run, pythia_buffer *out)
 
 /* --- merging --------------------------------------------------------------- */
 
-static bool count_differing(pythia_run *run, int64_t *count, pythia_error *error)
+static bool count_differing(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	char *text = NULL;
@@ -188,6 +188,8 @@ static bool count_differing(pythia_run *run, int64_t *count, pythia_error *error
 	pythia_merge_key_join(run, &sql);
 	pythia_buffer_puts(&sql, " WHERE ");
 	pythia_merge_difference(run, &sql);
+	if (by_rule)
+		put_rule(run, &sql);
 	ok = pythia_run_scalar(run->target, sql.data, &text, error);
 	if (ok)
 		*count = text != NULL ? strtoll(text, NULL, 10) : 0;
@@ -380,14 +382,13 @@ bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)
 	int64_t inserted = 0;
 	int64_t skipped;
 
-	if ((rule != PYTHIA_CONFLICT_SOURCE_WINS || dry) && !count_differing(run, &differing, error))
+	if ((rule != PYTHIA_CONFLICT_SOURCE_WINS || dry) && !count_differing(run, false, &differing, error))
 		return false;
 	if (rule == PYTHIA_CONFLICT_ERROR && differing > 0)
 		return report_conflict(run, differing, error);
 	if (dry)
 	{
-		updated = updates(run) ? differing : 0;
-		if (!count_missing(run, &inserted, error))
+		if ((updates(run) && !count_differing(run, true, &updated, error)) || !count_missing(run, &inserted, error))
 			return false;
 	}
 	else if (!write_rows(run, &updated, &inserted, error))

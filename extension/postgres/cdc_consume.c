@@ -173,30 +173,39 @@ static bool read_window(pythia_consumer *consumer, int64 max, pythia_entry_callb
 	return !receiver.stopped;
 }
 
-/* The number before the first entry of transactions that were open in `done` and have ended since; or `best`. */
+/*
+ * The number before the first entry of transactions that were open when `done` was
+ * taken and have ended since; or `best`.  They are those in its running list and
+ * those it does not list because no later one had ended: from its xmax up to the horizon.
+ */
 static int64 before_late_entries(const pythia_consumer *consumer, int64 best)
 {
-	static const char sql[] = "SELECT pg_catalog.min(j.change_id) FROM pg_catalog.unnest($2) x "
-							  "JOIN pythia.journal j ON j.worker_id OPERATOR(pg_catalog.=) $1 "
-							  "AND j.xid OPERATOR(pg_catalog.=) x::pg_catalog.xid8";
-	const pythia_snapshot *done = consumer->done.snapshot;
-	Oid types[] = {INT4OID, TEXTARRAYOID};
-	Datum *ended = palloc(sizeof(Datum) * Max(done->running_count, 1));
+	static const char sql[] =
+		"SELECT LEAST((SELECT pg_catalog.min(j.change_id) FROM pg_catalog.unnest($2) x "
+		"JOIN pythia.journal j ON j.xid OPERATOR(pg_catalog.=) x::pg_catalog.xid8 "
+		"WHERE j.worker_id OPERATOR(pg_catalog.=) $1), "
+		"(SELECT pg_catalog.min(j.change_id) FROM pythia.journal j WHERE j.worker_id OPERATOR(pg_catalog.=) $1 "
+		"AND j.xid OPERATOR(pg_catalog.>=) $3 AND j.xid OPERATOR(pg_catalog.<) $4))";
+	const pythia_mark *done = &consumer->done;
+	Oid types[] = {INT4OID, TEXTARRAYOID, XID8OID, XID8OID};
+	Datum *ended = palloc(sizeof(Datum) * Max(done->snapshot->running_count, 1));
 	int count = 0;
-	Datum values[2];
+	Datum values[4];
 	bool isnull;
 	Datum first;
 
-	for (uint32 i = 0; i < done->running_count; i++)
-		if (pythia_snapshot_has(consumer->reading.snapshot, done->running[i]) ||
-			FullTransactionIdEquals(consumer->reading.own, done->running[i]))
-			ended[count++] = CStringGetTextDatum(psprintf(UINT64_FORMAT, U64FromFullTransactionId(done->running[i])));
-	if (count == 0)
+	for (uint32 i = 0; i < done->snapshot->running_count; i++)
+		if (has(&consumer->reading, done->snapshot->running[i], 0))
+			ended[count++] =
+				CStringGetTextDatum(psprintf(UINT64_FORMAT, U64FromFullTransactionId(done->snapshot->running[i])));
+	if (count == 0 && !FullTransactionIdPrecedes(done->snapshot->xmax, done->horizon))
 		return best;
 	values[0] = Int32GetDatum(consumer->worker_id);
 	values[1] = PointerGetDatum(construct_array(ended, count, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = FullTransactionIdGetDatum(done->snapshot->xmax);
+	values[3] = FullTransactionIdGetDatum(done->horizon);
 	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
+	pythia_catalog_execute(sql, 4, types, values, NULL);
 	first = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	if (!isnull)
 		best = Min(best, DatumGetInt64(first) - 1);

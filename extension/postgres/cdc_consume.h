@@ -24,7 +24,8 @@ typedef struct pythia_mark
 	pythia_snapshot *snapshot;
 	FullTransactionId own;
 	int64 upto;
-	int64 floor; /* last number drawn before the snapshot was taken */
+	int64 floor;               /* last number drawn before the snapshot was taken */
+	FullTransactionId horizon; /* next id, read after floor: whoever has it or a later one draws numbers above floor */
 } pythia_mark;
 
 typedef struct pythia_consumer

@@ -27,14 +27,15 @@ static pythia_mark read_mark(int first, MemoryContext cxt)
 		mark.own = DatumGetFullTransactionId(value);
 	mark.upto = DatumGetInt64(SPI_getbinval(row, desc, first + 2, &isnull));
 	mark.floor = DatumGetInt64(SPI_getbinval(row, desc, first + 3, &isnull));
+	mark.horizon = DatumGetFullTransactionId(SPI_getbinval(row, desc, first + 4, &isnull));
 	return mark;
 }
 
 bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer)
 {
 	static const char sql[] =
-		"SELECT lost, done, done_own, done_upto, done_floor, reading, reading_own, reading_upto, reading_floor, "
-		"reading_ceiling, position FROM pythia.consumer "
+		"SELECT lost, done, done_own, done_upto, done_floor, done_horizon, reading, reading_own, reading_upto, "
+		"reading_floor, reading_horizon, reading_ceiling, position FROM pythia.consumer "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE";
 	MemoryContext cxt = CurrentMemoryContext;
 	Oid types[] = {INT4OID, TEXTOID};
@@ -52,9 +53,9 @@ bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *co
 		desc = SPI_tuptable->tupdesc;
 		consumer->lost = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull));
 		consumer->done = read_mark(2, cxt);
-		consumer->reading = read_mark(6, cxt);
-		consumer->ceiling = DatumGetInt64(SPI_getbinval(row, desc, 10, &isnull));
-		consumer->position = DatumGetInt64(SPI_getbinval(row, desc, 11, &isnull));
+		consumer->reading = read_mark(7, cxt);
+		consumer->ceiling = DatumGetInt64(SPI_getbinval(row, desc, 12, &isnull));
+		consumer->position = DatumGetInt64(SPI_getbinval(row, desc, 13, &isnull));
 	}
 	SPI_finish();
 	return found;
@@ -68,50 +69,51 @@ static void put_mark(const pythia_mark *mark, Datum *values, char *nulls)
 	nulls[1] = FullTransactionIdIsValid(mark->own) ? ' ' : 'n';
 	values[2] = Int64GetDatum(mark->upto);
 	values[3] = Int64GetDatum(mark->floor);
+	values[4] = FullTransactionIdGetDatum(mark->horizon);
 }
 
 void pythia_consumer_save(const pythia_consumer *consumer)
 {
 	static const char sql[] =
-		"UPDATE pythia.consumer SET done = $3, done_own = $4, done_upto = $5, done_floor = $6, reading = $7, "
-		"reading_own = $8, reading_upto = $9, reading_floor = $10, reading_ceiling = $11, position = $12, "
-		"consumed = consumed OPERATOR(pg_catalog.+) $13, lost = $14, "
-		"consumed_at = CASE WHEN $13 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.clock_timestamp() ELSE consumed_at END "
+		"UPDATE pythia.consumer SET done = $3, done_own = $4, done_upto = $5, done_floor = $6, done_horizon = $7, "
+		"reading = $8, reading_own = $9, reading_upto = $10, reading_floor = $11, reading_horizon = $12, "
+		"reading_ceiling = $13, position = $14, consumed = consumed OPERATOR(pg_catalog.+) $15, lost = $16, "
+		"consumed_at = CASE WHEN $15 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.clock_timestamp() ELSE consumed_at END "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
-	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, PG_SNAPSHOTOID,
-				   XID8OID, INT8OID, INT8OID,        INT8OID, INT8OID, INT8OID, BOOLOID};
-	Datum values[14];
-	char nulls[] = "              ";
+	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID,
+				   XID8OID, INT8OID, INT8OID,        XID8OID, INT8OID, INT8OID, INT8OID, BOOLOID};
+	Datum values[16];
+	char nulls[] = "                ";
 
 	values[0] = Int32GetDatum(consumer->worker_id);
 	values[1] = CStringGetTextDatum(consumer->name);
 	put_mark(&consumer->done, values + 2, nulls + 2);
-	put_mark(&consumer->reading, values + 6, nulls + 6);
-	values[10] = Int64GetDatum(consumer->ceiling);
-	values[11] = Int64GetDatum(consumer->position);
-	values[12] = Int64GetDatum(consumer->handed);
-	values[13] = BoolGetDatum(consumer->lost);
+	put_mark(&consumer->reading, values + 7, nulls + 7);
+	values[12] = Int64GetDatum(consumer->ceiling);
+	values[13] = Int64GetDatum(consumer->position);
+	values[14] = Int64GetDatum(consumer->handed);
+	values[15] = BoolGetDatum(consumer->lost);
 	SPI_connect();
-	pythia_catalog_execute(sql, 14, types, values, nulls);
+	pythia_catalog_execute(sql, 16, types, values, nulls);
 	SPI_finish();
 }
 
 bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position)
 {
 	static const char sql[] =
-		"INSERT INTO pythia.consumer (worker_id, name, done, done_own, done_upto, done_floor, position) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
-	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, INT8OID};
-	Datum values[7];
-	char nulls[] = "       ";
+		"INSERT INTO pythia.consumer (worker_id, name, done, done_own, done_upto, done_floor, done_horizon, position) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
+	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID};
+	Datum values[8];
+	char nulls[] = "        ";
 	bool added;
 
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = CStringGetTextDatum(name);
 	put_mark(done, values + 2, nulls + 2);
-	values[6] = Int64GetDatum(position);
+	values[7] = Int64GetDatum(position);
 	SPI_connect();
-	pythia_catalog_execute(sql, 7, types, values, nulls);
+	pythia_catalog_execute(sql, 8, types, values, nulls);
 	added = SPI_processed > 0;
 	SPI_finish();
 	return added;
@@ -122,6 +124,7 @@ pythia_mark pythia_mark_now(void)
 	pythia_mark mark = {0};
 
 	mark.floor = pythia_journal_last_number();
+	mark.horizon = ReadNextFullTransactionId();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	mark.snapshot = pythia_snapshot_take(true);
 	PopActiveSnapshot();
@@ -132,5 +135,5 @@ pythia_mark pythia_mark_now(void)
 
 pythia_mark pythia_mark_beginning(void)
 {
-	return (pythia_mark){.snapshot = pythia_snapshot_empty()};
+	return (pythia_mark){.snapshot = pythia_snapshot_empty(), .horizon = FullTransactionIdFromU64(1)};
 }

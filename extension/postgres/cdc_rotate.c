@@ -27,7 +27,7 @@ static const char *const unread_sql[] = {
 #define UNREAD(slot)                                                                                                   \
 	"SELECT true FROM pythia.consumer c WHERE NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j "           \
 	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id AND (j.change_id OPERATOR(pg_catalog.>) c.done_floor "       \
-	"OR j.xid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.pg_snapshot_xip(c.done))))) LIMIT 1"
+	"OR NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done)))) LIMIT 1"
 	UNREAD("0"), UNREAD("1"), UNREAD("2")};
 
 static const char *const newest_sql[] = {
@@ -38,7 +38,7 @@ static const char *const lose_sql[] = {
 #define LOSE(slot)                                                                                                     \
 	"UPDATE pythia.consumer c SET lost = true WHERE NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j "     \
 	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id AND (j.change_id OPERATOR(pg_catalog.>) c.done_floor "       \
-	"OR j.xid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.pg_snapshot_xip(c.done))))) RETURNING c.name"
+	"OR NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done)))) RETURNING c.name"
 	LOSE("0"), LOSE("1"), LOSE("2")};
 
 static const char *const truncate_sql[] = {"TRUNCATE pythia.journal_0", "TRUNCATE pythia.journal_1",

@@ -84,9 +84,16 @@ static void write_out(gathered *part)
 	pythia_journal *journal = NULL;
 	MemoryContext before;
 	ListCell *cell;
+	bool pushed = false;
 
 	if (part->entries == NIL)
 		return;
+	/* at a commit there is none */
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
 	before = MemoryContextSwitchTo(part->memory);
 	foreach (cell, part->entries)
 	{
@@ -98,6 +105,8 @@ static void write_out(gathered *part)
 	}
 	pythia_journal_close(journal);
 	MemoryContextSwitchTo(before);
+	if (pushed)
+		PopActiveSnapshot();
 }
 
 static void forget_entries(gathered *part)
@@ -148,11 +157,7 @@ static void on_transaction(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
-			if (!innermost)
-				break;
-			PushActiveSnapshot(GetTransactionSnapshot());
 			pythia_trigger_flush();
-			PopActiveSnapshot();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:

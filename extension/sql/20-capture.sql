@@ -159,10 +159,12 @@ CREATE TABLE pythia.consumer (
 	done_own xid8,
 	done_upto bigint NOT NULL DEFAULT 0,
 	done_floor bigint NOT NULL DEFAULT 0,
+	done_horizon xid8 NOT NULL DEFAULT '1',
 	reading pg_snapshot,
 	reading_own xid8,
 	reading_upto bigint NOT NULL DEFAULT 0,
 	reading_floor bigint NOT NULL DEFAULT 0,
+	reading_horizon xid8 NOT NULL DEFAULT '1',
 	reading_ceiling bigint NOT NULL DEFAULT 0,
 	position bigint NOT NULL DEFAULT 0,
 	consumed bigint NOT NULL DEFAULT 0,
@@ -177,11 +179,13 @@ COMMENT ON COLUMN pythia.consumer.lost IS 'it fell so far behind that changes we
 COMMENT ON COLUMN pythia.consumer.done IS 'everything visible in it has been consumed';
 COMMENT ON COLUMN pythia.consumer.done_own IS 'the consuming transaction itself, whose entries up to done_upto have been consumed';
 COMMENT ON COLUMN pythia.consumer.done_upto IS 'see done_own';
-COMMENT ON COLUMN pythia.consumer.done_floor IS 'last number drawn before done: younger transactions have greater ones';
+COMMENT ON COLUMN pythia.consumer.done_floor IS 'last number drawn before done: transactions from done_horizon on have greater ones';
+COMMENT ON COLUMN pythia.consumer.done_horizon IS 'next transaction id, read after done_floor';
 COMMENT ON COLUMN pythia.consumer.reading IS 'everything visible in it and not in done is being read; NULL between two readings';
 COMMENT ON COLUMN pythia.consumer.reading_own IS 'as done_own';
 COMMENT ON COLUMN pythia.consumer.reading_upto IS 'as done_upto';
 COMMENT ON COLUMN pythia.consumer.reading_floor IS 'as done_floor';
+COMMENT ON COLUMN pythia.consumer.reading_horizon IS 'as done_horizon';
 COMMENT ON COLUMN pythia.consumer.reading_ceiling IS 'no entry of this reading has a greater number';
 COMMENT ON COLUMN pythia.consumer.position IS 'last number handed over in this reading';
 COMMENT ON COLUMN pythia.consumer.consumed IS 'changes handed over so far';

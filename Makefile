@@ -150,6 +150,22 @@ sanitized:
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
 		client sqlite-extension unit-tests
 
+## fuzz: libFuzzer on what reads foreign text, FUZZ_SECONDS each (60), with what it learns kept under build-fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS = url options rows json
+FUZZ_CC ?= clang
+fuzz:
+	@$(MAKE) --no-print-directory CLIENT_BUILD=build-fuzz CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \
+		SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' build-fuzz/libpythia.a
+	@for target in $(FUZZ_TARGETS); do \
+		mkdir -p build-fuzz/corpus/$$target && \
+		$(FUZZ_CC) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Iclient/include -Iclient \
+			-DTARGET=fuzz_$$target -o build-fuzz/fuzz_$$target test/fuzz/fuzz.c test/fuzz/targets.c \
+			build-fuzz/libpythia.a $(CLIENT_LIBS) && \
+		build-fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
+			-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$target test/fuzz/corpus/$$target || exit 1; \
+	done
+
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers
 demo: setup-demo
 	@$(MAKE) --no-print-directory -s tmp-install
@@ -214,5 +230,5 @@ help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  %-12s %s\n' "$$t" "$$d"; done
 
-.PHONY: all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
+.PHONY: fuzz all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
 	format lint install install-client pgxs-install-if-any uninstall clean help force

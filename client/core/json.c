@@ -98,7 +98,7 @@ void pythia_json_string(pythia_buffer *out, const char *text, size_t length)
 			default:
 				/* a stray byte cannot be said in JSON: the replacement character */
 				if (c >= 0x80)
-					pythia_buffer_append(out, "\\ufffd", 6);
+					pythia_buffer_append(out, "\xef\xbf\xbd", 3);
 				else
 					pythia_buffer_printf(out, "\\u%04x", c);
 				break;

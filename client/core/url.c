@@ -143,8 +143,8 @@ static bool parse_authority(const char *text, size_t length, pythia_url *url, py
 	{
 		const char *close = memchr(text, ']', length);
 
-		if (!close)
-			return bad_url(error, "an IPv6 address must end with \"]\"");
+		if (!close || close == text + 1)
+			return bad_url(error, "an IPv6 address must be written as in [::1]");
 		if (!(url->host = decode(text + 1, (size_t) (close - text - 1), error)))
 			return false;
 		length -= (size_t) (close + 1 - text);
@@ -295,7 +295,7 @@ void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 		pythia_buffer_puts(out, ":***");
 	if (url->user || url->password)
 		pythia_buffer_putc(out, '@');
-	if (url->host && strchr(url->host, ':'))
+	if (url->host && strchr(url->host, ':') && url->host[strspn(url->host, "0123456789abcdefABCDEF:.")] == '\0')
 		pythia_buffer_printf(out, "[%s]", url->host);
 	else if (url->host)
 		encode(out, url->host, "");

@@ -1,0 +1,26 @@
+/*
+ * What is fuzzed: each takes any bytes and aborts where a promise is broken.
+ * fuzz.c drives one of them with libFuzzer, test/unit/test_fuzz.c all of them with
+ * a seeded sequence.
+ */
+#ifndef PYTHIA_FUZZ_TARGETS_H
+#define PYTHIA_FUZZ_TARGETS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void fuzz_url(const uint8_t *data, size_t size);     /* parsing and showing a URL */
+void fuzz_options(const uint8_t *data, size_t size); /* JSON text, the tree, every reader of options */
+void fuzz_rows(const uint8_t *data, size_t size);    /* decoding rows, and writing them again */
+void fuzz_json(const uint8_t *data, size_t size);    /* writing JSON */
+
+typedef struct fuzz_target
+{
+	const char *name;
+	void (*run)(const uint8_t *data, size_t size);
+	const char *alphabet; /* bytes and words that lead deeper, NUL between words and two at the end */
+} fuzz_target;
+
+extern const fuzz_target fuzz_targets[]; /* ends with a NULL name */
+
+#endif

@@ -67,8 +67,28 @@ servers_cleanup()
     for name in "${!server_pid[@]}"; do
         server_stop "$name" || true
     done
+    [ -z "${PYTHIA_SCRATCH:-}" ] || end_leftovers
     [ -z "${PYTHIA_SCRATCH:-}" ] || [ -n "${PYTHIA_KEEP:-}" ] || rm -rf "$PYTHIA_SCRATCH"
     return $status
+}
+
+# Ends what a broken test left running: servers whose data lie in our scratch directory.
+end_leftovers()
+{
+    local signal file pid left
+    for signal in INT TERM KILL; do
+        left=
+        for file in /proc/[0-9]*/cmdline; do
+            pid=${file#/proc/}
+            pid=${pid%/cmdline}
+            if [ "$pid" != "$$" ] && { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*/(postgres|mariadbd) .*$PYTHIA_SCRATCH/"; then
+                left=yes
+                kill -s "$signal" "$pid" 2>/dev/null || true
+            fi
+        done
+        [ -n "$left" ] || return 0
+        sleep 1
+    done
 }
 
 free_port()

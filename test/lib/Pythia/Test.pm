@@ -15,6 +15,9 @@ use Test::More;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
+# So that END blocks run, which stop the servers.
+$SIG{INT} = $SIG{TERM} = sub { die "ended by a signal\n" };
+
 our @EXPORT = qw(pg_node pg_url wait_for shared_mysql);
 
 # An initialised, started node with pythia_db preloaded and created in database

@@ -43,7 +43,7 @@ sub reference
 		ORDER BY 1});
 	for my $object (split /\n/, $objects)
 	{
-		like($text, qr/\Q$object\E\b/, $object);
+		ok($text =~ /\Q$object\E\b/, $object);
 	}
 	return;
 }

@@ -109,6 +109,20 @@ bool pythia_arg_int(const pythia_call *call, int index, const char *name, int64_
 	return pythia_error_hint(error, "Give a whole number of %lld or more.", (long long) minimum);
 }
 
+bool pythia_arg_seconds(const pythia_call *call, int index, const char *name, double *seconds, pythia_error *error)
+{
+	pythia_node *holder;
+	bool ok;
+
+	if (pythia_arg(call, index) == NULL)
+		return true;
+	holder = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
+	pythia_node_add(holder, pythia_node_new(PYTHIA_NODE_STRING, name, pythia_arg(call, index)));
+	ok = pythia_node_seconds(holder, name, seconds, error);
+	pythia_node_free(holder);
+	return ok;
+}
+
 char *pythia_error_text(const pythia_error *error)
 {
 	pythia_buffer out = PYTHIA_BUFFER_INIT;

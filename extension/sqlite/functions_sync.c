@@ -16,30 +16,6 @@ SQLITE_EXTENSION_INIT3
 #include "sync/result_json.h"
 #include "worker.h"
 
-/* A stored URL is readable by everybody who reads the file. */
-static bool refuse_password(const char *name, const char *what, pythia_error *error)
-{
-	pythia_url url;
-	bool secret;
-
-	if (pythia_place_is_local(name))
-		return true;
-	if (!pythia_url_like(name))
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "42704", "unknown %s \"%s\"", what, name);
-		return pythia_error_hint(error, "Give 'local' for this database, or a URL such as postgresql://user@host/db.");
-	}
-	if (!pythia_url_parse(name, &url, error))
-		return pythia_error_context(error, "%s", what);
-	secret = url.password != NULL || pythia_url_parameter_get(&url, "password") != NULL;
-	pythia_url_free(&url);
-	if (!secret)
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "22023", "the URL of the %s holds a password, which this file would tell", what);
-	return pythia_error_hint(error, "Leave it out of the URL and keep it in ~/.pgpass or PGPASSWORD, or call "
-									"pythia_sync_between, which stores nothing.");
-}
-
 bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
 	const char *url;
@@ -85,22 +61,6 @@ bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_e
 	return true;
 }
 
-/* A schedule is for `pythia run` and the application: it is only kept. */
-static bool read_schedule(pythia_call *call, int index, double *seconds, pythia_error *error)
-{
-	pythia_node *holder;
-	bool ok;
-
-	*seconds = -1;
-	if (pythia_arg(call, index) == NULL)
-		return true;
-	holder = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
-	pythia_node_add(holder, pythia_node_new(PYTHIA_NODE_STRING, "schedule", pythia_arg(call, index)));
-	ok = pythia_node_seconds(holder, "schedule", seconds, error);
-	pythia_node_free(holder);
-	return ok;
-}
-
 bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
 	const char *name;
@@ -110,12 +70,14 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 	pythia_sync_config checked;
 	char **tables = NULL;
 	int ntables = 0;
-	double schedule;
+	double schedule = -1;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok = pythia_arg_needed(call, 0, "name", &name, error) && refuse_password(source, "source", error) &&
-			  refuse_password(target, "target", error) && pythia_arg_options(call, 3, "sync_config", &config, error) &&
+	bool ok = pythia_arg_needed(call, 0, "name", &name, error) && pythia_place_storable(source, "source", error) &&
+			  pythia_place_storable(target, "target", error) &&
+			  pythia_arg_options(call, 3, "sync_config", &config, error) &&
 			  pythia_sync_config_read(config, NULL, NULL, &checked, error) &&
-			  pythia_arg_names(call, 4, "tables", &tables, &ntables, error) && read_schedule(call, 5, &schedule, error);
+			  pythia_arg_names(call, 4, "tables", &tables, &ntables, error) &&
+			  pythia_arg_seconds(call, 5, "schedule", &schedule, error);
 
 	(void) out;
 	if (ok && pythia_place_is_local(source) && pythia_place_is_local(target))

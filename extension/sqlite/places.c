@@ -80,3 +80,26 @@ bool pythia_places_another(void *context, bool target, pythia_db **db, pythia_er
 		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "this database cannot be opened a second time");
 	return pythia_db_open(url, &places->self->host, &options, db, error);
 }
+
+bool pythia_place_storable(const char *name, const char *what, pythia_error *error)
+{
+	pythia_url url;
+	bool secret;
+
+	if (pythia_place_is_local(name))
+		return true;
+	if (!pythia_url_like(name))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42704", "unknown %s \"%s\"", what, name);
+		return pythia_error_hint(error, "Give 'local' for this database, or a URL such as postgresql://user@host/db.");
+	}
+	if (!pythia_url_parse(name, &url, error))
+		return pythia_error_context(error, "%s", what);
+	secret = url.password != NULL || pythia_url_parameter_get(&url, "password") != NULL;
+	pythia_url_free(&url);
+	if (!secret)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "the URL of the %s holds a password, which this file would tell", what);
+	return pythia_error_hint(error, "Leave it out of the URL and keep it in ~/.pgpass or PGPASSWORD, "
+									"or in ~/.my.cnf or MYSQL_PWD.");
+}

@@ -17,6 +17,9 @@ typedef struct pythia_places
 
 /* NULL and 'local' mean this database. */
 bool pythia_place_is_local(const char *name);
+/* Refuses a URL that holds a password: what is stored is readable by everybody who reads the
+ * file.  `what` ("source") begins the message. */
+bool pythia_place_storable(const char *name, const char *what, pythia_error *error);
 /* Opens one; *owned tells whether it is to be closed by the caller. url may be NULL. */
 bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
 					   bool *owned, pythia_error *error);

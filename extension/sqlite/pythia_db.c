@@ -30,6 +30,18 @@ static bool version_verb(pythia_call *call, pythia_buffer *out, pythia_error *er
 static const pythia_registration registrations[] = {
 	{"pythia_version", "", 0, 0, true, PYTHIA_RESULT_TEXT, version_verb, NULL, NULL},
 
+	{"pythia_create_cdc_worker", "name, tables[, connection[, poll_interval[, timestamp_column[, options]]]]", 2, 6,
+	 false, PYTHIA_RESULT_NULL, pythia_verb_create_cdc_worker, NULL, NULL},
+	{"pythia_drop_cdc_worker", "name", 1, 1, false, PYTHIA_RESULT_NULL, pythia_verb_drop_cdc_worker, NULL, NULL},
+	{"pythia_poll", "name", 1, 1, false, PYTHIA_RESULT_INT, pythia_verb_poll, NULL, NULL},
+	{"pythia_consume_changes", "name[, consumer[, max_changes]]", 1, 3, false, PYTHIA_RESULT_JSON, NULL,
+	 pythia_verb_consume_changes, CHANGE_COLUMNS},
+	{"pythia_ack", "name, consumer, change_id", 3, 3, false, PYTHIA_RESULT_NULL, pythia_verb_ack, NULL, NULL},
+	{"pythia_create_consumer", "name, consumer[, start_from]", 2, 3, false, PYTHIA_RESULT_NULL,
+	 pythia_verb_create_consumer, NULL, NULL},
+	{"pythia_drop_consumer", "name, consumer", 2, 2, false, PYTHIA_RESULT_NULL, pythia_verb_drop_consumer, NULL, NULL},
+	{"pythia_seek", "name, consumer, position", 3, 3, false, PYTHIA_RESULT_NULL, pythia_verb_seek, NULL, NULL},
+
 	{"pythia_test_connection", "url", 1, 1, false, PYTHIA_RESULT_JSON, pythia_verb_test_connection, NULL, NULL},
 	{"pythia_create_sync_worker", "name, source, target[, sync_config[, tables[, schedule]]]", 3, 6, false,
 	 PYTHIA_RESULT_NULL, pythia_verb_create_sync_worker, NULL, NULL},

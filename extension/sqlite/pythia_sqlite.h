@@ -53,6 +53,9 @@ bool pythia_arg_names(const pythia_call *call, int index, const char *name, char
 bool pythia_arg_int(const pythia_call *call, int index, const char *name, int64_t minimum, int64_t *value,
 					pythia_error *error);
 
+/* A number of seconds, or '500 ms', '5 min'; NULL leaves *seconds alone. */
+bool pythia_arg_seconds(const pythia_call *call, int index, const char *name, double *seconds, pythia_error *error);
+
 /* Message, detail, context and hint as one text (SQLite has but one). */
 char *pythia_error_text(const pythia_error *error); /* pythia_free */
 int pythia_error_code(const pythia_error *error);   /* SQLITE_… */

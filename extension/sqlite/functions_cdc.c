@@ -1,0 +1,213 @@
+/* The capture verbs: a worker polls when it is asked to, in the caller's transaction. */
+#include "pythia_sqlite.h"
+
+SQLITE_EXTENSION_INIT3
+
+#include <stdio.h>
+#include <string.h>
+
+#include "capture/capture.h"
+#include "core/list.h"
+#include "core/memory.h"
+#include "drivers/json_read.h"
+#include "places.h"
+
+/* A worker of this database with its source open; zero it first, end with worker_close. */
+typedef struct worker
+{
+	pythia_capture_settings settings;
+	pythia_node *options;
+	pythia_db *source;
+	bool owned;
+} worker;
+
+static void worker_close(worker *w)
+{
+	if (w->owned)
+		pythia_db_close(w->source);
+	pythia_node_free(w->options);
+	pythia_capture_settings_free(&w->settings);
+}
+
+static bool open_source(pythia_call *call, const char *connection, pythia_db **source, bool *owned, pythia_error *error)
+{
+	if (!pythia_place_open(call->self, connection, true, NULL, source, owned, error))
+		return false;
+	/* store and source are two, also where both are this database */
+	if (!*owned)
+		*source = call->self->second;
+	return true;
+}
+
+static bool worker_open(pythia_call *call, const char *name, worker *w, pythia_error *error)
+{
+	return pythia_capture_install(call->self->local, error) &&
+		   pythia_capture_settings_read(call->self->local, name, &w->settings, error) &&
+		   pythia_json_read(call->self->local, "options", w->settings.options, &w->options, error) &&
+		   open_source(call, w->settings.connection, &w->source, &w->owned, error);
+}
+
+bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *list;
+	const char *connection = pythia_arg(call, 2);
+	const char *timestamp_column = pythia_arg(call, 4);
+	double poll_interval = 5;
+	pythia_node *options = NULL;
+	pythia_db *source = NULL;
+	bool owned = false;
+	char **tables = NULL;
+	int ntables = 0;
+	bool ok;
+
+	(void) out;
+	if (pythia_place_is_local(connection))
+		connection = NULL;
+	ok = pythia_arg_needed(call, 0, "name", &name, error) && pythia_arg_needed(call, 1, "tables", &list, error) &&
+		 pythia_arg_names(call, 1, "tables", &tables, &ntables, error);
+	if (ok && ntables == 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "tables is empty");
+		ok = pythia_error_hint(error, "Give a JSON array of names, such as '[\"users\", \"orders\"]'.");
+	}
+	ok = ok && pythia_place_storable(connection, "connection", error) &&
+		 pythia_arg_seconds(call, 3, "poll_interval", &poll_interval, error) &&
+		 pythia_arg_options(call, 5, "options", &options, error) &&
+		 open_source(call, connection, &source, &owned, error) && pythia_capture_install(call->self->local, error) &&
+		 pythia_capture_create(call->self->local, source, name, (const char *const *) tables, connection, poll_interval,
+							   timestamp_column != NULL ? timestamp_column : "updated_at", options,
+							   options != NULL ? pythia_arg(call, 5) : "{}", error);
+	if (owned)
+		pythia_db_close(source);
+	pythia_node_free(options);
+	pythia_list_free(tables, ntables);
+	return ok;
+}
+
+bool pythia_verb_drop_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	worker w = {0};
+	pythia_error unreachable = PYTHIA_ERROR_INIT;
+	bool ok;
+
+	(void) out;
+	if (!pythia_arg_needed(call, 0, "name", &name, error))
+		return false;
+	ok = pythia_capture_install(call->self->local, error) &&
+		 pythia_capture_settings_read(call->self->local, name, &w.settings, error);
+	/* a source that cannot be reached keeps nobody from dropping the worker */
+	if (ok && !open_source(call, w.settings.connection, &w.source, &w.owned, &unreachable))
+		w.source = NULL;
+	pythia_error_reset(&unreachable);
+	ok = ok && pythia_capture_drop(call->self->local, w.source, name, error);
+	worker_close(&w);
+	return ok;
+}
+
+bool pythia_verb_poll(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	worker w = {0};
+	int64_t captured = 0;
+	bool ok;
+
+	ok = pythia_arg_needed(call, 0, "name", &name, error) && worker_open(call, name, &w, error) &&
+		 pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, &captured, error);
+	worker_close(&w);
+	pythia_buffer_printf(out, "%lld", (long long) captured);
+	return ok;
+}
+
+static bool add_change(void *context, const pythia_capture_change *change, pythia_error *error)
+{
+	char id[24];
+	const char *cells[10] = {id,
+							 change->schema,
+							 change->table,
+							 change->change_type,
+							 change->primary_key,
+							 change->old_data,
+							 change->new_data,
+							 change->timestamp,
+							 change->transaction_id,
+							 change->captured_at};
+
+	snprintf(id, sizeof(id), "%lld", (long long) change->change_id);
+	return pythia_rowset_add(context, cells, error);
+}
+
+bool pythia_verb_consume_changes(pythia_call *call, pythia_rowset *rows, pythia_error *error)
+{
+	const char *name;
+	const char *consumer = pythia_arg(call, 1);
+	int64_t max_changes = 1000;
+	worker w = {0};
+	bool ok;
+
+	/* it polls first: there is no background worker here */
+	ok = pythia_arg_needed(call, 0, "name", &name, error) &&
+		 pythia_arg_int(call, 2, "max_changes", 1, &max_changes, error) && worker_open(call, name, &w, error) &&
+		 pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, NULL, error) &&
+		 pythia_capture_consume(call->self->local, name, consumer != NULL ? consumer : "default", max_changes,
+								add_change, rows, error);
+	worker_close(&w);
+	return ok;
+}
+
+bool pythia_verb_ack(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *consumer;
+	int64_t change_id = -1;
+
+	(void) out;
+	if (!pythia_arg_needed(call, 0, "name", &name, error) ||
+		!pythia_arg_needed(call, 1, "consumer", &consumer, error) ||
+		!pythia_arg_int(call, 2, "change_id", 0, &change_id, error))
+		return false;
+	if (change_id < 0)
+		return true; /* nothing was consumed: max(change_id) of no rows is NULL */
+	return pythia_capture_install(call->self->local, error) &&
+		   pythia_capture_ack(call->self->local, name, consumer, change_id, error);
+}
+
+bool pythia_verb_create_consumer(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *consumer;
+	const char *start = pythia_arg(call, 2);
+
+	(void) out;
+	return pythia_arg_needed(call, 0, "name", &name, error) &&
+		   pythia_arg_needed(call, 1, "consumer", &consumer, error) &&
+		   pythia_capture_install(call->self->local, error) &&
+		   pythia_capture_consumer_create(call->self->local, name, consumer, start != NULL ? start : "now", error);
+}
+
+bool pythia_verb_drop_consumer(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *consumer;
+
+	(void) out;
+	return pythia_arg_needed(call, 0, "name", &name, error) &&
+		   pythia_arg_needed(call, 1, "consumer", &consumer, error) &&
+		   pythia_capture_install(call->self->local, error) &&
+		   pythia_capture_consumer_drop(call->self->local, name, consumer, error);
+}
+
+bool pythia_verb_seek(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	const char *name;
+	const char *consumer;
+	const char *position;
+
+	(void) out;
+	return pythia_arg_needed(call, 0, "name", &name, error) &&
+		   pythia_arg_needed(call, 1, "consumer", &consumer, error) &&
+		   pythia_arg_needed(call, 2, "position", &position, error) &&
+		   pythia_capture_install(call->self->local, error) &&
+		   pythia_capture_seek(call->self->local, name, consumer, position, error);
+}

@@ -13,11 +13,11 @@ echo 1..3
 "$pythia" cdc "${PYTHIA_CONNECTION:-{{connection}}}" --once --from beginning --tables '{{tables_list}}' \
     --timestamp-column {{timestamp_column_shell}} --state "$state/state.db" --quiet > "$state/changes"
 ok $? 1 "the captured tables can be read"
-! grep -v '^{"change_id":[0-9]*,"schema":.*}$' "$state/changes"
+! grep -v '^{"schema":.*"change_type":.*}$' "$state/changes"
 ok $? 2 "every line is a change"
 # the handler takes every kind of change
 for kind in INSERT UPDATE DELETE TRUNCATE; do
-    echo "{\"change_id\":1,\"schema\":\"a\",\"table\":\"b\",\"change_type\":\"$kind\",\"primary_key\":{\"id\":1}}"
+    echo "{\"schema\":\"a\",\"table\":\"b\",\"change_type\":\"$kind\",\"primary_key\":{\"id\":1}}"
 done | ./handler 2>/dev/null > "$state/answers"
 [ "$(grep -cx ok "$state/answers")" -eq 4 ]
 ok $? 3 "the handler takes every kind of change"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -235,6 +236,10 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 
 	cli_variable_set(v, "name", pythia_strdup(c->name));
 	cli_variable_set(v, "ident", plain("", c->name, ""));
+	/* PostgreSQL keeps names that begin with pg_ for its own roles */
+	cli_variable_set(v, "role",
+					 plain(strncasecmp(c->name, "pg_", 3) == 0 || strncasecmp(c->name, "pg-", 3) == 0 ? "worker_" : "",
+						   c->name, ""));
 	cli_variable_set(v, "directory", pythia_strdup(c->directory));
 	cli_variable_set(v, "pythia", n > 0 ? pythia_strndup(self, (size_t) n) : pythia_strdup("/usr/local/bin/pythia"));
 	cli_variable_set(v, "mode", pythia_strdup(cli_text(args, "mode", "incremental")));

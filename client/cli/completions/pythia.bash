@@ -124,7 +124,7 @@ _pythia()
 	esac
 	case "$command" in
 	'')
-		COMPREPLY=($(compgen -W "create cdc sync validate repair completion help --help --version" -- "$cur")) ;;
+		COMPREPLY=($(compgen -W "create cdc sync validate repair run completion help --help --version" -- "$cur")) ;;
 	create)
 		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
 		;;
@@ -139,6 +139,10 @@ _pythia()
 		;;
 	repair)
 		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --max-changes --dry-run --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		;;
+	run)
+		COMPREPLY=($(compgen -W " --once --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY+=($(compgen -d -- "$cur"))
 		;;
 	completion)
 		COMPREPLY=($(compgen -W "bash zsh --json --quiet --no-color --help" -- "$cur"))

@@ -5,15 +5,15 @@ CREATE EXTENSION IF NOT EXISTS pythia_db;
 BEGIN;
 DO $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{{ident}}') THEN
-        CREATE ROLE {{ident}} LOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{{role}}') THEN
+        CREATE ROLE {{role}} LOGIN;
     END IF;
 END
 $$;
-GRANT USAGE ON SCHEMA pythia TO {{ident}};
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pythia TO {{ident}};
-GRANT USAGE, CREATE ON SCHEMA public TO {{ident}};
+GRANT USAGE ON SCHEMA pythia TO {{role}};
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pythia TO {{role}};
+GRANT USAGE, CREATE ON SCHEMA public TO {{role}};
 {{#tables}}
-GRANT SELECT ON {{table}} TO {{ident}};
+GRANT SELECT ON {{table}} TO {{role}};
 {{/tables}}
 COMMIT;

@@ -3,8 +3,9 @@
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;
-BEGIN;
-SET LOCAL search_path = public, pg_catalog;
+-- what a run that was stopped midway may have left
+SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status WHERE kind = 'cdc' AND name = '{{name}}_test';
+DROP TABLE IF EXISTS {{ident}}_test;
 SELECT plan({{test_plan}});
 
 SELECT has_extension('pythia_db');
@@ -22,15 +23,18 @@ $$;
 SELECT lives_ok(format('SELECT {{ident}}_handler(pg_temp.a_change(%L))', kind), 'the handler takes ' || kind)
     FROM unnest(enum_range(NULL::pythia.change_type)) AS kind;
 
--- a worker like this one sees the changes of a table like those
+-- a worker like this one sees the changes of a table like those; each statement commits,
+-- as a change can be consumed once its transaction has ended
 CREATE TABLE {{ident}}_test (id int PRIMARY KEY, v text, {{timestamp_column_sql}} timestamptz DEFAULT now());
+CREATE INDEX ON {{ident}}_test ({{timestamp_column_sql}});
 SELECT lives_ok($$SELECT pythia.create_cdc_worker('{{name}}_test', ARRAY['{{ident}}_test'],
     timestamp_column => {{timestamp_column_literal}}, options => '{"track": "keys", "start_from": "beginning"}')$$,
     'a worker can be made');
 INSERT INTO {{ident}}_test VALUES (1, 'one'), (2, 'two');
 SELECT results_eq(
-    $$SELECT change_type::text, primary_key->>'id' FROM pythia.consume_changes('{{name}}_test') ORDER BY change_id$$,
+    $$SELECT change_type::text, primary_key->>'id' FROM pythia.consume_changes('{{name}}_test') ORDER BY 2$$,
     $$VALUES ('INSERT', '1'), ('INSERT', '2')$$, 'it captures what is inserted');
 
 SELECT * FROM finish();
-ROLLBACK;
+SELECT pythia.drop_cdc_worker('{{name}}_test');
+DROP TABLE {{ident}}_test;

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS {{table}} (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     amount REAL NOT NULL DEFAULT 0,
-    {{timestamp_column_sql}} TEXT
+    {{timestamp_column_sql}} TIMESTAMP
 );
 {{/example}}
 {{^example}}
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS {{table}} (
 {{/example}}
 {{#tables}}
 {{^example}}
-ALTER TABLE {{table}} ADD COLUMN {{timestamp_column_sql}} TEXT;
+ALTER TABLE {{table}} ADD COLUMN {{timestamp_column_sql}} TIMESTAMP; -- TEXT in a STRICT table
 {{/example}}
 CREATE INDEX IF NOT EXISTS {{table_index}} ON {{table}} ({{timestamp_column_sql}});
 UPDATE {{table}} SET {{timestamp_column_sql}} = strftime('%Y-%m-%d %H:%M:%f', 'now')

@@ -228,6 +228,9 @@ static bool local_rollback(pythia_db *db, pythia_error *error)
 	/* an error may have ended it already */
 	if (!local->begun)
 		return true;
+	/* a reader has nothing to undo, and may share the transaction with a writer */
+	if (local->snapshot && !local->session->aborted)
+		return local_commit(db, error);
 	return local_level_rollback(local, "", true, error);
 }
 

@@ -154,7 +154,7 @@ sanitized:
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS = url options rows json
 FUZZ_CC ?= clang
-fuzz:
+fuzz: setup-fuzz
 	@$(MAKE) --no-print-directory CLIENT_BUILD=build-fuzz CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \
 		SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' build-fuzz/libpythia.a
 	@for target in $(FUZZ_TARGETS); do \

@@ -416,27 +416,62 @@ static bool record(drain *d, pythia_error *error)
 	return ok;
 }
 
-/* Exactly the rows that were read: one between them may belong to a transaction that is still open. */
-static bool delete_told(drain *d, pythia_error *error)
+/* InnoDB locks what a range scan passes, rows of open transactions too, so each row is looked up by its number. */
+static bool has_json_table(const pythia_db *db)
 {
+	return db->engine == PYTHIA_MYSQL && db->version >= (db->is_mariadb ? 100600 : 80004);
+}
+
+static void put_delete(const drain *d, pythia_buffer *sql)
+{
+	bool lookup = has_json_table(d->capture->source);
+
+	pythia_buffer_puts(sql, lookup ? "DELETE l FROM JSON_TABLE('[" : "DELETE FROM ");
+	if (!lookup)
+	{
+		put_log(d->member, sql);
+		pythia_buffer_puts(sql, " WHERE pythia_id IN (");
+	}
+	for (int i = 0; i < d->nids; i++)
+		pythia_buffer_printf(sql, "%s%lld", i > 0 ? "," : "", (long long) d->ids[i]);
+	if (lookup)
+	{
+		pythia_buffer_puts(sql, "]', '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS x STRAIGHT_JOIN ");
+		put_log(d->member, sql);
+		pythia_buffer_puts(sql, " AS l ON l.pythia_id = x.id");
+	}
+	else
+		pythia_buffer_putc(sql, ')');
+}
+
+/*
+ * Exactly the rows that were read: one between them may belong to a transaction that is still open.
+ * *deleted is false where a lock is in the way: they are marked as told, and deleted another time.
+ */
+static bool delete_told(drain *d, bool *deleted, pythia_error *error)
+{
+	pythia_db *source = d->capture->source;
+	bool begin = source->engine == PYTHIA_SQLITE && !source->local;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	long long first = d->ids[0];
-	long long last = d->ids[d->nids - 1];
+	pythia_error why = PYTHIA_ERROR_INIT;
 	bool ok;
 
-	pythia_buffer_puts(&sql, "DELETE FROM ");
-	put_log(d->member, &sql);
-	if (last - first + 1 == d->nids)
-		pythia_buffer_printf(&sql, " WHERE pythia_id BETWEEN %lld AND %lld", first, last);
-	else
+	put_delete(d, &sql);
+	ok = !begin || source->driver->begin(source, PYTHIA_BEGIN_TRY, &why);
+	if (ok)
 	{
-		for (int i = 0; i < d->nids; i++)
-			pythia_buffer_printf(&sql, "%s%lld", i > 0 ? "," : " WHERE pythia_id IN (", (long long) d->ids[i]);
-		pythia_buffer_putc(&sql, ')');
+		ok = pythia_db_exec(source, sql.data, NULL, &why) && (!begin || source->driver->commit(source, &why));
+		if (!ok && begin)
+			source->driver->rollback(source, NULL);
 	}
-	ok = pythia_db_exec(d->capture->source, sql.data, NULL, error);
 	pythia_buffer_free(&sql);
-	return ok;
+	*deleted = ok;
+	if (ok)
+		return true;
+	if (why.error_class != PYTHIA_E_TRANSIENT || source->broken || source->local)
+		return pythia_error_move(error, &why);
+	pythia_error_reset(&why);
+	return true;
 }
 
 /* One round; *more where the log may hold more. */
@@ -444,6 +479,7 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 {
 	pythia_capture *capture = d->capture;
 	pythia_db *source = capture->source;
+	bool deleted;
 	bool ok;
 
 	d->nids = 0;
@@ -457,14 +493,19 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 	*more = d->nids == DRAIN_ROWS;
 	d->member->touched = true;
 	if (source->local)
-		return delete_told(d, error);
+		return delete_told(d, &deleted, error);
 	if (!record(d, error) || !pythia_member_save(capture, d->member, &d->member->position, error) ||
 		!pythia_capture_commit(capture, error))
 		return false;
 	/* PostgreSQL and MySQL read in a snapshot that is read only */
-	if (!source->driver->commit(source, error) || !delete_told(d, error) ||
+	if (!source->driver->commit(source, error) || !delete_told(d, &deleted, error) ||
 		!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error) || !pythia_capture_begin(capture, error))
 		return false;
+	if (!deleted)
+	{
+		*more = false;
+		return true;
+	}
 	return pythia_store_exec(capture->store, error,
 							 "DELETE FROM main.pythia_seen WHERE table_id = %lld AND CAST(key AS INTEGER) <= %lld",
 							 (long long) d->member->table_id, (long long) d->ids[d->nids - 1]);

@@ -35,6 +35,7 @@ extern const cli_command cli_command_create;
 extern const cli_command cli_command_cdc;
 extern const cli_command cli_command_sync;
 extern const cli_command cli_command_run;
+extern const cli_command cli_command_status;
 extern const cli_command cli_command_validate;
 extern const cli_command cli_command_repair;
 extern const cli_command cli_command_completion;

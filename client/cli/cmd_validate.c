@@ -22,7 +22,8 @@ static const cli_option compare_options[] = {
 	{"segment-rows", 0, CLI_INT, "ROWS", "rows in one checksum", NULL, "segment_rows"},
 	{"max-differences", 0, CLI_INT, "N", "name at most so many rows (0: all)", NULL, "max_differences"},
 	{"recheck-after", 0, CLI_SECONDS, "TIME", "look again before a row is called different", NULL, "recheck_after"},
-	{"digest", 0, CLI_CHOICE, "DIGEST", "auto (default): the cheapest that both engines have; or md5, sha256", digests, "digest"},
+	{"digest", 0, CLI_CHOICE, "DIGEST", "auto (default): the cheapest that both engines have; or md5, sha256", digests,
+	 "digest"},
 	{"seed", 0, CLI_INT, "N", "another sample", NULL, "seed"},
 	{"target-where", 0, CLI_TEXT, "SQL", "the condition of --where in the target's own names", NULL, "target_where"},
 	{NULL}};

@@ -11,9 +11,8 @@
 #include "core/suggest.h"
 
 const cli_command *const cli_commands[] = {
-	&cli_command_create,     &cli_command_cdc,    &cli_command_sync,
-	&cli_command_validate,   &cli_command_repair, &cli_command_run,
-	&cli_command_completion, &cli_command_help,   NULL,
+	&cli_command_create, &cli_command_cdc,    &cli_command_sync,       &cli_command_validate, &cli_command_repair,
+	&cli_command_run,    &cli_command_status, &cli_command_completion, &cli_command_help,     NULL,
 };
 
 const cli_command *cli_find_command(const char *name)

@@ -74,7 +74,7 @@ _pythia()
 		COMPREPLY=($(compgen -W "checksum count rows" -- "$cur"))
 		return ;;
 	"validate --digest")
-		COMPREPLY=($(compgen -W "md5 sha256" -- "$cur"))
+		COMPREPLY=($(compgen -W "auto md5 sha256" -- "$cur"))
 		return ;;
 	"validate --zero-date")
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
@@ -101,7 +101,7 @@ _pythia()
 		COMPREPLY=($(compgen -W "checksum count rows" -- "$cur"))
 		return ;;
 	"repair --digest")
-		COMPREPLY=($(compgen -W "md5 sha256" -- "$cur"))
+		COMPREPLY=($(compgen -W "auto md5 sha256" -- "$cur"))
 		return ;;
 	"repair --zero-date")
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
@@ -124,7 +124,7 @@ _pythia()
 	esac
 	case "$command" in
 	'')
-		COMPREPLY=($(compgen -W "create cdc sync validate repair run completion help --help --version" -- "$cur")) ;;
+		COMPREPLY=($(compgen -W "create cdc sync validate repair run status completion help --help --version" -- "$cur")) ;;
 	create)
 		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
 		;;
@@ -143,6 +143,9 @@ _pythia()
 	run)
 		COMPREPLY=($(compgen -W " --once --json --quiet --no-color --help" -- "$cur"))
 		COMPREPLY+=($(compgen -d -- "$cur"))
+		;;
+	status)
+		COMPREPLY=($(compgen -W " --json --quiet --no-color --help" -- "$cur"))
 		;;
 	completion)
 		COMPREPLY=($(compgen -W "bash zsh --json --quiet --no-color --help" -- "$cur"))

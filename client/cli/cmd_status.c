@@ -1,0 +1,187 @@
+/* `pythia status URL`: what the workers of a database are doing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/connect.h"
+#include "cli/progress.h"
+#include "cli/say.h"
+#include "core/json.h"
+
+static const cli_option *const sets[] = {cli_common_options, NULL};
+
+/* Both queries give a row a table of a worker: kind, worker, state, table, rows, failures, details
+ * (where a CDC worker stands, a sync's watermark), last error. */
+static const char postgres_query[] =
+	"SELECT w.kind, w.name, w.state, x.name, x.rows, x.failures, x.position, coalesce(x.error, w.last_error)"
+	" FROM pythia.worker_status w LEFT JOIN LATERAL ("
+	"  SELECT s.\"table\" AS name, s.rows_synced AS rows, s.failures, s.watermark AS position, s.last_error AS error"
+	"  FROM pythia.stat_sync s WHERE w.kind = 'sync' AND s.worker = w.name"
+	"  UNION ALL"
+	"  SELECT pg_catalog.format('%I.%I', c.schema, c.\"table\"), c.captured, c.failed + c.dead, c.low, c.held_why"
+	"  FROM pythia.stat_cdc c WHERE w.kind = 'cdc' AND c.worker = w.name) x ON true"
+	" ORDER BY w.kind, w.name, x.name";
+
+static const char sqlite_cdc_query[] =
+	"SELECT 'cdc', w.name, t.state, t.\"table\", t.captured, (SELECT count(*) FROM pythia_failed_change f"
+	" WHERE f.worker_id = w.worker_id AND f.\"table\" = t.\"table\"), t.low, t.error"
+	" FROM pythia_cdc_worker w LEFT JOIN pythia_cdc_table t USING (worker_id) ORDER BY 2, 4";
+static const char sqlite_sync_query[] =
+	"SELECT 'sync', w.name, CASE WHEN s.runs IS NULL THEN 'new' WHEN s.last_error IS NULL THEN 'synced' ELSE 'failed' "
+	"END,"
+	" s.\"table\", s.rows_synced, s.failures, s.watermark, s.last_error"
+	" FROM pythia_sync_worker w LEFT JOIN pythia_sync_state s ON s.worker = w.name ORDER BY 2, 4";
+/* the state file of `pythia sync` */
+static const char sqlite_client_query[] =
+	"SELECT 'sync', source || ' -> ' || target, CASE WHEN checkpoint IS NULL THEN 'synced' ELSE 'interrupted' END,"
+	" \"table\", NULL, NULL, watermark, NULL FROM pythia_client_sync ORDER BY 2, 4";
+
+static int reported;
+
+static void report_json(const pythia_result *rows, int64_t row)
+{
+	static const char *const names[] = {"kind", "worker", "state", "table", "rows", "failures", "position", "error"};
+	pythia_buffer line = PYTHIA_BUFFER_INIT;
+
+	for (int i = 0; i < 8; i++)
+	{
+		const char *value = pythia_result_get(rows, row, i);
+
+		pythia_buffer_printf(&line, "%s\"%s\":", i > 0 ? "," : "{", names[i]);
+		if (value == NULL)
+			pythia_buffer_puts(&line, "null");
+		else if (i == 4 || i == 5)
+			pythia_buffer_puts(&line, value);
+		else
+			pythia_json_string(&line, value, strlen(value));
+	}
+	pythia_buffer_puts(&line, "}\n");
+	fwrite(line.data, 1, line.length, stdout);
+	pythia_buffer_free(&line);
+}
+
+static void report_text(const pythia_result *rows, int64_t row)
+{
+	const char *text[8];
+	cli_colour colour = CLI_PLAIN;
+
+	for (int i = 0; i < 8; i++)
+	{
+		text[i] = pythia_result_get(rows, row, i);
+		if (text[i] == NULL)
+			text[i] = i == 7 ? "" : "-";
+	}
+	if (strcmp(text[2], "failed") == 0 || strcmp(text[2], "retrying") == 0)
+		colour = CLI_RED;
+	else if (strcmp(text[2], "running") == 0 || strcmp(text[2], "synced") == 0)
+		colour = CLI_GREEN;
+	if (reported == 0)
+		printf("%s%-5s %-24s %-12s %-24s %12s %9s  %s%s\n", cli_colour_on(stdout, CLI_BOLD), "kind", "worker", "state",
+			   "table", "rows", "failures", "position", cli_colour_off(stdout));
+	printf("%-5s %-24s %s%-12s%s %-24s %12s %9s  %s\n", text[0], text[1], cli_colour_on(stdout, colour), text[2],
+		   cli_colour_off(stdout), text[3], text[4], text[5], text[6]);
+	if (*text[7] != '\0')
+		printf("%-30s %s%s%s\n", "", cli_colour_on(stdout, CLI_RED), text[7], cli_colour_off(stdout));
+}
+
+static bool report(pythia_db *db, const char *sql, pythia_error *error)
+{
+	pythia_result rows;
+	bool ok;
+
+	memset(&rows, 0, sizeof(rows));
+	ok = pythia_db_query(db, sql, &rows, error);
+	for (int64_t i = 0; ok && i < rows.nrows; i++)
+	{
+		if (cli_json)
+			report_json(&rows, i);
+		else
+			report_text(&rows, i);
+		reported++;
+	}
+	pythia_result_free(&rows);
+	return ok;
+}
+
+/* True where the query counts at least one. */
+static bool there_is(pythia_db *db, const char *sql, bool *there, pythia_error *error)
+{
+	pythia_result result;
+	bool ok;
+
+	memset(&result, 0, sizeof(result));
+	ok = pythia_db_query(db, sql, &result, error);
+	*there = ok && result.nrows == 1 && strcmp(pythia_result_get(&result, 0, 0), "0") != 0;
+	pythia_result_free(&result);
+	return ok;
+}
+
+static bool nothing_here(const pythia_db *db, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "42704", "there is no pythia_db in %s", db->display);
+	return pythia_error_hint(error, db->engine == PYTHIA_POSTGRESQL
+										? "CREATE EXTENSION pythia_db installs it in a database."
+										: "Workers live in PostgreSQL databases and in SQLite files.");
+}
+
+static bool status(pythia_db *db, pythia_error *error)
+{
+	static const struct
+	{
+		const char *there;
+		const char *rows;
+	} sqlite[] = {{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_cdc_worker'", sqlite_cdc_query},
+				  {"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_sync_worker'", sqlite_sync_query},
+				  {"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_client_sync'", sqlite_client_query}};
+	bool there;
+	int found = 0;
+
+	if (db->engine == PYTHIA_POSTGRESQL)
+	{
+		if (!there_is(db, "SELECT count(*) FROM pg_catalog.pg_extension WHERE extname = 'pythia_db'", &there, error))
+			return false;
+		return there ? report(db, postgres_query, error) : nothing_here(db, error);
+	}
+	if (db->engine == PYTHIA_SQLITE)
+		for (size_t i = 0; i < sizeof(sqlite) / sizeof(sqlite[0]); i++)
+		{
+			if (!there_is(db, sqlite[i].there, &there, error))
+				return false;
+			found += there;
+			if (there && !report(db, sqlite[i].rows, error))
+				return false;
+		}
+	return found > 0 || nothing_here(db, error);
+}
+
+static int run_status(cli_args *args)
+{
+	cli_place place;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	int code = CLI_DONE;
+
+	memset(&place, 0, sizeof(place));
+	place.options.read_only = true;
+	if (!cli_place_parse(&place, args->operands[0], &error) || !cli_place_open(&place, &error) ||
+		!status(place.db, &error))
+		code = cli_fail(&error);
+	else if (reported == 0)
+		cli_say("no workers");
+	cli_place_close(&place);
+	return code;
+}
+
+const cli_command cli_command_status = {
+	.name = "status",
+	.operands = "URL",
+	.summary = "what the workers of a database are doing",
+	.description =
+		"Shows the workers of a PostgreSQL database or SQLite file that holds pythia_db's tables, a line for each "
+		"of their tables: state, rows captured or synchronised, failures, position, last error.  The state "
+		"file of \"pythia sync\" can be given too.",
+	.example = "pythia status postgresql://shop@db1/shop",
+	.sets = sets,
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_status,
+};

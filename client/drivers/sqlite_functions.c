@@ -362,7 +362,7 @@ int pythia_sqlite_register_functions(void *sqlite3_handle)
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
 	{
 		int code = sqlite3_create_function_v2(sqlite3_handle, functions[i].name, functions[i].nvalues,
-											  SQLITE_UTF8 | SQLITE_DETERMINISTIC, functions[i].data,
+											  SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, functions[i].data,
 											  functions[i].function, functions[i].step, functions[i].final, NULL);
 
 		/* busy: they are there already, and a statement is running */

@@ -79,10 +79,9 @@ static void fail_result(sqlite3_context *context, pythia_error *error)
 {
 	char *text = pythia_error_text(error);
 
+	/* in this order: the text first, whose code is SQLITE_ERROR, then the code, which keeps the text */
 	sqlite3_result_error(context, text, -1);
 	sqlite3_result_error_code(context, pythia_error_code(error));
-	/* the code alone would replace the text by SQLite's own */
-	sqlite3_result_error(context, text, -1);
 	pythia_free(text);
 	pythia_error_reset(error);
 }

@@ -90,6 +90,8 @@ typedef struct sync_run
 	table_state state;
 	pythia_sync_result *result;
 	pythia_resolver resolver;
+	pythia_sides_body body; /* instead of a plain sync */
+	void *arg;
 	bool dry_run;
 } sync_run;
 
@@ -273,7 +275,19 @@ static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, 
 	}
 	job->watermark = run->state.watermark;
 	job->callbacks = &callbacks;
-	return pythia_sync_table(job, run->result, error);
+	return run->body ? run->body(session, job, run->arg, error) : pythia_sync_table(job, run->result, error);
+}
+
+bool pythia_with_callbacks(const pythia_sides *sides, const char *table, const pythia_node *overrides,
+						   pythia_sides_body body, void *arg, pythia_error *error)
+{
+	sync_run run = {.spec = sides->spec, .table = table, .body = body, .arg = arg};
+	bool ok;
+
+	pythia_progress_start(sides->spec->worker_id, table);
+	ok = pythia_with_sides(sides, table, overrides, sync_body, &run, error);
+	pythia_progress_end();
+	return ok;
 }
 
 /* Catalogue work around a run: in the caller's transaction, or in one of its own. */

@@ -36,6 +36,10 @@ typedef bool (*pythia_sides_body)(pythia_session *session, pythia_sync_job *job,
 extern bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythia_node *overrides,
 							  pythia_sides_body body, void *arg, pythia_error *error);
 
+/* The same with what the engine asks a host for: progress, the quarantine, conflict functions. */
+extern bool pythia_with_callbacks(const pythia_sides *sides, const char *table, const pythia_node *overrides,
+								  pythia_sides_body body, void *arg, pythia_error *error);
+
 /* In a background worker, outside a transaction: validates the table where its sync_config has
  * "validate" and the last time is "validate_every" ago, and records what it said. */
 extern bool pythia_run_validation(const pythia_sides *sides, const char *table, pythia_error *error);

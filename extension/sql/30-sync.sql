@@ -133,3 +133,8 @@ CREATE FUNCTION pythia.sync_between(source text, target text, table_name text, s
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_sync_between';
 COMMENT ON FUNCTION pythia.sync_between(text, text, text, jsonb) IS
 	'synchronises one table now without a worker; nothing is remembered, so each run reads the whole table';
+
+CREATE FUNCTION pythia.replay_quarantine(worker text, table_name text) RETURNS pythia.sync_result
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_replay_quarantine';
+COMMENT ON FUNCTION pythia.replay_quarantine(text, text) IS
+	'tries the quarantined rows of a table again, as the source has them now, up to 1000 at a call; those that fail again stay';

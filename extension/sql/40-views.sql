@@ -1,5 +1,5 @@
 -- What the workers are doing.  Everybody sees the workers whose owner's
--- privileges they have.
+-- privileges they have, and who may monitor the server sees all.
 
 CREATE FUNCTION pythia._progress(OUT pid integer, OUT role oid, OUT worker_id integer, OUT table_name text, OUT phase text,
 	OUT rows bigint, OUT total bigint, OUT bytes bigint, OUT started timestamptz) RETURNS SETOF record
@@ -21,7 +21,7 @@ FROM pythia.worker w
 LEFT JOIN pythia.worker_state s USING (worker_id)
 LEFT JOIN pg_catalog.pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 7 AND l.classid = 2::oid
 	AND l.objid::bigint = w.worker_id AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
-WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE');
+WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.worker_status IS 'every worker: whether it shall run, whether it does, and what went wrong last';
 COMMENT ON COLUMN pythia.worker_status.kind IS 'cdc or sync';
 COMMENT ON COLUMN pythia.worker_status.name IS 'name of the worker';
@@ -45,7 +45,7 @@ SELECT w.name AS worker, t.table_name AS "table",
 	t.rows_quarantined, t.bytes, t.last_mode, t.last_start, t.last_end, t.watermark, t.last_error, t.last_error_at,
 	t.last_valid, t.last_difference, t.last_validated
 FROM pythia.sync_state t JOIN pythia.worker w USING (worker_id)
-WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE');
+WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_sync IS 'counters of every table of every sync worker';
 COMMENT ON COLUMN pythia.stat_sync.worker IS 'name of the worker';
 COMMENT ON COLUMN pythia.stat_sync."table" IS 'the table, by its name in the source';
@@ -73,7 +73,7 @@ CREATE VIEW pythia.stat_progress_sync AS
 SELECT p.pid, w.name AS worker, p.table_name AS "table", p.phase, p.rows AS rows_processed, p.total AS rows_total,
 	p.bytes AS bytes_processed, p.started
 FROM pythia._progress() p LEFT JOIN pythia.worker w USING (worker_id)
-WHERE pg_catalog.pg_has_role(p.role, 'USAGE');
+WHERE pg_catalog.pg_has_role(p.role, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_progress_sync IS
 	'one row for each sync that runs now in this database; empty where pythia_db was not preloaded';
 COMMENT ON COLUMN pythia.stat_progress_sync.pid IS 'process that does it';

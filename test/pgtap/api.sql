@@ -55,6 +55,7 @@ EXECUTE promised('sync_differences', $$worker text, table_name text, options jso
 EXECUTE promised('differences_between', $$source text, target text, table_name text, options jsonb DEFAULT '{}'::jsonb$$, 'SETOF pythia.sync_difference');
 EXECUTE promised('repair_sync', $$worker text, table_name text, options jsonb DEFAULT '{}'::jsonb$$, 'pythia.sync_result');
 EXECUTE promised('repair_between', $$source text, target text, table_name text, options jsonb DEFAULT '{}'::jsonb$$, 'pythia.sync_result');
+EXECUTE promised('replay_quarantine', 'worker text, table_name text', 'pythia.sync_result');
 EXECUTE promised('grant_use', 'role regrole', 'void');
 EXECUTE promised('revoke_use', 'role regrole', 'void');
 

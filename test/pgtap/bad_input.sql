@@ -126,6 +126,10 @@ EXECUTE refused($$SELECT pythia.drop_sync_worker('w')$$, '^42501 ', 'or dropped'
 EXECUTE refused($$SELECT pythia.alter_sync_worker('w', tables => '{users}')$$, '^42501 ', 'or altered');
 SELECT is((SELECT count(*)::int FROM pythia.worker_status), 0, 'or seen');
 SELECT is((SELECT count(*)::int FROM pythia.stat_sync), 0, 'nor its tables');
+RESET ROLE;
+GRANT pg_monitor TO clerk;
+SET ROLE clerk;
+SELECT is((SELECT count(*)::int FROM pythia.worker_status), 1, 'but who monitors the server sees it');
 EXECUTE refused($$SELECT count(*) FROM pythia.worker$$, '^42501 ', 'the catalogue is not for reading');
 EXECUTE refused(format($$SELECT pythia.sync_between(%L, 'local', 'users')$$, :'file'), '^42501 . permission denied for SQLite files', 'no files of the server');
 EXECUTE refused($$SELECT pythia.test_connection('postgresql://127.0.0.1/postgres')$$, '^2F003 . password is required', 'no borrowing of the server''s credentials');

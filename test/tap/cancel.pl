@@ -32,7 +32,7 @@ sql("SELECT pythia.sync_between('local', 'shop', 'orders', '{\"mode\": \"full\"}
 $my->freeze;
 my ($err, $took) = fails("SET statement_timeout = '700ms'; SELECT pythia.sync_between('local', 'shop', 'orders')");
 like($err, qr/57014: canceling statement due to statement timeout/, 'statement_timeout works in a remote wait');
-cmp_ok($took, '<', 3, 'at once');
+cmp_ok($took, '<', 5, 'at once');
 for my $call ("pythia.sync_between('shop', 'local', 'orders', '{\"table_map\": {\"orders\": \"back\"}}')",
 	"pythia.validate_between('local', 'shop', 'orders')", "pythia.test_connection('shop')")
 {
@@ -45,7 +45,7 @@ for my $call ("pythia.sync_between('shop', 'local', 'orders', '{\"table_map\": {
 	my $start = time;
 	sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT $name'");
 	$handle->finish;
-	cmp_ok(time - $start, '<', 2, 'pg_cancel_backend ends it at once');
+	cmp_ok(time - $start, '<', 5, 'pg_cancel_backend ends it at once');
 	like($said, qr/canceling statement due to user request/, 'and says so');
 }
 is(sql("SELECT to_regclass('back') IS NULL"), 't', 'nothing half-done is left');
@@ -58,13 +58,13 @@ my $pid = sql("SELECT pid FROM pythia.worker_status WHERE name = 'w'");
 my $start = time;
 sql("SELECT pythia.stop_sync('w')");
 ok(wait_for($pg, "SELECT pid IS NULL FROM pythia.worker_status WHERE name = 'w'"), 'stop_sync ends it there');
-cmp_ok(time - $start, '<', 2, 'at once');
+cmp_ok(time - $start, '<', 5, 'at once');
 sql("SELECT pythia.start_sync('w')");
 ok(wait_for($pg, "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND wait_event_type = 'Extension' AND state = 'active'"),
 	'it waits again');
 $start = time;
 $pg->stop('fast');
-cmp_ok(time - $start, '<', 5, 'a shutdown does not wait for it');
+cmp_ok(time - $start, '<', 10, 'a shutdown does not wait for it');
 $my->thaw;
 $pg->start;
 ok(wait_for($pg, "SELECT runs > 0 FROM pythia.stat_sync WHERE worker = 'w'"), 'when the server answers again the worker goes on');

@@ -132,6 +132,7 @@ sub run_block
 	local $ENV{PGDATABASE} = $database;
 	local $ENV{HOME} = $scratch;
 	local $ENV{COLUMNS} = 80;
+	local $ENV{LD_LIBRARY_PATH} = "$top_bin/sqlite"; # where .load pythia_db finds it
 	my $out = '';
 	utf8::encode($text);
 	my @command = $language eq 'sh' ? ('bash', '-c', "cd '$scratch'\n$text") : ('psql', '-X', '-q', '-P', 'pager=off');

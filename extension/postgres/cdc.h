@@ -47,7 +47,9 @@ typedef struct pythia_cdc_table
 	TimestampTz *history_at;
 	int64 *history_value;
 	TimestampTz swept_at; /* 0: never */
-	char *remote_low;
+	char *remote_low;     /* of a table in another database, as are these */
+	char *remote_mark;
+	int64 remote_mark_time;
 } pythia_cdc_table;
 
 typedef struct pythia_cdc_worker

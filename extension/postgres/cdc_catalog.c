@@ -180,6 +180,8 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, Memor
 	MemoryContextSwitchTo(before);
 	table->swept_at = int_column(16);
 	table->remote_low = text_column(17, cxt);
+	table->remote_mark = text_column(19, cxt);
+	table->remote_mark_time = int_column(20);
 }
 
 pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
@@ -192,7 +194,7 @@ pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
 	static const char table_sql[] =
 		"SELECT t.table_id, t.name, t.relation, t.schema_name, t.table_name, t.timestamp_column, t.stamp_kind, "
 		"t.key_columns, t.condition, s.active, s.reason, s.low, s.seen_until, s.history_at, s.history_value, "
-		"s.swept_at, s.remote_low, t.time_zone FROM pythia.cdc_table t "
+		"s.swept_at, s.remote_low, t.time_zone, s.remote_mark, s.remote_mark_time FROM pythia.cdc_table t "
 		"LEFT JOIN pythia.cdc_state s ON s.table_id OPERATOR(pg_catalog.=) t.table_id "
 		"WHERE t.worker_id OPERATOR(pg_catalog.=) $1 ORDER BY t.table_id";
 	Oid types[] = {INT4OID};

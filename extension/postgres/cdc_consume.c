@@ -360,7 +360,8 @@ void pythia_change_values(pythia_change_maker *maker, const pythia_entry *entry,
 	nulls[6] = !entry->new_data;
 	values[7] = TimestampTzGetDatum(entry->stamp);
 	nulls[7] = false;
-	nulls[8] = false;
+	/* the transaction that wrote the entry is the row's own with triggers alone */
+	nulls[8] = worker->connection && !FullTransactionIdIsValid(entry->source_xid);
 	text[pg_ulltoa_n(U64FromFullTransactionId(xid), text)] = '\0';
 	values[8] = CStringGetTextDatum(text);
 	values[9] = TimestampTzGetDatum(entry->captured_at);

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "cdc_journal.h"
 #include "cdc_low.h"
+#include "cdc_remote.h"
 #include "cdc_track.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -265,6 +266,13 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 
 	if (worker->config.capture != PYTHIA_CAPTURE_POLL)
 		return 0;
+	if (worker->connection)
+	{
+		captured = pythia_remote_poll(worker, isolate);
+		if (captured > 0)
+			pythia_wake_at_commit(worker->worker_id);
+		return captured;
+	}
 	SPI_connect();
 	pythia_boundary_read(&boundary);
 	SPI_finish();

@@ -208,7 +208,11 @@ static char *statement(Relation relation, const pythia_cdc_table *table, bool bo
 	if (table->condition)
 		appendStringInfo(&sql, " AND (%s)", table->condition);
 	if (table->stamp_kind != PYTHIA_STAMP_NONE)
+	{
 		appendStringInfo(&sql, " ORDER BY t.%s", stamp);
+		for (int i = 0; i < table->nkey; i++)
+			appendStringInfo(&sql, ", t.%s", quote_identifier(table->key[i]));
+	}
 	return sql.data;
 }
 
@@ -397,7 +401,7 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 			}
 		}
 		values[nkey] = Int64GetDatum(hash);
-		values[nkey + 1] = JsonbPGetDatum(*image);
+		values[nkey + 1] = datumCopy(JsonbPGetDatum(*image), false, -1);
 	}
 	if (is_new)
 		pythia_table_writer_insert(receiver->known, values, isnull);
@@ -428,6 +432,9 @@ static void capture(scan_receiver *receiver, const Datum *values, const bool *nu
 		entry.kind = nulls[SCAN_KNOWN] ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
 	if (!receiver->tracked || track(receiver, values, nulls, &entry.new_data, &entry.old_data))
 	{
+		/* it lies in the row just read, and the journal gathers */
+		if (entry.old_data)
+			entry.old_data = DatumGetJsonbPCopy(JsonbPGetDatum(entry.old_data));
 		pythia_journal_put(receiver->journal, &entry);
 		receiver->scan->captured++;
 	}

@@ -8,8 +8,10 @@
 #include "cdc_consume.h"
 #include "cdc_define.h"
 #include "cdc_low.h"
+#include "cdc_remote.h"
 #include "cdc_track.h"
 #include "cdc_trigger.h"
+#include "connection.h"
 #include "executor/spi.h"
 #include "jsonb_node.h"
 #include "miscadmin.h"
@@ -45,7 +47,8 @@ static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definiti
 		key[i] = CStringGetTextDatum(definition->key[i]);
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = CStringGetTextDatum(definition->name);
-	values[2] = CStringGetTextDatum(definition->relation);
+	values[2] = definition->relation ? CStringGetTextDatum(definition->relation) : (Datum) 0;
+	nulls[2] = definition->relation ? ' ' : 'n';
 	values[3] = CStringGetTextDatum(definition->schema_name);
 	values[4] = CStringGetTextDatum(definition->table_name);
 	values[5] = CStringGetTextDatum(definition->timestamp_column);
@@ -60,6 +63,11 @@ static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definiti
 	table_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	return table_id;
+}
+
+static List *resolve(const pythia_cdc_worker *worker)
+{
+	return worker->connection ? pythia_remote_resolve(worker) : pythia_cdc_resolve(worker);
 }
 
 static void start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
@@ -107,6 +115,12 @@ static void check_options(Jsonb *options)
 	pythia_check_time_zone(config.time_zone);
 }
 
+/* Name of a connection made for a worker that was given a URL. */
+static char *suggested_connection(const char *worker)
+{
+	return psprintf("%s_cdc", worker);
+}
+
 PYTHIA_FUNCTION(pythia_create_cdc_worker);
 
 Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
@@ -138,10 +152,19 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = PG_GETARG_DATUM(1);
-	values[2] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
+	values[2] = (Datum) 0;
 	values[3] = PG_GETARG_DATUM(3);
 	values[4] = PG_GETARG_DATUM(4);
-	nulls[2] = PG_ARGISNULL(2) ? 'n' : ' ';
+	nulls[2] = 'n';
+	if (!PG_ARGISNULL(2) && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(2)), "local") != 0)
+	{
+		/* what is written down holds no secret */
+		char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+		values[2] = CStringGetTextDatum(
+			pythia_connection_adopt(text_to_cstring(PG_GETARG_TEXT_PP(2)), suggested_connection(name)));
+		nulls[2] = ' ';
+	}
 	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
 	SPI_connect();
 	pythia_catalog_execute(sql, 7, types, values, nulls);
@@ -149,13 +172,15 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 
 	worker = pythia_cdc_load(worker_id);
-	definitions = pythia_cdc_resolve(worker);
+	definitions = resolve(worker);
 	foreach (cell, definitions)
 		(void) insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
 	worker = pythia_cdc_load(worker_id);
-	for (int i = 0; i < worker->ntables; i++)
+	for (int i = 0; i < worker->ntables && !worker->connection; i++)
 		start_table(worker, &worker->tables[i]);
+	if (worker->connection)
+		(void) pythia_cdc_poll(worker, false);
 	if (worker->handler)
 	{
 		pythia_mark beginning = pythia_mark_beginning();
@@ -221,11 +246,25 @@ static void remove_table(const pythia_cdc_table *table)
 	SPI_finish();
 }
 
+/* The next poll of the table starts it anew. */
+static void forget_remote(int32 table_id)
+{
+	static const char rows_sql[] = "DELETE FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1";
+	static const char state_sql[] = "DELETE FROM pythia.cdc_state WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table_id)};
+
+	SPI_connect();
+	pythia_catalog_execute(rows_sql, 1, types, values, NULL);
+	pythia_catalog_execute(state_sql, 1, types, values, NULL);
+	SPI_finish();
+}
+
 /* Brings the tables of a worker in line with its settings; `old` is what it was. */
 static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 {
 	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
-	List *definitions = pythia_cdc_resolve(worker);
+	List *definitions = resolve(worker);
 	ListCell *cell;
 
 	for (int i = 0; i < old->ntables; i++)
@@ -249,7 +288,10 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 			pythia_track_drop(table->table_id);
 			pythia_trigger_remove(table);
 		}
-		start_table(worker, table);
+		if (!worker->connection)
+			start_table(worker, table);
+		else if (before)
+			forget_remote(table->table_id);
 	}
 }
 
@@ -323,6 +365,8 @@ Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 	pythia_catalog_execute(forget, 1, types, values, NULL);
 	SPI_finish();
 	pythia_worker_drop(PYTHIA_JOB_CDC, name);
+	if (worker && worker->connection)
+		pythia_connection_disown(worker->connection, suggested_connection(name));
 	PG_RETURN_VOID();
 }
 

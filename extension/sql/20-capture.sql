@@ -68,7 +68,9 @@ CREATE TABLE pythia.cdc_state (
 	held_why text,
 	polled_at timestamptz,
 	swept_at timestamptz,
-	remote_low text
+	remote_low text,
+	remote_mark text,
+	remote_mark_time bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 40);
 COMMENT ON TABLE pythia.cdc_state IS 'how far the capture of each table has come';
 COMMENT ON COLUMN pythia.cdc_state.table_id IS 'the table';
@@ -86,6 +88,23 @@ COMMENT ON COLUMN pythia.cdc_state.held_why IS 'what held low back';
 COMMENT ON COLUMN pythia.cdc_state.polled_at IS 'last poll that wrote something down';
 COMMENT ON COLUMN pythia.cdc_state.swept_at IS 'last sweep for deletes';
 COMMENT ON COLUMN pythia.cdc_state.remote_low IS 'low of a table in another database, in its own text';
+
+COMMENT ON COLUMN pythia.cdc_state.remote_mark IS 'for a column of numbers there: greatest one seen at remote_mark_time';
+COMMENT ON COLUMN pythia.cdc_state.remote_mark_time IS 'microseconds since 1970 by its clock';
+
+-- Rows known of tables in other databases: all of them, or without tracking those that may be read again.
+CREATE TABLE pythia.remote_row (
+	table_id integer NOT NULL REFERENCES pythia.cdc_table ON DELETE CASCADE,
+	key text COLLATE "C" NOT NULL,
+	version text,
+	image jsonb,
+	PRIMARY KEY (table_id, key)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pythia.remote_row IS 'rows known of captured tables in other databases';
+COMMENT ON COLUMN pythia.remote_row.table_id IS 'the table';
+COMMENT ON COLUMN pythia.remote_row.key IS 'key columns and their values, as JSON text';
+COMMENT ON COLUMN pythia.remote_row.version IS 'tells the version captured last from others';
+COMMENT ON COLUMN pythia.remote_row.image IS 'the row as captured last, with track: rows';
 
 -- Transactions whose rows were captured although they are younger than the oldest
 -- transaction open at that poll: everything older is told by the snapshot alone.

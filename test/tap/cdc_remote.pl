@@ -1,0 +1,107 @@
+# Capture from other databases: MariaDB, another PostgreSQL, a SQLite file.
+use strict;
+use warnings;
+use Pythia::Test;
+use Pythia::Session;
+use Test::More;
+
+my $node = pg_node('host');
+my $other = pg_node('source', extension => 0);
+my $maria = shared_mysql('cdc_remote');
+my $scratch = PostgreSQL::Test::Utils::tempdir();
+
+sub changes
+{
+	my ($worker) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT string_agg(change_type || ' ' || COALESCE(primary_key->>'id', '-') || COALESCE(' ' || (old_data->>'v'), '') || COALESCE('=' || (new_data->>'v'), ''), ', ' ORDER BY change_id)"
+		. " FROM pythia.consume_changes('$worker', max_changes => 1000000)");
+}
+
+sub create
+{
+	my ($worker, $url, $options) = @_;
+	return $node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{t}', '$url', options => '$options')");
+}
+
+# The same story for every source; $sql runs statements there.
+sub story
+{
+	my ($name, $url, $sql, $now) = @_;
+	$sql->("INSERT INTO t (id, v, updated_at) VALUES (1, 'old', '2020-01-01 00:00:00')");
+	create($name, $url, '{"delete_interval": 0, "track": "rows"}');
+	create("${name}_all", $url, '{"delete_interval": 0, "start_from": "beginning", "track": "none"}');
+	is(changes($name), '', "$name: nothing is new");
+	is(changes("${name}_all"), 'INSERT 1=old', "$name: from the beginning");
+	$sql->("INSERT INTO t (id, v, updated_at) VALUES (2, 'a', $now), (3, 'b', $now)");
+	$sql->("UPDATE t SET v = 'new', updated_at = $now WHERE id = 1");
+	my $got = changes($name);
+	like($got, qr/INSERT 2=a/, "$name: inserted");
+	like($got, qr/UPDATE 1 old=new/, "$name: updated, with the row before");
+	is(changes($name), '', "$name: once");
+	$sql->('DELETE FROM t WHERE id = 2');
+	is(changes($name), 'DELETE 2 a', "$name: deleted");
+	$sql->('DELETE FROM t');
+	is(changes($name), 'TRUNCATE -', "$name: found empty");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('${name}_all') WHERE change_type IN ('INSERT', 'UPDATE')"), '0', "$name: without tracking, what went between two polls is not told");
+	$sql->("INSERT INTO t (id, v, updated_at) VALUES (9, 'z', $now)");
+	is(changes("${name}_all"), 'INSERT 9=z', "$name: and what comes is");
+	return;
+}
+
+subtest 'PostgreSQL' => sub {
+	$other->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz); CREATE INDEX ON t (updated_at)');
+	story('pg', pg_url($other), sub { $other->safe_psql('postgres', $_[0]) }, 'now()');
+	my $a = Pythia::Session->new($other);
+	$a->do("BEGIN; INSERT INTO t VALUES (20, 'late', now())");
+	$other->safe_psql('postgres', "INSERT INTO t VALUES (21, 'early', now())");
+	is(changes('pg'), 'INSERT 9=z, INSERT 21=early', 'what is committed');
+	$a->do('COMMIT');
+	is(changes('pg'), 'INSERT 20=late', 'a late commit over there');
+};
+
+subtest 'MariaDB' => sub {
+	$maria->sql('CREATE TABLE t (id int PRIMARY KEY, v varchar(20), updated_at datetime(6), KEY (updated_at))');
+	story('maria', $maria->url, sub { $maria->sql($_[0]) }, 'utc_timestamp(6)');
+};
+
+subtest 'SQLite' => sub {
+	my $file = "$scratch/source.db";
+	my $sql = sub { my ($text) = @_; system('perl', '-MDBI', '-e', 'DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1 })->do($ARGV[1])', $file, $text) == 0 or die $text; };
+	$sql->('CREATE TABLE t (id integer PRIMARY KEY, v text, updated_at text)');
+	$sql->('CREATE INDEX t_stamp ON t (updated_at)');
+	story('lite', "sqlite:///$file", $sql, "datetime('now')");
+};
+
+subtest 'a source that goes and comes back' => sub {
+	$node->safe_psql('postgres', q{SELECT pythia.alter_cdc_worker('pg', poll_interval => '50 ms'); SELECT pythia.start_cdc('pg')});
+	changes('pg');
+	$other->stop('immediate');
+	ok(wait_for($node, "SELECT failures > 0 AND last_error IS NOT NULL FROM pythia.worker_status WHERE name = 'pg'"), 'worker_status tells');
+	$other->start;
+	$other->safe_psql('postgres', "INSERT INTO t VALUES (30, 'back', now())");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('pg') WHERE primary_key->>'id' = '30'"), 'and it goes on by itself');
+	$other->safe_psql('postgres', 'ALTER TABLE t RENAME TO gone');
+	ok(wait_for($node, "SELECT NOT active FROM pythia.stat_cdc WHERE worker = 'pg'"), 'a table that goes stops alone');
+	$other->safe_psql('postgres', 'ALTER TABLE gone RENAME TO t');
+	$node->safe_psql('postgres', q{SELECT pythia.start_cdc('pg')});
+	$other->safe_psql('postgres', "INSERT INTO t VALUES (31, 'again', now())");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('pg') WHERE primary_key->>'id' = '31'"), 'started again');
+	$node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('pg')});
+};
+
+subtest 'mistakes' => sub {
+	for my $case (
+		['{nope}', pg_url($other), '{}', qr/nope/],
+		['{t}', 'postgresql://127.0.0.1:1/x', '{}', qr/connect/],
+		['{t}', 'nowhere', '{}', qr/nowhere/],
+		['{t}', pg_url($other), '{"capture": "trigger"}', qr/triggers cannot be put/])
+	{
+		my ($tables, $url, $options, $error) = @$case;
+		my ($rc, $out, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('bad', '$tables', '$url', options => '$options')");
+		like($err, $error, "$tables $url $options");
+	}
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.worker WHERE name = 'bad'"), '0', 'nothing is left behind');
+};
+
+done_testing();

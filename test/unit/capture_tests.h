@@ -30,7 +30,7 @@ static int remove_folder(void **state)
 	return system(command);
 }
 
-static pythia_db *open_file(const char *name)
+static inline pythia_db *open_file(const char *name)
 {
 	char url[400];
 	pythia_open_options options = {.create = true};

@@ -138,6 +138,9 @@ bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name,
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_close(pythia_member *member);
 
+/* ---- retention.c: drops what need not be kept ---- */
+bool pythia_capture_retain(pythia_capture *capture, pythia_error *error);
+
 /* Begin and commit of the store: real ones, but savepoints where it is the host's own database. */
 bool pythia_capture_begin(pythia_capture *capture, pythia_error *error);
 bool pythia_capture_commit(pythia_capture *capture, pythia_error *error); /* after the callback's flush */

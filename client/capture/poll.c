@@ -551,7 +551,7 @@ bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 	capture->refused = false;
 	for (int i = 0; i < capture->nmembers; i++)
 		capture->members[i].captured = capture->members[i].counted = 0;
-	ok = run(capture, false, error);
+	ok = run(capture, false, error) && (emit || pythia_capture_retain(capture, error));
 	if (captured)
 	{
 		*captured = 0;

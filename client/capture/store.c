@@ -32,13 +32,7 @@ static const char *const schema_sql =
 	" PRIMARY KEY (table_id, key)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS main.pythia_consumer (worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker,"
 	" name TEXT NOT NULL, position INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL,"
-	" acknowledged_at TEXT, PRIMARY KEY (worker_id, name)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS main.pythia_failed_change (failed_id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker, consumer TEXT NOT NULL, change_id INTEGER NOT NULL,"
-	" \"schema\" TEXT, \"table\" TEXT, change_type TEXT, primary_key TEXT, old_data TEXT, new_data TEXT,"
-	" \"timestamp\" TEXT, transaction_id TEXT, captured_at TEXT, attempts INTEGER NOT NULL, sqlstate TEXT,"
-	" error TEXT, failed_at TEXT NOT NULL, next_attempt INTEGER NOT NULL, dead INTEGER NOT NULL DEFAULT 0,"
-	" UNIQUE (worker_id, consumer, change_id));";
+	" acknowledged_at TEXT, PRIMARY KEY (worker_id, name)) WITHOUT ROWID;";
 
 void pythia_store_text(pythia_buffer *sql, const char *text)
 {
@@ -151,7 +145,7 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 	char *exists;
 
 	memset(settings, 0, sizeof(*settings));
-	if (!pythia_capture_value(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_failed_change'", &exists,
+	if (!pythia_capture_value(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &exists,
 							  error) ||
 		(!exists && !pythia_capture_install(store, error)))
 		return false;
@@ -343,8 +337,7 @@ bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name
 static bool drop_all(pythia_db *store, int64_t worker_id, pythia_error *error)
 {
 	static const char *const by_table[] = {"pythia_seen", "pythia_tracked"};
-	static const char *const by_worker[] = {"pythia_failed_change", "pythia_consumer", "pythia_cdc_table",
-											"pythia_cdc_worker"};
+	static const char *const by_worker[] = {"pythia_consumer", "pythia_cdc_table", "pythia_cdc_worker"};
 	long long id = worker_id;
 
 	for (size_t i = 0; i < sizeof(by_table) / sizeof(by_table[0]); i++)

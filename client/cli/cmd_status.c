@@ -23,8 +23,7 @@ static const char postgres_query[] =
 	" ORDER BY w.kind, w.name, x.name";
 
 static const char sqlite_cdc_query[] =
-	"SELECT 'cdc', w.name, t.state, t.\"table\", t.captured, (SELECT count(*) FROM pythia_failed_change f"
-	" WHERE f.worker_id = w.worker_id AND f.\"table\" = t.\"table\"), t.low, t.error"
+	"SELECT 'cdc', w.name, t.state, t.\"table\", t.captured, t.state = 'failed', t.low, t.error"
 	" FROM pythia_cdc_worker w LEFT JOIN pythia_cdc_table t USING (worker_id) ORDER BY 2, 4";
 static const char sqlite_sync_query[] =
 	"SELECT 'sync', w.name, CASE WHEN s.runs IS NULL THEN 'new' WHEN s.last_error IS NULL THEN 'synced' ELSE 'failed' "

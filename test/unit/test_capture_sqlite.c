@@ -254,6 +254,38 @@ static void test_consumers(void **state)
 	close_rig(&r);
 }
 
+static void test_retention(void **state)
+{
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	open_rig(&r);
+	create(&r, "t", "updated_at", "{\"start_from\": \"beginning\", \"retention\": 100}");
+	must(r.writer, "INSERT INTO t VALUES (1, 'a', datetime('now')), (2, 'b', datetime('now'))");
+	poll_journal(&r);
+	assert_true(pythia_capture_consumer_create(r.store, "w", "slow", "beginning", &error));
+	must(r.store, "UPDATE pythia_journal_1 SET captured_at = datetime('now', '-200 seconds')");
+	must(r.writer, "INSERT INTO t VALUES (3, 'c', datetime('now'))");
+	poll_journal(&r);
+	/* old enough, but not read by all */
+	assert_count(r.store, "SELECT count(*) FROM pythia_journal_1", 3);
+	assert_true(pythia_capture_ack(r.store, "w", "slow", 1, &error));
+	must(r.writer, "UPDATE t SET v = 'd', updated_at = datetime('now') WHERE id = 3");
+	poll_journal(&r);
+	assert_count(r.store, "SELECT min(change_id) FROM pythia_journal_1", 2);
+	/* beyond the cap: the slow one has lost a change, and is told */
+	must(r.store, "UPDATE pythia_journal_1 SET captured_at = datetime('now', '-5000 seconds') WHERE change_id = 2");
+	must(r.writer, "UPDATE t SET v = 'e', updated_at = datetime('now') WHERE id = 3");
+	poll_journal(&r);
+	assert_count(r.store, "SELECT min(change_id) FROM pythia_journal_1", 3);
+	assert_false(pythia_capture_consume(r.store, "w", "slow", 9, log_change, &r, &error));
+	assert_string_equal(error.message, "consumer \"slow\" has lost changes");
+	pythia_error_reset(&error);
+	assert_true(pythia_capture_seek(r.store, "w", "slow", "beginning", &error));
+	assert_true(pythia_capture_consume(r.store, "w", "slow", 9, log_change, &r, &error));
+	close_rig(&r);
+}
+
 static void test_triggers(void **state)
 {
 	rig r;
@@ -331,17 +363,12 @@ static void test_triggers_from_the_beginning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds_of_change),
-		cmocka_unit_test(test_track_rows),
-		cmocka_unit_test(test_back_and_forth),
-		cmocka_unit_test(test_refused_flush),
-		cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_integer_stamps),
-		cmocka_unit_test(test_tables_come_and_go),
-		cmocka_unit_test(test_bad_words),
-		cmocka_unit_test(test_consumers),
-		cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_triggers_from_the_beginning),
+		cmocka_unit_test(test_kinds_of_change),    cmocka_unit_test(test_track_rows),
+		cmocka_unit_test(test_back_and_forth),     cmocka_unit_test(test_refused_flush),
+		cmocka_unit_test(test_late_commit),        cmocka_unit_test(test_integer_stamps),
+		cmocka_unit_test(test_tables_come_and_go), cmocka_unit_test(test_bad_words),
+		cmocka_unit_test(test_consumers),          cmocka_unit_test(test_retention),
+		cmocka_unit_test(test_triggers),           cmocka_unit_test(test_triggers_from_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

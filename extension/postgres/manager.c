@@ -40,7 +40,8 @@ typedef struct managed
 	TimestampTz launched;
 	TimestampTz retry_at;
 	pythia_retry retry;
-	bool told; /* why it cannot run was said */
+	bool never_started; /* its process ended before it could say why */
+	bool told;          /* why it cannot run was said */
 } managed;
 
 typedef struct wanted
@@ -136,7 +137,10 @@ static bool runs(managed *entry)
 		else if (slot->manager == MyProcPid && entry->handle)
 			result = GetBackgroundWorkerPid(entry->handle, &pid) != BGWH_STOPPED;
 		if (!result)
-			memset(slot, 0, sizeof(*slot)); /* it never started */
+		{
+			entry->never_started = slot->manager == MyProcPid;
+			memset(slot, 0, sizeof(*slot));
+		}
 	}
 	LWLockRelease(pythia_shmem->lock);
 	return result;
@@ -227,6 +231,10 @@ static bool tend(const wanted *job)
 			pythia_retry_reset(&entry->retry);
 		entry->launched = 0;
 		later(entry);
+		if (entry->never_started)
+			tell(entry, job, "08006", "its process could not enter the database",
+				 "See the server's log: the role may lack CONNECT, or have used up its connections.");
+		entry->never_started = false;
 	}
 	if (entry->retry_at > now)
 		return true;

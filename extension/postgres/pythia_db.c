@@ -59,7 +59,8 @@ void _PG_init(void)
 	if (pythia_preloaded)
 	{
 		pythia_shared_init();
-		pythia_launcher_register();
+		if (!IsBinaryUpgrade)
+			pythia_launcher_register();
 		pythia_drop_hook_install();
 	}
 }

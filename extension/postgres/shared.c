@@ -1,5 +1,6 @@
 #include "shared.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
@@ -12,6 +13,7 @@
 #include "storage/procarray.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
+#include "worker.h"
 
 pythia_shared *pythia_shmem = NULL;
 
@@ -125,6 +127,13 @@ void pythia_request_manager(Oid database)
 
 /* --- progress -------------------------------------------------------------- */
 
+/* An error went past the function that would have ended it. */
+static void end_progress_at_abort(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT && my_progress && !pythia_in_job())
+		pythia_progress_end();
+}
+
 static void forget_progress(int code, Datum arg)
 {
 	if (my_progress)
@@ -141,6 +150,7 @@ void pythia_progress_start(int32 worker_id, const char *table)
 	if (!registered)
 	{
 		before_shmem_exit(forget_progress, (Datum) 0);
+		RegisterXactCallback(end_progress_at_abort, NULL);
 		registered = true;
 	}
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);

@@ -166,6 +166,12 @@ static void at_transaction_end(XactEvent event, void *arg)
 {
 	ListCell *cell;
 
+	if (event == XACT_EVENT_PRE_PREPARE)
+		foreach (cell, wishes)
+			if (((wish *) lfirst(cell))->kind != WISH_WAKE)
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("cannot PREPARE a transaction that has started, stopped or dropped a worker"),
+								errhint("Commit it directly.")));
 	if (event == XACT_EVENT_COMMIT)
 		foreach (cell, wishes)
 			fulfil(lfirst(cell));
@@ -282,6 +288,9 @@ void pythia_control_start(int32 worker_id, Oid owner)
 		if (!pythia_database_served(database))
 			ereport(WARNING, (errmsg("no background worker serves database \"%s\"", database),
 							  errhint("Add it to pythia_db.databases and reload the configuration.")));
+		else if (pythia_shmem->launcher == 0)
+			ereport(WARNING, (errmsg("the launcher of pythia_db is not running yet"),
+							  errhint("If it stays so, raise max_worker_processes and restart the server.")));
 		remember(WISH_START, worker_id);
 		return;
 	}

@@ -47,6 +47,10 @@ sql("BEGIN; SELECT pythia.start_sync('steady'); ROLLBACK");
 is(sql("SELECT enabled FROM pythia.worker_status WHERE name = 'steady'"), 'f', 'a start that is rolled back starts nothing');
 sql("SELECT pythia.start_sync('steady')");
 state_is('steady', 'running', 'a scheduled worker runs');
+{
+	my ($rc, $out, $err) = $pg->psql('postgres', "BEGIN; SELECT pythia.stop_sync('steady'); PREPARE TRANSACTION 'p'");
+	like($err, qr/cannot PREPARE a transaction that has started, stopped or dropped a worker/, 'PREPARE would lose it, and is refused');
+}
 ok(wait_for($pg, "SELECT runs >= 3 FROM pythia.stat_sync WHERE worker = 'steady'"), 'again and again');
 is(sql("SELECT count(*) FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE a.application_name LIKE 'pythia_db worker %' AND usename = current_user"),
 	1, 'pg_stat_activity names it');
@@ -140,6 +144,13 @@ else
 }
 sql('ALTER ROLE clerk LOGIN');
 state_is('clerks', 'running', 'and runs once it may');
+sql("SELECT pythia.stop_sync('clerks')");
+state_is('clerks', 'stopped', 'it is stopped');
+sql("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC; SELECT pythia.start_sync('clerks')");
+ok(wait_for($pg, "SELECT last_error LIKE '%could not enter the database%' FROM pythia.worker_status WHERE name = 'clerks'"),
+	'a process that cannot enter the database is told');
+sql('GRANT CONNECT ON DATABASE postgres TO PUBLIC');
+state_is('clerks', 'running', 'and tried again');
 sql("REVOKE ALL ON t FROM clerk; SELECT pythia.revoke_use('clerk'); DROP ROLE clerk");
 ok(wait_for($pg, processes('worker'), 0), 'DROP ROLE ends its worker');
 ok(wait_for($pg, "SELECT last_error LIKE '%owner was dropped%' FROM pythia.worker_status WHERE name = 'clerks'"), 'and it is told why');

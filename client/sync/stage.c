@@ -41,9 +41,11 @@ bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int 
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	if (!pythia_stage_drop_named(run, name, error))
+	/* an earlier run of this session may have left one */
+	if (!run->target->is_mariadb && !pythia_stage_drop_named(run, name, error))
 		return false;
-	pythia_buffer_puts(&sql, "CREATE TEMPORARY TABLE ");
+	pythia_buffer_puts(&sql,
+					   run->target->is_mariadb ? "CREATE OR REPLACE TEMPORARY TABLE " : "CREATE TEMPORARY TABLE ");
 	/* SQLite wants no schema beside TEMPORARY */
 	if (run->target->engine == PYTHIA_SQLITE)
 		pythia_dialect_of(run->target)->identifier(&sql, name);
@@ -76,6 +78,7 @@ bool pythia_stage_create(pythia_run *run, pythia_error *error)
 	for (int i = 0; i < run->plan.npairs; i++)
 		all[i] = i;
 	ok = pythia_stage_make(run, PYTHIA_STAGE_NAME, all, run->plan.npairs, error);
+	run->stage_empty = ok;
 	pythia_free(all);
 	return ok;
 }
@@ -85,6 +88,11 @@ bool pythia_stage_clear(pythia_run *run, pythia_error *error)
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
+	if (run->stage_empty)
+	{
+		run->stage_empty = false; /* the caller fills it now */
+		return true;
+	}
 	/* MySQL's TRUNCATE commits: only outside a chunk's transaction */
 	if (run->target->engine == PYTHIA_SQLITE || (run->target->engine == PYTHIA_MYSQL && run->writing))
 		pythia_buffer_puts(&sql, "DELETE FROM ");

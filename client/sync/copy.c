@@ -61,17 +61,20 @@ static bool begin_chunk(pythia_run *run, pythia_loader *loader, pythia_error *er
 	return pythia_run_begin_write(run, error);
 }
 
+/* Several lanes wait for one another at a chunk's end: there it may cost more to be interrupted. */
 static bool chunk_is_full(const pythia_run *run, const pythia_loader *loader)
 {
 	bool checkpoint = has_checkpoint(run);
+	uint64_t factor = run->lanes > 1 ? 4 : 1;
 
 	if (loader->holding || run->job->config->conflict == PYTHIA_CONFLICT_FUNCTION)
 		return loader->bytes >= HELD_CHUNK_BYTES;
 	if (!run->staged && (run->single || !checkpoint))
 		return false;
-	if (checkpoint && loader->rows >= CHECKPOINT_CHUNK_ROWS && loader->rows >= (uint64_t) run->job->config->batch_size)
+	if (checkpoint && loader->rows >= CHECKPOINT_CHUNK_ROWS * factor &&
+		loader->rows >= (uint64_t) run->job->config->batch_size)
 		return true;
-	return loader->bytes >= (checkpoint ? CHECKPOINT_CHUNK_BYTES : CHUNK_BYTES);
+	return loader->bytes >= (checkpoint ? CHECKPOINT_CHUNK_BYTES * factor : CHUNK_BYTES);
 }
 
 /* Sleeps where the copy is ahead of max_bytes_per_second. */

@@ -7,7 +7,7 @@
 backend_mb()
 {
     psql_ -c "$1" -c "CREATE TEMP TABLE status (line text)" \
-        -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'cat /proc/' || pg_backend_pid() || '/status'); END\$\$" \
+        -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'expand /proc/' || pg_backend_pid() || '/status'); END\$\$" \
         -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | awk '
             /VmHWM/ { high = $2 } /RssShmem|RssFile/ { shared += $2 } END { printf "%.0f", (high - shared) / 1024 }'
 }

@@ -32,6 +32,7 @@ typedef struct local_load
 	int ncolumns;
 	char **columns;
 	pythia_buffer buffer;
+	pythia_rows rows; /* what flush stores: the buffer, or a large chunk as it came */
 	uint64_t given;
 	uint64_t stored;
 } local_load;
@@ -94,8 +95,8 @@ static void flush(pythia_local *local, void *arg)
 		options = list_make1(makeDefElem("encoding", (Node *) makeString("UTF8"), -1));
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	copy_cursor = load->buffer.data;
-	copy_end = load->buffer.data + load->buffer.length;
+	copy_cursor = load->rows.data;
+	copy_end = load->rows.data + load->rows.length;
 	copy = BeginCopyFrom(state, relation, NULL, NULL, false, copy_from_memory, attributes, options);
 	load->stored += CopyFrom(copy);
 	EndCopyFrom(copy);
@@ -103,7 +104,19 @@ static void flush(pythia_local *local, void *arg)
 	free_parsestate(state);
 	table_close(relation, NoLock);
 	CommandCounterIncrement();
+}
+
+static bool flush_buffer(pythia_local *local, local_load *load, pythia_error *error)
+{
+	bool ok;
+
+	if (load->buffer.length == 0)
+		return true;
+	load->rows.data = load->buffer.data;
+	load->rows.length = load->buffer.length;
+	ok = local_run(local, flush, load, error);
 	pythia_buffer_clear(&load->buffer);
+	return ok;
 }
 
 static void free_load(pythia_local *local)
@@ -146,9 +159,17 @@ bool local_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error
 
 	if (!load)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no load is under way");
-	pythia_buffer_append(&load->buffer, chunk->data, chunk->length);
 	load->given += chunk->count;
-	return load->buffer.length < FLUSH_BYTES || local_run(local, flush, load, error);
+	if (chunk->length >= FLUSH_BYTES)
+	{
+		/* a copy of it would be one more of a large row in memory */
+		if (!flush_buffer(local, load, error))
+			return false;
+		load->rows = *chunk;
+		return local_run(local, flush, load, error);
+	}
+	pythia_buffer_append(&load->buffer, chunk->data, chunk->length);
+	return load->buffer.length < FLUSH_BYTES || flush_buffer(local, load, error);
 }
 
 bool local_load_end(pythia_db *db, uint64_t *rows, pythia_error *error)
@@ -159,7 +180,7 @@ bool local_load_end(pythia_db *db, uint64_t *rows, pythia_error *error)
 
 	if (!load)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no load is under way");
-	ok = load->buffer.length == 0 || local_run(local, flush, load, error);
+	ok = flush_buffer(local, load, error);
 	if (ok && load->stored != load->given)
 	{
 		ok = pythia_fail(error, PYTHIA_E_DATA, "P0001", "%llu of %llu rows were not stored in table \"%s\"",

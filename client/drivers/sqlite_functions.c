@@ -278,7 +278,8 @@ static void digest_function(sqlite3_context *context, int nvalues, sqlite3_value
 	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
 }
 
-typedef struct sums
+/* SQLite aligns an aggregate's memory to 8 bytes, __int128 would want 16. */
+typedef struct __attribute__((packed, aligned(8))) sums
 {
 	uint64_t count;
 	unsigned __int128 slice[2];

@@ -20,6 +20,15 @@ export HOME=$work XDG_STATE_HOME=$work/state PYTHIA
 unset PYTHIA_SOURCE PYTHIA_TARGET NO_COLOR
 tests=0
 failures=0
+# An extension built with a sanitizer wants its runtime loaded first.
+sanitizer=$(ldd "$EXTENSION.so" 2> /dev/null | awk '/lib[a-z]*asan/ {print $3}')
+loading() { # COMMAND...: a program that loads the extension
+    if [ -n "$sanitizer" ]; then
+        ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} LD_PRELOAD=$sanitizer "$@"
+    else
+        "$@"
+    fi
+}
 
 # ok STATUS NAME: STATUS 0 passes
 ok() {
@@ -68,7 +77,7 @@ pythia() { run "$PYTHIA" "$@"; }
 sql() {
     local file=$1
     shift
-    run sqlite3 -batch -cmd ".load $EXTENSION" "$file" "$@"
+    run loading sqlite3 -batch -cmd ".load $EXTENSION" "$file" "$@"
 }
 # within SECONDS COMMAND...: waits until it succeeds
 within() {

@@ -7,58 +7,129 @@
 #include <string.h>
 #include <strings.h>
 
-/* Digits of a non-negative integer; returns their count. */
+/* Digits of a non-negative integer (20 at most); returns their count. */
 static int put_digits(char *out, uint64_t value)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+								"40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+								"8081828384858687888990919293949596979899";
 	char digits[20];
-	int n = 0;
+	int at = sizeof(digits);
 
-	do
-		digits[n++] = (char) ('0' + value % 10);
-	while (value /= 10);
-	for (int i = 0; i < n; i++)
-		out[i] = digits[n - 1 - i];
-	return n;
+	while (value >= 100)
+	{
+		at -= 2;
+		memcpy(digits + at, pairs + value % 100 * 2, 2);
+		value /= 100;
+	}
+	if (value >= 10)
+	{
+		at -= 2;
+		memcpy(digits + at, pairs + value * 2, 2);
+	}
+	else
+		digits[--at] = (char) ('0' + value);
+	memcpy(out, digits + at, sizeof(digits) - (size_t) at);
+	return (int) sizeof(digits) - at;
 }
 
 /*
- * Most doubles people store are short decimals.  Where `units`, the value times
- * 10^decimals rounded, divides back to the value, its digits are a decimal of at
- * most 15 digits that reads back to it, and no other decimal that short does.
+ * The shortest decimal of a double from 1e-5 to 1e15, in exact arithmetic: there 2m * 10^n fits 128
+ * bits, where the value is m * 2^-k and n scales it to 17 digits.  Every decimal strictly between
+ * the middles to its neighbours reads back to it; digits are dropped as long as one is left between.
  */
-static int short_decimal(char *out, double value)
+static int ordinary_decimal(char *out, double value)
 {
-	static const double powers[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+	static const uint64_t powers[] = {1U,
+									  10U,
+									  100U,
+									  1000U,
+									  10000U,
+									  100000U,
+									  1000000U,
+									  10000000U,
+									  100000000U,
+									  1000000000U,
+									  10000000000U,
+									  100000000000U,
+									  1000000000000U,
+									  10000000000000U,
+									  100000000000000U,
+									  1000000000000000U,
+									  10000000000000000U,
+									  100000000000000000U,
+									  1000000000000000000U,
+									  10000000000000000000U};
 	double size = fabs(value);
+	uint64_t bits, mantissa, low, high, middle, digits, rest;
+	unsigned __int128 scale, twice;
+	int k, whole, n, count, dropped = 0;
+	char text[20];
 	char *to = out;
 
-	if (size >= 1e15 || (size < 1e-4 && size != 0))
+	if (!(size >= 1e-5 && size < 1e15))
 		return 0;
-	for (int decimals = 0; decimals <= 8; decimals++)
+	memcpy(&bits, &size, sizeof(bits));
+	mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+	if (mantissa == UINT64_C(1) << 52)
+		return 0; /* a power of two has a nearer neighbour below */
+	k = 1075 - (int) (bits >> 52);
+	for (whole = 0; whole < 16 && size >= (double) powers[whole]; whole++)
+		;
+	n = 17 - whole;
+	if (whole == 0) /* zeros after the point count for nothing */
+		for (double small = size * 10; small < 1; small *= 10)
+			n++;
+	scale = n <= 19 ? powers[n] : (unsigned __int128) powers[19] * powers[n - 19];
+	twice = scale * (mantissa * 2);
+	low = (uint64_t) ((twice - scale) >> (k + 1));
+	high = (uint64_t) ((twice + scale - 1) >> (k + 1));
+	middle = (uint64_t) (twice >> (k + 1));
+	while (high / 10 > low / 10)
 	{
-		double units = rint(size * powers[decimals]);
-		uint64_t whole, part, scale;
-
-		if (units >= 1e15)
-			return 0;
-		if (units / powers[decimals] != size)
-			continue;
-		scale = (uint64_t) powers[decimals];
-		whole = (uint64_t) units / scale;
-		part = (uint64_t) units % scale;
-		if (signbit(value))
-			*to++ = '-';
-		to += put_digits(to, whole);
-		if (decimals > 0)
-		{
-			*to++ = '.';
-			for (uint64_t digit = scale / 10; digit > 0; digit /= 10)
-				*to++ = (char) ('0' + part / digit % 10);
-		}
-		*to = '\0';
-		return (int) (to - out);
+		low /= 10;
+		high /= 10;
+		dropped++;
 	}
-	return 0;
+	/* of those left the one nearest to the value; half a unit up is far enough to tell */
+	digits = middle / powers[dropped];
+	rest = middle % powers[dropped];
+	if (dropped > 0 ? rest >= powers[dropped] / 2 : (uint64_t) (twice >> k) & 1)
+		digits++;
+	if (digits <= low)
+		digits = low + 1;
+	if (digits > high)
+		digits = high;
+	n -= dropped;
+	if (signbit(value))
+		*to++ = '-';
+	count = put_digits(text, digits);
+	if (n <= 0)
+	{
+		memcpy(to, text, (size_t) count);
+		to += count;
+		for (; n < 0; n++)
+			*to++ = '0';
+	}
+	else if (count > n)
+	{
+		memcpy(to, text, (size_t) (count - n));
+		to += count - n;
+		*to++ = '.';
+		memcpy(to, text + count - n, (size_t) n);
+		to += n;
+	}
+	else
+	{
+		*to++ = '0';
+		*to++ = '.';
+		for (int i = count; i < n; i++)
+			*to++ = '0';
+		memcpy(to, text, (size_t) count);
+		to += count;
+	}
+	*to = '\0';
+	return (int) (to - out);
 }
 
 int pythia_double_text(char *out, double value)
@@ -69,7 +140,9 @@ int pythia_double_text(char *out, double value)
 		return snprintf(out, PYTHIA_DOUBLE_TEXT, "NaN");
 	if (isinf(value))
 		return snprintf(out, PYTHIA_DOUBLE_TEXT, value < 0 ? "-Infinity" : "Infinity");
-	length = short_decimal(out, value);
+	if (value == 0)
+		return snprintf(out, PYTHIA_DOUBLE_TEXT, signbit(value) ? "-0" : "0");
+	length = ordinary_decimal(out, value);
 	/* any decimal of 15 digits survives a normal double, but not a subnormal one */
 	for (int digits = isnormal(value) ? 15 : 1; length == 0 && digits <= 17; digits++)
 	{
@@ -86,6 +159,18 @@ int pythia_double_text(char *out, double value)
 				length = 0;
 		}
 	}
+	return length;
+}
+
+int pythia_int64_text(char *out, int64_t value)
+{
+	int sign = value < 0;
+	int length;
+
+	if (sign)
+		*out = '-';
+	length = sign + put_digits(out + sign, sign ? 0 - (uint64_t) value : (uint64_t) value);
+	out[length] = '\0';
 	return length;
 }
 

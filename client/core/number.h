@@ -11,6 +11,8 @@
 /* Writes the shortest text that reads back to the same double ("NaN", "Infinity",
  * "-Infinity" for what has no digits); returns its length. */
 int pythia_double_text(char *out, double value);
+/* Writes a decimal integer (at most 20 characters and a NUL); returns its length. */
+int pythia_int64_text(char *out, int64_t value);
 /* Reads all of a decimal integer; false where it is none or does not fit. */
 bool pythia_int64_read(const char *text, size_t length, int64_t *value);
 /* Reads all of a number as PostgreSQL or MySQL writes doubles, with the names above. */

@@ -101,11 +101,16 @@ static bool sqlite_send(pythia_db *base, const char *sql, pythia_error *error)
 	return true;
 }
 
-/* The text of a value; `scratch` (PYTHIA_DOUBLE_TEXT bytes) holds that of a double. */
+/* The text of a value; `scratch` (PYTHIA_DOUBLE_TEXT bytes) holds that of a number. */
 const char *pythia_sqlite_text(sqlite3_stmt *statement, int column, int type, char *scratch, size_t *length)
 {
 	const char *text;
 
+	if (type == SQLITE_INTEGER)
+	{
+		*length = (size_t) pythia_int64_text(scratch, sqlite3_column_int64(statement, column));
+		return scratch;
+	}
 	if (type == SQLITE_FLOAT)
 	{
 		*length = (size_t) pythia_double_text(scratch, sqlite3_column_double(statement, column));

@@ -46,7 +46,7 @@ bool pythia_sqlite_prepare(sqlite_db *db, const char *sql, sqlite3_stmt **statem
 						   pythia_error *error);
 /* Runs statements, whatever state db is in. */
 bool pythia_sqlite_run(sqlite_db *db, const char *sql, int64_t *affected, pythia_error *error);
-/* The text of a value that is not NULL; `scratch` (PYTHIA_DOUBLE_TEXT bytes) holds that of a double. */
+/* The text of a value that is not NULL; `scratch` (PYTHIA_DOUBLE_TEXT bytes) holds that of a number. */
 const char *pythia_sqlite_text(sqlite3_stmt *statement, int column, int type, char *scratch, size_t *length);
 
 bool pythia_sqlite_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,

@@ -99,9 +99,8 @@ static void unknown_table(const char *name, List *parts)
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
 
 		if ((form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE) &&
-			form->relnamespace >= FirstNormalObjectId - 14000 &&
-			(OidIsValid(schema) ? form->relnamespace == schema : RelationIsVisible(form->oid)) &&
-			!IsCatalogNamespace(form->relnamespace))
+			!IsCatalogNamespace(form->relnamespace) &&
+			(OidIsValid(schema) ? form->relnamespace == schema : RelationIsVisible(form->oid)))
 			names[count++] = pstrdup(NameStr(form->relname));
 	}
 	systable_endscan(scan);

@@ -237,6 +237,11 @@ static int64 number_before(int32 worker_id, TimestampTz time)
 	return number;
 }
 
+static void say_position(void *arg)
+{
+	errcontext("position of a consumer: now, beginning, a change_id or a timestamp");
+}
+
 /*
  * A place in the journal: now, beginning, after a number, or from a time on.  After
  * a number means a window over everything so far that begins behind it.
@@ -259,9 +264,13 @@ static void place(pythia_consumer *consumer, const char *where)
 		return;
 	if (!whole_number(where, &number))
 	{
-		Datum time = DirectFunctionCall3(timestamptz_in, CStringGetDatum(where), ObjectIdGetDatum(InvalidOid),
-										 Int32GetDatum(-1));
+		ErrorContextCallback callback = {.callback = say_position, .previous = error_context_stack};
+		Datum time;
 
+		error_context_stack = &callback;
+		time = DirectFunctionCall3(timestamptz_in, CStringGetDatum(where), ObjectIdGetDatum(InvalidOid),
+								   Int32GetDatum(-1));
+		error_context_stack = callback.previous;
 		number = number_before(consumer->worker_id, DatumGetTimestampTz(time));
 	}
 	consumer->reading = pythia_mark_now();

@@ -100,9 +100,14 @@ void pythia_cdc_check_handler(Oid function)
 
 Oid pythia_cdc_handler_function(const char *name)
 {
-	Oid function = DatumGetObjectId(DirectFunctionCall1(to_regprocedure, CStringGetTextDatum(name)));
+	LOCAL_FCINFO(call, 1);
+	Oid function;
 
-	if (!OidIsValid(function))
+	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
+	call->args[0].value = CStringGetTextDatum(name);
+	call->args[0].isnull = false;
+	function = DatumGetObjectId(to_regprocedure(call));
+	if (call->isnull)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("handler %s does not exist", name),
 						errhint("Create it again, or set another one with pythia.alter_cdc_worker.")));
 	pythia_cdc_check_handler(function);

@@ -292,12 +292,18 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 
 /* ---- the start of a table ---- */
 
+static void say_start(void *arg)
+{
+	errcontext("option \"start_from\": \"now\", \"beginning\" or a value of the timestamp column");
+}
+
 static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	Oid input;
 	Oid parameter;
 	Oid type = INT8OID;
 	Datum value;
+	ErrorContextCallback callback = {.callback = say_start};
 
 	if (table->config.start != PYTHIA_START_AT)
 		return;
@@ -316,7 +322,10 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 			break;
 	}
 	getTypeInputInfo(type, &input, &parameter);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 	value = OidInputFunctionCall(input, pythia_from_utf8(table->config.start_at), parameter, -1);
+	error_context_stack = callback.previous;
 	table->low = pythia_stamp_number(table->stamp_kind, type, value);
 }
 

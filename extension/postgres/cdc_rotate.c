@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "pg_compat.h"
 #include "pythia_db.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -23,23 +24,24 @@ static Datum single(const char *sql, int count, const Oid *types, const Datum *v
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, isnull);
 }
 
-static const char *const unread_sql[] = {
-#define UNREAD(slot)                                                                                                   \
-	"SELECT true FROM pythia.consumer c WHERE NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j "           \
-	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id AND (j.change_id OPERATOR(pg_catalog.>) c.done_floor "       \
-	"OR NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done)))) LIMIT 1"
-	UNREAD("0"), UNREAD("1"), UNREAD("2")};
+/* clang-format off */
 
-static const char *const newest_sql[] = {
+/* Of a part: entries that a consumer c has not read yet, or may not have. */
+#define FROM_UNREAD(slot) \
+	"WHERE NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j " \
+	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id " \
+	"AND (j.change_id OPERATOR(pg_catalog.>) c.done_floor OR NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done)) " \
+	"AND (j.xid OPERATOR(pg_catalog.=) c.done_own AND j.change_id OPERATOR(pg_catalog.<=) c.done_upto) IS NOT TRUE) "
+
+#define UNREAD(slot) "SELECT true FROM pythia.consumer c " FROM_UNREAD(slot) "LIMIT 1"
+#define LOSE(slot)	 "UPDATE pythia.consumer c SET lost = true " FROM_UNREAD(slot) "RETURNING c.name"
 #define NEWEST(slot) "SELECT pg_catalog.max(captured_at) FROM pythia.journal_" slot
-	NEWEST("0"), NEWEST("1"), NEWEST("2")};
 
-static const char *const lose_sql[] = {
-#define LOSE(slot)                                                                                                     \
-	"UPDATE pythia.consumer c SET lost = true WHERE NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j "     \
-	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id AND (j.change_id OPERATOR(pg_catalog.>) c.done_floor "       \
-	"OR NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done)))) RETURNING c.name"
-	LOSE("0"), LOSE("1"), LOSE("2")};
+static const char *const unread_sql[] = {UNREAD("0"), UNREAD("1"), UNREAD("2")};
+static const char *const lose_sql[] = {LOSE("0"), LOSE("1"), LOSE("2")};
+static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
+
+/* clang-format on */
 
 static const char *const truncate_sql[] = {"TRUNCATE pythia.journal_0", "TRUNCATE pythia.journal_1",
 										   "TRUNCATE pythia.journal_2"};
@@ -106,4 +108,12 @@ void pythia_journal_rotate(void)
 	values[0] = Int32GetDatum(slot);
 	pythia_catalog_execute(next_sql, 1, int_type, values, NULL);
 	SPI_finish();
+}
+
+PYTHIA_FUNCTION(pythia_rotate_journal);
+
+Datum pythia_rotate_journal(PG_FUNCTION_ARGS)
+{
+	pythia_journal_rotate();
+	PG_RETURN_VOID();
 }

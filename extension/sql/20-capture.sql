@@ -425,3 +425,7 @@ COMMENT ON COLUMN pythia.stat_consumer.consumed IS 'changes handed over so far';
 COMMENT ON COLUMN pythia.stat_consumer.last_consumed IS 'when some were last handed over';
 COMMENT ON COLUMN pythia.stat_consumer.lag_rows IS 'changes in the journal that it has not read';
 COMMENT ON COLUMN pythia.stat_consumer.lag_seconds IS 'age of the oldest of them';
+
+CREATE FUNCTION pythia._rotate_journal() RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_rotate_journal';
+COMMENT ON FUNCTION pythia._rotate_journal() IS 'internal: goes on to the next part of the journal where its time has come, as background workers do';

@@ -109,6 +109,7 @@ typedef struct batch
 	const pythia_capture_window *window;
 	bool look_up; /* the store knows something of this table */
 	bool silent;  /* record, tell nothing */
+	bool defer;   /* keys go to pythia_told: nothing is known yet that they could be compared with */
 	pythia_buffer arena;
 	entry entries[PYTHIA_BATCH_ROWS];
 	int count;
@@ -144,7 +145,12 @@ static void record(batch *b, const entry *e, bool track)
 {
 	const char *key = kept(b, e->key);
 
-	if (track)
+	if (track && b->defer)
+	{
+		put_field(&b->tracked, key);
+		pythia_rows_end(&b->tracked);
+	}
+	else if (track)
 	{
 		put_integer(&b->tracked, b->member->table_id);
 		put_field(&b->tracked, key);
@@ -235,15 +241,84 @@ static bool judge_known(batch *b, pythia_error *error)
 	return ok;
 }
 
+/* All keys of a batch as one row. */
+static bool write_told(batch *b, pythia_error *error)
+{
+	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
+	pythia_rows_writer row = {0};
+	bool ok;
+
+	if (b->tracked.count == 0)
+		return true;
+	put_integer(&row, b->member->table_id);
+	pythia_rows_text(&row, b->tracked.buffer.data, b->tracked.buffer.length);
+	pythia_rows_end(&row);
+	ok = pythia_store_load(b->capture->store, "INSERT INTO main.pythia_told (table_id, keys) VALUES (?1, ?2)", 2, kinds,
+						   &row, error);
+	pythia_rows_free(&row);
+	return ok;
+}
+
+static const pythia_kind tracked_kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT};
+static const char *const tracked_sql = "INSERT OR REPLACE INTO main.pythia_tracked VALUES (?1, ?2, ?3)";
+
+/* One row of pythia_told to pythia_tracked; *more is false where there was none. */
+static bool settle_row(pythia_capture *capture, const pythia_member *member, bool *more, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_rows_writer tracked = {0};
+	pythia_rows_reader reader = {0};
+	pythia_result told;
+	pythia_rows keys;
+	bool ok;
+
+	pythia_buffer_printf(&sql,
+						 "SELECT told_id, keys FROM main.pythia_told WHERE table_id = %lld ORDER BY told_id LIMIT 1",
+						 (long long) member->table_id);
+	ok = pythia_db_query(capture->store, sql.data, &told, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	*more = told.nrows > 0;
+	if (*more)
+	{
+		keys = (pythia_rows){.data = told.values[1], .length = told.lengths[1]};
+		pythia_rows_open(&reader, &keys);
+		while (pythia_rows_next(&reader))
+		{
+			put_integer(&tracked, member->table_id);
+			put_field(&tracked, reader.fields[0].value);
+			pythia_rows_null(&tracked);
+			pythia_rows_end(&tracked);
+		}
+		ok =
+			pythia_store_load(capture->store, tracked_sql, 3, tracked_kinds, &tracked, error) &&
+			pythia_store_exec(capture->store, error, "DELETE FROM main.pythia_told WHERE told_id = %s", told.values[0]);
+		pythia_rows_close(&reader);
+		pythia_rows_free(&tracked);
+	}
+	pythia_result_free(&told);
+	return ok;
+}
+
+bool pythia_tracked_settle(pythia_capture *capture, const pythia_member *member, pythia_error *error)
+{
+	bool more = true;
+
+	while (more)
+		if (!settle_row(capture, member, &more, error))
+			return false;
+	return true;
+}
+
 static bool write_state(batch *b, pythia_error *error)
 {
 	const pythia_kind stamp = b->member->table.numeric ? PYTHIA_KIND_INT : PYTHIA_KIND_TEXT;
 	const pythia_kind seen[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, stamp};
-	static const pythia_kind tracked[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT};
 	pythia_db *store = b->capture->store;
 
-	if (!pythia_store_load(store, "INSERT OR REPLACE INTO main.pythia_tracked VALUES (?1, ?2, ?3)", 3, tracked,
-						   &b->tracked, error) ||
+	if (!(b->defer ? write_told(b, error)
+				   : pythia_store_load(store, tracked_sql, 3, tracked_kinds, &b->tracked, error)) ||
 		!pythia_store_load(store, "INSERT OR REPLACE INTO main.pythia_seen VALUES (?1, ?2, ?3, ?4)", 4, seen, &b->seen,
 						   error) ||
 		!pythia_outlet_write(&b->outlet, error))
@@ -400,8 +475,10 @@ bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const py
 	batch *b = new_batch(capture, member, window);
 	int64_t before = member->captured;
 	int64_t scanned;
-	bool ok = knows(capture, member, &b->look_up, error) &&
-			  pythia_capture_scan(&member->table, window, on_row, b, error) && flush_batch(b, error);
+	bool ok = pythia_tracked_settle(capture, member, error) && knows(capture, member, &b->look_up, error);
+
+	b->defer = !b->look_up && member->config.track == PYTHIA_TRACK_KEYS;
+	ok = ok && pythia_capture_scan(&member->table, window, on_row, b, error) && flush_batch(b, error);
 
 	scanned = b->scanned;
 	free_batch(b);
@@ -443,5 +520,6 @@ bool pythia_member_start(pythia_capture *capture, pythia_member *member, const p
 	ok = ok && write_state(b, error);
 	free_batch(b);
 	member->started = true;
+	member->last_sweep = capture->now;
 	return ok && pythia_member_save(capture, member, &window->next, error);
 }

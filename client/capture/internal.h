@@ -119,6 +119,8 @@ bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const py
 /* The first time: what is there already is recorded, not told. */
 bool pythia_member_start(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
 						 pythia_error *error);
+/* Takes the keys of a first scan among the tracked ones; before those are looked at. */
+bool pythia_tracked_settle(pythia_capture *capture, const pythia_member *member, pythia_error *error);
 /* Tells the tracked keys that are gone. */
 bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error);
 /* ---- trigger.c, drain.c ---- */
@@ -137,6 +139,12 @@ bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name,
 						  pythia_error *error);
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_close(pythia_member *member);
+void pythia_member_free(pythia_member *member);
+/* As pythia_capture_open; held: all is done in one transaction of the caller's. */
+bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+							  bool held, pythia_capture **capture, pythia_error *error);
+/* One poll; strict: a table that fails fails it. */
+bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *error);
 
 /* ---- retention.c: drops what need not be kept ---- */
 bool pythia_capture_retain(pythia_capture *capture, pythia_error *error);

@@ -207,8 +207,8 @@ static bool read_members(pythia_capture *capture, pythia_error *error)
 	return ok;
 }
 
-static bool open_capture(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options, bool held,
-						 pythia_capture **out, pythia_error *error)
+bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+							  bool held, pythia_capture **out, pythia_error *error)
 {
 	pythia_capture *capture;
 	pythia_capture_settings settings;
@@ -240,7 +240,16 @@ static bool open_capture(pythia_db *store, pythia_db *source, const char *name, 
 bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 						 pythia_capture **capture, pythia_error *error)
 {
-	return open_capture(store, source, name, options, false, capture, error);
+	return pythia_capture_open_held(store, source, name, options, false, capture, error);
+}
+
+void pythia_member_free(pythia_member *member)
+{
+	pythia_member_close(member);
+	pythia_capture_position_free(&member->position);
+	pythia_free(member->name);
+	pythia_free(member->log);
+	pythia_free(member->log_columns);
 }
 
 void pythia_capture_close(pythia_capture *capture)
@@ -248,13 +257,7 @@ void pythia_capture_close(pythia_capture *capture)
 	if (!capture)
 		return;
 	for (int i = 0; i < capture->nmembers; i++)
-	{
-		pythia_member_close(&capture->members[i]);
-		pythia_capture_position_free(&capture->members[i].position);
-		pythia_free(capture->members[i].name);
-		pythia_free(capture->members[i].log);
-		pythia_free(capture->members[i].log_columns);
-	}
+		pythia_member_free(&capture->members[i]);
 	pythia_free(capture->members);
 	pythia_free(capture->timestamp_column);
 	pythia_free(capture);
@@ -435,7 +438,7 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 }
 
 /* Where source and store are one database, its write lock must be ours before the clock is read. */
-static bool run(pythia_capture *capture, bool strict, pythia_error *error)
+bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *error)
 {
 	pythia_error first = PYTHIA_ERROR_INIT;
 	int failures = 0;
@@ -478,67 +481,6 @@ static bool run(pythia_capture *capture, bool strict, pythia_error *error)
 	return true;
 }
 
-/* Gives a table its log and triggers, and remembers them. */
-static bool install_triggers(pythia_capture *capture, pythia_member *member, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_buffer columns = PYTHIA_BUFFER_INIT;
-
-	if (member->config.start == PYTHIA_START_AT)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "triggers cannot start from \"%s\"", member->config.start_at);
-		return pythia_error_hint(error, "Start from \"now\" or \"beginning\".");
-	}
-	if (!pythia_capture_value(capture->store, "SELECT 'pythia_log_' || lower(hex(randomblob(6)))", &member->log,
-							  error) ||
-		!pythia_member_open(capture, member, error) || !pythia_trigger_install(capture, member, error))
-		return false;
-	for (int i = 0; i < member->table.ncolumns; i++)
-		pythia_buffer_printf(&columns, "%s%s", i > 0 ? "\n" : "",
-							 member->table.table.columns[member->table.columns[i].position].name);
-	member->log_columns = pythia_buffer_take(&columns);
-	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET log = ");
-	pythia_store_text(&sql, member->log);
-	pythia_buffer_puts(&sql, ", log_columns = ");
-	pythia_store_text(&sql, member->log_columns);
-	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
-	return pythia_store_run(capture->store, &sql, error);
-}
-
-/* After a failure; in the host's own database the rollback does it. */
-static void remove_triggers(pythia_capture *capture)
-{
-	pythia_error ignored = PYTHIA_ERROR_INIT;
-
-	for (int i = 0; i < capture->nmembers; i++)
-	{
-		pythia_member *member = &capture->members[i];
-
-		if (member->log && member->open && !capture->source->broken && !capture->source->local)
-			pythia_trigger_remove(capture->source, member->table.table.schema, member->table.table.name, member->log,
-								  &ignored);
-		pythia_error_reset(&ignored);
-	}
-}
-
-bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-						  pythia_error *error)
-{
-	pythia_capture *capture;
-	bool ok = true;
-
-	if (!open_capture(store, source, name, options, true, &capture, error))
-		return false;
-	for (int i = 0; ok && i < capture->nmembers; i++)
-		if (capture->members[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
-			ok = install_triggers(capture, &capture->members[i], error);
-	ok = ok && run(capture, true, error);
-	if (!ok)
-		remove_triggers(capture);
-	pythia_capture_close(capture);
-	return ok;
-}
-
 bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 						bool (*flush)(void *context, pythia_error *error), void *context, int64_t *captured,
 						pythia_error *error)
@@ -551,7 +493,7 @@ bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 	capture->refused = false;
 	for (int i = 0; i < capture->nmembers; i++)
 		capture->members[i].captured = capture->members[i].counted = 0;
-	ok = run(capture, false, error) && (emit || pythia_capture_retain(capture, error));
+	ok = pythia_capture_turn(capture, false, error) && (emit || pythia_capture_retain(capture, error));
 	if (captured)
 	{
 		*captured = 0;

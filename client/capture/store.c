@@ -30,6 +30,9 @@ static const char *const schema_sql =
 	/* track keys: what keys there are; track rows: and how they looked */
 	"CREATE TABLE IF NOT EXISTS main.pythia_tracked (table_id INTEGER NOT NULL, key TEXT NOT NULL, image TEXT,"
 	" PRIMARY KEY (table_id, key)) WITHOUT ROWID;"
+	/* keys of a first scan, many to a row: they go to pythia_tracked when they are needed */
+	"CREATE TABLE IF NOT EXISTS main.pythia_told (told_id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL,"
+	" keys TEXT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS main.pythia_consumer (worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker,"
 	" name TEXT NOT NULL, position INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL,"
 	" acknowledged_at TEXT, PRIMARY KEY (worker_id, name)) WITHOUT ROWID;";
@@ -215,40 +218,18 @@ static bool insert_worker(pythia_db *store, const char *name, const char *connec
 	return false;
 }
 
-/* Describes one table to learn its full name, and stores it. */
-static bool insert_table(pythia_db *store, pythia_db *source, int64_t worker_id, const char *name, pythia_error *error)
+/* By the name it was given; its own names follow when it is described. */
+static bool insert_table(pythia_db *store, int64_t worker_id, const char *name, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_table table;
-	char *exists = NULL;
-	bool ok;
 
-	if (!pythia_describe(source, name, &table, error))
-		return false;
-	pythia_buffer_printf(
-		&sql, "SELECT 1 FROM main.pythia_cdc_table WHERE worker_id = %lld AND \"schema\" = ", (long long) worker_id);
-	pythia_store_text(&sql, table.schema);
-	pythia_buffer_puts(&sql, " AND \"table\" = ");
-	pythia_store_text(&sql, table.name);
-	ok = pythia_capture_value(store, sql.data, &exists, error);
-	pythia_buffer_clear(&sql);
-	if (ok && !exists)
-	{
-		pythia_buffer_printf(
-			&sql, "INSERT INTO main.pythia_cdc_table (worker_id, name, \"schema\", \"table\") VALUES (%lld, ",
-			(long long) worker_id);
-		pythia_store_text(&sql, name);
-		pythia_buffer_puts(&sql, ", ");
-		pythia_store_text(&sql, table.schema);
-		pythia_buffer_puts(&sql, ", ");
-		pythia_store_text(&sql, table.name);
-		pythia_buffer_putc(&sql, ')');
-		ok = pythia_db_exec(store, sql.data, NULL, error);
-	}
-	pythia_buffer_free(&sql);
-	pythia_free(exists);
-	pythia_table_free(&table);
-	return ok;
+	pythia_buffer_printf(&sql,
+						 "INSERT OR IGNORE INTO main.pythia_cdc_table (worker_id, name, \"schema\", \"table\")"
+						 " VALUES (%lld, ",
+						 (long long) worker_id);
+	pythia_store_text(&sql, name);
+	pythia_buffer_puts(&sql, ", '', '')");
+	return pythia_store_run(store, &sql, error);
 }
 
 /* `schema.*`, or one table. */
@@ -262,7 +243,7 @@ static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id
 	bool ok = true;
 
 	if (length < 3 || strcmp(name + length - 2, ".*") != 0)
-		return insert_table(store, source, worker_id, name, error);
+		return insert_table(store, worker_id, name, error);
 	if (!pythia_name_parse(name, &schema, &star, error))
 		return false;
 	ok = pythia_list_tables(source, schema, &names, &count, error);
@@ -273,7 +254,7 @@ static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id
 	}
 	for (int i = 0; i < count; i++)
 	{
-		ok = ok && insert_table(store, source, worker_id, names[i], error);
+		ok = ok && insert_table(store, worker_id, names[i], error);
 		pythia_free(names[i]);
 	}
 	pythia_free(names);
@@ -336,7 +317,7 @@ bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name
 
 static bool drop_all(pythia_db *store, int64_t worker_id, pythia_error *error)
 {
-	static const char *const by_table[] = {"pythia_seen", "pythia_tracked"};
+	static const char *const by_table[] = {"pythia_seen", "pythia_tracked", "pythia_told"};
 	static const char *const by_worker[] = {"pythia_consumer", "pythia_cdc_table", "pythia_cdc_worker"};
 	long long id = worker_id;
 

@@ -128,7 +128,8 @@ static bool run_sweep(sweep *s, pythia_error *error)
 	pythia_member *member = s->outlet.member;
 	int64_t gone = 0;
 
-	if (!pythia_db_exec(capture->store,
+	if (!pythia_tracked_settle(capture, member, error) ||
+		!pythia_db_exec(capture->store,
 						"CREATE TEMP TABLE IF NOT EXISTS pythia_key (key TEXT PRIMARY KEY) WITHOUT ROWID;"
 						"CREATE TEMP TABLE IF NOT EXISTS pythia_gone (n INTEGER PRIMARY KEY, key TEXT NOT NULL);"
 						"DELETE FROM temp.pythia_key; DELETE FROM temp.pythia_gone",

@@ -159,7 +159,9 @@ static void test_tables_come_and_go(void **state)
 
 	open_rig(&r);
 	must(r.writer, "CREATE TABLE u (id INTEGER PRIMARY KEY, updated_at TEXT)");
-	create(&r, "t,u", "updated_at", "{}");
+	create(&r, "t,u,main.t", "updated_at", "{}");
+	assert_count(r.store, "SELECT count(*) FROM pythia_cdc_table WHERE \"schema\" = 'main' AND \"table\" IN ('t', 'u')",
+				 2);
 	must(r.writer, "DROP TABLE t; INSERT INTO u VALUES (1, datetime('now'))");
 	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 1}"));
 	assert_count(r.store, "SELECT count(*) FROM pythia_cdc_table WHERE name = 't' AND state = 'failed'", 1);

@@ -1,0 +1,110 @@
+/* The start of a worker: its tables' names, triggers and first positions. */
+#include "capture/internal.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+
+/* Gives a table its log and triggers, and remembers them. */
+static bool install_triggers(pythia_capture *capture, pythia_member *member, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer columns = PYTHIA_BUFFER_INIT;
+
+	if (member->config.start == PYTHIA_START_AT)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "triggers cannot start from \"%s\"", member->config.start_at);
+		return pythia_error_hint(error, "Start from \"now\" or \"beginning\".");
+	}
+	if (!pythia_capture_value(capture->store, "SELECT 'pythia_log_' || lower(hex(randomblob(6)))", &member->log,
+							  error) ||
+		!pythia_trigger_install(capture, member, error))
+		return false;
+	for (int i = 0; i < member->table.ncolumns; i++)
+		pythia_buffer_printf(&columns, "%s%s", i > 0 ? "\n" : "",
+							 member->table.table.columns[member->table.columns[i].position].name);
+	member->log_columns = pythia_buffer_take(&columns);
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET log = ");
+	pythia_store_text(&sql, member->log);
+	pythia_buffer_puts(&sql, ", log_columns = ");
+	pythia_store_text(&sql, member->log_columns);
+	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+	return pythia_store_run(capture->store, &sql, error);
+}
+
+/* After a failure; in the host's own database the rollback does it. */
+static void remove_triggers(pythia_capture *capture)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	for (int i = 0; i < capture->nmembers; i++)
+	{
+		pythia_member *member = &capture->members[i];
+
+		if (member->log && member->open && !capture->source->broken && !capture->source->local)
+			pythia_trigger_remove(capture->source, member->table.table.schema, member->table.table.name, member->log,
+								  &ignored);
+		pythia_error_reset(&ignored);
+	}
+}
+
+static bool same_table(const pythia_member *a, const pythia_member *b)
+{
+	return strcmp(a->table.table.schema, b->table.table.schema) == 0 &&
+		   strcmp(a->table.table.name, b->table.table.name) == 0;
+}
+
+/* Describes every table and stores its own names; one that was named twice is taken once. */
+static bool name_tables(pythia_capture *capture, pythia_error *error)
+{
+	for (int i = 0; i < capture->nmembers; i++)
+	{
+		pythia_member *member = &capture->members[i];
+		pythia_buffer sql = PYTHIA_BUFFER_INIT;
+		int twin = 0;
+
+		if (!pythia_member_open(capture, member, error))
+			return false;
+		while (twin < i && !same_table(&capture->members[twin], member))
+			twin++;
+		if (twin < i)
+			pythia_buffer_puts(&sql, "DELETE FROM main.pythia_cdc_table");
+		else
+		{
+			pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET \"schema\" = ");
+			pythia_store_text(&sql, member->table.table.schema);
+			pythia_buffer_puts(&sql, ", \"table\" = ");
+			pythia_store_text(&sql, member->table.table.name);
+		}
+		pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+		if (!pythia_store_run(capture->store, &sql, error))
+			return false;
+		if (twin < i)
+		{
+			pythia_member_free(member);
+			capture->nmembers--;
+			memmove(member, member + 1, sizeof(*member) * (size_t) (capture->nmembers - i));
+			i--;
+		}
+	}
+	return true;
+}
+
+bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+						  pythia_error *error)
+{
+	pythia_capture *capture;
+	bool ok;
+
+	if (!pythia_capture_open_held(store, source, name, options, true, &capture, error))
+		return false;
+	ok = name_tables(capture, error);
+	for (int i = 0; ok && i < capture->nmembers; i++)
+		if (capture->members[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
+			ok = install_triggers(capture, &capture->members[i], error);
+	ok = ok && pythia_capture_turn(capture, true, error);
+	if (!ok)
+		remove_triggers(capture);
+	pythia_capture_close(capture);
+	return ok;
+}

@@ -63,7 +63,19 @@ static const uint32_t md5_sines[64] = {
 	0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 };
 
-static const unsigned char md5_shifts[4][4] = {{7, 12, 17, 22}, {5, 9, 14, 20}, {4, 11, 16, 23}, {6, 10, 15, 21}};
+/* One step: a becomes b + rotated(a + mix of b, c, d + a word + a constant). */
+#define MD5_STEP(mix, a, b, c, d, word, i, shift)                                                                      \
+	(a) = (b) + rotate_left((a) + (mix) + words[word] + md5_sines[i], shift)
+#define MD5_F(b, c, d) ((d) ^ ((b) & ((c) ^ (d))))
+#define MD5_G(b, c, d) ((c) ^ ((d) & ((b) ^ (c))))
+#define MD5_H(b, c, d) ((b) ^ (c) ^ (d))
+#define MD5_I(b, c, d) ((c) ^ ((b) | ~(d)))
+/* Four steps, after which the four words have their places again. */
+#define MD5_FOUR(F, i, w0, w1, w2, w3, s0, s1, s2, s3)                                                                 \
+	MD5_STEP(F(b, c, d), a, b, c, d, w0, i, s0);                                                                       \
+	MD5_STEP(F(a, b, c), d, a, b, c, w1, (i) + 1, s1);                                                                 \
+	MD5_STEP(F(d, a, b), c, d, a, b, w2, (i) + 2, s2);                                                                 \
+	MD5_STEP(F(c, d, a), b, c, d, a, w3, (i) + 3, s3)
 
 static void md5_block(uint32_t *state, const unsigned char *bytes)
 {
@@ -73,50 +85,58 @@ static void md5_block(uint32_t *state, const unsigned char *bytes)
 	for (int i = 0; i < 16; i++)
 		words[i] = (uint32_t) bytes[4 * i] | (uint32_t) bytes[4 * i + 1] << 8 | (uint32_t) bytes[4 * i + 2] << 16 |
 				   (uint32_t) bytes[4 * i + 3] << 24;
-	for (int i = 0; i < 64; i++)
-	{
-		uint32_t mixed, next;
-		int word;
-
-		switch (i / 16)
-		{
-			case 0:
-				mixed = (b & c) | (~b & d);
-				word = i;
-				break;
-			case 1:
-				mixed = (d & b) | (~d & c);
-				word = (5 * i + 1) % 16;
-				break;
-			case 2:
-				mixed = b ^ c ^ d;
-				word = (3 * i + 5) % 16;
-				break;
-			default:
-				mixed = c ^ (b | ~d);
-				word = 7 * i % 16;
-				break;
-		}
-		next = b + rotate_left(a + mixed + words[word] + md5_sines[i], md5_shifts[i / 16][i % 4]);
-		a = d;
-		d = c;
-		c = b;
-		b = next;
-	}
+	MD5_FOUR(MD5_F, 0, 0, 1, 2, 3, 7, 12, 17, 22);
+	MD5_FOUR(MD5_F, 4, 4, 5, 6, 7, 7, 12, 17, 22);
+	MD5_FOUR(MD5_F, 8, 8, 9, 10, 11, 7, 12, 17, 22);
+	MD5_FOUR(MD5_F, 12, 12, 13, 14, 15, 7, 12, 17, 22);
+	MD5_FOUR(MD5_G, 16, 1, 6, 11, 0, 5, 9, 14, 20);
+	MD5_FOUR(MD5_G, 20, 5, 10, 15, 4, 5, 9, 14, 20);
+	MD5_FOUR(MD5_G, 24, 9, 14, 3, 8, 5, 9, 14, 20);
+	MD5_FOUR(MD5_G, 28, 13, 2, 7, 12, 5, 9, 14, 20);
+	MD5_FOUR(MD5_H, 32, 5, 8, 11, 14, 4, 11, 16, 23);
+	MD5_FOUR(MD5_H, 36, 1, 4, 7, 10, 4, 11, 16, 23);
+	MD5_FOUR(MD5_H, 40, 13, 0, 3, 6, 4, 11, 16, 23);
+	MD5_FOUR(MD5_H, 44, 9, 12, 15, 2, 4, 11, 16, 23);
+	MD5_FOUR(MD5_I, 48, 0, 7, 14, 5, 6, 10, 15, 21);
+	MD5_FOUR(MD5_I, 52, 12, 3, 10, 1, 6, 10, 15, 21);
+	MD5_FOUR(MD5_I, 56, 8, 15, 6, 13, 6, 10, 15, 21);
+	MD5_FOUR(MD5_I, 60, 4, 11, 2, 9, 6, 10, 15, 21);
 	state[0] += a;
 	state[1] += b;
 	state[2] += c;
 	state[3] += d;
 }
 
-void pythia_md5(const void *data, size_t length, char hex[33])
+static void md5_bytes(const void *data, size_t length, unsigned char bytes[16])
 {
 	uint32_t state[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
-	unsigned char bytes[16];
 
 	pad_and_feed(data, length, 1, state, md5_block);
 	for (int i = 0; i < 16; i++)
 		bytes[i] = (unsigned char) (state[i / 4] >> (8 * (i % 4)));
+}
+
+void pythia_md5_slices(const void *data, size_t length, uint64_t slices[2])
+{
+	unsigned char bytes[16];
+
+	md5_bytes(data, length, bytes);
+	slices[0] = slices[1] = 0;
+	for (int i = 0; i < 8; i++)
+	{
+		slices[0] = slices[0] << 8 | bytes[i];
+		slices[1] = slices[1] << 8 | bytes[i + 7];
+	}
+	/* hex digits 0 to 14, and 15 to 29 */
+	slices[0] >>= 4;
+	slices[1] &= (UINT64_C(1) << 60) - 1;
+}
+
+void pythia_md5(const void *data, size_t length, char hex[33])
+{
+	unsigned char bytes[16];
+
+	md5_bytes(data, length, bytes);
 	to_hex(bytes, 16, hex);
 }
 

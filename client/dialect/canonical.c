@@ -154,6 +154,15 @@ void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char
 	}
 }
 
+/* The outer part where one aggregate returns three numbers of fixed width; "SELECT " stands already. */
+static void fixed_width_sums(pythia_buffer *out, const char *group)
+{
+	pythia_buffer_puts(out, group != NULL ? "g, " : "");
+	pythia_buffer_puts(out, "n, substr(x, 1, 20), substr(x, 21, 40), substr(x, 61, 40) FROM (SELECT ");
+	if (group != NULL)
+		pythia_buffer_printf(out, "%s AS g, ", group);
+}
+
 void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
 						   const pythia_canonical_item *items, int nitems, pythia_digest digest)
 {
@@ -161,6 +170,14 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 	switch (db->engine)
 	{
 		case PYTHIA_POSTGRESQL:
+			if (digest == PYTHIA_DIGEST_SERVER)
+			{
+				fixed_width_sums(out, group);
+				pythia_buffer_puts(out, "pg_catalog.count(*) AS n, pythia._sums(");
+				encode_sql(db, out, NULL, items, nitems);
+				pythia_buffer_printf(out, ") AS x %s", source);
+				break;
+			}
 			/* OFFSET 0 keeps the planner from computing the digest once a use */
 			pythia_buffer_puts(out, group != NULL ? "g, " : "");
 			pythia_buffer_printf(out,
@@ -202,11 +219,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 			pythia_buffer_puts(out, source);
 			break;
 		case PYTHIA_SQLITE:
-			/* one aggregate returns three numbers of fixed width */
-			pythia_buffer_puts(out, group != NULL ? "g, " : "");
-			pythia_buffer_puts(out, "n, substr(x, 1, 20), substr(x, 21, 40), substr(x, 61, 40) FROM (SELECT ");
-			if (group != NULL)
-				pythia_buffer_printf(out, "%s AS g, ", group);
+			fixed_width_sums(out, group);
 			pythia_buffer_puts(out, "count(*) AS n, pythia_sums(");
 			encode_sqlite(db, out, NULL, items, nitems);
 			pythia_buffer_printf(out, ", %d) AS x %s", digest == PYTHIA_DIGEST_SHA256 ? 256 : 5, source);
@@ -216,4 +229,6 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 		pythia_buffer_puts(out, " GROUP BY 1");
 	if (db->engine == PYTHIA_SQLITE)
 		pythia_buffer_putc(out, ')');
+	if (digest == PYTHIA_DIGEST_SERVER)
+		pythia_buffer_puts(out, ") AS s");
 }

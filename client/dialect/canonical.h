@@ -53,7 +53,8 @@ typedef enum pythia_digest
 {
 	PYTHIA_DIGEST_MD5,
 	PYTHIA_DIGEST_SHA256,
-	PYTHIA_DIGEST_HASH /* between PostgreSQL and PostgreSQL: hashtextextended with two seeds, in sums only */
+	PYTHIA_DIGEST_SERVER, /* MD5, in sums only, by the aggregate pythia._sums of the PostgreSQL extension */
+	PYTHIA_DIGEST_HASH    /* between PostgreSQL and PostgreSQL: hashtextextended with two seeds, in sums only */
 } pythia_digest;
 
 /* Expression of the digest (lower hex; never HASH) of a row, or of its key; SQL NULL where the engine could not

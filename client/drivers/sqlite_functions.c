@@ -298,7 +298,6 @@ static void sums_step(sqlite3_context *context, int nvalues, sqlite3_value **val
 {
 	sums *state = sqlite3_aggregate_context(context, sizeof(sums));
 	const void *data;
-	char hex[65];
 
 	(void) nvalues;
 	if (state == NULL)
@@ -309,13 +308,23 @@ static void sums_step(sqlite3_context *context, int nvalues, sqlite3_value **val
 	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
 		return;
 	data = sqlite3_value_blob(values[0]);
-	if (sqlite3_value_int(values[1]) == 256)
-		pythia_sha256(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
-	else
-		pythia_md5(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
 	state->count++;
-	state->slice[0] += hex_slice(hex);
-	state->slice[1] += hex_slice(hex + 15);
+	if (sqlite3_value_int(values[1]) == 256)
+	{
+		char hex[65];
+
+		pythia_sha256(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+		state->slice[0] += hex_slice(hex);
+		state->slice[1] += hex_slice(hex + 15);
+	}
+	else
+	{
+		uint64_t slices[2];
+
+		pythia_md5_slices(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), slices);
+		state->slice[0] += slices[0];
+		state->slice[1] += slices[1];
+	}
 }
 
 static void forty_digits(char *out, unsigned __int128 value)

@@ -18,6 +18,7 @@ typedef struct pythia_side
 	pythia_db *db;
 	const pythia_dialect *dialect;
 	const pythia_table *table;
+	pythia_digest sums_digest;
 	pythia_canonical_item *items; /* the row: key first */
 	pythia_buffer name;           /* the quoted table */
 	pythia_buffer filter;         /* " WHERE …" or empty: which rows are compared at all */
@@ -47,10 +48,9 @@ typedef struct pythia_validation
 	const pythia_validate_options *options;
 	pythia_sync_config config; /* the job's, for a comparison */
 	pythia_plan plan;
-	pythia_node *own_key; /* made here for a table without a key */
-	pythia_type *agreed;  /* a pair */
-	pythia_digest digest; /* of single rows and keys */
-	pythia_digest sums_digest;
+	pythia_node *own_key;       /* made here for a table without a key */
+	pythia_type *agreed;        /* a pair */
+	pythia_digest digest;       /* of single rows and keys */
 	int *order;                 /* pairs, key first */
 	bool keyless;               /* every column is the key */
 	bool by_range;              /* segments are ranges of the key's first column, an integer */

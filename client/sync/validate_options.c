@@ -9,7 +9,7 @@ static const char *const known[] = {"method",        "where",        "target_whe
 									"seed",          "segment_rows", "max_differences", "max_changes", "dry_run",
 									"recheck_after", "digest",       "checks",          NULL};
 static const char *const methods[] = {"checksum", "count", "rows", NULL};
-static const char *const digests[] = {"md5", "sha256", "auto", NULL};
+static const char *const digests[] = {"auto", "md5", "sha256", NULL};
 
 static bool read_share(const pythia_node *tree, double *share, pythia_error *error)
 {
@@ -52,7 +52,8 @@ static bool read_checks(const pythia_node *tree, const pythia_node **checks, pyt
 bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_options *options, pythia_error *error)
 {
 	int method = PYTHIA_VALIDATE_CHECKSUM;
-	int digest = PYTHIA_DIGEST_HASH;
+	static const pythia_digest of_word[] = {PYTHIA_DIGEST_HASH, PYTHIA_DIGEST_MD5, PYTHIA_DIGEST_SHA256};
+	int digest = 0;
 
 	*options = (pythia_validate_options){.sample = 1,
 										 .digest = PYTHIA_DIGEST_HASH,
@@ -82,6 +83,6 @@ bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_optio
 		!read_checks(tree, &options->checks, error))
 		return false;
 	options->method = (pythia_validate_method) method;
-	options->digest = (pythia_digest) digest;
+	options->digest = of_word[digest];
 	return true;
 }

@@ -336,6 +336,34 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 	return true;
 }
 
+/* MD5 unless told otherwise; between two PostgreSQL their own hash, and in the host's own database our aggregate. */
+static bool choose_digests(pythia_validation *v, pythia_error *error)
+{
+	static const char allowed[] =
+		"SELECT count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
+		"WHERE n.nspname = 'pythia' AND p.proname = '_sums' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
+		"AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')";
+	pythia_digest wanted = v->options->digest;
+	bool postgres = v->sides[0].db->engine == PYTHIA_POSTGRESQL && v->sides[1].db->engine == PYTHIA_POSTGRESQL;
+
+	v->digest = wanted == PYTHIA_DIGEST_SHA256 ? PYTHIA_DIGEST_SHA256 : PYTHIA_DIGEST_MD5;
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_side *s = &v->sides[side];
+		pythia_result result = {0};
+
+		s->sums_digest = wanted == PYTHIA_DIGEST_HASH && !postgres ? PYTHIA_DIGEST_MD5 : wanted;
+		if (s->sums_digest != PYTHIA_DIGEST_MD5 || !s->db->local || s->db->engine != PYTHIA_POSTGRESQL)
+			continue;
+		if (!pythia_db_query(s->db, allowed, &result, error))
+			return false;
+		if (strcmp(pythia_result_get(&result, 0, 0), "0") != 0)
+			s->sums_digest = PYTHIA_DIGEST_SERVER;
+		pythia_result_free(&result);
+	}
+	return true;
+}
+
 bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, const pythia_validate_options *options,
 							 pythia_error *error)
 {
@@ -355,11 +383,11 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 		v->sides[side].dialect = pythia_dialect_of(v->sides[side].db);
 		v->sides[side].table = side == PYTHIA_SOURCE ? &v->plan.source : &v->plan.target;
 	}
-	v->digest = options->digest == PYTHIA_DIGEST_SHA256 ? PYTHIA_DIGEST_SHA256 : PYTHIA_DIGEST_MD5;
-	v->sums_digest = options->digest == PYTHIA_DIGEST_HASH &&
-							 (job->source->engine != PYTHIA_POSTGRESQL || job->target->engine != PYTHIA_POSTGRESQL)
-						 ? PYTHIA_DIGEST_MD5
-						 : options->digest;
+	if (!choose_digests(v, error))
+	{
+		pythia_validation_end(v);
+		return false;
+	}
 	agree_on_columns(v);
 	choose_identity(v);
 	v->rows_expected = v->plan.source.estimated_rows > v->plan.target.estimated_rows ? v->plan.source.estimated_rows

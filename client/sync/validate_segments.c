@@ -161,7 +161,7 @@ static bool sum_range(pythia_validation *v, const key_range *range, segment_sums
 		pythia_buffer from = PYTHIA_BUFFER_INIT;
 
 		pythia_buffer_printf(&from, "FROM %s%s", s->name.data, pythia_buffer_text(&where[side]));
-		pythia_canonical_sums(s->db, &sql[side], NULL, from.data, s->items, v->plan.npairs, v->sums_digest);
+		pythia_canonical_sums(s->db, &sql[side], NULL, from.data, s->items, v->plan.npairs, s->sums_digest);
 		pythia_buffer_free(&from);
 	}
 	ok = pythia_both_query(v, sql, results, error);
@@ -416,7 +416,7 @@ static bool compare_buckets(pythia_validation *v, pythia_error *error)
 
 		bucket_expression(s, digits, &bucket);
 		pythia_buffer_printf(&from, "FROM %s%s", s->name.data, pythia_buffer_text(&s->filter));
-		pythia_canonical_sums(s->db, &sql[side], bucket.data, from.data, s->items, v->plan.npairs, v->sums_digest);
+		pythia_canonical_sums(s->db, &sql[side], bucket.data, from.data, s->items, v->plan.npairs, s->sums_digest);
 		pythia_buffer_free(&from);
 		pythia_buffer_free(&bucket);
 	}

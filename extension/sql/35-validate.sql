@@ -28,3 +28,12 @@ CREATE FUNCTION pythia.repair_between(source text, target text, table_name text,
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_repair_between';
 COMMENT ON FUNCTION pythia.repair_between(text, text, text, jsonb) IS
 	'makes exactly the rows that differ equal to the source, without a worker';
+
+CREATE FUNCTION pythia._sums_step(internal, text) RETURNS internal
+	LANGUAGE C IMMUTABLE AS 'MODULE_PATHNAME', 'pythia_sums_step';
+COMMENT ON FUNCTION pythia._sums_step(internal, text) IS 'step of the aggregate pythia._sums';
+CREATE FUNCTION pythia._sums_final(internal) RETURNS text
+	LANGUAGE C IMMUTABLE AS 'MODULE_PATHNAME', 'pythia_sums_final';
+COMMENT ON FUNCTION pythia._sums_final(internal) IS 'end of the aggregate pythia._sums';
+CREATE AGGREGATE pythia._sums(text) (SFUNC = pythia._sums_step, STYPE = internal, FINALFUNC = pythia._sums_final);
+COMMENT ON AGGREGATE pythia._sums(text) IS 'count, and exact sums of two slices of the MD5, of the rows of a segment';

@@ -7,7 +7,7 @@ use Pythia::Test;
 
 my $pg = pg_node('main', restart_after_crash => 'on', 'pythia_db.restart_delay' => '1s', fsync => 'on');
 my $my = Pythia::MariaDB->new('main');
-my $rows = 300000;
+my $rows = 180000;
 
 sub sql { return $pg->safe_psql('postgres', $_[0]); }
 

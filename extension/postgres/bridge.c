@@ -96,10 +96,12 @@ char *pythia_error_line(const pythia_error *error)
 
 	initStringInfo(&line);
 	appendStringInfoString(&line, error->message ? error->message : "unknown error");
+	if (error->detail || error->hint)
+		appendStringInfoChar(&line, '.');
 	if (error->detail)
-		appendStringInfo(&line, " (%s)", error->detail);
+		appendStringInfo(&line, " %s", error->detail);
 	if (error->hint)
-		appendStringInfo(&line, ". %s", error->hint);
+		appendStringInfo(&line, " %s", error->hint);
 	return line.data;
 }
 

@@ -32,7 +32,7 @@ extern int pythia_sqlstate_code(const char *sqlstate);
 extern char *pythia_from_utf8(const char *text);
 extern char *pythia_to_utf8(const char *text);
 
-/* "message (detail). Hint" in one palloc'ed line, for a result's error column. */
+/* "message. Detail. Hint." in one palloc'ed line, for a result's error column. */
 extern char *pythia_error_line(const pythia_error *error);
 
 /* Frees what lives outside PostgreSQL's memory when the current memory context goes. */

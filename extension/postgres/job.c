@@ -157,9 +157,10 @@ static void record_failure(const pythia_job *job, const ErrorData *error, int64 
 	pythia_job_begin();
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
 		pythia_state_failed(job->worker_id, unpack_sql_state(error->sqlerrcode),
-							psprintf("%s%s%s%s%s", error->message ? error->message : "unknown error",
-									 error->detail ? " (" : "", error->detail ? error->detail : "",
-									 error->detail ? ")" : "", error->hint ? psprintf(". %s", error->hint) : ""),
+							psprintf("%s%s%s%s%s%s", error->message ? error->message : "unknown error",
+									 error->detail || error->hint ? "." : "", error->detail ? " " : "",
+									 error->detail ? error->detail : "", error->hint ? " " : "",
+									 error->hint ? error->hint : ""),
 							retry_ms);
 	pythia_job_commit();
 }

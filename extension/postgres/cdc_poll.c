@@ -156,6 +156,17 @@ static void load_seen(const pythia_cdc_table *table, pythia_scan *scan, MemoryCo
 
 /* ---- one table ---- */
 
+/* A dump takes settings along, but no positions: those mean nothing in another cluster. */
+static void start_anew(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" starts anew", table->name, worker->name),
+					  errdetail("Its position is not known here, as after a restore from a dump.")));
+	table->config.start = PYTHIA_START_NOW;
+	if (pythia_tracks(table))
+		pythia_track_create(worker, table);
+	pythia_cdc_baseline(worker, table);
+}
+
 static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db poll", ALLOCSET_DEFAULT_SIZES);
@@ -167,6 +178,13 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	int64 captured;
 	bool fixed = IsolationUsesXactSnapshot();
 
+	if (!table->has_state)
+	{
+		start_anew(worker, table);
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(cxt);
+		return 0;
+	}
 	if (table->seen_until)
 		pythia_snapshot_check(table->seen_until, psprintf("CDC worker \"%s\"", worker->name),
 							  "Start the worker anew: drop it and create it again.");
@@ -193,11 +211,10 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 			low = table->low;
 	}
 	captured = scan.captured;
-	if (captured > 0 || low != table->low || !table->has_state)
+	if (captured > 0 || low != table->low)
 	{
 		table->low = low;
 		pythia_poll_save(table, &scan, boundary, captured);
-		table->has_state = true;
 	}
 	captured += pythia_sweep_if_due(worker, table);
 	SPI_finish();

@@ -1,6 +1,8 @@
 /* Housekeeping of the journal: its three parts take turns. */
 #include "cdc_journal.h"
 
+#include "cdc.h"
+
 #include "access/xact.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
@@ -46,6 +48,30 @@ static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
 static const char *const truncate_sql[] = {"TRUNCATE pythia.journal_0", "TRUNCATE pythia.journal_1",
 										   "TRUNCATE pythia.journal_2"};
 
+/* The journal is kept as long as the worker that wants it longest, in microseconds. */
+static int64 longest_retention(void)
+{
+	static const char sql[] =
+		"SELECT worker_id FROM pythia.cdc_worker WHERE options OPERATOR(pg_catalog.?) 'retention'";
+	double seconds = pythia_guc_retention * 60.0;
+	SPITupleTable *found;
+	uint64 count;
+	bool isnull;
+
+	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+	found = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+	{
+		pythia_cdc_worker *worker =
+			pythia_cdc_load(DatumGetInt32(SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)));
+
+		if (worker && worker->config.retention >= 0)
+			seconds = Max(seconds, worker->config.retention);
+	}
+	return (int64) (seconds * USECS_PER_SEC);
+}
+
 void pythia_journal_rotate(void)
 {
 	static const char state_sql[] = "SELECT slot FROM pythia.journal_state WHERE since OPERATOR(pg_catalog.<) $1 "
@@ -53,7 +79,7 @@ void pythia_journal_rotate(void)
 	static const char next_sql[] = "UPDATE pythia.journal_state SET slot = $1, since = pg_catalog.clock_timestamp()";
 	Oid time_type[] = {TIMESTAMPTZOID};
 	Oid int_type[] = {INT4OID};
-	int64 retention = (int64) pythia_guc_retention * USECS_PER_MINUTE;
+	int64 retention;
 	TimestampTz now = GetCurrentTimestamp();
 	Datum values[1];
 	bool isnull;
@@ -63,6 +89,7 @@ void pythia_journal_rotate(void)
 	char name[NAMEDATALEN];
 
 	SPI_connect();
+	retention = longest_retention();
 	values[0] = TimestampTzGetDatum(now - retention / 2);
 	slot = DatumGetInt32(single(state_sql, 1, time_type, values, &isnull));
 	if (isnull)

@@ -510,6 +510,8 @@ void pythia_trigger_install(pythia_cdc_table *table)
 	ListCell *cell;
 	pythia_identity before;
 
+	if (!table_exists(table->relation))
+		return;
 	SPI_connect();
 	/* on the table alone: its partitions, those to come too, have it from there */
 	missing = relations_with(table->relation, row_name, false);

@@ -2,6 +2,7 @@
 #include "cdc.h"
 
 #include "cdc_journal.h"
+#include "cdc_trigger.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -63,6 +64,18 @@ static bool handler_turn(const pythia_job *job, long *retry)
 	return more;
 }
 
+/* Partitions that have come since need a trigger of their own for TRUNCATE. */
+static void complete_triggers(const pythia_job *job)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(job->worker_id);
+
+	if (!worker || worker->connection || worker->config.capture != PYTHIA_CAPTURE_TRIGGER)
+		return;
+	for (int i = 0; i < worker->ntables; i++)
+		if (worker->tables[i].active)
+			pythia_trigger_install(&worker->tables[i]);
+}
+
 long pythia_cdc_turn(const pythia_job *job)
 {
 	bool has_handler = false;
@@ -78,6 +91,9 @@ long pythia_cdc_turn(const pythia_job *job)
 		next_rotation = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ROTATE_EVERY_MS);
 		pythia_job_begin();
 		pythia_journal_rotate();
+		pythia_job_commit();
+		pythia_job_begin();
+		complete_triggers(job);
 		pythia_job_commit();
 	}
 	wait = until(next_poll);

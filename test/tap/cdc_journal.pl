@@ -145,4 +145,18 @@ subtest 'DROP TABLE, ROLE, DATABASE, EXTENSION under a live worker; hours down' 
 	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('w') WHERE primary_key->>'id' = '77'"), 'goes on after a restart');
 };
 
+subtest 'a dump takes settings along, not positions' => sub {
+	$node->safe_psql('postgres', q{SELECT pythia.stop_cdc('w'); CREATE DATABASE copy});
+	$node->safe_psql('postgres', "INSERT INTO t VALUES (80, 'before the dump')");
+	my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
+	$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
+	my ($rc, $out, $err) = $node->psql('copy', "\\i $dump");
+	unlike($err, qr/ERROR/, 'restores without an error');
+	($rc, $out, $err) = $node->psql('copy', "SELECT pythia.poll('w')");
+	is($out, '0', 'the copy tells nothing of what was there');
+	like($err, qr/starts anew/, 'and says so');
+	$node->safe_psql('copy', "INSERT INTO t VALUES (81, 'in the copy')");
+	is($node->safe_psql('copy', "SELECT primary_key->>'id' FROM pythia.consume_changes('w')"), '81', 'it goes on from there');
+};
+
 done_testing();

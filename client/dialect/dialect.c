@@ -457,30 +457,91 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 	return ok;
 }
 
+static int64_t row_of(const pythia_result *tables, const char *name)
+{
+	for (int64_t i = 0; name != NULL && i < tables->nrows; i++)
+	{
+		if (strcasecmp(pythia_result_get(tables, i, 1), name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* True where a table that this one refers to has not been placed yet. */
+static bool waits(const pythia_result *tables, const pythia_result *references, const bool *placed, int64_t table)
+{
+	for (int64_t i = 0; i < references->nrows; i++)
+	{
+		int64_t parent = row_of(tables, pythia_result_get(references, i, 1));
+
+		if (parent >= 0 && parent != table && !placed[parent] &&
+			row_of(tables, pythia_result_get(references, i, 0)) == table)
+			return true;
+	}
+	return false;
+}
+
+/* Parents first; tables that refer to each other in a ring keep their order of names. */
+static void order_tables(const pythia_result *tables, const pythia_result *references, int64_t *order)
+{
+	bool *placed = pythia_calloc((size_t) tables->nrows + 1, sizeof(bool));
+	int64_t count = 0;
+
+	while (count < tables->nrows)
+	{
+		int64_t before = count;
+
+		for (int pass = 0; pass < 2 && count == before; pass++)
+		{
+			for (int64_t i = 0; i < tables->nrows; i++)
+			{
+				if (placed[i] || (pass == 0 && waits(tables, references, placed, i)))
+					continue;
+				placed[i] = true;
+				order[count++] = i;
+				if (pass == 1)
+					break;
+			}
+		}
+	}
+	pythia_free(placed);
+}
+
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result;
+	pythia_result tables;
+	pythia_result references;
+	int64_t *order;
 	bool ok;
 
 	*names = NULL;
 	*count = 0;
-	memset(&result, 0, sizeof(result));
+	memset(&tables, 0, sizeof(tables));
+	memset(&references, 0, sizeof(references));
 	pythia_dialect_of(db)->tables_query(db, &sql, schema);
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_query(db, sql.data, &tables, error);
+	pythia_buffer_clear(&sql);
+	pythia_dialect_of(db)->references_query(db, &sql, schema);
+	ok = ok && pythia_db_query(db, sql.data, &references, error);
 	pythia_buffer_free(&sql);
-	if (!ok)
-		return false;
-	*names = pythia_calloc((size_t) result.nrows + 1, sizeof(char *));
-	for (int64_t i = 0; i < result.nrows; i++)
+	if (ok)
 	{
-		pythia_buffer text = PYTHIA_BUFFER_INIT;
+		order = pythia_calloc((size_t) tables.nrows + 1, sizeof(int64_t));
+		order_tables(&tables, &references, order);
+		*names = pythia_calloc((size_t) tables.nrows + 1, sizeof(char *));
+		for (int64_t i = 0; i < tables.nrows; i++)
+		{
+			pythia_buffer text = PYTHIA_BUFFER_INIT;
 
-		/* Double quotes: what pythia_name_parse reads, whatever the engine. */
-		pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_get(&result, i, 0),
-							 pythia_result_get(&result, i, 1));
-		(*names)[(*count)++] = pythia_buffer_take(&text);
+			/* Double quotes: what pythia_name_parse reads, whatever the engine. */
+			pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_get(&tables, order[i], 0),
+								 pythia_result_get(&tables, order[i], 1));
+			(*names)[(*count)++] = pythia_buffer_take(&text);
+		}
+		pythia_free(order);
 	}
-	pythia_result_free(&result);
-	return true;
+	pythia_result_free(&tables);
+	pythia_result_free(&references);
+	return ok;
 }

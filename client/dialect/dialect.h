@@ -48,6 +48,8 @@ typedef struct pythia_dialect
 	void (*columns_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
 	void (*keys_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
 	void (*tables_query)(const pythia_db *db, pythia_buffer *out, const char *schema); /* schema, table */
+	/* Foreign keys within the schema: referring table, table referred to. */
+	void (*references_query)(const pythia_db *db, pythia_buffer *out, const char *schema);
 	/* Reads the engine's spelling of a type; unknown ones become OTHER. */
 	void (*parse_type)(const char *native, pythia_type *type);
 	/* The spelling, in this engine, of a type that came from another one. */
@@ -87,7 +89,8 @@ void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, con
 /* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */
 bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error);
-/* Names ("schema"."table" as pythia_name_parse reads them) of the tables of a schema (NULL: the default one). */
+/* Names ("schema"."table" as pythia_name_parse reads them) of the tables of a schema (NULL: the default one),
+ * a table after those that its foreign keys refer to. */
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
 /* The kind and precision in which two columns are compared: the narrower of both. */

@@ -111,6 +111,14 @@ static void tables_query(const pythia_db *db, pythia_buffer *out, const char *sc
 	pythia_buffer_puts(out, " ORDER BY 2");
 }
 
+static void references_query(const pythia_db *db, pythia_buffer *out, const char *schema)
+{
+	(void) db;
+	pythia_buffer_puts(out, "SELECT TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
+							" WHERE ");
+	where_schema(out, "CONSTRAINT_SCHEMA", schema);
+}
+
 static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
 {
 	const char *before = "";
@@ -272,6 +280,7 @@ const pythia_dialect pythia_dialect_mysql = {
 	.columns_query = columns_query,
 	.keys_query = keys_query,
 	.tables_query = tables_query,
+	.references_query = references_query,
 	.parse_type = pythia_mysql_parse_type,
 	.type_ddl = pythia_mysql_type_ddl,
 	.read_expression = read_expression,

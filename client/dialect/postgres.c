@@ -119,6 +119,16 @@ static void tables_query(const pythia_db *db, pythia_buffer *out, const char *sc
 							" ORDER BY 2");
 }
 
+static void references_query(const pythia_db *db, pythia_buffer *out, const char *schema)
+{
+	pythia_buffer_puts(out, "SELECT c.relname, p.relname FROM pg_catalog.pg_constraint f"
+							" JOIN pg_catalog.pg_class c ON c.oid = f.conrelid"
+							" JOIN pg_catalog.pg_class p ON p.oid = f.confrelid"
+							" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.oid = p.relnamespace"
+							" WHERE f.contype = 'f' AND n.nspname = ");
+	text_literal(out, schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public");
+}
+
 static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
 {
 	const char *before = "";
@@ -221,6 +231,7 @@ const pythia_dialect pythia_dialect_postgres = {
 	.columns_query = columns_query,
 	.keys_query = keys_query,
 	.tables_query = tables_query,
+	.references_query = references_query,
 	.parse_type = pythia_postgres_parse_type,
 	.type_ddl = pythia_postgres_type_ddl,
 	.read_expression = read_expression,

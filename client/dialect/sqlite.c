@@ -106,6 +106,17 @@ static void tables_query(const pythia_db *db, pythia_buffer *out, const char *sc
 							" AND name NOT LIKE 'pythia\\_%' ESCAPE '\\' ORDER BY 2");
 }
 
+static void references_query(const pythia_db *db, pythia_buffer *out, const char *schema)
+{
+	const char *where = schema_of(db, schema);
+
+	pythia_buffer_puts(out, "SELECT m.name, f.\"table\" FROM ");
+	identifier(out, where);
+	pythia_buffer_puts(out, ".sqlite_master AS m JOIN pragma_foreign_key_list(m.name, ");
+	text_literal(out, where);
+	pythia_buffer_puts(out, ") AS f WHERE m.type = 'table'");
+}
+
 /* An integer's bits: its octal digits, each replaced by three bits. 0 and 1 go by letters, because they
  * are what the replacements are made of. */
 static void bits_expression(pythia_buffer *out, const char *column, int64_t length)
@@ -317,6 +328,7 @@ const pythia_dialect pythia_dialect_sqlite = {
 	.columns_query = columns_query,
 	.keys_query = keys_query,
 	.tables_query = tables_query,
+	.references_query = references_query,
 	.parse_type = pythia_sqlite_parse_type,
 	.type_ddl = pythia_sqlite_type_ddl,
 	.read_expression = read_expression,

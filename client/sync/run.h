@@ -28,6 +28,7 @@ typedef struct pythia_run
 	bool writing;                 /* a transaction of the target is open */
 	bool reading;                 /* a snapshot of the source is open */
 	int lanes;                    /* connections of a load into MySQL; those beyond the first commit on their own */
+	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */
 	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
 	char **seen;                  /* key of the last row read */

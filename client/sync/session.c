@@ -39,6 +39,22 @@ void pythia_run_progress(const pythia_run *run, const char *phase)
 							run->result->bytes);
 }
 
+/* Foreign keys of the transaction are looked at when it ends, where the engine can. */
+static bool defer_constraints(pythia_run *run, pythia_error *error)
+{
+	switch (run->target->engine)
+	{
+		case PYTHIA_SQLITE:
+			return pythia_db_exec(run->target, "PRAGMA defer_foreign_keys = ON", NULL, error);
+		case PYTHIA_POSTGRESQL:
+			/* a transaction of the caller's keeps its own ways */
+			return run->target->nested || pythia_db_exec(run->target, "SET CONSTRAINTS ALL DEFERRED", NULL, error);
+		case PYTHIA_MYSQL:
+			break;
+	}
+	return true;
+}
+
 bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
 {
 	if (run->writing)
@@ -46,7 +62,7 @@ bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
 	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	run->writing = true;
-	return true;
+	return defer_constraints(run, error);
 }
 
 static void remember_commit(pythia_run *run)

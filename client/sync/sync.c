@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "sync/create.h"
+#include "sync/foreign.h"
 #include "sync/run.h"
 
 #define MAX_ATTEMPTS  6
@@ -177,9 +178,12 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 
 	if (run->plan.target_missing)
 		return count_source(run, error);
-	if (!choose_way(run, error) || !begin_watermark(run, error) || !pythia_copy_rows(run, error))
+	if (!choose_way(run, error) || !pythia_foreign_begin(run, error) || !begin_watermark(run, error) ||
+		!pythia_copy_rows(run, error))
 		return false;
 	if (!run->created && !pythia_sweep(run, error))
+		return false;
+	if (!pythia_foreign_end(run, error))
 		return false;
 	if (!pythia_watermark_next(run->source, &run->plan, config, &run->mark, &run->result->watermark, error) ||
 		!pythia_run_end_read(run, error))
@@ -278,6 +282,13 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	if (!ok)
 	{
 		pythia_run_give_up(&run, false);
+		if (run.unchecked && !run.target->broken)
+		{
+			pythia_error ignored = PYTHIA_ERROR_INIT;
+
+			pythia_db_exec(run.target, "SET SESSION foreign_key_checks = 1", NULL, &ignored);
+			pythia_error_reset(&ignored);
+		}
 		undo_load(&run);
 		pythia_error_context(error, "synchronising table \"%s\"", job->table);
 	}

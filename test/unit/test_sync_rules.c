@@ -461,12 +461,64 @@ static void test_names_and_width(void **state)
 	}
 }
 
+/* A table that refers to itself, children before parents; and the order of tables. */
+static void test_foreign_keys(void **state)
+{
+	pythia_db *source = open_engine(PG, 0);
+
+	(void) state;
+	drop(source, "staff");
+	must(source, "CREATE TABLE staff (id integer PRIMARY KEY, boss integer)");
+	must(source, "INSERT INTO staff VALUES (1, 3), (2, 1), (3, NULL)");
+	for (int engine = 0; engine < ENGINES; engine++)
+	{
+		pythia_db *target = open_engine(engine, 1);
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		char **names;
+		int count;
+		int child = -1;
+		int parent = -1;
+
+		drop(target, "a_child");
+		drop(target, "z_parent");
+		drop(target, "staff");
+		must(target,
+			 "CREATE TABLE staff (id integer PRIMARY KEY, boss integer, FOREIGN KEY (boss) REFERENCES staff (id))");
+		must(target, "CREATE TABLE z_parent (id integer PRIMARY KEY)");
+		must(target,
+			 "CREATE TABLE a_child (id integer PRIMARY KEY, p integer, FOREIGN KEY (p) REFERENCES z_parent (id))");
+		if (engine == LITE)
+			must(target, "PRAGMA foreign_keys = ON");
+		must_sync(source, target, "staff", "{\"mode\": \"full\"}", NULL, &result);
+		assert_counts(&result, 3, 0, 0, 0);
+		pythia_sync_result_free(&result);
+		must(source, "INSERT INTO staff VALUES (4, 99)");
+		assert_false(try_sync(source, target, "staff", "{\"mode\": \"full\"}", NULL, &result, &error));
+		assert_true(strncmp(error.sqlstate, "23", 2) == 0);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM staff"), "3");
+		pythia_error_reset(&error);
+		must(source, "DELETE FROM staff WHERE id = 4");
+		assert_true(pythia_list_tables(target, NULL, &names, &count, &error));
+		for (int i = 0; i < count; i++)
+		{
+			child = strstr(names[i], "a_child") != NULL ? i : child;
+			parent = strstr(names[i], "z_parent") != NULL ? i : parent;
+			pythia_free(names[i]);
+		}
+		pythia_free(names);
+		assert_true(parent >= 0 && parent < child);
+		pythia_db_close(target);
+	}
+	pythia_db_close(source);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_strangers),       cmocka_unit_test(test_deletes),
-		cmocka_unit_test(test_truncate),  cmocka_unit_test(test_mapping),         cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_policies),  cmocka_unit_test(test_names_and_width),
+		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_strangers),    cmocka_unit_test(test_deletes),
+		cmocka_unit_test(test_truncate),  cmocka_unit_test(test_mapping),      cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_policies),  cmocka_unit_test(test_foreign_keys), cmocka_unit_test(test_names_and_width),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,108 @@
+#include "sync/foreign.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+
+static bool read_keys(pythia_run *run, pythia_result *keys, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+	const pythia_table *table = &run->plan.target;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME,"
+							 " REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = ");
+	dialect->literal(&sql, table->schema, strlen(table->schema));
+	pythia_buffer_puts(&sql, " AND TABLE_NAME = ");
+	dialect->literal(&sql, table->name, strlen(table->name));
+	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY CONSTRAINT_NAME, ORDINAL_POSITION");
+	ok = pythia_db_query(run->target, sql.data, keys, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_foreign_begin(pythia_run *run, pythia_error *error)
+{
+	pythia_result keys;
+	bool own = false;
+
+	memset(&keys, 0, sizeof(keys));
+	if (run->target->engine != PYTHIA_MYSQL || run->created || run->job->config->dry_run)
+		return true;
+	if (!read_keys(run, &keys, error))
+		return false;
+	if (keys.nrows > 0)
+		run->lanes = 1;
+	for (int64_t i = 0; i < keys.nrows; i++)
+		own = own || strcmp(pythia_result_get(&keys, i, 3), run->plan.target.name) == 0;
+	pythia_result_free(&keys);
+	run->unchecked = own;
+	/* all in one transaction, so that orphans found at its end leave nothing */
+	run->single = run->single || own;
+	return !own || pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 0", NULL, error);
+}
+
+/* One constraint, from its first column's row on; *next is the row after its last. */
+static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t first, int64_t *next,
+							 pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+	const char *name = pythia_result_get(keys, first, 0);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer join = PYTHIA_BUFFER_INIT;
+	pythia_buffer given = PYTHIA_BUFFER_INIT;
+	char *orphan = NULL;
+	int64_t row = first;
+	bool ok;
+
+	for (; row < keys->nrows && strcmp(pythia_result_get(keys, row, 0), name) == 0; row++)
+	{
+		pythia_buffer_puts(&join, row > first ? " AND p." : "p.");
+		dialect->identifier(&join, pythia_result_get(keys, row, 4));
+		pythia_buffer_puts(&join, " = t.");
+		dialect->identifier(&join, pythia_result_get(keys, row, 1));
+		pythia_buffer_puts(&given, " AND t.");
+		dialect->identifier(&given, pythia_result_get(keys, row, 1));
+		pythia_buffer_puts(&given, " IS NOT NULL");
+	}
+	*next = row;
+	pythia_buffer_puts(&sql, "SELECT t.");
+	dialect->identifier(&sql, run->names[run->plan.key[0]]);
+	pythia_buffer_puts(&sql, " FROM ");
+	pythia_merge_table(run, false, &sql);
+	pythia_buffer_puts(&sql, " t LEFT JOIN ");
+	pythia_dialect_table(dialect, &sql, pythia_result_get(keys, first, 2), pythia_result_get(keys, first, 3));
+	pythia_buffer_printf(&sql, " p ON %s WHERE p.", join.data);
+	dialect->identifier(&sql, pythia_result_get(keys, first, 4));
+	pythia_buffer_printf(&sql, " IS NULL%s LIMIT 1", given.data);
+	ok = pythia_run_scalar(run->target, sql.data, &orphan, error);
+	if (ok && orphan != NULL)
+	{
+		pythia_fail(error, PYTHIA_E_DATA, "23503", "rows of table \"%s\" break foreign key \"%s\"",
+					run->plan.target.name, name);
+		pythia_error_detail(error, "One of them has the key %s.", orphan);
+		ok = pythia_error_hint(error, "Synchronise table \"%s\" first, or mend the rows in the source.",
+							   pythia_result_get(keys, first, 3));
+	}
+	pythia_free(orphan);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&join);
+	pythia_buffer_free(&given);
+	return ok;
+}
+
+bool pythia_foreign_end(pythia_run *run, pythia_error *error)
+{
+	pythia_result keys;
+	bool ok;
+
+	if (!run->unchecked)
+		return true;
+	memset(&keys, 0, sizeof(keys));
+	ok = read_keys(run, &keys, error);
+	for (int64_t row = 0; ok && row < keys.nrows;)
+		ok = check_constraint(run, &keys, row, &row, error);
+	pythia_result_free(&keys);
+	return ok && pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, error);
+}

@@ -25,7 +25,7 @@ ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
 CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(MYSQL_CONFIG) --include) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
 CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq $(shell $(MYSQL_CONFIG) --libs) \
-	$(shell $(PKG_CONFIG) --libs sqlite3) -lm
+	$(shell $(PKG_CONFIG) --libs sqlite3) -lm -lpthread
 PGXS_FILE := $(shell $(PG_CONFIG) --pgxs)
 export CLIENT_LIBS
 endif

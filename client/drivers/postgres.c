@@ -93,19 +93,6 @@ bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_erro
 
 /* --- waiting --------------------------------------------------------------- */
 
-void pythia_postgres_stop_server(postgres_db *db)
-{
-	char text[256];
-	PGcancel *cancel;
-
-	if (PQstatus(db->conn) != CONNECTION_OK || PQtransactionStatus(db->conn) != PQTRANS_ACTIVE)
-		return;
-	cancel = PQgetCancel(db->conn);
-	if (cancel)
-		PQcancel(cancel, text, sizeof(text)); /* if it fails, closing the connection must do */
-	PQfreeCancel(cancel);
-}
-
 bool pythia_postgres_wait(postgres_db *db, int events, pythia_error *error)
 {
 	switch (pythia_host_wait(db->base.host, PQsocket(db->conn), events, -1))

@@ -1,4 +1,4 @@
-/* Between postgres.c and postgres_copy.c. */
+/* Between postgres.c, postgres_copy.c and postgres_cancel.c. */
 #ifndef PYTHIA_POSTGRES_INTERNAL_H
 #define PYTHIA_POSTGRES_INTERNAL_H
 
@@ -31,7 +31,7 @@ bool pythia_postgres_flush(postgres_db *db, pythia_error *error);
 bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *error);
 /* Reads all results; the first error counts, else *last is the last result, the caller's to clear. */
 bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *error);
-/* Asks the server to stop what it is doing for us. */
+/* postgres_cancel.c: asks the server to stop what it is doing for us; takes half a second at most. */
 void pythia_postgres_stop_server(postgres_db *db);
 
 bool pythia_postgres_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,

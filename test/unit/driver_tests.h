@@ -279,6 +279,9 @@ static inline void wait_for_count(pythia_db *db, const char *sql, int64_t expect
 	fail_msg("%s: never %lld", sql, (long long) expected);
 }
 
+/* The socket of the last listen_quietly. */
+static int listen_descriptor;
+
 /* A port of this process that takes connections and says nothing. */
 static inline int listen_quietly(struct sockaddr_storage *address, socklen_t *length)
 {
@@ -291,6 +294,7 @@ static inline int listen_quietly(struct sockaddr_storage *address, socklen_t *le
 	assert_int_equal(bind(fd, (struct sockaddr *) in, sizeof(*in)), 0);
 	assert_int_equal(listen(fd, 8), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *) address, length), 0);
+	listen_descriptor = fd;
 	return ntohs(in->sin_port);
 }
 

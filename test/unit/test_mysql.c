@@ -4,6 +4,7 @@
 
 #include "driver_tests.h"
 #include "drivers/mysql_internal.h"
+#include "small_servers.h"
 
 static const char *url;
 
@@ -489,6 +490,28 @@ static void test_cancel(void **state)
 	pythia_error_reset(&error);
 }
 
+/* Nobody hears the request to kill; the caller is free all the same. */
+static void test_cancel_unheard(void **state)
+{
+	small_server server;
+	const char *colon = strrchr(url, ':');
+	pthread_t thread = start_small_server(&server, deaf_proxy, atoi(colon + 1));
+	pythia_db *watcher = enter();
+	pythia_db *db;
+	char text[200];
+
+	(void) state;
+	snprintf(text, sizeof(text), "%.*s:%d%s", (int) (colon - url), url, server.port, strchr(colon, '/'));
+	db = open_url(text, NULL);
+	snprintf(text, sizeof(text), "KILL %lu", pythia_mysql_of(db)->thread_id);
+	check_cancel(db, "SELECT SLEEP(600)");
+	pythia_db_close(db);
+	must(watcher, text);
+	close(server.listener);
+	pthread_join(thread, NULL);
+	pythia_db_close(watcher);
+}
+
 static void test_closed_in_the_middle(void **state)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -523,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_server_gone_midway),
 		cmocka_unit_test(test_connection_lost_in_a_load),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_unheard),
 		cmocka_unit_test(test_closed_in_the_middle),
 	};
 

@@ -4,6 +4,7 @@
 
 #include "driver_tests.h"
 #include "drivers/postgres_internal.h"
+#include "small_servers.h"
 
 static const char *url;
 
@@ -398,6 +399,44 @@ static void test_cancel(void **state)
 	pythia_error_reset(&error);
 }
 
+static void test_wrong_password(void **state)
+{
+	small_server server;
+	pthread_t thread = start_small_server(&server, refusing_postgres, 0);
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char text[200];
+
+	(void) state;
+	snprintf(text, sizeof(text), "postgresql://somebody:topsecret@127.0.0.1:%d/shop?sslmode=disable&gssencmode=disable",
+			 server.port);
+	assert_null(try_open(text, NULL, &error));
+	pthread_join(thread, NULL);
+	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
+	assert_string_equal(error.sqlstate, "28P01");
+	assert_non_null(strstr(error.message, "password authentication failed for user \"somebody\""));
+	assert_null(strstr(error.message, "topsecret"));
+	assert_non_null(strstr(error.hint, "password"));
+	pythia_error_reset(&error);
+}
+
+/* Nobody hears the request to cancel; the caller is free all the same. */
+static void test_cancel_unheard(void **state)
+{
+	small_server server;
+	const char *colon = strrchr(url, ':');
+	pthread_t thread = start_small_server(&server, deaf_proxy, atoi(colon + 1));
+	char text[200];
+	pythia_db *db;
+
+	(void) state;
+	snprintf(text, sizeof(text), "%.*s:%d%s", (int) (colon - url), url, server.port, strchr(colon, '/'));
+	db = open_url(text, NULL);
+	check_cancel(db, "SELECT pg_sleep(600)");
+	pythia_db_close(db);
+	close(server.listener);
+	pthread_join(thread, NULL);
+}
+
 static void test_transient(void **state)
 {
 	pythia_db *a = enter();
@@ -429,6 +468,8 @@ int main(void)
 		cmocka_unit_test(test_stream_closed_midway),
 		cmocka_unit_test(test_server_gone_midway),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_wrong_password),
+		cmocka_unit_test(test_cancel_unheard),
 		cmocka_unit_test(test_transient),
 	};
 

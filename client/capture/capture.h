@@ -125,8 +125,8 @@ typedef bool (*pythia_capture_row_callback)(void *context, const pythia_capture_
 /* Rows of the window in order of stamp and key, in one statement. */
 bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_window *window,
 						 pythia_capture_row_callback callback, void *context, pythia_error *error);
-/* Every key (with `images`: every row) in one pass: what a sweep for deletes compares with.  With
- * `before` only rows stamped before it or not at all. */
+/* Every key (with `images`: every row, and its version as a scan tells it) in one pass: what a sweep for
+ * deletes compares with.  With `before` only rows stamped before it or not at all. */
 bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *before,
 						 pythia_capture_row_callback callback, void *context, pythia_error *error);
 /* Rows whose stamp is NULL: polling cannot see them. */

@@ -304,12 +304,14 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 	reader r = {.table = table,
 				.chosen = images ? all : table->key,
 				.nchosen = images ? table->ncolumns : table->nkey,
+				.version = images && table->has_xmin,
+				.hash = images && !table->has_xmin,
 				.images = images,
 				.callback = callback,
 				.context = context};
 	bool ok;
 
-	put_select(table, &sql, false, r.chosen, r.nchosen);
+	put_select(table, &sql, r.version, r.chosen, r.nchosen);
 	if (before)
 	{
 		const char *stamp = pythia_capture_stamp_column(table)->name;

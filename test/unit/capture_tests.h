@@ -144,6 +144,33 @@ static inline const char *poll_direct(rig *r)
 	return r->log;
 }
 
+static inline bool keep_version(void *context, const pythia_capture_row *row, pythia_error *error)
+{
+	snprintf(context, 200, "%s %s", row->version ? row->version : "-", row->image);
+	return true;
+}
+
+/* A baseline tells versions and images as a scan does: else the first poll would take every row for changed. */
+static inline void check_baseline(rig *r, const char *name, const char *stamp)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_capture_config config;
+	pythia_capture_table table;
+	pythia_capture_window window = {0};
+	char scanned[200] = "";
+	char listed[200] = "";
+
+	assert_true(pythia_capture_config_read(NULL, name, &config, &error));
+	if (!pythia_capture_table_open(r->source, name, stamp, &config, &table, &error))
+		fail_msg("%s", error.message);
+	assert_true(pythia_capture_scan(&table, &window, keep_version, scanned, &error));
+	assert_true(pythia_capture_keys(&table, true, NULL, keep_version, listed, &error));
+	assert_int_not_equal(scanned[0], '\0');
+	assert_int_not_equal(scanned[0], '-');
+	assert_string_equal(scanned, listed);
+	pythia_capture_table_close(&table);
+}
+
 static inline void close_rig(rig *r)
 {
 	pythia_capture_close(r->capture);

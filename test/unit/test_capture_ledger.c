@@ -30,7 +30,7 @@ typedef struct random_writer
 	bool open;
 	entry pending[64];
 	int npending;
-	int savepoint; /* pending entries when it was set, or -1 */
+	int savepoint;     /* pending entries when it was set, or -1 */
 	bool locked[KEYS]; /* also after ROLLBACK TO SAVEPOINT */
 } random_writer;
 

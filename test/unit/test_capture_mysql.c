@@ -353,14 +353,27 @@ static void test_triggers(void **state)
 	close_rig(&r);
 }
 
+static void test_baseline(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "INSERT INTO cap_t (id, v) VALUES (1, 'a')");
+	check_baseline(&r, "cap_t", "updated_at");
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),        cmocka_unit_test(test_kinds_of_change),
-		cmocka_unit_test(test_late_commit),   cmocka_unit_test(test_waiting_statement),
-		cmocka_unit_test(test_no_privilege),  cmocka_unit_test(test_clock_set_back),
-		cmocka_unit_test(test_local_stamps),  cmocka_unit_test(test_null_stamps),
-		cmocka_unit_test(test_killed_source), cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_baseline),          cmocka_unit_test(test_values),
+		cmocka_unit_test(test_kinds_of_change),   cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_waiting_statement), cmocka_unit_test(test_no_privilege),
+		cmocka_unit_test(test_clock_set_back),    cmocka_unit_test(test_local_stamps),
+		cmocka_unit_test(test_null_stamps),       cmocka_unit_test(test_killed_source),
+		cmocka_unit_test(test_triggers),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -139,13 +139,23 @@ static void test_triggers(void **state)
 	close_rig(&r);
 }
 
+static void test_baseline(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "INSERT INTO cap.t VALUES (1, 'a')");
+	check_baseline(&r, "cap.t", "updated_at");
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_baseline), cmocka_unit_test(test_values),   cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_many),     cmocka_unit_test(test_triggers),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -362,15 +362,32 @@ static void test_triggers_from_the_beginning(void **state)
 	close_rig(&r);
 }
 
+static void test_baseline(void **state)
+{
+	rig r;
+
+	open_rig(&r);
+	must(r.writer, "INSERT INTO t VALUES (1, 'a', datetime('now'))");
+	check_baseline(&r, "t", "updated_at");
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds_of_change),    cmocka_unit_test(test_track_rows),
-		cmocka_unit_test(test_back_and_forth),     cmocka_unit_test(test_refused_flush),
-		cmocka_unit_test(test_late_commit),        cmocka_unit_test(test_integer_stamps),
-		cmocka_unit_test(test_tables_come_and_go), cmocka_unit_test(test_bad_words),
-		cmocka_unit_test(test_consumers),          cmocka_unit_test(test_retention),
-		cmocka_unit_test(test_triggers),           cmocka_unit_test(test_triggers_from_the_beginning),
+		cmocka_unit_test(test_baseline),
+		cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_track_rows),
+		cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_refused_flush),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_integer_stamps),
+		cmocka_unit_test(test_tables_come_and_go),
+		cmocka_unit_test(test_bad_words),
+		cmocka_unit_test(test_consumers),
+		cmocka_unit_test(test_retention),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_triggers_from_the_beginning),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -60,8 +60,9 @@ static void counts_line(const char *table, const pythia_sync_result *result, con
 		   cli_human_count(result->rows_skipped + result->rows_quarantined, n[4]),
 		   cli_human_seconds(result->duration_seconds, n[5]));
 	if (result->rows_quarantined > 0)
-		printf("%-28s %s%s rows in quarantine%s\n", "", cli_colour_on(stdout, CLI_YELLOW),
-			   cli_human_count(result->rows_quarantined, n[0]), cli_colour_off(stdout));
+		printf("%-28s %s%s row%s in quarantine%s\n", "", cli_colour_on(stdout, CLI_YELLOW),
+			   cli_human_count(result->rows_quarantined, n[0]), result->rows_quarantined == 1 ? "" : "s",
+			   cli_colour_off(stdout));
 	fflush(stdout);
 }
 

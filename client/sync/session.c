@@ -89,6 +89,8 @@ bool pythia_run_commit(pythia_run *run, pythia_error *error)
 		run->writing = false;
 		ok = run->job->config->dry_run ? run->target->driver->rollback(run->target, error)
 									   : run->target->driver->commit(run->target, error);
+		/* SQLite keeps a transaction open whose commit broke a deferred constraint */
+		run->writing = !ok;
 	}
 	if (ok)
 		remember_commit(run);

@@ -41,9 +41,8 @@ Datum pythia_poll(PG_FUNCTION_ARGS)
 	pythia_cdc_worker *worker;
 
 	pythia_cdc_refuse_standby();
-	worker = worker_of(name);
-	pythia_cdc_lock(worker->worker_id);
-	/* what another session wrote while we waited for it */
+	pythia_cdc_lock(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL));
+	/* only now: what another session wrote while we waited for it counts */
 	worker = worker_of(name);
 	for (int i = 0; i < worker->ntables; i++)
 		if (!worker->tables[i].active)

@@ -134,9 +134,9 @@ uint64 pythia_journal_close(pythia_journal *journal)
 	return count;
 }
 
-int64 pythia_journal_next_number(void)
+int64 pythia_journal_next_number(Oid sequence)
 {
-	return nextval_internal(pythia_relation("journal_change_id_seq"), false);
+	return nextval_internal(sequence, false);
 }
 
 int64 pythia_journal_last_number(void)

@@ -46,8 +46,8 @@ extern void pythia_journal_put(pythia_journal *journal, const pythia_journal_ent
 /* Writes what is left; returns the number of entries put. */
 extern uint64 pythia_journal_close(pythia_journal *journal);
 
-/* Draws a number; the transaction must have its id by then. */
-extern int64 pythia_journal_next_number(void);
+/* Draws a number from journal_change_id_seq; the transaction must have its id by then. */
+extern int64 pythia_journal_next_number(Oid sequence);
 /* The last number drawn, by anybody: read at once, outside transactions' rules. */
 extern int64 pythia_journal_last_number(void);
 

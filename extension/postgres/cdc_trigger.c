@@ -27,6 +27,7 @@
 #include "pg_compat.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
+#include "utils/datum.h"
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -58,6 +59,8 @@ typedef struct trigger_target
 	pythia_cdc_table *table;
 	pythia_image *key_image;
 	pythia_image *row_image;
+	Oid sequence; /* of the journal's numbers */
+	int *key_attributes;
 	int stamp; /* attribute, or -1 */
 	ExprState *condition;
 	ExprContext *econtext;
@@ -283,6 +286,8 @@ static void prepare_target(trigger_target *target, Relation relation)
 		key = palloc(sizeof(int) * target->table->nkey);
 		for (int i = 0; i < target->table->nkey; i++)
 			key[i] = pythia_column_position(relation, target->table->key[i]);
+		target->key_attributes = key;
+		target->sequence = pythia_relation("journal_change_id_seq");
 		target->key_image = pythia_image_make(desc, target->table->nkey, key, NULL);
 		target->row_image = pythia_image_make(desc, count, positions, NULL);
 		target->stamp = -1;
@@ -350,10 +355,25 @@ static pythia_journal_entry *new_entry(trigger_target *target, gathered *part)
 	(void) GetTopFullTransactionId();
 	entry->worker_id = target->worker->worker_id;
 	entry->table_id = target->table->table_id;
-	entry->change_id = pythia_journal_next_number();
+	entry->change_id = pythia_journal_next_number(target->sequence);
 	entry->captured_at = GetCurrentTimestamp();
 	part->entries = lappend(part->entries, entry);
 	return entry;
+}
+
+/* Bit by bit; where that differs, the images will tell. */
+static bool same_key(const trigger_target *target, TupleDesc desc, const Datum *a, const bool *a_nulls, const Datum *b,
+					 const bool *b_nulls)
+{
+	for (int i = 0; i < target->table->nkey; i++)
+	{
+		int at = target->key_attributes[i];
+		Form_pg_attribute attribute = TupleDescAttr(desc, at);
+
+		if (a_nulls[at] || b_nulls[at] || !datumIsEqual(a[at], b[at], attribute->attbyval, attribute->attlen))
+			return false;
+	}
+	return true;
 }
 
 static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
@@ -361,6 +381,8 @@ static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, 
 	int natts = desc->natts;
 	Datum *values = palloc(sizeof(Datum) * natts);
 	bool *nulls = palloc(sizeof(bool) * natts);
+	Datum *old_values = palloc(sizeof(Datum) * natts);
+	bool *old_nulls = palloc(sizeof(bool) * natts);
 	gathered *part = current_part();
 	MemoryContext before = MemoryContextSwitchTo(part->memory);
 	pythia_journal_entry *entry;
@@ -373,9 +395,8 @@ static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, 
 
 	if (old_row)
 	{
-		heap_deform_tuple(old_row, desc, values, nulls);
-		old_key = pythia_image_of(target->key_image, values, nulls);
-		old_data = pythia_image_of(target->row_image, values, nulls);
+		heap_deform_tuple(old_row, desc, old_values, old_nulls);
+		old_data = pythia_image_of(target->row_image, old_values, old_nulls);
 	}
 	if (new_row)
 	{
@@ -385,6 +406,10 @@ static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, 
 		if (target->stamp >= 0 && !nulls[target->stamp])
 			has_stamp = pythia_stamp_instant(target->table, values[target->stamp], &stamp);
 	}
+	if (old_row)
+		old_key = new_row && same_key(target, desc, old_values, old_nulls, values, nulls)
+					  ? new_key
+					  : pythia_image_of(target->key_image, old_values, old_nulls);
 	if (old_row && new_row && target->table->config.track == PYTHIA_TRACK_ROWS &&
 		pythia_image_same(old_data, new_data, target->table->timestamp_column))
 	{
@@ -392,7 +417,7 @@ static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, 
 		return;
 	}
 	/* a key that changed is another row to whoever follows: the old one goes, the new one comes */
-	if (old_row && new_row && compareJsonbContainers(&old_key->root, &new_key->root) != 0)
+	if (old_row && new_row && old_key != new_key && compareJsonbContainers(&old_key->root, &new_key->root) != 0)
 	{
 		entry = new_entry(target, part);
 		entry->kind = PYTHIA_CHANGE_DELETE;

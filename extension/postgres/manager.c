@@ -274,6 +274,29 @@ static bool tend(const wanted *job)
 	return false;
 }
 
+/* A worker that was stopped is none that died: when it is wanted again it starts at once. */
+static void forget_unwanted(List *jobs)
+{
+	HASH_SEQ_STATUS status;
+	managed *entry;
+
+	hash_seq_init(&status, known);
+	while ((entry = hash_seq_search(&status)))
+	{
+		bool is_wanted = false;
+		ListCell *cell;
+
+		foreach (cell, jobs)
+			is_wanted |= ((wanted *) lfirst(cell))->worker_id == entry->worker_id;
+		if (is_wanted)
+			continue;
+		entry->launched = 0;
+		entry->retry_at = 0;
+		entry->told = false;
+		pythia_retry_reset(&entry->retry);
+	}
+}
+
 /* Exits where nobody needs us; a request that came meanwhile keeps us. */
 static void leave_if_idle(void)
 {
@@ -341,6 +364,7 @@ void pythia_manager_main(Datum arg)
 		MemoryContextSwitchTo(turn);
 		jobs = read_wanted();
 		MemoryContextSwitchTo(turn);
+		forget_unwanted(jobs);
 		foreach (cell, jobs)
 			soon |= tend(lfirst(cell));
 		if (jobs == NIL)

@@ -14,12 +14,23 @@
 #include "utils/guc.h"
 #include "worker_start.h"
 
+#define PATIENCE_MS 2000
+
 bool pythia_process_lock(uint32 what, uint32 which)
 {
 	LOCKTAG tag;
+	uint32 event = pythia_wait_event("PythiaWorkerStart");
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, what, which, PYTHIA_LOCK_CLASS);
-	return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+	for (int waited = 0; waited <= PATIENCE_MS; waited += 20)
+	{
+		if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+			return true;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20L, event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
 }
 
 static void fill_in(BackgroundWorker *worker, const char *type, const char *function)

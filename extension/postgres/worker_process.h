@@ -14,7 +14,8 @@
 #define PYTHIA_LOCK_MANAGER 1
 #define PYTHIA_LOCK_WORKER  2
 
-/* Takes such a lock for the session; false where another process has it. */
+/* Takes such a lock for the session, after its last holder, if that one is just ending;
+ * false where another process keeps it. */
 extern bool pythia_process_lock(uint32 what, uint32 which);
 
 /*

@@ -40,7 +40,7 @@ static void url_of(int engine, int which, char *out, size_t size)
 
 		if (base == NULL)
 			fail_msg("PG_URL and MYSQL_URL are not set: run this through test/run or test/with-servers");
-		snprintf(out, size, "%.*s/synctest%d", (int) (slash - base), base, which);
+		snprintf(out, size, "%.*s/synctest%d_%d", (int) (slash - base), base, which, (int) getpid());
 	}
 }
 
@@ -174,9 +174,8 @@ static int setup(void **state)
 		{
 			char sql[100];
 
-			snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS synctest%d", which);
-			must(db, sql);
-			snprintf(sql, sizeof(sql), "CREATE DATABASE synctest%d", which);
+			/* a name of this process: tests run side by side */
+			snprintf(sql, sizeof(sql), "CREATE DATABASE synctest%d_%d", which, (int) getpid());
 			must(db, sql);
 		}
 		pythia_db_close(db);

@@ -28,7 +28,7 @@ static void test_open(void **state)
 	assert_int_equal(db->engine, PYTHIA_MYSQL);
 	assert_true(db->version >= 50700);
 	assert_int_equal(db->is_mariadb, strstr(db->version_text, "MariaDB") != NULL);
-	assert_string_equal(db->default_schema, "pythia");
+	assert_string_equal(db->default_schema, strrchr(getenv("MYSQL_URL"), '/') + 1);
 	assert_count(db,
 				 "SELECT @@time_zone = '+00:00' AND @@sql_mode LIKE '%STRICT_ALL_TABLES%' AND "
 				 "@@sql_mode LIKE '%NO_AUTO_VALUE_ON_ZERO%' AND @@character_set_client = 'utf8mb4' AND "

@@ -109,6 +109,20 @@ static char *shell_text(const char *text)
 	return pythia_buffer_take(&out);
 }
 
+/* In a systemd unit a percent sign begins a specifier. */
+static char *unit_text(const char *text)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '%' || *text == '\\' || *text == '"')
+			pythia_buffer_putc(&out, *text == '%' ? '%' : '\\');
+		pythia_buffer_putc(&out, *text);
+	}
+	return pythia_buffer_take(&out);
+}
+
 /* The name with everything odd made an underscore, in lower case. */
 static char *plain(const char *prefix, const char *text, const char *suffix)
 {
@@ -188,6 +202,7 @@ static bool set_tables(creation *c, pythia_error *error)
 	join(c, "tables_sql", ", ", "", "", sql_text);
 	join(c, "tables_text", ", ", "", "", NULL);
 	join(c, "tables_list", ",", "", "", NULL);
+	cli_variable_set(&c->variables, "tables_shell", shell_text(c->variables.items[c->variables.count - 1].value));
 	join(c, "tables_json", ", ", "[", "]", json_text);
 	json = c->variables.items[c->variables.count - 1].value;
 	for (; *json != '\0'; json++)
@@ -202,7 +217,7 @@ static bool set_tables(creation *c, pythia_error *error)
 
 /* The URL in all its forms: NAME, NAME_json, NAME_sql, NAME_text (without its password). */
 static bool set_url(creation *c, const char *name, const char *json, const char *sql, const char *text,
-					const char *value, pythia_error *error)
+					const char *shell, const char *value, pythia_error *error)
 {
 	pythia_url url;
 	pythia_buffer safe = PYTHIA_BUFFER_INIT;
@@ -212,6 +227,7 @@ static bool set_url(creation *c, const char *name, const char *json, const char 
 	pythia_url_redact(&url, &safe);
 	cli_variable_set(&c->variables, name, pythia_strdup(value));
 	cli_variable_set(&c->variables, json, json_text(value));
+	cli_variable_set(&c->variables, shell, shell_text(value));
 	cli_variable_set(&c->variables, sql, sql_text(value));
 	cli_variable_set(&c->variables, text, pythia_buffer_take(&safe));
 	if (strcmp(name, "target") != 0)
@@ -240,8 +256,9 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 	cli_variable_set(v, "role",
 					 plain(strncasecmp(c->name, "pg_", 3) == 0 || strncasecmp(c->name, "pg-", 3) == 0 ? "worker_" : "",
 						   c->name, ""));
-	cli_variable_set(v, "directory", pythia_strdup(c->directory));
-	cli_variable_set(v, "pythia", n > 0 ? pythia_strndup(self, (size_t) n) : pythia_strdup("/usr/local/bin/pythia"));
+	self[n > 0 ? n : 0] = '\0';
+	cli_variable_set(v, "pythia_unit", unit_text(n > 0 ? self : "/usr/local/bin/pythia"));
+	cli_variable_set(v, "directory_unit", unit_text(c->directory));
 	cli_variable_set(v, "mode", pythia_strdup(cli_text(args, "mode", "incremental")));
 	pythia_buffer_printf(&number, "%g", seconds);
 	cli_variable_set(v, "poll_interval_seconds", pythia_strdup(pythia_buffer_text(&number)));
@@ -259,9 +276,10 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 	if (!set_tables(c, error))
 		return false;
 	if (!c->sync)
-		return set_url(c, "connection", "connection_json", "connection_sql", "connection_text", c->connection, error);
-	return set_url(c, "source", "source_json", "source_sql", "source_text", c->source, error) &&
-		   set_url(c, "target", "target_json", "target_sql", "target_text", c->target, error);
+		return set_url(c, "connection", "connection_json", "connection_sql", "connection_text", "connection_shell",
+					   c->connection, error);
+	return set_url(c, "source", "source_json", "source_sql", "source_text", "source_shell", c->source, error) &&
+		   set_url(c, "target", "target_json", "target_sql", "target_text", "target_shell", c->target, error);
 }
 
 /* --- the folder --------------------------------------------------------------------- */
@@ -278,8 +296,8 @@ static bool write_file(creation *c, const cli_template_file *file, pythia_error 
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	const char *name = file->path;
 	bool script = strcmp(name, "handler") == 0 || strcmp(name, "test.sh") == 0;
-	/* pythia.json and worker.sql may hold a URL with a password */
-	bool secret = strcmp(name, "pythia.json") == 0 || strcmp(name, "worker.sql") == 0;
+	/* these may hold a URL with a password */
+	bool secret = strcmp(name, "pythia.json") == 0 || strcmp(name, "worker.sql") == 0 || strcmp(name, "test.sh") == 0;
 	int fd = -1;
 	bool ok = false;
 
@@ -293,7 +311,7 @@ static bool write_file(creation *c, const cli_template_file *file, pythia_error 
 	else
 	{
 		unlink(path.data);
-		fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, script ? 0755 : secret ? 0600 : 0644);
+		fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (script ? 0755 : 0644) & (secret ? 0700 : 0777));
 		ok = fd >= 0 && write(fd, text.data, text.length) == (ssize_t) text.length;
 		if (!ok)
 			write_error(error, path.data);

@@ -2,6 +2,7 @@
 # Reads every captured table of {{name}} once, into a scratch state.  Prints TAP.
 cd "$(dirname "$0")" || exit 1
 pythia=${PYTHIA:-pythia}
+connection={{connection_shell}}
 state=$(mktemp -d) || exit 1
 trap 'rm -rf "$state"' EXIT
 failed=0
@@ -10,7 +11,7 @@ ok() {
 }
 
 echo 1..3
-"$pythia" cdc "${PYTHIA_CONNECTION:-{{connection}}}" --once --from beginning --tables '{{tables_list}}' \
+"$pythia" cdc "${PYTHIA_CONNECTION:-$connection}" --once --from beginning --tables {{tables_shell}} \
     --timestamp-column {{timestamp_column_shell}} --state "$state/state.db" --quiet > "$state/changes"
 ok $? 1 "the captured tables can be read"
 ! grep -v '^{"schema":.*"change_type":.*}$' "$state/changes"

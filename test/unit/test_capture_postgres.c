@@ -151,11 +151,49 @@ static void test_baseline(void **state)
 	close_rig(&r);
 }
 
+/* Where a poll may go when the boundary is so many seconds after 2026-10-25 00:00 UTC, the night of winter time. */
+static void check_low(rig *r, int seconds, const char *expected)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_capture_config config;
+	pythia_capture_table table;
+	pythia_capture_window window;
+	pythia_capture_position position = {.low = (char *) "2026-10-24 00:00:00"};
+	pythia_capture_clock clock = {.now = (INT64_C(1792886400) + seconds) * 1000000};
+
+	clock.boundary = clock.now;
+	assert_true(pythia_capture_config_read(r->options, "cap.z", &config, &error));
+	assert_true(pythia_capture_table_open(r->source, "cap.z", "updated_at", &config, &table, &error));
+	if (!pythia_capture_window_make(&table, &clock, &position, &window, &error))
+		fail_msg("%s", error.message);
+	assert_string_equal(window.next.low, expected);
+	pythia_capture_window_free(&window);
+	pythia_capture_table_close(&table);
+}
+
+/* The hour from 2 to 3 comes twice: while it does, low waits at its beginning. */
+static void test_winter_time(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE cap.z (id int PRIMARY KEY, updated_at timestamp)");
+	r.options = read_options(r.store, "{\"time_zone\": \"Europe/Berlin\", \"lookback\": 0}");
+	check_low(&r, -3600, "2026-10-25 01:00:00");
+	check_low(&r, 30, "2026-10-25 02:00:00");
+	check_low(&r, 1830, "2026-10-25 02:00:00");
+	check_low(&r, 3630, "2026-10-25 02:00:30");
+	check_low(&r, 7230, "2026-10-25 03:00:30");
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline), cmocka_unit_test(test_values),   cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_many),     cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_baseline),    cmocka_unit_test(test_winter_time), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_late_commit), cmocka_unit_test(test_many),        cmocka_unit_test(test_triggers),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -24,7 +24,7 @@ recvlogical()
 
 peek()
 {
-    [ "$(psql_ -c "SELECT count(*) FROM pg_logical_slot_peek_changes('bench', NULL, NULL, 'format-version', '2') WHERE data LIKE '%\"action\":\"U\"%'")" = "$changes" ]
+    [ "$(psql_ -c "SELECT count(*) FROM pg_logical_slot_peek_changes('bench', NULL, NULL, 'format-version', '2') WHERE data LIKE '%\"action\":\"U\"%\"table\":\"orders\"%'")" = "$changes" ]
 }
 
 capture_and_consume()

@@ -35,7 +35,7 @@ static const cli_option sync_options[] = {
 	{"no-create-target", 0, CLI_NOT, NULL, "a missing target table is an error", NULL, "create_target"},
 	{"new-columns", 0, CLI_CHOICE, "HOW", "columns the source has gained", new_columns, "new_columns"},
 	{"batch-size", 0, CLI_INT, "ROWS", "rows a chunk holds at least (default 1000)", NULL, "batch_size"},
-	{"parallel", 'j', CLI_INT, "N", "streams at once for one table (default 1)", NULL, "parallel"},
+	{"parallel", 'j', CLI_INT, "N", "connections of one large load into MySQL (default 2)", NULL, "parallel"},
 	{"max-bytes-per-second", 0, CLI_INT, "BYTES", "go no faster", NULL, "max_bytes_per_second"},
 	{"lookback", 0, CLI_SECONDS, "TIME", "read again this much before the watermark", NULL, "lookback"},
 	{"on-bad-row", 0, CLI_CHOICE, "HOW", "a row the target cannot hold", bad_rows, "on_bad_row"},

@@ -57,7 +57,7 @@ static void set_defaults(pythia_sync_config *config)
 	config->new_columns = PYTHIA_NEW_COLUMNS_ADD;
 	config->deletes = PYTHIA_DELETES_IGNORE;
 	config->soft_delete_column = "deleted_at";
-	config->parallel = 1;
+	config->parallel = 0;
 	config->lookback = -1;
 }
 

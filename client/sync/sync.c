@@ -109,7 +109,7 @@ static int choose_lanes(const pythia_run *run)
 	if (run->target->engine != PYTHIA_MYSQL || run->staged || run->replaces || run->job->config->quarantine ||
 		(rows >= 0 && rows < 50000))
 		return 1;
-	return run->job->config->parallel > 2 ? (int) run->job->config->parallel : 2;
+	return run->job->config->parallel > 0 ? (int) run->job->config->parallel : 2;
 }
 
 /* Straight or through a stage, in one transaction or in chunks, in the key's order or not. */

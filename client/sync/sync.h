@@ -65,7 +65,7 @@ typedef struct pythia_sync_config
 	const pythia_node *table_map;
 	const pythia_node *column_map;
 	const pythia_node *key;
-	int64_t parallel;
+	int64_t parallel; /* connections of one load; 0: as many as pay */
 	int64_t max_bytes_per_second;
 	double lookback; /* seconds; negative: the engine's default */
 	bool dry_run;

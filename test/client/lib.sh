@@ -72,6 +72,8 @@ run() {
     out=$(cat "$work/.out")
     err=$(cat "$work/.err")
 }
+# A program that follows the file may hold its lock for a moment.
+sqlite3() { command sqlite3 -cmd ".timeout 10000" "$@"; }
 pythia() { run "$PYTHIA" "$@"; }
 # sql FILE STATEMENT...: the sqlite3 shell with the extension
 sql() {

@@ -39,7 +39,7 @@ sub finished
 }
 
 # to MariaDB, the worker killed
-start_throttled('to', 'local', 'shop', '');
+start_throttled('to', 'local', 'shop', ', "parallel": 1');
 kill 'KILL', sql("SELECT pid FROM pythia.worker_status WHERE name = 'to'");
 ok(wait_for($pg, 'SELECT true'), 'the server restarts after kill -9 of the worker');
 finished('to');

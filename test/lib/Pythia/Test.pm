@@ -64,7 +64,8 @@ sub wait_for
 	my ($out, $err);
 	while (time < $until)
 	{
-		(undef, $out, $err) = $node->psql($database, $query);
+		# a server that goes away while it is asked has not answered yet
+		eval { (undef, $out, $err) = $node->psql($database, $query); 1 } or ($out, $err) = (undef, $@);
 		return 1 if defined $out && $out eq $expected;
 		select(undef, undef, undef, 0.05);
 	}

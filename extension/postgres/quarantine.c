@@ -142,7 +142,7 @@ Datum pythia_replay_quarantine(PG_FUNCTION_ARGS)
 	if (call.rows != NIL &&
 		!pythia_with_callbacks(pythia_sides_resolve(spec, true), table, NULL, replay_body, &call, &error))
 		pythia_raise(&error);
-	pythia_catalog_leave(&before);
+	pythia_become_again(&before);
 	pythia_sync_values(table, &result, NULL, values, nulls);
 	pythia_sync_result_free(&result);
 	return pythia_row_out(fcinfo, values, nulls);

@@ -1,6 +1,7 @@
 #include "shared.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
@@ -12,6 +13,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/shmem.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "worker.h"
 
@@ -215,6 +217,9 @@ Datum pythia_progress(PG_FUNCTION_ARGS)
 		bool nulls[9] = {false};
 
 		if (slot->pid == 0 || slot->database != MyDatabaseId)
+			continue;
+		/* the view says the same, but the function can be called without it */
+		if (!has_privs_of_role(GetUserId(), slot->role) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
 			continue;
 		values[0] = Int32GetDatum(slot->pid);
 		values[1] = ObjectIdGetDatum(slot->role);

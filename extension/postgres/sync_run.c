@@ -3,6 +3,7 @@
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "conflict.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -19,6 +20,18 @@ void pythia_become(Oid role, pythia_identity *before)
 	before->settings = 0;
 	if (before->role != role)
 		SetUserIdAndSecContext(role, before->context | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void pythia_become_again(const pythia_identity *before)
+{
+	/* at commit the owner's deferred triggers would run with the rights of our caller */
+	if (GetUserId() != before->role)
+	{
+		ConstraintsSetStmt *all = makeNode(ConstraintsSetStmt);
+
+		AfterTriggerSetState(all);
+	}
+	pythia_catalog_leave(before);
 }
 
 pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)

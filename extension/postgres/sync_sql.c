@@ -89,7 +89,7 @@ Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
 
 	pythia_become(spec->owner, &before);
 	row = sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(1)), overrides);
-	pythia_catalog_leave(&before);
+	pythia_become_again(&before);
 	PG_RETURN_DATUM(row);
 }
 
@@ -143,7 +143,7 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 		tables = pythia_list_sync_tables(sides);
 	foreach (cell, tables)
 		sync_into(&out, sides, lfirst(cell));
-	pythia_catalog_leave(&before);
+	pythia_become_again(&before);
 }
 
 Datum pythia_sync_tables(PG_FUNCTION_ARGS)

@@ -93,7 +93,7 @@ static void run(validate_call *call, bool write, pythia_sides_body body)
 	pythia_progress_end();
 	if (!ok)
 		pythia_raise(&error);
-	pythia_catalog_leave(&before);
+	pythia_become_again(&before);
 }
 
 static void progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)

@@ -351,7 +351,7 @@ CREATE FUNCTION pythia._boundary(OUT clock timestamptz, OUT instant timestamptz,
 COMMENT ON FUNCTION pythia._boundary() IS
 	'internal: the moment before which no open transaction can still commit a stamp, and what holds it back';
 
-CREATE VIEW pythia.stat_cdc AS
+CREATE VIEW pythia.stat_cdc WITH (security_barrier) AS
 SELECT w.name AS worker,
 	t.schema_name AS "schema",
 	t.table_name AS "table",
@@ -397,7 +397,7 @@ COMMENT ON COLUMN pythia.stat_cdc.null_stamps IS 'rows without a stamp, which po
 COMMENT ON COLUMN pythia.stat_cdc.last_poll IS 'last poll that found something';
 COMMENT ON COLUMN pythia.stat_cdc.last_sweep IS 'last sweep for deletes';
 
-CREATE VIEW pythia.stat_consumer AS
+CREATE VIEW pythia.stat_consumer WITH (security_barrier) AS
 SELECT w.name AS worker,
 	c.name AS consumer,
 	c.lost,

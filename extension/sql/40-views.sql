@@ -1,12 +1,13 @@
 -- What the workers are doing.  Everybody sees the workers whose owner's
--- privileges they have, and who may monitor the server sees all.
+-- privileges they have, and who may monitor the server sees all.  Behind a barrier:
+-- else a cheap function in a query's condition would be shown the rows before we look whose they are.
 
 CREATE FUNCTION pythia._progress(OUT pid integer, OUT role oid, OUT worker_id integer, OUT table_name text, OUT phase text,
 	OUT rows bigint, OUT total bigint, OUT bytes bigint, OUT started timestamptz) RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_progress';
 COMMENT ON FUNCTION pythia._progress() IS 'internal: the running syncs of this database, from shared memory';
 
-CREATE VIEW pythia.worker_status AS
+CREATE VIEW pythia.worker_status WITH (security_barrier) AS
 SELECT w.kind, w.name, w.owner, w.enabled,
 	CASE
 		WHEN l.pid IS NOT NULL AND s.failures > 0 AND s.retry_at IS NOT NULL THEN 'retrying'
@@ -37,7 +38,7 @@ COMMENT ON COLUMN pythia.worker_status.last_error_sqlstate IS 'SQLSTATE of the l
 COMMENT ON COLUMN pythia.worker_status.last_error_at IS 'when it last failed';
 COMMENT ON COLUMN pythia.worker_status.retry_at IS 'when it tries again';
 
-CREATE VIEW pythia.stat_sync AS
+CREATE VIEW pythia.stat_sync WITH (security_barrier) AS
 SELECT w.name AS worker, t.table_name AS "table",
 	CASE WHEN t.checkpoint IS NOT NULL THEN 'interrupted' WHEN t.last_error IS NOT NULL THEN 'failed'
 		 WHEN t.runs > 0 THEN 'synced' ELSE 'new' END AS state,
@@ -69,7 +70,7 @@ COMMENT ON COLUMN pythia.stat_sync.last_valid IS 'what the last validation said'
 COMMENT ON COLUMN pythia.stat_sync.last_difference IS 'rows that differed in the last validation';
 COMMENT ON COLUMN pythia.stat_sync.last_validated IS 'when it was last validated';
 
-CREATE VIEW pythia.stat_progress_sync AS
+CREATE VIEW pythia.stat_progress_sync WITH (security_barrier) AS
 SELECT p.pid, w.name AS worker, p.table_name AS "table", p.phase, p.rows AS rows_processed, p.total AS rows_total,
 	p.bytes AS bytes_processed, p.started
 FROM pythia._progress() p LEFT JOIN pythia.worker w USING (worker_id)

@@ -126,7 +126,44 @@ EXECUTE refused($$SELECT pythia.drop_sync_worker('w')$$, '^42501 ', 'or dropped'
 EXECUTE refused($$SELECT pythia.alter_sync_worker('w', tables => '{users}')$$, '^42501 ', 'or altered');
 SELECT is((SELECT count(*)::int FROM pythia.worker_status), 0, 'or seen');
 SELECT is((SELECT count(*)::int FROM pythia.stat_sync), 0, 'nor its tables');
+-- a cheap function is tried on rows before a condition that costs more
+CREATE FUNCTION pg_temp.peek(what text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS
+	$$ BEGIN PERFORM set_config('test.peeked', what, false); RETURN true; END $$;
+SELECT set_config('test.peeked', '', false);
+SELECT is((SELECT count(*)::int FROM pythia.worker_status WHERE pg_temp.peek(name)), 0, 'not with a condition either');
+SELECT is((SELECT count(*)::int FROM pythia.stat_sync WHERE pg_temp.peek("table")), 0, 'nor in the counters');
+SELECT is(current_setting('test.peeked'), '', 'and no condition sees what it may not');
+SELECT is(c.oid::regclass::text || ' has no barrier', NULL) FROM pg_class c
+WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind = 'v' AND NOT coalesce(c.reloptions @> '{security_barrier=true}', false);
+SELECT ok(NOT has_function_privilege('clerk', 'pythia._capture()', 'EXECUTE'), 'nobody makes capture triggers by hand');
 RESET ROLE;
+
+-- somebody else's sync: neither seen from inside, nor does it lend its caller's rights
+CREATE SCHEMA desk AUTHORIZATION clerk;
+CREATE TABLE desk.seen (what text);
+GRANT ALL ON desk.seen TO outsider, clerk;
+SET ROLE outsider;
+CREATE FUNCTION pg_temp.look() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+	$$ BEGIN INSERT INTO desk.seen SELECT 'progress ' || table_name FROM pythia._progress(); RETURN NULL; END $$;
+RESET ROLE;
+GRANT USAGE ON SCHEMA desk TO outsider;
+SET ROLE clerk;
+CREATE TABLE desk.a (id int PRIMARY KEY, updated_at timestamptz);
+CREATE TABLE desk.b (id int PRIMARY KEY, updated_at timestamptz);
+INSERT INTO desk.a VALUES (1, now());
+CREATE FUNCTION desk.note() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN INSERT INTO desk.seen VALUES ('as ' || current_user); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER note AFTER INSERT ON desk.b DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION desk.note();
+CREATE TRIGGER look AFTER INSERT ON desk.b FOR EACH ROW EXECUTE FUNCTION pg_temp.look();
+SELECT lives_ok($$SELECT pythia.create_sync_worker('desk', 'local', 'local', '{"table_map": {"desk.a": "desk.b"}}', '{desk.a}')$$, 'the clerk''s worker');
+RESET ROLE;
+SELECT is(rows_inserted, 1::bigint, 'runs for a superuser') FROM pythia.sync_table('desk', 'desk.a');
+SELECT is(string_agg(what, ', '), 'as clerk', 'deferred triggers run as its owner, and others see no progress of it') FROM desk.seen;
+SELECT pythia.drop_sync_worker('desk');
+SET client_min_messages = warning;
+DROP SCHEMA desk CASCADE;
+RESET client_min_messages;
+DROP FUNCTION pg_temp.peek, pg_temp.look;
 GRANT pg_monitor TO clerk;
 SET ROLE clerk;
 SELECT is((SELECT count(*)::int FROM pythia.worker_status), 1, 'but who monitors the server sees it');

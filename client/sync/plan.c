@@ -253,6 +253,67 @@ static const char *target_schema(const pythia_sync_job *job, const pythia_table 
 	return NULL;
 }
 
+/* Does another table of the source lay claim to this name of the target? */
+static bool claimed(const pythia_sync_job *job, const pythia_table *source, const char *name, bool *yes,
+					pythia_error *error)
+{
+	char **names;
+	int count;
+
+	*yes = false;
+	if (strcmp(source->name, name) == 0)
+		return true;
+	if (!pythia_list_tables(job->source, source->schema, &names, &count, error))
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		char *its_schema = NULL;
+		char *its_name = NULL;
+
+		if (pythia_name_parse(names[i], &its_schema, &its_name, error) && strcmp(its_name, source->name) != 0 &&
+			pythia_same_convention(its_name, name))
+			*yes = true;
+		pythia_free(its_schema);
+		pythia_free(its_name);
+		pythia_free(names[i]);
+	}
+	pythia_free(names);
+	return true;
+}
+
+/* A similar name that is another table's is none. */
+static bool drop_claimed(const pythia_sync_job *job, const pythia_table *source, char **similar, pythia_error *error)
+{
+	char *schema = NULL;
+	char *name = NULL;
+	bool taken = false;
+	bool ok = pythia_name_parse(*similar, &schema, &name, error) && claimed(job, source, name, &taken, error);
+
+	if (ok && taken)
+	{
+		pythia_free(*similar);
+		*similar = NULL;
+	}
+	pythia_free(schema);
+	pythia_free(name);
+	return ok;
+}
+
+/* An engine that folds case found a table that is another's: two tables must not become one. */
+static bool check_claim(const pythia_sync_job *job, const pythia_table *source, const pythia_table *target,
+						pythia_error *error)
+{
+	bool taken;
+
+	if (!claimed(job, source, target->name, &taken, error))
+		return false;
+	if (!taken)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42712", "table \"%s\" would go to target table \"%s\", as another one does",
+				source->name, target->name);
+	return pythia_error_hint(error, "Give one of them another name in table_map.");
+}
+
 /* Describes the target; *missing where there is none. *wanted_* name it as it would be created. */
 static bool find_target(const pythia_sync_job *job, const pythia_table *source, pythia_table *target, bool *missing,
 						char **wanted_schema, char **wanted_name, pythia_error *error)
@@ -282,6 +343,8 @@ static bool find_target(const pythia_sync_job *job, const pythia_table *source, 
 
 		if (mapped == NULL && !find_by_convention(job->target, *wanted_schema, *wanted_name, &similar, &trouble))
 			ok = pythia_error_move(error, &trouble);
+		else if (similar != NULL && !drop_claimed(job, source, &similar, &trouble))
+			ok = pythia_error_move(error, &trouble);
 		else if (similar != NULL)
 		{
 			pythia_error_reset(error);
@@ -297,6 +360,8 @@ static bool find_target(const pythia_sync_job *job, const pythia_table *source, 
 			pythia_error_hint(error, "Create it, or set create_target to true.");
 		pythia_error_reset(&trouble);
 	}
+	if (ok && !*missing && mapped == NULL && similar == NULL)
+		ok = check_claim(job, source, target, error);
 	pythia_free(similar);
 	pythia_buffer_free(&name);
 	return ok;

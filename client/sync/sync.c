@@ -120,7 +120,8 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	bool checkpoint = callbacks != NULL && callbacks->checkpoint != NULL;
 	bool empty = true;
 
-	if (run->job->checkpoint != NULL)
+	/* a table made now holds nothing of an earlier attempt */
+	if (run->job->checkpoint != NULL && !run->created)
 	{
 		if (!pythia_checkpoint_read(run, run->job->checkpoint, error))
 			return false;
@@ -158,8 +159,10 @@ static bool finish_target(pythia_run *run, pythia_error *error)
 static bool begin_watermark(pythia_run *run, pythia_error *error)
 {
 	pythia_watermark first = run->mark; /* of a checkpoint: the boundary of the first attempt */
+	/* a table made now wants all rows, whatever an earlier one of its name had seen */
+	const char *stored = run->created ? NULL : run->job->watermark;
 
-	if (!pythia_watermark_begin(run->source, &run->plan, run->job->watermark, &run->mark, error))
+	if (!pythia_watermark_begin(run->source, &run->plan, stored, &run->mark, error))
 		return false;
 	if (run->resumed)
 	{
@@ -265,6 +268,7 @@ static void init_run(pythia_run *run, const pythia_sync_job *job, pythia_sync_re
 	run->retry.seed = (uint64_t) run->started | 1;
 	result->sync_mode = job->config->mode == PYTHIA_SYNC_FULL ? "full" : "incremental";
 	result->start_time = run->started;
+	run->committed = *result;
 }
 
 bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error)

@@ -15,6 +15,8 @@
 
 /* Where open transactions cannot be seen. */
 #define BLIND_LOOKBACK_SECONDS 60
+/* No zone's clock is further ahead of UTC: a later stamp does not tell when its row was written. */
+#define AHEAD_OF_UTC ((int64_t) 14 * 3600 * 1000000)
 
 static const pythia_column *stamp_column(const pythia_plan *plan)
 {
@@ -40,7 +42,19 @@ static bool scalar(pythia_db *db, const char *sql, char **text, pythia_error *er
 	return true;
 }
 
-static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, pythia_error *error)
+/* A date has no hours to compare with; a SQLite text may be written with a T. */
+static void stamp_literal(pythia_db *source, const pythia_plan *plan, const char *low, pythia_buffer *out)
+{
+	const pythia_column *column = stamp_column(plan);
+	size_t length = strlen(low);
+
+	if (column->type.kind == PYTHIA_KIND_DATE && length > 10)
+		length = 10;
+	pythia_dialect_of(source)->value_literal(source, out, &column->type, low, length);
+}
+
+/* The greatest of those up to `limit`, or of all where that is NULL. */
+static bool highest_stamp(pythia_db *db, const pythia_plan *plan, const char *limit, char **text, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(db);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -55,6 +69,13 @@ static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, p
 	dialect->identifier(&sql, stamp_column(plan)->name);
 	pythia_buffer_puts(&sql, ") AS m FROM ");
 	pythia_dialect_table(dialect, &sql, plan->source.schema, plan->source.name);
+	if (limit != NULL)
+	{
+		pythia_buffer_puts(&sql, " WHERE ");
+		dialect->identifier(&sql, stamp_column(plan)->name);
+		pythia_buffer_puts(&sql, " <= ");
+		stamp_literal(db, plan, limit, &sql);
+	}
 	pythia_buffer_puts(&sql, ") d");
 	ok = scalar(db, sql.data, text, error);
 	pythia_buffer_free(&sql);
@@ -105,19 +126,8 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const ch
 		return true;
 	mark->integer = is_integer(stamp_column(plan));
 	if (mark->integer)
-		return highest_stamp(source, plan, &mark->highest, error) && others_open(source, &mark->quiet, error);
+		return highest_stamp(source, plan, NULL, &mark->highest, error) && others_open(source, &mark->quiet, error);
 	return pythia_boundary(source, &mark->boundary, error);
-}
-
-/* A date has no hours to compare with; a SQLite text may be written with a T. */
-static void stamp_literal(pythia_db *source, const pythia_plan *plan, const char *low, pythia_buffer *out)
-{
-	const pythia_column *column = stamp_column(plan);
-	size_t length = strlen(low);
-
-	if (column->type.kind == PYTHIA_KIND_DATE && length > 10)
-		length = 10;
-	pythia_dialect_of(source)->value_literal(source, out, &column->type, low, length);
 }
 
 bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark,
@@ -180,8 +190,17 @@ static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_
 		*next = boundary;
 	else
 	{
-		ok = highest_stamp(source, plan, &text, error) && server_clock(source, &clock, error);
+		ok = highest_stamp(source, plan, NULL, &text, error) && server_clock(source, &clock, error);
 		*known = ok && text != NULL && pythia_stamp_read(text, &highest);
+		if (*known && highest > clock + AHEAD_OF_UTC)
+		{
+			char *limit = pythia_stamp_write(clock + AHEAD_OF_UTC);
+
+			pythia_free(text);
+			ok = highest_stamp(source, plan, limit, &text, error);
+			*known = ok && text != NULL && pythia_stamp_read(text, &highest);
+			pythia_free(limit);
+		}
 		*next = blind ? highest : highest - (clock - boundary);
 		if (blind && exact && highest > clock)
 			*next = clock;

@@ -2,6 +2,7 @@
 #include "sync_run.h"
 
 #include "bridge.h"
+#include "catalog.h"
 #include "catalog/pg_type.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -133,16 +134,14 @@ Datum pythia_replay_quarantine(PG_FUNCTION_ARGS)
 	pythia_sync_result result = {0};
 	replay call = {.result = &result};
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_identity before;
 	Datum values[PYTHIA_SYNC_COLUMNS];
 	bool nulls[PYTHIA_SYNC_COLUMNS];
 
-	pythia_become(spec->owner, &before);
+	pythia_require_owner(spec);
 	call.rows = take_rows(spec->worker_id, table);
 	if (call.rows != NIL &&
 		!pythia_with_callbacks(pythia_sides_resolve(spec, true), table, NULL, replay_body, &call, &error))
 		pythia_raise(&error);
-	pythia_become_again(&before);
 	pythia_sync_values(table, &result, NULL, values, nulls);
 	pythia_sync_result_free(&result);
 	return pythia_row_out(fcinfo, values, nulls);

@@ -3,7 +3,6 @@
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "conflict.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -14,24 +13,23 @@
 #include "utils/timestamp.h"
 #include "worker.h"
 
-void pythia_become(Oid role, pythia_identity *before)
+/*
+ * What a session runs, its owner's triggers and functions run at once or, deferred
+ * or in a held cursor, at commit, with the rights of the session's role.  So that
+ * role has to be the owner's own.
+ */
+void pythia_require_owner(const pythia_sync_spec *spec)
 {
-	GetUserIdAndSecContext(&before->role, &before->context);
-	before->settings = 0;
-	if (before->role != role)
-		SetUserIdAndSecContext(role, before->context | SECURITY_LOCAL_USERID_CHANGE);
-}
+	char *owner;
 
-void pythia_become_again(const pythia_identity *before)
-{
-	/* at commit the owner's deferred triggers would run with the rights of our caller */
-	if (GetUserId() != before->role)
-	{
-		ConstraintsSetStmt *all = makeNode(ConstraintsSetStmt);
-
-		AfterTriggerSetState(all);
-	}
-	pythia_catalog_leave(before);
+	if (GetUserId() == spec->owner)
+		return;
+	owner = GetUserNameFromId(spec->owner, false);
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("only role \"%s\" runs this sync worker in its session", owner),
+					errdetail("Its tables' triggers would get the rights of the role that calls."),
+					errhint("SET ROLE %s first, or let its background worker run it: pythia.start_sync.",
+							quote_identifier(owner))));
 }
 
 pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)

@@ -4,6 +4,7 @@
 
 #include "postgres.h"
 
+#include "catalog.h"
 #include "connection.h"
 #include "core/error.h"
 #include "sync/sync.h"
@@ -50,10 +51,7 @@ extern List *pythia_list_sync_tables(const pythia_sides *sides);
 /* Stores that a table failed (in the current transaction). */
 extern void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_error *error);
 
-/* Runs as `role` until pythia_become_again. */
-#include "catalog.h"
-extern void pythia_become(Oid role, pythia_identity *before);
-/* Fires what triggers the role has deferred, and goes back; ereports what they raise. */
-extern void pythia_become_again(const pythia_identity *before);
+/* Ereports unless the current role is the worker's owner. */
+extern void pythia_require_owner(const pythia_sync_spec *spec);
 
 #endif

@@ -84,12 +84,10 @@ Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	const pythia_node *overrides = pythia_object_argument(PG_GETARG_JSONB_P(2), "overrides");
-	pythia_identity before;
 	Datum row;
 
-	pythia_become(spec->owner, &before);
+	pythia_require_owner(spec);
 	row = sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(1)), overrides);
-	pythia_become_again(&before);
 	PG_RETURN_DATUM(row);
 }
 
@@ -132,18 +130,16 @@ static void sync_into(pythia_rows_out *out, const pythia_sides *sides, const cha
 static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, List *tables)
 {
 	pythia_rows_out out;
-	pythia_identity before;
 	pythia_sides *sides;
 	ListCell *cell;
 
 	pythia_rows_out_begin(fcinfo, &out);
-	pythia_become(spec->owner, &before);
+	pythia_require_owner(spec);
 	sides = pythia_sides_resolve(spec, true);
 	if (tables == NIL)
 		tables = pythia_list_sync_tables(sides);
 	foreach (cell, tables)
 		sync_into(&out, sides, lfirst(cell));
-	pythia_become_again(&before);
 }
 
 Datum pythia_sync_tables(PG_FUNCTION_ARGS)

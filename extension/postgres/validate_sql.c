@@ -77,23 +77,20 @@ static void read_between_call(FunctionCallInfo fcinfo, validate_call *call)
 	read_options(call, PG_GETARG_JSONB_P(3), true);
 }
 
-/* Resolves, runs and raises, as the worker's owner. */
+/* Resolves, runs and raises. */
 static void run(validate_call *call, bool write, pythia_sides_body body)
 {
-	pythia_identity before;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_sides *sides;
-
 	bool ok;
 
-	pythia_become(call->spec->owner, &before);
+	pythia_require_owner(call->spec);
 	sides = pythia_sides_resolve(call->spec, write);
 	pythia_progress_start(call->spec->worker_id, call->table);
 	ok = pythia_with_sides(sides, call->table, call->overrides, body, call, &error);
 	pythia_progress_end();
 	if (!ok)
 		pythia_raise(&error);
-	pythia_become_again(&before);
 }
 
 static void progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)

@@ -157,8 +157,13 @@ CREATE CONSTRAINT TRIGGER note AFTER INSERT ON desk.b DEFERRABLE INITIALLY DEFER
 CREATE TRIGGER look AFTER INSERT ON desk.b FOR EACH ROW EXECUTE FUNCTION pg_temp.look();
 SELECT lives_ok($$SELECT pythia.create_sync_worker('desk', 'local', 'local', '{"table_map": {"desk.a": "desk.b"}}', '{desk.a}')$$, 'the clerk''s worker');
 RESET ROLE;
-SELECT is(rows_inserted, 1::bigint, 'runs for a superuser') FROM pythia.sync_table('desk', 'desk.a');
-SELECT is(string_agg(what, ', '), 'as clerk', 'deferred triggers run as its owner, and others see no progress of it') FROM desk.seen;
+-- a held cursor of the target's trigger would be read at commit, as whoever called
+EXECUTE refused($$SELECT pythia.sync_table('desk', 'desk.a')$$, '^42501 ', 'not even a superuser runs it in its own session');
+EXECUTE refused($$SELECT pythia.validate_sync('desk', 'desk.a')$$, '^42501 ', 'or validates');
+SET ROLE clerk;
+SELECT is(rows_inserted, 1::bigint, 'but its owner does') FROM pythia.sync_table('desk', 'desk.a');
+RESET ROLE;
+SELECT is(string_agg(what, ', '), 'as clerk', 'its triggers run as its owner, and others see no progress of it') FROM desk.seen;
 SELECT pythia.drop_sync_worker('desk');
 SET client_min_messages = warning;
 DROP SCHEMA desk CASCADE;

@@ -200,7 +200,7 @@ static bool parse_option(cli_args *args, int argc, char **argv, int *i, pythia_e
 	}
 	else
 	{
-		option = find_option(args->command, NULL, 0, word[1]);
+		option = find_option(args->command, "", 0, word[1]);
 		if (option == NULL)
 		{
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown option -%c", word[1]);

@@ -29,7 +29,7 @@ char *cli_human_count(int64_t count, char *text)
 	for (int i = 0; i < n; i++)
 	{
 		*out++ = digits[i];
-		if (digits[i] != '-' && i < n - 1 && (n - 1 - i) % 3 == 0)
+		if (i < n - 1 && digits[i] != '-' && (n - 1 - i) % 3 == 0)
 			*out++ = ',';
 	}
 	*out = '\0';

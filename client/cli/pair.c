@@ -11,6 +11,7 @@
 #include "dialect/dialect.h"
 #include "dialect/short_name.h"
 #include "drivers/json_read.h"
+#include "sync/target.h"
 
 const cli_option cli_pair_options[] = {
 	{"source", 's', CLI_URL, "URL", "the database that is read (or PYTHIA_SOURCE)", NULL, NULL},
@@ -181,7 +182,9 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	if (create_target && config.dry_run)
 		imagine(&pair->target);
 	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
-		   find_tables(args, pair, error);
+		   find_tables(args, pair, error) &&
+		   pythia_tables_check(pair->source.db, pair->target.db, pair->config, pair->tables, &pair->ntables, NULL, 0,
+							   error);
 }
 
 static bool connect_another(void *context, bool target, pythia_db **db, pythia_error *error)

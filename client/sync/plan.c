@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/suggest.h"
 #include "sync/create.h"
+#include "sync/target.h"
 
 bool pythia_same_convention(const char *a, const char *b)
 {
@@ -183,190 +184,6 @@ static bool check_column_map(const pythia_sync_config *config, const pythia_tabl
 	return true;
 }
 
-/* --- the target table ------------------------------------------------------ */
-
-/* Appends "schema"."table" in a form that pythia_name_parse reads. */
-static void quoted_name(pythia_buffer *out, const char *schema, const char *table)
-{
-	pythia_dialect_table(pythia_dialect_for(PYTHIA_SQLITE), out, schema, table);
-}
-
-/* A table of the target whose name is the source's but for case and underscores, if there is just one. */
-static bool find_by_convention(pythia_db *db, const char *schema, const char *name, char **found, pythia_error *error)
-{
-	char **names;
-	int count;
-	int matches = 0;
-
-	*found = NULL;
-	if (!pythia_list_tables(db, schema, &names, &count, error))
-		return false;
-	for (int i = 0; i < count; i++)
-	{
-		char *its_schema = NULL;
-		char *its_name = NULL;
-
-		if (pythia_name_parse(names[i], &its_schema, &its_name, error) && pythia_same_convention(its_name, name))
-		{
-			matches++;
-			pythia_free(*found);
-			*found = pythia_strdup(names[i]);
-		}
-		pythia_free(its_schema);
-		pythia_free(its_name);
-	}
-	for (int i = 0; i < count; i++)
-		pythia_free(names[i]);
-	pythia_free(names);
-	if (matches != 1)
-	{
-		pythia_free(*found);
-		*found = NULL;
-	}
-	return true;
-}
-
-static const char *map_table(const pythia_sync_config *config, const pythia_table *source)
-{
-	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	const char *found = NULL;
-
-	if (config->table_map == NULL)
-		return NULL;
-	quoted_name(&name, source->schema, source->name);
-	for (const pythia_node *node = config->table_map->children; node != NULL; node = node->next)
-	{
-		if (pythia_same_table_name(node->name, name.data))
-			found = node->text;
-	}
-	pythia_buffer_free(&name);
-	return found;
-}
-
-/* The schema to look in: the source's own where both are PostgreSQL and it is not the default one. */
-static const char *target_schema(const pythia_sync_job *job, const pythia_table *source)
-{
-	bool usual = job->source->default_schema == NULL || strcmp(source->schema, job->source->default_schema) == 0;
-
-	if (job->source->engine == PYTHIA_POSTGRESQL && job->target->engine == PYTHIA_POSTGRESQL && !usual)
-		return source->schema;
-	return NULL;
-}
-
-/* Does another table of the source lay claim to this name of the target? */
-static bool claimed(const pythia_sync_job *job, const pythia_table *source, const char *name, bool *yes,
-					pythia_error *error)
-{
-	char **names;
-	int count;
-
-	*yes = false;
-	if (strcmp(source->name, name) == 0)
-		return true;
-	if (!pythia_list_tables(job->source, source->schema, &names, &count, error))
-		return false;
-	for (int i = 0; i < count; i++)
-	{
-		char *its_schema = NULL;
-		char *its_name = NULL;
-
-		if (pythia_name_parse(names[i], &its_schema, &its_name, error) && strcmp(its_name, source->name) != 0 &&
-			pythia_same_convention(its_name, name))
-			*yes = true;
-		pythia_free(its_schema);
-		pythia_free(its_name);
-		pythia_free(names[i]);
-	}
-	pythia_free(names);
-	return true;
-}
-
-/* A similar name that is another table's is none. */
-static bool drop_claimed(const pythia_sync_job *job, const pythia_table *source, char **similar, pythia_error *error)
-{
-	char *schema = NULL;
-	char *name = NULL;
-	bool taken = false;
-	bool ok = pythia_name_parse(*similar, &schema, &name, error) && claimed(job, source, name, &taken, error);
-
-	if (ok && taken)
-	{
-		pythia_free(*similar);
-		*similar = NULL;
-	}
-	pythia_free(schema);
-	pythia_free(name);
-	return ok;
-}
-
-/* An engine that folds case found a table that is another's: two tables must not become one. */
-static bool check_claim(const pythia_sync_job *job, const pythia_table *source, const pythia_table *target,
-						pythia_error *error)
-{
-	bool taken;
-
-	if (!claimed(job, source, target->name, &taken, error))
-		return false;
-	if (!taken)
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "42712", "table \"%s\" would go to target table \"%s\", as another one does",
-				source->name, target->name);
-	return pythia_error_hint(error, "Give one of them another name in table_map.");
-}
-
-/* Describes the target; *missing where there is none. *wanted_* name it as it would be created. */
-static bool find_target(const pythia_sync_job *job, const pythia_table *source, pythia_table *target, bool *missing,
-						char **wanted_schema, char **wanted_name, pythia_error *error)
-{
-	const char *mapped = map_table(job->config, source);
-	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	char *similar = NULL;
-	bool ok;
-
-	*missing = false;
-	if (mapped != NULL)
-	{
-		if (!pythia_name_parse(mapped, wanted_schema, wanted_name, error))
-			return false;
-		pythia_buffer_puts(&name, mapped);
-	}
-	else
-	{
-		*wanted_schema = pythia_strdup(target_schema(job, source));
-		*wanted_name = pythia_strdup(source->name);
-		quoted_name(&name, *wanted_schema, *wanted_name);
-	}
-	ok = pythia_describe(job->target, name.data, target, error);
-	if (!ok && strcmp(error->sqlstate, "42P01") == 0 && !job->target->broken)
-	{
-		pythia_error trouble = PYTHIA_ERROR_INIT;
-
-		if (mapped == NULL && !find_by_convention(job->target, *wanted_schema, *wanted_name, &similar, &trouble))
-			ok = pythia_error_move(error, &trouble);
-		else if (similar != NULL && !drop_claimed(job, source, &similar, &trouble))
-			ok = pythia_error_move(error, &trouble);
-		else if (similar != NULL)
-		{
-			pythia_error_reset(error);
-			ok = pythia_describe(job->target, similar, target, error);
-		}
-		else if (job->config->create_target)
-		{
-			pythia_error_reset(error);
-			*missing = true;
-			ok = true;
-		}
-		else
-			pythia_error_hint(error, "Create it, or set create_target to true.");
-		pythia_error_reset(&trouble);
-	}
-	if (ok && !*missing && mapped == NULL && similar == NULL)
-		ok = check_claim(job, source, target, error);
-	pythia_free(similar);
-	pythia_buffer_free(&name);
-	return ok;
-}
-
 /* --- pairing --------------------------------------------------------------- */
 
 static bool careful(const pythia_sync_config *config)
@@ -509,7 +326,7 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	/* Explicitly listed columns need not name the key: it goes along. */
 	for (int i = 0; ok && i < nkey; i++)
 		wanted[key[i]] = true;
-	ok = ok && find_target(job, &plan->source, &plan->target, &plan->target_missing, &schema, &name, error);
+	ok = ok && pythia_target_find(job, &plan->source, &plan->target, &plan->target_missing, &schema, &name, error);
 	if (ok && plan->target_missing)
 	{
 		const char **names = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(char *));

@@ -6,6 +6,7 @@
 #include "sync/create.h"
 #include "sync/foreign.h"
 #include "sync/run.h"
+#include "sync/target.h"
 
 #define MAX_ATTEMPTS  6
 #define RETRY_BASE_MS 200
@@ -29,7 +30,17 @@ static bool target_empty(pythia_run *run, bool *empty, pythia_error *error)
 
 static bool make_plan(pythia_run *run, pythia_error *error)
 {
-	return pythia_plan_make(run->job, &run->plan, error);
+	bool same = false;
+
+	if (!pythia_plan_make(run->job, &run->plan, error))
+		return false;
+	if (!run->plan.target_missing &&
+		!pythia_target_is_source(run->job, &run->plan.source, &run->plan.target, &same, error))
+		return false;
+	if (!same)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42712", "table \"%s\" is source and target at once", run->plan.source.name);
+	return pythia_error_hint(error, "Name another database, or another table in table_map.");
 }
 
 /* Columns that the source has and the target lacks: added, left out, or an error. */

@@ -136,7 +136,7 @@ long pythia_sync_turn(const pythia_job *job)
 	MemoryContextSwitchTo(scratch);
 	if (!sides)
 		return PYTHIA_TURN_OVER;
-	tables = pythia_list_sync_tables(sides);
+	tables = pythia_list_sync_tables(sides, NIL);
 	foreach (cell, read_due(spec, tables))
 	{
 		due_table *table = lfirst(cell);

@@ -4,11 +4,13 @@
 #include "bridge.h"
 #include "catalog/pg_type.h"
 #include "conflict.h"
+#include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "jsonb_node.h"
 #include "miscadmin.h"
 #include "progress.h"
+#include "sync/target.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker.h"
@@ -363,10 +365,18 @@ static bool add_tables(pythia_db *source, const char *schema, List **tables, pyt
 	return true;
 }
 
+static bool is_pattern(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length >= 3 && strcmp(name + length - 2, ".*") == 0;
+}
+
 static bool expand(pythia_db *source, List *wanted, List **tables, pythia_error *error)
 {
 	ListCell *cell;
 
+	*tables = NIL;
 	if (wanted == NIL)
 		return add_tables(source, NULL, tables, error);
 	foreach (cell, wanted)
@@ -377,7 +387,7 @@ static bool expand(pythia_db *source, List *wanted, List **tables, pythia_error 
 		char *rest = NULL;
 		bool ok;
 
-		if (length < 3 || strcmp(name + length - 2, ".*") != 0)
+		if (!is_pattern(name))
 		{
 			*tables = lappend(*tables, name);
 			continue;
@@ -392,15 +402,83 @@ static bool expand(pythia_db *source, List *wanted, List **tables, pythia_error 
 	return true;
 }
 
-List *pythia_list_sync_tables(const pythia_sides *sides)
+/* The engine's array of names. */
+static char **engine_names(List *tables, int *count)
 {
-	pythia_session *session = pythia_session_begin();
+	char **names = pythia_calloc((size_t) list_length(tables) + 1, sizeof(char *));
+	ListCell *cell;
+
+	*count = 0;
+	foreach (cell, tables)
+		names[(*count)++] = pythia_strdup(pythia_to_utf8(lfirst(cell)));
+	return names;
+}
+
+static List *plain_names(List *tables)
+{
+	List *result = NIL;
+	ListCell *cell;
+
+	foreach (cell, tables)
+	{
+		if (!is_pattern(lfirst(cell)))
+			result = lappend(result, lfirst(cell));
+	}
+	return result;
+}
+
+/* Could two tables go to one of the target?  `own` are the worker's, where only some of them are wanted. */
+static bool alike(const pythia_sides *sides, List *tables, List *own)
+{
+	int count;
+	int nown;
+	char **names = engine_names(tables, &count);
+	char **others = engine_names(own, &nown);
+	bool result = pythia_tables_alike(sides->spec->config, names, count, others, nown);
+
+	pythia_list_free(names, count);
+	pythia_list_free(others, nown);
+	return result;
+}
+
+static bool check_tables(pythia_session *session, const pythia_sides *sides, pythia_db *source, List **tables,
+						 List *own, pythia_error *error)
+{
+	pythia_db *target = NULL;
+	int count;
+	int nown;
+	char **names = engine_names(*tables, &count);
+	char **others = engine_names(own, &nown);
+	bool ok = pythia_connection_open(session, sides->target, &target, error) &&
+			  pythia_tables_check(source, target, sides->spec->config, names, &count, others, nown, error);
+
+	pythia_db_close(target);
+	*tables = NIL;
+	for (int i = 0; i < count; i++)
+		*tables = lappend(*tables, pythia_from_utf8(names[i]));
+	pythia_list_free(names, count);
+	pythia_list_free(others, nown);
+	return ok;
+}
+
+List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
+{
+	List *own = wanted != NIL ? plain_names(sides->spec->tables) : NIL;
+	List *tables = wanted != NIL ? wanted : sides->spec->tables;
+	MemoryContext caller = CurrentMemoryContext;
+	pythia_session *session;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_db *source = NULL;
-	List *tables = NIL;
-	bool ok = pythia_connection_open(session, sides->source, &source, &error) &&
-			  expand(source, sides->spec->tables, &tables, &error);
+	bool ok;
 
+	/* names that need nobody's word */
+	if (tables != NIL && list_length(plain_names(tables)) == list_length(tables) && !alike(sides, tables, own))
+		return tables;
+	session = pythia_session_begin();
+	MemoryContextSwitchTo(caller);
+	ok = pythia_connection_open(session, sides->source, &source, &error) && expand(source, tables, &tables, &error);
+	if (ok && alike(sides, tables, own))
+		ok = check_tables(session, sides, source, &tables, own, &error);
 	pythia_db_close(source);
 	pythia_session_end(session, ok);
 	if (!ok)

@@ -61,8 +61,7 @@ const pythia_node *pythia_object_argument(Jsonb *json, const char *what)
 	return tree;
 }
 
-static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, const char *table,
-					  const pythia_node *overrides)
+static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, char *table, const pythia_node *overrides)
 {
 	pythia_sides *sides = pythia_sides_resolve(spec, true);
 	pythia_sync_result result;
@@ -70,6 +69,9 @@ static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, con
 	Datum values[PYTHIA_SYNC_COLUMNS];
 	bool nulls[PYTHIA_SYNC_COLUMNS];
 
+	/* names given for this run are the caller's own affair */
+	if (overrides == NULL || pythia_node_get(overrides, "table_map") == NULL)
+		pythia_list_sync_tables(sides, list_make1(table));
 	if (!pythia_run_sync(sides, table, overrides, &result, &error))
 	{
 		pythia_sync_result_free(&result);
@@ -136,9 +138,7 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 	pythia_rows_out_begin(fcinfo, &out);
 	pythia_require_owner(spec);
 	sides = pythia_sides_resolve(spec, true);
-	if (tables == NIL)
-		tables = pythia_list_sync_tables(sides);
-	foreach (cell, tables)
+	foreach (cell, pythia_list_sync_tables(sides, tables))
 		sync_into(&out, sides, lfirst(cell));
 }
 

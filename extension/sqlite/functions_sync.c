@@ -14,6 +14,7 @@ SQLITE_EXTENSION_INIT3
 #include "dialect/short_name.h"
 #include "places.h"
 #include "sync/result_json.h"
+#include "sync/target.h"
 #include "worker.h"
 
 bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_error *error)
@@ -211,6 +212,44 @@ static bool sync_one(run *r, pythia_places *places, const char *table, const pyt
 	return pythia_sync_table(&job, result, error);
 }
 
+/* No two tables may go to one; the worker's own list counts also where only some of it is run. */
+static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, char **tables, int *ntables,
+						 pythia_error *error)
+{
+	const pythia_node *list = worker->tables;
+	pythia_places places;
+	char **others = NULL;
+	int nothers = 0;
+	bool ok = true;
+
+	memset(&places, 0, sizeof(places));
+	for (const pythia_node *child = list != NULL ? list->children : NULL; child != NULL; child = child->next)
+	{
+		others = pythia_realloc(others, sizeof(char *) * (size_t) (nothers + 1));
+		others[nothers++] = child->text;
+	}
+	if (pythia_tables_alike(worker->config, tables, *ntables, others, nothers))
+	{
+		ok = pythia_places_open(call->self, worker->source, worker->target, false, &places, error) &&
+			 pythia_tables_check(places.source, places.target, worker->config, tables, ntables, others, nothers, error);
+		pythia_places_close(&places);
+	}
+	pythia_free(others);
+	return ok;
+}
+
+static bool check_one(pythia_call *call, const pythia_sync_worker *worker, const char *table,
+					  const pythia_node *overrides, pythia_error *error)
+{
+	char *names[] = {pythia_strdup(table)};
+	int count = 1;
+	/* names given for this run are the caller's own affair */
+	bool ok = pythia_node_get(overrides, "table_map") != NULL || check_tables(call, worker, names, &count, error);
+
+	pythia_free(names[0]);
+	return ok;
+}
+
 /* A worker's table, with its watermark: rows (where the target is here) and watermark in one transaction. */
 static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worker, const char *table,
 							  const pythia_node *overrides, pythia_sync_result *result, pythia_error *error)
@@ -253,7 +292,7 @@ bool pythia_verb_sync_table(pythia_call *call, pythia_buffer *out, pythia_error 
 	memset(&result, 0, sizeof(result));
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "table", &table, error) &&
 		 pythia_arg_options(call, 2, "overrides", &overrides, error) &&
-		 pythia_worker_read(call->self, name, &worker, error) &&
+		 pythia_worker_read(call->self, name, &worker, error) && check_one(call, &worker, table, overrides, error) &&
 		 sync_worker_table(call, &worker, table, overrides, &result, error);
 	if (ok)
 		pythia_sync_result_json(out, table, &result, NULL);
@@ -349,7 +388,8 @@ bool pythia_verb_sync_tables(pythia_call *call, pythia_rowset *rows, pythia_erro
 	memset(&worker, 0, sizeof(worker));
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "tables", &list, error) &&
 		 pythia_arg_names(call, 1, "tables", &tables, &ntables, error) &&
-		 pythia_worker_read(call->self, name, &worker, error) && sync_list(call, &worker, tables, ntables, rows, error);
+		 pythia_worker_read(call->self, name, &worker, error) && check_tables(call, &worker, tables, &ntables, error) &&
+		 sync_list(call, &worker, tables, ntables, rows, error);
 	pythia_worker_free(&worker);
 	pythia_list_free(tables, ntables);
 	return ok;
@@ -393,7 +433,7 @@ bool pythia_verb_sync_all_tables(pythia_call *call, pythia_rowset *rows, pythia_
 	memset(&worker, 0, sizeof(worker));
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_worker_read(call->self, name, &worker, error) &&
 		 worker_tables(call, &worker, &tables, &ntables, error) &&
-		 sync_list(call, &worker, tables, ntables, rows, error);
+		 check_tables(call, &worker, tables, &ntables, error) && sync_list(call, &worker, tables, ntables, rows, error);
 	pythia_worker_free(&worker);
 	pythia_list_free(tables, ntables);
 	return ok;

@@ -88,7 +88,7 @@ void pythia_outlet_free(pythia_outlet *outlet)
 
 /* --- batches ------------------------------------------------------------------------ */
 
-/* Offsets into the arena; 0 is NULL. */
+/* A row that waits to be looked up: offsets into the arena, 0 is NULL. */
 typedef struct entry
 {
 	size_t key;
@@ -96,6 +96,8 @@ typedef struct entry
 	size_t stamp;
 	size_t image;
 	size_t transaction_id;
+	size_t key_length;
+	size_t image_length;
 	bool fresh;
 	bool aged;
 	bool known;
@@ -113,6 +115,7 @@ typedef struct batch
 	pythia_buffer arena;
 	entry entries[PYTHIA_BATCH_ROWS];
 	int count;
+	int64_t unwritten; /* rows judged since the state was written */
 	pythia_rows_writer stage;
 	pythia_rows_writer tracked;
 	pythia_rows_writer seen;
@@ -126,14 +129,19 @@ typedef struct batch
 /* Beyond this much is not kept from one batch to the next. */
 #define ARENA_KEPT (4 * PYTHIA_BATCH_BYTES)
 
-static size_t keep(batch *b, const char *text)
+static size_t keep(batch *b, const char *text, size_t length)
 {
 	size_t at = b->arena.length;
 
 	if (!text)
 		return 0;
-	pythia_buffer_append(&b->arena, text, strlen(text) + 1);
+	pythia_buffer_append(&b->arena, text, length + 1);
 	return at;
+}
+
+static size_t keep_text(batch *b, const char *text)
+{
+	return text ? keep(b, text, strlen(text)) : 0;
 }
 
 static const char *kept(const batch *b, size_t at)
@@ -141,58 +149,69 @@ static const char *kept(const batch *b, size_t at)
 	return at ? b->arena.data + at : NULL;
 }
 
-static void record(batch *b, const entry *e, bool track)
+/* An entry as the row that it was. */
+static pythia_capture_row row_of(const batch *b, const entry *e)
 {
-	const char *key = kept(b, e->key);
+	return (pythia_capture_row){.version = kept(b, e->version),
+								.stamp = kept(b, e->stamp),
+								.key = kept(b, e->key),
+								.key_length = e->key_length,
+								.image = kept(b, e->image),
+								.image_length = e->image_length,
+								.transaction_id = kept(b, e->transaction_id),
+								.fresh = e->fresh,
+								.aged = e->aged,
+								.known = e->known};
+}
 
+static void record(batch *b, const pythia_capture_row *row, bool track)
+{
 	if (track && b->defer)
 	{
-		put_field(&b->tracked, key);
+		pythia_rows_text(&b->tracked, row->key, row->key_length);
 		pythia_rows_end(&b->tracked);
 	}
 	else if (track)
 	{
 		put_integer(&b->tracked, b->member->table_id);
-		put_field(&b->tracked, key);
-		put_field(&b->tracked, b->member->config.track == PYTHIA_TRACK_ROWS ? kept(b, e->image) : NULL);
+		pythia_rows_text(&b->tracked, row->key, row->key_length);
+		put_field(&b->tracked, b->member->config.track == PYTHIA_TRACK_ROWS ? row->image : NULL);
 		pythia_rows_end(&b->tracked);
 	}
-	if (!pythia_capture_stamp_kept(&b->member->table, kept(b, e->stamp), b->window->next.low))
+	if (!pythia_capture_stamp_kept(&b->member->table, row->stamp, b->window->next.low))
 		return;
 	put_integer(&b->seen, b->member->table_id);
-	put_field(&b->seen, key);
-	put_field(&b->seen, kept(b, e->version));
-	put_field(&b->seen, kept(b, e->stamp));
+	pythia_rows_text(&b->seen, row->key, row->key_length);
+	put_field(&b->seen, row->version);
+	put_field(&b->seen, row->stamp);
 	pythia_rows_end(&b->seen);
 }
 
 /* One row against what is known: the version of it captured last, whether its key is tracked, its last image. */
-static bool judge(batch *b, const entry *e, const char *version, bool tracked, const char *old_image,
+static bool judge(batch *b, const pythia_capture_row *row, const char *version, bool tracked, const char *old_image,
 				  pythia_error *error)
 {
 	pythia_track track = b->member->config.track;
-	const char *image = kept(b, e->image);
 	const char *type = "INSERT";
 
-	if (version && strcmp(version, kept(b, e->version)) == 0)
+	if (version && strcmp(version, row->version) == 0)
 		return true;
 	b->member->touched = true;
-	if (e->known || b->silent)
+	if (row->known || b->silent)
 	{
-		record(b, e, false);
+		record(b, row, false);
 		return true;
 	}
-	if (track == PYTHIA_TRACK_NONE ? version || e->aged : tracked)
+	if (track == PYTHIA_TRACK_NONE ? version || row->aged : tracked)
 		type = "UPDATE";
-	if (track == PYTHIA_TRACK_ROWS && old_image && strcmp(old_image, image) == 0)
+	if (track == PYTHIA_TRACK_ROWS && old_image && strcmp(old_image, row->image) == 0)
 	{
-		record(b, e, false);
+		record(b, row, false);
 		return true;
 	}
-	record(b, e, track == PYTHIA_TRACK_ROWS || (track == PYTHIA_TRACK_KEYS && !tracked));
+	record(b, row, track == PYTHIA_TRACK_ROWS || (track == PYTHIA_TRACK_KEYS && !tracked));
 	b->since_checkpoint++;
-	return pythia_outlet_put(&b->outlet, type, kept(b, e->key), old_image, image, kept(b, e->stamp),
-							 kept(b, e->transaction_id), error);
+	return pythia_outlet_put(&b->outlet, type, row->key, old_image, row->image, row->stamp, row->transaction_id, error);
 }
 
 static bool judge_known(batch *b, pythia_error *error)
@@ -209,7 +228,7 @@ static bool judge_known(batch *b, pythia_error *error)
 	for (int i = 0; i < b->count; i++)
 	{
 		put_integer(&b->stage, i);
-		put_field(&b->stage, kept(b, b->entries[i].key));
+		pythia_rows_text(&b->stage, kept(b, b->entries[i].key), b->entries[i].key_length);
 		pythia_rows_end(&b->stage);
 	}
 	pythia_buffer_printf(&sql,
@@ -232,8 +251,11 @@ static bool judge_known(batch *b, pythia_error *error)
 			break;
 		pythia_rows_open(&rows, &chunk);
 		while (ok && pythia_rows_next(&rows))
-			ok = judge(b, &b->entries[atoi(rows.fields[0].value)], rows.fields[1].value, rows.fields[2].value[0] == '1',
-					   rows.fields[3].value, error);
+		{
+			pythia_capture_row row = row_of(b, &b->entries[atoi(rows.fields[0].value)]);
+
+			ok = judge(b, &row, rows.fields[1].value, rows.fields[2].value[0] == '1', rows.fields[3].value, error);
+		}
 	}
 	store->driver->stream_close(stream);
 	b->capture->store_busy = false;
@@ -331,6 +353,7 @@ static bool write_state(batch *b, pythia_error *error)
 static void empty(batch *b)
 {
 	b->count = 0;
+	b->unwritten = 0;
 	if (b->arena.capacity > ARENA_KEPT)
 		pythia_buffer_free(&b->arena);
 	pythia_buffer_clear(&b->arena);
@@ -339,15 +362,16 @@ static void empty(batch *b)
 
 static bool flush_batch(batch *b, pythia_error *error)
 {
-	bool ok = true;
+	bool ok = b->count == 0 || judge_known(b, error);
 
-	if (b->count > 0 && b->look_up)
-		ok = judge_known(b, error);
-	else
-		for (int i = 0; ok && i < b->count; i++)
-			ok = judge(b, &b->entries[i], NULL, false, NULL, error);
 	empty(b);
 	return ok && write_state(b, error);
+}
+
+static bool is_full(const batch *b)
+{
+	return b->count == PYTHIA_BATCH_ROWS || b->unwritten >= PYTHIA_BATCH_ROWS ||
+		   b->arena.length + b->tracked.buffer.length + b->seen.buffer.length >= PYTHIA_BATCH_BYTES;
 }
 
 /*
@@ -395,15 +419,22 @@ static bool on_row(void *context, const pythia_capture_row *row, pythia_error *e
 		strcmp(second, b->last_stamp) != 0 && !checkpoint(b, second, error))
 		return false;
 	memcpy(b->last_stamp, second, sizeof(second));
-	if ((b->count == PYTHIA_BATCH_ROWS || b->arena.length >= PYTHIA_BATCH_BYTES) && !flush_batch(b, error))
+	if (is_full(b) && !flush_batch(b, error))
 		return false;
 	b->scanned++;
+	if (!b->look_up)
+	{
+		b->unwritten++;
+		return judge(b, row, NULL, false, NULL, error);
+	}
 	e = &b->entries[b->count++];
-	e->key = keep(b, row->key);
-	e->version = keep(b, row->version);
-	e->stamp = keep(b, row->stamp);
-	e->image = b->silent ? 0 : keep(b, row->image);
-	e->transaction_id = keep(b, row->transaction_id);
+	e->key = keep(b, row->key, row->key_length);
+	e->key_length = row->key_length;
+	e->version = keep_text(b, row->version);
+	e->stamp = keep_text(b, row->stamp);
+	e->image = b->silent ? 0 : keep(b, row->image, row->image_length);
+	e->image_length = row->image_length;
+	e->transaction_id = keep_text(b, row->transaction_id);
 	e->fresh = row->fresh;
 	e->aged = row->aged;
 	e->known = row->known;

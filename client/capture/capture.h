@@ -110,10 +110,12 @@ bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *st
 /* One row of a scan; valid during the callback. */
 typedef struct pythia_capture_row
 {
-	const char *version;        /* what tells one version of a row from another: xmin, or a hash of the row */
-	const char *stamp;          /* the timestamp column's text; NULL in a sweep or where it is NULL */
-	const char *key;            /* JSON object */
-	const char *image;          /* JSON object; NULL in a sweep of keys */
+	const char *version; /* what tells one version of a row from another: xmin, or a hash of the row */
+	const char *stamp;   /* the timestamp column's text; NULL in a sweep or where it is NULL */
+	const char *key;     /* JSON object */
+	size_t key_length;
+	const char *image; /* JSON object; NULL in a sweep of keys */
+	size_t image_length;
 	const char *transaction_id; /* or NULL */
 	bool fresh;                 /* stamped when it was made: an INSERT, as well as can be told */
 	bool aged;                  /* made before it was stamped: an UPDATE, as well as can be told */

@@ -43,6 +43,12 @@ static bool is_json_number(const char *text, size_t length)
 	return at == length;
 }
 
+/* Whole numbers come as JSON writes them, unless they are padded. */
+static bool is_whole(const char *text, size_t length)
+{
+	return length == 1 || (length > 1 && text[0] != '0');
+}
+
 static void put_number(pythia_buffer *out, const char *text, size_t length)
 {
 	/* MySQL pads ZEROFILL columns */
@@ -141,6 +147,11 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 			break;
 		case PYTHIA_KIND_INT:
 		case PYTHIA_KIND_UINT:
+			if (is_whole(field->value, field->length))
+				pythia_buffer_append(out, field->value, field->length);
+			else
+				put_number(out, field->value, field->length);
+			break;
 		case PYTHIA_KIND_YEAR:
 		case PYTHIA_KIND_DECIMAL:
 		case PYTHIA_KIND_FLOAT:

@@ -167,10 +167,12 @@ static bool hand_over(reader *r, const char *line, size_t length, const pythia_f
 		storage = (fields++)->value;
 	put_object(r, &r->key, true, storage, fields);
 	row.key = r->key.data;
+	row.key_length = r->key.length;
 	if (r->images)
 	{
 		put_object(r, &r->image, false, storage, fields);
 		row.image = r->image.data;
+		row.image_length = r->image.length;
 	}
 	if (r->window)
 	{

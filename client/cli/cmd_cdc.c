@@ -1,11 +1,14 @@
 /* `pythia cdc`: changes as JSON lines on stdout. */
+#define _GNU_SOURCE /* F_SETPIPE_SZ */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/follow.h"
+#include "cli/line.h"
 #include "cli/pair.h"
 #include "cli/say.h"
 #include "core/list.h"
@@ -14,6 +17,7 @@
 enum
 {
 	WRITE_BYTES = 256 * 1024,
+	PIPE_BYTES = 1024 * 1024,
 	WAIT_SLICE_MS = 200
 };
 
@@ -51,6 +55,7 @@ static const cli_option *const sets[] = {own_options, worker_options, cli_common
 typedef struct writer
 {
 	pythia_buffer buffer;
+	cli_line line;
 } writer;
 
 /* Writes all of the buffer; a reader that has gone is class CANCELLED. */
@@ -103,15 +108,20 @@ static bool emit(void *context, const pythia_capture_change *change, pythia_erro
 {
 	writer *w = context;
 
-	cli_change_line(&w->buffer, change);
+	cli_line_put(&w->line, &w->buffer, change);
 	return w->buffer.length < WRITE_BYTES || write_out(w, error);
 }
 
 static int follow_changes(cli_follow *follow, bool once, double interval, pythia_error *error)
 {
-	writer w = {PYTHIA_BUFFER_INIT};
+	writer w = {.buffer = PYTHIA_BUFFER_INIT};
 	int code = CLI_DONE;
 
+#ifdef F_SETPIPE_SZ
+	/* so that we need not wait for the reader after every 64 KiB; where it may not be that large, or is no
+	 * pipe, it stays as it is */
+	fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
+#endif
 	for (;;)
 	{
 		int64_t count;
@@ -135,6 +145,7 @@ static int follow_changes(cli_follow *follow, bool once, double interval, pythia
 		}
 	}
 	pythia_buffer_free(&w.buffer);
+	cli_line_free(&w.line);
 	return code;
 }
 

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/follow.h"
 #include "cli/handler.h"
+#include "cli/line.h"
 #include "cli/pair.h"
 #include "cli/say.h"
 #include "core/json.h"
@@ -99,6 +100,7 @@ static bool read_config(pythia_node **config, bool *sync, pythia_error *error)
 typedef struct delivery
 {
 	cli_handler handler;
+	cli_line maker;
 	pythia_buffer line;
 } delivery;
 
@@ -107,7 +109,7 @@ static bool emit(void *context, const pythia_capture_change *change, pythia_erro
 	delivery *d = context;
 
 	pythia_buffer_clear(&d->line);
-	cli_change_line(&d->line, change);
+	cli_line_put(&d->maker, &d->line, change);
 	return cli_handler_send(&d->handler, pythia_buffer_text(&d->line), error);
 }
 
@@ -205,6 +207,7 @@ static int run_cdc(const pythia_node *config, bool once)
 	cli_handler_close(&d.handler);
 	cli_follow_close(&follow);
 	pythia_buffer_free(&d.line);
+	cli_line_free(&d.maker);
 	pythia_free(tables);
 	pythia_free(command);
 	return code;

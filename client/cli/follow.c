@@ -269,33 +269,3 @@ void cli_follow_close(cli_follow *follow)
 	memset(follow, 0, sizeof(*follow));
 	follow->lock = -1;
 }
-
-static void text_member(pythia_buffer *out, const char *name, const char *value)
-{
-	pythia_buffer_puts(out, name);
-	if (value != NULL)
-		pythia_json_string(out, value, strlen(value));
-	else
-		pythia_buffer_append(out, "null", 4);
-}
-
-static void json_member(pythia_buffer *out, const char *name, const char *value)
-{
-	pythia_buffer_puts(out, name);
-	pythia_buffer_puts(out, value != NULL ? value : "null");
-}
-
-void cli_change_line(pythia_buffer *out, const pythia_capture_change *change)
-{
-	/* change_type before any data: a handler that reads the first one finds the right one */
-	text_member(out, "{\"schema\":", change->schema);
-	text_member(out, ",\"table\":", change->table);
-	text_member(out, ",\"change_type\":", change->change_type);
-	json_member(out, ",\"primary_key\":", change->primary_key);
-	json_member(out, ",\"old_data\":", change->old_data);
-	json_member(out, ",\"new_data\":", change->new_data);
-	text_member(out, ",\"timestamp\":", change->timestamp);
-	text_member(out, ",\"transaction_id\":", change->transaction_id);
-	text_member(out, ",\"captured_at\":", change->captured_at);
-	pythia_buffer_append(out, "}\n", 2);
-}

@@ -44,7 +44,4 @@ bool cli_follow_poll(cli_follow *follow, pythia_capture_emit emit, bool (*flush)
 bool cli_follow_again(cli_follow *follow, pythia_error *error);
 void cli_follow_close(cli_follow *follow);
 
-/* Appends a change as one line of JSON. */
-void cli_change_line(pythia_buffer *out, const pythia_capture_change *change);
-
 #endif

@@ -7,13 +7,11 @@
 
 #include "core/memory.h"
 
-void pythia_buffer_reserve(pythia_buffer *buffer, size_t extra)
+void pythia_buffer_grow(pythia_buffer *buffer, size_t extra)
 {
 	size_t needed = buffer->length + extra + 1;
 	size_t capacity;
 
-	if (needed <= buffer->capacity)
-		return;
 	if (needed < extra) /* overflow: no such memory */
 		needed = SIZE_MAX;
 	capacity = buffer->capacity ? buffer->capacity : 64;
@@ -29,28 +27,6 @@ void pythia_buffer_reserve(pythia_buffer *buffer, size_t extra)
 	}
 	buffer->data = pythia_realloc(buffer->data, capacity);
 	buffer->capacity = capacity;
-}
-
-void pythia_buffer_append(pythia_buffer *buffer, const void *data, size_t length)
-{
-	pythia_buffer_reserve(buffer, length);
-	if (length)
-		memcpy(buffer->data + buffer->length, data, length);
-	buffer->length += length;
-	buffer->data[buffer->length] = '\0';
-}
-
-void pythia_buffer_puts(pythia_buffer *buffer, const char *text)
-{
-	pythia_buffer_append(buffer, text, strlen(text));
-}
-
-void pythia_buffer_putc(pythia_buffer *buffer, char character)
-{
-	if (buffer->length + 2 > buffer->capacity)
-		pythia_buffer_reserve(buffer, 1);
-	buffer->data[buffer->length++] = character;
-	buffer->data[buffer->length] = '\0';
 }
 
 void pythia_buffer_vprintf(pythia_buffer *buffer, const char *format, va_list args)

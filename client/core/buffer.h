@@ -2,8 +2,9 @@
 #ifndef PYTHIA_BUFFER_H
 #define PYTHIA_BUFFER_H
 
-#include <stddef.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
 
 typedef struct pythia_buffer
 {
@@ -17,10 +18,36 @@ typedef struct pythia_buffer
 		NULL, 0, 0                                                                                                     \
 	}
 
-void pythia_buffer_reserve(pythia_buffer *buffer, size_t extra); /* room for `extra` bytes and the NUL */
-void pythia_buffer_append(pythia_buffer *buffer, const void *data, size_t length);
-void pythia_buffer_puts(pythia_buffer *buffer, const char *text);
-void pythia_buffer_putc(pythia_buffer *buffer, char character);
+void pythia_buffer_grow(pythia_buffer *buffer, size_t extra);
+
+/* Room for `extra` bytes and the NUL. */
+static inline void pythia_buffer_reserve(pythia_buffer *buffer, size_t extra)
+{
+	if (extra >= buffer->capacity - buffer->length)
+		pythia_buffer_grow(buffer, extra);
+}
+
+static inline void pythia_buffer_append(pythia_buffer *buffer, const void *data, size_t length)
+{
+	pythia_buffer_reserve(buffer, length);
+	if (length)
+		memcpy(buffer->data + buffer->length, data, length);
+	buffer->length += length;
+	buffer->data[buffer->length] = '\0';
+}
+
+static inline void pythia_buffer_puts(pythia_buffer *buffer, const char *text)
+{
+	pythia_buffer_append(buffer, text, strlen(text));
+}
+
+static inline void pythia_buffer_putc(pythia_buffer *buffer, char character)
+{
+	pythia_buffer_reserve(buffer, 1);
+	buffer->data[buffer->length++] = character;
+	buffer->data[buffer->length] = '\0';
+}
+
 void pythia_buffer_printf(pythia_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void pythia_buffer_vprintf(pythia_buffer *buffer, const char *format, va_list args);
 void pythia_buffer_hex(pythia_buffer *buffer, const void *data, size_t length); /* lower-case */

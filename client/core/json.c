@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /*
  * Length of the well-formed UTF-8 sequence at `text`, or 0 (Unicode 15,
  * table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
@@ -39,74 +43,103 @@ static int utf8_sequence(const unsigned char *text, size_t left)
 	return length;
 }
 
-/* 0: copied as it is; 1: needs an escape; 2: begins a sequence to check. */
-static const unsigned char byte_class[256] = {
-	[0 ... 31] = 1, ['"'] = 1, ['\\'] = 1, [127] = 0, [128 ... 255] = 2,
-};
+/* What JSON wants escaped, and what begins a sequence that must be looked at. */
+static inline bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Copies bytes up to the next that is not plain; up to 15 more may be written after them. */
+static inline size_t copy_plain(char *to, const unsigned char *from, size_t length)
+{
+	size_t done = 0;
+
+#ifdef __SSE2__
+	const __m128i space = _mm_set1_epi8(0x20);
+	const __m128i quote = _mm_set1_epi8('"');
+	const __m128i backslash = _mm_set1_epi8('\\');
+
+	while (done + 16 <= length)
+	{
+		__m128i bytes = _mm_loadu_si128((const __m128i *) (from + done));
+		/* signed: bytes from 0x80 on are less than a space as well */
+		__m128i other = _mm_or_si128(_mm_cmplt_epi8(bytes, space),
+									 _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+		int mask = _mm_movemask_epi8(other);
+
+		_mm_storeu_si128((__m128i *) (to + done), bytes);
+		if (mask)
+			return done + (size_t) __builtin_ctz((unsigned) mask);
+		done += 16;
+	}
+#endif
+	while (done < length && is_plain(from[done]))
+	{
+		to[done] = (char) from[done];
+		done++;
+	}
+	return done;
+}
+
+/* Writes the escape of one byte, six bytes at most; returns its end. */
+static char *put_escape(char *to, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char letters[32] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+
+	if (c >= 0x80) /* a stray byte cannot be said in JSON: the replacement character */
+	{
+		memcpy(to, "\xef\xbf\xbd", 3);
+		return to + 3;
+	}
+	*to++ = '\\';
+	if (c >= 0x20)
+		*to++ = (char) c;
+	else if (letters[c])
+		*to++ = letters[c];
+	else
+	{
+		memcpy(to, "u00", 3);
+		to[3] = hex[c >> 4];
+		to[4] = hex[c & 15];
+		to += 5;
+	}
+	return to;
+}
 
 void pythia_json_string(pythia_buffer *out, const char *text, size_t length)
 {
 	const unsigned char *from = (const unsigned char *) text;
-	size_t start = 0;
 	size_t i = 0;
+	char *to;
 
-	pythia_buffer_reserve(out, length + 2);
-	pythia_buffer_putc(out, '"');
-	while (i < length)
+	/* room for what is left as it is, a quote at each end and 15 bytes of rubbish */
+	pythia_buffer_reserve(out, length + 24);
+	to = out->data + out->length;
+	*to++ = '"';
+	for (;;)
 	{
-		unsigned char c = from[i];
+		size_t plain = copy_plain(to, from + i, length - i);
+		int sequence;
 
-		if (byte_class[c] == 0)
+		to += plain;
+		i += plain;
+		while (i < length && from[i] >= 0x80 && (sequence = utf8_sequence(from + i, length - i)) > 0)
 		{
-			i++;
+			for (int k = 0; k < sequence; k++)
+				*to++ = (char) from[i++];
+		}
+		if (i == length)
+			break;
+		if (is_plain(from[i]))
 			continue;
-		}
-		if (byte_class[c] == 2)
-		{
-			int sequence = utf8_sequence(from + i, length - i);
-
-			if (sequence)
-			{
-				i += (size_t) sequence;
-				continue;
-			}
-		}
-		pythia_buffer_append(out, from + start, i - start);
-		switch (c)
-		{
-			case '"':
-				pythia_buffer_append(out, "\\\"", 2);
-				break;
-			case '\\':
-				pythia_buffer_append(out, "\\\\", 2);
-				break;
-			case '\n':
-				pythia_buffer_append(out, "\\n", 2);
-				break;
-			case '\r':
-				pythia_buffer_append(out, "\\r", 2);
-				break;
-			case '\t':
-				pythia_buffer_append(out, "\\t", 2);
-				break;
-			case '\b':
-				pythia_buffer_append(out, "\\b", 2);
-				break;
-			case '\f':
-				pythia_buffer_append(out, "\\f", 2);
-				break;
-			default:
-				/* a stray byte cannot be said in JSON: the replacement character */
-				if (c >= 0x80)
-					pythia_buffer_append(out, "\xef\xbf\xbd", 3);
-				else
-					pythia_buffer_printf(out, "\\u%04x", c);
-				break;
-		}
-		start = ++i;
+		out->length = (size_t) (to - out->data);
+		pythia_buffer_reserve(out, length - i + 32);
+		to = put_escape(out->data + out->length, from[i++]);
 	}
-	pythia_buffer_append(out, from + start, length - start);
-	pythia_buffer_putc(out, '"');
+	*to++ = '"';
+	*to = '\0';
+	out->length = (size_t) (to - out->data);
 }
 
 void pythia_json_node(pythia_buffer *out, const pythia_node *node)

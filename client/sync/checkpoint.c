@@ -1,5 +1,5 @@
 /*
- * How far a run has come: ["1", boundary, highest, quiet, key…].  The boundary is that of the
+ * How far a run has come: ["2", boundary, highest, quiet, made, key…].  The boundary is that of the
  * first attempt, because rows before the key may have changed since they were read.
  */
 #include <string.h>
@@ -9,11 +9,13 @@
 #include "sync/convert.h"
 #include "sync/run.h"
 
-#define FIXED 4
+#define FIXED   5
+#define VERSION "2"
 
 char *pythia_checkpoint_write(const pythia_run *run)
 {
-	const char *fixed[FIXED] = {"1", run->mark.boundary, run->mark.highest, run->mark.quiet ? "quiet" : NULL};
+	const char *fixed[FIXED] = {VERSION, run->mark.boundary, run->mark.highest, run->mark.quiet ? "quiet" : NULL,
+								run->made ? "made" : NULL};
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
 	pythia_buffer_putc(&out, '[');
@@ -63,7 +65,7 @@ bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *err
 
 	for (int i = 0; ok && i < count; i++)
 		ok = next_text(&cursor, &texts[i]);
-	ok = ok && cursor[strspn(cursor, " \t\r\n")] == ']' && texts[0] != NULL && strcmp(texts[0], "1") == 0;
+	ok = ok && cursor[strspn(cursor, " \t\r\n")] == ']' && texts[0] != NULL && strcmp(texts[0], VERSION) == 0;
 	for (int i = FIXED; ok && i < count; i++)
 		ok = texts[i] != NULL;
 	if (ok)
@@ -71,11 +73,13 @@ bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *err
 		run->mark.boundary = texts[1];
 		run->mark.highest = texts[2];
 		run->mark.quiet = texts[3] != NULL;
+		run->made = texts[4] != NULL;
 		run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
 		for (int i = 0; i < run->plan.nkey; i++)
 			run->after[i] = texts[FIXED + i];
 		pythia_free(texts[0]);
 		pythia_free(texts[3]);
+		pythia_free(texts[4]);
 	}
 	else
 	{

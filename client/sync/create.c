@@ -368,55 +368,6 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 	return ok;
 }
 
-bool pythia_target_create_indexes(const pythia_sync_job *job, const pythia_table *target, pythia_error *error)
-{
-	const pythia_dialect *dialect = pythia_dialect_of(job->target);
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok = true;
-
-	for (int i = 0; ok && i < target->nindexes; i++)
-	{
-		const pythia_index *index = &target->indexes[i];
-		pythia_buffer name = PYTHIA_BUFFER_INIT;
-
-		/* index names are the schema's in PostgreSQL and SQLite, the table's in MySQL */
-		if (strncmp(index->name, target->name, strlen(target->name)) != 0 && job->target->engine != PYTHIA_MYSQL)
-			pythia_buffer_printf(&name, "%s_", target->name);
-		if (strncmp(index->name, "sqlite_autoindex_", 17) == 0)
-			pythia_buffer_puts(&name, index->name + 17);
-		else
-			pythia_buffer_puts(&name, index->name);
-		pythia_buffer_clear(&sql);
-		pythia_buffer_printf(&sql, "CREATE %sINDEX ", index->unique ? "UNIQUE " : "");
-		if (job->target->engine == PYTHIA_SQLITE)
-		{
-			pythia_dialect_table(dialect, &sql, target->schema, name.data);
-			pythia_buffer_puts(&sql, " ON ");
-			dialect->identifier(&sql, target->name);
-		}
-		else
-		{
-			dialect->identifier(&sql, name.data);
-			pythia_buffer_puts(&sql, " ON ");
-			pythia_dialect_table(dialect, &sql, target->schema, target->name);
-		}
-		pythia_buffer_puts(&sql, " (");
-		for (int k = 0; k < index->ncolumns; k++)
-		{
-			if (k > 0)
-				pythia_buffer_puts(&sql, ", ");
-			dialect->identifier(&sql, target->columns[index->columns[k]].name);
-		}
-		pythia_buffer_putc(&sql, ')');
-		ok = pythia_db_exec(job->target, sql.data, NULL, error);
-		if (!ok)
-			pythia_error_context(error, "creating index \"%s\" of table \"%s\"", name.data, target->name);
-		pythia_buffer_free(&name);
-	}
-	pythia_buffer_free(&sql);
-	return ok;
-}
-
 bool pythia_target_add_columns(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(job->target);

@@ -14,10 +14,12 @@ typedef struct pythia_run
 	bool source_ours;
 	bool target_ours;
 	pythia_plan plan;
+	pythia_table design; /* of a target that this run made, or one that it goes on with: its indexes are due */
 	pythia_watermark mark;
 	pythia_sync_result *result;
 	pythia_sync_result committed; /* the counters as of the target's last commit */
 	bool created;                 /* the target did not exist */
+	bool made;                    /* likewise, or this run goes on with one that made it */
 	bool replaces;                /* truncate_target: what the target holds is deleted first */
 	bool staged;                  /* the target may hold rows: through a stage, then UPDATE and INSERT */
 	bool known_to_differ;         /* the stage's rows: no comparison before the UPDATE */

@@ -213,4 +213,5 @@ void pythia_run_close(pythia_run *run)
 	pythia_free(run->types);
 	pythia_watermark_free(&run->mark);
 	pythia_plan_free(&run->plan);
+	pythia_table_free(&run->design);
 }

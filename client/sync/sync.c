@@ -75,8 +75,10 @@ static bool prepare_target(pythia_run *run, pythia_error *error)
 	{
 		if (!pythia_target_create(run->job, &run->plan, error))
 			return false;
+		run->design = run->plan.target;
+		memset(&run->plan.target, 0, sizeof(run->plan.target));
 		pythia_plan_free(&run->plan);
-		run->created = true;
+		run->created = run->made = true;
 		return make_plan(run, error);
 	}
 	return run->plan.nunmatched == 0 || grow_target(run, error);
@@ -151,6 +153,25 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	return true;
 }
 
+/* What was made by the run that this one goes on with. */
+static bool design_again(pythia_run *run, pythia_error *error)
+{
+	const pythia_plan *plan = &run->plan;
+	const char **names = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(char *));
+	int *key = pythia_calloc((size_t) plan->nkey + 1, sizeof(int));
+	bool ok;
+
+	for (int i = 0; i < plan->npairs; i++)
+		names[plan->pairs[i].source] = run->names[i];
+	for (int i = 0; i < plan->nkey; i++)
+		key[i] = plan->pairs[plan->key[i]].source;
+	ok = pythia_target_design(run->job, &plan->source, names, key, plan->nkey, plan->target.schema, plan->target.name,
+							  &run->design, error);
+	pythia_free(names);
+	pythia_free(key);
+	return ok;
+}
+
 static bool finish_target(pythia_run *run, pythia_error *error)
 {
 	if (run->job->config->dry_run)
@@ -162,7 +183,10 @@ static bool finish_target(pythia_run *run, pythia_error *error)
 	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->created &&
 		!pythia_stage_drop_named(run, PYTHIA_KEYS_NAME, error))
 		return false;
-	if (run->created && !pythia_target_create_indexes(run->job, &run->plan.target, error))
+	if (run->made && run->design.name == NULL && !design_again(run, error))
+		return false;
+	if (run->design.nindexes > 0 &&
+		!pythia_target_create_indexes(run->target, run->plan.source.name, &run->design, &run->plan.target, error))
 		return false;
 	return pythia_finish_sequences(run, error);
 }

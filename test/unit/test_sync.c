@@ -123,11 +123,74 @@ static void test_mistakes(void **state)
 	}
 }
 
+static void expect_index(const pythia_table *table, const char *columns, bool unique)
+{
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		char text[200] = "";
+
+		for (int k = 0; k < table->indexes[i].ncolumns; k++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", k > 0 ? ", " : "",
+					 table->columns[table->indexes[i].columns[k]].name);
+		if (strcmp(text, columns) == 0 && table->indexes[i].unique == unique)
+			return;
+	}
+	fail_msg("%s has no %sindex over (%s)", table->name, unique ? "unique " : "", columns);
+}
+
+/* A target that is made gets the source's indexes, under names that collide with none. */
+static void test_indexes(void **state)
+{
+	(void) state;
+	for (int from = 0; from < ENGINES; from++)
+	{
+		for (int to = 0; to < ENGINES; to++)
+		{
+			pythia_db *source = open_engine(from, 0);
+			/* one server: in the same database, where the source's own indexes are */
+			pythia_db *target = open_engine(to, from == to && to != LITE ? 0 : 1);
+			pythia_error error = PYTHIA_ERROR_INIT;
+			pythia_sync_result result;
+			pythia_table table;
+			char sql[300];
+
+			print_message("%s to %s\n", engine_names[from], engine_names[to]);
+			drop(source, "customers");
+			drop(target, "c");
+			snprintf(
+				sql, sizeof(sql),
+				"CREATE TABLE customers (id integer PRIMARY KEY, name varchar(50), place varchar(50), updated_at %s,"
+				" UNIQUE (place, name))",
+				stamp_type(from));
+			must(source, sql);
+			must(source, "CREATE INDEX customers_updated_at ON customers (updated_at)");
+			must(source,
+				 "CREATE INDEX c_a_name_as_long_as_a_name_of_an_index_may_be_in_all_of_them_1 ON customers (name)");
+			must(source, "INSERT INTO customers VALUES (1, 'a', 'b', '2024-01-01 00:00:00'), (2, 'b', 'b', NULL)");
+			must_sync(source, target, "customers", "{\"mode\": \"full\", \"table_map\": {\"customers\": \"c\"}}", NULL,
+					  &result);
+			pythia_sync_result_free(&result);
+			if (!pythia_describe(target, "c", &table, &error))
+				fail_msg("%s", error.message);
+			assert_int_equal(table.nindexes, 3);
+			expect_index(&table, "updated_at", false);
+			expect_index(&table, "place, name", true);
+			expect_index(&table, "name", false);
+			pythia_table_free(&table);
+			drop(source, "customers");
+			drop(target, "c");
+			pythia_db_close(source);
+			pythia_db_close(target);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_directions),
 		cmocka_unit_test(test_mistakes),
+		cmocka_unit_test(test_indexes),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -19,12 +19,17 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* With track_activities off a backend does not tell when its transaction began. */
-static bool in_unknown_transaction(const PgBackendStatus *entry)
+/*
+ * With track_activities off, or turned on in its midst, a transaction does not tell when it
+ * began.  One that began after the entry was copied, and so does not tell either, is none
+ * of these: it is idle there, or has been running its statement for less than a moment.
+ */
+static bool in_unknown_transaction(const PgBackendStatus *entry, TimestampTz clock)
 {
 	PGPROC *proc;
 
-	if (entry->st_state != STATE_DISABLED)
+	if (entry->st_xact_start_timestamp != 0 || entry->st_state == STATE_IDLE || entry->st_state == STATE_UNDEFINED ||
+		(entry->st_state == STATE_RUNNING && entry->st_activity_start_timestamp > clock - USECS_PER_SEC))
 		return false;
 	proc = BackendPidGetProc(entry->st_procpid);
 	return proc && pythia_proc_in_transaction(proc);
@@ -65,7 +70,10 @@ void pythia_boundary_read(pythia_boundary *boundary)
 		/* autovacuum writes no rows of ours, and may run for hours */
 		if (entry->st_databaseid != MyDatabaseId || entry->st_backendType == B_AUTOVAC_WORKER)
 			continue;
-		if (in_unknown_transaction(entry))
+		/* what we ourselves have written is captured once it is committed */
+		if (entry->st_procpid == MyProcPid)
+			boundary->instant = Min(boundary->instant, GetCurrentTransactionStartTimestamp());
+		else if (in_unknown_transaction(entry, boundary->clock))
 		{
 			boundary->hold = true;
 			boundary->pid = entry->st_procpid;
@@ -74,7 +82,7 @@ void pythia_boundary_read(pythia_boundary *boundary)
 		else if (entry->st_xact_start_timestamp != 0 && entry->st_xact_start_timestamp < boundary->instant)
 		{
 			boundary->instant = entry->st_xact_start_timestamp;
-			if (!boundary->hold && entry->st_procpid != MyProcPid)
+			if (!boundary->hold)
 			{
 				boundary->pid = entry->st_procpid;
 				boundary->reason = "an open transaction";

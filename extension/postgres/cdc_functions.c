@@ -21,6 +21,8 @@
 #define DEFAULT_CONSUMER "default"
 /* How often a session looks where nobody can wake it (not preloaded). */
 #define UNWOKEN_MS 100
+/* How often it looks unwoken: whether a worker's process has come or gone, say. */
+#define LOOK_AGAIN_MS 10000
 
 static pythia_cdc_worker *worker_of(const char *name)
 {
@@ -96,15 +98,61 @@ static bool put_change(void *context, const pythia_entry *entry)
 	return true;
 }
 
-/* Where no background worker does it, whoever wants changes polls for them; not while another session does. */
-static void poll_if_nobody_does(const char *name, pythia_cdc_worker **worker)
+/* A subtransaction that may be undone, locks and all. */
+typedef struct attempt
 {
-	if ((*worker)->config.capture != PYTHIA_CAPTURE_POLL || pythia_worker_pid((*worker)->worker_id) != 0)
+	MemoryContext memory;
+	ResourceOwner owner;
+} attempt;
+
+static attempt attempt_begin(void)
+{
+	attempt begun = {CurrentMemoryContext, CurrentResourceOwner};
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(begun.memory);
+	return begun;
+}
+
+static void attempt_end(const attempt *begun, bool keep)
+{
+	if (keep)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(begun->memory);
+	CurrentResourceOwner = begun->owner;
+}
+
+/*
+ * Where no background worker does it, whoever wants changes polls for them; not while another
+ * session does.  A poll that wrote nothing down lets go of the worker's lock.
+ */
+static void poll_if_nobody_does(const pythia_cdc_worker *worker)
+{
+	attempt poll;
+
+	if (worker->config.capture != PYTHIA_CAPTURE_POLL || pythia_worker_pid(worker->worker_id) != 0)
 		return;
-	if (!pythia_cdc_try_lock((*worker)->worker_id))
-		return;
-	*worker = worker_of(name);
-	(void) pythia_cdc_poll(*worker, false);
+	poll = attempt_begin();
+	if (pythia_cdc_try_lock(worker->worker_id))
+	{
+		/* only now: what another session wrote before it let go counts */
+		pythia_cdc_worker *locked = pythia_cdc_load(worker->worker_id);
+
+		if (locked)
+			(void) pythia_cdc_poll(locked, true);
+	}
+	attempt_end(&poll, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
+}
+
+/* A table that begins now must not be undone. */
+static bool begins(const pythia_cdc_worker *worker)
+{
+	for (int i = 0; i < worker->ntables; i++)
+		if (!worker->tables[i].has_state)
+			return true;
+	return false;
 }
 
 static int64 consume_once(const char *name, const char *consumer_name, int64 max, change_output *output)
@@ -113,7 +161,7 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	pythia_consumer consumer;
 	int64 count;
 
-	poll_if_nobody_does(name, &worker);
+	poll_if_nobody_does(worker);
 	pythia_trigger_flush();
 	lock_consumer(worker, consumer_name, &consumer);
 	if (consumer.lost)
@@ -128,19 +176,32 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	return count;
 }
 
+/* The same, but where there is nothing it leaves no lock behind: for who will wait. */
+static int64 try_to_consume(const char *name, const char *consumer_name, int64 max, change_output *output)
+{
+	pythia_cdc_worker *worker = worker_of(name);
+	bool keep = begins(worker);
+	attempt look;
+	int64 count;
+
+	/* before we look: a commit in between shall wake us */
+	(void) pythia_waiter_add(worker->worker_id);
+	look = attempt_begin();
+	count = consume_once(name, consumer_name, max, output);
+	attempt_end(&look, keep || count > 0);
+	return count;
+}
+
 /* Sleeps until somebody has written changes, at most until the deadline. */
 static void wait_for_changes(const char *name, TimestampTz deadline)
 {
-	bool enabled;
-	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, &enabled);
-	bool woken = pythia_waiter_add(worker_id);
-	bool polled_by_us = pythia_worker_pid(worker_id) == 0;
-	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
-	long timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+	pythia_cdc_worker *worker = worker_of(name);
+	bool polled_by_us = pythia_worker_pid(worker->worker_id) == 0;
+	long timeout = Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline), LOOK_AGAIN_MS);
 
-	if (!woken)
+	if (!pythia_waiter_add(worker->worker_id))
 		timeout = Min(timeout, UNWOKEN_MS);
-	if (polled_by_us && worker)
+	if (polled_by_us)
 		timeout = Min(timeout, (long) (worker->poll_interval * 1000));
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(timeout, 1),
 					 pythia_wait_event("PythiaConsume"));
@@ -155,7 +216,7 @@ Datum pythia_consume_changes(PG_FUNCTION_ARGS)
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext per_query;
 	MemoryContext before;
-	MemoryContext attempt;
+	MemoryContext scratch;
 	change_output output = {0};
 	TimestampTz deadline;
 	int64 max;
@@ -183,18 +244,18 @@ Datum pythia_consume_changes(PG_FUNCTION_ARGS)
 	per_query = result->econtext->ecxt_per_query_memory;
 	before = MemoryContextSwitchTo(per_query);
 	output.store = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
-	attempt = AllocSetContextCreate(per_query, "pythia_db consume", ALLOCSET_DEFAULT_SIZES);
+	scratch = AllocSetContextCreate(per_query, "pythia_db consume", ALLOCSET_DEFAULT_SIZES);
 	output.scratch = AllocSetContextCreate(per_query, "pythia_db change", ALLOCSET_DEFAULT_SIZES);
 	for (;;)
 	{
-		MemoryContextSwitchTo(attempt);
-		if (consume_once(name, consumer, max, &output) > 0)
-			break;
 		/* in one snapshot nothing new can be seen, however long we wait */
-		if (GetCurrentTimestamp() >= deadline || IsolationUsesXactSnapshot())
+		bool last = GetCurrentTimestamp() >= deadline || IsolationUsesXactSnapshot();
+
+		MemoryContextSwitchTo(scratch);
+		if ((last ? consume_once : try_to_consume)(name, consumer, max, &output) > 0 || last)
 			break;
 		wait_for_changes(name, deadline);
-		MemoryContextReset(attempt);
+		MemoryContextReset(scratch);
 	}
 	pythia_waiter_remove(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL));
 	MemoryContextSwitchTo(per_query);

@@ -38,6 +38,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 #include "worker.h"
+#include "worker_process.h"
 
 /* A batch is bounded by bytes as well as by batch_size. */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
@@ -252,11 +253,10 @@ static void call_handler(batch *b, const batch_item *item)
 		ereport(LOG, (errmsg("CDC worker \"%s\" handled change " INT64_FORMAT, b->worker->name, item->change_id)));
 }
 
-/* Stop requests are not the handler's failure. */
+/* Somebody stopping us is not the handler's failure; the same error raised by itself is. */
 static bool is_stop(const ErrorData *error)
 {
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-		   error->sqlerrcode == ERRCODE_CRASH_SHUTDOWN;
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && pythia_process_cancelled();
 }
 
 /* Items [from, to) in one subtransaction. Returns NULL, or the error of item b->failed_at, all rolled back. */

@@ -42,9 +42,12 @@ void pythia_cdc_enter(const pythia_cdc_worker *worker, pythia_cdc_identity *befo
 	SetUserIdAndSecContext(worker->owner,
 						   before->context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	before->guc_level = NewGUCNestLevel();
-	set_local("search_path", "pg_catalog");
+	set_local("search_path", "pg_catalog, pg_temp");
 	/* a policy that hides rows would lose changes: better an error */
 	set_local("row_security", "off");
+	/* images and conditions do not depend on who polls */
+	set_local("datestyle", "iso, mdy");
+	set_local("timezone", "UTC");
 	set_local("intervalstyle", "postgres");
 	set_local("bytea_output", "hex");
 	set_local("extra_float_digits", "1");

@@ -7,6 +7,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "cdc_journal.h"
+#include "cdc_low.h"
 #include "cdc_poll.h"
 #include "cdc_table_writer.h"
 #include "executor/spi.h"
@@ -15,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -156,9 +158,9 @@ static void ignore(DestReceiver *self)
 {
 }
 
-static void query(track_receiver *receiver, const char *sql)
+static void query(track_receiver *receiver, const char *sql, ParamListInfo parameters)
 {
-	SPIExecuteOptions options = {.read_only = true, .dest = &receiver->base};
+	SPIExecuteOptions options = {.read_only = true, .dest = &receiver->base, .params = parameters};
 	int code;
 
 	receiver->base.rShutdown = ignore;
@@ -227,6 +229,7 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	TupleDesc desc = RelationGetDescr(relation);
 	StringInfoData sql;
 	const char *condition = " WHERE ";
+	ParamListInfo parameters = NULL;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
@@ -248,18 +251,22 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	}
 	if (table->config.start == PYTHIA_START_AT)
 	{
-		Oid type = TupleDescAttr(desc, pythia_column_position(relation, table->timestamp_column))->atttypid;
+		Oid type =
+			getBaseType(TupleDescAttr(desc, pythia_column_position(relation, table->timestamp_column))->atttypid);
 
 		/* what is older than the start is known, what is younger will be told */
-		appendStringInfo(&sql, "%s(t.%s OPERATOR(pg_catalog.<) %s::%s OR t.%s IS NULL)", condition,
-						 quote_identifier(table->timestamp_column), quote_literal_cstr(table->config.start_at),
-						 format_type_be_qualified(getBaseType(type)), quote_identifier(table->timestamp_column));
+		appendStringInfo(&sql, "%s(t.%s OPERATOR(pg_catalog.<) $1 OR t.%s IS NULL)", condition,
+						 quote_identifier(table->timestamp_column), quote_identifier(table->timestamp_column));
+		parameters = makeParamList(1);
+		parameters->params[0] = (ParamExternData){.value = pythia_stamp_datum(table->stamp_kind, type, table->low),
+												  .pflags = PARAM_FLAG_CONST,
+												  .ptype = type};
 	}
 	table_close(relation, NoLock);
 	receiver.base.receiveSlot = add_known;
 	receiver.base.rStartup = start_images;
 	receiver.known = pythia_table_writer_open(pythia_tracked_relation(table->table_id));
-	query(&receiver, sql.data);
+	query(&receiver, sql.data, parameters);
 	pythia_table_writer_close(receiver.known);
 }
 
@@ -361,7 +368,7 @@ static void sweep(track_receiver *receiver)
 	table_close(relation, NoLock);
 	receiver->base.receiveSlot = drop_known;
 	receiver->base.rStartup = start_keys;
-	query(receiver, sql.data);
+	query(receiver, sql.data, NULL);
 	if (receiver->journal)
 	{
 		(void) pythia_journal_close(receiver->journal);
@@ -384,6 +391,30 @@ static int64 count_nulls(const pythia_cdc_table *table)
 	return result;
 }
 
+/* When this process last swept each table in vain: a consumer that waits undoes such polls. */
+static TimestampTz *swept_in_vain(int32 table_id)
+{
+	typedef struct swept
+	{
+		int32 table_id; /* key */
+		TimestampTz at;
+	} swept;
+	static HTAB *all = NULL;
+	swept *entry;
+	bool found;
+
+	if (!all)
+	{
+		HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(swept)};
+
+		all = hash_create("pythia_db sweeps", 32, &control, HASH_ELEM | HASH_BLOBS);
+	}
+	entry = hash_search(all, &table_id, HASH_ENTER, &found);
+	if (!found)
+		entry->at = 0;
+	return &entry->at;
+}
+
 int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
 	static const char sql[] = "UPDATE pythia.cdc_state SET swept_at = $2, "
@@ -396,7 +427,8 @@ int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	int64 nulls = 0;
 	Datum values[4];
 
-	if (now - table->swept_at < (int64) (table->config.delete_interval * USECS_PER_SEC))
+	if (now - Max(table->swept_at, *swept_in_vain(table->table_id)) <
+		(int64) (table->config.delete_interval * USECS_PER_SEC))
 		return 0;
 	pythia_cdc_enter(worker, &identity);
 	CommandCounterIncrement();
@@ -413,5 +445,7 @@ int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	values[3] = Int64GetDatum(nulls);
 	pythia_catalog_execute(sql, 4, types, values, NULL);
 	table->swept_at = now;
+	if (receiver.captured == 0)
+		*swept_in_vain(table->table_id) = now;
 	return receiver.captured;
 }

@@ -9,6 +9,8 @@
 #include "worker.h"
 
 #define ROTATE_EVERY_MS 10000
+/* Another session polls just now: look again. */
+#define LOCKED_OUT_MS 200
 
 static TimestampTz next_poll = 0;
 static TimestampTz next_rotation = 0;
@@ -37,11 +39,16 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 	now = GetCurrentTimestamp();
 	if (now >= next_poll || next_poll - now > (TimestampTz) interval * 1000)
 	{
-		pythia_cdc_lock(job->worker_id);
-		worker = pythia_cdc_load(job->worker_id);
-		if (worker)
-			(void) pythia_cdc_poll(worker, true);
-		next_poll = TimestampTzPlusMilliseconds(now, interval);
+		/* a session that polls in a transaction it leaves open shall not stall the handler too */
+		if (pythia_cdc_try_lock(job->worker_id))
+		{
+			worker = pythia_cdc_load(job->worker_id);
+			if (worker)
+				(void) pythia_cdc_poll(worker, true);
+			next_poll = TimestampTzPlusMilliseconds(now, interval);
+		}
+		else
+			next_poll = TimestampTzPlusMilliseconds(now, Min(interval, LOCKED_OUT_MS));
 	}
 	pythia_job_commit();
 	return interval;

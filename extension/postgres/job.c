@@ -48,6 +48,10 @@ void pythia_job_begin(void)
 	before_job = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	/* a handler may have changed the session's defaults */
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	XactDeferrable = false;
 	if (in_job && !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(my_owner)))
 		ereport(FATAL, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the role of this worker was dropped")));
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -179,7 +183,7 @@ static long guarded_turn(const pythia_job *job, MemoryContext scratch, ErrorData
 		MemoryContextSwitchTo(scratch);
 		*failure = CopyErrorData();
 		/* a cancel is somebody's wish, not news for the log */
-		if ((*failure)->sqlerrcode != ERRCODE_QUERY_CANCELED)
+		if ((*failure)->sqlerrcode != ERRCODE_QUERY_CANCELED || !pythia_process_cancelled())
 			EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();
@@ -218,6 +222,7 @@ static void enter(int32 worker_id, const pythia_start *start)
 	BackgroundWorkerInitializeConnectionByOid(start->database, start->owner, BGWORKER_BYPASS_ROLELOGINCHECK);
 	snprintf(name, sizeof(name), "pythia_db worker %d", worker_id);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	pythia_process_pin();
 	in_job = true;
 	my_owner = start->owner;
 	if (!pythia_process_lock(PYTHIA_LOCK_WORKER, worker_id) || !take_slot(worker_id))

@@ -324,6 +324,7 @@ static void enter(Oid database)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
 	SetConfigOption("application_name", "pythia_db manager", PGC_USERSET, PGC_S_SESSION);
+	pythia_process_pin();
 	if (!pythia_process_lock(PYTHIA_LOCK_MANAGER, 0))
 		proc_exit(0);
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);

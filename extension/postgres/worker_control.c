@@ -116,19 +116,28 @@ void pythia_worker_wake(int32 worker_id)
 
 /* --- waiters --------------------------------------------------------------- */
 
-static void drop_waits(void)
+/* Of one worker, or of all (0). */
+static void remove_waits(int32 worker_id)
 {
-	if (!waiting)
-		return;
-	waiting = false;
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
-		if (pythia_shmem->waiters[i].pid == MyProcPid)
+	{
+		pythia_waiter_slot *slot = &pythia_shmem->waiters[i];
+
+		if (slot->pid == MyProcPid && (worker_id == 0 || slot->worker_id == worker_id))
 		{
-			pythia_shmem->waiters[i].pid = 0;
+			slot->pid = 0;
 			pythia_shmem->nwaiters--;
 		}
+	}
 	LWLockRelease(pythia_shmem->lock);
+}
+
+static void drop_waits(void)
+{
+	if (waiting)
+		remove_waits(0);
+	waiting = false;
 }
 
 static void drop_waits_at_exit(int code, Datum arg)
@@ -242,41 +251,38 @@ void pythia_wake_at_commit(int32 worker_id)
 
 bool pythia_waiter_add(int32 worker_id)
 {
-	bool added = false;
+	pythia_waiter_slot *own = NULL;
 
 	if (!pythia_shmem)
 		return false;
 	register_callbacks();
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < PYTHIA_MAX_WAITERS && !added; i++)
+	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
 	{
 		pythia_waiter_slot *slot = &pythia_shmem->waiters[i];
 
-		if (slot->pid != 0)
-			continue;
-		slot->pid = MyProcPid;
-		slot->database = MyDatabaseId;
-		slot->worker_id = worker_id;
+		if (slot->pid == MyProcPid && slot->worker_id == worker_id)
+		{
+			own = slot;
+			break;
+		}
+		if (slot->pid == 0 && !own)
+			own = slot;
+	}
+	if (own && own->pid == 0)
+	{
+		*own = (pythia_waiter_slot){.pid = MyProcPid, .database = MyDatabaseId, .worker_id = worker_id};
 		pythia_shmem->nwaiters++;
-		added = true;
 	}
 	LWLockRelease(pythia_shmem->lock);
-	waiting |= added;
-	return added;
+	waiting |= own != NULL;
+	return own != NULL;
 }
 
 void pythia_waiter_remove(int32 worker_id)
 {
-	if (!waiting)
-		return;
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
-		if (pythia_shmem->waiters[i].pid == MyProcPid && pythia_shmem->waiters[i].worker_id == worker_id)
-		{
-			pythia_shmem->waiters[i].pid = 0;
-			pythia_shmem->nwaiters--;
-		}
-	LWLockRelease(pythia_shmem->lock);
+	if (waiting)
+		remove_waits(worker_id);
 }
 
 void pythia_control_start(int32 worker_id, Oid owner)

@@ -82,19 +82,59 @@ bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, 
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
+static volatile sig_atomic_t cancelled = false;
+
+static void note_cancel(SIGNAL_ARGS)
+{
+	cancelled = true;
+	StatementCancelHandler(postgres_signal_arg);
+}
+
+bool pythia_process_cancelled(void)
+{
+	return cancelled;
+}
+
 void pythia_process_signals(void)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
-	pqsignal(SIGINT, StatementCancelHandler);
+	pqsignal(SIGINT, note_cancel);
 	BackgroundWorkerUnblockSignals();
+}
+
+void pythia_process_pin(void)
+{
+	static const struct
+	{
+		const char *name;
+		const char *value;
+	} pins[] = {
+		/* it acts as its owner, and as nobody else */
+		{"role", "none"},
+		/* low and the journal are judged by what is committed now */
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		/* it waits for a lock as long as it takes, and can be cancelled meanwhile */
+		{"lock_timeout", "0"},
+		{"statement_timeout", "0"},
+		{"transaction_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		/* foreign keys of our own tables hold */
+		{"session_replication_role", "origin"},
+	};
+
+	for (int i = 0; i < lengthof(pins); i++)
+		if (GetConfigOption(pins[i].name, true, false))
+			SetConfigOption(pins[i].name, pins[i].value, PGC_SUSET, PGC_S_SESSION);
 }
 
 void pythia_process_interrupts(void)
 {
 	/* nothing to cancel between two turns; whoever cancels means: look again */
-	if (QueryCancelPending)
-		QueryCancelPending = false;
+	QueryCancelPending = false;
+	cancelled = false;
 	if (ProcDiePending)
 		proc_exit(1);
 	CHECK_FOR_INTERRUPTS();

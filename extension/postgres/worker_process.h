@@ -32,6 +32,13 @@ extern bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handl
 
 /* The usual signals of our processes; then unblocks them. */
 extern void pythia_process_signals(void);
+/* True where somebody cancelled what the process is doing (SIGINT) since pythia_process_interrupts. */
+extern bool pythia_process_cancelled(void);
+/*
+ * Undoes, for this process, what the configuration, the database or the role set
+ * as defaults and our work cannot live with; what a reload changes does not come back.
+ */
+extern void pythia_process_pin(void);
 /* Serves what came meanwhile: SIGHUP, barriers; ends the process on SIGTERM. */
 extern void pythia_process_interrupts(void);
 

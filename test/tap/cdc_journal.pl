@@ -123,7 +123,7 @@ subtest 'idle polls leave no trace' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.poll('w') FROM generate_series(1, 1000)");
 	$node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('w')");
 	is($node->safe_psql('postgres', "SELECT pg_table_size('pythia.cdc_state') + pg_table_size('pythia.consumer') + pg_table_size('pythia.seen')"), $before, 'no bloat after a thousand polls');
-	cmp_ok($node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())') - $xid, '<=', 3, 'hardly a transaction id is spent');
+	cmp_ok($node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())') - $xid, '<=', 5, 'hardly a transaction id is spent');
 };
 
 subtest 'DROP TABLE, ROLE, DATABASE, EXTENSION under a live worker; hours down' => sub {

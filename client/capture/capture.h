@@ -184,6 +184,11 @@ void pythia_capture_settings_free(pythia_capture_settings *settings);
 /* A worker opened for polling; it borrows store, source and options until it is closed. */
 typedef struct pythia_capture pythia_capture;
 
+/* pythia_capture_create, and the worker stays open, its tables described: *capture as of pythia_capture_open. */
+bool pythia_capture_create_open(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
+								const char *connection, double poll_interval, const char *timestamp_column,
+								const pythia_node *options, const char *options_json, pythia_capture **capture,
+								pythia_error *error);
 bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 						 pythia_capture **capture, pythia_error *error);
 /*

@@ -134,9 +134,10 @@ bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_
 /* Stores position, counters and state. */
 bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
 						pythia_error *error);
-/* Takes the starting positions of a new worker's tables and installs its triggers, all in the caller's transaction. */
+/* Takes the starting positions of a new worker's tables and installs its triggers, all in the caller's transaction,
+ * after which the capture may be run. */
 bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-						  pythia_error *error);
+						  pythia_capture **capture, pythia_error *error);
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_close(pythia_member *member);
 void pythia_member_free(pythia_member *member);

@@ -90,21 +90,49 @@ static bool name_tables(pythia_capture *capture, pythia_error *error)
 	return true;
 }
 
+/* Told from the beginning: nothing need be read for that. */
+static bool from_beginning(const pythia_member *member)
+{
+	return member->config.capture == PYTHIA_CAPTURE_POLL && member->config.start == PYTHIA_START_BEGINNING;
+}
+
+static bool take_positions(pythia_capture *capture, pythia_error *error)
+{
+	pythia_capture_window nothing = {0};
+	bool all = true;
+
+	for (int i = 0; i < capture->nmembers; i++)
+		all = all && from_beginning(&capture->members[i]);
+	if (!all)
+		return pythia_capture_turn(capture, true, error);
+	for (int i = 0; i < capture->nmembers; i++)
+		if (!pythia_member_start(capture, &capture->members[i], &nothing, error))
+			return false;
+	return true;
+}
+
 bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-						  pythia_error *error)
+						  pythia_capture **out, pythia_error *error)
 {
 	pythia_capture *capture;
 	bool ok;
 
+	*out = NULL;
 	if (!pythia_capture_open_held(store, source, name, options, true, &capture, error))
 		return false;
+	capture->now = capture->described_at = pythia_host_now(store->host);
 	ok = name_tables(capture, error);
 	for (int i = 0; ok && i < capture->nmembers; i++)
 		if (capture->members[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
 			ok = install_triggers(capture, &capture->members[i], error);
-	ok = ok && pythia_capture_turn(capture, true, error);
-	if (!ok)
-		remove_triggers(capture);
+	ok = ok && take_positions(capture, error);
+	if (ok)
+	{
+		capture->held = false;
+		*out = capture;
+		return true;
+	}
+	remove_triggers(capture);
 	pythia_capture_close(capture);
-	return ok;
+	return false;
 }

@@ -265,7 +265,8 @@ static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id
 
 static bool create_all(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
 					   const char *connection, double poll_interval, const char *timestamp_column,
-					   const pythia_node *options, const char *options_json, pythia_error *error)
+					   const pythia_node *options, const char *options_json, pythia_capture **capture,
+					   pythia_error *error)
 {
 	int64_t worker_id;
 
@@ -285,14 +286,17 @@ static bool create_all(pythia_db *store, pythia_db *source, const char *name, co
 						   " VALUES (%lld, 'default', 0, strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'))",
 						   (long long) worker_id))
 		return false;
-	return pythia_capture_start(store, source, name, options, error);
+	return pythia_capture_start(store, source, name, options, capture, error);
 }
 
-bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
-						   const char *connection, double poll_interval, const char *timestamp_column,
-						   const pythia_node *options, const char *options_json, pythia_error *error)
+bool pythia_capture_create_open(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
+								const char *connection, double poll_interval, const char *timestamp_column,
+								const pythia_node *options, const char *options_json, pythia_capture **capture,
+								pythia_error *error)
 {
 	pythia_capture_config config;
+
+	*capture = NULL;
 
 	if (!name || !name[0])
 		return pythia_fail(error, PYTHIA_E_USAGE, "22023", "a CDC worker needs a name");
@@ -309,10 +313,27 @@ bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name
 		!pythia_capture_install(store, error) || !store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	if (create_all(store, source, name, tables, connection, poll_interval, timestamp_column, options, options_json,
-				   error))
-		return store->driver->commit(store, error);
-	store->driver->rollback(store, NULL);
+				   capture, error) &&
+		store->driver->commit(store, error))
+		return true;
+	pythia_capture_close(*capture);
+	*capture = NULL;
+	if (!store->broken)
+		store->driver->rollback(store, NULL);
 	return false;
+}
+
+bool pythia_capture_create(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
+						   const char *connection, double poll_interval, const char *timestamp_column,
+						   const pythia_node *options, const char *options_json, pythia_error *error)
+{
+	pythia_capture *capture;
+
+	if (!pythia_capture_create_open(store, source, name, tables, connection, poll_interval, timestamp_column, options,
+									options_json, &capture, error))
+		return false;
+	pythia_capture_close(capture);
+	return true;
 }
 
 static bool drop_all(pythia_db *store, int64_t worker_id, pythia_error *error)

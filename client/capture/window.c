@@ -208,6 +208,7 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 {
 	const pythia_dialect *dialect = pythia_dialect_of(table->db);
 	const char *zone = table->config.time_zone;
+	bool own_zone = table->db->engine == PYTHIA_POSTGRESQL && !zone;
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
@@ -215,16 +216,18 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 
 	if (zone)
 		dialect->literal(&name, zone, strlen(zone));
-	pythia_buffer_puts(&sql, "SELECT ");
+	/* our session is in UTC: put back to its default for as long as it takes to ask */
+	pythia_buffer_puts(&sql, own_zone ? "SELECT q.*, pg_catalog.set_config('timezone', 'UTC', true) FROM (SELECT "
+									  : "SELECT ");
 	for (int i = 0; i < PYTHIA_CAPTURE_OFFSETS; i++)
 	{
 		long long epoch = (bucket + i * BUCKET) / PYTHIA_SECOND;
 
 		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
 		if (table->db->engine == PYTHIA_POSTGRESQL)
-			pythia_buffer_printf(
-				&sql, "EXTRACT(epoch FROM pg_catalog.timezone(%s, pg_catalog.to_timestamp(%lld)))::bigint",
-				zone ? name.data : "(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone')", epoch);
+			pythia_buffer_printf(&sql,
+								 "EXTRACT(epoch FROM pg_catalog.timezone(%s, pg_catalog.to_timestamp(%lld)))::bigint",
+								 own_zone ? "z.zone" : name.data, epoch);
 		else if (table->db->engine == PYTHIA_MYSQL)
 			pythia_buffer_printf(&sql,
 								 "TIMESTAMPDIFF(SECOND, '1970-01-01', CONVERT_TZ(FROM_UNIXTIME(%lld), '+00:00', %s))",
@@ -232,6 +235,9 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 		else
 			pythia_buffer_printf(&sql, "CAST(strftime('%%s', %lld, 'unixepoch', %s) AS INTEGER)", epoch, name.data);
 	}
+	if (own_zone)
+		pythia_buffer_puts(&sql, " FROM (SELECT pg_catalog.set_config('timezone', NULL, true) AS zone OFFSET 0) z"
+								 " OFFSET 0) q");
 	ok = pythia_db_query(table->db, sql.data, &result, error);
 	for (int i = 0; ok && i < PYTHIA_CAPTURE_OFFSETS; i++)
 	{

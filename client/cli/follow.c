@@ -169,8 +169,9 @@ static bool create_worker(cli_follow *follow, pythia_error *error)
 		pythia_json_node(&json, r->options);
 	else
 		pythia_buffer_puts(&json, "{}");
-	ok = pythia_capture_create(follow->store, follow->source.db, r->consumer, tables, follow->source.name, 1,
-							   r->timestamp_column, r->options, pythia_buffer_text(&json), error);
+	ok =
+		pythia_capture_create_open(follow->store, follow->source.db, r->consumer, tables, follow->source.name, 1,
+								   r->timestamp_column, r->options, pythia_buffer_text(&json), &follow->capture, error);
 	pythia_buffer_free(&json);
 	pythia_free(tables);
 	return ok;
@@ -222,7 +223,7 @@ bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pyth
 	if (follow->state == NULL || !take_lock(follow, error) || !cli_place_open(&follow->source, error) ||
 		!open_store(follow, error))
 		return false;
-	return find_worker(follow, error) && open_capture(follow, error);
+	return find_worker(follow, error) && (follow->capture != NULL || open_capture(follow, error));
 }
 
 bool cli_follow_poll(cli_follow *follow, pythia_capture_emit emit, bool (*flush)(void *context, pythia_error *error),

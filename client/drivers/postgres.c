@@ -15,12 +15,24 @@
 
 #define CONNECT_SECONDS 30
 
-/* What a session must say whatever its role or database is set to; the last line pins the search path. */
+/*
+ * In one round trip: what the session says by itself (the inner query, before anything is changed), and what
+ * it must say whatever its role or database is set to; the search path last.  A server that works for a
+ * client long gone is to notice, where its platform can.
+ */
 #define PIN_SESSION                                                                                                    \
-	"SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES ('timezone', 'UTC'), ('datestyle', 'ISO'), "    \
-	"('intervalstyle', 'postgres'), ('extra_float_digits', '3'), ('bytea_output', 'hex'), "                            \
-	"('standard_conforming_strings', 'on'), ('client_min_messages', 'warning'), ('xmloption', 'content'), "            \
-	"('default_transaction_read_only', '%s'), ('search_path', 'pg_catalog')) AS s(name, value)"
+	"SELECT was.path, pg_catalog.set_config('timezone', 'UTC', false),"                                                \
+	" pg_catalog.set_config('datestyle', 'ISO', false), pg_catalog.set_config('intervalstyle', 'postgres', false),"    \
+	" pg_catalog.set_config('extra_float_digits', '3', false), pg_catalog.set_config('bytea_output', 'hex', false),"   \
+	" pg_catalog.set_config('standard_conforming_strings', 'on', false),"                                              \
+	" pg_catalog.set_config('client_min_messages', 'warning', false),"                                                 \
+	" pg_catalog.set_config('xmloption', 'content', false),"                                                           \
+	" pg_catalog.set_config('default_transaction_read_only', '%s', false),%s"                                          \
+	" pg_catalog.set_config('search_path', 'pg_catalog', false)"                                                       \
+	" FROM (SELECT pg_catalog.current_schema() AS path OFFSET 0) was"
+#define CHECK_CONNECTION                                                                                               \
+	" CASE WHEN pg_catalog.version() LIKE '%linux%' THEN"                                                              \
+	" pg_catalog.set_config('client_connection_check_interval', '10s', false) END,"
 
 /* --- errors ---------------------------------------------------------------- */
 
@@ -547,6 +559,7 @@ static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_e
 	const char *version = PQparameterStatus(db->conn, "server_version");
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_result result;
+	const char *schema;
 	bool good;
 
 	base->version = PQserverVersion(db->conn);
@@ -554,20 +567,16 @@ static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_e
 	base->read_only = options->read_only;
 	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
 	base->version_text = pythia_buffer_take(&text);
-	if (!pythia_db_query(base, "SELECT pg_catalog.current_schema()", &result, error))
-		return false;
-	base->default_schema = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
-	if (!base->default_schema)
-		base->default_schema = pythia_strdup("public");
-	pythia_buffer_printf(&text, PIN_SESSION, options->read_only ? "on" : "off");
-	good = postgres_exec(base, text.data, NULL, error);
+	pythia_buffer_printf(&text, PIN_SESSION, options->read_only ? "on" : "off",
+						 base->version >= 140000 ? CHECK_CONNECTION : "");
+	good = pythia_db_query(base, text.data, &result, error);
 	pythia_buffer_free(&text);
-	/* a server that works for a client long gone is to notice; not every platform can */
-	if (good && base->version >= 140000)
-		postgres_exec(base, "SELECT pg_catalog.set_config('client_connection_check_interval', '10s', false)", NULL,
-					  NULL);
-	return good && !base->broken;
+	if (!good)
+		return false;
+	schema = pythia_result_get(&result, 0, 0);
+	base->default_schema = pythia_strdup(schema ? schema : "public");
+	pythia_result_free(&result);
+	return !base->broken;
 }
 
 bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,

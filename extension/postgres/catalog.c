@@ -1,15 +1,12 @@
 #include "catalog.h"
 
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
-#include "miscadmin.h"
-#include "utils/hsearch.h"
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/indexing.h"
-#include "utils/fmgroids.h"
+#include "catalog/pg_class.h"
+#include "cdc_journal.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/syscache.h"
 
 static HTAB *plans = NULL;
 
@@ -19,25 +16,16 @@ typedef struct plan_entry
 	SPIPlanPtr plan;
 } plan_entry;
 
-/* The extension's owner owns its tables; ALTER EXTENSION … OWNER does not exist, REASSIGN OWNED does. */
+/* Whoever owns the extension owns its tables, after REASSIGN OWNED too. */
 static Oid extension_owner(void)
 {
-	Oid extension = get_extension_oid("pythia_db", false);
-	Relation relation = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple tuple;
-	Oid owner = InvalidOid;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(pythia_relation("worker")));
+	Oid owner;
 
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(extension));
-	scan = systable_beginscan(relation, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
-	if (!OidIsValid(owner))
-		elog(ERROR, "extension pythia_db has no owner");
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "relation \"pythia.worker\" was dropped just now");
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
 	return owner;
 }
 

@@ -7,9 +7,7 @@
 
 #include "access/twophase.h"
 #include "access/xact.h"
-#include "catalog.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
+#include "executor/executor.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
@@ -17,6 +15,7 @@
 #include "storage/procarray.h"
 #include "utils/backend_status.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
 /*
@@ -39,15 +38,27 @@ static bool in_unknown_transaction(const PgBackendStatus *entry, TimestampTz clo
  * was still open it held low back as any other, so low may stay, but not move. */
 static bool any_prepared(void)
 {
-	static const char sql[] = "SELECT FROM pg_catalog.pg_prepared_xact() p "
-							  "WHERE p.dbid OPERATOR(pg_catalog.=) $1 LIMIT 1";
-	Oid types[] = {OIDOID};
-	Datum values[] = {ObjectIdGetDatum(MyDatabaseId)};
+	LOCAL_FCINFO(call, 0);
+	ReturnSetInfo set = {.type = T_ReturnSetInfo, .allowedModes = SFRM_ValuePerCall};
+	FmgrInfo function;
+	bool found = false;
 
 	if (max_prepared_xacts == 0)
 		return false;
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	return SPI_processed > 0;
+	set.econtext = CreateStandaloneExprContext();
+	fmgr_info(F_PG_PREPARED_XACT, &function);
+	InitFunctionCallInfoData(*call, &function, 0, InvalidOid, NULL, (Node *) &set);
+	while (!found)
+	{
+		Datum row = FunctionCallInvoke(call);
+		bool isnull;
+
+		if (set.isDone == ExprEndResult)
+			break;
+		found = DatumGetObjectId(GetAttributeByName(DatumGetHeapTupleHeader(row), "dbid", &isnull)) == MyDatabaseId;
+	}
+	FreeExprContext(set.econtext, true);
+	return found;
 }
 
 void pythia_boundary_read(pythia_boundary *boundary)
@@ -109,9 +120,7 @@ Datum pythia_boundary_now(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row");
-	SPI_connect();
 	pythia_boundary_read(&boundary);
-	SPI_finish();
 	values[0] = TimestampTzGetDatum(boundary.clock);
 	values[1] = TimestampTzGetDatum(boundary.instant);
 	values[2] = BoolGetDatum(boundary.hold);

@@ -15,7 +15,7 @@ typedef struct pythia_boundary
 	const char *reason;  /* constant text: why it stands before the clock; NULL where nothing holds it back */
 } pythia_boundary;
 
-/* To be read BEFORE the snapshot that reads the rows. SPI must be connected. */
+/* To be read BEFORE the snapshot that reads the rows. */
 extern void pythia_boundary_read(pythia_boundary *boundary);
 
 #endif

@@ -3,6 +3,7 @@
 #include "access/xlog.h"
 #include "bridge.h"
 #include "catalog.h"
+#include "catalog_read.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -84,26 +85,18 @@ void pythia_cdc_stop_table(int32 table_id, const char *reason)
 
 /* ---- reading a row ---- */
 
-static HeapTuple row;
-static TupleDesc desc;
-
-static Datum column(int number, bool *isnull)
-{
-	return SPI_getbinval(row, desc, number, isnull);
-}
-
-/* The caller's context, not SPI's. */
-static char *text_column(int number, MemoryContext cxt)
-{
-	char *text = SPI_getvalue(row, desc, number);
-
-	return text ? MemoryContextStrdup(cxt, text) : NULL;
-}
-
-static int64 int_column(int number)
+static char *text_column(pythia_reading *reading, const char *name)
 {
 	bool isnull;
-	Datum value = column(number, &isnull);
+	Datum value = pythia_reading_value(reading, name, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int64 int_column(pythia_reading *reading, const char *name)
+{
+	bool isnull;
+	Datum value = pythia_reading_value(reading, name, &isnull);
 
 	return isnull ? 0 : DatumGetInt64(value);
 }
@@ -136,116 +129,143 @@ static int int8_array(Datum value, Oid type, int64 **result)
 	return count;
 }
 
-static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, MemoryContext cxt)
+static void load_state(pythia_cdc_table *table)
+{
+	pythia_reading state;
+	Datum key = Int32GetDatum(table->table_id);
+	Datum value;
+	bool isnull;
+
+	pythia_reading_begin(&state, "cdc_state", "cdc_state_pkey", 1, &key);
+	table->has_state = pythia_reading_next(&state);
+	table->active = true;
+	if (table->has_state)
+	{
+		table->active = DatumGetBool(pythia_reading_value(&state, "active", &isnull));
+		table->reason = text_column(&state, "reason");
+		value = pythia_reading_value(&state, "low", &isnull);
+		table->low = isnull ? PYTHIA_LOW_MINIMUM : DatumGetInt64(value);
+		value = pythia_reading_value(&state, "seen_until", &isnull);
+		table->seen_until = isnull ? NULL : (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);
+		table->nhistory =
+			int8_array(pythia_reading_value(&state, "history_at", &isnull), TIMESTAMPTZOID, &table->history_at);
+		int8_array(pythia_reading_value(&state, "history_value", &isnull), INT8OID, &table->history_value);
+		table->swept_at = int_column(&state, "swept_at");
+		table->remote_low = text_column(&state, "remote_low");
+		table->remote_mark = text_column(&state, "remote_mark");
+		table->remote_mark_time = int_column(&state, "remote_mark_time");
+	}
+	pythia_reading_end(&state);
+}
+
+static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythia_reading *row)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	bool isnull;
-	Datum value;
-	MemoryContext before;
 
 	table->worker_id = worker->worker_id;
-	table->table_id = DatumGetInt32(column(1, &isnull));
-	table->name = text_column(2, cxt);
-	table->relation = text_column(3, cxt);
-	table->schema_name = text_column(4, cxt);
-	table->table_name = text_column(5, cxt);
-	table->timestamp_column = text_column(6, cxt);
-	value = column(7, &isnull);
-	table->stamp_kind = pythia_stamp_kind_from_name(TextDatumGetCString(value));
-	before = MemoryContextSwitchTo(cxt);
-	table->nkey = text_array(column(8, &isnull), &table->key);
-	MemoryContextSwitchTo(before);
-	table->condition = text_column(9, cxt);
+	table->table_id = DatumGetInt32(pythia_reading_value(row, "table_id", &isnull));
+	table->name = text_column(row, "name");
+	table->relation = text_column(row, "relation");
+	table->schema_name = text_column(row, "schema_name");
+	table->table_name = text_column(row, "table_name");
+	table->timestamp_column = text_column(row, "timestamp_column");
+	table->stamp_kind = pythia_stamp_kind_from_name(text_column(row, "stamp_kind"));
+	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);
+	table->condition = text_column(row, "condition");
 	if (!pythia_capture_config_read(worker->option_tree, table->name, &table->config, &error))
 		pythia_raise(&error);
 	if (!table->config.time_zone)
-		table->config.time_zone = text_column(18, cxt);
+		table->config.time_zone = text_column(row, "time_zone");
+}
 
-	value = column(10, &isnull);
-	table->has_state = !isnull;
-	if (isnull)
+static int compare_tables(const void *a, const void *b)
+{
+	return ((const pythia_cdc_table *) a)->table_id - ((const pythia_cdc_table *) b)->table_id;
+}
+
+static void load_tables(pythia_cdc_worker *worker)
+{
+	pythia_reading rows;
+	Datum key = Int32GetDatum(worker->worker_id);
+	int room = 4;
+
+	worker->tables = palloc(sizeof(pythia_cdc_table) * room);
+	pythia_reading_begin(&rows, "cdc_table", "cdc_table_worker_id_schema_name_table_name_key", 1, &key);
+	while (pythia_reading_next(&rows))
 	{
-		table->active = true;
-		return;
+		if (worker->ntables == room)
+		{
+			room *= 2;
+			worker->tables = repalloc(worker->tables, sizeof(pythia_cdc_table) * room);
+		}
+		worker->tables[worker->ntables] = (pythia_cdc_table){0};
+		load_table(worker, &worker->tables[worker->ntables++], &rows);
 	}
-	table->active = DatumGetBool(value);
-	table->reason = text_column(11, cxt);
-	value = column(12, &isnull);
-	table->low = isnull ? PYTHIA_LOW_MINIMUM : DatumGetInt64(value);
-	before = MemoryContextSwitchTo(cxt);
-	value = column(13, &isnull);
-	table->seen_until = isnull ? NULL : (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);
-	table->nhistory = int8_array(column(14, &isnull), TIMESTAMPTZOID, &table->history_at);
-	int8_array(column(15, &isnull), INT8OID, &table->history_value);
-	MemoryContextSwitchTo(before);
-	table->swept_at = int_column(16);
-	table->remote_low = text_column(17, cxt);
-	table->remote_mark = text_column(19, cxt);
-	table->remote_mark_time = int_column(20);
+	pythia_reading_end(&rows);
+	qsort(worker->tables, worker->ntables, sizeof(pythia_cdc_table), compare_tables);
+	for (int i = 0; i < worker->ntables; i++)
+		load_state(&worker->tables[i]);
+}
+
+static pythia_cdc_worker *load_worker(int32 worker_id)
+{
+	pythia_cdc_worker *worker = palloc0(sizeof(pythia_cdc_worker));
+	pythia_reading row;
+	Datum key = Int32GetDatum(worker_id);
+	bool isnull;
+	bool found;
+
+	worker->worker_id = worker_id;
+	pythia_reading_begin(&row, "worker", "worker_pkey", 1, &key);
+	found = pythia_reading_next(&row);
+	if (found)
+	{
+		worker->name = text_column(&row, "name");
+		worker->owner = DatumGetObjectId(pythia_reading_value(&row, "owner", &isnull));
+		worker->enabled = DatumGetBool(pythia_reading_value(&row, "enabled", &isnull));
+	}
+	pythia_reading_end(&row);
+	return found ? worker : NULL;
+}
+
+static bool load_settings(pythia_cdc_worker *worker)
+{
+	pythia_reading row;
+	Datum key = Int32GetDatum(worker->worker_id);
+	char **patterns;
+	bool isnull;
+	bool found;
+	int count;
+
+	pythia_reading_begin(&row, "cdc_worker", "cdc_worker_pkey", 1, &key);
+	found = pythia_reading_next(&row);
+	if (found)
+	{
+		worker->connection = text_column(&row, "connection");
+		worker->poll_interval = DatumGetFloat8(DirectFunctionCall2(
+			interval_part, CStringGetTextDatum("epoch"), pythia_reading_value(&row, "poll_interval", &isnull)));
+		worker->timestamp_column = text_column(&row, "timestamp_column");
+		worker->handler = text_column(&row, "handler");
+		worker->options = DatumGetJsonbPCopy(pythia_reading_value(&row, "options", &isnull));
+		count = text_array(pythia_reading_value(&row, "tables", &isnull), &patterns);
+		for (int i = 0; i < count; i++)
+			worker->patterns = lappend(worker->patterns, patterns[i]);
+	}
+	pythia_reading_end(&row);
+	return found;
 }
 
 pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
 {
-	static const char worker_sql[] =
-		"SELECT w.name, w.owner::pg_catalog.oid, w.enabled, c.connection, "
-		"EXTRACT(epoch FROM c.poll_interval)::pg_catalog.float8, c.timestamp_column, c.handler, c.options, c.tables "
-		"FROM pythia.worker w JOIN pythia.cdc_worker c ON c.worker_id OPERATOR(pg_catalog.=) w.worker_id "
-		"WHERE w.worker_id OPERATOR(pg_catalog.=) $1";
-	static const char table_sql[] =
-		"SELECT t.table_id, t.name, t.relation, t.schema_name, t.table_name, t.timestamp_column, t.stamp_kind, "
-		"t.key_columns, t.condition, s.active, s.reason, s.low, s.seen_until, s.history_at, s.history_value, "
-		"s.swept_at, s.remote_low, t.time_zone, s.remote_mark, s.remote_mark_time FROM pythia.cdc_table t "
-		"LEFT JOIN pythia.cdc_state s ON s.table_id OPERATOR(pg_catalog.=) t.table_id "
-		"WHERE t.worker_id OPERATOR(pg_catalog.=) $1 ORDER BY t.table_id";
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(worker_id)};
-	MemoryContext cxt = CurrentMemoryContext;
-	MemoryContext before;
-	pythia_cdc_worker *worker;
+	pythia_cdc_worker *worker = load_worker(worker_id);
 	pythia_error error = PYTHIA_ERROR_INIT;
-	SPITupleTable *found;
-	char **patterns;
-	bool isnull;
-	int count;
 
-	SPI_connect();
-	pythia_catalog_execute(worker_sql, 1, types, values, NULL);
-	if (SPI_processed == 0)
-	{
-		SPI_finish();
+	if (!worker || !load_settings(worker))
 		return NULL;
-	}
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	worker = MemoryContextAllocZero(cxt, sizeof(pythia_cdc_worker));
-	worker->worker_id = worker_id;
-	worker->name = text_column(1, cxt);
-	worker->owner = DatumGetObjectId(column(2, &isnull));
-	worker->enabled = DatumGetBool(column(3, &isnull));
-	worker->connection = text_column(4, cxt);
-	worker->poll_interval = DatumGetFloat8(column(5, &isnull));
-	worker->timestamp_column = text_column(6, cxt);
-	worker->handler = text_column(7, cxt);
-	before = MemoryContextSwitchTo(cxt);
-	worker->options = DatumGetJsonbPCopy(column(8, &isnull));
 	worker->option_tree = pythia_node_from_jsonb(worker->options);
-	count = text_array(column(9, &isnull), &patterns);
-	for (int i = 0; i < count; i++)
-		worker->patterns = lappend(worker->patterns, patterns[i]);
-	MemoryContextSwitchTo(before);
 	if (!pythia_capture_config_read(worker->option_tree, NULL, &worker->config, &error))
 		pythia_raise(&error);
-
-	pythia_catalog_execute(table_sql, 1, types, values, NULL);
-	found = SPI_tuptable;
-	worker->ntables = SPI_processed;
-	worker->tables = MemoryContextAllocZero(cxt, sizeof(pythia_cdc_table) * Max(worker->ntables, 1));
-	for (int i = 0; i < worker->ntables; i++)
-	{
-		row = found->vals[i];
-		desc = found->tupdesc;
-		load_table(worker, &worker->tables[i], cxt);
-	}
-	SPI_finish();
+	load_tables(worker);
 	return worker;
 }

@@ -24,9 +24,8 @@
 /* How often it looks unwoken: whether a worker's process has come or gone, say. */
 #define LOOK_AGAIN_MS 10000
 
-static pythia_cdc_worker *worker_of(const char *name)
+static pythia_cdc_worker *loaded(int32 worker_id, const char *name)
 {
-	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
 
 	if (!worker)
@@ -35,17 +34,23 @@ static pythia_cdc_worker *worker_of(const char *name)
 	return worker;
 }
 
+static pythia_cdc_worker *worker_of(const char *name)
+{
+	return loaded(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL), name);
+}
+
 PYTHIA_FUNCTION(pythia_poll);
 
 Datum pythia_poll(PG_FUNCTION_ARGS)
 {
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	pythia_cdc_worker *worker;
 
 	pythia_cdc_refuse_standby();
-	pythia_cdc_lock(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL));
+	pythia_cdc_lock(worker_id);
 	/* only now: what another session wrote while we waited for it counts */
-	worker = worker_of(name);
+	worker = loaded(worker_id, name);
 	for (int i = 0; i < worker->ntables; i++)
 		if (!worker->tables[i].active)
 			ereport(WARNING, (errmsg("capture of table \"%s\" is stopped: %s", worker->tables[i].name,

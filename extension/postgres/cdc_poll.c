@@ -170,12 +170,26 @@ static void start_anew(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	pythia_cdc_baseline(worker, table);
 }
 
+static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	pythia_probe result;
+	Oid role;
+	int context;
+
+	GetUserIdAndSecContext(&role, &context);
+	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	result = pythia_probe_table(table);
+	SetUserIdAndSecContext(role, context);
+	return result;
+}
+
 static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db poll", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(cxt);
 	pythia_scan scan = {.worker = worker, .table = table, .memory = cxt};
 	pythia_cdc_identity identity;
+	pythia_probe probe;
 	TimestampTz seen_at;
 	int64 low;
 	int64 captured;
@@ -191,15 +205,26 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	if (table->seen_until)
 		pythia_snapshot_check(table->seen_until, psprintf("CDC worker \"%s\"", worker->name),
 							  "Start the worker anew: drop it and create it again.");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	probe = probe_as_owner(worker, table);
+	if (probe == PYTHIA_PROBE_NOTHING && !pythia_sweep_is_due(table))
+	{
+		PopActiveSnapshot();
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(cxt);
+		return 0;
+	}
 	SPI_connect();
 	load_seen(table, &scan, cxt);
 	pythia_cdc_enter(worker, &identity);
-	PushActiveSnapshot(GetTransactionSnapshot());
 	scan.snapshot = pythia_snapshot_take(false);
 	seen_at = GetCurrentTimestamp();
-	pythia_scan_run(&scan);
-	PopActiveSnapshot();
+	if (probe == PYTHIA_PROBE_NOTHING)
+		scan.greatest = PYTHIA_LOW_MINIMUM;
+	else
+		pythia_scan_run(&scan);
 	pythia_cdc_leave(&identity);
+	PopActiveSnapshot();
 
 	/* a snapshot older than the boundary: rows committed between the two are yet to be seen */
 	if (fixed)
@@ -210,7 +235,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	{
 		low = pythia_low_next(table, boundary, seen_at, scan.greatest);
 		/* an idle poll writes nothing: a low that stays behind costs nothing while no row is there */
-		if (scan.candidates == 0 && low > table->low && table->low != PYTHIA_LOW_MINIMUM)
+		if (scan.candidates == 0 && probe != PYTHIA_PROBE_ROWS && low > table->low && table->low != PYTHIA_LOW_MINIMUM)
 			low = table->low;
 	}
 	captured = scan.captured;
@@ -293,9 +318,7 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 			pythia_wake_at_commit(worker->worker_id);
 		return captured;
 	}
-	SPI_connect();
 	pythia_boundary_read(&boundary);
-	SPI_finish();
 	for (int i = 0; i < worker->ntables; i++)
 	{
 		pythia_cdc_table *table = &worker->tables[i];

@@ -41,6 +41,18 @@ extern Relation pythia_cdc_relation(const pythia_cdc_table *table);
 /* OPERATOR(schema.=) of a type. */
 extern void pythia_append_equals(StringInfo out, Oid type);
 
+/* ---- cdc_probe.c ---- */
+
+typedef enum pythia_probe
+{
+	PYTHIA_PROBE_UNSURE,  /* no index, a partitioned table, rights to some columns alone: ask the statement */
+	PYTHIA_PROBE_NOTHING, /* no row at or after low is visible */
+	PYTHIA_PROBE_ROWS
+} pythia_probe;
+
+/* Looks for a row at or after low with the active snapshot, as the current role. */
+extern pythia_probe pythia_probe_table(const pythia_cdc_table *table);
+
 /* ---- cdc_poll.c ---- */
 
 extern void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, const pythia_boundary *boundary,

@@ -415,6 +415,12 @@ static TimestampTz *swept_in_vain(int32 table_id)
 	return &entry->at;
 }
 
+bool pythia_sweep_is_due(const pythia_cdc_table *table)
+{
+	return GetCurrentTimestamp() - Max(table->swept_at, *swept_in_vain(table->table_id)) >=
+		   (int64) (table->config.delete_interval * USECS_PER_SEC);
+}
+
 int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
 	static const char sql[] = "UPDATE pythia.cdc_state SET swept_at = $2, "
@@ -427,8 +433,7 @@ int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	int64 nulls = 0;
 	Datum values[4];
 
-	if (now - Max(table->swept_at, *swept_in_vain(table->table_id)) <
-		(int64) (table->config.delete_interval * USECS_PER_SEC))
+	if (!pythia_sweep_is_due(table))
 		return 0;
 	pythia_cdc_enter(worker, &identity);
 	CommandCounterIncrement();

@@ -20,6 +20,8 @@ extern void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *tab
 extern void pythia_track_drop(int32 table_id);
 /* Fills it with what is there, with the active snapshot. */
 extern void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table);
+/* Whether delete_interval has passed since the last sweep. */
+extern bool pythia_sweep_is_due(const pythia_cdc_table *table);
 /* Compares the known keys with the table where delete_interval has passed; returns the changes captured. SPI connected. */
 extern int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table);
 

@@ -3,6 +3,7 @@
 
 #include "bridge.h"
 #include "catalog.h"
+#include "catalog_read.h"
 #include "catalog/pg_type.h"
 #include "core/suggest.h"
 #include "miscadmin.h"
@@ -40,6 +41,7 @@ static void unknown_worker(pythia_job_kind kind, const char *name)
 	const char *close;
 	int count = 0;
 
+	SPI_connect();
 	pythia_catalog_execute(sql, 1, types, values, NULL);
 	for (uint64 i = 0; i < SPI_processed && count < MAX_SUGGESTED; i++)
 	{
@@ -60,31 +62,27 @@ static void unknown_worker(pythia_job_kind kind, const char *name)
 
 int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled)
 {
-	static const char sql[] = "SELECT worker_id, owner::pg_catalog.oid, enabled FROM pythia.worker "
-							  "WHERE kind = $1 AND name = $2";
-	Oid types[] = {TEXTOID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name)};
-	HeapTuple row;
-	TupleDesc desc;
-	int32 worker_id;
-	Oid role;
-	bool on;
+	Datum key[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name)};
+	pythia_reading row;
+	int32 worker_id = 0;
+	Oid role = InvalidOid;
+	bool on = false;
 	bool isnull;
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	if (SPI_processed == 0)
+	pythia_reading_begin(&row, "worker", "worker_kind_name_key", lengthof(key), key);
+	if (pythia_reading_next(&row))
+	{
+		worker_id = DatumGetInt32(pythia_reading_value(&row, "worker_id", &isnull));
+		role = DatumGetObjectId(pythia_reading_value(&row, "owner", &isnull));
+		on = DatumGetBool(pythia_reading_value(&row, "enabled", &isnull));
+	}
+	pythia_reading_end(&row);
+	if (worker_id == 0)
 		unknown_worker(kind, name);
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	worker_id = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
-	role = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
-	on = DatumGetBool(SPI_getbinval(row, desc, 3, &isnull));
 	if (!has_privs_of_role(GetUserId(), role))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("permission denied for %s worker \"%s\"", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
 						errhint("Only the role that created it, and its members, may use it.")));
-	SPI_finish();
 	if (owner)
 		*owner = role;
 	if (enabled)

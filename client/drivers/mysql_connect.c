@@ -79,44 +79,64 @@ static bool is_true(const char *value)
 	return value && (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcasecmp(value, "on") == 0);
 }
 
-static bool set_tls(MYSQL *mysql, const pythia_url *url, pythia_error *error)
+/* How much of TLS is asked for; the order is that of ssl_mode's names. */
+typedef enum tls_level
 {
-	static const char *const modes[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"};
+	TLS_DISABLED,
+	TLS_PREFERRED,
+	TLS_REQUIRED,
+	TLS_VERIFY_CA,
+	TLS_VERIFY_IDENTITY
+} tls_level;
+
+static bool tls_level_of(const pythia_url *url, tls_level *level, pythia_error *error)
+{
+	static const char *const modes[] = {"disabled", "preferred", "required", "verify_ca", "verify_identity"};
 	const char *mode = pythia_url_parameter_get(url, "ssl_mode");
-	const char *ca = pythia_url_parameter_get(url, "ssl_ca");
-	const char *capath = pythia_url_parameter_get(url, "ssl_capath");
 	const char *ssl = pythia_url_parameter_get(url, "ssl");
-	int level = 1;
-	my_bool yes = 1;
-	my_bool no = 0;
+	bool authority = pythia_url_parameter_get(url, "ssl_ca") || pythia_url_parameter_get(url, "ssl_capath");
 
 	if (!mode)
 		mode = pythia_url_parameter_get(url, "ssl-mode");
-	if (is_true(ssl))
-		level = 2;
-	else if (ssl)
-		level = 0;
+	*level = !ssl ? TLS_PREFERRED : is_true(ssl) ? TLS_REQUIRED : TLS_DISABLED;
 	/* whoever names an authority wants it asked */
-	if (ca || capath || is_true(pythia_url_parameter_get(url, "ssl_verify_cert")) ||
+	if (authority || is_true(pythia_url_parameter_get(url, "ssl_verify_cert")) ||
 		is_true(pythia_url_parameter_get(url, "ssl_verify_identity")))
-		level = 4;
-	if (mode)
-	{
-		for (level = 4; level >= 0 && strcasecmp(mode, modes[level]) != 0; level--)
-			;
-		if (level < 0)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"ssl_mode\": \"%s\"",
-						mode);
-			return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
-		}
-	}
-	if (level == 0)
+		*level = TLS_VERIFY_IDENTITY;
+	if (!mode)
 		return true;
-	mysql_ssl_set(mysql, pythia_url_parameter_get(url, "ssl_key"), pythia_url_parameter_get(url, "ssl_cert"), ca,
-				  capath, pythia_url_parameter_get(url, "ssl_cipher"));
-	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, level >= 2 ? &yes : &no);
-	mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, level >= 3 ? &yes : &no);
+	for (int i = TLS_DISABLED; i <= TLS_VERIFY_IDENTITY; i++)
+		if (strcasecmp(mode, modes[i]) == 0)
+		{
+			*level = (tls_level) i;
+			if (i != TLS_VERIFY_CA || authority)
+				return true;
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "ssl_mode \"verify_ca\" needs an authority");
+			return pythia_error_hint(error, "Name its file by ssl_ca, or its folder by ssl_capath.");
+		}
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"ssl_mode\": \"%s\"", mode);
+	return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
+}
+
+static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
+{
+	MYSQL *mysql = &db->mysql;
+	tls_level level;
+	my_bool yes = 1;
+
+	if (!tls_level_of(url, &level, error))
+		return false;
+	db->tls_required = level >= TLS_REQUIRED;
+	if (level == TLS_DISABLED)
+		return true;
+	mysql_ssl_set(mysql, pythia_url_parameter_get(url, "ssl_key"), pythia_url_parameter_get(url, "ssl_cert"),
+				  pythia_url_parameter_get(url, "ssl_ca"), pythia_url_parameter_get(url, "ssl_capath"),
+				  pythia_url_parameter_get(url, "ssl_cipher"));
+	/* to the library this means "where the server can"; see tls_missing() */
+	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
+	/* verifies the host as well; an authority given is asked without it */
+	if (level == TLS_VERIFY_IDENTITY)
+		mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
 	return true;
 }
 
@@ -150,7 +170,7 @@ static bool set_options(mysql_db *db, const pythia_url *url, int64_t seconds, py
 	/* "localhost" would mean the socket, and with it the identity of this process */
 	if (!pythia_url_parameter_get(url, "unix_socket"))
 		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
-	return set_tls(mysql, url, error);
+	return set_tls(db, url, error);
 }
 
 /* The password given; without one the library would look into the environment. */
@@ -198,6 +218,17 @@ static void keep_alive(int fd)
 
 #define CONNECT_FLAGS (CLIENT_MULTI_STATEMENTS | CLIENT_REMEMBER_OPTIONS)
 
+/* The library goes on in the clear where the server has no TLS. */
+static bool tls_missing(mysql_db *db, pythia_error *error)
+{
+	if (!db->tls_required || mysql_get_ssl_cipher(&db->mysql))
+		return false;
+	db->base.broken = true;
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: the server has no TLS", db->base.display);
+	pythia_error_hint(error, "Set it up there, or allow a connection without it by ssl_mode=preferred.");
+	return true;
+}
+
 static bool connect_server(mysql_db *db, const pythia_url *url, pythia_error *error)
 {
 	const char *password = password_of(db, url);
@@ -212,6 +243,8 @@ static bool connect_server(mysql_db *db, const pythia_url *url, pythia_error *er
 		return false;
 	if (!answer)
 		return connect_failed(db, error);
+	if (tls_missing(db, error))
+		return false;
 	db->thread_id = mysql_thread_id(&db->mysql);
 	keep_alive(mysql_get_socket(&db->mysql));
 	return true;

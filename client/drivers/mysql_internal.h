@@ -51,6 +51,7 @@ struct mysql_db
 	/* how to come back to kill a query */
 	pythia_url url;
 	bool client_defaults;
+	bool tls_required;
 	unsigned long thread_id;
 };
 

@@ -1,0 +1,99 @@
+# TLS to MariaDB and PostgreSQL: told by test_connection, demanded and checked
+# as the URL says, and a bulk load goes through it whole.
+use strict;
+use warnings;
+use Pythia::Test;
+use Test::More;
+
+my $files = PostgreSQL::Test::Utils::tempdir();
+
+sub openssl
+{
+	PostgreSQL::Test::Utils::run_log([ 'openssl', @_ ]) or BAIL_OUT("openssl @_ failed");
+	return;
+}
+
+# An authority, and a certificate of it for this host under each name.
+sub authority
+{
+	my ($name) = @_;
+	openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', "/CN=$name",
+		'-keyout', "$files/$name.key", '-out', "$files/$name.pem");
+	return;
+}
+
+sub certificate
+{
+	my ($name, $alternative) = @_;
+	open my $extension, '>', "$files/$name.ext" or die "$name.ext: $!";
+	print $extension "subjectAltName=$alternative\n";
+	close $extension;
+	openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=server', '-keyout', "$files/$name.key", '-out', "$files/$name.csr");
+	openssl('x509', '-req', '-in', "$files/$name.csr", '-CA', "$files/ours.pem", '-CAkey', "$files/ours.key", '-CAcreateserial',
+		'-days', '2', '-extfile', "$files/$name.ext", '-out', "$files/$name.pem");
+	chmod 0600, "$files/$name.key";
+	return;
+}
+
+authority('ours');
+authority('another');
+certificate('here', 'IP:127.0.0.1');
+certificate('elsewhere', 'DNS:elsewhere.test');
+
+my $host = pg_node('host');
+
+sub test_connection
+{
+	my ($url) = @_;
+	return $host->safe_psql('postgres', "SELECT concat_ws(' ', reachable, tls, error) FROM pythia.test_connection('$url')");
+}
+
+sub with
+{
+	my ($url, $parameters) = @_;
+	return $url . ($url =~ /\?/ ? '&' : '?') . $parameters;
+}
+
+my $maria = Pythia::MariaDB->new('tls', "--ssl-cert=$files/here.pem", "--ssl-key=$files/here.key", "--ssl-ca=$files/ours.pem");
+my $plain = shared_mysql('tls');
+my $strange = Pythia::MariaDB->new('strange', "--ssl-cert=$files/elsewhere.pem", "--ssl-key=$files/elsewhere.key", "--ssl-ca=$files/ours.pem");
+
+is(test_connection($maria->url), 't t', 'MariaDB: where the server has TLS, it is used');
+is(test_connection(with($maria->url, 'ssl_mode=disabled')), 't f', 'unless it is disabled');
+is(test_connection(with($maria->url, 'ssl=false')), 't f', 'also in the other spelling');
+is(test_connection($plain->url), 't f', 'a server without TLS is reached');
+like(test_connection(with($plain->url, 'ssl_mode=required')), qr/^f .*(TLS|SSL)/, 'but not where TLS is required');
+is(test_connection(with($maria->url, 'ssl_mode=required')), 't t', 'required, there');
+is(test_connection(with($maria->url, "ssl_ca=$files/ours.pem")), 't t', 'of an authority that is trusted');
+like(test_connection(with($maria->url, "ssl_ca=$files/another.pem")), qr/^f .*(TLS|SSL|certificate)/i, 'not of another one');
+like(test_connection(with($strange->url, "ssl_ca=$files/ours.pem")), qr/^f .*(TLS|SSL|certificate|host)/i, 'nor for another host');
+is(test_connection(with($strange->url, "ssl_mode=verify_ca&ssl_ca=$files/ours.pem")), 't t', 'unless the host is not to be verified');
+like(test_connection(with($maria->url, "ssl_mode=verify_ca&ssl_ca=$files/another.pem")), qr/^f .*(TLS|SSL|certificate)/i, 'while the authority is');
+like(test_connection(with($maria->url, 'ssl_mode=verify_ca')), qr/^f .*ssl_ca/, 'which must be named');
+like(test_connection(with($maria->url, "ssl_ca=$files/missing.pem")), qr/^f .*missing\.pem/, 'a file that is not there is named');
+$maria->root_sql("CREATE USER 'sealed'\@'%' IDENTIFIED BY 'secret' REQUIRE SSL; GRANT ALL ON pythia.* TO 'sealed'\@'%'");
+(my $sealed = $maria->url) =~ s{//pythia:}{//sealed:};
+is(test_connection($sealed), 't t', 'a user who must use TLS');
+like(test_connection(with($sealed, 'ssl_mode=disabled')), qr/^f .*denied/i, 'cannot enter without');
+unlike(test_connection(with($sealed, 'ssl_mode=disabled')), qr/secret/, 'and no password is told');
+
+my $other = pg_node('source', extension => 0, start => 0, ssl => 'on', ssl_cert_file => "$files/here.pem", ssl_key_file => "$files/here.key");
+$other->start;
+is(test_connection(pg_url($other)), 't t', 'PostgreSQL: where the server has TLS, it is used');
+is(test_connection(with(pg_url($other), 'sslmode=disable')), 't f', 'unless it is disabled');
+is(test_connection(with(pg_url($other), "sslmode=verify-full&sslrootcert=$files/ours.pem")), 't t', 'of an authority that is trusted');
+like(test_connection(with(pg_url($other), "sslmode=verify-full&sslrootcert=$files/another.pem")), qr/^f .*certificate/, 'not of another one');
+like(test_connection(with(pg_url($host), 'sslmode=require')), qr/^f .*SSL/, 'nor of a server that has none');
+
+# Both bulk paths, in a backend: more than one buffer each way.
+$host->safe_psql('postgres', "CREATE TABLE many AS SELECT i AS id, md5(i::text) AS a, repeat(md5(i::text), 10) AS b FROM generate_series(1, 60000) i;"
+	. 'ALTER TABLE many ADD PRIMARY KEY (id)');
+my $sealed_url = with($maria->url, "ssl_ca=$files/ours.pem");
+is($host->safe_psql('postgres', "SELECT rows_inserted, error FROM pythia.sync_between('local', '$sealed_url', 'many', '{\"mode\": \"full\", \"parallel\": 2}')"),
+	'60000|', 'a load through TLS');
+is($host->safe_psql('postgres', "SELECT is_valid, source_count FROM pythia.validate_between('local', '$sealed_url', 'many')"), 't|60000', 'arrived whole');
+is($host->safe_psql('postgres', "SELECT rows_inserted, error FROM pythia.sync_between('$sealed_url', '" . with(pg_url($other), 'sslmode=require') . "', 'many', '{\"mode\": \"full\"}')"),
+	'60000|', 'from one sealed connection to another');
+is($other->safe_psql('postgres', 'SELECT count(*), sum(length(b)) FROM many'), '60000|19200000', 'and that, too');
+
+done_testing();

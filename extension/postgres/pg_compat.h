@@ -30,6 +30,7 @@
 
 /* 16 moved ACL checks of all kinds of objects into one function */
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_proc.h"
@@ -38,7 +39,9 @@
 #define pythia_server_owned(server, role)     object_ownercheck(ForeignServerRelationId, server, role)
 #define pythia_database_owned(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #define pythia_function_usage(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#define pythia_relation_owned(relation, role) object_ownercheck(RelationRelationId, relation, role)
 #else
+#define pythia_relation_owned(relation, role) pg_class_ownercheck(relation, role)
 #define pythia_function_usage(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #define pythia_server_usage(server, role)     pg_foreign_server_aclcheck(server, role, ACL_USAGE)
 #define pythia_server_owned(server, role)     pg_foreign_server_ownercheck(server, role)
@@ -74,6 +77,18 @@
 	simple_table_tuple_update(relation, tid, slot, snapshot, indexes)
 #define PYTHIA_UPDATE_INDEXES        bool
 #define pythia_indexes_wanted(value) (value)
+#endif
+
+/* 16 moved the headers of values of varying length out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 17 tells event triggers of what is indexed anew */
+#if PG_VERSION_NUM >= 170000
+#define pythia_reindex(relation, flags, params) reindex_relation(NULL, relation, flags, params)
+#else
+#define pythia_reindex(relation, flags, params) reindex_relation(relation, flags, params)
 #endif
 
 /* 17 lets an extension name its wait events */

@@ -45,31 +45,62 @@ sqlite_poll()
     [ "$n" = "$changed" ] || { echo "captured $n changes instead of $changed" >&2; exit 1; }
 }
 
-# The command prints every row once, from the beginning.
+# cdc_lines OPTION...: the command prints every row once, from the beginning.
 cdc_lines()
 {
-    rm -f "$PYTHIA_SCRATCH/cdc.state"
-    "$pythia" cdc "$PG_URL" --tables orders --once --from beginning --state "$PYTHIA_SCRATCH/cdc.state" >"$PYTHIA_SCRATCH/cdc.json"
+    rm -f "$PYTHIA_SCRATCH"/cdc.state*
+    "$pythia" cdc "$PG_URL" --tables orders --once --from beginning --state "$PYTHIA_SCRATCH/cdc.state" "$@" | cat >"$PYTHIA_SCRATCH/cdc.json"
     [ "$(wc -l <"$PYTHIA_SCRATCH/cdc.json")" = "$ROWS" ] || { echo "$(wc -l <"$PYTHIA_SCRATCH/cdc.json") lines instead of $ROWS" >&2; exit 1; }
 }
 
+cdc_none() { cdc_lines --track none; }
+cdc_keys() { cdc_lines --track keys; }
+
 copy_json()
 {
-    psql_ -c 'COPY (SELECT to_jsonb(o) FROM orders o ORDER BY updated_at) TO STDOUT' >"$PYTHIA_SCRATCH/copy.json"
+    psql_ -c 'COPY (SELECT to_jsonb(o) FROM orders o ORDER BY updated_at, id) TO STDOUT' | cat >"$PYTHIA_SCRATCH/copy.json"
+}
+
+# microseconds_a_line RUN: the median of ROUNDS
+microseconds_a_line()
+{
+    local start all='' round
+    for ((round = 0; round < ROUNDS; round++)); do
+        start=$EPOCHREALTIME
+        "$1"
+        all+=" $(awk "BEGIN { print 1000000 * ($EPOCHREALTIME - $start) / $ROWS }")"
+    done
+    median "$all"
+}
+
+# first_line COMMAND...: milliseconds from its start to its first line
+first_line()
+{
+    local start=$EPOCHREALTIME end line
+    exec {from}< <(exec "$@")
+    read -r line <&"$from" || { echo "no line came from $*" >&2; exit 1; }
+    end=$EPOCHREALTIME
+    cat <&"$from" >/dev/null
+    exec {from}<&-
+    awk "BEGIN { print 1000 * ($end - $start) }"
 }
 
 first_change()
 {
-    rm -f "$PYTHIA_SCRATCH/cdc.state"
-    local start=$EPOCHREALTIME
-    "$pythia" cdc "$PG_URL" --tables few --once --from beginning --state "$PYTHIA_SCRATCH/cdc.state" | head -n 1 >"$PYTHIA_SCRATCH/first"
-    measured=$(awk "BEGIN { print $EPOCHREALTIME - $start }")
-    [ -s "$PYTHIA_SCRATCH/first" ] || { echo "no change came" >&2; exit 1; }
+    rm -f "$PYTHIA_SCRATCH"/cdc.state*
+    first_line "$pythia" cdc "$PG_URL" --tables few --once --from beginning --state "$PYTHIA_SCRATCH/cdc.state"
+}
+
+# The state is there from the start before: one row has changed since.
+first_change_again()
+{
+    psql_ -c 'UPDATE few SET updated_at = now() WHERE id = (SELECT min(id) FROM few)'
+    first_line "$pythia" cdc "$PG_URL" --tables few --once --from beginning --state "$PYTHIA_SCRATCH/cdc.state"
 }
 
 bench_main()
 {
-    local round all=''
+    local round first='' again='' query=''
     sqlite_file=$PYTHIA_SCRATCH/capture.db
     sqlite_extension=$PYTHIA_TOP/build/sqlite/pythia_db
     pythia=$PYTHIA_TOP/build/pythia
@@ -81,17 +112,23 @@ bench_main()
     compare "$changed"
 
     title "pythia cdc: JSON lines from PostgreSQL"
-    alternative 'COPY (SELECT to_jsonb(t))' copy_json
-    alternative 'pythia cdc --once (aim: 300000 lines a second)' cdc_lines
+    alternative 'psql: COPY (SELECT to_jsonb(t))' copy_json
+    alternative 'pythia cdc --once --track none' cdc_none
+    alternative 'pythia cdc --once (--track keys)' cdc_keys
     compare "$ROWS"
+    figure 'track none (3.33: 300,000 a second)' "$(microseconds_a_line cdc_none)" 'us a line' 3.33
+    figure 'track keys (3.33: 300,000 a second)' "$(microseconds_a_line cdc_keys)" 'us a line' 3.33
 
     psql_ -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS few' -c 'CREATE TABLE few AS SELECT * FROM orders LIMIT 10' -c 'ALTER TABLE few ADD PRIMARY KEY (id)'
     for ((round = 0; round < 20; round++)); do
-        first_change
-        all+=" $(awk "BEGIN { print 1000 * $measured }")"
+        query+=" $(first_line psql -XAtqc 'SELECT * FROM few ORDER BY id')"
+        first+=" $(first_change)"
+        again+=" $(first_change_again)"
     done
-    title 'pythia cdc: from start to the first change'
-    figure 'median of 20' "$(median "$all")" ms 30
+    title 'pythia cdc: from start to the first change, medians of 20'
+    figure 'for comparison: psql and a SELECT' "$(median "$query")" ms
+    figure 'a new state file' "$(median "$first")" ms 30
+    figure 'a state file that is there' "$(median "$again")" ms 30
     psql_ -c 'DROP TABLE few'
-    rm -f "$sqlite_file" "$PYTHIA_SCRATCH"/{cdc,copy}.json
+    rm -f "$sqlite_file" "$PYTHIA_SCRATCH"/{cdc,copy}.json "$PYTHIA_SCRATCH"/cdc.state*
 }

@@ -189,11 +189,36 @@ static void test_winter_time(void **state)
 	close_rig(&r);
 }
 
+/* Without the option it is the zone that writers have by default; ours stays UTC. */
+static void test_own_zone(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result zone;
+	char url[300];
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE cap.z (id int PRIMARY KEY, updated_at timestamp)");
+	pythia_db_close(r.source);
+	snprintf(url, sizeof(url), "%s?options=-c%%20timezone%%3DEurope/Berlin", getenv("PG_URL"));
+	r.source = open_url(url, NULL);
+	r.options = read_options(r.store, "{\"lookback\": 0}");
+	check_low(&r, -3600, "2026-10-25 01:00:00");
+	check_low(&r, 7230, "2026-10-25 03:00:30");
+	assert_true(pythia_db_query(r.source, "SELECT pg_catalog.current_setting('timezone')", &zone, &error));
+	assert_string_equal(pythia_result_get(&zone, 0, 0), "UTC");
+	pythia_result_free(&zone);
+	close_rig(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_baseline),    cmocka_unit_test(test_winter_time), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_late_commit), cmocka_unit_test(test_many),        cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_own_zone),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -34,30 +34,6 @@ static pythia_error_class class_of(int code)
 	}
 }
 
-static void set_text(char **field, const char *text)
-{
-	pythia_free(*field);
-	*field = text ? pythia_strdup(text) : NULL;
-}
-
-bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
-{
-	forget_kept();
-	if (!kept_context)
-		kept_context = AllocSetContextCreate(TopMemoryContext, "pythia_db kept error", ALLOCSET_SMALL_SIZES);
-	MemoryContextSwitchTo(kept_context);
-	kept = CopyErrorData();
-	FlushErrorState();
-	MemoryContextSwitchTo(cxt);
-
-	pythia_fail(error, class_of(kept->sqlerrcode), unpack_sql_state(kept->sqlerrcode), "%s",
-				kept->message ? kept->message : "unknown error");
-	set_text(&error->detail, kept->detail);
-	set_text(&error->hint, kept->hint);
-	set_text(&error->context, kept->context);
-	return false;
-}
-
 int pythia_sqlstate_code(const char *sqlstate)
 {
 	if (strlen(sqlstate) != 5)
@@ -90,6 +66,32 @@ char *pythia_to_utf8(const char *text)
 	return convert(text, GetDatabaseEncoding(), PG_UTF8);
 }
 
+static void set_text(char **field, const char *text)
+{
+	char *utf8 = pythia_to_utf8(text);
+
+	pythia_free(*field);
+	*field = utf8 ? pythia_strdup(utf8) : NULL;
+}
+
+bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
+{
+	forget_kept();
+	if (!kept_context)
+		kept_context = AllocSetContextCreate(TopMemoryContext, "pythia_db kept error", ALLOCSET_SMALL_SIZES);
+	MemoryContextSwitchTo(kept_context);
+	kept = CopyErrorData();
+	FlushErrorState();
+	MemoryContextSwitchTo(cxt);
+
+	pythia_fail(error, class_of(kept->sqlerrcode), unpack_sql_state(kept->sqlerrcode), "%s",
+				kept->message ? pythia_to_utf8(kept->message) : "unknown error");
+	set_text(&error->detail, kept->detail);
+	set_text(&error->hint, kept->hint);
+	set_text(&error->context, kept->context);
+	return false;
+}
+
 char *pythia_error_line(const pythia_error *error)
 {
 	StringInfoData line;
@@ -114,7 +116,7 @@ void pythia_raise(pythia_error *error)
 	int code;
 
 	if (error->error_class == PYTHIA_E_CANCELLED &&
-		!(kept && error->message && strcmp(kept->message, error->message) == 0))
+		!(kept && error->message && strcmp(kept->message, pythia_from_utf8(error->message)) == 0))
 	{
 		/* as a rule this does not come back */
 		PG_TRY();
@@ -129,10 +131,10 @@ void pythia_raise(pythia_error *error)
 		PG_END_TRY();
 	}
 
-	message = error->message ? pstrdup(error->message) : pstrdup("unknown error");
-	detail = error->detail ? pstrdup(error->detail) : NULL;
-	hint = error->hint ? pstrdup(error->hint) : NULL;
-	context = error->context ? pstrdup(error->context) : NULL;
+	message = pythia_from_utf8(error->message ? error->message : "unknown error");
+	detail = pythia_from_utf8(error->detail);
+	hint = pythia_from_utf8(error->hint);
+	context = pythia_from_utf8(error->context);
 	code = pythia_sqlstate_code(error->sqlstate);
 	pythia_error_reset(error);
 
@@ -150,10 +152,8 @@ void pythia_raise(pythia_error *error)
 		kept = NULL;
 		ReThrowError(original);
 	}
-	ereport(ERROR, (errcode(code), errmsg_internal("%s", pythia_from_utf8(message)),
-					detail ? errdetail_internal("%s", pythia_from_utf8(detail)) : 0,
-					hint ? errhint("%s", pythia_from_utf8(hint)) : 0,
-					context ? errcontext("%s", pythia_from_utf8(context)) : 0));
+	ereport(ERROR, (errcode(code), errmsg_internal("%s", message), detail ? errdetail_internal("%s", detail) : 0,
+					hint ? errhint("%s", hint) : 0, context ? errcontext("%s", context) : 0));
 	pg_unreachable();
 }
 

@@ -102,6 +102,13 @@ is($main->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SELECT rows_insert
 is($main->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SELECT rows_inserted FROM pythia.sync_between('sqlite:///$dir/latin.db', 'local', '"größe"', '{"table_map": {"größe": "zurück"}}'); SELECT string_agg("straße", ',' ORDER BY id) FROM "zurück"}),
 	"2\nKöln,Ærø", 'and written');
 is($main->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SELECT is_valid FROM pythia.validate_between('local', 'sqlite:///$dir/latin.db', '"größe"')}), 't', 'and compared');
+# what this database cannot spell
+PostgreSQL::Test::Utils::system_or_bail('sqlite3', "$dir/latin.db", q{INSERT INTO "größe" VALUES (3, '日本', NULL)});
+(undef, undef, $err) = $main->psql('latin', qq{SET client_encoding = 'UTF8'; SELECT pythia.sync_between('sqlite:///$dir/latin.db', 'local', 'größe', '{"table_map": {"größe": "zurück"}, "mode": "full"}')});
+like($err, qr/no equivalent in encoding "LATIN1".*synchronising table "größe"/s, 'what it cannot spell is an error, told in the encoding of the client');
+is($main->safe_psql('latin', qq{SET client_encoding = 'UTF8'; SELECT pythia.create_cdc_worker('w', '{"\\"größe\\""}', options => '{"start_from": "beginning", "key": ["id"]}');}
+	. q{UPDATE "größe" SET updated_at = now() WHERE id = 1; SELECT "table", new_data->>'straße' FROM pythia.consume_changes('w') WHERE primary_key->>'id' = '1'}),
+	"1\ngröße|" . $main->safe_psql('latin', q{SET client_encoding = 'UTF8'; SELECT "straße" FROM "größe" WHERE id = 1}), 'and captured');
 ($rc, $out, $err) = $main->psql('latin', qq{SELECT pythia.sync_between('sqlite:///$dir/latin.db', 'local', 'nowhere')});
 like($err, qr/"nowhere" does not exist/, 'errors come through');
 ok(PostgreSQL::Test::Utils::slurp_file($main->logfile) !~ /database "template0" is not currently accepting/, 'no manager is sent where none can live');

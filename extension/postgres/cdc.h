@@ -47,6 +47,7 @@ typedef struct pythia_cdc_table
 	TimestampTz *history_at;
 	int64 *history_value;
 	TimestampTz swept_at; /* 0: never */
+	int64 journal_floor;  /* no entry of the worker has this number or a lesser one; 0: unknown */
 	char *remote_low;     /* of a table in another database, as are these */
 	char *remote_mark;
 	int64 remote_mark_time;
@@ -81,6 +82,8 @@ extern void pythia_cdc_lock(int32 worker_id);
 extern bool pythia_cdc_try_lock(int32 worker_id);
 /* Capture changes nothing on a standby: says so. */
 extern void pythia_cdc_refuse_standby(void);
+/* Of all its tables: where the journal can hold something of the worker's. */
+extern int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker);
 /* Stops the capture of one table, for a reason that stat_cdc shows. */
 extern void pythia_cdc_stop_table(int32 table_id, const char *reason);
 extern Oid pythia_tracked_relation(int32 table_id); /* InvalidOid where there is none */

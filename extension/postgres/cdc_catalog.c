@@ -151,6 +151,7 @@ static void load_state(pythia_cdc_table *table)
 			int8_array(pythia_reading_value(&state, "history_at", &isnull), TIMESTAMPTZOID, &table->history_at);
 		int8_array(pythia_reading_value(&state, "history_value", &isnull), INT8OID, &table->history_value);
 		table->swept_at = int_column(&state, "swept_at");
+		table->journal_floor = int_column(&state, "journal_floor");
 		table->remote_low = text_column(&state, "remote_low");
 		table->remote_mark = text_column(&state, "remote_mark");
 		table->remote_mark_time = int_column(&state, "remote_mark_time");
@@ -268,4 +269,13 @@ pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
 		pythia_raise(&error);
 	load_tables(worker);
 	return worker;
+}
+
+int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker)
+{
+	int64 least = PG_INT64_MAX;
+
+	for (int i = 0; i < worker->ntables; i++)
+		least = Min(least, worker->tables[i].journal_floor);
+	return worker->ntables > 0 ? least : 0;
 }

@@ -25,31 +25,6 @@
 /* Numbers of other workers' entries that an idle reading may pass over again. */
 #define FAR_BACK 10000
 
-enum
-{
-	ENTRY_CHANGE_ID,
-	ENTRY_XID,
-	ENTRY_TABLE_ID,
-	ENTRY_KIND,
-	ENTRY_CAPTURED_AT,
-	ENTRY_STAMP,
-	ENTRY_SOURCE_XID,
-	ENTRY_KEY,
-	ENTRY_OLD,
-	ENTRY_NEW
-};
-
-typedef struct entry_receiver
-{
-	DestReceiver base;
-	pythia_consumer *consumer;
-	pythia_entry_callback callback;
-	void *context;
-	int64 max;
-	int64 count;
-	bool stopped; /* before the end of the window */
-} entry_receiver;
-
 static bool has(const pythia_mark *mark, FullTransactionId xid, int64 change_id)
 {
 	if (FullTransactionIdIsValid(mark->own) && FullTransactionIdEquals(mark->own, xid))
@@ -57,120 +32,46 @@ static bool has(const pythia_mark *mark, FullTransactionId xid, int64 change_id)
 	return pythia_snapshot_has(mark->snapshot, xid);
 }
 
-static bool receive(TupleTableSlot *slot, DestReceiver *self)
+static void read_entry(TupleTableSlot *slot, pythia_entry *entry)
 {
-	entry_receiver *receiver = (entry_receiver *) self;
-	pythia_consumer *consumer = receiver->consumer;
-	pythia_entry entry;
-	Datum *values;
-	bool *nulls;
-	bool more;
+	const Datum *values = slot->tts_values;
+	const bool *nulls = slot->tts_isnull;
 
-	slot_getallattrs(slot);
-	values = slot->tts_values;
-	nulls = slot->tts_isnull;
-	entry.change_id = DatumGetInt64(values[ENTRY_CHANGE_ID]);
-	entry.xid = DatumGetFullTransactionId(values[ENTRY_XID]);
-	if (!has(&consumer->reading, entry.xid, entry.change_id) || has(&consumer->done, entry.xid, entry.change_id))
-		return true;
-	entry.table_id = DatumGetInt32(values[ENTRY_TABLE_ID]);
-	entry.kind = DatumGetChar(values[ENTRY_KIND]);
-	entry.captured_at = DatumGetTimestampTz(values[ENTRY_CAPTURED_AT]);
-	entry.stamp = nulls[ENTRY_STAMP] ? entry.captured_at : DatumGetTimestampTz(values[ENTRY_STAMP]);
-	entry.source_xid =
-		nulls[ENTRY_SOURCE_XID] ? InvalidFullTransactionId : DatumGetFullTransactionId(values[ENTRY_SOURCE_XID]);
-	entry.key = nulls[ENTRY_KEY] ? (Datum) 0 : values[ENTRY_KEY];
-	entry.old_data = nulls[ENTRY_OLD] ? (Datum) 0 : values[ENTRY_OLD];
-	entry.new_data = nulls[ENTRY_NEW] ? (Datum) 0 : values[ENTRY_NEW];
-	more = receiver->callback(receiver->context, &entry);
-	consumer->position = entry.change_id;
-	receiver->count++;
-	if (!more || receiver->count >= receiver->max)
-	{
-		receiver->stopped = true;
-		return false;
-	}
-	return true;
+	entry->change_id = DatumGetInt64(values[JOURNAL_CHANGE_ID]);
+	entry->xid = DatumGetFullTransactionId(values[JOURNAL_XID]);
+	entry->table_id = DatumGetInt32(values[JOURNAL_TABLE_ID]);
+	entry->kind = DatumGetChar(values[JOURNAL_CHANGE_TYPE]);
+	entry->captured_at = DatumGetTimestampTz(values[JOURNAL_CAPTURED_AT]);
+	entry->stamp = nulls[JOURNAL_STAMP] ? entry->captured_at : DatumGetTimestampTz(values[JOURNAL_STAMP]);
+	entry->source_xid =
+		nulls[JOURNAL_SOURCE_XID] ? InvalidFullTransactionId : DatumGetFullTransactionId(values[JOURNAL_SOURCE_XID]);
+	entry->key = nulls[JOURNAL_PRIMARY_KEY] ? (Datum) 0 : values[JOURNAL_PRIMARY_KEY];
+	entry->old_data = nulls[JOURNAL_OLD_DATA] ? (Datum) 0 : values[JOURNAL_OLD_DATA];
+	entry->new_data = nulls[JOURNAL_NEW_DATA] ? (Datum) 0 : values[JOURNAL_NEW_DATA];
 }
 
-static void ignore(DestReceiver *self)
-{
-}
-
-static void ignore_start(DestReceiver *self, int operation, TupleDesc desc)
-{
-}
-
-static SPIPlanPtr reading_plan(void)
-{
-	static const char sql[] =
-		"SELECT change_id, xid, table_id, change_type, captured_at, stamp, source_xid, primary_key, old_data, new_data "
-		"FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1 "
-		"AND change_id OPERATOR(pg_catalog.>) $2 AND change_id OPERATOR(pg_catalog.<=) $3 ORDER BY change_id";
-	static SPIPlanPtr plan = NULL;
-
-	if (!plan)
-	{
-		Oid types[] = {INT4OID, INT8OID, INT8OID};
-
-		plan = SPI_prepare(sql, 3, types);
-		if (!plan)
-			elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-	}
-	return plan;
-}
-
-static void set_local(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-/* Runs the window's query up to `max` entries. True where the window was read to its end. */
+/* Hands over the window's entries, up to `max`. True where the window was read to its end. */
 static bool read_window(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context,
 						int64 *count)
 {
-	entry_receiver receiver = {.consumer = consumer, .callback = callback, .context = context, .max = max};
-	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.base};
-	pythia_identity before;
-	ParamListInfo parameters;
-	int guc_level;
-	int code;
+	pythia_journal_reader *reader =
+		pythia_journal_reader_open(consumer->worker_id, consumer->position, consumer->ceiling);
+	TupleTableSlot *slot;
+	bool more = true;
 
-	receiver.base.receiveSlot = receive;
-	receiver.base.rStartup = ignore_start;
-	receiver.base.rShutdown = ignore;
-	receiver.base.rDestroy = ignore;
-	receiver.base.mydest = DestNone;
-	SPI_connect();
-	pythia_catalog_enter(&before);
-	guc_level = NewGUCNestLevel();
-	/* in order of the index, so that the first entries come at once and nothing is sorted */
-	set_local("enable_seqscan", "off");
-	set_local("enable_bitmapscan", "off");
-	set_local("enable_sort", "off");
-	set_local("jit", "off");
-	set_local("max_parallel_workers_per_gather", "0");
-	set_local("plan_cache_mode", "force_generic_plan");
-	parameters = makeParamList(3);
-	parameters->params[0] =
-		(ParamExternData){.value = Int32GetDatum(consumer->worker_id), .pflags = PARAM_FLAG_CONST, .ptype = INT4OID};
-	parameters->params[1] =
-		(ParamExternData){.value = Int64GetDatum(consumer->position), .pflags = PARAM_FLAG_CONST, .ptype = INT8OID};
-	parameters->params[2] =
-		(ParamExternData){.value = Int64GetDatum(consumer->ceiling), .pflags = PARAM_FLAG_CONST, .ptype = INT8OID};
-	options.params = parameters;
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	code = SPI_execute_plan_extended(reading_plan(), &options);
-	PopActiveSnapshot();
-	if (code < 0)
-		elog(ERROR, "could not read the journal: %s", SPI_result_code_string(code));
-	AtEOXact_GUC(false, guc_level);
-	pythia_catalog_leave(&before);
-	SPI_finish();
-	*count += receiver.count;
-	return !receiver.stopped;
+	while (more && (slot = pythia_journal_reader_next(reader)))
+	{
+		pythia_entry entry;
+
+		read_entry(slot, &entry);
+		if (!has(&consumer->reading, entry.xid, entry.change_id) || has(&consumer->done, entry.xid, entry.change_id))
+			continue;
+		more = callback(context, &entry);
+		consumer->position = entry.change_id;
+		more &= ++*count < max;
+	}
+	pythia_journal_reader_close(reader);
+	return more;
 }
 
 /*
@@ -258,7 +159,7 @@ int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_ca
 		else
 		{
 			before = consumer->position;
-			if (read_window(consumer, max - count, callback, context, &count))
+			if (read_window(consumer, max, callback, context, &count))
 			{
 				consumer->moved |= consumer->ceiling - before > FAR_BACK;
 				close_window(consumer);
@@ -268,6 +169,24 @@ int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_ca
 	consumer->handed += count;
 	consumer->moved |= count > 0;
 	return count;
+}
+
+static bool note(void *context, const pythia_entry *entry)
+{
+	return false;
+}
+
+bool pythia_consumer_idle(int32 worker_id, const char *name)
+{
+	pythia_consumer consumer;
+	int64 count = 0;
+
+	/* what is amiss, or half read, is for whoever locks it */
+	if (!pythia_consumer_look(worker_id, name, &consumer) || consumer.lost || consumer.reading.snapshot)
+		return false;
+	if (!open_window(&consumer))
+		return true;
+	return consumer.ceiling - consumer.position <= FAR_BACK && read_window(&consumer, 1, note, NULL, &count);
 }
 
 /* ---- rows of pythia.database_change ---- */

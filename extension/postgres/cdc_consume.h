@@ -59,19 +59,22 @@ typedef struct pythia_entry
 /* False stops the reading after this entry. */
 typedef bool (*pythia_entry_callback)(void *context, const pythia_entry *entry);
 
-/* Loads and locks a consumer until the transaction ends; false where there is none. SPI connected; palloc'ed in
- * the current context of the caller. */
+/* Loads a consumer; false where there is none. palloc'ed in the current context. */
+extern bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *consumer);
+/* Loads and locks a consumer until the transaction ends; false where there is none. */
 extern bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer);
 /* Adds one that begins where `done` says; false where the name is taken. */
 extern bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position);
 /* Writes down how far it has come. */
 extern void pythia_consumer_save(const pythia_consumer *consumer);
+/* Whether the consumer exists, is well, and has nothing to read at this moment: tells without locking or writing. */
+extern bool pythia_consumer_idle(int32 worker_id, const char *name);
 /* Hands over at most `max` entries; returns how many. Position and marks move along in `consumer`. */
 extern int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context);
 /* The mark of this moment: what is committed now has been read. */
 extern pythia_mark pythia_mark_now(void);
-/* Nothing has been read. */
-extern pythia_mark pythia_mark_beginning(void);
+/* Nothing has been read, and there is nothing up to the number `floor`. */
+extern pythia_mark pythia_mark_beginning(int64 floor);
 
 /* pythia.database_change rows from entries. */
 typedef struct pythia_change_maker pythia_change_maker;

@@ -3,62 +3,72 @@
 
 #include "access/xact.h"
 #include "catalog.h"
+#include "catalog_read.h"
 #include "catalog/pg_type.h"
 #include "cdc_journal.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
-static HeapTuple row;
-static TupleDesc desc;
+static Datum mark_part(pythia_reading *row, const char *name, const char *part, bool *isnull)
+{
+	char column[NAMEDATALEN];
 
-static pythia_mark read_mark(int first, MemoryContext cxt)
+	snprintf(column, sizeof(column), "%s%s", name, part);
+	return pythia_reading_value(row, column, isnull);
+}
+
+static pythia_mark read_mark(pythia_reading *row, const char *name)
 {
 	pythia_mark mark = {0};
 	bool isnull;
-	Datum value = SPI_getbinval(row, desc, first, &isnull);
-	MemoryContext before = MemoryContextSwitchTo(cxt);
+	Datum value = mark_part(row, name, "", &isnull);
 
 	if (!isnull)
 		mark.snapshot = (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);
-	MemoryContextSwitchTo(before);
-	value = SPI_getbinval(row, desc, first + 1, &isnull);
+	value = mark_part(row, name, "_own", &isnull);
 	if (!isnull)
 		mark.own = DatumGetFullTransactionId(value);
-	mark.upto = DatumGetInt64(SPI_getbinval(row, desc, first + 2, &isnull));
-	mark.floor = DatumGetInt64(SPI_getbinval(row, desc, first + 3, &isnull));
-	mark.horizon = DatumGetFullTransactionId(SPI_getbinval(row, desc, first + 4, &isnull));
+	mark.upto = DatumGetInt64(mark_part(row, name, "_upto", &isnull));
+	mark.floor = DatumGetInt64(mark_part(row, name, "_floor", &isnull));
+	mark.horizon = DatumGetFullTransactionId(mark_part(row, name, "_horizon", &isnull));
 	return mark;
 }
 
-bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer)
+bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *consumer)
 {
-	static const char sql[] =
-		"SELECT lost, done, done_own, done_upto, done_floor, done_horizon, reading, reading_own, reading_upto, "
-		"reading_floor, reading_horizon, reading_ceiling, position FROM pythia.consumer "
-		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE";
-	MemoryContext cxt = CurrentMemoryContext;
-	Oid types[] = {INT4OID, TEXTOID};
-	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
+	Datum key[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
+	pythia_reading row;
 	bool isnull;
 	bool found;
 
 	*consumer = (pythia_consumer){.worker_id = worker_id, .name = pstrdup(name)};
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	found = SPI_processed == 1;
+	pythia_reading_begin(&row, "consumer", "consumer_pkey", lengthof(key), key);
+	found = pythia_reading_next(&row);
 	if (found)
 	{
-		row = SPI_tuptable->vals[0];
-		desc = SPI_tuptable->tupdesc;
-		consumer->lost = DatumGetBool(SPI_getbinval(row, desc, 1, &isnull));
-		consumer->done = read_mark(2, cxt);
-		consumer->reading = read_mark(7, cxt);
-		consumer->ceiling = DatumGetInt64(SPI_getbinval(row, desc, 12, &isnull));
-		consumer->position = DatumGetInt64(SPI_getbinval(row, desc, 13, &isnull));
+		consumer->lost = DatumGetBool(pythia_reading_value(&row, "lost", &isnull));
+		consumer->done = read_mark(&row, "done");
+		consumer->reading = read_mark(&row, "reading");
+		consumer->ceiling = DatumGetInt64(pythia_reading_value(&row, "reading_ceiling", &isnull));
+		consumer->position = DatumGetInt64(pythia_reading_value(&row, "position", &isnull));
 	}
-	SPI_finish();
+	pythia_reading_end(&row);
 	return found;
+}
+
+bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer)
+{
+	static const char sql[] = "SELECT FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
+							  "AND name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE";
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	SPI_finish();
+	/* only now, as whoever held the lock left it */
+	return pythia_consumer_look(worker_id, name, consumer);
 }
 
 static void put_mark(const pythia_mark *mark, Datum *values, char *nulls)
@@ -133,7 +143,7 @@ pythia_mark pythia_mark_now(void)
 	return mark;
 }
 
-pythia_mark pythia_mark_beginning(void)
+pythia_mark pythia_mark_beginning(int64 floor)
 {
-	return (pythia_mark){.snapshot = pythia_snapshot_empty(), .horizon = FullTransactionIdFromU64(1)};
+	return (pythia_mark){.snapshot = pythia_snapshot_empty(), .floor = floor, .horizon = FullTransactionIdFromU64(1)};
 }

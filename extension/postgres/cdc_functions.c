@@ -72,7 +72,7 @@ static void lock_consumer(const pythia_cdc_worker *worker, const char *name, pyt
 {
 	if (!pythia_consumer_lock(worker->worker_id, name, consumer))
 	{
-		pythia_mark beginning = pythia_mark_beginning();
+		pythia_mark beginning = pythia_mark_beginning(pythia_cdc_journal_floor(worker));
 
 		if (strcmp(name, DEFAULT_CONSUMER) != 0)
 			unknown_consumer(worker, name);
@@ -168,13 +168,15 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 
 	poll_if_nobody_does(worker);
 	pythia_trigger_flush();
+	output->maker = pythia_change_maker_make(worker);
+	if (pythia_consumer_idle(worker->worker_id, consumer_name))
+		return 0;
 	lock_consumer(worker, consumer_name, &consumer);
 	if (consumer.lost)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("consumer \"%s\" of CDC worker \"%s\" is lost", consumer_name, name),
 						errdetail("It fell so far behind that changes it had not read were dropped."),
 						errhint("Bring what it feeds up to date by other means, then move it with pythia.seek.")));
-	output->maker = pythia_change_maker_make(worker);
 	count = pythia_consumer_read(&consumer, max, put_change, output);
 	if (consumer.moved)
 		pythia_consumer_save(&consumer);
@@ -324,7 +326,7 @@ static void place(pythia_consumer *consumer, const char *where)
 		consumer->done = pythia_mark_now();
 		return;
 	}
-	consumer->done = pythia_mark_beginning();
+	consumer->done = pythia_mark_beginning(0);
 	if (strcmp(where, "beginning") == 0)
 		return;
 	if (!whole_number(where, &number))

@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog.h"
+#include "catalog_read.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -427,6 +428,18 @@ static void run_failed(batch *b)
 	SPI_finish();
 }
 
+static bool any_failed(const pythia_cdc_worker *worker)
+{
+	Datum key = Int32GetDatum(worker->worker_id);
+	pythia_reading row;
+	bool found;
+
+	pythia_reading_begin(&row, "failed_change", "failed_change_pkey", 1, &key);
+	found = pythia_reading_next(&row);
+	pythia_reading_end(&row);
+	return found;
+}
+
 int64 pythia_cdc_handle(pythia_cdc_worker *worker)
 {
 	HASHCTL control = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64)};
@@ -443,10 +456,17 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker)
 	b.waiting = hash_create("pythia_db waiting keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	b.maker = pythia_change_maker_make(worker);
 	fmgr_info(pythia_cdc_handler_function(worker->handler), &b.handler);
+	/* an idle turn takes no lock, which would cost a transaction id */
+	if (!any_failed(worker) && pythia_consumer_idle(worker->worker_id, PYTHIA_HANDLER_CONSUMER))
+	{
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(b.memory);
+		return 0;
+	}
 
 	if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
 	{
-		pythia_mark beginning = pythia_mark_beginning();
+		pythia_mark beginning = pythia_mark_beginning(pythia_cdc_journal_floor(worker));
 
 		(void) pythia_consumer_add(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
 		if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
@@ -482,6 +502,8 @@ long pythia_cdc_next_retry(const pythia_cdc_worker *worker)
 	bool isnull;
 	Datum first;
 
+	if (!any_failed(worker))
+		return -1;
 	SPI_connect();
 	pythia_catalog_execute(sql, 1, types, values, NULL);
 	first = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);

@@ -16,23 +16,6 @@
 
 #define LOOK_EVERY (10 * USECS_PER_SEC)
 
-/* Columns of pythia.journal, in this order. */
-enum
-{
-	JOURNAL_CHANGE_ID,
-	JOURNAL_XID,
-	JOURNAL_WORKER_ID,
-	JOURNAL_TABLE_ID,
-	JOURNAL_CAPTURED_AT,
-	JOURNAL_STAMP,
-	JOURNAL_SOURCE_XID,
-	JOURNAL_CHANGE_TYPE,
-	JOURNAL_PRIMARY_KEY,
-	JOURNAL_OLD_DATA,
-	JOURNAL_NEW_DATA,
-	JOURNAL_COLUMNS
-};
-
 struct pythia_journal
 {
 	pythia_table_writer *writer;

@@ -10,7 +10,25 @@
 
 #include "access/transam.h"
 #include "datatype/timestamp.h"
+#include "executor/tuptable.h"
 #include "utils/jsonb.h"
+
+/* Columns of pythia.journal, in this order. */
+enum
+{
+	JOURNAL_CHANGE_ID,
+	JOURNAL_XID,
+	JOURNAL_WORKER_ID,
+	JOURNAL_TABLE_ID,
+	JOURNAL_CAPTURED_AT,
+	JOURNAL_STAMP,
+	JOURNAL_SOURCE_XID,
+	JOURNAL_CHANGE_TYPE,
+	JOURNAL_PRIMARY_KEY,
+	JOURNAL_OLD_DATA,
+	JOURNAL_NEW_DATA,
+	JOURNAL_COLUMNS
+};
 
 typedef enum pythia_change_kind
 {
@@ -45,6 +63,15 @@ extern MemoryContext pythia_journal_memory(pythia_journal *journal);
 extern void pythia_journal_put(pythia_journal *journal, const pythia_journal_entry *entry);
 /* Writes what is left; returns the number of entries put. */
 extern uint64 pythia_journal_close(pythia_journal *journal);
+
+/*
+ * Entries of a worker whose numbers lie in (after, upto], in order, as visible to a
+ * snapshot of this moment.  A row is valid until the next one; NULL: there is none left.
+ */
+typedef struct pythia_journal_reader pythia_journal_reader;
+extern pythia_journal_reader *pythia_journal_reader_open(int32 worker_id, int64 after, int64 upto);
+extern TupleTableSlot *pythia_journal_reader_next(pythia_journal_reader *reader);
+extern void pythia_journal_reader_close(pythia_journal_reader *reader);
 
 /* Draws a number from journal_change_id_seq; the transaction must have its id by then. */
 extern int64 pythia_journal_next_number(Oid sequence);

@@ -108,16 +108,16 @@ void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, co
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_state AS s (table_id, low, seen_until, history_at, history_value, captured, low_at, "
-		"held_by, held_why, polled_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp()) "
+		"held_by, held_why, journal_floor, polled_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.clock_timestamp()) "
 		"ON CONFLICT (table_id) DO UPDATE SET low = EXCLUDED.low, seen_until = EXCLUDED.seen_until, "
 		"history_at = EXCLUDED.history_at, history_value = EXCLUDED.history_value, "
 		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = EXCLUDED.low_at, "
 		"held_by = EXCLUDED.held_by, held_why = EXCLUDED.held_why, polled_at = EXCLUDED.polled_at";
-	Oid types[] = {INT4OID,        INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID,
-				   TIMESTAMPTZOID, INT4OID, TEXTOID};
-	Datum values[9];
-	char nulls[] = "         ";
+	Oid types[] = {INT4OID, INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID, TIMESTAMPTZOID,
+				   INT4OID, TEXTOID, INT8OID};
+	Datum values[10];
+	char nulls[] = "          ";
 
 	values[0] = Int32GetDatum(table->table_id);
 	values[1] = Int64GetDatum(table->low);
@@ -132,7 +132,8 @@ void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, co
 	values[8] = boundary->reason ? CStringGetTextDatum(boundary->reason) : (Datum) 0;
 	if (!boundary->reason)
 		nulls[8] = 'n';
-	pythia_catalog_execute(sql, 9, types, values, nulls);
+	values[9] = Int64GetDatum(table->journal_floor);
+	pythia_catalog_execute(sql, 10, types, values, nulls);
 	save_seen(table, scan);
 }
 
@@ -372,6 +373,17 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 	table->low = pythia_stamp_number(table->stamp_kind, type, value);
 }
 
+/* A table that joins others takes theirs: entries of a table that leaves meanwhile stay within reach. */
+static int64 first_floor(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	int64 floor = pythia_journal_last_number();
+
+	for (int i = 0; i < worker->ntables; i++)
+		if (worker->tables[i].has_state)
+			floor = Min(floor, worker->tables[i].journal_floor);
+	return floor;
+}
+
 void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db baseline", ALLOCSET_DEFAULT_SIZES);
@@ -386,6 +398,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	table->low = PYTHIA_LOW_MINIMUM;
 	table->seen_until = NULL;
 	table->nhistory = 0;
+	table->journal_floor = first_floor(worker, table);
 	start_low(table, &boundary);
 	if (table->config.start == PYTHIA_START_NOW && table->stamp_kind != PYTHIA_STAMP_INTEGER &&
 		!IsolationUsesXactSnapshot())

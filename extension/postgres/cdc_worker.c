@@ -183,7 +183,7 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 		(void) pythia_cdc_poll(worker, false);
 	if (worker->handler)
 	{
-		pythia_mark beginning = pythia_mark_beginning();
+		pythia_mark beginning = pythia_mark_beginning(0);
 
 		(void) pythia_consumer_add(worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
 	}

@@ -68,6 +68,7 @@ CREATE TABLE pythia.cdc_state (
 	held_why text,
 	polled_at timestamptz,
 	swept_at timestamptz,
+	journal_floor bigint NOT NULL DEFAULT 0,
 	remote_low text,
 	remote_mark text,
 	remote_mark_time bigint NOT NULL DEFAULT 0
@@ -87,6 +88,7 @@ COMMENT ON COLUMN pythia.cdc_state.held_by IS 'process that held low back at the
 COMMENT ON COLUMN pythia.cdc_state.held_why IS 'what held low back';
 COMMENT ON COLUMN pythia.cdc_state.polled_at IS 'last poll that wrote something down';
 COMMENT ON COLUMN pythia.cdc_state.swept_at IS 'last sweep for deletes';
+COMMENT ON COLUMN pythia.cdc_state.journal_floor IS 'every entry of the worker has a greater number';
 COMMENT ON COLUMN pythia.cdc_state.remote_low IS 'low of a table in another database, in its own text';
 
 COMMENT ON COLUMN pythia.cdc_state.remote_mark IS 'for a column of numbers there: greatest one seen at remote_mark_time';

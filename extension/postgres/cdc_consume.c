@@ -84,9 +84,9 @@ static int64 before_late_entries(const pythia_consumer *consumer, int64 best)
 	static const char sql[] =
 		"SELECT LEAST((SELECT pg_catalog.min(j.change_id) FROM pg_catalog.unnest($2) x "
 		"JOIN pythia.journal j ON j.xid OPERATOR(pg_catalog.=) x::pg_catalog.xid8 "
-		"WHERE j.worker_id OPERATOR(pg_catalog.=) $1), "
+		"WHERE j.worker_id OPERATOR(pg_catalog.=) $1 AND j.first), "
 		"(SELECT pg_catalog.min(j.change_id) FROM pythia.journal j WHERE j.worker_id OPERATOR(pg_catalog.=) $1 "
-		"AND j.xid OPERATOR(pg_catalog.>=) $3 AND j.xid OPERATOR(pg_catalog.<) $4))";
+		"AND j.first AND j.xid OPERATOR(pg_catalog.>=) $3 AND j.xid OPERATOR(pg_catalog.<) $4))";
 	const pythia_mark *done = &consumer->done;
 	Oid types[] = {INT4OID, TEXTARRAYOID, XID8OID, XID8OID};
 	Datum *ended = palloc(sizeof(Datum) * Max(done->snapshot->running_count, 1));

@@ -28,8 +28,9 @@ typedef enum value_form
 	FORM_INT4,
 	FORM_INT8,
 	FORM_NUMERIC,
-	FORM_TEXT, /* varlena that is its own text */
-	FORM_TIME, /* date, timestamp, timestamptz: ISO 8601 */
+	FORM_FLOAT, /* float4, float8: the number that their text is */
+	FORM_TEXT,  /* varlena that is its own text */
+	FORM_TIME,  /* date, timestamp, timestamptz: ISO 8601 */
 	FORM_JSONB,
 	FORM_STRING, /* the output function's text as a string */
 	FORM_GENERAL /* whatever to_jsonb makes of it */
@@ -83,6 +84,9 @@ static value_form form_of(Oid type)
 			return FORM_INT8;
 		case NUMERICOID:
 			return FORM_NUMERIC;
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return FORM_FLOAT;
 		case TEXTOID:
 		case VARCHAROID:
 		case BPCHAROID:
@@ -109,7 +113,7 @@ static value_form form_of(Oid type)
 
 static void prepare_function(image_field *field)
 {
-	if (field->form == FORM_STRING)
+	if (field->form == FORM_STRING || field->form == FORM_FLOAT)
 	{
 		Oid output;
 		bool varlena;
@@ -223,6 +227,15 @@ static uint32 put_numeric(StringInfo work, Datum number, uint32 *type)
 	}
 }
 
+static uint32 put_float(StringInfo work, image_field *field, Datum value, uint32 *type)
+{
+	char *text = OutputFunctionCall(&field->function, value);
+
+	return put_numeric(
+		work, DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)),
+		type);
+}
+
 static uint32 put_integer(StringInfo work, int64 value, uint32 *type)
 {
 	return put_numeric(work, NumericGetDatum(int64_to_numeric(value)), type);
@@ -284,6 +297,8 @@ static uint32 put_value(StringInfo work, image_field *field, Datum value, uint32
 			return put_integer(work, DatumGetInt64(value), type);
 		case FORM_NUMERIC:
 			return put_numeric(work, value, type);
+		case FORM_FLOAT:
+			return put_float(work, field, value, type);
 		case FORM_TEXT:
 		{
 			struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);

@@ -21,6 +21,7 @@ struct pythia_journal
 	pythia_table_writer *writer;
 	Oid sequence;
 	int32 worker_id;
+	int32 last_worker;
 	FullTransactionId xid;
 	TimestampTz now;
 	uint64 count;
@@ -86,11 +87,15 @@ void pythia_journal_put(pythia_journal *journal, const pythia_journal_entry *ent
 {
 	Datum values[JOURNAL_COLUMNS];
 	bool nulls[JOURNAL_COLUMNS] = {false};
+	int32 worker_id = entry->worker_id ? entry->worker_id : journal->worker_id;
 
 	values[JOURNAL_CHANGE_ID] =
 		Int64GetDatum(entry->change_id ? entry->change_id : nextval_internal(journal->sequence, false));
 	values[JOURNAL_XID] = FullTransactionIdGetDatum(journal->xid);
-	values[JOURNAL_WORKER_ID] = Int32GetDatum(entry->worker_id ? entry->worker_id : journal->worker_id);
+	/* of each worker, one entry is found by the transaction: the least number of what is written together */
+	values[JOURNAL_FIRST] = BoolGetDatum(journal->count == 0 || worker_id != journal->last_worker);
+	journal->last_worker = worker_id;
+	values[JOURNAL_WORKER_ID] = Int32GetDatum(worker_id);
 	values[JOURNAL_TABLE_ID] = Int32GetDatum(entry->table_id);
 	values[JOURNAL_CAPTURED_AT] = TimestampTzGetDatum(entry->captured_at ? entry->captured_at : journal->now);
 	values[JOURNAL_STAMP] = TimestampTzGetDatum(entry->stamp);

@@ -132,6 +132,7 @@ CREATE TABLE pythia.journal (
 	stamp timestamptz,
 	source_xid xid8,
 	change_type "char" NOT NULL,
+	first boolean NOT NULL,
 	primary_key jsonb,
 	old_data jsonb,
 	new_data jsonb
@@ -145,6 +146,7 @@ COMMENT ON COLUMN pythia.journal.captured_at IS 'when it was written';
 COMMENT ON COLUMN pythia.journal.stamp IS 'the row''s own stamp';
 COMMENT ON COLUMN pythia.journal.source_xid IS 'transaction that changed the row, where known';
 COMMENT ON COLUMN pythia.journal.change_type IS 'I, U, D or T';
+COMMENT ON COLUMN pythia.journal.first IS 'begins a run of entries written together: the others of its worker in it have greater numbers';
 COMMENT ON COLUMN pythia.journal.primary_key IS 'key columns and their values';
 COMMENT ON COLUMN pythia.journal.old_data IS 'the row before';
 COMMENT ON COLUMN pythia.journal.new_data IS 'the row after';
@@ -155,9 +157,9 @@ BEGIN
 		EXECUTE format('CREATE TABLE pythia.journal_%s () INHERITS (pythia.journal)', i);
 		EXECUTE format('COMMENT ON TABLE pythia.journal_%s IS %L', i, 'one of three parts of the journal that take turns');
 		EXECUTE format('CREATE INDEX journal_%s_order ON pythia.journal_%1$s (change_id)', i);
-		EXECUTE format('CREATE INDEX journal_%s_xid ON pythia.journal_%1$s (xid)', i);
+		EXECUTE format('CREATE INDEX journal_%s_xid ON pythia.journal_%1$s (xid) WHERE first', i);
 		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_order IS %L', i, 'the order in which consumers read');
-		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_xid IS %L', i, 'finds the entries of transactions that were slow to commit');
+		EXECUTE format('COMMENT ON INDEX pythia.journal_%s_xid IS %L', i, 'finds where the entries of transactions begin that were slow to commit');
 	END LOOP;
 END $$;
 COMMENT ON INDEX pythia.journal_order IS 'the order in which consumers read';

@@ -391,7 +391,9 @@ static bool unknown_table(pythia_db *db, const char *schema, const char *name, p
 			}
 		}
 	}
-	if (best_row >= 0 && best <= 2 + (int) strlen(name) / 4)
+	if (db->broken)
+		pythia_error_move(error, &ignored); /* nobody knows whether it exists */
+	else if (best_row >= 0 && best <= 2 + (int) strlen(name) / 4)
 		pythia_error_hint(error, "Perhaps you meant \"%s.%s\".", pythia_result_get(&result, best_row, 0),
 						  pythia_result_get(&result, best_row, 1));
 	else if (schema == NULL)

@@ -46,9 +46,9 @@ typedef struct pythia_load
 	const char *const *columns;
 	const pythia_type *const *types; /* of the target's columns */
 	const char *sql;
-	/* MySQL: rows may come over this many connections at once (0: one), all but the
-	 * first committing as they go. Only for a table of others' eyes that was empty, and
-	 * whose half-done load the caller can mend. */
+	/* MySQL: rows may come over this many connections at once (0: one), each in a transaction that ends
+	 * with the caller's (without one, when the load ends).  They commit one after another, so a commit
+	 * that fails may have kept a part.  Not for a temporary table, which only one connection sees. */
 	int lanes;
 } pythia_load;
 

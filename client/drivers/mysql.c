@@ -338,11 +338,12 @@ static bool mysql_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *e
 
 static bool mysql_commit_transaction(pythia_db *base, pythia_error *error)
 {
-	return mysql_exec(base, "COMMIT", NULL, error);
+	return mysql_exec(base, "COMMIT", NULL, error) && pythia_mysql_commit_lanes(pythia_mysql_of(base), error);
 }
 
 static bool mysql_rollback_transaction(pythia_db *base, pythia_error *error)
 {
+	pythia_mysql_roll_back_lanes(pythia_mysql_of(base));
 	return mysql_exec(base, "ROLLBACK", NULL, error);
 }
 

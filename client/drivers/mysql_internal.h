@@ -99,7 +99,10 @@ bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_e
 void pythia_mysql_kill(mysql_db *db);
 /* A further connection to the same server, its session pinned likewise. */
 bool pythia_mysql_again(const mysql_db *db, mysql_db **second, pythia_error *error);
-/* Ends and forgets the further connections of a load. */
+/* Makes lasting what the further connections of a load have stored. */
+bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error);
+void pythia_mysql_roll_back_lanes(mysql_db *db);
+/* Ends and forgets them; what they stored and did not commit is undone. */
 void pythia_mysql_close_lanes(mysql_db *db);
 extern const pythia_driver pythia_mysql_driver;
 

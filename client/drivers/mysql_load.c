@@ -96,7 +96,9 @@ static bool open_lane(mysql_db *db, int i, pythia_error *error)
 
 	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, @@unique_checks, @@sql_mode", &result, error))
 		return false;
-	pythia_buffer_printf(&sql, "SET foreign_key_checks = %s, unique_checks = %s, sql_mode = '%s'",
+	pythia_buffer_printf(&sql,
+						 "SET foreign_key_checks = %s, unique_checks = %s, sql_mode = '%s', autocommit = 0,"
+						 " innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)",
 						 pythia_result_get(&result, 0, 0), pythia_result_get(&result, 0, 1),
 						 pythia_result_get(&result, 0, 2));
 	pythia_result_free(&result);
@@ -104,6 +106,37 @@ static bool open_lane(mysql_db *db, int i, pythia_error *error)
 		pythia_mysql_again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], sql.data, NULL, error);
 	pythia_buffer_free(&sql);
 	return good;
+}
+
+bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error)
+{
+	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	{
+		mysql_db *lane = db->load.lanes[i];
+
+		if (lane && lane->mysql.server_status & SERVER_STATUS_IN_TRANS &&
+			!pythia_mysql_run(lane, "COMMIT", NULL, error))
+		{
+			pythia_mysql_close_lanes(db);
+			return false;
+		}
+	}
+	return true;
+}
+
+void pythia_mysql_roll_back_lanes(mysql_db *db)
+{
+	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	{
+		mysql_db *lane = db->load.lanes[i];
+
+		if (lane && lane->mysql.server_status & SERVER_STATUS_IN_TRANS &&
+			!pythia_mysql_run(lane, "ROLLBACK", NULL, NULL))
+		{
+			pythia_mysql_close_lanes(db);
+			return;
+		}
+	}
 }
 
 #ifdef __linux__
@@ -383,7 +416,8 @@ bool pythia_mysql_load_end(pythia_db *base, uint64_t *rows, pythia_error *error)
 	idle(db);
 	if (rows)
 		*rows = db->load.stored;
-	return true;
+	/* without a transaction of the caller's, what is stored is stored */
+	return db->mysql.server_status & SERVER_STATUS_IN_TRANS || pythia_mysql_commit_lanes(db, error);
 }
 
 void pythia_mysql_load_abandon(pythia_db *base)

@@ -123,7 +123,8 @@ static bool save_what_came(pythia_run *run, pythia_loader *loader, pythia_error 
 	pythia_error trouble = PYTHIA_ERROR_INIT;
 
 	run->source_failed = true;
-	if (!run->ordered || error->error_class != PYTHIA_E_LOST || !loader->open)
+	if (!run->ordered || !loader->open ||
+		(error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT))
 		return false;
 	if (!end_chunk(run, loader, &trouble))
 	{
@@ -196,7 +197,8 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 	pythia_stream *stream = NULL;
 	bool ok;
 
-	if (run->replaces && !run->writing && (!pythia_run_begin_write(run, error) || !empty_target(run, error)))
+	if (run->replaces && run->swap == NULL && !run->writing &&
+		(!pythia_run_begin_write(run, error) || !empty_target(run, error)))
 		return false;
 	*more = false;
 	if (run->staged && !pythia_stage_create(run, error))
@@ -232,8 +234,10 @@ static void restart(pythia_run *run)
 		pythia_free(run->after);
 		run->after = NULL;
 	}
-	else if (run->after != NULL || run->lanes > 1)
+	else if (run->after != NULL || run->unsure)
 		run->staged = true; /* the target holds the chunks that were committed */
+	/* lanes that wait for one another's rows: one alone has nobody to wait for */
+	run->lanes = 1;
 }
 
 bool pythia_copy_rows(pythia_run *run, pythia_error *error)

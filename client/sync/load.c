@@ -11,7 +11,7 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	memset(loader, 0, sizeof(*loader));
 	loader->run = run;
 	loader->load.schema = run->staged ? pythia_stage_schema(run) : plan->target.schema;
-	loader->load.table = run->staged ? PYTHIA_STAGE_NAME : plan->target.name;
+	loader->load.table = run->staged ? PYTHIA_STAGE_NAME : run->swap != NULL ? run->swap : plan->target.name;
 	loader->load.ncolumns = plan->npairs;
 	loader->load.columns = run->names;
 	loader->load.types = run->types;

@@ -29,12 +29,13 @@ typedef struct pythia_run
 	bool resumed;                 /* from a checkpoint */
 	bool writing;                 /* a transaction of the target is open */
 	bool reading;                 /* a snapshot of the source is open */
-	int lanes;                    /* connections of a load into MySQL; those beyond the first commit on their own */
+	int lanes;                    /* connections of a load into MySQL */
+	bool unsure;                  /* a commit failed: it may have taken place, or a part of it */
+	char *swap;                   /* MySQL: rows go into this table, which takes the target's place in the end */
 	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */
 	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
 	char **seen;                  /* key of the last row read */
-	char **first;                 /* key of the first, where a load on several lanes may have to be undone */
 	const char **names;           /* of the target's columns, one a pair */
 	const pythia_type **types;
 	pythia_retry retry;
@@ -128,6 +129,14 @@ bool pythia_sweep(pythia_run *run, pythia_error *error);
 /* checkpoint.c: how far the run has come, as a JSON array of texts. */
 char *pythia_checkpoint_write(const pythia_run *run); /* the caller's */
 bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *error);
+
+/* swap.c: MySQL's truncate_target. */
+/* Makes the table that is to take the target's place and sets run->swap, where that can be right; else the target
+ * is emptied and filled in one transaction. */
+bool pythia_swap_begin(pythia_run *run, pythia_error *error);
+bool pythia_swap_end(pythia_run *run, pythia_error *error);
+/* After a failure: drops what was made. */
+void pythia_swap_undo(pythia_run *run);
 
 /* finish.c: what comes after the rows. */
 bool pythia_finish_sequences(pythia_run *run, pythia_error *error);

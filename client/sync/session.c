@@ -91,6 +91,7 @@ bool pythia_run_commit(pythia_run *run, pythia_error *error)
 									   : run->target->driver->commit(run->target, error);
 		/* SQLite keeps a transaction open whose commit broke a deferred constraint */
 		run->writing = !ok;
+		run->unsure = run->unsure || (!ok && run->target->engine != PYTHIA_SQLITE);
 	}
 	if (ok)
 		remember_commit(run);
@@ -203,10 +204,8 @@ void pythia_run_close(pythia_run *run)
 			pythia_free(run->after[i]);
 		if (run->seen != NULL)
 			pythia_free(run->seen[i]);
-		if (run->first != NULL)
-			pythia_free(run->first[i]);
 	}
-	pythia_free(run->first);
+	pythia_free(run->swap);
 	pythia_free(run->after);
 	pythia_free(run->seen);
 	pythia_free(run->names);

@@ -146,12 +146,6 @@ void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
 	pythia_rows row = *chunk;
 	const char *start = chunk->data + chunk->length - 1; /* the last row's newline */
 
-	if (run->lanes > 1 && run->first == NULL)
-	{
-		row.length = (size_t) ((const char *) memchr(chunk->data, '\n', chunk->length) + 1 - chunk->data);
-		row.count = 1;
-		take_key(run, &row, &run->first);
-	}
 	/* a newline within a value is escaped, so the one before is the end of the row before */
 	while (start > chunk->data && start[-1] != '\n')
 		start--;

@@ -114,13 +114,33 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
+/* Texts that are one under the target's collation would make one lane wait for another's commit. */
+static bool unique_over_texts(const pythia_table *table)
+{
+	for (int i = -1; i < table->nindexes; i++)
+	{
+		const int *columns = i < 0 ? table->key : table->indexes[i].columns;
+		int ncolumns = i < 0 ? table->nkey : table->indexes[i].ncolumns;
+
+		for (int k = 0; k < ncolumns && (i < 0 || table->indexes[i].unique); k++)
+		{
+			const char *collation = table->columns[columns[k]].collation;
+			size_t length = collation != NULL ? strlen(collation) : 0;
+
+			if (length > 0 && (length < 4 || strcmp(collation + length - 4, "_bin") != 0))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* MySQL loads one statement on one core: a large load into an empty table is spread over connections. */
 static int choose_lanes(const pythia_run *run)
 {
 	int64_t rows = run->plan.source.estimated_rows;
 
-	if (run->target->engine != PYTHIA_MYSQL || run->staged || run->replaces || run->job->config->quarantine ||
-		(rows >= 0 && rows < 50000))
+	if (run->target->engine != PYTHIA_MYSQL || run->staged || (run->replaces && run->swap == NULL) ||
+		run->job->config->quarantine || (rows >= 0 && rows < 50000) || unique_over_texts(&run->plan.target))
 		return 1;
 	return run->job->config->parallel > 0 ? (int) run->job->config->parallel : 2;
 }
@@ -149,6 +169,8 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	run->ordered =
 		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
 	run->single = run->replaces || !run->ordered;
+	if (run->replaces && run->target->engine == PYTHIA_MYSQL && !pythia_swap_begin(run, error))
+		return false;
 	run->lanes = choose_lanes(run);
 	return true;
 }
@@ -176,11 +198,11 @@ static bool finish_target(pythia_run *run, pythia_error *error)
 {
 	if (run->job->config->dry_run)
 		return pythia_stage_drop(run, error);
-	if (!pythia_run_commit(run, error))
+	if (!pythia_run_commit(run, error) || (run->swap != NULL && !pythia_swap_end(run, error)))
 		return false;
 	if (run->staged && !pythia_stage_drop(run, error))
 		return false;
-	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->created &&
+	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->created && !run->replaces &&
 		!pythia_stage_drop_named(run, PYTHIA_KEYS_NAME, error))
 		return false;
 	if (run->made && run->design.name == NULL && !design_again(run, error))
@@ -219,7 +241,8 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	if (!choose_way(run, error) || !pythia_foreign_begin(run, error) || !begin_watermark(run, error) ||
 		!pythia_copy_rows(run, error))
 		return false;
-	if (!run->created && !pythia_sweep(run, error))
+	/* a table that holds nothing but this run's rows has none that are gone */
+	if (!run->created && !run->replaces && !pythia_sweep(run, error))
 		return false;
 	if (!pythia_foreign_end(run, error))
 		return false;
@@ -238,27 +261,7 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	return finish_target(run, error);
 }
 
-static void put_bound(const pythia_run *run, char *const *key, const char *comparison, pythia_buffer *out)
-{
-	const pythia_dialect *dialect = pythia_dialect_of(run->target);
-
-	pythia_buffer_putc(out, '(');
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		dialect->identifier(out, run->names[run->plan.key[i]]);
-	}
-	pythia_buffer_printf(out, ") %s (", comparison);
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		dialect->value_literal(run->target, out, run->types[run->plan.key[i]], key[i], strlen(key[i]));
-	}
-	pythia_buffer_putc(out, ')');
-}
-
-/* What a failed run leaves of a table that it made, or that was empty before a load on several
- * connections, some of which committed their part: nothing, unless a checkpoint goes on from there. */
+/* What a failed run leaves of a table that it made: nothing, unless a checkpoint goes on from there. */
 static void undo_load(pythia_run *run)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
@@ -266,22 +269,13 @@ static void undo_load(pythia_run *run)
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	if (run->target->nested || run->target->broken || run->plan.target.name == NULL || resumable)
+	if (run->target->nested || run->target->broken || run->plan.target.name == NULL)
 		return;
-	if (run->created)
+	pythia_swap_undo(run);
+	if (run->created && !resumable)
 	{
 		pythia_buffer_puts(&sql, "DROP TABLE ");
 		pythia_merge_table(run, false, &sql);
-		pythia_db_exec(run->target, sql.data, NULL, &ignored);
-	}
-	else if (run->lanes > 1 && run->first != NULL && run->seen != NULL)
-	{
-		pythia_buffer_puts(&sql, "DELETE FROM ");
-		pythia_merge_table(run, false, &sql);
-		pythia_buffer_puts(&sql, " WHERE ");
-		put_bound(run, run->first, ">=", &sql);
-		pythia_buffer_puts(&sql, " AND ");
-		put_bound(run, run->seen, "<=", &sql);
 		pythia_db_exec(run->target, sql.data, NULL, &ignored);
 	}
 	pythia_buffer_free(&sql);
@@ -329,6 +323,8 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 			pythia_error_reset(&ignored);
 		}
 		undo_load(&run);
+		pythia_free(result->watermark);
+		result->watermark = NULL;
 		pythia_error_context(error, "synchronising table \"%s\"", job->table);
 	}
 	result->end_time = pythia_host_now(job->source->host);

@@ -1,0 +1,406 @@
+/*
+ * A run that is broken at every stage: the session of the source or of the target is ended on the server
+ * right before the first, second or last call of each of the driver's functions.  With a way to connect
+ * again the run ends well and both sides are equal; without one it fails, has lost nothing, and a second
+ * run ends well.
+ */
+#include "sync_tests.h"
+
+#define ROWS 600
+
+typedef enum stage
+{
+	EXEC,
+	QUERY,
+	STREAM_OPEN,
+	STREAM_NEXT,
+	LOAD_BEGIN,
+	LOAD_PUT,
+	LOAD_END,
+	BEGIN,
+	COMMIT,
+	ROLLBACK,
+	STAGES
+} stage;
+
+static const char *const stage_names[] = {"exec",     "query",    "stream_open", "stream_next", "load_begin",
+										  "load_put", "load_end", "begin",       "commit",      "rollback"};
+
+/* What is to happen, and when.  One connection a side is under watch: the first one. */
+static struct
+{
+	pythia_db *watched[2];
+	const pythia_driver *real[2];
+	pythia_driver wrapped[2];
+	pythia_db *admin[2];
+	char session[2][32];
+	bool target;
+	stage stage;
+	int occurrence;
+	int seen;
+	bool only_fail; /* the call says TRANSIENT once, without anybody's session ending */
+	bool struck;
+	int calls[2][STAGES];
+} break_at;
+
+static void end_session(int side)
+{
+	char sql[200];
+	pythia_db *admin = break_at.admin[side];
+
+	if (admin->engine == PYTHIA_POSTGRESQL)
+	{
+		snprintf(sql, sizeof(sql), "SELECT pg_terminate_backend(%s, 10000)", break_at.session[side]);
+		value_of(admin, sql);
+		return;
+	}
+	snprintf(sql, sizeof(sql), "KILL %s", break_at.session[side]);
+	must(admin, sql);
+	snprintf(sql, sizeof(sql), "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = %s",
+			 break_at.session[side]);
+	while (strcmp(value_of(admin, sql), "0") != 0)
+		usleep(1000);
+}
+
+/* True where the call is to fail at once. */
+static bool strike(int side, stage at, pythia_error *error)
+{
+	break_at.calls[side][at]++;
+	if (side != break_at.target || at != break_at.stage || ++break_at.seen != break_at.occurrence)
+		return false;
+	break_at.struck = true;
+	if (!break_at.only_fail)
+		end_session(side);
+	else
+		pythia_fail(error, PYTHIA_E_TRANSIENT, "40001", "the test says so");
+	return break_at.only_fail;
+}
+
+static int side_of(const pythia_db *db)
+{
+	return db == break_at.watched[1];
+}
+
+static bool b_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error)
+{
+	return !strike(side_of(db), EXEC, error) && break_at.real[side_of(db)]->exec(db, sql, affected, error);
+}
+
+static bool b_send(pythia_db *db, const char *sql, pythia_error *error)
+{
+	return !strike(side_of(db), QUERY, error) && break_at.real[side_of(db)]->send(db, sql, error);
+}
+
+static bool b_stream_open(pythia_db *db, const char *sql, int n, const pythia_kind *kinds, pythia_stream **stream,
+						  pythia_error *error)
+{
+	return !strike(side_of(db), STREAM_OPEN, error) &&
+		   break_at.real[side_of(db)]->stream_open(db, sql, n, kinds, stream, error);
+}
+
+/* only sources are streamed from in these runs */
+static bool b_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error)
+{
+	return !strike(0, STREAM_NEXT, error) && break_at.real[0]->stream_next(stream, chunk, error);
+}
+
+static bool b_load_begin(pythia_db *db, const pythia_load *load, pythia_error *error)
+{
+	return !strike(side_of(db), LOAD_BEGIN, error) && break_at.real[side_of(db)]->load_begin(db, load, error);
+}
+
+static bool b_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error)
+{
+	return !strike(side_of(db), LOAD_PUT, error) && break_at.real[side_of(db)]->load_put(db, chunk, error);
+}
+
+static bool b_load_end(pythia_db *db, uint64_t *rows, pythia_error *error)
+{
+	if (strike(side_of(db), LOAD_END, error))
+	{
+		break_at.real[side_of(db)]->load_abandon(db);
+		return false;
+	}
+	return break_at.real[side_of(db)]->load_end(db, rows, error);
+}
+
+static bool b_begin(pythia_db *db, pythia_begin_mode mode, pythia_error *error)
+{
+	return !strike(side_of(db), BEGIN, error) && break_at.real[side_of(db)]->begin(db, mode, error);
+}
+
+static bool b_commit(pythia_db *db, pythia_error *error)
+{
+	return !strike(side_of(db), COMMIT, error) && break_at.real[side_of(db)]->commit(db, error);
+}
+
+static bool b_rollback(pythia_db *db, pythia_error *error)
+{
+	return !strike(side_of(db), ROLLBACK, error) && break_at.real[side_of(db)]->rollback(db, error);
+}
+
+static void watch(int side, pythia_db *db)
+{
+	pythia_driver *own = &break_at.wrapped[side];
+
+	break_at.watched[side] = db;
+	break_at.real[side] = db->driver;
+	if (db->engine != PYTHIA_SQLITE)
+		snprintf(break_at.session[side], sizeof(break_at.session[side]), "%s",
+				 value_of(db, db->engine == PYTHIA_POSTGRESQL ? "SELECT pg_backend_pid()" : "SELECT CONNECTION_ID()"));
+	*own = *db->driver;
+	own->exec = b_exec;
+	own->send = b_send;
+	own->stream_open = b_stream_open;
+	if (side == 0)
+		own->stream_next = b_stream_next;
+	own->load_begin = b_load_begin;
+	own->load_put = b_load_put;
+	own->load_end = b_load_end;
+	own->begin = b_begin;
+	own->commit = b_commit;
+	own->rollback = b_rollback;
+	db->driver = own;
+}
+
+/* --- the world ----------------------------------------------------------------- */
+
+static pythia_host hasty; /* does not wait before it tries again */
+static const pythia_host *usual;
+
+static pythia_wait_result hasty_wait(void *context, int fd, int events, long timeout_ms)
+{
+	return fd < 0 ? PYTHIA_WAIT_TIMEOUT : usual->wait(context, fd, events, timeout_ms);
+}
+
+static void hasty_log(void *context, pythia_log_level level, const char *message)
+{
+	(void) context;
+	(void) level;
+	(void) message;
+}
+
+static pythia_db *open_hasty(int engine, int which)
+{
+	char text[512];
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_open_options options = {.create = true};
+	pythia_url url;
+	pythia_db *db = NULL;
+
+	url_of(engine, which, text, sizeof(text));
+	if (!pythia_url_parse(text, &url, &error) || !pythia_db_open(&url, &hasty, &options, &db, &error))
+		fail_msg("opening %s: %s", text, error.message);
+	pythia_url_free(&url);
+	return db;
+}
+
+static int engines[2];
+
+static bool open_again(void *context, bool target, pythia_db **db, pythia_error *error)
+{
+	(void) context;
+	(void) error;
+	*db = open_hasty(engines[target], target);
+	return true;
+}
+
+typedef enum way
+{
+	EMPTY,
+	MERGE,
+	REPLACE,
+	NEW,
+	WAYS
+} way;
+
+static const char *const way_names[] = {"into an empty table", "merged, with deletes", "replacing",
+										"into a table that it makes"};
+static const char *const configs[] = {"{\"mode\": \"full\"}", "{\"mode\": \"full\", \"deletes\": \"hard\"}",
+									  "{\"mode\": \"full\", \"truncate_target\": true}", "{\"mode\": \"full\"}"};
+
+static void make_source(void)
+{
+	pythia_db *db = open_engine(engines[0], 0);
+	char sql[400];
+
+	drop(db, "broken");
+	must(db, "CREATE TABLE broken (id integer PRIMARY KEY, v varchar(200), updated_at timestamp NULL)");
+	if (engines[0] == PG)
+		snprintf(sql, sizeof(sql),
+				 "INSERT INTO broken SELECT i, repeat('v', 150), '2024-01-01' FROM generate_series(1, %d) i", ROWS);
+	else if (engines[0] == MY)
+		snprintf(sql, sizeof(sql), "INSERT INTO broken SELECT seq, REPEAT('v', 150), '2024-01-01' FROM seq_1_to_%d",
+				 ROWS);
+	else
+		snprintf(sql, sizeof(sql),
+				 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+				 " INSERT INTO broken SELECT i, replace(hex(zeroblob(75)), '0', 'v'), '2024-01-01 00:00:00' FROM n",
+				 ROWS);
+	must(db, sql);
+	pythia_db_close(db);
+}
+
+static void make_target(pythia_db *db, way w)
+{
+	if (w == NEW)
+	{
+		drop(db, "broken");
+		return;
+	}
+	must(db, "CREATE TABLE IF NOT EXISTS broken (id integer PRIMARY KEY, v varchar(200), updated_at timestamp NULL)");
+	must(db, "DELETE FROM broken");
+	if (w != EMPTY)
+		must(db, "INSERT INTO broken VALUES (1, 'old', NULL), (2, 'old', NULL), (999999, 'gone', NULL)");
+}
+
+static const char *const state_sql = "SELECT (SELECT count(*) FROM broken) * 10000000 + (SELECT count(*) FROM broken"
+									 " WHERE length(v) = 150 AND updated_at IS NOT NULL)";
+
+static void check_equal(pythia_db *db, const char *what)
+{
+	char want[40];
+
+	snprintf(want, sizeof(want), "%lld", (long long) ROWS * 10000000 + ROWS);
+	if (strcmp(value_of(db, state_sql), want) != 0)
+		fail_msg("%s: the target holds %s and not %s", what, value_of(db, state_sql), want);
+	if (engines[1] == MY)
+		assert_string_equal(value_of(db, "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE"
+										 " 'pythia\\_%' AND TABLE_SCHEMA = DATABASE()"),
+							"0");
+}
+
+static void check_kept(pythia_db *db, way w, const char *what)
+{
+	char want[40];
+	const char *state;
+
+	if (w == NEW || w == EMPTY)
+		return;
+	state = value_of(db, state_sql);
+	snprintf(want, sizeof(want), "%lld", (long long) ROWS * 10000000 + ROWS);
+	if (w == REPLACE && strcmp(state, "30000000") != 0 && strcmp(state, want) != 0)
+		fail_msg("%s: neither old nor new: %s", what, state);
+	if (strcmp(value_of(db, "SELECT count(*) FROM broken WHERE id < 3"), "2") != 0)
+		fail_msg("%s: rows are gone", what);
+}
+
+static bool one_run(way w, bool again, const char *what, pythia_sync_result *result)
+{
+	pythia_db *source = open_hasty(engines[0], 0);
+	pythia_db *target = open_hasty(engines[1], 1);
+	pythia_sync_job job = {.source = source, .target = target, .connect = again ? open_again : NULL};
+	pythia_error error = PYTHIA_ERROR_INIT;
+	bool ok;
+
+	watch(0, source);
+	watch(1, target);
+	ok = try_sync_with(&job, "broken", configs[w], result, &error);
+	if (!ok && again)
+		fail_msg("%s: %s (%s)", what, error.message, error.context);
+	if (!ok && error.error_class != PYTHIA_E_LOST && error.error_class != PYTHIA_E_TRANSIENT)
+		fail_msg("%s: class %d: %s", what, (int) error.error_class, error.message);
+	pythia_error_reset(&error);
+	source->driver = break_at.real[0];
+	target->driver = break_at.real[1];
+	pythia_db_close(source);
+	pythia_db_close(target);
+	return ok;
+}
+
+/* Stages before the first row is read are not tried again: nothing has been done that would be lost. */
+static int strike_all(way w, bool again, bool only_fail)
+{
+	pythia_db *look = open_engine(engines[1], 1);
+	int struck = 0;
+	int calls[2][STAGES];
+	pythia_sync_result unbroken;
+
+	/* how often is each called, when nothing breaks? */
+	make_target(look, w);
+	break_at.occurrence = -1;
+	memset(break_at.calls, 0, sizeof(break_at.calls));
+	one_run(w, false, "unbroken", &unbroken);
+	pythia_sync_result_free(&unbroken);
+	memcpy(calls, break_at.calls, sizeof(calls));
+	break_at.only_fail = only_fail;
+	for (int side = 0; side < 2; side++)
+		for (int at = 0; at < STAGES; at++)
+			for (int occurrence = 1; occurrence <= 3; occurrence++)
+			{
+				char what[200];
+				pythia_sync_result result;
+
+				/* the first, the second and the last */
+				if (occurrence == 3 && calls[side][at] > 3)
+					occurrence = calls[side][at];
+				if (occurrence > calls[side][at] || (!only_fail && engines[side] == LITE))
+					continue;
+				make_target(look, w);
+				break_at.target = side;
+				break_at.stage = at;
+				break_at.occurrence = occurrence;
+				break_at.seen = 0;
+				break_at.struck = false;
+				snprintf(what, sizeof(what), "%s to %s, %s: %s's %s %d%s", engine_names[engines[0]],
+						 engine_names[engines[1]], way_names[w], side ? "target" : "source", stage_names[at],
+						 occurrence, again ? ", again" : "");
+				if (one_run(w, again, what, &result))
+					check_equal(look, what);
+				else
+				{
+					assert_null(result.watermark);
+					check_kept(look, w, what);
+					pythia_sync_result_free(&result);
+					break_at.occurrence = -1;
+					one_run(w, true, what, &result);
+					check_equal(look, what);
+				}
+				pythia_sync_result_free(&result);
+				struck += break_at.struck;
+			}
+	pythia_db_close(look);
+	return struck;
+}
+
+static void test_breaks(void **state)
+{
+	/* the engines' ways differ by target; the last three repeat much, and take long */
+	static const int pairs[][2] = {{PG, MY}, {MY, PG}, {LITE, LITE}, {PG, PG}, {MY, LITE}, {LITE, MY}};
+	bool all = getenv("PYTHIA_TEST_LONG") != NULL;
+
+	(void) state;
+	if (!all)
+		print_message("three of six pairs of engines; set PYTHIA_TEST_LONG for all of them\n");
+	usual = pythia_default_host();
+	hasty = *usual;
+	hasty.wait = hasty_wait;
+	hasty.log = hasty_log;
+	for (size_t i = 0; i < (all ? sizeof(pairs) / sizeof(pairs[0]) : 3); i++)
+	{
+		int struck = 0;
+
+		engines[0] = pairs[i][0];
+		engines[1] = pairs[i][1];
+		for (int side = 0; side < 2; side++)
+			break_at.admin[side] = engines[side] != LITE ? open_engine(engines[side], side) : NULL;
+		make_source();
+		for (int w = 0; w < WAYS; w++)
+		{
+			if (engines[0] != LITE || engines[1] != LITE)
+				struck += strike_all(w, false, false);
+			struck += strike_all(w, false, true);
+		}
+		print_message("%s to %s: broken %d times\n", engine_names[engines[0]], engine_names[engines[1]], struck);
+		assert_true(struck > 20);
+		for (int side = 0; side < 2; side++)
+			pythia_db_close(break_at.admin[side]);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_breaks)};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -20,7 +20,7 @@ CLIENT_BUILD ?= build
 
 # Targets that can do without the client libraries' headers (they may have to
 # be installed first).
-NO_LIBRARIES := help setup clean check demo bench lint format
+NO_LIBRARIES := help setup clean check demo bench lint format fuzz
 ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
 CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(MYSQL_CONFIG) --include) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
@@ -138,10 +138,10 @@ build/tmp_install/.copied: $(wildcard $(shell $(PG_CONFIG) --bindir 2>/dev/null)
 	@test/lib/copy-postgres '$(PG_CONFIG)' '$(TMP_INSTALL)'
 	@touch $@
 
-## check: build with warnings as errors, run every test; `make check TESTS='sql/a.sql test/tap/b.pl'` runs some
+## check: build with warnings as errors, run every test and a minute (FUZZ_SECONDS) of fuzzing a target; `make check TESTS='sql/a.sql test/tap/b.pl'` runs some
 check: setup-check
 	@$(MAKE) --no-print-directory WERROR=-Werror check-built
-check-built: tmp-install unit-tests sanitized
+check-built: tmp-install unit-tests sanitized fuzz-targets
 	@test/run $(TESTS)
 
 ## sanitized: the client side once more with ASan and UBSan, under build-asan; make check runs its tests with both
@@ -151,20 +151,22 @@ sanitized:
 		client sqlite-extension unit-tests
 
 ## fuzz: libFuzzer on what reads foreign text, FUZZ_SECONDS each (60), with what it learns kept under build-fuzz
-FUZZ_SECONDS ?= 60
-FUZZ_TARGETS = url options rows json
+export FUZZ_SECONDS ?= 60
+FUZZ_TARGETS = $(patsubst %,$(FUZZ_BUILD)/fuzz_%,$(notdir $(wildcard test/fuzz/corpus/*)))
+FUZZ_BUILD = build-fuzz
 FUZZ_CC ?= clang
-fuzz: setup-fuzz
-	@$(MAKE) --no-print-directory CLIENT_BUILD=build-fuzz CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \
-		SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' build-fuzz/libpythia.a
-	@for target in $(FUZZ_TARGETS); do \
-		mkdir -p build-fuzz/corpus/$$target && \
-		$(FUZZ_CC) -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -Iclient/include -Iclient \
-			-DTARGET=fuzz_$$target -o build-fuzz/fuzz_$$target test/fuzz/fuzz.c test/fuzz/targets.c \
-			build-fuzz/libpythia.a $(CLIENT_LIBS) && \
-		build-fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=build-fuzz/ build-fuzz/corpus/$$target test/fuzz/corpus/$$target || exit 1; \
-	done
+FUZZ_SANITIZE = address,undefined -fno-sanitize-recover=undefined
+fuzz: setup-check
+	@$(MAKE) --no-print-directory fuzz-targets
+	@FUZZ_CORPUS=$(FUZZ_BUILD)/corpus test/check/fuzz
+
+fuzz-targets:
+	@$(MAKE) --no-print-directory CLIENT_BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \
+		SANITIZE='-fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE)' $(FUZZ_TARGETS)
+
+$(FUZZ_BUILD)/fuzz_%: test/fuzz/fuzz.c test/fuzz/targets.c test/fuzz/targets.h $(FUZZ_BUILD)/libpythia.a
+	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -DTARGET=fuzz_$* -o $@ \
+		test/fuzz/fuzz.c test/fuzz/targets.c $(FUZZ_BUILD)/libpythia.a $(CLIENT_LIBS)
 
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers
 demo: setup-demo
@@ -223,12 +225,12 @@ uninstall: pgxs-uninstall
 
 ## clean: remove what was built
 clean:
-	rm -rf build build-asan pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*.o extension/postgres/*.bc
+	rm -rf build build-asan build-fuzz pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*.o extension/postgres/*.bc
 
 ## help: this list
 help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  %-12s %s\n' "$$t" "$$d"; done
 
-.PHONY: fuzz all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
+.PHONY: fuzz fuzz-targets all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
 	format lint install install-client pgxs-install-if-any uninstall clean help force

@@ -73,10 +73,21 @@ static void put_json(pythia_buffer *out, const char *text, size_t length)
 		*at = ' ';
 }
 
+/* Nothing in it that JSON would want escaped. */
+static bool is_stamp(const char *text, size_t length)
+{
+	if (length < 19 || text[4] != '-' || text[7] != '-' || text[10] != ' ' || !is_digit(text[length - 1]))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!is_digit(text[i]) && text[i] != '-' && text[i] != ':' && text[i] != ' ' && text[i] != '.')
+			return false;
+	return true;
+}
+
 /* YYYY-MM-DD HH:MM:SS… becomes ISO 8601; others (infinity, BC, zero dates) stay as they are. */
 static void put_timestamp(pythia_buffer *out, const char *text, size_t length, const char *zone)
 {
-	if (length >= 19 && text[4] == '-' && text[7] == '-' && text[10] == ' ' && is_digit(text[length - 1]))
+	if (is_stamp(text, length))
 	{
 		pythia_buffer_putc(out, '"');
 		pythia_buffer_append(out, text, 10);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/config.h"
+#include "capture/internal.h"
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/number.h"
@@ -29,6 +29,21 @@
 static char *text_of(const uint8_t *data, size_t size)
 {
 	return pythia_strndup((const char *) data, size);
+}
+
+/* pythia_json_read_text, without opening a database each time. */
+static bool read_json(const char *what, const char *text, pythia_node **node, pythia_error *error)
+{
+	static pythia_db *memory;
+	pythia_url url;
+
+	if (!memory)
+	{
+		CHECK(pythia_url_parse("sqlite:///:memory:", &url, error));
+		CHECK(pythia_db_open(&url, NULL, NULL, &memory, error));
+		pythia_url_free(&url);
+	}
+	return pythia_json_read(memory, what, text, node, error);
 }
 
 static void check_error(pythia_error *error)
@@ -94,14 +109,14 @@ void fuzz_options(const uint8_t *data, size_t size)
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	pythia_buffer second = PYTHIA_BUFFER_INIT;
 
-	if (!pythia_json_read_text("options", text, &tree, &error))
+	if (!read_json("options", text, &tree, &error))
 		check_error(&error);
 	else
 	{
 		read_everything(tree);
 		pythia_json_node(&out, tree);
 		/* what we write, we read */
-		CHECK(pythia_json_read_text("options", out.data, &again, &error));
+		CHECK(read_json("options", out.data, &again, &error));
 		pythia_json_node(&second, again);
 		CHECK(strcmp(out.data, second.data) == 0);
 	}
@@ -183,7 +198,7 @@ void fuzz_json(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < out.length; i++)
 		CHECK((unsigned char) out.data[i] >= 0x20);
 	/* SQLite reads it back; a NUL ends its text, so only without one can they be compared */
-	CHECK(pythia_json_read_text("string", out.data, &tree, &error));
+	CHECK(read_json("string", out.data, &tree, &error));
 	CHECK(tree->children && tree->children->type == PYTHIA_NODE_STRING);
 	if (!memchr(data, 0, size))
 	{
@@ -196,6 +211,56 @@ void fuzz_json(const uint8_t *data, size_t size)
 	pythia_buffer_free(&out);
 }
 
+/* --- images --------------------------------------------------------------------------- */
+
+/* A value of any kind, as any engine might send it, becomes one line of JSON that is whole. */
+static void check_field(const pythia_field *field, pythia_kind kind, char storage, bool whole)
+{
+	pythia_capture_column column = {.in_image = true, .whole = whole};
+	pythia_type type = {.kind = kind};
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_node *tree = NULL;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	pythia_buffer_putc(&out, '[');
+	pythia_capture_json_field(&out, &column, &type, storage, field);
+	pythia_buffer_putc(&out, ']');
+	CHECK(!memchr(out.data, '\n', out.length));
+	CHECK(read_json("field", out.data, &tree, &error));
+	CHECK(tree->children && !tree->children->next);
+	pythia_node_free(tree);
+	pythia_buffer_free(&out);
+}
+
+/* The first byte chooses the kind, or the class of a SQLite value; the rest is a row of COPY text. */
+void fuzz_image(const uint8_t *data, size_t size)
+{
+	static const pythia_kind kinds[] = {
+		PYTHIA_KIND_BOOL,  PYTHIA_KIND_YEAR, PYTHIA_KIND_DECIMAL,   PYTHIA_KIND_FLOAT,       PYTHIA_KIND_DOUBLE,
+		PYTHIA_KIND_TEXT,  PYTHIA_KIND_DATE, PYTHIA_KIND_TIMESTAMP, PYTHIA_KIND_TIMESTAMPTZ, PYTHIA_KIND_TIME,
+		PYTHIA_KIND_BYTES, PYTHIA_KIND_BIT,  PYTHIA_KIND_UUID,      PYTHIA_KIND_INTERVAL,    PYTHIA_KIND_OTHER};
+	static const char classes[] = {'r', 't', 'b'};
+	size_t nkinds = sizeof(kinds) / sizeof(kinds[0]);
+	pythia_rows_reader reader = {0};
+	pythia_rows rows;
+	size_t choice;
+
+	if (size == 0)
+		return;
+	choice = data[0] % (nkinds + sizeof(classes));
+	rows = (pythia_rows){(const char *) data + 1, size - 1, 0};
+	pythia_rows_open(&reader, &rows);
+	for (int fields = 0; fields < 16 && pythia_rows_next(&reader);)
+		for (int i = 0; i < reader.nfields && fields < 16; i++, fields++)
+		{
+			if (choice < nkinds)
+				check_field(&reader.fields[i], kinds[choice], 0, false);
+			else
+				check_field(&reader.fields[i], PYTHIA_KIND_TEXT, classes[choice - nkinds], false);
+		}
+	pythia_rows_close(&reader);
+}
+
 const fuzz_target fuzz_targets[] = {
 	{"url", fuzz_url,
 	 "postgresql://\0mysql\0sqlite:///\0+x\0:\0@\0/\0?\0&\0=\0%\0%41\0[\0]\0::1\0:5432\0password=\0***\0 \0"},
@@ -204,5 +269,8 @@ const fuzz_target fuzz_targets[] = {
 	 "1e3\0-0\0\"5 min\"\0\\u0041\0\\\0\"sample\"\0\"track\"\0"},
 	{"rows", fuzz_rows, "\\\0\t\0\n\0\\N\0\\\\x00ff\0\\b\0\\v\0a\0123\0-1.5e300\0Infinity\0"},
 	{"json", fuzz_json, "\"\0\\\0\n\0\x01\0\xc3\xa4\0\xf0\x9f\x98\x80\0\xed\xa0\x80\0\xff\0a\0"},
+	{"image", fuzz_image,
+	 "\x01\0\x03\0\x05\0\x07\0\x08\0\x10\0\x11\0\t\0\n\0\\N\0\\b\0007\0-0\0.5\0001e5\0NaN\0-Infinity\0"
+	 "2026-11-23 10:00:00\0true\0\"\0\xc3\xa4\0\xff\0"},
 	{NULL, NULL, NULL},
 };

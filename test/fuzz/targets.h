@@ -13,6 +13,7 @@ void fuzz_url(const uint8_t *data, size_t size);     /* parsing and showing a UR
 void fuzz_options(const uint8_t *data, size_t size); /* JSON text, the tree, every reader of options */
 void fuzz_rows(const uint8_t *data, size_t size);    /* decoding rows, and writing them again */
 void fuzz_json(const uint8_t *data, size_t size);    /* writing JSON */
+void fuzz_image(const uint8_t *data, size_t size);   /* a row's values as a change tells them */
 
 typedef struct fuzz_target
 {

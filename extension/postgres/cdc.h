@@ -84,8 +84,10 @@ extern bool pythia_cdc_try_lock(int32 worker_id);
 extern void pythia_cdc_refuse_standby(void);
 /* Of all its tables: where the journal can hold something of the worker's. */
 extern int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker);
-/* Stops the capture of one table, for a reason that stat_cdc shows. */
-extern void pythia_cdc_stop_table(int32 table_id, const char *reason);
+/* Stops the capture of one table, for a reason that stat_cdc shows, and warns. Where another session is about
+ * to do so, or to start it again, it is left to that one. */
+extern void pythia_cdc_stop_table(int32 table_id, const char *reason); /* without a warning */
+extern void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason);
 extern Oid pythia_tracked_relation(int32 table_id); /* InvalidOid where there is none */
 
 /* ---- cdc_poll.c ---- */
@@ -107,6 +109,8 @@ extern void pythia_cdc_leave(const pythia_cdc_identity *before);
  * told) while the others go on; otherwise the error is raised.
  */
 extern int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate);
+/* Mistakes that only the user can mend: the table stops, the worker goes on. */
+extern bool pythia_cdc_table_is_to_blame(int sqlerrcode);
 /* Takes the present as captured: the start of a table, from `now`, `beginning` or a stamp. */
 extern void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table);
 

@@ -71,16 +71,36 @@ Oid pythia_tracked_relation(int32 table_id)
 	return get_relname_relid(name, get_namespace_oid("pythia", false));
 }
 
-void pythia_cdc_stop_table(int32 table_id, const char *reason)
+static bool stop_table(int32 table_id, const char *reason)
 {
 	static const char sql[] = "UPDATE pythia.cdc_state SET active = false, reason = $2 "
-							  "WHERE table_id OPERATOR(pg_catalog.=) $1";
+							  "WHERE table_id OPERATOR(pg_catalog.=) (SELECT table_id FROM pythia.cdc_state "
+							  "WHERE table_id OPERATOR(pg_catalog.=) $1 AND active FOR NO KEY UPDATE SKIP LOCKED)";
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(table_id), CStringGetTextDatum(reason)};
+	bool stopped;
 
 	SPI_connect();
 	pythia_catalog_execute(sql, 2, types, values, NULL);
+	stopped = SPI_processed > 0;
 	SPI_finish();
+	return stopped;
+}
+
+void pythia_cdc_stop_table(int32 table_id, const char *reason)
+{
+	(void) stop_table(table_id, reason);
+}
+
+void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason)
+{
+	if (stop_table(table->table_id, reason))
+		ereport(WARNING,
+				(errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s", table->name, worker->name, reason),
+				 table->config.capture == PYTHIA_CAPTURE_TRIGGER
+					 ? errdetail("What changes in it until it is started again is not captured.")
+					 : 0,
+				 errhint("Mend the cause, then call pythia.start_cdc.")));
 }
 
 /* ---- reading a row ---- */

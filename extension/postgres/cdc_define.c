@@ -7,6 +7,7 @@
 #include "access/relation.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
@@ -164,6 +165,25 @@ static bool whole_schema(const char *pattern, Oid *schema)
 
 /* ---- one table ---- */
 
+/* Of a partition its parents' rights do, as they do for who reads through them. */
+const char *pythia_cdc_closed_to(Oid relid, Oid role)
+{
+	List *chain = lcons_oid(relid, get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL);
+	const char *fault = "the worker's owner may not read it or may not make triggers on it";
+	ListCell *cell;
+
+	foreach (cell, chain)
+	{
+		if (pg_class_aclmask(lfirst_oid(cell), role, ACL_SELECT | ACL_TRIGGER, ACLMASK_ALL) !=
+			(ACL_SELECT | ACL_TRIGGER))
+			continue;
+		if (check_enable_rls(lfirst_oid(cell), role, true) != RLS_ENABLED)
+			return NULL;
+		fault = "row-level security hides rows of it from the worker's owner";
+	}
+	return fault;
+}
+
 static void check_relation(Relation relation, const pythia_capture_config *config)
 {
 	Oid relid = RelationGetRelid(relation);
@@ -190,6 +210,18 @@ static void check_relation(Relation relation, const pythia_capture_config *confi
 		allowed = pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER);
 		if (allowed != ACLCHECK_OK)
 			aclcheck_error(allowed, get_relkind_objtype(kind), RelationGetRelationName(relation));
+		if (kind == RELKIND_RELATION && has_subclass(relid) && find_inheritance_children(relid, NoLock) != NIL)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("cannot capture \"%s\" by triggers: other tables inherit from it",
+								   RelationGetRelationName(relation)),
+							errdetail("A trigger does not see what is written to them."),
+							errhint("Name the tables that inherit, or capture by polling: {\"capture\": \"poll\"}.")));
+		if (relation->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot capture \"%s\" by triggers: it is unlogged", RelationGetRelationName(relation)),
+					 errdetail("A crash empties it, and no trigger tells."),
+					 errhint("ALTER TABLE … SET LOGGED, or capture by polling: {\"capture\": \"poll\"}.")));
 	}
 	if (check_enable_rls(relid, GetUserId(), true) == RLS_ENABLED)
 		ereport(ERROR,

@@ -5,13 +5,18 @@
  */
 #include "cdc_image.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
+#include "miscadmin.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
+#include "utils/bytea.h"
+#include "utils/float.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
@@ -46,6 +51,12 @@ typedef struct image_field
 	int name_length;
 } image_field;
 
+enum
+{
+	SHOWS_DIGITS = 1, /* bytea_output, IntervalStyle, extra_float_digits */
+	SHOWS_TIMES = 2   /* DateStyle, TimeZone */
+};
+
 struct pythia_image
 {
 	int nfields;
@@ -54,6 +65,7 @@ struct pythia_image
 	int keys_length;
 	StringInfoData work;
 	MemoryContext scratch; /* reset for every row */
+	int shows;             /* settings of the session that show in it */
 	int skipped;           /* attribute left out of the hash */
 	int64 hash;            /* of the last object; only with `skipped` set by pythia_image_skip */
 	bool hashing;
@@ -147,6 +159,27 @@ static void too_big(void)
 					errhint("Leave the widest columns out with the option \"exclude_columns\".")));
 }
 
+/* Settings that show in the text of a type; times by themselves are always told in UTC. */
+static int settings_of(Oid type)
+{
+	Oid base = getBaseType(type);
+	Oid element = get_base_element_type(base);
+
+	if (OidIsValid(element))
+		return element == TIMESTAMPTZOID ? SHOWS_TIMES : settings_of(element);
+	switch (base)
+	{
+		case BYTEAOID:
+		case INTERVALOID:
+		case FLOAT4OID:
+		case FLOAT8OID:
+			return SHOWS_DIGITS;
+		default:
+			/* ranges, composites and others' types may hold anything */
+			return base < FirstNormalObjectId && get_typtype(base) == TYPTYPE_BASE ? 0 : SHOWS_TIMES | SHOWS_DIGITS;
+	}
+}
+
 pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const int *attributes, const char *const *names)
 {
 	pythia_image *image = palloc0(sizeof(pythia_image));
@@ -167,6 +200,7 @@ pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const int *attr
 		/* jsonb is in the database's encoding */
 		field->name_length = strlen(field->name);
 		prepare_function(field);
+		image->shows |= settings_of(field->type);
 	}
 	qsort(image->fields, nattributes, sizeof(image_field), compare_fields);
 
@@ -366,6 +400,19 @@ Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bool *nul
 	SET_VARSIZE(result, VARHDRSZ + work->len);
 	memcpy(VARDATA(result), work->data, work->len);
 	return result;
+}
+
+bool pythia_image_is_bent(const pythia_image *image)
+{
+	static pg_tz *utc = NULL;
+
+	if (image->shows == 0)
+		return false;
+	if (!utc)
+		utc = pg_tzset("UTC");
+	return ((image->shows & SHOWS_DIGITS) &&
+			(bytea_output != BYTEA_OUTPUT_HEX || IntervalStyle != INTSTYLE_POSTGRES || extra_float_digits < 1)) ||
+		   ((image->shows & SHOWS_TIMES) && (DateStyle != USE_ISO_DATES || session_timezone != utc));
 }
 
 void pythia_image_skip(pythia_image *image, int attribute)

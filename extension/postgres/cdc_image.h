@@ -21,6 +21,9 @@ extern pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const in
 /* The object of one row, palloc'ed in the current memory context. */
 extern Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bool *nulls);
 
+/* Whether the session's settings show in its objects as they are now. */
+extern bool pythia_image_is_bent(const pythia_image *image);
+
 /* The attribute (position in the row) that hash and comparison leave out: a row that was
  * only stamped anew has not changed.  -1: none. */
 extern void pythia_image_skip(pythia_image *image, int attribute);

@@ -252,8 +252,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	return captured;
 }
 
-/* Mistakes that only the user can mend: the table stops, the worker goes on. */
-static bool table_is_to_blame(int sqlerrcode)
+bool pythia_cdc_table_is_to_blame(int sqlerrcode)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
@@ -289,16 +288,13 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
-		if (!table_is_to_blame(error->sqlerrcode))
+		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		pythia_cdc_stop_table(table->table_id, error->message);
-		ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s", table->name, worker->name,
-								 error->message),
-						  errhint("Mend the cause, then call pythia.start_cdc.")));
+		pythia_cdc_give_up(worker, table, error->message);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();

@@ -244,29 +244,84 @@ static int32 worker_of_table(int32 table_id)
 	return worker_id;
 }
 
+/* Of the worker's settings, under the rights of its owner: whoever writes need not have them. */
 static void compile_condition(trigger_target *target, Relation relation)
 {
+	pythia_cdc_identity before;
 	EState *estate;
 	Node *condition;
 
 	if (!target->table->condition)
 		return;
 	estate = CreateExecutorState();
+	pythia_cdc_enter(target->worker, &before);
 	condition = pythia_cdc_condition_node(relation, target->table->condition);
 	target->condition = ExecPrepareExpr((Expr *) condition, estate);
+	pythia_cdc_leave(&before);
 	target->econtext = CreateExprContext(estate);
 	target->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)), &TTSOpsHeapTuple);
 }
 
-static void prepare_target(trigger_target *target, Relation relation)
+/* The attribute that stamps a row, where it still is there and still is a stamp; or -1. */
+static int stamp_of(const pythia_cdc_table *table, TupleDesc desc)
+{
+	if (table->stamp_kind == PYTHIA_STAMP_NONE)
+		return -1;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), table->timestamp_column) == 0)
+			return pythia_stamp_kind_of(getBaseType(attribute->atttypid)) == table->stamp_kind ? i : -1;
+	}
+	return -1;
+}
+
+/* Fills in the target; returns why the table cannot be captured, or NULL. */
+static const char *look_up(trigger_target *target, Relation relation)
 {
 	TupleDesc desc = RelationGetDescr(relation);
-	MemoryContext before;
-	pythia_cdc_worker *worker;
-	int32 worker_id;
+	int32 worker_id = worker_of_table(target->key.table_id);
+	pythia_cdc_worker *worker = worker_id ? pythia_cdc_load(worker_id) : NULL;
+	pythia_cdc_table *table = NULL;
+	const char *fault;
 	int *positions;
 	int *key;
 	int count;
+
+	for (int i = 0; worker && i < worker->ntables; i++)
+		if (worker->tables[i].table_id == target->key.table_id)
+			table = &worker->tables[i];
+	/* gone: a trigger that a restore brought back, say */
+	if (!table || !table->active)
+		return NULL;
+	target->worker = worker;
+	target->table = table;
+	fault = pythia_cdc_closed_to(RelationGetRelid(relation), worker->owner);
+	if (fault)
+		return fault;
+	count = pythia_image_columns(relation, &table->config, &positions);
+	key = palloc(sizeof(int) * table->nkey);
+	for (int i = 0; i < table->nkey; i++)
+		key[i] = pythia_column_position(relation, table->key[i]);
+	target->key_attributes = key;
+	target->sequence = pythia_relation("journal_change_id_seq");
+	target->key_image = pythia_image_make(desc, table->nkey, key, NULL);
+	target->row_image = pythia_image_make(desc, count, positions, NULL);
+	target->stamp = stamp_of(table, desc);
+	compile_condition(target, relation);
+	return NULL;
+}
+
+/*
+ * Where the table was altered so that it cannot be captured any more, its capture
+ * stops, and the writer, who cannot help it, goes on.
+ */
+static void prepare_target(trigger_target *target, Relation relation)
+{
+	MemoryContext before;
+	ResourceOwner owner = CurrentResourceOwner;
+	const char *volatile fault = NULL;
 
 	if (target->memory)
 		MemoryContextDelete(target->memory);
@@ -274,29 +329,36 @@ static void prepare_target(trigger_target *target, Relation relation)
 	target->table = NULL;
 	target->condition = NULL;
 	before = MemoryContextSwitchTo(target->memory);
-	worker_id = worker_of_table(target->key.table_id);
-	worker = worker_id ? pythia_cdc_load(worker_id) : NULL;
-	for (int i = 0; worker && i < worker->ntables; i++)
-		if (worker->tables[i].table_id == target->key.table_id)
-			target->table = &worker->tables[i];
-	target->worker = worker;
-	if (target->table)
+	target->valid = true;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(target->memory);
+	PG_TRY();
 	{
-		count = pythia_image_columns(relation, &target->table->config, &positions);
-		key = palloc(sizeof(int) * target->table->nkey);
-		for (int i = 0; i < target->table->nkey; i++)
-			key[i] = pythia_column_position(relation, target->table->key[i]);
-		target->key_attributes = key;
-		target->sequence = pythia_relation("journal_change_id_seq");
-		target->key_image = pythia_image_make(desc, target->table->nkey, key, NULL);
-		target->row_image = pythia_image_make(desc, count, positions, NULL);
-		target->stamp = -1;
-		if (target->table->stamp_kind != PYTHIA_STAMP_NONE)
-			target->stamp = pythia_column_position(relation, target->table->timestamp_column);
-		compile_condition(target, relation);
+		fault = look_up(target, relation);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(target->memory);
+		error = CopyErrorData();
+		target->valid = false;
+		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		target->valid = true;
+		fault = error->message;
+	}
+	PG_END_TRY();
+	CurrentResourceOwner = owner;
+	if (fault)
+	{
+		pythia_cdc_give_up(target->worker, target->table, fault);
+		target->table = NULL;
 	}
 	MemoryContextSwitchTo(before);
-	target->valid = true;
 }
 
 static trigger_target *target_of(Relation relation, int32 table_id)
@@ -319,18 +381,13 @@ static trigger_target *target_of(Relation relation, int32 table_id)
 
 /* ---- one event ---- */
 
-/* Images do not depend on how the writer's session likes its output. */
-static int pin_output(void)
+/* Conditions and images do not depend on the writer's session, and run nothing with the writer's rights. */
+static bool pin_session(const trigger_target *target, pythia_cdc_identity *before)
 {
-	int level;
-
-	if (bytea_output == BYTEA_OUTPUT_HEX && IntervalStyle == INTSTYLE_POSTGRES && extra_float_digits >= 1)
-		return 0;
-	level = NewGUCNestLevel();
-	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("extra_float_digits", "1", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return level;
+	if (!target->condition && !pythia_image_is_bent(target->row_image) && !pythia_image_is_bent(target->key_image))
+		return false;
+	pythia_cdc_enter(target->worker, before);
+	return true;
 }
 
 static bool wanted(trigger_target *target, HeapTuple tuple)
@@ -445,7 +502,8 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 	Relation relation;
 	HeapTuple old_row = NULL;
 	HeapTuple new_row = NULL;
-	int level;
+	pythia_cdc_identity before_pin;
+	bool pinned;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) || data->tg_trigger->tgnargs != 1)
 		ereport(ERROR,
@@ -454,7 +512,6 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 				 errhint("They are made by pythia.create_cdc_worker with the option \"capture\": \"trigger\".")));
 	relation = data->tg_relation;
 	target = target_of(relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
-	/* the worker is gone: a trigger that a restore brought back, say */
 	if (!target->table)
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
@@ -473,15 +530,15 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 			old_row = data->tg_trigtuple;
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 			new_row = data->tg_newtuple;
-		level = pin_output();
+		pinned = pin_session(target, &before_pin);
 		if (!wanted(target, old_row))
 			old_row = NULL;
 		if (!wanted(target, new_row))
 			new_row = NULL;
 		if (old_row || new_row)
 			take_row(target, RelationGetDescr(relation), old_row, new_row);
-		if (level)
-			AtEOXact_GUC(false, level);
+		if (pinned)
+			pythia_cdc_leave(&before_pin);
 	}
 	if (innermost && innermost->owner == GetCurrentSubTransactionId() &&
 		MemoryContextMemAllocated(innermost->memory, false) > MAX_BYTES)

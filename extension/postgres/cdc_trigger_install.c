@@ -1,12 +1,17 @@
-/* Putting capture triggers on tables, and taking them off again. */
+/* Capture triggers on tables: put there, looked after, taken off again. */
 #include "cdc_trigger.h"
 
+#include "bridge.h"
 #include "catalog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "cdc_define.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/regproc.h"
 
 static void run(const char *sql)
@@ -17,102 +22,190 @@ static void run(const char *sql)
 		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
 }
 
-/* Relations (quoted names) of a table and its partitions that lack the trigger (or have it). */
-static List *relations_with(const char *relation, const char *trigger, bool present)
+static char *row_trigger(const pythia_cdc_table *table)
+{
+	return psprintf("pythia_capture_%d", table->table_id);
+}
+
+static char *truncate_trigger(const pythia_cdc_table *table)
+{
+	return psprintf("pythia_truncate_%d", table->table_id);
+}
+
+typedef struct found_relation
+{
+	Oid relid;
+	char *name;      /* quoted and qualified */
+	char enabled;    /* of its trigger; 0: it has none of ours */
+	bool is_the_one; /* the table itself, not a partition of it */
+} found_relation;
+
+/* A table and its partitions, with the trigger of that name on each. SPI connected. */
+static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 {
 	static const char sql[] =
-		"SELECT pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
-		"pg_catalog.quote_ident(c.relname) "
-		"FROM (SELECT relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.regclass) "
+		"SELECT c.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
+		"pg_catalog.quote_ident(c.relname), g.tgenabled, c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1) "
+		"FROM (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) "
 		"UNION SELECT pg_catalog.to_regclass($1)) t "
 		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relid "
 		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
-		"WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger g WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid "
-		"AND g.tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name) OPERATOR(pg_catalog.=) $3";
-	Oid types[] = {TEXTOID, TEXTOID, BOOLOID};
-	Datum values[] = {CStringGetTextDatum(relation), CStringGetTextDatum(trigger), BoolGetDatum(present)};
+		"LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid OPERATOR(pg_catalog.=) c.oid "
+		"AND g.tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name "
+		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure";
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(table->relation), CStringGetTextDatum(trigger)};
 	List *result = NIL;
 
-	pythia_catalog_execute(sql, 3, types, values, NULL);
+	pythia_catalog_execute(sql, 2, types, values, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		result = lappend(result, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		found_relation *found = palloc0(sizeof(found_relation));
+		bool isnull;
+		Datum enabled;
+
+		found->relid = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
+		found->name = SPI_getvalue(row, desc, 2);
+		enabled = SPI_getbinval(row, desc, 3, &isnull);
+		found->enabled = isnull ? 0 : DatumGetChar(enabled);
+		found->is_the_one = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
+		result = lappend(result, found);
+	}
 	return result;
 }
 
-static bool table_exists(const char *relation)
+/* As the extension's owner: its function may be used by nobody else. */
+static void create_trigger(const pythia_cdc_table *table, const char *relation, const char *trigger, const char *when)
 {
-	return OidIsValid(RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(relation)), NoLock, true));
-}
-
-void pythia_trigger_install(pythia_cdc_table *table)
-{
-	char *row_name = psprintf("pythia_capture_%d", table->table_id);
-	char *truncate_name = psprintf("pythia_truncate_%d", table->table_id);
-	List *missing;
-	ListCell *cell;
 	pythia_identity before;
 
-	if (!table_exists(table->relation))
-		return;
+	pythia_catalog_enter(&before);
+	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", trigger, psprintf(when, relation),
+				 table->table_id));
+	/* what replication applies is captured too */
+	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation, trigger));
+	pythia_catalog_leave(&before);
+}
+
+static void drop_trigger(const char *relation, const char *trigger)
+{
+	pythia_identity before;
+
+	pythia_catalog_enter(&before);
+	run(psprintf("DROP TRIGGER %s ON %s", trigger, relation));
+	pythia_catalog_leave(&before);
+}
+
+void pythia_trigger_install(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
 	SPI_connect();
 	/* on the table alone: its partitions, those to come too, have it from there */
-	missing = relations_with(table->relation, row_name, false);
-	foreach (cell, missing)
+	foreach (cell, relations_of(table, row_trigger(table)))
 	{
-		if (strcmp(lfirst(cell), table->relation) != 0)
+		found_relation *found = lfirst(cell);
+
+		if (!found->is_the_one || found->enabled == TRIGGER_FIRES_ALWAYS)
 			continue;
-		pythia_catalog_enter(&before);
-		run(psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW "
-					 "EXECUTE FUNCTION pythia._capture(%d)",
-					 row_name, table->relation, table->table_id));
-		/* what replication applies is captured too */
-		run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", table->relation, row_name));
-		pythia_catalog_leave(&before);
+		if (found->enabled)
+			drop_trigger(found->name, row_trigger(table));
+		create_trigger(table, found->name, row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW");
 	}
 	/* a statement's trigger does not come down to partitions */
-	missing = relations_with(table->relation, truncate_name, false);
-	foreach (cell, missing)
+	foreach (cell, relations_of(table, truncate_trigger(table)))
 	{
-		pythia_catalog_enter(&before);
-		run(psprintf("CREATE TRIGGER %s AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION pythia._capture(%d)",
-					 truncate_name, (char *) lfirst(cell), table->table_id));
-		run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", (char *) lfirst(cell), truncate_name));
-		pythia_catalog_leave(&before);
+		found_relation *found = lfirst(cell);
+
+		if (!found->enabled)
+			create_trigger(table, found->name, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT");
+	}
+	SPI_finish();
+}
+
+void pythia_trigger_complete(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	SPI_connect();
+	foreach (cell, relations_of(table, truncate_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		/* who waits for this lock stands in the way of every writer that comes after */
+		if (!found->enabled && ConditionalLockRelationOid(found->relid, ShareRowExclusiveLock))
+			create_trigger(table, found->name, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT");
 	}
 	SPI_finish();
 }
 
 void pythia_trigger_remove(const pythia_cdc_table *table)
 {
-	char *row_name = psprintf("pythia_capture_%d", table->table_id);
-	char *truncate_name = psprintf("pythia_truncate_%d", table->table_id);
-	List *present;
 	ListCell *cell;
-	pythia_identity before;
 
 	if (!table->relation)
 		return;
 	SPI_connect();
-	if (!table_exists(table->relation))
+	foreach (cell, relations_of(table, row_trigger(table)))
 	{
-		SPI_finish();
-		return;
+		found_relation *found = lfirst(cell);
+
+		if (found->is_the_one && found->enabled)
+			drop_trigger(found->name, row_trigger(table));
 	}
-	present = relations_with(table->relation, row_name, true);
-	foreach (cell, present)
+	foreach (cell, relations_of(table, truncate_trigger(table)))
 	{
-		if (strcmp(lfirst(cell), table->relation) != 0)
+		found_relation *found = lfirst(cell);
+
+		if (found->enabled)
+			drop_trigger(found->name, truncate_trigger(table));
+	}
+	SPI_finish();
+}
+
+char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	const char *fault = NULL;
+	bool exists = false;
+	ListCell *cell;
+
+	SPI_connect();
+	foreach (cell, relations_of(table, row_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (!found->is_the_one)
 			continue;
-		pythia_catalog_enter(&before);
-		run(psprintf("DROP TRIGGER %s ON %s", row_name, table->relation));
-		pythia_catalog_leave(&before);
+		exists = true;
+		if (!found->enabled)
+			fault = "its capture trigger is gone, as when the table is dropped and made anew";
+		else if (found->enabled != TRIGGER_FIRES_ALWAYS)
+			fault = "its capture trigger is disabled";
+		else
+			fault = pythia_cdc_closed_to(found->relid, worker->owner);
 	}
-	present = relations_with(table->relation, truncate_name, true);
-	foreach (cell, present)
+	if (!exists)
+		fault = psprintf("table %s does not exist", table->relation);
+	if (fault)
+		fault = MemoryContextStrdup(cxt, fault);
+	SPI_finish();
+	return unconstify(char *, fault);
+}
+
+void pythia_trigger_refresh(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	SPI_connect();
+	foreach (cell, relations_of(table, row_trigger(table)))
 	{
-		pythia_catalog_enter(&before);
-		run(psprintf("DROP TRIGGER %s ON %s", truncate_name, (char *) lfirst(cell)));
-		pythia_catalog_leave(&before);
+		found_relation *found = lfirst(cell);
+
+		if (found->enabled)
+			CacheInvalidateRelcacheByRelid(found->relid);
 	}
 	SPI_finish();
 }

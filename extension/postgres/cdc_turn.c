@@ -79,8 +79,15 @@ static void complete_triggers(const pythia_job *job)
 	if (!worker || worker->connection || worker->config.capture != PYTHIA_CAPTURE_TRIGGER)
 		return;
 	for (int i = 0; i < worker->ntables; i++)
-		if (worker->tables[i].active)
-			pythia_trigger_install(&worker->tables[i]);
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+		char *fault = table->active ? pythia_trigger_fault(worker, table) : NULL;
+
+		if (fault)
+			pythia_cdc_give_up(worker, table, fault);
+		else if (table->active)
+			pythia_trigger_complete(table);
+	}
 }
 
 long pythia_cdc_turn(const pythia_job *job)

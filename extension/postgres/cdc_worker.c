@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "cdc_consume.h"
 #include "cdc_define.h"
@@ -15,6 +16,7 @@
 #include "executor/spi.h"
 #include "jsonb_node.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "pg_compat.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -286,13 +288,23 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 			/* what was there until now has been polled already */
 			table->config.start = PYTHIA_START_NOW;
 			pythia_track_drop(table->table_id);
-			pythia_trigger_remove(table);
+			pythia_trigger_remove(before);
 		}
 		if (!worker->connection)
 			start_table(worker, table);
 		else if (before)
 			forget_remote(table->table_id);
 	}
+}
+
+/* Columns left out, say, are left out by every writer from the commit on. */
+static void refresh_triggers(int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+
+	for (int i = 0; i < worker->ntables && !worker->connection; i++)
+		if (worker->tables[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
+			pythia_trigger_refresh(&worker->tables[i]);
 }
 
 PYTHIA_FUNCTION(pythia_alter_cdc_worker);
@@ -322,6 +334,13 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 		check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
 	old = pythia_cdc_load(worker_id);
 	(void) pythia_cdc_poll(old, true);
+	/* a handler that comes later begins with what comes later */
+	if (!old->handler && !PG_ARGISNULL(4))
+	{
+		pythia_mark now = pythia_mark_now();
+
+		(void) pythia_consumer_add(worker_id, PYTHIA_HANDLER_CONSUMER, &now, 0);
+	}
 	values[0] = Int32GetDatum(worker_id);
 	for (int i = 1; i < 6; i++)
 	{
@@ -337,6 +356,7 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	SPI_finish();
 	CommandCounterIncrement();
 	reconcile(old, worker_id);
+	refresh_triggers(worker_id);
 	pythia_wake_at_commit(worker_id);
 	PG_RETURN_VOID();
 }
@@ -378,6 +398,24 @@ static void enable(const char *name, bool enabled)
 							   BoolGetDatum(enabled));
 }
 
+/* A trigger that is gone or disabled is put back, where the worker's owner may have one there. */
+static void mend_triggers(int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+
+	for (int i = 0; i < worker->ntables && !worker->connection; i++)
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+		Oid relid;
+
+		if (table->active || table->config.capture != PYTHIA_CAPTURE_TRIGGER)
+			continue;
+		relid = RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(table->relation)), NoLock, true);
+		if (OidIsValid(relid) && !pythia_cdc_closed_to(relid, worker->owner))
+			pythia_trigger_install(table);
+	}
+}
+
 PYTHIA_FUNCTION(pythia_start_cdc);
 
 Datum pythia_start_cdc(PG_FUNCTION_ARGS)
@@ -391,9 +429,12 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 	Datum values[] = {Int32GetDatum(worker_id)};
 
 	pythia_cdc_refuse_standby();
+	mend_triggers(worker_id);
 	SPI_connect();
 	pythia_catalog_execute(sql, 1, types, values, NULL);
 	SPI_finish();
+	CommandCounterIncrement();
+	refresh_triggers(worker_id);
 	enable(name, true);
 	PG_RETURN_VOID();
 }

@@ -164,4 +164,91 @@ subtest 'a big transaction in little memory' => sub {
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('$w', max_changes => 1000000)"), '300000', 'all there');
 };
 
+# What stopped a table, once the worker has looked: its round of housekeeping comes every ten seconds.
+sub stopped
+{
+	my ($worker, $why, $test) = @_;
+	return ok(wait_for($node, "SELECT NOT active AND reason LIKE '%$why%' FROM pythia.stat_cdc WHERE worker = '$worker'"), $test);
+}
+
+subtest 'a table that is dropped, made anew, altered or closed' => sub {
+	$node->safe_psql('postgres', q{CREATE ROLE maker; CREATE ROLE taker LOGIN; GRANT CREATE ON SCHEMA public TO maker, taker; SELECT pythia.grant_use('taker')});
+	my $worker = 0;
+	my $table = sub {
+		my ($columns, $options) = @_;
+		$worker++;
+		$node->safe_psql('postgres', "SET ROLE taker; CREATE TABLE own$worker ($columns)");
+		$node->safe_psql('postgres', qq{SET ROLE taker; SELECT pythia.create_cdc_worker('own$worker', '{own$worker}', poll_interval => '200 ms', options => '{"capture": "trigger"$options}'); SELECT pythia.start_cdc('own$worker')});
+		return "own$worker";
+	};
+	# another role makes a table of the same name: it is none of the worker's business
+	my $anew = $table->('id int PRIMARY KEY, v text', '');
+	# dropped
+	my $gone = $table->('id int PRIMARY KEY, v text', '');
+	$node->safe_psql('postgres', "DROP TABLE $anew, $gone; SET ROLE maker; CREATE TABLE $anew (id int PRIMARY KEY, v text); CREATE TRIGGER pythia_capture_1 BEFORE TRUNCATE ON $anew EXECUTE FUNCTION suppress_redundant_updates_trigger()");
+	stopped($anew, 'trigger is gone', 'a table made anew by somebody else is not captured');
+	$node->safe_psql('postgres', "INSERT INTO $anew VALUES (1, 'secret')");
+	is(changes($anew), '', 'nothing of it is told');
+	$node->safe_psql('postgres', "SET ROLE taker; SELECT pythia.start_cdc('$anew')");
+	stopped($anew, 'trigger is gone', 'nor when it is started again');
+	stopped($gone, 'does not exist', 'a table that is gone is told');
+	$node->safe_psql('postgres', "SET ROLE taker; CREATE TABLE $gone (id int PRIMARY KEY, v text); SELECT pythia.start_cdc('$gone'); INSERT INTO $gone VALUES (1, 'again')");
+	is(changes($gone), 'INSERT 1>again', 'made anew by its owner and started, it is captured again');
+	# disabled
+	$node->safe_psql('postgres', "ALTER TABLE $gone DISABLE TRIGGER ALL");
+	stopped($gone, 'disabled', 'a trigger that is disabled is told');
+	$node->safe_psql('postgres', "SET ROLE taker; SELECT pythia.start_cdc('$gone'); INSERT INTO $gone VALUES (2, 'enabled')");
+	is(changes($gone), 'INSERT 2>enabled', 'and put back by start_cdc');
+	# closed: at once, in the session of whoever writes
+	my $closed = $table->('id int PRIMARY KEY, v text', '');
+	$node->safe_psql('postgres', "ALTER TABLE $closed OWNER TO maker");
+	my $writer = Pythia::Session->new($node);
+	$writer->do("SET client_min_messages = error; INSERT INTO $closed VALUES (1, 'secret')");
+	is(changes($closed), '', 'a table that is taken from the worker\'s owner is not captured');
+	stopped($closed, 'may not read it', 'and that is told');
+	$node->safe_psql('postgres', "GRANT SELECT, TRIGGER ON $closed TO taker; SET ROLE taker; SELECT pythia.start_cdc('$closed')");
+	$writer->do("INSERT INTO $closed VALUES (2, 'open')");
+	is(changes($closed), 'INSERT 2>open', 'until it is given back');
+	# columns the worker needs
+	my $key = $table->('id int PRIMARY KEY, v text, w int', ', "where": "w > 0"');
+	my ($rc, $out, $err) = $node->psql('postgres', "ALTER TABLE $key DROP COLUMN w; INSERT INTO $key VALUES (1, 'a')");
+	is($rc, 0, 'writers go on');
+	like($err, qr/WARNING:  capture of table "$key" of CDC worker "$key" stopped: column t\.w does not exist/, 'and are warned');
+	stopped($key, "column t.w does not exist", 'when a column of the condition goes');
+	my $stamp = $table->("id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()", '');
+	$node->safe_psql('postgres', "ALTER TABLE $stamp ALTER updated_at DROP DEFAULT, ALTER updated_at TYPE text USING updated_at::text; INSERT INTO $stamp VALUES (1, 'a', 'x'); ALTER TABLE $stamp DROP COLUMN updated_at; INSERT INTO $stamp VALUES (2, 'b')");
+	is(changes($stamp), 'INSERT 1>a, INSERT 2>b', 'a stamp that goes is not missed');
+	# settings that change under open sessions
+	my $hidden = $table->('id int PRIMARY KEY, v text, w text', '');
+	$writer->do("INSERT INTO $hidden VALUES (1, 'a', 'w')");
+	$node->safe_psql('postgres', qq{SELECT pythia.alter_cdc_worker('$hidden', options => '{"exclude_columns": ["w"]}')});
+	$writer->do("INSERT INTO $hidden VALUES (2, 'b', 'w')");
+	is($node->safe_psql('postgres', "SELECT string_agg(new_data::text, ' ' ORDER BY change_id) FROM pythia.consume_changes('$hidden')"), '{"v": "a", "w": "w", "id": 1} {"v": "b", "id": 2}', 'alter_cdc_worker reaches writers that have written before');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker(name) FROM pythia.worker WHERE name LIKE 'own%'");
+};
+
+subtest 'conditions and images are nobody\'s but the worker\'s' => sub {
+	$node->safe_psql('postgres', q{
+		CREATE TABLE cond (id int PRIMARY KEY, v text, at timestamptz, span tstzrange, many timestamptz[], f float8);
+		CREATE FUNCTION big(i int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN i > 1 AND current_user <> 'scribe'; END $$;
+		REVOKE ALL ON FUNCTION big(int) FROM PUBLIC; CREATE ROLE scribe; GRANT INSERT ON cond TO scribe;
+		CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO scribe;
+		CREATE FUNCTION trap.not_more(timestamptz, timestamptz) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+		CREATE OPERATOR trap.> (LEFTARG = timestamptz, RIGHTARG = timestamptz, FUNCTION = trap.not_more);
+		SELECT pythia.create_cdc_worker('cond', '{cond}', options => '{"capture": "trigger", "where": "public.big(id) AND at > ''2026-01-01 00:00+00''"}')});
+	$node->safe_psql('postgres', q{SET ROLE scribe; SET search_path = trap, pg_catalog; SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'SQL, DMY'; SET extra_float_digits = -5;
+		INSERT INTO public.cond VALUES (1, 'small', '2026-06-01 09:00', NULL, NULL, 0), (2, 'big', '2026-06-01 09:00', '[2026-06-01 09:00,)', '{2026-06-01 09:00}', 0.1)});
+	is($node->safe_psql('postgres', "SELECT new_data FROM pythia.consume_changes('cond')"),
+		'{"f": 0.1, "v": "big", "at": "2026-06-01T00:00:00+00:00", "id": 2, "many": ["2026-06-01T00:00:00+00:00"], "span": "[\"2026-06-01 00:00:00+00\",)"}', 'whoever writes, with whatever settings');
+};
+
+subtest 'what triggers cannot get right is refused' => sub {
+	my ($rc, $out, $err);
+	$node->safe_psql('postgres', 'CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE heir (x int) INHERITS (parent); CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)');
+	($rc, $out, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('no', '{parent}', options => '{"capture": "trigger"}')});
+	like($err, qr/cannot capture "parent" by triggers: other tables inherit from it.*HINT:  Name/s, 'a table with heirs');
+	($rc, $out, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('no', '{fleeting}', options => '{"capture": "trigger"}')});
+	like($err, qr/cannot capture "fleeting" by triggers: it is unlogged.*HINT:/s, 'a table that a crash empties');
+};
+
 done_testing();

@@ -15,8 +15,14 @@ static void bash_words(const cli_command *command)
 static void print_bash(void)
 {
 	fputs("# bash completion for pythia\n"
+		  "# Names of files or folders, which may have blanks in them.\n"
+		  "_pythia_names()\n{\n"
+		  "\tlocal name\n"
+		  "\twhile IFS= read -r name; do COMPREPLY+=(\"$name\"); done < <(compgen \"$1\" -- \"$2\")\n"
+		  "\tcompopt -o filenames 2>/dev/null\n"
+		  "}\n"
 		  "_pythia()\n{\n"
-		  "\tlocal cur prev words cword command=\n"
+		  "\tlocal cur prev command=\n"
 		  "\tcur=${COMP_WORDS[COMP_CWORD]}\n"
 		  "\tprev=${COMP_WORDS[COMP_CWORD-1]}\n"
 		  "\tCOMPREPLY=()\n"
@@ -35,8 +41,8 @@ static void print_bash(void)
 					fputs("\" -- \"$cur\"))\n\t\treturn ;;\n", stdout);
 				}
 				else if (o->type == CLI_FILE)
-					printf("\t\"%s --%s\")\n\t\tCOMPREPLY=($(compgen -f -- \"$cur\"))\n\t\treturn ;;\n",
-						   cli_commands[i]->name, o->name);
+					printf("\t\"%s --%s\")\n\t\t_pythia_names -f \"$cur\"\n\t\treturn ;;\n", cli_commands[i]->name,
+						   o->name);
 			}
 	fputs("\tesac\n\tcase \"$command\" in\n\t'')\n\t\tCOMPREPLY=($(compgen -W \"", stdout);
 	for (int i = 0; cli_commands[i] != NULL; i++)
@@ -54,7 +60,7 @@ static void print_bash(void)
 		bash_words(c);
 		fputs("\" -- \"$cur\"))\n", stdout);
 		if (strcmp(c->name, "run") == 0)
-			fputs("\t\tCOMPREPLY+=($(compgen -d -- \"$cur\"))\n", stdout);
+			fputs("\t\t_pythia_names -d \"$cur\"\n", stdout);
 		fputs("\t\t;;\n", stdout);
 	}
 	fputs("\tesac\n}\ncomplete -F _pythia pythia\n", stdout);

@@ -1,7 +1,14 @@
 # bash completion for pythia
+# Names of files or folders, which may have blanks in them.
+_pythia_names()
+{
+	local name
+	while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen "$1" -- "$2")
+	compopt -o filenames 2>/dev/null
+}
 _pythia()
 {
-	local cur prev words cword command=
+	local cur prev command=
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD-1]}
 	COMPREPLY=()
@@ -14,10 +21,10 @@ _pythia()
 		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
 		return ;;
 	"cdc --state")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"cdc --options")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"cdc --track")
 		COMPREPLY=($(compgen -W "none keys rows" -- "$cur"))
@@ -26,7 +33,7 @@ _pythia()
 		COMPREPLY=($(compgen -W "poll trigger" -- "$cur"))
 		return ;;
 	"sync --config")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"sync --mode")
 		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
@@ -41,10 +48,10 @@ _pythia()
 		COMPREPLY=($(compgen -W "error quarantine" -- "$cur"))
 		return ;;
 	"sync --state")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"sync --quarantine")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"sync --zero-date")
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
@@ -65,10 +72,10 @@ _pythia()
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
 		return ;;
 	"validate --config")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"validate --checks")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"validate --method")
 		COMPREPLY=($(compgen -W "checksum count rows" -- "$cur"))
@@ -95,7 +102,7 @@ _pythia()
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
 		return ;;
 	"repair --config")
-		COMPREPLY=($(compgen -f -- "$cur"))
+		_pythia_names -f "$cur"
 		return ;;
 	"repair --method")
 		COMPREPLY=($(compgen -W "checksum count rows" -- "$cur"))
@@ -142,7 +149,7 @@ _pythia()
 		;;
 	run)
 		COMPREPLY=($(compgen -W " --once --json --quiet --no-color --help" -- "$cur"))
-		COMPREPLY+=($(compgen -d -- "$cur"))
+		_pythia_names -d "$cur"
 		;;
 	status)
 		COMPREPLY=($(compgen -W " --json --quiet --no-color --help" -- "$cur"))

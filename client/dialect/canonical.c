@@ -42,37 +42,32 @@ bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const p
 	}
 }
 
-void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(db);
-
-	if (alias != NULL)
-	{
-		dialect->identifier(out, alias);
-		pythia_buffer_putc(out, '.');
-	}
-	dialect->identifier(out, column->name);
+	if (item->value != NULL)
+		pythia_buffer_puts(out, item->value);
+	else
+		pythia_dialect_of(db)->identifier(out, item->column->name);
 }
 
-static void canonical(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_canonical_item *item)
+void pythia_canonical_text(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	switch (db->engine)
 	{
 		case PYTHIA_POSTGRESQL:
-			pythia_canonical_postgres(db, out, alias, item->column, item->agreed);
+			pythia_canonical_postgres(db, out, item);
 			break;
 		case PYTHIA_MYSQL:
-			pythia_canonical_mysql(db, out, alias, item->column, item->agreed);
+			pythia_canonical_mysql(db, out, item);
 			break;
 		case PYTHIA_SQLITE:
-			pythia_canonical_sqlite(db, out, alias, item->column, item->agreed);
+			pythia_canonical_sqlite(db, out, item);
 			break;
 	}
 }
 
 /* PostgreSQL and MySQL: concat_ws leaves out NULLs, so N is written for them. */
-static void encode_sql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_canonical_item *items,
-					   int nitems)
+static void encode_sql(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems)
 {
 	bool mysql = db->engine == PYTHIA_MYSQL;
 
@@ -86,25 +81,24 @@ static void encode_sql(const pythia_db *db, pythia_buffer *out, const char *alia
 		{
 			pythia_buffer_puts(out, item->notnull ? "" : "COALESCE(");
 			pythia_buffer_puts(out, mysql ? "OCTET_LENGTH(" : "pg_catalog.octet_length(");
-			canonical(db, out, alias, item);
+			pythia_canonical_text(db, out, item);
 			pythia_buffer_puts(out, ")");
 			if (!item->notnull)
 				pythia_buffer_puts(out, mysql ? ", 'N')" : "::text, 'N')");
 			pythia_buffer_puts(out, ", ");
-			canonical(db, out, alias, item);
+			pythia_canonical_text(db, out, item);
 		}
 		else
 		{
 			pythia_buffer_puts(out, item->notnull ? "" : "COALESCE(");
-			canonical(db, out, alias, item);
+			pythia_canonical_text(db, out, item);
 			pythia_buffer_puts(out, item->notnull ? "" : ", 'N')");
 		}
 	}
 	pythia_buffer_puts(out, ")");
 }
 
-static void encode_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias,
-						  const pythia_canonical_item *items, int nitems)
+static void encode_sqlite(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems)
 {
 	for (int first = 0; first < nitems; first += VALUES_A_CALL)
 	{
@@ -114,20 +108,20 @@ static void encode_sqlite(const pythia_db *db, pythia_buffer *out, const char *a
 		for (int i = first; i < last; i++)
 		{
 			pythia_buffer_putc(out, items[i].plain ? '.' : '#');
-			pythia_canonical_sqlite_spec(out, items[i].agreed);
+			pythia_canonical_sqlite_spec(out, &items[i]);
 		}
 		pythia_buffer_puts(out, "'");
 		for (int i = first; i < last; i++)
 		{
 			pythia_buffer_puts(out, ", ");
-			pythia_canonical_reference(db, out, alias, items[i].column);
+			pythia_canonical_reference(db, out, &items[i]);
 		}
 		pythia_buffer_puts(out, ")");
 	}
 }
 
-void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
-							 const pythia_canonical_item *items, int nitems, pythia_digest digest)
+void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems,
+							 pythia_digest digest)
 {
 	bool sha256 = digest == PYTHIA_DIGEST_SHA256;
 
@@ -138,17 +132,17 @@ void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char
 				pythia_buffer_puts(out, "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(");
 			else
 				pythia_buffer_puts(out, "pg_catalog.md5(");
-			encode_sql(db, out, alias, items, nitems);
+			encode_sql(db, out, items, nitems);
 			pythia_buffer_puts(out, sha256 ? ", 'UTF8')), 'hex')" : ")");
 			break;
 		case PYTHIA_MYSQL:
 			pythia_buffer_puts(out, sha256 ? "SHA2(" : "MD5(");
-			encode_sql(db, out, alias, items, nitems);
+			encode_sql(db, out, items, nitems);
 			pythia_buffer_puts(out, sha256 ? ", 256)" : ")");
 			break;
 		case PYTHIA_SQLITE:
 			pythia_buffer_puts(out, sha256 ? "pythia_sha256(" : "pythia_md5(");
-			encode_sqlite(db, out, alias, items, nitems);
+			encode_sqlite(db, out, items, nitems);
 			pythia_buffer_puts(out, ")");
 			break;
 	}
@@ -174,7 +168,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 			{
 				fixed_width_sums(out, group);
 				pythia_buffer_puts(out, "pg_catalog.count(*) AS n, pythia._sums(");
-				encode_sql(db, out, NULL, items, nitems);
+				encode_sql(db, out, items, nitems);
 				pythia_buffer_printf(out, ") AS x %s", source);
 				break;
 			}
@@ -191,13 +185,13 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 				pythia_buffer_printf(out, "%s AS g, ", group);
 			if (digest == PYTHIA_DIGEST_HASH)
 			{
-				encode_sql(db, out, NULL, items, nitems);
+				encode_sql(db, out, items, nitems);
 				pythia_buffer_puts(out, " COLLATE \"C\"");
 			}
 			else
 			{
 				pythia_buffer_puts(out, "('x' || ");
-				pythia_canonical_digest(db, out, NULL, items, nitems, digest);
+				pythia_canonical_digest(db, out, items, nitems, digest);
 				pythia_buffer_puts(out, ")::bit(120)");
 			}
 			pythia_buffer_printf(out, " AS h %s OFFSET 0) AS s", source);
@@ -213,7 +207,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 			if (group != NULL)
 				pythia_buffer_printf(out, "%s AS g, ", group);
 			pythia_buffer_puts(out, "COUNT(*), COUNT(*), SUM(CAST(CONV(LEFT(@pythia_h := COALESCE(");
-			pythia_canonical_digest(db, out, NULL, items, nitems, digest);
+			pythia_canonical_digest(db, out, items, nitems, digest);
 			pythia_buffer_puts(out, ", MD5(RAND())), 15), 16, 10) AS UNSIGNED)), "
 									"SUM(CAST(CONV(SUBSTR(@pythia_h, 16, 15), 16, 10) AS UNSIGNED)) ");
 			pythia_buffer_puts(out, source);
@@ -221,7 +215,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 		case PYTHIA_SQLITE:
 			fixed_width_sums(out, group);
 			pythia_buffer_puts(out, "count(*) AS n, pythia_sums(");
-			encode_sqlite(db, out, NULL, items, nitems);
+			encode_sqlite(db, out, items, nitems);
 			pythia_buffer_printf(out, ", %d) AS x %s", digest == PYTHIA_DIGEST_SHA256 ? 256 : 5, source);
 			break;
 	}

@@ -12,6 +12,7 @@
  *   TIME, TIMESTAMP(TZ) as interchange, the fraction without trailing zeros
  *   UUID                lower hex with hyphens;  BIT  0s and 1s
  *   BYTES GEOMETRY      32 hex digits of their MD5
+ *   JSON                in one of the forms below, as both sides can
  *   the others          their text; CHAR without trailing blanks
  *
  * A row's encoding is its values joined by ';', in the order of the pairs.  NULL
@@ -29,25 +30,34 @@
 #include "core/schema.h"
 #include "drivers/driver.h"
 
-/* Canonical text of `column` as an SQL expression; NULL stays NULL.  alias may be NULL. */
-void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							   const pythia_type *agreed);
-void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							const pythia_type *agreed);
-void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							 const pythia_type *agreed);
-
-/* True where a column of type `own` in db, written as `agreed`, can never hold ';' nor be 'N'. */
-bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed);
+/* How JSON is spelled; what a form does not even out is settled by decoded values. */
+typedef enum pythia_json_form
+{
+	PYTHIA_JSON_TEXT,      /* as it is */
+	PYTHIA_JSON_JSONB,     /* as PostgreSQL writes jsonb: PostgreSQL and SQLite */
+	PYTHIA_JSON_NORMALIZED /* as MariaDB's JSON_NORMALIZE: MariaDB, SQLite, PostgreSQL with our extension */
+} pythia_json_form;
 
 /* One column of the row that is hashed. */
 typedef struct pythia_canonical_item
 {
 	const pythia_column *column; /* of this side */
 	const pythia_type *agreed;
+	const char *value; /* an expression of the column's own type in its place, or NULL */
+	pythia_json_form json;
 	bool plain;   /* for both sides */
 	bool notnull; /* this side never holds NULL */
 } pythia_canonical_item;
+
+/* Canonical text of a column as an SQL expression; NULL stays NULL. */
+void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item);
+void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item);
+void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item);
+void pythia_canonical_text(const pythia_db *db, pythia_buffer *out,
+						   const pythia_canonical_item *item); /* of db's engine */
+
+/* True where a column of type `own` in db, written as `agreed`, can never hold ';' nor be 'N'. */
+bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed);
 
 typedef enum pythia_digest
 {
@@ -59,18 +69,17 @@ typedef enum pythia_digest
 
 /* Expression of the digest (lower hex; never HASH) of a row, or of its key; SQL NULL where the engine could not
  * build it. */
-void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const char *alias,
-							 const pythia_canonical_item *items, int nitems, pythia_digest digest);
+void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems,
+							 pythia_digest digest);
 /* A statement that returns count(*), count(digest) and the sums of the two slices (digits, maybe with
  * leading zeros; NULL for no rows), one row, or one row a group with the group's value first.  group is an expression or
  * NULL; source is "FROM … WHERE …". */
 void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *group, const char *source,
 						   const pythia_canonical_item *items, int nitems, pythia_digest digest);
 
-/* Appends alias.column, quoted for the engine of db. */
-void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const char *alias,
-								const pythia_column *column);
+/* Appends the item's value, or else its column, quoted for the engine of db. */
+void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item);
 /* How a kind is told to our functions in SQLite: a letter and a number, "n2". */
-void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_type *agreed);
+void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_canonical_item *item);
 
 #endif

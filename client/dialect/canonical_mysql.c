@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static void around(const pythia_db *db, pythia_buffer *out, const char *prefix, const char *alias,
-				   const pythia_column *column, const char *suffix)
+static void around(const pythia_db *db, pythia_buffer *out, const char *prefix, const pythia_canonical_item *item,
+				   const char *suffix)
 {
 	pythia_buffer_puts(out, prefix);
-	pythia_canonical_reference(db, out, alias, column);
+	pythia_canonical_reference(db, out, item);
 	pythia_buffer_puts(out, suffix);
 }
 
@@ -31,61 +31,66 @@ static bool is_stringy(pythia_kind kind)
 }
 
 /* Characters as UTF-8, without a conversion where they are; one collation, as two cannot be joined. */
-static void text(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
+static void text(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
-	bool utf8 = column->collation != NULL && strncmp(column->collation, "utf8mb4_", 8) == 0;
+	bool utf8 = item->column->collation != NULL && strncmp(item->column->collation, "utf8mb4_", 8) == 0;
 
-	if (!is_stringy(column->type.kind))
-		around(db, out, "CAST(", alias, column, " AS CHAR)");
+	if (!is_stringy(item->column->type.kind))
+		around(db, out, "CAST(", item, " AS CHAR)");
 	else if (utf8)
-		around(db, out, "", alias, column, " COLLATE utf8mb4_bin");
+		around(db, out, "", item, " COLLATE utf8mb4_bin");
 	else
-		around(db, out, "CONVERT(", alias, column, " USING utf8mb4) COLLATE utf8mb4_bin");
+		around(db, out, "CONVERT(", item, " USING utf8mb4) COLLATE utf8mb4_bin");
 }
 
-static void decimal(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-					const pythia_type *agreed)
+static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
-	const pythia_type *own = &column->type;
-	char suffix[32];
+	const pythia_type *agreed = item->agreed;
+	const pythia_type *own = &item->column->type;
+	char suffix[64];
 
-	if (own->kind != PYTHIA_KIND_DECIMAL)
-		text(db, out, alias, column);
+	if (agreed->precision > 0 && (own->kind == PYTHIA_KIND_FLOAT || own->kind == PYTHIA_KIND_DOUBLE))
+	{
+		snprintf(suffix, sizeof(suffix), " + 0E0 AS DECIMAL(65,%d)) AS CHAR)", agreed->scale);
+		around(db, out, "CAST(CAST(", item, suffix);
+	}
+	else if (own->kind != PYTHIA_KIND_DECIMAL)
+		text(db, out, item);
 	else if (agreed->precision <= 0)
 	{
 		if (own->scale > 0)
-			around(db, out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ", alias, column, "))");
+			around(db, out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ", item, "))");
 		else
-			around(db, out, "CAST(", alias, column, " AS CHAR)");
+			around(db, out, "CAST(", item, " AS CHAR)");
 	}
 	else if (own->scale == agreed->scale)
-		around(db, out, "CAST(", alias, column, " AS CHAR)");
+		around(db, out, "CAST(", item, " AS CHAR)");
 	else
 	{
 		snprintf(suffix, sizeof(suffix), " AS DECIMAL(65,%d)) AS CHAR)", agreed->scale);
-		around(db, out, "CAST(CAST(", alias, column, suffix);
+		around(db, out, "CAST(CAST(", item, suffix);
 	}
 }
 
 /* A point is stored as an SRID, its WKB header and then X as IEEE bytes, least significant
  * first: the value itself, at a quarter of the cost of its shortest digits. */
-static void ieee(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-				 const pythia_type *agreed)
+static void ieee(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
-	bool single = agreed->kind == PYTHIA_KIND_FLOAT && column->type.kind != PYTHIA_KIND_FLOAT;
+	const pythia_type *agreed = item->agreed;
+	bool single = agreed->kind == PYTHIA_KIND_FLOAT && item->column->type.kind != PYTHIA_KIND_FLOAT;
 	const char *prefix = single ? "CAST(" : "";
-	const char *suffix = single ? " AS FLOAT)" : column->type.kind == PYTHIA_KIND_DECIMAL ? " + 0E0" : "";
+	const char *suffix = single ? " AS FLOAT)" : item->column->type.kind == PYTHIA_KIND_DECIMAL ? " + 0E0" : "";
 
 	pythia_buffer_puts(out, "LOWER(HEX(REVERSE(SUBSTR(POINT(");
-	around(db, out, prefix, alias, column, suffix);
+	around(db, out, prefix, item, suffix);
 	pythia_buffer_puts(out, agreed->is_unsigned && !db->is_mariadb ? " + 0E0, 0), 10, 8))))" : ", 0), 10, 8))))");
 }
 
 /* The fraction's trailing zeros go, as in PostgreSQL's text. */
-static void stamp(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-				  const pythia_type *agreed, const char *cast)
+static void stamp(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item, const char *cast)
 {
-	const pythia_type *own = &column->type;
+	const pythia_type *agreed = item->agreed;
+	const pythia_type *own = &item->column->type;
 	bool rounded = agreed->precision >= 0 && own->precision > agreed->precision;
 	int shown = rounded ? agreed->precision : own->precision;
 	char suffix[64] = "";
@@ -94,7 +99,8 @@ static void stamp(const pythia_db *db, pythia_buffer *out, const char *alias, co
 		pythia_buffer_puts(out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ");
 	if (rounded && db->is_mariadb)
 	{
-		/* a cast truncates there, so half a unit goes on before it */
+		/* a cast truncates there, so half a unit goes on before it; it may go beyond the last year */
+		pythia_buffer_puts(out, "COALESCE(");
 		int half = 5;
 
 		for (int i = agreed->precision; i < 5; i++)
@@ -103,91 +109,92 @@ static void stamp(const pythia_db *db, pythia_buffer *out, const char *alias, co
 			snprintf(suffix, sizeof(suffix), ", SEC_TO_TIME(0.%06d)) AS TIME(%d))", half, agreed->precision);
 		else
 			snprintf(suffix, sizeof(suffix), " + INTERVAL %d MICROSECOND AS %s(%d))", half, cast, agreed->precision);
-		around(db, out, strcmp(cast, "TIME") == 0 ? "CAST(ADDTIME(" : "CAST(", alias, column, suffix);
+		around(db, out, strcmp(cast, "TIME") == 0 ? "CAST(ADDTIME(" : "CAST(", item, suffix);
+		around(db, out, ", CAST(", item, " AS CHAR))");
 	}
 	else if (rounded)
 	{
 		snprintf(suffix, sizeof(suffix), " AS %s(%d))", cast, agreed->precision);
-		around(db, out, "CAST(", alias, column, suffix);
+		around(db, out, "CAST(", item, suffix);
 	}
 	else if (shown == 0)
-		around(db, out, "CAST(", alias, column, " AS CHAR)");
+		around(db, out, "CAST(", item, " AS CHAR)");
 	else
-		pythia_canonical_reference(db, out, alias, column);
+		pythia_canonical_reference(db, out, item);
 	if (shown != 0)
 		pythia_buffer_puts(out, "))");
 }
 
-void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							const pythia_type *agreed)
+void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
-	const pythia_type *own = &column->type;
+	const pythia_type *agreed = item->agreed;
+	const pythia_type *own = &item->column->type;
 	char prefix[64];
 
 	switch (agreed->kind)
 	{
 		case PYTHIA_KIND_DECIMAL:
-			decimal(db, out, alias, column, agreed);
+			decimal(db, out, item);
 			return;
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
 			if (is_stringy(own->kind))
-				text(db, out, alias, column);
+				text(db, out, item);
 			else
-				ieee(db, out, alias, column, agreed);
+				ieee(db, out, item);
 			return;
 		case PYTHIA_KIND_CHAR:
 			pythia_buffer_puts(out, "TRIM(TRAILING ' ' FROM ");
-			text(db, out, alias, column);
+			text(db, out, item);
 			pythia_buffer_puts(out, ")");
 			return;
 		case PYTHIA_KIND_BYTES:
 			if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "MD5(", alias, column, ")");
+				around(db, out, "MD5(", item, ")");
 			else
 			{
 				pythia_buffer_puts(out, "MD5(");
-				text(db, out, alias, column);
+				text(db, out, item);
 				pythia_buffer_puts(out, ")");
 			}
 			return;
 		case PYTHIA_KIND_GEOMETRY:
 			if (own->kind == PYTHIA_KIND_GEOMETRY)
-				around(db, out, "MD5(ST_AsWKB(", alias, column, "))");
+				around(db, out, "MD5(ST_AsWKB(", item, "))");
 			else if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "MD5(", alias, column, ")");
+				around(db, out, "MD5(", item, ")");
 			else
-				text(db, out, alias, column);
+				text(db, out, item);
 			return;
 		case PYTHIA_KIND_DATE:
 			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
-				around(db, out, "CAST(DATE(", alias, column, ") AS CHAR)");
+				around(db, out, "CAST(DATE(", item, ") AS CHAR)");
 			else
-				text(db, out, alias, column);
+				text(db, out, item);
 			return;
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:
 			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
-				stamp(db, out, alias, column, agreed, "DATETIME");
+				stamp(db, out, item, "DATETIME");
 			else
-				text(db, out, alias, column);
+				text(db, out, item);
 			return;
 		case PYTHIA_KIND_TIME:
 			if (own->kind == PYTHIA_KIND_TIME)
-				stamp(db, out, alias, column, agreed, "TIME");
+				stamp(db, out, item, "TIME");
 			else
-				text(db, out, alias, column);
+				text(db, out, item);
 			return;
 		case PYTHIA_KIND_UUID:
 			if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "LOWER(INSERT(INSERT(INSERT(INSERT(HEX(", alias, column,
+				around(db, out, "LOWER(INSERT(INSERT(INSERT(INSERT(HEX(", item,
 					   "), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-'))");
 			else if (own->kind == PYTHIA_KIND_UUID)
-				around(db, out, "CAST(", alias, column, " AS CHAR)");
+				around(db, out, "CAST(", item, " AS CHAR)");
 			else
 			{
 				pythia_buffer_puts(out, "LOWER(");
-				text(db, out, alias, column);
+				text(db, out, item);
 				pythia_buffer_puts(out, ")");
 			}
 			return;
@@ -196,16 +203,32 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const char 
 			{
 				snprintf(prefix, sizeof(prefix), ") , %lld, '0')",
 						 (long long) (agreed->length > 0 ? agreed->length : own->length));
-				around(db, out, "LPAD(BIN(", alias, column, prefix);
+				around(db, out, "LPAD(BIN(", item, prefix);
 			}
 			else
-				text(db, out, alias, column);
+				text(db, out, item);
+			return;
+		case PYTHIA_KIND_JSON:
+			/* NULL for what is no JSON, or nested too deeply */
+			if (item->json == PYTHIA_JSON_NORMALIZED)
+			{
+				pythia_buffer_puts(out, "COALESCE(JSON_NORMALIZE(");
+				text(db, out, item);
+				pythia_buffer_puts(out, "), ");
+				text(db, out, item);
+				pythia_buffer_puts(out, ")");
+			}
+			else
+				text(db, out, item);
 			return;
 		default:
-			if (own->kind == PYTHIA_KIND_BIT)
-				around(db, out, "CAST(", alias, column, " + 0 AS CHAR)");
+			if (own->kind == PYTHIA_KIND_YEAR)
+				/* as text its zero has four digits */
+				around(db, out, "CAST(", item, " + 0 AS CHAR)");
+			else if (own->kind == PYTHIA_KIND_BIT)
+				around(db, out, "CAST(", item, " + 0 AS CHAR)");
 			else
-				text(db, out, alias, column);
+				text(db, out, item);
 			return;
 	}
 }

@@ -5,8 +5,10 @@
 #include "dialect/canonical.h"
 
 /* One letter for how a value is read, and a number where it matters. */
-void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_type *agreed)
+void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_canonical_item *item)
 {
+	const pythia_type *agreed = item->agreed;
+
 	switch (agreed->kind)
 	{
 		case PYTHIA_KIND_BOOL:
@@ -47,18 +49,23 @@ void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_type *agreed)
 		case PYTHIA_KIND_BIT:
 			pythia_buffer_printf(out, "B%lld", (long long) agreed->length);
 			return;
+		case PYTHIA_KIND_JSON:
+		case PYTHIA_KIND_ARRAY:
+			pythia_buffer_puts(out, item->json == PYTHIA_JSON_JSONB        ? "j"
+									: item->json == PYTHIA_JSON_NORMALIZED ? "J"
+																		   : "t");
+			return;
 		default:
 			pythia_buffer_puts(out, "t");
 			return;
 	}
 }
 
-void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column,
-							 const pythia_type *agreed)
+void pythia_canonical_sqlite(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	pythia_buffer_puts(out, "pythia_canonical('");
-	pythia_canonical_sqlite_spec(out, agreed);
+	pythia_canonical_sqlite_spec(out, item);
 	pythia_buffer_puts(out, "', ");
-	pythia_canonical_reference(db, out, alias, column);
+	pythia_canonical_reference(db, out, item);
 	pythia_buffer_puts(out, ")");
 }

@@ -65,11 +65,6 @@ typedef struct pythia_dialect
 	void (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length);
 
-	/* Canonical text of a column for checksums, agreed with the other side's type (TYPES.md);
-	 * NULL stays NULL.  And the whole row's digest sums, see validate.h. */
-	void (*canonical_expression)(const pythia_db *db, pythia_buffer *out, const char *alias,
-								 const pythia_column *column, const pythia_type *agreed);
-
 	/* A query of one row and one column: the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before
 	 * which no open transaction can still commit a stamp, without lookback; NULL where it
 	 * cannot be known.  Run it BEFORE the snapshot that reads the rows. */
@@ -93,7 +88,7 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
  * a table after those that its foreign keys refer to. */
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
-/* The kind and precision in which two columns are compared: the narrower of both. */
+/* The kind and precision in which two columns are compared: the narrower of both, where a's values go to b. */
 void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed);
 
 #endif

@@ -287,6 +287,5 @@ const pythia_dialect pythia_dialect_mysql = {
 	.read_expression = read_expression,
 	.load_statement = load_statement,
 	.value_literal = value_literal,
-	.canonical_expression = pythia_canonical_mysql,
 	.boundary_query = boundary_query,
 };

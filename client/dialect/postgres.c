@@ -237,6 +237,5 @@ const pythia_dialect pythia_dialect_postgres = {
 	.read_expression = read_expression,
 	.load_statement = load_statement,
 	.value_literal = value_literal,
-	.canonical_expression = pythia_canonical_postgres,
 	.boundary_query = boundary_query,
 };

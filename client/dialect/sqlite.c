@@ -334,6 +334,5 @@ const pythia_dialect pythia_dialect_sqlite = {
 	.read_expression = read_expression,
 	.load_statement = load_statement,
 	.value_literal = value_literal,
-	.canonical_expression = pythia_canonical_sqlite,
 	.boundary_query = boundary_query,
 };

@@ -204,6 +204,13 @@ static void agree(const pythia_type *a, const pythia_type *b, pythia_type *agree
 
 	if (is_float(a->kind) && is_float(b->kind))
 		agreed->kind = PYTHIA_KIND_FLOAT;
+	else if (is_float(a->kind) && b->kind == PYTHIA_KIND_DECIMAL && b->precision > 0)
+	{
+		/* rounded on its way */
+		agreed->kind = PYTHIA_KIND_DECIMAL;
+		agreed->precision = b->precision;
+		agreed->scale = b->scale;
+	}
 	else if (is_float(a->kind) && (is_integer(b->kind) || b->kind == PYTHIA_KIND_DECIMAL))
 		agreed->kind = a->kind;
 	else if (is_float(b->kind) && (is_integer(a->kind) || a->kind == PYTHIA_KIND_DECIMAL))

@@ -17,8 +17,10 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/buffer.h"
 #include "core/digest.h"
+#include "core/json_canonical.h"
 #include "core/number.h"
 #include "core/stamp.h"
+#include "core/utf8.h"
 
 /* The largest text SQLite takes by default; what is longer is refused. */
 #define MAX_TEXT 1000000000
@@ -170,6 +172,15 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			while (out->length > 0 && out->data[out->length - 1] == ' ')
 				out->data[--out->length] = '\0';
 			return;
+		case 'j':
+		case 'J':
+			text = (const char *) sqlite3_value_text(value);
+			length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+			/* what is no JSON stands as it is */
+			if (!pythia_json_canonical(out, text != NULL ? text : "", length,
+									   letter == 'j' ? PYTHIA_JSON_STYLE_JSONB : PYTHIA_JSON_STYLE_NORMALIZED))
+				pythia_buffer_append(out, text, length);
+			return;
 		case 'T':
 			if (sqlite3_value_type(value) == SQLITE_INTEGER)
 			{
@@ -278,6 +289,25 @@ static void digest_function(sqlite3_context *context, int nvalues, sqlite3_value
 	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
 }
 
+/* A text without the bytes that are no UTF-8 (and NULs): cut before the first, or U+FFFD for each. */
+static void utf8_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const char *text = (const char *) sqlite3_value_text(values[0]);
+	size_t length = (size_t) sqlite3_value_bytes(values[0]);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	bool nul_goes = sqlite3_value_int(values[2]) != 0;
+
+	(void) nvalues;
+	if (text == NULL || (pythia_utf8_valid(text, length) && !(nul_goes && memchr(text, 0, length) != NULL)))
+	{
+		sqlite3_result_value(context, values[0]);
+		return;
+	}
+	pythia_utf8_rewrite(text, length, sqlite3_value_int(values[1]) != 0, nul_goes, &out);
+	result_buffer(context, &out);
+}
+
 /* SQLite aligns an aggregate's memory to 8 bytes, __int128 would want 16. */
 typedef struct __attribute__((packed, aligned(8))) sums
 {
@@ -366,6 +396,7 @@ int pythia_sqlite_register_functions(void *sqlite3_handle)
 		{"pythia_encode", -1, NULL, encode_function, NULL, NULL},
 		{"pythia_md5", 1, NULL, digest_function, NULL, NULL},
 		{"pythia_sha256", 1, &sha256, digest_function, NULL, NULL},
+		{"pythia_utf8", 3, NULL, utf8_function, NULL, NULL},
 		{"pythia_sums", 2, NULL, NULL, sums_step, sums_final},
 	};
 

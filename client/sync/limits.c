@@ -90,6 +90,9 @@ static bool zero_date(const char *value, size_t length)
 
 static const char *date_bound(const pythia_transform *t, bool high)
 {
+	static const char *const highest[] = {
+		"9999-12-31 23:59:59",      "9999-12-31 23:59:59.9",     "9999-12-31 23:59:59.99",    "9999-12-31 23:59:59.999",
+		"9999-12-31 23:59:59.9999", "9999-12-31 23:59:59.99999", "9999-12-31 23:59:59.999999"};
 	bool narrow = t->to_engine == PYTHIA_MYSQL && t->to->kind == PYTHIA_KIND_TIMESTAMPTZ;
 
 	if (t->to->kind == PYTHIA_KIND_DATE)
@@ -98,7 +101,8 @@ static const char *date_bound(const pythia_transform *t, bool high)
 		return high ? "2038-01-19 03:14:07" : "1970-01-01 00:00:01";
 	if (!high)
 		return "0001-01-01 00:00:00";
-	return t->to->precision == 0 ? "9999-12-31 23:59:59" : "9999-12-31 23:59:59.999999";
+	/* no more digits than the column has: it would round them up, into the year 10000 */
+	return highest[t->to->precision >= 0 && t->to->precision < 6 ? t->to->precision : 6];
 }
 
 static pythia_verdict check_mysql_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
@@ -265,7 +269,7 @@ static pythia_verdict check_decimal(const pythia_transform *t, const char *value
 }
 
 /* Compares whole numbers written in digits. */
-static int compare_whole(const char *a, const char *b)
+int pythia_whole_compare(const char *a, const char *b)
 {
 	bool minus_a = *a == '-';
 	bool minus_b = *b == '-';
@@ -287,30 +291,30 @@ static int compare_whole(const char *a, const char *b)
 	return minus_a ? -order : order;
 }
 
-static void whole_bounds(const pythia_transform *t, const char **low, const char **high)
+void pythia_whole_bounds(const pythia_type *type, pythia_engine engine, const char **low, const char **high)
 {
 	static const char *const lows[] = {"-128", "-32768", "-8388608", "-2147483648", "-9223372036854775808"};
 	static const char *const highs[] = {"127", "32767", "8388607", "2147483647", "9223372036854775807"};
 	static const char *const unsigned_highs[] = {"255", "65535", "16777215", "4294967295", "18446744073709551615"};
-	int size = t->to->size;
+	int size = type->size;
 	int row = size == 1 ? 0 : size == 2 ? 1 : size == 3 ? 2 : size == 4 ? 3 : 4;
 
 	*low = lows[row];
 	*high = highs[row];
-	if (t->to->kind == PYTHIA_KIND_YEAR)
+	if (type->kind == PYTHIA_KIND_YEAR)
 	{
-		*low = t->to_engine == PYTHIA_MYSQL ? "1901" : "-9223372036854775808";
-		*high = t->to_engine == PYTHIA_MYSQL ? "2155" : "9223372036854775807";
+		*low = engine == PYTHIA_MYSQL ? "1901" : "-9223372036854775808";
+		*high = engine == PYTHIA_MYSQL ? "2155" : "9223372036854775807";
 	}
-	else if (t->to->kind == PYTHIA_KIND_UINT)
+	else if (type->kind == PYTHIA_KIND_UINT)
 	{
 		*low = "0";
 		*high = unsigned_highs[row];
 	}
-	else if (t->to->kind == PYTHIA_KIND_BOOL)
+	else if (type->kind == PYTHIA_KIND_BOOL)
 	{
-		*low = t->to_engine == PYTHIA_POSTGRESQL ? "0" : "-128";
-		*high = t->to_engine == PYTHIA_POSTGRESQL ? "1" : "127";
+		*low = engine == PYTHIA_POSTGRESQL ? "0" : "-128";
+		*high = engine == PYTHIA_POSTGRESQL ? "1" : "127";
 	}
 }
 
@@ -326,12 +330,12 @@ static pythia_verdict check_whole(const pythia_transform *t, const char *value, 
 		if (!isdigit((unsigned char) value[i]))
 			return PYTHIA_VALUE_KEEP; /* a fraction or a word: the target's own rules */
 	}
-	whole_bounds(t, &low, &high);
+	pythia_whole_bounds(t->to, t->to_engine, &low, &high);
 	if (t->to->kind == PYTHIA_KIND_YEAR && strcmp(value, "0") == 0)
 		return PYTHIA_VALUE_KEEP;
-	if (compare_whole(value, low) < 0)
+	if (pythia_whole_compare(value, low) < 0)
 		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", low, "a number out of range", out, bad);
-	if (compare_whole(value, high) > 0)
+	if (pythia_whole_compare(value, high) > 0)
 		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", high, "a number out of range", out, bad);
 	return PYTHIA_VALUE_KEEP;
 }

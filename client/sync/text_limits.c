@@ -2,78 +2,14 @@
 
 #include <string.h>
 
-#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
-
-size_t pythia_utf8_length(const unsigned char *at, const unsigned char *end)
-{
-	size_t left = (size_t) (end - at);
-
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xC2 && at[0] <= 0xDF)
-		return left >= 2 && (at[1] & 0xC0) == 0x80 ? 2 : 0;
-	if ((at[0] & 0xF0) == 0xE0)
-	{
-		if (left < 3 || (at[1] & 0xC0) != 0x80 || (at[2] & 0xC0) != 0x80)
-			return 0;
-		/* neither longer than needed nor a surrogate */
-		return (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) ? 0 : 3;
-	}
-	if (at[0] >= 0xF0 && at[0] <= 0xF4)
-	{
-		if (left < 4 || (at[1] & 0xC0) != 0x80 || (at[2] & 0xC0) != 0x80 || (at[3] & 0xC0) != 0x80)
-			return 0;
-		return (at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] > 0x8F) ? 0 : 4;
-	}
-	return 0;
-}
-
-/* Writes the text up to `stop`, or all of it with U+FFFD for what cannot stay. */
-static void rewrite(const char *value, size_t length, bool cut, bool nul_goes, pythia_buffer *out)
-{
-	const unsigned char *at = (const unsigned char *) value;
-	const unsigned char *end = at + length;
-
-	pythia_buffer_clear(out);
-	while (at < end)
-	{
-		size_t size = pythia_utf8_length(at, end);
-
-		if (size > 0 && !(nul_goes && *at == 0))
-		{
-			pythia_buffer_append(out, at, size);
-			at += size;
-			continue;
-		}
-		if (cut)
-			return;
-		pythia_buffer_puts(out, REPLACEMENT);
-		at++;
-	}
-}
-
-static bool valid_utf8(const char *value, size_t length)
-{
-	const unsigned char *at = (const unsigned char *) value;
-	const unsigned char *end = at + length;
-
-	while (at < end)
-	{
-		size_t size = pythia_utf8_length(at, end);
-
-		if (size == 0)
-			return false;
-		at += size;
-	}
-	return true;
-}
+#include "core/utf8.h"
 
 static pythia_verdict by_policy(pythia_policy policy, const char *name, const char *reason, const char *value,
 								size_t length, pythia_buffer *out, pythia_bad_value *bad)
 {
 	if (policy == PYTHIA_POLICY_CLAMP || policy == PYTHIA_POLICY_REPLACE)
 	{
-		rewrite(value, length, policy == PYTHIA_POLICY_CLAMP, strcmp(name, "nul_byte") == 0, out);
+		pythia_utf8_rewrite(value, length, policy == PYTHIA_POLICY_CLAMP, strcmp(name, "nul_byte") == 0, out);
 		return PYTHIA_VALUE_CHANGED;
 	}
 	return pythia_policy_decide(policy, name, NULL, reason, out, bad);
@@ -99,15 +35,25 @@ static pythia_verdict check_length(const pythia_transform *t, const char *value,
 {
 	/* the TEXT family counts bytes, VARCHAR characters */
 	bool bytes = t->to_engine == PYTHIA_MYSQL && t->to->native != NULL && strstr(t->to->native, "text") != NULL;
+	size_t written = length;
 	size_t keep;
 
 	if (t->to->length <= 0 || (int64_t) length <= t->to->length)
 		return PYTHIA_VALUE_KEEP;
+	/* the blanks behind a char(n) are no part of it */
+	while (t->from->kind == PYTHIA_KIND_CHAR && length > 0 && value[length - 1] == ' ')
+		length--;
 	keep = bytes ? (size_t) t->to->length : prefix_bytes(value, length, t->to->length);
 	while (bytes && keep > 0 && ((unsigned char) value[keep] & 0xC0) == 0x80)
 		keep--;
 	if (keep >= length)
-		return PYTHIA_VALUE_KEEP;
+	{
+		if (length == written)
+			return PYTHIA_VALUE_KEEP;
+		pythia_buffer_clear(out);
+		pythia_buffer_append(out, value, length);
+		return PYTHIA_VALUE_CHANGED;
+	}
 	if (t->policies.out_of_range == PYTHIA_POLICY_CLAMP || t->policies.out_of_range == PYTHIA_POLICY_REPLACE)
 	{
 		pythia_buffer_clear(out);
@@ -143,7 +89,7 @@ pythia_verdict pythia_text_check(const pythia_transform *t, const char *value, s
 		return check_bytes(t, value, length, out, bad);
 	if (t->to->kind == PYTHIA_KIND_GEOMETRY || t->to->kind == PYTHIA_KIND_BIT || t->to_engine == PYTHIA_SQLITE)
 		return PYTHIA_VALUE_KEEP;
-	if (!valid_utf8(value, length))
+	if (!pythia_utf8_valid(value, length))
 		verdict = by_policy(t->policies.bad_utf8, "bad_utf8", "a text that is not UTF-8", value, length, out, bad);
 	else if (t->to_engine == PYTHIA_POSTGRESQL && memchr(value, '\0', length) != NULL)
 		verdict = by_policy(t->policies.nul_byte, "nul_byte", "a text with a NUL byte", value, length, out, bad);

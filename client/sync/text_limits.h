@@ -6,7 +6,5 @@
 
 pythia_verdict pythia_text_check(const pythia_transform *transform, const char *value, size_t length,
 								 pythia_buffer *out, pythia_bad_value *bad);
-/* Bytes of the UTF-8 character at `at`, or 0 where there is none. */
-size_t pythia_utf8_length(const unsigned char *at, const unsigned char *end);
 
 #endif

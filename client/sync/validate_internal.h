@@ -52,6 +52,8 @@ typedef struct pythia_validation
 	pythia_type *agreed;        /* a pair */
 	pythia_digest digest;       /* of single rows and keys */
 	int *order;                 /* pairs, key first */
+	char **values;              /* a pair, in that order: what policies make of the source's column, or NULL */
+	pythia_buffer kept;         /* " WHERE …" or empty: the source's rows that no policy keeps back */
 	bool keyless;               /* every column is the key */
 	bool by_range;              /* segments are ranges of the key's first column, an integer */
 	bool by_literal;            /* keys can be looked up by their columns' values */
@@ -80,6 +82,12 @@ void pythia_validation_end(pythia_validation *v);
 /* Appends " WHERE"/" AND" as fits `filter`, to which a condition is then added. */
 void pythia_and(pythia_buffer *filter);
 bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], pythia_result results[2], pythia_error *error);
+/* validate_columns.c */
+bool pythia_validation_columns(pythia_validation *v, pythia_error *error);
+bool pythia_side_never_null(const pythia_side *side, const pythia_column *column);
+/* Whether the PostgreSQL behind db has our extension's function, and we may call it. */
+bool pythia_postgres_offers(pythia_db *db, const char *function, bool *offered, pythia_error *error);
+
 /* validate.c */
 /* Compares and checks; fills `result`, which the caller zeroed. */
 bool pythia_validation_run(pythia_validation *v, pythia_validate_result *result, pythia_error *error);
@@ -110,7 +118,5 @@ void pythia_json_column(pythia_buffer *out, const pythia_column *column, const p
 
 /* value_equal.c: are two interchange texts (of the target's column) one value, compared as `agreed`? */
 bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_length, const char *b, size_t b_length);
-/* json_equal.c: false also where one of them is no JSON */
-bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length);
 
 #endif

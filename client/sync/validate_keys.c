@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/json_canonical.h"
 #include "core/memory.h"
 
 /* A key column's value in this side's words; false where this side cannot hold it. */
@@ -108,7 +109,7 @@ void pythia_key_condition(const pythia_validation *v, int side, const pythia_can
 	for (int i = 0; i < v->plan.nkey; i++)
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		pythia_canonical_reference(s->db, out, NULL, s->items[i].column);
+		s->dialect->identifier(out, s->items[i].column->name);
 	}
 	pythia_buffer_puts(out, v->plan.nkey > 1 ? ") IN (" : " IN (");
 	if (v->plan.nkey > 1 && s->db->engine == PYTHIA_SQLITE)

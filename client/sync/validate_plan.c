@@ -80,58 +80,7 @@ static bool make_plan(pythia_validation *v, pythia_error *error)
 	return ok;
 }
 
-/* --- columns ----------------------------------------------------------------- */
-
-static bool never_null(const pythia_side *side, const pythia_column *column)
-{
-	return !column->nullable && side->db->engine != PYTHIA_SQLITE &&
-		   (side->table->relation == PYTHIA_RELATION_TABLE || side->table->relation == PYTHIA_RELATION_PARTITIONED);
-}
-
-/* SQLite and MariaDB store -0 as 0. */
-static bool loses_sign_of_zero(const pythia_db *db)
-{
-	return db->engine == PYTHIA_SQLITE || (db->engine == PYTHIA_MYSQL && db->is_mariadb);
-}
-
-static void agree_on_columns(pythia_validation *v)
-{
-	const pythia_plan *plan = &v->plan;
-	bool unsigned_zero = loses_sign_of_zero(v->sides[0].db) || loses_sign_of_zero(v->sides[1].db);
-	int n = 0;
-
-	v->agreed = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_type));
-	v->order = pythia_calloc((size_t) plan->npairs + 1, sizeof(int));
-	v->sides[0].items = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_canonical_item));
-	v->sides[1].items = pythia_calloc((size_t) plan->npairs + 1, sizeof(pythia_canonical_item));
-	for (int i = 0; i < plan->nkey; i++)
-		v->order[n++] = plan->key[i];
-	for (int i = 0; i < plan->npairs; i++)
-	{
-		bool is_key = false;
-
-		for (int j = 0; j < plan->nkey; j++)
-			is_key = is_key || plan->key[j] == i;
-		if (!is_key)
-			v->order[n++] = i;
-	}
-	for (int i = 0; i < plan->npairs; i++)
-	{
-		int pair = v->order[i];
-		pythia_type *agreed = &v->agreed[pair];
-		const pythia_column *columns[2] = {pythia_pair_source(plan, pair), pythia_pair_target(plan, pair)};
-		bool plain;
-
-		pythia_type_agree(&columns[0]->type, &columns[1]->type, agreed);
-		if (agreed->kind == PYTHIA_KIND_FLOAT || agreed->kind == PYTHIA_KIND_DOUBLE)
-			agreed->is_unsigned = unsigned_zero;
-		plain = pythia_canonical_plain(v->sides[0].db, &columns[0]->type, agreed) &&
-				pythia_canonical_plain(v->sides[1].db, &columns[1]->type, agreed);
-		for (int side = 0; side < 2; side++)
-			v->sides[side].items[i] =
-				(pythia_canonical_item){columns[side], agreed, plain, never_null(&v->sides[side], columns[side])};
-	}
-}
+/* --- what tells a row -------------------------------------------------------- */
 
 static bool is_integer_key(const pythia_side *side, const pythia_column *column)
 {
@@ -140,7 +89,7 @@ static bool is_integer_key(const pythia_side *side, const pythia_column *column)
 	/* elsewhere SQLite's columns hold whatever they are given */
 	if (side->db->engine == PYTHIA_SQLITE)
 		return column->identity;
-	return never_null(side, column);
+	return pythia_side_never_null(side, column);
 }
 
 /* Kinds whose text, written as a literal, finds the row that it came from. */
@@ -191,11 +140,11 @@ static void choose_identity(pythia_validation *v)
 	{
 		pythia_side *s = &v->sides[side];
 
-		pythia_canonical_reference(s->db, &s->first, NULL, s->items[0].column);
+		s->dialect->identifier(&s->first, s->items[0].column->name);
 		if (v->by_range && plan->nkey == 1)
-			s->dialect->canonical_expression(s->db, &s->identity, NULL, s->items[0].column, s->items[0].agreed);
+			pythia_canonical_text(s->db, &s->identity, &s->items[0]);
 		else
-			pythia_canonical_digest(s->db, &s->identity, NULL, s->items, plan->nkey, v->digest);
+			pythia_canonical_digest(s->db, &s->identity, s->items, plan->nkey, v->digest);
 	}
 }
 
@@ -245,7 +194,7 @@ static bool add_since(pythia_validation *v, pythia_error *error)
 									 column->name);
 		}
 		pythia_and(&s->filter);
-		pythia_canonical_reference(s->db, &s->filter, NULL, column);
+		s->dialect->identifier(&s->filter, column->name);
 		pythia_buffer_puts(&s->filter, " >= ");
 		s->dialect->value_literal(s->db, &s->filter, &column->type, stamp.data, stamp.length);
 	}
@@ -267,7 +216,7 @@ static void add_sample(pythia_validation *v)
 		pythia_side *s = &v->sides[side];
 		pythia_buffer digest = PYTHIA_BUFFER_INIT;
 
-		pythia_canonical_digest(s->db, &digest, NULL, s->items, v->plan.nkey, PYTHIA_DIGEST_MD5);
+		pythia_canonical_digest(s->db, &digest, s->items, v->plan.nkey, PYTHIA_DIGEST_MD5);
 		pythia_and(&s->filter);
 		switch (s->db->engine)
 		{
@@ -309,7 +258,7 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 		int column = pythia_table_column(target->table, v->config.soft_delete_column);
 
 		pythia_and(&target->filter);
-		pythia_canonical_reference(target->db, &target->filter, NULL, &target->table->columns[column]);
+		target->dialect->identifier(&target->filter, target->table->columns[column].name);
 		pythia_buffer_puts(&target->filter, " IS NULL");
 	}
 	pythia_buffer_puts(&target->lookup_filter, pythia_buffer_text(&target->filter));
@@ -330,6 +279,11 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 		if (options->where != NULL)
 			and_text(&target->filter, options->where);
 	}
+	if (v->kept.length > 0)
+	{
+		pythia_and(&source->filter);
+		pythia_buffer_puts(&source->filter, v->kept.data + strlen(" WHERE "));
+	}
 	if (!add_since(v, error))
 		return false;
 	add_sample(v);
@@ -339,10 +293,6 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 /* MD5 unless told otherwise; between two PostgreSQL their own hash, and in the host's own database our aggregate. */
 static bool choose_digests(pythia_validation *v, pythia_error *error)
 {
-	static const char allowed[] =
-		"SELECT count(*) FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace "
-		"WHERE n.nspname = 'pythia' AND p.proname = '_sums' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
-		"AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')";
 	pythia_digest wanted = v->options->digest;
 	bool postgres = v->sides[0].db->engine == PYTHIA_POSTGRESQL && v->sides[1].db->engine == PYTHIA_POSTGRESQL;
 
@@ -350,16 +300,15 @@ static bool choose_digests(pythia_validation *v, pythia_error *error)
 	for (int side = 0; side < 2; side++)
 	{
 		pythia_side *s = &v->sides[side];
-		pythia_result result = {0};
+		bool offered;
 
 		s->sums_digest = wanted == PYTHIA_DIGEST_HASH && !postgres ? PYTHIA_DIGEST_MD5 : wanted;
 		if (s->sums_digest != PYTHIA_DIGEST_MD5 || !s->db->local || s->db->engine != PYTHIA_POSTGRESQL)
 			continue;
-		if (!pythia_db_query(s->db, allowed, &result, error))
+		if (!pythia_postgres_offers(s->db, "_sums", &offered, error))
 			return false;
-		if (strcmp(pythia_result_get(&result, 0, 0), "0") != 0)
+		if (offered)
 			s->sums_digest = PYTHIA_DIGEST_SERVER;
-		pythia_result_free(&result);
 	}
 	return true;
 }
@@ -383,12 +332,11 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 		v->sides[side].dialect = pythia_dialect_of(v->sides[side].db);
 		v->sides[side].table = side == PYTHIA_SOURCE ? &v->plan.source : &v->plan.target;
 	}
-	if (!choose_digests(v, error))
+	if (!choose_digests(v, error) || !pythia_validation_columns(v, error))
 	{
 		pythia_validation_end(v);
 		return false;
 	}
-	agree_on_columns(v);
 	choose_identity(v);
 	v->rows_expected = v->plan.source.estimated_rows > v->plan.target.estimated_rows ? v->plan.source.estimated_rows
 																					 : v->plan.target.estimated_rows;
@@ -408,6 +356,10 @@ void pythia_validation_end(pythia_validation *v)
 		pythia_type_free(&v->agreed[i]);
 	pythia_free(v->agreed);
 	pythia_free(v->order);
+	for (int i = 0; v->values != NULL && i < v->plan.npairs; i++)
+		pythia_free(v->values[i]);
+	pythia_free(v->values);
+	pythia_buffer_free(&v->kept);
 	pythia_free(v->backward);
 	for (int side = 0; side < 2; side++)
 	{

@@ -124,7 +124,7 @@ static void select_list(pythia_validation *v, cursor *c, comparison how)
 	if (how == BY_DIGEST)
 	{
 		pythia_buffer_puts(&c->sql, ", ");
-		pythia_canonical_digest(s->db, &c->sql, NULL, s->items, v->plan.npairs, v->digest);
+		pythia_canonical_digest(s->db, &c->sql, s->items, v->plan.npairs, v->digest);
 		pythia_buffer_printf(&c->sql, " AS pythia_%d", n);
 		c->kinds[n++] = PYTHIA_KIND_TEXT;
 	}

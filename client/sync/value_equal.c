@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/json_canonical.h"
 #include "core/number.h"
 #include "core/stamp.h"
 
@@ -109,6 +110,47 @@ static bool bool_text(const char *text, size_t length, char *value)
 	return true;
 }
 
+/* PostgreSQL's array literal with each element quoted, so that only NULL is not. */
+static bool array_spelling(pythia_buffer *out, const char *text, size_t length, int unused)
+{
+	const char *at = text;
+	const char *end = text + length;
+
+	(void) unused;
+	if (length < 2 || *at != '{')
+		return false;
+	while (at < end)
+	{
+		bool quoted = *at == '"';
+		const char *start = at;
+
+		if (strchr("{},", *at) != NULL)
+		{
+			pythia_buffer_putc(out, *at++);
+			continue;
+		}
+		at += quoted;
+		pythia_buffer_putc(out, '"');
+		while (at < end && (quoted ? *at != '"' : *at != ',' && *at != '}'))
+		{
+			if (*at == '\\' && at + 1 < end)
+				pythia_buffer_putc(out, *at++);
+			else if (*at == '"' || *at == '\\')
+				pythia_buffer_putc(out, '\\');
+			pythia_buffer_putc(out, *at++);
+		}
+		if (!quoted && at - start == 4 && memcmp(start, "NULL", 4) == 0)
+		{
+			out->length -= 5;
+			pythia_buffer_puts(out, "NULL");
+			continue;
+		}
+		pythia_buffer_putc(out, '"');
+		at += quoted && at < end;
+	}
+	return true;
+}
+
 bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_length, const char *b, size_t b_length)
 {
 	char x, y;
@@ -143,6 +185,9 @@ bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_lengt
 		case PYTHIA_KIND_BYTES:
 		case PYTHIA_KIND_GEOMETRY:
 			return same_hex(a, a_length, b, b_length);
+		case PYTHIA_KIND_SET:
+		case PYTHIA_KIND_ARRAY:
+			return same_spelling(array_spelling, 0, a, a_length, b, b_length);
 		case PYTHIA_KIND_JSON:
 			return pythia_json_equal(a, a_length, b, b_length);
 		default:

@@ -1,4 +1,6 @@
 /*
+ * What checksums use inside this server where it has the extension.
+ *
  * The aggregate pythia._sums(text): rows counted, and two slices of their MD5 summed
  * exactly.  What the engine writes for any server costs half of a validation in md5()
  * and in making numbers of its text; here both are done at once.
@@ -6,10 +8,12 @@
 #include "pythia_db.h"
 
 #include "core/digest.h"
+#include "core/json_canonical.h"
 #include "fmgr.h"
 #include "pg_compat.h"
 #include "utils/builtins.h"
 
+PYTHIA_FUNCTION(pythia_json_normalized);
 PYTHIA_FUNCTION(pythia_sums_step);
 PYTHIA_FUNCTION(pythia_sums_final);
 
@@ -62,4 +66,29 @@ Datum pythia_sums_final(PG_FUNCTION_ARGS)
 	digits(out + 20, 40, state->slice[0]);
 	digits(out + 60, 40, state->slice[1]);
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(out, sizeof(out)));
+}
+
+Datum pythia_json_normalized(PG_FUNCTION_ARGS)
+{
+	text *document = PG_GETARG_TEXT_PP(0);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	text *result;
+
+	if (!pythia_json_canonical(&out, VARDATA_ANY(document), VARSIZE_ANY_EXHDR(document),
+							   PYTHIA_JSON_STYLE_NORMALIZED) ||
+		out.length > MaxAllocSize - VARHDRSZ)
+	{
+		pythia_buffer_free(&out);
+		PG_RETURN_TEXT_P(document);
+	}
+	result = palloc_extended(out.length + VARHDRSZ, MCXT_ALLOC_NO_OOM);
+	if (result != NULL)
+	{
+		SET_VARSIZE(result, out.length + VARHDRSZ);
+		memcpy(VARDATA(result), out.data, out.length);
+	}
+	pythia_buffer_free(&out);
+	if (result == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	PG_RETURN_TEXT_P(result);
 }

@@ -37,3 +37,7 @@ CREATE FUNCTION pythia._sums_final(internal) RETURNS text
 COMMENT ON FUNCTION pythia._sums_final(internal) IS 'end of the aggregate pythia._sums';
 CREATE AGGREGATE pythia._sums(text) (SFUNC = pythia._sums_step, STYPE = internal, FINALFUNC = pythia._sums_final);
 COMMENT ON AGGREGATE pythia._sums(text) IS 'count, and exact sums of two slices of the MD5, of the rows of a segment';
+
+CREATE FUNCTION pythia._json_normalized(document text) RETURNS text
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pythia_json_normalized';
+COMMENT ON FUNCTION pythia._json_normalized(text) IS 'a JSON document as MariaDB''s JSON_NORMALIZE spells it; what is none stays as it is';

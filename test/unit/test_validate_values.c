@@ -8,22 +8,6 @@
 
 #include "core/number.h"
 
-/* Makes a table of `type` columns (one spelling an engine) and fills in one row. */
-static void one_row(int engine, bool target, const char *table, const char *const types[ENGINES], const char *values)
-{
-	pythia_db *db = target ? targets[engine] : sources[engine];
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-
-	drop(db, table);
-	pythia_buffer_printf(&sql, "CREATE TABLE %s (id INTEGER NOT NULL PRIMARY KEY, %s)", quoted(db, table),
-						 types[engine]);
-	must(db, sql.data);
-	pythia_buffer_clear(&sql);
-	pythia_buffer_printf(&sql, "INSERT INTO %s VALUES (1, %s)", quoted(db, table), values);
-	must(db, sql.data);
-	pythia_buffer_free(&sql);
-}
-
 typedef struct pair_of_values
 {
 	const char *types[ENGINES]; /* NULL: not there */
@@ -193,83 +177,6 @@ static void test_nan_infinity_and_minus_zero(void **state)
 	assert_lines(sources[0], targets[0], "odd", NULL, map, "differing {\"id\": 1} [a,b,c,d]\n");
 }
 
-/* --- policies ------------------------------------------------------------------ */
-
-static void copy(pythia_db *source, pythia_db *target, const char *table, const char *config)
-{
-	pythia_node *tree = read_json(config);
-	pythia_sync_config sync_config;
-	pythia_sync_job job = {.source = source, .target = target, .table = table, .config = &sync_config};
-	pythia_sync_result result;
-	pythia_error error = PYTHIA_ERROR_INIT;
-
-	if (!pythia_sync_config_read(tree, NULL, table, &sync_config, &error) || !pythia_sync_table(&job, &result, &error))
-		fail_msg("copying %s with %s: %s (%s) %s", table, config, error.message,
-				 error.detail != NULL ? error.detail : "", error.context != NULL ? error.context : "");
-	pythia_sync_result_free(&result);
-	pythia_node_free(tree);
-}
-
-/* What a policy did on purpose is no difference, and what it did not is one. */
-static void test_policies(void **state)
-{
-	static const struct
-	{
-		int from;
-		int to;
-		const char *types;
-		const char *values;
-		const char *policies; /* fields of the config */
-		const char *change;   /* another value of b */
-	} cases[] = {
-		{1, 0, "a date, b datetime", "'0000-00-00', '0000-00-00'", "\"zero_date\": \"null\"", "'2001-01-01'"},
-		{1, 0, "a date, b datetime", "'0000-00-00', '0000-00-00'", "\"zero_date\": \"clamp\"", "NULL"},
-		{1, 2, "a date, b datetime", "'0000-00-00', '0000-00-00'", "\"zero_date\": \"null\"", "'2001-01-01'"},
-		{0, 1, "a date, b timestamp", "'infinity', '-infinity'", "\"infinity\": \"null\"", "'2001-01-01'"},
-		{0, 1, "a date, b timestamp", "'infinity', '-infinity'", "\"infinity\": \"clamp\"", "NULL"},
-		{0, 1, "a double precision, b real", "'NaN', 'NaN'", "\"nan\": \"null\"", "7"},
-		{0, 1, "a double precision, b real", "'NaN', 'NaN'", "\"nan\": \"replace\"", "NULL"},
-		{1, 0, "a varchar(20), b text", "CONCAT('x', CHAR(0), 'y'), 'b'", "\"nul_byte\": \"replace\"", "NULL"},
-	};
-
-	(void) state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-	{
-		pythia_db *source = sources[cases[i].from];
-		pythia_db *target = targets[cases[i].to];
-		const char *types[ENGINES] = {cases[i].types, cases[i].types, cases[i].types};
-		char config[100];
-		char change[100];
-
-		if (cases[i].from == 1)
-			must(source, "SET sql_mode = ''");
-		drop(target, "policy");
-		one_row(cases[i].from, false, "policy", types, cases[i].values);
-		snprintf(config, sizeof(config), "{\"mode\": \"full\", %s}", cases[i].policies);
-		copy(source, target, "policy", config);
-		assert_lines(source, target, "policy", NULL, config, "");
-		snprintf(change, sizeof(change), "UPDATE %% SET b = %s", cases[i].change);
-		run(target, "policy", change);
-		assert_lines(source, target, "policy", NULL, config, "differing {\"id\": 1} [b]\n");
-	}
-}
-
-/* A row that went to quarantine is no difference; one that is merely missing is. */
-static void test_quarantined_rows(void **state)
-{
-	static const char *const types[ENGINES] = {"a date", NULL, NULL};
-	static const char *const config = "{\"mode\": \"full\", \"on_bad_row\": \"quarantine\"}";
-
-	(void) state;
-	drop(targets[1], "kept_back");
-	one_row(0, false, "kept_back", types, "'infinity'");
-	run(sources[0], "kept_back", "INSERT INTO % VALUES (2, '2026-01-01'), (3, '2026-01-01')");
-	copy(sources[0], targets[1], "kept_back", config);
-	assert_lines(sources[0], targets[1], "kept_back", NULL, config, "");
-	run(targets[1], "kept_back", "DELETE FROM % WHERE id = 3");
-	assert_lines(sources[0], targets[1], "kept_back", NULL, config, "missing {\"id\": 3} []\n");
-}
-
 /* --- a million doubles ----------------------------------------------------------- */
 
 #define DOUBLE_ROWS    125000
@@ -402,8 +309,6 @@ int main(void)
 		cmocka_unit_test(test_look_different_and_are_not),
 		cmocka_unit_test(test_time_zones),
 		cmocka_unit_test(test_nan_infinity_and_minus_zero),
-		cmocka_unit_test(test_policies),
-		cmocka_unit_test(test_quarantined_rows),
 		cmocka_unit_test(test_a_million_doubles),
 	};
 

@@ -208,6 +208,39 @@ static inline void assert_equal(pythia_db *source, pythia_db *target, const char
 	assert_lines(source, target, table, NULL, NULL, "");
 }
 
+/* Makes a table of `type` columns (one spelling an engine) and fills in one row. */
+static inline void one_row(int engine, bool target, const char *table, const char *const types[ENGINES],
+						   const char *values)
+{
+	pythia_db *db = target ? targets[engine] : sources[engine];
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	drop(db, table);
+	pythia_buffer_printf(&sql, "CREATE TABLE %s (id INTEGER NOT NULL PRIMARY KEY, %s)", quoted(db, table),
+						 types[engine]);
+	must(db, sql.data);
+	pythia_buffer_clear(&sql);
+	pythia_buffer_printf(&sql, "INSERT INTO %s VALUES (1, %s)", quoted(db, table), values);
+	must(db, sql.data);
+	pythia_buffer_free(&sql);
+}
+
+/* Synchronises a table by a config. */
+static inline void copy(pythia_db *source, pythia_db *target, const char *table, const char *config)
+{
+	pythia_node *tree = read_json(config);
+	pythia_sync_config sync_config;
+	pythia_sync_job job = {.source = source, .target = target, .table = table, .config = &sync_config};
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_sync_config_read(tree, NULL, table, &sync_config, &error) || !pythia_sync_table(&job, &result, &error))
+		fail_msg("copying %s with %s: %s (%s) %s", table, config, error.message,
+				 error.detail != NULL ? error.detail : "", error.context != NULL ? error.context : "");
+	pythia_sync_result_free(&result);
+	pythia_node_free(tree);
+}
+
 /* A repeatable sequence: xorshift64*. */
 static uint64_t random_state = 0x9E3779B97F4A7C15u;
 

@@ -148,7 +148,7 @@ static gathered *current_part(void)
 		return innermost;
 	part = MemoryContextAllocZero(TopTransactionContext, sizeof(gathered));
 	part->owner = id;
-	part->memory = AllocSetContextCreate(TopTransactionContext, "pythia_db captured rows", ALLOCSET_DEFAULT_SIZES);
+	part->memory = AllocSetContextCreate(TopTransactionContext, "pythia_db captured rows", ALLOCSET_START_SMALL_SIZES);
 	part->outer = innermost;
 	innermost = part;
 	return part;
@@ -172,15 +172,44 @@ static void on_transaction(XactEvent event, void *arg)
 	}
 }
 
-static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+static bool is_full(const gathered *part)
 {
-	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_PRE_COMMIT_SUB)
+	return MemoryContextMemAllocated(part->memory, true) > MAX_BYTES;
+}
+
+static void drop_innermost(void)
+{
+	gathered *part = innermost;
+
+	innermost = part->outer;
+	pfree(part);
+}
+
+/* A savepoint a row is common: its few entries go to the parent's, and are not worth a write of their own. */
+static void hand_over_innermost(SubTransactionId parent)
+{
+	gathered *outer = innermost->outer;
+	MemoryContext before;
+
+	if (!outer || outer->owner != parent)
+	{
+		innermost->owner = parent;
 		return;
+	}
+	before = MemoryContextSwitchTo(outer->memory);
+	outer->entries = list_concat(outer->entries, innermost->entries);
+	MemoryContextSwitchTo(before);
+	MemoryContextSetParent(innermost->memory, outer->memory);
+	drop_innermost();
+}
+
+static void settle(SubTransactionId mine, SubTransactionId parent, bool committed)
+{
 	for (gathered *part = innermost; part; part = part->outer)
 	{
 		if (part->written_in != mine)
 			continue;
-		if (event == SUBXACT_EVENT_ABORT_SUB)
+		if (!committed)
 			part->written_in = InvalidSubTransactionId;
 		else if (parent == part->owner)
 			forget_entries(part);
@@ -189,18 +218,33 @@ static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTran
 	}
 	if (!innermost || innermost->owner != mine)
 		return;
-	if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+	if (committed)
+		hand_over_innermost(parent);
+	else
 	{
-		/* its entries become the parent's */
-		if (!innermost->outer || innermost->outer->owner != parent)
-		{
-			innermost->owner = parent;
-			return;
-		}
-		flush_part(innermost, mine);
+		MemoryContextDelete(innermost->memory);
+		drop_innermost();
 	}
-	MemoryContextDelete(innermost->memory);
-	innermost = innermost->outer;
+}
+
+static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	switch (event)
+	{
+		case SUBXACT_EVENT_PRE_COMMIT_SUB:
+			/* what many of them hand over is written from time to time */
+			if (innermost && innermost->owner == mine && innermost->outer && is_full(innermost->outer))
+				flush_part(innermost->outer, mine);
+			break;
+		case SUBXACT_EVENT_COMMIT_SUB:
+			settle(mine, parent, true);
+			break;
+		case SUBXACT_EVENT_ABORT_SUB:
+			settle(mine, parent, false);
+			break;
+		default:
+			break;
+	}
 }
 
 /* ---- what the trigger knows ---- */
@@ -540,8 +584,7 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 		if (pinned)
 			pythia_cdc_leave(&before_pin);
 	}
-	if (innermost && innermost->owner == GetCurrentSubTransactionId() &&
-		MemoryContextMemAllocated(innermost->memory, false) > MAX_BYTES)
+	if (innermost && innermost->owner == GetCurrentSubTransactionId() && is_full(innermost))
 		flush_part(innermost, innermost->owner);
 	pythia_wake_at_commit(target->worker->worker_id);
 	return PointerGetDatum(NULL);

@@ -48,6 +48,19 @@ subtest 'a slow transaction stalls nobody and is not skipped' => sub {
 	is(changes($w), '', 'once');
 };
 
+subtest 'a slow transaction that two workers capture' => sub {
+	my ($t, $w) = fresh();
+	my ($u, $x) = fresh();
+	my $slow = Pythia::Session->new($node);
+	$slow->do("BEGIN; INSERT INTO $t VALUES (1, 'a'); INSERT INTO $u VALUES (1, 'b'); INSERT INTO $t VALUES (2, 'c'); INSERT INTO $u VALUES (2, 'd')");
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (3, 'fast'); INSERT INTO $u VALUES (3, 'fast')");
+	is(changes($w), 'INSERT 3>fast', 'one goes on');
+	is(changes($x), 'INSERT 3>fast', 'the other too');
+	$slow->do('COMMIT');
+	is(changes($w), 'INSERT 1>a, INSERT 2>c', 'one has what was slow');
+	is(changes($x), 'INSERT 1>b, INSERT 2>d', 'the other too');
+};
+
 subtest 'savepoints, more than 64 and nested, read in the middle' => sub {
 	my ($t, $w) = fresh();
 	my $a = Pythia::Session->new($node);

@@ -1,0 +1,120 @@
+# What capture costs: idle polls leave no trace, and memory does not grow with a transaction.
+use strict;
+use warnings;
+use Pythia::Test;
+use Test::More;
+
+my $installed = qx("\$PYTHIA_PG_CONFIG" --pkglibdir);
+chomp $installed;
+my $statements = -e "$installed/pg_stat_statements.so";
+
+# Few shared buffers: they count in a process's resident memory.
+my $node = pg_node(
+	'cost',
+	shared_preload_libraries => 'pythia_db' . ($statements ? ', pg_stat_statements' : ''),
+	shared_buffers => '16MB',
+	autovacuum => 'off');
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements') if $statements;
+
+my $columns = "id int PRIMARY KEY, v text NOT NULL DEFAULT repeat('x', 300), updated_at timestamptz NOT NULL DEFAULT now()";
+# a queue of the server's own grows with a statement's rows: about 16 bytes each
+my $rows = 100_000;
+my $growth = 24 * 1024;
+
+sub sizes
+{
+	return $node->safe_psql('postgres', q{SELECT string_agg(c.oid::regclass || ' ' || pg_relation_size(c.oid), ', ' ORDER BY c.oid::regclass::text)
+		FROM pg_class c WHERE relnamespace = 'pythia'::regnamespace AND relkind IN ('r', 'i')});
+}
+
+sub xid
+{
+	return $node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())');
+}
+
+sub statements
+{
+	return $statements ? $node->safe_psql('postgres', 'SELECT count(*) FROM pg_stat_statements') : 0;
+}
+
+subtest 'idle polls in a session' => sub {
+	plan skip_all => "there is no pg_stat_statements in $installed" unless $statements;
+	$node->safe_psql('postgres', "CREATE TABLE a ($columns); CREATE INDEX ON a (updated_at); INSERT INTO a SELECT i FROM generate_series(1, 1000) i");
+	$node->safe_psql('postgres', "CREATE TABLE b ($columns) PARTITION BY RANGE (id); CREATE TABLE b1 PARTITION OF b DEFAULT; CREATE INDEX ON b (updated_at)");
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('idle', '{a,b}', options => '{"lookback": 0, "delete_interval": "1 day"}')});
+	$node->safe_psql('postgres', "SELECT pythia.poll('idle')") for 1 .. 2;
+	$node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('idle')") for 1 .. 2;
+	$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all'; SELECT pg_stat_statements_reset()");
+	my ($sizes, $xid) = (sizes(), xid());
+	my $first = statements();
+	$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all';\n" . "SELECT pythia.poll('idle');\nSELECT count(*) FROM pythia.consume_changes('idle');\n" x 2000);
+	cmp_ok(statements() - $first, '<=', 8, 'a handful of statements in pg_stat_statements');
+	is($node->safe_psql('postgres', "SELECT sum(calls) FROM pg_stat_statements WHERE query LIKE '%pythia.poll(%'"), '2000', 'which counts them all');
+	is(sizes(), $sizes, 'no relation has grown');
+	is(xid(), $xid, 'and no transaction id is spent');
+};
+
+subtest 'an idle background worker' => sub {
+	plan skip_all => "there is no pg_stat_statements in $installed" unless $statements;
+	$node->safe_psql('postgres', q{CREATE FUNCTION handle(pythia.database_change) RETURNS jsonb LANGUAGE sql AS 'SELECT NULL::jsonb'});
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('busy', '{a}', poll_interval => '2 ms', handler => 'handle', options => '{"lookback": 0, "delete_interval": "1 day"}')});
+	$node->safe_psql('postgres', q{SELECT pythia.start_cdc('busy')});
+	$node->safe_psql('postgres', 'INSERT INTO a VALUES (0)');
+	ok(wait_for($node, "SELECT consumed >= 1 FROM pythia.consumer WHERE name = 'handler'"), 'works');
+	my $turns = 'SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()';
+	# its first turns have yet to come to rest
+	my $start = $node->safe_psql('postgres', $turns);
+	ok(wait_for($node, "SELECT xact_commit > $start + 200 FROM pg_stat_database WHERE datname = current_database()"), 'and rests');
+	my ($sizes, $xid, $first) = (sizes(), xid(), statements());
+	$start = $node->safe_psql('postgres', $turns);
+	ok(wait_for($node, "SELECT xact_commit > $start + 2000 FROM pg_stat_database WHERE datname = current_database()"), 'two thousand transactions');
+	is(sizes(), $sizes, 'no relation has grown');
+	is(xid(), $xid, 'no transaction id is spent');
+	cmp_ok(statements() - $first, '<=', 8, 'a handful of statements in pg_stat_statements');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('busy')");
+};
+
+# How much more memory a session has ever had after the second statement than after the first, in kB.
+sub growth
+{
+	my ($prepare, $first, $second) = @_;
+	my $peak = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)')};
+	$node->safe_psql('postgres', $prepare);
+	# all shared buffers touched, so that they count before and after
+	my @peaks = grep { /^\d+$/ } split /\n/, $node->safe_psql('postgres', "SELECT sum(length(r::text)) FROM everything r \\g /dev/null\n$first \\g /dev/null\n$peak;\n$second \\g /dev/null\n$peak");
+	note("peak memory: $peaks[0] kB, then $peaks[1] kB");
+	return $peaks[1] - $peaks[0];
+}
+
+subtest 'memory does not grow with a transaction' => sub {
+	plan skip_all => 'there is no /proc/self/status here' unless -e '/proc/self/status';
+	$node->safe_psql('postgres', "CREATE TABLE everything AS SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) i");
+	$node->safe_psql('postgres', "CREATE TABLE big ($columns); CREATE INDEX ON big (updated_at)");
+	my $insert = 'INSERT INTO big SELECT i FROM generate_series(%d, %d) i';
+	my ($few, $many) = (sprintf($insert, 1, 5000), sprintf($insert, 5001, $rows));
+
+	cmp_ok(growth(q{SELECT pythia.create_cdc_worker('t', '{big}', options => '{"capture": "trigger"}')}, $few, $many), '<', $growth, 'a trigger on many rows');
+	my $consume = "SELECT count(*) FROM pythia.consume_changes('t', max_changes => %d)";
+	cmp_ok(growth('SELECT 1', sprintf($consume, 1000), sprintf($consume, $rows)), '<', $growth, 'reading them');
+	is($node->safe_psql('postgres', "SELECT consumed FROM pythia.consumer WHERE consumed > 0"), $rows, 'all of them');
+
+	my $savepoints = 'CREATE FUNCTION many(f int, t int) RETURNS void LANGUAGE plpgsql AS $$BEGIN FOR i IN f..t LOOP BEGIN UPDATE big SET v = repeat(\'y\', 300) WHERE id = i; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END$$';
+	cmp_ok(growth($savepoints, 'SELECT many(1, 1000)', 'SELECT many(1001, 30000)'), '<', $growth, 'a savepoint a row');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('t', max_changes => 100000)"), 30000, 'not one is missing');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('t')");
+
+	for my $track ('none', 'keys', 'rows')
+	{
+		my $worker = qq{SELECT pythia.create_cdc_worker('$track', '{big}', options => '{"track": "$track", "lookback": 0}')};
+		my $update = "UPDATE big SET updated_at = clock_timestamp(), v = v || 'x'";
+		$node->safe_psql('postgres', "TRUNCATE big; $insert" =~ s/%d/1/r =~ s/%d/$rows/r);
+		$node->safe_psql('postgres', $worker);
+		$node->safe_psql('postgres', "$update WHERE id <= 5000");
+		my $poll = "SELECT pythia.poll('$track')";
+		cmp_ok(growth('SELECT 1', $poll, "$update; $poll"), '<', $growth, "a poll of many rows, track $track");
+		is($node->safe_psql('postgres', "SELECT captured FROM pythia.stat_cdc WHERE worker = '$track'"), $rows + 5000, 'all of them');
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$track')");
+	}
+};
+
+done_testing();

@@ -116,8 +116,16 @@ extern void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *tab
 
 /* ---- cdc_handler.c ---- */
 
+typedef struct pythia_handling
+{
+	int64 most;         /* calls at most; 0: a batch */
+	int64 calls;        /* made */
+	int64 change_id;    /* of the last one */
+	ErrorData *refused; /* the transaction with the call for change_id could not be committed: this is its failure */
+} pythia_handling;
+
 /* Hands the next batch to the worker's handler; returns how many changes it took. In the current transaction. */
-extern int64 pythia_cdc_handle(pythia_cdc_worker *worker);
+extern int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling);
 /* The oid of a handler; ereports one that is missing or has the wrong signature. */
 extern Oid pythia_cdc_handler_function(const char *name);
 extern void pythia_cdc_check_handler(Oid function);

@@ -49,7 +49,8 @@ typedef struct batch_item
 {
 	int64 change_id;
 	int32 table_id;
-	uint64 key; /* of the key and its table; 0: the whole table */
+	bool whole; /* it concerns the table and every key in it */
+	uint64 key; /* of the key and its table */
 	Datum change;
 	bool retried; /* it comes from pythia.failed_change */
 	int attempts;
@@ -66,8 +67,10 @@ typedef struct batch
 	int capacity;
 	Size bytes;
 	int64 max;
-	HTAB *waiting; /* keys with an earlier change that is not done */
+	HTAB *waiting; /* keys with an earlier change that is not done; also their tables, and tables as a whole */
 	bool any_waiting;
+	int64 budget; /* calls that may yet be made */
+	pythia_handling *handling;
 	int failed_at; /* where the last run stopped, or -1 */
 } batch;
 
@@ -118,24 +121,49 @@ Oid pythia_cdc_handler_function(const char *name)
 
 /* ---- which keys wait ---- */
 
-static uint64 key_of(int32 table_id, Datum key)
+/* Marks beside the keys: something of the table waits; something that concerns all of the table waits. */
+enum
+{
+	MARK_SOMETHING = 1,
+	MARK_EVERYTHING = 2
+};
+
+static uint64 mark_of(int32 table_id, int mark)
+{
+	return hash_combine64(~(uint64) table_id, (uint64) mark);
+}
+
+static void set_key(batch_item *item, Datum key)
 {
 	Jsonb *json;
 
-	if (!key)
-		return 0;
+	item->whole = !key;
+	if (item->whole)
+	{
+		item->key = mark_of(item->table_id, MARK_EVERYTHING);
+		return;
+	}
 	json = DatumGetJsonbP(key);
-	return hash_combine64((uint64) table_id, DatumGetUInt64(hash_any_extended((unsigned char *) VARDATA(json),
-																			  VARSIZE(json) - VARHDRSZ, 0)));
+	item->key =
+		hash_combine64((uint64) item->table_id,
+					   DatumGetUInt64(hash_any_extended((unsigned char *) VARDATA(json), VARSIZE(json) - VARHDRSZ, 0)));
 }
 
-static void add_waiting(batch *b, uint64 key)
+static void add_waiting(batch *b, const batch_item *item)
 {
-	(void) hash_search(b->waiting, &key, HASH_ENTER, NULL);
+	uint64 something = mark_of(item->table_id, MARK_SOMETHING);
+
+	(void) hash_search(b->waiting, &item->key, HASH_ENTER, NULL);
+	(void) hash_search(b->waiting, &something, HASH_ENTER, NULL);
 	b->any_waiting = true;
 }
 
-static bool must_wait(const batch *b, uint64 key)
+static bool waits(const batch *b, uint64 key)
+{
+	return hash_search(b->waiting, &key, HASH_FIND, NULL) != NULL;
+}
+
+static bool must_wait(const batch *b, const batch_item *item)
 {
 	if (!b->any_waiting)
 		return false;
@@ -143,7 +171,9 @@ static bool must_wait(const batch *b, uint64 key)
 		return true;
 	if (b->worker->config.on_error != PYTHIA_ON_ERROR_BLOCK_KEY)
 		return false;
-	return hash_search(b->waiting, &key, HASH_FIND, NULL) != NULL;
+	if (item->whole)
+		return waits(b, mark_of(item->table_id, MARK_SOMETHING));
+	return waits(b, item->key) || waits(b, mark_of(item->table_id, MARK_EVERYTHING));
 }
 
 /* ---- failed changes ---- */
@@ -172,8 +202,8 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 		"ON CONFLICT (worker_id, change_id) DO UPDATE SET state = EXCLUDED.state, attempts = EXCLUDED.attempts, "
 		"sqlstate = EXCLUDED.sqlstate, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint, "
 		"last_failed_at = EXCLUDED.last_failed_at, retry_at = EXCLUDED.retry_at";
-	int attempts = error ? item->attempts + 1 : 0;
-	bool dead = attempts >= b->worker->config.max_attempts;
+	int attempts = item->attempts + (error ? 1 : 0);
+	bool dead = error && attempts >= b->worker->config.max_attempts;
 	pythia_retry retry = {.attempt = attempts > 0 ? attempts - 1 : 0,
 						  .base_ms = (int64) (b->worker->config.retry_delay * 1000),
 						  .cap_ms = RETRY_CAP_MS,
@@ -197,8 +227,8 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 	nulls[10] = error && !dead ? ' ' : 'n';
 	values[11] = ObjectIdGetDatum(b->worker->owner);
 	catalog(sql, 12, types, values, nulls);
-	if (!error || !dead)
-		add_waiting(b, item->key);
+	if (!dead)
+		add_waiting(b, item);
 	if (error)
 		ereport(WARNING, (errmsg("handler of CDC worker \"%s\" failed on change " INT64_FORMAT "%s: %s",
 								 b->worker->name, item->change_id, dead ? " for the last time" : "", error->message),
@@ -237,6 +267,8 @@ static void call_handler(batch *b, const batch_item *item)
 	Datum result;
 
 	CHECK_FOR_INTERRUPTS();
+	b->handling->calls++;
+	b->handling->change_id = item->change_id;
 	InitFunctionCallInfoData(*call, &b->handler, 1, InvalidOid, NULL, NULL);
 	call->args[0].value = item->change;
 	call->args[0].isnull = false;
@@ -297,47 +329,56 @@ static ErrorData *run_together(batch *b, int from, int to)
 	return error;
 }
 
+/* As run_together failed: one by one, each only where no earlier one of its key waits. */
+static void run_singly(batch *b, int from, int to)
+{
+	for (int i = from; i < to; i++)
+	{
+		ErrorData *error = NULL;
+		bool waiting = !b->items[i].retried && must_wait(b, &b->items[i]);
+
+		if (waiting || (error = run_together(b, i, i + 1)) != NULL)
+			write_failed(b, &b->items[i], error);
+	}
+}
+
 static void run_range(batch *b, int from, int to)
 {
 	while (from < to)
 	{
+		batch_item *item = &b->items[from];
 		ErrorData *error;
 		int failed;
 		int start = from;
 
-		/* those that have to wait for an earlier one */
-		if (!b->items[from].retried && must_wait(b, b->items[from].key))
+		/* what the commit refused the last time */
+		if (b->handling->refused && item->change_id == b->handling->change_id)
 		{
-			write_failed(b, &b->items[from], NULL);
+			write_failed(b, item, b->handling->refused);
+			b->handling->refused = NULL;
+			b->budget--;
+			from++;
+			continue;
+		}
+		/* those that have to wait for an earlier one */
+		if (!item->retried && must_wait(b, item))
+		{
+			write_failed(b, item, NULL);
 			from++;
 			continue;
 		}
 		/* a run ends before the next one that has to wait */
-		while (from < to && (b->items[from].retried || !must_wait(b, b->items[from].key)))
+		while (from < to && (b->items[from].retried || !must_wait(b, &b->items[from])))
 			from++;
+		b->budget -= from - start;
 		error = run_together(b, start, from);
 		if (!error)
 			continue;
 		failed = b->failed_at;
 		/* what went well before, once more: one by one if it does not go well now */
-		if (failed > start)
-		{
-			int again = failed - start == 1 ? start : failed;
-
-			if (failed - start > 1)
-			{
-				if (run_together(b, start, failed))
-					again = start;
-			}
-			for (; again < failed; again++)
-			{
-				ErrorData *now = run_together(b, again, again + 1);
-
-				if (now)
-					write_failed(b, &b->items[again], now);
-			}
-		}
-		write_failed(b, &b->items[failed], error);
+		if (failed == start + 1 || (failed > start && run_together(b, start, failed)))
+			run_singly(b, start, failed);
+		write_failed(b, &b->items[failed], must_wait(b, &b->items[failed]) ? NULL : error);
 		from = failed + 1;
 	}
 }
@@ -371,61 +412,81 @@ static bool gather(void *context, const pythia_entry *entry)
 	item->change = heap_copy_tuple_as_datum(tuple, pythia_change_desc(b->maker));
 	item->change_id = entry->change_id;
 	item->table_id = entry->table_id;
-	item->key = key_of(entry->table_id, entry->key);
+	set_key(item, entry->key);
 	b->bytes += tuple->t_len;
 	MemoryContextSwitchTo(before);
 	return b->bytes < MAX_BATCH_BYTES;
 }
 
-/* Failed changes in order: those that are due run, the others' keys wait. */
-static void run_failed(batch *b)
+/* One page of failed changes from `after` on, in order: those that are due run, the others' keys wait. Returns
+ * the last one's number, or 0 at the end. */
+static int64 run_failed_page(batch *b, int64 after)
 {
 	static const char sql[] =
-		"SELECT change_id, table_id, change, attempts, state, retry_at IS NULL OR retry_at OPERATOR(pg_catalog.<=) "
+		"SELECT change_id, table_id, change, attempts, retry_at IS NULL OR retry_at OPERATOR(pg_catalog.<=) "
 		"pg_catalog.clock_timestamp(), (change).primary_key FROM pythia.failed_change "
-		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.<>) 'dead' ORDER BY change_id LIMIT "
-		"10000";
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(b->worker->worker_id)};
-	SPITupleTable *found;
-	uint64 count;
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.<>) 'dead' "
+		"AND change_id OPERATOR(pg_catalog.>) $2 "
+		"AND ($3 OR retry_at IS NULL OR retry_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()) "
+		"ORDER BY change_id LIMIT 1000";
+	Oid types[] = {INT4OID, INT8OID, BOOLOID};
+	/* only where others wait for them those that are not due matter */
+	bool all = b->worker->config.ordered || b->worker->config.on_error == PYTHIA_ON_ERROR_BLOCK_KEY;
+	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(after), BoolGetDatum(all)};
+	MemoryContext page = AllocSetContextCreate(b->memory, "pythia_db failed changes", ALLOCSET_DEFAULT_SIZES);
+	int64 last = 0;
 
 	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	found = SPI_tuptable;
-	count = SPI_processed;
-	for (uint64 i = 0; i < count; i++)
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed && b->budget > 0; i++)
 	{
+		SPITupleTable *found = SPI_tuptable;
 		HeapTuple row = found->vals[i];
 		TupleDesc desc = found->tupdesc;
-		MemoryContext before = MemoryContextSwitchTo(b->memory);
+		uint64 count = SPI_processed;
+		MemoryContext before = MemoryContextSwitchTo(page);
 		batch_item item = {.retried = true};
 		bool isnull;
 		bool due;
-		bool blocked;
 		Datum key;
 
-		item.change_id = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		item.change_id = last = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
 		item.table_id = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
-		item.change = datumCopy(SPI_getbinval(row, desc, 3, &isnull), false, -1);
 		item.attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-		blocked = strcmp(SPI_getvalue(row, desc, 5), "blocked") == 0;
-		due = DatumGetBool(SPI_getbinval(row, desc, 6, &isnull));
-		key = SPI_getbinval(row, desc, 7, &isnull);
-		item.key = key_of(item.table_id, isnull ? (Datum) 0 : key);
-		if (!due || must_wait(b, item.key))
-			add_waiting(b, item.key);
+		due = DatumGetBool(SPI_getbinval(row, desc, 5, &isnull));
+		key = SPI_getbinval(row, desc, 6, &isnull);
+		set_key(&item, isnull ? (Datum) 0 : key);
+		if (!due || must_wait(b, &item))
+			add_waiting(b, &item);
 		else
 		{
+			item.change = datumCopy(SPI_getbinval(row, desc, 3, &isnull), false, -1);
 			b->count = 0;
 			*add_item(b) = item;
 			run_range(b, 0, 1);
 			b->count = 0;
 		}
-		(void) blocked;
 		MemoryContextSwitchTo(before);
+		/* the handler may have used SPI */
+		SPI_tuptable = found;
+		SPI_processed = count;
+		if (b->worker->config.ordered && b->any_waiting)
+			last = 0;
+		if (last == 0)
+			break;
 	}
 	SPI_finish();
+	MemoryContextDelete(page);
+	return last;
+}
+
+static void run_failed(batch *b)
+{
+	int64 last = 0;
+
+	do
+		last = run_failed_page(b, last);
+	while (last != 0 && b->budget > 0);
 }
 
 static bool any_failed(const pythia_cdc_worker *worker)
@@ -440,10 +501,10 @@ static bool any_failed(const pythia_cdc_worker *worker)
 	return found;
 }
 
-int64 pythia_cdc_handle(pythia_cdc_worker *worker)
+int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 {
 	HASHCTL control = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64)};
-	batch b = {.worker = worker, .max = worker->config.batch_size};
+	batch b = {.worker = worker, .max = worker->config.batch_size, .handling = handling};
 	pythia_consumer consumer;
 	MemoryContext before;
 	int64 count = 0;
@@ -478,11 +539,14 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("the handler of CDC worker \"%s\" fell so far behind that changes were dropped", worker->name),
 			 errhint("Bring what it feeds up to date, then call pythia.seek('%s', 'handler', 'now').", worker->name)));
+	b.budget = handling->most > 0 ? handling->most : PG_INT64_MAX;
 	run_failed(&b);
 	b.count = 0;
-	if (!(worker->config.ordered && b.any_waiting))
+	if (b.budget <= 0)
+		count = 1; /* there may be more */
+	else if (!(worker->config.ordered && b.any_waiting))
 	{
-		count = pythia_consumer_read(&consumer, b.max, gather, &b);
+		count = pythia_consumer_read(&consumer, Min(b.max, b.budget), gather, &b);
 		run_range(&b, 0, b.count);
 		if (consumer.moved)
 			pythia_consumer_save(&consumer);

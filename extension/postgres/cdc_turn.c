@@ -1,12 +1,14 @@
 /* One turn of a CDC worker's process: poll when it is time, hand over what there is, keep the journal. */
 #include "cdc.h"
 
+#include "access/xact.h"
 #include "cdc_journal.h"
 #include "cdc_trigger.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker.h"
+#include "worker_process.h"
 
 #define ROTATE_EVERY_MS 10000
 /* Another session polls just now: look again. */
@@ -54,8 +56,8 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 	return interval;
 }
 
-/* Returns true where there may be more. */
-static bool handler_turn(const pythia_job *job, long *retry)
+/* Calls the handler, not committed yet. Returns true where there may be more. */
+static bool hand_over(const pythia_job *job, pythia_handling *handling, long *retry)
 {
 	pythia_cdc_worker *worker;
 	bool more = false;
@@ -64,11 +66,65 @@ static bool handler_turn(const pythia_job *job, long *retry)
 	worker = pythia_cdc_load(job->worker_id);
 	if (worker)
 	{
-		more = pythia_cdc_handle(worker) > 0;
+		more = pythia_cdc_handle(worker, handling) > 0;
 		*retry = pythia_cdc_next_retry(worker);
 	}
-	pythia_job_commit();
 	return more;
+}
+
+/* NULL, or why it was rolled back: a deferred constraint, say, or a deferred trigger. */
+static ErrorData *commit_or_error(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		pythia_job_commit();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && pythia_process_cancelled())
+			PG_RE_THROW();
+		FlushErrorState();
+		AbortCurrentTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	return error;
+}
+
+/*
+ * A batch that cannot be committed is done once more, a transaction a call; the
+ * call that cannot be committed alone has failed.
+ */
+static bool handler_turn(const pythia_job *job, long *retry)
+{
+	static int64 singly = 0;
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_handling handling = {.most = singly > 0 ? 1 : 0};
+	bool more = hand_over(job, &handling, retry);
+	ErrorData *error;
+
+	MemoryContextSwitchTo(scratch);
+	error = commit_or_error();
+	if (singly > 0)
+		singly--;
+	if (!error)
+		return more;
+	if (handling.calls == 0)
+		ReThrowError(error);
+	if (handling.calls > 1)
+		singly = handling.calls;
+	else
+	{
+		handling.refused = error;
+		(void) hand_over(job, &handling, retry);
+		pythia_job_commit();
+	}
+	return true;
 }
 
 /* Partitions that have come since need a trigger of their own for TRUNCATE. */

@@ -123,9 +123,12 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 	pythia_sync_callbacks callbacks = callbacks_for(r);
 	char *watermark = NULL;
 	char *checkpoint = NULL;
-	bool ok = cli_pair_job(&r->pair, r->table, &config, &job, error) &&
-			  cli_state_load(&r->state, r->table, &watermark, &checkpoint, error);
+	bool ok;
 
+	if (!cli_state_lock(&r->state, r->table, error))
+		return false;
+	ok = cli_pair_job(&r->pair, r->table, &config, &job, error) &&
+		 cli_state_load(&r->state, r->table, &watermark, &checkpoint, error);
 	if (ok)
 	{
 		job.watermark = watermark;
@@ -136,6 +139,7 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 		if (ok && !config.dry_run)
 			ok = cli_state_store(&r->state, r->table, result->watermark, NULL, error);
 	}
+	cli_state_unlock(&r->state, r->table);
 	pythia_free(watermark);
 	pythia_free(checkpoint);
 	return ok;

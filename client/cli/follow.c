@@ -13,22 +13,14 @@
 #include "core/json.h"
 #include "core/memory.h"
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t hash(uint64_t state, const char *text)
-{
-	for (; *text != '\0'; text++)
-		state = (state ^ (unsigned char) *text) * UINT64_C(0x100000001b3);
-	return (state ^ 0xff) * UINT64_C(0x100000001b3);
-}
-
 /* A file of its own for each source and list of tables. */
 static char *default_state(const cli_follow *follow, pythia_error *error)
 {
-	uint64_t state = hash(UINT64_C(0xcbf29ce484222325), follow->source.name);
+	uint64_t state = cli_hash(CLI_HASH_START, follow->source.name);
 	char name[40];
 
 	for (int i = 0; i < follow->request->ntables; i++)
-		state = hash(state, follow->request->tables[i]);
+		state = cli_hash(state, follow->request->tables[i]);
 	snprintf(name, sizeof(name), "cdc-%016" PRIx64 ".db", state);
 	return cli_state_path(name, error);
 }

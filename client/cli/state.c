@@ -1,9 +1,11 @@
 #include "cli/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -49,6 +51,14 @@ char *cli_state_path(const char *name, pythia_error *error)
 	return pythia_buffer_take(&path);
 }
 
+/* http://www.isthe.com/chongo/tech/comp/fnv/; the end of a text counts, so that a, bc is not ab, c */
+uint64_t cli_hash(uint64_t state, const char *text)
+{
+	for (; *text != '\0'; text++)
+		state = (state ^ (unsigned char) *text) * UINT64_C(0x100000001b3);
+	return (state ^ 0xff) * UINT64_C(0x100000001b3);
+}
+
 void cli_sqlite_literal(pythia_buffer *sql, const char *text)
 {
 	if (text == NULL)
@@ -64,6 +74,7 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	bool ok;
 
 	memset(state, 0, sizeof(*state));
+	state->lock = -1;
 	state->source = source;
 	state->target = target;
 	state->path = path != NULL ? pythia_strdup(path) : cli_state_path("sync.db", error);
@@ -86,6 +97,51 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 		cli_state_close(state);
 	}
 	return ok;
+}
+
+/* Each source, target and table has a byte of its own in the lock file, far beyond its end. */
+static int set_lock(const cli_state *state, const char *table, short type)
+{
+	uint64_t place = cli_hash(cli_hash(cli_hash(CLI_HASH_START, state->source), state->target), table);
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t) (place >> 2), .l_len = 1};
+
+	return fcntl(state->lock, F_SETLK, &lock);
+}
+
+bool cli_state_lock(cli_state *state, const char *table, pythia_error *error)
+{
+	pythia_buffer path = PYTHIA_BUFFER_INIT;
+
+	if (state->db == NULL)
+		return true;
+	if (state->lock < 0)
+	{
+		pythia_buffer_printf(&path, "%s.lock", state->path);
+		state->lock = open(pythia_buffer_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (state->lock < 0)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path.data, strerror(errno));
+			pythia_error_hint(error, "Give --state FILE with a path you can write to.");
+		}
+		pythia_buffer_free(&path);
+		if (state->lock < 0)
+			return false;
+	}
+	if (set_lock(state, table, F_WRLCK) == 0)
+		return true;
+	if (errno == EACCES || errno == EAGAIN)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "55006",
+					"another pythia is at work on this table with the state file \"%s\"", state->path);
+		return pythia_error_hint(error, "Wait until it has ended, then run the same command again.");
+	}
+	return pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot lock \"%s.lock\": %s", state->path, strerror(errno));
+}
+
+void cli_state_unlock(cli_state *state, const char *table)
+{
+	if (state->db != NULL && state->lock >= 0)
+		set_lock(state, table, F_UNLCK);
 }
 
 static void append_key(pythia_buffer *sql, const cli_state *state, const char *table, const char *between)
@@ -161,8 +217,11 @@ bool cli_state_checkpoint(cli_state *state, const char *table, const char *check
 
 void cli_state_close(cli_state *state)
 {
+	if (state->db != NULL && state->lock >= 0)
+		close(state->lock);
 	pythia_db_close(state->db);
 	pythia_free(state->path);
 	state->db = NULL;
 	state->path = NULL;
+	state->lock = -1;
 }

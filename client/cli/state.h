@@ -13,6 +13,7 @@ typedef struct cli_state
 {
 	pythia_db *db; /* NULL: nothing is remembered (a dry run) */
 	char *path;
+	int lock;           /* of PATH.lock, in which each table at work has a byte locked */
 	const char *source; /* borrowed: cli_place.name */
 	const char *target;
 } cli_state;
@@ -23,12 +24,20 @@ char *cli_state_path(const char *name, pythia_error *error);
 
 /* Opens or makes the file at `path` (NULL: the default, sync.db). */
 bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, pythia_error *error);
+/* Keeps other processes from the table while it is at work: two runs of one table would undo each other's
+ * position.  Class USAGE, SQLSTATE 55006, where another has it. */
+bool cli_state_lock(cli_state *state, const char *table, pythia_error *error);
+void cli_state_unlock(cli_state *state, const char *table);
 /* What is remembered of a table; NULL where nothing is.  The caller frees. */
 bool cli_state_load(cli_state *state, const char *table, char **watermark, char **checkpoint, pythia_error *error);
 bool cli_state_store(cli_state *state, const char *table, const char *watermark, const char *checkpoint,
 					 pythia_error *error);
 bool cli_state_checkpoint(cli_state *state, const char *table, const char *checkpoint, pythia_error *error);
 void cli_state_close(cli_state *state);
+
+/* FNV-1a of a text, carried on from `state`; begin with CLI_HASH_START. */
+#define CLI_HASH_START UINT64_C(0xcbf29ce484222325)
+uint64_t cli_hash(uint64_t state, const char *text);
 
 /* A literal for SQLite; NULL becomes NULL. */
 void cli_sqlite_literal(pythia_buffer *sql, const char *text);

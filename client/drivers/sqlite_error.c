@@ -66,8 +66,14 @@ bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error)
 				break;
 			}
 			pythia_fail(error, PYTHIA_E_TRANSIENT, "55P03", "%s: %s", db->base.display, message);
-			pythia_error_hint(error, "Another connection is writing to this database; try again, or wait longer with "
-									 "the URL parameter timeout=SECONDS.");
+			pythia_error_hint(error, "%s",
+							  (extended & 0xff) == SQLITE_LOCKED
+								  ? "Another statement of this connection is at work there; end it first."
+							  : db->base.local
+								  ? "Another connection is writing to this database; try again, or wait longer: "
+									"PRAGMA busy_timeout takes milliseconds."
+								  : "Another connection is writing to this database; try again, or wait longer with "
+									"the URL parameter timeout=SECONDS.");
 			break;
 		case SQLITE_CONSTRAINT:
 			if (extended == SQLITE_CONSTRAINT_DATATYPE)

@@ -3,6 +3,7 @@
 #define PYTHIA_CAPTURE_INTERNAL_H
 
 #include "capture/capture.h"
+#include "capture/log.h"
 #include "core/rows.h"
 #include "dialect/dialect.h"
 
@@ -51,13 +52,13 @@ bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id,
 typedef struct pythia_member
 {
 	int64_t table_id;
-	char *name;        /* as the user wrote it */
-	char *log;         /* trigger capture: the name of the log table, else NULL */
-	char *log_columns; /* and what is in its columns, a name a line */
+	char *name;     /* as the user wrote it */
+	pythia_log log; /* trigger capture; else its name is NULL */
 	pythia_capture_config config;
 	pythia_capture_table table;
 	bool open;
 	bool failed; /* as the store says */
+	bool unfit;  /* the log could not be brought in line with the table: another time */
 	bool started;
 	pythia_capture_position position;
 	int64_t saved_at;   /* microseconds; when the position was stored */
@@ -123,11 +124,15 @@ bool pythia_member_start(pythia_capture *capture, pythia_member *member, const p
 bool pythia_tracked_settle(pythia_capture *capture, const pythia_member *member, pythia_error *error);
 /* Tells the tracked keys that are gone. */
 bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error);
-/* ---- trigger.c, drain.c ---- */
-bool pythia_trigger_install(pythia_capture *capture, pythia_member *member, pythia_error *error);
-/* Also what is left of an installation that failed halfway. */
-bool pythia_trigger_remove(pythia_db *source, const char *schema, const char *table, const char *log,
-						   pythia_error *error);
+
+/* ---- trigger.c ---- */
+
+/* Where the log holds each of the table's columns (-1: nowhere) and from which number on (entries of
+ * columns without a place stay as they are); returns the number of places. */
+int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, int *place, int64_t *first);
+
+/* ---- drain.c ---- */
+
 /* Tells what the log has, in rounds, each committed in the store and then deleted from the log. */
 bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_error *error);
 

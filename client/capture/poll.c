@@ -59,59 +59,38 @@ void pythia_member_close(pythia_member *member)
 	member->open = false;
 }
 
-/* The log keeps the columns that the table had when it was made: a later one is not in it. */
-static bool as_logged(pythia_member *member, pythia_error *error)
+static bool store_log(pythia_capture *capture, const pythia_member *member, pythia_error *error)
 {
-	pythia_capture_table *table = &member->table;
-	const char *at = member->log_columns;
-	int place = 0;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	for (; *at; place++)
-	{
-		size_t length = strcspn(at, "\n");
-		int found = place;
-
-		while (found < table->ncolumns)
-		{
-			const char *name = table->table.columns[table->columns[found].position].name;
-
-			if (strlen(name) == length && memcmp(name, at, length) == 0)
-				break;
-			found++;
-		}
-		if (found >= table->ncolumns)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "42703", "column \"%.*s\" of table \"%s\" was dropped or renamed",
-						(int) length, at, member->name);
-			return pythia_error_hint(error, "Drop the worker and create it anew, so that its triggers fit the table.");
-		}
-		for (; found > place; found--)
-		{
-			pythia_capture_column moved = table->columns[found];
-
-			table->columns[found] = table->columns[found - 1];
-			table->columns[found - 1] = moved;
-			for (int k = 0; k < table->nkey; k++)
-				table->key[k] = table->key[k] == found ? found - 1 : table->key[k] == found - 1 ? found : table->key[k];
-		}
-		at += length + (at[length] == '\n');
-	}
-	if (place < table->ncolumns)
-		pythia_host_log(table->db->host, PYTHIA_LOG_WARNING,
-						"table %s has new columns that its triggers do not log: create the worker anew", member->name);
-	for (; table->ncolumns > place; table->ncolumns--)
-		pythia_free(table->columns[table->ncolumns - 1].label);
-	return true;
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET log_columns = ");
+	pythia_store_text(&sql, member->log.columns);
+	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+	return pythia_store_run(capture->store, &sql, error);
 }
 
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error)
 {
+	pythia_error why = PYTHIA_ERROR_INIT;
+	bool changed;
+
 	pythia_member_close(member);
 	if (!pythia_capture_table_open(capture->source, member->name, capture->timestamp_column, &member->config,
 								   &member->table, error))
 		return false;
 	member->open = true;
-	return !member->log_columns || capture->source->engine == PYTHIA_POSTGRESQL || as_logged(member, error);
+	member->unfit = false;
+	if (!member->log.name)
+		return true;
+	if (pythia_log_fit(&member->table, &member->log, &changed, &why))
+		return !changed || store_log(capture, member, error);
+	if (why.error_class != PYTHIA_E_TRANSIENT || capture->source->broken)
+		return pythia_error_move(error, &why);
+	pythia_host_log(capture->source->host, PYTHIA_LOG_NOTICE, "capture of table %s waits for a lock: %s", member->name,
+					why.message);
+	pythia_error_reset(&why);
+	member->unfit = true;
+	return true;
 }
 
 bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
@@ -199,8 +178,8 @@ static bool read_members(pythia_capture *capture, pythia_error *error)
 		member->last_sweep = strtoll(pythia_result_get(&result, i, 7), NULL, 10);
 		member->null_stamps = strtoll(pythia_result_get(&result, i, 8), NULL, 10);
 		member->failed = pythia_result_get(&result, i, 9)[0] == '1';
-		member->log = pythia_strdup(pythia_result_get(&result, i, 10));
-		member->log_columns = pythia_strdup(pythia_result_get(&result, i, 11));
+		member->log.name = pythia_strdup(pythia_result_get(&result, i, 10));
+		member->log.columns = pythia_strdup(pythia_result_get(&result, i, 11));
 		ok = pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
 	pythia_result_free(&result);
@@ -248,8 +227,7 @@ void pythia_member_free(pythia_member *member)
 	pythia_member_close(member);
 	pythia_capture_position_free(&member->position);
 	pythia_free(member->name);
-	pythia_free(member->log);
-	pythia_free(member->log_columns);
+	pythia_log_free(&member->log);
 }
 
 void pythia_capture_close(pythia_capture *capture)

@@ -9,25 +9,19 @@
 static bool install_triggers(pythia_capture *capture, pythia_member *member, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_buffer columns = PYTHIA_BUFFER_INIT;
 
 	if (member->config.start == PYTHIA_START_AT)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "triggers cannot start from \"%s\"", member->config.start_at);
 		return pythia_error_hint(error, "Start from \"now\" or \"beginning\".");
 	}
-	if (!pythia_capture_value(capture->store, "SELECT 'pythia_log_' || lower(hex(randomblob(6)))", &member->log,
-							  error) ||
-		!pythia_trigger_install(capture, member, error))
+	member->log.name = pythia_log_name();
+	if (!pythia_log_install(&member->table, &member->log, error))
 		return false;
-	for (int i = 0; i < member->table.ncolumns; i++)
-		pythia_buffer_printf(&columns, "%s%s", i > 0 ? "\n" : "",
-							 member->table.table.columns[member->table.columns[i].position].name);
-	member->log_columns = pythia_buffer_take(&columns);
 	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET log = ");
-	pythia_store_text(&sql, member->log);
+	pythia_store_text(&sql, member->log.name);
 	pythia_buffer_puts(&sql, ", log_columns = ");
-	pythia_store_text(&sql, member->log_columns);
+	pythia_store_text(&sql, member->log.columns);
 	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
 	return pythia_store_run(capture->store, &sql, error);
 }
@@ -41,9 +35,9 @@ static void remove_triggers(pythia_capture *capture)
 	{
 		pythia_member *member = &capture->members[i];
 
-		if (member->log && member->open && !capture->source->broken && !capture->source->local)
-			pythia_trigger_remove(capture->source, member->table.table.schema, member->table.table.name, member->log,
-								  &ignored);
+		if (member->log.name && member->open && !capture->source->broken && !capture->source->local)
+			pythia_log_remove(capture->source, member->table.table.schema, member->table.table.name, member->log.name,
+							  &ignored);
 		pythia_error_reset(&ignored);
 	}
 }

@@ -369,8 +369,8 @@ static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_
 	for (int64_t i = 0; ok && i < tables.nrows; i++)
 	{
 		if (source)
-			ok = pythia_trigger_remove(source, pythia_result_get(&tables, i, 0), pythia_result_get(&tables, i, 1),
-									   pythia_result_get(&tables, i, 2), error);
+			ok = pythia_log_remove(source, pythia_result_get(&tables, i, 0), pythia_result_get(&tables, i, 1),
+								   pythia_result_get(&tables, i, 2), error);
 		else
 			pythia_host_log(
 				store->host, PYTHIA_LOG_WARNING,

@@ -103,6 +103,8 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
 								 pythia_capture_window *window, pythia_error *error);
 void pythia_capture_window_free(pythia_capture_window *window);
+/* Microseconds since 1970 of YYYY-MM-DD HH:MM:SS[.f] (or with a T) in UTC; false where the text says no such time. */
+bool pythia_capture_instant(const char *text, int64_t *instant);
 
 /* True where a row of this stamp must be kept among the versions seen when low is `low`. */
 bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *stamp, const char *low);
@@ -133,6 +135,10 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 						 pythia_capture_row_callback callback, void *context, pythia_error *error);
 /* Rows whose stamp is NULL: polling cannot see them. */
 bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_error *error);
+
+/* The tables that a name or `schema.*` stands for, as pythia_describe reads them, to be freed one by one.
+ * A schema without tables is class USAGE, 42P01. */
+bool pythia_capture_names(pythia_db *db, const char *pattern, char ***names, int *count, pythia_error *error);
 
 /* ---- the store half (SQLite) ---- */
 

@@ -36,6 +36,12 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+void pythia_log_numbers_sort(pythia_log_numbers *numbers)
+{
+	if (numbers->count > 0)
+		qsort(numbers->numbers, (size_t) numbers->count, sizeof(int64_t), by_number);
+}
+
 /* A row that was in the way of an INSERT; gone where the INSERT was done. */
 typedef struct bystander
 {

@@ -55,6 +55,7 @@ typedef struct pythia_log_numbers
 } pythia_log_numbers;
 
 void pythia_log_numbers_add(pythia_log_numbers *numbers, int64_t number);
+void pythia_log_numbers_sort(pythia_log_numbers *numbers);
 void pythia_log_numbers_free(pythia_log_numbers *numbers); /* and clears it */
 
 /* Rows, and bytes of them, in one batch. */

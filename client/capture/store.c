@@ -235,31 +235,16 @@ static bool insert_table(pythia_db *store, int64_t worker_id, const char *name, 
 /* `schema.*`, or one table. */
 static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id, const char *name, pythia_error *error)
 {
-	size_t length = strlen(name);
-	char *schema = NULL;
-	char *star = NULL;
 	char **names;
 	int count;
-	bool ok = true;
+	bool ok = pythia_capture_names(source, name, &names, &count, error);
 
-	if (length < 3 || strcmp(name + length - 2, ".*") != 0)
-		return insert_table(store, worker_id, name, error);
-	if (!pythia_name_parse(name, &schema, &star, error))
-		return false;
-	ok = pythia_list_tables(source, schema, &names, &count, error);
-	if (ok && count == 0)
-	{
-		ok = pythia_fail(error, PYTHIA_E_USAGE, "42P01", "schema \"%s\" has no tables", schema);
-		pythia_error_hint(error, "Check its name and the right to see its tables.");
-	}
 	for (int i = 0; i < count; i++)
 	{
 		ok = ok && insert_table(store, worker_id, names[i], error);
 		pythia_free(names[i]);
 	}
 	pythia_free(names);
-	pythia_free(schema);
-	pythia_free(star);
 	return ok;
 }
 

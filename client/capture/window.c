@@ -68,14 +68,21 @@ static void date_of(int64_t days, int *year, int *month, int *day)
 	*year = (int) (y + era * 400 + (*month <= 2));
 }
 
-/* Microseconds of YYYY-MM-DD HH:MM:SS[.f…] in UTC. */
-static bool instant_of(const char *text, int64_t *instant)
+bool pythia_capture_instant(const char *text, int64_t *instant)
 {
-	int year, month, day, hour, minute, second, used = 0;
+	int year, month, day, hour = 0, minute = 0, second = 0, used = 0, more = 0;
 	int64_t unit = 100000;
 
-	if (!text || sscanf(text, "%d-%d-%d %d:%d:%d%n", &year, &month, &day, &hour, &minute, &second, &used) != 6)
+	if (!text || sscanf(text, "%5d-%2d-%2d%n", &year, &month, &day, &used) != 3 || year < 1 || month < 1 ||
+		month > 12 || day < 1 || day > 31)
 		return false;
+	if (text[used] == ' ' || text[used] == 'T')
+	{
+		if (sscanf(text + used + 1, "%2d:%2d%n:%2d%n", &hour, &minute, &more, &second, &more) < 2 || hour < 0 ||
+			hour > 24 || minute < 0 || minute > 59 || second < 0 || second > 60)
+			return false;
+		used += 1 + more;
+	}
 	*instant = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * PYTHIA_SECOND;
 	if (text[used] == '.')
 		for (const char *at = text + used + 1; *at >= '0' && *at <= '9'; at++, unit /= 10)
@@ -195,7 +202,7 @@ bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythi
 		return read_now(db, clock, error);
 	}
 	clock->now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
-	if (!instant_of(pythia_result_get(&result, 0, 0), &clock->boundary))
+	if (!pythia_capture_instant(pythia_result_get(&result, 0, 0), &clock->boundary))
 		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
 	pythia_result_free(&result);
 	return true;

@@ -509,6 +509,12 @@ static void order_tables(const pythia_result *tables, const pythia_result *refer
 	pythia_free(placed);
 }
 
+/* What capture's triggers write to is nobody's table. */
+static bool is_log(const char *name)
+{
+	return strncmp(name, "pythia_log_", 11) == 0 && strlen(name) == 23 && strspn(name + 11, "0123456789abcdef") == 12;
+}
+
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -536,6 +542,8 @@ bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *c
 		{
 			pythia_buffer text = PYTHIA_BUFFER_INIT;
 
+			if (is_log(pythia_result_get(&tables, order[i], 1)))
+				continue;
 			/* Double quotes: what pythia_name_parse reads, whatever the engine. */
 			pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_get(&tables, order[i], 0),
 								 pythia_result_get(&tables, order[i], 1));

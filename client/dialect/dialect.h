@@ -85,7 +85,7 @@ void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, con
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */
 bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error);
 /* Names ("schema"."table" as pythia_name_parse reads them) of the tables of a schema (NULL: the default one),
- * a table after those that its foreign keys refer to. */
+ * a table after those that its foreign keys refer to; the logs of capture's triggers are left out. */
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
 /* The kind and precision in which two columns are compared: the narrower of both, where a's values go to b. */

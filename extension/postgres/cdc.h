@@ -51,6 +51,11 @@ typedef struct pythia_cdc_table
 	char *remote_low;     /* of a table in another database, as are these */
 	char *remote_mark;
 	int64 remote_mark_time;
+	int64 round;       /* grows with each poll that wrote something down */
+	bool started;      /* false: the next poll starts it */
+	char *start_as;    /* "now" or "beginning", whatever the options say; or NULL */
+	char *log_name;    /* of its triggers' log over there, or NULL */
+	char *log_columns; /* see capture/log.h */
 } pythia_cdc_table;
 
 typedef struct pythia_cdc_worker

@@ -175,6 +175,11 @@ static void load_state(pythia_cdc_table *table)
 		table->remote_low = text_column(&state, "remote_low");
 		table->remote_mark = text_column(&state, "remote_mark");
 		table->remote_mark_time = int_column(&state, "remote_mark_time");
+		table->round = int_column(&state, "round");
+		table->started = DatumGetBool(pythia_reading_value(&state, "started", &isnull));
+		table->start_as = text_column(&state, "start_as");
+		table->log_name = text_column(&state, "log_name");
+		table->log_columns = text_column(&state, "log_columns");
 	}
 	pythia_reading_end(&state);
 }

@@ -137,7 +137,8 @@ static void poll_if_nobody_does(const pythia_cdc_worker *worker)
 {
 	attempt poll;
 
-	if (worker->config.capture != PYTHIA_CAPTURE_POLL || pythia_worker_pid(worker->worker_id) != 0)
+	if ((worker->config.capture != PYTHIA_CAPTURE_POLL && !worker->connection) ||
+		pythia_worker_pid(worker->worker_id) != 0)
 		return;
 	poll = attempt_begin();
 	if (pythia_cdc_try_lock(worker->worker_id))

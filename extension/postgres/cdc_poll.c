@@ -306,7 +306,7 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 	pythia_boundary boundary;
 	int64 captured = 0;
 
-	if (worker->config.capture != PYTHIA_CAPTURE_POLL)
+	if (worker->config.capture != PYTHIA_CAPTURE_POLL && !worker->connection)
 		return 0;
 	if (worker->connection)
 	{

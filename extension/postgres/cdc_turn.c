@@ -3,6 +3,7 @@
 
 #include "access/xact.h"
 #include "cdc_journal.h"
+#include "cdc_remote.h"
 #include "cdc_trigger.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -28,6 +29,8 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 	pythia_cdc_worker *worker;
 	TimestampTz now;
 	long interval;
+	bool again = false;
+	bool due;
 
 	pythia_job_begin();
 	worker = pythia_cdc_load(job->worker_id);
@@ -39,7 +42,17 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 	interval = (long) (worker->poll_interval * 1000);
 	*has_handler = worker->handler != NULL;
 	now = GetCurrentTimestamp();
-	if (now >= next_poll || next_poll - now > (TimestampTz) interval * 1000)
+	due = now >= next_poll || next_poll - now > (TimestampTz) interval * 1000;
+	if (due && worker->connection)
+	{
+		/* what is read elsewhere is read outside of transactions */
+		pythia_job_commit();
+		if (!pythia_remote_turn(job->worker_id, &again))
+			interval = Min(interval, LOCKED_OUT_MS);
+		next_poll = TimestampTzPlusMilliseconds(now, again ? 0 : interval);
+		return interval;
+	}
+	if (due)
 	{
 		/* a session that polls in a transaction it leaves open shall not stall the handler too */
 		if (pythia_cdc_try_lock(job->worker_id))

@@ -72,8 +72,14 @@ static List *resolve(const pythia_cdc_worker *worker)
 	return worker->connection ? pythia_remote_resolve(worker) : pythia_cdc_resolve(worker);
 }
 
+/* Of another database they are started together, by a poll. */
 static void start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
+	if (worker->connection)
+	{
+		pythia_remote_prepare(table, table->config.start == PYTHIA_START_NOW ? "now" : NULL);
+		return;
+	}
 	if (table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 		pythia_trigger_install(table);
 	if (pythia_tracks(table))
@@ -179,7 +185,7 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 		(void) insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
 	worker = pythia_cdc_load(worker_id);
-	for (int i = 0; i < worker->ntables && !worker->connection; i++)
+	for (int i = 0; i < worker->ntables; i++)
 		start_table(worker, &worker->tables[i]);
 	if (worker->connection)
 		(void) pythia_cdc_poll(worker, false);
@@ -202,6 +208,8 @@ static bool same_text(const char *a, const char *b)
 /* Whether what was recorded of a table still holds under its new definition. */
 static bool same_table(const pythia_cdc_table *old, const pythia_cdc_table *now)
 {
+	if (!now->relation && !same_text(old->config.where, now->config.where))
+		return false;
 	if (old->stamp_kind != now->stamp_kind || !same_text(old->timestamp_column, now->timestamp_column) ||
 		!same_text(old->condition, now->condition) || old->nkey != now->nkey ||
 		old->config.track != now->config.track || old->config.capture != now->config.capture)
@@ -235,30 +243,21 @@ static bool wanted(List *definitions, const pythia_cdc_table *table)
 	return false;
 }
 
-static void remove_table(const pythia_cdc_table *table)
+static void remove_table(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	static const char sql[] = "DELETE FROM pythia.cdc_table WHERE table_id OPERATOR(pg_catalog.=) $1";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(table->table_id)};
 
-	pythia_trigger_remove(table);
-	pythia_track_drop(table->table_id);
+	if (worker->connection)
+		pythia_remote_forget(worker, table);
+	else
+	{
+		pythia_trigger_remove(table);
+		pythia_track_drop(table->table_id);
+	}
 	SPI_connect();
 	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
-}
-
-/* The next poll of the table starts it anew. */
-static void forget_remote(int32 table_id)
-{
-	static const char rows_sql[] = "DELETE FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1";
-	static const char state_sql[] = "DELETE FROM pythia.cdc_state WHERE table_id OPERATOR(pg_catalog.=) $1";
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(table_id)};
-
-	SPI_connect();
-	pythia_catalog_execute(rows_sql, 1, types, values, NULL);
-	pythia_catalog_execute(state_sql, 1, types, values, NULL);
 	SPI_finish();
 }
 
@@ -271,7 +270,7 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 
 	for (int i = 0; i < old->ntables; i++)
 		if (!wanted(definitions, &old->tables[i]))
-			remove_table(&old->tables[i]);
+			remove_table(old, &old->tables[i]);
 	foreach (cell, definitions)
 		(void) insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
@@ -287,14 +286,18 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 		{
 			/* what was there until now has been polled already */
 			table->config.start = PYTHIA_START_NOW;
-			pythia_track_drop(table->table_id);
-			pythia_trigger_remove(before);
+			if (worker->connection)
+				pythia_remote_forget(old, before);
+			else
+			{
+				pythia_track_drop(table->table_id);
+				pythia_trigger_remove(before);
+			}
 		}
-		if (!worker->connection)
-			start_table(worker, table);
-		else if (before)
-			forget_remote(table->table_id);
+		start_table(worker, table);
 	}
+	if (worker->connection)
+		(void) pythia_cdc_poll(worker, false);
 }
 
 /* Columns left out, say, are left out by every writer from the commit on. */
@@ -378,6 +381,11 @@ Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 	worker = pythia_cdc_load(worker_id);
 	for (int i = 0; worker && i < worker->ntables; i++)
 	{
+		if (worker->connection)
+		{
+			pythia_remote_forget(worker, &worker->tables[i]);
+			continue;
+		}
 		pythia_trigger_remove(&worker->tables[i]);
 		pythia_track_drop(worker->tables[i].table_id);
 	}

@@ -226,7 +226,7 @@ pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
 bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db, pythia_error *error)
 {
 	pythia_open_options options = {.read_only = target->read_only,
-								   .create = !target->read_only,
+								   .create = !target->read_only && !target->existing,
 								   .application_name = "pythia_db",
 								   .require_password = target->require_password};
 

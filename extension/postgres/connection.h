@@ -20,6 +20,7 @@ typedef struct pythia_target
 	pythia_url url; /* with secrets; freed with the memory context it was resolved in */
 	bool require_password;
 	bool read_only;
+	bool existing; /* no SQLite file is made where it is missing */
 	char *display; /* for messages: name, URL without secrets, or 'local' */
 } pythia_target;
 

@@ -71,7 +71,12 @@ CREATE TABLE pythia.cdc_state (
 	journal_floor bigint NOT NULL DEFAULT 0,
 	remote_low text,
 	remote_mark text,
-	remote_mark_time bigint NOT NULL DEFAULT 0
+	remote_mark_time bigint NOT NULL DEFAULT 0,
+	round bigint NOT NULL DEFAULT 0,
+	started boolean NOT NULL DEFAULT true,
+	start_as text CHECK (start_as IN ('now', 'beginning')),
+	log_name text,
+	log_columns text
 ) WITH (fillfactor = 40);
 COMMENT ON TABLE pythia.cdc_state IS 'how far the capture of each table has come';
 COMMENT ON COLUMN pythia.cdc_state.table_id IS 'the table';
@@ -90,9 +95,13 @@ COMMENT ON COLUMN pythia.cdc_state.polled_at IS 'last poll that wrote something 
 COMMENT ON COLUMN pythia.cdc_state.swept_at IS 'last sweep for deletes';
 COMMENT ON COLUMN pythia.cdc_state.journal_floor IS 'every entry of the worker has a greater number';
 COMMENT ON COLUMN pythia.cdc_state.remote_low IS 'low of a table in another database, in its own text';
-
 COMMENT ON COLUMN pythia.cdc_state.remote_mark IS 'for a column of numbers there: greatest one seen at remote_mark_time';
 COMMENT ON COLUMN pythia.cdc_state.remote_mark_time IS 'microseconds since 1970 by its clock';
+COMMENT ON COLUMN pythia.cdc_state.round IS 'grows with each poll of another database that wrote something down';
+COMMENT ON COLUMN pythia.cdc_state.started IS 'false: the next poll of that database starts this table';
+COMMENT ON COLUMN pythia.cdc_state.start_as IS 'where it then starts, whatever start_from says';
+COMMENT ON COLUMN pythia.cdc_state.log_name IS 'table over there that triggers write to';
+COMMENT ON COLUMN pythia.cdc_state.log_columns IS 'what its columns hold, a number and a name a line';
 
 -- Rows known of tables in other databases: all of them, or without tracking those that may be read again.
 CREATE TABLE pythia.remote_row (
@@ -107,6 +116,19 @@ COMMENT ON COLUMN pythia.remote_row.table_id IS 'the table';
 COMMENT ON COLUMN pythia.remote_row.key IS 'key columns and their values, as JSON text';
 COMMENT ON COLUMN pythia.remote_row.version IS 'tells the version captured last from others';
 COMMENT ON COLUMN pythia.remote_row.image IS 'the row as captured last, with track: rows';
+
+-- What triggers in another database logged, was told here and may still be in their log: deleted there
+-- only after the transaction that told it has committed, forgotten here only after that.
+CREATE TABLE pythia.remote_told (
+	table_id integer NOT NULL REFERENCES pythia.cdc_table ON DELETE CASCADE,
+	xid xid8 NOT NULL,
+	numbers bigint[] NOT NULL
+);
+CREATE INDEX ON pythia.remote_told (table_id);
+COMMENT ON TABLE pythia.remote_told IS 'rows of trigger logs in other databases that were told and are to be deleted there';
+COMMENT ON COLUMN pythia.remote_told.table_id IS 'the table';
+COMMENT ON COLUMN pythia.remote_told.xid IS 'transaction that told them';
+COMMENT ON COLUMN pythia.remote_told.numbers IS 'their numbers in the log';
 
 -- Transactions whose rows were captured although they are younger than the oldest
 -- transaction open at that poll: everything older is told by the snapshot alone.

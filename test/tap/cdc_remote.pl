@@ -94,8 +94,7 @@ subtest 'mistakes' => sub {
 	for my $case (
 		['{nope}', pg_url($other), '{}', qr/nope/],
 		['{t}', 'postgresql://127.0.0.1:1/x', '{}', qr/connect/],
-		['{t}', 'nowhere', '{}', qr/nowhere/],
-		['{t}', pg_url($other), '{"capture": "trigger"}', qr/triggers cannot be put/])
+		['{t}', 'nowhere', '{}', qr/nowhere/])
 	{
 		my ($tables, $url, $options, $error) = @$case;
 		my ($rc, $out, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('bad', '$tables', '$url', options => '$options')");

@@ -1,0 +1,180 @@
+/*
+ * Triggers in another database follow the transaction here that makes or drops
+ * them: what was made goes when that is rolled back, what was dropped goes just
+ * before it commits.  A server that dies in between leaves them behind; their
+ * table is named pythia_log_….
+ */
+#include "cdc_remote.h"
+
+#include "access/xact.h"
+#include "bridge.h"
+#include "cdc_remote_internal.h"
+#include "host.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+typedef struct log_entry
+{
+	enum
+	{
+		LOG_MADE,    /* goes if this is rolled back */
+		LOG_DROPPED, /* goes if this commits */
+		LOG_GARBAGE  /* goes in any case, when the transaction ends */
+	} kind;
+	int depth; /* nesting level of the (sub)transaction */
+	pythia_target *target;
+	char *schema; /* UTF-8, as the next two */
+	char *table;
+	char *log;
+} log_entry;
+
+static List *entries = NIL; /* in TopTransactionContext */
+static bool callbacks_registered = false;
+
+/* Must not raise: it runs while a transaction ends. */
+static void remove_now(const log_entry *entry)
+{
+	const pythia_target *target = entry->target;
+	pythia_open_options options = {.application_name = "pythia_db", .require_password = target->require_password};
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_db *db = NULL;
+
+	if (!pythia_db_open(&target->url, pythia_backend_host(), &options, &db, &error) ||
+		!pythia_log_remove(db, entry->schema, entry->table, entry->log, &error))
+		ereport(WARNING,
+				(errmsg("the triggers on table \"%s.%s\" of %s stay", entry->schema, entry->table, target->display),
+				 errdetail_internal("%s", error.message ? error.message : "unknown error"),
+				 errhint("Drop what is named %s there: triggers, in PostgreSQL their function, and the table.",
+						 entry->log)));
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+}
+
+static void remove_kinds(int kind)
+{
+	ListCell *cell;
+	List *all = entries;
+
+	entries = NIL;
+	foreach (cell, all)
+	{
+		log_entry *entry = lfirst(cell);
+
+		if ((int) entry->kind == kind || entry->kind == LOG_GARBAGE)
+			remove_now(entry);
+	}
+}
+
+static void at_transaction_end(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			remove_kinds(LOG_DROPPED);
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			if (entries != NIL)
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("cannot PREPARE a transaction that has made or dropped triggers elsewhere"),
+								errhint("Commit it directly.")));
+			break;
+		case XACT_EVENT_ABORT:
+			remove_kinds(LOG_MADE);
+			break;
+		case XACT_EVENT_COMMIT:
+			entries = NIL;
+			break;
+		default:
+			break;
+	}
+}
+
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	int depth = GetCurrentTransactionNestLevel();
+	ListCell *cell;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	foreach (cell, entries)
+	{
+		log_entry *entry = lfirst(cell);
+
+		if (entry->depth < depth)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			entry->depth = depth - 1;
+		else if (entry->kind == LOG_MADE)
+			entry->kind = LOG_GARBAGE;
+		else if (entry->kind == LOG_DROPPED)
+			entries = foreach_delete_current(entries, cell);
+	}
+}
+
+/* The database, or NULL where it is not to be had any more: then a warning has said so. */
+static pythia_target *target_of(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	pythia_target *volatile target = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		target = pythia_remote_target(worker, true);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ereport(WARNING, (errmsg("the triggers on table \"%s.%s\" of \"%s\" stay", table->schema_name,
+								 table->table_name, worker->connection),
+						  errdetail_internal("%s", error->message),
+						  errhint("Drop what is named %s there: triggers, in PostgreSQL their function, and the table.",
+								  table->log_name)));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	return target;
+}
+
+static void note(const pythia_cdc_worker *worker, const pythia_cdc_table *table, int kind)
+{
+	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
+	log_entry *entry = palloc0(sizeof(log_entry));
+
+	if (!callbacks_registered)
+	{
+		RegisterXactCallback(at_transaction_end, NULL);
+		RegisterSubXactCallback(at_subtransaction_end, NULL);
+		callbacks_registered = true;
+	}
+	entry->kind = kind;
+	entry->depth = GetCurrentTransactionNestLevel();
+	entry->target = kind == LOG_MADE ? pythia_remote_target(worker, true) : target_of(worker, table);
+	entry->schema = pythia_to_utf8(table->schema_name);
+	entry->table = pythia_to_utf8(table->table_name);
+	entry->log = pythia_to_utf8(table->log_name);
+	if (entry->target)
+		entries = lappend(entries, entry);
+	MemoryContextSwitchTo(before);
+}
+
+void pythia_remote_triggers_come(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	note(worker, table, LOG_MADE);
+}
+
+void pythia_remote_triggers_go(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	note(worker, table, LOG_DROPPED);
+}

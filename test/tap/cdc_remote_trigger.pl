@@ -1,0 +1,200 @@
+# Triggers on tables of other databases: MariaDB, another PostgreSQL, a SQLite file.
+use strict;
+use warnings;
+use Pythia::Test;
+use Pythia::Session;
+use Test::More;
+
+my $node = pg_node('host');
+my $other = pg_node('source', extension => 0);
+my $maria = shared_mysql('cdc_remote_trigger');
+my $file = PostgreSQL::Test::Utils::tempdir() . '/source.db';
+
+my %source = (
+	pg => {
+		url => pg_url($other),
+		sql => sub { $other->safe_psql('postgres', $_[0]) },
+		leftovers => "SELECT (SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'pythia_log%') + (SELECT count(*) FROM pg_proc WHERE proname LIKE 'pythia_log%')",
+	},
+	maria => {
+		url => $maria->url,
+		sql => sub { $maria->sql($_[0]) },
+		leftovers => "SELECT (SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%') + (SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia_log%')",
+	},
+	lite => {
+		url => "sqlite:///$file",
+		sql => sub {
+			my $out = '';
+			IPC::Run::run([ 'perl', '-MDBI', '-e', q{
+				my $db = DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1, sqlite_allow_multiple_statements => 1 });
+				my $s = $db->prepare($ARGV[1]); $s->execute; print join("|", map { $_ // "" } @$_), "\n" for $s->{NUM_OF_FIELDS} ? @{ $s->fetchall_arrayref } : () },
+				$file, $_[0] ], '>', \$out) or die $_[0];
+			chomp $out;
+			return $out;
+		},
+		leftovers => "SELECT count(*) FROM sqlite_master WHERE name LIKE 'pythia_log%'",
+	});
+
+sub changes
+{
+	my ($worker) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT string_agg(change_type || ' ' || COALESCE(primary_key->>'id', '-') || COALESCE(' ' || (old_data->>'v'), '') || COALESCE('=' || (new_data->>'v'), ''), ', ' ORDER BY change_id)"
+		. " FROM pythia.consume_changes('$worker', max_changes => 1000000)");
+}
+
+sub create
+{
+	my ($name, $worker, $options) = @_;
+	$options //= '';
+	return $node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{t}', '$source{$name}{url}', options => '{\"capture\": \"trigger\"$options}')");
+}
+
+sub leftovers { my ($name) = @_; return $source{$name}{sql}->($source{$name}{leftovers}); }
+sub log_rows
+{
+	my ($name, $worker) = @_;
+	my $log = $node->safe_psql('postgres', "SELECT log_name FROM pythia.cdc_state JOIN pythia.cdc_table USING (table_id) JOIN pythia.worker USING (worker_id) WHERE worker.name = '$worker'");
+	return $source{$name}{sql}->("SELECT count(*) FROM $log");
+}
+
+$other->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz)');
+$maria->sql('CREATE TABLE t (id int PRIMARY KEY, v varchar(20), updated_at datetime(6))');
+$source{lite}{sql}->('CREATE TABLE t (id integer PRIMARY KEY, v text, updated_at text)');
+
+for my $name (qw(pg maria lite))
+{
+	my $sql = $source{$name}{sql};
+
+	subtest "$name: every change" => sub {
+		$sql->("INSERT INTO t (id, v) VALUES (1, 'there')");
+		create($name, "${name}_w");
+		create($name, "${name}_all", ', "start_from": "beginning"');
+		is(changes("${name}_w"), '', 'nothing is new');
+		is(changes("${name}_all"), 'INSERT 1=there', 'from the beginning');
+		$sql->("INSERT INTO t (id, v) VALUES (2, 'a')");
+		$sql->("UPDATE t SET v = 'b' WHERE id = 2");
+		$sql->("UPDATE t SET id = 3 WHERE id = 2");
+		$sql->("UPDATE t SET v = v WHERE id = 3");
+		$sql->("DELETE FROM t WHERE id = 3");
+		my $expected = 'INSERT 2=a, UPDATE 2 a=b, DELETE 2 b, INSERT 3=b, DELETE 3 b';
+		is(changes("${name}_w"), $expected, 'each version, in order');
+		is(changes("${name}_w"), '', 'once');
+		is(log_rows($name, "${name}_w"), '0', 'and the log over there is empty');
+		is(changes("${name}_all"), $expected, 'another worker sees the same');
+	};
+
+	subtest "$name: transactions here" => sub {
+		$sql->("INSERT INTO t (id, v) VALUES (10, 'x')");
+		is($node->safe_psql('postgres', "BEGIN; SELECT pythia.poll('${name}_w'); SELECT pythia.poll('${name}_w'); COMMIT"), "1\n0", 'two polls in one transaction tell it once');
+		is(changes("${name}_w"), 'INSERT 10=x', 'it is there');
+		$sql->("UPDATE t SET v = 'y' WHERE id = 10");
+		is($node->safe_psql('postgres', "BEGIN; SELECT pythia.poll('${name}_w'); ROLLBACK"), '1', 'told …');
+		is(changes("${name}_w"), 'UPDATE 10 x=y', '… and, being rolled back, told again');
+		is(log_rows($name, "${name}_w"), '1', 'it stays in the log until that is certain');
+		is(changes("${name}_w"), '', 'but is not told again');
+		is(log_rows($name, "${name}_w"), '0', 'then it goes');
+
+		my $before = leftovers($name);
+		$node->safe_psql('postgres', "BEGIN; SELECT pythia.create_cdc_worker('gone', '{t}', '$source{$name}{url}', options => '{\"capture\": \"trigger\"}'); ROLLBACK");
+		is(leftovers($name), $before, 'a creation that is rolled back leaves no trigger');
+		$node->safe_psql('postgres', "BEGIN; SAVEPOINT s; SELECT pythia.create_cdc_worker('gone', '{t}', '$source{$name}{url}', options => '{\"capture\": \"trigger\"}'); ROLLBACK TO s; COMMIT");
+		is(leftovers($name), $before, 'nor one that a savepoint undoes');
+		$node->safe_psql('postgres', "BEGIN; SELECT pythia.drop_cdc_worker('${name}_w'); ROLLBACK");
+		is(leftovers($name), $before, 'a drop that is rolled back takes none');
+		$sql->("UPDATE t SET v = 'z' WHERE id = 10");
+		is(changes("${name}_w"), 'UPDATE 10 y=z', 'and capture goes on');
+	};
+
+	subtest "$name: altered" => sub {
+		$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('${name}_all', options => '{\"capture\": \"poll\"}')");
+		$sql->("UPDATE t SET v = 'q', updated_at = " . ($name eq 'pg' ? 'now()' : $name eq 'maria' ? 'utc_timestamp(6)' : "datetime('now')") . ' WHERE id = 10');
+		like(changes("${name}_all"), qr/UPDATE 10( z)?=q$/, 'by polling');
+		$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('${name}_all', options => '{\"capture\": \"trigger\"}')");
+		changes("${name}_all");
+		$sql->("DELETE FROM t WHERE id = 10");
+		is(changes("${name}_all"), 'DELETE 10 q', 'and by triggers again');
+		changes("${name}_w");
+	};
+
+	subtest "$name: columns that come and go" => sub {
+		my ($rc, $out, $err) = $node->psql('postgres', "SELECT pythia.alter_cdc_worker('${name}_w', options => '{\"track\": \"rows\"}')");
+		is($rc, 0, 'altered') or diag $err;
+		$sql->("INSERT INTO t (id, v) VALUES (20, 'before')");
+		$sql->('ALTER TABLE t ADD COLUMN w varchar(10)');
+		$sql->("INSERT INTO t (id, v, w) VALUES (21, 'after', 'W')");
+		my @got = split /\n/, $node->safe_psql('postgres', "SELECT change_type, primary_key->>'id', new_data->>'w' FROM (SELECT * FROM pythia.consume_changes('${name}_w')) c ORDER BY change_id");
+		push @got, split /\n/, $node->safe_psql('postgres', "SELECT change_type, primary_key->>'id', new_data->>'w' FROM (SELECT * FROM pythia.consume_changes('${name}_w')) c ORDER BY change_id");
+		is((grep { /\|21\|/ } @got)[-1] =~ s/^\w+//r, '|21|W', 'its value comes, if later than the row') or diag join ' ', @got;
+		$sql->("UPDATE t SET w = 'X' WHERE id = 20");
+		is($node->safe_psql('postgres', "SELECT change_type, old_data->>'w', new_data->>'w' FROM pythia.consume_changes('${name}_w')"), 'UPDATE||X', 'both rows with it');
+		if ($name ne 'lite')
+		{
+			$sql->('ALTER TABLE t DROP COLUMN w');
+			changes("${name}_w"); # MariaDB's triggers are mended by this
+			$sql->("UPDATE t SET v = 'without' WHERE id = 21");
+			is(changes("${name}_w"), 'UPDATE 21 after=without', 'and without it');
+		}
+		changes("${name}_all");
+	};
+
+	subtest "$name: where" => sub {
+		$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('${name}_w', options => '{\"where\": \"t.v > ''m''\"}')");
+		$sql->("INSERT INTO t (id, v) VALUES (30, 'a'), (31, 'n')");
+		$sql->("UPDATE t SET v = 'o' WHERE id = 31");
+		$sql->("UPDATE t SET v = 'p' WHERE id = 30");
+		$sql->("UPDATE t SET v = 'b' WHERE id = 31");
+		$sql->("DELETE FROM t WHERE id >= 30");
+		is(changes("${name}_w"), 'INSERT 31=n, UPDATE 31 n=o, INSERT 30=p, DELETE 31 o, DELETE 30 p', 'rows that come under it and leave it');
+		if ($name eq 'lite')
+		{
+			$sql->("INSERT INTO t (id, v) VALUES (32, 'x')");
+			$sql->("REPLACE INTO t (id, v) VALUES (32, 'y')");
+			$sql->("REPLACE INTO t (id, v) VALUES (32, 'b')");
+			is(changes("${name}_w"), 'INSERT 32=x, UPDATE 32 x=y, DELETE 32 y', 'REPLACE, too');
+		}
+		changes("${name}_all");
+	};
+
+	subtest "$name: in the background" => sub {
+		$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('${name}_all', poll_interval => '50 ms'); SELECT pythia.start_cdc('${name}_all')");
+		$sql->("INSERT INTO t (id, v) VALUES (40, 'bg')");
+		ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('${name}_all') WHERE primary_key->>'id' = '40'"), 'told');
+		ok(wait_for($node, "SELECT count(*) = 0 FROM pythia.remote_told JOIN pythia.cdc_table USING (table_id) JOIN pythia.worker w USING (worker_id) WHERE w.name = '${name}_all'"), 'and gone from the log');
+		is(log_rows($name, "${name}_all"), '0', 'which is empty');
+		$sql->('DROP TABLE t');
+		ok(wait_for($node, "SELECT NOT active AND reason LIKE '%does not exist%' FROM pythia.stat_cdc WHERE worker = '${name}_all'"), 'a table that is dropped stops, with a reason');
+		is($node->safe_psql('postgres', "SELECT state FROM pythia.worker_status WHERE name = '${name}_all'"), 'running', 'the worker does not');
+		$sql->('CREATE TABLE t (id int PRIMARY KEY, v varchar(20))');
+		$node->safe_psql('postgres', "SELECT pythia.start_cdc('${name}_all')");
+		ok(wait_for($node, "SELECT NOT active AND reason LIKE 'the triggers on table % are gone%' FROM pythia.stat_cdc WHERE worker = '${name}_all'"), 'another table by its name has no triggers: told');
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('${name}_all'); SELECT pythia.drop_cdc_worker('${name}_w')");
+		is(leftovers($name), '0', 'dropped workers leave nothing');
+	};
+}
+
+subtest 'mistakes' => sub {
+	$maria->sql('CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)');
+	$other->safe_psql('postgres', 'CREATE VIEW vt AS SELECT * FROM t');
+	for my $case (
+		['{t,c}', 'maria', '', qr/triggers would miss what the foreign key/],
+		['{vt}', 'pg', ', "key": ["id"]', qr/no table that triggers/],
+		['{t}', 'pg', ', "start_from": "2026-01-01 00:00:00"', qr/triggers cannot start from/],
+		['{t}', 'pg', ', "where": "nonsense >"', qr/syntax error/])
+	{
+		my ($tables, $name, $options, $error) = @$case;
+		my (undef, undef, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('bad', '$tables', '$source{$name}{url}', options => '{\"capture\": \"trigger\"$options}')");
+		like($err, $error, "$tables $options");
+		is(leftovers($name), '0', 'nothing is left over there');
+	}
+	my (undef, undef, $err) = $node->psql('postgres', "BEGIN; SELECT pythia.create_cdc_worker('bad', '{t}', '$source{pg}{url}', options => '{\"capture\": \"trigger\"}'); PREPARE TRANSACTION 'p'");
+	like($err, qr/cannot PREPARE/, 'not with two phases');
+	is(leftovers('pg'), '0', 'and undone');
+	create('pg', 'down');
+	$other->stop;
+	(undef, undef, $err) = $node->psql('postgres', "SELECT pythia.drop_cdc_worker('down')");
+	like($err, qr/WARNING: .*the triggers on table "public.t".* stay.*HINT: .*pythia_log_/s, 'a source that is down keeps its triggers: told');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.worker"), '0', 'and the worker is dropped');
+};
+
+done_testing();

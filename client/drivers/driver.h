@@ -88,6 +88,10 @@ typedef struct pythia_driver
 	bool (*begin)(pythia_db *db, pythia_begin_mode mode, pythia_error *error);
 	bool (*commit)(pythia_db *db, pythia_error *error);
 	bool (*rollback)(pythia_db *db, pythia_error *error);
+	/* Puts an idle session back to what opening made of it, whatever was set or left in it since, and so
+	 * learns whether the server still answers.  NULL where keeping one open is worth nothing; after a
+	 * failure db can only be closed. */
+	bool (*reset)(pythia_db *db, pythia_error *error);
 	/* Never fails, also in the middle of anything; frees db. */
 	void (*close)(pythia_db *db);
 } pythia_driver;

@@ -347,6 +347,26 @@ static bool mysql_rollback_transaction(pythia_db *base, pythia_error *error)
 	return mysql_exec(base, "ROLLBACK", NULL, error);
 }
 
+/* --- using again ------------------------------------------------------------ */
+
+static bool mysql_reset(pythia_db *base, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	int answer = 0;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	/* what a load needed would be held for nothing */
+	pythia_mysql_close_lanes(db);
+	pythia_buffer_free(&db->load.sql);
+	pythia_buffer_free(&db->load.fill);
+	pythia_buffer_free(&db->load.flight);
+	if (!PYTHIA_MYSQL_RUN(db, mysql_reset_connection_start(&answer, &db->mysql),
+						  mysql_reset_connection_cont(&answer, &db->mysql, ready), error))
+		return false;
+	return answer ? pythia_mysql_failed(db, error) : pythia_mysql_pin(db, error);
+}
+
 /* --- closing --------------------------------------------------------------- */
 
 static void mysql_close_db(pythia_db *base)
@@ -400,5 +420,6 @@ const pythia_driver pythia_mysql_driver = {
 	.begin = mysql_begin,
 	.commit = mysql_commit_transaction,
 	.rollback = mysql_rollback_transaction,
+	.reset = mysql_reset,
 	.close = mysql_close_db,
 };

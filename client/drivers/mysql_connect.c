@@ -307,14 +307,28 @@ static const char pin_session[] =
 	"SET NAMES utf8mb4; "
 	"SET SESSION TRANSACTION %s%s";
 
+bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	bool good;
+
+	/* MariaDB truncates fractions of a second where MySQL rounds; a statement log cannot take read committed */
+	pythia_buffer_printf(&text, pin_session,
+						 db->base.is_mariadb && db->base.version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''",
+						 db->statement_log ? "ISOLATION LEVEL REPEATABLE READ" : "ISOLATION LEVEL READ COMMITTED",
+						 db->base.read_only ? ", READ ONLY" : "");
+	good = pythia_mysql_run(db, text.data, NULL, error);
+	pythia_buffer_free(&text);
+	pythia_buffer_clear(&db->sql);
+	return good;
+}
+
 static bool set_up(mysql_db *db, const pythia_open_options *options, pythia_error *error)
 {
 	pythia_db *base = &db->base;
 	const char *info = mysql_get_server_info(&db->mysql);
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_result result;
-	bool statement_log;
-	bool good;
 
 	base->version = (int) mysql_get_server_version(&db->mysql);
 	base->is_mariadb = strstr(info, "MariaDB") != NULL;
@@ -326,18 +340,11 @@ static bool set_up(mysql_db *db, const pythia_open_options *options, pythia_erro
 	if (!pythia_db_query(base, "SELECT DATABASE(), @@log_bin = 1 AND @@binlog_format = 'STATEMENT'", &result, error))
 		return false;
 	base->default_schema = pythia_strdup(pythia_result_get(&result, 0, 0));
-	statement_log = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
+	db->statement_log = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
 	pythia_result_free(&result);
 	if (!base->default_schema)
 		base->default_schema = pythia_strdup("");
-	/* MariaDB truncates fractions of a second where MySQL rounds; a statement log cannot take read committed */
-	pythia_buffer_printf(&text, pin_session,
-						 base->is_mariadb && base->version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''",
-						 statement_log ? "ISOLATION LEVEL REPEATABLE READ" : "ISOLATION LEVEL READ COMMITTED",
-						 options->read_only ? ", READ ONLY" : "");
-	good = pythia_mysql_run(db, text.data, NULL, error);
-	pythia_buffer_free(&text);
-	return good;
+	return pythia_mysql_pin(db, error);
 }
 
 /* Keeps what the second connection needs; freed with the db. */
@@ -397,7 +404,6 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 			 pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
 			 set_options(db, url, seconds, error) && connect_server(db, url, error) && set_up(db, options, error))
 	{
-		pythia_buffer_clear(&db->sql);
 		*out = &db->base;
 		return true;
 	}

@@ -53,6 +53,7 @@ struct mysql_db
 	bool client_defaults;
 	bool tls_required;
 	unsigned long thread_id;
+	bool statement_log; /* the server logs statements, and takes no read committed */
 };
 
 static inline mysql_db *pythia_mysql_of(pythia_db *db)
@@ -97,6 +98,8 @@ pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char 
 bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error);
 /* Ends the server's query of this connection from a second one; waits for it 0.5 s at most. */
 void pythia_mysql_kill(mysql_db *db);
+/* Makes the session say what it must, whatever the server or the account is set to. */
+bool pythia_mysql_pin(mysql_db *db, pythia_error *error);
 /* A further connection to the same server, its session pinned likewise. */
 bool pythia_mysql_again(const mysql_db *db, mysql_db **second, pythia_error *error);
 /* Makes lasting what the further connections of a load have stored. */

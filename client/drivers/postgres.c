@@ -327,6 +327,56 @@ static void postgres_close(pythia_db *base)
 	pythia_free(db);
 }
 
+/* Pins the session and learns the schema of an unqualified name, after `before`. */
+static bool pin(postgres_db *db, const char *before, pythia_error *error)
+{
+	pythia_db *base = &db->base;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	const char *schema;
+	bool good;
+
+	pythia_buffer_puts(&text, before);
+	pythia_buffer_printf(&text, PIN_SESSION, base->read_only ? "on" : "off",
+						 base->version >= 140000 ? CHECK_CONNECTION : "");
+	good = pythia_db_query(base, text.data, &result, error);
+	pythia_buffer_free(&text);
+	if (!good)
+		return false;
+	schema = pythia_result_get(&result, 0, 0);
+	pythia_free(base->default_schema);
+	base->default_schema = pythia_strdup(schema ? schema : "public");
+	pythia_result_free(&result);
+	pythia_buffer_clear(&db->sql);
+	return !base->broken;
+}
+
+/* What the caller may ask about the connection. */
+static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_error *error)
+{
+	pythia_db *base = &db->base;
+	const char *version = PQparameterStatus(db->conn, "server_version");
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	base->version = PQserverVersion(db->conn);
+	base->encrypted = PQsslInUse(db->conn);
+	base->read_only = options->read_only;
+	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
+	base->version_text = pythia_buffer_take(&text);
+	return pin(db, "", error);
+}
+
+static bool postgres_reset(pythia_db *base, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "25001", "a transaction is open");
+	return pin(db, "RESET SESSION AUTHORIZATION; RESET ALL; DISCARD TEMP; ", error);
+}
+
 static const pythia_driver postgres_driver = {
 	.name = "postgresql",
 	.exec = postgres_exec,
@@ -342,6 +392,7 @@ static const pythia_driver postgres_driver = {
 	.begin = postgres_begin,
 	.commit = postgres_commit,
 	.rollback = postgres_rollback,
+	.reset = postgres_reset,
 	.close = postgres_close,
 };
 
@@ -552,33 +603,6 @@ static bool require_password(postgres_db *db, pythia_error *error)
 	return pythia_error_hint(error, "Give a password in the connection's URL, and let that server ask for it.");
 }
 
-/* Pins the session and learns what the caller may ask about it. */
-static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_error *error)
-{
-	pythia_db *base = &db->base;
-	const char *version = PQparameterStatus(db->conn, "server_version");
-	pythia_buffer text = PYTHIA_BUFFER_INIT;
-	pythia_result result;
-	const char *schema;
-	bool good;
-
-	base->version = PQserverVersion(db->conn);
-	base->encrypted = PQsslInUse(db->conn);
-	base->read_only = options->read_only;
-	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
-	base->version_text = pythia_buffer_take(&text);
-	pythia_buffer_printf(&text, PIN_SESSION, options->read_only ? "on" : "off",
-						 base->version >= 140000 ? CHECK_CONNECTION : "");
-	good = pythia_db_query(base, text.data, &result, error);
-	pythia_buffer_free(&text);
-	if (!good)
-		return false;
-	schema = pythia_result_get(&result, 0, 0);
-	base->default_schema = pythia_strdup(schema ? schema : "public");
-	pythia_result_free(&result);
-	return !base->broken;
-}
-
 bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
 						  pythia_db **out, pythia_error *error)
 {
@@ -604,7 +628,6 @@ bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const 
 			require_password(db, error);
 		else if (set_up(db, options, error))
 		{
-			pythia_buffer_clear(&db->sql);
 			*out = &db->base;
 			return true;
 		}

@@ -55,6 +55,14 @@ static bool defer_constraints(pythia_run *run, pythia_error *error)
 	return true;
 }
 
+/* A few rows are looked up by their keys: a disk's price for a page makes PostgreSQL read the whole table instead. */
+static bool prefer_index(pythia_run *run, pythia_error *error)
+{
+	return run->target->engine != PYTHIA_POSTGRESQL || !run->staged ||
+		   run->job->config->mode != PYTHIA_SYNC_INCREMENTAL || run->mark.low == NULL ||
+		   pythia_db_exec(run->target, "SET LOCAL random_page_cost = 1.1", NULL, error);
+}
+
 bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
 {
 	if (run->writing)
@@ -62,7 +70,7 @@ bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
 	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	run->writing = true;
-	return defer_constraints(run, error);
+	return defer_constraints(run, error) && prefer_index(run, error);
 }
 
 static void remember_commit(pythia_run *run)

@@ -99,6 +99,9 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 	for (int i = 0; ordered && i < plan->nkey; i++)
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : " ORDER BY ");
+		/* SQLite would rather read the whole table in order than the few rows through their stamps and sort */
+		if (condition.length > 0 && run->source->engine == PYTHIA_SQLITE)
+			pythia_buffer_putc(out, '+');
 		dialect->identifier(out, key_column(run, i)->name);
 	}
 	pythia_buffer_free(&condition);

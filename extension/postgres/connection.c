@@ -39,25 +39,45 @@ static void unlink_entry(open_connection *entry)
 		}
 }
 
+static void release_entry(open_connection *entry)
+{
+	unlink_entry(entry);
+	entry->db->driver = entry->driver;
+	entry->db = NULL;
+}
+
 static void close_entry(open_connection *entry)
 {
 	pythia_db *db = entry->db;
 
-	unlink_entry(entry);
-	entry->db = NULL;
-	db->driver = entry->driver;
+	release_entry(entry);
 	db->driver->close(db);
 	ReleaseExternalFD();
 }
 
+static open_connection *entry_of(const pythia_db *db)
+{
+	open_connection *entry = open_connections;
+
+	while (entry && entry->db != db)
+		entry = entry->next;
+	return entry;
+}
+
 static void close_by_driver(pythia_db *db)
 {
-	for (open_connection *entry = open_connections; entry; entry = entry->next)
-		if (entry->db == db)
-		{
-			close_entry(entry);
-			return;
-		}
+	open_connection *entry = entry_of(db);
+
+	if (entry)
+		close_entry(entry);
+}
+
+void pythia_connection_unregister(pythia_db *db)
+{
+	open_connection *entry = entry_of(db);
+
+	if (entry)
+		release_entry(entry);
 }
 
 static void close_late(void *arg)
@@ -69,7 +89,7 @@ static void close_late(void *arg)
 }
 
 /* The session's memory owns the entry; without a session nobody would close it. */
-static void register_connection(pythia_session *session, pythia_db *db)
+void pythia_connection_register(pythia_session *session, pythia_db *db)
 {
 	open_connection *entry = MemoryContextAllocZero(pythia_session_memory(session), sizeof(open_connection));
 
@@ -243,6 +263,6 @@ bool pythia_connection_open(pythia_session *session, const pythia_target *target
 		ReleaseExternalFD();
 		return false;
 	}
-	register_connection(session, *db);
+	pythia_connection_register(session, *db);
 	return true;
 }

@@ -32,6 +32,10 @@ extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
 extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db,
 								   pythia_error *error);
 
+/* Says that an open database is the session's to close, and that it no longer is. */
+extern void pythia_connection_register(pythia_session *session, pythia_db *db);
+extern void pythia_connection_unregister(pythia_db *db);
+
 /* Ereports where a worker uses the connection. */
 extern void pythia_connection_check_unused(const char *name);
 

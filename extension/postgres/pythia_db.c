@@ -19,6 +19,7 @@ int pythia_guc_poll_interval = 5000;
 int pythia_guc_restart_delay = 5;
 int pythia_guc_retention = 7 * 24 * 60;
 bool pythia_guc_log_changes = false;
+bool pythia_guc_keep_connections = true;
 bool pythia_preloaded = false;
 
 extern PGDLLEXPORT void _PG_init(void);
@@ -48,6 +49,10 @@ static void define_settings(void)
 							&pythia_guc_retention, 7 * 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pythia_db.log_changes", "Writes a line to the server log for each batch of changes.",
 							 NULL, &pythia_guc_log_changes, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("pythia_db.keep_connections",
+							 "Keeps connections to other servers open for the session's next run.",
+							 "They are closed after five idle minutes, and when a server or user mapping changes.",
+							 &pythia_guc_keep_connections, true, PGC_USERSET, 0, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("pythia_db");
 }
 

@@ -3,6 +3,7 @@
 
 #include "bridge.h"
 #include "catalog/pg_type.h"
+#include "connection_cache.h"
 #include "core/retry.h"
 #include "host.h"
 #include "miscadmin.h"
@@ -158,5 +159,7 @@ long pythia_sync_turn(const pythia_job *job)
 		disable(spec);
 		return PYTHIA_TURN_OVER;
 	}
+	if (next > PYTHIA_LONGEST_IDLE)
+		(void) pythia_connections_close_idle();
 	return (long) next + (next > 0);
 }

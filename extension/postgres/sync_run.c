@@ -4,6 +4,7 @@
 #include "bridge.h"
 #include "catalog/pg_type.h"
 #include "conflict.h"
+#include "connection_cache.h"
 #include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -59,9 +60,9 @@ static bool open_further(void *context, bool target, pythia_db **db, pythia_erro
 
 static bool open_both(pythia_session *session, const pythia_sides *sides, pythia_sync_job *job, pythia_error *error)
 {
-	if (!pythia_connection_open(session, sides->source, &job->source, error))
+	if (!pythia_connection_take(session, sides->source, &job->source, error))
 		return pythia_error_context(error, "source %s", sides->source->display);
-	if (!pythia_connection_open(session, sides->target, &job->target, error))
+	if (!pythia_connection_take(session, sides->target, &job->target, error))
 		return pythia_error_context(error, "target %s", sides->target->display);
 	return true;
 }
@@ -81,8 +82,8 @@ bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythi
 	job.connect = open_further;
 	job.connect_context = &connect;
 	ok = open_both(connect.session, sides, &job, error) && body(connect.session, &job, arg, error);
-	pythia_db_close(job.target);
-	pythia_db_close(job.source);
+	pythia_connection_give_back(sides->target, job.target, ok);
+	pythia_connection_give_back(sides->source, job.source, ok);
 	pythia_session_end(connect.session, ok);
 	return ok;
 }
@@ -449,10 +450,10 @@ static bool check_tables(pythia_session *session, const pythia_sides *sides, pyt
 	int nown;
 	char **names = engine_names(*tables, &count);
 	char **others = engine_names(own, &nown);
-	bool ok = pythia_connection_open(session, sides->target, &target, error) &&
+	bool ok = pythia_connection_take(session, sides->target, &target, error) &&
 			  pythia_tables_check(source, target, sides->spec->config, names, &count, others, nown, error);
 
-	pythia_db_close(target);
+	pythia_connection_give_back(sides->target, target, ok);
 	*tables = NIL;
 	for (int i = 0; i < count; i++)
 		*tables = lappend(*tables, pythia_from_utf8(names[i]));
@@ -476,10 +477,10 @@ List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
 		return tables;
 	session = pythia_session_begin();
 	MemoryContextSwitchTo(caller);
-	ok = pythia_connection_open(session, sides->source, &source, &error) && expand(source, tables, &tables, &error);
+	ok = pythia_connection_take(session, sides->source, &source, &error) && expand(source, tables, &tables, &error);
 	if (ok && alike(sides, tables, own))
 		ok = check_tables(session, sides, source, &tables, own, &error);
-	pythia_db_close(source);
+	pythia_connection_give_back(sides->source, source, ok);
 	pythia_session_end(session, ok);
 	if (!ok)
 		pythia_raise(&error);

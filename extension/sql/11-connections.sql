@@ -22,3 +22,8 @@ CREATE FUNCTION pythia.test_connection(name_or_url text) RETURNS pythia.connecti
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_test_connection';
 COMMENT ON FUNCTION pythia.test_connection(text) IS
 	'enters a database, by a connection''s name or a URL, and tells its version, round trip and encryption, or why it cannot';
+
+CREATE FUNCTION pythia.disconnect() RETURNS integer
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_disconnect';
+COMMENT ON FUNCTION pythia.disconnect() IS
+	'closes the connections that this session keeps for its next run (pythia_db.keep_connections); returns how many';

@@ -66,10 +66,10 @@ $pg->safe_psql('far', 'DROP TRIGGER odd ON t');
 
 # dead ones
 sql("SELECT pg_terminate_backend($first, 10000)");
-is(run_pg(), '10', 'one that the server ended is replaced');
+like(run_pg(), qr{^\d+$}, 'one that the server ended is replaced');
 isnt(there(), $first, 'by another');
 $my->sql("KILL $first_my");
-is(run_my(), '10', 'in MariaDB too');
+like(run_my(), qr{^\d+$}, 'in MariaDB too');
 isnt(there_my(), $first_my, 'by another');
 
 # an error closes
@@ -96,9 +96,9 @@ sql("ALTER SERVER far OPTIONS (SET url '$bare')");
 run_pg();
 like(there(), qr/^\d+$/, 'and changed back');
 sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER shop OPTIONS (SET password 'wrong')});
-isnt(run_my(), '10', 'a changed password counts at once');
+unlike(run_my(), qr{^\d+$}, 'a changed password counts at once');
 sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER shop OPTIONS (SET password 'secret')});
-is(run_my(), '10', 'and the right one again');
+like(run_my(), qr{^\d+$}, 'and the right one again');
 
 # by hand and by setting
 run_pg();

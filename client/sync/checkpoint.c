@@ -1,6 +1,7 @@
 /*
- * How far a run has come: ["2", boundary, highest, quiet, made, key…].  The boundary is that of the
- * first attempt, because rows before the key may have changed since they were read.
+ * How far a run has come: ["3", scope, boundary, integer, made, key…].  The boundary is that of the
+ * first attempt, because rows before the key may have changed since they were read.  With another scope
+ * (a condition, columns) the rows before the key are not those that are wanted now.
  */
 #include <string.h>
 
@@ -10,11 +11,11 @@
 #include "sync/run.h"
 
 #define FIXED   5
-#define VERSION "2"
+#define VERSION "3"
 
 char *pythia_checkpoint_write(const pythia_run *run)
 {
-	const char *fixed[FIXED] = {VERSION, run->mark.boundary, run->mark.highest, run->mark.quiet ? "quiet" : NULL,
+	const char *fixed[FIXED] = {VERSION, run->mark.scope, run->mark.boundary, run->mark.integer,
 								run->made ? "made" : NULL};
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
@@ -56,39 +57,42 @@ static bool next_text(const char **cursor, char **text)
 	return true;
 }
 
-bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *error)
+void pythia_checkpoint_read(pythia_run *run, const char *text)
 {
 	int count = FIXED + run->plan.nkey;
 	char **texts = pythia_calloc((size_t) count, sizeof(char *));
 	const char *cursor = text;
+	char scope[9];
 	bool ok = true;
 
+	pythia_watermark_scope(&run->plan, scope);
 	for (int i = 0; ok && i < count; i++)
 		ok = next_text(&cursor, &texts[i]);
 	ok = ok && cursor[strspn(cursor, " \t\r\n")] == ']' && texts[0] != NULL && strcmp(texts[0], VERSION) == 0;
+	/* indexes are owed to a table that was made, wherever the run goes on */
+	run->made = texts[0] != NULL && strcmp(texts[0], VERSION) == 0 && texts[4] != NULL;
+	ok = ok && texts[1] != NULL && strcmp(texts[1], scope) == 0;
 	for (int i = FIXED; ok && i < count; i++)
 		ok = texts[i] != NULL;
 	if (ok)
 	{
-		run->mark.boundary = texts[1];
-		run->mark.highest = texts[2];
-		run->mark.quiet = texts[3] != NULL;
-		run->made = texts[4] != NULL;
+		run->resumed = true;
+		run->mark.boundary = texts[2];
+		run->mark.integer = texts[3];
+		texts[2] = texts[3] = NULL;
 		run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
 		for (int i = 0; i < run->plan.nkey; i++)
+		{
 			run->after[i] = texts[FIXED + i];
-		pythia_free(texts[0]);
-		pythia_free(texts[3]);
-		pythia_free(texts[4]);
+			texts[FIXED + i] = NULL;
+		}
 	}
 	else
-	{
-		for (int i = 0; i < count; i++)
-			pythia_free(texts[i]);
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the checkpoint of table \"%s\" cannot be read",
-					run->plan.source.name);
-		pythia_error_hint(error, "Its key may have changed; start the synchronisation anew.");
-	}
+		pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE,
+						"table \"%s\": what is carried is not what it was when the last run was interrupted: it begins"
+						" anew",
+						run->plan.source.name);
+	for (int i = 0; i < count; i++)
+		pythia_free(texts[i]);
 	pythia_free(texts);
-	return ok;
 }

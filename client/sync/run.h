@@ -128,7 +128,8 @@ bool pythia_sweep(pythia_run *run, pythia_error *error);
 
 /* checkpoint.c: how far the run has come, as a JSON array of texts. */
 char *pythia_checkpoint_write(const pythia_run *run); /* the caller's */
-bool pythia_checkpoint_read(pythia_run *run, const char *text, pythia_error *error);
+/* Goes on from there, where it is about the same rows; else says so and begins anew. */
+void pythia_checkpoint_read(pythia_run *run, const char *text);
 
 /* swap.c: MySQL's truncate_target. */
 /* Makes the table that is to take the target's place and sets run->swap, where that can be right; else the target

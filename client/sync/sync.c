@@ -155,11 +155,7 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 
 	/* a table made now holds nothing of an earlier attempt */
 	if (run->job->checkpoint != NULL && !run->created)
-	{
-		if (!pythia_checkpoint_read(run, run->job->checkpoint, error))
-			return false;
-		run->resumed = true;
-	}
+		pythia_checkpoint_read(run, run->job->checkpoint);
 	if (!run->created && !target_empty(run, &empty, error))
 		return false;
 	run->replaces =
@@ -219,15 +215,14 @@ static bool begin_watermark(pythia_run *run, pythia_error *error)
 	/* a table made now wants all rows, whatever an earlier one of its name had seen */
 	const char *stored = run->created ? NULL : run->job->watermark;
 
-	if (!pythia_watermark_begin(run->source, &run->plan, stored, &run->mark, error))
+	if (!pythia_watermark_begin(run->source, &run->plan, run->job->config, stored, &run->mark, error))
 		return false;
 	if (run->resumed)
 	{
 		pythia_free(run->mark.boundary);
-		pythia_free(run->mark.highest);
+		pythia_free(run->mark.integer);
 		run->mark.boundary = first.boundary;
-		run->mark.highest = first.highest;
-		run->mark.quiet = first.quiet;
+		run->mark.integer = first.integer;
 	}
 	return true;
 }

@@ -4,19 +4,25 @@
  * A timestamptz is compared with the boundary as it is.  A local time (PostgreSQL's timestamp,
  * MySQL's DATETIME) was stamped in a zone that we do not know, so the boundary is carried over as
  * a distance: what commits later was stamped no earlier than the newest stamp in the table less
- * the time between the boundary and now.
+ * the time between the boundary and now.  A stamp ahead of the server's own clock does not tell when
+ * its row was written; then that clock stands in for the newest stamp.
+ *
+ * An ever-growing integer has no time.  But a transaction that began after the greatest one was read
+ * gets greater ones, so the mark moves to a maximum once all that were open when it was read have
+ * ended: until then it waits as a candidate, with the time at which it was read.
  */
 #include "sync/watermark.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/memory.h"
 
 /* Where open transactions cannot be seen. */
 #define BLIND_LOOKBACK_SECONDS 60
-/* No zone's clock is further ahead of UTC: a later stamp does not tell when its row was written. */
-#define AHEAD_OF_UTC ((int64_t) 14 * 3600 * 1000000)
+#define SCOPE_MARK             " #"
 
 static const pythia_column *stamp_column(const pythia_plan *plan)
 {
@@ -53,8 +59,7 @@ static void stamp_literal(pythia_db *source, const pythia_plan *plan, const char
 	pythia_dialect_of(source)->value_literal(source, out, &column->type, low, length);
 }
 
-/* The greatest of those up to `limit`, or of all where that is NULL. */
-static bool highest_stamp(pythia_db *db, const pythia_plan *plan, const char *limit, char **text, pythia_error *error)
+static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(db);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -69,65 +74,233 @@ static bool highest_stamp(pythia_db *db, const pythia_plan *plan, const char *li
 	dialect->identifier(&sql, stamp_column(plan)->name);
 	pythia_buffer_puts(&sql, ") AS m FROM ");
 	pythia_dialect_table(dialect, &sql, plan->source.schema, plan->source.name);
-	if (limit != NULL)
-	{
-		pythia_buffer_puts(&sql, " WHERE ");
-		dialect->identifier(&sql, stamp_column(plan)->name);
-		pythia_buffer_puts(&sql, " <= ");
-		stamp_literal(db, plan, limit, &sql);
-	}
 	pythia_buffer_puts(&sql, ") d");
 	ok = scalar(db, sql.data, text, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
 
-/* *quiet: no other transaction is open in the source. */
-static bool others_open(pythia_db *source, bool *quiet, pythia_error *error)
+/* The server's clock in UTC, and in the zone that its sessions have unless they ask for another: ours did. */
+static bool server_clock(pythia_db *db, int64_t *clock, int64_t *local, pythia_error *error)
 {
-	char *text = NULL;
+	const char *sql = db->engine == PYTHIA_POSTGRESQL
+						  ? "SELECT pg_catalog.to_char(c AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),"
+							" pg_catalog.to_char(c AT TIME ZONE s.reset_val, 'YYYY-MM-DD HH24:MI:SS.US')"
+							" FROM pg_catalog.clock_timestamp() c, pg_catalog.pg_settings s WHERE s.name = 'TimeZone'"
+					  : db->engine == PYTHIA_MYSQL
+						  ? "SELECT DATE_FORMAT(c, '%Y-%m-%d %H:%i:%s.%f'), DATE_FORMAT(COALESCE(CONVERT_TZ(c,"
+							" '+00:00', @@global.time_zone), c), '%Y-%m-%d %H:%i:%s.%f')"
+							" FROM (SELECT UTC_TIMESTAMP(6) AS c) d"
+						  : "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now')";
+	pythia_result result;
 	bool ok;
 
-	*quiet = false;
-	if (source->engine == PYTHIA_SQLITE)
-	{
-		ok = pythia_boundary(source, &text, error);
-		*quiet = text != NULL;
-	}
-	else
-	{
-		ok = scalar(source,
-					source->engine == PYTHIA_POSTGRESQL
-						? "SELECT (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE datname ="
-						  " pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() AND (xact_start IS NOT"
-						  " NULL OR query = '<insufficient privilege>') AND backend_type <> 'autovacuum worker')"
-						  " + (SELECT count(*) FROM pg_catalog.pg_prepared_xacts"
-						  " WHERE database = pg_catalog.current_database())"
-						: "SELECT COUNT(*) FROM information_schema.INNODB_TRX"
-						  " WHERE trx_mysql_thread_id <> CONNECTION_ID()",
-					&text, error);
-		*quiet = ok && text != NULL && strcmp(text, "0") == 0;
-		if (!ok && source->engine == PYTHIA_MYSQL && !source->broken)
-		{
-			pythia_error_reset(error);
-			ok = true;
-		}
-	}
-	pythia_free(text);
+	memset(&result, 0, sizeof(result));
+	ok = pythia_db_query(db, sql, &result, error);
+	if (ok && (result.nrows == 0 || pythia_result_get(&result, 0, 0) == NULL ||
+			   !pythia_stamp_read(pythia_result_get(&result, 0, 0), clock) ||
+			   !pythia_stamp_read(pythia_result_get(&result, 0, 1), local)))
+		ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the server's clock cannot be read");
+	pythia_result_free(&result);
 	return ok;
 }
 
-bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const char *stored, pythia_watermark *mark,
-							pythia_error *error)
+static double lookback_of(const pythia_db *source, const pythia_sync_config *config, bool blind)
 {
+	if (config->lookback >= 0)
+		return config->lookback;
+	if (blind)
+		return BLIND_LOOKBACK_SECONDS;
+	return source->engine == PYTHIA_MYSQL ? 2 : 1;
+}
+
+/* --- scope ------------------------------------------------------------------- */
+
+void pythia_watermark_scope(const pythia_plan *plan, char scope[9])
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	char hex[33];
+
+	pythia_buffer_printf(&text, "%s\n%s\n%s\n%s\n", plan->source.schema, plan->source.name, plan->target.schema,
+						 plan->target.name);
+	for (int i = 0; i < plan->npairs; i++)
+		pythia_buffer_printf(&text, "%s\n%s\n", pythia_pair_source(plan, i)->name, pythia_pair_target(plan, i)->name);
+	pythia_buffer_puts(&text, "key\n");
+	for (int i = 0; i < plan->nkey; i++)
+		pythia_buffer_printf(&text, "%s\n", pythia_pair_source(plan, plan->key[i])->name);
+	pythia_buffer_printf(&text, "stamp\n%s\nwhere\n%s", plan->stamp_source >= 0 ? stamp_column(plan)->name : "",
+						 plan->where != NULL ? plan->where : "");
+	pythia_md5(text.data, text.length, hex);
+	memcpy(scope, hex, 8);
+	scope[8] = '\0';
+	pythia_buffer_free(&text);
+}
+
+/* The stored watermark without its scope; NULL where that is another one. */
+static char *stored_mark(pythia_db *source, const pythia_plan *plan, const char *stored, const char *scope)
+{
+	const char *mark = stored != NULL ? strstr(stored, SCOPE_MARK) : NULL;
+	char *text = pythia_strdup(stored);
+
+	if (mark == NULL)
+		return text;
+	text[mark - stored] = '\0';
+	if (strcmp(mark + strlen(SCOPE_MARK), scope) == 0)
+		return text;
+	pythia_free(text);
+	pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
+					"table \"%s\": what is carried (columns, names, key or condition) is not what it was in the last"
+					" run: all rows are read",
+					plan->source.name);
+	return NULL;
+}
+
+/* --- integers ------------------------------------------------------------------ */
+
+/* "LOW", or "LOW (CANDIDATE at TIME)"; LOW is - where there is none. */
+static void read_integer(const char *text, char **low, char **candidate, int64_t *read_at)
+{
+	const char *open = text != NULL ? strstr(text, " (") : NULL;
+	const char *at = open != NULL ? strstr(open, " at ") : NULL;
+	pythia_buffer part = PYTHIA_BUFFER_INIT;
+
+	*low = *candidate = NULL;
+	if (text != NULL && text[0] != '-')
+	{
+		pythia_buffer_append(&part, text, open != NULL ? (size_t) (open - text) : strlen(text));
+		*low = pythia_buffer_take(&part);
+	}
+	if (at != NULL && pythia_stamp_read(at + 4, read_at))
+	{
+		pythia_buffer_append(&part, open + 2, (size_t) (at - open - 2));
+		*candidate = pythia_buffer_take(&part);
+	}
+	pythia_buffer_free(&part);
+}
+
+/* No transaction that is open now began before *since; the greatest integer was read earlier. */
+static bool open_since(pythia_db *source, const pythia_sync_config *config, int64_t clock, int64_t *since,
+					   pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *text = NULL;
+	bool blind;
+	bool ok;
+
+	if (source->engine == PYTHIA_POSTGRESQL)
+	{
+		/* our own transaction gives out no more of them */
+		pythia_dialect_of(source)->boundary_query(source, &sql);
+		pythia_buffer_puts(&sql, " AND a.pid <> pg_catalog.pg_backend_pid()");
+		ok = scalar(source, sql.data, &text, error);
+	}
+	else
+		ok = pythia_boundary(source, &text, error);
+	blind = text == NULL || !pythia_stamp_read(text, since);
+	if (blind)
+		*since = clock - (int64_t) (lookback_of(source, config, true) * 1000000);
+	else if (source->engine == PYTHIA_SQLITE)
+		*since = clock; /* it was us who could write */
+	else if (source->engine == PYTHIA_MYSQL || config->lookback > 0)
+		*since -= (int64_t) (lookback_of(source, config, false) * 1000000);
+	pythia_free(text);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
+						  const char *stored, pythia_watermark *mark, pythia_error *error)
+{
+	pythia_buffer next = PYTHIA_BUFFER_INIT;
+	char *highest = NULL;
+	char *candidate = NULL;
+	char *stamp = NULL;
+	int64_t read_at = 0;
+	int64_t since = 0;
+
+	read_integer(stored, &mark->low, &candidate, &read_at);
+	if (!highest_stamp(source, plan, &highest, error) ||
+		!server_clock(source, &mark->clock, &mark->local_clock, error) ||
+		!open_since(source, config, mark->clock, &since, error))
+	{
+		pythia_free(highest);
+		pythia_free(candidate);
+		return false;
+	}
+	if (highest == NULL)
+		pythia_buffer_puts(&next, mark->low != NULL ? mark->low : "");
+	else if (since >= mark->clock)
+		pythia_buffer_puts(&next, highest);
+	else
+	{
+		bool ended = candidate != NULL && since >= read_at;
+		const char *low = ended ? candidate : mark->low;
+
+		/* one that waits is kept until it may be believed: newer ones would wait for ever */
+		stamp = pythia_stamp_write(candidate == NULL || ended ? mark->clock : read_at);
+		pythia_buffer_printf(&next, "%s (%s at %s)", low != NULL ? low : "-",
+							 candidate == NULL || ended ? highest : candidate, stamp);
+	}
+	mark->integer = pythia_buffer_take(&next);
+	pythia_free(highest);
+	pythia_free(candidate);
+	pythia_free(stamp);
+	return true;
+}
+
+/* --- stamps ---------------------------------------------------------------------- */
+
+static bool exact(const pythia_plan *plan)
+{
+	return stamp_column(plan)->type.kind == PYTHIA_KIND_TIMESTAMPTZ;
+}
+
+/* What was stored ahead of the clock, by a row stamped in the future or a clock that was set back. */
+static bool doubt(pythia_db *source, const pythia_plan *plan, pythia_watermark *mark, pythia_error *error)
+{
+	int64_t low = 0;
+	int64_t boundary = 0;
+
+	if (mark->low == NULL || !pythia_stamp_read(mark->low, &low))
+		return true;
+	if (mark->clock == 0)
+	{
+		if (mark->boundary != NULL && pythia_stamp_read(mark->boundary, &boundary) && low <= boundary)
+			return true;
+		if (!server_clock(source, &mark->clock, &mark->local_clock, error))
+			return false;
+	}
+	if (low <= (exact(plan) ? mark->clock : mark->local_clock))
+		return true;
+	pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
+					"table \"%s\": the watermark %s lies ahead of the server's clock: all rows are read",
+					plan->source.name, mark->low);
+	pythia_free(mark->low);
+	mark->low = NULL;
+	return true;
+}
+
+bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
+							const char *stored, pythia_watermark *mark, pythia_error *error)
+{
+	char *believed;
+	bool ok;
+
 	memset(mark, 0, sizeof(*mark));
-	mark->low = pythia_strdup(stored);
+	pythia_watermark_scope(plan, mark->scope);
 	if (plan->stamp_source < 0)
 		return true;
-	mark->integer = is_integer(stamp_column(plan));
-	if (mark->integer)
-		return highest_stamp(source, plan, NULL, &mark->highest, error) && others_open(source, &mark->quiet, error);
-	return pythia_boundary(source, &mark->boundary, error);
+	believed = stored_mark(source, plan, stored, mark->scope);
+	if (is_integer(stamp_column(plan)))
+	{
+		ok = begin_integer(source, plan, config, believed, mark, error);
+		pythia_free(believed);
+		return ok;
+	}
+	mark->low = believed;
+	return pythia_boundary(source, &mark->boundary, error) &&
+		   ((exact(plan) && mark->boundary != NULL) || server_clock(source, &mark->clock, &mark->local_clock, error)) &&
+		   doubt(source, plan, mark, error);
 }
 
 bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark,
@@ -143,67 +316,26 @@ bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, cons
 	return true;
 }
 
-static double lookback_of(const pythia_db *source, const pythia_sync_config *config, bool blind)
-{
-	if (config->lookback >= 0)
-		return config->lookback;
-	if (blind)
-		return BLIND_LOOKBACK_SECONDS;
-	return source->engine == PYTHIA_MYSQL ? 2 : 1;
-}
-
-static bool server_clock(pythia_db *db, int64_t *clock, pythia_error *error)
-{
-	const char *sql = db->engine == PYTHIA_POSTGRESQL
-						  ? "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC',"
-							" 'YYYY-MM-DD HH24:MI:SS.US')"
-					  : db->engine == PYTHIA_MYSQL ? "SELECT DATE_FORMAT(UTC_TIMESTAMP(6), '%Y-%m-%d %H:%i:%s.%f')"
-												   : "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')";
-	char *text;
-	bool ok = scalar(db, sql, &text, error);
-
-	if (ok && (text == NULL || !pythia_stamp_read(text, clock)))
-		ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the server's clock cannot be read");
-	pythia_free(text);
-	return ok;
-}
-
-/* Whole numbers grow with the transactions: the maximum counts where no other one was open after it was read. */
-static void next_integer(const pythia_watermark *mark, char **next)
-{
-	*next = pythia_strdup(mark->quiet && mark->highest != NULL ? mark->highest : mark->low);
-}
-
 static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
 					   const pythia_watermark *mark, int64_t *next, bool *known, pythia_error *error)
 {
-	bool exact = stamp_column(plan)->type.kind == PYTHIA_KIND_TIMESTAMPTZ;
 	int64_t boundary = 0;
-	int64_t clock = 0;
 	int64_t highest = 0;
+	int64_t limit = exact(plan) ? mark->clock : mark->local_clock;
 	char *text = NULL;
 	bool blind = mark->boundary == NULL || !pythia_stamp_read(mark->boundary, &boundary);
 	bool ok = true;
 
 	*known = true;
-	if (exact && !blind)
+	if (exact(plan) && !blind)
 		*next = boundary;
 	else
 	{
-		ok = highest_stamp(source, plan, NULL, &text, error) && server_clock(source, &clock, error);
+		ok = highest_stamp(source, plan, &text, error);
 		*known = ok && text != NULL && pythia_stamp_read(text, &highest);
-		if (*known && highest > clock + AHEAD_OF_UTC)
-		{
-			char *limit = pythia_stamp_write(clock + AHEAD_OF_UTC);
-
-			pythia_free(text);
-			ok = highest_stamp(source, plan, limit, &text, error);
-			*known = ok && text != NULL && pythia_stamp_read(text, &highest);
-			pythia_free(limit);
-		}
-		*next = blind ? highest : highest - (clock - boundary);
-		if (blind && exact && highest > clock)
-			*next = clock;
+		if (highest > limit)
+			highest = limit;
+		*next = blind ? highest : highest - (mark->clock - boundary);
 		pythia_free(text);
 	}
 	*next -= (int64_t) (lookback_of(source, config, blind) * 1000000);
@@ -215,6 +347,7 @@ static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_
 bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
 						   const pythia_watermark *mark, char **next, pythia_error *error)
 {
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	int64_t low;
 	int64_t old;
 	bool known;
@@ -222,18 +355,26 @@ bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pyt
 	*next = NULL;
 	if (plan->stamp_source < 0)
 		return true;
-	if (mark->integer)
-	{
-		next_integer(mark, next);
-		return true;
-	}
-	if (!next_stamp(source, plan, config, mark, &low, &known, error))
+	if (mark->integer != NULL)
+		pythia_buffer_puts(&out, mark->integer);
+	else if (!next_stamp(source, plan, config, mark, &low, &known, error))
 		return false;
 	/* what has been seen stays seen */
-	if (mark->low != NULL && (!known || (pythia_stamp_read(mark->low, &old) && old > low)))
-		*next = pythia_strdup(mark->low);
+	else if (mark->low != NULL && (!known || (pythia_stamp_read(mark->low, &old) && old > low)))
+		pythia_buffer_puts(&out, mark->low);
 	else if (known)
-		*next = pythia_stamp_write(low);
+	{
+		char *stamp = pythia_stamp_write(low);
+
+		pythia_buffer_puts(&out, stamp);
+		pythia_free(stamp);
+	}
+	if (out.length > 0)
+	{
+		pythia_buffer_printf(&out, SCOPE_MARK "%s", mark->scope);
+		*next = pythia_buffer_take(&out);
+	}
+	pythia_buffer_free(&out);
 	return true;
 }
 
@@ -241,6 +382,6 @@ void pythia_watermark_free(pythia_watermark *mark)
 {
 	pythia_free(mark->low);
 	pythia_free(mark->boundary);
-	pythia_free(mark->highest);
+	pythia_free(mark->integer);
 	memset(mark, 0, sizeof(*mark));
 }

@@ -157,7 +157,7 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 		"tables = coalesce($5, tables), "
 		"schedule = CASE WHEN $6 = interval '0' THEN NULL ELSE coalesce($6, schedule) END "
 		"WHERE worker_id = $1";
-	/* other databases, or other columns: what was reached there says nothing of here */
+	/* other databases: what was reached there says nothing of here; of other columns the engine takes care */
 	static const char forget[] = "UPDATE pythia.sync_state SET watermark = NULL, checkpoint = NULL "
 								 "WHERE worker_id = $1";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
@@ -182,7 +182,7 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 	}
 	SPI_connect();
 	pythia_catalog_execute(sql, 6, types, values, nulls);
-	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2) || !PG_ARGISNULL(3))
+	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
 		pythia_catalog_execute(forget, 1, types, values, nulls);
 	SPI_finish();
 	pythia_wake_at_commit(spec->worker_id);

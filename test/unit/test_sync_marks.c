@@ -1,0 +1,233 @@
+/*
+ * Watermarks that must not be believed, or not be waited for: stamps in the future, runs about other rows
+ * or columns, integers while transactions come and go.
+ */
+#include "sync_tests.h"
+
+static pythia_db *source;
+static pythia_db *target;
+static int from;
+
+static char *run(const char *json, const char *mark, int64_t read)
+{
+	pythia_sync_result result;
+	char *next;
+
+	must_sync(source, target, "marks", json, mark, &result);
+	if (read >= 0 && result.source_count != read)
+		fail_msg("%s %s after %s: %lld rows were read and not %lld; next %s", engine_names[from], json,
+				 mark != NULL ? mark : "nothing", (long long) result.source_count, (long long) read, result.watermark);
+	next = pythia_strdup(result.watermark);
+	pythia_sync_result_free(&result);
+	return next;
+}
+
+static const char *shifted(const char *unit)
+{
+	static char text[100];
+
+	snprintf(text, sizeof(text), from == PG ? "now() %s" : from == MY ? "NOW(6) %s" : "datetime('now', '%s')", unit);
+	return text;
+}
+
+static void begin(int engine, const char *type)
+{
+	char sql[200];
+
+	from = engine;
+	source = open_engine(engine, 0);
+	target = open_engine(LITE, 1);
+	drop(source, "marks");
+	drop(target, "marks");
+	snprintf(sql, sizeof(sql),
+			 "CREATE TABLE marks (id integer PRIMARY KEY, v varchar(20), w varchar(20), updated_at %s)", type);
+	must(source, sql);
+}
+
+static void end(void)
+{
+	drop(source, "marks");
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
+static void put(int id, const char *stamp)
+{
+	char sql[300];
+
+	snprintf(sql, sizeof(sql), "INSERT INTO marks VALUES (%d, 'v', 'w', %s)", id, stamp);
+	must(source, sql);
+}
+
+static void in_future(int engine, const char *type)
+{
+	char *mark;
+	char *next;
+
+	print_message("a stamp in the future: %s %s\n", engine_names[engine], type);
+	begin(engine, type);
+	put(1, shifted(engine == LITE ? "-1 days" : "- interval '1' day"));
+	/* within what some zone could have, and far beyond */
+	put(2, shifted(engine == LITE ? "+10 hours" : "+ interval '10' hour"));
+	put(3, shifted(engine == LITE ? "+3000 days" : "+ interval '3000' day"));
+	mark = run("{}", NULL, 3);
+	put(4, shifted(engine == LITE ? "+0 days" : "+ interval '0' day"));
+	/* the two ahead come again each time, the old one does not */
+	next = run("{}", mark, 3);
+	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "4");
+	pythia_free(mark);
+	pythia_free(next);
+	/* one that was stored ahead, by whoever */
+	next = run("{}", "2099-01-01 00:00:00.000000", 4);
+	assert_true(strncmp(next, "2099", 4) < 0);
+	pythia_free(next);
+	end();
+}
+
+static void test_future(void **state)
+{
+	(void) state;
+	in_future(PG, "timestamptz");
+	in_future(PG, "timestamp");
+	in_future(MY, "datetime(6)");
+	in_future(LITE, "DATETIME");
+}
+
+/* A watermark tells of the rows and columns that its run was about, and of no others. */
+static void test_scope(void **state)
+{
+	(void) state;
+	for (int engine = 0; engine < ENGINES; engine++)
+	{
+		char *mark;
+		char *next;
+
+		begin(engine, engine == PG ? "timestamptz" : engine == MY ? "datetime(6)" : "DATETIME");
+		for (int id = 1; id <= 4; id++)
+			put(id, shifted(engine == LITE ? "-1 days" : "- interval '1' day"));
+		put(5, shifted(engine == LITE ? "+0 days" : "- interval '0' day"));
+		mark = run("{\"where\": \"id > 2\"}", NULL, 3);
+		next = run("{\"where\": \"id > 2\"}", mark, 1);
+		pythia_free(next);
+		/* the older rows come, once */
+		next = run("{}", mark, 5);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "5");
+		pythia_free(mark);
+		mark = run("{}", next, 1);
+		pythia_free(next);
+		/* fewer columns, then all again */
+		next = run("{\"exclude_columns\": [\"w\"]}", mark, 5);
+		must(target, "UPDATE marks SET w = NULL");
+		pythia_free(mark);
+		mark = run("{}", next, 5);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks WHERE w = 'w'"), "5");
+		pythia_free(next);
+		/* a new column has a value in old rows, too */
+		must(source, "ALTER TABLE marks ADD COLUMN fresh varchar(20) DEFAULT 'new'");
+		next = run("{}", mark, 5);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks WHERE fresh = 'new'"), "5");
+		pythia_free(mark);
+		mark = run("{}", next, 1);
+		pythia_free(next);
+		pythia_free(mark);
+		end();
+	}
+}
+
+static void *first_checkpoint;
+
+static bool stop_at_first(void *context, const char *checkpoint, pythia_error *error)
+{
+	(void) context;
+	if (first_checkpoint != NULL)
+		return true;
+	first_checkpoint = pythia_strdup(checkpoint);
+	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "stopped by the test");
+}
+
+/* An interrupted run goes on only where it is about the same rows. */
+static void test_scope_of_checkpoint(void **state)
+{
+	pythia_sync_callbacks callbacks = {.checkpoint = stop_at_first};
+	pythia_sync_job job = {.callbacks = &callbacks};
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	begin(PG, "timestamptz");
+	must(source, "INSERT INTO marks SELECT i, 'v', 'w', now() FROM generate_series(1, 150000) i");
+	job.source = source;
+	job.target = target;
+	assert_false(try_sync_with(&job, "marks", "{\"where\": \"id % 2 = 0\"}", &result, &error));
+	assert_non_null(first_checkpoint);
+	pythia_error_reset(&error);
+	job.checkpoint = first_checkpoint;
+	assert_true(try_sync_with(&job, "marks", "{}", &result, &error));
+	assert_int_equal(result.source_count, 150000);
+	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "150000");
+	pythia_sync_result_free(&result);
+	pythia_free(first_checkpoint);
+	end();
+}
+
+/* The mark follows while transactions are open, as long as none of them is open for ever. */
+static void follow(int engine)
+{
+	pythia_db *a;
+	pythia_db *b;
+	char *mark;
+	char *next;
+	const char *json = engine == MY ? "{\"lookback\": 0}" : "{}";
+
+	print_message("integers: %s\n", engine_names[engine]);
+	begin(engine, "bigint");
+	a = open_engine(engine, 0);
+	b = open_engine(engine, 0);
+	put(1, "1");
+	put(2, "2");
+	must(a, "BEGIN");
+	must(a, "INSERT INTO marks VALUES (3, 'a', 'w', 3)");
+	put(4, "4");
+	mark = run(json, NULL, 3);
+	/* another one is open by now; the first one's row comes, and 4 may be believed */
+	usleep(1100000); /* trx_started has whole seconds */
+	must(b, "BEGIN");
+	must(b, "INSERT INTO marks VALUES (5, 'b', 'w', 5)");
+	must(a, "COMMIT");
+	put(6, "6");
+	next = run(json, mark, 5);
+	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "5");
+	pythia_free(mark);
+	put(7, "7");
+	mark = run(json, next, 3); /* 4, 6, 7: not from the beginning again */
+	pythia_free(next);
+	must(b, "COMMIT");
+	usleep(1100000);
+	next = run(json, mark, -1);
+	pythia_free(mark);
+	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "7");
+	usleep(1100000);
+	mark = run(json, next, -1);
+	pythia_free(next);
+	next = run(json, mark, 1);
+	pythia_free(mark);
+	pythia_free(next);
+	pythia_db_close(a);
+	pythia_db_close(b);
+	end();
+}
+
+static void test_integers(void **state)
+{
+	(void) state;
+	follow(PG);
+	follow(MY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_future), cmocka_unit_test(test_scope),
+									   cmocka_unit_test(test_scope_of_checkpoint), cmocka_unit_test(test_integers)};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -390,8 +390,8 @@ static batch_item *add_item(batch *b)
 	if (b->count == b->capacity)
 	{
 		b->capacity = b->capacity ? b->capacity * 2 : 64;
-		b->items =
-			b->items ? repalloc(b->items, sizeof(batch_item) * b->capacity) : palloc(sizeof(batch_item) * b->capacity);
+		b->items = b->items ? repalloc(b->items, sizeof(batch_item) * b->capacity)
+							: MemoryContextAlloc(b->memory, sizeof(batch_item) * b->capacity);
 	}
 	b->items[b->count] = (batch_item){0};
 	return &b->items[b->count++];

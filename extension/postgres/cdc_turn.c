@@ -5,6 +5,7 @@
 #include "cdc_journal.h"
 #include "cdc_remote.h"
 #include "cdc_trigger.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -15,12 +16,21 @@
 /* Another session polls just now: look again. */
 #define LOCKED_OUT_MS 200
 
+/* The next poll may come earlier by this share of the interval. */
+#define EARLY_SHARE 0.1
+
 static TimestampTz next_poll = 0;
 static TimestampTz next_rotation = 0;
 
 static long until(TimestampTz time)
 {
 	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time);
+}
+
+/* A little early, each time by another share: workers do not poll in step, and no two polls lie further apart. */
+static long spread(long interval)
+{
+	return interval - (long) (interval * EARLY_SHARE * pg_prng_double(&pg_global_prng_state));
 }
 
 /* Returns the worker's interval in milliseconds, or PYTHIA_TURN_OVER. */
@@ -60,7 +70,7 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 			worker = pythia_cdc_load(job->worker_id);
 			if (worker)
 				(void) pythia_cdc_poll(worker, true);
-			next_poll = TimestampTzPlusMilliseconds(now, interval);
+			next_poll = TimestampTzPlusMilliseconds(now, spread(interval));
 		}
 		else
 			next_poll = TimestampTzPlusMilliseconds(now, Min(interval, LOCKED_OUT_MS));

@@ -29,16 +29,20 @@ peek()
 
 capture_and_consume()
 {
+    capture
+    consume
+}
+
+capture()
+{
     local n
     while n=$(psql_ -c "SELECT pythia.poll('bench')") && [ "$n" -gt 0 ]; do :; done
-    consume
 }
 
 captured_already()
 {
     make_changes
-    local n
-    while n=$(psql_ -c "SELECT pythia.poll('bench')") && [ "$n" -gt 0 ]; do :; done
+    capture
 }
 
 consume()
@@ -48,8 +52,23 @@ consume()
     [ "$n" = "$changes" ] || { echo "consumed $n changes instead of $changes" >&2; exit 1; }
 }
 
+# seconds that the statement takes in the session, rolled back
+read_in_session()
+{
+    psql_ <<SQL | tail -n 1
+BEGIN;
+CREATE TEMP TABLE began AS SELECT clock_timestamp() AS at;
+SELECT count(new_data) = $changes AS complete FROM pythia.consume_changes('bench', max_changes => $changes) \gset
+\if :complete
+SELECT extract(epoch FROM clock_timestamp() - at) FROM began;
+\endif
+ROLLBACK;
+SQL
+}
+
 bench_main()
 {
+    local round all=''
     orders_postgres
     fill_postgres
     title "Delivering $changes changes"
@@ -59,7 +78,14 @@ bench_main()
     title "The same beside reading by pg_logical_slot_peek_changes"
     alternative 'pg_logical_slot_peek_changes' peek make_changes
     alternative 'pythia poll + consume_changes' capture_and_consume make_changes 2.0
-    alternative 'consume_changes alone (aim: 500000 a second)' consume captured_already
     compare "$changes"
+    title "Reading $changes changes from the journal, in the session"
+    captured_already
+    for ((round = 0; round < ROUNDS; round++)); do
+        all+=" $(read_in_session)"
+    done
+    all=$(median "$all")
+    figure 'consume_changes' "$(awk "BEGIN { printf \"%d\", $changes / $all }")" changes/s
+    figure 'consume_changes, each' "$(awk "BEGIN { printf \"%.2f\", $all / $changes * 1e6 }")" µs 2.0
     psql_ -c "SELECT pg_drop_replication_slot('bench')" -c "SELECT pythia.drop_cdc_worker('bench')" >/dev/null
 }

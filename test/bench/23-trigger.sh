@@ -6,7 +6,6 @@ statements=$((ROWS / 5000))
 
 write_rows()
 {
-    local start=$EPOCHREALTIME
     psql_ -c "DO \$\$BEGIN FOR s IN 1..$statements LOOP UPDATE orders SET amount = amount + 1 WHERE id > (s - 1) * 1000 AND id <= s * 1000; END LOOP; END\$\$"
 }
 
@@ -34,22 +33,19 @@ our_trigger()
     psql_ -c "SELECT pythia.create_cdc_worker('bench', '{orders}', options => '{\"capture\": \"trigger\"}')" >/dev/null
 }
 
-# measure PREPARE: the median of the writer's time
+# writer_seconds PREPARE: the writer's time
 writer_seconds()
 {
-    local round start all=''
-    for ((round = 0; round < ROUNDS; round++)); do
-        "$1"
-        start=$EPOCHREALTIME
-        write_rows
-        all+=" $(awk "BEGIN { print $EPOCHREALTIME - $start }")"
-    done
-    median "$all"
+    local start
+    "$1"
+    start=$EPOCHREALTIME
+    write_rows
+    awk "BEGIN { print $EPOCHREALTIME - $start }"
 }
 
 bench_main()
 {
-    local bare by_row by_statement ours
+    local bare='' by_row='' by_statement='' ours='' round
     orders_postgres
     fill_postgres
     psql_ <<'SQL'
@@ -65,10 +61,14 @@ CREATE OR REPLACE FUNCTION audit_statement() RETURNS trigger LANGUAGE plpgsql AS
     RETURN NULL; END$$;
 SQL
     title "$((statements * 1000)) rows updated by statements of 1000: what a trigger adds"
-    bare=$(writer_seconds no_trigger)
-    by_row=$(writer_seconds row_trigger)
-    by_statement=$(writer_seconds transition_trigger)
-    ours=$(writer_seconds our_trigger)
+    # turn by turn, so that a busy moment is not one alternative's alone
+    for ((round = 0; round < ROUNDS; round++)); do
+        bare+=" $(writer_seconds no_trigger)"
+        by_row+=" $(writer_seconds row_trigger)"
+        by_statement+=" $(writer_seconds transition_trigger)"
+        ours+=" $(writer_seconds our_trigger)"
+    done
+    bare=$(median "$bare") by_row=$(median "$by_row") by_statement=$(median "$by_statement") ours=$(median "$ours")
     no_trigger
     figure 'no trigger' "$bare" s
     figure 'PL/pgSQL, each row: adds' "$(awk "BEGIN { print $by_row - $bare }")" s

@@ -2,16 +2,6 @@
 # The memory of a backend that copies wide rows: its high-water mark above an
 # idle backend's, with 1 kB and with 10 MB a row.
 
-# backend_mb STATEMENT: what the statement's backend had at most, in MiB, without
-# the shared buffers it touched
-backend_mb()
-{
-    psql_ -c "$1" -c "CREATE TEMP TABLE status (line text)" \
-        -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'expand /proc/' || pg_backend_pid() || '/status'); END\$\$" \
-        -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | awk '
-            /VmHWM/ { high = $2 } /RssShmem|RssFile/ { shared += $2 } END { printf "%.0f", (high - shared) / 1024 }'
-}
-
 wide()
 {
     local label=$1 rows=$2 bytes=$3 idle

@@ -1,5 +1,7 @@
 # shellcheck shell=bash
-# The table that most benchmarks move: orders, eight columns, a primary key and
+# What several benchmarks use.
+
+# The table that most of them move: orders, eight columns, a primary key and
 # one index, the same rows in both engines.
 
 # orders_postgres [TABLE]: the empty table
@@ -54,4 +56,14 @@ CREATE FOREIGN TABLE IF NOT EXISTS fdw.orders (id bigint, customer_id int, statu
     rate double precision, note varchar(100), created_at timestamp, updated_at timestamp)
     SERVER bench_mysql OPTIONS (dbname 'pythia', table_name 'orders');
 SQL
+}
+
+# backend_mb STATEMENT: what the statement's backend had at most, in MiB, without
+# the shared buffers it touched
+backend_mb()
+{
+    psql_ -c "$1" -c "CREATE TEMP TABLE status (line text)" \
+        -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'expand /proc/' || pg_backend_pid() || '/status'); END\$\$" \
+        -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | awk '
+            /VmHWM/ { high = $2 } /RssShmem|RssFile/ { shared += $2 } END { printf "%.0f", (high - shared) / 1024 }'
 }

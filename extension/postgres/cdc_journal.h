@@ -82,7 +82,7 @@ extern int64 pythia_journal_last_number(void);
 /* The object `name` of schema pythia. */
 extern Oid pythia_relation(const char *name);
 
-/* Unread changes are kept this many times as long as read ones. */
+/* Unread changes are kept this many times as long as read ones, a day at least, pythia_db.max_retention at most. */
 #define PYTHIA_RETENTION_CAP 10
 
 /* One round of housekeeping: when the current child has served its time, go on to the

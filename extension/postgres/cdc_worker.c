@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pg_compat.h"
+#include "pythia_db.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -121,6 +122,13 @@ static void check_options(Jsonb *options)
 	if (!pythia_capture_config_read(pythia_node_from_jsonb(options), NULL, &config, &error))
 		pythia_raise(&error);
 	pythia_check_time_zone(config.time_zone);
+	if (config.retention > pythia_guc_max_retention * 60.0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"retention\": it is longer than this server keeps changes"),
+			 errdetail("pythia_db.max_retention is %s.", GetConfigOptionByName("pythia_db.max_retention", NULL, false)),
+			 errhint("Give a shorter time, or let the server's administrator raise pythia_db.max_retention.")));
 }
 
 /* Name of a connection made for a worker that was given a URL. */

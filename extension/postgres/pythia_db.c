@@ -18,6 +18,7 @@ int pythia_guc_max_workers = 8;
 int pythia_guc_poll_interval = 5000;
 int pythia_guc_restart_delay = 5;
 int pythia_guc_retention = 7 * 24 * 60;
+int pythia_guc_max_retention = 30 * 24 * 60;
 bool pythia_guc_log_changes = false;
 bool pythia_guc_keep_connections = true;
 bool pythia_preloaded = false;
@@ -47,6 +48,10 @@ static void define_settings(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pythia_db.retention", "Time that consumed changes stay in the journal.", NULL,
 							&pythia_guc_retention, 7 * 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("pythia_db.max_retention", "Time that no change stays in the journal longer than.",
+							"Whatever retention a worker has, and however far behind a consumer is.",
+							&pythia_guc_max_retention, 30 * 24 * 60, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,
+							NULL);
 	DefineCustomBoolVariable("pythia_db.log_changes", "Writes a line to the server log for each batch of changes.",
 							 NULL, &pythia_guc_log_changes, false, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pythia_db.keep_connections",

@@ -10,6 +10,7 @@ extern int pythia_guc_max_workers;   /* background workers at once, in the whole
 extern int pythia_guc_poll_interval; /* milliseconds; default of new CDC workers */
 extern int pythia_guc_restart_delay; /* seconds before a failed job is tried again, at first */
 extern int pythia_guc_retention;     /* minutes that consumed changes are kept */
+extern int pythia_guc_max_retention; /* minutes that any change is kept, whatever a worker wants */
 extern bool pythia_guc_log_changes;
 extern bool pythia_guc_keep_connections; /* idle, for the session's next run */
 

@@ -39,14 +39,44 @@ subtest 'rotation' => sub {
 	age(3);
 	is(rotate(), '0: 0 1 0', 'what somebody has not read stays');
 	age(30);
+	is(rotate(), '0: 0 1 0', 'ten times retention, and a day at least');
+	age(24 * 60);
 	my ($rc, $out, $err) = $node->psql('postgres', 'SELECT pythia._rotate_journal()');
-	like($err, qr/consumer "slow" is lost/, 'until the cap: then it is lost, and told');
+	like($err, qr/consumer "slow" of CDC worker "w" is lost/, 'up to the cap: then it is lost, and told');
 	is(slots(), '1: 0 0 0', 'emptied');
 	($rc, $out, $err) = $node->psql('postgres', "SELECT * FROM pythia.consume_changes('w', 'slow')");
 	like($err, qr/is lost.*pythia\.seek/s, 'it hears so itself');
 	$node->safe_psql('postgres', "SELECT pythia.seek('w', 'slow', 'beginning')");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('w', 'slow')"), '0', 'and is whole after seek');
 	is(consume(), '', 'the other one never noticed');
+};
+
+subtest 'each worker keeps its own changes as it wants, within what the server allows' => sub {
+	my ($rc, $out, $err) = $node->psql('postgres', q{SELECT pythia.alter_cdc_worker('w', options => '{"retention": "31 days"}')});
+	like($err, qr/ERROR:  invalid value for option "retention".*DETAIL:  pythia_db.max_retention is 30d.*HINT:/s, 'no more than pythia_db.max_retention');
+	$node->safe_psql('postgres', q{
+		CREATE TABLE greedy (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON greedy (updated_at);
+		SELECT pythia.create_cdc_worker('greedy', '{greedy}', options => '{"delete_interval": 0, "retention": "20 days"}');
+		INSERT INTO greedy VALUES (1); INSERT INTO t VALUES (900, 'x'); SELECT pythia.poll('greedy')});
+	is(consume(), '900', 'read by one');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('greedy')"), '1', 'and by the other');
+	age(11 * 24 * 60); rotate(); age(11 * 24 * 60); rotate();
+	my $there = "SELECT string_agg(w.name, ' ' ORDER BY w.name) FROM pythia.journal j JOIN pythia.worker w USING (worker_id)";
+	is($node->safe_psql('postgres', $there), 'greedy w', 'the part is kept for the one that wants it longest');
+	$node->append_conf('postgresql.conf', "pythia_db.max_retention = '1d'\n");
+	$node->reload;
+	ok(wait_for($node, 'SHOW pythia_db.max_retention', '1d'), 'the administrator allows less');
+	age(11 * 24 * 60); rotate(); age(11 * 24 * 60); rotate();
+	is($node->safe_psql('postgres', $there), '', 'and what was kept beyond that goes');
+	$node->safe_psql('postgres', "INSERT INTO greedy VALUES (2); SELECT pythia.poll('greedy')");
+	$node->safe_psql('postgres', "SELECT pythia.create_consumer('greedy', 'dead', 'beginning'); SELECT count(*) FROM pythia.consume_changes('greedy')");
+	age(2 * 24 * 60);
+	my $lost = '';
+	for (1 .. 3) { (undef, undef, $err) = $node->psql('postgres', 'SELECT pythia._rotate_journal()'); $lost .= $err; age(2 * 24 * 60); }
+	like($lost, qr/consumer "dead" of CDC worker "greedy" is lost/, 'nor does a consumer that never reads hold it beyond');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('greedy'); DELETE FROM t WHERE id = 900; SELECT count(*) FROM pythia.consume_changes('w')");
+	($rc, $out, $err) = $node->psql('postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pythia._rotate_journal()');
+	like($err, qr/READ COMMITTED only/, 'an old snapshot judges nothing');
 };
 
 subtest 'failed changes' => sub {

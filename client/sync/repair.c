@@ -10,36 +10,61 @@
 
 /* Keys named by one statement. */
 #define KEYS_A_STATEMENT 500
+/* Keys held before their rows are mended. */
+#define KEYS_BYTES (16 * 1024 * 1024)
 
 typedef struct repair
 {
 	pythia_validation *v;
+	pythia_sync_result *result;
 	pythia_candidates keys[3]; /* a kind of difference */
 	int64_t found;
-	int64_t limit; /* -1: none */
-	int64_t revived;
+	int64_t limit;   /* -1: none */
+	bool counting;   /* only how many there are, and their keys as long as they fit */
+	bool overflown;  /* they did not */
+	int64_t revived; /* of the keys at hand */
+	pythia_sync_job job;
+	pythia_run run;
+	bool begun; /* the target's transaction */
 } repair;
+
+static void forget(repair *r)
+{
+	for (int kind = 0; kind < 3; kind++)
+		pythia_candidates_clear(&r->keys[kind], r->v->plan.nkey);
+	r->revived = 0;
+}
+
+static bool too_many(repair *r)
+{
+	return r->keys[0].bytes + r->keys[1].bytes + r->keys[2].bytes >= KEYS_BYTES;
+}
+
+static bool beyond_limit(const repair *r, const pythia_validate_result *result, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "54000", "%lld rows of table \"%s\" differ, more than max_changes (%lld)",
+				(long long) result->difference, r->v->plan.target.name, (long long) r->limit);
+	pythia_error_detail(error, "%lld are missing, %lld extra, %lld differing; nothing was changed.",
+						(long long) result->missing, (long long) result->extra, (long long) result->differing);
+	return pythia_error_hint(error,
+							 "Look at the differences; raise max_changes (-1: no limit), or synchronise in full.");
+}
 
 static bool remember(void *context, pythia_difference_kind kind, const pythia_candidate *key, pythia_error *error)
 {
 	repair *r = context;
-	pythia_candidates *keys = &r->keys[kind];
-	pythia_candidate *copy;
-	int nkey = r->v->plan.nkey;
 
-	(void) error;
 	/* beyond the limit nothing will be changed, but all are counted to say how many there are */
 	if (r->limit >= 0 && ++r->found > r->limit)
+		return r->counting || beyond_limit(r, r->v->result, error);
+	if (r->counting && (r->overflown || r->v->options->dry_run))
 		return true;
-	if (keys->count == keys->capacity)
+	pythia_candidates_copy(&r->keys[kind], key, r->v->plan.nkey);
+	if (r->counting && too_many(r))
 	{
-		keys->capacity = keys->capacity > 0 ? 2 * keys->capacity : 64;
-		keys->list = pythia_realloc(keys->list, (size_t) keys->capacity * sizeof(pythia_candidate));
+		r->overflown = true;
+		forget(r);
 	}
-	copy = &keys->list[keys->count++];
-	*copy = (pythia_candidate){pythia_strdup(key->identity), pythia_calloc((size_t) nkey, sizeof(char *)), key->side};
-	for (int i = 0; i < nkey; i++)
-		copy->values[i] = pythia_strdup(key->values[i]);
 	return true;
 }
 
@@ -176,14 +201,20 @@ static bool put_rows(repair *r, pythia_run *run, pythia_error *error)
 static bool verify(repair *r, pythia_error *error)
 {
 	pythia_validation *v = r->v;
+	pythia_validation asked = *v;
 	pythia_validate_result again = {0};
 	bool ok = true;
 
 	v->mend = NULL;
+	v->between = NULL;
 	v->found = NULL;
 	v->result = &again;
 	for (int kind = 0; ok && kind < 3; kind++)
 		ok = pythia_look_finally(v, &r->keys[kind], error);
+	v->mend = asked.mend;
+	v->between = asked.between;
+	v->found = asked.found;
+	v->result = asked.result;
 	if (ok && again.difference > 0)
 	{
 		pythia_fail(error, PYTHIA_E_TRANSIENT, "40001", "%lld rows of table \"%s\" still differ after the repair",
@@ -196,63 +227,106 @@ static bool verify(repair *r, pythia_error *error)
 	return ok;
 }
 
-static bool mend_in_transaction(repair *r, pythia_run *run, pythia_error *error)
-{
-	if (!pythia_stage_create(run, error))
-		return false;
-	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
-		return false;
-	run->writing = true;
-	if (!remove_extra(r, run, error) || !revive(r, run, error) || !put_rows(r, run, error) || !verify(r, error))
-		return false;
-	/* verified, so these are the counts; MySQL does not count a row that it was told to change and that had the value */
-	run->result->rows_inserted = r->keys[PYTHIA_MISSING].count - r->revived;
-	run->result->rows_updated = r->keys[PYTHIA_DIFFERING].count + r->revived;
-	run->result->rows_deleted = r->keys[PYTHIA_EXTRA].count;
-	run->writing = false;
-	return run->target->driver->commit(run->target, error) && pythia_stage_drop(run, error);
-}
-
-static bool mend(repair *r, pythia_sync_result *result, pythia_error *error)
+/* Opens the target's transaction, in which everything happens. */
+static bool begin(repair *r, pythia_error *error)
 {
 	pythia_validation *v = r->v;
-	pythia_sync_job job = *v->job;
-	pythia_run run = {0};
-	bool ok;
+	pythia_run *run = &r->run;
 
+	if (r->begun)
+		return pythia_stage_clear(run, error);
 	v->config.dry_run = false;
-	job.config = &v->config;
-	run.job = &job;
-	run.source = job.source;
-	run.target = job.target;
-	run.plan = v->plan; /* lent */
-	run.staged = true;
-	run.known_to_differ = true;
-	run.result = result;
-	run.names = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(char *));
-	run.types = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(pythia_type *));
+	r->job = *v->job;
+	r->job.config = &v->config;
+	run->job = &r->job;
+	run->source = r->job.source;
+	run->target = r->job.target;
+	run->plan = v->plan; /* lent */
+	run->staged = true;
+	run->known_to_differ = true;
+	run->result = r->result;
+	run->names = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(char *));
+	run->types = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(pythia_type *));
 	for (int i = 0; i < v->plan.npairs; i++)
 	{
-		run.names[i] = pythia_pair_target(&v->plan, i)->name;
-		run.types[i] = &pythia_pair_target(&v->plan, i)->type;
+		run->names[i] = pythia_pair_target(&v->plan, i)->name;
+		run->types[i] = &pythia_pair_target(&v->plan, i)->type;
 	}
-	ok = mend_in_transaction(r, &run, error);
-	if (!ok && !run.target->broken)
+	r->begun = true;
+	if (!pythia_stage_create(run, error) || !run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	run->writing = true;
+	return pythia_stage_clear(run, error);
+}
+
+/* Mends the rows of the keys at hand, and looks at them again. */
+static bool mend(repair *r, pythia_error *error)
+{
+	pythia_sync_result *result = r->result;
+	int64_t inserted = result->rows_inserted;
+	int64_t updated = result->rows_updated;
+	int64_t deleted = result->rows_deleted;
+
+	if (!begin(r, error) || !remove_extra(r, &r->run, error) || !revive(r, &r->run, error) ||
+		!put_rows(r, &r->run, error) || !verify(r, error))
+		return false;
+	/* verified, so these are the counts; MySQL does not count a row that it was told to change and that had the value */
+	result->rows_inserted = inserted + r->keys[PYTHIA_MISSING].count - r->revived;
+	result->rows_updated = updated + r->keys[PYTHIA_DIFFERING].count + r->revived;
+	result->rows_deleted = deleted + r->keys[PYTHIA_EXTRA].count;
+	forget(r);
+	return true;
+}
+
+static bool mend_when_many(void *context, pythia_error *error)
+{
+	repair *r = context;
+
+	return !too_many(r) || mend(r, error);
+}
+
+/* Commits, or undoes everything. */
+static bool end(repair *r, bool ok, pythia_error *error)
+{
+	pythia_run *run = &r->run;
+
+	if (!r->begun)
+		return ok;
+	if (ok)
+	{
+		run->writing = false;
+		ok = run->target->driver->commit(run->target, error) && pythia_stage_drop(run, error);
+	}
+	if (!ok && !run->target->broken)
 	{
 		pythia_error ignored = PYTHIA_ERROR_INIT;
 
-		if (run.writing)
-			run.target->driver->rollback(run.target, &ignored);
-		pythia_stage_drop(&run, &ignored);
+		if (run->writing)
+			run->target->driver->rollback(run->target, &ignored);
+		pythia_stage_drop(run, &ignored);
 		pythia_error_reset(&ignored);
 	}
-	pythia_free(run.names);
-	pythia_free(run.types);
+	pythia_free(run->names);
+	pythia_free(run->types);
+	r->begun = false;
 	return ok;
 }
 
-static bool find_and_mend(repair *r, pythia_difference_callback found, void *context, pythia_sync_result *result,
-						  pythia_error *error)
+/* Compares; differences go to remember(), and to `found` where it is given. */
+static bool compare(repair *r, pythia_difference_callback found, void *context, pythia_validate_result *compared,
+					pythia_error *error)
+{
+	pythia_validation *v = r->v;
+
+	v->found = found;
+	v->found_context = context;
+	v->named = 0;
+	r->found = 0;
+	pythia_validate_result_free(compared);
+	return pythia_validation_run(v, compared, error);
+}
+
+static bool find_and_mend(repair *r, pythia_difference_callback found, void *context, pythia_error *error)
 {
 	pythia_validation *v = r->v;
 	pythia_validate_result compared = {0};
@@ -263,32 +337,34 @@ static bool find_and_mend(repair *r, pythia_difference_callback found, void *con
 		pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s\" has no primary key", v->plan.source.name);
 		return pythia_error_hint(error, "Name the columns that identify a row in option \"key\".");
 	}
-	v->found = found;
-	v->found_context = context;
 	v->mend = remember;
 	v->mend_context = r;
-	ok = pythia_validation_run(v, &compared, error);
-	result->source_count = 0;
+	r->counting = r->limit >= 0 || v->options->dry_run;
+	v->between = r->counting ? NULL : mend_when_many;
+	ok = compare(r, found, context, &compared, error);
 	if (ok && r->limit >= 0 && compared.difference > r->limit)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "54000", "%lld rows of table \"%s\" differ, more than max_changes (%lld)",
-					(long long) compared.difference, v->plan.target.name, (long long) r->limit);
-		pythia_error_detail(error, "%lld are missing, %lld extra, %lld differing; nothing was changed.",
-							(long long) compared.missing, (long long) compared.extra, (long long) compared.differing);
-		pythia_error_hint(error, "Look at the differences; raise max_changes (-1: no limit), or synchronise in full.");
-		ok = false;
-	}
+		ok = beyond_limit(r, &compared, error);
 	else if (ok && v->options->dry_run)
 	{
-		result->rows_inserted = compared.missing;
-		result->rows_updated = compared.differing;
-		result->rows_deleted = compared.extra;
-		result->rows_synced = compared.missing + compared.differing;
+		r->result->rows_inserted = compared.missing;
+		r->result->rows_updated = compared.differing;
+		r->result->rows_deleted = compared.extra;
+		r->result->rows_synced = compared.missing + compared.differing;
 	}
-	else if (ok && compared.difference > 0)
-		ok = mend(r, result, error);
+	else if (ok)
+	{
+		if (r->overflown)
+		{
+			/* allowed, but too many to be remembered: found again, and mended on the way */
+			r->counting = false;
+			v->between = mend_when_many;
+			ok = compare(r, NULL, NULL, &compared, error);
+		}
+		if (ok && r->keys[0].count + r->keys[1].count + r->keys[2].count > 0)
+			ok = mend(r, error);
+	}
 	pythia_validate_result_free(&compared);
-	return ok;
+	return end(r, ok, error);
 }
 
 bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_options *options,
@@ -297,7 +373,7 @@ bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_optio
 {
 	pythia_validate_options rows = *options;
 	pythia_validation v;
-	repair r = {.v = &v, .limit = options->max_changes};
+	repair r = {.v = &v, .result = result, .limit = options->max_changes};
 	bool ok;
 
 	memset(result, 0, sizeof(*result));
@@ -309,12 +385,9 @@ bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_optio
 	rows.checks = NULL;
 	if (!pythia_validation_begin(&v, job, &rows, error))
 		return false;
-	ok = find_and_mend(&r, found, context, result, error);
+	ok = find_and_mend(&r, found, context, error);
 	for (int kind = 0; kind < 3; kind++)
-	{
-		pythia_candidates_clear(&r.keys[kind], v.plan.nkey);
-		pythia_free(r.keys[kind].list);
-	}
+		pythia_candidates_free(&r.keys[kind], v.plan.nkey);
 	pythia_validation_end(&v);
 	if (!ok)
 		pythia_error_context(error, "repairing table \"%s\"", job->table);

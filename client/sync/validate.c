@@ -48,6 +48,7 @@ static bool count_rows(pythia_validation *v, pythia_error *error)
 static bool compare(pythia_validation *v, pythia_error *error)
 {
 	pythia_buffer all[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
+	int64_t rows[2];
 	bool ok;
 
 	switch (v->options->method)
@@ -60,17 +61,14 @@ static bool compare(pythia_validation *v, pythia_error *error)
 		case PYTHIA_VALIDATE_ROWS:
 			for (int side = 0; side < 2; side++)
 				pythia_buffer_puts(&all[side], pythia_buffer_text(&v->sides[side].filter));
-			ok = count_rows(v, error);
-			if (ok)
-			{
-				v->rows_expected = v->result->source_count;
-				ok = pythia_compare_values(v, all, error);
-			}
+			ok = pythia_compare_values(v, all, rows, error) && pythia_settle(v, error);
+			v->result->source_count = rows[PYTHIA_SOURCE];
+			v->result->target_count = rows[PYTHIA_TARGET];
 			pythia_buffer_free(&all[0]);
 			pythia_buffer_free(&all[1]);
 			return ok;
 		default:
-			return pythia_compare_segments(v, error);
+			return pythia_compare_segments(v, error) && pythia_settle(v, error);
 	}
 }
 

@@ -31,8 +31,9 @@ typedef struct pythia_side
 typedef struct pythia_candidate
 {
 	char *identity;
-	char **values; /* nkey of them, NULL for SQL NULL */
-	int side;      /* whose words the values are in */
+	char **values;    /* nkey of them, NULL for SQL NULL */
+	int side;         /* whose words the values are in */
+	uint64_t seen[2]; /* a hash of each side's row when it was last seen to differ; 0: not there */
 } pythia_candidate;
 
 typedef struct pythia_candidates
@@ -40,6 +41,7 @@ typedef struct pythia_candidates
 	pythia_candidate *list;
 	int count;
 	int capacity;
+	size_t bytes;
 } pythia_candidates;
 
 typedef struct pythia_validation
@@ -59,17 +61,17 @@ typedef struct pythia_validation
 	bool by_literal;            /* keys can be looked up by their columns' values */
 	pythia_transform *backward; /* target to source, a key column */
 	pythia_side sides[2];
-	pythia_candidates candidates; /* seen to differ once */
-	bool decoded;                 /* by value; else by digest */
-	bool unstable;                /* the last look again made a difference vanish */
-	bool looked_again;
-	bool prefer_rows; /* digests differ nearly everywhere: compare values at once */
+	pythia_candidates pending; /* differ by value; to be looked at once more */
+	int64_t looked_at;         /* host's clock: when they were last */
+	int unsummed;              /* segments looked at since then */
+	bool prefer_rows;          /* digests differ nearly everywhere for nothing: compare values at once */
 	int64_t rows_done;
 	int64_t rows_expected;
 	/* where differences go */
 	pythia_difference_callback found;
 	void *found_context;
 	bool (*mend)(void *context, pythia_difference_kind kind, const pythia_candidate *key, pythia_error *error);
+	bool (*between)(void *context, pythia_error *error); /* called now and then, while nothing is being read */
 	void *mend_context;
 	int64_t named;
 	pythia_validate_result *result;
@@ -98,16 +100,19 @@ void pythia_validation_progress(pythia_validation *v, const char *phase);
 /* validate_segments.c: sums, and which rows to look at */
 bool pythia_compare_segments(pythia_validation *v, pythia_error *error);
 
-/* validate_rows.c */
-/* Compares rows by digest; those that differ become candidates. `condition` (of each side) narrows the filter. */
+/* validate_settle.c */
+/* Compares rows by digest, then those that differ by value. `condition` (of each side) narrows the filter. */
 bool pythia_compare_digests(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error);
-/* The same by decoded values. */
-bool pythia_compare_values(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error);
-/* Looks at the candidates (again) by decoded values and reports those that differ. */
-bool pythia_settle_candidates(pythia_validation *v, pythia_error *error);
-/* Looks at keys by decoded values, at once, and reports what differs. */
+/* By value at once; `rows` (may be NULL) gets how many each side has. */
+bool pythia_compare_values(pythia_validation *v, const pythia_buffer condition[2], int64_t rows[2],
+						   pythia_error *error);
+/* Looks once more at what differs, and reports what still does. */
+bool pythia_settle(pythia_validation *v, pythia_error *error);
+/* Looks at keys by value, at once, and reports what differs. */
 bool pythia_look_finally(pythia_validation *v, const pythia_candidates *keys, pythia_error *error);
+void pythia_candidates_copy(pythia_candidates *candidates, const pythia_candidate *candidate, int nkey);
 void pythia_candidates_clear(pythia_candidates *candidates, int nkey);
+void pythia_candidates_free(pythia_candidates *candidates, int nkey);
 
 /* validate_keys.c */
 /* Appends a condition that finds these keys (of either side) on `side`. */

@@ -350,8 +350,7 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 
 void pythia_validation_end(pythia_validation *v)
 {
-	pythia_candidates_clear(&v->candidates, v->plan.nkey);
-	pythia_free(v->candidates.list);
+	pythia_candidates_free(&v->pending, v->plan.nkey);
 	for (int i = 0; v->agreed != NULL && i < v->plan.npairs; i++)
 		pythia_type_free(&v->agreed[i]);
 	pythia_free(v->agreed);

@@ -1,4 +1,5 @@
 /* What a validation compares: columns and their agreed types, rows, and what tells a row. */
+#include "sync/condition.h"
 #include "sync/validate_internal.h"
 
 #include <stdio.h>
@@ -150,14 +151,47 @@ static void choose_identity(pythia_validation *v)
 
 /* --- rows --------------------------------------------------------------------- */
 
-static bool same_names(const pythia_plan *plan)
+static void and_translated(pythia_validation *v, const char *condition)
 {
-	for (int i = 0; i < plan->npairs; i++)
+	pythia_side *target = &v->sides[PYTHIA_TARGET];
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	pythia_condition_translate(&v->plan, v->sides[PYTHIA_SOURCE].db->engine, target->db->engine, condition, &text);
+	and_text(&target->filter, text.data);
+	pythia_buffer_free(&text);
+}
+
+/* The source's conditions, as the target can understand them; asked at once, where they can still be told apart. */
+static bool target_conditions(pythia_validation *v, pythia_error *error)
+{
+	pythia_side *target = &v->sides[PYTHIA_TARGET];
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result = {0};
+	bool ok;
+
+	if (v->options->target_where != NULL)
+		and_text(&target->filter, v->options->target_where);
+	else
 	{
-		if (strcasecmp(pythia_pair_source(plan, i)->name, pythia_pair_target(plan, i)->name) != 0)
-			return false;
+		if (v->plan.where != NULL)
+			and_translated(v, v->plan.where);
+		if (v->options->where != NULL)
+			and_translated(v, v->options->where);
 	}
-	return true;
+	if (v->options->target_where == NULL && v->plan.where == NULL && v->options->where == NULL)
+		return true;
+	pythia_buffer_printf(&sql, "SELECT 1 FROM %s%s LIMIT 0", target->name.data, target->filter.data);
+	ok = pythia_db_query(target->db, sql.data, &result, error);
+	if (!ok && v->options->target_where != NULL)
+		pythia_error_context(error, "option \"target_where\"");
+	else if (!ok && !target->db->broken)
+	{
+		pythia_error_context(error, "option \"where\", asked of the target as%s", target->filter.data);
+		pythia_error_hint(error, "Give the same condition in the target's words as option \"target_where\".");
+	}
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
 }
 
 static bool add_since(pythia_validation *v, pythia_error *error)
@@ -262,23 +296,8 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 		pythia_buffer_puts(&target->filter, " IS NULL");
 	}
 	pythia_buffer_puts(&target->lookup_filter, pythia_buffer_text(&target->filter));
-	if (options->target_where != NULL)
-		and_text(&target->filter, options->target_where);
-	else if (v->plan.where != NULL || options->where != NULL)
-	{
-		if (options->where != NULL && !same_names(&v->plan))
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "22023",
-						"option \"where\" does not say which rows of the target it means");
-			pythia_error_detail(error, "Some columns have other names there.");
-			return pythia_error_hint(error,
-									 "Give the same condition in the target's names as option \"target_where\".");
-		}
-		if (v->plan.where != NULL && same_names(&v->plan))
-			and_text(&target->filter, v->plan.where);
-		if (options->where != NULL)
-			and_text(&target->filter, options->where);
-	}
+	if (!target_conditions(v, error))
+		return false;
 	if (v->kept.length > 0)
 	{
 		pythia_and(&source->filter);

@@ -36,14 +36,31 @@
 
 /* ---- conditions ---- */
 
-static void say_option(void *name)
+typedef struct condition_text
 {
-	errcontext("option \"where\" of table \"%s\"", (char *) name);
+	const char *table;
+	const char *text;
+} condition_text;
+
+/* Says what it is, and where in it the mistake is, as errors in functions do. */
+static void say_option(void *arg)
+{
+	const condition_text *condition = arg;
+	int position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(condition->text);
+	}
+	errcontext("option \"where\" of table \"%s\"", condition->table);
 }
 
 Node *pythia_cdc_condition_node(Relation relation, const char *text)
 {
-	ErrorContextCallback callback = {.callback = say_option, .arg = RelationGetRelationName(relation)};
+	condition_text given = {RelationGetRelationName(relation), text};
+	ErrorContextCallback callback = {.callback = say_option, .arg = &given};
 	ParseState *state = make_parsestate(NULL);
 	ParseNamespaceItem *item;
 	SelectStmt *select;
@@ -59,6 +76,8 @@ Node *pythia_cdc_condition_node(Relation relation, const char *text)
 		select->limitOffset || select->lockingClause || select->op != SETOP_NONE || select->distinctClause)
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("invalid value for option \"where\""),
 						errhint("Give one condition over the table's columns, for example \"status <> 'draft'\".")));
+	/* parse errors then say where */
+	state->p_sourcetext = text;
 	item = addRangeTableEntryForRelation(state, relation, AccessShareLock, makeAlias("t", NIL), false, true);
 	addNSItemToQuery(state, item, true, true, true);
 	condition =
@@ -112,18 +131,43 @@ static void unknown_table(const char *name, List *parts)
 						  : errhint("Names follow SQL's rules: write \"schema.table\", and quote capitals.")));
 }
 
+/* The parts of a name as it is written, without SQL's folding: "Schema.Table" is split at its first point. */
+static List *verbatim(const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	if (!dot)
+		return list_make1(makeString(pstrdup(name)));
+	return list_make2(makeString(pnstrdup(name, dot - name)), makeString(pstrdup(dot + 1)));
+}
+
+static Oid look_for(List *parts)
+{
+	return list_length(parts) > 2 ? InvalidOid
+								  : RangeVarGetRelid(makeRangeVarFromNameList(parts), AccessShareLock, true);
+}
+
+/* As SQL reads the name; or, where it finds nothing by that, as it is written. */
 static Oid find_table(const char *name)
 {
-	List *parts = stringToQualifiedNameList(name);
-	Oid relid;
+	List *parts = NIL;
+	Oid relid = InvalidOid;
+	char *copy = pstrdup(name);
 
-	if (list_length(parts) > 2)
+	if (SplitIdentifierString(copy, '.', &parts) && parts != NIL)
+	{
+		parts = stringToQualifiedNameList(name);
+		relid = look_for(parts);
+	}
+	if (!OidIsValid(relid) && name[0])
+		relid = look_for(verbatim(name));
+	if (OidIsValid(relid))
+		return relid;
+	if (parts == NIL || list_length(parts) > 2)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid table name \"%s\"", name),
 						errhint("Write \"table\" or \"schema.table\".")));
-	relid = RangeVarGetRelid(makeRangeVarFromNameList(parts), AccessShareLock, true);
-	if (!OidIsValid(relid))
-		unknown_table(name, parts);
-	return relid;
+	unknown_table(name, parts);
+	return InvalidOid;
 }
 
 /* Every table of a schema but partitions, which their parents stand for. */
@@ -151,15 +195,22 @@ static List *tables_of_schema(Oid schema)
 static bool whole_schema(const char *pattern, Oid *schema)
 {
 	size_t length = strlen(pattern);
-	List *parts;
+	List *parts = NIL;
+	char *name;
 
 	if (length < 3 || strcmp(pattern + length - 2, ".*") != 0)
 		return false;
-	parts = stringToQualifiedNameList(pnstrdup(pattern, length - 2));
-	if (list_length(parts) != 1)
+	name = pnstrdup(pattern, length - 2);
+	if (SplitIdentifierString(pstrdup(name), '.', &parts) && list_length(parts) > 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("invalid table pattern \"%s\"", pattern),
 						errhint("Write \"schema.*\" for all tables of a schema.")));
-	*schema = get_namespace_oid(strVal(linitial(parts)), false);
+	/* as SQL reads it, or as it is written */
+	*schema = parts ? get_namespace_oid(linitial(parts), true) : InvalidOid;
+	if (!OidIsValid(*schema))
+		*schema = get_namespace_oid(name, true);
+	if (!OidIsValid(*schema))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"%s\" does not exist", name),
+						errhint("Write \"schema.*\" for all tables of a schema.")));
 	return true;
 }
 

@@ -53,7 +53,13 @@ void pythia_job_begin(void)
 	XactReadOnly = false;
 	XactDeferrable = false;
 	if (in_job && !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(my_owner)))
-		ereport(FATAL, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the role of this worker was dropped")));
+	{
+		/* not an error, after which the postmaster would start it again where nobody else does */
+		ereport(WARNING, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the role of this worker was dropped"),
+						  errhint("Drop the worker, or create it again as another role.")));
+		CommitTransactionCommand();
+		proc_exit(0);
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
@@ -219,7 +225,7 @@ static void enter(int32 worker_id, const pythia_start *start)
 {
 	char name[64];
 
-	BackgroundWorkerInitializeConnectionByOid(start->database, start->owner, BGWORKER_BYPASS_ROLELOGINCHECK);
+	pythia_process_enter(start->database, start->owner);
 	snprintf(name, sizeof(name), "pythia_db worker %d", worker_id);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 	pythia_process_pin();

@@ -1,5 +1,7 @@
 #include "worker_process.h"
 
+#include <unistd.h>
+
 #include "access/xact.h"
 #include "libpq/pqsignal.h"
 #include "miscadmin.h"
@@ -81,6 +83,44 @@ bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, 
 	memcpy(worker.bgw_extra, &start, sizeof(start));
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
+
+/* --- entering ---------------------------------------------------------------- */
+
+static bool entering = false;
+static bool homeless = false;
+static emit_log_hook_type previous_log_hook = NULL;
+
+/* What cannot be caught can still be told apart. */
+static void see_why(ErrorData *error)
+{
+	if (entering && error->elevel == FATAL &&
+		(error->sqlerrcode == ERRCODE_UNDEFINED_DATABASE ||
+		 error->sqlerrcode == ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION))
+		homeless = true;
+	if (previous_log_hook)
+		previous_log_hook(error);
+}
+
+/* Without a launcher the postmaster starts a process again that ends with an error, for ever. By now it has left
+ * shared memory. */
+static void end_for_good(int code, Datum arg)
+{
+	if (homeless)
+		_exit(0);
+}
+
+void pythia_process_enter(Oid database, Oid role)
+{
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = see_why;
+	on_proc_exit(end_for_good, (Datum) 0);
+	entering = true;
+	BackgroundWorkerInitializeConnectionByOid(database, role, BGWORKER_BYPASS_ROLELOGINCHECK);
+	entering = false;
+	emit_log_hook = previous_log_hook;
+}
+
+/* --- signals and settings ------------------------------------------------------ */
 
 static volatile sig_atomic_t cancelled = false;
 

@@ -32,6 +32,8 @@ extern bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handl
 
 /* The usual signals of our processes; then unblocks them. */
 extern void pythia_process_signals(void);
+/* Connects to the database as the role; ends for good where one of them is gone. */
+extern void pythia_process_enter(Oid database, Oid role);
 /* True where somebody cancelled what the process is doing (SIGINT) since pythia_process_interrupts. */
 extern bool pythia_process_cancelled(void);
 /*

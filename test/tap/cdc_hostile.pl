@@ -106,4 +106,57 @@ subtest 'a consumer that waits holds no worker up' => sub {
 	is(join('', map { $_->finish } @many), 'c', 'once');
 };
 
+# A worker of a role of its own in a database of its own, running.
+sub lonely
+{
+	my ($server, $n) = @_;
+	$server->safe_psql('postgres', "CREATE ROLE lonely$n LOGIN; CREATE DATABASE lonely$n");
+	$server->safe_psql("lonely$n", qq{CREATE EXTENSION pythia_db; SELECT pythia.grant_use('lonely$n'); CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON t (updated_at);
+		GRANT ALL ON t TO lonely$n; SET ROLE lonely$n; SELECT pythia.create_cdc_worker('w', '{t}', poll_interval => '20 ms', options => '{"delete_interval": 0}'); SELECT pythia.start_cdc('w')});
+	ok(wait_for($server, "SELECT pid IS NOT NULL FROM pythia.worker_status WHERE name = 'w'", 't', "lonely$n"), 'a worker runs');
+	return;
+}
+my $none = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pythia_db worker'";
+
+for my $preloaded (1, 0)
+{
+	subtest 'DROP ROLE, EXTENSION, DATABASE under a live worker, ' . ($preloaded ? 'preloaded' : 'not preloaded') => sub {
+		my $server = $preloaded ? $node : pg_node('plain', shared_preload_libraries => '', 'pythia_db.restart_delay' => '1s');
+		lonely($server, 1);
+		$server->safe_psql('lonely1', "INSERT INTO t VALUES (1, 'a')");
+		ok(wait_for($server, "SELECT captured = 1 FROM pythia.stat_cdc", 't', 'lonely1'), 'and captures');
+		$server->safe_psql('lonely1', 'REVOKE ALL ON t FROM lonely1; SELECT pythia.revoke_use(\'lonely1\'); DROP ROLE lonely1');
+		ok(wait_for($server, $none, 0), 'DROP ROLE ends it');
+		my $from = -s $server->logfile;
+		lonely($server, 2);
+		is($server->safe_psql('lonely1', "SELECT string_agg(v, '') FROM t"), 'a', 'the table is as it was');
+		$server->safe_psql('lonely2', 'DROP EXTENSION pythia_db');
+		ok(wait_for($server, $none, 0), 'DROP EXTENSION ends it');
+		lonely($server, 3);
+		$server->safe_psql('postgres', 'DROP DATABASE lonely3 WITH (FORCE)');
+		ok(wait_for($server, $none, 0), 'DROP DATABASE ends it');
+		lonely($server, 4);
+		# killed, and the role gone before it is back
+		my $pid = $server->safe_psql('lonely4', "SELECT pid FROM pythia.worker_status WHERE name = 'w'");
+		$server->safe_psql('lonely4', "REVOKE ALL ON t FROM lonely4; SELECT pythia.revoke_use('lonely4'); BEGIN; DROP ROLE lonely4; SELECT pg_terminate_backend($pid); COMMIT");
+		ok(wait_for($server, $none, 0), 'terminated as its role goes, it ends');
+		# as long as it would take to be started again three times
+		$server->safe_psql('postgres', 'SELECT pg_sleep(3.5)') unless $preloaded;
+		my $log = substr(PostgreSQL::Test::Utils::slurp_file($server->logfile), $from);
+		my $tries = () = $log =~ /FATAL:  (role with OID \d+|database \d+|database "\S+") does not exist/g;
+		cmp_ok($tries, '<=', 2, "and nobody tries for ever: $tries");
+	};
+}
+
+subtest 'names as they are written' => sub {
+	sql(q{CREATE TABLE "Users" (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON "Users" (updated_at);
+		CREATE SCHEMA "Shop"; CREATE TABLE "Shop"."Café au lait" (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON "Shop"."Café au lait" (updated_at)});
+	sql(q{SELECT pythia.create_cdc_worker('n1', '{Users,Shop.Café au lait}'); SELECT pythia.create_cdc_worker('n2', '{Shop.*}'); SELECT pythia.create_cdc_worker('n3', ARRAY['"Shop".*', '"Users"'])});
+	is(sql(q{SELECT string_agg(worker || ' ' || "schema" || '.' || "table", ', ' ORDER BY 1) FROM (SELECT worker, "schema", "table" FROM pythia.stat_cdc WHERE worker LIKE 'n_' ORDER BY 1, 2, 3) x}),
+		'n1 Shop.Café au lait, n1 public.Users, n2 Shop.Café au lait, n3 Shop.Café au lait, n3 public.Users', 'need no quotes where SQL\'s reading finds nothing');
+	my ($rc, $out, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('n4', '{Shoop.*}')});
+	like($err, qr/schema "Shoop" does not exist.*HINT/s, 'a schema that is not there is told');
+	sql("SELECT pythia.drop_cdc_worker(name) FROM pythia.worker WHERE name LIKE 'n_'");
+};
+
 done_testing();

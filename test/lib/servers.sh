@@ -199,9 +199,10 @@ mysql_start()
     MYSQL_SOCKET=$PYTHIA_SCRATCH/$name.sock
     MYSQL_USER=pythia
     MYSQL_PASSWORD=secret
-    as_user mkdir -p "$MYSQL_DATA"
+    # A folder for temporary files of its own: a server that starts deletes those it finds.
+    as_user mkdir -p "$MYSQL_DATA" "$MYSQL_DATA.tmp"
     as_user mariadb-install-db --no-defaults --datadir="$MYSQL_DATA" --auth-root-authentication-method=normal \
-        --skip-test-db --skip-name-resolve --skip-log-bin >"$PYTHIA_SCRATCH/$name.log" 2>&1 ||
+        --tmpdir="$MYSQL_DATA.tmp" --skip-test-db --skip-name-resolve --skip-log-bin >"$PYTHIA_SCRATCH/$name.log" 2>&1 ||
         server_failed "$name" || return 1
     for attempt in 1 2 3; do
         MYSQL_PORT=$(free_port)
@@ -209,7 +210,7 @@ mysql_start()
         server_command[$name]="$(command -v mariadbd) --no-defaults --datadir=$MYSQL_DATA --socket=$MYSQL_SOCKET \
             --port=$MYSQL_PORT --bind-address=127.0.0.1 --pid-file=$PYTHIA_SCRATCH/$name.pid --skip-log-bin \
             --local-infile=1 --skip-name-resolve --character-set-server=utf8mb4 --innodb-flush-log-at-trx-commit=2 \
-            --tmpdir=$PYTHIA_SCRATCH $*"
+            --tmpdir=$MYSQL_DATA.tmp $*"
         if server_start_again "$name"; then
             mariadb --no-defaults --socket="$MYSQL_SOCKET" --user=root <<SQL || return 1
 CREATE USER '$MYSQL_USER'@'%' IDENTIFIED BY '$MYSQL_PASSWORD';

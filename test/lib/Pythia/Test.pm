@@ -107,7 +107,10 @@ sub new
 		socket => PostgreSQL::Test::Utils::tempdir_short() . '/s', arguments => \@arguments,
 		port => PostgreSQL::Test::Cluster::get_free_port() }, $class;
 	$ENV{PATH} .= ':/usr/sbin';
+	# temporary files in a folder of its own: a server that starts deletes those it finds
+	mkdir "$directory.tmp";
 	PostgreSQL::Test::Utils::system_or_bail('mariadb-install-db', '--no-defaults', "--datadir=$directory",
+		"--tmpdir=$directory.tmp",
 		'--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--skip-log-bin');
 	push @running, $self;
 	$self->start;
@@ -127,7 +130,7 @@ sub start
 		open STDOUT, '>>', $log;
 		open STDERR, '>&', \*STDOUT;
 		exec('setpriv', '--pdeathsig', 'TERM', '--', 'mariadbd', '--no-defaults', "--datadir=$self->{directory}",
-			"--socket=$self->{socket}", "--port=$self->{port}", '--bind-address=127.0.0.1', '--skip-log-bin',
+			"--tmpdir=$self->{directory}.tmp", "--socket=$self->{socket}", "--port=$self->{port}", '--bind-address=127.0.0.1', '--skip-log-bin',
 			'--local-infile=1', '--skip-name-resolve', '--character-set-server=utf8mb4',
 			'--innodb-flush-log-at-trx-commit=2', @{ $self->{arguments} })
 		  or POSIX::_exit(127);

@@ -42,12 +42,13 @@ void pythia_log_numbers_sort(pythia_log_numbers *numbers)
 		qsort(numbers->numbers, (size_t) numbers->count, sizeof(int64_t), by_number);
 }
 
-/* A row that was in the way of an INSERT; gone where the INSERT was done. */
+/* A row that was in the way of an INSERT or UPDATE; gone where that was done. */
 typedef struct bystander
 {
 	char *key;
 	char *image;
 	char **values; /* of each column; NULL for SQL NULL */
+	bool update;   /* in the way of an UPDATE */
 } bystander;
 
 typedef struct reader
@@ -256,12 +257,13 @@ static bool tell(reader *r, const char *type, const char *key, const char *old_d
 	return r->emit(r->context, &change, error);
 }
 
-static void add_bystander(reader *r, const pythia_field *old)
+static void add_bystander(reader *r, const pythia_field *old, bool update)
 {
 	bystander *added;
 
 	r->bystanders = pythia_realloc(r->bystanders, sizeof(bystander) * (size_t) (r->nbystanders + 1));
 	added = &r->bystanders[r->nbystanders++];
+	added->update = update;
 	added->key = pythia_strdup(r->old_key.data);
 	added->image = pythia_strdup(r->old_image.data);
 	added->values = pythia_calloc((size_t) r->table->ncolumns, sizeof(char *));
@@ -293,8 +295,8 @@ static bool exclude_each_other(const pythia_capture_table *table, char **values,
 }
 
 /*
- * A REPLACE: the row of the same key was updated (`updates`: else deleted), others that the new one
- * excludes were deleted.  Rows in the way of an INSERT OR IGNORE or of an upsert are neither.
+ * A REPLACE by an INSERT: the row of the same key was updated (`updates`: else deleted), others that the
+ * new one excludes were deleted.  Rows in the way of an INSERT OR IGNORE or of an upsert are neither.
  */
 static bool tell_replaced(reader *r, const pythia_field *meta, const pythia_field *new, bool updates,
 						  const char **old_image, pythia_error *error)
@@ -304,12 +306,32 @@ static bool tell_replaced(reader *r, const pythia_field *meta, const pythia_fiel
 	*old_image = NULL;
 	for (int i = 0; ok && i < r->nbystanders; i++)
 	{
-		bool same_key = strcmp(r->bystanders[i].key, r->key.data) == 0;
+		const bystander *b = &r->bystanders[i];
+		bool same_key = strcmp(b->key, r->key.data) == 0;
 
+		if (b->update)
+			continue;
 		if (same_key && updates)
-			*old_image = r->bystanders[i].image;
-		else if (same_key || exclude_each_other(r->table, r->bystanders[i].values, new))
-			ok = tell(r, "DELETE", r->bystanders[i].key, r->bystanders[i].image, NULL, meta, error);
+			*old_image = b->image;
+		else if (same_key || exclude_each_other(r->table, b->values, new))
+			ok = tell(r, "DELETE", b->key, b->image, NULL, meta, error);
+	}
+	return ok;
+}
+
+/* Rows that gave way to an UPDATE OR REPLACE; not the updated row itself, which an UPDATE OR IGNORE before it may have
+ * found in its way. */
+static bool tell_displaced(reader *r, const pythia_field *meta, const pythia_field *new, pythia_error *error)
+{
+	bool ok = true;
+
+	for (int i = 0; ok && i < r->nbystanders; i++)
+	{
+		const bystander *b = &r->bystanders[i];
+
+		if (b->update && strcmp(b->key, r->old_key.data) != 0 &&
+			(strcmp(b->key, r->key.data) == 0 || exclude_each_other(r->table, b->values, new)))
+			ok = tell(r, "DELETE", b->key, b->image, NULL, meta, error);
 	}
 	return ok;
 }
@@ -324,7 +346,8 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 	switch (meta[1].value[0])
 	{
 		case 'B': /* what is in the way of an INSERT */
-			add_bystander(r, old);
+		case 'R': /* of an UPDATE */
+			add_bystander(r, old, meta[1].value[0] == 'R');
 			return true;
 		case 'I':
 			ok = tell_replaced(r, meta, new, true, &old_image, error) &&
@@ -333,7 +356,11 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 		case 'X': /* a row that is none of ours took their place */
 			ok = tell_replaced(r, meta, new, false, &old_image, error);
 			break;
+		case 'Y': /* the same of an UPDATE; its own row is told by what follows */
+			return tell_displaced(r, meta, new, error);
 		case 'U':
+			if (!tell_displaced(r, meta, new, error))
+				return false;
 			if (strcmp(r->key.data, r->old_key.data) != 0)
 				ok = tell(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error) &&
 					 tell(r, "INSERT", r->key.data, NULL, r->new_image.data, meta, error);
@@ -366,8 +393,8 @@ static bool on_row(reader *r, const pythia_field *fields, pythia_error *error)
 	pythia_log_numbers_add(r->read, id);
 	if (r->done->count > 0 && bsearch(&id, r->done->numbers, (size_t) r->done->count, sizeof(id), by_number))
 		return true;
-	new = read_side(r, old, id, strchr("UDBC", *operation) != NULL, &r->old_key, &r->old_image);
-	end = read_side(r, new, id, strchr("IUXC", *operation) != NULL, &r->key, &r->new_image);
+	new = read_side(r, old, id, strchr("UDBRCY", *operation) != NULL, &r->old_key, &r->old_image);
+	end = read_side(r, new, id, strchr("IUXCY", *operation) != NULL, &r->key, &r->new_image);
 	return tell_row(r, fields, new - width, end - width, error);
 }
 

@@ -114,8 +114,8 @@ static void put_condition(writer *w, const char *side)
 static void put_entry(writer *w, char operation, const char *conditions, bool qualified)
 {
 	static const char *const sides[] = {"OLD", "NEW"};
-	bool old = operation == 'U' || operation == 'D';
-	bool new = operation == 'U' || operation == 'I' || operation == 'X';
+	bool old = strchr("UDY", operation) != NULL;
+	bool new = strchr("UIXY", operation) != NULL;
 	const char *before = w->table->db->engine == PYTHIA_MYSQL ? " FROM DUAL WHERE " : " WHERE ";
 
 	pythia_buffer_puts(&w->sql, "INSERT INTO ");
@@ -141,10 +141,10 @@ static void put_entry(writer *w, char operation, const char *conditions, bool qu
 			pythia_buffer_puts(&w->sql, "NOT ");
 		put_condition(w, sides[i]);
 	}
-	if (operation == 'X')
+	if (operation == 'X' || operation == 'Y')
 	{
 		pythia_buffer_puts(&w->sql, before);
-		pythia_buffer_puts(&w->sql, "'B' = (SELECT pythia_op FROM ");
+		pythia_buffer_printf(&w->sql, "'%c' = (SELECT pythia_op FROM ", operation == 'X' ? 'B' : 'R');
 		put_name(w, "", qualified);
 		pythia_buffer_puts(&w->sql, " ORDER BY pythia_id DESC LIMIT 1)");
 	}
@@ -171,6 +171,8 @@ static void put_body(writer *w, char operation, bool qualified)
 			if (w->table->config.where)
 			{
 				put_entry(w, 'I', "-+", qualified);
+				if (w->table->db->engine == PYTHIA_SQLITE)
+					put_entry(w, 'Y', " -", qualified);
 				put_entry(w, 'D', "+-", qualified);
 			}
 			break;
@@ -319,33 +321,43 @@ static void put_match(writer *w, const int *positions, int count)
 	pythia_buffer_putc(&w->sql, ')');
 }
 
-/*
- * REPLACE deletes without firing DELETE's triggers.  So what stands in the way of a new row is
- * noted before ('B'); the drain believes it where an INSERT follows at once.
- */
-static bool put_before(writer *w, pythia_error *error)
+/* The columns of the primary key and of every unique index, each handed to `put` once. */
+static void each_unique_column(writer *w, void (*put)(writer *w, const char *name, bool first))
+{
+	const pythia_table *table = &w->table->table;
+	bool *seen = pythia_calloc((size_t) table->ncolumns + 1, sizeof(bool));
+	bool first = true;
+
+	for (int i = 0; i < table->nkey; i++)
+		seen[table->key[i]] = true;
+	for (int i = 0; i < table->nindexes; i++)
+		for (int k = 0; table->indexes[i].unique && k < table->indexes[i].ncolumns; k++)
+			if (table->indexes[i].columns[k] >= 0)
+				seen[table->indexes[i].columns[k]] = true;
+	for (int i = 0; i < table->ncolumns; i++)
+		if (seen[i])
+		{
+			put(w, table->columns[i].name, first);
+			first = false;
+		}
+	pythia_free(seen);
+}
+
+static void put_changes(writer *w, const char *name, bool first)
+{
+	pythia_buffer_puts(&w->sql, first ? " WHEN NEW." : " OR NEW.");
+	w->dialect->identifier(&w->sql, name);
+	pythia_buffer_puts(&w->sql, " IS NOT OLD.");
+	w->dialect->identifier(&w->sql, name);
+}
+
+/* Rows that a new one of these values would take the place of. */
+static void put_in_the_way(writer *w)
 {
 	const pythia_table *table = &w->table->table;
 	const char * or = "";
 
-	pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
-	put_name(w, "_b", true);
-	if (!flush(w, error))
-		return false;
-	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
-	put_name(w, "_b", true);
-	pythia_buffer_puts(&w->sql, " BEFORE INSERT ON ");
-	w->dialect->identifier(&w->sql, table->name);
-	pythia_buffer_puts(&w->sql, " BEGIN INSERT INTO ");
-	put_name(w, "", false);
-	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
-	put_places(w, 'o');
-	pythia_buffer_puts(&w->sql, ") SELECT 'B', ");
-	put_now(w);
-	put_values(w, "");
-	pythia_buffer_puts(&w->sql, " FROM ");
-	w->dialect->identifier(&w->sql, table->name);
-	pythia_buffer_puts(&w->sql, " WHERE (");
+	pythia_buffer_putc(&w->sql, '(');
 	if (table->nkey > 0)
 	{
 		put_match(w, table->key, table->nkey);
@@ -359,10 +371,59 @@ static bool put_before(writer *w, pythia_error *error)
 			or = " OR ";
 		}
 	pythia_buffer_puts(&w->sql, * or ? ")" : "0)");
-	if (w->table->config.where)
-		pythia_buffer_printf(&w->sql, " AND (%s\n)", w->table->config.where);
+}
+
+/*
+ * REPLACE deletes without firing DELETE's triggers, of INSERT and of UPDATE.  So what stands in the
+ * way of a new row is noted before ('B', of an update 'R'); the drain believes it where that follows.
+ * An update that leaves all unique columns as they are is in nobody's way.
+ */
+static bool put_before(writer *w, const char *suffix, bool update, pythia_error *error)
+{
+	const pythia_capture_table *table = w->table;
+
+	pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
+	put_name(w, suffix, true);
+	if (!flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
+	put_name(w, suffix, true);
+	pythia_buffer_puts(&w->sql, update ? " BEFORE UPDATE ON " : " BEFORE INSERT ON ");
+	w->dialect->identifier(&w->sql, table->table.name);
+	if (update)
+		each_unique_column(w, put_changes);
+	pythia_buffer_puts(&w->sql, " BEGIN INSERT INTO ");
+	put_name(w, "", false);
+	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
+	put_places(w, 'o');
+	pythia_buffer_printf(&w->sql, ") SELECT '%c', ", update ? 'R' : 'B');
+	put_now(w);
+	put_values(w, "");
+	pythia_buffer_puts(&w->sql, " FROM ");
+	w->dialect->identifier(&w->sql, table->table.name);
+	pythia_buffer_puts(&w->sql, " WHERE ");
+	put_in_the_way(w);
+	if (update)
+	{
+		pythia_buffer_puts(&w->sql, " AND NOT (");
+		for (int i = 0; i < table->nkey; i++)
+		{
+			pythia_buffer_puts(&w->sql, i > 0 ? " AND " : "");
+			w->dialect->identifier(&w->sql, column_name(w, table->key[i]));
+			pythia_buffer_puts(&w->sql, " IS OLD.");
+			w->dialect->identifier(&w->sql, column_name(w, table->key[i]));
+		}
+		pythia_buffer_putc(&w->sql, ')');
+	}
+	if (table->config.where)
+		pythia_buffer_printf(&w->sql, " AND (%s\n)", table->config.where);
 	pythia_buffer_puts(&w->sql, "; END");
 	return flush(w, error);
+}
+
+static bool put_befores(writer *w, pythia_error *error)
+{
+	return put_before(w, "_b", false, error) && put_before(w, "_c", true, error);
 }
 
 static bool install_sqlite(writer *w, pythia_error *error)
@@ -374,7 +435,7 @@ static bool install_sqlite(writer *w, pythia_error *error)
 	put_places(w, 'o');
 	put_places(w, 'n');
 	pythia_buffer_putc(&w->sql, ')');
-	return flush(w, error) && put_before(w, error) && put_triggers(w, error);
+	return flush(w, error) && put_befores(w, error) && put_triggers(w, error);
 }
 
 /* --- PostgreSQL --------------------------------------------------------------------- */
@@ -519,7 +580,7 @@ bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_err
 
 bool pythia_log_remove(pythia_db *source, const char *schema, const char *table, const char *log, pythia_error *error)
 {
-	static const char *const suffixes[] = {"_b", "_i", "_u", "_d"};
+	static const char *const suffixes[] = {"_b", "_c", "_i", "_u", "_d"};
 	pythia_capture_table named = {.db = source, .table = {.schema = (char *) schema, .name = (char *) table}};
 	writer w = {.table = &named, .dialect = pythia_dialect_of(source), .log = log};
 	bool postgres = source->engine == PYTHIA_POSTGRESQL;
@@ -777,7 +838,7 @@ static bool refit(writer *w, int nplaces, int64_t *first, pythia_error *error)
 		}
 	if (!sqlite && !lock_mysql(w, error))
 		return false;
-	ok = last_number(w, &last, error) && put_triggers(w, error) && (!sqlite || put_before(w, error)) &&
+	ok = last_number(w, &last, error) && put_triggers(w, error) && (!sqlite || put_befores(w, error)) &&
 		 (!grown || complete_rows(w, first, error));
 	if (!sqlite)
 		unlock_mysql(w);

@@ -50,6 +50,32 @@ static void read_entry(TupleTableSlot *slot, pythia_entry *entry)
 	entry->new_data = nulls[JOURNAL_NEW_DATA] ? (Datum) 0 : values[JOURNAL_NEW_DATA];
 }
 
+static void count_table(pythia_consumer *consumer, int32 table_id)
+{
+	pythia_table_count *last = consumer->tables + consumer->ntables - 1;
+
+	/* the one counted last stands last */
+	if (consumer->ntables > 0 && last->table_id == table_id)
+	{
+		last->count++;
+		return;
+	}
+	for (int i = 0; i < consumer->ntables; i++)
+		if (consumer->tables[i].table_id == table_id)
+		{
+			pythia_table_count found = consumer->tables[i];
+
+			found.count++;
+			consumer->tables[i] = *last;
+			*last = found;
+			return;
+		}
+	consumer->tables = consumer->tables
+						   ? repalloc(consumer->tables, sizeof(pythia_table_count) * (consumer->ntables + 1))
+						   : palloc(sizeof(pythia_table_count));
+	consumer->tables[consumer->ntables++] = (pythia_table_count){table_id, 1};
+}
+
 /* Hands over the window's entries, up to `max`. True where the window was read to its end. */
 static bool read_window(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context,
 						int64 *count)
@@ -68,6 +94,7 @@ static bool read_window(pythia_consumer *consumer, int64 max, pythia_entry_callb
 			continue;
 		more = callback(context, &entry);
 		consumer->position = entry.change_id;
+		count_table(consumer, entry.table_id);
 		more &= ++*count < max;
 	}
 	pythia_journal_reader_close(reader);

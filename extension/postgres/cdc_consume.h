@@ -28,6 +28,12 @@ typedef struct pythia_mark
 	FullTransactionId horizon; /* next id, read after floor: whoever has it or a later one draws numbers above floor */
 } pythia_mark;
 
+typedef struct pythia_table_count
+{
+	int32 table_id;
+	int64 count;
+} pythia_table_count;
+
 typedef struct pythia_consumer
 {
 	int32 worker_id;
@@ -39,6 +45,8 @@ typedef struct pythia_consumer
 	int64 position;      /* last number handed over in it */
 	int64 handed;        /* changes handed over since it was loaded */
 	bool moved;          /* worth writing down */
+	int ntables;         /* how many of each table it has been handed, ever */
+	pythia_table_count *tables;
 } pythia_consumer;
 
 /* One entry; Datums are valid during the callback. NULL data: (Datum) 0. */

@@ -7,8 +7,42 @@
 #include "catalog/pg_type.h"
 #include "cdc_journal.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
+
+static void read_counts(pythia_reading *row, pythia_consumer *consumer)
+{
+	bool isnull;
+	ArrayType *ids = DatumGetArrayTypeP(pythia_reading_value(row, "tables", &isnull));
+	ArrayType *counts = DatumGetArrayTypeP(pythia_reading_value(row, "consumed_of", &isnull));
+	int count = ArrayGetNItems(ARR_NDIM(ids), ARR_DIMS(ids));
+
+	/* both are written below alone: whole, without NULLs */
+	if (count != ArrayGetNItems(ARR_NDIM(counts), ARR_DIMS(counts)) || ARR_HASNULL(ids) || ARR_HASNULL(counts))
+		elog(ERROR, "counts of consumer \"%s\" are damaged", consumer->name);
+	consumer->ntables = count;
+	consumer->tables = palloc(sizeof(pythia_table_count) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		consumer->tables[i] =
+			(pythia_table_count){((int32 *) ARR_DATA_PTR(ids))[i], ((int64 *) ARR_DATA_PTR(counts))[i]};
+}
+
+static void put_counts(const pythia_consumer *consumer, Datum *values)
+{
+	int count = consumer->ntables;
+	Datum *ids = palloc(sizeof(Datum) * Max(count, 1));
+	Datum *counts = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+	{
+		ids[i] = Int32GetDatum(consumer->tables[i].table_id);
+		counts[i] = Int64GetDatum(consumer->tables[i].count);
+	}
+	values[0] = PointerGetDatum(construct_array(ids, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+	values[1] =
+		PointerGetDatum(construct_array(counts, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
 
 static Datum mark_part(pythia_reading *row, const char *name, const char *part, bool *isnull)
 {
@@ -52,6 +86,7 @@ bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *co
 		consumer->reading = read_mark(&row, "reading");
 		consumer->ceiling = DatumGetInt64(pythia_reading_value(&row, "reading_ceiling", &isnull));
 		consumer->position = DatumGetInt64(pythia_reading_value(&row, "position", &isnull));
+		read_counts(&row, consumer);
 	}
 	pythia_reading_end(&row);
 	return found;
@@ -88,12 +123,13 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 		"UPDATE pythia.consumer SET done = $3, done_own = $4, done_upto = $5, done_floor = $6, done_horizon = $7, "
 		"reading = $8, reading_own = $9, reading_upto = $10, reading_floor = $11, reading_horizon = $12, "
 		"reading_ceiling = $13, position = $14, consumed = consumed OPERATOR(pg_catalog.+) $15, lost = $16, "
+		"tables = $17, consumed_of = $18, "
 		"consumed_at = CASE WHEN $15 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.clock_timestamp() ELSE consumed_at END "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
-	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID,
-				   XID8OID, INT8OID, INT8OID,        XID8OID, INT8OID, INT8OID, INT8OID, BOOLOID};
-	Datum values[16];
-	char nulls[] = "                ";
+	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID, XID8OID,
+				   INT8OID, INT8OID, XID8OID,        INT8OID, INT8OID, INT8OID, BOOLOID, INT4ARRAYOID,   INT8ARRAYOID};
+	Datum values[18];
+	char nulls[] = "                  ";
 
 	values[0] = Int32GetDatum(consumer->worker_id);
 	values[1] = CStringGetTextDatum(consumer->name);
@@ -103,8 +139,9 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 	values[13] = Int64GetDatum(consumer->position);
 	values[14] = Int64GetDatum(consumer->handed);
 	values[15] = BoolGetDatum(consumer->lost);
+	put_counts(consumer, values + 16);
 	SPI_connect();
-	pythia_catalog_execute(sql, 16, types, values, nulls);
+	pythia_catalog_execute(sql, 18, types, values, nulls);
 	SPI_finish();
 }
 

@@ -112,7 +112,7 @@ void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, co
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.clock_timestamp()) "
 		"ON CONFLICT (table_id) DO UPDATE SET low = EXCLUDED.low, seen_until = EXCLUDED.seen_until, "
 		"history_at = EXCLUDED.history_at, history_value = EXCLUDED.history_value, "
-		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = EXCLUDED.low_at, "
+		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = COALESCE(EXCLUDED.low_at, s.low_at), "
 		"held_by = EXCLUDED.held_by, held_why = EXCLUDED.held_why, polled_at = EXCLUDED.polled_at";
 	Oid types[] = {INT4OID, INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID, TIMESTAMPTZOID,
 				   INT4OID, TEXTOID, INT8OID};
@@ -127,6 +127,8 @@ void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, co
 	values[5] = Int64GetDatum(captured);
 	values[6] = TimestampTzGetDatum(boundary->instant);
 	values[7] = Int32GetDatum(boundary->pid);
+	if (boundary->hold)
+		nulls[6] = 'n';
 	if (boundary->pid == 0)
 		nulls[7] = 'n';
 	values[8] = boundary->reason ? CStringGetTextDatum(boundary->reason) : (Datum) 0;
@@ -415,7 +417,8 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER && table->config.start == PYTHIA_START_NOW)
 		table->low = pythia_low_next(table, &boundary, seen_at, scan.greatest);
 	/* without a snapshot everything at or after low is new */
-	pythia_poll_save(table, &scan, &boundary, scan.captured);
+	/* what triggers write is counted where it is */
+	pythia_poll_save(table, &scan, &boundary, table->config.capture == PYTHIA_CAPTURE_POLL ? scan.captured : 0);
 	if (table->config.start != PYTHIA_START_NOW)
 	{
 		static const char sql[] =

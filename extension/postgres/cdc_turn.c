@@ -59,6 +59,8 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 		pythia_job_commit();
 		if (!pythia_remote_turn(job->worker_id, &again))
 			interval = Min(interval, LOCKED_OUT_MS);
+		else
+			pythia_note_poll(job->worker_id);
 		next_poll = TimestampTzPlusMilliseconds(now, again ? 0 : interval);
 		return interval;
 	}
@@ -70,6 +72,7 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 			worker = pythia_cdc_load(job->worker_id);
 			if (worker)
 				(void) pythia_cdc_poll(worker, true);
+			pythia_note_poll(job->worker_id);
 			next_poll = TimestampTzPlusMilliseconds(now, spread(interval));
 		}
 		else

@@ -37,8 +37,9 @@ typedef struct pythia_worker_slot
 {
 	Oid database; /* InvalidOid: free */
 	int32 worker_id;
-	pid_t pid;     /* 0 until the process has started */
-	pid_t manager; /* that claimed it */
+	pid_t pid;             /* 0 until the process has started */
+	pid_t manager;         /* that claimed it */
+	TimestampTz polled_at; /* 0: not yet */
 } pythia_worker_slot;
 
 typedef struct pythia_waiter_slot

@@ -8,6 +8,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 typedef enum pythia_job_kind
 {
 	PYTHIA_JOB_CDC,
@@ -38,6 +40,10 @@ extern long pythia_sync_turn(const pythia_job *job);
  * the memory context that was current at the beginning. */
 extern void pythia_job_begin(void);
 extern void pythia_job_commit(void);
+
+/* Notes that this process has polled, and when the process of a worker last did (0: none is known). */
+extern void pythia_note_poll(int32 worker_id);
+extern TimestampTz pythia_last_poll(int32 worker_id);
 
 /* True in a job's process. */
 extern bool pythia_in_job(void);

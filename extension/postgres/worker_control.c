@@ -6,6 +6,7 @@
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "pg_compat.h"
 #include "pythia_db.h"
 #include "shared.h"
 #include "storage/ipc.h"
@@ -57,6 +58,45 @@ static int pid_by_lock(int32 worker_id)
 int pythia_worker_pid(int32 worker_id)
 {
 	return pid_by_lock(worker_id);
+}
+
+void pythia_note_poll(int32 worker_id)
+{
+	pythia_worker_slot *slot;
+
+	if (!pythia_shmem)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	if (slot && slot->pid == MyProcPid)
+		slot->polled_at = GetCurrentTimestamp();
+	LWLockRelease(pythia_shmem->lock);
+}
+
+TimestampTz pythia_last_poll(int32 worker_id)
+{
+	pythia_worker_slot *slot;
+	TimestampTz result = 0;
+
+	if (!pythia_shmem)
+		return 0;
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	if (slot)
+		result = slot->polled_at;
+	LWLockRelease(pythia_shmem->lock);
+	return result;
+}
+
+PYTHIA_FUNCTION(pythia_last_poll_of);
+
+Datum pythia_last_poll_of(PG_FUNCTION_ARGS)
+{
+	TimestampTz last = pythia_last_poll(PG_GETARG_INT32(0));
+
+	if (last == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(last);
 }
 
 static int quick_pid(int32 worker_id)

@@ -213,6 +213,8 @@ CREATE TABLE pythia.consumer (
 	reading_ceiling bigint NOT NULL DEFAULT 0,
 	position bigint NOT NULL DEFAULT 0,
 	consumed bigint NOT NULL DEFAULT 0,
+	tables integer[] NOT NULL DEFAULT '{}',
+	consumed_of bigint[] NOT NULL DEFAULT '{}',
 	consumed_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (worker_id, name)
@@ -234,6 +236,8 @@ COMMENT ON COLUMN pythia.consumer.reading_horizon IS 'as done_horizon';
 COMMENT ON COLUMN pythia.consumer.reading_ceiling IS 'no entry of this reading has a greater number';
 COMMENT ON COLUMN pythia.consumer.position IS 'last number handed over in this reading';
 COMMENT ON COLUMN pythia.consumer.consumed IS 'changes handed over so far';
+COMMENT ON COLUMN pythia.consumer.tables IS 'tables it has been handed changes of';
+COMMENT ON COLUMN pythia.consumer.consumed_of IS 'how many of each';
 COMMENT ON COLUMN pythia.consumer.consumed_at IS 'when some were last handed over';
 COMMENT ON COLUMN pythia.consumer.created_at IS 'when it was created';
 
@@ -377,6 +381,10 @@ CREATE FUNCTION pythia._boundary(OUT clock timestamptz, OUT instant timestamptz,
 COMMENT ON FUNCTION pythia._boundary() IS
 	'internal: the moment before which no open transaction can still commit a stamp, and what holds it back';
 
+CREATE FUNCTION pythia._last_poll(worker_id integer) RETURNS timestamptz
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_last_poll_of';
+COMMENT ON FUNCTION pythia._last_poll(integer) IS 'internal: when the background process of a worker last polled; NULL where it has not, or is not known';
+
 CREATE VIEW pythia.stat_cdc WITH (security_barrier) AS
 SELECT w.name AS worker,
 	t.schema_name AS "schema",
@@ -384,7 +392,10 @@ SELECT w.name AS worker,
 	COALESCE(c.options ->> 'capture', 'poll') AS capture,
 	COALESCE(s.active, true) AS active,
 	s.reason,
-	COALESCE(s.captured, 0) AS captured,
+	COALESCE(s.captured, 0) + CASE WHEN c.options ->> 'capture' = 'trigger' AND t.relation IS NOT NULL
+		THEN (SELECT count(*) FROM pythia.journal j WHERE j.table_id = t.table_id) ELSE 0 END AS captured,
+	(SELECT COALESCE(sum(u.n), 0)::bigint FROM pythia.consumer r CROSS JOIN LATERAL unnest(r.tables, r.consumed_of) u(id, n)
+		WHERE r.worker_id = w.worker_id AND u.id = t.table_id) AS consumed,
 	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state <> 'dead') AS failed,
 	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state = 'dead') AS dead,
 	CASE WHEN s.low = '-9223372036854775808'::bigint THEN '-infinity'
@@ -393,17 +404,21 @@ SELECT w.name AS worker,
 		WHEN t.stamp_kind = 'date' THEN (date '2000-01-01' + s.low::integer)::text
 		WHEN t.stamp_kind = 'integer' THEN s.low::text
 		ELSE s.remote_low END AS low,
-	CASE WHEN t.relation IS NOT NULL AND t.stamp_kind <> 'none' THEN b.clock - b.instant END AS behind,
-	CASE WHEN t.relation IS NOT NULL AND t.stamp_kind <> 'none' THEN NULLIF(b.pid, 0) END AS held_by,
-	CASE WHEN t.relation IS NOT NULL AND t.stamp_kind <> 'none' THEN b.reason END AS held_why,
+	CASE WHEN p.polled THEN b.clock - CASE WHEN b.hold THEN LEAST(b.instant, s.low_at) ELSE b.instant END END AS behind,
+	CASE WHEN p.polled THEN NULLIF(b.pid, 0) END AS held_by,
+	CASE WHEN p.polled THEN b.reason END AS held_why,
 	COALESCE(s.null_stamps, 0) AS null_stamps,
-	s.polled_at AS last_poll,
-	s.swept_at AS last_sweep
+	GREATEST(s.polled_at, pythia._last_poll(w.worker_id)) AS last_poll,
+	s.swept_at AS last_sweep,
+	COALESCE(s.reason, f.last_error) AS last_error,
+	CASE WHEN s.reason IS NULL THEN f.last_error_at END AS last_error_at
 FROM pythia.worker w
 	JOIN pythia.cdc_worker c ON c.worker_id = w.worker_id
 	JOIN pythia.cdc_table t ON t.worker_id = w.worker_id
 	LEFT JOIN pythia.cdc_state s ON s.table_id = t.table_id
+	LEFT JOIN pythia.worker_state f ON f.worker_id = w.worker_id
 	CROSS JOIN pythia._boundary() b
+	CROSS JOIN LATERAL (SELECT t.relation IS NOT NULL AND COALESCE(c.options ->> 'capture', 'poll') = 'poll' AS polled) p
 WHERE pg_catalog.pg_has_role(w.owner, 'USAGE');
 COMMENT ON VIEW pythia.stat_cdc IS 'capture of each table: how much, how far, and what holds it back';
 COMMENT ON COLUMN pythia.stat_cdc.worker IS 'the worker';
@@ -413,6 +428,7 @@ COMMENT ON COLUMN pythia.stat_cdc.capture IS 'poll or trigger';
 COMMENT ON COLUMN pythia.stat_cdc.active IS 'false: capture of this table stopped, see reason';
 COMMENT ON COLUMN pythia.stat_cdc.reason IS 'why it stopped';
 COMMENT ON COLUMN pythia.stat_cdc.captured IS 'changes written to the journal';
+COMMENT ON COLUMN pythia.stat_cdc.consumed IS 'changes handed over, to all consumers together';
 COMMENT ON COLUMN pythia.stat_cdc.failed IS 'changes whose handler failed and will be tried again';
 COMMENT ON COLUMN pythia.stat_cdc.dead IS 'changes given up after max_attempts';
 COMMENT ON COLUMN pythia.stat_cdc.low IS 'every row stamped before it has been seen; an idle poll leaves it where it stands';
@@ -420,8 +436,10 @@ COMMENT ON COLUMN pythia.stat_cdc.behind IS 'how far open transactions hold low 
 COMMENT ON COLUMN pythia.stat_cdc.held_by IS 'process that holds it back, or NULL';
 COMMENT ON COLUMN pythia.stat_cdc.held_why IS 'what holds it back';
 COMMENT ON COLUMN pythia.stat_cdc.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
-COMMENT ON COLUMN pythia.stat_cdc.last_poll IS 'last poll that found something';
+COMMENT ON COLUMN pythia.stat_cdc.last_poll IS 'last poll by the background worker, or of another session''s polls the last that found something';
 COMMENT ON COLUMN pythia.stat_cdc.last_sweep IS 'last sweep for deletes';
+COMMENT ON COLUMN pythia.stat_cdc.last_error IS 'why its capture stopped, or the last failure of its worker';
+COMMENT ON COLUMN pythia.stat_cdc.last_error_at IS 'when the worker failed';
 
 CREATE VIEW pythia.stat_consumer WITH (security_barrier) AS
 SELECT w.name AS worker,

@@ -156,6 +156,35 @@ subtest 'idle polls leave no trace' => sub {
 	cmp_ok($node->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())') - $xid, '<=', 5, 'hardly a transaction id is spent');
 };
 
+subtest 'stat_cdc and stat_consumer tell' => sub {
+	my $stat = sub { return $node->safe_psql('postgres', "SELECT $_[1] FROM pythia.stat_cdc WHERE worker = '$_[0]' AND \"table\" = '$_[2]'"); };
+	$node->safe_psql('postgres', q{
+		CREATE TABLE sa (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON sa (updated_at); CREATE TABLE sb (LIKE sa INCLUDING ALL);
+		SELECT pythia.create_cdc_worker('st', '{sa,sb}', poll_interval => '50 ms', options => '{"delete_interval": 0}');
+		SELECT pythia.create_cdc_worker('stt', '{sa}', options => '{"capture": "trigger"}');
+		INSERT INTO sa SELECT generate_series(1, 5); INSERT INTO sb VALUES (1, NULL), (2, now());
+		SELECT pythia.poll('st'); SELECT pythia.create_consumer('st', 'other', 'beginning')});
+	is($stat->('st', "captured || ' ' || consumed", 'sa'), '5 0', 'captured');
+	$node->safe_psql('postgres', q{SELECT count(*) FROM pythia.consume_changes('st', max_changes => 4); SELECT count(*) FROM pythia.consume_changes('st'); SELECT count(*) FROM pythia.consume_changes('st', 'other', 3)});
+	is($stat->('st', 'consumed', 'sa') + $stat->('st', 'consumed', 'sb'), '9', 'consumed, to all consumers');
+	is($stat->('st', "captured || ' ' || consumed || ' ' || null_stamps", 'sb'), '1 1 1', 'by table, and rows without a stamp');
+	is($stat->('stt', "captured || ' ' || consumed", 'sa'), '5 0', 'what triggers captured');
+	is($node->safe_psql('postgres', "SELECT string_agg(consumer || ' ' || lag_rows || ' ' || (lag_seconds > 0), ', ' ORDER BY consumer) FROM pythia.stat_consumer WHERE worker = 'st'"), 'default 0 false, other 3 true', 'lag of each consumer');
+	for (1 .. 4) { age(15 * 24 * 60); rotate(); $node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('stt')"); }
+	is($stat->('stt', "captured || ' ' || consumed", 'sa'), '5 5', 'what was emptied since stays counted');
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('st')");
+	ok(wait_for($node, "SELECT bool_and(last_poll > now() - interval '2 s') AND count(*) = 2 FROM pythia.stat_cdc WHERE worker = 'st'"), 'the last poll, though it found nothing');
+	my $open = Pythia::Session->new($node);
+	$open->do('BEGIN; SELECT pg_sleep(0.2)');
+	is($stat->('st', "held_by = $open->{pid} AND behind > interval '100 ms' AND held_why = 'an open transaction'", 'sa'), 't', 'who holds low back, and how far');
+	is($stat->('stt', 'held_by IS NULL AND behind IS NULL', 'sa'), 't', 'triggers know no low');
+	$open->do("INSERT INTO sa VALUES (100); PREPARE TRANSACTION 'held'");
+	is($stat->('st', "held_why = 'a prepared transaction' AND behind > interval '0'", 'sa'), 't', 'a prepared transaction, too');
+	$node->safe_psql('postgres', "COMMIT PREPARED 'held'; DROP TABLE sb");
+	ok(wait_for($node, "SELECT last_error LIKE '%does not exist' AND NOT active FROM pythia.stat_cdc WHERE worker = 'st' AND \"table\" = 'sb'"), 'why a table stopped');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('st'); SELECT pythia.drop_cdc_worker('stt')");
+};
+
 subtest 'DROP TABLE, ROLE, DATABASE, EXTENSION under a live worker; hours down' => sub {
 	$node->safe_psql('postgres', q{CREATE DATABASE doomed});
 	$node->safe_psql('doomed', q{CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz); SELECT pythia.create_cdc_worker('d', '{t}', poll_interval => '20 ms'); SELECT pythia.start_cdc('d')});

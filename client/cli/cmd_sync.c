@@ -29,6 +29,8 @@ static const cli_option sync_options[] = {
 	{"conflict-resolution", 0, CLI_TEXT, "RULE",
 	 "source_wins (default), target_wins, newest_wins, oldest_wins, error, skip", NULL, "conflict_resolution"},
 	{"deletes", 0, CLI_CHOICE, "HOW", "rows that are gone from the source", deletes, "deletes"},
+	{"target-where", 0, CLI_TEXT, "SQL", "the condition of --where in the target's names, for --deletes", NULL,
+	 "target_where"},
 	{"soft-delete-column", 0, CLI_TEXT, "NAME", "with --deletes soft: the column that is set (default deleted_at)",
 	 NULL, "soft_delete_column"},
 	{"truncate-target", 0, CLI_FLAG, NULL, "empty the target first (mode full)", NULL, "truncate_target"},

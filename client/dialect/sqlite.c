@@ -71,13 +71,14 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 {
 	const char *where = schema_of(db, schema);
 
-	/* INTEGER PRIMARY KEY is the rowid: it numbers itself. */
-	pythia_buffer_puts(out, "SELECT name, type, \"notnull\" = 0 AND pk = 0, hidden IN (2, 3),"
-							" pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*) FROM pragma_table_info");
+	/* INTEGER PRIMARY KEY is the rowid: it numbers itself. Any other key may hold NULL. */
+	pythia_buffer_puts(out, "SELECT name, type, \"notnull\" = 0 AND NOT rid, hidden IN (2, 3), rid, dflt_value, NULL,"
+							" NULL, NULL FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
+							" FROM pragma_table_info");
 	pragma_arguments(out, where, table);
-	pythia_buffer_puts(out, " WHERE pk > 0) = 1, dflt_value, NULL, NULL, NULL FROM pragma_table_xinfo");
+	pythia_buffer_puts(out, " WHERE pk > 0) = 1 AS rid FROM pragma_table_xinfo");
 	pragma_arguments(out, where, table);
-	pythia_buffer_puts(out, " WHERE hidden <> 1 ORDER BY cid");
+	pythia_buffer_puts(out, ") WHERE hidden <> 1 ORDER BY cid");
 }
 
 static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)

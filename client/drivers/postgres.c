@@ -27,7 +27,7 @@
 	" pg_catalog.set_config('standard_conforming_strings', 'on', false),"                                              \
 	" pg_catalog.set_config('client_min_messages', 'warning', false),"                                                 \
 	" pg_catalog.set_config('xmloption', 'content', false),"                                                           \
-	" pg_catalog.set_config('default_transaction_read_only', '%s', false),%s"                                          \
+	" pg_catalog.set_config('default_transaction_read_only', %s, false),%s"                                            \
 	" pg_catalog.set_config('search_path', 'pg_catalog', false)"                                                       \
 	" FROM (SELECT pg_catalog.current_schema() AS path OFFSET 0) was"
 #define CHECK_CONNECTION                                                                                               \
@@ -93,6 +93,9 @@ bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_erro
 		pythia_error_detail(error, "%s", detail);
 	if (hint)
 		pythia_error_hint(error, "%s", hint);
+	else if (strcmp(sqlstate, "25006") == 0)
+		pythia_error_hint(error, "The server is a standby, or default_transaction_read_only is on for this role or"
+								 " database: name another server, or let the role write.");
 	if (db->sql.length > 0)
 		pythia_error_statement(error, pythia_buffer_text(&db->sql));
 	if (context && error)
@@ -337,7 +340,8 @@ static bool pin(postgres_db *db, const char *before, pythia_error *error)
 	bool good;
 
 	pythia_buffer_puts(&text, before);
-	pythia_buffer_printf(&text, PIN_SESSION, base->read_only ? "on" : "off",
+	pythia_buffer_printf(&text, PIN_SESSION,
+						 base->read_only ? "'on'" : "pg_catalog.current_setting('default_transaction_read_only')",
 						 base->version >= 140000 ? CHECK_CONNECTION : "");
 	good = pythia_db_query(base, text.data, &result, error);
 	pythia_buffer_free(&text);

@@ -19,6 +19,7 @@ static const char *const known_keys[] = {"batch_size",
 										 "columns",
 										 "exclude_columns",
 										 "where",
+										 "target_where",
 										 "table_map",
 										 "column_map",
 										 "key",
@@ -190,7 +191,8 @@ static bool read_texts(const pythia_node *tree, pythia_sync_config *config, pyth
 
 	if (!pythia_node_text(tree, "timestamp_column", &stamp, error) ||
 		!pythia_node_text(tree, "soft_delete_column", &config->soft_delete_column, error) ||
-		!pythia_node_text(tree, "where", &config->where, error))
+		!pythia_node_text(tree, "where", &config->where, error) ||
+		!pythia_node_text(tree, "target_where", &config->target_where, error))
 		return false;
 	if (stamp != NULL)
 	{
@@ -291,8 +293,15 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
 							 pythia_sync_config *config, pythia_error *error)
 {
 	set_defaults(config);
-	return read_level(tree, true, config, error) && read_tables(tree, table, config, error) &&
-		   read_level(overrides, false, config, error);
+	if (!read_level(tree, true, config, error) || !read_tables(tree, table, config, error) ||
+		!read_level(overrides, false, config, error))
+		return false;
+	/* of the tree as a whole a table's own options may say otherwise */
+	if (!config->truncate_target || config->mode == PYTHIA_SYNC_FULL ||
+		(table == NULL && pythia_node_get(tree, "tables") != NULL))
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"truncate_target\" goes with mode \"full\"");
+	return pythia_error_hint(error, "Set mode to \"full\"; an incremental run adds to what the target holds.");
 }
 
 void pythia_sync_result_free(pythia_sync_result *result)

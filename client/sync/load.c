@@ -1,4 +1,5 @@
 /* Rows on their way into the target or its stage, transformed where their values ask for it. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -23,6 +24,23 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 }
 
+static bool pair_in_key(const pythia_plan *plan, int pair)
+{
+	for (int i = 0; i < plan->nkey; i++)
+	{
+		if (plan->key[i] == pair)
+			return true;
+	}
+	return false;
+}
+
+static pythia_verdict no_key(pythia_bad_value *bad)
+{
+	memset(bad, 0, sizeof(*bad));
+	snprintf(bad->reason, sizeof(bad->reason), "NULL in the key");
+	return PYTHIA_VALUE_BAD;
+}
+
 static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *bad, pythia_error *error)
 {
 	const pythia_plan *plan = &loader->run->plan;
@@ -37,7 +55,11 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 	pythia_fail(error, PYTHIA_E_DATA, "22000", "column \"%s\" of table \"%s\" cannot hold a value: %s",
 				pythia_pair_target(plan, pair)->name, plan->target.name, bad->reason);
 	pythia_error_detail(error, "The row's key is (%s).", key.data);
-	if (bad->policy != NULL)
+	if (pair_in_key(plan, pair) && bad->policy == NULL)
+		pythia_error_hint(error,
+						  "A row without a key is told from no other: leave such rows out by \"where\", name other"
+						  " columns in \"key\", or set on_bad_row to quarantine.");
+	else if (bad->policy != NULL)
 		pythia_error_hint(error,
 						  "Set policy \"%s\" to null, clamp, replace or quarantine, or on_bad_row to quarantine.",
 						  bad->policy);
@@ -77,17 +99,19 @@ static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error
 		const pythia_field *field = &loader->reader.fields[i];
 		pythia_bad_value bad;
 
-		if (field->value == NULL)
+		if (field->value == NULL && !(run->plan.null_keys && pair_in_key(&run->plan, i)))
 		{
 			pythia_rows_null(&loader->writer);
 			continue;
 		}
-		if (!pythia_transform_needed(transform))
+		if (field->value != NULL && !pythia_transform_needed(transform))
 		{
 			pythia_rows_text(&loader->writer, field->value, field->length);
 			continue;
 		}
-		switch (pythia_transform_value(transform, field->value, field->length, &loader->scratch, &bad))
+		switch (field->value == NULL
+					? no_key(&bad)
+					: pythia_transform_value(transform, field->value, field->length, &loader->scratch, &bad))
 		{
 			case PYTHIA_VALUE_KEEP:
 				pythia_rows_text(&loader->writer, field->value, field->length);

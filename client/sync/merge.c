@@ -177,7 +177,6 @@ static void put_rule(const pythia_run *run, pythia_buffer *out)
 static bool count_differing(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
@@ -190,10 +189,7 @@ static bool count_differing(pythia_run *run, bool by_rule, int64_t *count, pythi
 	pythia_merge_difference(run, &sql);
 	if (by_rule)
 		put_rule(run, &sql);
-	ok = pythia_run_scalar(run->target, sql.data, &text, error);
-	if (ok)
-		*count = text != NULL ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
+	ok = pythia_run_count(run->target, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -201,7 +197,6 @@ static bool count_differing(pythia_run *run, bool by_rule, int64_t *count, pythi
 static bool count_missing(pythia_run *run, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
@@ -213,10 +208,7 @@ static bool count_missing(pythia_run *run, int64_t *count, pythia_error *error)
 	pythia_buffer_puts(&sql, " WHERE ");
 	put_column(run, &sql, "t.", run->plan.key[0]);
 	pythia_buffer_puts(&sql, " IS NULL");
-	ok = pythia_run_scalar(run->target, sql.data, &text, error);
-	if (ok)
-		*count = text != NULL ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
+	ok = pythia_run_count(run->target, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

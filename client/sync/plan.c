@@ -255,7 +255,10 @@ static bool pair_key(pythia_plan *plan, const int *key, int nkey, pythia_error *
 											"\"column_map\".");
 		}
 		plan->key[plan->nkey++] = pair;
+		plan->null_keys = plan->null_keys || plan->source.columns[key[i]].nullable;
 	}
+	/* rows without a key have to be found */
+	plan->transforms = plan->transforms || plan->null_keys;
 	return true;
 }
 

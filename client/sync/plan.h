@@ -28,6 +28,7 @@ typedef struct pythia_plan
 	int *unmatched;   /* source columns that the target lacks and that would have been copied */
 	int nunmatched;
 	bool transforms;   /* any pair needs its values looked at */
+	bool null_keys;    /* a key column of the source may hold NULL */
 	const char *where; /* borrowed from the config */
 } pythia_plan;
 

@@ -19,6 +19,17 @@ bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error
 	return true;
 }
 
+bool pythia_run_count(pythia_db *db, const char *sql, int64_t *count, pythia_error *error)
+{
+	char *text;
+
+	if (!pythia_run_scalar(db, sql, &text, error))
+		return false;
+	*count = text != NULL ? strtoll(text, NULL, 10) : 0;
+	pythia_free(text);
+	return true;
+}
+
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error)
 {
 	int64_t affected = 0;

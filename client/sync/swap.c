@@ -220,15 +220,15 @@ bool pythia_swap_end(pythia_run *run, pythia_error *error)
 	char *old = name_beside("pythia_old_", run->plan.target.name);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
-	char *count = NULL;
+	int64_t count = 0;
 	bool ok = keep_counter(run, error) && rename_both(run, old, run->swap, error);
 
 	if (ok)
 	{
 		pythia_buffer_puts(&sql, "SELECT COUNT(*) FROM ");
 		put_beside(run, old, &sql);
-		ok = pythia_run_scalar(run->target, sql.data, &count, error);
-		run->result->rows_deleted += count != NULL ? strtoll(count, NULL, 10) : 0;
+		ok = pythia_run_count(run->target, sql.data, &count, error);
+		run->result->rows_deleted += count;
 		/* where a table that we did not see refers to it: all as it was */
 		if (ok && !drop_beside(run, old, error))
 		{
@@ -242,7 +242,6 @@ bool pythia_swap_end(pythia_run *run, pythia_error *error)
 		run->swap = NULL;
 	}
 	pythia_error_reset(&ignored);
-	pythia_free(count);
 	pythia_free(old);
 	pythia_buffer_free(&sql);
 	return ok;

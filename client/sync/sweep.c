@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "sync/condition.h"
 #include "sync/run.h"
 
 static const pythia_dialect *dialect_of(const pythia_run *run)
@@ -23,14 +24,17 @@ static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_
 	pythia_rows_open(reader, chunk);
 	while (pythia_rows_next(reader))
 	{
+		bool whole = true;
+
+		/* a row without a key is none of the target's */
 		for (int i = 0; i < run->plan.nkey; i++)
+			whole = whole && reader->fields[i].value != NULL;
+		for (int i = 0; whole && i < run->plan.nkey; i++)
 		{
 			const pythia_transform *transform = &run->plan.pairs[run->plan.key[i]].transform;
 			const pythia_field *field = &reader->fields[i];
 			pythia_bad_value bad;
-			pythia_verdict verdict =
-				field->value == NULL ? PYTHIA_VALUE_NULL
-									 : pythia_transform_value(transform, field->value, field->length, scratch, &bad);
+			pythia_verdict verdict = pythia_transform_value(transform, field->value, field->length, scratch, &bad);
 
 			if (verdict == PYTHIA_VALUE_CHANGED)
 				pythia_rows_text(writer, pythia_buffer_text(scratch), scratch->length);
@@ -39,7 +43,8 @@ static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_
 			else
 				pythia_rows_text(writer, field->value, field->length);
 		}
-		pythia_rows_end(writer);
+		if (whole)
+			pythia_rows_end(writer);
 	}
 }
 
@@ -55,7 +60,7 @@ static bool keys_need_conversion(const pythia_run *run)
 
 static bool feed_keys(pythia_run *run, pythia_stream *stream, pythia_error *error)
 {
-	bool convert = keys_need_conversion(run);
+	bool convert = run->plan.null_keys || keys_need_conversion(run);
 	pythia_rows_reader reader;
 	pythia_rows_writer writer;
 	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
@@ -71,6 +76,8 @@ static bool feed_keys(pythia_run *run, pythia_stream *stream, pythia_error *erro
 			convert_keys(run, &chunk, &reader, &writer, &scratch);
 			chunk = pythia_rows_view(&writer);
 		}
+		if (chunk.count == 0)
+			continue;
 		if (!(ok = run->target->driver->load_put(run->target, &chunk, error)))
 			break;
 	}
@@ -157,6 +164,43 @@ static void put_no_such_key(const pythia_run *run, const char *exists, pythia_bu
 	pythia_buffer_putc(out, ')');
 }
 
+/* Which rows of the target are this run's to delete: those that its condition means, as it reads there. */
+static void put_own_rows(const pythia_run *run, pythia_buffer *out)
+{
+	const pythia_sync_config *config = run->job->config;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	if (config->where == NULL && config->target_where == NULL)
+		return;
+	if (config->target_where != NULL)
+		pythia_buffer_puts(&text, config->target_where);
+	else
+		pythia_condition_translate(&run->plan, run->source->engine, run->target->engine, config->where, &text);
+	pythia_buffer_printf(out, " AND (%s)", text.data);
+	pythia_buffer_free(&text);
+}
+
+/* Asked before anything is deleted, so that what the target does not understand can be told. */
+static bool check_condition(const pythia_run *run, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	memset(&result, 0, sizeof(result));
+	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
+	pythia_merge_table(run, false, &sql);
+	pythia_buffer_puts(&sql, " t WHERE 1 = 1");
+	put_own_rows(run, &sql);
+	pythia_buffer_puts(&sql, " LIMIT 0");
+	ok = pythia_db_query(run->target, sql.data, &result, error);
+	if (!ok && !run->target->broken)
+		pythia_error_hint(error, "Give the condition of \"where\" in the target's words as option \"target_where\".");
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 static const pythia_column *soft_column(const pythia_run *run)
 {
 	int position = pythia_table_column(&run->plan.target, run->job->config->soft_delete_column);
@@ -167,16 +211,16 @@ static const pythia_column *soft_column(const pythia_run *run)
 static bool count_gone(pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
+	int64_t count = 0;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
-	ok = pythia_run_scalar(run->target, sql.data, &text, error);
-	run->result->rows_deleted += text != NULL ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
+	put_own_rows(run, &sql);
+	ok = pythia_run_count(run->target, sql.data, &count, error);
+	run->result->rows_deleted += count;
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -190,6 +234,7 @@ static bool delete_gone(pythia_run *run, pythia_error *error)
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? " t WHERE " : " AS t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
+	put_own_rows(run, &sql);
 	ok = pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
 	pythia_buffer_free(&sql);
 	return ok;
@@ -245,6 +290,8 @@ static bool mark_gone(pythia_run *run, pythia_error *error)
 		else
 			pythia_buffer_printf(&sql, "(t.%s IS NULL OR t.%s = %s) AND ", name.data, name.data, here.data);
 		put_no_such_key(run, back ? "EXISTS" : "NOT EXISTS", &sql);
+		if (!back)
+			put_own_rows(run, &sql);
 		ok = pythia_run_exec(run, sql.data, back ? &run->result->rows_updated : &run->result->rows_deleted, error);
 	}
 	pythia_free(gone);
@@ -271,7 +318,8 @@ bool pythia_sweep(pythia_run *run, pythia_error *error)
 
 	if (config->deletes == PYTHIA_DELETES_IGNORE)
 		return true;
-	if (!check_soft_column(run, error))
+	if (!check_soft_column(run, error) ||
+		((config->where != NULL || config->target_where != NULL) && !check_condition(run, error)))
 		return false;
 	pythia_run_progress(run, "sweeping");
 	/* no row is deleted unless every key was read: load_keys fails where the reading does */

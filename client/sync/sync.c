@@ -99,17 +99,14 @@ static void take_names(pythia_run *run)
 static bool count_source(pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
 	pythia_dialect_table(pythia_dialect_of(run->source), &sql, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
 		pythia_buffer_printf(&sql, " WHERE (%s)", run->plan.where);
-	ok = pythia_run_scalar(run->source, sql.data, &text, error);
-	run->result->source_count = text != NULL ? strtoll(text, NULL, 10) : 0;
+	ok = pythia_run_count(run->source, sql.data, &run->result->source_count, error);
 	run->result->rows_inserted = run->result->rows_synced = run->result->source_count;
-	pythia_free(text);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -62,6 +62,7 @@ typedef struct pythia_sync_config
 	const pythia_node *columns;
 	const pythia_node *exclude_columns;
 	const char *where;
+	const char *target_where; /* the same in the target's names, for the rows that may be deleted there */
 	const pythia_node *table_map;
 	const pythia_node *column_map;
 	const pythia_node *key;

@@ -173,7 +173,9 @@ static bool target_conditions(pythia_validation *v, pythia_error *error)
 		and_text(&target->filter, v->options->target_where);
 	else
 	{
-		if (v->plan.where != NULL)
+		if (v->config.target_where != NULL)
+			and_text(&target->filter, v->config.target_where);
+		else if (v->plan.where != NULL)
 			and_translated(v, v->plan.where);
 		if (v->options->where != NULL)
 			and_translated(v, v->options->where);

@@ -1,0 +1,189 @@
+/* Options that must not do more than they say: conditions with deletes, keys with NULL, servers that are read only. */
+#include "sync_tests.h"
+
+static void make_items(pythia_db *db, int rows)
+{
+	drop(db, "edges");
+	must(db, "CREATE TABLE edges (id integer PRIMARY KEY, region varchar(10), updated_at timestamp NULL)");
+	for (int i = 1; i <= rows; i++)
+	{
+		char sql[200];
+
+		snprintf(sql, sizeof(sql), "INSERT INTO edges VALUES (%d, '%s', '2024-01-01 00:00:00')", i,
+				 i % 2 == 0 ? "eu" : "us");
+		must(db, sql);
+	}
+}
+
+/* Rows beyond the condition are not this run's to delete. */
+static void test_deletes_with_condition(void **state)
+{
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		int from = (to + 1) % ENGINES;
+		pythia_db *source = open_engine(from, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		char config[300];
+
+		make_items(source, 6);
+		make_items(target, 10);
+		must_sync(source, target, "edges", "{\"mode\": \"full\", \"deletes\": \"hard\", \"where\": \"region = 'eu'\"}",
+				  NULL, &result);
+		assert_counts(&result, 0, 0, 2, 0);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM edges WHERE region = 'us'"), "5");
+		assert_string_equal(value_of(target, "SELECT count(*) FROM edges WHERE region = 'eu'"), "3");
+		pythia_sync_result_free(&result);
+		/* in other names */
+		drop(target, "edges");
+		must(target, "CREATE TABLE edges (id integer PRIMARY KEY, area varchar(10), updated_at timestamp NULL,"
+					 " deleted_at timestamp NULL)");
+		must(target, "INSERT INTO edges (id, area) VALUES (8, 'eu'), (9, 'us')");
+		snprintf(config, sizeof(config),
+				 "{\"mode\": \"full\", \"deletes\": \"hard\", \"where\": \"region %s 'eu'\","
+				 " \"column_map\": {\"region\": \"area\"}}",
+				 from == LITE ? "GLOB"
+				 : from == PG ? "~"
+							  : "REGEXP");
+		assert_false(try_sync(source, target, "edges", config, NULL, &result, &error));
+		assert_non_null(strstr(error.hint, "target_where"));
+		assert_string_equal(value_of(target, "SELECT count(*) FROM edges WHERE id IN (8, 9)"), "2");
+		pythia_error_reset(&error);
+		for (int soft = 0; soft < 2; soft++)
+		{
+			must_sync(source, target, "edges",
+					  soft ? "{\"mode\": \"full\", \"deletes\": \"soft\", \"where\": \"region = 'us'\","
+							 " \"target_where\": \"area = 'us'\", \"column_map\": {\"region\": \"area\"}}"
+						   : "{\"mode\": \"full\", \"deletes\": \"hard\", \"where\": \"region = 'eu'\","
+							 " \"column_map\": {\"region\": \"area\"}}",
+					  NULL, &result);
+			assert_int_equal(result.rows_deleted, 1);
+			pythia_sync_result_free(&result);
+		}
+		assert_string_equal(value_of(target, "SELECT count(*) FROM edges WHERE area = 'eu' AND deleted_at IS NULL"),
+							"3");
+		assert_string_equal(value_of(target, "SELECT count(*) FROM edges WHERE area = 'us' AND deleted_at IS NULL"),
+							"3");
+		assert_string_equal(value_of(target, "SELECT id FROM edges WHERE deleted_at IS NOT NULL"), "9");
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
+static int quarantined;
+
+static bool take_row(void *context, const char *table, const char *row_json, const char *column, const char *reason,
+					 pythia_error *error)
+{
+	(void) context;
+	(void) table;
+	(void) row_json;
+	(void) error;
+	assert_string_equal(column, "k");
+	assert_string_equal(reason, "NULL in the key");
+	quarantined++;
+	return true;
+}
+
+static void test_null_keys(void **state)
+{
+	pythia_sync_callbacks callbacks = {.quarantine = take_row};
+
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		pythia_db *source = open_engine(LITE, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		drop(source, "nulls");
+		drop(target, "nulls");
+		must(source, "CREATE TABLE nulls (k TEXT, n INTEGER, v TEXT, PRIMARY KEY (k, n))");
+		must(source, "INSERT INTO nulls VALUES ('a', 1, 'x'), (NULL, 2, 'y'), ('c', 3, 'z')");
+		assert_false(try_sync_with(&job, "nulls", "{\"mode\": \"full\"}", &result, &error));
+		assert_non_null(strstr(error.message, "NULL in the key"));
+		assert_non_null(strstr(error.hint, "on_bad_row"));
+		pythia_error_reset(&error);
+		quarantined = 0;
+		for (int again = 0; again < 2; again++)
+		{
+			if (!try_sync_with(&job, "nulls",
+							   "{\"mode\": \"full\", \"on_bad_row\": \"quarantine\", \"deletes\": \"hard\"}", &result,
+							   &error))
+				fail_msg("%s", error.message);
+			assert_int_equal(result.rows_inserted, again ? 0 : 2);
+			assert_int_equal(result.rows_quarantined, 1);
+			assert_int_equal(result.rows_deleted, 0);
+			pythia_sync_result_free(&result);
+		}
+		assert_int_equal(quarantined, 2);
+		must_sync(source, target, "nulls", "{\"mode\": \"full\", \"where\": \"k IS NOT NULL\", \"deletes\": \"hard\"}",
+				  NULL, &result);
+		assert_counts(&result, 0, 0, 0, 0);
+		pythia_sync_result_free(&result);
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
+/* Who keeps a role from writing keeps us from it, too. */
+static void test_read_only(void **state)
+{
+	pythia_db *admin = open_engine(PG, 1);
+	pythia_db *source = open_engine(LITE, 0);
+	pythia_db *target;
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char sql[200];
+
+	(void) state;
+	make_items(source, 3);
+	make_items(admin, 1);
+	snprintf(sql, sizeof(sql), "ALTER DATABASE synctest1_%d SET default_transaction_read_only = on", (int) getpid());
+	must(admin, sql);
+	target = open_engine(PG, 1);
+	assert_false(try_sync(source, target, "edges", "{\"mode\": \"full\"}", NULL, &result, &error));
+	assert_string_equal(error.sqlstate, "25006");
+	assert_non_null(strstr(error.hint, "default_transaction_read_only"));
+	pythia_error_reset(&error);
+	pythia_db_close(target);
+	snprintf(sql, sizeof(sql), "ALTER DATABASE synctest1_%d RESET default_transaction_read_only", (int) getpid());
+	must(admin, sql);
+	assert_string_equal(value_of(admin, "SELECT count(*) FROM edges"), "1");
+	pythia_db_close(admin);
+	pythia_db_close(source);
+}
+
+static void test_words(void **state)
+{
+	pythia_db *source = open_engine(LITE, 0);
+	pythia_db *target = open_engine(PG, 1);
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	make_items(source, 3);
+	make_items(target, 5);
+	assert_false(try_sync(source, target, "edges", "{\"truncate_target\": true}", NULL, &result, &error));
+	assert_string_equal(error.sqlstate, "22023");
+	assert_non_null(strstr(error.message, "truncate_target"));
+	pythia_error_reset(&error);
+	must_sync(source, target, "edges", "{\"truncate_target\": true, \"tables\": {\"edges\": {\"mode\": \"full\"}}}",
+			  NULL, &result);
+	assert_int_equal(result.rows_deleted, 5);
+	pythia_sync_result_free(&result);
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_deletes_with_condition), cmocka_unit_test(test_null_keys),
+									   cmocka_unit_test(test_read_only), cmocka_unit_test(test_words)};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

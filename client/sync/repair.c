@@ -256,6 +256,7 @@ static bool begin(repair *r, pythia_error *error)
 	if (!pythia_stage_create(run, error) || !run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	run->writing = true;
+	v->mending = true;
 	return pythia_stage_clear(run, error);
 }
 

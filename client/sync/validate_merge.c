@@ -289,10 +289,24 @@ void pythia_merge_after(const pythia_validation *v, const pythia_side *s, const 
 		pythia_buffer_printf(where, "(%s)%s > '%s'", s->identity.data, collate, resume[0].data);
 }
 
+/* To stop reading is to cancel a query, which ends PostgreSQL's transaction: it may hold rows that were mended. */
+static bool keep_transaction(pythia_merge *m, bool before, pythia_error *error)
+{
+	pythia_db *target = m->v->sides[PYTHIA_TARGET].db;
+
+	if (!m->v->mending || !m->bounded || target->engine != PYTHIA_POSTGRESQL || target->local)
+		return true;
+	return pythia_db_exec(target,
+						  before        ? "SAVEPOINT pythia_read"
+						  : m->finished ? "RELEASE SAVEPOINT pythia_read"
+										: "ROLLBACK TO SAVEPOINT pythia_read; RELEASE SAVEPOINT pythia_read",
+						  NULL, error);
+}
+
 bool pythia_merge_rows(pythia_merge *m, const pythia_buffer where[2], pythia_error *error)
 {
 	pythia_validation *v = m->v;
-	bool ok = true;
+	bool ok = keep_transaction(m, true, error);
 
 	m->changed = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(pythia_buffer));
 	m->names = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(char *));
@@ -302,6 +316,7 @@ bool pythia_merge_rows(pythia_merge *m, const pythia_buffer where[2], pythia_err
 	ok = ok && merge_all(m, error);
 	for (int side = 0; side < 2; side++)
 		pythia_cursor_close(&m->cursors[side]);
+	ok = ok && keep_transaction(m, false, error);
 	for (int i = 0; i < v->plan.npairs; i++)
 		pythia_buffer_free(&m->changed[i]);
 	pythia_free(m->changed);

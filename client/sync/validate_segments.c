@@ -270,8 +270,9 @@ static bool walk(pythia_validation *v, const key_range *whole, int64_t rows, int
 		return false;
 	if (!any)
 		return true;
+	/* not known: as if every key were there; the width follows what is found */
 	if (expected < 1)
-		expected = 1;
+		expected = high - low < INT64_MAX ? (int64_t) (high - low) + 1 : INT64_MAX;
 	width = expected <= rows ? high - low + 1 : (high - low + 1) * rows / expected;
 	if (width < 1)
 		width = 1;

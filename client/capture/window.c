@@ -204,11 +204,20 @@ bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythi
 	clock->now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
 	if (!pythia_capture_instant(pythia_result_get(&result, 0, 0), &clock->boundary))
 		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	/* a prepared transaction, whose start is not known */
+	else if (clock->boundary < 0)
+		clock->boundary = PYTHIA_CAPTURE_HELD;
 	pythia_result_free(&result);
 	return true;
 }
 
 /* --- zones ----------------------------------------------------------------------- */
+
+/* Times that every engine knows the offset of: before and after, that of the nearest will do. */
+static int64_t within(int64_t epoch)
+{
+	return epoch < 0 ? 0 : epoch > INT32_MAX ? INT32_MAX : epoch;
+}
 
 /* Offsets from UTC, in seconds, at the quarter of an hour `bucket` and the four that follow. */
 static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_error *error)
@@ -228,7 +237,7 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 									  : "SELECT ");
 	for (int i = 0; i < PYTHIA_CAPTURE_OFFSETS; i++)
 	{
-		long long epoch = (bucket + i * BUCKET) / PYTHIA_SECOND;
+		long long epoch = within((bucket + i * BUCKET) / PYTHIA_SECOND);
 
 		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
 		if (table->db->engine == PYTHIA_POSTGRESQL)
@@ -259,7 +268,7 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 										 : "Set options.time_zone to an offset such as \"+02:00\".");
 			break;
 		}
-		table->offsets[i] = strtoll(local, NULL, 10) * PYTHIA_SECOND - (bucket + i * BUCKET);
+		table->offsets[i] = (strtoll(local, NULL, 10) - within((bucket + i * BUCKET) / PYTHIA_SECOND)) * PYTHIA_SECOND;
 	}
 	if (ok)
 		table->offsets_at = bucket;

@@ -261,14 +261,17 @@ static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 /* MySQL's NOW() is the statement's, so a transaction that has not touched InnoDB yet can only
  * stamp later than now, but for a statement that waits for a lock before it touches anything.
  * trx_started is shown in the server's own time zone, whatever the session's.
+ * A prepared XA transaction has no thread once its connection is gone, and after a restart the
+ * start of that for its own: while there is one the boundary is in the far past.
  * Without the PROCESS privilege the query fails: then it is not known. */
 static void boundary_query(const pythia_db *db, pythia_buffer *out)
 {
 	(void) db;
-	pythia_buffer_puts(out, "SELECT DATE_FORMAT(LEAST(UTC_TIMESTAMP(6), COALESCE(CONVERT_TZ(MIN(t.trx_started),"
+	pythia_buffer_puts(out, "SELECT CASE WHEN MIN(t.trx_mysql_thread_id) = 0 THEN '0001-01-01 00:00:00.000000' ELSE"
+							" DATE_FORMAT(LEAST(UTC_TIMESTAMP(6), COALESCE(CONVERT_TZ(MIN(t.trx_started),"
 							" 'SYSTEM', '+00:00'), UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6) - INTERVAL COALESCE((SELECT"
 							" MAX(p.TIME) + 1 FROM information_schema.PROCESSLIST p WHERE p.STATE LIKE"
-							" 'Waiting for%lock%'), 0) SECOND), '%Y-%m-%d %H:%i:%s.%f')"
+							" 'Waiting for%lock%'), 0) SECOND), '%Y-%m-%d %H:%i:%s.%f') END"
 							" FROM information_schema.INNODB_TRX t WHERE t.trx_mysql_thread_id <> CONNECTION_ID()");
 }
 

@@ -5,6 +5,7 @@
 #   is($a->do('SELECT 1'), '1');                  # rows, unaligned
 #   $a->send('SELECT pythia.poll(…)');            # does not wait …
 #   is($a->finish, '3');                          # … this does
+#   my $m = Pythia::Session->mysql($maria);       # the same of a Pythia::MariaDB: columns apart by tabs
 package Pythia::Session;
 
 use strict;
@@ -17,14 +18,26 @@ my $number = 0;
 sub new
 {
 	my ($class, $node, $database) = @_;
-	my $self = bless { in => '', out => '', err => '' }, $class;
 	my @command = (
 		$node->installed_command('psql'), '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=0', '-d',
 		$node->connstr($database // 'postgres'));
 	local %ENV = $node->_get_env();
+	return $class->start('\\echo %s', 'SELECT pg_backend_pid()', @command);
+}
+
+sub mysql
+{
+	my ($class, $maria, $database) = @_;
+	return $class->start("SELECT '%s';", 'SELECT connection_id()', $maria->command($database), '--force', '--unbuffered');
+}
+
+sub start
+{
+	my ($class, $echo, $who, @command) = @_;
+	my $self = bless { in => '', out => '', err => '', echo => $echo }, $class;
 	$self->{run} = IPC::Run::start(\@command, '<', \$self->{in}, '>', \$self->{out}, '2>', \$self->{err},
 		$self->{timer} = IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	$self->{pid} = $self->do('SELECT pg_backend_pid()');
+	$self->{pid} = $self->do($who);
 	return $self;
 }
 
@@ -33,7 +46,7 @@ sub send
 	my ($self, $sql) = @_;
 	$self->{mark} = 'done-' . ++$number;
 	$self->{sql} = $sql;
-	$self->{in} .= "$sql;\n\\echo $self->{mark}\n";
+	$self->{in} .= "$sql;\n" . sprintf($self->{echo}, $self->{mark}) . "\n";
 	$self->{timer}->start;
 	$self->{run}->pump_nb;
 	return;

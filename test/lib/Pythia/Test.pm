@@ -179,6 +179,15 @@ sub sql
 	return $self->client($sql, "--user=$self->{user}", "--password=$self->{password}", $database // $self->{database});
 }
 
+# The client that a Pythia::Session keeps open.
+sub command
+{
+	my ($self, $database) = @_;
+	return ('mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
+		'--default-character-set=utf8mb4', "--user=$self->{user}", "--password=$self->{password}",
+		$database // $self->{database});
+}
+
 sub root_sql
 {
 	my ($self, $sql) = @_;

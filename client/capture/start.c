@@ -123,6 +123,7 @@ bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name,
 	if (ok)
 	{
 		capture->held = false;
+		capture->data_version = 0; /* not everything has been told yet */
 		*out = capture;
 		return true;
 	}

@@ -7,6 +7,28 @@
 #include <string.h>
 #include <strings.h>
 
+/* of ten, as far as they fit */
+static const uint64_t powers[] = {1U,
+								  10U,
+								  100U,
+								  1000U,
+								  10000U,
+								  100000U,
+								  1000000U,
+								  10000000U,
+								  100000000U,
+								  1000000000U,
+								  10000000000U,
+								  100000000000U,
+								  1000000000000U,
+								  10000000000000U,
+								  100000000000000U,
+								  1000000000000000U,
+								  10000000000000000U,
+								  100000000000000000U,
+								  1000000000000000000U,
+								  10000000000000000000U};
+
 /* Digits of a non-negative integer (20 at most); returns their count. */
 static int put_digits(char *out, uint64_t value)
 {
@@ -40,26 +62,6 @@ static int put_digits(char *out, uint64_t value)
  */
 static int ordinary_decimal(char *out, double value)
 {
-	static const uint64_t powers[] = {1U,
-									  10U,
-									  100U,
-									  1000U,
-									  10000U,
-									  100000U,
-									  1000000U,
-									  10000000U,
-									  100000000U,
-									  1000000000U,
-									  10000000000U,
-									  100000000000U,
-									  1000000000000U,
-									  10000000000000U,
-									  100000000000000U,
-									  1000000000000000U,
-									  10000000000000000U,
-									  100000000000000000U,
-									  1000000000000000000U,
-									  10000000000000000000U};
 	double size = fabs(value);
 	uint64_t bits, mantissa, low, high, middle, digits, rest;
 	unsigned __int128 scale, twice;
@@ -195,11 +197,65 @@ bool pythia_int64_read(const char *text, size_t length, int64_t *value)
 	return true;
 }
 
+/*
+ * A number of at most 19 digits without an exponent, not 0, in exact arithmetic: with D the digits
+ * and n of them after the point, the quotient of D by 10^n to 62 bits or more, and whether there
+ * was a rest, tell how to round it to 53.
+ */
+static bool ordinary_double(const char *text, size_t length, double *value)
+{
+	bool negative = length > 0 && text[0] == '-';
+	const char *at = text + negative;
+	const char *end = text + length;
+	uint64_t digits = 0, mantissa;
+	unsigned __int128 quotient, below;
+	int count = 0, n = 0, left, drop;
+	bool rest;
+	double result;
+
+	for (bool point = false; at < end; at++)
+	{
+		if (*at == '.' && !point && count > 0)
+			point = true;
+		else if (*at >= '0' && *at <= '9' && count < 19)
+		{
+			digits = digits * 10 + (uint64_t) (*at - '0');
+			count += digits != 0 || count == 0;
+			n += point;
+		}
+		else
+			return false;
+	}
+	if (digits == 0 || n > 19)
+		return false;
+	if (digits < UINT64_C(1) << 53 && n <= 22)
+		result = (double) digits / (double) powers[n]; /* both exact: rounded once */
+	else
+	{
+		left = __builtin_clzll(digits) + 63;
+		quotient = ((unsigned __int128) digits << left) / powers[n];
+		rest = ((unsigned __int128) digits << left) % powers[n] != 0;
+		drop = (quotient >> 64 ? 64 - __builtin_clzll((uint64_t) (quotient >> 64))
+							   : -__builtin_clzll((uint64_t) quotient)) +
+			   64 - 53;
+		mantissa = (uint64_t) (quotient >> drop);
+		below = quotient & (((unsigned __int128) 1 << drop) - 1);
+		if (below > (unsigned __int128) 1 << (drop - 1) ||
+			(below == (unsigned __int128) 1 << (drop - 1) && (rest || mantissa & 1)))
+			mantissa++;
+		result = ldexp((double) mantissa, drop - left);
+	}
+	*value = negative ? -result : result;
+	return true;
+}
+
 bool pythia_double_read(const char *text, size_t length, double *value)
 {
 	char copy[400];
 	char *end;
 
+	if (ordinary_double(text, length, value))
+		return true;
 	if (length == 0 || length >= sizeof(copy))
 		return false;
 	if (length == 3 && strncasecmp(text, "nan", 3) == 0)

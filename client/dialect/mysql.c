@@ -206,6 +206,27 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 	}
 }
 
+static void insert_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
+							 int ncolumns, const char *const *columns, const pythia_type *const *types)
+{
+	/* MySQL has no arrays of values; bytes come as they are, other values by an expression do not */
+	if (!db->is_mariadb)
+		return;
+	for (int i = 0; i < ncolumns; i++)
+		if (through_variable(types[i]) && types[i]->kind != PYTHIA_KIND_BYTES)
+			return;
+	pythia_buffer_puts(out, "INSERT INTO ");
+	pythia_dialect_table(&pythia_dialect_mysql, out, schema, table);
+	for (int i = 0; i < ncolumns; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : " (");
+		identifier(out, columns[i]);
+	}
+	for (int i = 0; i < ncolumns; i++)
+		pythia_buffer_puts(out, i > 0 ? ", ?" : ") VALUES (?");
+	pythia_buffer_putc(out, ')');
+}
+
 static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length)
 {
@@ -289,6 +310,7 @@ const pythia_dialect pythia_dialect_mysql = {
 	.type_ddl = pythia_mysql_type_ddl,
 	.read_expression = read_expression,
 	.load_statement = load_statement,
+	.insert_statement = insert_statement,
 	.value_literal = value_literal,
 	.boundary_query = boundary_query,
 };

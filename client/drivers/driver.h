@@ -46,6 +46,9 @@ typedef struct pythia_load
 	const char *const *columns;
 	const pythia_type *const *types; /* of the target's columns */
 	const char *sql;
+	/* MariaDB: INSERT … VALUES (?, …) into the same columns, which takes arrays of values where the
+	 * rows allow it; NULL: by `sql` alone */
+	const char *insert;
 	/* MySQL: rows may come over this many connections at once (0: one), each in a transaction that ends
 	 * with the caller's (without one, when the load ends).  They commit one after another, so a commit
 	 * that fails may have kept a part.  Not for a temporary table, which only one connection sees. */

@@ -394,8 +394,12 @@ static void mysql_close_db(pythia_db *base)
 			shutdown(fd, SHUT_RDWR);
 		mysql_close(&db->mysql);
 	}
+	if (db->load.statement)
+		mysql_stmt_close(db->load.statement);
+	pythia_mysql_bulk_free(db->load.bulk);
 	pythia_buffer_free(&db->sql);
 	pythia_buffer_free(&db->load.sql);
+	pythia_buffer_free(&db->load.insert);
 	pythia_buffer_free(&db->load.fill);
 	pythia_buffer_free(&db->load.flight);
 	pythia_url_free(&db->url);

@@ -11,6 +11,7 @@
 #include "drivers/common.h"
 
 typedef struct mysql_db mysql_db;
+typedef struct pythia_mysql_bulk pythia_mysql_bulk;
 
 /* Connections that one load may use. */
 #define PYTHIA_MYSQL_LANES 8
@@ -28,8 +29,13 @@ typedef struct pythia_mysql_load
 	bool flying;        /* the statement for `flight` has not ended */
 	int status;         /* what it waits for */
 	int answer;         /* its result, once ended */
+	bool in_bulk;       /* it is the prepared INSERT; `flight` is empty then */
+	MYSQL_STMT *statement;
 	/* of the first connection only */
-	pythia_buffer sql;  /* the LOAD DATA statement, run once a buffer */
+	pythia_buffer sql;       /* the LOAD DATA statement, run once a buffer */
+	pythia_buffer insert;    /* the INSERT that does as well */
+	pythia_mysql_bulk *bulk; /* NULL where it does not */
+	int ncolumns;
 	pythia_buffer fill; /* being filled */
 	uint64_t fill_rows;
 	uint64_t stored;                            /* rows, of ended statements */
@@ -111,6 +117,17 @@ extern const pythia_driver pythia_mysql_driver;
 
 /* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */
 void pythia_mysql_guard_infile(mysql_db *db);
+
+/* mysql_bulk.c: rows by a prepared INSERT.  NULL where the load or the server has no such way. */
+pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load);
+/* Makes the statement on a connection that has nothing in flight. */
+bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error);
+/* Takes rows; false where LOAD DATA must take them. */
+bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows);
+/* Begins to execute the statement for the rows taken; the result is what to wait for, as of mysql_stmt_execute_start. */
+int pythia_mysql_bulk_start(pythia_mysql_bulk *bulk, mysql_db *lane);
+void pythia_mysql_bulk_close(mysql_db *lane);
+void pythia_mysql_bulk_free(pythia_mysql_bulk *bulk); /* NULL-safe */
 
 bool pythia_mysql_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
 							  pythia_stream **stream, pythia_error *error);

@@ -1,6 +1,6 @@
 /*
- * Rows into MySQL, by LOAD DATA LOCAL INFILE from memory: one buffer fills while
- * others, one a connection, are on their way.
+ * Rows into MySQL, by LOAD DATA LOCAL INFILE from memory, or into MariaDB as arrays of
+ * values (mysql_bulk.c): one buffer fills while others, one a connection, are on their way.
  */
 #include "drivers/mysql_internal.h"
 
@@ -14,8 +14,12 @@
 
 #include "core/memory.h"
 
-/* A LOAD DATA statement takes about this much. */
-#define LOAD_BYTES (8 * 1024 * 1024)
+/* A statement takes about this much; connections that are busy to the end want small pieces. */
+#define LOAD_BYTES (2 * 1024 * 1024)
+/* Arrays of values are larger than the text of them where values are small. */
+#define BULK_FIELDS 300000
+/* A few rows are not worth preparing a statement for. */
+#define BULK_ROWS 100
 /* Where several connections cannot be waited for together. */
 #define SLICE_MS 2
 
@@ -248,13 +252,19 @@ static bool landed(mysql_db *db, mysql_db *lane, pythia_error *error)
 		db->base.broken = db->base.broken || lane->base.broken;
 		return false;
 	}
-	stored = mysql_affected_rows(&lane->mysql);
+	stored = lane->load.in_bulk ? mysql_stmt_affected_rows(lane->load.statement) : mysql_affected_rows(&lane->mysql);
 	warnings = mysql_warning_count(&lane->mysql);
 	/* LOCAL makes the server go on after a bad or a double row, with a warning */
 	if (stored != lane->load.flight_rows || warnings != 0)
 		return not_as_given(db, lane, lane->load.flight_rows, stored, warnings, error);
 	db->load.stored += stored;
 	return true;
+}
+
+static int go_on(mysql_db *lane, int ready)
+{
+	return lane->load.in_bulk ? mysql_stmt_execute_cont(&lane->load.answer, lane->load.statement, ready)
+							  : mysql_real_query_cont(&lane->load.answer, &lane->mysql, ready);
 }
 
 /* Moves every statement in flight on, as far as it goes at once. */
@@ -267,8 +277,7 @@ static bool drive(mysql_db *db, pythia_error *error)
 
 		/* ready or not: where the socket is not, the library says so by its status */
 		if (load->flying && load->status)
-			load->status =
-				mysql_real_query_cont(&load->answer, &lane->mysql, load->status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE));
+			load->status = go_on(lane, load->status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE));
 		if (load->flying && !load->status && !landed(db, lane, error))
 			return false;
 	}
@@ -305,16 +314,31 @@ static bool launch(mysql_db *db, pythia_error *error)
 	while (!(lane = free_lane(db)))
 		if (!wait_for_any(db, error) || !drive(db, error))
 			return false;
-	empty = lane->load.flight;
-	lane->load.flight = load->fill;
-	load->fill = empty;
-	pythia_buffer_clear(&load->fill);
 	lane->load.flight_rows = load->fill_rows;
-	load->fill_rows = 0;
-	lane->load.flight_sent = 0;
-	lane->load.flying = true;
 	lane->load.answer = 0;
-	lane->load.status = mysql_real_query_start(&lane->load.answer, &lane->mysql, load->sql.data, load->sql.length);
+	if (load->bulk && load->fill_rows >= BULK_ROWS)
+	{
+		pythia_rows rows = {load->fill.data, load->fill.length, load->fill_rows};
+
+		if (!pythia_mysql_bulk_prepare(load->bulk, lane, load->insert.data, error))
+			return false;
+		lane->load.in_bulk = pythia_mysql_bulk_read(load->bulk, &rows);
+	}
+	else
+		lane->load.in_bulk = false;
+	lane->load.flying = true;
+	if (lane->load.in_bulk)
+		lane->load.status = pythia_mysql_bulk_start(load->bulk, lane);
+	else
+	{
+		empty = lane->load.flight;
+		lane->load.flight = load->fill;
+		load->fill = empty;
+		lane->load.flight_sent = 0;
+		lane->load.status = mysql_real_query_start(&lane->load.answer, &lane->mysql, load->sql.data, load->sql.length);
+	}
+	pythia_buffer_clear(&load->fill);
+	load->fill_rows = 0;
 	return drive(db, error);
 }
 
@@ -367,6 +391,10 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 	}
 	pythia_buffer_clear(&db->load.sql);
 	pythia_buffer_puts(&db->load.sql, load->sql);
+	pythia_buffer_clear(&db->load.insert);
+	pythia_buffer_puts(&db->load.insert, load->insert ? load->insert : "");
+	db->load.bulk = pythia_mysql_bulk_make(db, load);
+	db->load.ncolumns = load->ncolumns;
 	pythia_buffer_clear(&db->load.fill);
 	db->load.fill_rows = 0;
 	db->load.stored = 0;
@@ -389,7 +417,9 @@ bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_err
 	}
 	append_rows(&load->fill, chunk->data, chunk->length);
 	load->fill_rows += chunk->count;
-	return load->fill.length >= LOAD_BYTES ? launch(db, error) : drive(db, error);
+	if (load->fill.length >= LOAD_BYTES || (load->bulk && load->fill_rows * (uint64_t) load->ncolumns >= BULK_FIELDS))
+		return launch(db, error);
+	return drive(db, error);
 }
 
 static void idle(mysql_db *db)
@@ -398,7 +428,10 @@ static void idle(mysql_db *db)
 	{
 		lane_of(db, i)->state = PYTHIA_IDLE;
 		pythia_buffer_clear(&lane_of(db, i)->load.flight);
+		pythia_mysql_bulk_close(lane_of(db, i));
 	}
+	pythia_mysql_bulk_free(db->load.bulk);
+	db->load.bulk = NULL;
 	pythia_buffer_clear(&db->load.fill);
 }
 
@@ -434,7 +467,7 @@ void pythia_mysql_load_abandon(pythia_db *base)
 		if (!base->broken)
 			pythia_mysql_abort(db);
 		for (int tries = 0; load->status && tries < 100; tries++)
-			load->status = mysql_real_query_cont(&load->answer, &db->mysql, MYSQL_WAIT_TIMEOUT);
+			load->status = go_on(db, MYSQL_WAIT_TIMEOUT);
 		load->flying = false;
 	}
 	idle(db);

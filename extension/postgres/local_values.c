@@ -3,11 +3,11 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "core/moment.h"
 #include "core/number.h"
 #include "datatype/timestamp.h"
 #include "pg_compat.h"
 #include "utils/date.h"
-#include "utils/datetime.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
@@ -51,64 +51,19 @@ static inline bool digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static inline int two_digits(const char *text)
+/* The column keeps all the digits of the fraction. */
+static inline bool precise(const pythia_moment *moment, int32 typmod)
 {
-	return digit(text[0]) && digit(text[1]) ? (text[0] - '0') * 10 + (text[1] - '0') : -1;
-}
-
-/* YYYY-MM-DD, of years from 1 to 9999 */
-static bool read_date(const char *text, int32 *days)
-{
-	int century = two_digits(text);
-	int years = two_digits(text + 2);
-	int month = two_digits(text + 5);
-	int day = two_digits(text + 8);
-	int year = century * 100 + years;
-
-	if (century < 0 || years < 0 || year == 0 || text[4] != '-' || text[7] != '-' || month < 1 || month > 12 ||
-		day < 1 || day > day_tab[isleap(year)][month - 1])
-		return false;
-	*days = date2j(year, month, day) - POSTGRES_EPOCH_JDATE;
-	return true;
-}
-
-/* HH:MM:SS[.ffffff] of less than a day, with no more digits of a fraction than the column keeps */
-static bool read_time(const char *text, size_t length, int32 typmod, int64 *micros)
-{
-	int hours = two_digits(text);
-	int minutes = two_digits(text + 3);
-	int seconds = two_digits(text + 6);
-	int fraction = 0;
-	size_t digits = length > 9 ? length - 9 : 0;
-
-	if (text[2] != ':' || text[5] != ':' || hours < 0 || hours > 23 || minutes < 0 || minutes > 59 || seconds < 0 ||
-		seconds > 59)
-		return false;
-	if (length > 8)
-	{
-		if (text[8] != '.' || digits < 1 || digits > (typmod >= 0 && typmod < 6 ? typmod : 6))
-			return false;
-		for (size_t i = 9; i < length; i++)
-		{
-			if (!digit(text[i]))
-				return false;
-			fraction = fraction * 10 + (text[i] - '0');
-		}
-		fraction *= powers[6 - digits];
-	}
-	*micros = ((hours * 60 + minutes) * 60 + seconds) * USECS_PER_SEC + fraction;
-	return true;
+	return typmod < 0 || moment->digits <= typmod;
 }
 
 static bool read_timestamp(const pythia_field *field, int32 typmod, Datum *value)
 {
-	int32 days;
-	int64 micros;
+	pythia_moment moment;
 
-	if (field->length < 19 || field->value[10] != ' ' || !read_date(field->value, &days) ||
-		!read_time(field->value + 11, field->length - 11, typmod, &micros))
+	if (!pythia_moment_stamp(field->value, field->length, &moment) || !precise(&moment, typmod))
 		return false;
-	*value = TimestampGetDatum(days * USECS_PER_DAY + micros);
+	*value = TimestampGetDatum(pythia_moment_days(&moment) * USECS_PER_DAY + pythia_moment_micros(&moment));
 	return true;
 }
 
@@ -206,7 +161,7 @@ static Datum make_text(const pythia_field *field)
 static bool read_frequent(const local_value_reader *reader, const pythia_field *field, Datum *value)
 {
 	int64 integer;
-	int32 days;
+	pythia_moment moment;
 	double number;
 
 	switch (reader->type)
@@ -252,14 +207,14 @@ static bool read_frequent(const local_value_reader *reader, const pythia_field *
 		case TIMESTAMPTZOID: /* the session's zone is UTC */
 			return read_timestamp(field, reader->typmod, value);
 		case DATEOID:
-			if (field->length != 10 || !read_date(field->value, &days))
+			if (!pythia_moment_date(field->value, field->length, &moment))
 				return false;
-			*value = DateADTGetDatum(days);
+			*value = DateADTGetDatum(pythia_moment_days(&moment));
 			return true;
 		case TIMEOID:
-			if (field->length < 8 || !read_time(field->value, field->length, reader->typmod, &integer))
+			if (!pythia_moment_clock(field->value, field->length, &moment) || !precise(&moment, reader->typmod))
 				return false;
-			*value = TimeADTGetDatum(integer);
+			*value = TimeADTGetDatum(pythia_moment_micros(&moment));
 			return true;
 		case UUIDOID:
 			return read_uuid(field, value);

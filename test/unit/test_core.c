@@ -18,6 +18,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/node.h"
+#include "core/moment.h"
 #include "core/number.h"
 #include "core/retry.h"
 #include "core/schema.h"
@@ -203,6 +204,70 @@ static void test_doubles(void **state)
 	assert_false(pythia_double_read(" 1", 2, &value));
 	assert_false(pythia_double_read("1\0", 2, &value));
 	assert_false(pythia_double_read("1e", 2, &value));
+}
+
+/* Read as the C library does, whatever the digits: random ones, and those midway between two doubles. */
+static void test_reading_doubles(void **state)
+{
+	uint64_t bits = 88172645463325252U;
+
+	(void) state;
+	for (int i = 0; i < 300000; i++)
+	{
+		char text[64];
+		double given, wanted;
+		int length;
+
+		bits ^= bits << 13;
+		bits ^= bits >> 7;
+		bits ^= bits << 17;
+		switch (i % 4)
+		{
+			case 0:
+				length = snprintf(text, sizeof(text), "%.17g", (double) (bits % 1000000000000U) / 999983.0);
+				break;
+			case 1:
+				length = snprintf(text, sizeof(text), "-%u.%0*u", (unsigned) (bits % 1000), 1 + (int) (bits >> 60),
+								  (unsigned) (bits >> 40) % 1000);
+				break;
+			case 2:
+				length = snprintf(text, sizeof(text), "%llu", (unsigned long long) (bits >> bits % 20));
+				break;
+			default: /* 2^53 + m + 1/2 */
+				length = snprintf(text, sizeof(text), "%llu",
+								  (unsigned long long) ((((uint64_t) 1 << 53) + (bits >> 12)) * 2 + 1));
+				break;
+		}
+		wanted = strtod(text, NULL);
+		assert_true(pythia_double_read(text, (size_t) length, &given));
+		if (memcmp(&given, &wanted, sizeof(given)) != 0)
+			fail_msg("%s was read as %.17g", text, given);
+	}
+}
+
+static void test_moments(void **state)
+{
+	static const char *const bad[] = {"2023-02-29 00:00:00",   "2024-02-30 00:00:00",  "1900-02-29 00:00:00",
+									  "0000-01-01 00:00:00",   "2024-00-01 00:00:00",  "2024-13-01 00:00:00",
+									  "2024-01-00 00:00:00",   "2024-01-01 24:00:00",  "2024-01-01 00:60:00",
+									  "2024-01-01 00:00:60",   "2024-01-01T00:00:00",  "2024-01-01 00:00:00.",
+									  "2024-01-01 00:00:00Z",  "2024-01-01",           "infinity",
+									  "-024-01-01 00:00:00",   "10000-01-01 00:00:00", "2024-01-01 00:00:00.1234567",
+									  "2024-01-01 00:00:00.1a"};
+	pythia_moment moment;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(pythia_moment_stamp(bad[i], strlen(bad[i]), &moment));
+	assert_true(pythia_moment_stamp("2024-02-29 23:59:58.0625", 24, &moment));
+	assert_int_equal(pythia_moment_days(&moment), 8825);
+	assert_int_equal(pythia_moment_micros(&moment), INT64_C(86398062500));
+	assert_int_equal(moment.digits, 4);
+	assert_true(pythia_moment_date("0001-01-01", 10, &moment));
+	assert_int_equal(pythia_moment_days(&moment), -730119);
+	assert_int_equal(pythia_moment_micros(&moment), 0);
+	assert_true(pythia_moment_date("9999-12-31", 10, &moment));
+	assert_int_equal(pythia_moment_days(&moment), 2921939);
 }
 
 static void test_integers(void **state)
@@ -474,10 +539,13 @@ static void test_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buffer),   cmocka_unit_test(test_error),   cmocka_unit_test(test_doubles),
-		cmocka_unit_test(test_integers), cmocka_unit_test(test_json),    cmocka_unit_test(test_seconds),
-		cmocka_unit_test(test_options),  cmocka_unit_test(test_suggest), cmocka_unit_test(test_retry),
-		cmocka_unit_test(test_schema),   cmocka_unit_test(test_host),
+		cmocka_unit_test(test_buffer),  cmocka_unit_test(test_error),
+		cmocka_unit_test(test_doubles), cmocka_unit_test(test_reading_doubles),
+		cmocka_unit_test(test_moments), cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_json),    cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_options), cmocka_unit_test(test_suggest),
+		cmocka_unit_test(test_retry),   cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_host),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -210,7 +210,7 @@ static void test_load_and_stream(void **state)
 }
 
 /* 60,000 rows of half a kilobyte: several statements' worth, the buffers swapped under way. */
-static bool put_many(pythia_db *db, int nlanes, int same, pythia_error *error)
+static bool put_many(pythia_db *db, int nlanes, bool bulk, int same, pythia_error *error)
 {
 	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
 	pythia_rows_writer writer = {0};
@@ -223,6 +223,7 @@ static bool put_many(pythia_db *db, int nlanes, int same, pythia_error *error)
 	memset(text, 'x', sizeof(text));
 	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
 	load.lanes = nlanes;
+	load.insert = bulk ? "INSERT INTO t (a, b) VALUES (?, ?)" : NULL;
 	good = db->driver->load_begin(db, &load, error);
 	for (int i = 0; good && i < 60000; i++)
 	{
@@ -256,7 +257,7 @@ static void test_large_load(void **state)
 
 	(void) state;
 	must(db, "CREATE TEMPORARY TABLE t (a int PRIMARY KEY, b text)");
-	if (!put_many(db, 0, -1, &error))
+	if (!put_many(db, 0, false, -1, &error))
 		fail_msg("%s", error.message);
 	assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
 	pythia_db_close(db);
@@ -272,17 +273,17 @@ static void test_lanes(void **state)
 	for (int nlanes = 2; nlanes <= 4; nlanes++)
 	{
 		must(db, "TRUNCATE t");
-		if (!put_many(db, nlanes, -1, &error))
+		if (!put_many(db, nlanes, nlanes != 2, -1, &error))
 			fail_msg("%s", error.message);
 		assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
 	}
 	/* what came over all of them ends with the transaction of the first */
 	must(db, "TRUNCATE t; BEGIN");
-	assert_true(put_many(db, 4, -1, &error));
+	assert_true(put_many(db, 4, true, -1, &error));
 	assert_true(db->driver->rollback(db, &error));
 	assert_count(db, "SELECT count(*) FROM t", 0);
 	assert_true(db->driver->begin(db, PYTHIA_BEGIN_WRITE, &error));
-	assert_true(put_many(db, 4, -1, &error));
+	assert_true(put_many(db, 4, true, -1, &error));
 	assert_true(db->driver->commit(db, &error));
 	assert_count(db, "SELECT count(*) FROM t", 60000);
 	/* the others are kept, and are as our own */
@@ -292,7 +293,7 @@ static void test_lanes(void **state)
 	for (int same = 5000; same < 60000; same += 16000)
 	{
 		must(db, "TRUNCATE t");
-		assert_false(put_many(db, 3, same, &error));
+		assert_false(put_many(db, 3, same % 3 == 0, same, &error));
 		/* one waits for the other's commit, where not both came the same way */
 		assert_true(strcmp(error.sqlstate, "23505") == 0 || error.error_class == PYTHIA_E_TRANSIENT);
 		pythia_error_reset(&error);
@@ -300,15 +301,19 @@ static void test_lanes(void **state)
 	}
 	/* and so does the end of one of the connections */
 	must(db, "TRUNCATE t");
-	if (!put_many(db, 2, -1, &error))
-		fail_msg("%s", error.message);
-	shutdown(mysql_get_socket(&pythia_mysql_of(db)->load.lanes[1]->mysql), SHUT_RDWR);
-	must(db, "TRUNCATE t");
-	assert_false(put_many(db, 2, -1, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_LOST);
-	pythia_error_reset(&error);
-	pythia_db_close(db);
-	db = enter();
+	for (int bulk = 0; bulk < 2; bulk++)
+	{
+		if (!put_many(db, 2, bulk, -1, &error))
+			fail_msg("%s", error.message);
+		shutdown(mysql_get_socket(&pythia_mysql_of(db)->load.lanes[1]->mysql), SHUT_RDWR);
+		must(db, "TRUNCATE t");
+		assert_false(put_many(db, 2, bulk, -1, &error));
+		assert_int_equal(error.error_class, PYTHIA_E_LOST);
+		pythia_error_reset(&error);
+		pythia_db_close(db);
+		db = enter();
+		must(db, "TRUNCATE t");
+	}
 	must(db, "DROP TABLE t");
 	pythia_db_close(db);
 }

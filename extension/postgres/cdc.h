@@ -35,6 +35,8 @@ typedef struct pythia_cdc_table
 	int nkey;
 	char **key;
 	char *condition;
+	bool by_hash; /* a view or foreign table: its rows do not tell which transaction wrote them */
+	bool foreign;
 	pythia_capture_config config;
 
 	/* state */

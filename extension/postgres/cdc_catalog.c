@@ -187,6 +187,7 @@ static void load_state(pythia_cdc_table *table)
 static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythia_reading *row)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
+	char *versions;
 	bool isnull;
 
 	table->worker_id = worker->worker_id;
@@ -199,6 +200,9 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 	table->stamp_kind = pythia_stamp_kind_from_name(text_column(row, "stamp_kind"));
 	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);
 	table->condition = text_column(row, "condition");
+	versions = text_column(row, "versions");
+	table->foreign = strcmp(versions, "foreign") == 0;
+	table->by_hash = table->foreign || strcmp(versions, "hash") == 0;
 	if (!pythia_capture_config_read(worker->option_tree, table->name, &table->config, &error))
 		pythia_raise(&error);
 	if (!table->config.time_zone)

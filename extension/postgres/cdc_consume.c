@@ -307,7 +307,8 @@ void pythia_change_values(pythia_change_maker *maker, const pythia_entry *entry,
 	values[7] = TimestampTzGetDatum(entry->stamp);
 	nulls[7] = false;
 	/* the transaction that wrote the entry is the row's own with triggers alone */
-	nulls[8] = worker->connection && !FullTransactionIdIsValid(entry->source_xid);
+	nulls[8] = (worker->connection || (maker->last < worker->ntables && worker->tables[maker->last].by_hash)) &&
+			   !FullTransactionIdIsValid(entry->source_xid);
 	text[pg_ulltoa_n(U64FromFullTransactionId(xid), text)] = '\0';
 	values[8] = CStringGetTextDatum(text);
 	values[9] = TimestampTzGetDatum(entry->captured_at);

@@ -216,6 +216,12 @@ static bool whole_schema(const char *pattern, Oid *schema)
 
 /* ---- one table ---- */
 
+/* Rows of views and foreign tables do not tell which transaction wrote them. */
+static bool is_view(Relation relation)
+{
+	return relation->rd_rel->relkind == RELKIND_VIEW || relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE;
+}
+
 /* Of a partition its parents' rights do, as they do for who reads through them. */
 const char *pythia_cdc_closed_to(Oid relid, Oid role)
 {
@@ -241,11 +247,20 @@ static void check_relation(Relation relation, const pythia_capture_config *confi
 	char kind = relation->rd_rel->relkind;
 	AclResult allowed;
 
-	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("cannot capture \"%s\" of this database: it is not a table", RelationGetRelationName(relation)),
-				 errhint("Capture the tables it is made of, or reach it through a connection of its own.")));
+	if (kind == RELKIND_MATVIEW)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("cannot capture \"%s\": it is a materialized view", RelationGetRelationName(relation)),
+						errdetail("A refresh brings in rows whose stamps have long passed."),
+						errhint("Capture a plain view, or the tables it is made of.")));
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE && !is_view(relation))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("cannot capture \"%s\": it is no table and no view", RelationGetRelationName(relation)),
+						errhint("Name a table, a view or a foreign table.")));
+	if (is_view(relation) && config->capture == PYTHIA_CAPTURE_TRIGGER)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot capture \"%s\" by triggers: its rows are written elsewhere",
+							   RelationGetRelationName(relation)),
+						errhint("Capture it by polling: {\"capture\": \"poll\"}.")));
 	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid("pythia", false))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("cannot capture \"%s\": it is a system table", RelationGetRelationName(relation))));
@@ -311,8 +326,12 @@ static void take_key(pythia_cdc_definition *definition, Relation relation, const
 		return;
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-					errmsg("table \"%s\" has no primary key", RelationGetRelationName(relation)),
-					errhint("Add one, or name the columns that identify a row with the option \"key\".")));
+					errmsg(is_view(relation) ? "\"%s\" is no table, and so has no primary key"
+											 : "table \"%s\" has no primary key",
+						   RelationGetRelationName(relation)),
+					errhint(is_view(relation) ? "Name the columns that identify a row with the option \"key\"."
+											  : "Add one, or name the columns that identify a row with the option "
+												"\"key\".")));
 }
 
 static bool indexed(Relation relation, int position)
@@ -375,7 +394,15 @@ static void take_stamp(pythia_cdc_definition *definition, Relation relation, con
 							RelationGetRelationName(relation), definition->time_zone),
 					 errhint("Where writers use another zone, name it with the option \"time_zone\", or \"any\".")));
 	}
-	if (config->capture == PYTHIA_CAPTURE_POLL && !indexed(relation, position))
+	definition->versions = relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE ? "foreign"
+						   : is_view(relation)                                ? "hash"
+																			  : "xmin";
+	if (relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE && config->lookback < 0)
+		ereport(NOTICE, (errmsg("transactions of the server of foreign table \"%s\" cannot be seen: polls read again "
+								"what was stamped in the last %d s",
+								RelationGetRelationName(relation), PYTHIA_FOREIGN_LOOKBACK),
+						 errhint("Set the option \"lookback\" to the time its longest transaction takes.")));
+	if (config->capture == PYTHIA_CAPTURE_POLL && !is_view(relation) && !indexed(relation, position))
 		ereport(WARNING, (errmsg("column \"%s\" of table \"%s\" has no index: every poll will read the whole table",
 								 name, RelationGetRelationName(relation)),
 						  errhint("CREATE INDEX ON %s (%s);",

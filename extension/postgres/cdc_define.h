@@ -18,7 +18,8 @@ typedef struct pythia_cdc_definition
 	char *table_name;
 	char *timestamp_column; /* "" where trigger mode goes without */
 	pythia_stamp_kind stamp_kind;
-	char *time_zone; /* of stamps without one, or NULL */
+	char *time_zone;      /* of stamps without one, or NULL */
+	const char *versions; /* as in pythia.cdc_table */
 	int nkey;
 	char **key;
 	char *condition;

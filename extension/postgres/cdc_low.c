@@ -19,7 +19,7 @@
 int64 pythia_lookback(const pythia_cdc_table *table)
 {
 	if (table->config.lookback < 0)
-		return DEFAULT_LOOKBACK;
+		return table->foreign ? PYTHIA_FOREIGN_LOOKBACK * USECS_PER_SEC : DEFAULT_LOOKBACK;
 	return (int64) (table->config.lookback * USECS_PER_SEC);
 }
 

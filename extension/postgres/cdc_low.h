@@ -7,6 +7,9 @@
 #include "cdc.h"
 #include "cdc_boundary.h"
 
+/* Seconds: so far back polls of a foreign table read unless told otherwise. */
+#define PYTHIA_FOREIGN_LOOKBACK 60
+
 /* Microseconds before the boundary that are read again: a backend's stamp is taken a little
  * before the others can see its transaction. */
 extern int64 pythia_lookback(const pythia_cdc_table *table);

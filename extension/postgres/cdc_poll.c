@@ -265,8 +265,36 @@ bool pythia_cdc_table_is_to_blame(int sqlerrcode)
 		case ERRCODE_WRONG_OBJECT_TYPE:
 			return true;
 		default:
-			return sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			return sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED || sqlerrcode == ERRCODE_DATA_CORRUPTED ||
+				   sqlerrcode == ERRCODE_INDEX_CORRUPTED;
 	}
+}
+
+/* Of a foreign table: its server may be back the next time. */
+static bool is_away(const pythia_cdc_table *table, int sqlerrcode)
+{
+	int category = ERRCODE_TO_CATEGORY(sqlerrcode);
+
+	return table->foreign && (category == ERRCODE_CONNECTION_EXCEPTION || category == ERRCODE_FDW_ERROR ||
+							  category == ERRCODE_INSUFFICIENT_RESOURCES || sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
+							  sqlerrcode == ERRCODE_CRASH_SHUTDOWN || sqlerrcode == ERRCODE_CANNOT_CONNECT_NOW);
+}
+
+/* Why the last poll of a table failed, or NULL: what stat_cdc shows. */
+static void note_reason(const pythia_cdc_table *table, const char *reason)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_state SET reason = $2 WHERE table_id OPERATOR(pg_catalog.=) $1 AND active "
+		"AND reason IS DISTINCT FROM $2";
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(table->table_id), reason ? CStringGetTextDatum(reason) : (Datum) 0};
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, reason ? NULL : " n");
+	if (reason && SPI_processed > 0)
+		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s", table->name, reason),
+						  errhint("It is tried again at the next poll.")));
+	SPI_finish();
 }
 
 static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
@@ -280,6 +308,8 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 	PG_TRY();
 	{
 		captured = poll_table(worker, table, boundary);
+		if (table->reason)
+			note_reason(table, NULL);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
@@ -290,13 +320,16 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
-		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
+		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode) && !is_away(table, error->sqlerrcode))
 			PG_RE_THROW();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(cxt);
 		CurrentResourceOwner = owner;
-		pythia_cdc_give_up(worker, table, error->message);
+		if (is_away(table, error->sqlerrcode))
+			note_reason(table, error->message);
+		else
+			pythia_cdc_give_up(worker, table, error->message);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();

@@ -39,8 +39,9 @@ typedef struct scan_receiver
 	Relation relation;
 	FullTransactionId next;
 	bool tracked;
-	bool rows; /* with images */
-	int first; /* position of the row's first own column */
+	bool rows;   /* with images */
+	bool hashed; /* with a hash of each row */
+	int first;   /* position of the row's first own column */
 	int ncolumns;
 	int *key;  /* positions in the result */
 	int stamp; /* likewise */
@@ -220,7 +221,7 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 	bool *isnull;
 	MemoryContext before;
 
-	if (!receiver->rows && !is_new)
+	if (!receiver->hashed && !is_new)
 		return true;
 	before = MemoryContextSwitchTo(pythia_table_writer_memory(receiver->known));
 	values = palloc(sizeof(Datum) * (nkey + 2));
@@ -229,13 +230,24 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 	{
 		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(pythia_table_writer_relation(receiver->known)), i);
 
+		if (nulls[receiver->key[i]])
+			ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+							errmsg("key column \"%s\" of \"%s\" is NULL, so it cannot identify rows",
+								   receiver->scan->table->key[i], receiver->scan->table->table_name),
+							errhint("Name other columns with the option \"key\".")));
 		values[i] = datumCopy(result[receiver->key[i]], attribute->attbyval, attribute->attlen);
 	}
-	if (receiver->rows)
+	if (receiver->hashed)
 	{
 		int64 hash = pythia_image_hash(receiver->row_image);
 
-		if (!is_new)
+		values[nkey] = Int64GetDatum(hash);
+		if (!is_new && !receiver->rows && DatumGetInt64(result[SCAN_KNOWN_HASH]) == hash)
+		{
+			MemoryContextSwitchTo(before);
+			return false;
+		}
+		if (!is_new && receiver->rows)
 		{
 			*old_image = DatumGetJsonbP(result[SCAN_KNOWN_IMAGE]);
 			if (DatumGetInt64(result[SCAN_KNOWN_HASH]) == hash &&
@@ -245,8 +257,8 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 				return false;
 			}
 		}
-		values[nkey] = Int64GetDatum(hash);
-		values[nkey + 1] = datumCopy(JsonbPGetDatum(*image), false, -1);
+		if (receiver->rows)
+			values[nkey + 1] = datumCopy(JsonbPGetDatum(*image), false, -1);
 	}
 	if (is_new)
 		pythia_table_writer_insert(receiver->known, values, isnull);
@@ -295,13 +307,22 @@ static bool receive(TupleTableSlot *slot, DestReceiver *self)
 	FullTransactionId xid;
 
 	slot_getallattrs(slot);
-	xmin = DatumGetTransactionId(slot->tts_values[SCAN_XMIN]);
-	/* our own rows are captured when they are committed */
-	if (TransactionIdIsCurrentTransactionId(xmin))
-		return true;
+	if (scan->table->by_hash)
+	{
+		/* what we know of the row tells whether it is new; of our own rows the journal's entry stands or falls with us */
+		xid = InvalidFullTransactionId;
+		seen_until = NULL;
+	}
+	else
+	{
+		xmin = DatumGetTransactionId(slot->tts_values[SCAN_XMIN]);
+		/* our own rows are captured when they are committed */
+		if (TransactionIdIsCurrentTransactionId(xmin))
+			return true;
+		xid = pythia_full_xid(xmin, receiver->next);
+		note_young(receiver, xid);
+	}
 	scan->candidates++;
-	xid = pythia_full_xid(xmin, receiver->next);
-	note_young(receiver, xid);
 	if (scan->table->stamp_kind == PYTHIA_STAMP_INTEGER)
 		scan->greatest = Max(scan->greatest, pythia_stamp_number(PYTHIA_STAMP_INTEGER, receiver->stamp_type,
 																 slot->tts_values[receiver->stamp]));
@@ -350,8 +371,8 @@ static void startup(DestReceiver *self, int operation, TupleDesc desc)
 	}
 	receiver->key_image = pythia_image_make(desc, table->nkey, receiver->key, NULL);
 	receiver->row_image = pythia_image_make(desc, nimage, positions, NULL);
-	if (receiver->rows)
-		pythia_image_skip(receiver->row_image, receiver->stamp);
+	if (receiver->hashed)
+		pythia_image_skip(receiver->row_image, receiver->rows ? receiver->stamp : -1);
 	MemoryContextSwitchTo(before);
 }
 
@@ -435,6 +456,7 @@ void pythia_scan_run(pythia_scan *scan)
 	receiver.next = ReadNextFullTransactionId();
 	receiver.tracked = pythia_tracks(table);
 	receiver.rows = receiver.tracked && table->config.track == PYTHIA_TRACK_ROWS;
+	receiver.hashed = pythia_keeps_hash(table);
 	receiver.first = receiver.tracked ? SCAN_TRACKED : SCAN_PLAIN;
 
 	low = pythia_stamp_datum(table->stamp_kind, receiver.stamp_type, table->low);

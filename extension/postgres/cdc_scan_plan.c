@@ -46,7 +46,9 @@ static char *statement(Relation relation, const pythia_cdc_table *table, bool bo
 	int count = pythia_scan_columns(relation, table, &needed);
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT t.xmin, t.tableoid, t.ctid");
+	appendStringInfoString(&sql, table->by_hash
+									 ? "SELECT NULL::pg_catalog.xid, NULL::pg_catalog.oid, NULL::pg_catalog.tid"
+									 : "SELECT t.xmin, t.tableoid, t.ctid");
 	if (pythia_tracks(table))
 		pythia_track_columns(&sql, table);
 	for (int i = 0; i < count; i++)

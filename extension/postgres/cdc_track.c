@@ -39,7 +39,12 @@ static void run(const char *sql)
 
 bool pythia_tracks(const pythia_cdc_table *table)
 {
-	return table->config.track != PYTHIA_TRACK_NONE && table->config.capture == PYTHIA_CAPTURE_POLL;
+	return (table->config.track != PYTHIA_TRACK_NONE || table->by_hash) && table->config.capture == PYTHIA_CAPTURE_POLL;
+}
+
+bool pythia_keeps_hash(const pythia_cdc_table *table)
+{
+	return pythia_tracks(table) && (table->config.track == PYTHIA_TRACK_ROWS || table->by_hash);
 }
 
 static char *tracked_name(int32 table_id)
@@ -75,8 +80,10 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 		appendStringInfoString(&sql, ", ");
 		appendStringInfo(&key, "%sk%d", i ? ", " : "", i + 1);
 	}
+	if (pythia_keeps_hash(table))
+		appendStringInfoString(&sql, "hash bigint, ");
 	if (table->config.track == PYTHIA_TRACK_ROWS)
-		appendStringInfoString(&sql, "hash bigint, image jsonb, ");
+		appendStringInfoString(&sql, "image jsonb, ");
 	/* with room for a second image of every row in its page, updates leave the index alone */
 	appendStringInfo(&sql, "PRIMARY KEY (%s)) WITH (fillfactor = %d)", key.data,
 					 table->config.track == PYTHIA_TRACK_ROWS ? 45 : 100);
@@ -114,9 +121,8 @@ void pythia_track_drop(int32 table_id)
 
 void pythia_track_columns(StringInfo out, const pythia_cdc_table *table)
 {
-	appendStringInfoString(out, table->config.track == PYTHIA_TRACK_ROWS
-									? ", k.ctid, k.hash, k.image"
-									: ", k.ctid, NULL::pg_catalog.int8, NULL::pg_catalog.jsonb");
+	appendStringInfo(out, ", k.ctid, %s, %s", pythia_keeps_hash(table) ? "k.hash" : "NULL::pg_catalog.int8",
+					 table->config.track == PYTHIA_TRACK_ROWS ? "k.image" : "NULL::pg_catalog.jsonb");
 }
 
 static void key_condition(StringInfo out, Relation relation, const pythia_cdc_table *table)
@@ -178,7 +184,7 @@ static void start_images(DestReceiver *self, int operation, TupleDesc desc)
 	int nkey = receiver->table->nkey;
 	int *own;
 
-	if (receiver->table->config.track == PYTHIA_TRACK_ROWS)
+	if (pythia_keeps_hash(receiver->table))
 	{
 		Relation relation = pythia_cdc_relation(receiver->table);
 
@@ -189,7 +195,7 @@ static void start_images(DestReceiver *self, int operation, TupleDesc desc)
 		receiver->row_image = pythia_image_make(desc, receiver->count, receiver->positions, NULL);
 		pythia_image_skip(receiver->row_image, -1);
 		for (int i = 0; i < receiver->count; i++)
-			if (receiver->table->timestamp_column[0] &&
+			if (receiver->table->config.track == PYTHIA_TRACK_ROWS && receiver->table->timestamp_column[0] &&
 				strcmp(NameStr(TupleDescAttr(desc, nkey + i)->attname), receiver->table->timestamp_column) == 0)
 				pythia_image_skip(receiver->row_image, nkey + i);
 		table_close(relation, NoLock);
@@ -235,7 +241,7 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	appendStringInfoString(&sql, "SELECT ");
 	for (int i = 0; i < table->nkey; i++)
 		appendStringInfo(&sql, "%st.%s", i ? ", " : "", quote_identifier(table->key[i]));
-	if (table->config.track == PYTHIA_TRACK_ROWS)
+	if (pythia_keeps_hash(table))
 	{
 		int *own;
 		int count = pythia_image_columns(relation, &table->config, &own);
@@ -438,7 +444,7 @@ int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	pythia_cdc_enter(worker, &identity);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (pythia_tracks(table))
+	if (pythia_tracks(table) && table->config.track != PYTHIA_TRACK_NONE)
 		sweep(&receiver);
 	if (table->stamp_kind != PYTHIA_STAMP_NONE)
 		nulls = count_nulls(table);

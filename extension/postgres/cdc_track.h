@@ -15,6 +15,9 @@
 /* Whether rows of the table are known one by one: triggers tell everything themselves. */
 extern bool pythia_tracks(const pythia_cdc_table *table);
 
+/* Whether a hash of each row is known too: of what is in its image, without the stamp where images are. */
+extern bool pythia_keeps_hash(const pythia_cdc_table *table);
+
 /* Makes the table (once) and drops it; run inside create and drop. */
 extern void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table);
 extern void pythia_track_drop(int32 table_id);

@@ -34,14 +34,16 @@ static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definiti
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_table (worker_id, name, relation, schema_name, table_name, timestamp_column, "
 		"stamp_kind, "
-		"key_columns, condition, time_zone) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+		"key_columns, condition, time_zone, versions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
 		"ON CONFLICT (worker_id, schema_name, table_name) DO UPDATE SET name = EXCLUDED.name, "
 		"relation = EXCLUDED.relation, timestamp_column = EXCLUDED.timestamp_column, stamp_kind = EXCLUDED.stamp_kind, "
-		"key_columns = EXCLUDED.key_columns, condition = EXCLUDED.condition, time_zone = EXCLUDED.time_zone "
+		"key_columns = EXCLUDED.key_columns, condition = EXCLUDED.condition, time_zone = EXCLUDED.time_zone, versions "
+		"= EXCLUDED.versions "
 		"RETURNING table_id";
-	Oid types[] = {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID};
-	Datum values[10];
-	char nulls[] = "          ";
+	Oid types[] = {INT4OID, TEXTOID,      TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+				   TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum values[11];
+	char nulls[] = "           ";
 	Datum *key = palloc(sizeof(Datum) * definition->nkey);
 	bool isnull;
 	int32 table_id;
@@ -62,7 +64,8 @@ static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definiti
 	values[9] = definition->time_zone ? CStringGetTextDatum(definition->time_zone) : (Datum) 0;
 	nulls[9] = definition->time_zone ? ' ' : 'n';
 	SPI_connect();
-	pythia_catalog_execute(sql, 10, types, values, nulls);
+	values[10] = CStringGetTextDatum(definition->versions ? definition->versions : "xmin");
+	pythia_catalog_execute(sql, 11, types, values, nulls);
 	table_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	return table_id;
@@ -219,7 +222,7 @@ static bool same_table(const pythia_cdc_table *old, const pythia_cdc_table *now)
 	if (!now->relation && !same_text(old->config.where, now->config.where))
 		return false;
 	if (old->stamp_kind != now->stamp_kind || !same_text(old->timestamp_column, now->timestamp_column) ||
-		!same_text(old->condition, now->condition) || old->nkey != now->nkey ||
+		!same_text(old->condition, now->condition) || old->nkey != now->nkey || old->by_hash != now->by_hash ||
 		old->config.track != now->config.track || old->config.capture != now->config.capture)
 		return false;
 	for (int i = 0; i < old->nkey; i++)

@@ -34,6 +34,7 @@ CREATE TABLE pythia.cdc_table (
 	key_columns text[] NOT NULL,
 	condition text,
 	time_zone text,
+	versions text NOT NULL DEFAULT 'xmin' CHECK (versions IN ('xmin', 'hash', 'foreign')),
 	UNIQUE (worker_id, schema_name, table_name)
 );
 COMMENT ON TABLE pythia.cdc_table IS 'the tables of each CDC worker';
@@ -47,6 +48,7 @@ COMMENT ON COLUMN pythia.cdc_table.timestamp_column IS 'column that tells when a
 COMMENT ON COLUMN pythia.cdc_table.stamp_kind IS 'what that column holds';
 COMMENT ON COLUMN pythia.cdc_table.key_columns IS 'columns that identify a row';
 COMMENT ON COLUMN pythia.cdc_table.condition IS 'only rows that fulfil it are captured';
+COMMENT ON COLUMN pythia.cdc_table.versions IS 'how versions of a row are told apart: by transaction, or (views, and foreign tables) by a hash';
 COMMENT ON COLUMN pythia.cdc_table.time_zone IS 'zone in which stamps without one are read';
 SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_table', '');
 SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_table_table_id_seq', '');

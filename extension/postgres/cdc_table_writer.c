@@ -40,6 +40,14 @@ pythia_table_writer *pythia_table_writer_open(Oid relation)
 	return writer;
 }
 
+void pythia_table_writer_load(pythia_table_writer *writer)
+{
+	MemoryContext before = MemoryContextSwitchTo(writer->own);
+
+	writer->bulk = GetBulkInsertState();
+	MemoryContextSwitchTo(before);
+}
+
 MemoryContext pythia_table_writer_memory(pythia_table_writer *writer)
 {
 	return writer->rows;
@@ -70,10 +78,7 @@ static void flush(pythia_table_writer *writer)
 
 	if (writer->count == 0)
 		return;
-	before = MemoryContextSwitchTo(writer->own);
-	if (!writer->bulk)
-		writer->bulk = GetBulkInsertState();
-	MemoryContextSwitchTo(writer->rows);
+	before = MemoryContextSwitchTo(writer->rows);
 	table_multi_insert(writer->relation, writer->slots, writer->count, GetCurrentCommandId(true), 0, writer->bulk);
 	MemoryContextSwitchTo(before);
 	for (int i = 0; i < writer->count; i++)

@@ -11,6 +11,8 @@ typedef struct pythia_table_writer pythia_table_writer;
 
 /* Opens the table for writing. Lives in the current memory context and (sub)transaction. */
 extern pythia_table_writer *pythia_table_writer_open(Oid relation);
+/* Rows written from now on will not be read soon: they leave the buffers to others. */
+extern void pythia_table_writer_load(pythia_table_writer *writer);
 /* By-reference values are made in here and live until the rows are written. */
 extern MemoryContext pythia_table_writer_memory(pythia_table_writer *writer);
 /* values and nulls for every column; copied. */

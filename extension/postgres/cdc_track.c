@@ -272,6 +272,7 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	receiver.base.receiveSlot = add_known;
 	receiver.base.rStartup = start_images;
 	receiver.known = pythia_table_writer_open(pythia_tracked_relation(table->table_id));
+	pythia_table_writer_load(receiver.known);
 	query(&receiver, sql.data, parameters);
 	pythia_table_writer_close(receiver.known);
 }

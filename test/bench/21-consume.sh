@@ -18,6 +18,7 @@ recvlogical()
 {
     local end
     end=$(psql_ -c 'SELECT pg_current_wal_lsn()')
+    rm -f "$PYTHIA_SCRATCH/wal2json" # it would be added to
     pg_recvlogical -d "$PGDATABASE" --slot=bench --start --endpos="$end" --no-loop -o format-version=2 -f "$PYTHIA_SCRATCH/wal2json" 2>/dev/null
     [ "$(grep -c '"action":"U".*"table":"orders"' "$PYTHIA_SCRATCH/wal2json")" = "$changes" ] || { echo "wal2json delivered something else" >&2; exit 1; }
 }

@@ -5,7 +5,7 @@
 latency()
 {
     printf '%s;\n' "$1" >"$PYTHIA_SCRATCH/statement.sql"
-    pgbench -n -c 1 -t "${2:-2000}" -M prepared -f "$PYTHIA_SCRATCH/statement.sql" "$PGDATABASE" 2>/dev/null |
+    pgbench -n -c 1 -t "${2:-5000}" -M prepared -f "$PYTHIA_SCRATCH/statement.sql" "$PGDATABASE" 2>/dev/null |
         sed -n 's/^latency average = \([0-9.]*\) ms/\1/p'
 }
 

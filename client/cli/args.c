@@ -99,6 +99,11 @@ static bool check_value(const cli_option *option, const char *text, pythia_error
 				return true;
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a whole number", option->name, text);
 			return pythia_error_hint(error, "Give a number of 0 or more, such as --%s 1000.", option->name);
+		case CLI_LIMIT:
+			if (whole_number(text) || strcmp(text, "-1") == 0)
+				return true;
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a whole number", option->name, text);
+			return pythia_error_hint(error, "Give a number of 0 or more, or -1 for no limit.");
 		case CLI_SECONDS:
 			if (cli_parse_seconds(text, &number))
 				return true;
@@ -327,6 +332,7 @@ static pythia_node *value_node(const cli_value *value, pythia_error *error)
 		case CLI_NOT:
 			return pythia_node_new(PYTHIA_NODE_BOOL, option->key, "false");
 		case CLI_INT:
+		case CLI_LIMIT:
 		case CLI_NUMBER:
 			return pythia_node_new(PYTHIA_NODE_NUMBER, option->key, value->text);
 		case CLI_LIST:

@@ -18,6 +18,7 @@ typedef enum cli_option_type
 	CLI_NOT, /* a flag whose `key` is set to false: --no-create-target */
 	CLI_TEXT,
 	CLI_INT,     /* a whole number, not negative */
+	CLI_LIMIT,   /* the same, or -1 for none */
 	CLI_SECONDS, /* "2", "500 ms", "5 min" */
 	CLI_NUMBER,  /* a share or other decimal */
 	CLI_CHOICE,

@@ -161,7 +161,7 @@ static bool read_request(cli_args *args, cli_follow_request *request, char ***ta
 		return pythia_error_hint(error, "Give --tables a,b.");
 	}
 	*tables = pythia_list_split(list, &request->ntables);
-	if (!cli_read_json_option(args, "options", options, error))
+	if (!cli_read_json_option(args, "options", false, options, error))
 		return false;
 	*options = cli_option_tree(args, worker_options, *options, error);
 	if (*options == NULL || !pythia_capture_config_read(*options, NULL, &config, error))

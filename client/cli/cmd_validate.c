@@ -36,7 +36,8 @@ static const cli_option validate_options[] = {
 
 static const cli_option repair_options[] = {
 	{"differences", 'd', CLI_FLAG, NULL, "name the rows that are mended", NULL, NULL},
-	{"max-changes", 0, CLI_INT, "N", "refuse to change more rows than this (default 10000)", NULL, "max_changes"},
+	{"max-changes", 0, CLI_LIMIT, "N", "refuse to change more rows than this (default 10000; -1: no limit)", NULL,
+	 "max_changes"},
 	{"dry-run", 'n', CLI_FLAG, NULL, "count what would be changed, and do nothing", NULL, "dry_run"},
 	{NULL}};
 
@@ -59,11 +60,11 @@ static bool read_options(const cli_args *args, const cli_option *own, pythia_nod
 		return false;
 	if (own == validate_options)
 	{
-		if (!cli_read_json_option(args, "checks", &checks, error))
+		if (!cli_read_json_option(args, "checks", true, &checks, error))
 			return false;
 		if (checks != NULL)
 		{
-			pythia_node *named = pythia_node_new(PYTHIA_NODE_OBJECT, "checks", NULL);
+			pythia_node *named = pythia_node_new(checks->type, "checks", NULL);
 
 			named->children = checks->children;
 			checks->children = NULL;

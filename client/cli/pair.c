@@ -68,7 +68,7 @@ char *cli_read_file(const char *path, pythia_error *error)
 	return pythia_buffer_take(&text);
 }
 
-bool cli_read_json_option(const cli_args *args, const char *option, pythia_node **node, pythia_error *error)
+bool cli_read_json_option(const cli_args *args, const char *option, bool list, pythia_node **node, pythia_error *error)
 {
 	const char *text = cli_text(args, option, NULL);
 	char *file = NULL;
@@ -87,7 +87,7 @@ bool cli_read_json_option(const cli_args *args, const char *option, pythia_node 
 		text = file;
 	}
 	ok = pythia_json_read_text(what, text, node, error);
-	if (ok && (*node)->type != PYTHIA_NODE_OBJECT)
+	if (ok && (*node)->type != PYTHIA_NODE_OBJECT && !(list && (*node)->type == PYTHIA_NODE_ARRAY))
 	{
 		pythia_node_free(*node);
 		*node = NULL;
@@ -161,7 +161,7 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	target = source != NULL ? cli_url_text(args, "target", "PYTHIA_TARGET", error) : NULL;
 	if (target == NULL || !check_words(args, error))
 		return false;
-	if (!cli_read_json_option(args, "config", &pair->config, error))
+	if (!cli_read_json_option(args, "config", false, &pair->config, error))
 		return false;
 	for (int i = 0; sets[i] != NULL; i++)
 	{

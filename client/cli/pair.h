@@ -29,7 +29,7 @@ bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config,
 void cli_pair_close(cli_pair *pair);
 
 /* JSON given as itself, or as @FILE. */
-bool cli_read_json_option(const cli_args *args, const char *option, pythia_node **node, pythia_error *error);
+bool cli_read_json_option(const cli_args *args, const char *option, bool list, pythia_node **node, pythia_error *error);
 /* A whole file in memory; the caller frees. NULL after an error. */
 char *cli_read_file(const char *path, pythia_error *error);
 

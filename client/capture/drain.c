@@ -119,9 +119,6 @@ static bool drain_all(drain *d, pythia_error *error)
 
 	while (ok && more)
 		ok = drain_round(d, &more, error);
-	pythia_log_numbers_free(&d->read);
-	pythia_log_numbers_free(&d->done);
-	pythia_outlet_free(&d->outlet);
 	return ok;
 }
 
@@ -146,10 +143,15 @@ static bool tell_all(drain *d, pythia_error *error)
 bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_error *error)
 {
 	drain d = {.outlet = {.capture = capture, .member = member}, .capture = capture, .member = member};
+	bool ok;
 
 	if (member->unfit)
 		return true;
-	if ((!member->started && !tell_all(&d, error)) || !drain_all(&d, error))
+	ok = (member->started || tell_all(&d, error)) && drain_all(&d, error);
+	pythia_log_numbers_free(&d.read);
+	pythia_log_numbers_free(&d.done);
+	pythia_outlet_free(&d.outlet);
+	if (!ok)
 		return false;
 	return !member->touched || pythia_member_save(capture, member, &member->position, error);
 }

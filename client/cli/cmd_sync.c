@@ -1,5 +1,6 @@
 /* `pythia sync`: tables of one database brought to another. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +10,10 @@
 #include "cli/report.h"
 #include "cli/say.h"
 #include "cli/state.h"
+#include "cli/together.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "sync/order.h"
 #include "sync/validate.h"
 
 static const char *const modes[] = {"incremental", "full", NULL};
@@ -37,7 +40,7 @@ static const cli_option sync_options[] = {
 	{"no-create-target", 0, CLI_NOT, NULL, "a missing target table is an error", NULL, "create_target"},
 	{"new-columns", 0, CLI_CHOICE, "HOW", "columns the source has gained", new_columns, "new_columns"},
 	{"batch-size", 0, CLI_INT, "ROWS", "rows a chunk holds at least (default 1000)", NULL, "batch_size"},
-	{"parallel", 'j', CLI_INT, "N", "connections of one large load into MySQL (default 2)", NULL, "parallel"},
+	{"parallel", 'j', CLI_INT, "N", "tables at once; also connections of one large load into MySQL", NULL, "parallel"},
 	{"max-bytes-per-second", 0, CLI_INT, "BYTES", "go no faster", NULL, "max_bytes_per_second"},
 	{"lookback", 0, CLI_SECONDS, "TIME", "read again this much before the watermark", NULL, "lookback"},
 	{"on-bad-row", 0, CLI_CHOICE, "HOW", "a row the target cannot hold", bad_rows, "on_bad_row"},
@@ -48,14 +51,25 @@ static const cli_option *const sets[] = {cli_pair_options,   sync_options,      
 										 cli_column_options, cli_common_options, NULL};
 static const cli_option *const engine_sets[] = {sync_options, cli_column_options, NULL};
 
-typedef struct run
+/* What the tables of one command share; with the lock held where several are at work. */
+typedef struct whole
 {
-	cli_pair pair;
+	pthread_mutex_t lock;
 	cli_state state;
-	const char *table;
 	FILE *quarantine;
 	const char *quarantine_path; /* NULL: the default, found when it is needed */
 	char *default_quarantine;
+	bool validate;
+	int share; /* connections that a load may use; 0: as many as pay */
+	int code;
+} whole;
+
+/* What one table after another has for itself. */
+typedef struct run
+{
+	whole *all;
+	cli_pair pair;
+	const char *table;
 } run;
 
 static void on_progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)
@@ -67,14 +81,17 @@ static void on_progress(void *context, const char *phase, int64_t rows, int64_t 
 static bool on_checkpoint(void *context, const char *checkpoint, pythia_error *error)
 {
 	run *r = context;
+	bool ok;
 
-	return cli_state_checkpoint(&r->state, r->table, checkpoint, error);
+	pthread_mutex_lock(&r->all->lock);
+	ok = cli_state_checkpoint(&r->all->state, r->table, checkpoint, error);
+	pthread_mutex_unlock(&r->all->lock);
+	return ok;
 }
 
-static bool on_quarantine(void *context, const char *table, const char *row_json, const char *column,
-						  const char *reason, pythia_error *error)
+static bool write_quarantine(whole *r, const char *table, const char *row_json, const char *column, const char *reason,
+							 pythia_error *error)
 {
-	run *r = context;
 	pythia_buffer line = PYTHIA_BUFFER_INIT;
 	bool ok;
 
@@ -110,12 +127,52 @@ static bool on_quarantine(void *context, const char *table, const char *row_json
 	return true;
 }
 
+static bool on_quarantine(void *context, const char *table, const char *row_json, const char *column,
+						  const char *reason, pythia_error *error)
+{
+	run *r = context;
+	bool ok;
+
+	pthread_mutex_lock(&r->all->lock);
+	ok = write_quarantine(r->all, table, row_json, column, reason, error);
+	pthread_mutex_unlock(&r->all->lock);
+	return ok;
+}
+
 static pythia_sync_callbacks callbacks_for(run *r)
 {
 	pythia_sync_callbacks callbacks = {
 		.context = r, .progress = on_progress, .quarantine = on_quarantine, .checkpoint = on_checkpoint};
 
 	return callbacks;
+}
+
+static bool claim(run *r, char **watermark, char **checkpoint, pythia_error *error)
+{
+	bool ok;
+
+	pthread_mutex_lock(&r->all->lock);
+	ok = cli_state_lock(&r->all->state, r->table, error);
+	if (ok && !cli_state_load(&r->all->state, r->table, watermark, checkpoint, error))
+	{
+		cli_state_unlock(&r->all->state, r->table);
+		ok = false;
+	}
+	pthread_mutex_unlock(&r->all->lock);
+	return ok;
+}
+
+/* `done`: the run is whole; its checkpoint goes, its watermark comes. */
+static bool release(run *r, bool done, const char *watermark, pythia_error *error)
+{
+	bool ok = true;
+
+	pthread_mutex_lock(&r->all->lock);
+	if (done)
+		ok = cli_state_store(&r->all->state, r->table, watermark, NULL, error);
+	cli_state_unlock(&r->all->state, r->table);
+	pthread_mutex_unlock(&r->all->lock);
+	return ok;
 }
 
 static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
@@ -127,21 +184,20 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 	char *checkpoint = NULL;
 	bool ok;
 
-	if (!cli_state_lock(&r->state, r->table, error))
+	if (!claim(r, &watermark, &checkpoint, error))
 		return false;
-	ok = cli_pair_job(&r->pair, r->table, &config, &job, error) &&
-		 cli_state_load(&r->state, r->table, &watermark, &checkpoint, error);
+	ok = cli_pair_job(&r->pair, r->table, &config, &job, error);
 	if (ok)
 	{
+		if (r->all->share > 0)
+			config.parallel = r->all->share;
 		job.watermark = watermark;
 		job.checkpoint = checkpoint;
 		job.callbacks = &callbacks;
 		ok = pythia_sync_table(&job, result, error);
-		/* the run is whole: its checkpoint goes, its watermark comes */
-		if (ok && !config.dry_run)
-			ok = cli_state_store(&r->state, r->table, result->watermark, NULL, error);
 	}
-	cli_state_unlock(&r->state, r->table);
+	if (!release(r, ok && !config.dry_run, result->watermark, ok ? error : NULL))
+		ok = false;
 	pythia_free(watermark);
 	pythia_free(checkpoint);
 	return ok;
@@ -158,7 +214,7 @@ static bool validate_one(run *r, pythia_validate_result *result, pythia_error *e
 	return pythia_validate_table(&job, &options, NULL, NULL, result, error);
 }
 
-static int one_table(run *r, bool validate)
+static int one_table(run *r)
 {
 	pythia_sync_result result;
 	pythia_validate_result equal;
@@ -175,9 +231,11 @@ static int one_table(run *r, bool validate)
 		code = cli_table_exit_code(&error);
 		cli_say_error(r->table, &error);
 	}
+	cli_output_lock();
 	cli_report_sync(r->table, &result, ok ? NULL : &error);
+	cli_output_unlock();
 	pythia_sync_result_free(&result);
-	if (ok && validate)
+	if (ok && r->all->validate)
 	{
 		memset(&equal, 0, sizeof(equal));
 		cli_progress_begin(r->table);
@@ -190,48 +248,109 @@ static int one_table(run *r, bool validate)
 		}
 		else if (!equal.is_valid)
 			code = CLI_DIFFERENCE;
+		cli_output_lock();
 		cli_report_validate(r->table, &equal, ok ? NULL : &error);
+		cli_output_unlock();
 		pythia_validate_result_free(&equal);
 	}
 	pythia_error_reset(&error);
 	return code;
 }
 
+static bool work(void *context, int runner, int i)
+{
+	run *r = (run *) context + runner;
+	int code;
+	int worst;
+
+	r->table = r->pair.tables[i];
+	code = one_table(r);
+	pthread_mutex_lock(&r->all->lock);
+	worst = r->all->code = cli_worse(r->all->code, code);
+	pthread_mutex_unlock(&r->all->lock);
+	return worst != CLI_INTERRUPTED;
+}
+
+/* How many tables at once: SQLite has room for one writer. */
+static bool choose_runners(const cli_pair *pair, whole *all, int *runners, bool **waits, pythia_error *error)
+{
+	pythia_sync_config config;
+	int most;
+
+	*runners = 1;
+	*waits = NULL;
+	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error))
+		return false;
+	most = config.parallel > 0 ? (int) config.parallel : 1;
+	if (most == 1 || pair->ntables < 2 || pair->target.db->engine == PYTHIA_SQLITE)
+		return true;
+	*runners = most < pair->ntables ? most : pair->ntables;
+	all->share = most / *runners;
+	return pythia_tables_waits(pair->source.db, pair->target.db, pair->config, pair->tables, pair->ntables, waits,
+							   error);
+}
+
+static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
+{
+	run *runs;
+	bool *waits;
+	int runners;
+
+	if (!choose_runners(pair, all, &runners, &waits, error))
+		return false;
+	runs = pythia_calloc((size_t) runners, sizeof(run));
+	for (int i = 0; i < runners; i++)
+	{
+		runs[i].all = all;
+		runs[i].pair = *pair;
+		/* the first one's are open, the others open their own */
+		if (i > 0)
+			runs[i].pair.source.db = runs[i].pair.target.db = NULL;
+	}
+	cli_together(pair->ntables, waits, runners, work, runs);
+	for (int i = 1; i < runners; i++)
+	{
+		pythia_db_close(runs[i].pair.source.db);
+		pythia_db_close(runs[i].pair.target.db);
+	}
+	/* they may have been lost and opened again */
+	pair->source.db = runs[0].pair.source.db;
+	pair->target.db = runs[0].pair.target.db;
+	pythia_free(runs);
+	pythia_free(waits);
+	return true;
+}
+
 static int run_sync(cli_args *args)
 {
-	run r;
+	cli_pair pair;
+	whole all = {.lock = PTHREAD_MUTEX_INITIALIZER,
+				 .quarantine_path = cli_text(args, "quarantine", NULL),
+				 .validate = cli_given(args, "validate"),
+				 .code = CLI_DONE};
 	pythia_error error = PYTHIA_ERROR_INIT;
-	int code = CLI_DONE;
-	bool ok;
 
-	memset(&r, 0, sizeof(r));
-	ok = cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &r.pair, &error);
-	if (ok && !cli_given(args, "dry-run"))
-		ok = cli_state_open(&r.state, cli_text(args, "state", NULL), r.pair.source.name, r.pair.target.name, &error);
-	r.quarantine_path = cli_text(args, "quarantine", NULL);
-	if (!ok)
-		code = cli_fail(&error);
+	if (!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error) ||
+		(!cli_given(args, "dry-run") &&
+		 !cli_state_open(&all.state, cli_text(args, "state", NULL), pair.source.name, pair.target.name, &error)) ||
+		!run_tables(&all, &pair, &error))
+		all.code = cli_fail(&error);
 	else
 	{
-		for (int i = 0; i < r.pair.ntables && code != CLI_INTERRUPTED; i++)
-		{
-			r.table = r.pair.tables[i];
-			code = cli_worse(code, one_table(&r, cli_given(args, "validate")));
-		}
 		cli_report_end();
-		if (code == CLI_INTERRUPTED)
+		if (all.code == CLI_INTERRUPTED)
 			cli_say("pythia: interrupted; what is done is kept.  Run the same command again to go on (state in %s).",
-					r.state.path != NULL ? r.state.path : "no file: this was a dry run");
-		if (r.quarantine != NULL)
+					all.state.path != NULL ? all.state.path : "no file: this was a dry run");
+		if (all.quarantine != NULL)
 		{
-			fclose(r.quarantine);
-			cli_warn("rows that the target cannot hold are in %s", r.quarantine_path);
+			fclose(all.quarantine);
+			cli_warn("rows that the target cannot hold are in %s", all.quarantine_path);
 		}
 	}
-	pythia_free(r.default_quarantine);
-	cli_state_close(&r.state);
-	cli_pair_close(&r.pair);
-	return code;
+	pythia_free(all.default_quarantine);
+	cli_state_close(&all.state);
+	cli_pair_close(&pair);
+	return all.code;
 }
 
 const cli_command cli_command_sync = {

@@ -10,15 +10,24 @@
 #include "cli/say.h"
 #include "core/host.h"
 
-static struct
+/* One for each table at work, of which there may be several. */
+typedef struct bar
 {
 	char label[64];
+	char phase[32];
+	int64_t rows;
+	int64_t total;
+	int64_t bytes;
 	int64_t started;
-	int64_t shown; /* when the last line was written */
-	bool active;
-	bool terminal;
-	bool on_screen;
+	int64_t shown; /* when its last line was written */
+	struct bar *next;
 } bar;
+
+static bar *bars;
+static _Thread_local bar own;
+static int64_t drawn; /* when the line on the terminal was */
+static bool terminal;
+static bool on_screen;
 
 char *cli_human_count(int64_t count, char *text)
 {
@@ -65,10 +74,10 @@ char *cli_human_seconds(double seconds, char *text)
 
 static void take_off(void)
 {
-	if (bar.on_screen)
+	if (on_screen)
 	{
 		fputs("\r\033[K", stderr);
-		bar.on_screen = false;
+		on_screen = false;
 	}
 }
 
@@ -77,14 +86,33 @@ static int64_t now(void)
 	return pythia_host_now(pythia_default_host());
 }
 
+static void forget(bar *gone)
+{
+	for (bar **link = &bars; *link != NULL; link = &(*link)->next)
+	{
+		if (*link == gone)
+		{
+			*link = gone->next;
+			return;
+		}
+	}
+}
+
 void cli_progress_begin(const char *label)
 {
-	memset(&bar, 0, sizeof(bar));
-	snprintf(bar.label, sizeof(bar.label), "%s", label);
-	bar.started = bar.shown = now();
-	bar.terminal = isatty(STDERR_FILENO) == 1;
-	bar.active = !cli_quiet;
+	if (cli_quiet)
+		return;
+	cli_output_lock();
+	forget(&own);
+	memset(&own, 0, sizeof(own));
+	snprintf(own.label, sizeof(own.label), "%s", label);
+	own.started = own.shown = now();
+	own.next = bars;
+	bars = &own;
+	drawn = own.started;
+	terminal = isatty(STDERR_FILENO) == 1;
 	cli_before_line = take_off;
+	cli_output_unlock();
 }
 
 static int columns(void)
@@ -96,8 +124,11 @@ static int columns(void)
 	return 80;
 }
 
-static void draw(const char *phase, int64_t rows, int64_t total, double elapsed, int64_t bytes)
+static void draw(const bar *shown)
 {
+	int64_t rows = shown->rows;
+	int64_t total = shown->total;
+	double elapsed = (double) (now() - shown->started) / 1e6;
 	char count[32];
 	char rate[32];
 	char left[32];
@@ -105,15 +136,16 @@ static void draw(const char *phase, int64_t rows, int64_t total, double elapsed,
 	char line[512];
 	double speed = elapsed > 0 ? (double) rows / elapsed : 0;
 	int width = columns() - 1;
-	int n = snprintf(line, sizeof(line), "%s  %s  %s rows  %s/s  %s", bar.label, phase, cli_human_count(rows, count),
-					 cli_human_count((int64_t) speed, rate), cli_human_bytes((double) bytes, volume));
+	int n = snprintf(line, sizeof(line), "%s  %s  %s rows  %s/s  %s", shown->label, shown->phase,
+					 cli_human_count(rows, count), cli_human_count((int64_t) speed, rate),
+					 cli_human_bytes((double) shown->bytes, volume));
 
 	if (total > 0 && rows <= total && speed > 0 && n < (int) sizeof(line) - 64)
 		n += snprintf(line + n, sizeof(line) - (size_t) n, "  %s left",
 					  cli_human_seconds((double) (total - rows) / speed, left));
 	if (n > width)
 		n = width;
-	if (bar.terminal)
+	if (terminal)
 	{
 		int room = width - n - 9;
 
@@ -130,7 +162,7 @@ static void draw(const char *phase, int64_t rows, int64_t total, double elapsed,
 			fprintf(stderr, "]%s %3d %% ", cli_colour_off(stderr), (int) (share * 100));
 		}
 		fprintf(stderr, "%.*s\033[K", n, line);
-		bar.on_screen = true;
+		on_screen = true;
 	}
 	else
 		fprintf(stderr, "%.*s\n", n, line);
@@ -145,24 +177,61 @@ static double log_interval(void)
 	return text != NULL && atof(text) > 0 ? atof(text) : 10;
 }
 
+/* What all tables at work make together. */
+static bar sum_of_bars(void)
+{
+	bar sum = own;
+	int count = 0;
+
+	sum.rows = sum.total = sum.bytes = 0;
+	for (const bar *one = bars; one != NULL; one = one->next)
+	{
+		count++;
+		sum.rows += one->rows;
+		sum.bytes += one->bytes;
+		/* one that nobody knows leaves the whole unknown */
+		sum.total = one->total < 0 || sum.total < 0 ? -1 : sum.total + one->total;
+		if (one->started < sum.started)
+			sum.started = one->started;
+	}
+	if (count > 1)
+		snprintf(sum.label, sizeof(sum.label), "%d tables", count);
+	return sum;
+}
+
 void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t bytes)
 {
 	int64_t at;
-	double since;
 
-	if (!bar.active)
+	if (own.label[0] == '\0')
 		return;
+	cli_output_lock();
+	snprintf(own.phase, sizeof(own.phase), "%s", phase != NULL ? phase : "");
+	own.rows = rows;
+	own.total = total;
+	own.bytes = bytes;
 	at = now();
-	since = (double) (at - bar.shown) / 1e6;
-	if (since < (bar.terminal ? 0.1 : log_interval()))
-		return;
-	bar.shown = at;
-	draw(phase != NULL ? phase : "", rows, total, (double) (at - bar.started) / 1e6, bytes);
+	if (terminal && at - drawn >= 100000)
+	{
+		bar sum = sum_of_bars();
+
+		drawn = at;
+		draw(&sum);
+	}
+	else if (!terminal && (double) (at - own.shown) / 1e6 >= log_interval())
+	{
+		own.shown = at;
+		draw(&own);
+	}
+	cli_output_unlock();
 }
 
 void cli_progress_end(void)
 {
+	cli_output_lock();
 	take_off();
-	bar.active = false;
+	forget(&own);
+	own.label[0] = '\0';
+	cli_output_unlock();
 	fflush(stderr);
 }

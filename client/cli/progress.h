@@ -1,6 +1,6 @@
 /*
  * Progress on stderr: a bar with rate and time left on a terminal, a line every
- * ten seconds elsewhere.
+ * ten seconds elsewhere.  Each thread has its own table; the bar shows all together.
  */
 #ifndef PYTHIA_CLI_PROGRESS_H
 #define PYTHIA_CLI_PROGRESS_H

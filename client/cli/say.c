@@ -13,6 +13,16 @@ void (*cli_before_line)(void);
 
 static bool colour_unwanted;
 
+void cli_output_lock(void)
+{
+	flockfile(stderr);
+}
+
+void cli_output_unlock(void)
+{
+	funlockfile(stderr);
+}
+
 void cli_no_colour(void)
 {
 	colour_unwanted = true;
@@ -52,27 +62,32 @@ void cli_say(const char *format, ...)
 
 	if (cli_quiet)
 		return;
+	cli_output_lock();
 	before_line();
 	va_start(list, format);
 	vfprintf(stderr, format, list);
 	va_end(list);
 	fputc('\n', stderr);
+	cli_output_unlock();
 }
 
 void cli_warn(const char *format, ...)
 {
 	va_list list;
 
+	cli_output_lock();
 	before_line();
 	fprintf(stderr, "pythia: %swarning:%s ", cli_colour_on(stderr, CLI_YELLOW), cli_colour_off(stderr));
 	va_start(list, format);
 	vfprintf(stderr, format, list);
 	va_end(list);
 	fputc('\n', stderr);
+	cli_output_unlock();
 }
 
 void cli_say_error(const char *about, const pythia_error *error)
 {
+	cli_output_lock();
 	before_line();
 	fprintf(stderr, "pythia: %serror:%s ", cli_colour_on(stderr, CLI_RED), cli_colour_off(stderr));
 	if (about != NULL)
@@ -84,6 +99,7 @@ void cli_say_error(const char *about, const pythia_error *error)
 		fprintf(stderr, "  context: %s\n", error->context);
 	if (error->hint != NULL)
 		fprintf(stderr, "  hint: %s\n", error->hint);
+	cli_output_unlock();
 }
 
 int cli_exit_code(const pythia_error *error)

@@ -33,6 +33,10 @@ void cli_say_error(const char *about, const pythia_error *error);
 /* Says it and returns the exit code that fits. */
 int cli_fail(pythia_error *error);
 
+/* What one thread writes stays together; may be nested. */
+void cli_output_lock(void);
+void cli_output_unlock(void);
+
 /* Called before each line; the progress bar takes itself off the screen. */
 extern void (*cli_before_line)(void);
 

@@ -23,6 +23,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "sync_parallel.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -33,6 +34,7 @@
 #include "worker_state.h"
 
 extern PGDLLEXPORT void pythia_job_main(Datum arg) pg_attribute_noreturn();
+extern PGDLLEXPORT void pythia_helper_main(Datum arg) pg_attribute_noreturn();
 
 static bool in_job = false;
 static MemoryContext before_job = NULL;
@@ -221,16 +223,22 @@ static void note_stop(int32 worker_id)
 	pythia_job_commit();
 }
 
-static void enter(int32 worker_id, const pythia_start *start)
+/* Into the database, as the worker's owner. */
+static void become(const pythia_start *start, const char *what, int32 worker_id)
 {
 	char name[64];
 
 	pythia_process_enter(start->database, start->owner);
-	snprintf(name, sizeof(name), "pythia_db worker %d", worker_id);
+	snprintf(name, sizeof(name), "pythia_db %s %d", what, worker_id);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 	pythia_process_pin();
 	in_job = true;
 	my_owner = start->owner;
+}
+
+static void enter(int32 worker_id, const pythia_start *start)
+{
+	become(start, "worker", worker_id);
 	if (!pythia_process_lock(PYTHIA_LOCK_WORKER, worker_id) || !take_slot(worker_id))
 		proc_exit(0);
 	if (TransactionIdIsValid(start->starter))
@@ -316,5 +324,25 @@ void pythia_job_main(Datum arg)
 			break;
 	}
 	note_stop(worker_id);
+	proc_exit(0);
+}
+
+/* An error ends it: the table's own is recorded already, and any other is the worker's to meet, too. */
+void pythia_helper_main(Datum arg)
+{
+	pythia_job job = {.worker_id = DatumGetInt32(arg)};
+	pythia_start start;
+	MemoryContext scratch;
+
+	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
+	job.owner = start.owner;
+	pythia_process_signals();
+	become(&start, "helper of worker", job.worker_id);
+	scratch = AllocSetContextCreate(TopMemoryContext, "pythia_db turn", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(scratch);
+	if (!read_job(job.worker_id, start.owner, &job))
+		proc_exit(0);
+	MemoryContextSwitchTo(scratch);
+	pythia_sync_help(&job, start.share);
 	proc_exit(0);
 }

@@ -1,4 +1,4 @@
-/* The turn of a sync worker's background process: every table that is due, one after another. */
+/* The turn of a sync worker: every table that is due, one after another or several at once. */
 #include "sync_run.h"
 
 #include "bridge.h"
@@ -10,6 +10,7 @@
 #include "pg_compat.h"
 #include "pgstat.h"
 #include "pythia_db.h"
+#include "sync_parallel.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "worker.h"
@@ -94,13 +95,13 @@ static void disable(const pythia_sync_spec *spec)
 }
 
 /* A table's failure is its own; a cancel, or a database that cannot be reached, is the worker's. */
-static void sync_due(const pythia_sides *sides, const char *table)
+static void sync_due(const pythia_sides *sides, const char *table, const pythia_node *overrides)
 {
 	pythia_sync_result result;
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	pgstat_report_activity(STATE_RUNNING, psprintf("synchronising %s", table));
-	if (!pythia_run_sync(sides, table, NULL, &result, &error) || !pythia_run_validation(sides, table, &error))
+	if (!pythia_run_sync(sides, table, overrides, &result, &error) || !pythia_run_validation(sides, table, &error))
 	{
 		pythia_sync_result_free(&result);
 		if (error.error_class == PYTHIA_E_CANCELLED)
@@ -119,33 +120,160 @@ static void sync_due(const pythia_sides *sides, const char *table)
 	pythia_sync_result_free(&result);
 }
 
-long pythia_sync_turn(const pythia_job *job)
+/* What a turn begins with; false where the worker is gone or stopped. */
+static bool begin_turn(const pythia_job *job, pythia_sides **sides, List **tables)
 {
 	MemoryContext scratch = CurrentMemoryContext;
 	pythia_sync_spec *spec;
+
+	pythia_job_begin();
+	MemoryContextSwitchTo(scratch);
+	spec = pythia_sync_spec_by_id(job->worker_id);
+	*sides = spec ? pythia_sides_resolve(spec, true) : NULL;
+	pythia_job_commit();
+	MemoryContextSwitchTo(scratch);
+	if (*sides)
+		*tables = pythia_list_sync_tables(*sides, NIL);
+	return *sides != NULL;
+}
+
+static bool is_due(const pythia_sync_spec *spec, const char *table)
+{
+	due_table *now = linitial(read_due(spec, list_make1(unconstify(char *, table))));
+
+	return now->milliseconds == 0;
+}
+
+static void sync_taken(const pythia_sides *sides, const pythia_table_order *order, int position,
+					   const pythia_node *overrides)
+{
+	const char *name = list_nth(order->names, position);
+
+	PG_TRY();
+	{
+		/* another may have done it meanwhile */
+		if (is_due(sides->spec, name))
+		{
+			pythia_table_wait(sides->spec->worker_id, order, position);
+			sync_due(sides, name, overrides);
+		}
+	}
+	PG_CATCH();
+	{
+		pythia_table_give_back(sides->spec->worker_id, name);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	pythia_table_give_back(sides->spec->worker_id, name);
+}
+
+/* Takes every table that is due and that no other process has. */
+static void share_tables(const pythia_sides *sides, const pythia_table_order *order, const pythia_node *overrides)
+{
+	int position = 0;
+	ListCell *cell;
+
+	foreach (cell, read_due(sides->spec, order->names))
+	{
+		due_table *table = lfirst(cell);
+
+		if (table->milliseconds == 0 && pythia_table_take(sides->spec->worker_id, table->name))
+			sync_taken(sides, order, position, overrides);
+		position++;
+	}
+}
+
+/* The worker's "parallel"; 1 where it says nothing: tables one after another. */
+static int tables_at_once(const pythia_sides *sides)
+{
+	pythia_sync_config config;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_sync_config_read(sides->spec->config, NULL, NULL, &config, &error))
+		pythia_raise(&error);
+	return config.parallel > 0 ? (int) config.parallel : 1;
+}
+
+/* Loads share the connections that one alone would use. */
+static const pythia_node *share_as_override(int share)
+{
+	pythia_node *tree = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
+
+	pythia_node_add(tree, pythia_node_new(PYTHIA_NODE_NUMBER, "parallel", psprintf("%d", share)));
+	pythia_free_with_context((void (*)(void *)) pythia_node_free, tree);
+	return tree;
+}
+
+static int count_due(const pythia_sync_spec *spec, List *tables)
+{
+	int count = 0;
+	ListCell *cell;
+
+	foreach (cell, read_due(spec, tables))
+		count += ((due_table *) lfirst(cell))->milliseconds == 0;
+	return count;
+}
+
+static void sync_together(const pythia_job *job, const pythia_sides *sides, List *tables, int runners, int share)
+{
+	PG_TRY();
+	{
+		(void) pythia_helpers_start(job, runners - 1, share);
+		share_tables(sides, pythia_table_order_make(sides, tables), share_as_override(share));
+		pgstat_report_activity(STATE_RUNNING, "waiting for helpers");
+		pythia_helpers_wait();
+	}
+	PG_CATCH();
+	{
+		pythia_helpers_stop();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+void pythia_sync_help(const pythia_job *job, int share)
+{
+	pythia_sides *sides;
+	List *tables;
+
+	if (begin_turn(job, &sides, &tables))
+		share_tables(sides, pythia_table_order_make(sides, tables), share_as_override(share));
+}
+
+static void sync_tables(const pythia_job *job, const pythia_sides *sides, List *tables)
+{
+	int most = tables_at_once(sides);
+	int due = most > 1 ? count_due(sides->spec, tables) : 1;
+	ListCell *cell;
+
+	if (due > 1)
+	{
+		int runners = Min(most, due);
+
+		sync_together(job, sides, tables, runners, Max(1, most / runners));
+		return;
+	}
+	foreach (cell, read_due(sides->spec, tables))
+	{
+		due_table *table = lfirst(cell);
+
+		if (table->milliseconds == 0)
+			sync_due(sides, table->name, NULL);
+	}
+}
+
+long pythia_sync_turn(const pythia_job *job)
+{
 	pythia_sides *sides;
 	List *tables;
 	ListCell *cell;
 	double next = LONGEST_SLEEP_MS;
 	bool done = true;
 
-	pythia_job_begin();
-	MemoryContextSwitchTo(scratch);
-	spec = pythia_sync_spec_by_id(job->worker_id);
-	sides = spec ? pythia_sides_resolve(spec, true) : NULL;
-	pythia_job_commit();
-	MemoryContextSwitchTo(scratch);
-	if (!sides)
+	if (!begin_turn(job, &sides, &tables))
 		return PYTHIA_TURN_OVER;
-	tables = pythia_list_sync_tables(sides, NIL);
-	foreach (cell, read_due(spec, tables))
-	{
-		due_table *table = lfirst(cell);
-
-		if (table->milliseconds == 0)
-			sync_due(sides, table->name);
-	}
-	foreach (cell, read_due(spec, tables))
+	sync_tables(job, sides, tables);
+	foreach (cell, read_due(sides->spec, tables))
 	{
 		due_table *table = lfirst(cell);
 
@@ -154,9 +282,9 @@ long pythia_sync_turn(const pythia_job *job)
 		if (table->milliseconds >= 0 && table->milliseconds < next)
 			next = table->milliseconds;
 	}
-	if (done && spec->schedule_ms < 0)
+	if (done && sides->spec->schedule_ms < 0)
 	{
-		disable(spec);
+		disable(sides->spec);
 		return PYTHIA_TURN_OVER;
 	}
 	if (next > PYTHIA_LONGEST_IDLE)

@@ -84,6 +84,19 @@ bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, 
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
+bool pythia_helper_register(int32 worker_id, Oid owner, int share, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+	pythia_start start = {.database = MyDatabaseId, .owner = owner, .share = share};
+
+	fill_in(&worker, "pythia_db helper", "pythia_helper_main");
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db helper of worker %d", worker_id);
+	worker.bgw_main_arg = Int32GetDatum(worker_id);
+	worker.bgw_notify_pid = MyProcPid;
+	memcpy(worker.bgw_extra, &start, sizeof(start));
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
 /* --- entering ---------------------------------------------------------------- */
 
 static bool entering = false;

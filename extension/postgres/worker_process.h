@@ -13,6 +13,7 @@
 #define PYTHIA_LOCK_CLASS   7
 #define PYTHIA_LOCK_MANAGER 1
 #define PYTHIA_LOCK_WORKER  2
+#define PYTHIA_LOCK_TABLE   3 /* of a sync worker, while a process is at it */
 
 /* Takes such a lock for the session, after its last holder, if that one is just ending;
  * false where another process keeps it. */
@@ -25,6 +26,9 @@ extern bool pythia_process_lock(uint32 what, uint32 which);
  */
 extern bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, bool restart,
 									BackgroundWorkerHandle **handle);
+
+/* Registers a helper of a worker, for one turn; each load of its may use `share` connections. */
+extern bool pythia_helper_register(int32 worker_id, Oid owner, int share, BackgroundWorkerHandle **handle);
 
 extern void pythia_launcher_register(void); /* from _PG_init */
 /* False where no slot is free. */

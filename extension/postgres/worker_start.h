@@ -9,6 +9,7 @@ typedef struct pythia_start
 	Oid database;
 	Oid owner;             /* of a worker: the role to run as */
 	TransactionId starter; /* of a worker: wait for it first, or 0 */
+	int share;             /* of a helper: connections that one load may use */
 } pythia_start;
 
 #endif

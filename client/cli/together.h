@@ -1,0 +1,15 @@
+/* Several pieces of work at once, in threads, some of which wait for others. */
+#ifndef PYTHIA_CLI_TOGETHER_H
+#define PYTHIA_CLI_TOGETHER_H
+
+#include <stdbool.h>
+
+/*
+ * Calls work(context, runner, i) once for each i below `count`, from `runners` threads (numbered from 0), the
+ * lower i first; i waits until every j with waits[i * count + j] is done (waits may be NULL).  work returns
+ * false where nothing more is to be begun.  Returns when all that was begun is done.
+ */
+void cli_together(int count, const bool *waits, int runners, bool (*work)(void *context, int runner, int i),
+				  void *context);
+
+#endif

@@ -140,8 +140,8 @@ static bool choose_key(pythia_capture_table *table, pythia_error *error)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s.%s\" has no primary key", described->schema,
 					described->name);
-		return pythia_error_hint(error,
-								 "Name the columns that tell its rows apart in options.key, or add a primary key.");
+		return pythia_error_hint(
+			error, "Name the columns that tell its rows apart in options.key (--key), or add a primary key.");
 	}
 	table->key = pythia_calloc((size_t) count, sizeof(int));
 	for (const pythia_node *item = given ? given->children : NULL; item; item = item->next)
@@ -208,8 +208,9 @@ static bool choose_timestamp(pythia_capture_table *table, const char *name, pyth
 		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s.%s\" has no timestamp column \"%s\"", described->schema,
 					described->name, name);
 		return pythia_error_hint(error,
-								 "Name the column that every insert and update stamps in timestamp_column, or per "
-								 "table in options.timestamp_columns; an ever-growing integer will do too.");
+								 "Name the column that every insert and update stamps in timestamp_column "
+								 "(--timestamp-column), or per table in options.timestamp_columns; an ever-growing "
+								 "integer will do too.");
 	}
 	column = &described->columns[position];
 	table->timestamp = add_column(table, position, false);

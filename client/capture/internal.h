@@ -44,6 +44,8 @@ void pythia_store_stamp(char out[32], int64_t microseconds);
 /* A file of ours alone: a last commit that is lost with the machine only means that changes are told twice.
  * Outside of transactions. */
 bool pythia_store_tune(pythia_db *store, pythia_error *error);
+/* A table of a worker, by the name it was given; its own names follow when it is described. */
+bool pythia_store_table(pythia_db *store, int64_t worker_id, const char *name, pythia_error *error);
 bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id, pythia_error *error);
 
 /* ---- a worker at work: worker.c, batch.c, sweep.c, poll.c ---- */
@@ -76,6 +78,7 @@ struct pythia_capture
 	const pythia_node *options;
 	int64_t worker_id;
 	char *timestamp_column;
+	char *patterns; /* `schema.*`, each on a line; or NULL */
 	pythia_member *members;
 	int nmembers;
 	int64_t described_at;
@@ -143,8 +146,14 @@ bool pythia_member_save(pythia_capture *capture, pythia_member *member, const py
  * after which the capture may be run. */
 bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 						  pythia_capture **capture, pythia_error *error);
+/* Takes in the tables that have come under a pattern since: all that is in them is new. */
+bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error);
+/* Reads the worker's tables from the store, anew. */
+bool pythia_capture_members(pythia_capture *capture, pythia_error *error);
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_close(pythia_member *member);
+/* Gives an open table its log and triggers, and remembers them. */
+bool pythia_member_install(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_free(pythia_member *member);
 /* As pythia_capture_open; held: all is done in one transaction of the caller's. */
 bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,

@@ -5,6 +5,7 @@
  */
 #include "capture/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,9 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 	member->unfit = false;
 	if (!member->log.name)
 		return true;
+	/* named, but not made yet */
+	if (!member->log.columns)
+		return pythia_member_install(capture, member, error);
 	if (pythia_log_fit(&member->table, &member->log, &changed, &why))
 		return !changed || store_log(capture, member, error);
 	if (why.error_class != PYTHIA_E_TRANSIENT || capture->source->broken)
@@ -148,7 +152,16 @@ static bool concerns_table(const pythia_capture *capture, const pythia_error *er
 
 /* --- opening ------------------------------------------------------------------------------ */
 
-static bool read_members(pythia_capture *capture, pythia_error *error)
+static void free_members(pythia_capture *capture)
+{
+	for (int i = 0; i < capture->nmembers; i++)
+		pythia_member_free(&capture->members[i]);
+	pythia_free(capture->members);
+	capture->members = NULL;
+	capture->nmembers = 0;
+}
+
+bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
@@ -163,6 +176,7 @@ static bool read_members(pythia_capture *capture, pythia_error *error)
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
+	free_members(capture);
 	capture->members = pythia_calloc((size_t) result.nrows + 1, sizeof(pythia_member));
 	for (int64_t i = 0; ok && i < result.nrows; i++)
 	{
@@ -186,6 +200,15 @@ static bool read_members(pythia_capture *capture, pythia_error *error)
 	return ok;
 }
 
+static bool read_patterns(pythia_capture *capture, pythia_error *error)
+{
+	char sql[100];
+
+	snprintf(sql, sizeof(sql), "SELECT patterns FROM main.pythia_cdc_worker WHERE worker_id = %lld",
+			 (long long) capture->worker_id);
+	return pythia_capture_value(capture->store, sql, &capture->patterns, error);
+}
+
 bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 							  bool held, pythia_capture **out, pythia_error *error)
 {
@@ -205,7 +228,8 @@ bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *n
 	capture->worker_id = settings.worker_id;
 	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
 	pythia_capture_settings_free(&settings);
-	if ((capture->held || pythia_store_tune(store, error)) && read_members(capture, error) &&
+	if ((capture->held || pythia_store_tune(store, error)) && read_patterns(capture, error) &&
+		pythia_capture_members(capture, error) &&
 		pythia_db_exec(store, "CREATE TEMP TABLE IF NOT EXISTS pythia_batch (n INTEGER PRIMARY KEY, key TEXT NOT NULL)",
 					   NULL, error))
 	{
@@ -234,9 +258,8 @@ void pythia_capture_close(pythia_capture *capture)
 {
 	if (!capture)
 		return;
-	for (int i = 0; i < capture->nmembers; i++)
-		pythia_member_free(&capture->members[i]);
-	pythia_free(capture->members);
+	free_members(capture);
+	pythia_free(capture->patterns);
 	pythia_free(capture->timestamp_column);
 	pythia_free(capture);
 }
@@ -271,7 +294,10 @@ static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, 
 	if (!pragma(capture->source, "PRAGMA schema_version", &schema, error))
 		return false;
 	if (schema != capture->schema_version)
+	{
 		forget_descriptions(capture);
+		capture->described_at = 0; /* tables may have come, too */
+	}
 	capture->schema_version = schema;
 	/* data_version does not count the changes of its own connection */
 	if (capture->source->local)
@@ -434,6 +460,8 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 	{
 		forget_descriptions(capture);
 		capture->described_at = capture->now;
+		if (!pythia_capture_adopt(capture, error))
+			return false;
 	}
 	if (nested && (!capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error) ||
 				   !pythia_store_exec(capture->store, error,

@@ -16,7 +16,7 @@
 static const char *const schema_sql =
 	"CREATE TABLE IF NOT EXISTS main.pythia_cdc_worker (worker_id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" name TEXT NOT NULL UNIQUE, connection TEXT, poll_interval REAL NOT NULL, timestamp_column TEXT NOT NULL,"
-	" options TEXT NOT NULL, created_at TEXT NOT NULL, version INTEGER NOT NULL);"
+	" options TEXT NOT NULL, created_at TEXT NOT NULL, version INTEGER NOT NULL, patterns TEXT);"
 	"CREATE TABLE IF NOT EXISTS main.pythia_cdc_table (table_id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker, name TEXT NOT NULL, \"schema\" TEXT NOT NULL,"
 	" \"table\" TEXT NOT NULL, started INTEGER NOT NULL DEFAULT 0, low, mark, mark_time INTEGER NOT NULL DEFAULT 0,"
@@ -219,7 +219,7 @@ static bool insert_worker(pythia_db *store, const char *name, const char *connec
 }
 
 /* By the name it was given; its own names follow when it is described. */
-static bool insert_table(pythia_db *store, int64_t worker_id, const char *name, pythia_error *error)
+bool pythia_store_table(pythia_db *store, int64_t worker_id, const char *name, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
@@ -241,11 +241,29 @@ static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id
 
 	for (int i = 0; i < count; i++)
 	{
-		ok = ok && insert_table(store, worker_id, names[i], error);
+		ok = ok && pythia_store_table(store, worker_id, names[i], error);
 		pythia_free(names[i]);
 	}
 	pythia_free(names);
 	return ok;
+}
+
+/* A name a line: tables that come under `schema.*` later are captured, too. */
+static bool store_patterns(pythia_db *store, int64_t worker_id, const char *const *tables, pythia_error *error)
+{
+	pythia_buffer patterns = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	for (int i = 0; tables[i]; i++)
+		if (strlen(tables[i]) >= 3 && strcmp(tables[i] + strlen(tables[i]) - 2, ".*") == 0)
+			pythia_buffer_printf(&patterns, "%s\n", tables[i]);
+	if (patterns.length == 0)
+		return true;
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_worker SET patterns = ");
+	pythia_store_text(&sql, patterns.data);
+	pythia_buffer_printf(&sql, " WHERE worker_id = %lld", (long long) worker_id);
+	pythia_buffer_free(&patterns);
+	return pythia_store_run(store, &sql, error);
 }
 
 static bool create_all(pythia_db *store, pythia_db *source, const char *name, const char *const *tables,
@@ -261,6 +279,8 @@ static bool create_all(pythia_db *store, pythia_db *source, const char *name, co
 	for (int i = 0; tables[i]; i++)
 		if (!insert_tables(store, source, worker_id, tables[i], error))
 			return false;
+	if (!store_patterns(store, worker_id, tables, error))
+		return false;
 	if (!pythia_store_exec(store, error,
 						   "CREATE TABLE main.pythia_journal_%lld (change_id INTEGER PRIMARY KEY AUTOINCREMENT,"
 						   " table_id INTEGER NOT NULL, change_type TEXT NOT NULL, primary_key TEXT, old_data TEXT,"

@@ -192,7 +192,7 @@ static List *tables_of_schema(Oid schema)
 	return result;
 }
 
-static bool whole_schema(const char *pattern, Oid *schema)
+static bool whole_schema(const char *pattern, Oid *schema, bool missing_ok)
 {
 	size_t length = strlen(pattern);
 	List *parts = NIL;
@@ -208,7 +208,7 @@ static bool whole_schema(const char *pattern, Oid *schema)
 	*schema = parts ? get_namespace_oid(linitial(parts), true) : InvalidOid;
 	if (!OidIsValid(*schema))
 		*schema = get_namespace_oid(name, true);
-	if (!OidIsValid(*schema))
+	if (!OidIsValid(*schema) && !missing_ok)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA), errmsg("schema \"%s\" does not exist", name),
 						errhint("Write \"schema.*\" for all tables of a schema.")));
 	return true;
@@ -411,7 +411,7 @@ static void take_stamp(pythia_cdc_definition *definition, Relation relation, con
 								  quote_identifier(name))));
 }
 
-static pythia_cdc_definition *define(const pythia_cdc_worker *worker, Oid relid, const char *name)
+pythia_cdc_definition *pythia_cdc_define(const pythia_cdc_worker *worker, Oid relid, const char *name)
 {
 	pythia_cdc_definition *definition = palloc0(sizeof(pythia_cdc_definition));
 	Relation relation = relation_open(relid, AccessShareLock);
@@ -442,6 +442,13 @@ static pythia_cdc_definition *define(const pythia_cdc_worker *worker, Oid relid,
 	return definition;
 }
 
+List *pythia_cdc_pattern_tables(const char *pattern)
+{
+	Oid schema;
+
+	return whole_schema(pattern, &schema, true) && OidIsValid(schema) ? tables_of_schema(schema) : NIL;
+}
+
 static bool already(List *definitions, Oid relid)
 {
 	ListCell *cell;
@@ -464,12 +471,12 @@ List *pythia_cdc_resolve(const pythia_cdc_worker *worker)
 		ListCell *table;
 		Oid schema;
 
-		if (!whole_schema(pattern, &schema))
+		if (!whole_schema(pattern, &schema, false))
 		{
 			Oid relid = find_table(pattern);
 
 			if (!already(result, relid))
-				result = lappend(result, define(worker, relid, pattern));
+				result = lappend(result, pythia_cdc_define(worker, relid, pattern));
 			continue;
 		}
 		relids = tables_of_schema(schema);
@@ -478,9 +485,9 @@ List *pythia_cdc_resolve(const pythia_cdc_worker *worker)
 			Oid relid = lfirst_oid(table);
 
 			if (!already(result, relid))
-				result = lappend(
-					result,
-					define(worker, relid, quote_qualified_identifier(get_namespace_name(schema), get_rel_name(relid))));
+				result = lappend(result, pythia_cdc_define(worker, relid,
+														   quote_qualified_identifier(get_namespace_name(schema),
+																					  get_rel_name(relid))));
 		}
 	}
 	if (result == NIL)

@@ -23,7 +23,18 @@ typedef struct pythia_cdc_definition
 	int nkey;
 	char **key;
 	char *condition;
+	bool unindexed; /* the timestamp column has no index */
+	char *unfit;    /* why it cannot be captured after all, or NULL */
 } pythia_cdc_definition;
+
+/* The tables (oids) that schema.* stands for now; NIL for other patterns and where the schema is gone. */
+extern List *pythia_cdc_pattern_tables(const char *pattern);
+/* One table, checked; ereports. */
+extern pythia_cdc_definition *pythia_cdc_define(const pythia_cdc_worker *worker, Oid relid, const char *name);
+/* Takes its first position: makes triggers and what is tracked. */
+extern void pythia_cdc_start_table(pythia_cdc_worker *worker, pythia_cdc_table *table);
+/* Writes it down; returns its number. */
+extern int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *definition);
 
 /* Definitions of the worker's patterns, as the current role; ereports what is wrong. */
 extern List *pythia_cdc_resolve(const pythia_cdc_worker *worker);

@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
+#include "cdc_adopt.h"
 #include "cdc_consume.h"
 #include "cdc_journal.h"
 #include "cdc_trigger.h"
@@ -49,6 +50,7 @@ Datum pythia_poll(PG_FUNCTION_ARGS)
 
 	pythia_cdc_refuse_standby();
 	pythia_cdc_lock(worker_id);
+	(void) pythia_cdc_adopt(worker_id);
 	/* only now: what another session wrote while we waited for it counts */
 	worker = loaded(worker_id, name);
 	for (int i = 0; i < worker->ntables; i++)

@@ -12,7 +12,13 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 #include "worker.h"
+
+/* How often a background worker looks for tables that have come under a pattern. */
+#define LOOK_INTERVAL (5 * USECS_PER_SEC)
+
+static TimestampTz next_look = 0;
 
 /* ---- both ways ---- */
 
@@ -109,35 +115,57 @@ static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bo
 
 /* ---- in a session ---- */
 
-int64 pythia_remote_poll(pythia_cdc_worker *worker, bool isolate)
+/* Reads what all tables need; ereports. Frees them where it fails. */
+static void fetch(pythia_cdc_worker *worker, const pythia_target *target, List *all, bool isolate,
+				  const pythia_remote_known *known, List **found)
 {
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db remote poll", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(cxt);
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_remote_source *source;
-	pythia_target *target;
+	pythia_remote_source *source = pythia_remote_source_open(worker, target, &error);
+	bool ok = source && pythia_fetch_all(worker, source, all, isolate, &error) &&
+			  pythia_remote_find(worker, source, known, found, &error);
+
+	pythia_remote_source_done(source, ok);
+	if (ok)
+		return;
+	free_all(all);
+	pythia_raise(&error);
+}
+
+static int64 poll(pythia_cdc_worker *worker, const pythia_target *target, bool isolate, List **found)
+{
+	pythia_remote_known known;
 	List *all;
 	ListCell *cell;
 	int64 captured = 0;
-	bool ok;
 
 	start_missing(worker);
-	target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
+	pythia_remote_note_known(worker, &known);
 	for (int i = 0; i < worker->ntables; i++)
 		if (worker->tables[i].active && !worker->tables[i].started && worker->tables[i].log_name)
 			pythia_remote_triggers_come(worker, &worker->tables[i]);
 	all = make_ready(worker, false);
-	source = pythia_remote_source_open(worker, target, &error);
-	ok = source && pythia_fetch_all(worker, source, all, isolate, &error);
-	pythia_remote_source_done(source, ok);
-	if (!ok)
-	{
-		free_all(all);
-		pythia_raise(&error);
-	}
+	fetch(worker, target, all, isolate, &known, found);
 	foreach (cell, all)
 		captured += digest(worker, lfirst(cell), isolate);
 	free_all(all);
+	return captured;
+}
+
+int64 pythia_remote_poll(pythia_cdc_worker *worker, bool isolate)
+{
+	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db remote poll", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(cxt);
+	pythia_target *target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
+	List *found;
+	int64 captured = poll(worker, target, isolate, &found);
+
+	if (found != NIL)
+	{
+		pythia_remote_adopt(worker, found);
+		captured += poll(pythia_cdc_load(worker->worker_id), target, isolate, &found);
+		/* where they start is what the next poll reads on from: all of them is new */
+		captured += poll(pythia_cdc_load(worker->worker_id), target, isolate, &found);
+	}
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(cxt);
 	return captured;
@@ -151,6 +179,8 @@ typedef struct remote_turn
 	pythia_cdc_worker *worker;
 	pythia_target *target; /* NULL: nothing to do */
 	List *all;
+	pythia_remote_known known;
+	List *found;  /* tables that are new */
 	bool ok;      /* the source answered */
 	bool written; /* false: another session was faster */
 	bool again;
@@ -172,6 +202,8 @@ static void begin_turn(int32 worker_id, remote_turn *turn)
 		start_missing(worker);
 		turn->target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
 		turn->all = make_ready(worker, true);
+		if (GetCurrentTimestamp() >= next_look)
+			pythia_remote_note_known(worker, &turn->known);
 	}
 	pythia_job_commit();
 	MemoryContextSwitchTo(cxt);
@@ -236,17 +268,36 @@ static bool write_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	return ok;
 }
 
+/* Tables that have come under a pattern are read by the next turn, at once. */
+static void adopt(remote_turn *turn)
+{
+	if (turn->known.patterns != NIL)
+		next_look = GetCurrentTimestamp() + LOOK_INTERVAL;
+	if (turn->found == NIL)
+		return;
+	pythia_job_begin();
+	if (pythia_cdc_try_lock(turn->worker->worker_id) && pythia_cdc_load(turn->worker->worker_id))
+	{
+		pythia_remote_adopt(turn->worker, turn->found);
+		turn->again = true;
+	}
+	pythia_job_commit();
+}
+
 /* Reads it all, writes it down. */
 static void work(remote_turn *turn)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	pythia_remote_source *source = pythia_remote_source_open(turn->worker, turn->target, &turn->error);
 
-	turn->ok = source && pythia_fetch_all(turn->worker, source, turn->all, true, &turn->error);
+	turn->ok = source && pythia_fetch_all(turn->worker, source, turn->all, true, &turn->error) &&
+			   pythia_remote_find(turn->worker, source, &turn->known, &turn->found, &turn->error);
 	MemoryContextSwitchTo(cxt);
 	if (turn->ok)
 		turn->written = write_all(turn->worker, source, turn->all, &turn->again);
 	pythia_remote_source_done(source, turn->ok);
+	if (turn->ok)
+		adopt(turn);
 }
 
 bool pythia_remote_turn(int32 worker_id, bool *again)

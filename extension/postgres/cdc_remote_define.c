@@ -1,6 +1,7 @@
 /* Which tables of another database a worker captures, and their first state. */
 #include "cdc_remote.h"
 
+#include "access/xact.h"
 #include "bridge.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
@@ -13,7 +14,7 @@
 
 static char *words(const char *text)
 {
-	return pstrdup(pythia_from_utf8(text));
+	return pstrdup(text ? text : "");
 }
 
 /* The option's column where triggers do not need one: images may be compared without it. */
@@ -28,16 +29,25 @@ static const char *stamp_name(const pythia_capture_table *source, const char *wa
 	return position >= 0 ? source->table.columns[position].name : "";
 }
 
-static bool define(const pythia_cdc_worker *worker, pythia_db *db, const char *name, List **result, pythia_error *error)
+static bool check_start(const pythia_capture_config *config, pythia_error *error)
+{
+	if (config->capture != PYTHIA_CAPTURE_TRIGGER || config->start != PYTHIA_START_AT)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "triggers cannot start from \"%s\"", config->start_at);
+	return pythia_error_hint(error, "Start from \"now\" or \"beginning\".");
+}
+
+/* In UTF-8, as everything in the engine: a transaction is needed to say it otherwise. */
+static pythia_cdc_definition *define(const pythia_cdc_worker *worker, pythia_db *db, const char *timestamp_column,
+									 const char *name, pythia_error *error)
 {
 	pythia_cdc_definition *definition = palloc0(sizeof(pythia_cdc_definition));
-	char *timestamp_column = pythia_to_utf8(worker->timestamp_column);
 	pythia_capture_config config;
 	pythia_capture_table source = {0};
 
-	if (!pythia_capture_config_read(worker->option_tree, name, &config, error) ||
+	if (!pythia_capture_config_read(worker->option_tree, name, &config, error) || !check_start(&config, error) ||
 		!pythia_capture_table_open(db, name, timestamp_column, &config, &source, error))
-		return false;
+		return NULL;
 	definition->name = words(name);
 	definition->schema_name = words(source.table.schema);
 	definition->table_name = words(source.table.name);
@@ -46,22 +56,28 @@ static bool define(const pythia_cdc_worker *worker, pythia_db *db, const char *n
 	definition->key = palloc(sizeof(char *) * Max(source.nkey, 1));
 	for (int i = 0; i < source.nkey; i++)
 		definition->key[definition->nkey++] = words(source.table.columns[source.columns[source.key[i]].position].name);
-	if (!source.indexed && config.capture == PYTHIA_CAPTURE_POLL)
+	definition->unindexed = config.capture == PYTHIA_CAPTURE_POLL && !source.indexed;
+	pythia_capture_table_close(&source);
+	return definition;
+}
+
+static void localize(pythia_cdc_definition *definition)
+{
+	definition->name = pythia_from_utf8(definition->name);
+	definition->schema_name = pythia_from_utf8(definition->schema_name);
+	definition->table_name = pythia_from_utf8(definition->table_name);
+	definition->timestamp_column = pythia_from_utf8(definition->timestamp_column);
+	definition->unfit = pythia_from_utf8(definition->unfit);
+	for (int i = 0; i < definition->nkey; i++)
+		definition->key[i] = pythia_from_utf8(definition->key[i]);
+	if (definition->unindexed)
 		ereport(WARNING, (errmsg("column \"%s\" of table \"%s\" has no index: every poll will read the whole table",
 								 definition->timestamp_column, definition->name)));
-	if (config.capture == PYTHIA_CAPTURE_TRIGGER && config.start == PYTHIA_START_AT)
-	{
-		pythia_capture_table_close(&source);
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "triggers cannot start from \"%s\"", config.start_at);
-		return pythia_error_hint(error, "Start from \"now\" or \"beginning\".");
-	}
-	*result = lappend(*result, definition);
-	pythia_capture_table_close(&source);
-	return true;
 }
 
 static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **result, pythia_error *error)
 {
+	char *timestamp_column = pythia_to_utf8(worker->timestamp_column);
 	ListCell *cell;
 
 	foreach (cell, worker->patterns)
@@ -72,7 +88,11 @@ static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **re
 
 		for (int i = 0; i < count; i++)
 		{
-			ok = ok && define(worker, db, names[i], result, error);
+			pythia_cdc_definition *definition = ok ? define(worker, db, timestamp_column, names[i], error) : NULL;
+
+			ok = definition != NULL;
+			if (ok)
+				*result = lappend(*result, definition);
 			pythia_free(names[i]);
 		}
 		pythia_free(names);
@@ -88,16 +108,148 @@ List *pythia_remote_resolve(const pythia_cdc_worker *worker)
 	pythia_target *target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
 	pythia_remote_source *source = pythia_remote_source_open(worker, target, &error);
 	List *result = NIL;
+	ListCell *cell;
 	bool ok = source && define_all(worker, pythia_remote_source_db(source), &result, &error);
 
 	pythia_remote_source_done(source, ok);
 	if (!ok)
 		pythia_raise(&error);
+	foreach (cell, result)
+		localize(lfirst(cell));
 	if (result == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a CDC worker needs at least one table"),
 						errhint("For example tables => '{orders}'.")));
 	return result;
 }
+
+/* ---- tables that come under a pattern later ---- */
+
+/* As pythia_capture_names spells it. */
+static char *spelled(const char *schema, const char *table)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	char *result;
+
+	pythia_dialect_table(pythia_dialect_for(PYTHIA_SQLITE), &name, schema, table);
+	result = pstrdup(name.data);
+	pythia_buffer_free(&name);
+	return result;
+}
+
+void pythia_remote_note_known(const pythia_cdc_worker *worker, pythia_remote_known *known)
+{
+	ListCell *cell;
+
+	memset(known, 0, sizeof(*known));
+	foreach (cell, worker->patterns)
+	{
+		char *pattern = pythia_to_utf8(lfirst(cell));
+		size_t length = strlen(pattern);
+
+		if (length >= 3 && strcmp(pattern + length - 2, ".*") == 0)
+			known->patterns = lappend(known->patterns, pattern);
+	}
+	for (int i = 0; known->patterns != NIL && i < worker->ntables; i++)
+		known->names =
+			lappend(known->names, pythia_to_utf8(spelled(worker->tables[i].schema_name, worker->tables[i].table_name)));
+}
+
+static bool is_known(const pythia_remote_known *known, const char *name)
+{
+	ListCell *cell;
+
+	foreach (cell, known->names)
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	return false;
+}
+
+/* A table that does not fit is remembered, too, with the reason. */
+static pythia_cdc_definition *define_found(const pythia_cdc_worker *worker, pythia_db *db, const char *name,
+										   pythia_error *error)
+{
+	pythia_cdc_definition *definition = define(worker, db, worker->timestamp_column, name, error);
+	char *schema = NULL;
+	char *table = NULL;
+
+	if (definition || db->broken || error->error_class != PYTHIA_E_USAGE)
+		return definition;
+	definition = palloc0(sizeof(pythia_cdc_definition));
+	definition->unfit = words(error->message);
+	pythia_error_reset(error);
+	if (!pythia_name_parse(name, &schema, &table, error))
+		return NULL;
+	definition->name = words(name);
+	definition->schema_name = words(schema);
+	definition->table_name = words(table);
+	definition->timestamp_column = words("");
+	pythia_free(schema);
+	pythia_free(table);
+	return definition;
+}
+
+bool pythia_remote_find(const pythia_cdc_worker *worker, pythia_remote_source *source, const pythia_remote_known *known,
+						List **found, pythia_error *error)
+{
+	pythia_db *db = pythia_remote_source_db(source);
+	ListCell *cell;
+
+	*found = NIL;
+	foreach (cell, known->patterns)
+	{
+		char **names;
+		int count;
+		bool ok = pythia_capture_names(db, lfirst(cell), &names, &count, error);
+
+		/* all its tables are gone: each tells that itself */
+		if (!ok && error->error_class == PYTHIA_E_USAGE)
+		{
+			pythia_error_reset(error);
+			count = 0;
+			ok = true;
+		}
+		for (int i = 0; i < count; i++)
+		{
+			if (ok && !is_known(known, names[i]))
+			{
+				pythia_cdc_definition *definition = define_found(worker, db, names[i], error);
+
+				ok = definition != NULL;
+				if (ok)
+					*found = lappend(*found, definition);
+			}
+			pythia_free(names[i]);
+		}
+		if (count > 0)
+			pythia_free(names);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+void pythia_remote_adopt(const pythia_cdc_worker *worker, List *found)
+{
+	ListCell *cell;
+
+	foreach (cell, found)
+	{
+		pythia_cdc_definition *definition = lfirst(cell);
+		pythia_cdc_table table = {.config = worker->config};
+
+		localize(definition);
+		table.name = definition->name;
+		table.table_id = pythia_cdc_insert_table(worker->worker_id, definition);
+		CommandCounterIncrement();
+		/* what is in it came after the worker did */
+		pythia_remote_prepare(&table, "beginning");
+		CommandCounterIncrement();
+		if (definition->unfit)
+			pythia_cdc_give_up(worker, &table, definition->unfit);
+	}
+}
+
+/* ---- state ---- */
 
 void pythia_remote_prepare(pythia_cdc_table *table, const char *start_as)
 {

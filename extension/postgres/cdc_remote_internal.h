@@ -45,6 +45,23 @@ extern void pythia_remote_source_polled(pythia_remote_source *source);
 /* Says once that open transactions cannot be seen. */
 extern void pythia_remote_source_blind(pythia_remote_source *source);
 
+/* ---- cdc_remote_define.c: tables that come under a pattern (schema.*) later ---- */
+
+/* What is captured already. */
+typedef struct pythia_remote_known
+{
+	List *patterns; /* NIL: nothing can come */
+	List *names;
+} pythia_remote_known;
+
+/* In a transaction. */
+extern void pythia_remote_note_known(const pythia_cdc_worker *worker, pythia_remote_known *known);
+/* Asks the source; *found gets definitions of what is new, for adopt. */
+extern bool pythia_remote_find(const pythia_cdc_worker *worker, pythia_remote_source *source,
+							   const pythia_remote_known *known, List **found, pythia_error *error);
+/* In a transaction: they are the worker's tables from the next poll on, from their first row. */
+extern void pythia_remote_adopt(const pythia_cdc_worker *worker, List *found);
+
 /* ---- cdc_remote_fetch.c ---- */
 
 /* Columns of a fetched row; of a logged change: key, stamp, image, transaction, kind, old. */

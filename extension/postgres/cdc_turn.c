@@ -2,6 +2,7 @@
 #include "cdc.h"
 
 #include "access/xact.h"
+#include "cdc_adopt.h"
 #include "cdc_journal.h"
 #include "cdc_remote.h"
 #include "cdc_trigger.h"
@@ -189,6 +190,8 @@ long pythia_cdc_turn(const pythia_job *job)
 		pythia_journal_rotate();
 		pythia_job_commit();
 		pythia_job_begin();
+		if (pythia_cdc_try_lock(job->worker_id) && pythia_cdc_adopt(job->worker_id))
+			next_poll = 0;
 		complete_triggers(job);
 		pythia_job_commit();
 	}

@@ -29,7 +29,7 @@
 
 extern Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS);
 
-static int32 insert_table(int32 worker_id, const pythia_cdc_definition *definition)
+int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *definition)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_table (worker_id, name, relation, schema_name, table_name, timestamp_column, "
@@ -77,7 +77,7 @@ static List *resolve(const pythia_cdc_worker *worker)
 }
 
 /* Of another database they are started together, by a poll. */
-static void start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
+void pythia_cdc_start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
 	if (worker->connection)
 	{
@@ -193,11 +193,11 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 	worker = pythia_cdc_load(worker_id);
 	definitions = resolve(worker);
 	foreach (cell, definitions)
-		(void) insert_table(worker_id, lfirst(cell));
+		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
 	worker = pythia_cdc_load(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
-		start_table(worker, &worker->tables[i]);
+		pythia_cdc_start_table(worker, &worker->tables[i]);
 	if (worker->connection)
 		(void) pythia_cdc_poll(worker, false);
 	if (worker->handler)
@@ -283,7 +283,7 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 		if (!wanted(definitions, &old->tables[i]))
 			remove_table(old, &old->tables[i]);
 	foreach (cell, definitions)
-		(void) insert_table(worker_id, lfirst(cell));
+		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
 	worker = pythia_cdc_load(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
@@ -305,7 +305,7 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 				pythia_trigger_remove(before);
 			}
 		}
-		start_table(worker, table);
+		pythia_cdc_start_table(worker, table);
 	}
 	if (worker->connection)
 		(void) pythia_cdc_poll(worker, false);

@@ -90,6 +90,31 @@ subtest 'a source that goes and comes back' => sub {
 	$node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('pg')});
 };
 
+# Tables that are made later, in a schema that is captured whole: here, and elsewhere.
+subtest 'schema.*' => sub {
+	$other->safe_psql('postgres', 'CREATE SCHEMA s; CREATE TABLE s.first (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now())');
+	$node->safe_psql('postgres', 'CREATE SCHEMA s; CREATE TABLE s.first (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now())');
+	for my $case (map { my $place = $_; map { [ $place, $_ ] } 'poll', 'trigger' } 'here', 'there')
+	{
+		my ($place, $capture) = @$case;
+		my ($worker, $source) = ("${place}_$capture", $place eq 'here' ? $node : $other);
+		my $url = $place eq 'here' ? 'NULL' : q{'} . pg_url($other) . q{'};
+		$node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{s.*}', $url, poll_interval => '50 ms', options => '{\"capture\": \"$capture\"}')");
+		$source->safe_psql('postgres', "CREATE TABLE s.\"La ter\" (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); INSERT INTO s.\"La ter\" VALUES (1, 'a')");
+		$source->safe_psql('postgres', 'CREATE TABLE s.unfit (v text)');
+		$node->safe_psql('postgres', "SELECT pythia.poll('$worker')") for 1 .. 2;
+		is(changes($worker), 'INSERT 1=a', "$worker: what was in it, too");
+		like($node->safe_psql('postgres', "SELECT reason FROM pythia.stat_cdc WHERE worker = '$worker' AND \"table\" = 'unfit' AND NOT active"), qr/no primary key/, "$worker: one that does not fit is told");
+		$source->safe_psql('postgres', "INSERT INTO s.\"La ter\" VALUES (2, 'b'); INSERT INTO s.first VALUES ((SELECT count(*) + 10 FROM s.first), 'c')");
+		like(changes($worker), qr/^(INSERT 2=b, INSERT \d+=c|INSERT \d+=c, INSERT 2=b)$/, "$worker: and what comes");
+		$node->safe_psql('postgres', "SELECT pythia.start_cdc('$worker')");
+		$source->safe_psql('postgres', "CREATE TABLE s.third (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); INSERT INTO s.third VALUES (3, 'd')");
+		ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('$worker') WHERE \"table\" = 'third'"), "$worker: by the background worker as well");
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$worker')");
+		$source->safe_psql('postgres', 'DROP TABLE s."La ter", s.unfit, s.third');
+	}
+};
+
 subtest 'mistakes' => sub {
 	for my $case (
 		['{nope}', pg_url($other), '{}', qr/nope/],

@@ -52,6 +52,12 @@ typedef struct rig
 	int64_t captured;
 	int flushes;
 	bool refuse; /* the callback fails */
+
+	/* how the shared tests speak to this engine; set by the opener */
+	const char *table;  /* id, v, updated_at stamped by itself */
+	const char *schema; /* for schema.* */
+	const char *other;  /* a table in it, of the same columns */
+	const char *wait;   /* a statement that takes more than a second and the default lookback, or NULL */
 } rig;
 
 static pythia_node *read_options(pythia_db *db, const char *json)
@@ -171,6 +177,24 @@ static inline void check_baseline(rig *r, const char *name, const char *stamp)
 	pythia_capture_table_close(&table);
 }
 
+/* Runs a statement in which %s is the rig's table. */
+static inline void must_there(rig *r, pythia_db *db, const char *format)
+{
+	char sql[500];
+
+	snprintf(sql, sizeof(sql), format, r->table);
+	must(db, sql);
+}
+
+static inline void reopen(rig *r)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	pythia_capture_close(r->capture);
+	if (!pythia_capture_open(r->store, r->source, r->name, r->options, &r->capture, &error))
+		fail_msg("open: %s", error.message);
+}
+
 static inline void close_rig(rig *r)
 {
 	pythia_capture_close(r->capture);
@@ -179,6 +203,162 @@ static inline void close_rig(rig *r)
 	pythia_db_close(r->writer);
 	pythia_db_close(r->store);
 	memset(r, 0, sizeof(*r));
+}
+
+/* ---- cases that hold for every engine; each test file gives its opener ---- */
+
+typedef void (*rig_opener)(rig *r);
+
+static inline void shared_late_commit(rig_opener open)
+{
+	rig r;
+	pythia_db *other;
+
+	open(&r);
+	other = open_url(r.source->engine == PYTHIA_MYSQL ? getenv("MYSQL_URL") : getenv("PG_URL"), NULL);
+	create(&r, r.table, "updated_at", "{\"lookback\": 0, \"track\": \"none\"}");
+	must(r.writer, "START TRANSACTION");
+	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (1, 'late')");
+	must_there(&r, other, "INSERT INTO %s (id, v) VALUES (2, 'b')");
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 2}"));
+	must(other, r.wait);
+	must_there(&r, other, "INSERT INTO %s (id, v) VALUES (3, 'c')");
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 3}"));
+	assert_int_equal(r.captured, 1);
+	must(r.writer, "COMMIT");
+	assert_non_null(strstr(poll_direct(&r), "INSERT {\"id\": 1} - {\"id\": 1, \"v\": \"late\""));
+	assert_int_equal(r.captured, 1);
+	assert_string_equal(poll_direct(&r), "");
+	pythia_db_close(other);
+	close_rig(&r);
+}
+
+/* The log's numbers are not in the order of commits. */
+static inline void shared_late_log(rig_opener open)
+{
+	rig r;
+	pythia_db *other;
+
+	open(&r);
+	other = open_url(r.source->engine == PYTHIA_MYSQL ? getenv("MYSQL_URL") : getenv("PG_URL"), NULL);
+	create(&r, r.table, NULL, "{\"capture\": \"trigger\"}");
+	must(r.writer, "START TRANSACTION");
+	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (10, 'late')");
+	must_there(&r, other, "INSERT INTO %s (id, v) VALUES (11, 'early')");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 11}"));
+	assert_int_equal(r.captured, 1);
+	must(r.writer, "COMMIT");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 10}"));
+	assert_int_equal(r.captured, 1);
+	assert_string_equal(poll_journal(&r), "");
+	pythia_db_close(other);
+	close_rig(&r);
+}
+
+static inline void shared_baseline(rig_opener open)
+{
+	rig r;
+
+	open(&r);
+	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (1, 'a')");
+	check_baseline(&r, r.table, "updated_at");
+	close_rig(&r);
+}
+
+/* Columns added while a worker runs: logged from then on, and completed for what was written in between. */
+static inline void shared_new_columns(rig_opener open)
+{
+	rig r;
+
+	open(&r);
+	create(&r, r.table, NULL, "{\"capture\": \"trigger\", \"exclude_columns\": [\"updated_at\"]}");
+	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (1, 'a')");
+	must_there(&r, r.writer, "ALTER TABLE %s ADD COLUMN w varchar(9) DEFAULT 'd'");
+	must_there(&r, r.writer, "INSERT INTO %s (id, v, w) VALUES (2, 'b', 'W')");
+	reopen(&r);
+	poll_journal(&r);
+	if (r.source->engine == PYTHIA_POSTGRESQL)
+		assert_non_null(strstr(r.log, "INSERT {\"id\": 2} - {\"v\": \"b\", \"w\": \"W\", \"id\": 2}"));
+	else
+	{
+		assert_non_null(strstr(r.log, "INSERT {\"id\": 1} - {\"id\": 1, \"v\": \"a\"}\n"));
+		assert_non_null(strstr(r.log, "INSERT {\"id\": 2} - {\"id\": 2, \"v\": \"b\"}\n"));
+		assert_non_null(strstr(r.log, "{\"id\": 1, \"v\": \"a\", \"w\": \"d\"}\n"));
+		assert_non_null(strstr(r.log, "{\"id\": 2, \"v\": \"b\", \"w\": \"W\"}\n"));
+	}
+	must_there(&r, r.writer, "UPDATE %s SET w = 'x' WHERE id = 1");
+	poll_journal(&r);
+	assert_non_null(strstr(r.log, "UPDATE {\"id\": 1}"));
+	assert_non_null(strstr(r.log, "\"w\": \"d\""));
+	assert_non_null(strstr(r.log, "\"w\": \"x\""));
+	assert_int_equal(r.captured, 1);
+	reopen(&r);
+	assert_string_equal(poll_journal(&r), "");
+	close_rig(&r);
+}
+
+/* Rows that come under the condition are inserted, those that leave it deleted. */
+static inline void shared_where(rig_opener open)
+{
+	rig r;
+
+	open(&r);
+	create(&r, r.table, NULL, "{\"capture\": \"trigger\", \"columns\": [\"v\"], \"where\": \"v > 'm' AND id < 10\"}");
+	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (1, 'a'), (2, 'n'), (11, 'z')");
+	must_there(&r, r.writer, "UPDATE %s SET v = 'o' WHERE id = 2");
+	must_there(&r, r.writer, "UPDATE %s SET v = 'p' WHERE id = 1");
+	must_there(&r, r.writer, "UPDATE %s SET v = 'b' WHERE id = 2");
+	must_there(&r, r.writer, "DELETE FROM %s");
+	assert_string_equal(poll_journal(&r), "INSERT {\"id\": 2} - {\"v\": \"n\"}\n"
+										  "UPDATE {\"id\": 2} {\"v\": \"n\"} {\"v\": \"o\"}\n"
+										  "INSERT {\"id\": 1} - {\"v\": \"p\"}\n"
+										  "DELETE {\"id\": 2} {\"v\": \"o\"} -\n"
+										  "DELETE {\"id\": 1} {\"v\": \"p\"} -\n");
+	close_rig(&r);
+}
+
+/* A table that is made after the worker, in a schema that it captures whole. */
+static inline void shared_new_table(rig_opener open)
+{
+	rig r;
+	char pattern[100];
+	char sql[300];
+
+	for (int trigger = 0; trigger < 2; trigger++)
+	{
+		open(&r);
+		snprintf(sql, sizeof(sql), "DROP TABLE IF EXISTS %s.cap_later", r.schema);
+		must(r.writer, sql);
+		snprintf(pattern, sizeof(pattern), "%s.*", r.schema);
+		create(&r, pattern, "updated_at", trigger ? "{\"capture\": \"trigger\"}" : "{}");
+		assert_string_equal(poll_journal(&r), "");
+		snprintf(sql, sizeof(sql), "CREATE TABLE %s.cap_later (id int PRIMARY KEY, updated_at timestamp)", r.schema);
+		must(r.writer, sql);
+		snprintf(sql, sizeof(sql), "INSERT INTO %s.cap_later VALUES (7, CURRENT_TIMESTAMP)", r.schema);
+		must(r.writer, sql);
+		reopen(&r);
+		assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 7}"));
+		assert_int_equal(r.captured, 1);
+		assert_string_equal(poll_journal(&r), "");
+		snprintf(sql, sizeof(sql), "DELETE FROM %s.cap_later", r.schema);
+		must(r.writer, sql);
+		if (trigger)
+			assert_non_null(strstr(poll_journal(&r), "DELETE {\"id\": 7}"));
+		snprintf(sql, sizeof(sql), "DROP TABLE %s.cap_later", r.schema);
+		must(r.writer, sql);
+		/* it is told as failed, and the others go on */
+		reopen(&r);
+		snprintf(sql, sizeof(sql), "INSERT INTO %s (id, v) VALUES (8, 'on')", r.other);
+		must(r.writer, sql);
+		assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 8}"));
+		if (trigger)
+		{
+			pythia_error error = PYTHIA_ERROR_INIT;
+
+			assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
+		}
+		close_rig(&r);
+	}
 }
 
 #endif

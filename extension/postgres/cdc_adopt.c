@@ -1,0 +1,128 @@
+#include "cdc_adopt.h"
+
+#include "access/xact.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "cdc.h"
+#include "cdc_define.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+static bool is_known(const pythia_cdc_worker *worker, Oid relid)
+{
+	char *schema = get_namespace_name(get_rel_namespace(relid));
+	char *table = get_rel_name(relid);
+
+	/* gone just now */
+	if (!schema || !table)
+		return true;
+	for (int i = 0; i < worker->ntables; i++)
+		if (strcmp(worker->tables[i].schema_name, schema) == 0 && strcmp(worker->tables[i].table_name, table) == 0)
+			return true;
+	return false;
+}
+
+static char *name_of(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+}
+
+static void take_in(pythia_cdc_worker *worker, Oid relid)
+{
+	int32 table_id = pythia_cdc_insert_table(worker->worker_id, pythia_cdc_define(worker, relid, name_of(relid)));
+
+	CommandCounterIncrement();
+	worker = pythia_cdc_load(worker->worker_id);
+	for (int i = 0; i < worker->ntables; i++)
+		if (worker->tables[i].table_id == table_id)
+		{
+			worker->tables[i].config.start = PYTHIA_START_BEGINNING;
+			pythia_cdc_start_table(worker, &worker->tables[i]);
+		}
+}
+
+static void note_unfit(const pythia_cdc_worker *worker, Oid relid, const char *reason)
+{
+	static const char sql[] = "INSERT INTO pythia.cdc_state (table_id) VALUES ($1) ON CONFLICT (table_id) DO NOTHING";
+	pythia_cdc_definition definition = {.name = name_of(relid),
+										.relation = name_of(relid),
+										.schema_name = get_namespace_name(get_rel_namespace(relid)),
+										.table_name = get_rel_name(relid),
+										.timestamp_column = ""};
+	pythia_cdc_table table = {.name = definition.name,
+							  .table_id = pythia_cdc_insert_table(worker->worker_id, &definition)};
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table.table_id)};
+
+	CommandCounterIncrement();
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	SPI_finish();
+	CommandCounterIncrement();
+	pythia_cdc_give_up(worker, &table, reason);
+}
+
+static void adopt_table(pythia_cdc_worker *worker, Oid relid)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	char *volatile unfit = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		take_in(worker, relid);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		unfit = error->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	if (unfit)
+		note_unfit(worker, relid, unfit);
+}
+
+bool pythia_cdc_adopt(int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	bool found = false;
+	ListCell *cell;
+	Oid role;
+	int context;
+
+	if (!worker || worker->connection)
+		return false;
+	GetUserIdAndSecContext(&role, &context);
+	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	foreach (cell, worker->patterns)
+	{
+		List *relids = pythia_cdc_pattern_tables(lfirst(cell));
+		ListCell *table;
+
+		foreach (table, relids)
+		{
+			if (is_known(worker, lfirst_oid(table)))
+				continue;
+			adopt_table(worker, lfirst_oid(table));
+			found = true;
+		}
+	}
+	SetUserIdAndSecContext(role, context);
+	return found;
+}

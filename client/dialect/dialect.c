@@ -459,34 +459,56 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 	return ok;
 }
 
-static int64_t row_of(const pythia_result *tables, const char *name)
+typedef struct named_row
 {
-	for (int64_t i = 0; name != NULL && i < tables->nrows; i++)
-	{
-		if (strcasecmp(pythia_result_get(tables, i, 1), name) == 0)
-			return i;
-	}
-	return -1;
+	const char *name;
+	int64_t row;
+} named_row;
+
+static int by_name(const void *a, const void *b)
+{
+	return strcasecmp(((const named_row *) a)->name, ((const named_row *) b)->name);
 }
 
-/* True where a table that this one refers to has not been placed yet. */
-static bool waits(const pythia_result *tables, const pythia_result *references, const bool *placed, int64_t table)
+static int64_t row_of(const named_row *sorted, int64_t count, const char *name)
 {
+	named_row wanted = {.name = name};
+	const named_row *found = name != NULL ? bsearch(&wanted, sorted, (size_t) count, sizeof(named_row), by_name) : NULL;
+
+	return found != NULL ? found->row : -1;
+}
+
+/* Rows of both ends of each foreign key, -1 where one is elsewhere; and how many others each table waits for. */
+static int64_t *resolve_references(const pythia_result *tables, const pythia_result *references, int64_t *waiting)
+{
+	named_row *sorted = pythia_calloc((size_t) tables->nrows + 1, sizeof(named_row));
+	int64_t *ends = pythia_calloc((size_t) references->nrows * 2 + 1, sizeof(int64_t));
+
+	for (int64_t i = 0; i < tables->nrows; i++)
+		sorted[i] = (named_row){pythia_result_get(tables, i, 1), i};
+	qsort(sorted, (size_t) tables->nrows, sizeof(named_row), by_name);
 	for (int64_t i = 0; i < references->nrows; i++)
 	{
-		int64_t parent = row_of(tables, pythia_result_get(references, i, 1));
+		int64_t child = row_of(sorted, tables->nrows, pythia_result_get(references, i, 0));
+		int64_t parent = row_of(sorted, tables->nrows, pythia_result_get(references, i, 1));
 
-		if (parent >= 0 && parent != table && !placed[parent] &&
-			row_of(tables, pythia_result_get(references, i, 0)) == table)
-			return true;
+		if (child == parent || child < 0 || parent < 0)
+			child = parent = -1;
+		else
+			waiting[child]++;
+		ends[2 * i] = child;
+		ends[2 * i + 1] = parent;
 	}
-	return false;
+	pythia_free(sorted);
+	return ends;
 }
 
 /* Parents first; tables that refer to each other in a ring keep their order of names. */
 static void order_tables(const pythia_result *tables, const pythia_result *references, int64_t *order)
 {
 	bool *placed = pythia_calloc((size_t) tables->nrows + 1, sizeof(bool));
+	int64_t *waiting = pythia_calloc((size_t) tables->nrows + 1, sizeof(int64_t));
+	int64_t *ends = resolve_references(tables, references, waiting);
 	int64_t count = 0;
 
 	while (count < tables->nrows)
@@ -497,16 +519,23 @@ static void order_tables(const pythia_result *tables, const pythia_result *refer
 		{
 			for (int64_t i = 0; i < tables->nrows; i++)
 			{
-				if (placed[i] || (pass == 0 && waits(tables, references, placed, i)))
+				if (placed[i] || (pass == 0 && waiting[i] > 0))
 					continue;
 				placed[i] = true;
 				order[count++] = i;
+				for (int64_t k = 0; k < references->nrows; k++)
+				{
+					if (ends[2 * k + 1] == i)
+						waiting[ends[2 * k]]--;
+				}
 				if (pass == 1)
 					break;
 			}
 		}
 	}
 	pythia_free(placed);
+	pythia_free(waiting);
+	pythia_free(ends);
 }
 
 /* What capture's triggers write to is nobody's table. */
@@ -515,7 +544,7 @@ static bool is_log(const char *name)
 	return strncmp(name, "pythia_log_", 11) == 0 && strlen(name) == 23 && strspn(name + 11, "0123456789abcdef") == 12;
 }
 
-bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
+static bool list_tables(pythia_db *db, const char *schema, bool ordered, char ***names, int *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result tables;
@@ -531,7 +560,7 @@ bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *c
 	ok = pythia_db_query(db, sql.data, &tables, error);
 	pythia_buffer_clear(&sql);
 	pythia_dialect_of(db)->references_query(db, &sql, schema);
-	ok = ok && pythia_db_query(db, sql.data, &references, error);
+	ok = ok && (!ordered || pythia_db_query(db, sql.data, &references, error));
 	pythia_buffer_free(&sql);
 	if (ok)
 	{
@@ -554,4 +583,14 @@ bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *c
 	pythia_result_free(&tables);
 	pythia_result_free(&references);
 	return ok;
+}
+
+bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
+{
+	return list_tables(db, schema, true, names, count, error);
+}
+
+bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
+{
+	return list_tables(db, schema, false, names, count, error);
 }

@@ -90,6 +90,8 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 /* Names ("schema"."table" as pythia_name_parse reads them) of the tables of a schema (NULL: the default one),
  * a table after those that its foreign keys refer to; the logs of capture's triggers are left out. */
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
+/* The same in the order of names: one query, and cheaper. */
+bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
 /* The kind and precision in which two columns are compared: the narrower of both, where a's values go to b. */
 void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed);

@@ -23,7 +23,7 @@ static bool find_by_convention(pythia_db *db, const char *schema, const char *na
 	int matches = 0;
 
 	*found = NULL;
-	if (!pythia_list_tables(db, schema, &names, &count, error))
+	if (!pythia_list_table_names(db, schema, &names, &count, error))
 		return false;
 	for (int i = 0; i < count; i++)
 	{
@@ -87,7 +87,7 @@ static bool claimed(const pythia_sync_job *job, const pythia_table *source, cons
 	*other = NULL;
 	if (strcmp(source->name, name) == 0)
 		return true;
-	if (!pythia_list_tables(job->source, source->schema, &names, &count, error))
+	if (!pythia_list_table_names(job->source, source->schema, &names, &count, error))
 		return false;
 	for (int i = 0; i < count; i++)
 	{

@@ -297,6 +297,40 @@ static void check_relation(Relation relation, const pythia_capture_config *confi
 						 "would be lost.")));
 }
 
+/* Names of its columns, in the index's order; 0 where there is none. */
+static int primary_key(Relation relation, char ***names)
+{
+	Relation index;
+	int count;
+
+	(void) RelationGetIndexList(relation);
+	if (!OidIsValid(relation->rd_pkindex))
+		return 0;
+	index = index_open(relation->rd_pkindex, AccessShareLock);
+	count = IndexRelationGetNumberOfKeyAttributes(index);
+	*names = palloc(sizeof(char *) * count);
+	for (int i = 0; i < count; i++)
+		(*names)[i] =
+			pstrdup(NameStr(TupleDescAttr(RelationGetDescr(relation), index->rd_index->indkey.values[i] - 1)->attname));
+	index_close(index, AccessShareLock);
+	return count;
+}
+
+bool pythia_cdc_follow_key(Relation relation, pythia_cdc_table *table)
+{
+	bool missing = false;
+	char **names;
+
+	if (table->config.key)
+		return false;
+	for (int i = 0; i < table->nkey; i++)
+		missing |= get_attnum(RelationGetRelid(relation), table->key[i]) == InvalidAttrNumber;
+	if (!missing || primary_key(relation, &names) != table->nkey)
+		return false;
+	table->key = names;
+	return true;
+}
+
 static void take_key(pythia_cdc_definition *definition, Relation relation, const pythia_capture_config *config)
 {
 	if (config->key)
@@ -312,19 +346,9 @@ static void take_key(pythia_cdc_definition *definition, Relation relation, const
 		}
 		return;
 	}
-	(void) RelationGetIndexList(relation);
-	if (OidIsValid(relation->rd_pkindex))
-	{
-		Relation index = index_open(relation->rd_pkindex, AccessShareLock);
-		int count = IndexRelationGetNumberOfKeyAttributes(index);
-
-		definition->key = palloc(sizeof(char *) * count);
-		for (int i = 0; i < count; i++)
-			definition->key[definition->nkey++] = pstrdup(
-				NameStr(TupleDescAttr(RelationGetDescr(relation), index->rd_index->indkey.values[i] - 1)->attname));
-		index_close(index, AccessShareLock);
+	definition->nkey = primary_key(relation, &definition->key);
+	if (definition->nkey > 0)
 		return;
-	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 					errmsg(is_view(relation) ? "\"%s\" is no table, and so has no primary key"
 											 : "table \"%s\" has no primary key",

@@ -38,6 +38,8 @@ extern int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definitio
 
 /* Definitions of the worker's patterns, as the current role; ereports what is wrong. */
 extern List *pythia_cdc_resolve(const pythia_cdc_worker *worker);
+/* Where columns of the primary key were renamed since: takes their names of now. True where it did. */
+extern bool pythia_cdc_follow_key(Relation relation, pythia_cdc_table *table);
 /* Why a role may not capture the table (or partition): a constant text; NULL where it may. */
 extern const char *pythia_cdc_closed_to(Oid relid, Oid role);
 /* A condition as an expression over the relation's rows; planned, for ExecPrepareExpr's like. */

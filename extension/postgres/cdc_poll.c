@@ -15,6 +15,7 @@
 #include "bridge.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
+#include "cdc_define.h"
 #include "cdc_journal.h"
 #include "cdc_low.h"
 #include "cdc_remote.h"
@@ -173,6 +174,18 @@ static void start_anew(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	pythia_cdc_baseline(worker, table);
 }
 
+/* With one snapshot for all: an error (40001) where somebody else has polled since it was taken. */
+static void lock_state(const pythia_cdc_table *table)
+{
+	static const char sql[] = "SELECT FROM pythia.cdc_state WHERE table_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table->table_id)};
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	SPI_finish();
+}
+
 static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	pythia_probe result;
@@ -208,6 +221,8 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	if (table->seen_until)
 		pythia_snapshot_check(table->seen_until, psprintf("CDC worker \"%s\"", worker->name),
 							  "Start the worker anew: drop it and create it again.");
+	if (fixed)
+		lock_state(table);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	probe = probe_as_owner(worker, table);
 	if (probe == PYTHIA_PROBE_NOTHING && !pythia_sweep_is_due(table))
@@ -297,6 +312,34 @@ static void note_reason(const pythia_cdc_table *table, const char *reason)
 	SPI_finish();
 }
 
+/* Whether the next poll can do what this one could not: its primary key was renamed. */
+static bool follows(pythia_cdc_table *table, int sqlerrcode)
+{
+	static const char sql[] = "UPDATE pythia.cdc_table SET key_columns = $2 WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID, TEXTARRAYOID};
+	Datum values[2];
+	Datum *names;
+	Relation relation;
+	bool result;
+
+	if (sqlerrcode != ERRCODE_UNDEFINED_COLUMN)
+		return false;
+	relation = pythia_cdc_relation(table);
+	result = pythia_cdc_follow_key(relation, table);
+	table_close(relation, NoLock);
+	if (!result)
+		return false;
+	names = palloc(sizeof(Datum) * table->nkey);
+	for (int i = 0; i < table->nkey; i++)
+		names[i] = CStringGetTextDatum(table->key[i]);
+	values[0] = Int32GetDatum(table->table_id);
+	values[1] = PointerGetDatum(construct_array(names, table->nkey, TEXTOID, -1, false, TYPALIGN_INT));
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	SPI_finish();
+	return true;
+}
+
 static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	MemoryContext cxt = CurrentMemoryContext;
@@ -328,7 +371,7 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 		CurrentResourceOwner = owner;
 		if (is_away(table, error->sqlerrcode))
 			note_reason(table, error->message);
-		else
+		else if (!follows(table, error->sqlerrcode))
 			pythia_cdc_give_up(worker, table, error->message);
 		FreeErrorData(error);
 	}

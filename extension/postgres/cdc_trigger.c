@@ -344,6 +344,7 @@ static const char *look_up(trigger_target *target, Relation relation)
 	fault = pythia_cdc_closed_to(RelationGetRelid(relation), worker->owner);
 	if (fault)
 		return fault;
+	(void) pythia_cdc_follow_key(relation, table);
 	count = pythia_image_columns(relation, &table->config, &positions);
 	key = palloc(sizeof(int) * table->nkey);
 	for (int i = 0; i < table->nkey; i++)

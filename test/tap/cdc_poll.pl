@@ -384,4 +384,56 @@ subtest 'start_from' => sub {
 	}
 };
 
+subtest 'a primary key that is renamed' => sub {
+	my ($t, $w) = fresh();
+	my $told = "SELECT string_agg(change_type || ' ' || primary_key, ', ' ORDER BY change_id) FROM pythia.consume_changes('$w')";
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a'), (2, 'b')");
+	is(changes($w), 'INSERT 1=a, INSERT 2=b', 'before');
+	$node->safe_psql('postgres', "ALTER TABLE $t RENAME COLUMN id TO number; UPDATE $t SET v = 'c', updated_at = now() WHERE number = 1; DELETE FROM $t WHERE number = 2");
+	# the poll that finds it out learns the new name, the next one uses it
+	is(join(', ', grep { $_ ne '' } map { $node->safe_psql('postgres', $told) } 1 .. 3), 'UPDATE {"number": 1}, DELETE {"number": 2}', 'is followed, and what was known of its rows with it');
+};
+
+subtest 'polls in one snapshot while others poll' => sub {
+	my ($t, $w) = fresh();
+	my $old = Pythia::Session->new($node);
+	my $rr = Pythia::Session->new($node);
+	$old->do('BEGIN; SELECT pg_current_xact_id()');
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a')");
+	$rr->do('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+	is(changes($w), 'INSERT 1=a', 'captured by another session since');
+	$rr->try("SELECT count(*) FROM pythia.consume_changes('$w')");
+	like($rr->{error}, qr/could not serialize access/, 'is an error that asks for another try, not a change told twice');
+	$rr->do('ROLLBACK');
+	$old->do('COMMIT');
+	is($node->safe_psql('postgres', "SELECT active FROM pythia.stat_cdc WHERE worker = '$w'"), 't', 'and stops no table');
+	is(changes($w), '', 'nothing twice');
+};
+
+subtest 'down for hours' => sub {
+	my ($t, $w) = fresh();
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a')");
+	is(changes($w), 'INSERT 1=a', 'before');
+	# as if the worker had stopped five hours ago, and writers had gone on
+	$node->safe_psql('postgres', "UPDATE pythia.cdc_state SET low = low - 5 * 3600 * 1000000::bigint WHERE table_id = (SELECT table_id FROM pythia.cdc_table WHERE table_name = '$t')");
+	$node->safe_psql('postgres', "INSERT INTO $t SELECT 10 + i, 'h', now() - i * interval '1 hour' FROM generate_series(1, 4) i; DELETE FROM $t WHERE id = 1");
+	$node->restart;
+	is(changes($w), 'INSERT 14=h, INSERT 13=h, INSERT 12=h, INSERT 11=h, DELETE 1', 'all of the hours between');
+};
+
+subtest 'a big transaction in little memory' => sub {
+	my $rss = sub { return $node->safe_psql('postgres', "SELECT (regexp_match(f, 'VmHWM:\\s+(\\d+)'))[1]::int - (regexp_match(f, 'RssShmem:\\s+(\\d+)'))[1]::int FROM pg_read_file('/proc/$_[0]/status') f"); };
+	for my $track ('none', 'keys', 'rows')
+	{
+		my ($t, $w) = fresh(qq({"track": "$track", "delete_interval": 0}));
+		$node->safe_psql('postgres', "INSERT INTO $t SELECT i, repeat('x', 50) FROM generate_series(1, 200000) i");
+		my $a = Pythia::Session->new($node);
+		is($a->do("SELECT pythia.poll('$w')"), '200000', "track $track: polled");
+		cmp_ok($rss->($a->{pid}), '<', 100 * 1024, 'in less than 100 MiB beside shared memory');
+		is($a->do("SET work_mem = '4MB'; SELECT count(*) FROM pythia.consume_changes('$w', max_changes => 1000000)"), '200000', 'consumed');
+		cmp_ok($rss->($a->{pid}), '<', 100 * 1024, 'likewise');
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$w'); DROP TABLE $t");
+	}
+};
+
 done_testing();

@@ -61,6 +61,41 @@ subtest 'a slow transaction that two workers capture' => sub {
 	is(changes($x), 'INSERT 1>b, INSERT 2>d', 'the other too');
 };
 
+subtest 'a transaction in another database, one idle before its first write, and one that waits for another' => sub {
+	my ($t, $w) = fresh();
+	$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+	my $else = Pythia::Session->new($node, 'elsewhere');
+	$else->do('BEGIN; CREATE TABLE x ()');
+	my $idle = Pythia::Session->new($node);
+	$idle->do('BEGIN; SELECT now()');
+	my $old = Pythia::Session->new($node);
+	$old->do('BEGIN; SELECT pg_current_xact_id()');
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a')");
+	is(changes($w), 'INSERT 1>a', 'hold nothing back');
+	my $young = Pythia::Session->new($node);
+	$young->do("BEGIN; UPDATE $t SET v = 'young'");
+	$old->send("UPDATE $t SET v = 'old'");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $old->{pid} AND wait_event_type = 'Lock'"), 'the older one waits');
+	$young->do('COMMIT');
+	$old->finish;
+	is(changes($w), 'UPDATE 1 a>young', 'the younger one');
+	$idle->do("INSERT INTO $t VALUES (2, 'idle'); COMMIT");
+	is(changes($w), 'INSERT 2>idle', 'the one that was idle');
+	$old->do('COMMIT');
+	is(changes($w), 'UPDATE 1 young>old', 'the older one, which committed last');
+	$else->do('COMMIT');
+	is(changes($w), '', 'nothing twice');
+};
+
+subtest 'odd names, and a primary key that is renamed' => sub {
+	$node->safe_psql('postgres', q{CREATE SCHEMA "a ""b"; CREATE TABLE "a ""b"."Odd.Name" ("The Id" int, "from" text, PRIMARY KEY ("The Id"));
+		SELECT pythia.create_cdc_worker('odd', ARRAY['"a ""b"."Odd.Name"'], options => '{"capture": "trigger", "where": "\"from\" <> ''it''''s''"}');
+		INSERT INTO "a ""b"."Odd.Name" VALUES (1, 'x'), (2, 'it''s'); ALTER TABLE "a ""b"."Odd.Name" RENAME COLUMN "The Id" TO "New"; DELETE FROM "a ""b"."Odd.Name"; TRUNCATE "a ""b"."Odd.Name"});
+	is($node->safe_psql('postgres', q{SELECT string_agg("schema" || '|' || "table" || '|' || change_type || COALESCE(primary_key::text, ''), ' ' ORDER BY change_id) FROM pythia.consume_changes('odd')}),
+		'a "b|Odd.Name|INSERT{"The Id": 1} a "b|Odd.Name|DELETE{"New": 1} a "b|Odd.Name|TRUNCATE', 'told as they are');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('odd')");
+};
+
 subtest 'savepoints, more than 64 and nested, read in the middle' => sub {
 	my ($t, $w) = fresh();
 	my $a = Pythia::Session->new($node);

@@ -1,4 +1,5 @@
-# What can go wrong with sync in the background: workers whose tables would meet in the target.
+# What can go wrong with sync on a server: workers whose tables would meet in the target, two
+# that sync one table both ways, targets that are full.
 use strict;
 use warnings;
 use Test::More;
@@ -23,4 +24,59 @@ is($my->sql("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = '
 sql(q{SELECT pythia.alter_sync_worker('meet', sync_config => '{"table_map": {"b.u": "ub"}}')});
 ok(wait_for($pg, q{SELECT count(*) = 2 FROM pythia.stat_sync WHERE worker = 'meet' AND state = 'synced'}), 'told apart, they go');
 is($my->sql('SELECT u.v, ub.v FROM u JOIN ub USING (id)'), "a\tb", 'each with its own rows');
+
+# two workers that sync one table both ways: what one writes does not come back as news for ever
+my $other = pg_node('other');
+$other->safe_psql('postgres', 'CREATE TABLE pair (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now())');
+sql(q{CREATE TABLE pair (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());
+	INSERT INTO pair SELECT g, 'here' FROM generate_series(1, 100) g});
+sql("SELECT pythia.create_connection('other', '" . pg_url($other) . "')");
+for my $way ([ 'there', 'local', 'other' ], [ 'back', 'other', 'local' ])
+{
+	sql(qq{SELECT pythia.create_sync_worker('$way->[0]', '$way->[1]', '$way->[2]', '{"conflict_resolution": "newest_wins", "lookback": 2}', '{pair}', '200 ms'); SELECT pythia.start_sync('$way->[0]')});
+}
+ok(wait_for($other, 'SELECT count(*) = 100 FROM pair'), 'two ways: the rows are there');
+sql("UPDATE pair SET v = 'changed here', updated_at = clock_timestamp() WHERE id = 1");
+$other->safe_psql('postgres', "UPDATE pair SET v = 'changed there', updated_at = clock_timestamp() WHERE id = 2");
+ok(wait_for($other, q{SELECT v = 'changed here' FROM pair WHERE id = 1}), 'a change goes there');
+ok(wait_for($pg, q{SELECT v = 'changed there' FROM pair WHERE id = 2}), 'a change comes back');
+my $written = q{SELECT sum(rows_inserted + rows_updated) || ' ' || min(runs) FROM pythia.sync_state JOIN pythia.worker USING (worker_id) WHERE name IN ('there', 'back')};
+my ($rows, $runs) = split ' ', sql($written);
+ok(wait_for($pg, "SELECT min(runs) >= $runs + 4 FROM pythia.sync_state JOIN pythia.worker USING (worker_id) WHERE name IN ('there', 'back')"), 'more runs go by');
+is((split ' ', sql($written))[0], $rows, 'and write nothing');
+is($rows, 102, 'each row and each change was written once');
+sql("SELECT pythia.stop_sync('there'), pythia.stop_sync('back')");
+
+# a target that is full says so, keeps what it had, and takes the rows once there is room
+sql(q{CREATE TABLE wide (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());
+	ALTER TABLE wide ALTER v SET STORAGE EXTERNAL;
+	INSERT INTO wide SELECT g, repeat(md5(g::text), 100) FROM generate_series(1, 8000) g});
+my $small = Pythia::MariaDB->new('small', '--innodb-file-per-table=0', '--innodb-data-file-path=ibdata1:12M:autoextend:max:24M');
+sql("SELECT pythia.create_connection('small', '" . $small->url . "')");
+sql(q{SELECT pythia.create_sync_worker('full', 'local', 'small', '{"mode": "full", "deletes": "hard"}', '{wide}')});
+my ($status, undef, $message) = $pg->psql('postgres', q{SELECT * FROM pythia.sync_table('full', 'wide')});
+isnt($status, 0, 'MariaDB: a full target is an error');
+like($message, qr/table '?`?"?wide.* is full/i, 'that says so');
+is($small->sql("SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'wide'"), 0, 'and leaves no table that was not there');
+sql('DELETE FROM wide WHERE id > 500');
+is(sql(q{SELECT rows_inserted FROM pythia.sync_table('full', 'wide')}), 500, 'what fits goes');
+
+SKIP:
+{
+	skip 'no prlimit to bound the size of a file', 4 if system('prlimit --version >/dev/null 2>&1') != 0;
+	# no file may grow beyond 17 MB from now on: one of the write-ahead log has 16
+	my ($postmaster) = split /\n/, PostgreSQL::Test::Utils::slurp_file($other->data_dir . '/postmaster.pid');
+	sql('DELETE FROM wide');
+	sql(q{INSERT INTO wide SELECT g, repeat(md5(g::text), 100) FROM generate_series(1, 8000) g});
+	$other->safe_psql('postgres', q{CREATE TABLE wide (id int PRIMARY KEY, v text, updated_at timestamptz); ALTER TABLE wide ALTER v SET STORAGE EXTERNAL; INSERT INTO wide VALUES (1, 'kept', NULL)});
+	system("prlimit --pid $postmaster --fsize=17000000:unlimited");
+	sql(q{SELECT pythia.create_sync_worker('full_pg', 'local', 'other', '{"mode": "full", "truncate_target": true}', '{wide}'), pythia.disconnect()});
+	($status, undef, $message) = $pg->psql('postgres', q{SELECT * FROM pythia.sync_table('full_pg', 'wide')});
+	isnt($status, 0, 'PostgreSQL: a file that cannot grow is an error');
+	like($message, qr/could not (extend|write)/, 'that says so');
+	is($other->safe_psql('postgres', 'SELECT v FROM wide'), 'kept', 'and the old rows are there');
+	system("prlimit --pid $postmaster --fsize=unlimited:unlimited");
+	sql('SELECT pythia.disconnect()');
+	is(sql(q{SELECT rows_inserted || ' ' || rows_deleted FROM pythia.sync_table('full_pg', 'wide')}), '8000 1', 'with room it goes');
+}
 done_testing();

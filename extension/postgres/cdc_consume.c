@@ -115,6 +115,7 @@ static int64 before_late_entries(const pythia_consumer *consumer, int64 best)
 		"(SELECT pg_catalog.min(j.change_id) FROM pythia.journal j WHERE j.worker_id OPERATOR(pg_catalog.=) $1 "
 		"AND j.first AND j.xid OPERATOR(pg_catalog.>=) $3 AND j.xid OPERATOR(pg_catalog.<) $4))";
 	const pythia_mark *done = &consumer->done;
+	FullTransactionId from = done->snapshot->xmax;
 	Oid types[] = {INT4OID, TEXTARRAYOID, XID8OID, XID8OID};
 	Datum *ended = palloc(sizeof(Datum) * Max(done->snapshot->running_count, 1));
 	int count = 0;
@@ -122,15 +123,19 @@ static int64 before_late_entries(const pythia_consumer *consumer, int64 best)
 	bool isnull;
 	Datum first;
 
+	/* the one that took the mark has read its own: what it wrote afterwards has numbers above the floor */
 	for (uint32 i = 0; i < done->snapshot->running_count; i++)
-		if (has(&consumer->reading, done->snapshot->running[i], 0))
+		if (!FullTransactionIdEquals(done->snapshot->running[i], done->own) &&
+			has(&consumer->reading, done->snapshot->running[i], 0))
 			ended[count++] =
 				CStringGetTextDatum(psprintf(UINT64_FORMAT, U64FromFullTransactionId(done->snapshot->running[i])));
-	if (count == 0 && !FullTransactionIdPrecedes(done->snapshot->xmax, done->horizon))
+	if (FullTransactionIdEquals(from, done->own))
+		FullTransactionIdAdvance(&from);
+	if (count == 0 && !FullTransactionIdPrecedes(from, done->horizon))
 		return best;
 	values[0] = Int32GetDatum(consumer->worker_id);
 	values[1] = PointerGetDatum(construct_array(ended, count, TEXTOID, -1, false, TYPALIGN_INT));
-	values[2] = FullTransactionIdGetDatum(done->snapshot->xmax);
+	values[2] = FullTransactionIdGetDatum(from);
 	values[3] = FullTransactionIdGetDatum(done->horizon);
 	SPI_connect();
 	pythia_catalog_execute(sql, 4, types, values, NULL);

@@ -186,7 +186,7 @@ static void lock_state(const pythia_cdc_table *table)
 	SPI_finish();
 }
 
-static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia_cdc_table *table, int64 *least)
 {
 	pythia_probe result;
 	Oid role;
@@ -194,7 +194,7 @@ static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia
 
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	result = pythia_probe_table(table);
+	result = pythia_probe_table(table, least);
 	SetUserIdAndSecContext(role, context);
 	return result;
 }
@@ -206,6 +206,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	pythia_scan scan = {.worker = worker, .table = table, .memory = cxt};
 	pythia_cdc_identity identity;
 	pythia_probe probe;
+	int64 least = PG_INT64_MAX; /* of the rows at or after low */
 	TimestampTz seen_at;
 	int64 low;
 	int64 captured;
@@ -224,7 +225,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	if (fixed)
 		lock_state(table);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	probe = probe_as_owner(worker, table);
+	probe = probe_as_owner(worker, table, &least);
 	if (probe == PYTHIA_PROBE_NOTHING && !pythia_sweep_is_due(table))
 	{
 		PopActiveSnapshot();
@@ -243,6 +244,8 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 		pythia_scan_run(&scan);
 	pythia_cdc_leave(&identity);
 	PopActiveSnapshot();
+	if (probe == PYTHIA_PROBE_UNSURE && scan.candidates > 0)
+		least = scan.least;
 
 	/* a snapshot older than the boundary: rows committed between the two are yet to be seen */
 	if (fixed)
@@ -252,8 +255,9 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	else
 	{
 		low = pythia_low_next(table, boundary, seen_at, scan.greatest);
-		/* an idle poll writes nothing: a low that stays behind costs nothing while no row is there */
-		if (scan.candidates == 0 && probe != PYTHIA_PROBE_ROWS && low > table->low && table->low != PYTHIA_LOW_MINIMUM)
+		/* An idle poll writes nothing: a low that stays behind costs nothing while it has no row to
+		 * leave behind, and rows stamped in the future are read again either way. */
+		if (scan.captured == 0 && table->low != PYTHIA_LOW_MINIMUM && low > table->low && low <= least)
 			low = table->low;
 	}
 	captured = scan.captured;

@@ -23,6 +23,7 @@ typedef struct pythia_scan
 	int64 candidates; /* rows at or after low, without those of this very transaction */
 	int64 captured;
 	int64 greatest;           /* stamp, where the column holds numbers */
+	int64 least;              /* stamp of the rows at or after low, while nothing was captured */
 	FullTransactionId *young; /* transactions found that the snapshot alone will not tell */
 	int nyoung;
 } pythia_scan;
@@ -50,8 +51,8 @@ typedef enum pythia_probe
 	PYTHIA_PROBE_ROWS
 } pythia_probe;
 
-/* Looks for a row at or after low with the active snapshot, as the current role. */
-extern pythia_probe pythia_probe_table(const pythia_cdc_table *table);
+/* Looks for a row at or after low with the active snapshot, as the current role; `least`: its stamp, where there is one. */
+extern pythia_probe pythia_probe_table(const pythia_cdc_table *table, int64 *least);
 
 /* ---- cdc_poll.c ---- */
 

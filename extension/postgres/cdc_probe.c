@@ -58,29 +58,38 @@ static Oid index_on(Relation relation, AttrNumber column)
 	return result;
 }
 
-static pythia_probe look(Relation relation, Relation index, Oid type, Datum low)
+static pythia_probe look(Relation relation, Relation index, AttrNumber column, Oid type, Datum low, int64 *least)
 {
-	Oid operator= InvalidOid;
+	Oid ge = InvalidOid;
 	TupleTableSlot *slot;
 	IndexScanDesc scan;
 	ScanKeyData key;
 	bool found;
 
 	if (index->rd_rel->relam == BTREE_AM_OID && index->rd_opcintype[0] == type)
-		operator= get_opfamily_member(index->rd_opfamily[0], type, type, BTGreaterEqualStrategyNumber);
-	if (!OidIsValid(operator))
+		ge = get_opfamily_member(index->rd_opfamily[0], type, type, BTGreaterEqualStrategyNumber);
+	if (!OidIsValid(ge))
 		return PYTHIA_PROBE_UNSURE;
-	ScanKeyEntryInitialize(&key, 0, 1, BTGreaterEqualStrategyNumber, InvalidOid, InvalidOid, get_opcode(operator), low);
+	ScanKeyEntryInitialize(&key, 0, 1, BTGreaterEqualStrategyNumber, InvalidOid, InvalidOid, get_opcode(ge), low);
 	slot = table_slot_create(relation, NULL);
 	scan = index_beginscan(relation, index, GetActiveSnapshot(), 1, 0);
 	index_rescan(scan, &key, 1, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	/* backwards in an index that descends */
+	found = index_getnext_slot(
+		scan, index->rd_indoption[0] & INDOPTION_DESC ? BackwardScanDirection : ForwardScanDirection, slot);
+	if (found)
+	{
+		bool isnull;
+		Datum value = slot_getattr(slot, column, &isnull);
+
+		*least = pythia_stamp_number(pythia_stamp_kind_of(type), type, value);
+	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	return found ? PYTHIA_PROBE_ROWS : PYTHIA_PROBE_NOTHING;
 }
 
-pythia_probe pythia_probe_table(const pythia_cdc_table *table)
+pythia_probe pythia_probe_table(const pythia_cdc_table *table, int64 *least)
 {
 	pythia_probe result = PYTHIA_PROBE_UNSURE;
 	Relation relation;
@@ -99,7 +108,8 @@ pythia_probe pythia_probe_table(const pythia_cdc_table *table)
 	{
 		Relation opened = index_open(index, AccessShareLock);
 
-		result = look(relation, opened, type, pythia_stamp_datum(table->stamp_kind, type, table->low));
+		result =
+			look(relation, opened, position + 1, type, pythia_stamp_datum(table->stamp_kind, type, table->low), least);
 		index_close(opened, NoLock);
 	}
 	table_close(relation, NoLock);

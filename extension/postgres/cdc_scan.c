@@ -328,6 +328,9 @@ static bool receive(TupleTableSlot *slot, DestReceiver *self)
 																 slot->tts_values[receiver->stamp]));
 	if (scan->discard)
 		return true;
+	if (scan->captured == 0 && receiver->stamp >= 0)
+		scan->least = Min(scan->least, pythia_stamp_number(scan->table->stamp_kind, receiver->stamp_type,
+														   slot->tts_values[receiver->stamp]));
 	if (seen_until)
 	{
 		if (FullTransactionIdPrecedes(xid, seen_until->xmin))
@@ -438,6 +441,7 @@ void pythia_scan_run(pythia_scan *scan)
 	int code;
 
 	scan->greatest = PYTHIA_LOW_MINIMUM;
+	scan->least = PG_INT64_MAX;
 	if (table->stamp_kind != PYTHIA_STAMP_NONE)
 		receiver.stamp_type = getBaseType(
 			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->timestamp_column))

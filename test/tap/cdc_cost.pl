@@ -42,12 +42,19 @@ subtest 'idle polls in a session' => sub {
 	$node->safe_psql('postgres', "CREATE TABLE a ($columns); CREATE INDEX ON a (updated_at); INSERT INTO a SELECT i FROM generate_series(1, 1000) i");
 	$node->safe_psql('postgres', "CREATE TABLE b ($columns) PARTITION BY RANGE (id); CREATE TABLE b1 PARTITION OF b DEFAULT; CREATE INDEX ON b (updated_at)");
 	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('idle', '{a,b}', options => '{"lookback": 0, "delete_interval": "1 day"}')});
-	$node->safe_psql('postgres', "SELECT pythia.poll('idle')") for 1 .. 2;
+	# stamps that never fall behind, and rows that the condition leaves out
+	$node->safe_psql('postgres', "CREATE TABLE c ($columns); CREATE INDEX ON c (updated_at DESC)");
+	$node->safe_psql('postgres', q{SELECT pythia.create_cdc_worker('some', '{c}', options => '{"lookback": 0, "delete_interval": "1 day", "where": "id > 0"}')});
+	$node->safe_psql('postgres', "INSERT INTO $_ VALUES (7001, 'far', 'infinity'), (7002, 'near', '2999-12-31')") for 'a', 'b', 'c';
+	$node->safe_psql('postgres', 'INSERT INTO c SELECT -i FROM generate_series(1, 100) i');
+	$node->safe_psql('postgres', "SELECT pythia.poll(w) FROM unnest('{idle,some}'::text[]) w") for 1 .. 3;
+	is($node->safe_psql('postgres', "SELECT string_agg(worker || ' ' || \"table\" || ' ' || captured, ', ' ORDER BY \"table\") FROM pythia.stat_cdc"), 'idle a 2, idle b 2, some c 2', 'rows of the future are captured');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM c WHERE id < 0 AND updated_at >= (SELECT '2000-01-01Z'::timestamptz + low * interval '1 microsecond' FROM pythia.cdc_state JOIN pythia.cdc_table t USING (table_id) WHERE t.name = 'c')"), '0', 'low has passed rows that the condition leaves out');
 	$node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('idle')") for 1 .. 2;
 	$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all'; SELECT pg_stat_statements_reset()");
 	my ($sizes, $xid) = (sizes(), xid());
 	my $first = statements();
-	$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all';\n" . "SELECT pythia.poll('idle');\nSELECT count(*) FROM pythia.consume_changes('idle');\n" x 2000);
+	$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all';\n" . "SELECT pythia.poll('idle'), pythia.poll('some');\nSELECT count(*) FROM pythia.consume_changes('idle');\n" x 2000);
 	cmp_ok(statements() - $first, '<=', 8, 'a handful of statements in pg_stat_statements');
 	is($node->safe_psql('postgres', "SELECT sum(calls) FROM pg_stat_statements WHERE query LIKE '%pythia.poll(%'"), '2000', 'which counts them all');
 	is(sizes(), $sizes, 'no relation has grown');
@@ -96,7 +103,7 @@ subtest 'memory does not grow with a transaction' => sub {
 	cmp_ok(growth(q{SELECT pythia.create_cdc_worker('t', '{big}', options => '{"capture": "trigger"}')}, $few, $many), '<', $growth, 'a trigger on many rows');
 	my $consume = "SELECT count(*) FROM pythia.consume_changes('t', max_changes => %d)";
 	cmp_ok(growth('SELECT 1', sprintf($consume, 1000), sprintf($consume, $rows)), '<', $growth, 'reading them');
-	is($node->safe_psql('postgres', "SELECT consumed FROM pythia.consumer WHERE consumed > 0"), $rows, 'all of them');
+	is($node->safe_psql('postgres', "SELECT max(consumed) FROM pythia.consumer"), $rows, 'all of them');
 
 	my $savepoints = 'CREATE FUNCTION many(f int, t int) RETURNS void LANGUAGE plpgsql AS $$BEGIN FOR i IN f..t LOOP BEGIN UPDATE big SET v = repeat(\'y\', 300) WHERE id = i; EXCEPTION WHEN division_by_zero THEN NULL; END; END LOOP; END$$';
 	cmp_ok(growth($savepoints, 'SELECT many(1, 1000)', 'SELECT many(1001, 30000)'), '<', $growth, 'a savepoint a row');

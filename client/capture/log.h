@@ -16,7 +16,7 @@
  * In MySQL and SQLite the log has two columns (o0, n0, …) for each of the
  * table's, of the same types, so that values stay what they are; `columns`
  * tells what they hold: for each a line with the first number from which it
- * does, a space, and the column's name; an empty line where that is gone.  In
+ * does, some letters for the type, and the column's name; an empty line where that is gone.  In
  * PostgreSQL there are two jsonb columns, so that the table may be altered
  * under the trigger, and `columns` is "".
  */

@@ -321,6 +321,33 @@ static void test_triggers(void **state)
 	close_rig(&r);
 }
 
+/* Columns that get wider, or another type, under the triggers: no writer may fail for it. */
+static void test_widened(void **state)
+{
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "ALTER TABLE cap_t ADD n int, ADD e enum('a','b'), ADD d decimal(5,2), DROP COLUMN updated_at");
+	create(&r, "cap_t", NULL, "{\"capture\": \"trigger\"}");
+	must(r.writer, "ALTER TABLE cap_t MODIFY v varchar(500), MODIFY n bigint, MODIFY e enum('a','b','c')");
+	must(r.writer, "INSERT INTO cap_t VALUES (1, REPEAT('x', 60), 5000000000, 'c', 1.5)");
+	assert_string_equal(poll_journal(&r), "INSERT {\"id\": 1} - {\"id\": 1, \"v\": "
+										  "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\","
+										  " \"n\": 5000000000, \"e\": \"c\", \"d\": 1.50}\n");
+	/* what the log cannot hold already is mended by the next poll */
+	must(r.writer, "ALTER TABLE cap_t MODIFY n varchar(30), MODIFY d decimal(20,4)");
+	reopen(&r);
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "UPDATE cap_t SET v = '', n = 'words', d = 123456789.1234");
+	poll_journal(&r);
+	assert_non_null(strstr(r.log, "\"n\": \"words\", \"e\": \"c\", \"d\": 123456789.1234}\n"));
+	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
+	close_rig(&r);
+}
+
 /* ---- what holds for every engine ---- */
 
 #define SHARED(name)                                                                                                   \
@@ -341,13 +368,21 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),          cmocka_unit_test(test_values),
-		cmocka_unit_test(test_kinds_of_change),   cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_waiting_statement), cmocka_unit_test(test_no_privilege),
-		cmocka_unit_test(test_clock_set_back),    cmocka_unit_test(test_local_stamps),
-		cmocka_unit_test(test_null_stamps),       cmocka_unit_test(test_killed_source),
-		cmocka_unit_test(test_triggers),          cmocka_unit_test(test_late_log),
-		cmocka_unit_test(test_new_columns),       cmocka_unit_test(test_where),
+		cmocka_unit_test(test_baseline),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_waiting_statement),
+		cmocka_unit_test(test_no_privilege),
+		cmocka_unit_test(test_clock_set_back),
+		cmocka_unit_test(test_local_stamps),
+		cmocka_unit_test(test_null_stamps),
+		cmocka_unit_test(test_killed_source),
+		cmocka_unit_test(test_widened),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_late_log),
+		cmocka_unit_test(test_new_columns),
+		cmocka_unit_test(test_where),
 		cmocka_unit_test(test_new_table),
 	};
 

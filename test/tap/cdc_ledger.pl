@@ -36,6 +36,8 @@ $node->safe_psql('postgres', q{
 			(c.primary_key->>'id')::bigint, (COALESCE(c.new_data, c.old_data)->>'v')::bigint, c.change_id);
 		RETURN NULL; END $$;
 	SELECT pythia.create_cdc_worker('poll', '{events,items}', options => '{"delete_interval": 0}');
+	CREATE VIEW vevents AS SELECT * FROM events; CREATE VIEW vitems AS SELECT * FROM items;
+	SELECT pythia.create_cdc_worker('view', '{vevents,vitems}', options => '{"delete_interval": 0, "key": ["id"]}');
 	SELECT pythia.create_cdc_worker('trigger', '{events,items}', options => '{"capture": "trigger"}');
 	SELECT pythia.create_cdc_worker('handler', '{events,items}', poll_interval => '20 ms', handler => 'note', options => '{"delete_interval": 0}');
 	SELECT pythia.start_cdc('handler');
@@ -102,7 +104,7 @@ sub consume
 {
 	my ($worker, $max) = @_;
 	return $reader->do("WITH c AS (SELECT * FROM pythia.consume_changes('$worker', max_changes => $max)), i AS ("
-		. "INSERT INTO got (worker, tab, op, id, v, change_id) SELECT '$worker', \"table\", change_type::text, (primary_key->>'id')::bigint, "
+		. "INSERT INTO got (worker, tab, op, id, v, change_id) SELECT '$worker', regexp_replace(\"table\", '^v', ''), change_type::text, (primary_key->>'id')::bigint, "
 		. "(COALESCE(new_data, old_data)->>'v')::bigint, change_id FROM c ORDER BY change_id RETURNING 1) SELECT count(*) FROM i");
 }
 
@@ -166,7 +168,7 @@ for my $step (1 .. $steps)
 	eval {
 		if ($dice < 0.80) { write_step($writers[int(rand(@writers))]); }
 		elsif ($dice < 0.83) { end_prepared(); }
-		elsif ($dice < 0.90) { consume('poll', 1 + int(rand(20))); }
+		elsif ($dice < 0.90) { consume($step % 3 ? 'poll' : 'view', 1 + int(rand(20))); }
 		elsif ($dice < 0.95) { consume('trigger', 1 + int(rand(20))); }
 		else { read_naively(); }
 		1;
@@ -183,7 +185,7 @@ end_prepared() while @prepared;
 
 # ---- the balance ----
 
-for my $worker ('poll', 'trigger')
+for my $worker ('poll', 'view', 'trigger')
 {
 	my $empty = 0;
 	while ($empty < 2) { $empty = consume($worker, 1000) == 0 ? $empty + 1 : 0; }
@@ -200,7 +202,7 @@ my $replayed = q{
 	SELECT id, v FROM (SELECT DISTINCT ON (id) id, op, v FROM got WHERE worker = '%s' AND tab = 'items'
 		AND change_id > COALESCE((SELECT max(change_id) FROM got WHERE worker = '%1$s' AND tab = 'items' AND op = 'TRUNCATE'), 0)
 		ORDER BY id, change_id DESC) l WHERE op <> 'DELETE'};
-for my $worker ('poll', 'trigger', 'handler')
+for my $worker ('poll', 'view', 'trigger', 'handler')
 {
 	is($node->safe_psql('postgres', "SELECT count(*) FROM (SELECT id FROM ledger WHERE tab = 'events' EXCEPT ALL SELECT id FROM got WHERE worker = '$worker' AND tab = 'events') x"), '0', "$worker: no event missed");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM (SELECT id FROM got WHERE worker = '$worker' AND tab = 'events' EXCEPT ALL SELECT id FROM ledger WHERE tab = 'events') x"), '0', "$worker: none told twice or made up");

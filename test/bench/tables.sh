@@ -14,14 +14,14 @@ orders_postgres()
         -c "CREATE INDEX ON $table (updated_at)"
 }
 
-# fill_postgres [TABLE [ROWS]]: seeded rows
+# fill_postgres [TABLE [ROWS]]: seeded rows, stamped in the past however many they are
 fill_postgres()
 {
     local table=${1:-orders} rows=${2:-$ROWS}
     psql_ -c "SELECT setseed(0.1)" -c "INSERT INTO $table SELECT i, 1 + (i::bigint * 7919) % 100000,
         ('{new,paid,sent,returned}'::text[])[1 + i % 4], round((random() * 10000)::numeric, 2), random() * 1000,
         CASE WHEN i % 5 = 0 THEN NULL ELSE 'note ' || md5(i::text) END,
-        timestamp '2025-01-01' + i * interval '20 s', timestamp '2025-01-01' + i * interval '21 s'
+        timestamp '2025-01-01' + i * interval '20 s' / greatest(1, $rows / 1000000), timestamp '2025-01-01' + i * interval '21 s' / greatest(1, $rows / 1000000)
         FROM generate_series(1, $rows) AS i" -c "ANALYZE $table" -c CHECKPOINT >/dev/null
 }
 

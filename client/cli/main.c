@@ -4,6 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/scrub.h"
@@ -32,6 +36,14 @@ static void on_stop_signal(int number)
 		raise(number);
 	}
 	pythia_cancel_requested = 1;
+}
+
+/* Rows may have megabytes: what held one goes back to the system, instead of into a heap full of holes. */
+static void give_back_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 }
 
 static void handle_signals(void)
@@ -97,6 +109,7 @@ int main(int argc, char **argv)
 	int code;
 	char **words = cli_scrub(argc, argv);
 
+	give_back_memory();
 	handle_signals();
 	if (argc < 2)
 	{

@@ -1,0 +1,184 @@
+# Capture from other databases, case by case: what holds low back, what the source's user may not see, a source
+# that hangs, values that this database cannot hold, secrets.
+use strict;
+use warnings;
+use Pythia::Test;
+use Pythia::Session;
+use Test::More;
+
+my $node = pg_node('host', log_min_messages => 'notice', 'pythia_db.restart_delay' => '1s');
+my $maria = Pythia::MariaDB->new('cases');
+my $file = PostgreSQL::Test::Utils::tempdir() . '/source.db';
+
+sub sqlite
+{
+	my ($sql) = @_;
+	PostgreSQL::Test::Utils::system_or_bail('perl', '-MDBI', '-e', 'DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1 })->do($ARGV[1])', $file, $sql);
+	return;
+}
+
+sub changes
+{
+	my ($worker, $max) = @_;
+	$max //= 1000000;
+	return $node->safe_psql('postgres', "SELECT string_agg(change_type || ' ' || COALESCE(primary_key->>'id', '-') || COALESCE('=' || (new_data->>'v'), ''), ', ' ORDER BY change_id) FROM pythia.consume_changes('$worker', max_changes => $max)");
+}
+
+sub create
+{
+	my ($worker, $tables, $url, $options) = @_;
+	$options //= '{}';
+	my (undef, undef, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{$tables}', '$url', poll_interval => '50 ms', options => '$options')");
+	unlike($err, qr/ERROR/, "$worker: created");
+	return $err;
+}
+
+$maria->sql('CREATE TABLE t (id int PRIMARY KEY, v varchar(20), updated_at datetime(6) DEFAULT now(6), KEY (updated_at)); '
+	. 'CREATE TABLE s (id int PRIMARY KEY, v varchar(20), updated_at datetime DEFAULT now(), KEY (updated_at))');
+
+subtest 'open transactions' => sub {
+	create('w', 't', $maria->url, '{"lookback": 0, "track": "none"}');
+	my $a = Pythia::Session->mysql($maria);
+	$a->do("BEGIN; INSERT INTO t (id, v) VALUES (1, 'late')");
+	$maria->sql("INSERT INTO t (id, v) VALUES (2, 'early')");
+	is(changes('w'), 'INSERT 2=early', 'what is committed');
+	my $low = "SELECT remote_low FROM pythia.cdc_state";
+	my $before = $node->safe_psql('postgres', $low);
+	$maria->sql('DO SLEEP(1.1)');
+	$maria->sql("INSERT INTO t (id, v) VALUES (3, 'later')");
+	is(changes('w'), 'INSERT 3=later', 'and later');
+	is($node->safe_psql('postgres', $low), $before, 'low waits');
+	$a->do('COMMIT');
+	is(changes('w'), 'INSERT 1=late', 'for the late one');
+	$a->close;
+};
+
+subtest 'a prepared transaction outlives a restart' => sub {
+	my $a = Pythia::Session->mysql($maria);
+	$a->do("XA START 'x'; INSERT INTO t (id, v) VALUES (10, 'prepared'); XA END 'x'; XA PREPARE 'x'");
+	$a->close;
+	changes('w');
+	$maria->kill9;
+	$maria->start;
+	$maria->sql("DO SLEEP(1.1); INSERT INTO t (id, v) VALUES (11, 'after')");
+	is(changes('w'), 'INSERT 11=after', 'it is not there yet');
+	$maria->sql("DO SLEEP(1.1); INSERT INTO t (id, v) VALUES (12, 'again')");
+	is(changes('w'), 'INSERT 12=again', 'low does not pass what it stamped before');
+	$maria->sql("XA COMMIT 'x'");
+	is(changes('w'), 'INSERT 10=prepared', 'for it is told when it commits');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('w')");
+};
+
+subtest 'stamps of whole seconds, ties over batches' => sub {
+	create('second', 's', $maria->url, '{"batch_size": 10}');
+	$maria->sql('INSERT INTO s (id, v) SELECT seq, \'a\' FROM seq_1_to_95');
+	my @got = map { split /, /, changes('second', 10) } 1 .. 10;
+	is(scalar(@got), 95, 'each row of one stamp');
+	is(join(',', map { /(\d+)/ } @got), join(',', 1 .. 95), 'in the order of their keys, once');
+	for my $v ('b', 'c', 'd')
+	{
+		$maria->sql("UPDATE s SET v = '$v' WHERE id = 7");
+		is(changes('second'), "UPDATE 7=$v", "another version within the second: $v");
+	}
+	sqlite('CREATE TABLE s (id integer PRIMARY KEY, v text, updated_at text DEFAULT CURRENT_TIMESTAMP)');
+	create('lite', 's', "sqlite:///$file");
+	for my $v ('a', 'b', 'c')
+	{
+		sqlite("INSERT INTO s (id, v) VALUES (1, '$v') ON CONFLICT (id) DO UPDATE SET v = excluded.v, updated_at = CURRENT_TIMESTAMP");
+		is(changes('lite'), ($v eq 'a' ? 'INSERT' : 'UPDATE') . " 1=$v", "SQLite, too: $v");
+	}
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('lite')");
+	for my $v ('d', 'e')
+	{
+		sqlite("UPDATE s SET v = '$v'");
+		ok(wait_for($node, "SELECT string_agg(new_data->>'v', '') = '$v' FROM pythia.consume_changes('lite')"), "idle polls skip the file, but no change: $v");
+	}
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('lite'); SELECT pythia.drop_cdc_worker('second')");
+};
+
+subtest 'a user who sees little' => sub {
+	$maria->root_sql("CREATE USER small\@'%' IDENTIFIED BY 'tiny'; GRANT SELECT ON pythia.t TO small\@'%'");
+	(my $url = $maria->url) =~ s/pythia:secret/small:tiny/;
+	like(create('small', 't', $url), qr/WARNING: .*cannot be seen.*HINT: .*PROCESS/s, 'what is missing is said');
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('small')");
+	$maria->sql("INSERT INTO t (id, v) VALUES (20, 'x')");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('small')"), 'captured all the same');
+	my $said = () = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING: .*cannot be seen/g;
+	cmp_ok($said, '<=', 2, 'once here, once in the background, not with every poll');
+	$maria->sql("DO SLEEP(0.5)");
+	is(scalar(() = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING: .*cannot be seen/g), $said, 'and not again');
+	my (undef, undef, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('no', '{t}', '$url', options => '{\"capture\": \"trigger\"}')");
+	like($err, qr/ERROR: .*(denied|CREATE)/, 'triggers need more');
+	unlike($err, qr/tiny/, 'without the password');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('small')");
+};
+
+subtest 'a source that hangs' => sub {
+	create('hang', 't', $maria->url);
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('hang')");
+	$maria->sql("INSERT INTO t (id, v) VALUES (30, 'x')");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('hang')"), 'it polls');
+	$maria->freeze;
+	my $waiting = "SELECT count(*) = 1 FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE w.name = 'hang' AND a.wait_event = 'PythiaRemote'";
+	$waiting = "SELECT count(*) = 1 FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE w.name = 'hang' AND a.wait_event_type = 'Extension'" if $node->pg_version < 17;
+	ok(wait_for($node, $waiting), 'it waits for the source');
+	is($node->safe_psql('postgres', "SELECT a.xact_start IS NULL AND a.backend_xmin IS NULL AND a.backend_xid IS NULL FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE w.name = 'hang'"), 't', 'outside of any transaction');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks l JOIN pythia.worker_status w USING (pid) WHERE w.name = 'hang' AND l.locktype = 'relation'"), '0', 'without a lock');
+	$node->safe_psql('postgres', "SELECT pythia.stop_cdc('hang')");
+	ok(wait_for($node, "SELECT pid IS NULL FROM pythia.worker_status WHERE name = 'hang'"), 'and is stopped all the same');
+	$maria->thaw;
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('hang')");
+};
+
+subtest 'what this database cannot hold' => sub {
+	for my $capture ('poll', 'trigger')
+	{
+		create($capture, 't,s', $maria->url, "{\"capture\": \"$capture\"}");
+		$node->safe_psql('postgres', "SELECT pythia.start_cdc('$capture')");
+		$maria->sql("INSERT INTO t (id, v) VALUES (40, CONCAT('a', CHAR(0 USING utf8mb4))); INSERT INTO s (id, v) VALUES (1000, 'fine')");
+		ok(wait_for($node, "SELECT NOT active AND reason ~ 'Unicode|0000' FROM pythia.stat_cdc WHERE worker = '$capture' AND \"table\" = 't'"), "$capture: a NUL character stops the table, with a reason");
+		ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('$capture') WHERE \"table\" = 's'"), "$capture: others go on");
+		is($node->safe_psql('postgres', "SELECT state FROM pythia.worker_status WHERE name = '$capture'"), 'running', "$capture: as does the worker");
+		$maria->sql("DELETE FROM t WHERE id = 40; DELETE FROM s WHERE id = 1000");
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$capture')");
+	}
+};
+
+subtest 'a lock that is held over there' => sub {
+	create('locked', 't', $maria->url, '{"capture": "trigger"}');
+	my $a = Pythia::Session->mysql($maria);
+	$a->do("BEGIN; INSERT INTO t (id, v) VALUES (50, 'open')");
+	$maria->sql("INSERT INTO t (id, v) VALUES (51, 'done')");
+	is(changes('locked'), 'INSERT 51=done', 'told beside it');
+	is(changes('locked'), '', 'once, though the log is locked');
+	$a->do('COMMIT');
+	is(changes('locked'), 'INSERT 50=open', 'then the other');
+	is(changes('locked'), '', 'once');
+	$a->close;
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('locked')");
+};
+
+subtest 'secrets' => sub {
+	(my $url = $maria->url) =~ s/secret/s3cr3t-wrong/;
+	my (undef, $out, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('x', '{t}', '$url')");
+	like($err, qr/ERROR/, 'a wrong password');
+	unlike($err, qr/s3cr3t/, 'is not repeated');
+	create('keeps', 't', $maria->url, '{"capture": "trigger"}');
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('keeps')");
+	$maria->stop;
+	ok(wait_for($node, "SELECT failures > 0 FROM pythia.worker_status WHERE name = 'keeps'"), 'a failure');
+	for my $where ("SELECT w::text FROM pythia.worker_status w", "SELECT s::text FROM pythia.stat_cdc s", "SELECT c::text FROM pythia.cdc_worker c", "SELECT s::text FROM pythia.cdc_state s",
+		"SELECT a::text FROM pg_stat_activity a WHERE pid <> pg_backend_pid()", "SELECT srvoptions::text FROM pg_foreign_server")
+	{
+		unlike($node->safe_psql('postgres', $where), qr/secret/, $where);
+	}
+	# the statements of this test are in it, as PostgreSQL logs them
+	my $log = join "\n", grep { !/STATEMENT:|statement:/ } split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile);
+	unlike($log, qr/:secret@/, 'nor the log');
+	my (undef, undef, $warning) = $node->psql('postgres', "SELECT pythia.drop_cdc_worker('keeps')");
+	like($warning, qr/WARNING: .*stay/, 'what stays there is told');
+	unlike($warning, qr/secret/, 'without it, too');
+	$maria->start;
+};
+
+done_testing();

@@ -190,6 +190,17 @@ static bool empty_target(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
+/* A commit of its own: what is gone is gone, whatever becomes of the rows. */
+static bool sweep_now(pythia_run *run, pythia_error *error)
+{
+	run->source_failed = false;
+	if (!pythia_sweep(run, error) || (!run->single && !pythia_run_commit(run, error)))
+		return false;
+	run->swept = true;
+	run->source_failed = true;
+	return true;
+}
+
 static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 {
 	pythia_kind *kinds;
@@ -205,6 +216,8 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 		return false;
 	run->source_failed = true; /* until the stream is open */
 	if (!pythia_run_begin_read(run, error))
+		return false;
+	if (run->sweep_first && !run->swept && !sweep_now(run, error))
 		return false;
 	kinds = pythia_calloc((size_t) run->plan.npairs, sizeof(pythia_kind));
 	for (int i = 0; i < run->plan.npairs; i++)
@@ -229,6 +242,7 @@ static void restart(pythia_run *run)
 		return; /* the open transaction holds what was read so far */
 	if (run->single)
 	{
+		run->swept = false;
 		for (int i = 0; run->after != NULL && i < run->plan.nkey; i++)
 			pythia_free(run->after[i]);
 		pythia_free(run->after);

@@ -245,6 +245,19 @@ static bool is_key(const pythia_table *table, int column)
 	return in_list(table->key, table->nkey, column);
 }
 
+/* MySQL takes only a plain string here; in our sessions a backslash escapes. */
+static void mysql_comment(const char *text, pythia_buffer *out)
+{
+	pythia_buffer_putc(out, '\'');
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '\'' || *text == '\\')
+			pythia_buffer_putc(out, *text);
+		pythia_buffer_putc(out, *text);
+	}
+	pythia_buffer_putc(out, '\'');
+}
+
 static void column_ddl(const pythia_db *db, const pythia_table *table, int position, bool *inline_key,
 					   pythia_buffer *out)
 {
@@ -280,7 +293,7 @@ static void column_ddl(const pythia_db *db, const pythia_table *table, int posit
 	if (column->comment != NULL && db->engine == PYTHIA_MYSQL)
 	{
 		pythia_buffer_puts(out, " COMMENT ");
-		dialect->literal(out, column->comment, strlen(column->comment));
+		mysql_comment(column->comment, out);
 	}
 }
 
@@ -320,7 +333,7 @@ static void create_ddl(const pythia_db *db, const pythia_table *table, pythia_bu
 		if (table->comment != NULL)
 		{
 			pythia_buffer_puts(out, " COMMENT=");
-			dialect->literal(out, table->comment, strlen(table->comment));
+			mysql_comment(table->comment, out);
 		}
 	}
 }

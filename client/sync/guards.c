@@ -139,6 +139,9 @@ static void specials(maker *m)
 
 	if (m->t->from_engine == PYTHIA_MYSQL || (!is_float(from->kind) && from->kind != PYTHIA_KIND_DECIMAL))
 		return;
+	/* a decimal that holds none, and cannot be asked for them */
+	if (from->native != NULL && strcmp(from->native, "money") == 0)
+		return;
 	if (m->t->from_engine == PYTHIA_POSTGRESQL)
 		add(m, PYTHIA_GUARD_EQUAL, "NaN", "NaN");
 	/* a numeric of fixed precision holds none; and before version 14 its literal is an error */

@@ -30,6 +30,8 @@ typedef struct pythia_run
 	bool writing;                 /* a transaction of the target is open */
 	bool reading;                 /* a snapshot of the source is open */
 	int lanes;                    /* connections of a load into MySQL */
+	bool sweep_first;             /* what is gone goes before what came: its values may be used again */
+	bool swept;                   /* and has gone */
 	bool unsure;                  /* a commit failed: it may have taken place, or a part of it */
 	char *swap;                   /* MySQL: rows go into this table, which takes the target's place in the end */
 	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */

@@ -162,6 +162,9 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	run->ordered =
 		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
 	run->single = run->replaces || !run->ordered;
+	for (int i = 0; i < run->plan.target.nindexes; i++)
+		run->sweep_first = run->sweep_first || (run->staged && config->deletes == PYTHIA_DELETES_HARD &&
+												!config->dry_run && run->plan.target.indexes[i].unique);
 	if (run->replaces && run->target->engine == PYTHIA_MYSQL && !pythia_swap_begin(run, error))
 		return false;
 	run->lanes = choose_lanes(run);
@@ -234,7 +237,7 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 		!pythia_copy_rows(run, error))
 		return false;
 	/* a table that holds nothing but this run's rows has none that are gone */
-	if (!run->created && !run->replaces && !pythia_sweep(run, error))
+	if (!run->created && !run->replaces && !run->swept && !pythia_sweep(run, error))
 		return false;
 	if (!pythia_foreign_end(run, error))
 		return false;

@@ -1,6 +1,8 @@
 /* Options that must not do more than they say: conditions with deletes, keys with NULL, servers that are read only. */
 #include "sync_tests.h"
 
+#include "sync/validate.h"
+
 static void make_items(pythia_db *db, int rows)
 {
 	drop(db, "edges");
@@ -180,10 +182,98 @@ static void test_words(void **state)
 	pythia_db_close(target);
 }
 
+/* A value of a second unique key that a deleted row had is free for another row, in one run. */
+static void test_freed_value(void **state)
+{
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		pythia_db *source = open_engine((to + 1) % ENGINES, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_result result;
+
+		drop(source, "freed");
+		drop(target, "freed");
+		for (int side = 0; side < 2; side++)
+			must(side ? target : source,
+				 "CREATE TABLE freed (id integer PRIMARY KEY, email varchar(20) UNIQUE, updated_at timestamp NULL)");
+		must(source, "INSERT INTO freed VALUES (2, 'a', NULL), (3, 'b', NULL)");
+		must(target, "INSERT INTO freed VALUES (1, 'a', NULL), (2, 'c', NULL)");
+		must_sync(source, target, "freed", "{\"mode\": \"full\", \"deletes\": \"hard\"}", NULL, &result);
+		assert_counts(&result, 1, 1, 1, 0);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM freed WHERE email IN ('a', 'b')"), "2");
+		pythia_sync_result_free(&result);
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
+/* Comments with everything in them that ends or escapes a string. */
+static void test_comments(void **state)
+{
+	pythia_db *source = open_engine(PG, 0);
+	pythia_db *target = open_engine(MY, 1);
+	pythia_sync_result result;
+
+	(void) state;
+	drop(source, "spoken");
+	drop(target, "spoken");
+	must(source, "CREATE TABLE spoken (id integer PRIMARY KEY, v text)");
+	must(source, "COMMENT ON TABLE spoken IS E'it''s a \\\\ and a \"'; COMMENT ON COLUMN spoken.v IS E'\\\\\\'ü'");
+	must_sync(source, target, "spoken", "{\"mode\": \"full\"}", NULL, &result);
+	pythia_sync_result_free(&result);
+	assert_string_equal(value_of(target, "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_NAME ="
+										 " 'spoken' AND TABLE_SCHEMA = DATABASE()"),
+						"it's a \\ and a \"");
+	assert_string_equal(value_of(target, "SELECT COLUMN_COMMENT FROM information_schema.COLUMNS WHERE TABLE_NAME ="
+										 " 'spoken' AND COLUMN_NAME = 'v' AND TABLE_SCHEMA = DATABASE()"),
+						"\\'ü");
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
+/* Policies over a type that has neither NaN nor a cast from it: the validation asks the same way. */
+static void test_money(void **state)
+{
+	pythia_db *source = open_engine(PG, 0);
+	pythia_db *target = open_engine(MY, 1);
+	pythia_sync_result result;
+	pythia_validate_options options;
+	pythia_validate_result equal;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_sync_config config;
+	pythia_sync_job job = {.source = source, .target = target, .table = "purse", .config = &config};
+	pythia_node *tree;
+
+	(void) state;
+	drop(source, "purse");
+	drop(target, "purse");
+	must(source, "CREATE TABLE purse (id integer PRIMARY KEY, m money, n numeric)");
+	must(source, "INSERT INTO purse VALUES (1, '1234.5', 'NaN'), (2, NULL, 7)");
+	must_sync(source, target, "purse", "{\"mode\": \"full\", \"nan\": \"null\"}", NULL, &result);
+	pythia_sync_result_free(&result);
+	assert_string_equal(value_of(target, "SELECT m FROM purse WHERE id = 1 AND n IS NULL"), "1234.50");
+	assert_true(pythia_json_read_text("sync_config", "{\"mode\": \"full\", \"nan\": \"null\"}", &tree, &error));
+	assert_true(pythia_sync_config_read(tree, NULL, "purse", &config, &error));
+	assert_true(pythia_validate_options_read(NULL, &options, &error));
+	if (!pythia_validate_table(&job, &options, NULL, NULL, &equal, &error))
+		fail_msg("%s", error.message);
+	assert_true(equal.is_valid);
+	pythia_validate_result_free(&equal);
+	pythia_node_free(tree);
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_deletes_with_condition), cmocka_unit_test(test_null_keys),
-									   cmocka_unit_test(test_read_only), cmocka_unit_test(test_words)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_deletes_with_condition),
+									   cmocka_unit_test(test_null_keys),
+									   cmocka_unit_test(test_read_only),
+									   cmocka_unit_test(test_words),
+									   cmocka_unit_test(test_freed_value),
+									   cmocka_unit_test(test_comments),
+									   cmocka_unit_test(test_money)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -61,8 +61,8 @@ typedef struct pythia_dialect
 	/* The bulk statement of a pythia_load: COPY, LOAD DATA or INSERT. `temporary`: the table has no schema. */
 	void (*load_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
 						   const char *const *columns, const pythia_type *const *types);
-	/* NULL, or for a pythia_load's `insert`: appends nothing where the server or a type has none. */
-	void (*insert_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
+	/* NULL, or for a pythia_load's `binary_sql`: appends nothing where the server or a type has none. */
+	void (*binary_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
 							 int ncolumns, const char *const *columns, const pythia_type *const *types);
 	/* Expression that turns an interchange text literal into a value comparable with the column. */
 	void (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,

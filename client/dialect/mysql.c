@@ -206,7 +206,7 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 	}
 }
 
-static void insert_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
+static void binary_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
 							 int ncolumns, const char *const *columns, const pythia_type *const *types)
 {
 	/* MySQL has no arrays of values; bytes come as they are, other values by an expression do not */
@@ -310,7 +310,7 @@ const pythia_dialect pythia_dialect_mysql = {
 	.type_ddl = pythia_mysql_type_ddl,
 	.read_expression = read_expression,
 	.load_statement = load_statement,
-	.insert_statement = insert_statement,
+	.binary_statement = binary_statement,
 	.value_literal = value_literal,
 	.boundary_query = boundary_query,
 };

@@ -172,6 +172,56 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 	pythia_buffer_puts(out, " FROM STDIN");
 }
 
+/* Types whose binary form is known: by their own names, so that neither a domain nor another type of the kind slips in. */
+static bool binary_type(const pythia_type *type)
+{
+	static const char *const names[] = {"boolean",
+										"smallint",
+										"integer",
+										"bigint",
+										"numeric",
+										"double precision",
+										"text",
+										"character varying",
+										"character",
+										"bytea",
+										"date",
+										"time without time zone",
+										"uuid",
+										"json",
+										"jsonb",
+										"timestamp without time zone",
+										"timestamp with time zone"};
+	const char *open = type->native != NULL ? strchr(type->native, '(') : NULL;
+	const char *close = open != NULL ? strchr(open, ')') : NULL;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	bool known = false;
+
+	if (type->native == NULL || (open != NULL && close == NULL))
+		return false;
+	/* numeric(12,2), timestamp(3) without time zone */
+	pythia_buffer_append(&name, type->native, open != NULL ? (size_t) (open - type->native) : strlen(type->native));
+	if (close != NULL)
+		pythia_buffer_puts(&name, close + 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !known; i++)
+		known = strcmp(pythia_buffer_text(&name), names[i]) == 0;
+	pythia_buffer_free(&name);
+	return known;
+}
+
+static void binary_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
+							 int ncolumns, const char *const *columns, const pythia_type *const *types)
+{
+	/* the database's own connection reads text by itself */
+	if (db->local)
+		return;
+	for (int i = 0; i < ncolumns; i++)
+		if (!binary_type(types[i]))
+			return;
+	load_statement(db, out, schema, table, ncolumns, columns, types);
+	pythia_buffer_puts(out, " (FORMAT binary)");
+}
+
 static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length)
 {
@@ -237,6 +287,7 @@ const pythia_dialect pythia_dialect_postgres = {
 	.type_ddl = pythia_postgres_type_ddl,
 	.read_expression = read_expression,
 	.load_statement = load_statement,
+	.binary_statement = binary_statement,
 	.value_literal = value_literal,
 	.boundary_query = boundary_query,
 };

@@ -46,9 +46,9 @@ typedef struct pythia_load
 	const char *const *columns;
 	const pythia_type *const *types; /* of the target's columns */
 	const char *sql;
-	/* MariaDB: INSERT … VALUES (?, …) into the same columns, which takes arrays of values where the
-	 * rows allow it; NULL: by `sql` alone */
-	const char *insert;
+	/* A statement that stores the same columns from values in binary form, where the rows allow it
+	 * (MariaDB: INSERT … VALUES (?, …), PostgreSQL: COPY … (FORMAT binary)); NULL: by `sql` alone */
+	const char *binary_sql;
 	/* MySQL: rows may come over this many connections at once (0: one), each in a transaction that ends
 	 * with the caller's (without one, when the load ends).  They commit one after another, so a commit
 	 * that fails may have kept a part.  Not for a temporary table, which only one connection sees. */

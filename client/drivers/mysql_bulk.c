@@ -87,7 +87,7 @@ pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load)
 	unsigned long capabilities = 0;
 	pythia_mysql_bulk *bulk;
 
-	if (!load->insert ||
+	if (!load->binary_sql ||
 		mariadb_get_infov(&db->mysql, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES, &capabilities) != 0 ||
 		!(capabilities & (MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)))
 		return NULL;

@@ -392,7 +392,7 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 	pythia_buffer_clear(&db->load.sql);
 	pythia_buffer_puts(&db->load.sql, load->sql);
 	pythia_buffer_clear(&db->load.insert);
-	pythia_buffer_puts(&db->load.insert, load->insert ? load->insert : "");
+	pythia_buffer_puts(&db->load.insert, load->binary_sql ? load->binary_sql : "");
 	db->load.bulk = pythia_mysql_bulk_make(db, load);
 	db->load.ncolumns = load->ncolumns;
 	pythia_buffer_clear(&db->load.fill);

@@ -186,38 +186,135 @@ void pythia_postgres_stream_close(pythia_stream *stream)
 
 /* --- into the server -------------------------------------------------------- */
 
+static void end_binary(postgres_db *db)
+{
+	pythia_postgres_binary_free(db->binary);
+	db->binary = NULL;
+	pythia_buffer_clear(&db->binary_rows);
+}
+
+static bool begin_copy(postgres_db *db, const char *sql, pythia_error *error)
+{
+	int ncolumns;
+
+	return pythia_postgres_start(db, sql, error) && expect_copy(db, PGRES_COPY_IN, &ncolumns, error);
+}
+
 bool pythia_postgres_load_begin(pythia_db *base, const pythia_load *load, pythia_error *error)
 {
 	postgres_db *db = pythia_postgres_of(base);
-	int ncolumns;
 
-	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, load->sql, error) ||
-		!expect_copy(db, PGRES_COPY_IN, &ncolumns, error))
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
 	db->load_given = 0;
+	db->load_stored = 0;
+	pythia_buffer_clear(&db->binary_rows);
+	/* one load may become two COPYs, so it wants a transaction around */
+	if (load->binary_sql && PQtransactionStatus(db->conn) == PQTRANS_INTRANS)
+		db->binary = pythia_postgres_binary_make(load);
+	if (db->binary)
+	{
+		pythia_buffer_clear(&db->text_sql);
+		pythia_buffer_puts(&db->text_sql, load->sql);
+		pythia_postgres_binary_begin(&db->binary_rows);
+	}
+	if (!begin_copy(db, db->binary ? load->binary_sql : load->sql, error))
+	{
+		end_binary(db);
+		return false;
+	}
 	db->state = PYTHIA_LOADING;
 	return true;
+}
+
+static bool put_bytes(postgres_db *db, const char *data, size_t length, pythia_error *error)
+{
+	size_t done = 0;
+
+	while (done < length)
+	{
+		size_t piece = length - done < PUT_BYTES ? length - done : PUT_BYTES;
+
+		/* what the last call left unsent: the server had the time between to take it */
+		if (!pythia_postgres_flush(db, error))
+			return false;
+		if (PQputCopyData(db->conn, data + done, (int) piece) != 1 || PQflush(db->conn) < 0)
+			return pythia_postgres_lost(db, error);
+		done += piece;
+	}
+	return true;
+}
+
+static bool put_binary(postgres_db *db, pythia_error *error)
+{
+	bool ok = put_bytes(db, db->binary_rows.data, db->binary_rows.length, error);
+
+	pythia_buffer_clear(&db->binary_rows);
+	return ok;
+}
+
+/* Ends the COPY, with a reason where it is to fail, and reads what the server says. */
+static bool end_copy(postgres_db *db, const char *reason, PGresult **last, pythia_error *error)
+{
+	*last = NULL;
+	if (!pythia_postgres_flush(db, error))
+		return false;
+	if (PQputCopyEnd(db->conn, reason) != 1)
+		return pythia_postgres_lost(db, error);
+	return pythia_postgres_flush(db, error) && pythia_postgres_finish(db, last, error);
+}
+
+/* Ends the COPY under way well, and adds what it stored. */
+static bool store(postgres_db *db, pythia_error *error)
+{
+	PGresult *last;
+	bool ok = true;
+
+	if (db->binary)
+	{
+		pythia_postgres_binary_end(&db->binary_rows);
+		ok = put_binary(db, error);
+	}
+	ok = ok && end_copy(db, NULL, &last, error);
+	if (ok)
+	{
+		db->load_stored += last ? strtoull(PQcmdTuples(last), NULL, 10) : 0;
+		PQclear(last);
+	}
+	return ok;
 }
 
 bool pythia_postgres_load_put(pythia_db *base, const pythia_rows *chunk, pythia_error *error)
 {
 	postgres_db *db = pythia_postgres_of(base);
-	size_t done = 0;
+	pythia_rows rest = *chunk;
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
 		return false;
-	while (done < chunk->length)
-	{
-		size_t piece = chunk->length - done < PUT_BYTES ? chunk->length - done : PUT_BYTES;
-
-		/* what the last call left unsent: the server had the time between to take it */
-		if (!pythia_postgres_flush(db, error))
-			return false;
-		if (PQputCopyData(db->conn, chunk->data + done, (int) piece) != 1 || PQflush(db->conn) < 0)
-			return pythia_postgres_lost(db, error);
-		done += piece;
-	}
 	db->load_given += chunk->count;
+	if (db->binary)
+	{
+		pythia_postgres_binary_rows(db->binary, chunk, &db->binary_rows, &rest);
+		if (rest.length == 0)
+		{
+			if (!put_binary(db, error))
+				return false;
+		}
+		else
+		{
+			/* a value that only the server can read: from here on it reads them all */
+			bool ok = store(db, error);
+
+			end_binary(db);
+			if (!ok || !begin_copy(db, pythia_buffer_text(&db->text_sql), error))
+			{
+				db->state = PYTHIA_IDLE;
+				return false;
+			}
+		}
+	}
+	if (!put_bytes(db, rest.data, rest.length, error))
+		return false;
 	if (pythia_host_cancelled(base->host))
 	{
 		pythia_postgres_stop_server(db);
@@ -227,37 +324,27 @@ bool pythia_postgres_load_put(pythia_db *base, const pythia_rows *chunk, pythia_
 	return true;
 }
 
-/* Ends the COPY, with a reason where it is to fail, and reads what the server says. */
-static bool end_copy(postgres_db *db, const char *reason, PGresult **last, pythia_error *error)
-{
-	*last = NULL;
-	db->state = PYTHIA_IDLE;
-	if (!pythia_postgres_flush(db, error))
-		return false;
-	if (PQputCopyEnd(db->conn, reason) != 1)
-		return pythia_postgres_lost(db, error);
-	return pythia_postgres_flush(db, error) && pythia_postgres_finish(db, last, error);
-}
-
 bool pythia_postgres_load_end(pythia_db *base, uint64_t *rows, pythia_error *error)
 {
 	postgres_db *db = pythia_postgres_of(base);
-	PGresult *last;
-	uint64_t stored;
+	bool ok;
 
-	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error) || !end_copy(db, NULL, &last, error))
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
 		return false;
-	stored = last ? strtoull(PQcmdTuples(last), NULL, 10) : 0;
-	PQclear(last);
-	if (stored != db->load_given)
+	ok = store(db, error);
+	db->state = PYTHIA_IDLE;
+	end_binary(db);
+	if (!ok)
+		return false;
+	if (db->load_stored != db->load_given)
 	{
 		pythia_fail(error, PYTHIA_E_DATA, "22000", "%llu rows were given, but %llu were stored",
-					(unsigned long long) db->load_given, (unsigned long long) stored);
+					(unsigned long long) db->load_given, (unsigned long long) db->load_stored);
 		pythia_error_statement(error, pythia_buffer_text(&db->sql));
 		return pythia_error_hint(error, "Look for a trigger on the target table that drops rows.");
 	}
 	if (rows)
-		*rows = stored;
+		*rows = db->load_stored;
 	return true;
 }
 
@@ -268,8 +355,8 @@ void pythia_postgres_load_abandon(pythia_db *base)
 
 	if (db->state != PYTHIA_LOADING)
 		return;
-	if (db->base.broken)
-		db->state = PYTHIA_IDLE;
-	else if (end_copy(db, "abandoned", &last, NULL))
+	db->state = PYTHIA_IDLE;
+	end_binary(db);
+	if (!db->base.broken && end_copy(db, "abandoned", &last, NULL))
 		PQclear(last);
 }

@@ -1,4 +1,4 @@
-/* Between postgres.c, postgres_copy.c and postgres_cancel.c. */
+/* Between postgres.c, postgres_wait.c, postgres_copy.c, postgres_binary.c and postgres_cancel.c. */
 #ifndef PYTHIA_POSTGRES_INTERNAL_H
 #define PYTHIA_POSTGRES_INTERNAL_H
 
@@ -6,14 +6,20 @@
 
 #include "drivers/common.h"
 
+typedef struct pythia_postgres_binary pythia_postgres_binary;
+
 typedef struct postgres_db
 {
 	pythia_db base;
 	PGconn *conn;
 	pythia_db_state state;
 	pythia_stream *stream;
-	pythia_buffer sql;   /* of the statement in hand, for errors */
-	uint64_t load_given; /* rows */
+	pythia_buffer sql;              /* of the statement in hand, for errors */
+	uint64_t load_given;            /* rows */
+	uint64_t load_stored;           /* of them by a COPY that has ended */
+	pythia_postgres_binary *binary; /* what the COPY under way takes; NULL: text */
+	pythia_buffer binary_rows;
+	pythia_buffer text_sql; /* COPY for the rows that have no binary form */
 } postgres_db;
 
 static inline postgres_db *pythia_postgres_of(pythia_db *db)
@@ -21,6 +27,8 @@ static inline postgres_db *pythia_postgres_of(pythia_db *db)
 	return (postgres_db *) db;
 }
 
+/* The first line of a libpq message, without "FATAL:  " and the like before it; the caller's. */
+char *pythia_postgres_first_line(const char *text);
 /* Each returns false after filling the error; a lost or cancelled connection is marked broken. */
 bool pythia_postgres_lost(postgres_db *db, pythia_error *error);
 bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_error *error);
@@ -38,6 +46,15 @@ bool pythia_postgres_stream_open(pythia_db *db, const char *sql, int ncolumns, c
 								 pythia_stream **stream, pythia_error *error);
 bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);
 void pythia_postgres_stream_close(pythia_stream *stream);
+/* postgres_binary.c: rows into COPY's binary format.  NULL where a type of the load has none. */
+pythia_postgres_binary *pythia_postgres_binary_make(const pythia_load *load);
+void pythia_postgres_binary_begin(pythia_buffer *out); /* what comes before the first row */
+void pythia_postgres_binary_end(pythia_buffer *out);   /* and after the last */
+/* Appends rows up to the first that has no binary form; *rest is what is left from there on.  Returns their number. */
+uint64_t pythia_postgres_binary_rows(pythia_postgres_binary *binary, const pythia_rows *rows, pythia_buffer *out,
+									 pythia_rows *rest);
+void pythia_postgres_binary_free(pythia_postgres_binary *binary); /* NULL-safe */
+
 bool pythia_postgres_load_begin(pythia_db *db, const pythia_load *load, pythia_error *error);
 bool pythia_postgres_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error);
 bool pythia_postgres_load_end(pythia_db *db, uint64_t *rows, pythia_error *error);

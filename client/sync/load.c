@@ -20,11 +20,11 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 		->load_statement(run->target, &loader->sql, loader->load.schema, loader->load.table, plan->npairs, run->names,
 						 run->types);
 	loader->load.sql = loader->sql.data;
-	if (pythia_dialect_of(run->target)->insert_statement != NULL)
+	if (pythia_dialect_of(run->target)->binary_statement != NULL)
 		pythia_dialect_of(run->target)
-			->insert_statement(run->target, &loader->insert, loader->load.schema, loader->load.table, plan->npairs,
+			->binary_statement(run->target, &loader->binary_sql, loader->load.schema, loader->load.table, plan->npairs,
 							   run->names, run->types);
-	loader->load.insert = loader->insert.length > 0 ? loader->insert.data : NULL;
+	loader->load.binary_sql = loader->binary_sql.length > 0 ? loader->binary_sql.data : NULL;
 	loader->load.lanes = run->staged ? 1 : run->lanes;
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 }
@@ -257,6 +257,6 @@ void pythia_loader_free(pythia_loader *loader)
 	pythia_rows_free(&loader->held);
 	pythia_buffer_free(&loader->scratch);
 	pythia_buffer_free(&loader->sql);
-	pythia_buffer_free(&loader->insert);
+	pythia_buffer_free(&loader->binary_sql);
 	memset(loader, 0, sizeof(*loader));
 }

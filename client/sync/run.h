@@ -99,7 +99,7 @@ typedef struct pythia_loader
 {
 	pythia_run *run;
 	pythia_buffer sql;
-	pythia_buffer insert;
+	pythia_buffer binary_sql;
 	pythia_load load;
 	bool open;
 	bool holding;   /* rows are kept until the chunk ends, to find those that are refused */

@@ -223,7 +223,7 @@ static bool put_many(pythia_db *db, int nlanes, bool bulk, int same, pythia_erro
 	memset(text, 'x', sizeof(text));
 	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
 	load.lanes = nlanes;
-	load.insert = bulk ? "INSERT INTO t (a, b) VALUES (?, ?)" : NULL;
+	load.binary_sql = bulk ? "INSERT INTO t (a, b) VALUES (?, ?)" : NULL;
 	good = db->driver->load_begin(db, &load, error);
 	for (int i = 0; good && i < 60000; i++)
 	{

@@ -92,7 +92,7 @@ static bool load_into(pythia_db *db, const char *table, const char *insert, int 
 	uint64_t stored = 0;
 	char statement[600];
 	pythia_load load = {
-		.table = table, .ncolumns = NCOLUMNS, .columns = names, .types = pointers, .sql = statement, .insert = insert};
+		.table = table, .ncolumns = NCOLUMNS, .columns = names, .types = pointers, .sql = statement, .binary_sql = insert};
 	bool ok;
 
 	snprintf(statement, sizeof(statement), sql, table);
@@ -180,7 +180,7 @@ static bool load_odd(pythia_db *db, pythia_kind kind, int precision, const char 
 		.types = pointers,
 		.sql = "LOAD DATA LOCAL INFILE 'pythia' INTO TABLE bulk_odd CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' "
 			   "ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' (a, b)",
-		.insert = "INSERT INTO bulk_odd (a, b) VALUES (?, ?)"};
+		.binary_sql = "INSERT INTO bulk_odd (a, b) VALUES (?, ?)"};
 	pythia_rows_writer writer = {0};
 	pythia_rows view;
 	bool ok;

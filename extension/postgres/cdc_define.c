@@ -11,6 +11,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "cdc_condition.h"
 #include "cdc_low.h"
 #include "cdc_poll.h"
 #include "core/suggest.h"
@@ -18,10 +19,6 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_relation.h"
-#include "parser/parser.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -30,76 +27,8 @@
 #include "utils/rel.h"
 #include "utils/regproc.h"
 #include "utils/rls.h"
-#include "utils/ruleutils.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
-
-/* ---- conditions ---- */
-
-typedef struct condition_text
-{
-	const char *table;
-	const char *text;
-} condition_text;
-
-/* Says what it is, and where in it the mistake is, as errors in functions do. */
-static void say_option(void *arg)
-{
-	const condition_text *condition = arg;
-	int position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(condition->text);
-	}
-	errcontext("option \"where\" of table \"%s\"", condition->table);
-}
-
-Node *pythia_cdc_condition_node(Relation relation, const char *text)
-{
-	condition_text given = {RelationGetRelationName(relation), text};
-	ErrorContextCallback callback = {.callback = say_option, .arg = &given};
-	ParseState *state = make_parsestate(NULL);
-	ParseNamespaceItem *item;
-	SelectStmt *select;
-	List *parsed;
-	Node *condition;
-
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-	parsed = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-	select = castNode(SelectStmt, linitial_node(RawStmt, parsed)->stmt);
-	if (list_length(select->targetList) != 1 || select->fromClause || select->whereClause || select->groupClause ||
-		select->havingClause || select->windowClause || select->sortClause || select->limitCount ||
-		select->limitOffset || select->lockingClause || select->op != SETOP_NONE || select->distinctClause)
-		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("invalid value for option \"where\""),
-						errhint("Give one condition over the table's columns, for example \"status <> 'draft'\".")));
-	/* parse errors then say where */
-	state->p_sourcetext = text;
-	item = addRangeTableEntryForRelation(state, relation, AccessShareLock, makeAlias("t", NIL), false, true);
-	addNSItemToQuery(state, item, true, true, true);
-	condition =
-		transformWhereClause(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_WHERE, "where");
-	assign_expr_collations(state, condition);
-	error_context_stack = callback.previous;
-	free_parsestate(state);
-	return condition;
-}
-
-char *pythia_cdc_condition(Relation relation, const char *text)
-{
-	Node *condition = pythia_cdc_condition_node(relation, text);
-	char *result;
-	/* read back with nothing but pg_catalog on the path, so that each name comes out qualified */
-	int guc_level = NewGUCNestLevel();
-
-	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	result = deparse_expression(condition, deparse_context_for("t", RelationGetRelid(relation)), true, false);
-	AtEOXact_GUC(false, guc_level);
-	return result;
-}
 
 /* ---- finding tables ---- */
 

@@ -42,9 +42,5 @@ extern List *pythia_cdc_resolve(const pythia_cdc_worker *worker);
 extern bool pythia_cdc_follow_key(Relation relation, pythia_cdc_table *table);
 /* Why a role may not capture the table (or partition): a constant text; NULL where it may. */
 extern const char *pythia_cdc_closed_to(Oid relid, Oid role);
-/* A condition as an expression over the relation's rows; planned, for ExecPrepareExpr's like. */
-extern Node *pythia_cdc_condition_node(Relation relation, const char *text);
-/* A condition with every name qualified, over alias t; ereports a bad one. */
-extern char *pythia_cdc_condition(Relation relation, const char *text);
 
 #endif

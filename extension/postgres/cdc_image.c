@@ -402,17 +402,28 @@ Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bool *nul
 	return result;
 }
 
-bool pythia_image_is_bent(const pythia_image *image)
+static bool digits_are_bent(void)
+{
+	return bytea_output != BYTEA_OUTPUT_HEX || IntervalStyle != INTSTYLE_POSTGRES || extra_float_digits < 1;
+}
+
+static bool times_are_bent(void)
 {
 	static pg_tz *utc = NULL;
 
-	if (image->shows == 0)
-		return false;
 	if (!utc)
 		utc = pg_tzset("UTC");
-	return ((image->shows & SHOWS_DIGITS) &&
-			(bytea_output != BYTEA_OUTPUT_HEX || IntervalStyle != INTSTYLE_POSTGRES || extra_float_digits < 1)) ||
-		   ((image->shows & SHOWS_TIMES) && (DateStyle != USE_ISO_DATES || session_timezone != utc));
+	return DateStyle != USE_ISO_DATES || DateOrder != DATEORDER_MDY || session_timezone != utc;
+}
+
+bool pythia_session_is_bent(void)
+{
+	return digits_are_bent() || times_are_bent();
+}
+
+bool pythia_image_is_bent(const pythia_image *image)
+{
+	return ((image->shows & SHOWS_DIGITS) && digits_are_bent()) || ((image->shows & SHOWS_TIMES) && times_are_bent());
 }
 
 void pythia_image_skip(pythia_image *image, int attribute)

@@ -23,6 +23,8 @@ extern Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bo
 
 /* Whether the session's settings show in its objects as they are now. */
 extern bool pythia_image_is_bent(const pythia_image *image);
+/* Whether any of those settings is not as pythia_cdc_enter would have it. */
+extern bool pythia_session_is_bent(void);
 
 /* The attribute (position in the row) that hash and comparison leave out: a row that was
  * only stamped anew has not changed.  -1: none. */

@@ -15,6 +15,7 @@
 #include "bridge.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
+#include "cdc_condition.h"
 #include "cdc_define.h"
 #include "cdc_image.h"
 #include "cdc_journal.h"
@@ -26,9 +27,7 @@
 #include "miscadmin.h"
 #include "pg_compat.h"
 #include "utils/builtins.h"
-#include "utils/bytea.h"
 #include "utils/datum.h"
-#include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -61,10 +60,8 @@ typedef struct trigger_target
 	pythia_image *row_image;
 	Oid sequence; /* of the journal's numbers */
 	int *key_attributes;
-	int stamp; /* attribute, or -1 */
-	ExprState *condition;
-	ExprContext *econtext;
-	TupleTableSlot *slot;
+	int stamp;             /* attribute, or -1 */
+	pythia_filter *filter; /* NULL: all rows */
 } trigger_target;
 
 /* Entries gathered by one subtransaction. */
@@ -288,24 +285,6 @@ static int32 worker_of_table(int32 table_id)
 	return worker_id;
 }
 
-/* Of the worker's settings, under the rights of its owner: whoever writes need not have them. */
-static void compile_condition(trigger_target *target, Relation relation)
-{
-	pythia_cdc_identity before;
-	EState *estate;
-	Node *condition;
-
-	if (!target->table->condition)
-		return;
-	estate = CreateExecutorState();
-	pythia_cdc_enter(target->worker, &before);
-	condition = pythia_cdc_condition_node(relation, target->table->condition);
-	target->condition = ExecPrepareExpr((Expr *) condition, estate);
-	pythia_cdc_leave(&before);
-	target->econtext = CreateExprContext(estate);
-	target->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(relation)), &TTSOpsHeapTuple);
-}
-
 /* The attribute that stamps a row, where it still is there and still is a stamp; or -1. */
 static int stamp_of(const pythia_cdc_table *table, TupleDesc desc)
 {
@@ -354,7 +333,8 @@ static const char *look_up(trigger_target *target, Relation relation)
 	target->key_image = pythia_image_make(desc, table->nkey, key, NULL);
 	target->row_image = pythia_image_make(desc, count, positions, NULL);
 	target->stamp = stamp_of(table, desc);
-	compile_condition(target, relation);
+	if (table->condition)
+		target->filter = pythia_filter_make(worker, relation, table->condition);
 	return NULL;
 }
 
@@ -372,7 +352,7 @@ static void prepare_target(trigger_target *target, Relation relation)
 		MemoryContextDelete(target->memory);
 	target->memory = AllocSetContextCreate(TopMemoryContext, "pythia_db trigger target", ALLOCSET_DEFAULT_SIZES);
 	target->table = NULL;
-	target->condition = NULL;
+	target->filter = NULL;
 	before = MemoryContextSwitchTo(target->memory);
 	target->valid = true;
 	BeginInternalSubTransaction(NULL);
@@ -429,7 +409,8 @@ static trigger_target *target_of(Relation relation, int32 table_id)
 /* Conditions and images do not depend on the writer's session, and run nothing with the writer's rights. */
 static bool pin_session(const trigger_target *target, pythia_cdc_identity *before)
 {
-	if (!target->condition && !pythia_image_is_bent(target->row_image) && !pythia_image_is_bent(target->key_image))
+	if (!(target->filter && pythia_filter_needs_owner(target->filter)) && !pythia_image_is_bent(target->row_image) &&
+		!pythia_image_is_bent(target->key_image))
 		return false;
 	pythia_cdc_enter(target->worker, before);
 	return true;
@@ -437,16 +418,7 @@ static bool pin_session(const trigger_target *target, pythia_cdc_identity *befor
 
 static bool wanted(trigger_target *target, HeapTuple tuple)
 {
-	bool result;
-
-	if (!tuple || !target->condition)
-		return tuple != NULL;
-	ExecStoreHeapTuple(tuple, target->slot, false);
-	target->econtext->ecxt_scantuple = target->slot;
-	result = ExecQual(target->condition, target->econtext);
-	ExecClearTuple(target->slot);
-	ResetExprContext(target->econtext);
-	return result;
+	return tuple && (!target->filter || pythia_filter_passes(target->filter, tuple));
 }
 
 static pythia_journal_entry *new_entry(trigger_target *target, gathered *part)

@@ -71,7 +71,7 @@ typedef struct pythia_validation
 	pythia_difference_callback found;
 	void *found_context;
 	bool (*mend)(void *context, pythia_difference_kind kind, const pythia_candidate *key, pythia_error *error);
-	bool mending; /* the target's transaction is open, and holds changes */
+	bool mending;                                        /* the target's transaction is open, and holds changes */
 	bool (*between)(void *context, pythia_error *error); /* called now and then, while nothing is being read */
 	void *mend_context;
 	int64_t named;

@@ -176,6 +176,20 @@ static int by_identity(const void *key, const void *candidate)
 	return strcmp(key, ((const pythia_candidate *) candidate)->identity);
 }
 
+/* A lookup may find rows whose keys are alike only under the engine's collation: those are none of it. */
+static bool next_row(pythia_merge *m, int side, pythia_error *error)
+{
+	pythia_cursor *c = &m->cursors[side];
+
+	do
+	{
+		if (!pythia_cursor_next(c, error))
+			return false;
+	} while (c->row && m->known != NULL &&
+			 bsearch(c->reader.fields[0].value, m->known, (size_t) m->nknown, sizeof(*m->known), by_identity) == NULL);
+	return true;
+}
+
 /* A difference that was seen: reported, or kept for another look. */
 static bool differs(pythia_merge *m, pythia_difference_kind kind, int ncolumns, pythia_error *error)
 {
@@ -243,7 +257,7 @@ static void stop_here(pythia_merge *m, int side)
 static bool merge_all(pythia_merge *m, pythia_error *error)
 {
 	m->finished = true;
-	if (!pythia_cursor_next(&m->cursors[0], error) || !pythia_cursor_next(&m->cursors[1], error))
+	if (!next_row(m, PYTHIA_SOURCE, error) || !next_row(m, PYTHIA_TARGET, error))
 		return false;
 	while (m->cursors[0].row || m->cursors[1].row)
 	{
@@ -266,9 +280,9 @@ static bool merge_all(pythia_merge *m, pythia_error *error)
 			stop_here(m, order <= 0 ? PYTHIA_SOURCE : PYTHIA_TARGET);
 			return true;
 		}
-		if (order <= 0 && !pythia_cursor_next(&m->cursors[0], error))
+		if (order <= 0 && !next_row(m, PYTHIA_SOURCE, error))
 			return false;
-		if (order >= 0 && !pythia_cursor_next(&m->cursors[1], error))
+		if (order >= 0 && !next_row(m, PYTHIA_TARGET, error))
 			return false;
 	}
 	return true;

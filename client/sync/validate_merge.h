@@ -40,7 +40,7 @@ typedef struct pythia_merge
 	pythia_validation *v;
 	pythia_comparison how;
 	pythia_candidates *into;       /* collected */
-	const pythia_candidate *known; /* PYTHIA_AGAIN: in the order of their identities */
+	const pythia_candidate *known; /* in a lookup: what is looked up, in the order of their identities; else NULL */
 	int nknown;
 	int64_t rows[2]; /* read */
 	/* stops where `into` is full, and says after which place to go on */

@@ -57,6 +57,30 @@ static bool whole_row_key(pythia_validation *v, pythia_node **key, pythia_error 
 	return true;
 }
 
+/* Columns that the target lacks cannot be equal there, unless the sync leaves them out on purpose. */
+static bool all_columns_there(const pythia_validation *v, pythia_error *error)
+{
+	const pythia_sync_config *config = v->job->config;
+
+	for (int i = 0; i < v->plan.nunmatched; i++)
+	{
+		const char *name = v->plan.source.columns[v->plan.unmatched[i]].name;
+
+		if (config->new_columns == PYTHIA_NEW_COLUMNS_IGNORE || !config->create_target)
+			pythia_host_log(v->job->target->host, PYTHIA_LOG_NOTICE,
+							"column \"%s\" of table \"%s\" has no counterpart in the target and is left out", name,
+							v->plan.source.name);
+		else
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "42703", "target table \"%s\" has no column for \"%s\"",
+						v->plan.target.name, name);
+			return pythia_error_hint(error, "Synchronise it, map it in column_map, or leave it out by exclude_columns "
+											"or new_columns \"ignore\".");
+		}
+	}
+	return true;
+}
+
 static bool make_plan(pythia_validation *v, pythia_error *error)
 {
 	pythia_sync_job job = *v->job;
@@ -353,7 +377,7 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 		v->sides[side].dialect = pythia_dialect_of(v->sides[side].db);
 		v->sides[side].table = side == PYTHIA_SOURCE ? &v->plan.source : &v->plan.target;
 	}
-	if (!choose_digests(v, error) || !pythia_validation_columns(v, error))
+	if (!all_columns_there(v, error) || !choose_digests(v, error) || !pythia_validation_columns(v, error))
 	{
 		pythia_validation_end(v);
 		return false;

@@ -150,6 +150,70 @@ static void test_text_keys_under_any_collation(void **state)
 	}
 }
 
+/* A key that is another only under the other side's collation: looked up, it brings its neighbour along. */
+static void test_keys_alike_under_a_collation(void **state)
+{
+	static const char *const loose[] = {"varchar(20) COLLATE utf8mb4_general_ci", "text COLLATE NOCASE"};
+
+	(void) state;
+	for (int i = 0; i < 2; i++)
+	{
+		static const char *const some[] = {"'A'", "'b '", NULL};
+		static const char *const more[] = {"'A'", "'b '", "'a'", "'B '", NULL};
+		pythia_db *source = sources[1 + i];
+
+		fill_keys(source, "alike", loose[i], some);
+		fill_keys(targets[0], "alike", "text", more);
+		assert_lines(source, targets[0], "alike", NULL, NULL, "extra {\"k\": \"a\"} []\nextra {\"k\": \"B \"} []\n");
+		assert_lines(source, targets[0], "alike", "{\"recheck_after\": 0.001}", NULL,
+					 "extra {\"k\": \"a\"} []\nextra {\"k\": \"B \"} []\n");
+		assert_lines(targets[0], source, "alike", NULL, NULL,
+					 "missing {\"k\": \"a\"} []\nmissing {\"k\": \"B \"} []\n");
+	}
+}
+
+static void test_a_column_that_the_target_lacks(void **state)
+{
+	verdict v;
+
+	(void) state;
+	three_rows(sources[0], "lacking");
+	three_rows(targets[1], "lacking");
+	run(sources[0], "lacking", "ALTER TABLE % ADD COLUMN \"odd \"\"one\" integer");
+	validate_with(sources[0], targets[1], "lacking", NULL, NULL, NULL, &v);
+	assert_false(v.ok);
+	assert_string_equal(v.error.message, "target table \"lacking\" has no column for \"odd \"one\"");
+	assert_non_null(v.error.hint);
+	verdict_free(&v);
+	assert_lines(sources[0], targets[1], "lacking", NULL, "{\"new_columns\": \"ignore\"}", "");
+	assert_lines(sources[0], targets[1], "lacking", NULL, "{\"exclude_columns\": [\"odd \\\"one\"]}", "");
+	/* the other way round it is a column of the target's own */
+	assert_lines(targets[1], sources[0], "lacking", NULL, NULL, "");
+}
+
+/* Rows larger than what MariaDB hashes at once, and names that want quoting. */
+static void test_large_rows_and_odd_names(void **state)
+{
+	(void) state;
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_db *db = side == 0 ? sources[0] : targets[1];
+		const char *table = "large; \"it's\"";
+
+		drop(db, table);
+		run(db, table,
+			side == 0 ? "CREATE TABLE % (\"select\" INTEGER NOT NULL PRIMARY KEY, \"a \"\"b\" text, \"`c`\" text)"
+					  : "CREATE TABLE % (`select` INTEGER NOT NULL PRIMARY KEY, `a \"b` longtext, ```c``` longtext)");
+		run(db, table,
+			"INSERT INTO % VALUES (1, REPEAT('0123456789', 900000), REPEAT('abcdefghij', 900000)), (2, 'small', 'x')");
+	}
+	assert_lines(sources[0], targets[1], "\"large; \"\"it's\"\"\"", NULL, NULL, "");
+	run(targets[1], "large; \"it's\"", "UPDATE % SET ```c``` = CONCAT(LEFT(```c```, 8999999), '1') WHERE `select` = 1");
+	assert_lines(sources[0], targets[1], "\"large; \"\"it's\"\"\"", NULL, NULL, "differing {\"select\": 1} [`c`]\n");
+	drop(sources[0], "large; \"it's\"");
+	drop(targets[1], "large; \"it's\"");
+}
+
 static void test_integer_keys_far_apart(void **state)
 {
 	static const char *const keys[] = {
@@ -576,6 +640,9 @@ int main(void)
 		cmocka_unit_test(test_what_a_difference_shows),
 		cmocka_unit_test(test_both_rows),
 		cmocka_unit_test(test_text_keys_under_any_collation),
+		cmocka_unit_test(test_keys_alike_under_a_collation),
+		cmocka_unit_test(test_a_column_that_the_target_lacks),
+		cmocka_unit_test(test_large_rows_and_odd_names),
 		cmocka_unit_test(test_integer_keys_far_apart),
 		cmocka_unit_test(test_composite_keys),
 		cmocka_unit_test(test_bags_of_rows),

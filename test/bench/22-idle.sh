@@ -14,7 +14,7 @@ idle_table()
 {
     orders_postgres "$1"
     fill_postgres "$1" "$2"
-    psql_ -c "VACUUM ANALYZE $1" -c "SELECT pythia.create_cdc_worker('$1', '{$1}', options => '{\"start_from\": \"now\", \"lookback\": 0}')" >/dev/null
+    psql_ -c "VACUUM ANALYZE $1" -c "SELECT pythia.create_cdc_worker('$1', '{$1}', options => '{\"start_from\": \"now\", \"lookback\": 0, \"delete_interval\": \"1 day\"}')" >/dev/null
     latency "SELECT pythia.poll('$1')" 200 >/dev/null
 }
 
@@ -39,6 +39,9 @@ bench_main()
     figure 'of 10000 rows' "$small" ms 0.3
     figure "of $((ROWS * 10)) rows" "$large" ms 0.3
     figure 'ratio' "$(awk "BEGIN { printf \"%.2f\", $large / $small }")" '' 1.2
+    # what tracking keys costs beside, once a delete_interval
+    psql_ -c "SELECT pythia.alter_cdc_worker('idle_large', options => '{\"delete_interval\": \"1 ms\"}')" >/dev/null
+    figure "a sweep of $((ROWS * 10)) rows for deletes" "$(psql_ -c '\timing on' -c "SELECT pythia.poll('idle_large')" | awk '/^Time:/ { print $2 / 1000 }')" s
 
     title '100000 idle polls'
     psql_ -c "ALTER SYSTEM SET shared_preload_libraries = '$preload', 'pg_stat_statements'" -c "ALTER SYSTEM SET pg_stat_statements.track = 'all'" 2>/dev/null || true

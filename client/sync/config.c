@@ -129,7 +129,8 @@ static bool read_names(const pythia_node *tree, const char *name, const pythia_n
 
 		for (const pythia_node *child = node->children; child != NULL; child = child->next)
 			strings = strings && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
-		if (strings)
+		/* no column at all is no list of columns to carry */
+		if (strings && (node->children != NULL || strcmp(name, "columns") != 0))
 		{
 			*value = node;
 			return true;

@@ -320,6 +320,10 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 		undo_load(&run);
 		pythia_free(result->watermark);
 		result->watermark = NULL;
+		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 && error->hint == NULL)
+			pythia_error_hint(error,
+							  "What becomes of values that the target cannot hold is said by the policies zero_date,"
+							  " infinity, nan, nul_byte, bad_utf8 and out_of_range, or by on_bad_row.");
 		pythia_error_context(error, "synchronising table \"%s\"", job->table);
 	}
 	result->end_time = pythia_host_now(job->source->host);

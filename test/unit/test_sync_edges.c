@@ -178,6 +178,20 @@ static void test_words(void **state)
 			  NULL, &result);
 	assert_int_equal(result.rows_deleted, 5);
 	pythia_sync_result_free(&result);
+	assert_false(try_sync(source, target, "edges", "{\"columns\": []}", NULL, &result, &error));
+	assert_string_equal(error.sqlstate, "22023");
+	pythia_error_reset(&error);
+	/* the target's own words for a value, and ours for what to do about it */
+	pythia_db_close(source);
+	source = open_engine(MY, 0);
+	drop(source, "zero");
+	drop(target, "zero");
+	must(source, "SET SESSION sql_mode = ''");
+	must(source, "CREATE TABLE zero (id int PRIMARY KEY, d date)");
+	must(source, "INSERT INTO zero VALUES (1, '0000-00-00')");
+	assert_false(try_sync(source, target, "zero", "{\"mode\": \"full\"}", NULL, &result, &error));
+	assert_non_null(strstr(error.hint, "zero_date"));
+	pythia_error_reset(&error);
 	pythia_db_close(source);
 	pythia_db_close(target);
 }

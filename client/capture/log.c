@@ -55,6 +55,7 @@ typedef struct reader
 {
 	const pythia_capture_table *table;
 	const pythia_log *log;
+	int limit;      /* 0: none */
 	int *place;     /* of each column in the log, or -1 */
 	int64_t *first; /* number from which it is there */
 	const pythia_log_numbers *done;
@@ -169,7 +170,9 @@ static int put_query(const reader *r, pythia_buffer *sql)
 	}
 	pythia_buffer_puts(sql, " FROM ");
 	put_log(table, r->log->name, sql);
-	pythia_buffer_printf(sql, " ORDER BY pythia_id LIMIT %d", PYTHIA_LOG_ROWS);
+	pythia_buffer_puts(sql, " ORDER BY pythia_id");
+	if (r->limit > 0)
+		pythia_buffer_printf(sql, " LIMIT %d", r->limit);
 	return count;
 }
 
@@ -428,7 +431,7 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 		while (ok && pythia_rows_next(&rows))
 			ok = on_row(r, rows.fields, error);
 		bytes += chunk.length;
-		*cut = bytes >= PYTHIA_LOG_BYTES;
+		*cut = r->limit > 0 && bytes >= PYTHIA_LOG_BYTES;
 	}
 	if (stream)
 		db->driver->stream_close(stream);
@@ -440,10 +443,11 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 	return ok;
 }
 
-bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, const pythia_log_numbers *done,
+bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, const pythia_log_numbers *done,
 					 pythia_log_numbers *read, bool *more, pythia_capture_emit emit, void *context, pythia_error *error)
 {
-	reader r = {.table = table, .log = log, .done = done, .read = read, .emit = emit, .context = context};
+	reader r = {
+		.table = table, .log = log, .limit = limit, .done = done, .read = read, .emit = emit, .context = context};
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool cut = false;
 	int ncolumns;
@@ -460,7 +464,7 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, const p
 							 table->table.name);
 	ncolumns = put_query(&r, &sql);
 	ok = ok && read_rows(&r, sql.data, ncolumns, &cut, error);
-	*more = cut || read->count == PYTHIA_LOG_ROWS;
+	*more = cut || (limit > 0 && read->count == limit);
 	forget_bystanders(&r);
 	pythia_free(r.bystanders);
 	pythia_free(r.place);

@@ -58,16 +58,17 @@ void pythia_log_numbers_add(pythia_log_numbers *numbers, int64_t number);
 void pythia_log_numbers_sort(pythia_log_numbers *numbers);
 void pythia_log_numbers_free(pythia_log_numbers *numbers); /* and clears it */
 
-/* Rows, and bytes of them, in one batch. */
-#define PYTHIA_LOG_ROWS  10000
+/* Rows in one batch of who keeps them in memory, and in one statement that deletes them. */
+#define PYTHIA_LOG_ROWS 10000
+/* Where a batch is bounded it ends after so many bytes, too. */
 #define PYTHIA_LOG_BYTES (64 * 1024 * 1024)
 
 /*
- * Tells the changes of the next batch but those numbered in `done`; `read` gets the numbers of all rows
+ * Tells the changes of the next batch (`limit` rows at most, 0: all there are) but those numbered in `done`; `read` gets the numbers of all rows
  * read, *more is true where there may be others.  In a snapshot.  The caller then describes the table
  * once more: where that differs (pythia_log_same), what was told must be dropped and read again.
  */
-bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, const pythia_log_numbers *done,
+bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, const pythia_log_numbers *done,
 					 pythia_log_numbers *read, bool *more, pythia_capture_emit emit, void *context,
 					 pythia_error *error);
 /* Whether the table still has the columns it was opened with. */

@@ -261,7 +261,7 @@ static bool write_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 		ok = write_down(worker, fetched) && ok;
 		whole = whole && !fetched->failed;
 		/* once more also to delete what was told */
-		*again = *again || fetched->more || fetched->fresh.count > 0;
+		*again = *again || fetched->fresh.count > 0;
 	}
 	if (ok && whole)
 		pythia_remote_source_polled(source);

@@ -26,5 +26,7 @@ extern bool pythia_remote_turn(int32 worker_id, bool *again);
 /* Triggers that go with this transaction, if it is rolled back or when it commits. */
 extern void pythia_remote_triggers_come(const pythia_cdc_worker *worker, const pythia_cdc_table *table);
 extern void pythia_remote_triggers_go(const pythia_cdc_worker *worker, const pythia_cdc_table *table);
+/* Those of all workers, before the extension is dropped; never fails. */
+extern void pythia_remote_all_triggers_go(void);
 
 #endif

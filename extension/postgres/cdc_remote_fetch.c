@@ -212,6 +212,7 @@ static bool read_log(pythia_capture_table *source, const pythia_log *log, pythia
 	pythia_log_numbers done = {0};
 	pythia_log_numbers read = {0};
 	int64_t at = 0;
+	bool more;
 	bool ok;
 
 	for (int64_t i = 0; i < f->told.count; i++)
@@ -229,7 +230,7 @@ static bool read_log(pythia_capture_table *source, const pythia_log *log, pythia
 			  pythia_capture_keys(source, true, NULL, take_first, f, error));
 	}
 	else if (ok)
-		ok = pythia_log_read(source, log, &done, &read, &f->more, take_change, f, error);
+		ok = pythia_log_read(source, log, 0, &done, &read, &more, take_change, f, error);
 	if (ok)
 		ok = driver->commit(source->db, error);
 	else if (!source->db->broken)
@@ -242,8 +243,6 @@ static bool read_log(pythia_capture_table *source, const pythia_log *log, pythia
 		if (at == done.count || done.numbers[at] != read.numbers[i])
 			pythia_log_numbers_add(&f->fresh, read.numbers[i]);
 	}
-	/* rows that a lock keeps there would be read again and again */
-	f->more = f->more && f->fresh.count > 0;
 	pythia_log_numbers_free(&done);
 	pythia_log_numbers_free(&read);
 	return ok;

@@ -104,7 +104,6 @@ struct pythia_fetched
 	int64 mark_time;
 
 	/* of a table with triggers */
-	bool more;                /* the log may hold more */
 	pythia_log_numbers told;  /* told by transactions that have committed: may be deleted over there */
 	pythia_log_numbers own;   /* told by this very transaction */
 	bool deleted;             /* the told ones are gone there */

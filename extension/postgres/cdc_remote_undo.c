@@ -8,7 +8,9 @@
 
 #include "access/xact.h"
 #include "bridge.h"
+#include "catalog.h"
 #include "cdc_remote_internal.h"
+#include "executor/spi.h"
 #include "host.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -177,4 +179,58 @@ void pythia_remote_triggers_come(const pythia_cdc_worker *worker, const pythia_c
 void pythia_remote_triggers_go(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	note(worker, table, LOG_DROPPED);
+}
+
+static void all_triggers_go(void)
+{
+	static const char sql[] = "SELECT DISTINCT t.worker_id FROM pythia.cdc_state s JOIN pythia.cdc_table t "
+							  "ON t.table_id OPERATOR(pg_catalog.=) s.table_id WHERE s.log_name IS NOT NULL";
+	List *ids = NIL;
+	MemoryContext cxt = CurrentMemoryContext;
+	ListCell *cell;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext before = MemoryContextSwitchTo(cxt);
+		bool isnull;
+
+		ids = lappend_int(ids, DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+		MemoryContextSwitchTo(before);
+	}
+	SPI_finish();
+	foreach (cell, ids)
+	{
+		pythia_cdc_worker *worker = pythia_cdc_load(lfirst_int(cell));
+
+		for (int i = 0; worker && i < worker->ntables; i++)
+			if (worker->tables[i].log_name)
+				pythia_remote_triggers_go(worker, &worker->tables[i]);
+	}
+}
+
+void pythia_remote_all_triggers_go(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(cxt);
+	PG_TRY();
+	{
+		all_triggers_go();
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		ereport(WARNING, (errmsg("triggers that pythia_db made in other databases may stay there"),
+						  errhint("Drop what is named pythia_log_… in them.")));
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
 }

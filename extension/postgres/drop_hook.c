@@ -11,8 +11,10 @@
 
 #include <signal.h>
 
+#include "cdc_remote.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pg_compat.h"
@@ -141,6 +143,19 @@ static void run_next(PlannedStmt *statement, const char *text, bool readOnlyTree
 		standard_ProcessUtility(statement, text, readOnlyTree, context, params, environment, dest, completion);
 }
 
+/* What it made in other databases is not PostgreSQL's to find. */
+static bool drops_extension(Node *statement)
+{
+	ListCell *cell;
+
+	if (!IsA(statement, DropStmt) || ((DropStmt *) statement)->removeType != OBJECT_EXTENSION)
+		return false;
+	foreach (cell, ((DropStmt *) statement)->objects)
+		if (strcmp(strVal(lfirst(cell)), "pythia_db") == 0)
+			return OidIsValid(get_extension_oid("pythia_db", true));
+	return false;
+}
+
 static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree, ProcessUtilityContext context,
 					ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest,
 					QueryCompletion *completion)
@@ -149,6 +164,8 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	Oid database = name ? get_database_oid(name, true) : InvalidOid;
 	bool busy;
 
+	if (drops_extension(statement->utilityStmt))
+		pythia_remote_all_triggers_go();
 	if (!OidIsValid(database) || database == MyDatabaseId || !pythia_database_owned(database, GetUserId()))
 	{
 		run_next(statement, text, readOnlyTree, context, params, environment, dest, completion);

@@ -170,6 +170,13 @@ for my $name (qw(pg maria lite))
 		ok(wait_for($node, "SELECT NOT active AND reason LIKE 'the triggers on table % are gone%' FROM pythia.stat_cdc WHERE worker = '${name}_all'"), 'another table by its name has no triggers: told');
 		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('${name}_all'); SELECT pythia.drop_cdc_worker('${name}_w')");
 		is(leftovers($name), '0', 'dropped workers leave nothing');
+		create($name, "${name}_many");
+		$sql->($name eq 'maria' ? "INSERT INTO t (id, v) SELECT seq, 'x' FROM seq_1_to_25000" : $name eq 'pg' ? "INSERT INTO t (id, v) SELECT i, 'x' FROM generate_series(1, 25000) i"
+			: "INSERT INTO t (id, v) WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 25000) SELECT i, 'x' FROM g");
+		is($node->safe_psql('postgres', "SELECT pythia.poll('${name}_many')"), '25000', 'one poll takes all there is');
+		is($node->safe_psql('postgres', "SELECT pythia.poll('${name}_many')"), '0', 'and the next nothing');
+		is(log_rows($name, "${name}_many"), '0', 'but empties the log');
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('${name}_many')");
 	};
 }
 
@@ -190,6 +197,12 @@ subtest 'mistakes' => sub {
 	my (undef, undef, $err) = $node->psql('postgres', "BEGIN; SELECT pythia.create_cdc_worker('bad', '{t}', '$source{pg}{url}', options => '{\"capture\": \"trigger\"}'); PREPARE TRANSACTION 'p'");
 	like($err, qr/cannot PREPARE/, 'not with two phases');
 	is(leftovers('pg'), '0', 'and undone');
+	create('pg', 'ext');
+	create('maria', 'ext2');
+	$node->safe_psql('postgres', 'BEGIN; DROP EXTENSION pythia_db CASCADE; ROLLBACK');
+	isnt(leftovers('pg'), '0', 'DROP EXTENSION that is rolled back leaves all');
+	$node->safe_psql('postgres', 'DROP EXTENSION pythia_db CASCADE; CREATE EXTENSION pythia_db');
+	is(leftovers('pg') + leftovers('maria'), '0', 'DROP EXTENSION takes its triggers elsewhere along');
 	create('pg', 'down');
 	$other->stop;
 	(undef, undef, $err) = $node->psql('postgres', "SELECT pythia.drop_cdc_worker('down')");

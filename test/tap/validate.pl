@@ -90,6 +90,43 @@ is(sql(qq{SELECT is_valid, source_count FROM pythia.validate_between('shop', 'sq
 	'neither side is this database');
 is(sql(qq{SELECT is_valid FROM pythia.validate_between('sqlite:///$dir/a.db', 'local', 'orders')}), 't', 'SQLite and this one');
 
+# the worker's own maps, condition and policies; JSON is spelled alike by this server and MariaDB
+sql(q{CREATE TABLE visits (id int PRIMARY KEY, seen date, score float8, info jsonb, secret text);
+	INSERT INTO visits SELECT g, CASE WHEN g % 10 = 0 THEN 'infinity' ELSE '2026-01-01'::date + g % 9 END,
+		CASE WHEN g % 7 = 0 THEN 'NaN' ELSE g / 3.0::float8 END, jsonb_build_object('zz', g, 'a', 1.5), 's'
+	FROM generate_series(1, 3000) g;
+	SELECT pythia.create_sync_worker('mapped', 'local', 'shop', '{"mode": "full", "table_map": {"visits": "Besuche"},
+		"column_map": {"id": "nr", "score": "Wert"}, "exclude_columns": ["secret"], "where": "id <= 2000",
+		"infinity": "clamp", "nan": "null"}', ARRAY['visits'])});
+sql(q{SELECT pythia.sync_table('mapped', 'visits')});
+$my->sql(q{UPDATE Besuche SET info = JSON_COMPACT(JSON_OBJECT('a', 1.50, 'zz', nr));
+	INSERT INTO Besuche (nr, Wert) VALUES (2500, 1)});
+is(sql(q{SELECT is_valid, source_count, target_count FROM pythia.validate_sync('mapped', 'visits')}), 't|2000|2000',
+	'maps, condition and policies of the worker');
+is(sql(q{SELECT count(*) FROM pythia.sync_differences('mapped', 'visits', '{"infinity": "null"}')}), '200',
+	'another policy is another expectation');
+$my->sql(q{UPDATE Besuche SET Wert = 0 WHERE nr = 7});
+is(sql(q{SELECT primary_key, columns FROM pythia.sync_differences('mapped', 'visits')}), '{"id": 7}|{score}',
+	'what no policy did is named');
+is(sql(q{SELECT rows_updated FROM pythia.repair_sync('mapped', 'visits')}), 1, 'and mended by the policy');
+is($my->sql('SELECT COUNT(*) FROM Besuche WHERE nr = 7 AND Wert IS NULL'), 1, 'which it was');
+
+# too few rights
+sql(q{CREATE ROLE poor LOGIN; SELECT pythia.grant_use('poor'); CREATE TABLE mine AS SELECT 1 AS id; CREATE TABLE theirs AS SELECT 1 AS id;
+	GRANT SELECT ON theirs TO poor});
+for my $call ('validate_between', 'differences_between', 'repair_between')
+{
+	fails(qq{SET ROLE poor; SELECT * FROM pythia.$call('local', 'local', 'theirs', '{"table_map": {"theirs": "mine"}, "key": ["id"]}')},
+		qr/permission denied for table mine/, "$call needs the right to read");
+}
+fails(q{SET ROLE poor; SELECT * FROM pythia.validate_sync('mapped', 'visits')}, qr/mapped|denied/, 'another role\'s worker');
+sql(q{INSERT INTO mine VALUES (2); GRANT SELECT ON mine TO poor});
+is(sql(q{SET ROLE poor; SELECT extra FROM pythia.validate_between('local', 'local', 'theirs',
+	'{"table_map": {"theirs": "mine"}, "key": ["id"]}')}), 1, 'reading is enough to compare');
+fails(q{SET ROLE poor; SELECT * FROM pythia.repair_between('local', 'local', 'theirs', '{"table_map": {"theirs": "mine"}, "key": ["id"]}')},
+	qr/permission denied for table mine/, 'but not to mend');
+is(sql('SELECT count(*) FROM mine'), 2, 'nothing was changed');
+
 # wrong words
 fails(q{SELECT pythia.validate_sync('w', 'orders', '{"methods": "rows"}')}, qr/22023.*methods.*HINT/s, 'an unknown option');
 fails(q{SELECT pythia.validate_sync('w', 'orders', '{"method": "guess"}')}, qr/22023.*method.*HINT/s, 'an unknown method');

@@ -93,7 +93,6 @@ extern void pythia_cdc_refuse_standby(void);
 extern int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker);
 /* Stops the capture of one table, for a reason that stat_cdc shows, and warns. Where another session is about
  * to do so, or to start it again, it is left to that one. */
-extern void pythia_cdc_stop_table(int32 table_id, const char *reason); /* without a warning */
 extern void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason);
 extern Oid pythia_tracked_relation(int32 table_id); /* InvalidOid where there is none */
 
@@ -116,6 +115,8 @@ extern void pythia_cdc_leave(const pythia_cdc_identity *before);
  * told) while the others go on; otherwise the error is raised.
  */
 extern int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate);
+/* At commit: the process and the sessions that wait for the worker's changes, and by NOTIFY who listens. */
+extern void pythia_cdc_tell(int32 worker_id);
 /* Mistakes that only the user can mend: the table stops, the worker goes on. */
 extern bool pythia_cdc_table_is_to_blame(int sqlerrcode);
 /* Takes the present as captured: the start of a table, from `now`, `beginning` or a stamp. */

@@ -87,11 +87,6 @@ static bool stop_table(int32 table_id, const char *reason)
 	return stopped;
 }
 
-void pythia_cdc_stop_table(int32 table_id, const char *reason)
-{
-	(void) stop_table(table_id, reason);
-}
-
 void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason)
 {
 	if (stop_table(table->table_id, reason))

@@ -15,6 +15,7 @@
 #include "bridge.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
+#include "commands/async.h"
 #include "cdc_define.h"
 #include "cdc_journal.h"
 #include "cdc_low.h"
@@ -383,6 +384,18 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 	return captured;
 }
 
+void pythia_cdc_tell(int32 worker_id)
+{
+	char number[16];
+
+	pythia_wake_at_commit(worker_id);
+	/* a hint for clients; not in a session's own transaction, which might be prepared */
+	if (!pythia_in_job())
+		return;
+	pg_ltoa(worker_id, number);
+	Async_Notify("pythia_cdc", number);
+}
+
 int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 {
 	pythia_boundary boundary;
@@ -394,7 +407,7 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 	{
 		captured = pythia_remote_poll(worker, isolate);
 		if (captured > 0)
-			pythia_wake_at_commit(worker->worker_id);
+			pythia_cdc_tell(worker->worker_id);
 		return captured;
 	}
 	pythia_boundary_read(&boundary);
@@ -408,7 +421,7 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 		captured += isolate ? poll_isolated(worker, table, &boundary) : poll_table(worker, table, &boundary);
 	}
 	if (captured > 0)
-		pythia_wake_at_commit(worker->worker_id);
+		pythia_cdc_tell(worker->worker_id);
 	return captured;
 }
 

@@ -241,7 +241,7 @@ static bool write_down(const pythia_cdc_worker *worker, pythia_fetched *fetched)
 	/* a session that polls in a transaction it leaves open shall not stall us */
 	ok = pythia_cdc_try_lock(worker->worker_id) && still_holds(worker, fetched->table);
 	if (ok && digest(worker, fetched, true) > 0)
-		pythia_wake_at_commit(worker->worker_id);
+		pythia_cdc_tell(worker->worker_id);
 	pythia_job_commit();
 	return ok;
 }

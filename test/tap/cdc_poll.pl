@@ -421,6 +421,21 @@ subtest 'down for hours' => sub {
 	is(changes($w), 'INSERT 14=h, INSERT 13=h, INSERT 12=h, INSERT 11=h, DELETE 1', 'all of the hours between');
 };
 
+subtest 'NOTIFY tells of each batch' => sub {
+	my ($t, $w) = fresh();
+	my $id = $node->safe_psql('postgres', "SELECT worker_id FROM pythia.worker WHERE name = '$w'");
+	my $listener = Pythia::Session->new($node);
+	$listener->do('LISTEN pythia_cdc');
+	$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('$w', poll_interval => '50 ms'); SELECT pythia.start_cdc('$w')");
+	ok(wait_for($node, "SELECT pid IS NOT NULL FROM pythia.worker_status WHERE name = '$w'"), 'a worker runs');
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a')");
+	ok(wait_for($node, "SELECT captured = 1 FROM pythia.stat_cdc WHERE worker = '$w'"), 'and captures');
+	# told to the backend at that commit; psql shows it after its next command
+	my $heard = join('', map { $listener->do('SELECT pg_sleep(0.1)') } 1 .. 5);
+	like($heard, qr/Asynchronous notification "pythia_cdc" with payload "$id"/, 'who listens hears its number');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$w')");
+};
+
 subtest 'a big transaction in little memory' => sub {
 	my $rss = sub { return $node->safe_psql('postgres', "SELECT (regexp_match(f, 'VmHWM:\\s+(\\d+)'))[1]::int - (regexp_match(f, 'RssShmem:\\s+(\\d+)'))[1]::int FROM pg_read_file('/proc/$_[0]/status') f"); };
 	for my $track ('none', 'keys', 'rows')

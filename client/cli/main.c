@@ -1,4 +1,6 @@
 /* `pythia`: finds the command, hides secrets from ps, handles signals. */
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +27,28 @@ const cli_command *cli_find_command(const char *name)
 		if (strcmp(cli_commands[i]->name, name) == 0)
 			return cli_commands[i];
 	return NULL;
+}
+
+/* A closed stream's number would go to the next file that is opened, a state file say, and the
+ * output into it.  These places read and write nothing. */
+static void occupy_closed_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* What could not be written was not delivered.  A reader that went away knows it. */
+static int check_output(int code)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	if (poll(&out, 1, 0) <= 0 || !(out.revents & POLLERR))
+		fprintf(stderr, "pythia: %serror:%s cannot write the output\n", cli_colour_on(stderr, CLI_RED),
+				cli_colour_off(stderr));
+	return code == CLI_DONE ? CLI_DIFFERENCE : code;
 }
 
 /* The first asks the engine to stop at a safe place, the second insists. */
@@ -110,6 +134,7 @@ int main(int argc, char **argv)
 	char **words = cli_scrub(argc, argv);
 
 	give_back_memory();
+	occupy_closed_streams();
 	handle_signals();
 	if (argc < 2)
 	{
@@ -133,8 +158,5 @@ int main(int argc, char **argv)
 		code = command != NULL ? run_command(command, argc - 2, words + 2) : unknown_command(words[1]);
 	}
 	cli_scrub_free(argc, words);
-	/* What could not be written was not delivered. */
-	if (fflush(stdout) != 0 && code == CLI_DONE)
-		code = CLI_DIFFERENCE;
-	return code;
+	return check_output(code);
 }

@@ -45,16 +45,14 @@ static const char *schema_of(const pythia_db *db, const char *schema)
 	return schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "main";
 }
 
+/* By pragma_table_list, not sqlite_master: a schema that is not there has no tables and is no error. */
 static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
 {
-	const char *where = schema_of(db, schema);
-
-	pythia_buffer_puts(out, "SELECT type, NULL, NULL, ");
-	text_literal(out, where);
-	pythia_buffer_puts(out, ", name FROM ");
-	identifier(out, where);
-	pythia_buffer_puts(out, ".sqlite_master WHERE type IN ('table', 'view') AND name = ");
+	pythia_buffer_puts(out, "SELECT CASE type WHEN 'view' THEN 'view' ELSE 'table' END, NULL, NULL, schema, name"
+							" FROM pragma_table_list(");
 	text_literal(out, table);
+	pythia_buffer_puts(out, ") WHERE schema = ");
+	text_literal(out, schema_of(db, schema));
 	pythia_buffer_puts(out, " COLLATE NOCASE");
 }
 
@@ -97,13 +95,9 @@ static void keys_query(const pythia_db *db, pythia_buffer *out, const char *sche
 
 static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)
 {
-	const char *where = schema_of(db, schema);
-
-	pythia_buffer_puts(out, "SELECT ");
-	text_literal(out, where);
-	pythia_buffer_puts(out, ", name FROM ");
-	identifier(out, where);
-	pythia_buffer_puts(out, ".sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+	pythia_buffer_puts(out, "SELECT schema, name FROM pragma_table_list WHERE schema = ");
+	text_literal(out, schema_of(db, schema));
+	pythia_buffer_puts(out, " COLLATE NOCASE AND type <> 'view' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 							" AND name NOT LIKE 'pythia\\_%' ESCAPE '\\' ORDER BY 2");
 }
 
@@ -111,11 +105,12 @@ static void references_query(const pythia_db *db, pythia_buffer *out, const char
 {
 	const char *where = schema_of(db, schema);
 
-	pythia_buffer_puts(out, "SELECT m.name, f.\"table\" FROM ");
-	identifier(out, where);
-	pythia_buffer_puts(out, ".sqlite_master AS m JOIN pragma_foreign_key_list(m.name, ");
+	pythia_buffer_puts(out, "SELECT m.name, f.\"table\" FROM pragma_table_list AS m"
+							" JOIN pragma_foreign_key_list(m.name, ");
 	text_literal(out, where);
-	pythia_buffer_puts(out, ") AS f WHERE m.type = 'table'");
+	pythia_buffer_puts(out, ") AS f WHERE m.type = 'table' AND m.schema = ");
+	text_literal(out, where);
+	pythia_buffer_puts(out, " COLLATE NOCASE");
 }
 
 /* An integer's bits: its octal digits, each replaced by three bits. 0 and 1 go by letters, because they

@@ -47,7 +47,13 @@ static char *place_name(const pythia_url *url)
 		free(real);
 	}
 	else
-		pythia_url_redact(url, &out);
+	{
+		/* the same place, wherever the password is given */
+		pythia_url bare = *url;
+
+		bare.password = NULL;
+		pythia_url_redact(&bare, &out);
+	}
 	return pythia_buffer_take(&out);
 }
 

@@ -195,23 +195,27 @@ static void follow(int engine)
 	must(b, "INSERT INTO marks VALUES (5, 'b', 'w', 5)");
 	must(a, "COMMIT");
 	put(6, "6");
-	next = run(json, mark, 5);
+	/* MariaDB's open transactions are those of the whole server, other tests' too */
+	next = run(json, mark, engine == PG ? 5 : -1);
 	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "5");
 	pythia_free(mark);
 	put(7, "7");
-	mark = run(json, next, 3); /* 4, 6, 7: not from the beginning again */
+	mark = run(json, next, engine == PG ? 3 : -1); /* 4, 6, 7: not from the beginning again */
 	pythia_free(next);
 	must(b, "COMMIT");
-	usleep(1100000);
-	next = run(json, mark, -1);
-	pythia_free(mark);
+	/* at rest it comes to the end */
+	for (int tries = 0; strncmp(mark, "7 #", 3) != 0; tries++)
+	{
+		if (tries == 100)
+			fail_msg("the mark stays at %s", mark);
+		usleep(300000);
+		next = run(json, mark, -1);
+		pythia_free(mark);
+		mark = next;
+	}
 	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "7");
-	usleep(1100000);
-	mark = run(json, next, -1);
-	pythia_free(next);
-	next = run(json, mark, 1);
+	pythia_free(run(json, mark, 1));
 	pythia_free(mark);
-	pythia_free(next);
 	pythia_db_close(a);
 	pythia_db_close(b);
 	end();

@@ -91,8 +91,12 @@ static bool load_into(pythia_db *db, const char *table, const char *insert, int 
 	pythia_rows view;
 	uint64_t stored = 0;
 	char statement[600];
-	pythia_load load = {
-		.table = table, .ncolumns = NCOLUMNS, .columns = names, .types = pointers, .sql = statement, .binary_sql = insert};
+	pythia_load load = {.table = table,
+						.ncolumns = NCOLUMNS,
+						.columns = names,
+						.types = pointers,
+						.sql = statement,
+						.binary_sql = insert};
 	bool ok;
 
 	snprintf(statement, sizeof(statement), sql, table);

@@ -59,6 +59,9 @@ bool pythia_decimal_text(pythia_buffer *out, const char *text, size_t length, in
 		digits_start++;
 		point--;
 	}
+	/* zero has no digits, whatever its exponent */
+	if (digits_start == digits.length && point > 0)
+		point = 0;
 	/* how many digits stay */
 	keep = (long) (digits.length - digits_start);
 	if (scale >= 0 && point + scale < keep)

@@ -177,6 +177,17 @@ static void test_what_is_no_json(void **state)
 	}
 }
 
+/* A zero is a zero, whatever its exponent. */
+static void test_zeros(void **state)
+{
+	static const char *const zeros[] = {"0", "-0", "0e5", "0E-5", "0.00e3", "-0.0"};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
+		assert_true(pythia_json_equal(zeros[i], strlen(zeros[i]), "0", 1));
+	assert_false(pythia_json_equal("1e5", 3, "0", 1));
+}
+
 /* Two spellings of each document, and one that is another document. */
 static const char *const spellings[][3] = {
 	{"{\"a\": 1, \"b\": [1, 2]}", "{ \"b\" :[1,2],\"a\":1 }", "{\"b\":[2,1],\"a\":1}"},
@@ -281,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_our_spelling_is_theirs),
 		cmocka_unit_test(test_what_is_no_json),
 		cmocka_unit_test(test_spellings),
+		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_what_jsonb_refuses),
 	};
 

@@ -203,7 +203,8 @@ static void test_progress_is_shown(void **state)
 		assert_true(result.is_valid);
 		assert_in_range(s.calls, m == 0 ? 8 : 1, 40);
 		assert_in_range(s.rows, m == 0 ? ROWS : 10000, ROWS);
-		assert_int_equal(s.total, ROWS);
+		/* the larger of two estimates, of which MariaDB's is a rough one */
+		assert_in_range(s.total, ROWS, 2 * ROWS);
 		assert_string_equal(s.phase, m == 0 ? "checksum" : "rows");
 		pythia_validate_result_free(&result);
 	}
@@ -355,16 +356,17 @@ static int compare_many(bool mend)
 	if (!ok || (mend ? repaired.rows_updated != MANY / 2 || repaired.rows_inserted != MANY / 2
 					 : result.differing != MANY / 2 || result.missing != MANY / 2))
 		return 1;
+#ifdef __SANITIZE_ADDRESS__
+	/* the sanitizer keeps what is freed: there, only the outcome counts */
+	return 0;
+#else
 	return after.ru_maxrss - before.ru_maxrss > 40 * 1024 ? 2 : 0;
+#endif
 }
 
 static void test_memory_is_bounded(void **state)
 {
 	(void) state;
-#ifdef __SANITIZE_ADDRESS__
-	print_message("skipped: the address sanitizer keeps what is freed\n");
-	skip();
-#endif
 	drop(sources[0], "many");
 	drop(sources[0], "many_copy");
 	run(sources[0], "many", "CREATE TABLE % (k text COLLATE \"C\" PRIMARY KEY, v integer)");

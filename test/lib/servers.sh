@@ -53,7 +53,8 @@ servers_init()
     PYTHIA_SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/pythia.XXXXXX")
     chmod 755 "$PYTHIA_SCRATCH"
     [ "$(id -u)" != 0 ] || chown "$PYTHIA_USER:" "$PYTHIA_SCRATCH"
-    export PYTHIA_SCRATCH
+    # PostgreSQL's test modules note the ports they take here, each test for the others.
+    export PYTHIA_SCRATCH PG_TEST_PORT_DIR=${PG_TEST_PORT_DIR:-$PYTHIA_SCRATCH/ports}
     trap servers_cleanup EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM

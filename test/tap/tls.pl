@@ -77,8 +77,7 @@ is(test_connection($sealed), 't t', 'a user who must use TLS');
 like(test_connection(with($sealed, 'ssl_mode=disabled')), qr/^f .*denied/i, 'cannot enter without');
 unlike(test_connection(with($sealed, 'ssl_mode=disabled')), qr/secret/, 'and no password is told');
 
-my $other = pg_node('source', extension => 0, start => 0, ssl => 'on', ssl_cert_file => "$files/here.pem", ssl_key_file => "$files/here.key");
-$other->start;
+my $other = pg_node('source', extension => 0, ssl => 'on', ssl_cert_file => "$files/here.pem", ssl_key_file => "$files/here.key");
 is(test_connection(pg_url($other)), 't t', 'PostgreSQL: where the server has TLS, it is used');
 is(test_connection(with(pg_url($other), 'sslmode=disable')), 't f', 'unless it is disabled');
 is(test_connection(with(pg_url($other), "sslmode=verify-full&sslrootcert=$files/ours.pem")), 't t', 'of an authority that is trusted');

@@ -18,6 +18,12 @@ use PostgreSQL::Test::Utils;
 # So that END blocks run, which stop the servers.
 $SIG{INT} = $SIG{TERM} = sub { die "ended by a signal\n" };
 
+# What one test cannot go on without is no reason to end the others.
+{
+	no warnings 'redefine';
+	*Test::Builder::BAIL_OUT = sub { die "$_[1]\n" };
+}
+
 our @EXPORT = qw(pg_node pg_url wait_for shared_mysql);
 
 # An initialised, started node with pythia_db preloaded and created in database
@@ -39,9 +45,23 @@ sub pg_node
 	$node->append_conf('postgresql.conf', join('', map { "$_ = '$conf{$_}'\n" } sort keys %conf));
 	# Remote connections of the tests come by TCP.
 	$node->append_conf('pg_hba.conf', "host all all 127.0.0.1/32 trust\n");
-	$node->start if $start;
+	start_first($node) if $start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pythia_db') if $start && $extension;
 	return $node;
+}
+
+# Its port was free when it was chosen; whoever took it since, another will do.
+sub start_first
+{
+	my ($node) = @_;
+	for (1 .. 2)
+	{
+		return if $node->start(fail_ok => 1);
+		$node->{_port} = PostgreSQL::Test::Cluster::get_free_port();
+		$node->append_conf('postgresql.conf', "port = $node->{_port}\n");
+	}
+	$node->start;
+	return;
 }
 
 # The address of a database of a node, as pythia writes it.

@@ -18,9 +18,20 @@
 static const cli_option run_options[] = {{"once", '1', CLI_FLAG, NULL, "one run, then stop", NULL, NULL}, {NULL}};
 static const cli_option *const sets[] = {run_options, cli_common_options, NULL};
 
-static const char *const cdc_names[] = {"kind",          "name",    "connection", "tables",       "timestamp_column",
-										"poll_interval", "options", "handler",    "max_attempts", "retry_delay",
-										"dead_letter",   "state",   NULL};
+static const char *const cdc_names[] = {"kind",
+										"name",
+										"connection",
+										"tables",
+										"timestamp_column",
+										"poll_interval",
+										"options",
+										"handler",
+										"max_attempts",
+										"retry_delay",
+										"dead_letter",
+										"state",
+										"handler_timeout",
+										NULL};
 static const char *const sync_names[] = {"kind",        "name",     "source",   "target", "tables",
 										 "sync_config", "schedule", "validate", "state",  NULL};
 
@@ -153,7 +164,8 @@ static int deliver(cli_follow *follow, delivery *d, bool once, double interval, 
 static int run_cdc(const pythia_node *config, bool once)
 {
 	cli_follow_request request = {.consumer = "run", .timestamp_column = "updated_at", .state = "state.db"};
-	cli_handler_settings settings = {.max_attempts = 5, .retry_delay = 0.5, .dead_letter = "dead-letter.jsonl"};
+	cli_handler_settings settings = {
+		.max_attempts = 5, .retry_delay = 0.5, .timeout = 300, .dead_letter = "dead-letter.jsonl"};
 	cli_follow follow;
 	delivery d = {.line = PYTHIA_BUFFER_INIT};
 	pythia_capture_config checked;
@@ -176,6 +188,7 @@ static int run_cdc(const pythia_node *config, bool once)
 		!pythia_node_text(config, "dead_letter", &settings.dead_letter, &error) ||
 		!pythia_node_int(config, "max_attempts", 1, 1000000, &settings.max_attempts, &error) ||
 		!pythia_node_seconds(config, "retry_delay", &settings.retry_delay, &error) ||
+		!pythia_node_seconds(config, "handler_timeout", &settings.timeout, &error) ||
 		!pythia_node_seconds(config, "poll_interval", &interval, &error) ||
 		!pythia_capture_config_read(request.options, NULL, &checked, &error))
 		code = cli_fail(&error);
@@ -322,11 +335,11 @@ const cli_command cli_command_run = {
 	.summary = "run a worker that `pythia create` made",
 	.description =
 		"Runs the worker of the folder by its pythia.json until it is stopped, or once.  A sync worker synchronises "
-		"its "
-		"tables on its schedule.  A CDC worker gives each change as a line of JSON to its handler, which answers each "
-		"with a line: \"ok\", or what went wrong.  A change that fails is tried again with growing delays, and after "
-		"max_attempts goes to the dead-letter file; the position moves when every change of a look at the tables is "
-		"handled or dead.\n\n"
+		"its tables on its schedule.  A CDC worker gives each change as a line of JSON to its handler, which answers "
+		"each with a line: \"ok\", or what went wrong.  A change that fails is tried again with growing delays, and "
+		"after max_attempts goes to the dead-letter file.  A handler that owes an answer and is silent for "
+		"handler_timeout is ended, and the change it was at has failed.  The position moves when every change of a "
+		"look at the tables is handled or dead.\n\n"
 		"PYTHIA_CONNECTION, PYTHIA_SOURCE and PYTHIA_TARGET take the place of the URLs in pythia.json.",
 	.example = "pythia run my_cdc_worker --once",
 	.sets = sets,

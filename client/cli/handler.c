@@ -33,6 +33,8 @@ static void run_child(int in, int out, char *const *command)
 {
 	sigset_t none;
 
+	/* what it starts is ended with it */
+	setpgid(0, 0);
 	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	/* what the command ignores would be ignored by the handler too */
@@ -63,6 +65,8 @@ static bool start(cli_handler *h, pythia_error *error)
 	h->pid = fork();
 	if (h->pid == 0)
 		run_child(in[0], out[1], h->settings->command);
+	if (h->pid > 0)
+		setpgid(h->pid, h->pid);
 	close(in[0]);
 	close(out[1]);
 	h->in = in[1];
@@ -79,10 +83,10 @@ static bool start(cli_handler *h, pythia_error *error)
 	return true;
 }
 
-/* Waits for its end; *status as waitpid gives it. */
+/* Waits five seconds for its end; *status as waitpid gives it. */
 static void stop(cli_handler *h, int *status)
 {
-	int64_t deadline = pythia_host_now(NULL) + 5000000;
+	int64_t deadline = pythia_monotonic_ms() + 5000;
 	pid_t got = 0;
 
 	*status = 0;
@@ -93,11 +97,11 @@ static void stop(cli_handler *h, int *status)
 	h->in = h->out = -1;
 	if (h->pid <= 0)
 		return;
-	while ((got = waitpid(h->pid, status, WNOHANG)) == 0 && pythia_host_now(NULL) < deadline)
+	while ((got = waitpid(h->pid, status, WNOHANG)) == 0 && pythia_monotonic_ms() < deadline)
 		poll(NULL, 0, 10);
 	if (got == 0)
 	{
-		kill(h->pid, SIGKILL);
+		kill(-h->pid, SIGKILL);
 		waitpid(h->pid, status, 0);
 	}
 	h->pid = 0;
@@ -185,6 +189,7 @@ static bool take_answer(cli_handler *h, const char *text, pythia_error *error)
 								 "belongs on stderr.");
 	}
 	pending = take_first(h->queue, &h->nqueue);
+	h->since = pythia_monotonic_ms();
 	if (strcmp(text, "ok") != 0)
 		return fail_change(h, pending, *text != '\0' ? text : "the handler gave no reason", error);
 	h->handled++;
@@ -192,12 +197,24 @@ static bool take_answer(cli_handler *h, const char *text, pythia_error *error)
 	return true;
 }
 
-/* It has ended: the change it was at has failed, the others are tried again as they are. */
+/* The change it was at has failed, the others are tried again as they are. */
+static bool fail_task(cli_handler *h, const char *reason, pythia_error *error)
+{
+	cli_pending first;
+
+	if (h->nqueue == 0)
+		return true;
+	first = take_first(h->queue, &h->nqueue);
+	while (h->nqueue > 0)
+		append(&h->failed, &h->nfailed, take_first(h->queue, &h->nqueue));
+	h->written = 0;
+	return fail_change(h, first, reason, error);
+}
+
 static bool ended(cli_handler *h, pythia_error *error)
 {
 	char reason[64];
 	int status;
-	cli_pending first;
 
 	stop(h, &status);
 	if (WIFSIGNALED(status))
@@ -209,13 +226,20 @@ static bool ended(cli_handler *h, pythia_error *error)
 		pythia_fail(error, PYTHIA_E_USAGE, "58P01", "cannot run the handler \"%s\"", h->settings->command[0]);
 		return pythia_error_hint(error, "Check \"handler\" in pythia.json: the file must be there and executable.");
 	}
-	if (h->nqueue == 0)
-		return true;
-	first = take_first(h->queue, &h->nqueue);
-	while (h->nqueue > 0)
-		append(&h->failed, &h->nfailed, take_first(h->queue, &h->nqueue));
-	h->written = 0;
-	return fail_change(h, first, reason, error);
+	return fail_task(h, reason, error);
+}
+
+/* Silent for too long: what it was at may be what it cannot do. */
+static bool hangs(cli_handler *h, pythia_error *error)
+{
+	char reason[80];
+	int status;
+
+	snprintf(reason, sizeof(reason), "the handler gave no answer within %g s", h->settings->timeout);
+	cli_warn("%s and is started again", reason);
+	kill(-h->pid, SIGTERM);
+	stop(h, &status);
+	return fail_task(h, reason, error);
 }
 
 static bool read_answers(cli_handler *h, pythia_error *error)
@@ -253,7 +277,10 @@ static bool turn(cli_handler *h, bool writing, pythia_error *error)
 	if (pythia_host_cancelled(NULL))
 		return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "interrupted");
 	if (ready <= 0)
-		return true;
+		return h->nqueue > 0 && h->settings->timeout > 0 &&
+					   pythia_monotonic_ms() - h->since > (int64_t) (h->settings->timeout * 1000)
+				   ? hangs(h, error)
+				   : true;
 	if (fds[0].revents != 0)
 		return read_answers(h, error);
 	if (fds[1].revents != 0)
@@ -277,6 +304,8 @@ static bool send_pending(cli_handler *h, cli_pending pending, pythia_error *erro
 		free_pending(&pending);
 		return false;
 	}
+	if (h->nqueue == 0)
+		h->since = pythia_monotonic_ms();
 	append(&h->queue, &h->nqueue, pending);
 	h->written = 0;
 	/* where the handler ends meanwhile, the queue is empty again and the change in the failed list */

@@ -18,6 +18,7 @@ typedef struct cli_handler_settings
 	char *const *command;    /* NULL-terminated */
 	int64_t max_attempts;    /* then the change goes to the dead-letter file */
 	double retry_delay;      /* seconds before the second attempt; doubled each time, at most a minute */
+	double timeout;          /* seconds it may be silent while it owes an answer, then it is ended; 0: no limit */
 	const char *dead_letter; /* file that gets {"error", "attempts", "failed_at", "change"}, a line each */
 	bool ordered;            /* nothing is sent while a change is being tried again */
 } cli_handler_settings;
@@ -39,6 +40,7 @@ typedef struct cli_handler
 	cli_pending *queue;   /* sent and not answered, oldest first */
 	int nqueue;
 	size_t written;      /* bytes of the queue's last line that it took */
+	int64_t since;       /* pythia_monotonic_ms() when the oldest of the queue became its task */
 	cli_pending *failed; /* to be tried again */
 	int nfailed;
 	int64_t handled;

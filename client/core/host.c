@@ -16,7 +16,7 @@ static bool default_cancelled(void *context)
 	return pythia_cancel_requested != 0;
 }
 
-static int64_t monotonic_ms(void)
+int64_t pythia_monotonic_ms(void)
 {
 	struct timespec now;
 
@@ -30,7 +30,7 @@ static int64_t monotonic_ms(void)
 
 static pythia_wait_result default_wait(void *context, int fd, int events, long timeout_ms)
 {
-	int64_t deadline = timeout_ms >= 0 ? monotonic_ms() + timeout_ms : 0;
+	int64_t deadline = timeout_ms >= 0 ? pythia_monotonic_ms() + timeout_ms : 0;
 	struct pollfd poller = {fd, 0, 0};
 
 	(void) context;
@@ -47,7 +47,7 @@ static pythia_wait_result default_wait(void *context, int fd, int events, long t
 			return PYTHIA_WAIT_CANCELLED;
 		if (timeout_ms >= 0)
 		{
-			left = deadline - monotonic_ms();
+			left = deadline - pythia_monotonic_ms();
 			if (left < 0)
 				left = 0;
 			if (left > POLL_SLICE_MS)
@@ -60,7 +60,7 @@ static pythia_wait_result default_wait(void *context, int fd, int events, long t
 			return PYTHIA_WAIT_READY; /* also for errors: the library's own call will tell */
 		if (ready < 0 && errno != EINTR)
 			return PYTHIA_WAIT_READY;
-		if (timeout_ms >= 0 && monotonic_ms() >= deadline)
+		if (timeout_ms >= 0 && pythia_monotonic_ms() >= deadline)
 			return PYTHIA_WAIT_TIMEOUT;
 	}
 }

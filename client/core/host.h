@@ -54,5 +54,7 @@ bool pythia_host_cancelled(const pythia_host *host);
 void pythia_host_log(const pythia_host *host, pythia_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int64_t pythia_host_now(const pythia_host *host);
+/* Milliseconds of a clock that nobody sets, for time limits. */
+int64_t pythia_monotonic_ms(void);
 
 #endif

@@ -6,42 +6,8 @@
 #include <emmintrin.h>
 #endif
 
-/*
- * Length of the well-formed UTF-8 sequence at `text`, or 0 (Unicode 15,
- * table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
- */
-static int utf8_sequence(const unsigned char *text, size_t left)
-{
-	unsigned char c = text[0];
-	unsigned char low = 0x80;
-	unsigned char high = 0xbf;
-	int length;
-
-	if (c >= 0xc2 && c <= 0xdf)
-		length = 2;
-	else if (c >= 0xe0 && c <= 0xef)
-		length = 3;
-	else if (c >= 0xf0 && c <= 0xf4)
-		length = 4;
-	else
-		return 0;
-	if ((size_t) length > left)
-		return 0;
-	if (c == 0xe0)
-		low = 0xa0;
-	else if (c == 0xed)
-		high = 0x9f;
-	else if (c == 0xf0)
-		low = 0x90;
-	else if (c == 0xf4)
-		high = 0x8f;
-	if (text[1] < low || text[1] > high)
-		return 0;
-	for (int i = 2; i < length; i++)
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	return length;
-}
+#include "core/number.h"
+#include "core/utf8.h"
 
 /* What JSON wants escaped, and what begins a sequence that must be looked at. */
 static inline bool is_plain(unsigned char c)
@@ -120,13 +86,13 @@ void pythia_json_string(pythia_buffer *out, const char *text, size_t length)
 	for (;;)
 	{
 		size_t plain = copy_plain(to, from + i, length - i);
-		int sequence;
+		size_t sequence;
 
 		to += plain;
 		i += plain;
-		while (i < length && from[i] >= 0x80 && (sequence = utf8_sequence(from + i, length - i)) > 0)
+		while (i < length && from[i] >= 0x80 && (sequence = pythia_utf8_length(from + i, from + length)) > 0)
 		{
-			for (int k = 0; k < sequence; k++)
+			for (size_t k = 0; k < sequence; k++)
 				*to++ = (char) from[i++];
 		}
 		if (i == length)
@@ -185,4 +151,76 @@ void pythia_json_node(pythia_buffer *out, const pythia_node *node)
 		pythia_json_node(out, child);
 	}
 	pythia_buffer_putc(out, close);
+}
+
+/* The four digits after \u. */
+static bool read_code(const char *at, const char *end, unsigned *code)
+{
+	*code = 0;
+	if (end - at < 4)
+		return false;
+	for (int i = 0; i < 4; i++)
+	{
+		int digit = pythia_hex_value(at[i]);
+
+		if (digit < 0)
+			return false;
+		*code = *code << 4 | (unsigned) digit;
+	}
+	return true;
+}
+
+/* Reads what follows a backslash. */
+static bool read_escape(const char **cursor, const char *end, pythia_buffer *out)
+{
+	static const char named[] = "\"\\/bfnrt";
+	static const char meant[] = "\"\\/\b\f\n\r\t";
+	const char *at = *cursor;
+	const char *which;
+	unsigned code;
+	unsigned low;
+
+	if (at == end)
+		return false;
+	if (*at == 'u')
+	{
+		if (!read_code(at + 1, end, &code))
+			return false;
+		at += 5;
+		if (code >= 0xD800 && code < 0xDC00 && end - at >= 6 && at[0] == '\\' && at[1] == 'u' &&
+			read_code(at + 2, end, &low) && low >= 0xDC00 && low < 0xE000)
+		{
+			code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+			at += 6;
+		}
+		pythia_utf8_put(out, code);
+		*cursor = at;
+		return true;
+	}
+	which = memchr(named, *at, sizeof(named) - 1);
+	if (which == NULL)
+		return false;
+	pythia_buffer_putc(out, meant[which - named]);
+	*cursor = at + 1;
+	return true;
+}
+
+bool pythia_json_unquote(const char **at, const char *end, pythia_buffer *out)
+{
+	pythia_buffer_clear(out);
+	while (*at < end)
+	{
+		const char *plain = *at;
+
+		while (*at < end && (unsigned char) **at >= 0x20 && **at != '"' && **at != '\\')
+			(*at)++;
+		pythia_buffer_append(out, plain, (size_t) (*at - plain));
+		if (*at == end || (unsigned char) **at < 0x20)
+			return false;
+		if (*(*at)++ == '"')
+			return true;
+		if (!read_escape(at, end, out))
+			return false;
+	}
+	return false;
 }

@@ -38,131 +38,13 @@ static bool take(parser *p, char c)
 	return true;
 }
 
-static bool hex4(parser *p, unsigned *code)
-{
-	*code = 0;
-	if (p->end - p->at < 4)
-		return false;
-	for (int i = 0; i < 4; i++, p->at++)
-	{
-		char c = *p->at;
-
-		*code <<= 4;
-		if (c >= '0' && c <= '9')
-			*code |= (unsigned) (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			*code |= (unsigned) (c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			*code |= (unsigned) (c - 'A' + 10);
-		else
-			return false;
-	}
-	return true;
-}
-
-static void put_utf8(pythia_buffer *out, unsigned code)
-{
-	if (code < 0x80)
-		pythia_buffer_putc(out, (char) code);
-	else if (code < 0x800)
-	{
-		pythia_buffer_putc(out, (char) (0xC0 | code >> 6));
-		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
-	}
-	else if (code < 0x10000)
-	{
-		pythia_buffer_putc(out, (char) (0xE0 | code >> 12));
-		pythia_buffer_putc(out, (char) (0x80 | (code >> 6 & 0x3F)));
-		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
-	}
-	else
-	{
-		pythia_buffer_putc(out, (char) (0xF0 | code >> 18));
-		pythia_buffer_putc(out, (char) (0x80 | (code >> 12 & 0x3F)));
-		pythia_buffer_putc(out, (char) (0x80 | (code >> 6 & 0x3F)));
-		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
-	}
-}
-
-static bool escape(parser *p, pythia_buffer *out)
-{
-	unsigned code, low;
-
-	if (p->at == p->end)
-		return false;
-	switch (*p->at++)
-	{
-		case '"':
-			pythia_buffer_putc(out, '"');
-			return true;
-		case '\\':
-			pythia_buffer_putc(out, '\\');
-			return true;
-		case '/':
-			pythia_buffer_putc(out, '/');
-			return true;
-		case 'b':
-			pythia_buffer_putc(out, '\b');
-			return true;
-		case 'f':
-			pythia_buffer_putc(out, '\f');
-			return true;
-		case 'n':
-			pythia_buffer_putc(out, '\n');
-			return true;
-		case 'r':
-			pythia_buffer_putc(out, '\r');
-			return true;
-		case 't':
-			pythia_buffer_putc(out, '\t');
-			return true;
-		case 'u':
-			if (!hex4(p, &code))
-				return false;
-			if (code >= 0xD800 && code < 0xDC00 && p->end - p->at >= 6 && p->at[0] == '\\' && p->at[1] == 'u')
-			{
-				parser rest = *p;
-
-				rest.at += 2;
-				if (hex4(&rest, &low) && low >= 0xDC00 && low < 0xE000)
-				{
-					code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-					p->at = rest.at;
-				}
-			}
-			put_utf8(out, code);
-			return true;
-		default:
-			return false;
-	}
-}
-
-/* Appends the decoded text; the opening quote was taken. */
-static bool string(parser *p, pythia_buffer *out)
-{
-	while (p->at < p->end)
-	{
-		unsigned char c = (unsigned char) *p->at++;
-
-		if (c == '"')
-			return true;
-		if (c < 0x20)
-			return false;
-		if (c != '\\')
-			pythia_buffer_putc(out, (char) c);
-		else if (!escape(p, out))
-			return false;
-	}
-	return false;
-}
-
 /* Reads a string whose opening quote was taken: `name` gets what is between the quotes, decoded but for the
  * normal form, which keeps its escapes. */
 static bool text_of(parser *p, pythia_buffer *name)
 {
 	const char *start = p->at;
 
-	if (!string(p, name))
+	if (!pythia_json_unquote(&p->at, p->end, name))
 		return false;
 	if (p->style == PYTHIA_JSON_STYLE_NORMALIZED)
 	{

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -263,17 +264,6 @@ void pythia_rows_close(pythia_rows_reader *reader)
 	memset(reader, 0, sizeof(*reader));
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool pythia_rows_unhex(const pythia_field *field, pythia_buffer *out)
 {
 	char *to;
@@ -285,8 +275,8 @@ bool pythia_rows_unhex(const pythia_field *field, pythia_buffer *out)
 	to = out->data + out->length;
 	for (size_t i = 2; i < field->length; i += 2)
 	{
-		int high = hex_digit(field->value[i]);
-		int low = hex_digit(field->value[i + 1]);
+		int high = pythia_hex_value(field->value[i]);
+		int low = pythia_hex_value(field->value[i + 1]);
 
 		if (high < 0 || low < 0)
 		{

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 #define URL_HINT                                                                                                       \
 	"Write it as postgresql://user:password@host:5432/database, mysql://user:password@host:3306/database or "          \
@@ -28,14 +29,6 @@ static bool bad_url(pythia_error *error, const char *why)
 	return pythia_error_hint(error, "%s", URL_HINT);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char) tolower((unsigned char) c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decodes a part; NULL (and an error) where it is malformed. */
 static char *decode(const char *from, size_t length, pythia_error *error)
 {
@@ -51,8 +44,8 @@ static char *decode(const char *from, size_t length, pythia_error *error)
 			*to++ = from[i];
 			continue;
 		}
-		high = i + 2 < length ? hex_value(from[i + 1]) : -1;
-		low = high >= 0 ? hex_value(from[i + 2]) : -1;
+		high = i + 2 < length ? pythia_hex_value(from[i + 1]) : -1;
+		low = high >= 0 ? pythia_hex_value(from[i + 2]) : -1;
 		if (high < 0 || low < 0 || (high == 0 && low == 0))
 		{
 			pythia_free(text);

@@ -64,3 +64,27 @@ bool pythia_utf8_valid(const char *value, size_t length)
 	}
 	return true;
 }
+
+void pythia_utf8_put(pythia_buffer *out, unsigned code)
+{
+	if (code < 0x80)
+		pythia_buffer_putc(out, (char) code);
+	else if (code < 0x800)
+	{
+		pythia_buffer_putc(out, (char) (0xC0 | code >> 6));
+		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
+	}
+	else if (code < 0x10000)
+	{
+		pythia_buffer_putc(out, (char) (0xE0 | code >> 12));
+		pythia_buffer_putc(out, (char) (0x80 | (code >> 6 & 0x3F)));
+		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
+	}
+	else
+	{
+		pythia_buffer_putc(out, (char) (0xF0 | code >> 18));
+		pythia_buffer_putc(out, (char) (0x80 | (code >> 12 & 0x3F)));
+		pythia_buffer_putc(out, (char) (0x80 | (code >> 6 & 0x3F)));
+		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
+	}
+}

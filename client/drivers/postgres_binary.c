@@ -191,14 +191,6 @@ static bool put_stamp(pythia_buffer *out, const pythia_field *field)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool put_uuid(pythia_buffer *out, const pythia_field *field)
 {
 	const char *at = field->value;
@@ -213,9 +205,9 @@ static bool put_uuid(pythia_buffer *out, const pythia_field *field)
 	{
 		if ((i == 4 || i == 6 || i == 8 || i == 10) && *at++ != '-')
 			return false;
-		if (hex_digit(at[0]) < 0 || hex_digit(at[1]) < 0)
+		if (pythia_hex_value(at[0]) < 0 || pythia_hex_value(at[1]) < 0)
 			return false;
-		*to++ = (char) (hex_digit(at[0]) << 4 | hex_digit(at[1]));
+		*to++ = (char) (pythia_hex_value(at[0]) << 4 | pythia_hex_value(at[1]));
 	}
 	return true;
 }

@@ -7,7 +7,6 @@
 
 #include "core/json.h"
 #include "core/memory.h"
-#include "sync/convert.h"
 #include "sync/run.h"
 
 #define FIXED   5
@@ -47,7 +46,7 @@ static bool next_text(const char **cursor, char **text)
 		*cursor = at + 4;
 		return true;
 	}
-	if (*at != '"' || !pythia_json_unquote(&at, end, &out))
+	if (*at++ != '"' || !pythia_json_unquote(&at, end, &out))
 	{
 		pythia_buffer_free(&out);
 		return false;

@@ -8,39 +8,14 @@
 
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/number.h"
+#include "core/rows.h"
 
 typedef bool (*converter)(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out);
 
 static bool texty(pythia_kind kind)
 {
 	return kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_CHAR || kind == PYTHIA_KIND_OTHER;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-static bool unhex(const char *value, size_t length, pythia_buffer *out)
-{
-	if (length < 2 || length % 2 != 0 || value[0] != '\\' || value[1] != 'x')
-		return false;
-	for (size_t i = 2; i < length; i += 2)
-	{
-		int high = hex_digit(value[i]);
-		int low = hex_digit(value[i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		pythia_buffer_putc(out, (char) (high << 4 | low));
-	}
-	return true;
 }
 
 static bool uuid_to_bytes(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
@@ -53,7 +28,7 @@ static bool uuid_to_bytes(const pythia_transform *transform, const char *value, 
 	{
 		if (value[i] == '-')
 			continue;
-		if (hex_digit(value[i]) < 0)
+		if (pythia_hex_value(value[i]) < 0)
 			return false;
 		pythia_buffer_putc(out, (char) tolower((unsigned char) value[i]));
 		digits++;
@@ -78,7 +53,7 @@ static bool bytes_to_uuid(const pythia_transform *transform, const char *value, 
 static bool bytes_to_text(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	(void) transform;
-	return unhex(value, length, out);
+	return pythia_rows_unhex(&(pythia_field){value, length}, out);
 }
 
 static bool text_to_bytes(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
@@ -225,86 +200,6 @@ static void put_array_text(pythia_buffer *out, const char *text, size_t length)
 	pythia_buffer_putc(out, '"');
 }
 
-static void put_utf8(pythia_buffer *out, unsigned code)
-{
-	if (code < 0x80)
-		pythia_buffer_putc(out, (char) code);
-	else if (code < 0x800)
-	{
-		pythia_buffer_putc(out, (char) (0xC0 | code >> 6));
-		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
-	}
-	else if (code < 0x10000)
-	{
-		pythia_buffer_putc(out, (char) (0xE0 | code >> 12));
-		pythia_buffer_putc(out, (char) (0x80 | (code >> 6 & 0x3F)));
-		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
-	}
-	else
-	{
-		pythia_buffer_putc(out, (char) (0xF0 | code >> 18));
-		pythia_buffer_putc(out, (char) (0x80 | (code >> 12 & 0x3F)));
-		pythia_buffer_putc(out, (char) (0x80 | (code >> 6 & 0x3F)));
-		pythia_buffer_putc(out, (char) (0x80 | (code & 0x3F)));
-	}
-}
-
-static bool read_code(const char *at, const char *end, unsigned *code)
-{
-	*code = 0;
-	if (end - at < 4)
-		return false;
-	for (int i = 0; i < 4; i++)
-	{
-		int digit = hex_digit(at[i]);
-
-		if (digit < 0)
-			return false;
-		*code = *code << 4 | (unsigned) digit;
-	}
-	return true;
-}
-
-bool pythia_json_unquote(const char **cursor, const char *end, pythia_buffer *out)
-{
-	static const char named[] = "\"\\/bfnrt";
-	static const char meant[] = "\"\\/\b\f\n\r\t";
-	const char *at = *cursor + 1;
-
-	pythia_buffer_clear(out);
-	for (; at < end && *at != '"'; at++)
-	{
-		if (*at != '\\')
-			pythia_buffer_putc(out, *at);
-		else if (++at < end && *at == 'u')
-		{
-			unsigned code;
-			unsigned low;
-
-			if (!read_code(at + 1, end, &code))
-				return false;
-			at += 4;
-			if (code >= 0xD800 && code < 0xDC00 && end - at > 6 && at[1] == '\\' && at[2] == 'u' &&
-				read_code(at + 3, end, &low) && low >= 0xDC00 && low < 0xE000)
-			{
-				code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-				at += 6;
-			}
-			put_utf8(out, code);
-		}
-		else
-		{
-			const char *which = at < end ? strchr(named, *at) : NULL;
-
-			if (which == NULL || *at == '\0')
-				return false;
-			pythia_buffer_putc(out, meant[which - named]);
-		}
-	}
-	*cursor = at + 1;
-	return at < end;
-}
-
 static bool json_to_array(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	const char *at = value;
@@ -331,6 +226,7 @@ static bool json_to_array(const pythia_transform *transform, const char *value, 
 		}
 		else if (*at == '"')
 		{
+			at++;
 			ok = depth > 0 && pythia_json_unquote(&at, end, &text);
 			put_array_text(out, pythia_buffer_text(&text), text.length);
 		}

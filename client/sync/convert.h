@@ -10,8 +10,4 @@ bool pythia_convert_needed(const pythia_type *from, pythia_engine from_engine, c
 bool pythia_convert_value(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out,
 						  pythia_bad_value *bad);
 
-/* Reads a JSON string whose opening quote is at **cursor into `out` (cleared first); the cursor ends after
- * the closing one. */
-bool pythia_json_unquote(const char **cursor, const char *end, pythia_buffer *out);
-
 #endif

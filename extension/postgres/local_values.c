@@ -105,14 +105,6 @@ static bool read_numeric(const pythia_field *field, int32 typmod, Datum *value)
 	return true;
 }
 
-static int hex_value(char c)
-{
-	if (digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool read_uuid(const pythia_field *field, Datum *value)
 {
 	pg_uuid_t *uuid;
@@ -128,8 +120,8 @@ static bool read_uuid(const pythia_field *field, Datum *value)
 
 		if ((i == 4 || i == 6 || i == 8 || i == 10) && *at++ != '-')
 			return false;
-		high = hex_value(*at++);
-		low = high < 0 ? -1 : hex_value(*at++);
+		high = pythia_hex_value(*at++);
+		low = high < 0 ? -1 : pythia_hex_value(*at++);
 		if (low < 0)
 			return false;
 		uuid->data[i] = (unsigned char) (high << 4 | low);

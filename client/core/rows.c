@@ -127,6 +127,13 @@ void pythia_rows_end(pythia_rows_writer *writer)
 	writer->in_row = false;
 }
 
+void pythia_rows_undo(pythia_rows_writer *writer)
+{
+	while (writer->buffer.length > 0 && writer->buffer.data[writer->buffer.length - 1] != '\n')
+		writer->buffer.length--;
+	writer->in_row = false;
+}
+
 void pythia_rows_clear(pythia_rows_writer *writer)
 {
 	pythia_buffer_clear(&writer->buffer);

@@ -34,6 +34,7 @@ void pythia_rows_text(pythia_rows_writer *writer, const char *value, size_t leng
 void pythia_rows_bytes(pythia_rows_writer *writer, const void *value, size_t length); /* as \x… hex */
 void pythia_rows_null(pythia_rows_writer *writer);
 void pythia_rows_end(pythia_rows_writer *writer);
+void pythia_rows_undo(pythia_rows_writer *writer); /* the fields since the last row's end */
 void pythia_rows_clear(pythia_rows_writer *writer);
 void pythia_rows_free(pythia_rows_writer *writer);
 pythia_rows pythia_rows_view(const pythia_rows_writer *writer); /* valid until the writer changes */

@@ -78,13 +78,13 @@ static void parse_scalar(const pythia_type_words *words, pythia_type *type)
 		type->kind = PYTHIA_KIND_DOUBLE, type->size = 8;
 	else if (strcmp(base, "text") == 0 || strcmp(base, "citext") == 0)
 		type->kind = PYTHIA_KIND_TEXT;
-	else if (strcmp(base, "character varying") == 0)
+	else if (strcmp(base, "character varying") == 0 || strcmp(base, "varchar") == 0)
 		type->kind = PYTHIA_KIND_TEXT, type->length = first;
 	else if (strcmp(base, "name") == 0)
 		type->kind = PYTHIA_KIND_TEXT, type->length = 63;
 	else if (strcmp(base, "\"char\"") == 0)
 		type->kind = PYTHIA_KIND_TEXT, type->length = 4;
-	else if (strcmp(base, "character") == 0)
+	else if (strcmp(base, "character") == 0 || strcmp(base, "char") == 0)
 		type->kind = PYTHIA_KIND_CHAR, type->length = first > 0 ? first : 1;
 	else if (strcmp(base, "bpchar") == 0)
 		type->kind = PYTHIA_KIND_CHAR;

@@ -95,7 +95,6 @@ static bool quarantine(pythia_loader *loader, int pair, const pythia_bad_value *
 static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error)
 {
 	pythia_run *run = loader->run;
-	size_t start = loader->writer.buffer.length;
 
 	*good = true;
 	for (int i = 0; i < run->plan.npairs; i++)
@@ -130,8 +129,7 @@ static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error
 			case PYTHIA_VALUE_BAD:
 				if (!bad.quarantine && !run->job->config->quarantine)
 					return bad_value(loader, i, &bad, error);
-				loader->writer.buffer.length = start;
-				loader->writer.in_row = false;
+				pythia_rows_undo(&loader->writer);
 				*good = false;
 				return quarantine(loader, i, &bad, error);
 		}

@@ -16,7 +16,36 @@ static const pythia_dialect *dialect_of(const pythia_run *run)
 
 /* --- the keys --------------------------------------------------------------- */
 
-/* A key that the target cannot hold stays as it is: it matches no row there. */
+/* Texts may come where the target has numbers: in SQLite from any column. */
+static bool is_held(const pythia_run *run, int pair, const pythia_field *field)
+{
+	bool whole = false;
+	char *end = NULL;
+
+	switch (run->types[pair]->kind)
+	{
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+			whole = run->target->engine == PYTHIA_POSTGRESQL;
+			break;
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			break;
+		default:
+			return true;
+	}
+	if (run->target->engine == PYTHIA_SQLITE)
+		return true;
+	if (whole)
+		(void) strtoll(field->value, &end, 10);
+	else
+		(void) strtod(field->value, &end);
+	return end != field->value && *end == '\0';
+}
+
+/* A key that the target cannot hold is none of its rows'. */
 static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_reader *reader,
 						 pythia_rows_writer *writer, pythia_buffer *scratch)
 {
@@ -36,7 +65,9 @@ static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_
 			pythia_bad_value bad;
 			pythia_verdict verdict = pythia_transform_value(transform, field->value, field->length, scratch, &bad);
 
-			if (verdict == PYTHIA_VALUE_CHANGED)
+			if (verdict == PYTHIA_VALUE_BAD || (verdict == PYTHIA_VALUE_KEEP && !is_held(run, run->plan.key[i], field)))
+				whole = false;
+			else if (verdict == PYTHIA_VALUE_CHANGED)
 				pythia_rows_text(writer, pythia_buffer_text(scratch), scratch->length);
 			else if (verdict == PYTHIA_VALUE_NULL)
 				pythia_rows_null(writer);
@@ -45,6 +76,8 @@ static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_
 		}
 		if (whole)
 			pythia_rows_end(writer);
+		else
+			pythia_rows_undo(writer);
 	}
 }
 

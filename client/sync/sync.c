@@ -324,6 +324,10 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 			pythia_error_hint(error,
 							  "What becomes of values that the target cannot hold is said by the policies zero_date,"
 							  " infinity, nan, nul_byte, bad_utf8 and out_of_range, or by on_bad_row.");
+		if (strcmp(error->sqlstate, "23505") == 0 && error->hint == NULL)
+			pythia_error_hint(error, "Two rows have values that are one in the target: mend one of them, give the"
+									 " target's column a collation that tells them apart, or set on_bad_row to"
+									 " quarantine.");
 		pythia_error_context(error, "synchronising table \"%s\"", job->table);
 	}
 	result->end_time = pythia_host_now(job->source->host);

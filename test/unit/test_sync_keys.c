@@ -1,0 +1,334 @@
+/*
+ * Keys that are texts, several columns, or alike under a collation: every row finds its own counterpart, what is
+ * gone is told from what is there, a run that is resumed goes on where the source's order says, and keys that are
+ * one in the target are an error before a row of it is touched.
+ */
+#include "sync_tests.h"
+
+static const char *const stamps[ENGINES] = {"timestamp", "DATETIME", "datetime(6)"};
+
+/* Column definitions that a key of texts may have. The last of each tells case and accents less apart. */
+typedef struct text_key
+{
+	int engine;
+	const char *type;
+	bool insensitive;
+} text_key;
+
+static const text_key text_keys[] = {
+	{PG, "varchar(40)", false},
+	{PG, "varchar(40) COLLATE \"C\"", false},
+	{PG, "varchar(40) COLLATE \"und-x-icu\"", false},
+	{LITE, "VARCHAR(40)", false},
+	{MY, "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin", false},
+	{MY, "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", true},
+	{LITE, "VARCHAR(40) COLLATE NOCASE", true},
+};
+#define TEXT_KEYS ((int) (sizeof(text_keys) / sizeof(text_keys[0])))
+
+/* all of them apart under any collation that has to hold them; those of the first row under exact ones only */
+#define EXACT_WORDS "('a', 1, 'x', NULL), ('A', 1, 'x', NULL), ('a ', 1, 'x', NULL), ('\xc3\xa4', 1, 'x', NULL), "
+#define ALL_WORDS                                                                                                      \
+	"('', 1, 'x', NULL), ('b', 1, 'x', NULL), ('b', 2, 'x', NULL), ('b', -1, 'x', NULL), ('Zoe', 1, 'x', NULL),"       \
+	" ('zebra', 1, 'x', NULL), ('o''clock', 1, 'x', NULL), ('c d', 1, 'x', NULL), ('10', 1, 'x', NULL),"               \
+	" ('9', 1, 'x', NULL), ('\xe6\xbc\xa2', 1, 'x', NULL), ('\xf0\x9f\x98\x80', 1, 'x', NULL), ('_', 1, 'x', NULL),"   \
+	" ('%', 1, 'x', NULL), ('\xc3\xb1', 1, 'x', NULL)"
+#define EXACT_COUNT 4
+#define ALL_COUNT   15
+
+static void make_keyed(pythia_db *db, int engine, const char *type, const char *rows)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	drop(db, "keyed");
+	pythia_buffer_printf(
+		&sql, "CREATE TABLE keyed (a %s NOT NULL, b integer, v varchar(20), updated_at %s%s, PRIMARY KEY (a, b))", type,
+		stamps[engine], engine == MY ? " NULL" : "");
+	must(db, sql.data);
+	if (rows != NULL)
+	{
+		pythia_buffer_clear(&sql);
+		pythia_buffer_printf(&sql, "INSERT INTO keyed VALUES %s", rows);
+		must(db, sql.data);
+	}
+	pythia_buffer_free(&sql);
+}
+
+static const char *state_of(pythia_db *db)
+{
+	return value_of(db, db->engine == PYTHIA_MYSQL
+							? "SELECT MD5(GROUP_CONCAT(CONCAT(HEX(a), '/', b, '/', v) ORDER BY HEX(a), b)) FROM keyed"
+						: db->engine == PYTHIA_SQLITE
+							? "SELECT group_concat(hex(a) || '/' || b || '/' || v) FROM (SELECT * FROM keyed"
+							  " ORDER BY hex(a), b)"
+							: "SELECT md5(string_agg(upper(encode(convert_to(a, 'UTF8'), 'hex')) || '/' || b || '/' ||"
+							  " v, ',' ORDER BY upper(encode(convert_to(a, 'UTF8'), 'hex')) COLLATE \"C\", b))"
+							  " FROM keyed");
+}
+
+/* In each database the same rows make one text; SQLite's has no digest of its own. */
+static void assert_same(pythia_db *source, pythia_db *target)
+{
+	if ((source->engine == PYTHIA_SQLITE) == (target->engine == PYTHIA_SQLITE))
+		assert_string_equal(state_of(source), state_of(target));
+	else
+	{
+		pythia_db *lite = source->engine == PYTHIA_SQLITE ? source : target;
+		pythia_db *other = lite == source ? target : source;
+		char sql[4200];
+
+		snprintf(sql, sizeof(sql), "SELECT %s('%s')", other->engine == PYTHIA_MYSQL ? "MD5" : "md5", state_of(lite));
+		assert_string_equal(value_of(other, sql), state_of(other));
+	}
+}
+
+static void one_pair(const text_key *from, const text_key *to)
+{
+	bool exact = !from->insensitive && (to == NULL || !to->insensitive);
+	int target_engine = to != NULL ? to->engine : -1;
+	pythia_db *source = open_engine(from->engine, 0);
+	pythia_sync_result result;
+	int count = ALL_COUNT + (exact ? EXACT_COUNT : 0);
+
+	make_keyed(source, from->engine, from->type, exact ? EXACT_WORDS ALL_WORDS : ALL_WORDS);
+	for (int engine = to != NULL ? target_engine : 0; engine <= (to != NULL ? target_engine : ENGINES - 1); engine++)
+	{
+		pythia_db *target = open_engine(engine, 1);
+
+		print_message("%s %s to %s %s\n", engine_names[from->engine], from->type, engine_names[engine],
+					  to != NULL ? to->type : "as it is made");
+		if (to != NULL)
+			make_keyed(target, engine, to->type, NULL);
+		else
+			drop(target, "keyed");
+		must_sync(source, target, "keyed", "{\"mode\": \"full\", \"deletes\": \"hard\"}", NULL, &result);
+		assert_counts(&result, count, 0, 0, 0);
+		pythia_sync_result_free(&result);
+		assert_same(source, target);
+		/* one changed, one gone, one more than there should be */
+		must(target, "UPDATE keyed SET v = 'other' WHERE a = 'Zoe'");
+		must(target, "DELETE FROM keyed WHERE a = '9'");
+		must(target, "INSERT INTO keyed VALUES ('more', 1, 'x', NULL), ('b', 3, 'x', NULL)");
+		must_sync(source, target, "keyed", "{\"mode\": \"full\", \"deletes\": \"hard\"}", NULL, &result);
+		assert_counts(&result, 1, 1, 2, 0);
+		pythia_sync_result_free(&result);
+		assert_same(source, target);
+		pythia_db_close(target);
+	}
+	pythia_db_close(source);
+}
+
+static void test_texts(void **state)
+{
+	pythia_db *db = open_engine(PG, 0);
+	bool icu = strcmp(value_of(db, "SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'"), "0") != 0;
+
+	(void) state;
+	pythia_db_close(db);
+	if (!icu)
+		print_message("this PostgreSQL has no collations of ICU: those are left out\n");
+	for (int from = 0; from < TEXT_KEYS; from++)
+	{
+		if (!icu && strstr(text_keys[from].type, "icu") != NULL)
+			continue;
+		one_pair(&text_keys[from], NULL);
+		for (int to = 0; to < TEXT_KEYS; to++)
+			if (text_keys[to].insensitive || strstr(text_keys[to].type, "icu") != NULL)
+			{
+				if (icu || strstr(text_keys[to].type, "icu") == NULL)
+					one_pair(&text_keys[from], &text_keys[to]);
+			}
+	}
+}
+
+/* Keys that the source tells apart and the target does not. */
+static void test_collisions(void **state)
+{
+	static const struct
+	{
+		int engine;
+		const char *type;
+		const char *rows;
+	} cases[] = {
+		{MY, "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+		 "('a', 1, 'x', NULL), ('A', 1, 'y', NULL), ('b', 1, 'z', NULL)"},
+		{MY, "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+		 "('a', 1, 'x', NULL), ('a ', 1, 'y', NULL), ('b', 1, 'z', NULL)"},
+		{MY, "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+		 "('a', 1, 'x', NULL), ('\xc3\xa4', 1, 'y', NULL), ('b', 1, 'z', NULL)"},
+		{LITE, "VARCHAR(40) COLLATE NOCASE", "('a', 1, 'x', NULL), ('A', 1, 'y', NULL), ('b', 1, 'z', NULL)"},
+		{LITE, "VARCHAR(40) COLLATE RTRIM", "('a', 1, 'x', NULL), ('a ', 1, 'y', NULL), ('b', 1, 'z', NULL)"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		for (int from = 0; from < ENGINES; from++)
+		{
+			for (int filled = 0; filled < 3; filled++)
+			{
+				pythia_db *source = open_engine(from, 0);
+				pythia_db *target = open_engine(cases[i].engine, 1);
+				pythia_sync_result result;
+				pythia_error error = PYTHIA_ERROR_INIT;
+
+				print_message("%s to %s, %s\n", engine_names[from], cases[i].type,
+							  filled == 2   ? "replaced"
+							  : filled == 1 ? "with rows"
+											: "empty");
+				make_keyed(source, from, from == MY ? text_keys[4].type : "varchar(40)", cases[i].rows);
+				make_keyed(target, cases[i].engine, cases[i].type, filled > 0 ? "('c', 1, 'old', NULL)" : NULL);
+				assert_false(try_sync(source, target, "keyed",
+									  filled == 2 ? "{\"mode\": \"full\", \"truncate_target\": true}"
+												  : "{\"mode\": \"full\", \"deletes\": \"hard\"}",
+									  NULL, &result, &error));
+				assert_string_equal(error.sqlstate, "23505");
+				assert_non_null(error.hint);
+				assert_string_equal(value_of(target, "SELECT count(*) FROM keyed"), filled > 0 ? "1" : "0");
+				pythia_error_reset(&error);
+				pythia_db_close(source);
+				pythia_db_close(target);
+			}
+		}
+	}
+}
+
+typedef struct stopper
+{
+	int count;
+	char checkpoint[300];
+} stopper;
+
+static bool stop_once(void *context, const char *checkpoint, pythia_error *error)
+{
+	stopper *s = context;
+
+	snprintf(s->checkpoint, sizeof(s->checkpoint), "%s", checkpoint);
+	if (++s->count > 1)
+		return true;
+	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "stopped by the test");
+}
+
+/* The order in which a source hands out its keys is its own; a resumed run goes on in that. */
+static void test_resume(void **state)
+{
+	static const struct
+	{
+		int engine;
+		const char *ddl;
+		const char *rows;
+	} cases[] = {
+		{PG, "CREATE TABLE many (a varchar(40) COLLATE \"und-x-icu\", b numeric(10,2), v text, PRIMARY KEY (a, b))",
+		 "INSERT INTO many SELECT CASE i % 3 WHEN 0 THEN upper(md5(i::text)) WHEN 1 THEN md5(i::text) || ' ' ELSE"
+		 " '\xc3\xa4' || md5(i::text) END, i * 1.5, repeat('v', 8000) FROM generate_series(1, 4000) i"},
+		{MY,
+		 "CREATE TABLE many (a varchar(40) COLLATE utf8mb4_general_ci, b decimal(10,2), v mediumtext,"
+		 " PRIMARY KEY (a, b)) CHARACTER SET utf8mb4",
+		 "INSERT INTO many SELECT CASE seq % 3 WHEN 0 THEN UPPER(MD5(seq)) WHEN 1 THEN CONCAT(MD5(seq), ' ') ELSE"
+		 " CONCAT('\xc3\xa4', MD5(seq)) END, seq * 1.5, REPEAT('v', 8000) FROM seq_1_to_4000"},
+		{LITE, "CREATE TABLE many (a VARCHAR(40) COLLATE NOCASE, b DECIMAL(10,2), v TEXT, PRIMARY KEY (a, b))",
+		 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) INSERT INTO many SELECT"
+		 " CASE i % 3 WHEN 0 THEN 'KEY ' ELSE 'key ' END || (i * 7919 % 4001), i * 1.5, hex(zeroblob(4000)) FROM n"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		pythia_db *source = open_engine(cases[i].engine, 0);
+		pythia_db *target = open_engine(cases[i].engine == LITE ? PG : LITE, 1);
+		stopper s = {0};
+		pythia_sync_callbacks callbacks = {.context = &s, .checkpoint = stop_once};
+		pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		if (cases[i].engine == PG &&
+			strcmp(value_of(source, "SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'"), "0") == 0)
+		{
+			print_message("this PostgreSQL has no collations of ICU\n");
+			continue;
+		}
+		print_message("%s\n", engine_names[cases[i].engine]);
+		drop(source, "many");
+		drop(target, "many");
+		must(source, cases[i].ddl);
+		must(source, cases[i].rows);
+		assert_false(try_sync_with(&job, "many", "{\"mode\": \"full\"}", &result, &error));
+		assert_string_equal(error.sqlstate, "57014");
+		pythia_error_reset(&error);
+		assert_int_equal(s.count, 1);
+		job.checkpoint = s.checkpoint;
+		if (!try_sync_with(&job, "many", "{\"mode\": \"full\"}", &result, &error))
+			fail_msg("%s", error.message);
+		assert_in_range(result.source_count, 1, 3000);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM many"), "4000");
+		assert_string_equal(value_of(target, "SELECT count(*) FROM many WHERE length(v) = 8000"), "4000");
+		pythia_sync_result_free(&result);
+		drop(source, "many");
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
+static int quarantined;
+
+static bool take_row(void *context, const char *table, const char *row_json, const char *column, const char *reason,
+					 pythia_error *error)
+{
+	(void) context, (void) table, (void) column, (void) reason, (void) error;
+	assert_non_null(strstr(row_json, "\"abc\""));
+	quarantined++;
+	return true;
+}
+
+/* A key that the target cannot hold goes to quarantine, and takes none of the target's rows with it. */
+static void test_bad_keys(void **state)
+{
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		pythia_db *source = open_engine(LITE, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_callbacks callbacks = {.quarantine = take_row};
+		pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		if (to == LITE)
+		{
+			print_message("SQLite holds any value as a key\n");
+			pythia_db_close(source);
+			pythia_db_close(target);
+			continue;
+		}
+		drop(source, "odd");
+		drop(target, "odd");
+		must(source, "CREATE TABLE odd (id INT PRIMARY KEY, v VARCHAR(20))");
+		must(source, "INSERT INTO odd VALUES (1, 'a'), ('abc', 'b'), (3, 'c')");
+		must(target, "CREATE TABLE odd (id bigint PRIMARY KEY, v varchar(20))");
+		must(target, "INSERT INTO odd VALUES (1, 'a'), (2, 'gone'), (0, 'gone')");
+		assert_false(try_sync_with(&job, "odd", "{\"mode\": \"full\", \"deletes\": \"hard\"}", &result, &error));
+		assert_string_equal(value_of(target, "SELECT count(*) FROM odd WHERE v <> 'c'"), "3");
+		pythia_error_reset(&error);
+		must(target, "DELETE FROM odd WHERE v = 'c'");
+		quarantined = 0;
+		if (!try_sync_with(&job, "odd", "{\"mode\": \"full\", \"deletes\": \"hard\", \"on_bad_row\": \"quarantine\"}",
+						   &result, &error))
+			fail_msg("%s: %s", engine_names[to], error.message);
+		assert_counts(&result, 1, 0, 2, 0);
+		assert_int_equal(result.rows_quarantined, 1);
+		assert_int_equal(quarantined, 1);
+		assert_string_equal(value_of(target, "SELECT sum(id) FROM odd"), "4");
+		pythia_sync_result_free(&result);
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_collisions),
+									   cmocka_unit_test(test_resume), cmocka_unit_test(test_bad_keys)};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

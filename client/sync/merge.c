@@ -47,23 +47,88 @@ static void put_columns(const pythia_run *run, pythia_buffer *out, const char *a
 	}
 }
 
+static const char *collation_of(const pythia_column *column)
+{
+	return column->collation != NULL ? column->collation : "";
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text);
+
+	return length >= strlen(end) && strcmp(text + length - strlen(end), end) == 0;
+}
+
+/* Texts that this key's equality takes for one though they are not: in other case, with blanks behind. */
+static bool equality_is_loose(const pythia_run *run, int pair)
+{
+	const pythia_column *column = pythia_pair_target(&run->plan, pair);
+	pythia_kind kind = column->type.kind;
+
+	if (kind != PYTHIA_KIND_TEXT && kind != PYTHIA_KIND_CHAR && kind != PYTHIA_KIND_OTHER)
+		return false;
+	if (run->target->engine == PYTHIA_MYSQL)
+		return collation_of(column)[0] != '\0' && !ends_with(collation_of(column), "_nopad_bin") &&
+			   strcmp(collation_of(column), "binary") != 0;
+	/* PostgreSQL names a collation where it is not the type's own, as one that is not deterministic must be */
+	return run->target->engine == PYTHIA_SQLITE || collation_of(column)[0] != '\0' ||
+		   (column->type.native != NULL && strstr(column->type.native, "citext") != NULL);
+}
+
+bool pythia_merge_keys_are_loose(const pythia_run *run)
+{
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		if (equality_is_loose(run, run->plan.key[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Both sides take the same texts for one: then the row is the same, and its key's spelling may change. */
+static bool spelling_may_change(const pythia_run *run, int pair)
+{
+	return equality_is_loose(run, pair) && run->source->engine == run->target->engine &&
+		   run->target->engine == PYTHIA_MYSQL &&
+		   strcmp(collation_of(pythia_pair_source(&run->plan, pair)),
+				  collation_of(pythia_pair_target(&run->plan, pair))) == 0;
+}
+
+/*
+ * A row is another one's counterpart only where their keys are the same, byte for byte: else the
+ * target's equality would have one row of the source overwrite another's.  The engine's own
+ * equality comes first, for the index; whoever collides fails when it is inserted.
+ */
 void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out)
 {
 	for (int i = 0; i < run->plan.nkey; i++)
 	{
+		int pair = run->plan.key[i];
+		bool mysql = run->target->engine == PYTHIA_MYSQL;
+		bool postgres = run->target->engine == PYTHIA_POSTGRESQL;
+
 		pythia_buffer_puts(out, i > 0 ? " AND " : "");
-		put_column(run, out, "t.", run->plan.key[i]);
+		put_column(run, out, "t.", pair);
 		pythia_buffer_puts(out, " = ");
-		put_column(run, out, "s.", run->plan.key[i]);
+		put_column(run, out, "s.", pair);
+		if (!equality_is_loose(run, pair) || spelling_may_change(run, pair))
+			continue;
+		pythia_buffer_puts(out, mysql ? " AND BINARY " : " AND ");
+		put_column(run, out, "t.", pair);
+		pythia_buffer_puts(out, mysql ? " = BINARY " : postgres ? "::pg_catalog.text = " : " = ");
+		put_column(run, out, "s.", pair);
+		if (!mysql)
+			pythia_buffer_puts(out, postgres ? "::pg_catalog.text COLLATE pg_catalog.\"C\"" : " COLLATE BINARY");
 	}
 }
 
-static bool is_key(const pythia_run *run, int pair)
+/* A key column that is the same wherever a row has a counterpart. */
+static bool is_fixed(const pythia_run *run, int pair)
 {
 	for (int i = 0; i < run->plan.nkey; i++)
 	{
 		if (run->plan.key[i] == pair)
-			return true;
+			return !spelling_may_change(run, pair);
 	}
 	return false;
 }
@@ -132,7 +197,7 @@ void pythia_merge_difference(const pythia_run *run, pythia_buffer *out)
 	pythia_buffer_putc(out, '(');
 	for (int i = 0; i < run->plan.npairs; i++)
 	{
-		if (is_key(run, i))
+		if (is_fixed(run, i))
 			continue;
 		pythia_buffer_puts(out, any ? " OR " : "");
 		any = true;
@@ -219,7 +284,7 @@ static void put_assignments(const pythia_run *run, const char *alias, pythia_buf
 
 	for (int i = 0; i < run->plan.npairs; i++)
 	{
-		if (is_key(run, i))
+		if (is_fixed(run, i))
 			continue;
 		pythia_buffer_puts(out, any ? ", " : "");
 		any = true;
@@ -232,10 +297,13 @@ static void put_assignments(const pythia_run *run, const char *alias, pythia_buf
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool any = false;
 	bool ok;
 
 	*count = 0;
-	if (run->plan.npairs == run->plan.nkey)
+	for (int i = 0; i < run->plan.npairs; i++)
+		any = any || !is_fixed(run, i);
+	if (!any)
 		return true;
 	pythia_buffer_puts(&sql, "UPDATE ");
 	put_target(run, &sql);

@@ -86,6 +86,7 @@ bool pythia_stage_drop_named(pythia_run *run, const char *name, pythia_error *er
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error);
 /* Texts of statements over stage s and target t, for those who write more of them. */
 void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out);
+bool pythia_merge_keys_are_loose(const pythia_run *run); /* two of the source's may be one there */
 void pythia_merge_difference(const pythia_run *run, pythia_buffer *out);
 void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out);
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);

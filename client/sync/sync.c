@@ -149,6 +149,7 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
 	bool checkpoint = callbacks != NULL && callbacks->checkpoint != NULL;
 	bool empty = true;
+	bool unique;
 
 	/* a table made now holds nothing of an earlier attempt */
 	if (run->job->checkpoint != NULL && !run->created)
@@ -162,9 +163,10 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	run->ordered =
 		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
 	run->single = run->replaces || !run->ordered;
+	unique = pythia_merge_keys_are_loose(run);
 	for (int i = 0; i < run->plan.target.nindexes; i++)
-		run->sweep_first = run->sweep_first || (run->staged && config->deletes == PYTHIA_DELETES_HARD &&
-												!config->dry_run && run->plan.target.indexes[i].unique);
+		unique = unique || run->plan.target.indexes[i].unique;
+	run->sweep_first = unique && run->staged && config->deletes == PYTHIA_DELETES_HARD && !config->dry_run;
 	if (run->replaces && run->target->engine == PYTHIA_MYSQL && !pythia_swap_begin(run, error))
 		return false;
 	run->lanes = choose_lanes(run);

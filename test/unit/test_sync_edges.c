@@ -279,6 +279,77 @@ static void test_money(void **state)
 	pythia_db_close(target);
 }
 
+/* Keys that are one to the target though they are two to the source: no row is taken for another one. */
+static void test_loose_keys(void **state)
+{
+	static const char *const key_types[ENGINES] = {"text COLLATE loose", "text COLLATE NOCASE",
+												   "varchar(20) COLLATE utf8mb4_general_ci"};
+	static const char *const content = "SELECT count(*) FROM loose WHERE k = 'Bob' AND v = 1";
+
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		pythia_db *source = open_engine(to == PG ? LITE : PG, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		char sql[200];
+
+		drop(source, "loose");
+		drop(target, "loose");
+		must(source, "CREATE TABLE loose (k text PRIMARY KEY, v integer, updated_at timestamp)");
+		if (to == PG)
+			must(target, "CREATE COLLATION IF NOT EXISTS loose (provider = icu, locale = 'und-u-ks-level2',"
+						 " deterministic = false)");
+		snprintf(sql, sizeof(sql), "CREATE TABLE loose (k %s PRIMARY KEY, v integer, updated_at timestamp NULL)",
+				 key_types[to]);
+		must(target, sql);
+		must(target, "INSERT INTO loose VALUES ('Bob', 1, NULL)");
+		must(source, "INSERT INTO loose VALUES ('bob', 2, NULL)");
+		/* to the target, its own row has this key */
+		assert_false(try_sync(source, target, "loose", "{\"mode\": \"full\"}", NULL, &result, &error));
+		assert_int_equal(error.sqlstate[0] * 10 + error.sqlstate[1], '2' * 10 + '3');
+		pythia_error_reset(&error);
+		pythia_sync_result_free(&result);
+		must_sync(source, target, "loose", "{\"mode\": \"full\", \"on_bad_row\": \"quarantine\"}", NULL, &result);
+		assert_counts(&result, 0, 0, 0, 0);
+		assert_int_equal(result.rows_quarantined, 1);
+		assert_string_equal(value_of(target, content), "1");
+		pythia_sync_result_free(&result);
+		/* where that one is gone from the source, its key is free */
+		must_sync(source, target, "loose", "{\"mode\": \"full\", \"deletes\": \"hard\"}", NULL, &result);
+		assert_counts(&result, 1, 0, 1, 0);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM loose WHERE k = 'bob' AND v = 2"), "1");
+		pythia_sync_result_free(&result);
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
+/* Where both sides take the same texts for one, a key's new spelling is a change of the row. */
+static void test_respelt_key(void **state)
+{
+	pythia_db *source = open_engine(MY, 0);
+	pythia_db *target = open_engine(MY, 1);
+	pythia_sync_result result;
+
+	(void) state;
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_db *db = side == 0 ? source : target;
+
+		drop(db, "respelt");
+		must(db, "CREATE TABLE respelt (k varchar(20) COLLATE utf8mb4_general_ci PRIMARY KEY, v integer)");
+		must(db, side == 0 ? "INSERT INTO respelt VALUES ('BOB', 1)" : "INSERT INTO respelt VALUES ('Bob', 1)");
+	}
+	must_sync(source, target, "respelt", "{\"mode\": \"full\"}", NULL, &result);
+	assert_counts(&result, 0, 1, 0, 0);
+	assert_string_equal(value_of(target, "SELECT k FROM respelt"), "BOB");
+	pythia_sync_result_free(&result);
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_deletes_with_condition),
@@ -287,7 +358,9 @@ int main(void)
 									   cmocka_unit_test(test_words),
 									   cmocka_unit_test(test_freed_value),
 									   cmocka_unit_test(test_comments),
-									   cmocka_unit_test(test_money)};
+									   cmocka_unit_test(test_money),
+									   cmocka_unit_test(test_loose_keys),
+									   cmocka_unit_test(test_respelt_key)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -474,7 +474,7 @@ static bool knows(pythia_capture *capture, const pythia_member *member, bool *so
 						 "SELECT EXISTS (SELECT 1 FROM main.pythia_seen WHERE table_id = %lld)"
 						 " OR EXISTS (SELECT 1 FROM main.pythia_tracked WHERE table_id = %lld)",
 						 id, id);
-	ok = pythia_capture_value(capture->store, sql.data, &value, error);
+	ok = pythia_db_text(capture->store, sql.data, &value, error);
 	pythia_buffer_free(&sql);
 	*something = ok && value && value[0] == '1';
 	pythia_free(value);

@@ -109,7 +109,6 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 						  pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *value;
 	bool ok;
 
 	if (ids && pythia_int64_read(text, strlen(text), position))
@@ -140,9 +139,7 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 		return pythia_error_hint(error, "Give \"now\", \"beginning\"%s or YYYY-MM-DD HH:MM:SS in UTC.",
 								 ids ? ", a change_id" : "");
 	}
-	ok = pythia_capture_value(store, sql.data, &value, error);
-	*position = ok && value ? strtoll(value, NULL, 10) : 0;
-	pythia_free(value);
+	ok = pythia_db_number(store, sql.data, position, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -24,8 +24,6 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql);
 void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
-/* One value of a query, NULL where it is NULL or there is no row; the caller frees. */
-bool pythia_capture_value(pythia_db *db, const char *sql, char **value, pythia_error *error);
 
 /* ---- store.c ---- */
 

@@ -206,7 +206,7 @@ static bool read_patterns(pythia_capture *capture, pythia_error *error)
 
 	snprintf(sql, sizeof(sql), "SELECT patterns FROM main.pythia_cdc_worker WHERE worker_id = %lld",
 			 (long long) capture->worker_id);
-	return pythia_capture_value(capture->store, sql, &capture->patterns, error);
+	return pythia_db_text(capture->store, sql, &capture->patterns, error);
 }
 
 bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
@@ -266,16 +266,6 @@ void pythia_capture_close(pythia_capture *capture)
 
 /* --- polling ------------------------------------------------------------------------------- */
 
-static bool pragma(pythia_db *db, const char *sql, int64_t *value, pythia_error *error)
-{
-	char *text;
-	bool ok = pythia_capture_value(db, sql, &text, error);
-
-	*value = ok && text ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
-	return ok;
-}
-
 static void forget_descriptions(pythia_capture *capture)
 {
 	for (int i = 0; i < capture->nmembers; i++)
@@ -291,7 +281,7 @@ static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, 
 	*idle = false;
 	if (capture->source->engine != PYTHIA_SQLITE)
 		return true;
-	if (!pragma(capture->source, "PRAGMA schema_version", &schema, error))
+	if (!pythia_db_number(capture->source, "PRAGMA schema_version", &schema, error))
 		return false;
 	if (schema != capture->schema_version)
 	{
@@ -302,7 +292,7 @@ static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, 
 	/* data_version does not count the changes of its own connection */
 	if (capture->source->local)
 		return true;
-	if (!pragma(capture->source, "PRAGMA data_version", version, error))
+	if (!pythia_db_number(capture->source, "PRAGMA data_version", version, error))
 		return false;
 	*idle = *version == capture->data_version;
 	return true;

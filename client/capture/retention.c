@@ -20,7 +20,6 @@ static bool first_younger(pythia_capture *capture, double seconds, int64_t *chan
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	char cutoff[32];
-	char *text;
 	bool ok;
 
 	pythia_store_stamp(cutoff, capture->now - (int64_t) (seconds * 1e6));
@@ -28,9 +27,7 @@ static bool first_younger(pythia_capture *capture, double seconds, int64_t *chan
 						 "SELECT COALESCE((SELECT change_id FROM main.pythia_journal_%lld WHERE captured_at >= '%s'"
 						 " ORDER BY change_id LIMIT 1), (SELECT max(change_id) + 1 FROM main.pythia_journal_%lld), 0)",
 						 (long long) capture->worker_id, cutoff, (long long) capture->worker_id);
-	ok = pythia_capture_value(capture->store, sql.data, &text, error);
-	*change_id = ok && text ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
+	ok = pythia_db_number(capture->store, sql.data, change_id, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -81,7 +78,7 @@ static bool drop_old(pythia_capture *capture, double seconds, pythia_error *erro
 		return false;
 	pythia_buffer_printf(&sql, "SELECT min(position) FROM main.pythia_consumer WHERE worker_id = %lld AND NOT lost",
 						 (long long) capture->worker_id);
-	ok = pythia_capture_value(capture->store, sql.data, &least, error);
+	ok = pythia_db_text(capture->store, sql.data, &least, error);
 	pythia_buffer_free(&sql);
 	if (ok && least)
 		read = strtoll(least, NULL, 10) + 1;
@@ -108,7 +105,7 @@ bool pythia_capture_retain(pythia_capture *capture, pythia_error *error)
 						 "SELECT 1 FROM (SELECT captured_at FROM main.pythia_journal_%lld ORDER BY change_id LIMIT 1)"
 						 " WHERE captured_at < '%s'",
 						 (long long) capture->worker_id, cutoff);
-	ok = pythia_capture_value(capture->store, sql.data, &old, error);
+	ok = pythia_db_text(capture->store, sql.data, &old, error);
 	pythia_buffer_free(&sql);
 	if (!ok || !old)
 		return ok;

@@ -338,7 +338,6 @@ bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_er
 {
 	const pythia_column *column = pythia_capture_stamp_column(table);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text;
 	bool ok;
 
 	*count = 0;
@@ -351,10 +350,7 @@ bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_er
 		pythia_buffer_printf(&sql, "(%s\n) AND ", table->config.where);
 	pythia_dialect_of(table->db)->identifier(&sql, column->name);
 	pythia_buffer_puts(&sql, " IS NULL");
-	ok = pythia_capture_value(table->db, sql.data, &text, error);
+	ok = pythia_db_number(table->db, sql.data, count, error);
 	pythia_buffer_free(&sql);
-	if (ok && text)
-		*count = strtoll(text, NULL, 10);
-	pythia_free(text);
 	return ok;
 }

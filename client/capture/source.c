@@ -34,18 +34,6 @@ void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *
 		dialect->value_literal(table->db, sql, &pythia_capture_stamp_column(table)->type, stamp, strlen(stamp));
 }
 
-bool pythia_capture_value(pythia_db *db, const char *sql, char **value, pythia_error *error)
-{
-	pythia_result result;
-
-	*value = NULL;
-	if (!pythia_db_query(db, sql, &result, error))
-		return false;
-	*value = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
-	return true;
-}
-
 /* --- opening ---------------------------------------------------------------- */
 
 static bool no_column(const pythia_table *table, const char *name, const char *option, pythia_error *error)
@@ -172,7 +160,7 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 	pythia_buffer_puts(&sql, ") AS m FROM ");
 	pythia_capture_put_table(table, &sql);
 	pythia_buffer_putc(&sql, ')');
-	ok = pythia_capture_value(table->db, sql.data, &sample, error);
+	ok = pythia_db_text(table->db, sql.data, &sample, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;

@@ -127,7 +127,7 @@ static bool is_member(const pythia_capture *capture, const char *schema, const c
 	pythia_store_text(&sql, schema);
 	pythia_buffer_puts(&sql, " AND \"table\" = ");
 	pythia_store_text(&sql, table);
-	ok = pythia_capture_value(capture->store, sql.data, &known, error);
+	ok = pythia_db_text(capture->store, sql.data, &known, error);
 	*found = known != NULL;
 	pythia_free(known);
 	pythia_buffer_free(&sql);

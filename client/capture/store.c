@@ -148,8 +148,7 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 	char *exists;
 
 	memset(settings, 0, sizeof(*settings));
-	if (!pythia_capture_value(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &exists,
-							  error) ||
+	if (!pythia_db_text(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &exists, error) ||
 		(!exists && !pythia_capture_install(store, error)))
 		return false;
 	pythia_free(exists);
@@ -194,7 +193,7 @@ static bool insert_worker(pythia_db *store, const char *name, const char *connec
 
 	pythia_buffer_puts(&sql, "SELECT 1 FROM main.pythia_cdc_worker WHERE name = ");
 	pythia_store_text(&sql, name);
-	ok = pythia_capture_value(store, sql.data, &exists, error);
+	ok = pythia_db_text(store, sql.data, &exists, error);
 	pythia_buffer_clear(&sql);
 	if (ok && exists)
 	{

@@ -41,18 +41,13 @@ static bool on_key(void *context, const pythia_capture_row *row, pythia_error *e
 static bool find_gone(sweep *s, int64_t *gone, pythia_error *error)
 {
 	pythia_db *store = s->outlet.capture->store;
-	char *count;
 
-	if (!pythia_store_exec(
-			store, error,
-			"INSERT INTO temp.pythia_gone (key) SELECT t.key FROM main.pythia_tracked t"
-			" WHERE t.table_id = %lld AND NOT EXISTS (SELECT 1 FROM temp.pythia_key k WHERE k.key = t.key)",
-			(long long) s->outlet.member->table_id) ||
-		!pythia_capture_value(store, "SELECT count(*) FROM temp.pythia_gone", &count, error))
-		return false;
-	*gone = strtoll(count, NULL, 10);
-	pythia_free(count);
-	return true;
+	return pythia_store_exec(
+			   store, error,
+			   "INSERT INTO temp.pythia_gone (key) SELECT t.key FROM main.pythia_tracked t"
+			   " WHERE t.table_id = %lld AND NOT EXISTS (SELECT 1 FROM temp.pythia_key k WHERE k.key = t.key)",
+			   (long long) s->outlet.member->table_id) &&
+		   pythia_db_number(store, "SELECT count(*) FROM temp.pythia_gone", gone, error);
 }
 
 /* Tells them, a run of rows bounded by bytes at a time: what is told may be written to the store in between. */

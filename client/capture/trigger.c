@@ -44,7 +44,7 @@ static bool refuse_cascades(pythia_logger *w, pythia_error *error)
 	w->dialect->literal(&w->sql, table->schema, strlen(table->schema));
 	pythia_buffer_puts(&w->sql, " AND TABLE_NAME = ");
 	w->dialect->literal(&w->sql, table->name, strlen(table->name));
-	if (!pythia_capture_value(w->table->db, w->sql.data, &name, error))
+	if (!pythia_db_text(w->table->db, w->sql.data, &name, error))
 		return false;
 	pythia_buffer_clear(&w->sql);
 	if (!name)

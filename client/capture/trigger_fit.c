@@ -43,7 +43,7 @@ static bool count_triggers(pythia_logger *w, int *count, pythia_error *error)
 			break;
 	}
 	w->dialect->literal(&w->sql, w->log, strlen(w->log));
-	ok = pythia_capture_value(w->table->db, w->sql.data, &text, error);
+	ok = pythia_db_text(w->table->db, w->sql.data, &text, error);
 	*count = ok && text ? atoi(text) : 0;
 	pythia_free(text);
 	pythia_buffer_clear(&w->sql);
@@ -219,15 +219,12 @@ static bool complete_rows(pythia_logger *w, const int64_t *first, pythia_error *
 
 static bool last_number(pythia_logger *w, int64_t *number, pythia_error *error)
 {
-	char *text;
 	bool ok;
 
 	pythia_buffer_puts(&w->sql, "SELECT max(pythia_id) FROM ");
 	pythia_logger_put_name(w, "", true);
-	ok = pythia_capture_value(w->table->db, w->sql.data, &text, error);
+	ok = pythia_db_number(w->table->db, w->sql.data, number, error);
 	pythia_buffer_clear(&w->sql);
-	*number = ok && text ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
 	return ok;
 }
 

@@ -144,7 +144,7 @@ static bool read_now(pythia_db *db, pythia_capture_clock *clock, pythia_error *e
 	bool ok;
 
 	pythia_buffer_printf(&sql, "SELECT %s", clock_expression(db));
-	ok = pythia_capture_value(db, sql.data, &text, error);
+	ok = pythia_db_text(db, sql.data, &text, error);
 	pythia_buffer_free(&sql);
 	if (ok && text)
 		clock->now = strtoll(text, NULL, 10);
@@ -337,7 +337,7 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
 	pythia_buffer_puts(&sql, ") FROM ");
 	pythia_capture_put_table(table, &sql);
-	ok = pythia_capture_value(table->db, sql.data, mark, error) && read_now(table->db, &clock, error);
+	ok = pythia_db_text(table->db, sql.data, mark, error) && read_now(table->db, &clock, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;

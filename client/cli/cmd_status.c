@@ -105,13 +105,10 @@ static bool report(pythia_db *db, const char *sql, pythia_error *error)
 /* True where the query counts at least one. */
 static bool there_is(pythia_db *db, const char *sql, bool *there, pythia_error *error)
 {
-	pythia_result result;
-	bool ok;
+	int64_t count;
+	bool ok = pythia_db_number(db, sql, &count, error);
 
-	memset(&result, 0, sizeof(result));
-	ok = pythia_db_query(db, sql, &result, error);
-	*there = ok && result.nrows == 1 && strcmp(pythia_result_get(&result, 0, 0), "0") != 0;
-	pythia_result_free(&result);
+	*there = count > 0;
 	return ok;
 }
 

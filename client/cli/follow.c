@@ -105,17 +105,11 @@ static char *definition(const cli_follow *follow)
 static bool stored_definition(cli_follow *follow, char **stored, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result;
 	bool ok;
 
-	memset(&result, 0, sizeof(result));
-	*stored = NULL;
 	pythia_buffer_puts(&sql, "SELECT definition FROM pythia_client_follow WHERE consumer = ");
 	cli_sqlite_literal(&sql, follow->request->consumer);
-	ok = pythia_db_query(follow->store, pythia_buffer_text(&sql), &result, error);
-	if (ok && result.nrows == 1)
-		*stored = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
+	ok = pythia_db_text(follow->store, pythia_buffer_text(&sql), stored, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

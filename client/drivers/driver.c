@@ -1,5 +1,6 @@
 #include "drivers/driver.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -59,4 +60,30 @@ bool pythia_db_query(pythia_db *db, const char *sql, pythia_result *result, pyth
 {
 	memset(result, 0, sizeof(*result));
 	return db->driver->send(db, sql, error) && db->driver->receive(db, result, error);
+}
+
+bool pythia_db_text(pythia_db *db, const char *sql, char **text, pythia_error *error)
+{
+	pythia_result result;
+
+	*text = NULL;
+	if (!pythia_db_query(db, sql, &result, error))
+		return false;
+	*text = pythia_strdup(pythia_result_get(&result, 0, 0));
+	pythia_result_free(&result);
+	return true;
+}
+
+bool pythia_db_number(pythia_db *db, const char *sql, int64_t *number, pythia_error *error)
+{
+	pythia_result result;
+	const char *text;
+
+	*number = 0;
+	if (!pythia_db_query(db, sql, &result, error))
+		return false;
+	text = pythia_result_get(&result, 0, 0);
+	*number = text ? strtoll(text, NULL, 10) : 0;
+	pythia_result_free(&result);
+	return true;
 }

@@ -135,6 +135,10 @@ void pythia_db_close(pythia_db *db); /* NULL-safe */
 /* Shorthands over the driver's table. */
 bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);
 bool pythia_db_query(pythia_db *db, const char *sql, pythia_result *result, pythia_error *error);
+/* A query for one value; *text is the caller's, NULL for no row or NULL. */
+bool pythia_db_text(pythia_db *db, const char *sql, char **text, pythia_error *error);
+/* The same for a whole number, 0 for none. */
+bool pythia_db_number(pythia_db *db, const char *sql, int64_t *number, pythia_error *error);
 
 /* One a client library; each is the only file to include it. */
 bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,

@@ -49,18 +49,6 @@ char *pythia_stamp_write(int64_t microseconds)
 	return pythia_strdup(text);
 }
 
-static bool query_text(pythia_db *db, const char *sql, char **text, pythia_error *error)
-{
-	pythia_result result;
-
-	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(db, sql, &result, error))
-		return false;
-	*text = result.nrows > 0 ? pythia_strdup(pythia_result_get(&result, 0, 0)) : NULL;
-	pythia_result_free(&result);
-	return true;
-}
-
 /* SQLite shows no open transactions, but only one can write: with the write lock in hand there is none. */
 static bool sqlite_boundary(pythia_db *db, const char *sql, char **text, pythia_error *error)
 {
@@ -76,7 +64,7 @@ static bool sqlite_boundary(pythia_db *db, const char *sql, char **text, pythia_
 		pythia_error_reset(&busy);
 		return true;
 	}
-	ok = query_text(db, sql, text, error);
+	ok = pythia_db_text(db, sql, text, error);
 	return db->driver->rollback(db, ok ? error : &busy) && ok;
 }
 
@@ -90,7 +78,7 @@ bool pythia_boundary(pythia_db *db, char **text, pythia_error *error)
 	if (db->engine == PYTHIA_SQLITE)
 		ok = sqlite_boundary(db, sql.data, text, error);
 	else
-		ok = query_text(db, sql.data, text, error);
+		ok = pythia_db_text(db, sql.data, text, error);
 	if (!ok && db->engine == PYTHIA_MYSQL && !db->broken && error->error_class == PYTHIA_E_DATABASE)
 	{
 		/* without PROCESS the transactions of others are hidden */

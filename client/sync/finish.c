@@ -36,7 +36,7 @@ bool pythia_finish_sequences(pythia_run *run, pythia_error *error)
 		{
 			char *ignored = NULL;
 
-			ok = pythia_run_scalar(run->target, sql.data, &ignored, error);
+			ok = pythia_db_text(run->target, sql.data, &ignored, error);
 			pythia_free(ignored);
 		}
 	}

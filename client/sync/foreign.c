@@ -76,7 +76,7 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 	pythia_buffer_printf(&sql, " p ON %s WHERE p.", join.data);
 	dialect->identifier(&sql, pythia_result_get(keys, first, 4));
 	pythia_buffer_printf(&sql, " IS NULL%s LIMIT 1", given.data);
-	ok = pythia_run_scalar(run->target, sql.data, &orphan, error);
+	ok = pythia_db_text(run->target, sql.data, &orphan, error);
 	if (ok && orphan != NULL)
 	{
 		pythia_fail(error, PYTHIA_E_DATA, "23503", "rows of table \"%s\" break foreign key \"%s\"",

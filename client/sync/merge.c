@@ -239,22 +239,28 @@ static void put_rule(const pythia_run *run, pythia_buffer *out)
 
 /* --- merging --------------------------------------------------------------- */
 
+/* Up to the condition: the stage's rows, each with the target's of the same key. */
+static void start_count(const pythia_run *run, const char *join, pythia_buffer *out)
+{
+	pythia_buffer_puts(out, "SELECT count(*) FROM ");
+	put_stage(run, out);
+	pythia_buffer_printf(out, " s %s ", join);
+	put_target(run, out);
+	pythia_buffer_puts(out, " t ON ");
+	pythia_merge_key_join(run, out);
+	pythia_buffer_puts(out, " WHERE ");
+}
+
 static bool count_differing(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
-	put_stage(run, &sql);
-	pythia_buffer_puts(&sql, " s JOIN ");
-	put_target(run, &sql);
-	pythia_buffer_puts(&sql, " t ON ");
-	pythia_merge_key_join(run, &sql);
-	pythia_buffer_puts(&sql, " WHERE ");
+	start_count(run, "JOIN", &sql);
 	pythia_merge_difference(run, &sql);
 	if (by_rule)
 		put_rule(run, &sql);
-	ok = pythia_run_count(run->target, sql.data, count, error);
+	ok = pythia_db_number(run->target, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -264,16 +270,10 @@ static bool count_missing(pythia_run *run, int64_t *count, pythia_error *error)
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
-	put_stage(run, &sql);
-	pythia_buffer_puts(&sql, " s LEFT JOIN ");
-	put_target(run, &sql);
-	pythia_buffer_puts(&sql, " t ON ");
-	pythia_merge_key_join(run, &sql);
-	pythia_buffer_puts(&sql, " WHERE ");
+	start_count(run, "LEFT JOIN", &sql);
 	put_column(run, &sql, "t.", run->plan.key[0]);
 	pythia_buffer_puts(&sql, " IS NULL");
-	ok = pythia_run_count(run->target, sql.data, count, error);
+	ok = pythia_db_number(run->target, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -56,10 +56,6 @@ void pythia_run_give_up(pythia_run *run, bool keep_writing);
  * where it cannot be tried again; true with the error cleared. */
 bool pythia_run_recover(pythia_run *run, pythia_error *error);
 void pythia_run_close(pythia_run *run);
-/* A query for one text; *text is the caller's, NULL for no row or NULL. */
-bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error *error);
-/* The same for a number, 0 for none. */
-bool pythia_run_count(pythia_db *db, const char *sql, int64_t *count, pythia_error *error);
 /* Runs a statement on the target and adds the rows it touched to *count (may be NULL). */
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error);
 void pythia_run_progress(const pythia_run *run, const char *phase);

@@ -5,31 +5,6 @@
 #include "core/memory.h"
 #include "sync/run.h"
 
-bool pythia_run_scalar(pythia_db *db, const char *sql, char **text, pythia_error *error)
-{
-	pythia_result result;
-
-	*text = NULL;
-	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(db, sql, &result, error))
-		return false;
-	if (result.nrows > 0)
-		*text = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
-	return true;
-}
-
-bool pythia_run_count(pythia_db *db, const char *sql, int64_t *count, pythia_error *error)
-{
-	char *text;
-
-	if (!pythia_run_scalar(db, sql, &text, error))
-		return false;
-	*count = text != NULL ? strtoll(text, NULL, 10) : 0;
-	pythia_free(text);
-	return true;
-}
-
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error)
 {
 	int64_t affected = 0;

@@ -95,7 +95,7 @@ static bool obstacle(pythia_run *run, const char **reason, pythia_error *error)
 	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME = ");
 	put_literal(run, table->name, &sql);
 	pythia_buffer_puts(&sql, ")) THEN 4 ELSE 0 END");
-	ok = pythia_run_scalar(run->target, sql.data, &text, error);
+	ok = pythia_db_text(run->target, sql.data, &text, error);
 	if (ok)
 	{
 		static const char *const reasons[] = {NULL, "it is no plain table",
@@ -183,7 +183,7 @@ static bool keep_counter(pythia_run *run, pythia_error *error)
 	put_literal(run, table->schema, &sql);
 	pythia_buffer_puts(&sql, " AND TABLE_NAME = ");
 	put_literal(run, table->name, &sql);
-	ok = pythia_run_scalar(run->target, sql.data, &next, error);
+	ok = pythia_db_text(run->target, sql.data, &next, error);
 	if (ok && next != NULL)
 	{
 		pythia_buffer_clear(&sql);
@@ -227,7 +227,7 @@ bool pythia_swap_end(pythia_run *run, pythia_error *error)
 	{
 		pythia_buffer_puts(&sql, "SELECT COUNT(*) FROM ");
 		put_beside(run, old, &sql);
-		ok = pythia_run_count(run->target, sql.data, &count, error);
+		ok = pythia_db_number(run->target, sql.data, &count, error);
 		run->result->rows_deleted += count;
 		/* where a table that we did not see refers to it: all as it was */
 		if (ok && !drop_beside(run, old, error))

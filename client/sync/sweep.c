@@ -252,7 +252,7 @@ static bool count_gone(pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, " t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
 	put_own_rows(run, &sql);
-	ok = pythia_run_count(run->target, sql.data, &count, error);
+	ok = pythia_db_number(run->target, sql.data, &count, error);
 	run->result->rows_deleted += count;
 	pythia_buffer_free(&sql);
 	return ok;

@@ -21,7 +21,7 @@ static bool target_empty(pythia_run *run, bool *empty, pythia_error *error)
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " LIMIT 1");
-	ok = pythia_run_scalar(run->target, sql.data, &text, error);
+	ok = pythia_db_text(run->target, sql.data, &text, error);
 	*empty = text == NULL;
 	pythia_free(text);
 	pythia_buffer_free(&sql);
@@ -105,7 +105,7 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	pythia_dialect_table(pythia_dialect_of(run->source), &sql, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
 		pythia_buffer_printf(&sql, " WHERE (%s)", run->plan.where);
-	ok = pythia_run_count(run->source, sql.data, &run->result->source_count, error);
+	ok = pythia_db_number(run->source, sql.data, &run->result->source_count, error);
 	run->result->rows_inserted = run->result->rows_synced = run->result->source_count;
 	pythia_buffer_free(&sql);
 	return ok;

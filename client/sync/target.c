@@ -213,16 +213,8 @@ static bool database_identity(pythia_db *db, char **identity, pythia_error *erro
 					  : db->engine == PYTHIA_MYSQL
 						  ? "SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir)"
 						  : "SELECT file FROM pragma_database_list WHERE name = 'main' AND file <> ''";
-	pythia_result result;
 
-	*identity = NULL;
-	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(db, sql, &result, error))
-		return false;
-	if (result.nrows > 0)
-		*identity = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
-	return true;
+	return pythia_db_text(db, sql, identity, error);
 }
 
 bool pythia_target_is_source(const pythia_sync_job *job, const pythia_table *source, const pythia_table *target,
@@ -378,16 +370,14 @@ bool pythia_tables_alike(const pythia_node *config, char *const *names, int coun
 
 static bool folds_case(pythia_db *target, bool *folds, pythia_error *error)
 {
-	pythia_result result;
+	int64_t folding;
 
 	*folds = target->engine == PYTHIA_SQLITE;
 	if (target->engine != PYTHIA_MYSQL)
 		return true;
-	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(target, "SELECT @@lower_case_table_names", &result, error))
+	if (!pythia_db_number(target, "SELECT @@lower_case_table_names", &folding, error))
 		return false;
-	*folds = result.nrows > 0 && strcmp(pythia_result_get(&result, 0, 0), "0") != 0;
-	pythia_result_free(&result);
+	*folds = folding != 0;
 	return true;
 }
 

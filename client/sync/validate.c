@@ -87,23 +87,20 @@ static bool run_checks(pythia_validation *v, pythia_error *error)
 	{
 		const char *name = check->name != NULL ? check->name : check->text;
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;
-		pythia_result result = {0};
+		int64_t broken;
 
 		pythia_buffer_printf(&sql, "SELECT count(*) FROM %s%s", target->name.data,
 							 pythia_buffer_text(&target->lookup_filter));
 		pythia_buffer_puts(&sql, target->lookup_filter.length == 0 ? " WHERE " : " AND ");
 		pythia_buffer_printf(&sql, "NOT COALESCE((%s), %s)", check->text,
 							 target->db->engine == PYTHIA_POSTGRESQL ? "false" : "0");
-		ok = pythia_db_query(target->db, sql.data, &result, error);
+		ok = pythia_db_number(target->db, sql.data, &broken, error);
 		if (ok)
 		{
-			int64_t broken = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
-
 			pythia_buffer_puts(&json, json.length > 1 ? ", " : "");
 			pythia_json_string(&json, name, strlen(name));
 			pythia_buffer_printf(&json, ": %lld", (long long) broken);
 			v->result->failed_checks += broken;
-			pythia_result_free(&result);
 		}
 		else
 			pythia_error_context(error, "check \"%s\" of table \"%s\"", name, target->table->name);

@@ -9,7 +9,7 @@
 bool pythia_postgres_offers(pythia_db *db, const char *function, bool *offered, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result = {0};
+	int64_t count;
 	bool ok;
 
 	pythia_buffer_printf(&sql,
@@ -18,10 +18,9 @@ bool pythia_postgres_offers(pythia_db *db, const char *function, bool *offered, 
 						 " AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
 						 " AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')",
 						 function);
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_number(db, sql.data, &count, error);
 	if (ok)
-		*offered = strcmp(pythia_result_get(&result, 0, 0), "0") != 0;
-	pythia_result_free(&result);
+		*offered = count > 0;
 	pythia_buffer_free(&sql);
 	return ok;
 }

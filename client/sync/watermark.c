@@ -34,20 +34,6 @@ static bool is_integer(const pythia_column *column)
 	return column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 }
 
-static bool scalar(pythia_db *db, const char *sql, char **text, pythia_error *error)
-{
-	pythia_result result;
-
-	*text = NULL;
-	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(db, sql, &result, error))
-		return false;
-	if (result.nrows > 0)
-		*text = pythia_strdup(pythia_result_get(&result, 0, 0));
-	pythia_result_free(&result);
-	return true;
-}
-
 /* A date has no hours to compare with; a SQLite text may be written with a T. */
 static void stamp_literal(pythia_db *source, const pythia_plan *plan, const char *low, pythia_buffer *out)
 {
@@ -75,7 +61,7 @@ static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, p
 	pythia_buffer_puts(&sql, ") AS m FROM ");
 	pythia_dialect_table(dialect, &sql, plan->source.schema, plan->source.name);
 	pythia_buffer_puts(&sql, ") d");
-	ok = scalar(db, sql.data, text, error);
+	ok = pythia_db_text(db, sql.data, text, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -192,7 +178,7 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 		/* our own transaction gives out no more of them */
 		pythia_dialect_of(source)->boundary_query(source, &sql);
 		pythia_buffer_puts(&sql, " AND a.pid <> pg_catalog.pg_backend_pid()");
-		ok = scalar(source, sql.data, &text, error);
+		ok = pythia_db_text(source, sql.data, &text, error);
 	}
 	else
 		ok = pythia_boundary(source, &text, error);

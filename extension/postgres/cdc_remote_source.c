@@ -222,16 +222,12 @@ pythia_capture_table *pythia_remote_source_table(pythia_remote_source *source, c
 
 bool pythia_remote_source_idle(pythia_remote_source *source, bool *idle, pythia_error *error)
 {
-	pythia_result result;
-
 	*idle = false;
 	if (source->db->engine != PYTHIA_SQLITE || !source->lasting)
 		return true;
 	/* changes with every commit but those of this connection */
-	if (!pythia_db_query(source->db, "PRAGMA data_version", &result, error))
+	if (!pythia_db_number(source->db, "PRAGMA data_version", &source->data_version_now, error))
 		return false;
-	source->data_version_now = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
-	pythia_result_free(&result);
 	*idle = source->data_version_now == source->data_version;
 	/* a table may have been altered: nobody would look again until the next commit there */
 	if (!*idle)

@@ -29,7 +29,7 @@ static bool read_position(pythia_db *store, int64_t worker_id, const char *consu
 	{
 		pythia_result_free(&result);
 		pythia_fail(error, PYTHIA_E_USAGE, "42704", "consumer \"%s\" does not exist", consumer);
-		return pythia_error_hint(error, "Create it first with create_consumer.");
+		return pythia_error_hint(error, "Create it with pythia_create_consumer.");
 	}
 	*position = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
 	lost = pythia_result_get(&result, 0, 1)[0] == '1';
@@ -38,7 +38,8 @@ static bool read_position(pythia_db *store, int64_t worker_id, const char *consu
 		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "55000", "consumer \"%s\" has lost changes", consumer);
 	pythia_error_detail(error, "It was behind for longer than changes are kept.");
-	return pythia_error_hint(error, "Go on from where there are changes with seek, for example to \"beginning\".");
+	return pythia_error_hint(error,
+							 "Go on from where there are changes with pythia_seek, for example to \"beginning\".");
 }
 
 bool pythia_capture_consume(pythia_db *store, const char *name, const char *consumer, int64_t max,
@@ -144,6 +145,13 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 	return ok;
 }
 
+/* What is not there yet would be passed over when it comes. */
+static bool not_there_yet(int64_t change_id, int64_t last, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "there is no change %lld yet", (long long) change_id);
+	return pythia_error_hint(error, "The last one is %lld.", (long long) last);
+}
+
 bool pythia_capture_ack(pythia_db *store, const char *name, const char *consumer, int64_t change_id,
 						pythia_error *error)
 {
@@ -156,10 +164,7 @@ bool pythia_capture_ack(pythia_db *store, const char *name, const char *consumer
 		!find_position(store, worker_id, "now", false, &last, error))
 		return false;
 	if (change_id > last)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "there is no change %lld yet", (long long) change_id);
-		return pythia_error_hint(error, "The last one is %lld.", (long long) last);
-	}
+		return not_there_yet(change_id, last, error);
 	/* an acknowledgement that comes late takes nothing back; seek does */
 	return change_id <= position || set_position(store, worker_id, consumer, change_id, true, error);
 }
@@ -169,11 +174,14 @@ bool pythia_capture_seek(pythia_db *store, const char *name, const char *consume
 {
 	int64_t worker_id;
 	int64_t at;
+	int64_t last;
 
-	return pythia_store_worker(store, name, &worker_id, error) &&
-		   read_position(store, worker_id, consumer, true, &at, error) &&
-		   find_position(store, worker_id, position, true, &at, error) &&
-		   set_position(store, worker_id, consumer, at, false, error);
+	if (!pythia_store_worker(store, name, &worker_id, error) ||
+		!read_position(store, worker_id, consumer, true, &at, error) ||
+		!find_position(store, worker_id, position, true, &at, error) ||
+		!find_position(store, worker_id, "now", false, &last, error))
+		return false;
+	return at > last ? not_there_yet(at, last, error) : set_position(store, worker_id, consumer, at, false, error);
 }
 
 bool pythia_capture_consumer_create(pythia_db *store, const char *name, const char *consumer, const char *start,
@@ -191,7 +199,7 @@ bool pythia_capture_consumer_create(pythia_db *store, const char *name, const ch
 	if (read_position(store, worker_id, consumer, true, &position, &none))
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42710", "consumer \"%s\" exists already", consumer);
-		return pythia_error_hint(error, "Use seek to move it.");
+		return pythia_error_hint(error, "Move it with pythia_seek.");
 	}
 	pythia_error_reset(&none);
 	if (!find_position(store, worker_id, start ? start : "now", false, &position, error))

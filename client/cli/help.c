@@ -13,27 +13,23 @@ static void print_wrapped(const char *text, int indent, int column)
 
 	while (*text != '\0')
 	{
-		size_t word = strcspn(text, " \n");
+		size_t blanks = strspn(text, " ");
+		size_t word = strcspn(text + blanks, " \n");
 
-		if (column + (int) word > width && column > indent)
+		if (blanks > 0 && word > 0 && column + 1 + (int) word > width)
 		{
 			printf("\n%*s", indent, "");
 			column = indent;
 		}
-		printf("%.*s", (int) word, text);
-		column += (int) word;
-		text += word;
-		if (*text == ' ')
+		else if (blanks > 0 && word > 0 && column > indent)
 		{
-			while (*text == ' ')
-				text++;
-			if (*text != '\0' && column < width)
-			{
-				putchar(' ');
-				column++;
-			}
+			putchar(' ');
+			column++;
 		}
-		else if (*text == '\n')
+		printf("%.*s", (int) word, text + blanks);
+		column += (int) word;
+		text += blanks + word;
+		if (*text == '\n')
 		{
 			printf("\n%*s", text[1] == '\n' ? 0 : indent, "");
 			column = indent;

@@ -101,7 +101,9 @@ bool pythia_json_read(pythia_db *sqlite, const char *what, const char *text, pyt
 	if (ok && (result.nrows != 1 || strcmp(pythia_result_get(&result, 0, 0), "1") != 0))
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s is not valid JSON", what);
-		ok = pythia_error_hint(error, "Give an object such as {\"batch_size\": 1000}.");
+		ok = pythia_error_hint(error,
+							   "Write {\"name\": value, ...} or [\"name\", ...]: texts in double quotes, no comma "
+							   "after the last.");
 	}
 	pythia_result_free(&result);
 	if (ok)

@@ -7,37 +7,37 @@
 #include "sync/sync.h"
 #include "sync/validate.h"
 
-static const char *const known_keys[] = {"batch_size",
-										 "mode",
-										 "conflict_resolution",
-										 "timestamp_column",
-										 "truncate_target",
-										 "create_target",
-										 "new_columns",
-										 "deletes",
-										 "soft_delete_column",
-										 "columns",
-										 "exclude_columns",
-										 "where",
-										 "target_where",
-										 "table_map",
-										 "column_map",
-										 "key",
-										 "parallel",
-										 "max_bytes_per_second",
-										 "lookback",
-										 "dry_run",
-										 "on_bad_row",
-										 "zero_date",
-										 "infinity",
-										 "nan",
-										 "nul_byte",
-										 "bad_utf8",
-										 "out_of_range",
-										 "validate",
-										 "validate_every",
-										 "tables",
-										 NULL};
+const char *const pythia_sync_option_names[] = {"batch_size",
+												"mode",
+												"conflict_resolution",
+												"timestamp_column",
+												"truncate_target",
+												"create_target",
+												"new_columns",
+												"deletes",
+												"soft_delete_column",
+												"columns",
+												"exclude_columns",
+												"where",
+												"target_where",
+												"table_map",
+												"column_map",
+												"key",
+												"parallel",
+												"max_bytes_per_second",
+												"lookback",
+												"dry_run",
+												"on_bad_row",
+												"zero_date",
+												"infinity",
+												"nan",
+												"nul_byte",
+												"bad_utf8",
+												"out_of_range",
+												"validate",
+												"validate_every",
+												"tables",
+												NULL};
 
 static const char *const modes[] = {"incremental", "full", NULL};
 static const char *const conflicts[] = {"source_wins", "target_wins", "newest_wins", "oldest_wins",
@@ -218,7 +218,7 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "sync_config must be an object");
 		return pythia_error_hint(error, "Write {\"mode\": \"full\"}, for example.");
 	}
-	if (!pythia_node_only(tree, known_keys, "sync_config option", error))
+	if (!pythia_node_only(tree, pythia_sync_option_names, "sync_config option", error))
 		return false;
 	if (!top && pythia_node_get(tree, "tables") != NULL)
 	{

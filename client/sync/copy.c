@@ -229,6 +229,8 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 		run->source_failed = false;
 		ok = copy_stream(run, stream, more, error);
 	}
+	if (!ok && run->plan.where != NULL && error->error_class == PYTHIA_E_DATABASE && error->hint == NULL)
+		pythia_error_hint(error, "Perhaps it is option \"where\", which the source reads as (%s).", run->plan.where);
 	run->source->driver->stream_close(stream);
 	pythia_buffer_free(&sql);
 	pythia_free(kinds);

@@ -3,16 +3,26 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "core/suggest.h"
+#include "sync/sync.h"
+#include "sync/validate.h"
+
+static bool is_among(const char *name, const char *const *names)
+{
+	while (*names != NULL && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
 static bool of_validation(const char *name)
 {
-	static const char *const names[] = {"method",        "where",        "target_where",    "since",       "sample",
-										"seed",          "segment_rows", "max_differences", "max_changes", "dry_run",
-										"recheck_after", "digest",       "checks"};
+	int count = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
+	while (pythia_validate_option_names[count] != NULL)
+		count++;
+	return is_among(name, pythia_validate_option_names) ||
+		   (!is_among(name, pythia_sync_option_names) &&
+			pythia_suggest(name, pythia_validate_option_names, count) != NULL);
 }
 
 void pythia_validate_split(pythia_node *tree, pythia_node **validate, pythia_node **config)

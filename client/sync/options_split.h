@@ -5,7 +5,8 @@
 #include "core/node.h"
 
 /* Divides `tree` (taken over; may be NULL) into a validation's own options and the rest, which
- * is for pythia_sync_config_read and which refuses unknown names.  `where` and `dry_run` go to
+ * is for pythia_sync_config_read and which refuses unknown names
+ * (one that is nearly a validation's is refused there, with that name as hint).  `where` and `dry_run` go to
  * the validation.  Both results are objects, the caller's to free. */
 void pythia_validate_split(pythia_node *tree, pythia_node **validate, pythia_node **config);
 

@@ -76,6 +76,8 @@ typedef struct pythia_sync_config
 	double validate_every;       /* seconds between two of them */
 } pythia_sync_config;
 
+/* All options there are; NULL-terminated. */
+extern const char *const pythia_sync_option_names[];
 /* Reads sync_config for one table (overrides under "tables" applied, then `overrides`,
  * which may be NULL).  `table` NULL checks the whole tree only.  Unknown names and bad
  * values fail with class USAGE and name the option. */

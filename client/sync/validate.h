@@ -33,6 +33,8 @@ typedef struct pythia_validate_options
 } pythia_validate_options;
 
 /* Fills in the defaults and what `tree` (may be NULL) says.  Unknown names and bad values are class USAGE. */
+/* All there are; NULL-terminated. */
+extern const char *const pythia_validate_option_names[];
 bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_options *options, pythia_error *error);
 
 typedef struct pythia_validate_result

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const known[] = {"method",        "where",        "target_where",    "since",       "sample",
-									"seed",          "segment_rows", "max_differences", "max_changes", "dry_run",
-									"recheck_after", "digest",       "checks",          NULL};
+const char *const pythia_validate_option_names[] = {
+	"method",          "where",       "target_where", "since",         "sample", "seed",   "segment_rows",
+	"max_differences", "max_changes", "dry_run",      "recheck_after", "digest", "checks", NULL};
 static const char *const methods[] = {"checksum", "count", "rows", NULL};
 static const char *const digests[] = {"auto", "md5", "sha256", NULL};
 
@@ -68,7 +68,7 @@ bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_optio
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the options of a validation must be an object");
 		return pythia_error_hint(error, "Write {\"method\": \"checksum\"}, for example.");
 	}
-	if (!pythia_node_only(tree, known, "validation option", error) ||
+	if (!pythia_node_only(tree, pythia_validate_option_names, "validation option", error) ||
 		!pythia_node_choice(tree, "method", methods, &method, error) ||
 		!pythia_node_choice(tree, "digest", digests, &digest, error) ||
 		!pythia_node_text(tree, "where", &options->where, error) ||

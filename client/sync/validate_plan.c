@@ -186,11 +186,23 @@ static void and_translated(pythia_validation *v, const char *condition)
 }
 
 /* The source's conditions, as the target can understand them; asked at once, where they can still be told apart. */
+static bool ask_condition(pythia_side *side, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result = {0};
+	bool ok;
+
+	pythia_buffer_printf(&sql, "SELECT 1 FROM %s%s LIMIT 0", side->name.data, side->filter.data);
+	ok = pythia_db_query(side->db, sql.data, &result, error);
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 static bool target_conditions(pythia_validation *v, pythia_error *error)
 {
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result = {0};
+	pythia_error at_source = PYTHIA_ERROR_INIT;
 	bool ok;
 
 	if (v->options->target_where != NULL)
@@ -206,17 +218,21 @@ static bool target_conditions(pythia_validation *v, pythia_error *error)
 	}
 	if (v->options->target_where == NULL && v->plan.where == NULL && v->options->where == NULL)
 		return true;
-	pythia_buffer_printf(&sql, "SELECT 1 FROM %s%s LIMIT 0", target->name.data, target->filter.data);
-	ok = pythia_db_query(target->db, sql.data, &result, error);
+	ok = ask_condition(target, error);
 	if (!ok && v->options->target_where != NULL)
 		pythia_error_context(error, "option \"target_where\"");
+	else if (!ok && !target->db->broken && !ask_condition(&v->sides[PYTHIA_SOURCE], &at_source))
+	{
+		/* nothing that the target's words would mend */
+		pythia_error_reset(error);
+		pythia_error_move(error, &at_source);
+		pythia_error_context(error, "option \"where\", asked of the source as%s", v->sides[PYTHIA_SOURCE].filter.data);
+	}
 	else if (!ok && !target->db->broken)
 	{
 		pythia_error_context(error, "option \"where\", asked of the target as%s", target->filter.data);
 		pythia_error_hint(error, "Give the same condition in the target's words as option \"target_where\".");
 	}
-	pythia_result_free(&result);
-	pythia_buffer_free(&sql);
 	return ok;
 }
 

@@ -198,6 +198,29 @@ static void design_indexes(const pythia_table *source, const int *position_of, p
 	}
 }
 
+/* The column that will mark rows which are gone, where the source's columns bring none of its name. */
+static bool design_soft_column(const pythia_sync_job *job, pythia_table *target, pythia_error *error)
+{
+	pythia_type type = {.kind = PYTHIA_KIND_TIMESTAMPTZ, .precision = 6};
+	pythia_column *column = &target->columns[target->ncolumns];
+	pythia_buffer ddl = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (job->config->deletes != PYTHIA_DELETES_SOFT ||
+		pythia_table_column(target, job->config->soft_delete_column) >= 0)
+		return true;
+	ok = pythia_dialect_of(job->target)->type_ddl(job->target, &type, false, &ddl, error);
+	if (ok)
+	{
+		column->name = pythia_strdup(job->config->soft_delete_column);
+		pythia_dialect_of(job->target)->parse_type(ddl.data, &column->type);
+		column->nullable = true;
+		target->ncolumns++;
+	}
+	pythia_buffer_free(&ddl);
+	return ok;
+}
+
 bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source, const char *const *names,
 						  const int *key, int nkey, const char *schema, const char *name, pythia_table *target,
 						  pythia_error *error)
@@ -213,7 +236,7 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 	target->relation = PYTHIA_RELATION_TABLE;
 	target->estimated_rows = 0;
 	target->comment = pythia_strdup(source->comment);
-	target->columns = pythia_calloc((size_t) source->ncolumns + 1, sizeof(pythia_column));
+	target->columns = pythia_calloc((size_t) source->ncolumns + 2, sizeof(pythia_column));
 	for (int i = 0; ok && i < source->ncolumns; i++)
 	{
 		bool in_key = in_list(key, nkey, i) || in_index(source, i);
@@ -225,6 +248,7 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 		if (ok)
 			position_of[i] = target->ncolumns++;
 	}
+	ok = ok && design_soft_column(job, target, error);
 	if (ok)
 	{
 		target->key = pythia_calloc((size_t) nkey + 1, sizeof(int));

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/suggest.h"
 #include "sync/create.h"
+#include "sync/soft.h"
 #include "sync/target.h"
 
 bool pythia_same_convention(const char *a, const char *b)
@@ -304,7 +305,8 @@ static bool make_pairs(const pythia_sync_job *job, pythia_plan *plan, const bool
 		if (wanted[i] && !add_pair(job, plan, i, error))
 			return false;
 	}
-	return pair_key(plan, key, nkey, error) && find_stamp(job, plan, error);
+	return pair_key(plan, key, nkey, error) && find_stamp(job, plan, error) &&
+		   pythia_soft_check(job->target, job->config, plan, error);
 }
 
 bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error)

@@ -6,6 +6,7 @@
 
 #include "core/memory.h"
 #include "sync/run.h"
+#include "sync/soft.h"
 #include "sync/validate_internal.h"
 
 /* Keys named by one statement. */
@@ -87,34 +88,20 @@ static bool on_keys(pythia_run *run, pythia_validation *v, const pythia_candidat
 	return ok;
 }
 
-/* The column that marks a deleted row, and what it is set to; NULL where rows are really deleted. */
-static const pythia_column *soft_column(const pythia_validation *v)
-{
-	const pythia_table *target = &v->plan.target;
-	int column =
-		v->config.deletes == PYTHIA_DELETES_SOFT ? pythia_table_column(target, v->config.soft_delete_column) : -1;
-
-	return column >= 0 ? &target->columns[column] : NULL;
-}
-
 static bool remove_extra(repair *r, pythia_run *run, pythia_error *error)
 {
 	pythia_validation *v = r->v;
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
-	const pythia_column *soft = soft_column(v);
+	const pythia_column *soft = pythia_soft_column(&v->config, &v->plan.target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	if (soft != NULL)
 	{
-		bool flag = soft->type.kind == PYTHIA_KIND_BOOL || soft->type.kind == PYTHIA_KIND_INT;
-
 		pythia_buffer_printf(&sql, "UPDATE %s SET ", target->name.data);
 		target->dialect->identifier(&sql, soft->name);
-		pythia_buffer_puts(&sql, !flag ? " = CURRENT_TIMESTAMP"
-								 : target->db->engine == PYTHIA_POSTGRESQL && soft->type.kind == PYTHIA_KIND_BOOL
-									 ? " = true"
-									 : " = 1");
+		pythia_buffer_puts(&sql, " = ");
+		pythia_soft_gone(target->db, soft, &sql);
 	}
 	else
 		pythia_buffer_printf(&sql, "DELETE FROM %s", target->name.data);
@@ -127,7 +114,7 @@ static bool remove_extra(repair *r, pythia_run *run, pythia_error *error)
 static bool revive(repair *r, pythia_run *run, pythia_error *error)
 {
 	pythia_validation *v = r->v;
-	const pythia_column *soft = soft_column(v);
+	const pythia_column *soft = pythia_soft_column(&v->config, &v->plan.target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
@@ -135,7 +122,8 @@ static bool revive(repair *r, pythia_run *run, pythia_error *error)
 		return true;
 	pythia_buffer_printf(&sql, "UPDATE %s SET ", v->sides[PYTHIA_TARGET].name.data);
 	v->sides[PYTHIA_TARGET].dialect->identifier(&sql, soft->name);
-	pythia_buffer_puts(&sql, " = NULL");
+	pythia_buffer_puts(&sql, " = ");
+	pythia_soft_here(v->sides[PYTHIA_TARGET].db, soft, &sql);
 	ok = on_keys(run, v, &r->keys[PYTHIA_MISSING], sql.data, &r->revived, error);
 	pythia_buffer_free(&sql);
 	return ok;

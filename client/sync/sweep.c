@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "sync/condition.h"
 #include "sync/run.h"
+#include "sync/soft.h"
 
 static const pythia_dialect *dialect_of(const pythia_run *run)
 {
@@ -234,13 +235,6 @@ static bool check_condition(const pythia_run *run, pythia_error *error)
 	return ok;
 }
 
-static const pythia_column *soft_column(const pythia_run *run)
-{
-	int position = pythia_table_column(&run->plan.target, run->job->config->soft_delete_column);
-
-	return position < 0 ? NULL : &run->plan.target.columns[position];
-}
-
 static bool count_gone(pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -273,41 +267,18 @@ static bool delete_gone(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
-static void soft_values(const pythia_run *run, const pythia_column *column, char **gone, pythia_buffer *here)
-{
-	pythia_buffer value = PYTHIA_BUFFER_INIT;
-	bool flag = column->type.kind == PYTHIA_KIND_BOOL || column->type.kind == PYTHIA_KIND_INT ||
-				column->type.kind == PYTHIA_KIND_UINT;
-
-	if (flag)
-	{
-		bool truth = column->type.kind == PYTHIA_KIND_BOOL && run->target->engine == PYTHIA_POSTGRESQL;
-
-		pythia_buffer_puts(&value, truth ? "true" : "1");
-		pythia_buffer_puts(here, truth ? "false" : "0");
-	}
-	else
-	{
-		char *now = pythia_stamp_write(pythia_host_now(run->job->target->host));
-
-		dialect_of(run)->value_literal(run->target, &value, &column->type, now, strlen(now));
-		pythia_buffer_puts(here, "NULL");
-		pythia_free(now);
-	}
-	*gone = pythia_buffer_take(&value);
-}
-
 /* Marks rows that are gone; a row that is back loses its mark. */
 static bool mark_gone(pythia_run *run, pythia_error *error)
 {
-	const pythia_column *column = soft_column(run);
+	const pythia_column *column = pythia_soft_column(run->job->config, &run->plan.target);
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_buffer here = PYTHIA_BUFFER_INIT;
+	pythia_buffer gone = PYTHIA_BUFFER_INIT;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *gone;
 	bool ok = true;
 
-	soft_values(run, column, &gone, &here);
+	pythia_soft_gone(run->target, column, &gone);
+	pythia_soft_here(run->target, column, &here);
 	dialect_of(run)->identifier(&name, column->name);
 	for (int back = 0; ok && back < 2; back++)
 	{
@@ -315,7 +286,7 @@ static bool mark_gone(pythia_run *run, pythia_error *error)
 		pythia_buffer_puts(&sql, "UPDATE ");
 		pythia_merge_table(run, false, &sql);
 		pythia_buffer_printf(&sql, "%s t SET %s = %s WHERE ", run->target->engine == PYTHIA_MYSQL ? "" : " AS",
-							 name.data, back ? here.data : gone);
+							 name.data, back ? here.data : gone.data);
 		if (strcmp(here.data, "NULL") == 0)
 			pythia_buffer_printf(&sql, "t.%s IS %sNULL AND ", name.data, back ? "NOT " : "");
 		else if (back)
@@ -327,21 +298,11 @@ static bool mark_gone(pythia_run *run, pythia_error *error)
 			put_own_rows(run, &sql);
 		ok = pythia_run_exec(run, sql.data, back ? &run->result->rows_updated : &run->result->rows_deleted, error);
 	}
-	pythia_free(gone);
+	pythia_buffer_free(&gone);
 	pythia_buffer_free(&name);
 	pythia_buffer_free(&here);
 	pythia_buffer_free(&sql);
 	return ok;
-}
-
-static bool check_soft_column(const pythia_run *run, pythia_error *error)
-{
-	if (run->job->config->deletes != PYTHIA_DELETES_SOFT || soft_column(run) != NULL)
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "42703", "target table \"%s\" has no column \"%s\" to mark deleted rows",
-				run->plan.target.name, run->job->config->soft_delete_column);
-	return pythia_error_hint(error, "Add a timestamp or boolean column of that name, or name another one in "
-									"soft_delete_column.");
 }
 
 bool pythia_sweep(pythia_run *run, pythia_error *error)
@@ -351,8 +312,7 @@ bool pythia_sweep(pythia_run *run, pythia_error *error)
 
 	if (config->deletes == PYTHIA_DELETES_IGNORE)
 		return true;
-	if (!check_soft_column(run, error) ||
-		((config->where != NULL || config->target_where != NULL) && !check_condition(run, error)))
+	if ((config->where != NULL || config->target_where != NULL) && !check_condition(run, error))
 		return false;
 	pythia_run_progress(run, "sweeping");
 	/* no row is deleted unless every key was read: load_keys fails where the reading does */

@@ -6,6 +6,7 @@
 #include "sync/create.h"
 #include "sync/foreign.h"
 #include "sync/run.h"
+#include "sync/soft.h"
 #include "sync/target.h"
 
 #define MAX_ATTEMPTS  6
@@ -69,8 +70,23 @@ static bool grow_target(pythia_run *run, pythia_error *error)
 	return true;
 }
 
+/* Told before rows are written: the first run into a table would not need it. */
+static bool check_soft_column(const pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_config *config = run->job->config;
+
+	if (config->deletes != PYTHIA_DELETES_SOFT || pythia_soft_column(config, &run->plan.target) != NULL)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42703", "target table \"%s\" has no column \"%s\" to mark deleted rows",
+				run->plan.target.name, config->soft_delete_column);
+	return pythia_error_hint(error, "Add a timestamp or boolean column of that name, or name another one in "
+									"soft_delete_column.");
+}
+
 static bool prepare_target(pythia_run *run, pythia_error *error)
 {
+	if (!check_soft_column(run, error))
+		return false;
 	if (run->plan.target_missing && !run->job->config->dry_run)
 	{
 		if (!pythia_target_create(run->job, &run->plan, error))

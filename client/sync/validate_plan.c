@@ -1,5 +1,6 @@
 /* What a validation compares: columns and their agreed types, rows, and what tells a row. */
 #include "sync/condition.h"
+#include "sync/soft.h"
 #include "sync/validate_internal.h"
 
 #include <stdio.h>
@@ -319,6 +320,7 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 	const pythia_validate_options *options = v->options;
 	pythia_side *source = &v->sides[PYTHIA_SOURCE];
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
+	const pythia_column *soft = pythia_soft_column(&v->config, target->table);
 
 	for (int side = 0; side < 2; side++)
 		pythia_dialect_table(v->sides[side].dialect, &v->sides[side].name, v->sides[side].table->schema,
@@ -328,14 +330,10 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 	if (options->where != NULL)
 		and_text(&source->filter, options->where);
 	pythia_buffer_puts(&source->lookup_filter, pythia_buffer_text(&source->filter));
-	if (v->config.deletes == PYTHIA_DELETES_SOFT &&
-		pythia_table_column(target->table, v->config.soft_delete_column) >= 0)
+	if (soft != NULL)
 	{
-		int column = pythia_table_column(target->table, v->config.soft_delete_column);
-
 		pythia_and(&target->filter);
-		target->dialect->identifier(&target->filter, target->table->columns[column].name);
-		pythia_buffer_puts(&target->filter, " IS NULL");
+		pythia_soft_condition(target->db, soft, &target->filter);
 	}
 	pythia_buffer_puts(&target->lookup_filter, pythia_buffer_text(&target->filter));
 	if (!target_conditions(v, error))

@@ -350,6 +350,79 @@ static void test_respelt_key(void **state)
 	pythia_db_close(target);
 }
 
+static void assert_valid(pythia_db *source, pythia_db *target, const char *table, const char *json)
+{
+	pythia_sync_config config;
+	pythia_sync_job job = {.source = source, .target = target, .table = table, .config = &config};
+	pythia_validate_options options;
+	pythia_validate_result equal;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_node *tree;
+
+	assert_true(pythia_json_read_text("sync_config", json, &tree, &error));
+	assert_true(pythia_sync_config_read(tree, NULL, table, &config, &error));
+	assert_true(pythia_validate_options_read(NULL, &options, &error));
+	if (!pythia_validate_table(&job, &options, NULL, NULL, &equal, &error))
+		fail_msg("%s", error.message);
+	assert_true(equal.is_valid);
+	pythia_validate_result_free(&equal);
+	pythia_node_free(tree);
+}
+
+/* The column that marks deleted rows: made with the table, a flag as well as a stamp, and nobody else's. */
+static void test_soft_column(void **state)
+{
+	static const char *const soft = "{\"mode\": \"full\", \"deletes\": \"soft\"}";
+	static const char *const refused[] = {soft, "{\"mode\": \"full\", \"deletes\": \"soft\", \"exclude_columns\":"
+												" [\"deleted_at\", \"name\"], \"soft_delete_column\": \"name\"}"};
+	static const char *const flagged = "{\"mode\": \"full\", \"deletes\": \"soft\", \"soft_delete_column\": \"gone\"}";
+
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		pythia_db *source = open_engine((to + 1) % ENGINES, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		drop(source, "soft");
+		drop(target, "soft");
+		must(source, "CREATE TABLE soft (id integer PRIMARY KEY, name integer)");
+		must(source, "INSERT INTO soft VALUES (1, 1), (2, 2)");
+		must_sync(source, target, "soft", soft, NULL, &result);
+		pythia_sync_result_free(&result);
+		must(source, "DELETE FROM soft WHERE id = 2");
+		must_sync(source, target, "soft", soft, NULL, &result);
+		assert_counts(&result, 0, 0, 1, 0);
+		pythia_sync_result_free(&result);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM soft WHERE id = 2 AND deleted_at > '2020-01-01'"),
+							"1");
+		assert_valid(source, target, "soft", soft);
+
+		must(target, "ALTER TABLE soft ADD COLUMN gone boolean DEFAULT false NOT NULL");
+		must_sync(source, target, "soft", flagged, NULL, &result);
+		assert_counts(&result, 0, 0, 1, 0);
+		pythia_sync_result_free(&result);
+		assert_valid(source, target, "soft", flagged);
+
+		/* the source has one of that name: its values would be lost */
+		drop(source, "soft");
+		must(source, "CREATE TABLE soft (id integer PRIMARY KEY, name varchar(9), deleted_at timestamp NULL)");
+		must(source, "INSERT INTO soft VALUES (1, 'a', '2020-01-01 00:00:00')");
+		drop(target, "soft");
+		must(target, "CREATE TABLE soft (id integer PRIMARY KEY, name varchar(9) NOT NULL, deleted_at timestamp NULL)");
+		for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]) - (to == LITE); i++)
+		{
+			assert_false(try_sync(source, target, "soft", refused[i], NULL, &result, &error));
+			assert_string_equal(error.sqlstate, i == 0 ? "42701" : "42804");
+			pythia_error_reset(&error);
+			pythia_sync_result_free(&result);
+		}
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_deletes_with_condition),
@@ -360,7 +433,8 @@ int main(void)
 									   cmocka_unit_test(test_comments),
 									   cmocka_unit_test(test_money),
 									   cmocka_unit_test(test_loose_keys),
-									   cmocka_unit_test(test_respelt_key)};
+									   cmocka_unit_test(test_respelt_key),
+									   cmocka_unit_test(test_soft_column)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -81,6 +81,19 @@ typedef struct pythia_capture_clock
 #define PYTHIA_CAPTURE_UNKNOWN INT64_MIN       /* open transactions cannot be seen */
 #define PYTHIA_CAPTURE_HELD    (INT64_MIN + 1) /* one of unknown age is open: low must stay */
 
+#define PYTHIA_CAPTURE_HOLDER 200
+
+/* What keeps the boundary behind the source's clock. */
+typedef struct pythia_capture_holder
+{
+	int64_t id;                       /* of the connection or process there; 0: it has none */
+	char what[PYTHIA_CAPTURE_HOLDER]; /* ASCII; empty where nothing has held it for a while */
+} pythia_capture_holder;
+
+/* Asks once more where the boundary is old: it may be another one by then. Fails only with the connection. */
+bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder,
+								pythia_error *error);
+
 /* Run BEFORE the snapshot that is scanned. */
 bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error);
 

@@ -25,6 +25,11 @@ void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *
 void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
 
+/* ---- clock.c ---- */
+
+/* The source's clock: microseconds since 1970. */
+bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error);
+
 /* ---- store.c ---- */
 
 /* Appends a quoted literal, or NULL. */

@@ -116,101 +116,6 @@ static char *text_of(const pythia_capture_table *table, int64_t local)
 	return pythia_strdup(text);
 }
 
-/* --- the source's clock --------------------------------------------------------- */
-
-static bool lacks_privilege(const pythia_error *error)
-{
-	return error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_CANCELLED && error->message &&
-		   (strcmp(error->sqlstate, "42501") == 0 || strstr(error->message, "PROCESS"));
-}
-
-static const char *clock_expression(const pythia_db *db)
-{
-	switch (db->engine)
-	{
-		case PYTHIA_POSTGRESQL:
-			return "(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
-		case PYTHIA_MYSQL:
-			return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
-		default:
-			return "CAST(strftime('%s', 'now') AS INTEGER) * 1000000";
-	}
-}
-
-static bool read_now(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text;
-	bool ok;
-
-	pythia_buffer_printf(&sql, "SELECT %s", clock_expression(db));
-	ok = pythia_db_text(db, sql.data, &text, error);
-	pythia_buffer_free(&sql);
-	if (ok && text)
-		clock->now = strtoll(text, NULL, 10);
-	pythia_free(text);
-	return ok;
-}
-
-/* While we hold SQLite's one write lock nobody else has an open transaction that wrote. */
-static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
-{
-	pythia_error busy = PYTHIA_ERROR_INIT;
-
-	if (!db->local && db->read_only)
-		return read_now(db, clock, error);
-	if (!db->local && !db->driver->begin(db, PYTHIA_BEGIN_TRY, &busy))
-	{
-		if (busy.error_class != PYTHIA_E_TRANSIENT)
-			return pythia_error_move(error, &busy);
-		/* a writer is at work; how long already is not known */
-		pythia_error_reset(&busy);
-		clock->boundary = PYTHIA_CAPTURE_HELD;
-		return read_now(db, clock, error);
-	}
-	if (!read_now(db, clock, error))
-	{
-		if (!db->local)
-			db->driver->rollback(db, NULL);
-		return false;
-	}
-	clock->boundary = clock->now;
-	return db->local || db->driver->rollback(db, error);
-}
-
-bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_error refused = PYTHIA_ERROR_INIT;
-	pythia_result result;
-	bool ok;
-
-	clock->now = pythia_host_now(db->host);
-	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
-	if (db->engine == PYTHIA_SQLITE)
-		return read_under_lock(db, clock, error);
-	pythia_buffer_puts(&sql, "SELECT (");
-	pythia_dialect_of(db)->boundary_query(db, &sql);
-	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
-	ok = pythia_db_query(db, sql.data, &result, &refused);
-	pythia_buffer_free(&sql);
-	if (!ok)
-	{
-		if (!lacks_privilege(&refused))
-			return pythia_error_move(error, &refused);
-		pythia_error_reset(&refused);
-		return read_now(db, clock, error);
-	}
-	clock->now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
-	if (!pythia_capture_instant(pythia_result_get(&result, 0, 0), &clock->boundary))
-		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
-	/* a prepared transaction, whose start is not known */
-	else if (clock->boundary < 0)
-		clock->boundary = PYTHIA_CAPTURE_HELD;
-	pythia_result_free(&result);
-	return true;
-}
-
 /* --- zones ----------------------------------------------------------------------- */
 
 /* Times that every engine knows the offset of: before and after, that of the nearest will do. */
@@ -337,7 +242,7 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
 	pythia_buffer_puts(&sql, ") FROM ");
 	pythia_capture_put_table(table, &sql);
-	ok = pythia_db_text(table->db, sql.data, mark, error) && read_now(table->db, &clock, error);
+	ok = pythia_db_text(table->db, sql.data, mark, error) && pythia_capture_now(table->db, &clock.now, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;

@@ -72,6 +72,9 @@ typedef struct pythia_dialect
 	 * which no open transaction can still commit a stamp, without lookback; NULL where it
 	 * cannot be known.  Run it BEFORE the snapshot that reads the rows. */
 	void (*boundary_query)(const pythia_db *db, pythia_buffer *out);
+	/* What holds that instant back: one row at most, of the number of its connection or process there (0:
+	 * it has none) and a text that says what it is.  NULL where nothing can tell. */
+	void (*holder_query)(const pythia_db *db, pythia_buffer *out);
 } pythia_dialect;
 
 const pythia_dialect *pythia_dialect_of(const pythia_db *db);

@@ -273,6 +273,19 @@ static void boundary_query(const pythia_db *db, pythia_buffer *out)
 							" AND a.backend_type NOT IN ('autovacuum worker', 'walsender')");
 }
 
+static void holder_query(const pythia_db *db, pythia_buffer *out)
+{
+	(void) db;
+	pythia_buffer_puts(out, "SELECT h.pid, h.what FROM pg_catalog.pg_database d CROSS JOIN LATERAL"
+							" (SELECT 0 AS pid, 'prepared transaction ' || pg_catalog.quote_literal(p.gid) AS what,"
+							" 0 AS rank, p.prepared AS began FROM pg_catalog.pg_prepared_xact() p WHERE p.dbid = d.oid"
+							" UNION ALL SELECT a.pid, 'an open transaction', 1, a.xact_start"
+							" FROM pg_catalog.pg_stat_get_activity(NULL) a WHERE a.datid = d.oid"
+							" AND a.xact_start IS NOT NULL AND a.pid <> pg_catalog.pg_backend_pid()"
+							" AND a.backend_type NOT IN ('autovacuum worker', 'walsender')) h"
+							" WHERE d.datname = pg_catalog.current_database() ORDER BY h.rank, h.began LIMIT 1");
+}
+
 const pythia_dialect pythia_dialect_postgres = {
 	.engine = PYTHIA_POSTGRESQL,
 	.name = "postgresql",
@@ -290,4 +303,5 @@ const pythia_dialect pythia_dialect_postgres = {
 	.binary_statement = binary_statement,
 	.value_literal = value_literal,
 	.boundary_query = boundary_query,
+	.holder_query = holder_query,
 };

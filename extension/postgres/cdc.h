@@ -74,6 +74,9 @@ typedef struct pythia_cdc_worker
 	pythia_node *option_tree;
 	List *patterns;               /* of char *: tables as written */
 	pythia_capture_config config; /* what holds for all tables */
+	int64 held_by;                /* with a connection: what held low back there at the last poll */
+	char *held_why;               /* NULL: nothing */
+	TimestampTz held_since;       /* 0: not known */
 	int ntables;
 	pythia_cdc_table *tables;
 } pythia_cdc_worker;

@@ -35,34 +35,38 @@ static bool in_unknown_transaction(const PgBackendStatus *entry, TimestampTz clo
 }
 
 /* The age of a prepared transaction is not kept: only the time of its PREPARE is. While it
- * was still open it held low back as any other, so low may stay, but not move. */
-static bool any_prepared(void)
+ * was still open it held low back as any other, so low may stay, but not move.  Returns the name of one, or NULL. */
+static char *any_prepared(void)
 {
 	LOCAL_FCINFO(call, 0);
 	ReturnSetInfo set = {.type = T_ReturnSetInfo, .allowedModes = SFRM_ValuePerCall};
 	FmgrInfo function;
-	bool found = false;
+	char *gid = NULL;
 
 	if (max_prepared_xacts == 0)
-		return false;
+		return NULL;
 	set.econtext = CreateStandaloneExprContext();
 	fmgr_info(F_PG_PREPARED_XACT, &function);
 	InitFunctionCallInfoData(*call, &function, 0, InvalidOid, NULL, (Node *) &set);
-	while (!found)
+	while (!gid)
 	{
 		Datum row = FunctionCallInvoke(call);
+		HeapTupleHeader tuple;
 		bool isnull;
 
 		if (set.isDone == ExprEndResult)
 			break;
-		found = DatumGetObjectId(GetAttributeByName(DatumGetHeapTupleHeader(row), "dbid", &isnull)) == MyDatabaseId;
+		tuple = DatumGetHeapTupleHeader(row);
+		if (DatumGetObjectId(GetAttributeByName(tuple, "dbid", &isnull)) == MyDatabaseId)
+			gid = TextDatumGetCString(GetAttributeByName(tuple, "gid", &isnull));
 	}
 	FreeExprContext(set.econtext, true);
-	return found;
+	return gid;
 }
 
 void pythia_boundary_read(pythia_boundary *boundary)
 {
+	char *prepared;
 	int count;
 
 	*boundary = (pythia_boundary){.clock = GetCurrentTimestamp()};
@@ -101,11 +105,12 @@ void pythia_boundary_read(pythia_boundary *boundary)
 		}
 	}
 	/* after the list: what was prepared meanwhile was open in it, what was committed meanwhile the snapshot sees */
-	if (any_prepared())
+	prepared = any_prepared();
+	if (prepared)
 	{
 		boundary->hold = true;
 		boundary->pid = 0;
-		boundary->reason = "a prepared transaction";
+		boundary->reason = psprintf("prepared transaction %s", quote_literal_cstr(prepared));
 	}
 }
 

@@ -12,7 +12,7 @@ typedef struct pythia_boundary
 	TimestampTz instant; /* the least xact_start of the open transactions, or the clock where none is older */
 	bool hold;           /* something of unknown age is open: low must stay where it stands */
 	int pid;             /* of the backend that holds it back, or 0 */
-	const char *reason;  /* constant text: why it stands before the clock; NULL where nothing holds it back */
+	const char *reason;  /* why it stands before the clock; NULL where nothing holds it back */
 } pythia_boundary;
 
 /* To be read BEFORE the snapshot that reads the rows. */

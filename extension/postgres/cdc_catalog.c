@@ -281,6 +281,21 @@ static bool load_settings(pythia_cdc_worker *worker)
 	return found;
 }
 
+static void load_source(pythia_cdc_worker *worker)
+{
+	pythia_reading row;
+	Datum key = Int32GetDatum(worker->worker_id);
+
+	pythia_reading_begin(&row, "cdc_source", "cdc_source_pkey", 1, &key);
+	if (pythia_reading_next(&row))
+	{
+		worker->held_by = int_column(&row, "held_by");
+		worker->held_why = text_column(&row, "held_why");
+		worker->held_since = int_column(&row, "held_since");
+	}
+	pythia_reading_end(&row);
+}
+
 pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
 {
 	pythia_cdc_worker *worker = load_worker(worker_id);
@@ -292,6 +307,8 @@ pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
 	if (!pythia_capture_config_read(worker->option_tree, NULL, &worker->config, &error))
 		pythia_raise(&error);
 	load_tables(worker);
+	if (worker->connection)
+		load_source(worker);
 	return worker;
 }
 

@@ -110,16 +110,15 @@ void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, co
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_state AS s (table_id, low, seen_until, history_at, history_value, captured, low_at, "
-		"held_by, held_why, journal_floor, polled_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, pg_catalog.clock_timestamp()) "
+		"journal_floor, polled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.clock_timestamp()) "
 		"ON CONFLICT (table_id) DO UPDATE SET low = EXCLUDED.low, seen_until = EXCLUDED.seen_until, "
 		"history_at = EXCLUDED.history_at, history_value = EXCLUDED.history_value, "
 		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = COALESCE(EXCLUDED.low_at, s.low_at), "
-		"held_by = EXCLUDED.held_by, held_why = EXCLUDED.held_why, polled_at = EXCLUDED.polled_at";
-	Oid types[] = {INT4OID, INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8OID, TIMESTAMPTZOID,
-				   INT4OID, TEXTOID, INT8OID};
-	Datum values[10];
-	char nulls[] = "          ";
+		"polled_at = EXCLUDED.polled_at";
+	Oid types[] = {INT4OID,      INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID,
+				   INT8ARRAYOID, INT8OID, TIMESTAMPTZOID, INT8OID};
+	Datum values[8];
+	char nulls[] = "        ";
 
 	values[0] = Int32GetDatum(table->table_id);
 	values[1] = Int64GetDatum(table->low);
@@ -128,16 +127,10 @@ void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, co
 	values[4] = int8_array(table->history_value, table->nhistory, INT8OID);
 	values[5] = Int64GetDatum(captured);
 	values[6] = TimestampTzGetDatum(boundary->instant);
-	values[7] = Int32GetDatum(boundary->pid);
 	if (boundary->hold)
 		nulls[6] = 'n';
-	if (boundary->pid == 0)
-		nulls[7] = 'n';
-	values[8] = boundary->reason ? CStringGetTextDatum(boundary->reason) : (Datum) 0;
-	if (!boundary->reason)
-		nulls[8] = 'n';
-	values[9] = Int64GetDatum(table->journal_floor);
-	pythia_catalog_execute(sql, 10, types, values, nulls);
+	values[7] = Int64GetDatum(table->journal_floor);
+	pythia_catalog_execute(sql, 8, types, values, nulls);
 	save_seen(table, scan);
 }
 

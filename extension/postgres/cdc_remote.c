@@ -117,11 +117,11 @@ static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bo
 
 /* Reads what all tables need; ereports. Frees them where it fails. */
 static void fetch(pythia_cdc_worker *worker, const pythia_target *target, List *all, bool isolate,
-				  const pythia_remote_known *known, List **found)
+				  const pythia_remote_known *known, List **found, pythia_remote_sight *sight)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_remote_source *source = pythia_remote_source_open(worker, target, &error);
-	bool ok = source && pythia_fetch_all(worker, source, all, isolate, &error) &&
+	bool ok = source && pythia_fetch_all(worker, source, all, isolate, sight, &error) &&
 			  pythia_remote_find(worker, source, known, found, &error);
 
 	pythia_remote_source_done(source, ok);
@@ -134,6 +134,7 @@ static void fetch(pythia_cdc_worker *worker, const pythia_target *target, List *
 static int64 poll(pythia_cdc_worker *worker, const pythia_target *target, bool isolate, List **found)
 {
 	pythia_remote_known known;
+	pythia_remote_sight sight;
 	List *all;
 	ListCell *cell;
 	int64 captured = 0;
@@ -144,9 +145,11 @@ static int64 poll(pythia_cdc_worker *worker, const pythia_target *target, bool i
 		if (worker->tables[i].active && !worker->tables[i].started && worker->tables[i].log_name)
 			pythia_remote_triggers_come(worker, &worker->tables[i]);
 	all = make_ready(worker, false);
-	fetch(worker, target, all, isolate, &known, found);
+	fetch(worker, target, all, isolate, &known, found, &sight);
 	foreach (cell, all)
 		captured += digest(worker, lfirst(cell), isolate);
+	if (pythia_remote_hold_changed(worker, &sight))
+		pythia_remote_hold_save(worker, &sight);
 	free_all(all);
 	return captured;
 }
@@ -180,7 +183,8 @@ typedef struct remote_turn
 	pythia_target *target; /* NULL: nothing to do */
 	List *all;
 	pythia_remote_known known;
-	List *found;  /* tables that are new */
+	List *found; /* tables that are new */
+	pythia_remote_sight sight;
 	bool ok;      /* the source answered */
 	bool written; /* false: another session was faster */
 	bool again;
@@ -268,6 +272,17 @@ static bool write_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	return ok;
 }
 
+/* In a transaction of its own; not while a session polls, which sees it too. */
+static void note_hold(const pythia_cdc_worker *worker, const pythia_remote_sight *sight)
+{
+	if (!pythia_remote_hold_changed(worker, sight))
+		return;
+	pythia_job_begin();
+	if (pythia_cdc_try_lock(worker->worker_id))
+		pythia_remote_hold_save(worker, sight);
+	pythia_job_commit();
+}
+
 /* Tables that have come under a pattern are read by the next turn, at once. */
 static void adopt(remote_turn *turn)
 {
@@ -290,11 +305,14 @@ static void work(remote_turn *turn)
 	MemoryContext cxt = CurrentMemoryContext;
 	pythia_remote_source *source = pythia_remote_source_open(turn->worker, turn->target, &turn->error);
 
-	turn->ok = source && pythia_fetch_all(turn->worker, source, turn->all, true, &turn->error) &&
+	turn->ok = source && pythia_fetch_all(turn->worker, source, turn->all, true, &turn->sight, &turn->error) &&
 			   pythia_remote_find(turn->worker, source, &turn->known, &turn->found, &turn->error);
 	MemoryContextSwitchTo(cxt);
 	if (turn->ok)
+	{
 		turn->written = write_all(turn->worker, source, turn->all, &turn->again);
+		note_hold(turn->worker, &turn->sight);
+	}
 	pythia_remote_source_done(source, turn->ok);
 	if (turn->ok)
 		adopt(turn);

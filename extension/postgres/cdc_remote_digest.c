@@ -363,11 +363,12 @@ static void save(const pythia_fetched *f, int64 captured)
 		"captured = s.captured OPERATOR(pg_catalog.+) $5, polled_at = pg_catalog.clock_timestamp(), "
 		"swept_at = CASE WHEN $6 THEN pg_catalog.clock_timestamp() ELSE s.swept_at END, "
 		"null_stamps = CASE WHEN $6 THEN $7 ELSE s.null_stamps END, log_columns = COALESCE($8, s.log_columns), "
-		"started = true, start_as = NULL, round = s.round OPERATOR(pg_catalog.+) 1 "
+		"low_at = CASE WHEN $9 THEN s.low_at ELSE $10 END, started = true, start_as = NULL, round = s.round "
+		"OPERATOR(pg_catalog.+) 1 "
 		"WHERE s.table_id OPERATOR(pg_catalog.=) $1";
-	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, INT8OID, TEXTOID};
-	Datum values[8];
-	char nulls[] = "        ";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, INT8OID, TEXTOID, BOOLOID, TIMESTAMPTZOID};
+	Datum values[10];
+	char nulls[] = "          ";
 
 	values[0] = Int32GetDatum(f->table->table_id);
 	values[1] = text_or_null(f->low, &nulls[1]);
@@ -377,8 +378,12 @@ static void save(const pythia_fetched *f, int64 captured)
 	values[5] = BoolGetDatum(f->keys != NULL);
 	values[6] = Int64GetDatum(f->nulls);
 	values[7] = text_or_null(f->log_columns, &nulls[7]);
+	values[8] = BoolGetDatum(f->held);
+	values[9] = TimestampTzGetDatum(f->low_at);
+	if (f->low_at == 0)
+		nulls[9] = 'n';
 	SPI_connect();
-	pythia_catalog_execute(sql, 8, types, values, nulls);
+	pythia_catalog_execute(sql, 10, types, values, nulls);
 	if (SPI_processed != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("capture of table \"%s\" was changed by another session", f->table->name),

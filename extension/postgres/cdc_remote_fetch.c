@@ -285,7 +285,23 @@ static bool fetch_log(pythia_capture_table *source, pythia_fetched *f, bool fres
 
 /* ---- all tables ---- */
 
-static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *source, pythia_capture_clock *clock,
+TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight)
+{
+	const pythia_capture_clock *clock = &sight->clock;
+
+	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN || clock->boundary == PYTHIA_CAPTURE_HELD)
+		return 0;
+	return sight->at - (clock->now - clock->boundary);
+}
+
+static bool look(pythia_db *db, pythia_remote_sight *sight, pythia_error *error)
+{
+	sight->at = GetCurrentTimestamp();
+	return pythia_capture_clock_read(db, &sight->clock, error) &&
+		   pythia_capture_holder_read(db, &sight->clock, &sight->holder, error);
+}
+
+static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *source, pythia_remote_sight *sight,
 						pythia_fetched *f, pythia_error *error)
 {
 	/* between reading and deleting the log is brought in line with the table as it is */
@@ -298,8 +314,12 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 	if (f->table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 		ok = fetch_log(described, f, fresh, error);
 	else
-		ok = (clock->now != 0 || pythia_capture_clock_read(described->db, clock, error)) &&
-			 fetch_rows(described, clock, f, error);
+	{
+		ok = (sight->clock.now != 0 || look(described->db, sight, error)) &&
+			 fetch_rows(described, &sight->clock, f, error);
+		f->low_at = pythia_remote_boundary(sight);
+		f->held = sight->clock.boundary == PYTHIA_CAPTURE_HELD;
+	}
 	if (!ok)
 		pythia_remote_source_forget(source, f);
 	return ok;
@@ -315,13 +335,13 @@ static bool is_due(const pythia_fetched *f)
 }
 
 bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *source, List *all, bool isolate,
-					  pythia_error *error)
+					  pythia_remote_sight *sight, pythia_error *error)
 {
 	pythia_db *db = pythia_remote_source_db(source);
-	pythia_capture_clock clock = {0};
 	bool idle;
 	ListCell *cell;
 
+	memset(sight, 0, sizeof(*sight));
 	if (!pythia_remote_source_idle(source, &idle, error))
 		return false;
 	foreach (cell, all)
@@ -334,7 +354,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 			f->mark = f->table->remote_mark;
 			continue;
 		}
-		if (fetch_table(worker, source, &clock, f, error))
+		if (fetch_table(worker, source, sight, f, error))
 			continue;
 		if (!isolate || db->broken ||
 			(error->error_class != PYTHIA_E_USAGE && error->error_class != PYTHIA_E_DATABASE &&
@@ -344,7 +364,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 		f->reason = pstrdup(error->message);
 		pythia_error_reset(error);
 	}
-	if (clock.now != 0 && clock.boundary == PYTHIA_CAPTURE_UNKNOWN)
+	if (sight->clock.now != 0 && sight->clock.boundary == PYTHIA_CAPTURE_UNKNOWN)
 		pythia_remote_source_blind(source);
 	return true;
 }

@@ -102,6 +102,8 @@ struct pythia_fetched
 	char *low;
 	char *mark;
 	int64 mark_time;
+	TimestampTz low_at; /* the instant low stands for; 0: not known */
+	bool held;          /* low stays where it stands */
 
 	/* of a table with triggers */
 	pythia_log_numbers told;  /* told by transactions that have committed: may be deleted over there */
@@ -116,12 +118,29 @@ extern pythia_fetched *pythia_fetched_make(pythia_cdc_table *table, bool lasting
 extern void pythia_fetched_free(pythia_fetched *fetched);
 /* True where there is nothing to write down. */
 extern bool pythia_fetched_idle(const pythia_fetched *fetched);
+/* What was seen of the source as a whole. */
+typedef struct pythia_remote_sight
+{
+	pythia_capture_clock clock; /* its `now` is 0 where nobody needed to ask */
+	pythia_capture_holder holder;
+	TimestampTz at; /* when it was read, by the clock here */
+} pythia_remote_sight;
+
 /*
  * Reads what all of them (pythia_fetched) need.  With `isolate` a table's own failure is told in it.
  * What it allocates is in the current memory context.
  */
 extern bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *source, List *all, bool isolate,
-							 pythia_error *error);
+							 pythia_remote_sight *sight, pythia_error *error);
+/* The instant that the boundary stands for, by the clock here; 0: not known. */
+extern TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight);
+
+/* ---- cdc_remote_hold.c ---- */
+
+/* Whether stat_cdc should tell something else than it does. */
+extern bool pythia_remote_hold_changed(const pythia_cdc_worker *worker, const pythia_remote_sight *sight);
+/* Writes it down. Within a transaction. */
+extern void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_remote_sight *sight);
 
 /* ---- cdc_remote_digest.c ---- */
 

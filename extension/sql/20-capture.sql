@@ -66,8 +66,6 @@ CREATE TABLE pythia.cdc_state (
 	captured bigint NOT NULL DEFAULT 0,
 	null_stamps bigint NOT NULL DEFAULT 0,
 	low_at timestamptz,
-	held_by integer,
-	held_why text,
 	polled_at timestamptz,
 	swept_at timestamptz,
 	journal_floor bigint NOT NULL DEFAULT 0,
@@ -91,8 +89,6 @@ COMMENT ON COLUMN pythia.cdc_state.history_value IS 'for a column of numbers: gr
 COMMENT ON COLUMN pythia.cdc_state.captured IS 'changes captured so far';
 COMMENT ON COLUMN pythia.cdc_state.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
 COMMENT ON COLUMN pythia.cdc_state.low_at IS 'the instant low stands for';
-COMMENT ON COLUMN pythia.cdc_state.held_by IS 'process that held low back at the last poll that found something';
-COMMENT ON COLUMN pythia.cdc_state.held_why IS 'what held low back';
 COMMENT ON COLUMN pythia.cdc_state.polled_at IS 'last poll that wrote something down';
 COMMENT ON COLUMN pythia.cdc_state.swept_at IS 'last sweep for deletes';
 COMMENT ON COLUMN pythia.cdc_state.journal_floor IS 'every entry of the worker has a greater number';
@@ -104,6 +100,19 @@ COMMENT ON COLUMN pythia.cdc_state.started IS 'false: the next poll of that data
 COMMENT ON COLUMN pythia.cdc_state.start_as IS 'where it then starts, whatever start_from says';
 COMMENT ON COLUMN pythia.cdc_state.log_name IS 'table over there that triggers write to';
 COMMENT ON COLUMN pythia.cdc_state.log_columns IS 'what its columns hold, a number and a name a line';
+
+-- What the last polls of another database saw there; written where it changes.
+CREATE TABLE pythia.cdc_source (
+	worker_id integer PRIMARY KEY REFERENCES pythia.cdc_worker ON DELETE CASCADE,
+	held_by bigint,
+	held_why text,
+	held_since timestamptz
+) WITH (fillfactor = 40);
+COMMENT ON TABLE pythia.cdc_source IS 'what holds low back in the databases of workers with a connection';
+COMMENT ON COLUMN pythia.cdc_source.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.cdc_source.held_by IS 'number of the connection or process there that holds low back, or NULL';
+COMMENT ON COLUMN pythia.cdc_source.held_why IS 'what holds it back; NULL where nothing does';
+COMMENT ON COLUMN pythia.cdc_source.held_since IS 'where it is held, by the clock here; NULL where that is not known';
 
 -- Rows known of tables in other databases: all of them, or without tracking those that may be read again.
 CREATE TABLE pythia.remote_row (
@@ -406,9 +415,12 @@ SELECT w.name AS worker,
 		WHEN t.stamp_kind = 'date' THEN (date '2000-01-01' + s.low::integer)::text
 		WHEN t.stamp_kind = 'integer' THEN s.low::text
 		ELSE s.remote_low END AS low,
-	CASE WHEN p.polled THEN b.clock - CASE WHEN b.hold THEN LEAST(b.instant, s.low_at) ELSE b.instant END END AS behind,
-	CASE WHEN p.polled THEN NULLIF(b.pid, 0) END AS held_by,
-	CASE WHEN p.polled THEN b.reason END AS held_why,
+	CASE WHEN NOT p.polled THEN NULL
+		WHEN t.relation IS NOT NULL THEN b.clock - CASE WHEN b.hold THEN LEAST(b.instant, s.low_at) ELSE b.instant END
+		WHEN h.held_why IS NOT NULL THEN b.clock - COALESCE(h.held_since, s.low_at)
+		WHEN s.started THEN interval '0' END AS behind,
+	CASE WHEN NOT p.polled THEN NULL WHEN t.relation IS NULL THEN h.held_by ELSE NULLIF(b.pid, 0) END AS held_by,
+	CASE WHEN NOT p.polled THEN NULL WHEN t.relation IS NULL THEN h.held_why ELSE b.reason END AS held_why,
 	COALESCE(s.null_stamps, 0) AS null_stamps,
 	GREATEST(s.polled_at, pythia._last_poll(w.worker_id)) AS last_poll,
 	s.swept_at AS last_sweep,
@@ -418,9 +430,10 @@ FROM pythia.worker w
 	JOIN pythia.cdc_worker c ON c.worker_id = w.worker_id
 	JOIN pythia.cdc_table t ON t.worker_id = w.worker_id
 	LEFT JOIN pythia.cdc_state s ON s.table_id = t.table_id
+	LEFT JOIN pythia.cdc_source h ON h.worker_id = w.worker_id
 	LEFT JOIN pythia.worker_state f ON f.worker_id = w.worker_id
 	CROSS JOIN pythia._boundary() b
-	CROSS JOIN LATERAL (SELECT t.relation IS NOT NULL AND COALESCE(c.options ->> 'capture', 'poll') = 'poll' AS polled) p
+	CROSS JOIN LATERAL (SELECT COALESCE(c.options ->> 'capture', 'poll') = 'poll' AS polled) p
 WHERE pg_catalog.pg_has_role(w.owner, 'USAGE');
 COMMENT ON VIEW pythia.stat_cdc IS 'capture of each table: how much, how far, and what holds it back';
 COMMENT ON COLUMN pythia.stat_cdc.worker IS 'the worker';
@@ -434,9 +447,9 @@ COMMENT ON COLUMN pythia.stat_cdc.consumed IS 'changes handed over, to all consu
 COMMENT ON COLUMN pythia.stat_cdc.failed IS 'changes whose handler failed and will be tried again';
 COMMENT ON COLUMN pythia.stat_cdc.dead IS 'changes given up after max_attempts';
 COMMENT ON COLUMN pythia.stat_cdc.low IS 'every row stamped before it has been seen; an idle poll leaves it where it stands';
-COMMENT ON COLUMN pythia.stat_cdc.behind IS 'how far open transactions hold low behind the clock just now';
-COMMENT ON COLUMN pythia.stat_cdc.held_by IS 'process that holds it back, or NULL';
-COMMENT ON COLUMN pythia.stat_cdc.held_why IS 'what holds it back';
+COMMENT ON COLUMN pythia.stat_cdc.behind IS 'how far open transactions hold low behind the clock just now; of another database, as the last poll saw it';
+COMMENT ON COLUMN pythia.stat_cdc.held_by IS 'process that holds it back, in the table''s own database (a connection''s number in MySQL), or NULL';
+COMMENT ON COLUMN pythia.stat_cdc.held_why IS 'what holds it back, a prepared transaction by its name';
 COMMENT ON COLUMN pythia.stat_cdc.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
 COMMENT ON COLUMN pythia.stat_cdc.last_poll IS 'last poll by the background worker, or of another session''s polls the last that found something';
 COMMENT ON COLUMN pythia.stat_cdc.last_sweep IS 'last sweep for deletes';

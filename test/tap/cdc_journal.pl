@@ -179,7 +179,7 @@ subtest 'stat_cdc and stat_consumer tell' => sub {
 	is($stat->('st', "held_by = $open->{pid} AND behind > interval '100 ms' AND held_why = 'an open transaction'", 'sa'), 't', 'who holds low back, and how far');
 	is($stat->('stt', 'held_by IS NULL AND behind IS NULL', 'sa'), 't', 'triggers know no low');
 	$open->do("INSERT INTO sa VALUES (100); PREPARE TRANSACTION 'held'");
-	is($stat->('st', "held_why = 'a prepared transaction' AND behind > interval '0'", 'sa'), 't', 'a prepared transaction, too');
+	is($stat->('st', "held_why = 'prepared transaction ''held''' AND behind > interval '0'", 'sa'), 't', 'a prepared transaction, too');
 	$node->safe_psql('postgres', "COMMIT PREPARED 'held'; DROP TABLE sb");
 	ok(wait_for($node, "SELECT last_error LIKE '%does not exist' AND NOT active FROM pythia.stat_cdc WHERE worker = 'st' AND \"table\" = 'sb'"), 'why a table stopped');
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('st'); SELECT pythia.drop_cdc_worker('stt')");

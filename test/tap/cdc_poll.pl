@@ -112,7 +112,7 @@ subtest 'prepared transactions, over a restart' => sub {
 		$node->safe_psql('postgres', "BEGIN; INSERT INTO $t VALUES ($id, 'p'); PREPARE TRANSACTION 'p$id'");
 		$node->safe_psql('postgres', "INSERT INTO $t VALUES (10 + $id, 'q')");
 		is(changes($w), 'INSERT ' . (10 + $id) . '=q', 'others go on');
-		is($node->safe_psql('postgres', "SELECT held_why FROM pythia.stat_cdc WHERE worker = '$w'"), 'a prepared transaction', 'held');
+		is($node->safe_psql('postgres', "SELECT held_why FROM pythia.stat_cdc WHERE worker = '$w'"), "prepared transaction 'p$id'", 'held');
 		$node->restart;
 		is(poll($w), '0', 'nothing yet');
 		$node->safe_psql('postgres', "$round PREPARED 'p$id'");

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Pythia::Test;
 use Pythia::Session;
+use DBI;
 use Test::More;
 
 my $node = pg_node('host', log_min_messages => 'notice', 'pythia_db.restart_delay' => '1s');
@@ -24,6 +25,13 @@ sub changes
 	return $node->safe_psql('postgres', "SELECT string_agg(change_type || ' ' || COALESCE(primary_key->>'id', '-') || COALESCE('=' || (new_data->>'v'), ''), ', ' ORDER BY change_id) FROM pythia.consume_changes('$worker', max_changes => $max)");
 }
 
+# What holds low back, and whether the condition is true.
+sub held
+{
+	my ($worker, $condition) = @_;
+	return $node->safe_psql('postgres', "SELECT COALESCE(held_why, 'nothing') || ' ' || ($condition) FROM pythia.stat_cdc WHERE worker = '$worker'") =~ s/true$/t/r;
+}
+
 sub create
 {
 	my ($worker, $tables, $url, $options) = @_;
@@ -39,17 +47,40 @@ $maria->sql('CREATE TABLE t (id int PRIMARY KEY, v varchar(20), updated_at datet
 subtest 'open transactions' => sub {
 	create('w', 't', $maria->url, '{"lookback": 0, "track": "none"}');
 	my $a = Pythia::Session->mysql($maria);
+	my $began = $a->do('SELECT utc_timestamp()');
 	$a->do("BEGIN; INSERT INTO t (id, v) VALUES (1, 'late')");
 	$maria->sql("INSERT INTO t (id, v) VALUES (2, 'early')");
 	is(changes('w'), 'INSERT 2=early', 'what is committed');
-	my $low = "SELECT remote_low FROM pythia.cdc_state";
-	my $before = $node->safe_psql('postgres', $low);
 	$maria->sql('DO SLEEP(1.1)');
 	$maria->sql("INSERT INTO t (id, v) VALUES (3, 'later')");
 	is(changes('w'), 'INSERT 3=later', 'and later');
-	is($node->safe_psql('postgres', $low), $before, 'low waits');
+	is($node->safe_psql('postgres', "SELECT remote_low <= '$began' FROM pythia.cdc_state"), 't', 'low waits');
+	$maria->sql('DO SLEEP(1)');
+	is(changes('w'), '', 'still');
+	is(held('w', "held_by = $a->{pid} AND behind > interval '2 s'"), 'an open transaction t', 'stat_cdc names the connection that holds it back');
 	$a->do('COMMIT');
 	is(changes('w'), 'INSERT 1=late', 'for the late one');
+	# MariaDB itself shows what was open a moment ago
+	my $held;
+	for (1 .. 100)
+	{
+		$node->safe_psql('postgres', "SELECT pythia.poll('w')");
+		last if ($held = held('w', "held_by IS NULL AND behind = interval '0'")) eq 'nothing t';
+	}
+	is($held, 'nothing t', 'and then nothing');
+	$a->close;
+};
+
+# What touches InnoDB late has stamped early.
+subtest 'a statement that takes its time before it touches the table' => sub {
+	my $a = Pythia::Session->mysql($maria);
+	$a->send('INSERT INTO t (id, v, updated_at) SELECT 5, IF(SLEEP(6), 0, 1), NOW(6)');
+	$maria->sql('DO SLEEP(4)');
+	$maria->sql("INSERT INTO t (id, v) VALUES (6, 'early')");
+	is(changes('w'), 'INSERT 6=early', 'what is committed');
+	is(held('w', "held_by = $a->{pid} AND behind > interval '3 s'"), 'a running statement t', 'stat_cdc names it');
+	$a->finish;
+	is(changes('w'), 'INSERT 5=1', 'and what it wrote at last');
 	$a->close;
 };
 
@@ -64,6 +95,7 @@ subtest 'a prepared transaction outlives a restart' => sub {
 	is(changes('w'), 'INSERT 11=after', 'it is not there yet');
 	$maria->sql("DO SLEEP(1.1); INSERT INTO t (id, v) VALUES (12, 'again')");
 	is(changes('w'), 'INSERT 12=again', 'low does not pass what it stamped before');
+	is(held('w', "held_by IS NULL AND behind > interval '1 s'"), "prepared XA transaction 'x' t", 'stat_cdc names it');
 	$maria->sql("XA COMMIT 'x'");
 	is(changes('w'), 'INSERT 10=prepared', 'for it is told when it commits');
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('w')");
@@ -96,6 +128,44 @@ subtest 'stamps of whole seconds, ties over batches' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('lite'); SELECT pythia.drop_cdc_worker('second')");
 };
 
+subtest 'who holds low back in PostgreSQL and SQLite' => sub {
+	my $other = pg_node('other', extension => 0);
+	$other->safe_psql('postgres', 'CREATE TABLE p (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON p (updated_at)');
+	create('there', 'p', pg_url($other));
+	my $a = Pythia::Session->new($other);
+	$a->do("BEGIN; INSERT INTO p VALUES (1, 'late'); SELECT pg_sleep(2.1)");
+	is(changes('there'), '', 'not committed');
+	is(held('there', "held_by = $a->{pid} AND behind > interval '2 s'"), 'an open transaction t', 'the process there');
+	$a->do(q{PREPARE TRANSACTION 'it''s'});
+	is(changes('there'), '', 'nor is it now');
+	is(held('there', "held_by IS NULL AND behind > interval '2 s'"), q{prepared transaction 'it''s' t}, 'a prepared one has a name');
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('there')");
+	$a->do(q{COMMIT PREPARED 'it''s'});
+	ok(wait_for($node, "SELECT held_why IS NULL AND held_by IS NULL AND behind = interval '0' AND captured = 1 FROM pythia.stat_cdc WHERE worker = 'there'"), 'the background worker sees that it is gone');
+	$a->do("BEGIN; INSERT INTO p VALUES (2, 'late'); SELECT pg_sleep(2.1)");
+	ok(wait_for($node, "SELECT held_by = $a->{pid} FROM pythia.stat_cdc WHERE worker = 'there'"), 'and who comes');
+	my $written = "SELECT string_agg(xmin || ' ' || ctid, ', ') FROM pythia.cdc_source";
+	my $count = $node->safe_psql('postgres', $written);
+	my $turns = 'SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()';
+	my $start = $node->safe_psql('postgres', $turns);
+	ok(wait_for($node, "SELECT xact_commit > $start + 40 FROM pg_stat_database WHERE datname = current_database()"), 'polls go on');
+	is($node->safe_psql('postgres', $written), $count, 'but write nothing while nothing changes');
+	$a->do('COMMIT');
+	$a->close;
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('there')");
+	$other->stop;
+
+	create('lite', 's', "sqlite:///$file");
+	my $db = DBI->connect("dbi:SQLite:dbname=$file", '', '', { RaiseError => 1 });
+	$db->do('BEGIN IMMEDIATE');
+	is(changes('lite'), '', 'somebody writes');
+	is(held('lite', "held_by IS NULL AND behind > interval '0'"), 'somebody who is writing there t', 'a SQLite file says no more');
+	$db->do('ROLLBACK');
+	is(changes('lite'), '', 'nobody does');
+	is(held('lite', "behind = interval '0'"), 'nothing t', 'and nobody holds it');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('lite')");
+};
+
 subtest 'a user who sees little' => sub {
 	$maria->root_sql("CREATE USER small\@'%' IDENTIFIED BY 'tiny'; GRANT SELECT ON pythia.t TO small\@'%'");
 	(my $url = $maria->url) =~ s/pythia:secret/small:tiny/;
@@ -107,6 +177,7 @@ subtest 'a user who sees little' => sub {
 	cmp_ok($said, '<=', 2, 'once here, once in the background, not with every poll');
 	$maria->sql("DO SLEEP(0.5)");
 	is(scalar(() = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING: .*cannot be seen/g), $said, 'and not again');
+	like(held('small', 'behind IS NULL'), qr/^open transactions cannot be seen.* t$/, 'stat_cdc says so, too');
 	my (undef, undef, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('no', '{t}', '$url', options => '{\"capture\": \"trigger\"}')");
 	like($err, qr/ERROR: .*(denied|CREATE)/, 'triggers need more');
 	unlike($err, qr/tiny/, 'without the password');

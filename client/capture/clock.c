@@ -1,0 +1,197 @@
+/* What a source's clock shows, how old its open transactions are, and which one is the oldest. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/internal.h"
+#include "core/memory.h"
+
+static bool lacks_privilege(const pythia_error *error)
+{
+	return error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_CANCELLED && error->message &&
+		   (strcmp(error->sqlstate, "42501") == 0 || strstr(error->message, "PROCESS"));
+}
+
+static const char *clock_expression(const pythia_db *db)
+{
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			return "(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
+		case PYTHIA_MYSQL:
+			return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+		default:
+			return "CAST(strftime('%s', 'now') AS INTEGER) * 1000000";
+	}
+}
+
+bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *text;
+	bool ok;
+
+	pythia_buffer_printf(&sql, "SELECT %s", clock_expression(db));
+	ok = pythia_db_text(db, sql.data, &text, error);
+	pythia_buffer_free(&sql);
+	if (ok && text)
+		*now = strtoll(text, NULL, 10);
+	pythia_free(text);
+	return ok;
+}
+
+/* While we hold SQLite's one write lock nobody else has an open transaction that wrote. */
+static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_error busy = PYTHIA_ERROR_INIT;
+
+	if (!db->local && db->read_only)
+		return pythia_capture_now(db, &clock->now, error);
+	if (!db->local && !db->driver->begin(db, PYTHIA_BEGIN_TRY, &busy))
+	{
+		if (busy.error_class != PYTHIA_E_TRANSIENT)
+			return pythia_error_move(error, &busy);
+		/* a writer is at work; how long already is not known */
+		pythia_error_reset(&busy);
+		clock->boundary = PYTHIA_CAPTURE_HELD;
+		return pythia_capture_now(db, &clock->now, error);
+	}
+	if (!pythia_capture_now(db, &clock->now, error))
+	{
+		if (!db->local)
+			db->driver->rollback(db, NULL);
+		return false;
+	}
+	clock->boundary = clock->now;
+	return db->local || db->driver->rollback(db, error);
+}
+
+bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_error refused = PYTHIA_ERROR_INIT;
+	pythia_result result;
+	bool ok;
+
+	clock->now = pythia_host_now(db->host);
+	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	if (db->engine == PYTHIA_SQLITE)
+		return read_under_lock(db, clock, error);
+	pythia_buffer_puts(&sql, "SELECT (");
+	pythia_dialect_of(db)->boundary_query(db, &sql);
+	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
+	ok = pythia_db_query(db, sql.data, &result, &refused);
+	pythia_buffer_free(&sql);
+	if (!ok)
+	{
+		if (!lacks_privilege(&refused))
+			return pythia_error_move(error, &refused);
+		pythia_error_reset(&refused);
+		return pythia_capture_now(db, &clock->now, error);
+	}
+	clock->now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
+	if (!pythia_capture_instant(pythia_result_get(&result, 0, 0), &clock->boundary))
+		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	/* a prepared transaction, whose start is not known */
+	else if (clock->boundary < 0)
+		clock->boundary = PYTHIA_CAPTURE_HELD;
+	pythia_result_free(&result);
+	return true;
+}
+
+/* --- who holds it back ------------------------------------------------------------ */
+
+/* Younger ones come and go. */
+#define WORTH_TELLING (2 * PYTHIA_SECOND)
+
+/* Names are anybody's: what a terminal or another encoding could take amiss is replaced. */
+static char plain(char c)
+{
+	return c >= ' ' && c < 127 ? c : '?';
+}
+
+static void put_name(pythia_buffer *out, const char *name, size_t length)
+{
+	for (size_t i = 0; i < length && i < 64; i++)
+		pythia_buffer_printf(out, "%c", plain(name[i]));
+}
+
+/* The first prepared transaction's own name, which its row among the open ones does not have. */
+static bool name_prepared(pythia_db *db, pythia_capture_holder *holder, pythia_error *error)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+
+	if (!pythia_db_query(db, "XA RECOVER", &result, error))
+		return false;
+	if (result.nrows > 0 && pythia_result_get(&result, 0, 3))
+	{
+		const char *data = pythia_result_get(&result, 0, 3);
+		size_t length = strlen(data);
+		size_t first = strtoul(pythia_result_get(&result, 0, 1), NULL, 10);
+
+		put_name(&name, data, first < length ? first : length);
+		if (first < length)
+		{
+			pythia_buffer_puts(&name, "','");
+			put_name(&name, data + first, length - first);
+		}
+		snprintf(holder->what, sizeof(holder->what), "prepared XA transaction '%s'", name.data);
+	}
+	pythia_buffer_free(&name);
+	pythia_result_free(&result);
+	return true;
+}
+
+static bool ask(pythia_db *db, pythia_capture_holder *holder, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool found;
+	bool ok;
+
+	pythia_dialect_of(db)->holder_query(db, &sql);
+	ok = pythia_db_query(db, sql.data, &result, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	found = result.nrows > 0;
+	if (found)
+	{
+		holder->id = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
+		snprintf(holder->what, sizeof(holder->what), "%s", pythia_result_get(&result, 0, 1));
+		for (char *at = holder->what; *at; at++)
+			*at = plain(*at);
+	}
+	pythia_result_free(&result);
+	return db->engine != PYTHIA_MYSQL || !found || holder->id != 0 || name_prepared(db, holder, error);
+}
+
+bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder,
+								pythia_error *error)
+{
+	pythia_error refused = PYTHIA_ERROR_INIT;
+
+	memset(holder, 0, sizeof(*holder));
+	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
+		snprintf(holder->what, sizeof(holder->what),
+				 "open transactions cannot be seen there: lookback allows for them");
+	else if (!pythia_dialect_of(db)->holder_query)
+	{
+		if (clock->boundary == PYTHIA_CAPTURE_HELD)
+			snprintf(holder->what, sizeof(holder->what), "somebody who is writing there");
+	}
+	else if (clock->boundary == PYTHIA_CAPTURE_HELD || clock->now - clock->boundary >= WORTH_TELLING)
+	{
+		/* it only serves to tell */
+		if (!ask(db, holder, &refused))
+		{
+			if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
+				return pythia_error_move(error, &refused);
+			pythia_error_reset(&refused);
+		}
+		if (!holder->what[0] && clock->boundary == PYTHIA_CAPTURE_HELD)
+			snprintf(holder->what, sizeof(holder->what), "a prepared transaction");
+	}
+	return true;
+}

@@ -121,7 +121,7 @@ extern int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate);
 /* At commit: the process and the sessions that wait for the worker's changes, and by NOTIFY who listens. */
 extern void pythia_cdc_tell(int32 worker_id);
 /* Mistakes that only the user can mend: the table stops, the worker goes on. */
-extern bool pythia_cdc_table_is_to_blame(int sqlerrcode);
+extern bool pythia_cdc_table_is_to_blame(void *unused, const ErrorData *error);
 /* Takes the present as captured: the start of a table, from `now`, `beginning` or a stamp. */
 extern void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table);
 

@@ -7,10 +7,10 @@
 #include "cdc_define.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 static bool is_known(const pythia_cdc_worker *worker, Oid relid)
 {
@@ -66,36 +66,26 @@ static void note_unfit(const pythia_cdc_worker *worker, Oid relid, const char *r
 	pythia_cdc_give_up(worker, &table, reason);
 }
 
+typedef struct adoption
+{
+	pythia_cdc_worker *worker;
+	Oid relid;
+} adoption;
+
+static void try_to_adopt(void *argument)
+{
+	const adoption *adopted = argument;
+
+	take_in(adopted->worker, adopted->relid);
+}
+
 static void adopt_table(pythia_cdc_worker *worker, Oid relid)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	char *volatile unfit = NULL;
+	adoption adopted = {worker, relid};
+	ErrorData *error = pythia_isolated(try_to_adopt, pythia_cdc_table_is_to_blame, &adopted);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		take_in(worker, relid);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		unfit = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
-	if (unfit)
-		note_unfit(worker, relid, unfit);
+	if (error)
+		note_unfit(worker, relid, error->message);
 }
 
 bool pythia_cdc_adopt(int32 worker_id)

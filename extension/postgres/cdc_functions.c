@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "pg_compat.h"
 #include "storage/latch.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -105,44 +106,18 @@ static bool put_change(void *context, const pythia_entry *entry)
 	return true;
 }
 
-/* A subtransaction that may be undone, locks and all. */
-typedef struct attempt
-{
-	MemoryContext memory;
-	ResourceOwner owner;
-} attempt;
-
-static attempt attempt_begin(void)
-{
-	attempt begun = {CurrentMemoryContext, CurrentResourceOwner};
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(begun.memory);
-	return begun;
-}
-
-static void attempt_end(const attempt *begun, bool keep)
-{
-	if (keep)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(begun->memory);
-	CurrentResourceOwner = begun->owner;
-}
-
 /*
  * Where no background worker does it, whoever wants changes polls for them; not while another
  * session does.  A poll that wrote nothing down lets go of the worker's lock.
  */
 static void poll_if_nobody_does(const pythia_cdc_worker *worker)
 {
-	attempt poll;
+	pythia_subtransaction poll;
 
 	if ((worker->config.capture != PYTHIA_CAPTURE_POLL && !worker->connection) ||
 		pythia_worker_pid(worker->worker_id) != 0)
 		return;
-	poll = attempt_begin();
+	poll = pythia_subtransaction_begin();
 	if (pythia_cdc_try_lock(worker->worker_id))
 	{
 		/* only now: what another session wrote before it let go counts */
@@ -151,7 +126,7 @@ static void poll_if_nobody_does(const pythia_cdc_worker *worker)
 		if (locked)
 			(void) pythia_cdc_poll(locked, true);
 	}
-	attempt_end(&poll, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
+	pythia_subtransaction_end(&poll, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
 }
 
 /* A table that begins now must not be undone. */
@@ -191,14 +166,14 @@ static int64 try_to_consume(const char *name, const char *consumer_name, int64 m
 {
 	pythia_cdc_worker *worker = worker_of(name);
 	bool keep = begins(worker);
-	attempt look;
+	pythia_subtransaction look;
 	int64 count;
 
 	/* before we look: a commit in between shall wake us */
 	(void) pythia_waiter_add(worker->worker_id);
-	look = attempt_begin();
+	look = pythia_subtransaction_begin();
 	count = consume_once(name, consumer_name, max, output);
-	attempt_end(&look, keep || count > 0);
+	pythia_subtransaction_end(&look, keep || count > 0);
 	return count;
 }
 

@@ -26,6 +26,7 @@
 #include "pg_compat.h"
 #include "pgstat.h"
 #include "pythia_db.h"
+#include "subtransaction.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -33,7 +34,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/regproc.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -286,46 +286,41 @@ static void call_handler(batch *b, const batch_item *item)
 		ereport(LOG, (errmsg("CDC worker \"%s\" handled change " INT64_FORMAT, b->worker->name, item->change_id)));
 }
 
-/* Somebody stopping us is not the handler's failure; the same error raised by itself is. */
-static bool is_stop(const ErrorData *error)
+typedef struct run
 {
-	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && pythia_process_cancelled();
+	batch *batch;
+	int next;
+	int end;
+	MemoryContext scratch;
+} run;
+
+static void try_to_run(void *argument)
+{
+	run *r = argument;
+
+	for (; r->next < r->end; r->next++)
+	{
+		MemoryContextSwitchTo(r->scratch);
+		call_handler(r->batch, &r->batch->items[r->next]);
+		MemoryContextReset(r->scratch);
+	}
+}
+
+/* Somebody stopping us is not the handler's failure; the same error raised by itself is. */
+static bool is_the_handlers(void *unused, const ErrorData *error)
+{
+	return !pythia_process_stopped(error);
 }
 
 /* Items [from, to) in one subtransaction. Returns NULL, or the error of item b->failed_at, all rolled back. */
 static ErrorData *run_together(batch *b, int from, int to)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	MemoryContext scratch = AllocSetContextCreate(cxt, "pythia_db handler", ALLOCSET_DEFAULT_SIZES);
-	ErrorData *volatile error = NULL;
-	volatile int i = from;
+	run r = {b, from, to, AllocSetContextCreate(CurrentMemoryContext, "pythia_db handler", ALLOCSET_DEFAULT_SIZES)};
+	ErrorData *error = pythia_isolated(try_to_run, is_the_handlers, &r);
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		for (; i < to; i++)
-		{
-			MemoryContextSwitchTo(scratch);
-			call_handler(b, &b->items[i]);
-			MemoryContextReset(scratch);
-		}
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		if (is_stop(error))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		b->failed_at = i;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
-	MemoryContextDelete(scratch);
+	if (error)
+		b->failed_at = r.next;
+	MemoryContextDelete(r.scratch);
 	return error;
 }
 

@@ -24,6 +24,7 @@
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "subtransaction.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -267,8 +268,10 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	return captured;
 }
 
-bool pythia_cdc_table_is_to_blame(int sqlerrcode)
+bool pythia_cdc_table_is_to_blame(void *unused, const ErrorData *error)
 {
+	int sqlerrcode = error->sqlerrcode;
+
 	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
 	{
 		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
@@ -338,43 +341,43 @@ static bool follows(pythia_cdc_table *table, int sqlerrcode)
 	return true;
 }
 
+typedef struct table_poll
+{
+	pythia_cdc_worker *worker;
+	pythia_cdc_table *table;
+	const pythia_boundary *boundary;
+	int64 captured;
+} table_poll;
+
+static void try_to_poll(void *argument)
+{
+	table_poll *poll = argument;
+
+	poll->captured = poll_table(poll->worker, poll->table, poll->boundary);
+	if (poll->table->reason)
+		note_reason(poll->table, NULL);
+}
+
+static bool stops_the_table_only(void *argument, const ErrorData *error)
+{
+	const table_poll *poll = argument;
+
+	return pythia_cdc_table_is_to_blame(NULL, error) || is_away(poll->table, error->sqlerrcode);
+}
+
 static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int64 captured = 0;
+	table_poll poll = {worker, table, boundary, 0};
+	ErrorData *error = pythia_isolated(try_to_poll, stops_the_table_only, &poll);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		captured = poll_table(worker, table, boundary);
-		if (table->reason)
-			note_reason(table, NULL);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode) && !is_away(table, error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		if (is_away(table, error->sqlerrcode))
-			note_reason(table, error->message);
-		else if (!follows(table, error->sqlerrcode))
-			pythia_cdc_give_up(worker, table, error->message);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	return captured;
+	if (!error)
+		return poll.captured;
+	if (is_away(table, error->sqlerrcode))
+		note_reason(table, error->message);
+	else if (!follows(table, error->sqlerrcode))
+		pythia_cdc_give_up(worker, table, error->message);
+	FreeErrorData(error);
+	return 0;
 }
 
 void pythia_cdc_tell(int32 worker_id)

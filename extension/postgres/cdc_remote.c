@@ -9,9 +9,9 @@
 #include "bridge.h"
 #include "cdc_remote_internal.h"
 #include "miscadmin.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/timestamp.h"
 #include "worker.h"
 
@@ -67,40 +67,31 @@ static void free_all(List *all)
 		pythia_fetched_free(lfirst(cell));
 }
 
+typedef struct table_digest
+{
+	const pythia_cdc_worker *worker;
+	pythia_fetched *fetched;
+	int64 captured;
+} table_digest;
+
+static void try_to_digest(void *argument)
+{
+	table_digest *digest = argument;
+
+	digest->captured = pythia_digest(digest->worker, digest->fetched);
+}
+
 /* What this database cannot hold (a NUL character, a row too big) stops the table, not the worker. */
 static int64 digest_isolated(const pythia_cdc_worker *worker, pythia_fetched *fetched)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int64 captured = 0;
+	table_digest digest = {worker, fetched, 0};
+	ErrorData *error = pythia_isolated(try_to_digest, pythia_cdc_table_is_to_blame, &digest);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		captured = pythia_digest(worker, fetched);
-		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(cxt);
-		CurrentResourceOwner = owner;
-		pythia_cdc_give_up(worker, fetched->table, error->message);
-		FreeErrorData(error);
-		captured = 0;
-	}
-	PG_END_TRY();
-	return captured;
+	if (!error)
+		return digest.captured;
+	pythia_cdc_give_up(worker, fetched->table, error->message);
+	FreeErrorData(error);
+	return 0;
 }
 
 static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bool isolate)

@@ -14,8 +14,8 @@
 #include "host.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "subtransaction.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 typedef struct log_entry
 {
@@ -115,38 +115,39 @@ static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, Sub
 	}
 }
 
+/* Leaving triggers behind is no reason to keep what is dropped here; somebody's cancel is. */
+static bool is_no_cancel(void *unused, const ErrorData *error)
+{
+	return error->sqlerrcode != ERRCODE_QUERY_CANCELED;
+}
+
+typedef struct target_search
+{
+	const pythia_cdc_worker *worker;
+	pythia_target *target;
+} target_search;
+
+static void find_target(void *argument)
+{
+	target_search *search = argument;
+
+	search->target = pythia_remote_target(search->worker, true);
+}
+
 /* The database, or NULL where it is not to be had any more: then a warning has said so. */
 static pythia_target *target_of(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	pythia_target *volatile target = NULL;
+	target_search search = {worker, NULL};
+	ErrorData *error = pythia_isolated(find_target, is_no_cancel, &search);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		target = pythia_remote_target(worker, true);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(cxt);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		ereport(WARNING, (errmsg("the triggers on table \"%s.%s\" of \"%s\" stay", table->schema_name,
-								 table->table_name, worker->connection),
-						  errdetail_internal("%s", error->message),
-						  errhint("Drop what is named %s there: triggers, in PostgreSQL their function, and the table.",
-								  table->log_name)));
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
-	return target;
+	if (!error)
+		return search.target;
+	ereport(WARNING, (errmsg("the triggers on table \"%s.%s\" of \"%s\" stay", table->schema_name, table->table_name,
+							 worker->connection),
+					  errdetail_internal("%s", error->message),
+					  errhint("Drop what is named %s there: triggers, in PostgreSQL their function, and the table.",
+							  table->log_name)));
+	return NULL;
 }
 
 static void note(const pythia_cdc_worker *worker, const pythia_cdc_table *table, int kind)
@@ -181,7 +182,7 @@ void pythia_remote_triggers_go(const pythia_cdc_worker *worker, const pythia_cdc
 	note(worker, table, LOG_DROPPED);
 }
 
-static void all_triggers_go(void)
+static void all_triggers_go(void *unused)
 {
 	static const char sql[] = "SELECT DISTINCT t.worker_id FROM pythia.cdc_state s JOIN pythia.cdc_table t "
 							  "ON t.table_id OPERATOR(pg_catalog.=) s.table_id WHERE s.log_name IS NOT NULL";
@@ -212,25 +213,7 @@ static void all_triggers_go(void)
 
 void pythia_remote_all_triggers_go(void)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(cxt);
-	PG_TRY();
-	{
-		all_triggers_go();
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(cxt);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+	if (pythia_isolated(all_triggers_go, is_no_cancel, NULL))
 		ereport(WARNING, (errmsg("triggers that pythia_db made in other databases may stay there"),
 						  errhint("Drop what is named pythia_log_… in them.")));
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(cxt);
-	CurrentResourceOwner = owner;
 }

@@ -26,6 +26,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
@@ -301,7 +302,7 @@ static int stamp_of(const pythia_cdc_table *table, TupleDesc desc)
 }
 
 /* Fills in the target; returns why the table cannot be captured, or NULL. */
-static const char *look_up(trigger_target *target, Relation relation)
+static const char *fill_in(trigger_target *target, Relation relation)
 {
 	TupleDesc desc = RelationGetDescr(relation);
 	int32 worker_id = worker_of_table(target->key.table_id);
@@ -338,15 +339,38 @@ static const char *look_up(trigger_target *target, Relation relation)
 	return NULL;
 }
 
+typedef struct look_up
+{
+	trigger_target *target;
+	Relation relation;
+	const char *fault;
+} look_up;
+
+static void try_to_look_up(void *argument)
+{
+	look_up *look = argument;
+
+	look->fault = fill_in(look->target, look->relation);
+}
+
+/* A target that was not filled in is looked up again, unless its table is given up. */
+static bool is_fault(void *argument, const ErrorData *error)
+{
+	const look_up *look = argument;
+
+	look->target->valid = pythia_cdc_table_is_to_blame(NULL, error);
+	return look->target->valid;
+}
+
 /*
  * Where the table was altered so that it cannot be captured any more, its capture
  * stops, and the writer, who cannot help it, goes on.
  */
 static void prepare_target(trigger_target *target, Relation relation)
 {
+	look_up look = {target, relation, NULL};
 	MemoryContext before;
-	ResourceOwner owner = CurrentResourceOwner;
-	const char *volatile fault = NULL;
+	ErrorData *error;
 
 	if (target->memory)
 		MemoryContextDelete(target->memory);
@@ -355,32 +379,16 @@ static void prepare_target(trigger_target *target, Relation relation)
 	target->filter = NULL;
 	before = MemoryContextSwitchTo(target->memory);
 	target->valid = true;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(target->memory);
-	PG_TRY();
+	error = pythia_isolated(try_to_look_up, is_fault, &look);
+	if (error)
 	{
-		fault = look_up(target, relation);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(target->memory);
-		error = CopyErrorData();
-		target->valid = false;
-		if (!pythia_cdc_table_is_to_blame(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
+		/* the undoing may have said that it is not */
 		target->valid = true;
-		fault = error->message;
+		look.fault = error->message;
 	}
-	PG_END_TRY();
-	CurrentResourceOwner = owner;
-	if (fault)
+	if (look.fault)
 	{
-		pythia_cdc_give_up(target->worker, target->table, fault);
+		pythia_cdc_give_up(target->worker, target->table, look.fault);
 		target->table = NULL;
 	}
 	MemoryContextSwitchTo(before);

@@ -113,7 +113,7 @@ static ErrorData *commit_or_error(void)
 	{
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED && pythia_process_cancelled())
+		if (pythia_process_stopped(error))
 			PG_RE_THROW();
 		FlushErrorState();
 		AbortCurrentTransaction();

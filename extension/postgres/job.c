@@ -191,7 +191,7 @@ static long guarded_turn(const pythia_job *job, MemoryContext scratch, ErrorData
 		MemoryContextSwitchTo(scratch);
 		*failure = CopyErrorData();
 		/* a cancel is somebody's wish, not news for the log */
-		if ((*failure)->sqlerrcode != ERRCODE_QUERY_CANCELED || !pythia_process_cancelled())
+		if (!pythia_process_stopped(*failure))
 			EmitErrorReport();
 		FlushErrorState();
 		AbortCurrentTransaction();

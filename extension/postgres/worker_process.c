@@ -143,9 +143,9 @@ static void note_cancel(SIGNAL_ARGS)
 	StatementCancelHandler(postgres_signal_arg);
 }
 
-bool pythia_process_cancelled(void)
+bool pythia_process_stopped(const ErrorData *error)
 {
-	return cancelled;
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED && cancelled;
 }
 
 void pythia_process_signals(void)

@@ -38,8 +38,8 @@ extern bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handl
 extern void pythia_process_signals(void);
 /* Connects to the database as the role; ends for good where one of them is gone. */
 extern void pythia_process_enter(Oid database, Oid role);
-/* True where somebody cancelled what the process is doing (SIGINT) since pythia_process_interrupts. */
-extern bool pythia_process_cancelled(void);
+/* True of the error that comes of somebody's cancelling what the process is doing (SIGINT). */
+extern bool pythia_process_stopped(const ErrorData *error);
 /*
  * Undoes, for this process, what the configuration, the database or the role set
  * as defaults and our work cannot live with; what a reload changes does not come back.

@@ -115,10 +115,13 @@ static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, Sub
 	}
 }
 
-/* Leaving triggers behind is no reason to keep what is dropped here; somebody's cancel is. */
-static bool is_no_cancel(void *unused, const ErrorData *error)
+/* What will not pass is no reason to keep here what is dropped; a cancel or a lock that took too long is. */
+static bool is_lasting(void *unused, const ErrorData *error)
 {
-	return error->sqlerrcode != ERRCODE_QUERY_CANCELED;
+	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category != ERRCODE_OPERATOR_INTERVENTION && category != ERRCODE_TRANSACTION_ROLLBACK &&
+		   error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
 typedef struct target_search
@@ -138,7 +141,7 @@ static void find_target(void *argument)
 static pythia_target *target_of(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	target_search search = {worker, NULL};
-	ErrorData *error = pythia_isolated(find_target, is_no_cancel, &search);
+	ErrorData *error = pythia_isolated(find_target, is_lasting, &search);
 
 	if (!error)
 		return search.target;
@@ -213,7 +216,7 @@ static void all_triggers_go(void *unused)
 
 void pythia_remote_all_triggers_go(void)
 {
-	if (pythia_isolated(all_triggers_go, is_no_cancel, NULL))
+	if (pythia_isolated(all_triggers_go, is_lasting, NULL))
 		ereport(WARNING, (errmsg("triggers that pythia_db made in other databases may stay there"),
 						  errhint("Drop what is named pythia_log_… in them.")));
 }

@@ -199,6 +199,16 @@ subtest 'mistakes' => sub {
 	is(leftovers('pg'), '0', 'and undone');
 	create('pg', 'ext');
 	create('maria', 'ext2');
+	my $open = Pythia::Session->new($node);
+	$open->do('BEGIN; LOCK TABLE pythia.cdc_state IN ACCESS EXCLUSIVE MODE');
+	for my $case ([ "'300ms'", "'5s'", 'statement timeout' ], [ "'0'", "'300ms'", 'lock timeout' ])
+	{
+		my ($statement, $lock, $why) = @$case;
+		(undef, undef, $err) = $node->psql('postgres', "SET statement_timeout = $statement; SET lock_timeout = $lock; DROP EXTENSION pythia_db CASCADE");
+		like($err, qr/ERROR: .*canceling statement due to $why/, "DROP EXTENSION ends with a $why");
+		unlike($err, qr/WARNING/, 'and not by leaving its triggers elsewhere behind');
+	}
+	$open->do('ROLLBACK');
 	$node->safe_psql('postgres', 'BEGIN; DROP EXTENSION pythia_db CASCADE; ROLLBACK');
 	isnt(leftovers('pg'), '0', 'DROP EXTENSION that is rolled back leaves all');
 	$node->safe_psql('postgres', 'DROP EXTENSION pythia_db CASCADE; CREATE EXTENSION pythia_db');

@@ -229,6 +229,11 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 		return 0;
 	}
 	SPI_connect();
+	if (pythia_tracks(table) && pythia_track_conform(table))
+	{
+		PopActiveSnapshot();
+		PushActiveSnapshot(GetTransactionSnapshot());
+	}
 	load_seen(table, &scan, cxt);
 	pythia_cdc_enter(worker, &identity);
 	scan.snapshot = pythia_snapshot_take(false);

@@ -12,6 +12,7 @@
 #include "cdc_table_writer.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "parser/parse_coerce.h"
 #include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -52,6 +53,16 @@ static char *tracked_name(int32 table_id)
 	return psprintf("pythia.tracked_%d", table_id);
 }
 
+static char *type_of(Form_pg_attribute attribute)
+{
+	char *type = format_type_extended(attribute->atttypid, attribute->atttypmod,
+									  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+
+	return OidIsValid(attribute->attcollation)
+			   ? psprintf("%s COLLATE %s", type, generate_collation_name(attribute->attcollation))
+			   : type;
+}
+
 /* Key columns are k1, k2, …: their names in the table may change. */
 void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
@@ -68,16 +79,9 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	appendStringInfo(&sql, "CREATE TABLE %s (", name);
 	for (int i = 0; i < table->nkey; i++)
 	{
-		Form_pg_attribute attribute =
-			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]));
-		Oid base = attribute->atttypid;
-
 		appendStringInfo(
-			&sql, "k%d %s", i + 1,
-			format_type_extended(base, attribute->atttypmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-		if (OidIsValid(attribute->attcollation))
-			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(attribute->attcollation));
-		appendStringInfoString(&sql, ", ");
+			&sql, "k%d %s, ", i + 1,
+			type_of(TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]))));
 		appendStringInfo(&key, "%sk%d", i ? ", " : "", i + 1);
 	}
 	if (pythia_keeps_hash(table))
@@ -104,6 +108,51 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	ObjectAddressSet(tracked, RelationRelationId, pythia_tracked_relation(table->table_id));
 	ObjectAddressSet(owner, RelationRelationId, pythia_relation("cdc_table"));
 	recordDependencyOn(&tracked, &owner, DEPENDENCY_AUTO);
+}
+
+/* What turns a known key into the type that the table has given its own. */
+static void append_conversion(StringInfo out, const pythia_cdc_table *table, int position, Form_pg_attribute is,
+							  Form_pg_attribute was)
+{
+	Oid function;
+
+	if (is->atttypid != was->atttypid &&
+		find_coercion_pathway(is->atttypid, was->atttypid, COERCION_ASSIGNMENT, &function) == COERCION_PATH_NONE)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("key column \"%s\" of table \"%s\" changed its type from %s to %s", NameStr(is->attname),
+							   table->table_name, format_type_be(was->atttypid), format_type_be(is->atttypid)),
+						errhint("Drop the worker and create it again.")));
+	appendStringInfo(
+		out, "%s ALTER k%d TYPE %s USING k%d::%s", out->len > 0 ? "," : "", position + 1, type_of(is), position + 1,
+		format_type_extended(is->atttypid, is->atttypmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+}
+
+bool pythia_track_conform(const pythia_cdc_table *table)
+{
+	Relation relation = pythia_cdc_relation(table);
+	Relation known = table_open(pythia_tracked_relation(table->table_id), AccessShareLock);
+	StringInfoData changes;
+	pythia_identity before;
+
+	initStringInfo(&changes);
+	for (int i = 0; i < table->nkey; i++)
+	{
+		Form_pg_attribute is =
+			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]));
+		Form_pg_attribute was = TupleDescAttr(RelationGetDescr(known), i);
+
+		if (is->atttypid != was->atttypid || is->attcollation != was->attcollation)
+			append_conversion(&changes, table, i, is, was);
+	}
+	table_close(known, NoLock);
+	table_close(relation, NoLock);
+	if (changes.len == 0)
+		return false;
+	pythia_catalog_enter(&before);
+	run(psprintf("ALTER TABLE %s%s", tracked_name(table->table_id), changes.data));
+	pythia_catalog_leave(&before);
+	CommandCounterIncrement();
+	return true;
 }
 
 void pythia_track_drop(int32 table_id)

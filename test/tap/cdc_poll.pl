@@ -394,6 +394,31 @@ subtest 'a primary key that is renamed' => sub {
 	is(join(', ', grep { $_ ne '' } map { $node->safe_psql('postgres', $told) } 1 .. 3), 'UPDATE {"number": 1}, DELETE {"number": 2}', 'is followed, and what was known of its rows with it');
 };
 
+subtest 'a primary key that changes its type' => sub {
+	for my $type ('bigint', 'numeric', 'text', 'text COLLATE "C"')
+	{
+		$n++;
+		my ($t, $w) = ("t$n", "w$n");
+		my ($old, $new) = $type =~ /COLLATE/ ? ('text', 'd') : ('int', $type =~ /text/ ? 'd' : 4294967298);
+		$node->safe_psql('postgres', "CREATE TABLE $t (id $old PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());"
+			. " CREATE INDEX ON $t (updated_at); INSERT INTO $t VALUES (1, 'a', '2020-01-01'), (2, 'b', '2020-01-01'), (3, 'c', '2020-01-01');"
+			. " SELECT pythia.create_cdc_worker('$w', '{$t}', options => '{\"track\": \"keys\", \"delete_interval\": 0}')");
+		is(changes($w), '', "$type: nothing yet");
+		$node->safe_psql('postgres', "ALTER TABLE $t ALTER COLUMN id TYPE $type; INSERT INTO $t VALUES ('$new', 'n');"
+			. " UPDATE $t SET v = 'a2', updated_at = now() WHERE id = '1'; DELETE FROM $t WHERE id = '3'");
+		is(changes($w), "INSERT $new=n, UPDATE 1=a2, DELETE 3", "$type: keys are known by their values");
+		is(changes($w), '', "$type: and no row that nobody has seen goes");
+		$node->safe_psql('postgres', "DELETE FROM $t WHERE id = '$new'");
+		is(changes($w), "DELETE $new", "$type: what goes is told as it was");
+	}
+	my ($t, $w) = fresh();
+	$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a')");
+	is(changes($w), 'INSERT 1=a', 'one more');
+	$node->safe_psql('postgres', "ALTER TABLE $t ALTER COLUMN id TYPE date USING '2026-01-01'::date + id; INSERT INTO $t VALUES ('2026-03-01', 'b')");
+	my ($ret, undef, $err) = $node->psql('postgres', "SELECT pythia.poll('$w')");
+	like($err, qr/key column "id" of table "$t" changed its type from integer to date/, 'values of another kind are said to be that');
+};
+
 subtest 'polls in one snapshot while others poll' => sub {
 	my ($t, $w) = fresh();
 	my $old = Pythia::Session->new($node);

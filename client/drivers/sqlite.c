@@ -17,6 +17,9 @@
 #define PROGRESS_STEPS 20000
 /* How long a lock of another connection is waited for, without ?timeout=. */
 #define BUSY_SECONDS 30
+/* Pages held in memory; SQLite's own 2000 are few for rows that lie apart. */
+#define CACHE_KIB "16384"
+
 /* --- waiting --------------------------------------------------------------- */
 
 static int on_progress(void *context)
@@ -407,7 +410,8 @@ static bool open_file(sqlite_db *db, const char *path, bool read_only, bool crea
 	}
 	if (!read_only && sqlite3_db_readonly(db->handle, "main") == 1)
 		db->base.read_only = true;
-	return true;
+	/* pages that do not fit are written before the commit, each time after the journal was synced */
+	return pythia_sqlite_run(db, "PRAGMA cache_size = -" CACHE_KIB, NULL, error);
 }
 
 bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,

@@ -422,15 +422,16 @@ static bool explain(pythia_error *error)
 	return false;
 }
 
-static bool write_rows(pythia_run *run, int64_t *updated, int64_t *inserted, pythia_error *error)
+static bool write_rows(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
 	pythia_conflict rule = run->job->config->conflict;
 
 	if (rule == PYTHIA_CONFLICT_FUNCTION)
 		/* first the new ones: the stage is used again for what the function returns */
 		return pythia_merge_insert(run, inserted, error) && pythia_resolve_rows(run, updated, error);
+	/* where each has updated a row of its own there is none to look for again */
 	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&
-		   pythia_merge_insert(run, inserted, error);
+		   (*updated == rows || pythia_merge_insert(run, inserted, error));
 }
 
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)
@@ -451,7 +452,7 @@ bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)
 		if ((updates(run) && !count_differing(run, true, &updated, error)) || !count_missing(run, &inserted, error))
 			return false;
 	}
-	else if (!write_rows(run, &updated, &inserted, error))
+	else if (!write_rows(run, (int64_t) rows, &updated, &inserted, error))
 		return explain(error);
 	skipped = differing > updated ? differing - updated : 0;
 	run->result->rows_updated += updated;

@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "executor/spi.h"
 #include "host.h"
+#include "local_plans.h"
 #include "mb/pg_wchar.h"
 #include "pg_compat.h"
 #include "utils/memutils.h"
@@ -63,7 +64,10 @@ static void run_statement(pythia_local *local, void *arg)
 	SPI_connect();
 	/* output functions may detoast, which needs a snapshot */
 	local_push_snapshot(local);
-	code = SPI_execute(encoded(call->sql), local->snapshot != NULL, 0);
+	if (call->result)
+		code = pythia_local_query(encoded(call->sql), local->snapshot != NULL);
+	else
+		code = SPI_execute(encoded(call->sql), local->snapshot != NULL, 0);
 	if (code < 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("statement cannot run inside the server: %s", SPI_result_code_string(code))));

@@ -113,4 +113,24 @@ CREATE TABLE sieve (LIKE users INCLUDING ALL);
 CREATE TRIGGER sieve BEFORE INSERT ON sieve FOR EACH ROW EXECUTE FUNCTION drop_row();
 SELECT throws_like($$SELECT pythia.sync_between('local', 'local', 'users', '{"table_map": {"users": "sieve"}, "mode": "full"}')$$, '%not stored%', 'a trigger that drops rows is told');
 SELECT is((SELECT count(*)::int FROM sieve), 0, 'and nothing half-done is left');
+
+-- what a session knows of a table by heart, it learns again when that changes
+CREATE TABLE growing (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());
+INSERT INTO growing SELECT i, 'row ' || i FROM generate_series(1, 10) i;
+SELECT pythia.create_sync_worker('grows', 'local', 'local', '{"table_map": {"growing": "grown"}}', '{growing}');
+SELECT is(sum(rows_inserted)::int, 10, 'four turns of one session') FROM generate_series(1, 4) g, pythia.sync_table('grows', repeat('growing', (g > 0)::int));
+ALTER TABLE growing ADD more int DEFAULT 7;
+UPDATE growing SET v = v || '!', updated_at = clock_timestamp();
+SELECT is(row(rows_inserted, rows_updated)::text, '(0,10)', 'then a column more') FROM pythia.sync_table('grows', 'growing');
+SELECT is((SELECT count(*)::int FROM grown WHERE more = 7 AND v LIKE '%!'), 10, 'is carried');
+ALTER TABLE growing ALTER v TYPE varchar(40);
+ALTER TABLE growing RENAME COLUMN more TO less;
+ALTER TABLE grown RENAME COLUMN more TO less;
+UPDATE growing SET less = 8, updated_at = clock_timestamp() WHERE id > 5;
+INSERT INTO growing VALUES (11, 'new', clock_timestamp(), 9);
+SELECT is(row(rows_inserted, rows_updated)::text, '(1,5)', 'and another name') FROM pythia.sync_table('grows', 'growing');
+DROP TABLE grown;
+SELECT is(rows_inserted::int, 11, 'or the target is gone') FROM pythia.sync_table('grows', 'growing');
+SELECT is((SELECT string_agg(DISTINCT less::text, ',' ORDER BY less::text) FROM grown), '7,8,9', 'and made again');
+SELECT pythia.drop_sync_worker('grows');
 SELECT * FROM finish();

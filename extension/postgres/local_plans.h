@@ -1,0 +1,12 @@
+/* Plans of the local driver's queries. */
+#ifndef PYTHIA_LOCAL_PLANS_H
+#define PYTHIA_LOCAL_PLANS_H
+
+/*
+ * Runs a query within SPI, as SPI_execute(sql, read_only, 0) does and with its result.  What a
+ * worker's turns ask again and again, word for word, is planned once: the catalogue queries that
+ * describe a table take longer to plan than to run.
+ */
+extern int pythia_local_query(const char *sql, bool read_only);
+
+#endif

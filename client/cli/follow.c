@@ -206,8 +206,8 @@ bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pyth
 	if (!cli_place_parse(&follow->source, request->url, error))
 		return false;
 	follow->state = request->state != NULL ? pythia_strdup(request->state) : default_state(follow, error);
-	if (follow->state == NULL || !take_lock(follow, error) || !cli_place_open(&follow->source, error) ||
-		!open_store(follow, error))
+	if (follow->state == NULL || !cli_state_is_file(follow->state, error) || !take_lock(follow, error) ||
+		!cli_place_open(&follow->source, error) || !open_store(follow, error))
 		return false;
 	return find_worker(follow, error) && (follow->capture != NULL || open_capture(follow, error));
 }

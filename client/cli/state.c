@@ -51,6 +51,17 @@ char *cli_state_path(const char *name, pythia_error *error)
 	return pythia_buffer_take(&path);
 }
 
+bool cli_state_is_file(const char *path, pythia_error *error)
+{
+	struct stat found;
+
+	if (stat(path, &found) != 0 || S_ISREG(found.st_mode))
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" cannot be a state file: it is %s", path,
+				S_ISDIR(found.st_mode) ? "a folder" : "no ordinary file");
+	return pythia_error_hint(error, "Give --state FILE with the path of a file; it is made where it is missing.");
+}
+
 /* http://www.isthe.com/chongo/tech/comp/fnv/; the end of a text counts, so that a, bc is not ab, c */
 uint64_t cli_hash(uint64_t state, const char *text)
 {
@@ -80,6 +91,11 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	state->path = path != NULL ? pythia_strdup(path) : cli_state_path("sync.db", error);
 	if (state->path == NULL)
 		return false;
+	if (!cli_state_is_file(state->path, error))
+	{
+		cli_state_close(state);
+		return false;
+	}
 	memset(&url, 0, sizeof(url));
 	url.engine = PYTHIA_SQLITE;
 	url.scheme = pythia_strdup("sqlite");

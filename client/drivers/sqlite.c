@@ -40,7 +40,8 @@ static int on_busy(void *context, int count)
 		return 0;
 	if (count == 0)
 		db->busy_since = now;
-	else if ((now - db->busy_since) / 1000 >= db->busy_ms)
+	db->waited_out = count > 0 && (now - db->busy_since) / 1000 >= db->busy_ms;
+	if (db->waited_out)
 		return 0;
 	return pythia_host_wait(db->base.host, -1, 0, delay) != PYTHIA_WAIT_CANCELLED;
 }

@@ -65,7 +65,10 @@ bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error)
 				pythia_fail_cancelled(error);
 				break;
 			}
-			pythia_fail(error, PYTHIA_E_TRANSIENT, "55P03", "%s: %s", db->base.display, message);
+			/* without a wait it is a conflict, which the next try may not meet */
+			pythia_fail(error, PYTHIA_E_TRANSIENT, db->waited_out || db->base.local ? "55P03" : "40001", "%s: %s",
+						db->base.display, message);
+			db->waited_out = false;
 			pythia_error_hint(error, "%s",
 							  (extended & 0xff) == SQLITE_LOCKED
 								  ? "Another statement of this connection is at work there; end it first."

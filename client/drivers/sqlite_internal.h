@@ -19,6 +19,7 @@ typedef struct sqlite_db
 	pythia_db_state state;
 	int64_t busy_ms;       /* waited at most for another connection's lock */
 	int64_t busy_since;    /* microseconds; when the present wait began */
+	bool waited_out;       /* the last wait took all of busy_ms */
 	sqlite3_stmt *pending; /* sent, not yet received */
 	pythia_stream *stream;
 	pythia_buffer sql; /* of the pending statement or the load, for errors */

@@ -148,6 +148,10 @@ static bool worth_another_try(const pythia_run *run, const pythia_error *error)
 	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT &&
 		error->error_class != PYTHIA_E_CONNECT)
 		return false;
+	/* SQLite has waited already, for as long as its URL says */
+	if ((run->source_failed ? run->source : run->target)->engine == PYTHIA_SQLITE &&
+		strcmp(error->sqlstate, "55P03") == 0)
+		return false;
 	if ((run->source->broken || run->target->broken) && run->job->connect == NULL)
 		return false;
 	/* the caller's transaction is the caller's to try again, unless only the reading failed */

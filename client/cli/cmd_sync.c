@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/say.h"
 #include "cli/state.h"
+#include "cli/streams.h"
 #include "cli/together.h"
 #include "core/json.h"
 #include "core/memory.h"
@@ -40,7 +41,7 @@ static const cli_option sync_options[] = {
 	{"no-create-target", 0, CLI_NOT, NULL, "a missing target table is an error", NULL, "create_target"},
 	{"new-columns", 0, CLI_CHOICE, "HOW", "columns the source has gained", new_columns, "new_columns"},
 	{"batch-size", 0, CLI_INT, "ROWS", "rows a chunk holds at least (default 1000)", NULL, "batch_size"},
-	{"parallel", 'j', CLI_INT, "N", "tables at once; also connections of one large load into MySQL", NULL, "parallel"},
+	{"parallel", 'j', CLI_INT, "N", "streams at once: several tables, and parts of a large one", NULL, "parallel"},
 	{"max-bytes-per-second", 0, CLI_INT, "BYTES", "go no faster", NULL, "max_bytes_per_second"},
 	{"lookback", 0, CLI_SECONDS, "TIME", "read again this much before the watermark", NULL, "lookback"},
 	{"on-bad-row", 0, CLI_CHOICE, "HOW", "a row the target cannot hold", bad_rows, "on_bad_row"},
@@ -56,6 +57,7 @@ typedef struct whole
 {
 	pthread_mutex_t lock;
 	cli_state state;
+	cli_streams streams;
 	FILE *quarantine;
 	const char *quarantine_path; /* NULL: the default, found when it is needed */
 	char *default_quarantine;
@@ -180,6 +182,7 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 	pythia_sync_config config;
 	pythia_sync_job job;
 	pythia_sync_callbacks callbacks = callbacks_for(r);
+	pythia_sync_streams streams;
 	char *watermark = NULL;
 	char *checkpoint = NULL;
 	bool ok;
@@ -194,7 +197,16 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 		job.watermark = watermark;
 		job.checkpoint = checkpoint;
 		job.callbacks = &callbacks;
-		ok = pythia_sync_table(&job, result, error);
+		if (config.dry_run)
+			ok = pythia_sync_table(&job, result, error);
+		else
+		{
+			cli_table_streams *own = cli_streams_begin(&r->all->streams, r->table, &streams);
+
+			job.streams = &streams;
+			ok = pythia_sync_table(&job, result, error);
+			cli_streams_end(own);
+		}
 	}
 	if (!release(r, ok && !config.dry_run, result->watermark, ok ? error : NULL))
 		ok = false;
@@ -271,7 +283,16 @@ static bool work(void *context, int runner, int i)
 	return worst != CLI_INTERRUPTED;
 }
 
-/* How many tables at once: SQLite has room for one writer. */
+/* With nothing of its own to do, a thread takes parts of another's table. */
+static bool help(void *context, int runner)
+{
+	run *r = (run *) context + runner;
+	pythia_sync_callbacks callbacks = callbacks_for(r);
+
+	return cli_streams_help(&r->all->streams, &r->pair, &callbacks, &r->table);
+}
+
+/* How many threads: SQLite has room for one writer. */
 static bool choose_runners(const cli_pair *pair, whole *all, int *runners, bool **waits, pythia_error *error)
 {
 	pythia_sync_config config;
@@ -282,12 +303,12 @@ static bool choose_runners(const cli_pair *pair, whole *all, int *runners, bool 
 	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error))
 		return false;
 	most = config.parallel > 0 ? (int) config.parallel : 1;
-	if (most == 1 || pair->ntables < 2 || pair->target.db->engine == PYTHIA_SQLITE)
+	if (most == 1 || config.dry_run || pair->target.db->engine == PYTHIA_SQLITE)
 		return true;
-	*runners = most < pair->ntables ? most : pair->ntables;
-	all->share = most / *runners;
-	return pythia_tables_waits(pair->source.db, pair->target.db, pair->config, pair->tables, pair->ntables, waits,
-							   error);
+	*runners = all->streams.most = most;
+	all->share = most > pair->ntables ? most / pair->ntables : 1;
+	return pair->ntables < 2 || pythia_tables_waits(pair->source.db, pair->target.db, pair->config, pair->tables,
+													pair->ntables, waits, error);
 }
 
 static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
@@ -296,6 +317,8 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 	bool *waits;
 	int runners;
 
+	all->streams.lock = &all->lock;
+	all->streams.state = &all->state;
 	if (!choose_runners(pair, all, &runners, &waits, error))
 		return false;
 	runs = pythia_calloc((size_t) runners, sizeof(run));
@@ -307,7 +330,7 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 		if (i > 0)
 			runs[i].pair.source.db = runs[i].pair.target.db = NULL;
 	}
-	cli_together(pair->ntables, waits, runners, work, runs);
+	cli_together(pair->ntables, waits, runners, work, help, runs);
 	for (int i = 1; i < runners; i++)
 	{
 		pythia_db_close(runs[i].pair.source.db);

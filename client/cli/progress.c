@@ -19,13 +19,16 @@ typedef struct bar
 	int64_t total;
 	int64_t bytes;
 	int64_t started;
-	int64_t shown; /* when its last line was written */
+	int64_t shown;       /* when its last line was written */
+	int64_t joined_rows; /* of those who help */
+	int64_t joined_bytes;
 	struct bar *next;
 } bar;
 
 static bar *bars;
 static _Thread_local bar own;
-static int64_t drawn; /* when the line on the terminal was */
+static _Thread_local bool helping; /* with the table of own.label, so far as own.rows and own.bytes say */
+static int64_t drawn;              /* when the line on the terminal was */
 static bool terminal;
 static bool on_screen;
 
@@ -126,7 +129,8 @@ static int columns(void)
 
 static void draw(const bar *shown)
 {
-	int64_t rows = shown->rows;
+	int64_t rows = shown->rows + shown->joined_rows;
+	int64_t bytes = shown->bytes + shown->joined_bytes;
 	int64_t total = shown->total;
 	double elapsed = (double) (now() - shown->started) / 1e6;
 	char count[32];
@@ -138,7 +142,7 @@ static void draw(const bar *shown)
 	int width = columns() - 1;
 	int n = snprintf(line, sizeof(line), "%s  %s  %s rows  %s/s  %s", shown->label, shown->phase,
 					 cli_human_count(rows, count), cli_human_count((int64_t) speed, rate),
-					 cli_human_bytes((double) shown->bytes, volume));
+					 cli_human_bytes((double) bytes, volume));
 
 	if (total > 0 && rows <= total && speed > 0 && n < (int) sizeof(line) - 64)
 		n += snprintf(line + n, sizeof(line) - (size_t) n, "  %s left",
@@ -183,12 +187,12 @@ static bar sum_of_bars(void)
 	bar sum = own;
 	int count = 0;
 
-	sum.rows = sum.total = sum.bytes = 0;
+	sum.rows = sum.total = sum.bytes = sum.joined_rows = sum.joined_bytes = 0;
 	for (const bar *one = bars; one != NULL; one = one->next)
 	{
 		count++;
-		sum.rows += one->rows;
-		sum.bytes += one->bytes;
+		sum.rows += one->rows + one->joined_rows;
+		sum.bytes += one->bytes + one->joined_bytes;
 		/* one that nobody knows leaves the whole unknown */
 		sum.total = one->total < 0 || sum.total < 0 ? -1 : sum.total + one->total;
 		if (one->started < sum.started)
@@ -199,6 +203,43 @@ static bar sum_of_bars(void)
 	return sum;
 }
 
+/* With the lock held. */
+static void add_to_joined(int64_t rows, int64_t bytes)
+{
+	for (bar *one = bars; one != NULL; one = one->next)
+	{
+		if (strcmp(one->label, own.label) == 0)
+		{
+			one->joined_rows += rows - own.rows;
+			one->joined_bytes += bytes - own.bytes;
+		}
+	}
+	own.rows = rows;
+	own.bytes = bytes;
+}
+
+void cli_progress_join(const char *label)
+{
+	if (cli_quiet)
+		return;
+	memset(&own, 0, sizeof(own));
+	snprintf(own.label, sizeof(own.label), "%s", label);
+	helping = true;
+}
+
+void cli_progress_leave(void)
+{
+	own.label[0] = '\0';
+	helping = false;
+}
+
+void cli_progress_alone(void)
+{
+	cli_output_lock();
+	own.joined_rows = own.joined_bytes = 0;
+	cli_output_unlock();
+}
+
 void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t bytes)
 {
 	int64_t at;
@@ -206,6 +247,12 @@ void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t
 	if (own.label[0] == '\0')
 		return;
 	cli_output_lock();
+	if (helping)
+	{
+		add_to_joined(rows, bytes);
+		cli_output_unlock();
+		return;
+	}
 	snprintf(own.phase, sizeof(own.phase), "%s", phase != NULL ? phase : "");
 	own.rows = rows;
 	own.total = total;

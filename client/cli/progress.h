@@ -12,6 +12,11 @@ void cli_progress_begin(const char *label);
 /* total: rows expected, or -1 where nobody knows. */
 void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t bytes);
 void cli_progress_end(void); /* takes the bar away */
+/* A thread that helps with another's table: what it tells is added to that bar, until it leaves; */
+void cli_progress_join(const char *label);
+void cli_progress_leave(void);
+/* or until that table's own thread counts it itself. */
+void cli_progress_alone(void);
 
 /* "1.2 MB", "34.5 s": into a buffer of at least 32 bytes, which is returned. */
 char *cli_human_bytes(double bytes, char *text);

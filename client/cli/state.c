@@ -104,7 +104,10 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 		 pythia_db_exec(state->db,
 						"CREATE TABLE IF NOT EXISTS pythia_client_sync (source TEXT NOT NULL, target TEXT NOT NULL,"
 						" \"table\" TEXT NOT NULL, watermark TEXT, checkpoint TEXT, updated_at TEXT NOT NULL,"
-						" PRIMARY KEY (source, target, \"table\")) WITHOUT ROWID",
+						" PRIMARY KEY (source, target, \"table\")) WITHOUT ROWID;"
+						" CREATE TABLE IF NOT EXISTS pythia_client_sync_part (source TEXT NOT NULL, target TEXT NOT"
+						" NULL, \"table\" TEXT NOT NULL, part INTEGER NOT NULL, checkpoint TEXT, done INTEGER NOT NULL"
+						" DEFAULT 0, PRIMARY KEY (source, target, \"table\", part)) WITHOUT ROWID",
 						NULL, error);
 	pythia_url_free(&url);
 	if (!ok)
@@ -194,11 +197,20 @@ bool cli_state_load(cli_state *state, const char *table, char **watermark, char 
 	return ok;
 }
 
+static bool run(cli_state *state, pythia_buffer *sql, pythia_error *error)
+{
+	bool ok = state->db == NULL || pythia_db_exec(state->db, pythia_buffer_text(sql), NULL, error);
+
+	pythia_buffer_free(sql);
+	if (!ok)
+		pythia_error_context(error, "state file \"%s\"", state->path);
+	return ok;
+}
+
 static bool store(cli_state *state, const char *table, bool with_watermark, const char *watermark,
 				  const char *checkpoint, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
 
 	if (state->db == NULL)
 		return true;
@@ -213,17 +225,97 @@ static bool store(cli_state *state, const char *table, bool with_watermark, cons
 							 " checkpoint = excluded.checkpoint, updated_at = excluded.updated_at");
 	if (with_watermark)
 		pythia_buffer_puts(&sql, ", watermark = excluded.watermark");
-	ok = pythia_db_exec(state->db, pythia_buffer_text(&sql), NULL, error);
-	pythia_buffer_free(&sql);
-	if (!ok)
-		pythia_error_context(error, "state file \"%s\"", state->path);
-	return ok;
+	return run(state, &sql, error);
+}
+
+static bool forget_parts(cli_state *state, const char *table, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "DELETE FROM pythia_client_sync_part WHERE (source, target, \"table\") = (");
+	append_key(&sql, state, table, ", ");
+	pythia_buffer_puts(&sql, ")");
+	return run(state, &sql, error);
 }
 
 bool cli_state_store(cli_state *state, const char *table, const char *watermark, const char *checkpoint,
 					 pythia_error *error)
 {
-	return store(state, table, true, watermark, checkpoint, error);
+	return store(state, table, true, watermark, checkpoint, error) && forget_parts(state, table, error);
+}
+
+static bool write_parts(cli_state *state, const char *table, const char *ticket, int nparts, bool again,
+						pythia_error *error)
+{
+	if (!again && !forget_parts(state, table, error))
+		return false;
+	for (int i = 0; !again && i < nparts; i++)
+	{
+		pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+		pythia_buffer_puts(&sql, "INSERT INTO pythia_client_sync_part (source, target, \"table\", part) VALUES (");
+		append_key(&sql, state, table, ", ");
+		pythia_buffer_printf(&sql, ", %d)", i);
+		if (!run(state, &sql, error))
+			return false;
+	}
+	return store(state, table, false, NULL, ticket, error);
+}
+
+bool cli_state_open_parts(cli_state *state, const char *table, const char *ticket, int nparts, bool again,
+						  pythia_error *error)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (state->db == NULL)
+		return true;
+	if (!state->db->driver->begin(state->db, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	if (write_parts(state, table, ticket, nparts, again, error) && state->db->driver->commit(state->db, error))
+		return true;
+	state->db->driver->rollback(state->db, &ignored);
+	pythia_error_reset(&ignored);
+	return false;
+}
+
+bool cli_state_load_part(cli_state *state, const char *table, int part, char **checkpoint, bool *done,
+						 pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	*checkpoint = NULL;
+	*done = false;
+	if (state->db == NULL)
+		return true;
+	memset(&result, 0, sizeof(result));
+	pythia_buffer_puts(&sql, "SELECT checkpoint, done FROM pythia_client_sync_part"
+							 " WHERE (source, target, \"table\", part) = (");
+	append_key(&sql, state, table, ", ");
+	pythia_buffer_printf(&sql, ", %d)", part);
+	ok = pythia_db_query(state->db, pythia_buffer_text(&sql), &result, error);
+	if (ok && result.nrows == 1)
+	{
+		*checkpoint = pythia_strdup(pythia_result_get(&result, 0, 0));
+		*done = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
+	}
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool cli_state_store_part(cli_state *state, const char *table, int part, const char *checkpoint, bool done,
+						  pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "UPDATE pythia_client_sync_part SET checkpoint = ");
+	cli_sqlite_literal(&sql, checkpoint);
+	pythia_buffer_printf(&sql, ", done = %d WHERE (source, target, \"table\", part) = (", done);
+	append_key(&sql, state, table, ", ");
+	pythia_buffer_printf(&sql, ", %d)", part);
+	return run(state, &sql, error);
 }
 
 bool cli_state_checkpoint(cli_state *state, const char *table, const char *checkpoint, pythia_error *error)

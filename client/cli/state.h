@@ -1,7 +1,7 @@
 /*
  * The state file of `pythia sync`: a SQLite database that remembers, for each
  * source, target and table, the watermark of the last run and the checkpoint of
- * an interrupted one.
+ * an interrupted one, or those of its parts.
  */
 #ifndef PYTHIA_CLI_STATE_H
 #define PYTHIA_CLI_STATE_H
@@ -35,6 +35,14 @@ bool cli_state_load(cli_state *state, const char *table, char **watermark, char 
 bool cli_state_store(cli_state *state, const char *table, const char *watermark, const char *checkpoint,
 					 pythia_error *error);
 bool cli_state_checkpoint(cli_state *state, const char *table, const char *checkpoint, pythia_error *error);
+/* Of a table that is copied in parts: the ticket becomes its checkpoint; `again`: its parts stay as they are. */
+bool cli_state_open_parts(cli_state *state, const char *table, const char *ticket, int nparts, bool again,
+						  pythia_error *error);
+/* What is remembered of one part: *checkpoint (the caller's) NULL where nothing is. */
+bool cli_state_load_part(cli_state *state, const char *table, int part, char **checkpoint, bool *done,
+						 pythia_error *error);
+bool cli_state_store_part(cli_state *state, const char *table, int part, const char *checkpoint, bool done,
+						  pythia_error *error);
 void cli_state_close(cli_state *state);
 
 /* FNV-1a of a text, carried on from `state`; begin with CLI_HASH_START. */

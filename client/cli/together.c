@@ -1,8 +1,12 @@
 #include "cli/together.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include "core/memory.h"
+
+/* Between two looks whether there is something to help with. */
+#define LOOK_NS 20000000
 
 typedef enum stage
 {
@@ -20,6 +24,7 @@ typedef struct together
 	const bool *waits;
 	bool over; /* nothing more is begun */
 	bool (*work)(void *context, int runner, int i);
+	bool (*help)(void *context, int runner);
 	void *context;
 } together;
 
@@ -43,22 +48,44 @@ static bool ready(const together *all, int i)
 	return true;
 }
 
-/* The next piece, or -1 where there is none; with the lock held. */
-static int take(together *all)
+/* Until something is done, or there may be something to help with. */
+static void wait_a_little(together *all)
 {
-	while (!all->over)
-	{
-		bool left = false;
+	struct timespec until;
 
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOOK_NS;
+	if (until.tv_nsec >= 1000000000)
+	{
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_cond_timedwait(&all->changed, &all->lock, &until);
+}
+
+/* The next piece, or -1 where there is none; with the lock held. */
+static int take(together *all, int number)
+{
+	bool left = true;
+
+	while (!all->over && left)
+	{
+		bool helped;
+
+		left = false;
 		for (int i = 0; i < all->count; i++)
 		{
 			if (ready(all, i))
 				return i;
-			left = left || all->stages[i] == WAITING;
+			left = left || all->stages[i] != DONE;
 		}
 		if (!left)
 			break;
-		pthread_cond_wait(&all->changed, &all->lock);
+		pthread_mutex_unlock(&all->lock);
+		helped = all->help(all->context, number);
+		pthread_mutex_lock(&all->lock);
+		if (!helped && !all->over)
+			wait_a_little(all);
 	}
 	return -1;
 }
@@ -70,7 +97,7 @@ static void *run(void *argument)
 	int i;
 
 	pthread_mutex_lock(&all->lock);
-	while ((i = take(all)) >= 0)
+	while ((i = take(all, own->number)) >= 0)
 	{
 		bool go_on;
 
@@ -87,7 +114,7 @@ static void *run(void *argument)
 }
 
 void cli_together(int count, const bool *waits, int runners, bool (*work)(void *context, int runner, int i),
-				  void *context)
+				  bool (*help)(void *context, int runner), void *context)
 {
 	together all = {PTHREAD_MUTEX_INITIALIZER,
 					PTHREAD_COND_INITIALIZER,
@@ -96,6 +123,7 @@ void cli_together(int count, const bool *waits, int runners, bool (*work)(void *
 					waits,
 					false,
 					work,
+					help,
 					context};
 	runner *list = pythia_calloc((size_t) runners + 1, sizeof(runner));
 

@@ -1,27 +1,30 @@
 /*
- * How far a run has come: ["3", scope, boundary, integer, made, key…].  The boundary is that of the
- * first attempt, because rows before the key may have changed since they were read.  With another scope
- * (a condition, columns) the rows before the key are not those that are wanted now.
+ * How far a run has come, as a JSON array of texts.  In one piece: ["3", scope, boundary, integer, made,
+ * key…].  In parts: ["4", scope, boundary, integer, made, staged, snapshot, bound…], and of each part the key
+ * up to which it is done.  The boundary is that of the first attempt, because rows before the key may have
+ * changed since they were read.  With another scope (a condition, columns) the rows before the key are not
+ * those that are wanted now.
  */
 #include <string.h>
 
 #include "core/json.h"
+#include "core/list.h"
 #include "core/memory.h"
 #include "sync/run.h"
 
-#define FIXED   5
-#define VERSION "3"
+#define FIXED         5
+#define FIXED_PARTS   7
+#define VERSION       "3"
+#define VERSION_PARTS "4"
 
-char *pythia_checkpoint_write(const pythia_run *run)
+static char *write_texts(const char *const *fixed, int nfixed, char *const *more, int nmore)
 {
-	const char *fixed[FIXED] = {VERSION, run->mark.scope, run->mark.boundary, run->mark.integer,
-								run->made ? "made" : NULL};
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
 	pythia_buffer_putc(&out, '[');
-	for (int i = 0; i < FIXED + run->plan.nkey; i++)
+	for (int i = 0; i < nfixed + nmore; i++)
 	{
-		const char *text = i < FIXED ? fixed[i] : run->after != NULL ? run->after[i - FIXED] : NULL;
+		const char *text = i < nfixed ? fixed[i] : more != NULL ? more[i - nfixed] : NULL;
 
 		pythia_buffer_puts(&out, i > 0 ? ", " : "");
 		if (text == NULL)
@@ -31,6 +34,28 @@ char *pythia_checkpoint_write(const pythia_run *run)
 	}
 	pythia_buffer_putc(&out, ']');
 	return pythia_buffer_take(&out);
+}
+
+char *pythia_checkpoint_write(const pythia_run *run)
+{
+	const char *fixed[FIXED] = {VERSION, run->mark.scope, run->mark.boundary, run->mark.integer,
+								run->made ? "made" : NULL};
+
+	return write_texts(fixed, FIXED, run->after, run->plan.nkey);
+}
+
+char *pythia_checkpoint_write_key(const pythia_run *run)
+{
+	return write_texts(NULL, 0, run->after, run->plan.nkey);
+}
+
+char *pythia_ticket_write(const pythia_run *run)
+{
+	const char *fixed[FIXED_PARTS] = {VERSION_PARTS,     run->mark.scope,           run->mark.boundary,
+									  run->mark.integer, run->made ? "made" : NULL, run->staged ? "staged" : NULL,
+									  run->snapshot};
+
+	return write_texts(fixed, FIXED_PARTS, run->bounds, run->nparts - 1);
 }
 
 /* Reads null or a string of our own making; a host may have spaced it otherwise. */
@@ -56,42 +81,121 @@ static bool next_text(const char **cursor, char **text)
 	return true;
 }
 
+/* The texts of an array, or NULL where it is none; the caller frees them with pythia_list_free. */
+static char **read_texts(const char *json, int *count)
+{
+	size_t most = strlen(json) / 3 + 1; /* "" and a comma */
+	char **texts = pythia_calloc(most, sizeof(char *));
+	const char *cursor = json;
+
+	*count = 0;
+	while ((size_t) *count < most && next_text(&cursor, &texts[*count]))
+		++*count;
+	if (cursor[strspn(cursor, " \t\r\n")] == ']')
+		return texts;
+	pythia_list_free(texts, *count);
+	*count = 0;
+	return NULL;
+}
+
+/* Takes over the texts from `first` on. */
+static char **take_texts(char **texts, int first, int count)
+{
+	char **taken = pythia_calloc((size_t) (count - first) + 1, sizeof(char *));
+
+	for (int i = first; i < count; i++)
+	{
+		taken[i - first] = texts[i];
+		texts[i] = NULL;
+	}
+	return taken;
+}
+
+static bool all_given(char *const *texts, int first, int count)
+{
+	for (int i = first; i < count; i++)
+	{
+		if (texts[i] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void say_anew(const pythia_run *run)
+{
+	pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE,
+					"table \"%s\": what is carried is not what it was when the last run was interrupted: it begins"
+					" anew",
+					run->plan.source.name);
+}
+
+static bool is_version(char *const *texts, int count, const char *version)
+{
+	return count > 0 && texts[0] != NULL && strcmp(texts[0], version) == 0;
+}
+
 void pythia_checkpoint_read(pythia_run *run, const char *text)
 {
-	int count = FIXED + run->plan.nkey;
-	char **texts = pythia_calloc((size_t) count, sizeof(char *));
-	const char *cursor = text;
 	char scope[9];
-	bool ok = true;
+	int count;
+	char **texts = read_texts(text, &count);
+	bool parts = is_version(texts, count, VERSION_PARTS) && count >= FIXED_PARTS;
+	bool known = parts || (is_version(texts, count, VERSION) && count >= FIXED);
+	int fixed = parts ? FIXED_PARTS : FIXED;
 
 	pythia_watermark_scope(&run->plan, scope);
-	for (int i = 0; ok && i < count; i++)
-		ok = next_text(&cursor, &texts[i]);
-	ok = ok && cursor[strspn(cursor, " \t\r\n")] == ']' && texts[0] != NULL && strcmp(texts[0], VERSION) == 0;
 	/* indexes are owed to a table that was made, wherever the run goes on */
-	run->made = texts[0] != NULL && strcmp(texts[0], VERSION) == 0 && texts[4] != NULL;
-	ok = ok && texts[1] != NULL && strcmp(texts[1], scope) == 0;
-	for (int i = FIXED; ok && i < count; i++)
-		ok = texts[i] != NULL;
-	if (ok)
+	run->made = known && texts[4] != NULL;
+	if (known && texts[1] != NULL && strcmp(texts[1], scope) == 0 && all_given(texts, fixed, count) &&
+		(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey))
 	{
 		run->resumed = true;
 		run->mark.boundary = texts[2];
 		run->mark.integer = texts[3];
 		texts[2] = texts[3] = NULL;
-		run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
-		for (int i = 0; i < run->plan.nkey; i++)
+		if (parts)
 		{
-			run->after[i] = texts[FIXED + i];
-			texts[FIXED + i] = NULL;
+			run->nparts = count - fixed + 1;
+			run->bounds = take_texts(texts, fixed, count);
 		}
+		else
+			run->after = take_texts(texts, fixed, count);
 	}
 	else
-		pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE,
-						"table \"%s\": what is carried is not what it was when the last run was interrupted: it begins"
-						" anew",
-						run->plan.source.name);
-	for (int i = 0; i < count; i++)
-		pythia_free(texts[i]);
-	pythia_free(texts);
+		say_anew(run);
+	pythia_list_free(texts, count);
+}
+
+bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error)
+{
+	int count;
+	char **texts = read_texts(text, &count);
+
+	pythia_watermark_scope(&run->plan, run->mark.scope);
+	if (!is_version(texts, count, VERSION_PARTS) || count < FIXED_PARTS || texts[1] == NULL ||
+		strcmp(texts[1], run->mark.scope) != 0 || !all_given(texts, FIXED_PARTS, count))
+	{
+		pythia_list_free(texts, count);
+		return pythia_fail(error, PYTHIA_E_USAGE, "55000", "table \"%s\" is not what it was when its copy began",
+						   run->plan.source.name);
+	}
+	run->staged = texts[5] != NULL;
+	run->snapshot = texts[6];
+	texts[6] = NULL;
+	run->nparts = count - FIXED_PARTS + 1;
+	run->bounds = take_texts(texts, FIXED_PARTS, count);
+	pythia_list_free(texts, count);
+	return true;
+}
+
+bool pythia_checkpoint_read_key(pythia_run *run, const char *text)
+{
+	int count;
+	char **texts = read_texts(text, &count);
+	bool ok = texts != NULL && count == run->plan.nkey && all_given(texts, 0, count);
+
+	if (ok)
+		run->after = take_texts(texts, 0, count);
+	pythia_list_free(texts, count);
+	return ok;
 }

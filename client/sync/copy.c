@@ -15,7 +15,7 @@ static bool has_checkpoint(const pythia_run *run)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
 
-	return callbacks != NULL && callbacks->checkpoint != NULL && !run->single;
+	return (run->nparts > 0 || (callbacks != NULL && callbacks->checkpoint != NULL)) && !run->single;
 }
 
 static bool tell_checkpoint(pythia_run *run, pythia_error *error)
@@ -26,6 +26,8 @@ static bool tell_checkpoint(pythia_run *run, pythia_error *error)
 
 	if (!has_checkpoint(run) || run->after == NULL || !run->ordered || run->job->config->dry_run)
 		return true;
+	if (run->nparts > 0)
+		return pythia_parts_save(run, false, error);
 	text = pythia_checkpoint_write(run);
 	ok = callbacks->checkpoint(callbacks->context, text, error);
 	pythia_free(text);
@@ -80,6 +82,7 @@ static bool chunk_is_full(const pythia_run *run, const pythia_loader *loader)
 /* Sleeps where the copy is ahead of max_bytes_per_second. */
 static bool throttle(const pythia_run *run, pythia_error *error)
 {
+	const pythia_sync_streams *streams = run->nparts > 0 ? run->job->streams : NULL;
 	int64_t limit = run->job->config->max_bytes_per_second;
 	double due;
 	double spent;
@@ -87,6 +90,8 @@ static bool throttle(const pythia_run *run, pythia_error *error)
 	if (limit <= 0)
 		return true;
 	due = (double) run->result->bytes / (double) limit;
+	if (streams != NULL && streams->at_work > 1)
+		due *= streams->at_work;
 	spent = (double) (pythia_host_now(run->job->source->host) - run->started) / 1e6;
 	if (due > spent &&
 		pythia_host_wait(run->job->source->host, -1, 0, (long) ((due - spent) * 1000)) == PYTHIA_WAIT_CANCELLED)
@@ -191,7 +196,7 @@ static bool empty_target(pythia_run *run, pythia_error *error)
 }
 
 /* A commit of its own: what is gone is gone, whatever becomes of the rows. */
-static bool sweep_now(pythia_run *run, pythia_error *error)
+bool pythia_sweep_now(pythia_run *run, pythia_error *error)
 {
 	run->source_failed = false;
 	if (!pythia_sweep(run, error) || (!run->single && !pythia_run_commit(run, error)))
@@ -217,7 +222,7 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 	run->source_failed = true; /* until the stream is open */
 	if (!pythia_run_begin_read(run, error))
 		return false;
-	if (run->sweep_first && !run->swept && !sweep_now(run, error))
+	if (run->sweep_first && !run->swept && !pythia_sweep_now(run, error))
 		return false;
 	kinds = pythia_calloc((size_t) run->plan.npairs, sizeof(pythia_kind));
 	for (int i = 0; i < run->plan.npairs; i++)

@@ -41,8 +41,15 @@ typedef struct pythia_run
 	const char **names;           /* of the target's columns, one a pair */
 	const pythia_type **types;
 	pythia_retry retry;
-	int64_t chunks;  /* ended so far */
-	int64_t started; /* host's clock, microseconds */
+	char **bounds;     /* in parts: where one ends and the next begins, nparts - 1 texts of the key's first column */
+	int nparts;        /* 0: in one piece */
+	int part;          /* in hand */
+	const char *from;  /* its bounds; NULL: open */
+	const char *until; /* not in it */
+	char *snapshot;    /* in PostgreSQL: the first stream's, for the others */
+	pythia_sync_result counted; /* what the host has been told of the counters */
+	int64_t chunks;             /* ended so far */
+	int64_t started;            /* host's clock, microseconds */
 } pythia_run;
 
 /* session.c: transactions, and databases that were lost. */
@@ -50,6 +57,10 @@ bool pythia_run_begin_write(pythia_run *run, pythia_error *error);
 bool pythia_run_commit(pythia_run *run, pythia_error *error); /* rolls back in a dry run */
 bool pythia_run_begin_read(pythia_run *run, pythia_error *error);
 bool pythia_run_end_read(pythia_run *run, pythia_error *error);
+/* Begins to read in run->snapshot, where that is to be had still. */
+bool pythia_run_join_snapshot(pythia_run *run, pythia_error *error);
+/* Forgets the keys of the last rows: what is read next begins at its start. */
+void pythia_run_forget_place(pythia_run *run);
 /* After an error: rolls back what is open; the error's own text is what matters. */
 void pythia_run_give_up(pythia_run *run, bool keep_writing);
 /* Waits and opens again what was lost.  False with the error that was there, or a worse one,
@@ -124,6 +135,8 @@ void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool t
 
 /* copy.c: all the rows, in chunks, again after what can be retried. */
 bool pythia_copy_rows(pythia_run *run, pythia_error *error);
+/* Deletes what is gone before what came is stored: its values may be used again. */
+bool pythia_sweep_now(pythia_run *run, pythia_error *error);
 
 /* sweep.c: rows that the source no longer has. */
 bool pythia_sweep(pythia_run *run, pythia_error *error);
@@ -132,6 +145,21 @@ bool pythia_sweep(pythia_run *run, pythia_error *error);
 char *pythia_checkpoint_write(const pythia_run *run); /* the caller's */
 /* Goes on from there, where it is about the same rows; else says so and begins anew. */
 void pythia_checkpoint_read(pythia_run *run, const char *text);
+/* Of a run in parts: what the parts are, for other streams and the next attempt; and run->after of one part. */
+char *pythia_ticket_write(const pythia_run *run);
+bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error);
+char *pythia_checkpoint_write_key(const pythia_run *run);
+bool pythia_checkpoint_read_key(pythia_run *run, const char *text); /* false where it is none */
+
+/* parts.c: several streams over one table. */
+/* Cuts the table where that can be right and pays: run->nparts. */
+bool pythia_parts_cut(pythia_run *run, pythia_error *error);
+/* Copies the parts that nobody else takes, until all are done. */
+bool pythia_parts_copy(pythia_run *run, pythia_error *error);
+/* Copies parts until there is none to take. */
+bool pythia_parts_take(pythia_run *run, pythia_error *error);
+/* Tells the host how far the part in hand has come. */
+bool pythia_parts_save(pythia_run *run, bool done, pythia_error *error);
 
 /* swap.c: MySQL's truncate_target. */
 /* Makes the table that is to take the target's place and sets run->swap, where that can be right; else the target

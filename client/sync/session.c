@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/list.h"
 #include "core/memory.h"
 #include "sync/run.h"
 
@@ -102,6 +103,28 @@ bool pythia_run_begin_read(pythia_run *run, pythia_error *error)
 	return true;
 }
 
+bool pythia_run_join_snapshot(pythia_run *run, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (run->snapshot == NULL)
+		return pythia_run_begin_read(run, error);
+	pythia_buffer_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
+	pythia_dialect_of(run->source)->literal(&sql, run->snapshot, strlen(run->snapshot));
+	run->reading = pythia_db_exec(run->source, sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	if (run->reading || error->error_class == PYTHIA_E_CANCELLED || run->source->broken)
+		return run->reading;
+	/* gone with a connection that was lost: as after any such loss, a new one will do */
+	pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; a part of it is read as it is now",
+					run->plan.source.name, error->message);
+	pythia_error_reset(error);
+	run->source->driver->rollback(run->source, &ignored);
+	pythia_error_reset(&ignored);
+	return pythia_run_begin_read(run, error);
+}
+
 bool pythia_run_end_read(pythia_run *run, pythia_error *error)
 {
 	if (!run->reading)
@@ -190,22 +213,23 @@ bool pythia_run_recover(pythia_run *run, pythia_error *error)
 	return false;
 }
 
+void pythia_run_forget_place(pythia_run *run)
+{
+	pythia_list_free(run->after, run->after != NULL ? run->plan.nkey : 0);
+	pythia_list_free(run->seen, run->seen != NULL ? run->plan.nkey : 0);
+	run->after = run->seen = NULL;
+}
+
 void pythia_run_close(pythia_run *run)
 {
 	if (run->source_ours)
 		pythia_db_close(run->source);
 	if (run->target_ours)
 		pythia_db_close(run->target);
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		if (run->after != NULL)
-			pythia_free(run->after[i]);
-		if (run->seen != NULL)
-			pythia_free(run->seen[i]);
-	}
+	pythia_run_forget_place(run);
+	pythia_list_free(run->bounds, run->nparts > 0 ? run->nparts - 1 : 0);
+	pythia_free(run->snapshot);
 	pythia_free(run->swap);
-	pythia_free(run->after);
-	pythia_free(run->seen);
 	pythia_free(run->names);
 	pythia_free(run->types);
 	pythia_watermark_free(&run->mark);

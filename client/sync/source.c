@@ -58,6 +58,25 @@ static void keyset_condition(const pythia_run *run, pythia_buffer *out)
 		pythia_buffer_putc(out, ')');
 }
 
+/* The part in hand. */
+static void range_condition(const pythia_run *run, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	const pythia_column *column = key_column(run, 0);
+
+	for (int i = 0; i < 2; i++)
+	{
+		const char *bound = i == 0 ? run->from : run->until;
+
+		if (bound == NULL)
+			continue;
+		pythia_buffer_puts(out, i == 1 && run->from != NULL ? " AND " : "");
+		dialect->identifier(out, column->name);
+		pythia_buffer_puts(out, i == 0 ? " >= " : " < ");
+		dialect->value_literal(run->source, out, &column->type, bound, strlen(bound));
+	}
+}
+
 void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
@@ -89,6 +108,12 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 		pythia_watermark_condition(run->source, plan, &run->mark, &condition))
 	{
 		pythia_buffer_printf(out, "%s%s", glue, condition.data);
+		glue = " AND ";
+	}
+	if (run->from != NULL || run->until != NULL)
+	{
+		pythia_buffer_puts(out, glue);
+		range_condition(run, out);
 		glue = " AND ";
 	}
 	if (run->after != NULL)

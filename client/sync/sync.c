@@ -252,7 +252,8 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	if (run->plan.target_missing)
 		return count_source(run, error);
 	if (!choose_way(run, error) || !pythia_foreign_begin(run, error) || !begin_watermark(run, error) ||
-		!pythia_copy_rows(run, error))
+		!pythia_parts_cut(run, error) ||
+		!(run->nparts > 0 ? pythia_parts_copy(run, error) : pythia_copy_rows(run, error)))
 		return false;
 	/* a table that holds nothing but this run's rows has none that are gone */
 	if (!run->created && !run->replaces && !run->swept && !pythia_sweep(run, error))
@@ -278,7 +279,7 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 static void undo_load(pythia_run *run)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
-	bool resumable = run->after != NULL && callbacks != NULL && callbacks->checkpoint != NULL;
+	bool resumable = (run->after != NULL || run->nparts > 0) && callbacks != NULL && callbacks->checkpoint != NULL;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
@@ -311,6 +312,32 @@ static void init_run(pythia_run *run, const pythia_sync_job *job, pythia_sync_re
 	result->sync_mode = job->config->mode == PYTHIA_SYNC_FULL ? "full" : "incremental";
 	result->start_time = run->started;
 	run->committed = *result;
+}
+
+bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_error *error)
+{
+	pythia_run run;
+	pythia_sync_result result;
+	bool ok;
+
+	init_run(&run, job, &result);
+	ok = make_plan(&run, error);
+	if (ok)
+	{
+		take_names(&run);
+		run.ordered = true;
+		run.lanes = 1;
+		ok = pythia_ticket_read(&run, ticket, error) && (run.source->local || pythia_run_join_snapshot(&run, error)) &&
+			 pythia_parts_take(&run, error) && pythia_run_end_read(&run, error) &&
+			 (!run.staged || pythia_stage_drop(&run, error));
+	}
+	if (!ok)
+	{
+		pythia_run_give_up(&run, false);
+		pythia_error_context(error, "synchronising a part of table \"%s\"", job->table);
+	}
+	pythia_run_close(&run);
+	return ok;
 }
 
 bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error)

@@ -105,6 +105,7 @@ typedef struct pythia_sync_result
 bool pythia_same_table_name(const char *a, const char *b);
 
 void pythia_sync_result_free(pythia_sync_result *result);
+void pythia_sync_result_add(pythia_sync_result *sum, const pythia_sync_result *counted); /* the counters */
 
 /* What a run tells its host, and asks it.  Each may be NULL. */
 typedef struct pythia_sync_callbacks
@@ -125,6 +126,31 @@ typedef struct pythia_sync_callbacks
 					pythia_node **row, pythia_error *error);
 } pythia_sync_callbacks;
 
+/*
+ * Several streams over one table: its parts are ranges of the key, and who is free takes one.  What a host
+ * offers here it keeps, beside the checkpoint, until the run has ended well: the ticket, which says what the
+ * parts are and is the table's checkpoint, and how far each part has come.  Called outside transactions of
+ * the host's own database.
+ */
+typedef struct pythia_sync_streams
+{
+	void *context;
+	int most;    /* streams that the user asked for, this one included; below 2 nothing is cut */
+	int at_work; /* streams at work on this table, as far as the host knows (0: one): they share its rate */
+	/* Keeps the ticket and the number of its parts, none of them begun unless `again`, and the counters at
+	 * nought; from now on other streams may come in by pythia_sync_stream. */
+	bool (*open)(void *context, const char *ticket, int nparts, bool again, pythia_error *error);
+	/* Takes a part that is not done and that nobody has, and gives back the one before; *part is -1 where there
+	 * is none.  *begun: somebody had it before; *checkpoint (the caller's to free): what was last saved of it. */
+	bool (*take)(void *context, int *part, bool *begun, char **checkpoint, pythia_error *error);
+	/* Keeps what is committed of a part, and adds what was counted since the last call; fails where the run is
+	 * over, for other streams. */
+	bool (*save)(void *context, int part, const char *checkpoint, bool done, const pythia_sync_result *counted,
+				 pythia_error *error);
+	/* How many parts are not done, and what was counted over all of them since open. */
+	bool (*look)(void *context, int *left, pythia_sync_result *counted, pythia_error *error);
+} pythia_sync_streams;
+
 typedef struct pythia_sync_job
 {
 	/* Opens a further connection to the source or target where parallel work wants one; may be NULL. */
@@ -137,11 +163,16 @@ typedef struct pythia_sync_job
 	const char *watermark;  /* of the last run, or NULL */
 	const char *checkpoint; /* of an interrupted run, or NULL */
 	const pythia_sync_callbacks *callbacks;
+	pythia_sync_streams *streams; /* NULL: one, and checkpoints of one */
 } pythia_sync_job;
 
 /* Synchronises one table.  On failure nothing half-done is left that a second run
  * would not mend: a local target is the caller's transaction, a remote one is rolled
  * back to its last committed chunk. */
 bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error);
+
+/* A further stream of a run that is under way: over the job's own connections it copies parts until none is
+ * left to take.  What it did is in the host's counters (streams->save), not in a result. */
+bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_error *error);
 
 #endif

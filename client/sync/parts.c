@@ -1,0 +1,340 @@
+/*
+ * Several streams over one table.  Its rows are cut by ranges of the key's first column into parts, a few for
+ * each stream, so that none waits long for another in the end.  The run's own stream and others, each over
+ * connections of its own, take one part after another; each part has its checkpoint.  What comes before and
+ * after the rows (making the table, what is gone, indexes, the watermark) is the run's own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/list.h"
+#include "core/memory.h"
+#include "sync/run.h"
+
+/* A table of fewer rows is not worth further streams. */
+#define LEAST_ROWS     50000
+#define PARTS_A_STREAM 4
+#define MOST_PARTS     256
+/* Between two looks whether what others have in hand is done. */
+#define LOOK_MS 50
+
+/* --- where to cut ------------------------------------------------------------ */
+
+static bool may_be_cut(const pythia_run *run)
+{
+	const pythia_sync_config *config = run->job->config;
+	const pythia_sync_streams *streams = run->job->streams;
+	int64_t rows = run->plan.source.estimated_rows;
+
+	/* SQLite has one writer; what is one transaction is one connection's */
+	return streams != NULL && streams->most > 1 && run->source->engine == PYTHIA_POSTGRESQL && !config->dry_run &&
+		   !run->single && run->ordered && !run->resumed && !run->target->nested &&
+		   run->target->engine != PYTHIA_SQLITE && !run->plan.null_keys &&
+		   (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) && (rows < 0 || rows >= LEAST_ROWS);
+}
+
+/* Rows that refer to rows of other parts have to come together. */
+static bool refers_to_itself(const pythia_run *run, bool *itself, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result keys;
+	bool ok;
+
+	*itself = false;
+	if (run->created)
+		return true;
+	memset(&keys, 0, sizeof(keys));
+	pythia_dialect_of(run->target)->references_query(run->target, &sql, run->plan.target.schema);
+	ok = pythia_db_query(run->target, sql.data, &keys, error);
+	for (int64_t i = 0; ok && i < keys.nrows; i++)
+		*itself = *itself || (strcmp(pythia_result_get(&keys, i, 0), run->plan.target.name) == 0 &&
+							  strcmp(pythia_result_get(&keys, i, 1), run->plan.target.name) == 0);
+	pythia_result_free(&keys);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* SELECT … FROM (SELECT f(key's first column) AS k FROM table, still open; `function` may be NULL. */
+static void key_query(const pythia_run *run, const char *function, pythia_buffer *sql)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	pythia_column column = *pythia_pair_source(&run->plan, run->plan.key[0]);
+
+	pythia_buffer_puts(sql, "SELECT ");
+	column.name = "k";
+	dialect->read_expression(run->source, sql, "d", &column);
+	pythia_buffer_puts(sql, " FROM (SELECT ");
+	if (function != NULL)
+		pythia_buffer_printf(sql, "%s(", function);
+	dialect->identifier(sql, pythia_pair_source(&run->plan, run->plan.key[0])->name);
+	pythia_buffer_puts(sql, function != NULL ? ") AS k FROM " : " AS k FROM ");
+	pythia_dialect_table(dialect, sql, run->plan.source.schema, run->plan.source.name);
+}
+
+static bool whole_number(const char *text, int64_t *number)
+{
+	char *end;
+
+	if (text == NULL || strlen(text) > 18)
+		return false;
+	*number = strtoll(text, &end, 10);
+	return *end == '\0';
+}
+
+static void add_bound(pythia_run *run, char *bound)
+{
+	if (run->bounds == NULL)
+		run->bounds = pythia_calloc(MOST_PARTS, sizeof(char *));
+	run->bounds[run->nparts > 0 ? run->nparts - 1 : 0] = bound;
+	run->nparts = run->nparts > 0 ? run->nparts + 1 : 2;
+}
+
+/* Even steps between the least and the greatest, where numbers lie close together. */
+static bool cut_evenly(pythia_run *run, int parts, bool *done, pythia_error *error)
+{
+	const pythia_column *column = pythia_pair_source(&run->plan, run->plan.key[0]);
+	static const char *const ends[] = {"min", "max"};
+	int64_t rows = run->plan.source.estimated_rows;
+	int64_t numbers[2] = {0, 0};
+	bool known = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
+	int64_t span;
+
+	*done = false;
+	for (int i = 0; known && i < 2; i++)
+	{
+		pythia_buffer sql = PYTHIA_BUFFER_INIT;
+		char *text = NULL;
+		bool ok;
+
+		key_query(run, ends[i], &sql);
+		pythia_buffer_puts(&sql, ") d");
+		ok = pythia_db_text(run->source, sql.data, &text, error);
+		known = ok && whole_number(text, &numbers[i]);
+		pythia_free(text);
+		pythia_buffer_free(&sql);
+		if (!ok)
+			return false;
+	}
+	span = numbers[1] - numbers[0];
+	/* with great gaps most rows might be in one part; an unknown number of rows is believed to be great */
+	if (!known || span < parts || (rows >= 0 && span / 4 > rows))
+		return true;
+	for (int i = 1; i < parts; i++)
+	{
+		pythia_buffer bound = PYTHIA_BUFFER_INIT;
+
+		pythia_buffer_printf(&bound, "%lld", (long long) (numbers[0] + span / parts * i));
+		add_bound(run, pythia_buffer_take(&bound));
+	}
+	*done = true;
+	return true;
+}
+
+/* The value `offset` rows after the last bound, or the next one where that is the same. */
+static bool next_bound(pythia_run *run, const char *last, int64_t offset, char **bound, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	const pythia_column *column = pythia_pair_source(&run->plan, run->plan.key[0]);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	key_query(run, NULL, &sql);
+	if (last != NULL)
+	{
+		pythia_buffer_puts(&sql, " WHERE ");
+		dialect->identifier(&sql, column->name);
+		pythia_buffer_puts(&sql, offset > 0 ? " >= " : " > ");
+		dialect->value_literal(run->source, &sql, &column->type, last, strlen(last));
+	}
+	pythia_buffer_puts(&sql, " ORDER BY ");
+	dialect->identifier(&sql, column->name);
+	pythia_buffer_printf(&sql, " LIMIT 1 OFFSET %lld) d", (long long) offset);
+	ok = pythia_db_text(run->source, sql.data, bound, error);
+	pythia_buffer_free(&sql);
+	if (!ok || *bound == NULL || last == NULL || offset == 0 || strcmp(*bound, last) != 0)
+		return ok;
+	pythia_free(*bound);
+	return next_bound(run, last, 0, bound, error);
+}
+
+/* By counting along the key. */
+static bool cut_by_count(pythia_run *run, int parts, pythia_error *error)
+{
+	int64_t rows = run->plan.source.estimated_rows;
+	int64_t step = (rows >= 0 ? rows : (int64_t) LEAST_ROWS * parts) / parts;
+
+	for (int i = 1; i < parts; i++)
+	{
+		const char *last = run->nparts > 0 ? run->bounds[run->nparts - 2] : NULL;
+		char *bound = NULL;
+
+		if (!next_bound(run, last, step, &bound, error))
+			return false;
+		if (bound == NULL)
+			break;
+		add_bound(run, bound);
+	}
+	return true;
+}
+
+bool pythia_parts_cut(pythia_run *run, pythia_error *error)
+{
+	int64_t rows = run->plan.source.estimated_rows;
+	int parts;
+	bool done = false;
+	bool itself;
+
+	/* another table now than when it was cut */
+	if (run->single && run->nparts > 0)
+	{
+		pythia_list_free(run->bounds, run->nparts - 1);
+		run->bounds = NULL;
+		run->nparts = 0;
+	}
+	if (!may_be_cut(run))
+		return true;
+	if (!refers_to_itself(run, &itself, error) || itself)
+		return error->error_class == PYTHIA_E_NONE;
+	parts = run->job->streams->most * PARTS_A_STREAM;
+	if (parts > MOST_PARTS)
+		parts = MOST_PARTS;
+	/* each at least half a chunk, but for every stream one */
+	if (rows >= 0 && rows / LEAST_ROWS < parts)
+		parts = rows / LEAST_ROWS > run->job->streams->most ? (int) (rows / LEAST_ROWS) : run->job->streams->most;
+	return cut_evenly(run, parts, &done, error) && (done || cut_by_count(run, parts, error));
+}
+
+/* --- a stream ------------------------------------------------------------------ */
+
+/* What the counters have grown by. */
+static pythia_sync_result grown(const pythia_sync_result *now, const pythia_sync_result *before)
+{
+	pythia_sync_result by = {.rows_synced = now->rows_synced - before->rows_synced,
+							 .rows_inserted = now->rows_inserted - before->rows_inserted,
+							 .rows_updated = now->rows_updated - before->rows_updated,
+							 .rows_deleted = now->rows_deleted - before->rows_deleted,
+							 .rows_skipped = now->rows_skipped - before->rows_skipped,
+							 .rows_quarantined = now->rows_quarantined - before->rows_quarantined,
+							 .source_count = now->source_count - before->source_count,
+							 .bytes = now->bytes - before->bytes};
+
+	return by;
+}
+
+void pythia_sync_result_add(pythia_sync_result *sum, const pythia_sync_result *counted)
+{
+	sum->rows_synced += counted->rows_synced;
+	sum->rows_inserted += counted->rows_inserted;
+	sum->rows_updated += counted->rows_updated;
+	sum->rows_deleted += counted->rows_deleted;
+	sum->rows_skipped += counted->rows_skipped;
+	sum->rows_quarantined += counted->rows_quarantined;
+	sum->source_count += counted->source_count;
+	sum->bytes += counted->bytes;
+}
+
+bool pythia_parts_save(pythia_run *run, bool done, pythia_error *error)
+{
+	const pythia_sync_streams *streams = run->job->streams;
+	pythia_sync_result counted = grown(&run->committed, &run->counted);
+	char *text = run->after != NULL ? pythia_checkpoint_write_key(run) : NULL;
+	bool ok = streams->save(streams->context, run->part, text, done, &counted, error);
+
+	pythia_free(text);
+	if (ok)
+		run->counted = run->committed;
+	return ok;
+}
+
+static bool copy_part(pythia_run *run, bool begun, const char *checkpoint, pythia_error *error)
+{
+	pythia_run_forget_place(run);
+	run->from = run->part > 0 ? run->bounds[run->part - 1] : NULL;
+	run->until = run->part < run->nparts - 1 ? run->bounds[run->part] : NULL;
+	/* rows may have been stored that nobody told of */
+	run->staged = run->staged || begun;
+	if (checkpoint != NULL && !pythia_checkpoint_read_key(run, checkpoint))
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the checkpoint of a part cannot be read");
+	/* the host's own database is read and written for its notes, too: not within a transaction of ours */
+	return pythia_copy_rows(run, error) && (!run->source->local || pythia_run_end_read(run, error)) &&
+		   pythia_parts_save(run, true, error);
+}
+
+bool pythia_parts_take(pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_streams *streams = run->job->streams;
+	bool ok = true;
+
+	run->part = 0;
+	run->counted = run->committed = *run->result;
+	while (ok && run->part >= 0)
+	{
+		char *checkpoint = NULL;
+		bool begun = false;
+
+		ok = streams->take(streams->context, &run->part, &begun, &checkpoint, error) &&
+			 (run->part < 0 || copy_part(run, begun, checkpoint, error));
+		pythia_free(checkpoint);
+	}
+	run->from = run->until = NULL;
+	return ok;
+}
+
+/* --- the run's own stream --------------------------------------------------------- */
+
+/* One snapshot for all streams, where the engine can hand it on. */
+static bool open_snapshot(pythia_run *run, pythia_error *error)
+{
+	/* read in pieces, each in a transaction of its own */
+	if (run->source->local)
+		return true;
+	return pythia_run_begin_read(run, error) &&
+		   (run->source->engine != PYTHIA_POSTGRESQL ||
+			pythia_db_text(run->source, "SELECT pg_catalog.pg_export_snapshot()", &run->snapshot, error));
+}
+
+static bool open_streams(pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_streams *streams = run->job->streams;
+	char *ticket;
+	bool ok;
+
+	if (!open_snapshot(run, error))
+		return false;
+	ticket = pythia_ticket_write(run);
+	ok = streams->open(streams->context, ticket, run->nparts, run->resumed, error);
+	pythia_free(ticket);
+	return ok;
+}
+
+bool pythia_parts_copy(pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_streams *streams = run->job->streams;
+	pythia_sync_result before;
+	pythia_sync_result counted;
+	int left = 1;
+
+	run->lanes = 1;
+	if (run->sweep_first && !run->swept &&
+		(!pythia_run_begin_read(run, error) || !pythia_sweep_now(run, error) ||
+		 (run->source->local && !pythia_run_end_read(run, error))))
+		return false;
+	before = *run->result;
+	if (!open_streams(run, error))
+		return false;
+	while (left > 0)
+	{
+		memset(&counted, 0, sizeof(counted));
+		if (!pythia_parts_take(run, error) || !streams->look(streams->context, &left, &counted, error))
+			return false;
+		/* others are at work on what is left, or it comes back to be taken */
+		if (left > 0 && pythia_host_wait(run->source->host, -1, 0, LOOK_MS) == PYTHIA_WAIT_CANCELLED)
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while copying table \"%s\"",
+							   run->plan.source.name);
+	}
+	*run->result = before;
+	pythia_sync_result_add(run->result, &counted);
+	run->committed = *run->result;
+	/* the sweep and the watermark read, too */
+	return pythia_run_begin_read(run, error);
+}

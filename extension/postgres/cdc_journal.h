@@ -89,4 +89,10 @@ extern Oid pythia_relation(const char *name);
  * next one if every consumer has read it (or is beyond the cap: marked lost). Own transaction. */
 extern void pythia_journal_rotate(void);
 
+/* Counts what triggers have written since the last time, as far as no open transaction can add to it: so
+ * that stat_cdc need not. Another session may be at it: then it does nothing. In READ COMMITTED. */
+extern void pythia_journal_count(void);
+/* What is left of a part that is about to be emptied, in which nobody writes any more. SPI is connected. */
+extern void pythia_journal_count_part(int slot);
+
 #endif

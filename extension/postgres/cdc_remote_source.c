@@ -3,6 +3,7 @@
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog/pg_authid.h"
+#include "connection_cache.h"
 #include "core/memory.h"
 #include "host.h"
 #include "miscadmin.h"
@@ -29,6 +30,7 @@ struct pythia_remote_source
 	MemoryContext memory;
 	pythia_session *session;
 	pythia_db *db;
+	const pythia_target *target; /* for as long as it is in use */
 	bool lasting;
 	bool in_use;    /* or left by an error: then nobody knows its state */
 	char *place;    /* where it leads, secrets and all: another place wants another connection */
@@ -87,14 +89,17 @@ static void close_tables(pythia_remote_source *source)
 	}
 }
 
-static void close_source(pythia_remote_source *source)
+static void close_source(pythia_remote_source *source, bool clean)
 {
 	MemoryContext before = CurrentMemoryContext;
 
 	if (source == kept)
 		kept = NULL;
 	close_tables(source);
-	pythia_db_close(source->db);
+	if (source->lasting)
+		pythia_db_close(source->db);
+	else
+		pythia_connection_give_back(source->target, source->db, clean);
 	pythia_session_end(source->session, true);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(source->memory);
@@ -107,7 +112,7 @@ static pythia_remote_source *reuse(const pythia_cdc_worker *worker, const char *
 		return NULL;
 	if (kept->in_use || kept->db->broken || strcmp(kept->place, place) != 0)
 	{
-		close_source(kept);
+		close_source(kept, false);
 		return NULL;
 	}
 	if (compareJsonbContainers(&kept->options->root, &worker->options->root) != 0)
@@ -147,7 +152,9 @@ pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker,
 	source->options = (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(worker->options));
 	source->session = pythia_session_begin();
 	MemoryContextSwitchTo(before);
-	if (!pythia_connection_open(source->session, target, &source->db, error))
+	/* a session's polls share its other work's connections; a background worker has one at any rate */
+	source->target = target;
+	if (!(lasting ? pythia_connection_open : pythia_connection_take)(source->session, target, &source->db, error))
 	{
 		pythia_session_end(source->session, true);
 		MemoryContextSwitchTo(before);
@@ -165,7 +172,7 @@ void pythia_remote_source_done(pythia_remote_source *source, bool ok)
 		return;
 	source->in_use = false;
 	if (!source->lasting || !ok || source->db->broken)
-		close_source(source);
+		close_source(source, ok);
 }
 
 pythia_db *pythia_remote_source_db(pythia_remote_source *source)

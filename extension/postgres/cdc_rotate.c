@@ -48,14 +48,6 @@ static Datum single(const char *sql, int count, const Oid *types, const Datum *v
 	"WHERE w.worker_id OPERATOR(pg_catalog.=) c.worker_id AND " FROM_UNREAD(slot) "RETURNING c.name, w.name"
 #define NEWEST(slot) "SELECT worker_id, pg_catalog.max(captured_at) FROM pythia.journal_" slot " GROUP BY worker_id"
 
-/* Triggers cannot count without standing in each other's way: stat_cdc counts what is there, and this what goes. */
-#define COUNT(slot) "UPDATE pythia.cdc_state s SET captured = s.captured OPERATOR(pg_catalog.+) j.n " \
-	"FROM (SELECT table_id, pg_catalog.count(*) AS n FROM pythia.journal_" slot " GROUP BY table_id) j, " \
-	"pythia.cdc_table t, pythia.cdc_worker c WHERE s.table_id OPERATOR(pg_catalog.=) j.table_id " \
-	"AND t.table_id OPERATOR(pg_catalog.=) s.table_id AND c.worker_id OPERATOR(pg_catalog.=) t.worker_id " \
-	"AND t.relation IS NOT NULL AND c.options OPERATOR(pg_catalog.->>) 'capture' OPERATOR(pg_catalog.=) 'trigger'"
-
-static const char *const count_sql[] = {COUNT("0"), COUNT("1"), COUNT("2")};
 static const char *const unread_sql[] = {UNREAD("0"), UNREAD("1"), UNREAD("2")};
 static const char *const lose_sql[] = {LOSE("0"), LOSE("1"), LOSE("2")};
 static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
@@ -199,7 +191,7 @@ void pythia_journal_rotate(void)
 		return;
 	}
 	lose_consumers(slot);
-	pythia_catalog_execute(count_sql[slot], 0, NULL, NULL, NULL);
+	pythia_journal_count_part(slot);
 	pythia_catalog_execute(truncate_sql[slot], 0, NULL, NULL, NULL);
 	forget_results(retention);
 	values[0] = Int32GetDatum(slot);
@@ -212,5 +204,6 @@ PYTHIA_FUNCTION(pythia_rotate_journal);
 Datum pythia_rotate_journal(PG_FUNCTION_ARGS)
 {
 	pythia_journal_rotate();
+	pythia_journal_count();
 	PG_RETURN_VOID();
 }

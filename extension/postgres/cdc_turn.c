@@ -188,6 +188,7 @@ long pythia_cdc_turn(const pythia_job *job)
 		next_rotation = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ROTATE_EVERY_MS);
 		pythia_job_begin();
 		pythia_journal_rotate();
+		pythia_journal_count();
 		pythia_job_commit();
 		pythia_job_begin();
 		if (pythia_cdc_try_lock(job->worker_id) && pythia_cdc_adopt(job->worker_id))

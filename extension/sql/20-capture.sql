@@ -199,12 +199,27 @@ COMMENT ON INDEX pythia.journal_order IS 'the order in which consumers read';
 
 CREATE TABLE pythia.journal_state (
 	slot integer NOT NULL CHECK (slot BETWEEN 0 AND 2),
-	since timestamptz NOT NULL DEFAULT now()
+	since timestamptz NOT NULL DEFAULT now(),
+	counted bigint NOT NULL DEFAULT 0,
+	counting bigint NOT NULL DEFAULT 0,
+	counting_horizon xid8 NOT NULL DEFAULT '1'
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE pythia.journal_state IS 'which part of the journal is being written';
 COMMENT ON COLUMN pythia.journal_state.slot IS 'number of that part';
 COMMENT ON COLUMN pythia.journal_state.since IS 'since when';
+COMMENT ON COLUMN pythia.journal_state.counted IS 'entries up to this number are in pythia.journal_count';
+COMMENT ON COLUMN pythia.journal_state.counting IS 'entries up to this number are counted next, once every transaction before counting_horizon has ended';
+COMMENT ON COLUMN pythia.journal_state.counting_horizon IS 'see counting: later transactions have greater numbers';
 INSERT INTO pythia.journal_state VALUES (0);
+
+-- Triggers cannot count without standing in each other's way: background workers do it behind them.
+CREATE TABLE pythia.journal_count (
+	table_id integer PRIMARY KEY,
+	captured bigint NOT NULL
+) WITH (fillfactor = 40);
+COMMENT ON TABLE pythia.journal_count IS 'changes captured by triggers of this database, up to journal_state.counted';
+COMMENT ON COLUMN pythia.journal_count.table_id IS 'the table';
+COMMENT ON COLUMN pythia.journal_count.captured IS 'how many';
 
 -- A consumer's position is a snapshot, not a number (see the manual, "How capture works").
 CREATE TABLE pythia.consumer (
@@ -404,7 +419,10 @@ SELECT w.name AS worker,
 	COALESCE(s.active, true) AS active,
 	s.reason,
 	COALESCE(s.captured, 0) + CASE WHEN c.options ->> 'capture' = 'trigger' AND t.relation IS NOT NULL
-		THEN (SELECT count(*) FROM pythia.journal j WHERE j.table_id = t.table_id) ELSE 0 END AS captured,
+		THEN (SELECT COALESCE(sum(k.captured), 0)::bigint FROM pythia.journal_count k WHERE k.table_id = t.table_id)
+			+ (SELECT count(*) FROM pythia.journal j WHERE j.table_id = t.table_id
+				AND j.change_id > (SELECT n.counted FROM pythia.journal_state n))
+		ELSE 0 END AS captured,
 	(SELECT COALESCE(sum(u.n), 0)::bigint FROM pythia.consumer r CROSS JOIN LATERAL unnest(r.tables, r.consumed_of) u(id, n)
 		WHERE r.worker_id = w.worker_id AND u.id = t.table_id) AS consumed,
 	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state <> 'dead') AS failed,
@@ -466,10 +484,19 @@ SELECT w.name AS worker,
 	COALESCE(EXTRACT(epoch FROM clock_timestamp() - l.oldest), 0)::double precision AS lag_seconds
 FROM pythia.consumer c
 	JOIN pythia.worker w ON w.worker_id = c.worker_id
+	-- all that has not been read lies behind: as consumption itself finds it
+	CROSS JOIN LATERAL (
+		SELECT LEAST(c.done_floor,
+			(SELECT min(j.change_id) - 1 FROM pg_snapshot_xip(c.done) x JOIN pythia.journal j ON j.xid = x
+				WHERE j.worker_id = c.worker_id AND j.first),
+			(SELECT min(j.change_id) - 1 FROM pythia.journal j WHERE j.worker_id = c.worker_id AND j.first
+				AND j.xid >= pg_snapshot_xmax(c.done) AND j.xid < c.done_horizon)) AS after
+	) b
 	CROSS JOIN LATERAL (
 		SELECT count(*) AS lag_rows, min(j.captured_at) AS oldest
 		FROM pythia.journal j
 		WHERE j.worker_id = c.worker_id
+			AND j.change_id > b.after
 			AND NOT pg_visible_in_snapshot(j.xid, c.done)
 			AND NOT (c.done_own IS NOT NULL AND j.xid = c.done_own AND j.change_id <= c.done_upto)
 			AND NOT (c.reading IS NOT NULL AND j.change_id <= c.position

@@ -185,6 +185,35 @@ subtest 'stat_cdc and stat_consumer tell' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('st'); SELECT pythia.drop_cdc_worker('stt')");
 };
 
+subtest 'what triggers captured is counted behind them' => sub {
+	$node->safe_psql('postgres', q{CREATE TABLE k (id int PRIMARY KEY); CREATE TABLE k2 (id int PRIMARY KEY); SELECT pythia.create_cdc_worker('k', '{k,k2}', options => '{"capture": "trigger"}')});
+	my $captured = sub { return $node->safe_psql('postgres', "SELECT string_agg(captured::text, ' ' ORDER BY \"table\") FROM pythia.stat_cdc WHERE worker = 'k'"); };
+	my $counted = sub { return $node->safe_psql('postgres', "SELECT COALESCE(string_agg(n.captured::text, ' ' ORDER BY t.name), '') FROM pythia.journal_count n JOIN pythia.cdc_table t USING (table_id) WHERE t.name LIKE 'k%'"); };
+	my $open = Pythia::Session->new($node);
+	$node->safe_psql('postgres', 'INSERT INTO k SELECT generate_series(1, 10)');
+	$open->do('BEGIN; INSERT INTO k VALUES (100)');
+	$node->safe_psql('postgres', 'INSERT INTO k2 VALUES (1)');
+	rotate();
+	is($counted->(), '', 'not while somebody who has drawn a number may still commit');
+	is($captured->(), '10 1', 'what is committed is told all the same');
+	$open->do('COMMIT');
+	is($captured->(), '11 1', 'as soon as it is');
+	rotate();
+	is($counted->(), '11 1', 'counted');
+	is($captured->(), '11 1', 'once');
+	$open->do('BEGIN; INSERT INTO k VALUES (200); SAVEPOINT a; INSERT INTO k2 VALUES (2); ROLLBACK TO a; INSERT INTO k2 VALUES (3); COMMIT; BEGIN; INSERT INTO k VALUES (201); ROLLBACK');
+	is($captured->(), '12 2', 'not what was rolled back');
+	rotate();
+	is($counted->() . ', ' . $captured->(), '12 2, 12 2', 'nor counted');
+	is($node->safe_psql('postgres', 'SELECT xmin || $$ $$ || ctid FROM pythia.journal_state'), do { rotate(); $node->safe_psql('postgres', 'SELECT xmin || $$ $$ || ctid FROM pythia.journal_state') }, 'at rest nothing is written');
+	$node->safe_psql('postgres', 'INSERT INTO k VALUES (300)');
+	for (1 .. 4) { age(15 * 24 * 60); rotate(); $node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('k')"); }
+	is($captured->(), '13 2', 'nor lost with the parts that were emptied');
+	$node->safe_psql('postgres', "INSERT INTO k2 VALUES (4); SELECT pythia.start_cdc('k')");
+	ok(wait_for($node, "SELECT sum(captured) = 16 FROM pythia.journal_count n JOIN pythia.cdc_table t USING (table_id) WHERE t.name LIKE 'k%'"), 'the background worker counts by itself');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('k'); DROP TABLE k, k2");
+};
+
 subtest 'DROP TABLE, ROLE, DATABASE, EXTENSION under a live worker; hours down' => sub {
 	$node->safe_psql('postgres', q{CREATE DATABASE doomed});
 	$node->safe_psql('doomed', q{CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz); SELECT pythia.create_cdc_worker('d', '{t}', poll_interval => '20 ms'); SELECT pythia.start_cdc('d')});

@@ -100,6 +100,23 @@ unlike(run_my(), qr{^\d+$}, 'a changed password counts at once');
 sql(q{ALTER USER MAPPING FOR CURRENT_USER SERVER shop OPTIONS (SET password 'secret')});
 like(run_my(), qr{^\d+$}, 'and the right one again');
 
+# polls of other databases keep theirs as well, which may only read
+$my->sql('CREATE TABLE c (id int PRIMARY KEY, updated_at datetime(6) DEFAULT now(6), KEY (updated_at))');
+$pg->safe_psql('far', 'CREATE TABLE c (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON c (updated_at)');
+sql("SELECT pythia.create_cdc_worker('c_pg', '{c}', 'far'); SELECT pythia.create_cdc_worker('c_my', '{c}', 'shop')");
+$session->do("SELECT pythia.disconnect(), pythia.poll('c_pg'), pythia.poll('c_my')");
+$first = there();
+like($first, qr/^\d+$/, 'a poll leaves one connection');
+$first_my = there_my();
+$pg->safe_psql('far', 'INSERT INTO c VALUES (1)');
+$my->sql('INSERT INTO c (id) VALUES (1)');
+is($session->try("SELECT pythia.poll('c_pg') || ' ' || (SELECT count(*) FROM pythia.consume_changes('c_my'))"), '1 1', 'polls of other databases');
+is(there(), $first, 'which serves the next one');
+is(there_my(), $first_my, 'in MariaDB too');
+$my->sql("KILL $first_my");
+$my->sql('INSERT INTO c (id) VALUES (2)');
+is($session->try("SELECT pythia.poll('c_my')"), '1', 'and replace one that is dead');
+
 # by hand and by setting
 run_pg();
 cmp_ok($session->try('SELECT pythia.disconnect()'), '>=', 1, 'disconnect tells how many it closed');

@@ -71,7 +71,7 @@ static SPIPlanPtr plan_of(const char *sql, int nargs, const Oid *types)
 	return entry->plan;
 }
 
-int pythia_catalog_execute(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls)
+void pythia_catalog_execute(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls)
 {
 	pythia_identity before;
 	int code;
@@ -81,5 +81,15 @@ int pythia_catalog_execute(const char *sql, int nargs, const Oid *types, const D
 	pythia_catalog_leave(&before);
 	if (code < 0)
 		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
-	return code;
+}
+
+uint64 pythia_catalog_run(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls)
+{
+	uint64 count;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, nargs, types, values, nulls);
+	count = SPI_processed;
+	SPI_finish();
+	return count;
 }

@@ -25,8 +25,11 @@ extern void pythia_catalog_leave(const pythia_identity *before);
  * Runs one statement on the catalogue as the extension's owner; SPI must be
  * connected.  `values` and `nulls` ('n' or ' ') as in SPI_execute_with_args.
  * The plan is kept for the session under the address of `sql`, so that must be
- * a constant. Returns SPI's code, result in SPI_tuptable and SPI_processed.
+ * a constant. The result is in SPI_tuptable and SPI_processed.
  */
-extern int pythia_catalog_execute(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls);
+extern void pythia_catalog_execute(const char *sql, int nargs, const Oid *types, const Datum *values,
+								   const char *nulls);
+/* The same where SPI is not connected and the result does not matter; returns how many rows there were. */
+extern uint64 pythia_catalog_run(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls);
 
 #endif

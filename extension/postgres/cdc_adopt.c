@@ -59,9 +59,7 @@ static void note_unfit(const pythia_cdc_worker *worker, Oid relid, const char *r
 	Datum values[] = {Int32GetDatum(table.table_id)};
 
 	CommandCounterIncrement();
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 1, types, values, NULL);
 	CommandCounterIncrement();
 	pythia_cdc_give_up(worker, &table, reason);
 }

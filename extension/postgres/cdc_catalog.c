@@ -80,10 +80,7 @@ static bool stop_table(int32 table_id, const char *reason)
 	Datum values[] = {Int32GetDatum(table_id), CStringGetTextDatum(reason)};
 	bool stopped;
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	stopped = SPI_processed > 0;
-	SPI_finish();
+	stopped = pythia_catalog_run(sql, 2, types, values, NULL) > 0;
 	return stopped;
 }
 

@@ -99,9 +99,7 @@ bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *co
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 2, types, values, NULL);
 	/* only now, as whoever held the lock left it */
 	return pythia_consumer_look(worker_id, name, consumer);
 }
@@ -140,9 +138,7 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 	values[14] = Int64GetDatum(consumer->handed);
 	values[15] = BoolGetDatum(consumer->lost);
 	put_counts(consumer, values + 16);
-	SPI_connect();
-	pythia_catalog_execute(sql, 18, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, 18, types, values, nulls);
 }
 
 bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position)
@@ -159,10 +155,7 @@ bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *d
 	values[1] = CStringGetTextDatum(name);
 	put_mark(done, values + 2, nulls + 2);
 	values[7] = Int64GetDatum(position);
-	SPI_connect();
-	pythia_catalog_execute(sql, 8, types, values, nulls);
-	added = SPI_processed > 0;
-	SPI_finish();
+	added = pythia_catalog_run(sql, 8, types, values, nulls) > 0;
 	return added;
 }
 

@@ -374,10 +374,7 @@ Datum pythia_drop_consumer(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("consumer \"%s\" belongs to the handler of CDC worker \"%s\"", name, worker->name),
 						errhint("Drop the worker, or create it without a handler.")));
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	if (SPI_processed == 0)
+	if (pythia_catalog_run(sql, 2, types, values, NULL) == 0)
 		unknown_consumer(worker, name);
-	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -180,9 +180,7 @@ static bool must_wait(const batch *b, const batch_item *item)
 
 static void catalog(const char *sql, int count, const Oid *types, const Datum *values, const char *nulls)
 {
-	SPI_connect();
-	pythia_catalog_execute(sql, count, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, count, types, values, nulls);
 }
 
 static Datum text_or_null(const char *text, char *null)
@@ -585,10 +583,7 @@ Datum pythia_retry_failed(PG_FUNCTION_ARGS)
 	Datum values[] = {Int32GetDatum(worker_id)};
 	int64 count;
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	count = SPI_processed;
-	SPI_finish();
+	count = pythia_catalog_run(sql, 1, types, values, NULL);
 	pythia_wake_at_commit(worker_id);
 	PG_RETURN_INT64(count);
 }

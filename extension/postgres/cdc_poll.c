@@ -176,9 +176,7 @@ static void lock_state(const pythia_cdc_table *table)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(table->table_id)};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
 static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia_cdc_table *table, int64 *least)
@@ -310,12 +308,9 @@ static void note_reason(const pythia_cdc_table *table, const char *reason)
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(table->table_id), reason ? CStringGetTextDatum(reason) : (Datum) 0};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, reason ? NULL : " n");
-	if (reason && SPI_processed > 0)
+	if (pythia_catalog_run(sql, 2, types, values, reason ? NULL : " n") > 0 && reason)
 		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s", table->name, reason),
 						  errhint("It is tried again at the next poll.")));
-	SPI_finish();
 }
 
 /* Whether the next poll can do what this one could not: its primary key was renamed. */
@@ -340,9 +335,7 @@ static bool follows(pythia_cdc_table *table, int sqlerrcode)
 		names[i] = CStringGetTextDatum(table->key[i]);
 	values[0] = Int32GetDatum(table->table_id);
 	values[1] = PointerGetDatum(construct_array(names, table->nkey, TEXTOID, -1, false, TYPALIGN_INT));
-	SPI_connect();
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 2, types, values, NULL);
 	return true;
 }
 

@@ -275,9 +275,7 @@ void pythia_remote_prepare(pythia_cdc_table *table, const char *start_as)
 	values[1] = start_as ? CStringGetTextDatum(start_as) : (Datum) 0;
 	nulls[2] = table->log_name ? ' ' : 'n';
 	values[2] = table->log_name ? CStringGetTextDatum(table->log_name) : (Datum) 0;
-	SPI_connect();
-	pythia_catalog_execute(sql, 3, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, 3, types, values, nulls);
 }
 
 void pythia_remote_forget(const pythia_cdc_worker *worker, const pythia_cdc_table *table)

@@ -95,9 +95,15 @@ static void set_stamp(pythia_journal_entry *entry, Datum value)
 	entry->has_stamp = IS_VALID_TIMESTAMP(entry->stamp);
 }
 
-static void set_transaction(pythia_journal_entry *entry, Datum value)
+static void journal(remote_receiver *receiver, pythia_journal_entry *entry, const Datum *values, const bool *nulls)
 {
-	entry->source_xid = FullTransactionIdFromU64(strtou64(TextDatumGetCString(value), NULL, 10));
+	if (!nulls[STAGE_STAMP])
+		set_stamp(entry, values[STAGE_STAMP]);
+	if (!nulls[STAGE_TRANSACTION])
+		entry->source_xid =
+			FullTransactionIdFromU64(strtou64(TextDatumGetCString(values[STAGE_TRANSACTION]), NULL, 10));
+	pythia_journal_put(receiver->journal, entry);
+	receiver->captured++;
 }
 
 /* ---- polled rows ---- */
@@ -132,12 +138,7 @@ static void tell(remote_receiver *receiver, pythia_change_kind kind, const Datum
 	entry.key = jsonb_of(values[STAGE_KEY]);
 	if (!nulls[KNOWN_IMAGE])
 		entry.old_data = DatumGetJsonbPCopy(values[KNOWN_IMAGE]);
-	if (!nulls[STAGE_STAMP])
-		set_stamp(&entry, values[STAGE_STAMP]);
-	if (!nulls[STAGE_TRANSACTION])
-		set_transaction(&entry, values[STAGE_TRANSACTION]);
-	pythia_journal_put(receiver->journal, &entry);
-	receiver->captured++;
+	journal(receiver, &entry, values, nulls);
 	MemoryContextSwitchTo(before);
 }
 
@@ -242,13 +243,8 @@ static uint64 run_for_table(const char *sql, int32 table_id)
 {
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(table_id)};
-	uint64 count;
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	count = SPI_processed;
-	SPI_finish();
-	return count;
+	return pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
 static void sweep(remote_receiver *receiver, pythia_fetched *f)
@@ -324,12 +320,7 @@ static void journal_change(remote_receiver *receiver, const Datum *values, const
 	if (entry.kind == PYTHIA_CHANGE_UPDATE && receiver->table->config.track == PYTHIA_TRACK_ROWS && entry.old_data &&
 		pythia_image_same(entry.old_data, entry.new_data, receiver->table->timestamp_column))
 		return;
-	if (!nulls[STAGE_STAMP])
-		set_stamp(&entry, values[STAGE_STAMP]);
-	if (!nulls[STAGE_TRANSACTION])
-		set_transaction(&entry, values[STAGE_TRANSACTION]);
-	pythia_journal_put(receiver->journal, &entry);
-	receiver->captured++;
+	journal(receiver, &entry, values, nulls);
 }
 
 static void digest_log(remote_receiver *receiver, pythia_fetched *f)
@@ -382,13 +373,10 @@ static void save(const pythia_fetched *f, int64 captured)
 	values[9] = TimestampTzGetDatum(f->low_at);
 	if (f->low_at == 0)
 		nulls[9] = 'n';
-	SPI_connect();
-	pythia_catalog_execute(sql, 10, types, values, nulls);
-	if (SPI_processed != 1)
+	if (pythia_catalog_run(sql, 10, types, values, nulls) != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("capture of table \"%s\" was changed by another session", f->table->name),
 						errhint("Poll again.")));
-	SPI_finish();
 }
 
 int64 pythia_digest(const pythia_cdc_worker *worker, pythia_fetched *f)

@@ -53,7 +53,5 @@ void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_remot
 		nulls[2] = 'n';
 	if (since == 0)
 		nulls[3] = 'n';
-	SPI_connect();
-	pythia_catalog_execute(sql, 4, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, 4, types, values, nulls);
 }

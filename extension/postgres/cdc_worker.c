@@ -185,9 +185,7 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 		nulls[2] = ' ';
 	}
 	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
-	SPI_connect();
-	pythia_catalog_execute(sql, 7, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, 7, types, values, nulls);
 	CommandCounterIncrement();
 
 	worker = pythia_cdc_load(worker_id);
@@ -267,9 +265,7 @@ static void remove_table(const pythia_cdc_worker *worker, const pythia_cdc_table
 		pythia_trigger_remove(table);
 		pythia_track_drop(table->table_id);
 	}
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
 /* Brings the tables of a worker in line with its settings; `old` is what it was. */
@@ -400,9 +396,7 @@ Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 		pythia_trigger_remove(&worker->tables[i]);
 		pythia_track_drop(worker->tables[i].table_id);
 	}
-	SPI_connect();
-	pythia_catalog_execute(forget, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(forget, 1, types, values, NULL);
 	pythia_worker_drop(PYTHIA_JOB_CDC, name);
 	if (worker && worker->connection)
 		pythia_connection_disown(worker->connection, suggested_connection(name));
@@ -449,9 +443,7 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 
 	pythia_cdc_refuse_standby();
 	mend_triggers(worker_id);
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 1, types, values, NULL);
 	CommandCounterIncrement();
 	refresh_triggers(worker_id);
 	enable(name, true);

@@ -88,9 +88,7 @@ static void disable(const pythia_sync_spec *spec)
 	Datum values[] = {Int32GetDatum(spec->worker_id)};
 
 	pythia_job_begin();
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 1, types, values, NULL);
 	pythia_job_commit();
 }
 

@@ -180,9 +180,7 @@ static void save_state(const pythia_sync_spec *spec, const char *table, const py
 		values[2] = CStringGetTextDatum(result->watermark);
 	else
 		nulls[2] = 'n';
-	SPI_connect();
-	pythia_catalog_execute(sql, 13, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, 13, types, values, nulls);
 }
 
 void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_error *error)
@@ -196,9 +194,7 @@ void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_e
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(table),
 					  CStringGetTextDatum(pythia_from_utf8(pythia_error_line(error)))};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 3, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 3, types, values, NULL);
 }
 
 static void store_quarantined(void *arg)
@@ -242,9 +238,7 @@ static void store_checkpoint(void *arg)
 	Datum values[] = {Int32GetDatum(run->spec->worker_id), CStringGetTextDatum(run->table),
 					  CStringGetTextDatum(run->state.checkpoint)};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 3, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 3, types, values, NULL);
 }
 
 static bool checkpoint(void *context, const char *text, pythia_error *error)

@@ -134,9 +134,7 @@ Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
 	values[4] = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
 	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5);
-	SPI_connect();
-	pythia_catalog_execute(sql, 6, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, 6, types, values, nulls);
 	PG_RETURN_INT32(worker_id);
 }
 

@@ -119,9 +119,7 @@ static void record_validation(const validate_call *call)
 	Datum values[] = {Int32GetDatum(call->spec->worker_id), CStringGetTextDatum(call->table),
 					  BoolGetDatum(call->result.is_valid), Int64GetDatum(call->result.difference)};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 4, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 4, types, values, NULL);
 }
 
 /* --- in the background ------------------------------------------------------ */

@@ -125,9 +125,7 @@ void pythia_worker_drop(pythia_job_kind kind, const char *name)
 	int32 worker_id = pythia_worker_lookup(kind, name, NULL, NULL);
 	Datum values[] = {Int32GetDatum(worker_id)};
 
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 1, types, values, NULL);
 	pythia_control_stop(worker_id);
 }
 
@@ -149,9 +147,7 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 	/* also where it is enabled already: a worker that runs once runs again, and its process may be gone */
 	if (enabled || wanted)
 	{
-		SPI_connect();
-		pythia_catalog_execute(sql, 2, types, values, NULL);
-		SPI_finish();
+		pythia_catalog_run(sql, 2, types, values, NULL);
 	}
 	if (wanted)
 		pythia_control_start(worker_id, owner);

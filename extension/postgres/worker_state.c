@@ -6,9 +6,7 @@
 
 static void execute(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls)
 {
-	SPI_connect();
-	pythia_catalog_execute(sql, nargs, types, values, nulls);
-	SPI_finish();
+	pythia_catalog_run(sql, nargs, types, values, nulls);
 }
 
 void pythia_state_started(int32 worker_id)

@@ -98,11 +98,42 @@ static void drop_trigger(const char *relation, const char *trigger)
 	pythia_catalog_leave(&before);
 }
 
+/* Triggers on what has been the table, or a partition of it: another one has its name now. SPI connected. */
+static void drop_elsewhere(const pythia_cdc_table *table)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), g.tgname::pg_catalog.text FROM pg_catalog.pg_trigger "
+		"g "
+		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) g.tgrelid "
+		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+		"WHERE g.tgname OPERATOR(pg_catalog.=) ANY (ARRAY[$2::pg_catalog.name, $3::pg_catalog.name]) "
+		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure "
+		"AND g.tgparentid OPERATOR(pg_catalog.=) 0 "
+		"AND c.oid IS DISTINCT FROM pg_catalog.to_regclass($1) AND NOT EXISTS (SELECT FROM "
+		"pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) t WHERE t.relid OPERATOR(pg_catalog.=) c.oid)";
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(table->relation), CStringGetTextDatum(row_trigger(table)),
+					  CStringGetTextDatum(truncate_trigger(table))};
+	List *relations = NIL;
+	List *triggers = NIL;
+	ListCell *relation;
+	ListCell *trigger;
+
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		relations = lappend(relations, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		triggers = lappend(triggers, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+	}
+	forboth(relation, relations, trigger, triggers) drop_trigger(lfirst(relation), lfirst(trigger));
+}
+
 void pythia_trigger_install(const pythia_cdc_table *table)
 {
 	ListCell *cell;
 
 	SPI_connect();
+	drop_elsewhere(table);
 	/* on the table alone: its partitions, those to come too, have it from there */
 	foreach (cell, relations_of(table, row_trigger(table)))
 	{
@@ -148,6 +179,7 @@ void pythia_trigger_remove(const pythia_cdc_table *table)
 	if (!table->relation)
 		return;
 	SPI_connect();
+	drop_elsewhere(table);
 	foreach (cell, relations_of(table, row_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);

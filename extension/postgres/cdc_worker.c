@@ -421,7 +421,8 @@ static void mend_triggers(int32 worker_id)
 		pythia_cdc_table *table = &worker->tables[i];
 		Oid relid;
 
-		if (table->active || table->config.capture != PYTHIA_CAPTURE_TRIGGER)
+		/* that its trigger is gone may have been noticed by nobody yet */
+		if (table->config.capture != PYTHIA_CAPTURE_TRIGGER || (table->active && !pythia_trigger_fault(worker, table)))
 			continue;
 		relid = RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(table->relation)), NoLock, true);
 		if (OidIsValid(relid) && !pythia_cdc_closed_to(relid, worker->owner))

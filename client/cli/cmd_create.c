@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/connect.h"
 #include "cli/say.h"
+#include "cli/state.h"
 #include "cli/template.h"
 #include "core/json.h"
 #include "core/list.h"
@@ -19,6 +21,8 @@
 #include "dialect/dialect.h"
 
 static const char *const engines[] = {"postgresql", "mysql", "sqlite", NULL};
+static const char *const tables_usage[] = {"psql -f tables.sql DATABASE", "mariadb DATABASE < tables.sql",
+										   "sqlite3 FILE < tables.sql"};
 static const char *const modes[] = {"incremental", "full", NULL};
 
 static const cli_option create_options[] = {
@@ -109,18 +113,39 @@ static char *shell_text(const char *text)
 	return pythia_buffer_take(&out);
 }
 
-/* In a systemd unit a percent sign begins a specifier. */
-static char *unit_text(const char *text)
+/* `text` with `mark` (0: itself) before each character that is among `marked`. */
+static char *marked_text(const char *text, const char *marked, char mark)
 {
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
 	for (; *text != '\0'; text++)
 	{
-		if (*text == '%' || *text == '\\' || *text == '"')
-			pythia_buffer_putc(&out, *text == '%' ? '%' : '\\');
+		if (strchr(marked, *text) != NULL)
+			pythia_buffer_putc(&out, mark != '\0' ? mark : *text);
 		pythia_buffer_putc(&out, *text);
 	}
 	return pythia_buffer_take(&out);
+}
+
+/* In a systemd unit a percent sign begins a specifier; a path that stands alone has no quotes. */
+static char *unit_path(const char *text)
+{
+	return marked_text(text, "%", '\0');
+}
+
+static char *unit_text(const char *text)
+{
+	char *path = unit_path(text);
+	char *quoted = marked_text(path, "\\\"", '\\');
+
+	pythia_free(path);
+	return quoted;
+}
+
+/* Within a literal of SQL. */
+static char *within_literal(const char *text)
+{
+	return marked_text(text, "'", '\0');
 }
 
 /* The name with everything odd made an underscore, in lower case. */
@@ -131,6 +156,21 @@ static char *plain(const char *prefix, const char *text, const char *suffix)
 	pythia_buffer_printf(&out, "%s%s%s", prefix, text, suffix);
 	for (char *p = out.data; *p != '\0'; p++)
 		*p = isalnum((unsigned char) *p) ? (char) tolower((unsigned char) *p) : '_';
+	return pythia_buffer_take(&out);
+}
+
+/* A name for what belongs to a table: different for each table, and short enough for every engine. */
+static char *name_for(const creation *c, const char *table, const char *suffix)
+{
+	char *own = plain("", table, "");
+	bool same = c->engine == PYTHIA_POSTGRESQL ? strcmp(own, table) == 0 : strcasecmp(own, table) == 0;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_printf(&out, "%.32s_", own);
+	if (!same || strlen(own) > 32)
+		pythia_buffer_printf(&out, "%08" PRIx32 "_", (uint32_t) cli_hash(CLI_HASH_START, table));
+	pythia_buffer_puts(&out, suffix);
+	pythia_free(own);
 	return pythia_buffer_take(&out);
 }
 
@@ -160,9 +200,9 @@ static bool set_table(creation *c, cli_variables *into, const char *text, pythia
 	}
 	cli_variable_set(into, "table", pythia_buffer_take(&quoted));
 	cli_variable_set(into, "table_regclass", pythia_buffer_take(&parts));
-	cli_variable_set(into, "table_index", plain(table, "_pythia", "_idx"));
-	cli_variable_set(into, "table_insert_trigger", plain(table, "_pythia", "_insert"));
-	cli_variable_set(into, "table_update_trigger", plain(table, "_pythia", "_update"));
+	cli_variable_set(into, "table_index", name_for(c, table, "pythia_idx"));
+	cli_variable_set(into, "table_insert_trigger", name_for(c, table, "pythia_insert"));
+	cli_variable_set(into, "table_update_trigger", name_for(c, table, "pythia_update"));
 	pythia_free(schema);
 	pythia_free(table);
 	return true;
@@ -187,9 +227,6 @@ static void join(creation *c, const char *name, const char *between, const char 
 
 static bool set_tables(creation *c, pythia_error *error)
 {
-	pythia_buffer doubled = PYTHIA_BUFFER_INIT;
-	const char *json;
-
 	c->variables.tables = pythia_calloc((size_t) c->ntables, sizeof(cli_variables));
 	c->variables.ntables = c->ntables;
 	for (int i = 0; i < c->ntables; i++)
@@ -204,14 +241,8 @@ static bool set_tables(creation *c, pythia_error *error)
 	join(c, "tables_list", ",", "", "", NULL);
 	cli_variable_set(&c->variables, "tables_shell", shell_text(c->variables.items[c->variables.count - 1].value));
 	join(c, "tables_json", ", ", "[", "]", json_text);
-	json = c->variables.items[c->variables.count - 1].value;
-	for (; *json != '\0'; json++)
-	{
-		if (*json == '\'')
-			pythia_buffer_putc(&doubled, '\'');
-		pythia_buffer_putc(&doubled, *json);
-	}
-	cli_variable_set(&c->variables, "tables_json_sql", pythia_buffer_take(&doubled));
+	cli_variable_set(&c->variables, "tables_json_sql",
+					 within_literal(c->variables.items[c->variables.count - 1].value));
 	return true;
 }
 
@@ -259,6 +290,8 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 	self[n > 0 ? n : 0] = '\0';
 	cli_variable_set(v, "pythia_unit", unit_text(n > 0 ? self : "/usr/local/bin/pythia"));
 	cli_variable_set(v, "directory_unit", unit_text(c->directory));
+	cli_variable_set(v, "directory_plain", unit_path(c->directory));
+	cli_variable_set(v, "tables_usage", pythia_strdup(tables_usage[c->engine]));
 	cli_variable_set(v, "mode", pythia_strdup(cli_text(args, "mode", "incremental")));
 	pythia_buffer_printf(&number, "%g", seconds);
 	cli_variable_set(v, "poll_interval_seconds", pythia_strdup(pythia_buffer_text(&number)));
@@ -268,6 +301,11 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 	cli_variable_set(v, "poll_interval_sql", sql_text(interval));
 	pythia_free(interval);
 	cli_variable_set(v, "timestamp_column_json", json_text(c->timestamp_column));
+	/* a column that is named must be there; one that is not need not, where all rows are copied */
+	if (cli_given(args, "timestamp-column"))
+		pythia_buffer_printf(&number, "\"timestamp_column\": %s, ", v->items[v->count - 1].value);
+	cli_variable_set(v, "timestamp_setting", pythia_buffer_take(&number));
+	cli_variable_set(v, "timestamp_setting_sql", within_literal(v->items[v->count - 1].value));
 	cli_variable_set(v, "timestamp_column_literal", sql_text(c->timestamp_column));
 	cli_variable_set(v, "timestamp_column_sql", identifier(c->engine, c->timestamp_column));
 	cli_variable_set(v, "timestamp_column_shell", shell_text(c->timestamp_column));
@@ -425,7 +463,8 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	const char *host = engines[0];
 	char own[32];
 	char common[32];
-	const char *names[] = {common, own, NULL};
+	char ddl[32];
+	const char *names[] = {common, own, ddl, NULL};
 	const char *tables = cli_text(args, "tables", NULL);
 	char *here;
 
@@ -444,8 +483,15 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 		c->directory = pythia_buffer_take(&path);
 		free(here);
 	}
+	for (const char *p = c->directory; *p != '\0'; p++)
+		if ((unsigned char) *p < ' ')
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "the path of the folder holds a line break or the like");
+			return pythia_error_hint(error, "No systemd unit can name it: make the worker in another folder.");
+		}
 	snprintf(common, sizeof(common), "common-%s", c->sync ? "sync" : "cdc");
 	snprintf(own, sizeof(own), "%s-%s", c->sync ? "sync" : "cdc", host);
+	snprintf(ddl, sizeof(ddl), "tables-%s", engines[c->engine]);
 	return set_variables(c, args, error) && write_folder(c, names, cli_given(args, "force"), error);
 }
 

@@ -11,7 +11,7 @@ SELECT pythia.create_sync_worker(
     name => '{{name}}',
     source => '{{name}}_source',
     target => '{{name}}_target',
-    sync_config => '{"mode": "{{mode}}", "conflict_resolution": "source_wins"}',
+    sync_config => '{"mode": "{{mode}}", {{timestamp_setting_sql}}"conflict_resolution": "source_wins"}',
     tables => ARRAY[{{tables_sql}}],
     schedule => '5 min');
 COMMIT;

@@ -4,5 +4,5 @@
 .bail on
 .load pythia_db
 SELECT pythia_create_sync_worker('{{name}}', {{source_sql}}, {{target_sql}},
-    '{"mode": "{{mode}}", "conflict_resolution": "source_wins"}', '{{tables_json_sql}}');
+    '{"mode": "{{mode}}", {{timestamp_setting_sql}}"conflict_resolution": "source_wins"}', '{{tables_json_sql}}');
 SELECT "table", rows_synced, rows_inserted, rows_updated, error FROM pythia_sync_all_tables('{{name}}');

@@ -1,4 +1,4 @@
--- What the captured tables need in MySQL or MariaDB: a column that the server
+-- What the tables of {{name}} need in MySQL or MariaDB: a column that the server
 -- itself stamps at every change, and an index on it.
 -- usage: mariadb DATABASE < tables.sql
 {{#example}}

@@ -1,4 +1,4 @@
--- What the captured tables need in PostgreSQL: a column that tells when a row
+-- What the tables of {{name}} need in PostgreSQL: a column that tells when a row
 -- changed, an index on it, and a trigger that keeps it true.
 -- usage: psql -f tables.sql DATABASE
 \set ON_ERROR_STOP on
@@ -18,7 +18,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION {{ident}}_touch() IS 'keeps the timestamp column of captured tables';
+COMMENT ON FUNCTION {{ident}}_touch() IS 'keeps the timestamp column of tables true';
 {{#tables}}
 
 ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS {{timestamp_column_sql}} timestamptz NOT NULL DEFAULT now();

@@ -1,4 +1,4 @@
--- What the captured tables need in SQLite: a column that tells when a row changed,
+-- What the tables of {{name}} need in SQLite: a column that tells when a row changed,
 -- an index on it, and triggers that keep it true.
 -- usage: sqlite3 FILE < tables.sql
 .bail on
@@ -22,6 +22,7 @@ ALTER TABLE {{table}} ADD COLUMN {{timestamp_column_sql}} TIMESTAMP; -- TEXT in 
 CREATE INDEX IF NOT EXISTS {{table_index}} ON {{table}} ({{timestamp_column_sql}});
 UPDATE {{table}} SET {{timestamp_column_sql}} = strftime('%Y-%m-%d %H:%M:%f', 'now')
     WHERE {{timestamp_column_sql}} IS NULL;
+SELECT rowid FROM {{table}} LIMIT 0; -- where there is none (WITHOUT ROWID), write the key in its place below
 CREATE TRIGGER IF NOT EXISTS {{table_insert_trigger}} AFTER INSERT ON {{table}}
     WHEN NEW.{{timestamp_column_sql}} IS NULL
 BEGIN

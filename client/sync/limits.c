@@ -31,9 +31,12 @@ static bool whole(pythia_kind kind)
 	return kind == PYTHIA_KIND_INT || kind == PYTHIA_KIND_UINT || kind == PYTHIA_KIND_BOOL || kind == PYTHIA_KIND_YEAR;
 }
 
-/* SQLite keeps a number that is too large for its column as a rounded one, without a word. */
-static bool quietly_rounded(const pythia_transform *t)
+/* SQLite keeps a number that is too large for its column as a rounded one, and MySQL takes the year 1 for 2001,
+ * without a word. */
+static bool quietly_changed(const pythia_transform *t)
 {
+	if (t->to_engine == PYTHIA_MYSQL)
+		return t->to->kind == PYTHIA_KIND_YEAR && (t->from->kind != PYTHIA_KIND_YEAR || t->from_engine != PYTHIA_MYSQL);
 	if (t->to_engine != PYTHIA_SQLITE)
 		return false;
 	if (t->to->kind == PYTHIA_KIND_INT)
@@ -47,7 +50,7 @@ static bool quietly_rounded(const pythia_transform *t)
 
 bool pythia_limits_apply(const pythia_transform *t, bool careful)
 {
-	if (quietly_rounded(t))
+	if (quietly_changed(t))
 		return true;
 	return careful && (t->to_engine != PYTHIA_SQLITE || floating(t->to->kind) || t->to->kind == PYTHIA_KIND_DECIMAL ||
 					   t->to->kind == PYTHIA_KIND_INT);

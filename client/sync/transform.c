@@ -34,7 +34,7 @@ pythia_verdict pythia_transform_value(const pythia_transform *transform, const c
 	if (transform->convert)
 	{
 		if (!pythia_convert_value(transform, value, length, out, bad))
-			return PYTHIA_VALUE_BAD;
+			return transform->policies.out_of_range == PYTHIA_POLICY_NULL ? PYTHIA_VALUE_NULL : PYTHIA_VALUE_BAD;
 		verdict = PYTHIA_VALUE_CHANGED;
 	}
 	if (transform->check)

@@ -298,111 +298,6 @@ static void test_growth(void **state)
 	pythia_db_close(source);
 }
 
-/* --- values that the target cannot hold -------------------------------------- */
-
-typedef struct kept
-{
-	int count;
-	char last_row[500];
-	char last_reason[300];
-} kept;
-
-static bool keep_row(void *context, const char *table, const char *row_json, const char *column, const char *reason,
-					 pythia_error *error)
-{
-	kept *k = context;
-
-	(void) table, (void) column, (void) error;
-	k->count++;
-	snprintf(k->last_row, sizeof(k->last_row), "%s", row_json);
-	snprintf(k->last_reason, sizeof(k->last_reason), "%s", reason);
-	return true;
-}
-
-static void policy_case(int from, int to, const char *type, const char *value, const char *target_type,
-						const char *policy, const char *word, const char *expected)
-{
-	pythia_db *source = open_engine(from, 0);
-	pythia_db *target = open_engine(to, 1);
-	kept k = {0};
-	pythia_sync_callbacks callbacks = {.context = &k, .quarantine = keep_row};
-	pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
-	pythia_sync_result result;
-	pythia_error error = PYTHIA_ERROR_INIT;
-	char sql[300];
-	char json[200];
-
-	if (from == MY)
-		must(source, "SET sql_mode = 'STRICT_ALL_TABLES'");
-	drop(source, "policy");
-	drop(target, "policy");
-	snprintf(sql, sizeof(sql), "CREATE TABLE policy (id integer PRIMARY KEY, v %s)", type);
-	must(source, sql);
-	snprintf(sql, sizeof(sql), "CREATE TABLE policy (id integer PRIMARY KEY, v %s)", target_type);
-	must(target, sql);
-	snprintf(sql, sizeof(sql), "INSERT INTO policy VALUES (1, NULL), (2, %s)", value);
-	must(source, sql);
-	snprintf(json, sizeof(json), "{\"mode\": \"full\"}");
-	if (try_sync_with(&job, "policy", json, &result, &error))
-		fail_msg("%s %s to %s: no error by default", engine_names[from], value, engine_names[to]);
-	pythia_error_reset(&error);
-	assert_string_equal(value_of(target, "SELECT count(*) FROM policy"), "0");
-	snprintf(json, sizeof(json), "{\"mode\": \"full\", \"%s\": \"%s\"}", policy, word);
-	if (!try_sync_with(&job, "policy", json, &result, &error))
-		fail_msg("%s %s to %s by %s: %s", engine_names[from], value, engine_names[to], word, error.message);
-	if (strcmp(word, "quarantine") == 0)
-	{
-		assert_int_equal(k.count, 1);
-		assert_int_equal(result.rows_quarantined, 1);
-		assert_non_null(strstr(k.last_row, "\"id\": 2"));
-		assert_string_equal(value_of(target, "SELECT count(*) FROM policy"), "1");
-	}
-	else
-		assert_string_equal(value_of(target, "SELECT v FROM policy WHERE id = 2"), expected);
-	/* by on_bad_row, whatever the reason */
-	must(target, "DELETE FROM policy");
-	k.count = 0;
-	if (!try_sync_with(&job, "policy", "{\"mode\": \"full\", \"on_bad_row\": \"quarantine\"}", &result, &error))
-		fail_msg("%s %s to %s, on_bad_row: %s", engine_names[from], value, engine_names[to], error.message);
-	assert_int_equal(k.count, 1);
-	assert_string_equal(value_of(target, "SELECT count(*) FROM policy"), "1");
-	pythia_db_close(source);
-	pythia_db_close(target);
-}
-
-static void test_policies(void **state)
-{
-	(void) state;
-	policy_case(MY, PG, "date", "'0000-00-00'", "date", "zero_date", "null", "(null)");
-	policy_case(MY, PG, "date", "'0000-00-00'", "date", "zero_date", "clamp", "0001-01-01");
-	policy_case(MY, PG, "datetime", "'2024-00-10 00:00:00'", "timestamp", "zero_date", "replace",
-				"1970-01-01 00:00:00");
-	policy_case(PG, MY, "date", "'infinity'", "date", "infinity", "clamp", "9999-12-31");
-	policy_case(PG, MY, "timestamptz", "'-infinity'", "timestamp NULL", "infinity", "clamp", "1970-01-01 00:00:01");
-	policy_case(PG, MY, "timestamp", "'infinity'", "datetime(6)", "infinity", "null", "(null)");
-	policy_case(PG, MY, "float8", "'NaN'", "double", "nan", "null", "(null)");
-	policy_case(PG, LITE, "float8", "'NaN'", "DOUBLE", "nan", "replace", "0");
-	policy_case(PG, MY, "float8", "'NaN'", "double", "nan", "quarantine", NULL);
-	policy_case(MY, PG, "text", "'a\\0b'", "text", "nul_byte", "replace",
-				"a\xEF\xBF\xBD"
-				"b");
-	policy_case(MY, PG, "text", "'a\\0b'", "text", "nul_byte", "clamp", "a");
-	policy_case(LITE, PG, "TEXT", "CAST(x'61ff62' AS TEXT)", "text", "bad_utf8", "replace",
-				"a\xEF\xBF\xBD"
-				"b");
-	policy_case(LITE, MY, "TEXT", "CAST(x'61ff62' AS TEXT)", "text", "bad_utf8", "quarantine", NULL);
-	policy_case(PG, MY, "integer", "300", "tinyint", "out_of_range", "clamp", "127");
-	policy_case(PG, PG, "bigint", "-3000000000", "integer", "out_of_range", "clamp", "-2147483648");
-	policy_case(MY, PG, "bigint unsigned", "18446744073709551615", "bigint", "out_of_range", "null", "(null)");
-	policy_case(MY, LITE, "bigint unsigned", "18446744073709551615", "INTEGER", "out_of_range", "clamp",
-				"9223372036854775807");
-	policy_case(PG, MY, "text", "repeat('ä', 30)", "varchar(3)", "out_of_range", "clamp", "äää");
-	policy_case(PG, PG, "numeric", "12345.678", "numeric(5,2)", "out_of_range", "clamp", "999.99");
-	policy_case(MY, PG, "time", "'-01:00:00'", "time", "out_of_range", "clamp", "00:00:00");
-	policy_case(PG, MY, "float8", "1e300", "float", "out_of_range", "null", "(null)");
-	policy_case(PG, MY, "date", "'10000-01-01'", "date", "out_of_range", "clamp", "9999-12-31");
-}
-
 /* Odd names, and a table of two hundred columns. */
 static void test_names_and_width(void **state)
 {
@@ -516,9 +411,9 @@ static void test_foreign_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_strangers),    cmocka_unit_test(test_deletes),
-		cmocka_unit_test(test_truncate),  cmocka_unit_test(test_mapping),      cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_policies),  cmocka_unit_test(test_foreign_keys), cmocka_unit_test(test_names_and_width),
+		cmocka_unit_test(test_conflicts),    cmocka_unit_test(test_strangers),       cmocka_unit_test(test_deletes),
+		cmocka_unit_test(test_truncate),     cmocka_unit_test(test_mapping),         cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_foreign_keys), cmocka_unit_test(test_names_and_width),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -2,10 +2,12 @@
  * Differing rows decided by the host's function: both rows go to it as JSON, and what it returns
  * is loaded into the stage and merged as the source's would be.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/suggest.h"
 #include "sync/run.h"
 
 /* Interchange text of what the function returned for a column. */
@@ -32,6 +34,75 @@ static void put_node(pythia_rows_writer *out, const pythia_node *node, pythia_ki
 	pythia_buffer_free(&json);
 }
 
+static int pair_of_name(const pythia_run *run, const char *name)
+{
+	for (int i = 0; i < run->plan.npairs; i++)
+	{
+		if (strcmp(run->names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static bool is_key(const pythia_run *run, int pair)
+{
+	for (int k = 0; k < run->plan.nkey; k++)
+	{
+		if (run->plan.key[k] == pair)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a node says the same as a field that was given to the function. */
+static bool same_value(const pythia_node *node, const pythia_field *field)
+{
+	char *end[2];
+	double number[2];
+
+	if (node->type == PYTHIA_NODE_NULL || field->value == NULL)
+		return node->type == PYTHIA_NODE_NULL && field->value == NULL;
+	if (node->type == PYTHIA_NODE_ARRAY || node->type == PYTHIA_NODE_OBJECT)
+		return true; /* a key of such a kind has many spellings */
+	if (strcmp(node->text, field->value) == 0)
+		return true;
+	if (node->type == PYTHIA_NODE_BOOL)
+		return strcmp(field->value, strcmp(node->text, "true") == 0 ? "1" : "0") == 0;
+	/* 1.50 comes back as it likes */
+	number[0] = strtod(node->text, &end[0]);
+	number[1] = strtod(field->value, &end[1]);
+	return node->type == PYTHIA_NODE_NUMBER && *end[0] == '\0' && *end[1] == '\0' && number[0] == number[1];
+}
+
+/* A column that is not carried, or another key, would be lost without a word. */
+static bool check_row(const pythia_run *run, const pythia_node *row, const pythia_field *fields, pythia_error *error)
+{
+	const char *function = run->job->config->conflict_function;
+
+	for (const pythia_node *node = row->children; node != NULL; node = node->next)
+	{
+		int pair = pair_of_name(run, node->name);
+		const char *close = pair < 0 ? pythia_suggest(node->name, run->names, run->plan.npairs) : NULL;
+
+		if (pair < 0)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "42703", "function %s returned a column \"%s\" that is not carried",
+						function, node->name);
+			if (close != NULL)
+				return pythia_error_hint(error, "Perhaps it meant \"%s\".", close);
+			return pythia_error_hint(error, "It returns columns by their names in the target, as it is given them.");
+		}
+		if (is_key(run, pair) && !same_value(node, &fields[pair]) &&
+			!same_value(node, &fields[run->plan.npairs + pair]))
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22000", "function %s returned another key in column \"%s\"", function,
+						node->name);
+			return pythia_error_hint(error, "It decides about one row: leave the key's columns as they are, or out.");
+		}
+	}
+	return true;
+}
+
 /* `fields` holds the stage's row, then the target's; a column that the function leaves out stays the target's. */
 static bool resolve_row(pythia_run *run, const pythia_field *fields, pythia_rows_writer *out, pythia_error *error)
 {
@@ -45,15 +116,13 @@ static bool resolve_row(pythia_run *run, const pythia_field *fields, pythia_rows
 	pythia_row_json(&run->plan, fields, true, &source_json);
 	pythia_row_json(&run->plan, target, true, &target_json);
 	ok = callbacks->resolve(callbacks->context, run->job->config->conflict_function, source_json.data, target_json.data,
-							&row, error);
+							&row, error) &&
+		 (row == NULL || check_row(run, row, fields, error));
 	for (int i = 0; ok && row != NULL && i < run->plan.npairs; i++)
 	{
 		const pythia_node *node = pythia_node_get(row, run->names[i]);
-		bool key = false;
 
-		for (int k = 0; k < run->plan.nkey; k++)
-			key = key || run->plan.key[k] == i;
-		if (node != NULL && !key)
+		if (node != NULL && !is_key(run, i))
 			put_node(out, node, run->types[i]->kind);
 		else if (target[i].value == NULL)
 			pythia_rows_null(out);

@@ -73,6 +73,7 @@ static void remember_commit(pythia_run *run)
 		}
 	}
 	run->committed = *run->result;
+	run->committed.watermark = NULL; /* the result's alone */
 }
 
 bool pythia_run_commit(pythia_run *run, pythia_error *error)

@@ -29,14 +29,24 @@ static bool target_empty(pythia_run *run, bool *empty, pythia_error *error)
 	return ok;
 }
 
+/* The job with the connections that it has come to. */
+static pythia_sync_job job_now(const pythia_run *run)
+{
+	pythia_sync_job job = *run->job;
+
+	job.source = run->source;
+	job.target = run->target;
+	return job;
+}
+
 static bool make_plan(pythia_run *run, pythia_error *error)
 {
+	pythia_sync_job job = job_now(run);
 	bool same = false;
 
-	if (!pythia_plan_make(run->job, &run->plan, error))
+	if (!pythia_plan_make(&job, &run->plan, error))
 		return false;
-	if (!run->plan.target_missing &&
-		!pythia_target_is_source(run->job, &run->plan.source, &run->plan.target, &same, error))
+	if (!run->plan.target_missing && !pythia_target_is_source(&job, &run->plan.source, &run->plan.target, &same, error))
 		return false;
 	if (!same)
 		return true;
@@ -59,7 +69,9 @@ static bool grow_target(pythia_run *run, pythia_error *error)
 	}
 	if (config->new_columns == PYTHIA_NEW_COLUMNS_ADD && config->create_target && !config->dry_run)
 	{
-		if (!pythia_target_add_columns(run->job, &run->plan, error))
+		pythia_sync_job job = job_now(run);
+
+		if (!pythia_target_add_columns(&job, &run->plan, error))
 			return false;
 		pythia_plan_free(&run->plan);
 		return make_plan(run, error);
@@ -89,7 +101,9 @@ static bool prepare_target(pythia_run *run, pythia_error *error)
 		return false;
 	if (run->plan.target_missing && !run->job->config->dry_run)
 	{
-		if (!pythia_target_create(run->job, &run->plan, error))
+		pythia_sync_job job = job_now(run);
+
+		if (!pythia_target_create(&job, &run->plan, error))
 			return false;
 		run->design = run->plan.target;
 		memset(&run->plan.target, 0, sizeof(run->plan.target));
@@ -193,6 +207,7 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 static bool design_again(pythia_run *run, pythia_error *error)
 {
 	const pythia_plan *plan = &run->plan;
+	pythia_sync_job job = job_now(run);
 	const char **names = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(char *));
 	int *key = pythia_calloc((size_t) plan->nkey + 1, sizeof(int));
 	bool ok;
@@ -201,7 +216,7 @@ static bool design_again(pythia_run *run, pythia_error *error)
 		names[plan->pairs[i].source] = run->names[i];
 	for (int i = 0; i < plan->nkey; i++)
 		key[i] = plan->pairs[plan->key[i]].source;
-	ok = pythia_target_design(run->job, &plan->source, names, key, plan->nkey, plan->target.schema, plan->target.name,
+	ok = pythia_target_design(&job, &plan->source, names, key, plan->nkey, plan->target.schema, plan->target.name,
 							  &run->design, error);
 	pythia_free(names);
 	pythia_free(key);
@@ -285,9 +300,11 @@ static void undo_load(pythia_run *run)
 
 	if (run->target->nested || run->target->broken || run->plan.target.name == NULL)
 		return;
+	run->undone = run->swap != NULL;
 	pythia_swap_undo(run);
 	if (run->created && !resumable)
 	{
+		run->undone = true;
 		pythia_buffer_puts(&sql, "DROP TABLE ");
 		pythia_merge_table(run, false, &sql);
 		pythia_db_exec(run->target, sql.data, NULL, &ignored);
@@ -340,31 +357,73 @@ bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_e
 	return ok;
 }
 
+static bool run_once(pythia_run *run, pythia_error *error)
+{
+	if (!make_plan(run, error) || !prepare_target(run, error))
+		return false;
+	take_names(run);
+	return copy_table(run, error);
+}
+
+static void clean_up(pythia_run *run)
+{
+	pythia_run_give_up(run, false);
+	if (run->unchecked && !run->target->broken)
+	{
+		pythia_error ignored = PYTHIA_ERROR_INIT;
+
+		pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, &ignored);
+		pythia_error_reset(&ignored);
+	}
+	undo_load(run);
+	pythia_free(run->result->watermark);
+	run->result->watermark = NULL;
+}
+
+/* After what can be tried again, but not by copy.c: all of it, which finds the rows that are stored already equal. */
+static void begin_again(pythia_run *run)
+{
+	pythia_run last = *run;
+	pythia_sync_result done = *run->result;
+
+	run->source_ours = run->target_ours = false;
+	pythia_run_close(run);
+	init_run(run, last.job, last.result);
+	run->source = last.source;
+	run->target = last.target;
+	run->source_ours = last.source_ours;
+	run->target_ours = last.target_ours;
+	run->started = run->result->start_time = last.started;
+	run->retry = last.retry;
+	run->result->bytes = done.bytes;
+	/* what was loaded into a table that was dropped, or not swapped, counts for nothing */
+	if (!last.undone)
+	{
+		run->made = last.made;
+		run->result->rows_inserted = done.rows_inserted;
+		run->result->rows_updated = done.rows_updated;
+		run->result->rows_deleted = done.rows_deleted;
+	}
+	run->committed = *run->result;
+}
+
 bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error)
 {
 	pythia_run run;
 	bool ok;
 
 	init_run(&run, job, result);
-	ok = make_plan(&run, error) && prepare_target(&run, error);
-	if (ok)
+	while (!(ok = run_once(&run, error)))
 	{
-		take_names(&run);
-		ok = copy_table(&run, error);
+		clean_up(&run);
+		run.source_failed = false;
+		/* other streams may be at work on the parts: the host runs it again */
+		if (run.nparts > 0 || !pythia_run_recover(&run, error))
+			break;
+		begin_again(&run);
 	}
 	if (!ok)
 	{
-		pythia_run_give_up(&run, false);
-		if (run.unchecked && !run.target->broken)
-		{
-			pythia_error ignored = PYTHIA_ERROR_INIT;
-
-			pythia_db_exec(run.target, "SET SESSION foreign_key_checks = 1", NULL, &ignored);
-			pythia_error_reset(&ignored);
-		}
-		undo_load(&run);
-		pythia_free(result->watermark);
-		result->watermark = NULL;
 		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 && error->hint == NULL)
 			pythia_error_hint(error,
 							  "What becomes of values that the target cannot hold is said by the policies zero_date,"

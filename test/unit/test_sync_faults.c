@@ -475,75 +475,6 @@ static void test_no_loop(void **state)
 	pythia_db_close(two);
 }
 
-/* A lock that is held too long: the chunk is tried again and then goes through. */
-static void *release_soon(void *argument)
-{
-	pythia_db *db = argument;
-
-	usleep(1500000);
-	must(db, "COMMIT");
-	return NULL;
-}
-
-static void test_lock_timeout(void **state)
-{
-	pythia_db *source = open_engine(PG, 0);
-	pythia_db *target = open_engine(MY, 1);
-	pythia_db *holder = open_engine(MY, 1);
-	pthread_t thread;
-	pythia_sync_result result;
-
-	(void) state;
-	make_many(source, PG, 10);
-	make_many(target, MY, 10);
-	must(source, "UPDATE many SET v = 'new'");
-	must(target, "SET innodb_lock_wait_timeout = 1");
-	must(holder, "BEGIN");
-	must(holder, "UPDATE many SET v = 'held' WHERE id = 5");
-	pthread_create(&thread, NULL, release_soon, holder);
-	must_sync(source, target, "many", "{\"mode\": \"full\"}", NULL, &result);
-	pthread_join(thread, NULL);
-	assert_int_equal(result.rows_updated, 10);
-	pythia_sync_result_free(&result);
-	assert_string_equal(value_of(target, "SELECT count(*) FROM many WHERE v = 'new'"), "10");
-	pythia_db_close(source);
-	pythia_db_close(target);
-	pythia_db_close(holder);
-}
-
-/* Rights that are missing: an error that says so, and nothing half done. */
-static void test_privileges(void **state)
-{
-	pythia_db *source = open_engine(PG, 0);
-	pythia_db *admin = open_engine(PG, 1);
-	pythia_db *target;
-	pythia_sync_result result;
-	pythia_error error = PYTHIA_ERROR_INIT;
-
-	(void) state;
-	make_many(source, PG, 10);
-	make_many(admin, PG, 5);
-	must(admin, "DROP ROLE IF EXISTS sync_reader");
-	must(admin, "CREATE ROLE sync_reader");
-	must(admin, "GRANT SELECT ON many TO sync_reader");
-	target = open_engine(PG, 1);
-	must(target, "SET ROLE sync_reader");
-	assert_false(try_sync(source, target, "many", "{\"mode\": \"full\"}", NULL, &result, &error));
-	assert_string_equal(error.sqlstate, "42501");
-	assert_string_equal(value_of(admin, "SELECT count(*) FROM many"), "5");
-	pythia_error_reset(&error);
-	must(source, "DROP TABLE IF EXISTS nowhere");
-	must(source, "CREATE TABLE nowhere (id integer PRIMARY KEY)");
-	assert_false(try_sync(source, target, "nowhere", "{\"mode\": \"full\"}", NULL, &result, &error));
-	assert_string_equal(error.sqlstate, "42501");
-	pythia_error_reset(&error);
-	pythia_db_close(target);
-	must(admin, "DROP OWNED BY sync_reader");
-	must(admin, "DROP ROLE sync_reader");
-	pythia_db_close(source);
-	pythia_db_close(admin);
-}
-
 /* A target that is full: an error, and what was there stays. */
 static void test_full(void **state)
 {
@@ -570,9 +501,8 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cut),     cmocka_unit_test(test_resume),       cmocka_unit_test(test_late_commits),
-		cmocka_unit_test(test_no_loop), cmocka_unit_test(test_lock_timeout), cmocka_unit_test(test_privileges),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_cut),     cmocka_unit_test(test_resume), cmocka_unit_test(test_late_commits),
+		cmocka_unit_test(test_no_loop), cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

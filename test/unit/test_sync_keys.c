@@ -178,10 +178,10 @@ static void test_collisions(void **state)
 											: "empty");
 				make_keyed(source, from, from == MY ? text_keys[4].type : "varchar(40)", cases[i].rows);
 				make_keyed(target, cases[i].engine, cases[i].type, filled > 0 ? "('c', 1, 'old', NULL)" : NULL);
-				assert_false(try_sync(source, target, "keyed",
-									  filled == 2 ? "{\"mode\": \"full\", \"truncate_target\": true}"
-												  : "{\"mode\": \"full\", \"deletes\": \"hard\"}",
-									  NULL, &result, &error));
+				assert_false(
+					try_sync(source, target, "keyed",
+							 filled == 2 ? "{\"mode\": \"full\", \"truncate_target\": true}" : "{\"mode\": \"full\"}",
+							 NULL, &result, &error));
 				assert_string_equal(error.sqlstate, "23505");
 				assert_non_null(error.hint);
 				assert_string_equal(value_of(target, "SELECT count(*) FROM keyed"), filled > 0 ? "1" : "0");

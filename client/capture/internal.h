@@ -154,7 +154,6 @@ bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error);
 /* Reads the worker's tables from the store, anew. */
 bool pythia_capture_members(pythia_capture *capture, pythia_error *error);
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
-void pythia_member_close(pythia_member *member);
 /* Gives an open table its log and triggers, and remembers them. */
 bool pythia_member_install(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_free(pythia_member *member);

@@ -477,28 +477,6 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 	return ok;
 }
 
-bool pythia_log_same(pythia_capture_table *table, bool *same, pythia_error *error)
-{
-	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	pythia_table now;
-	bool ok;
-
-	/* PostgreSQL's log holds whole rows */
-	*same = true;
-	if (table->db->engine == PYTHIA_POSTGRESQL)
-		return true;
-	pythia_dialect_table(pythia_dialect_for(PYTHIA_POSTGRESQL), &name, table->table.schema, table->table.name);
-	ok = pythia_describe(table->db, name.data, &now, error);
-	pythia_buffer_free(&name);
-	if (!ok)
-		return false;
-	*same = now.ncolumns == table->table.ncolumns;
-	for (int i = 0; *same && i < now.ncolumns; i++)
-		*same = strcmp(now.columns[i].name, table->table.columns[i].name) == 0;
-	pythia_table_free(&now);
-	return true;
-}
-
 /* --- numbers ------------------------------------------------------------------------------- */
 
 static bool add_numbers(pythia_stream *stream, const pythia_driver *driver, pythia_log_numbers *all,

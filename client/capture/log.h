@@ -64,15 +64,12 @@ void pythia_log_numbers_free(pythia_log_numbers *numbers); /* and clears it */
 #define PYTHIA_LOG_BYTES (64 * 1024 * 1024)
 
 /*
- * Tells the changes of the next batch (`limit` rows at most, 0: all there are) but those numbered in `done`; `read` gets the numbers of all rows
- * read, *more is true where there may be others.  In a snapshot.  The caller then describes the table
- * once more: where that differs (pythia_log_same), what was told must be dropped and read again.
+ * Tells the changes of the next batch (`limit` rows at most, 0: all there are) but those numbered in `done`; `read`
+ * gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
  */
 bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, const pythia_log_numbers *done,
 					 pythia_log_numbers *read, bool *more, pythia_capture_emit emit, void *context,
 					 pythia_error *error);
-/* Whether the table still has the columns it was opened with. */
-bool pythia_log_same(pythia_capture_table *table, bool *same, pythia_error *error);
 /* The numbers of everything in the log. */
 bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_log_numbers *all, pythia_error *error);
 /*

@@ -53,7 +53,7 @@ void pythia_capture_undo(pythia_capture *capture)
 
 /* --- tables ----------------------------------------------------------------------------- */
 
-void pythia_member_close(pythia_member *member)
+static void close_member(pythia_member *member)
 {
 	if (member->open)
 		pythia_capture_table_close(&member->table);
@@ -75,7 +75,7 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 	pythia_error why = PYTHIA_ERROR_INIT;
 	bool changed;
 
-	pythia_member_close(member);
+	close_member(member);
 	if (!pythia_capture_table_open(capture->source, member->name, capture->timestamp_column, &member->config,
 								   &member->table, error))
 		return false;
@@ -130,7 +130,7 @@ static bool mark_failed(pythia_capture *capture, pythia_member *member, const py
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	pythia_member_close(member);
+	close_member(member);
 	if (!member->failed)
 		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING, "capture of table %s stops: %s", member->name,
 						why->message);
@@ -248,7 +248,7 @@ bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, 
 
 void pythia_member_free(pythia_member *member)
 {
-	pythia_member_close(member);
+	close_member(member);
 	pythia_capture_position_free(&member->position);
 	pythia_free(member->name);
 	pythia_log_free(&member->log);
@@ -269,7 +269,7 @@ void pythia_capture_close(pythia_capture *capture)
 static void forget_descriptions(pythia_capture *capture)
 {
 	for (int i = 0; i < capture->nmembers; i++)
-		pythia_member_close(&capture->members[i]);
+		close_member(&capture->members[i]);
 }
 
 /* Notices what changed in a SQLite file; *idle where nothing did since the last whole poll. */

@@ -50,7 +50,8 @@ static bool unknown_option(const cli_command *command, const char *word, size_t 
 	return false;
 }
 
-bool cli_parse_seconds(const char *text, double *seconds)
+/* "500 ms", "2 s", "1 h", or a bare number of seconds. */
+static bool parse_seconds(const char *text, double *seconds)
 {
 	static const struct
 	{
@@ -105,7 +106,7 @@ static bool check_value(const cli_option *option, const char *text, pythia_error
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a whole number", option->name, text);
 			return pythia_error_hint(error, "Give a number of 0 or more, or -1 for no limit.");
 		case CLI_SECONDS:
-			if (cli_parse_seconds(text, &number))
+			if (parse_seconds(text, &number))
 				return true;
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a duration", option->name, text);
 			return pythia_error_hint(error, "Give seconds, or a number with a unit: 500ms, 2s, 5min, 1h.");
@@ -301,19 +302,12 @@ const char *cli_text(const cli_args *args, const char *name, const char *otherwi
 	return value != NULL ? value->text : otherwise;
 }
 
-int64_t cli_int(const cli_args *args, const char *name, int64_t otherwise)
-{
-	const cli_value *value = find_value(args, name);
-
-	return value != NULL ? strtoll(value->text, NULL, 10) : otherwise;
-}
-
 double cli_seconds(const cli_args *args, const char *name, double otherwise)
 {
 	const cli_value *value = find_value(args, name);
 
 	if (value != NULL)
-		cli_parse_seconds(value->text, &otherwise);
+		parse_seconds(value->text, &otherwise);
 	return otherwise;
 }
 

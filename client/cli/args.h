@@ -67,11 +67,8 @@ void cli_args_free(cli_args *args);
 
 bool cli_given(const cli_args *args, const char *name); /* NAME must be in the command's tables */
 const char *cli_text(const cli_args *args, const char *name, const char *otherwise);
-int64_t cli_int(const cli_args *args, const char *name, int64_t otherwise);
 double cli_seconds(const cli_args *args, const char *name, double otherwise);
 
-/* "500 ms", "2 s", "1 h", or a bare number of seconds. */
-bool cli_parse_seconds(const char *text, double *seconds);
 /* Options of the command that carry a `key`, as the engine takes them: merged over
  * `base` (an object, taken over; may be NULL).  Only those whose table is `set`. */
 pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia_node *base, pythia_error *error);

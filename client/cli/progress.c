@@ -48,7 +48,8 @@ char *cli_human_count(int64_t count, char *text)
 	return text;
 }
 
-char *cli_human_bytes(double bytes, char *text)
+/* "1.2 MB", into a buffer of at least 32 bytes, which is returned. */
+static char *human_bytes(double bytes, char *text)
 {
 	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
 	int unit = 0;
@@ -142,7 +143,7 @@ static void draw(const bar *shown)
 	int width = columns() - 1;
 	int n = snprintf(line, sizeof(line), "%s  %s  %s rows  %s/s  %s", shown->label, shown->phase,
 					 cli_human_count(rows, count), cli_human_count((int64_t) speed, rate),
-					 cli_human_bytes((double) bytes, volume));
+					 human_bytes((double) bytes, volume));
 
 	if (total > 0 && rows <= total && speed > 0 && n < (int) sizeof(line) - 64)
 		n += snprintf(line + n, sizeof(line) - (size_t) n, "  %s left",

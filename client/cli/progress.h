@@ -18,8 +18,6 @@ void cli_progress_leave(void);
 /* or until that table's own thread counts it itself. */
 void cli_progress_alone(void);
 
-/* "1.2 MB", "34.5 s": into a buffer of at least 32 bytes, which is returned. */
-char *cli_human_bytes(double bytes, char *text);
 char *cli_human_count(int64_t count, char *text); /* 1,234,567 */
 char *cli_human_seconds(double seconds, char *text);
 

@@ -279,9 +279,23 @@ static bool is_secret(const char *name)
 	return false;
 }
 
+static const char *engine_name(pythia_engine engine)
+{
+	switch (engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			return "postgresql";
+		case PYTHIA_MYSQL:
+			return "mysql";
+		case PYTHIA_SQLITE:
+			break;
+	}
+	return "sqlite";
+}
+
 void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 {
-	pythia_buffer_printf(out, "%s://", url->scheme ? url->scheme : pythia_engine_name(url->engine));
+	pythia_buffer_printf(out, "%s://", url->scheme ? url->scheme : engine_name(url->engine));
 	if (url->user)
 		encode(out, url->user, "");
 	if (url->password)
@@ -314,18 +328,4 @@ void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 bool pythia_url_like(const char *text)
 {
 	return text && strstr(text, "://") != NULL;
-}
-
-const char *pythia_engine_name(pythia_engine engine)
-{
-	switch (engine)
-	{
-		case PYTHIA_POSTGRESQL:
-			return "postgresql";
-		case PYTHIA_MYSQL:
-			return "mysql";
-		case PYTHIA_SQLITE:
-			break;
-	}
-	return "sqlite";
 }

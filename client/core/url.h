@@ -47,6 +47,5 @@ const char *pythia_url_parameter_get(const pythia_url *url, const char *name);
 void pythia_url_redact(const pythia_url *url, pythia_buffer *out);
 /* True where text looks like a URL (has "://") rather than a connection's name. */
 bool pythia_url_like(const char *text);
-const char *pythia_engine_name(pythia_engine engine); /* "postgresql", "mysql", "sqlite" */
 
 #endif

@@ -26,7 +26,7 @@ static void put(pythia_buffer *out, const char *word)
 		pythia_dialect_for(PYTHIA_SQLITE)->identifier(out, word);
 }
 
-char *pythia_short_name(const pythia_db *db, const char *name)
+static char *short_name(const pythia_db *db, const char *name)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
@@ -55,7 +55,7 @@ void pythia_short_names(const pythia_db *db, char **names, int *count)
 
 	for (int i = 0; i < *count; i++)
 	{
-		char *name = pythia_short_name(db, names[i]);
+		char *name = short_name(db, names[i]);
 
 		pythia_free(names[i]);
 		if (db->engine == PYTHIA_SQLITE && strncmp(name, "pythia_", 7) == 0)

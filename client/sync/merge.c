@@ -335,7 +335,7 @@ bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_e
 	return ok;
 }
 
-bool pythia_merge_insert(pythia_run *run, int64_t *count, pythia_error *error)
+static bool insert_missing(pythia_run *run, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
@@ -428,10 +428,10 @@ static bool write_rows(pythia_run *run, int64_t rows, int64_t *updated, int64_t 
 
 	if (rule == PYTHIA_CONFLICT_FUNCTION)
 		/* first the new ones: the stage is used again for what the function returns */
-		return pythia_merge_insert(run, inserted, error) && pythia_resolve_rows(run, updated, error);
+		return insert_missing(run, inserted, error) && pythia_resolve_rows(run, updated, error);
 	/* where each has updated a row of its own there is none to look for again */
 	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&
-		   (*updated == rows || pythia_merge_insert(run, inserted, error));
+		   (*updated == rows || insert_missing(run, inserted, error));
 }
 
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)

@@ -98,7 +98,6 @@ bool pythia_merge_keys_are_loose(const pythia_run *run); /* two of the source's 
 void pythia_merge_difference(const pythia_run *run, pythia_buffer *out);
 void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out);
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
-bool pythia_merge_insert(pythia_run *run, int64_t *count, pythia_error *error);
 
 /* resolve.c: differing rows decided by the host's function. */
 bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error);

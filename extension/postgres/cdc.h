@@ -85,7 +85,6 @@ typedef struct pythia_cdc_worker
 
 /* Everything about a worker, palloc'ed; NULL where it is gone. SPI need not be connected. */
 extern pythia_cdc_worker *pythia_cdc_load(int32 worker_id);
-extern pythia_stamp_kind pythia_stamp_kind_from_name(const char *name);
 extern const char *pythia_stamp_kind_name(pythia_stamp_kind kind);
 /* Polls, alterations and sweeps of one worker exclude each other until the transaction ends. */
 extern void pythia_cdc_lock(int32 worker_id);
@@ -137,8 +136,6 @@ typedef struct pythia_handling
 
 /* Hands the next batch to the worker's handler; returns how many changes it took. In the current transaction. */
 extern int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling);
-/* The oid of a handler; ereports one that is missing or has the wrong signature. */
-extern Oid pythia_cdc_handler_function(const char *name);
 extern void pythia_cdc_check_handler(Oid function);
 /* Milliseconds until a failed change is due again; -1: none waits. */
 extern long pythia_cdc_next_retry(const pythia_cdc_worker *worker);

@@ -20,7 +20,7 @@
 
 static const char *const kind_names[] = {"none", "timestamptz", "timestamp", "date", "integer"};
 
-pythia_stamp_kind pythia_stamp_kind_from_name(const char *name)
+static pythia_stamp_kind stamp_kind_of(const char *name)
 {
 	for (int i = 0; i < lengthof(kind_names); i++)
 		if (strcmp(kind_names[i], name) == 0)
@@ -189,7 +189,7 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 	table->schema_name = text_column(row, "schema_name");
 	table->table_name = text_column(row, "table_name");
 	table->timestamp_column = text_column(row, "timestamp_column");
-	table->stamp_kind = pythia_stamp_kind_from_name(text_column(row, "stamp_kind"));
+	table->stamp_kind = stamp_kind_of(text_column(row, "stamp_kind"));
 	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);
 	table->condition = text_column(row, "condition");
 	versions = text_column(row, "versions");

@@ -103,7 +103,8 @@ void pythia_cdc_check_handler(Oid function)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
 }
 
-Oid pythia_cdc_handler_function(const char *name)
+/* Ereports a handler that is missing or has the wrong signature. */
+static Oid handler_function(const char *name)
 {
 	LOCAL_FCINFO(call, 1);
 	Oid function;
@@ -509,7 +510,7 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 	control.hcxt = b.memory;
 	b.waiting = hash_create("pythia_db waiting keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	b.maker = pythia_change_maker_make(worker);
-	fmgr_info(pythia_cdc_handler_function(worker->handler), &b.handler);
+	fmgr_info(handler_function(worker->handler), &b.handler);
 	/* an idle turn takes no lock, which would cost a transaction id */
 	if (!any_failed(worker) && pythia_consumer_idle(worker->worker_id, PYTHIA_HANDLER_CONSUMER))
 	{

@@ -16,7 +16,9 @@
 #define TIE_USECS   (10 * USECS_PER_SEC)
 #define MAX_HISTORY 64
 
-int64 pythia_lookback(const pythia_cdc_table *table)
+/* Microseconds before the boundary that are read again: a backend's stamp is taken a little
+ * before the others can see its transaction. */
+static int64 lookback_of(const pythia_cdc_table *table)
 {
 	if (table->config.lookback < 0)
 		return table->foreign ? PYTHIA_FOREIGN_LOOKBACK * USECS_PER_SEC : DEFAULT_LOOKBACK;
@@ -226,7 +228,7 @@ static int64 low_of_history(pythia_cdc_table *table, TimestampTz began)
 
 int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at, int64 greatest)
 {
-	TimestampTz began = boundary->instant - pythia_lookback(table);
+	TimestampTz began = boundary->instant - lookback_of(table);
 
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER)
 		remember(table, seen_at, greatest);

@@ -10,10 +10,6 @@
 /* Seconds: so far back polls of a foreign table read unless told otherwise. */
 #define PYTHIA_FOREIGN_LOOKBACK 60
 
-/* Microseconds before the boundary that are read again: a backend's stamp is taken a little
- * before the others can see its transaction. */
-extern int64 pythia_lookback(const pythia_cdc_table *table);
-
 /*
  * The new low in the stamp's unit, or the old one where it has to stay.  For a
  * column of numbers `greatest` is the greatest one that the poll saw (or

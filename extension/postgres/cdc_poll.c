@@ -106,8 +106,8 @@ static void save_seen(const pythia_cdc_table *table, const pythia_scan *scan)
 	}
 }
 
-void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, const pythia_boundary *boundary,
-					  int64 captured)
+static void save_state(const pythia_cdc_table *table, const pythia_scan *scan, const pythia_boundary *boundary,
+					   int64 captured)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_state AS s (table_id, low, seen_until, history_at, history_value, captured, low_at, "
@@ -262,7 +262,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	if (captured > 0 || low != table->low)
 	{
 		table->low = low;
-		pythia_poll_save(table, &scan, boundary, captured);
+		save_state(table, &scan, boundary, captured);
 	}
 	captured += pythia_sweep_if_due(worker, table);
 	SPI_finish();
@@ -505,7 +505,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 		table->low = pythia_low_next(table, &boundary, seen_at, scan.greatest);
 	/* without a snapshot everything at or after low is new */
 	/* what triggers write is counted where it is */
-	pythia_poll_save(table, &scan, &boundary, table->config.capture == PYTHIA_CAPTURE_POLL ? scan.captured : 0);
+	save_state(table, &scan, &boundary, table->config.capture == PYTHIA_CAPTURE_POLL ? scan.captured : 0);
 	if (table->config.start != PYTHIA_START_NOW)
 	{
 		static const char sql[] =

@@ -54,9 +54,4 @@ typedef enum pythia_probe
 /* Looks for a row at or after low with the active snapshot, as the current role; `least`: its stamp, where there is one. */
 extern pythia_probe pythia_probe_table(const pythia_cdc_table *table, int64 *least);
 
-/* ---- cdc_poll.c ---- */
-
-extern void pythia_poll_save(const pythia_cdc_table *table, const pythia_scan *scan, const pythia_boundary *boundary,
-							 int64 captured);
-
 #endif

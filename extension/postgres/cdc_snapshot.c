@@ -16,14 +16,6 @@ static pythia_snapshot *make(uint32 count)
 	return snapshot;
 }
 
-pythia_snapshot *pythia_snapshot_copy(const pythia_snapshot *snapshot)
-{
-	pythia_snapshot *copy = make(snapshot->running_count);
-
-	memcpy(copy, snapshot, VARSIZE(snapshot));
-	return copy;
-}
-
 pythia_snapshot *pythia_snapshot_empty(void)
 {
 	pythia_snapshot *snapshot = make(0);
@@ -85,11 +77,6 @@ bool pythia_snapshot_has(const pythia_snapshot *snapshot, FullTransactionId xid)
 			high = middle - 1;
 	}
 	return true;
-}
-
-bool pythia_snapshot_equal(const pythia_snapshot *a, const pythia_snapshot *b)
-{
-	return VARSIZE(a) == VARSIZE(b) && memcmp(a, b, VARSIZE(a)) == 0;
 }
 
 FullTransactionId pythia_full_xid(TransactionId xid, FullTransactionId next)

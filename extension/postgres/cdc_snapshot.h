@@ -22,10 +22,8 @@ typedef struct pythia_snapshot
 extern pythia_snapshot *pythia_snapshot_take(bool hide_own);
 /* True where a top-level transaction had committed or aborted. */
 extern bool pythia_snapshot_has(const pythia_snapshot *snapshot, FullTransactionId xid);
-extern bool pythia_snapshot_equal(const pythia_snapshot *a, const pythia_snapshot *b);
 /* One in which nothing is visible, and one of a moment before every transaction still open. */
 extern pythia_snapshot *pythia_snapshot_empty(void);
-extern pythia_snapshot *pythia_snapshot_copy(const pythia_snapshot *snapshot);
 
 /* The 64-bit id of a row's xmin, which must not lie in the future. */
 extern FullTransactionId pythia_full_xid(TransactionId xid, FullTransactionId next);

@@ -53,11 +53,6 @@ MemoryContext pythia_table_writer_memory(pythia_table_writer *writer)
 	return writer->rows;
 }
 
-int pythia_table_writer_columns(pythia_table_writer *writer)
-{
-	return RelationGetDescr(writer->relation)->natts;
-}
-
 Relation pythia_table_writer_relation(pythia_table_writer *writer)
 {
 	return writer->relation;

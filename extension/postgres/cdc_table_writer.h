@@ -20,7 +20,6 @@ extern void pythia_table_writer_insert(pythia_table_writer *writer, const Datum 
 extern void pythia_table_writer_update(pythia_table_writer *writer, ItemPointer row, const Datum *values,
 									   const bool *nulls);
 extern void pythia_table_writer_delete(pythia_table_writer *writer, ItemPointer row);
-extern int pythia_table_writer_columns(pythia_table_writer *writer);
 extern Relation pythia_table_writer_relation(pythia_table_writer *writer);
 /* Writes what is left and lets go; locks stay until the transaction ends. */
 extern void pythia_table_writer_close(pythia_table_writer *writer);

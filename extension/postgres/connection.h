@@ -36,9 +36,6 @@ extern bool pythia_connection_open(pythia_session *session, const pythia_target 
 extern void pythia_connection_register(pythia_session *session, pythia_db *db);
 extern void pythia_connection_unregister(pythia_db *db);
 
-/* Ereports where a worker uses the connection. */
-extern void pythia_connection_check_unused(const char *name);
-
 /*
  * What a worker's catalogue row may say for `name_or_url`: the text itself where it
  * holds no secret, else the name of a connection made for it (named like `suggested`).

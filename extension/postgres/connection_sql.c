@@ -185,7 +185,8 @@ Datum pythia_create_connection(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-void pythia_connection_check_unused(const char *name)
+/* Ereports where a worker uses the connection. */
+static void check_unused(const char *name)
 {
 	static const char sql[] =
 		"SELECT w.name FROM pythia.worker w LEFT JOIN pythia.sync_worker s USING (worker_id) "
@@ -226,7 +227,7 @@ Datum pythia_drop_connection(PG_FUNCTION_ARGS)
 				 errhint("Connections are the servers of the foreign data wrapper pythia_db, see \\des in psql.")));
 	if (!pythia_server_owned(server->serverid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_SERVER, name);
-	pythia_connection_check_unused(name);
+	check_unused(name);
 	drop_server(server->serverid);
 	PG_RETURN_VOID();
 }

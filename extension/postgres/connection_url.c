@@ -73,7 +73,7 @@ List *pythia_url_secrets(const pythia_url *url)
 	return result;
 }
 
-void pythia_url_set_parameter(pythia_url *url, const char *name, const char *value)
+static void set_parameter(pythia_url *url, const char *name, const char *value)
 {
 	for (int i = 0; i < url->nparameters; i++)
 		if (strcmp(url->parameters[i].name, name) == 0)
@@ -107,6 +107,6 @@ void pythia_url_apply(pythia_url *url, List *options)
 			url->password = pythia_strdup(value);
 		}
 		else if (strcmp(element->defname, "password_required") != 0)
-			pythia_url_set_parameter(url, element->defname, value);
+			set_parameter(url, element->defname, value);
 	}
 }

@@ -15,7 +15,6 @@ extern char *pythia_url_public(const pythia_url *url);
 extern List *pythia_url_secrets(const pythia_url *url);
 /* Puts the options of a user mapping back into the URL. */
 extern void pythia_url_apply(pythia_url *url, List *options);
-extern void pythia_url_set_parameter(pythia_url *url, const char *name, const char *value);
 /* Parses, ereports; the URL lives as long as the current memory context. */
 extern pythia_url *pythia_url_read(const char *text);
 

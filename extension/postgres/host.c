@@ -9,7 +9,8 @@
 static bool latch_was_set = false;
 static uint32 wait_event_io = 0;
 
-bool pythia_stop_wanted(void)
+/* True where somebody asked this process to cancel its statement or to end. */
+static bool stop_wanted(void)
 {
 	return QueryCancelPending || ProcDiePending;
 }
@@ -33,7 +34,7 @@ static bool serve_interrupts(void)
 
 	if (!InterruptPending)
 		return false;
-	if (pythia_stop_wanted())
+	if (stop_wanted())
 		return true;
 	PG_TRY();
 	{

@@ -10,9 +10,6 @@
  * PYTHIA_WAIT_CANCELLED and is raised by pythia_raise when the engine has unwound. */
 extern const pythia_host *pythia_backend_host(void);
 
-/* True where somebody asked this process to cancel its statement or to end. */
-extern bool pythia_stop_wanted(void);
-
 /* A wait of the engine consumes whatever set the latch; a worker's main loop
  * asks here (and clears it) before it sleeps. */
 extern bool pythia_latch_was_set(void);

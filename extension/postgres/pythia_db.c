@@ -15,13 +15,12 @@ PG_MODULE_MAGIC;
 
 char *pythia_guc_databases = NULL;
 int pythia_guc_max_workers = 8;
-int pythia_guc_poll_interval = 5000;
+static int poll_interval = 5000; /* of a new CDC worker; read in SQL */
 int pythia_guc_restart_delay = 5;
 int pythia_guc_retention = 7 * 24 * 60;
 int pythia_guc_max_retention = 30 * 24 * 60;
 bool pythia_guc_log_changes = false;
 bool pythia_guc_keep_connections = true;
-bool pythia_preloaded = false;
 
 extern PGDLLEXPORT void _PG_init(void);
 
@@ -42,7 +41,7 @@ static void define_settings(void)
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL,
 							NULL);
 	DefineCustomIntVariable("pythia_db.poll_interval", "Time between two polls of a new CDC worker.", NULL,
-							&pythia_guc_poll_interval, 5000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+							&poll_interval, 5000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("pythia_db.restart_delay", "Time before a failed worker tries again, at first.",
 							"Further failures double it, up to five minutes.", &pythia_guc_restart_delay, 5, 1, 300,
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
@@ -63,10 +62,9 @@ static void define_settings(void)
 
 void _PG_init(void)
 {
-	pythia_preloaded = process_shared_preload_libraries_in_progress;
 	pythia_set_oom_handler(out_of_memory);
 	define_settings();
-	if (pythia_preloaded)
+	if (process_shared_preload_libraries_in_progress)
 	{
 		pythia_shared_init();
 		if (!IsBinaryUpgrade)

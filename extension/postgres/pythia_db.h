@@ -7,14 +7,10 @@
 /* postgresql.conf */
 extern char *pythia_guc_databases;   /* comma list, or * for all */
 extern int pythia_guc_max_workers;   /* background workers at once, in the whole server */
-extern int pythia_guc_poll_interval; /* milliseconds; default of new CDC workers */
 extern int pythia_guc_restart_delay; /* seconds before a failed job is tried again, at first */
 extern int pythia_guc_retention;     /* minutes that consumed changes are kept */
 extern int pythia_guc_max_retention; /* minutes that any change is kept, whatever a worker wants */
 extern bool pythia_guc_log_changes;
 extern bool pythia_guc_keep_connections; /* idle, for the session's next run */
-
-/* True where the library came in by shared_preload_libraries: there is a launcher and shared memory. */
-extern bool pythia_preloaded;
 
 #endif

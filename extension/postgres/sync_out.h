@@ -13,7 +13,5 @@
 /* The columns of pythia.sync_result; `error` NULL where it went well. */
 extern void pythia_sync_values(const char *table, const pythia_sync_result *result, const char *error, Datum *values,
 							   bool *nulls);
-/* An argument as a tree; ereports where it is not an object. */
-extern const pythia_node *pythia_object_argument(Jsonb *json, const char *what);
 
 #endif

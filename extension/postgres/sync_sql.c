@@ -51,7 +51,8 @@ void pythia_sync_values(const char *table, const pythia_sync_result *result, con
 			nulls[i] = true;
 }
 
-const pythia_node *pythia_object_argument(Jsonb *json, const char *what)
+/* An argument as a tree; ereports where it is not an object. */
+static const pythia_node *object_argument(Jsonb *json, const char *what)
 {
 	pythia_node *tree = pythia_node_from_jsonb(json);
 
@@ -85,7 +86,7 @@ static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, cha
 Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	const pythia_node *overrides = pythia_object_argument(PG_GETARG_JSONB_P(2), "overrides");
+	const pythia_node *overrides = object_argument(PG_GETARG_JSONB_P(2), "overrides");
 	Datum row;
 
 	pythia_require_owner(spec);
@@ -95,7 +96,7 @@ Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
 
 Datum pythia_sync_between(PG_FUNCTION_ARGS)
 {
-	const pythia_node *config = pythia_object_argument(PG_GETARG_JSONB_P(3), "sync_config");
+	const pythia_node *config = object_argument(PG_GETARG_JSONB_P(3), "sync_config");
 	pythia_sync_spec *spec =
 		pythia_sync_spec_between(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
 								 unconstify(pythia_node *, config));

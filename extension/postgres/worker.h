@@ -54,7 +54,6 @@ extern bool pythia_in_job(void);
  * again in the same transaction), or at once.
  */
 extern void pythia_wake_at_commit(int32 worker_id);
-extern void pythia_worker_wake(int32 worker_id);
 /*
  * This backend's latch is set by each wake of that worker, until it is removed
  * or the transaction ends.  False where there is no shared memory for it (not
@@ -71,7 +70,5 @@ extern int32 pythia_worker_create(pythia_job_kind kind, const char *name);
 extern void pythia_worker_drop(pythia_job_kind kind, const char *name);
 /* Whether a process runs the worker just now; its pid, or 0. */
 extern int pythia_worker_pid(int32 worker_id);
-
-extern const char *pythia_job_kind_name(pythia_job_kind kind); /* "cdc", "sync" */
 
 #endif

@@ -14,7 +14,7 @@
 
 #define MAX_SUGGESTED 200
 
-const char *pythia_job_kind_name(pythia_job_kind kind)
+static const char *kind_name(pythia_job_kind kind)
 {
 	return kind == PYTHIA_JOB_CDC ? "cdc" : "sync";
 }
@@ -36,7 +36,7 @@ static void unknown_worker(pythia_job_kind kind, const char *name)
 	static const char sql[] = "SELECT name, owner::pg_catalog.oid FROM pythia.worker WHERE kind = $1 "
 							  "ORDER BY name LIMIT 200";
 	Oid types[] = {TEXTOID};
-	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind))};
+	Datum values[] = {CStringGetTextDatum(kind_name(kind))};
 	const char *names[MAX_SUGGESTED];
 	const char *close;
 	int count = 0;
@@ -57,12 +57,12 @@ static void unknown_worker(pythia_job_kind kind, const char *name)
 			 errmsg("%s worker \"%s\" does not exist", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
 			 close ? errhint("Perhaps you meant \"%s\".", close)
 				   : errhint("Create it with pythia.create_%s_worker, or see pythia.worker_status for those there are.",
-							 pythia_job_kind_name(kind))));
+							 kind_name(kind))));
 }
 
 int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled)
 {
-	Datum key[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name)};
+	Datum key[] = {CStringGetTextDatum(kind_name(kind)), CStringGetTextDatum(name)};
 	pythia_reading row;
 	int32 worker_id = 0;
 	Oid role = InvalidOid;
@@ -95,8 +95,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner) VALUES ($1, $2, $3::pg_catalog.regrole) "
 							  "ON CONFLICT (kind, name) DO NOTHING RETURNING worker_id";
 	Oid types[] = {TEXTOID, TEXTOID, OIDOID};
-	Datum values[] = {CStringGetTextDatum(pythia_job_kind_name(kind)), CStringGetTextDatum(name),
-					  ObjectIdGetDatum(GetUserId())};
+	Datum values[] = {CStringGetTextDatum(kind_name(kind)), CStringGetTextDatum(name), ObjectIdGetDatum(GetUserId())};
 	int32 worker_id;
 	bool isnull;
 
@@ -112,7 +111,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 			 errmsg("%s worker \"%s\" already exists", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
 			 errhint(
 				 "Choose another name, change it with pythia.alter_%s_worker, or drop it with pythia.drop_%s_worker.",
-				 pythia_job_kind_name(kind), pythia_job_kind_name(kind))));
+				 kind_name(kind), kind_name(kind))));
 	worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	return worker_id;

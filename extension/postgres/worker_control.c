@@ -115,7 +115,7 @@ static int quick_pid(int32 worker_id)
 	return pid;
 }
 
-void pythia_worker_wake(int32 worker_id)
+static void wake(int32 worker_id)
 {
 	pid_t waiters[PYTHIA_MAX_WAITERS];
 	int count = 0;
@@ -194,7 +194,7 @@ static void fulfil(const wish *wanted)
 	switch (wanted->kind)
 	{
 		case WISH_WAKE:
-			pythia_worker_wake(wanted->worker_id);
+			wake(wanted->worker_id);
 			break;
 		case WISH_START:
 			if (pythia_shmem)

@@ -159,12 +159,22 @@ static bool through_variable(const pythia_type *type)
 		   type->kind == PYTHIA_KIND_YEAR;
 }
 
+/* Where one column is SET, MariaDB forgets that a 0 was given for the column that counts itself, and
+ * counts on, in spite of NO_AUTO_VALUE_ON_ZERO: a number that is SET too is taken as it is. */
+static bool is_set(const pythia_type *type, bool others)
+{
+	return through_variable(type) || (others && (type->kind == PYTHIA_KIND_INT || type->kind == PYTHIA_KIND_UINT));
+}
+
 static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
 						   const char *const *columns, const pythia_type *const *types)
 {
 	const char *separator = " SET ";
+	bool any = false;
 
 	(void) db;
+	for (int i = 0; i < ncolumns; i++)
+		any = any || through_variable(types[i]);
 	pythia_buffer_puts(out, "LOAD DATA LOCAL INFILE 'pythia' INTO TABLE ");
 	pythia_dialect_table(&pythia_dialect_mysql, out, schema, table);
 	pythia_buffer_puts(out, " CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\'"
@@ -173,7 +183,7 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 	{
 		if (i > 0)
 			pythia_buffer_puts(out, ", ");
-		if (through_variable(types[i]))
+		if (is_set(types[i], any))
 			pythia_buffer_printf(out, "@p%d", i + 1);
 		else
 			identifier(out, columns[i]);
@@ -181,7 +191,7 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 	pythia_buffer_putc(out, ')');
 	for (int i = 0; i < ncolumns; i++)
 	{
-		if (!through_variable(types[i]))
+		if (!is_set(types[i], any))
 			continue;
 		pythia_buffer_puts(out, separator);
 		identifier(out, columns[i]);
@@ -193,6 +203,10 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 				break;
 			case PYTHIA_KIND_GEOMETRY:
 				pythia_buffer_printf(out, "ST_GeomFromWKB(UNHEX(SUBSTR(@p%d, 3)))", i + 1);
+				break;
+			case PYTHIA_KIND_INT:
+			case PYTHIA_KIND_UINT:
+				pythia_buffer_printf(out, "@p%d", i + 1);
 				break;
 			case PYTHIA_KIND_YEAR:
 				/* the text 0 is the year 2000, the number 0 is the year 0000 */

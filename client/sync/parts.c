@@ -27,9 +27,8 @@ static bool may_be_cut(const pythia_run *run)
 	int64_t rows = run->plan.source.estimated_rows;
 
 	/* SQLite has one writer; what is one transaction is one connection's */
-	return streams != NULL && streams->most > 1 && run->source->engine == PYTHIA_POSTGRESQL && !config->dry_run &&
-		   !run->single && run->ordered && !run->resumed && !run->target->nested &&
-		   run->target->engine != PYTHIA_SQLITE && !run->plan.null_keys &&
+	return streams != NULL && streams->most > 1 && !config->dry_run && !run->single && run->ordered && !run->resumed &&
+		   !run->target->nested && run->target->engine != PYTHIA_SQLITE && !run->plan.null_keys &&
 		   (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) && (rows < 0 || rows >= LEAST_ROWS);
 }
 

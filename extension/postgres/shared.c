@@ -136,11 +136,34 @@ static void end_progress_at_abort(XactEvent event, void *arg)
 		pythia_progress_end();
 }
 
+static bool same_table(const pythia_progress_slot *a, const pythia_progress_slot *b)
+{
+	return a->pid != 0 && a->database == b->database && a->worker_id == b->worker_id && strcmp(a->table, b->table) == 0;
+}
+
+static void leave_progress(void)
+{
+	if (!my_progress)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_PROGRESS && my_progress->helps; i++)
+	{
+		pythia_progress_slot *slot = &pythia_shmem->progress[i];
+
+		if (!slot->helps && same_table(slot, my_progress))
+		{
+			slot->joined_rows += my_progress->rows;
+			slot->joined_bytes += my_progress->bytes;
+		}
+	}
+	my_progress->pid = 0;
+	LWLockRelease(pythia_shmem->lock);
+	my_progress = NULL;
+}
+
 static void forget_progress(int code, Datum arg)
 {
-	if (my_progress)
-		my_progress->pid = 0;
-	my_progress = NULL;
+	leave_progress();
 }
 
 void pythia_progress_start(int32 worker_id, const char *table)
@@ -188,12 +211,38 @@ void pythia_progress_update(const char *phase, int64 rows, int64 total, int64 by
 
 void pythia_progress_end(void)
 {
-	if (!my_progress)
-		return;
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	my_progress->pid = 0;
-	LWLockRelease(pythia_shmem->lock);
-	my_progress = NULL;
+	leave_progress();
+}
+
+void pythia_progress_help(void)
+{
+	if (my_progress)
+		my_progress->helps = true;
+}
+
+void pythia_progress_alone(void)
+{
+	if (my_progress)
+		my_progress->alone = true;
+}
+
+/* What a table's own process and those who help it have done; returns how many are at it. */
+static int sum_up(const pythia_progress_slot *slots, const pythia_progress_slot *own, int64 *rows, int64 *bytes)
+{
+	int count = 1;
+
+	*rows = own->rows + (own->alone ? 0 : own->joined_rows);
+	*bytes = own->bytes + (own->alone ? 0 : own->joined_bytes);
+	for (int i = 0; i < PYTHIA_MAX_PROGRESS && !own->alone; i++)
+	{
+		if (slots[i].helps && same_table(&slots[i], own))
+		{
+			count++;
+			*rows += slots[i].rows;
+			*bytes += slots[i].bytes;
+		}
+	}
+	return count;
 }
 
 PYTHIA_FUNCTION(pythia_progress);
@@ -213,10 +262,12 @@ Datum pythia_progress(PG_FUNCTION_ARGS)
 	for (int i = 0; i < PYTHIA_MAX_PROGRESS; i++)
 	{
 		pythia_progress_slot *slot = &copy[i];
-		Datum values[9];
-		bool nulls[9] = {false};
+		Datum values[10];
+		bool nulls[10] = {false};
+		int64 rows;
+		int64 bytes;
 
-		if (slot->pid == 0 || slot->database != MyDatabaseId)
+		if (slot->pid == 0 || slot->database != MyDatabaseId || slot->helps)
 			continue;
 		/* the view says the same, but the function can be called without it */
 		if (!has_privs_of_role(GetUserId(), slot->role) && !has_privs_of_role(GetUserId(), ROLE_PG_MONITOR))
@@ -227,10 +278,11 @@ Datum pythia_progress(PG_FUNCTION_ARGS)
 		nulls[2] = slot->worker_id == 0;
 		values[3] = CStringGetTextDatum(slot->table);
 		values[4] = CStringGetTextDatum(slot->phase);
-		values[5] = Int64GetDatum(slot->rows);
+		values[9] = Int32GetDatum(sum_up(copy, slot, &rows, &bytes));
+		values[5] = Int64GetDatum(rows);
 		values[6] = Int64GetDatum(slot->total);
 		nulls[6] = slot->total < 0;
-		values[7] = Int64GetDatum(slot->bytes);
+		values[7] = Int64GetDatum(bytes);
 		values[8] = TimestampTzGetDatum(slot->started);
 		tuplestore_putvalues(out.store, out.desc, values, nulls);
 	}

@@ -60,6 +60,10 @@ typedef struct pythia_progress_slot
 	int64 rows;
 	int64 total;
 	int64 bytes;
+	bool helps;         /* with a table that another process has */
+	int64 joined_rows;  /* of helpers that have left */
+	int64 joined_bytes; /* likewise */
+	bool alone;         /* rows and bytes are of all */
 	TimestampTz started;
 } pythia_progress_slot;
 

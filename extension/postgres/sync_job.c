@@ -10,13 +10,19 @@
 #include "pg_compat.h"
 #include "pgstat.h"
 #include "pythia_db.h"
+#include "storage/latch.h"
 #include "sync_parallel.h"
+#include "sync_parts.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "worker.h"
 
 /* With nothing due for so long, it looks again anyway. */
 #define LONGEST_SLEEP_MS (3600 * 1000L)
+
+/* Between two looks whether there is a table to help with. */
+#define HELP_MS 50L
 
 typedef struct due_table
 {
@@ -142,6 +148,20 @@ static bool is_due(const pythia_sync_spec *spec, const char *table)
 	return now->milliseconds == 0;
 }
 
+/* Has any other process a table? */
+static bool others_are_at_work(int32 worker_id, const pythia_table_order *order)
+{
+	ListCell *cell;
+
+	foreach (cell, order->names)
+	{
+		if (!pythia_table_take(worker_id, lfirst(cell)))
+			return true;
+		pythia_table_give_back(worker_id, lfirst(cell));
+	}
+	return false;
+}
+
 static void sync_taken(const pythia_sides *sides, const pythia_table_order *order, int position,
 					   const pythia_node *overrides)
 {
@@ -181,17 +201,6 @@ static void share_tables(const pythia_sides *sides, const pythia_table_order *or
 	}
 }
 
-/* The worker's "parallel"; 1 where it says nothing: tables one after another. */
-static int tables_at_once(const pythia_sides *sides)
-{
-	pythia_sync_config config;
-	pythia_error error = PYTHIA_ERROR_INIT;
-
-	if (!pythia_sync_config_read(sides->spec->config, NULL, NULL, &config, &error))
-		pythia_raise(&error);
-	return config.parallel > 0 ? (int) config.parallel : 1;
-}
-
 /* Loads share the connections that one alone would use. */
 static const pythia_node *share_as_override(int share)
 {
@@ -200,6 +209,28 @@ static const pythia_node *share_as_override(int share)
 	pythia_node_add(tree, pythia_node_new(PYTHIA_NODE_NUMBER, "parallel", psprintf("%d", share)));
 	pythia_free_with_context((void (*)(void *)) pythia_node_free, tree);
 	return tree;
+}
+
+/* A process with no table of its own to take helps with those that others have. */
+static void help_others(const pythia_sides *sides, const pythia_table_order *order, const pythia_node *overrides)
+{
+	uint32 event = pythia_wait_event("PythiaTableWait");
+
+	while (others_are_at_work(sides->spec->worker_id, order))
+	{
+		MemoryContext turn = AllocSetContextCreate(CurrentMemoryContext, "pythia_db help", ALLOCSET_DEFAULT_SIZES);
+		MemoryContext before = MemoryContextSwitchTo(turn);
+		bool helped = pythia_parts_help(sides, overrides);
+
+		MemoryContextSwitchTo(before);
+		MemoryContextDelete(turn);
+		if (helped)
+			continue;
+		pgstat_report_activity(STATE_RUNNING, "waiting for tables");
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, HELP_MS, event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 static int count_due(const pythia_sync_spec *spec, List *tables)
@@ -212,12 +243,23 @@ static int count_due(const pythia_sync_spec *spec, List *tables)
 	return count;
 }
 
-static void sync_together(const pythia_job *job, const pythia_sides *sides, List *tables, int runners, int share)
+static void sync_together(const pythia_job *job, const pythia_sides *sides, List *tables, int most, int due)
 {
+	int runners = Min(most, due);
+	int share = Max(1, most / runners);
+
 	PG_TRY();
 	{
+		pythia_table_order *order;
+		const pythia_node *overrides = share_as_override(share);
+
+		/* what is left over of the streams is for a large table of ours */
+		pythia_parts_allow(job, most, most - (runners - 1) * share - 1);
 		(void) pythia_helpers_start(job, runners - 1, share);
-		share_tables(sides, pythia_table_order_make(sides, tables), share_as_override(share));
+		order = due > 1 ? pythia_table_order_make(sides, tables) : pythia_table_order_plain(tables);
+		share_tables(sides, order, overrides);
+		if (pythia_helpers_running() > 0)
+			help_others(sides, order, overrides);
 		pgstat_report_activity(STATE_RUNNING, "waiting for helpers");
 		pythia_helpers_wait();
 	}
@@ -235,22 +277,29 @@ void pythia_sync_help(const pythia_job *job, int share)
 	List *tables;
 
 	if (begin_turn(job, &sides, &tables))
-		share_tables(sides, pythia_table_order_make(sides, tables), share_as_override(share));
+	{
+		pythia_table_order *order = pythia_table_order_make(sides, tables);
+		const pythia_node *overrides = share_as_override(share);
+
+		pythia_parts_allow(job, pythia_sync_parallel(sides->spec), share - 1);
+		share_tables(sides, order, overrides);
+		help_others(sides, order, overrides);
+		pythia_helpers_wait();
+	}
 }
 
 static void sync_tables(const pythia_job *job, const pythia_sides *sides, List *tables)
 {
-	int most = tables_at_once(sides);
-	int due = most > 1 ? count_due(sides->spec, tables) : 1;
+	int most = pythia_sync_parallel(sides->spec);
+	int due = most > 1 ? count_due(sides->spec, tables) : 0;
 	ListCell *cell;
 
-	if (due > 1)
+	if (due > 0)
 	{
-		int runners = Min(most, due);
-
-		sync_together(job, sides, tables, runners, Max(1, most / runners));
+		sync_together(job, sides, tables, most, due);
 		return;
 	}
+	pythia_parts_allow(job, 1, 0);
 	foreach (cell, read_due(sides->spec, tables))
 	{
 		due_table *table = lfirst(cell);

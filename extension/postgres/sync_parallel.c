@@ -1,6 +1,7 @@
 #include "sync_parallel.h"
 
 #include "bridge.h"
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "connection_cache.h"
 #include "core/memory.h"
@@ -49,6 +50,26 @@ void pythia_table_give_back(int32 worker_id, const char *name)
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
 
+int pythia_table_taker(int32 worker_id, const char *name)
+{
+	static const char sql[] =
+		"SELECT l.pid FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.granted "
+		"AND l.mode = 'ExclusiveLock' AND (l.database, l.classid, l.objid, l.objsubid) = ($1, $2, $3, $4)";
+	LOCKTAG tag = tag_of(worker_id, name);
+	Oid types[] = {OIDOID, OIDOID, OIDOID, INT2OID};
+	Datum values[] = {ObjectIdGetDatum(tag.locktag_field1), ObjectIdGetDatum(tag.locktag_field2),
+					  ObjectIdGetDatum(tag.locktag_field3), Int16GetDatum((int16) tag.locktag_field4)};
+	int pid = 0;
+	bool isnull;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 4, types, values, NULL);
+	if (SPI_processed > 0)
+		pid = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return pid;
+}
+
 /* No transaction is open meanwhile: one that only waits would hold back what others capture. */
 static void wait_for(int32 worker_id, const char *name)
 {
@@ -86,6 +107,15 @@ static bool ask_sides(pythia_session *session, const pythia_sides *sides, char *
 	pythia_connection_give_back(sides->target, target, ok);
 	pythia_connection_give_back(sides->source, source, ok);
 	return ok;
+}
+
+pythia_table_order *pythia_table_order_plain(List *names)
+{
+	pythia_table_order *order = palloc0(sizeof(pythia_table_order));
+
+	order->names = names;
+	order->count = list_length(names);
+	return order;
 }
 
 pythia_table_order *pythia_table_order_make(const pythia_sides *sides, List *tables)
@@ -129,6 +159,23 @@ void pythia_helpers_stop(void)
 static void stop_at_exit(int code, Datum arg)
 {
 	pythia_helpers_stop();
+}
+
+/* Forgets those that have ended. */
+int pythia_helpers_running(void)
+{
+	int running = 0;
+
+	for (int i = 0; i < nhelpers; i++)
+	{
+		pid_t pid;
+
+		if (GetBackgroundWorkerPid(helpers[i], &pid) == BGWH_STOPPED)
+			pfree(helpers[i]);
+		else
+			helpers[running++] = helpers[i];
+	}
+	return nhelpers = running;
 }
 
 int pythia_helpers_start(const pythia_job *job, int count, int share)

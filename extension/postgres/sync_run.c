@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "progress.h"
 #include "sync/target.h"
+#include "sync_parts.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker.h"
@@ -43,6 +44,16 @@ pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 	sides->source = pythia_target_resolve(spec->source, false);
 	sides->target = pythia_target_resolve(spec->target, write);
 	return sides;
+}
+
+int pythia_sync_parallel(const pythia_sync_spec *spec)
+{
+	pythia_sync_config config;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_sync_config_read(spec->config, NULL, NULL, &config, &error))
+		pythia_raise(&error);
+	return config.parallel > 0 ? (int) config.parallel : 1;
 }
 
 typedef struct connect_context
@@ -107,6 +118,7 @@ typedef struct sync_run
 	pythia_sides_body body; /* instead of a plain sync */
 	void *arg;
 	bool dry_run;
+	bool parts; /* it kept some */
 } sync_run;
 
 typedef struct quarantined_row
@@ -123,8 +135,10 @@ static void load_state(const pythia_sync_spec *spec, const char *table, table_st
 {
 	static const char make[] =
 		"INSERT INTO pythia.sync_state (worker_id, table_name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-	static const char read[] = "SELECT watermark, checkpoint FROM pythia.sync_state WHERE worker_id = $1 "
+	static const char read[] = "SELECT watermark, checkpoint, copier FROM pythia.sync_state WHERE worker_id = $1 "
 							   "AND table_name = $2 FOR UPDATE";
+	static const char close[] = "UPDATE pythia.sync_state SET copier = NULL WHERE worker_id = $1 AND table_name = $2";
+	bool closed = true;
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(spec->worker_id), CStringGetTextDatum(table)};
 	MemoryContext caller = CurrentMemoryContext;
@@ -139,7 +153,10 @@ static void load_state(const pythia_sync_spec *spec, const char *table, table_st
 
 		state->watermark = watermark ? MemoryContextStrdup(caller, watermark) : NULL;
 		state->checkpoint = checkpoint ? MemoryContextStrdup(caller, checkpoint) : NULL;
+		(void) SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &closed);
 	}
+	if (!closed)
+		pythia_catalog_execute(close, 2, types, values, NULL);
 	SPI_finish();
 }
 
@@ -150,15 +167,15 @@ static Datum stamp(int64_t unix_microseconds)
 
 static void save_state(const pythia_sync_spec *spec, const char *table, const pythia_sync_result *result)
 {
-	static const char sql[] =
-		"UPDATE pythia.sync_state SET watermark = coalesce($3, watermark), checkpoint = NULL, runs = runs "
-		"+ 1, "
-		"failures = 0, rows_synced = rows_synced + $4, rows_inserted = rows_inserted "
-		"+ $5, rows_updated = rows_updated + $6, rows_deleted = rows_deleted "
-		"+ $7, rows_skipped = rows_skipped + $8, rows_quarantined = "
-		"rows_quarantined + $9, bytes = bytes + $10, last_mode = $11, "
-		"last_start = $12, last_end = $13, last_error = NULL, last_error_at = NULL "
-		"WHERE worker_id = $1 AND table_name = $2";
+	static const char sql[] = "UPDATE pythia.sync_state SET watermark = coalesce($3, watermark), checkpoint = NULL, "
+							  "copier = NULL, runs = runs "
+							  "+ 1, "
+							  "failures = 0, rows_synced = rows_synced + $4, rows_inserted = rows_inserted "
+							  "+ $5, rows_updated = rows_updated + $6, rows_deleted = rows_deleted "
+							  "+ $7, rows_skipped = rows_skipped + $8, rows_quarantined = "
+							  "rows_quarantined + $9, bytes = bytes + $10, last_mode = $11, "
+							  "last_start = $12, last_end = $13, last_error = NULL, last_error_at = NULL "
+							  "WHERE worker_id = $1 AND table_name = $2";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID,        INT8OID,       INT8OID,
 				   INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 	Datum values[13] = {Int32GetDatum(spec->worker_id),
@@ -188,7 +205,7 @@ void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_e
 	static const char sql[] =
 		"INSERT INTO pythia.sync_state (worker_id, table_name, failures, last_error, last_error_at) "
 		"VALUES ($1, $2, 1, $3, pg_catalog.clock_timestamp()) ON CONFLICT (worker_id, table_name) DO UPDATE "
-		"SET failures = pythia.sync_state.failures + 1, last_error = excluded.last_error, "
+		"SET failures = pythia.sync_state.failures + 1, copier = NULL, last_error = excluded.last_error, "
 		"last_error_at = excluded.last_error_at";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID};
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(table),
@@ -265,6 +282,7 @@ static void progress(void *context, const char *phase, int64_t rows, int64_t tot
 static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, pythia_error *error)
 {
 	sync_run *run = arg;
+	bool ok;
 	pythia_sync_callbacks callbacks = {
 		.context = run, .progress = progress, .quarantine = quarantine, .resolve = resolve};
 
@@ -283,7 +301,13 @@ static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, 
 	}
 	job->watermark = run->state.watermark;
 	job->callbacks = &callbacks;
-	return run->body ? run->body(session, job, run->arg, error) : pythia_sync_table(job, run->result, error);
+	if (run->body)
+		return run->body(session, job, run->arg, error);
+	if (callbacks.checkpoint)
+		job->streams = pythia_parts_offer(session, run->spec->worker_id, run->table, NULL);
+	ok = pythia_sync_table(job, run->result, error);
+	run->parts = job->streams && pythia_parts_leave(job->streams);
+	return ok;
 }
 
 bool pythia_with_callbacks(const pythia_sides *sides, const char *table, const pythia_node *overrides,
@@ -335,6 +359,8 @@ bool pythia_run_sync(const pythia_sides *sides, const char *table, const pythia_
 
 		MemoryContextSwitchTo(caller);
 		save_state(spec, table, result);
+		if (run.parts || run.state.checkpoint)
+			pythia_parts_forget(spec->worker_id, table);
 		if (own)
 			pythia_job_commit();
 		MemoryContextSwitchTo(caller);

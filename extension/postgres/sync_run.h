@@ -22,6 +22,9 @@ typedef struct pythia_sides
 /* Ereports. `write`: the target shall be changed. */
 extern pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write);
 
+/* The worker's "parallel"; 1 where it says nothing: one table after another. */
+extern int pythia_sync_parallel(const pythia_sync_spec *spec);
+
 /*
  * Synchronises one table, with the watermark of the last run and, where it went
  * well, the new one stored.  In a caller's transaction a failure undoes what it

@@ -130,6 +130,15 @@ static void sync_into(pythia_rows_out *out, const pythia_sides *sides, const cha
 	tuplestore_putvalues(out->store, out->desc, values, nulls);
 }
 
+/* What is asked for cannot be had in a caller's transaction. */
+static void say_in_turn(const pythia_sides *sides, List *tables)
+{
+	if (pythia_sync_parallel(sides->spec) > 1 && list_length(tables) > 1)
+		ereport(NOTICE, (errmsg("tables go one after another in a session, whatever \"parallel\" says"),
+						 errdetail("They are synchronised in its transaction, which other processes cannot see."),
+						 errhint("pythia.start_sync lets background processes do it, several at once.")));
+}
+
 static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, List *tables)
 {
 	pythia_rows_out out;
@@ -139,7 +148,9 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 	pythia_rows_out_begin(fcinfo, &out);
 	pythia_require_owner(spec);
 	sides = pythia_sides_resolve(spec, true);
-	foreach (cell, pythia_list_sync_tables(sides, tables))
+	tables = pythia_list_sync_tables(sides, tables);
+	say_in_turn(sides, tables);
+	foreach (cell, tables)
 		sync_into(&out, sides, lfirst(cell));
 }
 

@@ -39,6 +39,7 @@ CREATE TABLE pythia.sync_state (
 	last_valid boolean,
 	last_difference bigint,
 	last_validated timestamptz,
+	copier integer,
 	PRIMARY KEY (worker_id, table_name)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE pythia.sync_state IS 'where each table of each sync worker stands';
@@ -63,7 +64,32 @@ COMMENT ON COLUMN pythia.sync_state.last_error_at IS 'when it failed';
 COMMENT ON COLUMN pythia.sync_state.last_valid IS 'what the last validation said';
 COMMENT ON COLUMN pythia.sync_state.last_difference IS 'rows that differed in the last validation';
 COMMENT ON COLUMN pythia.sync_state.last_validated IS 'when it was last validated';
+COMMENT ON COLUMN pythia.sync_state.copier IS 'process whose run others may join to copy parts; NULL: none';
 SELECT pg_catalog.pg_extension_config_dump('pythia.sync_state', '');
+
+CREATE TABLE pythia.sync_part (
+	worker_id integer NOT NULL,
+	table_name text NOT NULL,
+	part integer NOT NULL,
+	checkpoint text,
+	begun boolean NOT NULL DEFAULT false,
+	done boolean NOT NULL DEFAULT false,
+	pid integer,
+	counted bigint[] NOT NULL DEFAULT '{0,0,0,0,0,0,0,0}',
+	PRIMARY KEY (worker_id, table_name, part),
+	FOREIGN KEY (worker_id, table_name) REFERENCES pythia.sync_state ON DELETE CASCADE
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pythia.sync_part IS 'parts of tables that several processes copy, until the run has ended well';
+COMMENT ON COLUMN pythia.sync_part.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.sync_part.table_name IS 'the table, as the worker names it';
+COMMENT ON COLUMN pythia.sync_part.part IS 'number of the part; sync_state.checkpoint says where each ends';
+COMMENT ON COLUMN pythia.sync_part.checkpoint IS 'key of the last row that is safe on the target';
+COMMENT ON COLUMN pythia.sync_part.begun IS 'somebody has had it';
+COMMENT ON COLUMN pythia.sync_part.done IS 'all of it is on the target';
+COMMENT ON COLUMN pythia.sync_part.pid IS 'process that had it last in this run';
+COMMENT ON COLUMN pythia.sync_part.counted IS
+	'rows synced, inserted, updated, deleted, skipped, quarantined, read, and bytes, in this run';
+SELECT pg_catalog.pg_extension_config_dump('pythia.sync_part', '');
 
 CREATE TABLE pythia.quarantine (
 	quarantine_id bigserial PRIMARY KEY,

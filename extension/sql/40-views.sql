@@ -3,7 +3,7 @@
 -- else a cheap function in a query's condition would be shown the rows before we look whose they are.
 
 CREATE FUNCTION pythia._progress(OUT pid integer, OUT role oid, OUT worker_id integer, OUT table_name text, OUT phase text,
-	OUT rows bigint, OUT total bigint, OUT bytes bigint, OUT started timestamptz) RETURNS SETOF record
+	OUT rows bigint, OUT total bigint, OUT bytes bigint, OUT started timestamptz, OUT streams integer) RETURNS SETOF record
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_progress';
 COMMENT ON FUNCTION pythia._progress() IS 'internal: the running syncs of this database, from shared memory';
 
@@ -72,7 +72,7 @@ COMMENT ON COLUMN pythia.stat_sync.last_validated IS 'when it was last validated
 
 CREATE VIEW pythia.stat_progress_sync WITH (security_barrier) AS
 SELECT p.pid, w.name AS worker, p.table_name AS "table", p.phase, p.rows AS rows_processed, p.total AS rows_total,
-	p.bytes AS bytes_processed, p.started
+	p.bytes AS bytes_processed, p.started, p.streams
 FROM pythia._progress() p LEFT JOIN pythia.worker w USING (worker_id)
 WHERE pg_catalog.pg_has_role(p.role, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_progress_sync IS
@@ -85,3 +85,4 @@ COMMENT ON COLUMN pythia.stat_progress_sync.rows_processed IS 'rows so far';
 COMMENT ON COLUMN pythia.stat_progress_sync.rows_total IS 'estimate of all rows; NULL where unknown';
 COMMENT ON COLUMN pythia.stat_progress_sync.bytes_processed IS 'bytes so far';
 COMMENT ON COLUMN pythia.stat_progress_sync.started IS 'when it began';
+COMMENT ON COLUMN pythia.stat_progress_sync.streams IS 'processes that copy it, in parts where there are several';

@@ -45,7 +45,7 @@ is($my->sql(join ' UNION ALL ', map { "SELECT COUNT(*) FROM $_" } @tables), join
 # a helper killed: the server starts again, and so does the worker, where it was
 $my->sql("DROP TABLE $_") for @tables;
 start('killed', 'shop', ', "parallel": 3, "max_bytes_per_second": 5000000', @tables);
-ok(wait_for($pg, q{SELECT count(*) >= 2 FROM pythia.sync_state JOIN pythia.worker USING (worker_id) WHERE name = 'killed' AND checkpoint IS NOT NULL}),
+ok(wait_for($pg, q{SELECT count(DISTINCT table_name) >= 2 FROM pythia.sync_part p JOIN pythia.worker USING (worker_id) WHERE name = 'killed' AND p.checkpoint IS NOT NULL}),
 	'two tables have a checkpoint');
 my ($helper) = split /\n/, sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'pythia_db helper'});
 kill 'KILL', $helper;

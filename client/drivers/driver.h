@@ -114,6 +114,7 @@ struct pythia_db
 	char *version_text; /* "PostgreSQL 15.18", "MariaDB 10.11.19", "SQLite 3.40.1" */
 	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */
 	char *display;        /* the URL without its secrets, for messages */
+	char *place;          /* which database it is (pythia_url_place); NULL: the host's own */
 	bool read_only;
 };
 

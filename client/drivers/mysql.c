@@ -406,6 +406,7 @@ static void mysql_close_db(pythia_db *base)
 	pythia_free(base->version_text);
 	pythia_free(base->default_schema);
 	pythia_free(base->display);
+	pythia_free(base->place);
 	pythia_free(db);
 }
 

@@ -382,6 +382,7 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 	static const pythia_open_options defaults = {0};
 	mysql_db *db = pythia_calloc(1, sizeof(*db));
 	pythia_buffer display = PYTHIA_BUFFER_INIT;
+	pythia_buffer place = PYTHIA_BUFFER_INIT;
 	int64_t seconds;
 
 	*out = NULL;
@@ -392,6 +393,8 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 	db->base.engine = PYTHIA_MYSQL;
 	pythia_url_redact(url, &display);
 	db->base.display = pythia_buffer_take(&display);
+	pythia_url_place(url, &place);
+	db->base.place = pythia_buffer_take(&place);
 	db->client_defaults = options->client_defaults && !options->require_password;
 	copy_url(&db->url, url);
 	if (options->require_password && !(url->password && url->password[0]))

@@ -165,6 +165,7 @@ static void postgres_close(pythia_db *base)
 	pythia_free(base->version_text);
 	pythia_free(base->default_schema);
 	pythia_free(base->display);
+	pythia_free(base->place);
 	pythia_free(db);
 }
 
@@ -451,6 +452,7 @@ bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const 
 	static const pythia_open_options defaults = {0};
 	postgres_db *db = pythia_calloc(1, sizeof(*db));
 	pythia_buffer display = PYTHIA_BUFFER_INIT;
+	pythia_buffer place = PYTHIA_BUFFER_INIT;
 	int64_t seconds;
 
 	*out = NULL;
@@ -461,6 +463,8 @@ bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const 
 	db->base.engine = PYTHIA_POSTGRESQL;
 	pythia_url_redact(url, &display);
 	db->base.display = pythia_buffer_take(&display);
+	pythia_url_place(url, &place);
+	db->base.place = pythia_buffer_take(&place);
 	if (options->require_password && !(url->password && url->password[0]))
 		require_password(db, error);
 	else if (pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&

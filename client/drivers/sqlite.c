@@ -278,6 +278,7 @@ static void sqlite_close_db(pythia_db *base)
 	pythia_free(base->version_text);
 	pythia_free(base->default_schema);
 	pythia_free(base->display);
+	pythia_free(base->place);
 	pythia_free(db);
 }
 
@@ -420,6 +421,7 @@ bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const py
 {
 	sqlite_db *db = new_db(host);
 	pythia_buffer display = PYTHIA_BUFFER_INIT;
+	pythia_buffer place = PYTHIA_BUFFER_INIT;
 	bool read_only = options && options->read_only;
 	bool create = options && options->create;
 	const char *path = url->database ? url->database : "";
@@ -428,6 +430,8 @@ bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const py
 	db->owned = true;
 	pythia_url_redact(url, &display);
 	db->base.display = pythia_buffer_take(&display);
+	pythia_url_place(url, &place);
+	db->base.place = pythia_buffer_take(&place);
 	if (read_parameters(url, db, &read_only, &create, error))
 	{
 		db->base.read_only = read_only;

@@ -320,6 +320,8 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 
 	memset(plan, 0, sizeof(*plan));
 	plan->where = job->config->where;
+	plan->places[0] = pythia_strdup(job->source->place);
+	plan->places[1] = pythia_strdup(job->target->place);
 	ok = pythia_describe(job->source, job->table, &plan->source, error);
 	if (ok)
 	{
@@ -358,5 +360,7 @@ void pythia_plan_free(pythia_plan *plan)
 	pythia_free(plan->pairs);
 	pythia_free(plan->key);
 	pythia_free(plan->unmatched);
+	pythia_free(plan->places[0]);
+	pythia_free(plan->places[1]);
 	memset(plan, 0, sizeof(*plan));
 }

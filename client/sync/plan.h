@@ -30,6 +30,7 @@ typedef struct pythia_plan
 	bool transforms;   /* any pair needs its values looked at */
 	bool null_keys;    /* a key column of the source may hold NULL */
 	const char *where; /* borrowed from the config */
+	char *places[2];   /* which databases, source's and target's; NULL: the host's own */
 } pythia_plan;
 
 /* Describes both tables and pairs their columns: by column_map, exact name, name in other case, or other

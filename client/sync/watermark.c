@@ -107,6 +107,8 @@ void pythia_watermark_scope(const pythia_plan *plan, char scope[9])
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	char hex[33];
 
+	for (int i = 0; i < 2; i++)
+		pythia_buffer_printf(&text, "%s\n", plan->places[i] != NULL ? plan->places[i] : "");
 	pythia_buffer_printf(&text, "%s\n%s\n%s\n%s\n", plan->source.schema, plan->source.name, plan->target.schema,
 						 plan->target.name);
 	for (int i = 0; i < plan->npairs; i++)
@@ -134,10 +136,11 @@ static char *stored_mark(pythia_db *source, const pythia_plan *plan, const char 
 	if (strcmp(mark + strlen(SCOPE_MARK), scope) == 0)
 		return text;
 	pythia_free(text);
-	pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
-					"table \"%s\": what is carried (columns, names, key or condition) is not what it was in the last"
-					" run: all rows are read",
-					plan->source.name);
+	pythia_host_log(
+		source->host, PYTHIA_LOG_NOTICE,
+		"table \"%s\": what is carried (databases, columns, names, key or condition) is not what it was in the last"
+		" run: all rows are read",
+		plan->source.name);
 	return NULL;
 }
 

@@ -146,6 +146,34 @@ static bool stop_at_first(void *context, const char *checkpoint, pythia_error *e
 }
 
 /* An interrupted run goes on only where it is about the same rows. */
+/* A mark is of two databases: another one may hold other rows, also where a connection's name leads to it. */
+static void test_place(void **state)
+{
+	(void) state;
+	for (int engine = 0; engine < ENGINES; engine++)
+	{
+		char url[200];
+		char *mark;
+		char *next;
+
+		begin(engine, engine == PG ? "timestamptz" : engine == MY ? "datetime(6)" : "DATETIME");
+		put(1, shifted(engine == LITE ? "-1 days" : "- interval '1' day"));
+		put(2, shifted(engine == LITE ? "+0 days" : "- interval '0' day"));
+		mark = run("{}", NULL, 2);
+		pythia_db_close(target);
+		snprintf(url, sizeof(url), "sqlite:///%s/elsewhere%d.sqlite", scratch, engine);
+		target = open_text(url);
+		must(target, "CREATE TABLE marks (id integer PRIMARY KEY, v varchar(20), w varchar(20), updated_at datetime)");
+		must(target, "INSERT INTO marks VALUES (2, 'v', 'w', NULL)");
+		next = run("{}", mark, 2);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "2");
+		pythia_free(run("{}", next, 1));
+		pythia_free(mark);
+		pythia_free(next);
+		end();
+	}
+}
+
 static void test_scope_of_checkpoint(void **state)
 {
 	pythia_sync_callbacks callbacks = {.checkpoint = stop_at_first};
@@ -231,7 +259,8 @@ static void test_integers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_future), cmocka_unit_test(test_scope),
-									   cmocka_unit_test(test_scope_of_checkpoint), cmocka_unit_test(test_integers)};
+									   cmocka_unit_test(test_place), cmocka_unit_test(test_scope_of_checkpoint),
+									   cmocka_unit_test(test_integers)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

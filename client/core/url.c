@@ -325,11 +325,16 @@ void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 	}
 }
 
+bool pythia_url_like(const char *text)
+{
+	return text && strstr(text, "://") != NULL;
+}
+
 void pythia_url_place(const pythia_url *url, pythia_buffer *out)
 {
 	static const char *const addresses[] = {"host", "hostaddr", "port", "dbname", "service", "unix_socket"};
 
-	pythia_buffer_printf(out, "%s %s %d %s", pythia_engine_name(url->engine), url->host ? url->host : "", url->port,
+	pythia_buffer_printf(out, "%s %s %d %s", engine_name(url->engine), url->host ? url->host : "", url->port,
 						 url->database ? url->database : "");
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
 	{
@@ -338,9 +343,4 @@ void pythia_url_place(const pythia_url *url, pythia_buffer *out)
 		if (value)
 			pythia_buffer_printf(out, " %s=%s", addresses[i], value);
 	}
-}
-
-bool pythia_url_like(const char *text)
-{
-	return text && strstr(text, "://") != NULL;
 }

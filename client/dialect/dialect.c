@@ -319,6 +319,7 @@ static bool read_keys(pythia_db *db, pythia_table *table, pythia_error *error)
 			else
 				columns[n++] = position;
 		}
+		table->other_unique = table->other_unique || (unique && !usable);
 		if (!usable || n == 0)
 			continue;
 		if (primary)

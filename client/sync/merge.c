@@ -221,7 +221,7 @@ void pythia_merge_difference(const pythia_run *run, pythia_buffer *out)
 }
 
 /* Whose row stays, where both have one: a NULL stamp loses, a tie goes to the source. */
-static void put_rule(const pythia_run *run, pythia_buffer *out)
+void pythia_merge_rule(const pythia_run *run, pythia_buffer *out)
 {
 	const char *comparison = run->job->config->conflict == PYTHIA_CONFLICT_NEWEST_WINS ? " >= " : " <= ";
 
@@ -259,7 +259,7 @@ static bool count_differing(pythia_run *run, bool by_rule, int64_t *count, pythi
 	start_count(run, "JOIN", &sql);
 	pythia_merge_difference(run, &sql);
 	if (by_rule)
-		put_rule(run, &sql);
+		pythia_merge_rule(run, &sql);
 	ok = pythia_db_number(run->target, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
@@ -329,7 +329,7 @@ bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_e
 	}
 	pythia_merge_difference(run, &sql);
 	if (by_rule)
-		put_rule(run, &sql);
+		pythia_merge_rule(run, &sql);
 	ok = pythia_run_exec(run, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
@@ -413,25 +413,71 @@ static bool updates(const pythia_run *run)
 		   rule == PYTHIA_CONFLICT_OLDEST_WINS || rule == PYTHIA_CONFLICT_FUNCTION;
 }
 
+static bool collides(const pythia_error *error)
+{
+	return strcmp(error->sqlstate, "23505") == 0 || strcmp(error->sqlstate, "23000") == 0;
+}
+
 /* Says what a collision in another unique key is about, where the engine's own words do not. */
 static bool explain(pythia_error *error)
 {
-	if ((strcmp(error->sqlstate, "23505") == 0 || strcmp(error->sqlstate, "23000") == 0) && error->hint == NULL)
+	if (collides(error) && error->hint == NULL)
 		pythia_error_hint(error, "A row of the target with another key holds this value: mend one of the two rows, or "
 								 "set on_bad_row to quarantine.");
 	return false;
 }
 
-static bool write_rows(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
+/* In one statement each; where each row has updated one of its own there is none to look for again. */
+static bool update_and_insert(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
-	pythia_conflict rule = run->job->config->conflict;
-
-	if (rule == PYTHIA_CONFLICT_FUNCTION)
-		/* first the new ones: the stage is used again for what the function returns */
-		return insert_missing(run, inserted, error) && pythia_resolve_rows(run, updated, error);
-	/* where each has updated a row of its own there is none to look for again */
 	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&
 		   (*updated == rows || insert_missing(run, inserted, error));
+}
+
+static bool back_to_savepoint(pythia_run *run, pythia_error *error)
+{
+	return pythia_db_exec(run->target, "ROLLBACK TO SAVEPOINT pythia_merge", NULL, error) &&
+		   pythia_db_exec(run->target, "RELEASE SAVEPOINT pythia_merge", NULL, error);
+}
+
+/* Rows that swap values of a unique key collide though the source's state is a sound one. */
+static bool write_colliding(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
+{
+	pythia_error second = PYTHIA_ERROR_INIT;
+	bool ok;
+
+	if (!pythia_db_exec(run->target, "SAVEPOINT pythia_merge", NULL, error))
+		return false;
+	ok = update_and_insert(run, rows, updated, inserted, error);
+	if (!ok && collides(error))
+	{
+		*inserted = 0;
+		if (pythia_db_exec(run->target, "ROLLBACK TO SAVEPOINT pythia_merge", NULL, &second) &&
+			pythia_displace(run, updated, &second) && insert_missing(run, inserted, &second))
+		{
+			pythia_error_reset(error);
+			ok = true;
+		}
+		/* a stranger in the way is told in the words of the first attempt */
+		else if (!collides(&second) || second.hint != NULL)
+			return pythia_error_move(error, &second);
+		pythia_error_reset(&second);
+	}
+	if (ok)
+		return pythia_db_exec(run->target, "RELEASE SAVEPOINT pythia_merge", NULL, error);
+	if (!run->target->broken && collides(error) && !back_to_savepoint(run, &second))
+		return pythia_error_move(error, &second);
+	return false;
+}
+
+static bool write_rows(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
+{
+	if (run->job->config->conflict == PYTHIA_CONFLICT_FUNCTION)
+		/* first the new ones: the stage is used again for what the function returns */
+		return insert_missing(run, inserted, error) && pythia_resolve_rows(run, updated, error);
+	if (updates(run) && pythia_may_displace(run))
+		return write_colliding(run, rows, updated, inserted, error);
+	return update_and_insert(run, rows, updated, inserted, error);
 }
 
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)

@@ -97,7 +97,13 @@ void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out);
 bool pythia_merge_keys_are_loose(const pythia_run *run); /* two of the source's may be one there */
 void pythia_merge_difference(const pythia_run *run, pythia_buffer *out);
 void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out);
+void pythia_merge_rule(const pythia_run *run, pythia_buffer *out); /* " AND (…)", or nothing */
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
+
+/* displace.c: rows of the stage that collide with one another in a unique key. */
+bool pythia_may_displace(const pythia_run *run); /* the target has such a key */
+/* Takes what differs out and puts it back as the source has it; *count gets their number. */
+bool pythia_displace(pythia_run *run, int64_t *count, pythia_error *error);
 
 /* resolve.c: differing rows decided by the host's function. */
 bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error);

@@ -193,9 +193,7 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	run->ordered =
 		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
 	run->single = run->replaces || !run->ordered;
-	unique = pythia_merge_keys_are_loose(run);
-	for (int i = 0; i < run->plan.target.nindexes; i++)
-		unique = unique || run->plan.target.indexes[i].unique;
+	unique = pythia_merge_keys_are_loose(run) || pythia_may_displace(run);
 	run->sweep_first = unique && run->staged && config->deletes == PYTHIA_DELETES_HARD && !config->dry_run;
 	if (run->replaces && run->target->engine == PYTHIA_MYSQL && !pythia_swap_begin(run, error))
 		return false;

@@ -133,4 +133,18 @@ DROP TABLE grown;
 SELECT is(rows_inserted::int, 11, 'or the target is gone') FROM pythia.sync_table('grows', 'growing');
 SELECT is((SELECT string_agg(DISTINCT less::text, ',' ORDER BY less::text) FROM grown), '7,8,9', 'and made again');
 SELECT pythia.drop_sync_worker('grows');
+
+-- rows that swap a unique key's values, and a stranger in the way, within the caller's transaction
+CREATE TABLE moving (id int PRIMARY KEY, code text NOT NULL UNIQUE, updated_at timestamptz DEFAULT now());
+INSERT INTO moving VALUES (1, 'a'), (2, 'b'), (3, 'c');
+SELECT is(rows_inserted::int, 3, 'codes') FROM pythia.sync_between('local', 'local', 'moving', '{"table_map": {"moving": "moved"}}');
+ALTER TABLE moving DROP CONSTRAINT moving_code_key;
+UPDATE moving SET code = CASE id WHEN 1 THEN 'b' WHEN 2 THEN 'a' ELSE 'c' END, updated_at = clock_timestamp();
+BEGIN;
+SELECT is(row(rows_inserted, rows_updated, rows_deleted)::text, '(0,3,0)', 'swapped') FROM pythia.sync_between('local', 'local', 'moving', '{"table_map": {"moving": "moved"}}');
+INSERT INTO moved VALUES (9, 'z');
+UPDATE moving SET code = 'z', updated_at = clock_timestamp() WHERE id = 3;
+SELECT throws_ok($$SELECT pythia.sync_between('local', 'local', 'moving', '{"table_map": {"moving": "moved"}}')$$, '23505', NULL, 'a stranger in the way');
+COMMIT;
+SELECT is(string_agg(id || code, ',' ORDER BY id), '1b,2a,3c,9z', 'and what came before it stays') FROM moved;
 SELECT * FROM finish();

@@ -143,15 +143,14 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
+	int64_t installed;
 	bool ok;
 
-	char *exists;
-
 	memset(settings, 0, sizeof(*settings));
-	if (!pythia_db_text(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &exists, error) ||
-		(!exists && !pythia_capture_install(store, error)))
+	if (!pythia_db_number(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &installed,
+						  error) ||
+		(!installed && !pythia_capture_install(store, error)))
 		return false;
-	pythia_free(exists);
 	pythia_buffer_puts(&sql, "SELECT worker_id, connection, timestamp_column, options, poll_interval"
 							 " FROM main.pythia_cdc_worker WHERE name = ");
 	pythia_store_text(&sql, name);

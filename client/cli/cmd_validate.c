@@ -92,53 +92,39 @@ static bool on_difference(void *context, const pythia_difference *difference, py
 	return true;
 }
 
-static int validate_one(cli_pair *pair, char *table, const pythia_validate_options *options, bool differences)
+typedef struct run
 {
-	pythia_sync_config config;
-	pythia_sync_job job;
-	pythia_validate_result result;
-	pythia_error error = PYTHIA_ERROR_INIT;
-	int code = CLI_DONE;
-	bool ok;
+	cli_pair pair;
+	pythia_validate_options options;
+	bool repair;
+	bool differences; /* are told */
+} run;
 
-	memset(&result, 0, sizeof(result));
-	cli_progress_begin(table);
-	ok = cli_pair_job(pair, table, &config, &job, &error);
-	if (ok)
-	{
-		job.callbacks = &callbacks;
-		ok = pythia_validate_table(&job, options, differences ? on_difference : NULL, table, &result, &error);
-	}
-	cli_progress_end();
-	if (!ok)
-	{
-		code = cli_table_exit_code(&error);
-		cli_say_error(table, &error);
-	}
-	else if (!result.is_valid)
-		code = CLI_DIFFERENCE;
-	cli_report_validate(table, &result, ok ? NULL : &error);
-	pythia_validate_result_free(&result);
-	pythia_error_reset(&error);
-	return code;
+static bool run_job(const run *r, const pythia_sync_job *job, char *table, pythia_validate_result *validated,
+					pythia_sync_result *repaired, pythia_error *error)
+{
+	pythia_difference_callback told = r->differences ? on_difference : NULL;
+
+	return r->repair ? pythia_repair_table(job, &r->options, told, table, repaired, error)
+					 : pythia_validate_table(job, &r->options, told, table, validated, error);
 }
 
-static int repair_one(cli_pair *pair, char *table, const pythia_validate_options *options, bool differences)
+static int run_one(run *r, char *table)
 {
 	pythia_sync_config config;
 	pythia_sync_job job;
-	pythia_sync_result result;
+	pythia_validate_result validated = {0};
+	pythia_sync_result repaired = {0};
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
 	bool ok;
 
-	memset(&result, 0, sizeof(result));
 	cli_progress_begin(table);
-	ok = cli_pair_job(pair, table, &config, &job, &error);
+	ok = cli_pair_job(&r->pair, table, &config, &job, &error);
 	if (ok)
 	{
 		job.callbacks = &callbacks;
-		ok = pythia_repair_table(&job, options, differences ? on_difference : NULL, table, &result, &error);
+		ok = run_job(r, &job, table, &validated, &repaired, &error);
 	}
 	cli_progress_end();
 	if (!ok)
@@ -146,33 +132,36 @@ static int repair_one(cli_pair *pair, char *table, const pythia_validate_options
 		code = cli_table_exit_code(&error);
 		cli_say_error(table, &error);
 	}
-	cli_report_repair(table, &result, ok ? NULL : &error);
-	pythia_sync_result_free(&result);
+	else if (!r->repair && !validated.is_valid)
+		code = CLI_DIFFERENCE;
+	if (r->repair)
+		cli_report_repair(table, &repaired, ok ? NULL : &error);
+	else
+		cli_report_validate(table, &validated, ok ? NULL : &error);
+	pythia_validate_result_free(&validated);
+	pythia_sync_result_free(&repaired);
 	pythia_error_reset(&error);
 	return code;
 }
 
 static int run_both(cli_args *args, bool repair)
 {
-	cli_pair pair;
+	run r = {.repair = repair, .differences = cli_given(args, "differences")};
 	pythia_node *tree = NULL;
-	pythia_validate_options options;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
 
-	memset(&pair, 0, sizeof(pair));
-	if (!read_options(args, repair ? repair_options : validate_options, &tree, &options, &error) ||
-		!cli_pair_open(args, engine_sets, false, &pair, &error))
+	if (!read_options(args, repair ? repair_options : validate_options, &tree, &r.options, &error) ||
+		!cli_pair_open(args, engine_sets, false, &r.pair, &error))
 		code = cli_fail(&error);
-	for (int i = 0; i < pair.ntables && code != CLI_INTERRUPTED; i++)
-		code = cli_worse(code, repair ? repair_one(&pair, pair.tables[i], &options, cli_given(args, "differences"))
-									  : validate_one(&pair, pair.tables[i], &options, cli_given(args, "differences")));
+	for (int i = 0; i < r.pair.ntables && code != CLI_INTERRUPTED; i++)
+		code = cli_worse(code, run_one(&r, r.pair.tables[i]));
 	if (repair)
 		cli_report_end();
 	if (code == CLI_INTERRUPTED)
 		cli_say("pythia: interrupted%s",
 				repair ? "; rows mended so far stay mended.  Run the same command again for the rest." : "");
-	cli_pair_close(&pair);
+	cli_pair_close(&r.pair);
 	pythia_node_free(tree);
 	return code;
 }

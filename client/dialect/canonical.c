@@ -1,12 +1,35 @@
 /*
  * A row's digest, and the sums of digests, as SQL.
  */
-#include "dialect/canonical.h"
-
-#include "dialect/dialect.h"
+#include "dialect/dialect_internal.h"
 
 /* SQLite takes at most 127 arguments: the spec and this many values a call. */
 #define VALUES_A_CALL 100
+
+bool pythia_kind_is_textual(pythia_kind kind)
+{
+	switch (kind)
+	{
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_ENUM:
+		case PYTHIA_KIND_SET:
+		case PYTHIA_KIND_JSON:
+		case PYTHIA_KIND_ARRAY:
+		case PYTHIA_KIND_OTHER:
+			return true;
+		default:
+			return false;
+	}
+}
+
+void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char *prefix,
+							 const pythia_canonical_item *item, const char *suffix)
+{
+	pythia_buffer_puts(out, prefix);
+	pythia_canonical_reference(db, out, item);
+	pythia_buffer_puts(out, suffix);
+}
 
 bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed)
 {
@@ -27,19 +50,7 @@ bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const p
 	/* there the function escapes what is not of the kind */
 	if (db->engine == PYTHIA_SQLITE)
 		return true;
-	switch (own->kind)
-	{
-		case PYTHIA_KIND_TEXT:
-		case PYTHIA_KIND_CHAR:
-		case PYTHIA_KIND_ENUM:
-		case PYTHIA_KIND_SET:
-		case PYTHIA_KIND_JSON:
-		case PYTHIA_KIND_ARRAY:
-		case PYTHIA_KIND_OTHER:
-			return agreed->kind == PYTHIA_KIND_BYTES;
-		default:
-			return true;
-	}
+	return !pythia_kind_is_textual(own->kind) || agreed->kind == PYTHIA_KIND_BYTES;
 }
 
 void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)

@@ -1,46 +1,22 @@
 /*
  * Canonical text in MySQL and MariaDB.
  */
-#include "dialect/canonical.h"
+#include "dialect/dialect_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static void around(const pythia_db *db, pythia_buffer *out, const char *prefix, const pythia_canonical_item *item,
-				   const char *suffix)
-{
-	pythia_buffer_puts(out, prefix);
-	pythia_canonical_reference(db, out, item);
-	pythia_buffer_puts(out, suffix);
-}
-
-static bool is_stringy(pythia_kind kind)
-{
-	switch (kind)
-	{
-		case PYTHIA_KIND_TEXT:
-		case PYTHIA_KIND_CHAR:
-		case PYTHIA_KIND_ENUM:
-		case PYTHIA_KIND_SET:
-		case PYTHIA_KIND_JSON:
-		case PYTHIA_KIND_OTHER:
-			return true;
-		default:
-			return false;
-	}
-}
 
 /* Characters as UTF-8, without a conversion where they are; one collation, as two cannot be joined. */
 static void text(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	bool utf8 = item->column->collation != NULL && strncmp(item->column->collation, "utf8mb4_", 8) == 0;
 
-	if (!is_stringy(item->column->type.kind))
-		around(db, out, "CAST(", item, " AS CHAR)");
+	if (!pythia_kind_is_textual(item->column->type.kind))
+		pythia_canonical_around(db, out, "CAST(", item, " AS CHAR)");
 	else if (utf8)
-		around(db, out, "", item, " COLLATE utf8mb4_bin");
+		pythia_canonical_around(db, out, "", item, " COLLATE utf8mb4_bin");
 	else
-		around(db, out, "CONVERT(", item, " USING utf8mb4) COLLATE utf8mb4_bin");
+		pythia_canonical_around(db, out, "CONVERT(", item, " USING utf8mb4) COLLATE utf8mb4_bin");
 }
 
 static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
@@ -52,23 +28,23 @@ static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canoni
 	if (agreed->precision > 0 && (own->kind == PYTHIA_KIND_FLOAT || own->kind == PYTHIA_KIND_DOUBLE))
 	{
 		snprintf(suffix, sizeof(suffix), " + 0E0 AS DECIMAL(65,%d)) AS CHAR)", agreed->scale);
-		around(db, out, "CAST(CAST(", item, suffix);
+		pythia_canonical_around(db, out, "CAST(CAST(", item, suffix);
 	}
 	else if (own->kind != PYTHIA_KIND_DECIMAL)
 		text(db, out, item);
 	else if (agreed->precision <= 0)
 	{
 		if (own->scale > 0)
-			around(db, out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ", item, "))");
+			pythia_canonical_around(db, out, "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM ", item, "))");
 		else
-			around(db, out, "CAST(", item, " AS CHAR)");
+			pythia_canonical_around(db, out, "CAST(", item, " AS CHAR)");
 	}
 	else if (own->scale == agreed->scale)
-		around(db, out, "CAST(", item, " AS CHAR)");
+		pythia_canonical_around(db, out, "CAST(", item, " AS CHAR)");
 	else
 	{
 		snprintf(suffix, sizeof(suffix), " AS DECIMAL(65,%d)) AS CHAR)", agreed->scale);
-		around(db, out, "CAST(CAST(", item, suffix);
+		pythia_canonical_around(db, out, "CAST(CAST(", item, suffix);
 	}
 }
 
@@ -82,7 +58,7 @@ static void ieee(const pythia_db *db, pythia_buffer *out, const pythia_canonical
 	const char *suffix = single ? " AS FLOAT)" : item->column->type.kind == PYTHIA_KIND_DECIMAL ? " + 0E0" : "";
 
 	pythia_buffer_puts(out, "LOWER(HEX(REVERSE(SUBSTR(POINT(");
-	around(db, out, prefix, item, suffix);
+	pythia_canonical_around(db, out, prefix, item, suffix);
 	pythia_buffer_puts(out, agreed->is_unsigned && !db->is_mariadb ? " + 0E0, 0), 10, 8))))" : ", 0), 10, 8))))");
 }
 
@@ -109,16 +85,16 @@ static void stamp(const pythia_db *db, pythia_buffer *out, const pythia_canonica
 			snprintf(suffix, sizeof(suffix), ", SEC_TO_TIME(0.%06d)) AS TIME(%d))", half, agreed->precision);
 		else
 			snprintf(suffix, sizeof(suffix), " + INTERVAL %d MICROSECOND AS %s(%d))", half, cast, agreed->precision);
-		around(db, out, strcmp(cast, "TIME") == 0 ? "CAST(ADDTIME(" : "CAST(", item, suffix);
-		around(db, out, ", CAST(", item, " AS CHAR))");
+		pythia_canonical_around(db, out, strcmp(cast, "TIME") == 0 ? "CAST(ADDTIME(" : "CAST(", item, suffix);
+		pythia_canonical_around(db, out, ", CAST(", item, " AS CHAR))");
 	}
 	else if (rounded)
 	{
 		snprintf(suffix, sizeof(suffix), " AS %s(%d))", cast, agreed->precision);
-		around(db, out, "CAST(", item, suffix);
+		pythia_canonical_around(db, out, "CAST(", item, suffix);
 	}
 	else if (shown == 0)
-		around(db, out, "CAST(", item, " AS CHAR)");
+		pythia_canonical_around(db, out, "CAST(", item, " AS CHAR)");
 	else
 		pythia_canonical_reference(db, out, item);
 	if (shown != 0)
@@ -138,7 +114,7 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 			return;
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
-			if (is_stringy(own->kind))
+			if (pythia_kind_is_textual(own->kind))
 				text(db, out, item);
 			else
 				ieee(db, out, item);
@@ -150,7 +126,7 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 			return;
 		case PYTHIA_KIND_BYTES:
 			if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "MD5(", item, ")");
+				pythia_canonical_around(db, out, "MD5(", item, ")");
 			else
 			{
 				pythia_buffer_puts(out, "MD5(");
@@ -160,15 +136,15 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 			return;
 		case PYTHIA_KIND_GEOMETRY:
 			if (own->kind == PYTHIA_KIND_GEOMETRY)
-				around(db, out, "MD5(ST_AsWKB(", item, "))");
+				pythia_canonical_around(db, out, "MD5(ST_AsWKB(", item, "))");
 			else if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "MD5(", item, ")");
+				pythia_canonical_around(db, out, "MD5(", item, ")");
 			else
 				text(db, out, item);
 			return;
 		case PYTHIA_KIND_DATE:
 			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
-				around(db, out, "CAST(DATE(", item, ") AS CHAR)");
+				pythia_canonical_around(db, out, "CAST(DATE(", item, ") AS CHAR)");
 			else
 				text(db, out, item);
 			return;
@@ -187,10 +163,10 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 			return;
 		case PYTHIA_KIND_UUID:
 			if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "LOWER(INSERT(INSERT(INSERT(INSERT(HEX(", item,
-					   "), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-'))");
+				pythia_canonical_around(db, out, "LOWER(INSERT(INSERT(INSERT(INSERT(HEX(", item,
+										"), 9, 0, '-'), 14, 0, '-'), 19, 0, '-'), 24, 0, '-'))");
 			else if (own->kind == PYTHIA_KIND_UUID)
-				around(db, out, "CAST(", item, " AS CHAR)");
+				pythia_canonical_around(db, out, "CAST(", item, " AS CHAR)");
 			else
 			{
 				pythia_buffer_puts(out, "LOWER(");
@@ -203,7 +179,7 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 			{
 				snprintf(prefix, sizeof(prefix), ") , %lld, '0')",
 						 (long long) (agreed->length > 0 ? agreed->length : own->length));
-				around(db, out, "LPAD(BIN(", item, prefix);
+				pythia_canonical_around(db, out, "LPAD(BIN(", item, prefix);
 			}
 			else
 				text(db, out, item);
@@ -224,9 +200,9 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 		default:
 			if (own->kind == PYTHIA_KIND_YEAR)
 				/* as text its zero has four digits */
-				around(db, out, "CAST(", item, " + 0 AS CHAR)");
+				pythia_canonical_around(db, out, "CAST(", item, " + 0 AS CHAR)");
 			else if (own->kind == PYTHIA_KIND_BIT)
-				around(db, out, "CAST(", item, " + 0 AS CHAR)");
+				pythia_canonical_around(db, out, "CAST(", item, " + 0 AS CHAR)");
 			else
 				text(db, out, item);
 			return;

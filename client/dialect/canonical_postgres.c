@@ -2,38 +2,10 @@
  * Canonical text in PostgreSQL.  Types are left to concat_ws's own output
  * functions where they already say the right thing: a cast costs a call a row.
  */
-#include "dialect/canonical.h"
-
-#include "dialect/dialect.h"
+#include "dialect/dialect_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Wraps the column in prefix and suffix. */
-static void around(const pythia_db *db, pythia_buffer *out, const char *prefix, const pythia_canonical_item *item,
-				   const char *suffix)
-{
-	pythia_buffer_puts(out, prefix);
-	pythia_canonical_reference(db, out, item);
-	pythia_buffer_puts(out, suffix);
-}
-
-static bool is_stringy(pythia_kind kind)
-{
-	switch (kind)
-	{
-		case PYTHIA_KIND_TEXT:
-		case PYTHIA_KIND_CHAR:
-		case PYTHIA_KIND_ENUM:
-		case PYTHIA_KIND_SET:
-		case PYTHIA_KIND_JSON:
-		case PYTHIA_KIND_ARRAY:
-		case PYTHIA_KIND_OTHER:
-			return true;
-		default:
-			return false;
-	}
-}
 
 static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
@@ -44,22 +16,22 @@ static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canoni
 	if (agreed->precision > 0 && (own->kind == PYTHIA_KIND_FLOAT || own->kind == PYTHIA_KIND_DOUBLE))
 	{
 		/* by its shortest digits; NaN and infinities are none */
-		around(db, out, "CASE WHEN ", item, "");
-		around(db, out, " - ", item, " = 0 THEN ");
-		around(db, out, "pg_catalog.round((", item, ")::text::numeric");
+		pythia_canonical_around(db, out, "CASE WHEN ", item, "");
+		pythia_canonical_around(db, out, " - ", item, " = 0 THEN ");
+		pythia_canonical_around(db, out, "pg_catalog.round((", item, ")::text::numeric");
 		pythia_buffer_printf(out, ", %d)::text ELSE ", agreed->scale);
-		around(db, out, "(", item, ")::text END");
+		pythia_canonical_around(db, out, "(", item, ")::text END");
 	}
 	else if (own->kind != PYTHIA_KIND_DECIMAL)
-		around(db, out, "(", item, ")::text");
+		pythia_canonical_around(db, out, "(", item, ")::text");
 	else if (agreed->precision <= 0)
-		around(db, out, "pg_catalog.trim_scale(", item, ")::text");
+		pythia_canonical_around(db, out, "pg_catalog.trim_scale(", item, ")::text");
 	else if (own->precision > 0 && own->scale == agreed->scale)
-		around(db, out, "(", item, ")::text");
+		pythia_canonical_around(db, out, "(", item, ")::text");
 	else
 	{
 		snprintf(suffix, sizeof(suffix), ", %d)::text", agreed->scale);
-		around(db, out, "pg_catalog.round(", item, suffix);
+		pythia_canonical_around(db, out, "pg_catalog.round(", item, suffix);
 	}
 }
 
@@ -70,7 +42,7 @@ static void ieee(const pythia_db *db, pythia_buffer *out, const pythia_canonical
 
 	/* Adding 0 takes the sign off a zero, for engines that cannot keep it. */
 	pythia_buffer_puts(out, "pg_catalog.encode(pg_catalog.float8send(");
-	around(db, out, "(", item, ")");
+	pythia_canonical_around(db, out, "(", item, ")");
 	if (single)
 		pythia_buffer_puts(out, "::float4");
 	if (item->column->type.kind != PYTHIA_KIND_DOUBLE || single)
@@ -88,9 +60,9 @@ static void stamp(const pythia_db *db, pythia_buffer *out, const pythia_canonica
 
 	/* As UTC first: rounding to a whole fraction of a second is the same in every zone. */
 	if (own->kind == PYTHIA_KIND_TIMESTAMPTZ)
-		around(db, out, "(", item, " AT TIME ZONE 'UTC')");
+		pythia_canonical_around(db, out, "(", item, " AT TIME ZONE 'UTC')");
 	else
-		around(db, out, "(", item, ")");
+		pythia_canonical_around(db, out, "(", item, ")");
 	if (rounded)
 		pythia_buffer_printf(out, "::timestamp(%d)", agreed->precision);
 	pythia_buffer_puts(out, "::text");
@@ -104,11 +76,12 @@ static void interval(const pythia_db *db, pythia_buffer *out, const pythia_canon
 {
 	int precision = item->agreed->precision;
 
-	around(db, out, "CASE WHEN pg_catalog.date_part('year', ", item, ") = 0 AND ");
-	around(db, out, "pg_catalog.date_part('month', ", item, ") = 0 THEN (pg_catalog.make_interval(secs => ");
-	around(db, out, "pg_catalog.date_part('epoch', ", item, "))::interval");
+	pythia_canonical_around(db, out, "CASE WHEN pg_catalog.date_part('year', ", item, ") = 0 AND ");
+	pythia_canonical_around(db, out, "pg_catalog.date_part('month', ", item,
+							") = 0 THEN (pg_catalog.make_interval(secs => ");
+	pythia_canonical_around(db, out, "pg_catalog.date_part('epoch', ", item, "))::interval");
 	pythia_buffer_printf(out, "(%d))::text ELSE ", precision >= 0 && precision < 6 ? precision : 6);
-	around(db, out, "(", item, ")::text END");
+	pythia_canonical_around(db, out, "(", item, ")::text END");
 }
 
 /* A list of what a SET's text could be; any other array (NULLs, commas, dimensions) as its own text, marked. */
@@ -116,13 +89,14 @@ static void set_of_labels(const pythia_db *db, pythia_buffer *out, const pythia_
 {
 	if (item->column->type.kind != PYTHIA_KIND_ARRAY)
 	{
-		around(db, out, "(", item, ")::text");
+		pythia_canonical_around(db, out, "(", item, ")::text");
 		return;
 	}
-	around(db, out, "CASE WHEN pg_catalog.string_to_array(pg_catalog.array_to_string(", item, ", ','), ',') = ");
-	around(db, out, "(", item, ")::text[] THEN ");
-	around(db, out, "pg_catalog.array_to_string(", item, ", ',') ELSE E'\\x01' || ");
-	around(db, out, "(", item, ")::text END");
+	pythia_canonical_around(db, out, "CASE WHEN pg_catalog.string_to_array(pg_catalog.array_to_string(", item,
+							", ','), ',') = ");
+	pythia_canonical_around(db, out, "(", item, ")::text[] THEN ");
+	pythia_canonical_around(db, out, "pg_catalog.array_to_string(", item, ", ',') ELSE E'\\x01' || ");
+	pythia_canonical_around(db, out, "(", item, ")::text END");
 }
 
 static void json(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
@@ -134,17 +108,17 @@ static void json(const pythia_db *db, pythia_buffer *out, const pythia_canonical
 	if (item->json == PYTHIA_JSON_NORMALIZED)
 	{
 		pythia_buffer_puts(out, "pythia._json_normalized(");
-		around(db, out, before, item, ")::text)");
+		pythia_canonical_around(db, out, before, item, ")::text)");
 	}
 	else if (item->json == PYTHIA_JSON_JSONB && text)
 	{
 		/* json may hold what jsonb refuses: escapes of no character, numbers beyond numeric */
-		around(db, out, "CASE WHEN (", item, ")::text ~ '\\\\u|[eE][-+]?[0-9]{4}' THEN ");
-		around(db, out, "(", item, ")::text ELSE ");
-		around(db, out, "(", item, ")::jsonb::text END");
+		pythia_canonical_around(db, out, "CASE WHEN (", item, ")::text ~ '\\\\u|[eE][-+]?[0-9]{4}' THEN ");
+		pythia_canonical_around(db, out, "(", item, ")::text ELSE ");
+		pythia_canonical_around(db, out, "(", item, ")::jsonb::text END");
 	}
 	else
-		around(db, out, before, item, ")::text");
+		pythia_canonical_around(db, out, before, item, ")::text");
 }
 
 static void time_of_day(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
@@ -154,8 +128,8 @@ static void time_of_day(const pythia_db *db, pythia_buffer *out, const pythia_ca
 	bool rounded = agreed->precision >= 0 && agreed->precision < 6 && own->precision != agreed->precision;
 	const char *name = own->zone ? "timetz" : "time";
 
-	around(db, out, "(", item, ")");
-	if (rounded && !is_stringy(own->kind))
+	pythia_canonical_around(db, out, "(", item, ")");
+	if (rounded && !pythia_kind_is_textual(own->kind))
 		pythia_buffer_printf(out, "::%s(%d)", name, agreed->precision);
 	pythia_buffer_puts(out, "::text");
 }
@@ -171,35 +145,35 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 		case PYTHIA_KIND_INT:
 		case PYTHIA_KIND_UINT:
 		case PYTHIA_KIND_YEAR:
-			around(db, out, "(", item, own->kind == PYTHIA_KIND_BOOL ? ")::int::text" : ")::text");
+			pythia_canonical_around(db, out, "(", item, own->kind == PYTHIA_KIND_BOOL ? ")::int::text" : ")::text");
 			return;
 		case PYTHIA_KIND_DECIMAL:
 			if (own->kind == PYTHIA_KIND_BOOL)
-				around(db, out, "(", item, ")::int::text");
+				pythia_canonical_around(db, out, "(", item, ")::int::text");
 			else
 				decimal(db, out, item);
 			return;
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
-			if (is_stringy(own->kind) || own->kind == PYTHIA_KIND_BOOL)
-				around(db, out, "(", item, ")::text");
+			if (pythia_kind_is_textual(own->kind) || own->kind == PYTHIA_KIND_BOOL)
+				pythia_canonical_around(db, out, "(", item, ")::text");
 			else
 				ieee(db, out, item);
 			return;
 		case PYTHIA_KIND_CHAR:
 			/* a cast to text drops char(n)'s padding */
-			around(db, out, own->kind == PYTHIA_KIND_CHAR ? "(" : "pg_catalog.rtrim((", item,
-				   own->kind == PYTHIA_KIND_CHAR ? ")::text" : ")::text, ' ')");
+			pythia_canonical_around(db, out, own->kind == PYTHIA_KIND_CHAR ? "(" : "pg_catalog.rtrim((", item,
+									own->kind == PYTHIA_KIND_CHAR ? ")::text" : ")::text, ' ')");
 			return;
 		case PYTHIA_KIND_BYTES:
 			if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "pg_catalog.md5(", item, ")");
+				pythia_canonical_around(db, out, "pg_catalog.md5(", item, ")");
 			else
-				around(db, out, "pg_catalog.md5(pg_catalog.convert_to((", item, ")::text, 'UTF8'))");
+				pythia_canonical_around(db, out, "pg_catalog.md5(pg_catalog.convert_to((", item, ")::text, 'UTF8'))");
 			return;
 		case PYTHIA_KIND_GEOMETRY:
 			if (own->kind == PYTHIA_KIND_BYTES)
-				around(db, out, "pg_catalog.md5(", item, ")");
+				pythia_canonical_around(db, out, "pg_catalog.md5(", item, ")");
 			else if (own->kind == PYTHIA_KIND_GEOMETRY)
 			{
 				/* PostGIS may live in any schema: let the dialect say where. */
@@ -208,20 +182,20 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 				pythia_buffer_puts(out, ")");
 			}
 			else
-				around(db, out, "(", item, ")::text");
+				pythia_canonical_around(db, out, "(", item, ")::text");
 			return;
 		case PYTHIA_KIND_DATE:
-			around(db, out, "(", item,
-				   own->kind == PYTHIA_KIND_TIMESTAMPTZ ? " AT TIME ZONE 'UTC')::date::text"
-				   : own->kind == PYTHIA_KIND_TIMESTAMP ? ")::date::text"
-														: ")::text");
+			pythia_canonical_around(db, out, "(", item,
+									own->kind == PYTHIA_KIND_TIMESTAMPTZ ? " AT TIME ZONE 'UTC')::date::text"
+									: own->kind == PYTHIA_KIND_TIMESTAMP ? ")::date::text"
+																		 : ")::text");
 			return;
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:
 			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
 				stamp(db, out, item);
 			else
-				around(db, out, "(", item, ")::text");
+				pythia_canonical_around(db, out, "(", item, ")::text");
 			return;
 		case PYTHIA_KIND_TIME:
 			if (own->kind == PYTHIA_KIND_INTERVAL)
@@ -232,14 +206,14 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 		case PYTHIA_KIND_UUID:
 			if (own->kind == PYTHIA_KIND_BYTES)
 			{
-				around(db, out, "CASE WHEN pg_catalog.octet_length(", item, ") = 16 ");
-				around(db, out, "THEN pg_catalog.encode(", item, ", 'hex')::uuid::text ");
-				around(db, out, "ELSE pg_catalog.encode(", item, ", 'hex') END");
+				pythia_canonical_around(db, out, "CASE WHEN pg_catalog.octet_length(", item, ") = 16 ");
+				pythia_canonical_around(db, out, "THEN pg_catalog.encode(", item, ", 'hex')::uuid::text ");
+				pythia_canonical_around(db, out, "ELSE pg_catalog.encode(", item, ", 'hex') END");
 			}
 			else if (own->kind == PYTHIA_KIND_UUID)
-				around(db, out, "(", item, ")::text");
+				pythia_canonical_around(db, out, "(", item, ")::text");
 			else
-				around(db, out, "pg_catalog.lower((", item, ")::text)");
+				pythia_canonical_around(db, out, "pg_catalog.lower((", item, ")::text)");
 			return;
 		case PYTHIA_KIND_SET:
 			set_of_labels(db, out, item);
@@ -249,15 +223,15 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 			return;
 		default:
 			if (own->kind == PYTHIA_KIND_BOOL)
-				around(db, out, "(", item, ")::int::text");
+				pythia_canonical_around(db, out, "(", item, ")::int::text");
 			else if (own->kind == PYTHIA_KIND_OTHER)
 			{
 				/* its output function: inet's cast to text, for one, says something else */
-				around(db, out, "CASE WHEN ", item, " IS NOT NULL");
-				around(db, out, " THEN pg_catalog.concat(", item, ") END");
+				pythia_canonical_around(db, out, "CASE WHEN ", item, " IS NOT NULL");
+				pythia_canonical_around(db, out, " THEN pg_catalog.concat(", item, ") END");
 			}
 			else
-				around(db, out, "(", item, ")::text");
+				pythia_canonical_around(db, out, "(", item, ")::text");
 			return;
 	}
 }

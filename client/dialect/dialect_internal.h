@@ -29,6 +29,14 @@ void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, 
 /* ("a", "b") */
 void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int ncolumns, const char *const *columns);
 
+/* Writes x'…' for the interchange text of bytes; false, and nothing, for any other text. */
+bool pythia_hex_literal(pythia_buffer *out, const char *value, size_t length);
+/* Kinds whose values are texts of any characters. */
+bool pythia_kind_is_textual(pythia_kind kind);
+/* The item's reference between prefix and suffix. */
+void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char *prefix,
+							 const pythia_canonical_item *item, const char *suffix);
+
 extern const pythia_dialect pythia_dialect_postgres;
 extern const pythia_dialect pythia_dialect_mysql;
 extern const pythia_dialect pythia_dialect_sqlite;

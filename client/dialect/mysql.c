@@ -253,13 +253,8 @@ static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 	switch (type->kind)
 	{
 		case PYTHIA_KIND_BYTES:
-			if (length >= 2 && value[0] == '\\' && value[1] == 'x')
-			{
-				pythia_buffer_puts(out, "x'");
-				pythia_buffer_append(out, value + 2, length - 2);
-				pythia_buffer_putc(out, '\'');
+			if (pythia_hex_literal(out, value, length))
 				return;
-			}
 			break;
 		case PYTHIA_KIND_BIT:
 			pythia_buffer_puts(out, "b'");

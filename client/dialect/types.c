@@ -86,6 +86,16 @@ void pythia_type_init(pythia_type *type, const char *native)
 	type->native = pythia_strdup(native);
 }
 
+bool pythia_hex_literal(pythia_buffer *out, const char *value, size_t length)
+{
+	if (length < 2 || value[0] != '\\' || value[1] != 'x')
+		return false;
+	pythia_buffer_puts(out, "x'");
+	pythia_buffer_append(out, value + 2, length - 2);
+	pythia_buffer_putc(out, '\'');
+	return true;
+}
+
 bool pythia_numeric_text(const char *value, size_t length)
 {
 	size_t i = 0;

@@ -2,6 +2,7 @@
 # Throwaway servers for tests, the demo and the benchmarks; to be sourced by bash.
 #
 #   servers_init               a scratch directory, $PYTHIA_SCRATCH, removed at exit
+#   servers_in_memory          MariaDBs started afterwards have their data in memory, where there is room
 #   pg_start NAME [LINE...]    a PostgreSQL of build/tmp_install; the lines go to postgresql.conf.
 #                              Sets PG_PORT, PG_DATA, PG_URL and PGHOST PGPORT PGUSER PGDATABASE.
 #   mysql_start NAME [ARG...]  a MariaDB; the arguments go to mariadbd.
@@ -22,6 +23,7 @@ PYTHIA_INSTALL=$PYTHIA_TOP/build/tmp_install
 PG_BIN=$PYTHIA_INSTALL$("$PYTHIA_PG_CONFIG" --bindir)
 export PATH="$PG_BIN:$PATH:/usr/sbin:/usr/local/sbin"
 
+server_memory=
 declare -A server_pid server_kind server_command
 
 # The user to run servers as: ourselves, or where we are root, postgres or nobody.
@@ -61,6 +63,21 @@ servers_init()
     trap 'exit 129' HUP
 }
 
+# A MariaDB waits for the disk at every CREATE TABLE, which is most of what small tests do.
+servers_in_memory()
+{
+    local room available
+    room=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)
+    available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2>/dev/null)
+    # not another harness's
+    export PYTHIA_MEMORY=
+    if [ "${room:-0}" -gt 6000000 ] && [ "${available:-0}" -gt 10000000 ] &&
+        server_memory=$(mktemp -d /dev/shm/pythia.XXXXXX 2>/dev/null); then
+        [ "$(id -u)" != 0 ] || chown "$PYTHIA_USER:" "$server_memory"
+        PYTHIA_MEMORY=$server_memory
+    fi
+}
+
 servers_cleanup()
 {
     local status=$? name
@@ -70,6 +87,7 @@ servers_cleanup()
     done
     [ -z "${PYTHIA_SCRATCH:-}" ] || end_leftovers
     [ -z "${PYTHIA_SCRATCH:-}" ] || [ -n "${PYTHIA_KEEP:-}" ] || rm -rf "$PYTHIA_SCRATCH"
+    [ -z "$server_memory" ] || rm -rf "$server_memory"
     return $status
 }
 
@@ -196,7 +214,7 @@ mysql_start()
     local name=$1 attempt
     shift
     servers_init
-    MYSQL_DATA=$PYTHIA_SCRATCH/$name
+    MYSQL_DATA=${server_memory:-$PYTHIA_SCRATCH}/$name
     MYSQL_SOCKET=$PYTHIA_SCRATCH/$name.sock
     MYSQL_USER=pythia
     MYSQL_PASSWORD=secret

@@ -15,6 +15,7 @@
 
 #include "core/memory.h"
 #include "drivers/json_read.h"
+#include "folder.h"
 #include "sync/sync.h"
 
 enum
@@ -26,7 +27,7 @@ enum
 };
 
 static const char *const engine_names[] = {"postgresql", "sqlite", "mariadb"};
-static char scratch[64];
+static char scratch[FOLDER_SIZE];
 
 /* The URL of one of two databases of an engine: `which` 0 is where sources live, 1 where targets do. */
 static void url_of(int engine, int which, char *out, size_t size)
@@ -160,8 +161,7 @@ static int setup(void **state)
 	static const char *const bases[] = {"PG_URL", "MYSQL_URL"};
 
 	(void) state;
-	snprintf(scratch, sizeof(scratch), "/tmp/pythia-sync-XXXXXX");
-	if (mkdtemp(scratch) == NULL)
+	if (!make_test_folder(scratch, "sync"))
 		return -1;
 	for (int i = 0; i < 2; i++)
 	{
@@ -185,7 +185,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[200];
+	char command[FOLDER_SIZE + 20];
 
 	(void) state;
 	snprintf(command, sizeof(command), "rm -rf '%s'", scratch);

@@ -161,8 +161,8 @@ static void test_file(void **state)
 	pythia_db *db;
 	pythia_db *target;
 	pythia_sync_result result;
-	char path[200];
-	char url[300];
+	char path[FOLDER_SIZE + 20];
+	char url[FOLDER_SIZE + 40];
 
 	(void) state;
 	if (geteuid() == 0)

@@ -482,7 +482,7 @@ static void test_full(void **state)
 	pythia_db *target;
 	pythia_sync_result result;
 	pythia_error error = PYTHIA_ERROR_INIT;
-	char url[200];
+	char url[FOLDER_SIZE + 40];
 
 	(void) state;
 	make_many(source, PG, 20000);

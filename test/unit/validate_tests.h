@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "drivers/json_read.h"
+#include "folder.h"
 #include "sync/validate.h"
 
 /* Two connections to each engine, so that every engine can be source and target. */
@@ -17,18 +18,18 @@
 static pythia_db *sources[ENGINES];
 static pythia_db *targets[ENGINES];
 static const char *const engine_names[ENGINES] = {"postgresql", "mysql", "sqlite"};
-static char scratch[] = "/tmp/pythia-validate-XXXXXX";
+static char scratch[FOLDER_SIZE];
 
 static int open_engines(void **state)
 {
 	static const pythia_open_options create = {.create = true};
-	char file[100];
+	char file[FOLDER_SIZE + 20];
 
 	(void) state;
 	if (getenv("PG_URL") == NULL || getenv("MYSQL_URL") == NULL)
 		fail_msg("PG_URL and MYSQL_URL are not set: run this through test/with-servers");
-	if (mkdtemp(scratch) == NULL)
-		fail_msg("mkdtemp");
+	if (!make_test_folder(scratch, "validate"))
+		fail_msg("no folder in TMPDIR");
 	snprintf(file, sizeof(file), "sqlite:///%s/a.db", scratch);
 	for (int i = 0; i < 2; i++)
 	{
@@ -45,7 +46,7 @@ static int open_engines(void **state)
 
 static int close_engines(void **state)
 {
-	char command[100];
+	char command[FOLDER_SIZE + 20];
 
 	(void) state;
 	for (int i = 0; i < ENGINES; i++)

@@ -110,6 +110,9 @@ package Pythia::MariaDB;
 
 use strict;
 use warnings;
+use File::Basename ();
+use File::Path ();
+use File::Temp ();
 use IO::Socket::INET;
 use POSIX ();
 
@@ -120,9 +123,12 @@ my @running;
 sub new
 {
 	my ($class, $name, @arguments) = @_;
-	my $directory = "$PostgreSQL::Test::Utils::tmp_check/mariadb_$name";
+	my $log = "$PostgreSQL::Test::Utils::tmp_check/mariadb_$name.log";
+	# in memory, where test/run found room: a MariaDB waits for the disk at every CREATE TABLE
+	my $directory = File::Temp::tempdir("mariadb_XXXX", CLEANUP => 0,
+		DIR => $ENV{PYTHIA_MEMORY} || $PostgreSQL::Test::Utils::tmp_check) . "/$name";
 	my $self = bless {
-		directory => $directory, user => 'pythia', password => 'secret', database => 'pythia',
+		directory => $directory, log => $log, user => 'pythia', password => 'secret', database => 'pythia',
 		# a socket's path is short
 		socket => PostgreSQL::Test::Utils::tempdir_short() . '/s', arguments => \@arguments,
 		port => PostgreSQL::Test::Cluster::get_free_port() }, $class;
@@ -142,7 +148,7 @@ sub new
 sub start
 {
 	my ($self) = @_;
-	my $log = "$self->{directory}.log";
+	my $log = $self->{log};
 	my $pid = fork // die "fork: $!";
 	if (!$pid)
 	{
@@ -227,7 +233,11 @@ sub client
 
 END
 {
-	$_->stop for @running;
+	for my $server (@running)
+	{
+		$server->stop;
+		File::Path::remove_tree(File::Basename::dirname($server->{directory})) if $ENV{PYTHIA_MEMORY};
+	}
 }
 
 1;

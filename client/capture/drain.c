@@ -91,7 +91,7 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 	bool deleted;
 
 	if (!read_done(d, error) ||
-		!pythia_log_read(&member->table, &member->log, PYTHIA_LOG_ROWS, &d->done, &d->read, more, on_change, d,
+		!pythia_log_read(&member->table, &member->log, PYTHIA_LOG_ROWS, PYTHIA_LOG_BYTES, &d->done, &d->read, more, on_change, d,
 						 error) ||
 		!pythia_outlet_write(&d->outlet, error))
 		return false;

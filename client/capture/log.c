@@ -56,6 +56,7 @@ typedef struct reader
 	const pythia_capture_table *table;
 	const pythia_log *log;
 	int limit;      /* 0: none */
+	size_t most;    /* bytes, 0: any */
 	int *place;     /* of each column in the log, or -1 */
 	int64_t *first; /* number from which it is there */
 	const pythia_log_numbers *done;
@@ -431,7 +432,7 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 		while (ok && pythia_rows_next(&rows))
 			ok = on_row(r, rows.fields, error);
 		bytes += chunk.length;
-		*cut = r->limit > 0 && bytes >= PYTHIA_LOG_BYTES;
+		*cut = r->most > 0 && bytes >= r->most;
 	}
 	if (stream)
 		db->driver->stream_close(stream);
@@ -443,11 +444,18 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 	return ok;
 }
 
-bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, const pythia_log_numbers *done,
-					 pythia_log_numbers *read, bool *more, pythia_capture_emit emit, void *context, pythia_error *error)
+bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, size_t most,
+					 const pythia_log_numbers *done, pythia_log_numbers *read, bool *more, pythia_capture_emit emit,
+					 void *context, pythia_error *error)
 {
-	reader r = {
-		.table = table, .log = log, .limit = limit, .done = done, .read = read, .emit = emit, .context = context};
+	reader r = {.table = table,
+				.log = log,
+				.limit = limit,
+				.most = most,
+				.done = done,
+				.read = read,
+				.emit = emit,
+				.context = context};
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool cut = false;
 	int ncolumns;

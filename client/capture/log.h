@@ -60,16 +60,17 @@ void pythia_log_numbers_free(pythia_log_numbers *numbers); /* and clears it */
 
 /* Rows in one batch of who keeps them in memory, and in one statement that deletes them. */
 #define PYTHIA_LOG_ROWS 10000
-/* Where a batch is bounded it ends after so many bytes, too. */
+/* There it ends after so many bytes, too. */
 #define PYTHIA_LOG_BYTES (64 * 1024 * 1024)
 
 /*
- * Tells the changes of the next batch (`limit` rows at most, 0: all there are) but those numbered in `done`; `read`
- * gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
+/*
+ * Tells the changes of the next batch (`limit` rows and about `most` bytes, 0: any) but those numbered in
+ * `done`; `read` gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
  */
-bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, const pythia_log_numbers *done,
-					 pythia_log_numbers *read, bool *more, pythia_capture_emit emit, void *context,
-					 pythia_error *error);
+bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, size_t most,
+					 const pythia_log_numbers *done, pythia_log_numbers *read, bool *more, pythia_capture_emit emit,
+					 void *context, pythia_error *error);
 /* The numbers of everything in the log. */
 bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_log_numbers *all, pythia_error *error);
 /*

@@ -11,6 +11,10 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Rows of a log that a background worker reads at once, besides those it has told already: it keeps their numbers. */
+#define LOG_BATCH      200000
+#define LOG_BATCH_MOST 1000000000
+
 static TupleDesc stage_desc(void)
 {
 	static const struct
@@ -230,7 +234,9 @@ static bool read_log(pythia_capture_table *source, const pythia_log *log, pythia
 			  pythia_capture_keys(source, true, NULL, take_first, f, error));
 	}
 	else if (ok)
-		ok = pythia_log_read(source, log, 0, &done, &read, &more, take_change, f, error);
+		/* in a session all at once: it may not delete yet what it has told */
+		ok = pythia_log_read(source, log, f->lasting ? LOG_BATCH + (int) Min(done.count, LOG_BATCH_MOST) : 0, 0, &done,
+							 &read, &more, take_change, f, error);
 	if (ok)
 		ok = driver->commit(source->db, error);
 	else if (!source->db->broken)

@@ -39,4 +39,23 @@ bench_main()
         grows "pythia.poll, track $track" poll_rows update_rows
     done
     psql_ -c "SELECT pythia.drop_cdc_worker('bench')" >/dev/null
+
+    title "The same in MariaDB, captured by a background worker: all of its memory"
+    orders_mysql
+    fill_mysql
+    remote_by 'poll'
+    remote_by 'trigger'
+}
+
+# The most that the worker's process ever had, without shared buffers.
+remote_by()
+{
+    psql_ -c "SELECT pythia.create_cdc_worker('bench', '{orders}', '$MYSQL_URL', '100 ms', options => '{\"capture\": \"$1\", \"track\": \"none\", \"lookback\": 0}')" \
+        -c "SELECT pythia.start_cdc('bench')" >/dev/null
+    mysql_ -e "UPDATE orders SET amount = amount + 1, updated_at = UTC_TIMESTAMP(6)"
+    until [ "$(psql_ -c "SELECT captured FROM pythia.stat_cdc WHERE worker = 'bench'")" -ge "$ROWS" ]; do sleep 0.5; done
+    figure "capture: $1" "$(psql_ -c "CREATE TEMP TABLE status (line text)" \
+        -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'expand /proc/' || (SELECT pid FROM pythia.worker_status WHERE name = 'bench') || '/status'); END\$\$" \
+        -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | resident)" MiB 64
+    psql_ -c "SELECT pythia.drop_cdc_worker('bench')" >/dev/null
 }

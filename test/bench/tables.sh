@@ -58,12 +58,14 @@ CREATE FOREIGN TABLE IF NOT EXISTS fdw.orders (id bigint, customer_id int, statu
 SQL
 }
 
+# of lines of /proc/PID/status: the most it ever had less what it shares now, in MiB
+resident() { awk '/VmHWM/ { high = $2 } /RssShmem|RssFile/ { shared += $2 } END { printf "%.0f", (high - shared) / 1024 }'; }
+
 # backend_mb STATEMENT: what the statement's backend had at most, in MiB, without
 # the shared buffers it touched
 backend_mb()
 {
     psql_ -c "$1" -c "CREATE TEMP TABLE status (line text)" \
         -c "DO \$\$BEGIN EXECUTE format('COPY status FROM PROGRAM %L', 'expand /proc/' || pg_backend_pid() || '/status'); END\$\$" \
-        -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | awk '
-            /VmHWM/ { high = $2 } /RssShmem|RssFile/ { shared += $2 } END { printf "%.0f", (high - shared) / 1024 }'
+        -c "SELECT line FROM status WHERE line ~ '^(VmHWM|RssShmem|RssFile)'" | resident
 }

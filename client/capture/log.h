@@ -64,7 +64,6 @@ void pythia_log_numbers_free(pythia_log_numbers *numbers); /* and clears it */
 #define PYTHIA_LOG_BYTES (64 * 1024 * 1024)
 
 /*
-/*
  * Tells the changes of the next batch (`limit` rows and about `most` bytes, 0: any) but those numbered in
  * `done`; `read` gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
  */

@@ -22,6 +22,8 @@
 #define LOOKBACK_POSTGRESQL 1.0
 #define LOOKBACK_MYSQL      2.0
 #define LOOKBACK_SQLITE     1.0
+/* Time between the setting back of a clock and the poll that notices. */
+#define UNNOTICED (60 * PYTHIA_SECOND)
 /* Where open transactions cannot be seen. */
 #define LOOKBACK_BLIND 60.0
 
@@ -336,10 +338,11 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 		window->next.low = next;
 	else if (strcmp(now, position->low) < 0)
 	{
-		/* The clock was set back.  What is stamped later than it shows was stamped, and captured, before. */
-		window->next.low = pythia_strdup(next);
+		/* The clock was set back.  What is stamped later than it shows was stamped, and captured, before; what
+		 * was stamped since, before we noticed, was not. */
+		window->next.low = next;
 		pythia_free(window->from);
-		window->from = next;
+		window->from = text_of(table, least - UNNOTICED);
 		window->known_after = now;
 		window->known_before = pythia_strdup(position->low);
 		return true;

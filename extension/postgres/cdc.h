@@ -44,6 +44,7 @@ typedef struct pythia_cdc_table
 	bool active;
 	char *reason;
 	int64 low;                   /* in the stamp's own unit */
+	TimestampTz clock_base;      /* see pythia_boundary.base: at the poll that wrote low; 0: unknown */
 	pythia_snapshot *seen_until; /* NULL: nothing was captured yet */
 	int nhistory;
 	TimestampTz *history_at;

@@ -5,6 +5,8 @@
  */
 #include "cdc_boundary.h"
 
+#include <time.h>
+
 #include "access/twophase.h"
 #include "access/xact.h"
 #include "executor/executor.h"
@@ -64,12 +66,39 @@ static char *any_prepared(void)
 	return gid;
 }
 
+/* What the clock is ahead of one that nobody sets. */
+static TimestampTz clock_base(void)
+{
+#ifdef CLOCK_BOOTTIME
+	clockid_t steady = CLOCK_BOOTTIME;
+#else
+	clockid_t steady = CLOCK_MONOTONIC;
+#endif
+	TimestampTz base = 0;
+
+	/* once more where something came between the two */
+	for (int i = 0; i < 5; i++)
+	{
+		struct timespec before;
+		struct timespec after;
+		TimestampTz clock;
+
+		clock_gettime(steady, &before);
+		clock = GetCurrentTimestamp();
+		clock_gettime(steady, &after);
+		base = clock - (after.tv_sec * USECS_PER_SEC + after.tv_nsec / 1000);
+		if ((after.tv_sec - before.tv_sec) * USECS_PER_SEC + (after.tv_nsec - before.tv_nsec) / 1000 < 1000)
+			break;
+	}
+	return base;
+}
+
 void pythia_boundary_read(pythia_boundary *boundary)
 {
 	char *prepared;
 	int count;
 
-	*boundary = (pythia_boundary){.clock = GetCurrentTimestamp()};
+	*boundary = (pythia_boundary){.clock = GetCurrentTimestamp(), .base = clock_base()};
 	boundary->instant = boundary->clock;
 
 	pgstat_clear_backend_activity_snapshot();

@@ -9,6 +9,7 @@
 typedef struct pythia_boundary
 {
 	TimestampTz clock;   /* read first */
+	TimestampTz base;    /* when the machine started, by that clock: it goes back only where the clock was set back */
 	TimestampTz instant; /* the least xact_start of the open transactions, or the clock where none is older */
 	bool hold;           /* something of unknown age is open: low must stay where it stands */
 	int pid;             /* of the backend that holds it back, or 0 */

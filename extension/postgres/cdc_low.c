@@ -15,6 +15,10 @@
 /* Numbers made of seconds may repeat for a while: until then the last one is read again. */
 #define TIE_USECS   (10 * USECS_PER_SEC)
 #define MAX_HISTORY 64
+/* Two clocks are not read at once. */
+#define CLOCK_STEP (100 * 1000)
+/* Time in which rows may have been stamped by a clock that was set back, before a poll noticed. */
+#define UNNOTICED (1 * USECS_PER_HOUR)
 
 /* Microseconds before the boundary that are read again: a backend's stamp is taken a little
  * before the others can see its transaction. */
@@ -224,6 +228,34 @@ static int64 low_of_history(pythia_cdc_table *table, TimestampTz began)
 		table->nhistory -= newest;
 	}
 	return low;
+}
+
+bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
+{
+	int64 back = table->clock_base != 0 ? table->clock_base - boundary->base : 0;
+	TimestampTz at;
+
+	table->clock_base = boundary->base;
+	if (table->low == PYTHIA_LOW_MINIMUM || !table->seen_until)
+		return false;
+	/* another machine, or it was started anew: how long ago is not known */
+	if (pythia_stamp_instant(table, pythia_stamp_datum(table->stamp_kind, InvalidOid, table->low), &at) &&
+		at > boundary->clock)
+		back = Max(back, at - boundary->clock + UNNOTICED);
+	if (back < CLOCK_STEP)
+		return false;
+	switch (table->stamp_kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+		case PYTHIA_STAMP_TIMESTAMP:
+			table->low -= back;
+			return true;
+		case PYTHIA_STAMP_DATE:
+			table->low -= back / USECS_PER_DAY + 1;
+			return true;
+		default:
+			return false;
+	}
 }
 
 int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at, int64 greatest)

@@ -19,6 +19,12 @@
 extern int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at,
 							 int64 greatest);
 
+/*
+ * Where the clock was set back since low was written, low goes back as far: stamps are taken anew that
+ * were passed already (what was captured is known by its transaction).  Returns whether it did.
+ */
+extern bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary);
+
 /* The instant of a stamp; false where it has none (numbers, NULL kinds). */
 extern bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampTz *instant);
 

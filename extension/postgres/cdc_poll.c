@@ -111,15 +111,16 @@ static void save_state(const pythia_cdc_table *table, const pythia_scan *scan, c
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_state AS s (table_id, low, seen_until, history_at, history_value, captured, low_at, "
-		"journal_floor, polled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, pg_catalog.clock_timestamp()) "
+		"journal_floor, clock_base, polled_at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp()) "
 		"ON CONFLICT (table_id) DO UPDATE SET low = EXCLUDED.low, seen_until = EXCLUDED.seen_until, "
 		"history_at = EXCLUDED.history_at, history_value = EXCLUDED.history_value, "
 		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = COALESCE(EXCLUDED.low_at, s.low_at), "
-		"polled_at = EXCLUDED.polled_at";
-	Oid types[] = {INT4OID,      INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID,
-				   INT8ARRAYOID, INT8OID, TIMESTAMPTZOID, INT8OID};
-	Datum values[8];
-	char nulls[] = "        ";
+		"clock_base = EXCLUDED.clock_base, polled_at = EXCLUDED.polled_at";
+	Oid types[] = {INT4OID, INT8OID,        PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID,
+				   INT8OID, TIMESTAMPTZOID, INT8OID,        TIMESTAMPTZOID};
+	Datum values[9];
+	char nulls[] = "         ";
 
 	values[0] = Int32GetDatum(table->table_id);
 	values[1] = Int64GetDatum(table->low);
@@ -131,7 +132,8 @@ static void save_state(const pythia_cdc_table *table, const pythia_scan *scan, c
 	if (boundary->hold)
 		nulls[6] = 'n';
 	values[7] = Int64GetDatum(table->journal_floor);
-	pythia_catalog_execute(sql, 8, types, values, nulls);
+	values[8] = TimestampTzGetDatum(table->clock_base);
+	pythia_catalog_execute(sql, 9, types, values, nulls);
 	save_seen(table, scan);
 }
 
@@ -204,6 +206,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	int64 low;
 	int64 captured;
 	bool fixed = IsolationUsesXactSnapshot();
+	bool back;
 
 	if (!table->has_state)
 	{
@@ -217,9 +220,10 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 							  "Start the worker anew: drop it and create it again.");
 	if (fixed)
 		lock_state(table);
+	back = !fixed && pythia_low_follow(table, boundary);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	probe = probe_as_owner(worker, table, &least);
-	if (probe == PYTHIA_PROBE_NOTHING && !pythia_sweep_is_due(table))
+	if (probe == PYTHIA_PROBE_NOTHING && !back && !pythia_sweep_is_due(table))
 	{
 		PopActiveSnapshot();
 		MemoryContextSwitchTo(before);
@@ -259,7 +263,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 			low = table->low;
 	}
 	captured = scan.captured;
-	if (captured > 0 || low != table->low)
+	if (captured > 0 || low != table->low || back)
 	{
 		table->low = low;
 		save_state(table, &scan, boundary, captured);
@@ -480,6 +484,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 
 	SPI_connect();
 	pythia_boundary_read(&boundary);
+	table->clock_base = boundary.base;
 	table->low = PYTHIA_LOW_MINIMUM;
 	table->seen_until = NULL;
 	table->nhistory = 0;

@@ -60,6 +60,7 @@ CREATE TABLE pythia.cdc_state (
 	active boolean NOT NULL DEFAULT true,
 	reason text,
 	low bigint,
+	clock_base timestamptz,
 	seen_until pg_snapshot,
 	history_at timestamptz[] NOT NULL DEFAULT '{}',
 	history_value bigint[] NOT NULL DEFAULT '{}',
@@ -83,6 +84,7 @@ COMMENT ON COLUMN pythia.cdc_state.table_id IS 'the table';
 COMMENT ON COLUMN pythia.cdc_state.active IS 'false: capture of this table stopped';
 COMMENT ON COLUMN pythia.cdc_state.reason IS 'why it stopped, or its last failure';
 COMMENT ON COLUMN pythia.cdc_state.low IS 'every row stamped before it has been seen: microseconds or days since 2000, or a number';
+COMMENT ON COLUMN pythia.cdc_state.clock_base IS 'start of the machine by its clock when low was written: where it goes back, the clock was set back';
 COMMENT ON COLUMN pythia.cdc_state.seen_until IS 'what was visible in it and stamped at or after low has been captured';
 COMMENT ON COLUMN pythia.cdc_state.history_at IS 'for a column of numbers: times, oldest first';
 COMMENT ON COLUMN pythia.cdc_state.history_value IS 'for a column of numbers: greatest number visible at each of those times';

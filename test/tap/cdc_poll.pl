@@ -142,11 +142,28 @@ subtest 'a writer with clock_timestamp(), and one that sets the clock back' => s
 	$a->do("INSERT INTO $t VALUES (2, 'b', clock_timestamp())");
 	$a->do('COMMIT');
 	is(changes($w), 'INSERT 1=a, INSERT 2=b', 'clock_timestamp()');
-	# low lies in the future, as it would after the clock was set back by an hour
-	$node->safe_psql('postgres', "UPDATE pythia.cdc_state SET low = low + 3600 * 1000000::bigint WHERE table_id = (SELECT table_id FROM pythia.cdc_table WHERE table_name = '$t')");
-	poll($w);
-	$node->safe_psql('postgres', "INSERT INTO $t VALUES (3, 'c')");
-	is(changes($w), 'INSERT 3=c', 'low goes back with the clock, and nothing is told twice');
+	# a state as an earlier poll would have left it before the clock was set back: by seconds, by an hour, by days
+	for my $case ([ 3, 'timestamptz' ], [ 3600, 'timestamptz' ], [ 3600, 'timestamp' ], [ 200_000, 'date' ])
+	{
+		my ($back, $type) = @$case;
+		for my $machine ('the same', 'another')
+		{
+			next if $machine eq 'another' && $back < 3600;
+			($t, $w) = fresh('{"delete_interval": "1 day", "track": "none"}', "id int PRIMARY KEY, v text, updated_at $type DEFAULT now()");
+			$node->safe_psql('postgres', "INSERT INTO $t VALUES (1, 'a')");
+			is(changes($w), 'INSERT 1=a', "$type: before");
+			my $base = $machine eq 'the same' ? "+ interval '$back s'" : "- interval '1 day'";
+			my $low = $type eq 'date' ? '(' . int($back / 86400) . ')' : "$back * 1000000::bigint";
+			# nothing was polled since
+			$node->safe_psql('postgres', "INSERT INTO $t VALUES (2, 'b'); UPDATE pythia.cdc_state SET low_at = low_at + interval '$back s', clock_base = clock_base $base, low = low + $low"
+				. " WHERE table_id = (SELECT table_id FROM pythia.cdc_table WHERE table_name = '$t')");
+			is(changes($w), 'INSERT 2=b', "$type, clock set back by $back s, $machine machine: what was stamped before a poll noticed");
+			$node->safe_psql('postgres', "INSERT INTO $t VALUES (3, 'c')");
+			is(changes($w), 'INSERT 3=c', 'and after; nothing is told twice');
+			is($node->safe_psql('postgres', "SELECT xmin::text || ctid FROM pythia.cdc_state WHERE table_id = (SELECT table_id FROM pythia.cdc_table WHERE table_name = '$t')"),
+				do { poll($w); $node->safe_psql('postgres', "SELECT xmin::text || ctid FROM pythia.cdc_state WHERE table_id = (SELECT table_id FROM pythia.cdc_table WHERE table_name = '$t')") }, 'then idle polls write nothing again');
+		}
+	}
 };
 
 subtest 'key update, delete, reinsert, truncate' => sub {

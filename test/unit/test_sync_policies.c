@@ -38,6 +38,11 @@ static const policy_case cases[] = {
 	{LITE, "TEXT", "CAST(x'610062' AS TEXT)", PG, "varchar(5)", "nul_byte", "a", "a" MARK "b"},
 	{LITE, "TEXT", "CAST(x'61ff62' AS TEXT)", PG, "text", "bad_utf8", "a", "a" MARK "b"},
 	{LITE, "TEXT", "CAST(x'61ff62' AS TEXT)", MY, "varchar(20)", "bad_utf8", "a", "a" MARK "b"},
+	/* both at once: one policy is given beside the one that varies */
+	{LITE, "TEXT", "CAST(x'61ff0062' AS TEXT)", PG, "varchar(4)", "nul_byte\": \"replace\", \"bad_utf8", "a",
+	 "a" MARK MARK "b"},
+	{LITE, "TEXT", "CAST(x'61ff0062' AS TEXT)", PG, "text", "bad_utf8\": \"replace\", \"nul_byte", "a" MARK,
+	 "a" MARK MARK "b"},
 	{PG, "integer", "300", MY, "tinyint", "out_of_range", "127", "127"},
 	{PG, "integer", "-5", MY, "int unsigned", "out_of_range", "0", "0"},
 	{PG, "bigint", "-3000000000", PG, "integer", "out_of_range", "-2147483648", "-2147483648"},

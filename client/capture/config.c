@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "dialect/dialect.h"
+
 static const char *const known_options[] = {
 	"capture",   "track",           "start_from", "batch_size",        "lookback",    "time_zone",
 	"columns",   "exclude_columns", "where",      "timestamp_columns", "key",         "delete_interval",
@@ -22,7 +24,6 @@ static bool bad_value(pythia_error *error, const char *option, const char *hint)
  * table name to value, anything else holds for every table. */
 static const pythia_node *for_table(const pythia_node *value, const char *table)
 {
-	const char *dot;
 	const pythia_node *found;
 
 	if (!value || value->type != PYTHIA_NODE_OBJECT)
@@ -30,9 +31,9 @@ static const pythia_node *for_table(const pythia_node *value, const char *table)
 	if (!table)
 		return NULL;
 	found = pythia_node_get(value, table);
-	dot = strrchr(table, '.');
-	if (!found && dot)
-		found = pythia_node_get(value, dot + 1);
+	for (const pythia_node *item = value->children; item && !found; item = item->next)
+		if (pythia_same_table_name(item->name, table))
+			found = item;
 	return found && found->type != PYTHIA_NODE_NULL ? found : NULL;
 }
 
@@ -170,5 +171,39 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 	config->where = text_of(options, "where", table);
 	if (table)
 		config->timestamp_column = text_of(options, "timestamp_columns", table);
+	return true;
+}
+
+bool pythia_capture_config_names(const pythia_node *options, const char *const *tables, pythia_error *error)
+{
+	static const char *const maps[] = {"columns", "exclude_columns", "where", "timestamp_columns", "key"};
+
+	for (int i = 0; tables[i]; i++)
+	{
+		size_t length = strlen(tables[i]);
+
+		/* what such a schema will hold is not known yet */
+		if (length > 2 && strcmp(tables[i] + length - 2, ".*") == 0)
+			return true;
+	}
+	for (size_t m = 0; m < sizeof(maps) / sizeof(maps[0]); m++)
+	{
+		const pythia_node *map = pythia_node_get(options, maps[m]);
+
+		if (!map || map->type != PYTHIA_NODE_OBJECT)
+			continue;
+		for (const pythia_node *item = map->children; item; item = item->next)
+		{
+			bool known = false;
+
+			for (int i = 0; tables[i]; i++)
+				known = known || pythia_same_table_name(item->name, tables[i]);
+			if (known)
+				continue;
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names table \"%s\", which is not captured",
+						maps[m], item->name);
+			return pythia_error_hint(error, "Name one of the worker's tables.");
+		}
+	}
 	return true;
 }

@@ -69,5 +69,8 @@ typedef struct pythia_capture_config
  */
 bool pythia_capture_config_read(const pythia_node *options, const char *table, pythia_capture_config *config,
 								pythia_error *error);
+/* Refuses an option for a table that is none of `tables` (ended by NULL, as written): a name misspelt would leave
+ * the option without effect. */
+bool pythia_capture_config_names(const pythia_node *options, const char *const *tables, pythia_error *error);
 
 #endif

@@ -312,7 +312,8 @@ bool pythia_capture_create_open(pythia_db *store, pythia_db *source, const char 
 		return pythia_fail(error, PYTHIA_E_USAGE, "22023", "the poll interval must be longer than nothing");
 	if (!timestamp_column || !timestamp_column[0])
 		timestamp_column = "updated_at";
-	if (!pythia_capture_config_read(options, NULL, &config, error) || !pythia_store_tune(store, error) ||
+	if (!pythia_capture_config_read(options, NULL, &config, error) ||
+		!pythia_capture_config_names(options, tables, error) || !pythia_store_tune(store, error) ||
 		!pythia_capture_install(store, error) || !store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	if (create_all(store, source, name, tables, connection, poll_interval, timestamp_column, options, options_json,

@@ -84,6 +84,8 @@ const pythia_dialect *pythia_dialect_for(pythia_engine engine);
  * *schema is NULL where none was written; both are the caller's to free.  In PostgreSQL
  * an unquoted name is folded to lower case first, then tried as written. */
 bool pythia_name_parse(const char *text, char **schema, char **table, pythia_error *error);
+/* True where two names, schema-qualified or not, quoted or not, mean one table (as far as written). */
+bool pythia_same_table_name(const char *a, const char *b);
 /* "schema"."table" quoted for the dialect; schema may be NULL. */
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table);
 

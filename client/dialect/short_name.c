@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -64,4 +65,22 @@ void pythia_short_names(const pythia_db *db, char **names, int *count)
 			names[kept++] = name;
 	}
 	*count = kept;
+}
+
+bool pythia_same_table_name(const char *a, const char *b)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	char *schema[2] = {NULL, NULL};
+	char *table[2] = {NULL, NULL};
+	bool same = pythia_name_parse(a, &schema[0], &table[0], &ignored) &&
+				pythia_name_parse(b, &schema[1], &table[1], &ignored) && strcasecmp(table[0], table[1]) == 0 &&
+				(schema[0] == NULL || schema[1] == NULL || strcasecmp(schema[0], schema[1]) == 0);
+
+	for (int i = 0; i < 2; i++)
+	{
+		pythia_free(schema[i]);
+		pythia_free(table[i]);
+	}
+	pythia_error_reset(&ignored);
+	return same;
 }

@@ -1,9 +1,9 @@
 /* sync_config: every key read, checked, and looked up where an override comes first. */
 #include <string.h>
-#include <strings.h>
 
 #include "core/buffer.h"
 #include "core/memory.h"
+#include "dialect/dialect.h"
 #include "sync/sync.h"
 #include "sync/validate.h"
 
@@ -247,24 +247,6 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 	config->new_columns = (pythia_new_columns) grown;
 	config->quarantine = bad != 0;
 	return true;
-}
-
-bool pythia_same_table_name(const char *a, const char *b)
-{
-	pythia_error ignored = PYTHIA_ERROR_INIT;
-	char *schema[2] = {NULL, NULL};
-	char *table[2] = {NULL, NULL};
-	bool same = pythia_name_parse(a, &schema[0], &table[0], &ignored) &&
-				pythia_name_parse(b, &schema[1], &table[1], &ignored) && strcasecmp(table[0], table[1]) == 0 &&
-				(schema[0] == NULL || schema[1] == NULL || strcasecmp(schema[0], schema[1]) == 0);
-
-	for (int i = 0; i < 2; i++)
-	{
-		pythia_free(schema[i]);
-		pythia_free(table[i]);
-	}
-	pythia_error_reset(&ignored);
-	return same;
 }
 
 /* Checks every table's overrides, and applies those of `table`. */

@@ -101,9 +101,6 @@ typedef struct pythia_sync_result
 	char *watermark; /* where the next incremental run begins, or NULL */
 } pythia_sync_result;
 
-/* True where two names, schema-qualified or not, quoted or not, mean one table (as far as written). */
-bool pythia_same_table_name(const char *a, const char *b);
-
 void pythia_sync_result_free(pythia_sync_result *result);
 void pythia_sync_result_add(pythia_sync_result *sum, const pythia_sync_result *counted); /* the counters */
 

@@ -134,6 +134,20 @@ static void check_options(Jsonb *options)
 			 errhint("Give a shorter time, or let the server's administrator raise pythia_db.max_retention.")));
 }
 
+/* Options by table are for tables that the worker has. */
+static void check_names(const pythia_cdc_worker *worker)
+{
+	const char **tables = palloc0(sizeof(char *) * (list_length(worker->patterns) + 1));
+	pythia_error error = PYTHIA_ERROR_INIT;
+	ListCell *cell;
+	int count = 0;
+
+	foreach (cell, worker->patterns)
+		tables[count++] = lfirst(cell);
+	if (!pythia_capture_config_names(worker->option_tree, tables, &error))
+		pythia_raise(&error);
+}
+
 /* Name of a connection made for a worker that was given a URL. */
 static char *suggested_connection(const char *worker)
 {
@@ -189,6 +203,7 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 
 	worker = pythia_cdc_load(worker_id);
+	check_names(worker);
 	definitions = resolve(worker);
 	foreach (cell, definitions)
 		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
@@ -365,6 +380,9 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	check_options(options);
 	SPI_finish();
 	CommandCounterIncrement();
+	/* tables that go leave their options behind */
+	if (!PG_ARGISNULL(5))
+		check_names(pythia_cdc_load(worker_id));
 	reconcile(old, worker_id);
 	refresh_triggers(worker_id);
 	pythia_wake_at_commit(worker_id);

@@ -99,6 +99,18 @@ SELECT is(("table", error IS NULL)::text, '(users,t)', 'a good table') FROM pyth
 SELECT matches(error, '"userz" does not exist', 'a bad one beside it') FROM pythia.sync_tables('w', '{users,userz}') WHERE error IS NOT NULL;
 EXECUTE refused($$SELECT * FROM pythia.sync_tables('w', '{}')$$, '^22023 . the list of tables is empty', 'no tables');
 
+-- options of a CDC worker by table: a name misspelt would leave them without effect
+EXECUTE refused($$SELECT pythia.create_cdc_worker('c', '{users}', options => '{"exclude_columns": {"usrs": ["name"]}}')$$, '^22023 .*"exclude_columns" names table "usrs", which is not captured', 'columns left out of a table that is none');
+EXECUTE refused($$SELECT pythia.create_cdc_worker('c', '{public.users}', options => '{"where": {"other.users": "true"}}')$$, '^22023 .*"where" names table "other.users"', 'a condition for a table of another schema');
+SET client_min_messages = error;
+SELECT lives_ok($$SELECT pythia.create_cdc_worker('c', '{users}', options => '{"exclude_columns": {"public.users": ["name"]}}')$$, 'a table by another way to write its name');
+EXECUTE refused($$SELECT pythia.alter_cdc_worker('c', options => '{"key": {"nobody": ["id"]}}')$$, '^22023 .*"key" names table "nobody"', 'a table that is none, later');
+INSERT INTO users VALUES (100, 'secret');
+SELECT is((SELECT new_data ? 'name' FROM pythia.consume_changes('c')), false, 'which is heeded');
+DELETE FROM users WHERE id = 100;
+SELECT pythia.drop_cdc_worker('c');
+RESET client_min_messages;
+
 -- what is left
 SELECT is((SELECT string_agg(name, ',') FROM pythia.worker), 'w', 'no worker was made by what failed');
 SELECT is((SELECT count(*)::int FROM pg_foreign_server), 0, 'nor a connection');

@@ -430,13 +430,14 @@ bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const py
 	db->owned = true;
 	pythia_url_redact(url, &display);
 	db->base.display = pythia_buffer_take(&display);
-	pythia_url_place(url, &place);
-	db->base.place = pythia_buffer_take(&place);
 	if (read_parameters(url, db, &read_only, &create, error))
 	{
 		db->base.read_only = read_only;
 		if (open_file(db, path, read_only, create, error))
 		{
+			/* the same file from whatever folder */
+			pythia_buffer_printf(&place, "sqlite %s", sqlite3_db_filename(db->handle, "main"));
+			db->base.place = pythia_buffer_take(&place);
 			*out = &db->base;
 			return true;
 		}

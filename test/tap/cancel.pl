@@ -79,12 +79,19 @@ sql("SELECT pythia.drop_sync_worker('w')");
 
 # it dies in the middle of a foreground sync
 sql('CREATE TABLE victim (LIKE orders INCLUDING ALL)');
+$my->sql('ANALYZE TABLE orders');
 {
 	my ($in, $out, $said) = ('', '', '');
 	my $handle = IPC::Run::start([ 'psql', '-XAtq', '-d', $pg->connstr('postgres'), '-c',
 			q{SELECT pythia.sync_between('shop', 'local', 'orders', '{"mode": "full", "table_map": {"orders": "victim"}, "max_bytes_per_second": 4000000}')} ],
 		'<', \$in, '>', \$out, '2>', \$said);
 	ok(wait_for($pg, 'SELECT bytes_processed > 0 FROM pythia.stat_progress_sync'), 'a sync is under way');
+	is(sql(q{SELECT worker IS NULL, "table", phase, rows_total BETWEEN 20000 AND 80000, rows_processed BETWEEN 1 AND 39999,
+			bytes_processed / rows_processed BETWEEN 600 AND 800, started BETWEEN a.query_start AND now(), a.query LIKE '%sync_between%'
+			FROM pythia.stat_progress_sync JOIN pg_stat_activity a USING (pid)}),
+		't|orders|copying|t|t|t|t|t', 'stat_progress_sync tells how far it is');
+	my $rows = sql('SELECT rows_processed FROM pythia.stat_progress_sync');
+	ok(wait_for($pg, "SELECT rows_processed > $rows FROM pythia.stat_progress_sync"), 'and follows it');
 	$my->kill9;
 	$handle->finish;
 	like($said, qr/ERROR/, 'a server that disappears midway is an error');

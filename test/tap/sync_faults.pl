@@ -1,5 +1,5 @@
 # What can go wrong with sync on a server: workers whose tables would meet in the target, two
-# that sync one table both ways, targets that are full.
+# that sync one table both ways, servers and roles with settings of their own, targets that are full.
 use strict;
 use warnings;
 use Test::More;
@@ -46,6 +46,47 @@ ok(wait_for($pg, "SELECT min(runs) >= $runs + 4 FROM pythia.sync_state JOIN pyth
 is((split ' ', sql($written))[0], $rows, 'and write nothing');
 is($rows, 102, 'each row and each change was written once');
 sql("SELECT pythia.stop_sync('there'), pythia.stop_sync('back')");
+
+# servers, databases and roles with settings of their own: a local time stays what it says and an instant when it is
+$my->root_sql(q{SET GLOBAL time_zone = '+05:30', GLOBAL sql_mode = '', GLOBAL innodb_strict_mode = 0, GLOBAL character_set_client = 'latin1',
+	GLOBAL character_set_results = 'latin1', GLOBAL character_set_connection = 'latin1', GLOBAL collation_connection = 'latin1_swedish_ci',
+	GLOBAL group_concat_max_len = 4, GLOBAL max_sort_length = 64, GLOBAL autocommit = 0, GLOBAL tx_isolation = 'READ-UNCOMMITTED'});
+$other->safe_psql('postgres', q{CREATE DATABASE odd});
+$other->safe_psql('postgres', qq{ALTER DATABASE odd SET $_}) for "TimeZone = 'America/St_Johns'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
+	"bytea_output = 'escape'", 'extra_float_digits = -3', 'standard_conforming_strings = off', "backslash_quote = 'on'", "search_path = ''",
+	"default_transaction_isolation = 'serializable'", "xmlbinary = 'hex'", "lc_monetary = 'C'", "client_encoding = 'LATIN1'";
+$other->safe_psql('odd', q{SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
+	CREATE TABLE public.moments (id int PRIMARY KEY, at timestamp, instant timestamptz, d date, f float8, b bytea, t text, i interval);
+	INSERT INTO public.moments VALUES (0, '2024-03-10 02:30:00.000001', '2024-03-10 02:30:00.000001+00', '2024-02-03', 0.1 + 0.2::float8, '\x00ff5c27',
+		'back\slash ''quote'' ü€😀', '1 day -02:03:04.5'), (1, '1969-12-31 23:59:59', '2024-07-01 12:00+14', '0044-03-15', 1e23, '\x', '', '-1 year')});
+my $odd = pg_url($other, 'odd');
+my $file = 'sqlite:///' . PostgreSQL::Test::Utils::tempdir() . '/moments.db';
+# `shop` has an auto_increment key, and so would make 1 of 0
+$my->sql('CREATE TABLE moments (id int AUTO_INCREMENT PRIMARY KEY, at datetime(6), instant timestamp(6) NULL, d date, f double, b blob, t text CHARACTER SET utf8mb4, i varchar(64))');
+my @legs = ([ $odd, 'shop' ], [ 'shop', $file ], [ $file, 'local' ], [ 'local', "$odd" ]);
+for my $i (0 .. $#legs)
+{
+	my $map = $i == $#legs ? q{, "table_map": {"moments": "moments_back"}} : '';
+	is(sql(qq{SELECT rows_inserted FROM pythia.sync_between('$legs[$i][0]', '$legs[$i][1]', 'moments', '{"mode": "full"$map}')}), '2', "settings of their own, leg $i");
+}
+my $same = q{SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET IntervalStyle = 'postgres'; SET client_encoding = 'UTF8';
+	SELECT string_agg(m::text, '; ' ORDER BY id) FROM public.};
+is($other->safe_psql('odd', $same . 'moments_back m'), $other->safe_psql('odd', $same . 'moments m'), 'all came back as they were');
+is($my->sql(q{SET time_zone = '+00:00'; SELECT at, instant, f = 0.1e0 + 0.2e0, t FROM moments WHERE id = 0}),
+	"2024-03-10 02:30:00.000001\t2024-03-10 02:30:00.000001\t1\tback\\\\slash 'quote' ü€😀", 'in MariaDB, too');
+is(sql(qq{SELECT is_valid FROM pythia.validate_between('$odd', 'shop', 'moments')}), 't', 'and are equal to validation');
+$my->sql(q{SET time_zone = '+00:00'; CREATE TABLE stamps (id int PRIMARY KEY, at datetime, instant timestamp NULL, w varchar(10) CHARACTER SET latin1);
+	INSERT INTO stamps VALUES (1, '2024-01-01 12:00:00', '2024-01-01 12:00:00', CONVERT(UNHEX('808599E9') USING latin1)); UPDATE stamps SET w = UNHEX('808599E9'); COMMIT});
+is(sql(q{SELECT rows_inserted FROM pythia.sync_between('shop', 'local', 'stamps', '{"mode": "full"}')}), '1', 'from MariaDB');
+is(sql(q{SET TimeZone = 'UTC'; SELECT at, instant, w FROM stamps}), '2024-01-01 12:00:00|2024-01-01 12:00:00+00|€…™é', 'a DATETIME is local, a TIMESTAMP an instant, latin1 Windows-1252');
+is(sql(q{SELECT rows_inserted FROM pythia.sync_between('local', 'shop', 'stamps', '{"mode": "full", "truncate_target": true}')}), '1', 'and back');
+is($my->sql('SELECT HEX(w) FROM stamps'), '808599E9', 'byte for byte');
+sql(q{ALTER TABLE stamps ALTER w TYPE text; UPDATE stamps SET w = 'far too long for it'});
+my ($code, undef, $said) = $pg->psql('postgres', q{SELECT pythia.sync_between('local', 'shop', 'stamps', '{"mode": "full"}')});
+like($said, qr/too long|truncated/, 'a server that is not strict cuts nothing all the same');
+is($my->sql('SELECT HEX(w) FROM stamps'), '808599E9', 'and the row is as it was');
+$my->root_sql(q{SET GLOBAL time_zone = 'SYSTEM', GLOBAL sql_mode = DEFAULT, GLOBAL autocommit = 1, GLOBAL tx_isolation = 'REPEATABLE-READ', GLOBAL group_concat_max_len = DEFAULT,
+	GLOBAL max_sort_length = DEFAULT});
 
 # a target that is full says so, keeps what it had, and takes the rows once there is room
 sql(q{CREATE TABLE wide (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());

@@ -4,38 +4,16 @@
 
 #include "driver_tests.h"
 
-#include <unistd.h>
-
 #include "capture/capture.h"
 #include "drivers/json_read.h"
-
-static char capture_folder[256];
-
-/* A folder of the test's own below PYTHIA_SCRATCH or /tmp. */
-static int make_folder(void **state)
-{
-	const char *scratch = getenv("PYTHIA_SCRATCH");
-
-	(void) state;
-	snprintf(capture_folder, sizeof(capture_folder), "%s/capture.XXXXXX", scratch ? scratch : "/tmp");
-	return mkdtemp(capture_folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[300];
-
-	(void) state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", capture_folder);
-	return system(command);
-}
+#include "folder.h"
 
 static inline pythia_db *open_file(const char *name)
 {
 	char url[400];
 	pythia_open_options options = {.create = true};
 
-	snprintf(url, sizeof(url), "sqlite:///%s/%s", capture_folder, name);
+	snprintf(url, sizeof(url), "sqlite:///%s/%s", group_folder(), name);
 	return open_url(url, &options);
 }
 
@@ -209,13 +187,19 @@ static inline void close_rig(rig *r)
 
 typedef void (*rig_opener)(rig *r);
 
+/* Another connection to the server that is captured. */
+static inline pythia_db *open_writer(const rig *r)
+{
+	return open_url(getenv(r->source->engine == PYTHIA_MYSQL ? "MYSQL_URL" : "PG_URL"), NULL);
+}
+
 static inline void shared_late_commit(rig_opener open)
 {
 	rig r;
 	pythia_db *other;
 
 	open(&r);
-	other = open_url(r.source->engine == PYTHIA_MYSQL ? getenv("MYSQL_URL") : getenv("PG_URL"), NULL);
+	other = open_writer(&r);
 	create(&r, r.table, "updated_at", "{\"lookback\": 0, \"track\": \"none\"}");
 	must(r.writer, "START TRANSACTION");
 	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (1, 'late')");
@@ -240,7 +224,7 @@ static inline void shared_late_log(rig_opener open)
 	pythia_db *other;
 
 	open(&r);
-	other = open_url(r.source->engine == PYTHIA_MYSQL ? getenv("MYSQL_URL") : getenv("PG_URL"), NULL);
+	other = open_writer(&r);
 	create(&r, r.table, NULL, "{\"capture\": \"trigger\"}");
 	must(r.writer, "START TRANSACTION");
 	must_there(&r, r.writer, "INSERT INTO %s (id, v) VALUES (10, 'late')");
@@ -360,5 +344,15 @@ static inline void shared_new_table(rig_opener open)
 		close_rig(&r);
 	}
 }
+
+/* A test of one file out of one that holds for every engine; the file says what have_server() and open_rig are. */
+#define SHARED(name)                                                                                                   \
+	static void test_##name(void **state)                                                                              \
+	{                                                                                                                  \
+		(void) state;                                                                                                  \
+		if (!have_server())                                                                                            \
+			skip();                                                                                                    \
+		shared_##name(open_rig);                                                                                       \
+	}
 
 #endif

@@ -17,4 +17,32 @@ static inline bool make_test_folder(char path[FOLDER_SIZE], const char *name)
 		   mkdtemp(path) != NULL;
 }
 
+static inline int remove_test_folder(const char *path)
+{
+	char command[FOLDER_SIZE + 20];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", path);
+	return system(command);
+}
+
+/* The folder of a group of tests: set up and torn down by the next two. */
+static inline char *group_folder(void)
+{
+	static char path[FOLDER_SIZE];
+
+	return path;
+}
+
+static inline int make_folder(void **state)
+{
+	(void) state;
+	return make_test_folder(group_folder(), "unit") ? 0 : -1;
+}
+
+static inline int remove_folder(void **state)
+{
+	(void) state;
+	return remove_test_folder(group_folder());
+}
+
 #endif

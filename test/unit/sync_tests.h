@@ -185,11 +185,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[FOLDER_SIZE + 20];
-
 	(void) state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", scratch);
-	return system(command);
+	return remove_test_folder(scratch);
 }
 
 #endif

@@ -3,16 +3,15 @@
 #include <unistd.h>
 
 #include "driver_tests.h"
+#include "folder.h"
 #include "pythia.h"
-
-static char folder[] = "/tmp/pythia-api-XXXXXX";
 
 static pythia_database *open_one(pythia_client *client, const char *name, unsigned flags)
 {
 	char url[200];
 	pythia_database *database;
 
-	snprintf(url, sizeof(url), "sqlite:///%s/%s", folder, name);
+	snprintf(url, sizeof(url), "sqlite:///%s/%s", group_folder(), name);
 	if (pythia_client_open(client, url, flags, &database) != PYTHIA_OK)
 		fail_msg("%s", pythia_client_message(client));
 	return database;
@@ -24,7 +23,7 @@ static void make_table(const char *name, const char *rows)
 	pythia_open_options create = {.create = true};
 	char url[200];
 
-	snprintf(url, sizeof(url), "sqlite:///%s/%s", folder, name);
+	snprintf(url, sizeof(url), "sqlite:///%s/%s", group_folder(), name);
 	db = open_url(url, &create);
 	must(db, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, updated_at TEXT)");
 	must(db, rows);
@@ -100,13 +99,13 @@ static void test_work(void **state)
 	assert_int_equal(pythia_client_sync(a, b, "t", NULL, NULL, &report), PYTHIA_OK);
 	assert_int_equal(report.rows_inserted, 2);
 	assert_string_not_equal(report.watermark, "");
-	db = open_url_in(folder, "a.db");
+	db = open_url_in(group_folder(), "a.db");
 	must(db, "INSERT INTO t VALUES (3, 'z', datetime('now'))");
 	pythia_db_close(db);
 	/* the last report's own text may be handed in again */
 	assert_int_equal(pythia_client_sync(a, b, "t", NULL, report.watermark, &report), PYTHIA_OK);
 	assert_int_equal(report.rows_inserted, 1);
-	db = open_url_in(folder, "b.db");
+	db = open_url_in(group_folder(), "b.db");
 	must(db, "UPDATE t SET v = 'changed' WHERE id = 2");
 	pythia_db_close(db);
 	assert_int_equal(
@@ -146,27 +145,12 @@ static void test_cancel(void **state)
 	snprintf(url, sizeof(url), "postgresql://u@127.0.0.1:%d/d", listen_quietly(&address, &length));
 	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, client), 0);
 	assert_int_equal(pythia_client_open(client, url, 0, &database), PYTHIA_CANCELLED);
-	assert_true(seconds_now() - start < 1.1);
+	assert_true(seconds_now() - start < SOON);
 	pthread_join(thread, NULL);
 	pythia_client_resume(client);
 	database = open_one(client, "after.db", PYTHIA_CREATE);
 	pythia_client_close(database);
 	pythia_client_free(client);
-}
-
-static int make_folder(void **state)
-{
-	(void) state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void) state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
 }
 
 int main(void)

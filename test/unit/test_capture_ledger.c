@@ -288,7 +288,7 @@ static void sqlite_ledger(const char *options, bool every_version, uint64_t star
 
 static void test_sqlite_poll(void **state)
 {
-	sqlite_ledger("{\"track\": \"rows\", \"delete_interval\": 0.001}", false, 20260101);
+	sqlite_ledger("{\"track\": \"rows\", \"delete_interval\": 0}", false, 20260101);
 }
 
 static void test_sqlite_trigger(void **state)
@@ -339,14 +339,13 @@ static void server_ledger(const char *variable, const char *type, const char *no
 
 static void test_mysql_poll(void **state)
 {
-	server_ledger("MYSQL_URL", "datetime", "now()", "{\"track\": \"rows\", \"delete_interval\": 0.001}", false,
-				  20260103);
+	server_ledger("MYSQL_URL", "datetime", "now()", "{\"track\": \"rows\", \"delete_interval\": 0}", false, 20260103);
 }
 
 static void test_mysql_poll_micro(void **state)
 {
 	server_ledger("MYSQL_URL", "timestamp(6) NULL", "now(6)",
-				  "{\"track\": \"rows\", \"delete_interval\": 0.001, \"lookback\": 0.1}", false, 20260104);
+				  "{\"track\": \"rows\", \"delete_interval\": 0, \"lookback\": 0.1}", false, 20260104);
 }
 
 static void test_mysql_trigger(void **state)
@@ -356,8 +355,7 @@ static void test_mysql_trigger(void **state)
 
 static void test_postgres_poll(void **state)
 {
-	server_ledger("PG_URL", "timestamptz", "now()", "{\"track\": \"rows\", \"delete_interval\": 0.001}", false,
-				  20260106);
+	server_ledger("PG_URL", "timestamptz", "now()", "{\"track\": \"rows\", \"delete_interval\": 0}", false, 20260106);
 }
 
 static void test_postgres_trigger(void **state)

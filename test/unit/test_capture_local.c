@@ -11,7 +11,7 @@ static void open_rig(rig *r, const char *name)
 	char path[400];
 
 	memset(r, 0, sizeof(*r));
-	snprintf(path, sizeof(path), "%s/%s", capture_folder, name);
+	snprintf(path, sizeof(path), "%s/%s", group_folder(), name);
 	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
 	assert_true(pythia_sqlite_wrap(handle, NULL, &r->store, &error));
 	assert_true(pythia_sqlite_wrap(handle, NULL, &r->source, &error));
@@ -31,7 +31,7 @@ static void test_poll(void **state)
 
 	open_rig(&r, "poll.db");
 	must(r.writer, "INSERT INTO t VALUES (1, 'a', datetime('now'))");
-	create(&r, "t", "updated_at", "{\"delete_interval\": 0.001, \"track\": \"rows\", \"columns\": [\"v\"]}");
+	create(&r, "t", "updated_at", "{\"delete_interval\": 0, \"track\": \"rows\", \"columns\": [\"v\"]}");
 	assert_string_equal(poll_journal(&r), "");
 	must(r.writer, "INSERT INTO t VALUES (2, 'b', datetime('now')); UPDATE t SET v = 'c', updated_at = datetime('now')"
 				   " WHERE id = 1");

@@ -87,26 +87,8 @@ static void test_connect_errors(void **state)
 
 static void test_silent_server(void **state)
 {
-	struct sockaddr_storage address;
-	socklen_t length = sizeof(address);
-	pythia_error error = PYTHIA_ERROR_INIT;
-	char text[100];
-	double start = seconds_now();
-	int port = listen_quietly(&address, &length);
-
 	(void) state;
-	snprintf(text, sizeof(text), "mysql://u@127.0.0.1:%d/db?connect_timeout=1", port);
-	assert_null(try_open(text, NULL, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
-	assert_true(seconds_now() - start < 3);
-	snprintf(text, sizeof(text), "mysql://u@127.0.0.1:%d/db", port);
-	cancel_after(100);
-	start = seconds_now();
-	assert_null(try_open(text, NULL, &error));
-	pythia_cancel_requested = 0;
-	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
-	assert_true(seconds_now() - start < 1.1);
-	pythia_error_reset(&error);
+	check_silent_server("mysql");
 }
 
 static void test_statements(void **state)
@@ -144,25 +126,10 @@ static void test_statements(void **state)
 
 static void test_two_servers_at_once(void **state)
 {
-	pythia_db *a = enter();
-	pythia_db *b = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_result result;
-
 	(void) state;
-	must(a, "DO GET_LOCK('core', 1)");
-	/* b has to wait for a, and a is still free to work */
-	assert_true(b->driver->send(b, "SELECT GET_LOCK('core', 10)", &error));
-	wait_for_count(a, "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'", 1);
-	must(a, "DO RELEASE_LOCK('core')");
-	assert_false(pythia_db_exec(b, "SELECT 1", NULL, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
-	assert_true(b->driver->receive(b, &result, &error));
-	assert_string_equal(pythia_result_get(&result, 0, 0), "1");
-	pythia_result_free(&result);
-	pythia_error_reset(&error);
-	pythia_db_close(a);
-	pythia_db_close(b);
+	check_two_at_once(enter(), enter(), "DO GET_LOCK('core', 1)", "SELECT GET_LOCK('core', 600)",
+					  "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'",
+					  "DO RELEASE_LOCK('core')");
 }
 
 static void test_transactions(void **state)
@@ -386,26 +353,8 @@ static void test_files_are_never_served(void **state)
 
 static void test_stream_closed_midway(void **state)
 {
-	pythia_db *db = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_stream *stream;
-	pythia_rows rows;
-
 	(void) state;
-	assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
-	assert_true(db->driver->stream_next(stream, &rows, &error));
-	assert_true(rows.count > 0);
-	db->driver->stream_close(stream);
-	assert_false(db->broken);
-	for (int i = 0; i < 20; i++)
-		assert_count(db, "SELECT 1", 1);
-	assert_false(db->driver->stream_open(db, "SELECT 1 FROM absent", 1, NULL, &stream, &error));
-	assert_string_equal(error.sqlstate, "42P01");
-	assert_false(db->driver->stream_open(db, "SELECT 1", 2, NULL, &stream, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
-	assert_count(db, "SELECT 1", 1);
-	pythia_error_reset(&error);
-	pythia_db_close(db);
+	check_stream_closed_midway(enter(), ENDLESS);
 }
 
 static void test_server_gone_midway(void **state)
@@ -420,7 +369,6 @@ static void test_server_gone_midway(void **state)
 		pythia_stream *stream;
 		pythia_rows rows;
 		char sql[100];
-		bool ok;
 
 		assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
 		assert_true(db->driver->stream_next(stream, &rows, &error));
@@ -429,14 +377,11 @@ static void test_server_gone_midway(void **state)
 			must(killer, sql);
 		else
 			shutdown(mysql_get_socket(&pythia_mysql_of(db)->mysql), SHUT_RDWR);
-		while ((ok = db->driver->stream_next(stream, &rows, &error)))
-			assert_true(rows.count > 0); /* it never ends as if that were all */
+		read_to_error(db, stream, &error);
 		if (way != 1)
 			assert_int_equal(error.error_class, PYTHIA_E_LOST);
 		else
 			assert_string_equal(error.sqlstate, "57014");
-		assert_false(db->driver->stream_next(stream, &rows, NULL));
-		db->driver->stream_close(stream);
 		pythia_error_reset(&error);
 		pythia_db_close(killer);
 		pythia_db_close(db);
@@ -468,9 +413,6 @@ static void test_cancel(void **state)
 {
 	pythia_db *db = enter();
 	pythia_db *watcher = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_stream *stream;
-	pythia_rows rows;
 	char sql[200];
 
 	(void) state;
@@ -486,23 +428,14 @@ static void test_cancel(void **state)
 	for (int first = 0; first < 2; first++)
 	{
 		db = enter();
-		cancel_after(200);
 		snprintf(sql, sizeof(sql),
 				 "WITH RECURSIVE d AS (SELECT 0 AS i UNION ALL SELECT i + 1 FROM d WHERE i < 900) "
 				 "SELECT i, REPEAT('x', 300), IF(i < %d, 0, SLEEP(600)) FROM d",
 				 first ? 0 : 800);
-		if (db->driver->stream_open(db, sql, 3, NULL, &stream, &error))
-		{
-			while (db->driver->stream_next(stream, &rows, &error))
-				assert_true(rows.count > 0);
-			db->driver->stream_close(stream);
-		}
-		pythia_cancel_requested = 0;
-		assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+		check_cancel_stream(db, sql);
 		pythia_db_close(db);
 	}
 	pythia_db_close(watcher);
-	pythia_error_reset(&error);
 }
 
 /* Nobody hears the request to kill; the caller is free all the same. */

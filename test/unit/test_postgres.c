@@ -115,27 +115,8 @@ static void test_connect_errors(void **state)
 
 static void test_silent_server(void **state)
 {
-	/* a socket that accepts and never answers */
-	struct sockaddr_storage address;
-	socklen_t length = sizeof(address);
-	pythia_error error = PYTHIA_ERROR_INIT;
-	char text[100];
-	double start = seconds_now();
-	int port = listen_quietly(&address, &length);
-
 	(void) state;
-	snprintf(text, sizeof(text), "postgresql://u@127.0.0.1:%d/db?connect_timeout=1", port);
-	assert_null(try_open(text, NULL, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
-	assert_true(seconds_now() - start < 3);
-	snprintf(text, sizeof(text), "postgresql://u@127.0.0.1:%d/db", port);
-	cancel_after(100);
-	start = seconds_now();
-	assert_null(try_open(text, NULL, &error));
-	pythia_cancel_requested = 0;
-	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
-	assert_true(seconds_now() - start < 1.1);
-	pythia_error_reset(&error);
+	check_silent_server("postgresql");
 }
 
 static void test_statements(void **state)
@@ -189,26 +170,10 @@ static void test_remote_error_is_kept(void **state)
 
 static void test_two_servers_at_once(void **state)
 {
-	pythia_db *a = enter();
-	pythia_db *b = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_result result;
-
 	(void) state;
-	/* each waits for a lock that the other one takes: only concurrent work ends */
-	assert_true(a->driver->send(a, "SELECT pg_sleep(0.1), 1", &error));
-	assert_true(b->driver->send(b, "SELECT pg_sleep(0.1), 2", &error));
-	assert_false(pythia_db_exec(a, "SELECT 1", NULL, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
-	assert_true(b->driver->receive(b, &result, &error));
-	assert_string_equal(pythia_result_get(&result, 0, 1), "2");
-	pythia_result_free(&result);
-	assert_true(a->driver->receive(a, &result, &error));
-	assert_string_equal(pythia_result_get(&result, 0, 1), "1");
-	pythia_result_free(&result);
-	pythia_error_reset(&error);
-	pythia_db_close(a);
-	pythia_db_close(b);
+	check_two_at_once(enter(), enter(), "SELECT pg_advisory_lock(19)", "SELECT 1 FROM pg_advisory_lock(19)",
+					  "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 19 AND NOT granted",
+					  "SELECT pg_advisory_unlock(19)");
 }
 
 static void test_transactions(void **state)
@@ -295,38 +260,8 @@ static void test_load_errors(void **state)
 
 static void test_stream_closed_midway(void **state)
 {
-	pythia_db *db = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_stream *stream;
-	pythia_rows rows;
-
 	(void) state;
-	assert_true(db->driver->stream_open(db, ENDLESS, 2, NULL, &stream, &error));
-	assert_true(db->driver->stream_next(stream, &rows, &error));
-	assert_true(rows.count > 0);
-	db->driver->stream_close(stream);
-	assert_false(db->broken);
-	assert_count(db, "SELECT 1", 1);
-	assert_false(db->driver->stream_open(db, "SELECT 1 FROM absent", 1, NULL, &stream, &error));
-	assert_string_equal(error.sqlstate, "42P01");
-	assert_false(db->driver->stream_open(db, "SELECT 1", 2, NULL, &stream, &error));
-	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
-	assert_count(db, "SELECT 1", 1);
-	pythia_error_reset(&error);
-	pythia_db_close(db);
-}
-
-static void read_to_error(pythia_db *db, pythia_stream *stream, pythia_error *error)
-{
-	pythia_rows rows;
-	bool ok;
-
-	while ((ok = db->driver->stream_next(stream, &rows, error)))
-		assert_true(rows.count > 0); /* it never ends as if that were all */
-	assert_true(db->broken);
-	/* and asking again does not turn it into an end */
-	assert_false(db->driver->stream_next(stream, &rows, NULL));
-	db->driver->stream_close(stream);
+	check_stream_closed_midway(enter(), ENDLESS);
 }
 
 static void test_server_gone_midway(void **state)
@@ -353,6 +288,7 @@ static void test_server_gone_midway(void **state)
 		else
 			shutdown(PQsocket(pythia_postgres_of(db)->conn), SHUT_RDWR);
 		read_to_error(db, stream, &error);
+		assert_true(db->broken);
 		assert_int_equal(error.error_class, PYTHIA_E_LOST);
 		pythia_error_reset(&error);
 		pythia_db_close(killer);
@@ -364,9 +300,6 @@ static void test_cancel(void **state)
 {
 	pythia_db *db = enter();
 	pythia_db *watcher = enter();
-	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_stream *stream;
-	pythia_rows rows;
 	char sql[200];
 	int pid = PQbackendPID(pythia_postgres_of(db)->conn);
 
@@ -381,22 +314,12 @@ static void test_cancel(void **state)
 	for (int first = 0; first < 2; first++)
 	{
 		db = enter();
-		cancel_after(200);
 		snprintf(sql, sizeof(sql), "SELECT i, repeat('x', 300), pg_sleep(i / %d) FROM generate_series(1, 1000) AS i",
 				 first ? 1 : 600);
-		if (db->driver->stream_open(db, sql, 3, NULL, &stream, &error))
-		{
-			assert_false(first);
-			while (db->driver->stream_next(stream, &rows, &error))
-				assert_true(rows.count > 0);
-			db->driver->stream_close(stream);
-		}
-		pythia_cancel_requested = 0;
-		assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+		assert_int_equal(check_cancel_stream(db, sql), !first);
 		pythia_db_close(db);
 	}
 	pythia_db_close(watcher);
-	pythia_error_reset(&error);
 }
 
 static void test_wrong_password(void **state)

@@ -15,12 +15,11 @@
 #include "core/number.h"
 #include "driver_tests.h"
 #include "drivers/driver.h"
-
-static char folder[] = "/tmp/pythia-sqlite-XXXXXX";
+#include "folder.h"
 
 static void file_url(char *url, size_t size, const char *name)
 {
-	snprintf(url, size, "sqlite:///%s/%s", folder, name);
+	snprintf(url, size, "sqlite:///%s/%s", group_folder(), name);
 }
 
 static pythia_db *open_file(const char *name, const pythia_open_options *options)
@@ -46,7 +45,7 @@ static void test_missing_file(void **state)
 	assert_non_null(strstr(error.message, "No such file"));
 	assert_non_null(error.hint);
 	pythia_error_reset(&error);
-	snprintf(url, sizeof(url), "sqlite:///%s", folder);
+	snprintf(url, sizeof(url), "sqlite:///%s", group_folder());
 	assert_null(try_open(url, &create, &error));
 	assert_int_equal(error.error_class, PYTHIA_E_CONNECT);
 	pythia_error_reset(&error);
@@ -60,7 +59,7 @@ static void test_not_a_database(void **state)
 	FILE *file;
 
 	(void) state;
-	snprintf(path, sizeof(path), "%s/text.db", folder);
+	snprintf(path, sizeof(path), "%s/text.db", group_folder());
 	file = fopen(path, "w");
 	assert_non_null(file);
 	for (int i = 0; i < 100; i++)
@@ -147,7 +146,7 @@ static void test_transactions(void **state)
 
 	(void) state;
 	must(db, "PRAGMA journal_mode = wal; CREATE TABLE t (a)");
-	other = open_url_in(folder, "transactions.db?timeout=0");
+	other = open_url_in(group_folder(), "transactions.db?timeout=0");
 	assert_true(db->driver->begin(db, PYTHIA_BEGIN_IMMEDIATE, &error));
 	must(db, "INSERT INTO t VALUES (1)");
 	assert_false(other->driver->begin(other, PYTHIA_BEGIN_IMMEDIATE, &error));
@@ -310,7 +309,7 @@ static void test_damaged_file_is_an_error(void **state)
 	must(db, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 20000) "
 			 "INSERT INTO t SELECT x, printf('%0100d', x) FROM c");
 	pythia_db_close(db);
-	snprintf(path, sizeof(path), "%s/damaged.db", folder);
+	snprintf(path, sizeof(path), "%s/damaged.db", group_folder());
 	file = fopen(path, "r+");
 	assert_non_null(file);
 	fseek(file, 1024 * 1024, SEEK_SET);
@@ -326,21 +325,6 @@ static void test_damaged_file_is_an_error(void **state)
 	pythia_error_reset(&error);
 	db->driver->stream_close(stream);
 	pythia_db_close(db);
-}
-
-static int make_folder(void **state)
-{
-	(void) state;
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state)
-{
-	char command[100];
-
-	(void) state;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	return system(command);
 }
 
 int main(void)

@@ -46,16 +46,13 @@ static int open_engines(void **state)
 
 static int close_engines(void **state)
 {
-	char command[FOLDER_SIZE + 20];
-
 	(void) state;
 	for (int i = 0; i < ENGINES; i++)
 	{
 		pythia_db_close(sources[i]);
 		pythia_db_close(targets[i]);
 	}
-	snprintf(command, sizeof(command), "rm -rf %s", scratch);
-	return system(command);
+	return remove_test_folder(scratch);
 }
 
 /* A table's quoted name, in the schema that unqualified names are read in. */

@@ -37,6 +37,12 @@ sub statements
 	return $statements ? $node->safe_psql('postgres', 'SELECT count(*) FROM pg_stat_statements') : 0;
 }
 
+# What housekeeping would write down sooner or later, every ten seconds.
+sub settled
+{
+	return wait_for($node, "SELECT pythia._rotate_journal()::text = '' AND (SELECT counted FROM pythia.journal_state) = (SELECT last_value FROM pythia.journal_change_id_seq)");
+}
+
 subtest 'idle polls in a session' => sub {
 	plan skip_all => "there is no pg_stat_statements in $installed" unless $statements;
 	$node->safe_psql('postgres', "CREATE TABLE a ($columns); CREATE INDEX ON a (updated_at); INSERT INTO a SELECT i FROM generate_series(1, 1000) i");
@@ -70,6 +76,7 @@ subtest 'an idle background worker' => sub {
 	ok(wait_for($node, "SELECT consumed >= 1 FROM pythia.consumer WHERE name = 'handler'"), 'works');
 	my $turns = 'SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()';
 	# its first turns have yet to come to rest
+	ok(settled(), 'all is counted');
 	my $start = $node->safe_psql('postgres', $turns);
 	ok(wait_for($node, "SELECT xact_commit > $start + 200 FROM pg_stat_database WHERE datname = current_database()"), 'and rests');
 	my ($sizes, $xid, $first) = (sizes(), xid(), statements());
@@ -79,6 +86,44 @@ subtest 'an idle background worker' => sub {
 	is(xid(), $xid, 'no transaction id is spent');
 	cmp_ok(statements() - $first, '<=', 8, 'a handful of statements in pg_stat_statements');
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('busy')");
+};
+
+# Statements over there count, too: it is the same server.
+subtest 'idle polls of another database' => sub {
+	plan skip_all => "there is no pg_stat_statements in $installed" unless $statements;
+	$node->safe_psql('postgres', 'CREATE DATABASE far');
+	$node->safe_psql('far', "CREATE TABLE a ($columns); CREATE INDEX ON a (updated_at); INSERT INTO a SELECT i FROM generate_series(1, 1000) i");
+	my $url = pg_url($node, 'far');
+	for my $capture ('poll', 'trigger')
+	{
+		$node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('far_$capture', '{a}', '$url', poll_interval => '2 ms', options => '{\"capture\": \"$capture\", \"delete_interval\": \"1 day\"}')");
+		$node->safe_psql('far', "INSERT INTO a VALUES (" . ($capture eq 'poll' ? 2001 : 2002) . ')');
+		# a row at or after low is read again until low has passed it
+		my $stamp = $node->safe_psql('far', "SELECT max(updated_at) AT TIME ZONE 'UTC' FROM a");
+		ok(wait_for($node, "SELECT pythia.poll('far_$capture') = 0 AND COALESCE(min(remote_low), 'none') > '$stamp' FROM pythia.cdc_state JOIN pythia.cdc_table t USING (table_id) JOIN pythia.worker USING (worker_id) WHERE worker.name = 'far_$capture'"), "$capture: at rest");
+		is($node->safe_psql('postgres', "SELECT captured > 0 FROM pythia.stat_cdc WHERE worker = 'far_$capture'"), 't', "$capture: works");
+		$node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('far_$capture')") for 1 .. 2;
+		my ($sizes, $xid, $first) = (sizes(), xid(), statements());
+		$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all';\n" . "SELECT pythia.poll('far_$capture');\n" x 300);
+		cmp_ok(statements() - $first, '<=', 25, "$capture, in a session: a handful of statements in pg_stat_statements");
+		my $after = statements();
+		$node->safe_psql('postgres', "SET pg_stat_statements.track = 'all';\n" . "SELECT pythia.poll('far_$capture');\n" x 300);
+		is(statements(), $after, 'a fixed one');
+		is(sizes(), $sizes, 'no relation has grown');
+		is(xid(), $xid, 'no transaction id is spent');
+		$node->safe_psql('postgres', "SELECT pythia.start_cdc('far_$capture')");
+		my $calls = q{SELECT COALESCE(sum(calls), 0) FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = 'far')};
+		my $start = $node->safe_psql('postgres', $calls);
+		ok(wait_for($node, "SELECT ($calls) > $start + 200"), 'a background worker polls');
+		ok(settled(), 'all is counted');
+		($sizes, $xid, $first) = (sizes(), xid(), statements());
+		$start = $node->safe_psql('postgres', $calls);
+		ok(wait_for($node, "SELECT ($calls) > $start + 1000"), 'again and again');
+		is(sizes(), $sizes, 'no relation has grown');
+		is(xid(), $xid, 'no transaction id is spent');
+		cmp_ok(statements() - $first, '<=', 8, 'a handful of statements in pg_stat_statements');
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('far_$capture')");
+	}
 };
 
 # How much more memory a session has ever had after the second statement than after the first, in kB.

@@ -350,6 +350,41 @@ static void test_respelt_key(void **state)
 	pythia_db_close(target);
 }
 
+/* A key that somebody names need not be one: of two rows that have it, none is chosen in silence. */
+static void test_named_key(void **state)
+{
+	static const char *const json = "{\"mode\": \"full\", \"key\": [\"id\"]}";
+
+	(void) state;
+	for (int to = 0; to < ENGINES; to++)
+	{
+		pythia_db *source = open_engine((to + 1) % ENGINES, 0);
+		pythia_db *target = open_engine(to, 1);
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		drop(source, "named");
+		drop(target, "named");
+		must(source, "CREATE TABLE named (id integer NOT NULL, v integer)");
+		must(source, "INSERT INTO named VALUES (1, 1), (2, 2)");
+		must_sync(source, target, "named", json, NULL, &result);
+		pythia_sync_result_free(&result);
+		must(source, "UPDATE named SET v = 5 WHERE id = 2");
+		must_sync(source, target, "named", json, NULL, &result);
+		assert_counts(&result, 0, 1, 0, 0);
+		pythia_sync_result_free(&result);
+		must(source, "INSERT INTO named VALUES (1, 100)");
+		assert_false(try_sync(source, target, "named", json, NULL, &result, &error));
+		assert_string_equal(error.sqlstate, "23505");
+		assert_non_null(error.hint);
+		assert_string_equal(value_of(target, "SELECT sum(v) FROM named"), "6");
+		pythia_error_reset(&error);
+		pythia_sync_result_free(&result);
+		pythia_db_close(source);
+		pythia_db_close(target);
+	}
+}
+
 static void assert_valid(pythia_db *source, pythia_db *target, const char *table, const char *json)
 {
 	pythia_sync_config config;
@@ -434,7 +469,8 @@ int main(void)
 									   cmocka_unit_test(test_money),
 									   cmocka_unit_test(test_loose_keys),
 									   cmocka_unit_test(test_respelt_key),
-									   cmocka_unit_test(test_soft_column)};
+									   cmocka_unit_test(test_soft_column),
+									   cmocka_unit_test(test_named_key)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

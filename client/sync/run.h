@@ -88,6 +88,8 @@ bool pythia_stage_clear(pythia_run *run, pythia_error *error);
 bool pythia_stage_drop(pythia_run *run, pythia_error *error);
 /* Makes a temporary table of some of the target's columns; `pairs` are positions in plan->pairs. */
 bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int npairs, pythia_error *error);
+/* For names of which there may be several: SQLite's indexes live on with a stage that was set aside. */
+unsigned pythia_stage_serial(void);
 bool pythia_stage_drop_named(pythia_run *run, const char *name, pythia_error *error);
 
 /* merge.c: the stage's rows put into the target by the conflict rule, and counted. */

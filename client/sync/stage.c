@@ -70,6 +70,13 @@ bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int 
 	return ok;
 }
 
+unsigned pythia_stage_serial(void)
+{
+	static unsigned count;
+
+	return __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+}
+
 /* Do the source's own constraints say that no two rows have the key? */
 static bool key_is_unique(const pythia_plan *plan)
 {
@@ -96,7 +103,6 @@ static bool key_is_unique(const pythia_plan *plan)
  * a primary key in any case. */
 static bool guard_key(pythia_run *run, pythia_error *error)
 {
-	static unsigned count; /* SQLite's indexes live on with a stage that was set aside */
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool sqlite = run->target->engine == PYTHIA_SQLITE;
 	bool ok;
@@ -104,7 +110,7 @@ static bool guard_key(pythia_run *run, pythia_error *error)
 	if (run->target->engine == PYTHIA_MYSQL || key_is_unique(&run->plan))
 		return true;
 	pythia_buffer_printf(&sql, "CREATE UNIQUE INDEX %spythia_stage_key_%u ON ", sqlite ? "temp." : "",
-						 __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED));
+						 pythia_stage_serial());
 	if (sqlite)
 		pythia_dialect_of(run->target)->identifier(&sql, PYTHIA_STAGE_NAME);
 	else
@@ -158,7 +164,6 @@ bool pythia_stage_clear(pythia_run *run, pythia_error *error)
  */
 static bool set_aside(pythia_run *run, const char *name, pythia_error *error)
 {
-	static unsigned count;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
@@ -166,7 +171,7 @@ static bool set_aside(pythia_run *run, const char *name, pythia_error *error)
 	put_name(run, name, &sql);
 	pythia_buffer_puts(&sql, "; ALTER TABLE ");
 	put_name(run, name, &sql);
-	pythia_buffer_printf(&sql, " RENAME TO pythia_gone_%u", __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED));
+	pythia_buffer_printf(&sql, " RENAME TO pythia_gone_%u", pythia_stage_serial());
 	ok = pythia_db_exec(run->target, sql.data, NULL, error);
 	pythia_buffer_free(&sql);
 	return ok;

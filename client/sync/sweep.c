@@ -175,7 +175,8 @@ static bool index_keys(pythia_run *run, pythia_error *error)
 
 	if (run->target->engine != PYTHIA_SQLITE)
 		return true;
-	pythia_buffer_puts(&sql, "CREATE INDEX temp.pythia_keys_index ON " PYTHIA_KEYS_NAME " (");
+	pythia_buffer_printf(&sql, "CREATE INDEX temp.pythia_keys_index_%u ON " PYTHIA_KEYS_NAME " (",
+						 pythia_stage_serial());
 	for (int i = 0; i < run->plan.nkey; i++)
 	{
 		pythia_buffer_puts(&sql, i > 0 ? ", " : "");

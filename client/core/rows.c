@@ -60,6 +60,8 @@ static inline size_t copy_plain(char *to, const char *from, size_t length)
 
 /* Bounds what is reserved ahead for a value that may double in size. */
 #define ENCODE_STEP 16384
+/* From there on a field is not copied where that can be helped. */
+#define LARGE_FIELD (1 << 20)
 
 static inline void begin_field(pythia_rows_writer *writer, size_t room)
 {
@@ -203,6 +205,33 @@ static inline size_t copy_field(char *to, const char *from, size_t length)
 	return done;
 }
 
+static size_t field_length(const char *from, const char *stop)
+{
+	const char *tab = memchr(from, '\t', (size_t) (stop - from));
+
+	return (size_t) ((tab ? tab : stop) - from);
+}
+
+/* A large value of bytes has one escape, that of its first character: the text behind it can be read where it lies. */
+static bool lies_ready(const char *from, size_t length)
+{
+	return length > LARGE_FIELD && memcmp(from, "\\\\x", 3) == 0 && !memchr(from + 2, '\\', length - 2);
+}
+
+/* What decoding a row takes at most. */
+static size_t room_for(const char *from, const char *stop, bool in_place)
+{
+	size_t room = (size_t) (stop - from);
+
+	for (const char *tab; in_place && room > LARGE_FIELD && from < stop; from = tab + 1)
+	{
+		tab = from + field_length(from, stop);
+		if (lies_ready(from, (size_t) (tab - from)))
+			room -= (size_t) (tab - from);
+	}
+	return room + 32;
+}
+
 bool pythia_rows_next(pythia_rows_reader *reader)
 {
 	const char *from = reader->cursor;
@@ -219,7 +248,7 @@ bool pythia_rows_next(pythia_rows_reader *reader)
 	reader->cursor = stop < reader->end ? stop + 1 : stop;
 	pythia_buffer_clear(&reader->scratch);
 	/* decoded text is never longer than encoded, and each tab leaves room for a NUL */
-	pythia_buffer_reserve(&reader->scratch, (size_t) (stop - from) + 32);
+	pythia_buffer_reserve(&reader->scratch, room_for(from, stop, reader->in_place));
 	to = reader->scratch.data;
 	for (;;)
 	{
@@ -231,6 +260,12 @@ bool pythia_rows_next(pythia_rows_reader *reader)
 			from += 2;
 			field->value = NULL;
 			field->length = 0;
+		}
+		else if (reader->in_place && stop - from > LARGE_FIELD && lies_ready(from, field_length(from, stop)))
+		{
+			field->value = from + 1;
+			field->length = field_length(from, stop) - 1;
+			from += field->length + 1;
 		}
 		else
 		{

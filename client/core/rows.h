@@ -55,6 +55,7 @@ typedef struct pythia_rows_reader
 	pythia_field *fields;
 	int nfields; /* of the row just read */
 	int capacity;
+	bool in_place; /* the caller goes by lengths: large values of bytes lie in the rows' own text, without a NUL */
 } pythia_rows_reader;
 
 void pythia_rows_open(pythia_rows_reader *reader, const pythia_rows *rows); /* zero the reader before first use */

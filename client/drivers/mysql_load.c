@@ -16,6 +16,8 @@
 
 /* A statement takes about this much; connections that are busy to the end want small pieces. */
 #define LOAD_BYTES (2 * 1024 * 1024)
+/* A chunk of that size is one large row, or little more. */
+#define LARGE_BYTES (4 * 1024 * 1024)
 /* Arrays of values are larger than the text of them where values are small. */
 #define BULK_FIELDS 300000
 /* A few rows are not worth preparing a statement for. */
@@ -403,6 +405,17 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 	return true;
 }
 
+/* Two large rows are not held at once: the one before is stored first. */
+static bool make_way(mysql_db *db, pythia_error *error)
+{
+	if ((db->load.fill.length > 0 && !launch(db, error)) || !all_landed(db, error))
+		return false;
+	for (int i = 0; i < db->load.nlanes; i++)
+		pythia_buffer_free(&lane_of(db, i)->load.flight);
+	pythia_buffer_free(&db->load.fill);
+	return true;
+}
+
 bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_error *error)
 {
 	mysql_db *db = pythia_mysql_of(base);
@@ -415,6 +428,8 @@ bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_err
 		pythia_mysql_abort(db);
 		return pythia_fail_cancelled(error);
 	}
+	if (chunk->length > LARGE_BYTES && !make_way(db, error))
+		return false;
 	append_rows(&load->fill, chunk->data, chunk->length);
 	load->fill_rows += chunk->count;
 	if (load->fill.length >= LOAD_BYTES || (load->bulk && load->fill_rows * (uint64_t) load->ncolumns >= BULK_FIELDS))

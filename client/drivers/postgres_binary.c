@@ -362,6 +362,7 @@ uint64_t pythia_postgres_binary_rows(pythia_postgres_binary *binary, const pythi
 	uint64_t count = 0;
 	const char *at = rows->data;
 
+	binary->reader.in_place = true;
 	pythia_rows_open(&binary->reader, rows);
 	while (pythia_rows_next(&binary->reader))
 	{

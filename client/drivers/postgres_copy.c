@@ -16,7 +16,10 @@ struct pythia_stream
 {
 	postgres_db *db;
 	pythia_buffer chunk;
-	bool done; /* the server said that it was all */
+	char *row; /* a large one, handed on as it is, or about to be */
+	int row_length;
+	bool given; /* it is the chunk in hand */
+	bool done;  /* the server said that it was all */
 };
 
 /* Waits for the answer to a COPY statement. */
@@ -103,12 +106,28 @@ static bool stream_ended(pythia_stream *stream, pythia_error *error)
 	return true;
 }
 
+static bool give_row(pythia_stream *stream, pythia_rows *chunk)
+{
+	stream->given = true;
+	chunk->data = stream->row;
+	chunk->length = (size_t) stream->row_length;
+	chunk->count = count_rows(stream->row, chunk->length);
+	return true;
+}
+
 bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error)
 {
 	postgres_db *db = stream->db;
 
 	memset(chunk, 0, sizeof(*chunk));
 	pythia_buffer_clear(&stream->chunk);
+	if (stream->row && stream->given)
+	{
+		PQfreemem(stream->row);
+		stream->row = NULL;
+	}
+	if (stream->row)
+		return give_row(stream, chunk);
 	if (stream->done)
 		return !db->base.broken || pythia_postgres_lost(db, error);
 	if (db->base.broken)
@@ -124,6 +143,15 @@ bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pyth
 		char *row;
 		int length = PQgetCopyData(db->conn, &row, 1);
 
+		if (length > PYTHIA_CHUNK_BYTES)
+		{
+			stream->row = row;
+			stream->row_length = length;
+			stream->given = false;
+			if (stream->chunk.length == 0)
+				return give_row(stream, chunk);
+			break;
+		}
 		if (length > 0)
 		{
 			chunk->count += count_rows(row, (size_t) length);
@@ -180,6 +208,7 @@ void pythia_postgres_stream_close(pythia_stream *stream)
 	}
 	db->stream = NULL;
 	db->state = PYTHIA_IDLE;
+	PQfreemem(stream->row);
 	pythia_buffer_free(&stream->chunk);
 	pythia_free(stream);
 }

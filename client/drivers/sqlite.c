@@ -18,7 +18,7 @@
 /* How long a lock of another connection is waited for, without ?timeout=. */
 #define BUSY_SECONDS 30
 /* Pages held in memory; SQLite's own 2000 are few for rows that lie apart. */
-#define CACHE_KIB "16384"
+#define CACHE_KIB "6144"
 
 /* --- waiting --------------------------------------------------------------- */
 

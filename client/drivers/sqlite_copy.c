@@ -266,6 +266,7 @@ bool pythia_sqlite_load_put(pythia_db *base, const pythia_rows *chunk, pythia_er
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
 		return false;
+	db->reader.in_place = true;
 	pythia_rows_open(&db->reader, chunk);
 	for (uint64_t row = 0; done && pythia_rows_next(&db->reader); row++)
 	{

@@ -169,6 +169,19 @@ static void take_key(const pythia_run *run, const pythia_rows *row, char ***key)
 	pythia_rows_close(&reader);
 }
 
+/* Of a row's text, as far as its key goes: what follows may be large. */
+static size_t key_length(const pythia_run *run, const char *row, size_t length)
+{
+	const char *end = row;
+	int last = 0;
+
+	for (int i = 0; i < run->plan.nkey; i++)
+		last = run->plan.key[i] > last ? run->plan.key[i] : last;
+	for (int i = 0; i <= last && end != NULL; i++)
+		end = memchr(i > 0 ? end + 1 : end, '\t', length - (size_t) (end + (i > 0) - row));
+	return end != NULL ? (size_t) (end - row) : length;
+}
+
 void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
 {
 	pythia_rows row = *chunk;
@@ -178,7 +191,7 @@ void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
 	while (start > chunk->data && start[-1] != '\n')
 		start--;
 	row.data = start;
-	row.length = (size_t) (chunk->data + chunk->length - start);
+	row.length = key_length(run, start, (size_t) (chunk->data + chunk->length - start));
 	row.count = 1;
 	take_key(run, &row, &run->seen);
 }

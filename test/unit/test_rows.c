@@ -222,14 +222,66 @@ static void test_unhex_refuses(void **state)
 	pythia_buffer_free(&out);
 }
 
+/* Large values of bytes are read where they lie, if the caller goes by lengths; others are decoded. */
+static void test_in_place(void **state)
+{
+	size_t length = 3 << 20;
+	char *bytes = pythia_malloc(length);
+	pythia_rows_writer writer = {0};
+	pythia_rows_reader reader = {0};
+	pythia_buffer back = PYTHIA_BUFFER_INIT;
+
+	(void) state;
+	for (size_t i = 0; i < length; i++)
+		bytes[i] = (char) (i * 31 + i / 256);
+	pythia_rows_text(&writer, "7", 1);
+	pythia_rows_bytes(&writer, bytes, length);
+	pythia_rows_text(&writer, "a\tb\\", 4);
+	pythia_rows_end(&writer);
+	memset(bytes, 'x', length);
+	bytes[0] = '\\';
+	bytes[length - 1] = '\\';
+	pythia_rows_text(&writer, bytes, length); /* a text that only looks like one */
+	pythia_rows_null(&writer);
+	pythia_rows_bytes(&writer, "", 0);
+	pythia_rows_end(&writer);
+	for (int in_place = 0; in_place < 2; in_place++)
+	{
+		pythia_rows rows = pythia_rows_view(&writer);
+
+		reader.in_place = in_place != 0;
+		pythia_rows_open(&reader, &rows);
+		assert_true(pythia_rows_next(&reader));
+		assert_int_equal(reader.nfields, 3);
+		assert_string_equal(reader.fields[0].value, "7");
+		assert_int_equal(reader.fields[1].length, length * 2 + 2);
+		pythia_buffer_clear(&back);
+		assert_true(pythia_rows_unhex(&reader.fields[1], &back));
+		assert_int_equal(back.length, length);
+		for (size_t i = 0; i < length; i++)
+			assert_int_equal(back.data[i], (char) (i * 31 + i / 256));
+		assert_string_equal(reader.fields[2].value, "a\tb\\");
+		assert_int_equal(reader.scratch.capacity > length * 2, !in_place);
+		assert_true(pythia_rows_next(&reader));
+		assert_int_equal(reader.nfields, 3);
+		assert_int_equal(reader.fields[0].length, length);
+		assert_memory_equal(reader.fields[0].value, bytes, length);
+		assert_null(reader.fields[1].value);
+		assert_string_equal(reader.fields[2].value, "\\x");
+		assert_false(pythia_rows_next(&reader));
+		pythia_rows_close(&reader);
+	}
+	pythia_buffer_free(&back);
+	pythia_rows_free(&writer);
+	pythia_free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_encoding),
-		cmocka_unit_test(test_decoding),
-		cmocka_unit_test(test_every_byte_at_every_offset),
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_ten_megabytes),
+		cmocka_unit_test(test_in_place),      cmocka_unit_test(test_encoding),
+		cmocka_unit_test(test_decoding),      cmocka_unit_test(test_every_byte_at_every_offset),
+		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_ten_megabytes),
 		cmocka_unit_test(test_unhex_refuses),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");

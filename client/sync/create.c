@@ -390,13 +390,30 @@ static bool postgres_comments(pythia_db *db, const pythia_table *table, pythia_e
 	return ok;
 }
 
+/* PostgreSQL cuts a name that is too long without a word, and it is not found again. */
+static bool name_fits(const pythia_db *db, const char *name, const char *option, pythia_error *error)
+{
+	size_t bytes = strlen(name);
+	size_t characters = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		characters += ((unsigned char) name[i] & 0xC0) != 0x80;
+	if (db->engine == PYTHIA_SQLITE || (db->engine == PYTHIA_POSTGRESQL ? bytes <= 63 : characters <= 64))
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42622", "the name \"%s\" is too long for the target", name);
+	return pythia_error_hint(error, "Give it another name there in %s; it may have %s.", option,
+							 db->engine == PYTHIA_POSTGRESQL ? "63 bytes" : "64 characters");
+}
+
 bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
+	bool ok = name_fits(job->target, plan->target.name, "table_map", error);
 
+	for (int i = 0; ok && i < plan->target.ncolumns; i++)
+		ok = name_fits(job->target, plan->target.columns[i].name, "column_map", error);
 	create_ddl(job->target, &plan->target, &sql);
-	ok = pythia_db_exec(job->target, sql.data, NULL, error);
+	ok = ok && pythia_db_exec(job->target, sql.data, NULL, error);
 	if (ok && job->target->engine == PYTHIA_POSTGRESQL)
 		ok = postgres_comments(job->target, &plan->target, error);
 	if (!ok)
@@ -418,7 +435,8 @@ bool pythia_target_add_columns(const pythia_sync_job *job, const pythia_plan *pl
 		row_room room = {0};
 
 		/* rows that are there already have no value yet, so it must allow NULL */
-		ok = design_column(job, &plan->source, plan->unmatched[i], column->name, false, &room, &made, error);
+		ok = name_fits(job->target, column->name, "column_map", error) &&
+			 design_column(job, &plan->source, plan->unmatched[i], column->name, false, &room, &made, error);
 		if (!ok)
 			break;
 		pythia_buffer_clear(&sql);

@@ -22,12 +22,36 @@ static bool read_keys(pythia_run *run, pythia_result *keys, pythia_error *error)
 	return ok;
 }
 
+/* PostgreSQL looks at a key that is not deferrable after each statement. */
+static bool find_own_reference(pythia_run *run, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	char *found = NULL;
+	bool ok;
+
+	pythia_merge_table(run, false, &name);
+	pythia_buffer_puts(&sql, "SELECT 1 FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conrelid = confrelid AND"
+							 " conrelid = ");
+	dialect->literal(&sql, name.data, name.length);
+	pythia_buffer_puts(&sql, "::pg_catalog.regclass LIMIT 1");
+	ok = pythia_db_text(run->target, sql.data, &found, error);
+	run->new_first = found != NULL;
+	pythia_free(found);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return ok;
+}
+
 bool pythia_foreign_begin(pythia_run *run, pythia_error *error)
 {
 	pythia_result keys;
 	bool own = false;
 
 	memset(&keys, 0, sizeof(keys));
+	if (run->target->engine == PYTHIA_POSTGRESQL && run->staged && !run->job->config->dry_run)
+		return find_own_reference(run, error);
 	if (run->target->engine != PYTHIA_MYSQL || run->created || run->job->config->dry_run)
 		return true;
 	if (!read_keys(run, &keys, error))

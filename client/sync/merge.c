@@ -430,6 +430,9 @@ static bool explain(pythia_error *error)
 /* In one statement each; where each row has updated one of its own there is none to look for again. */
 static bool update_and_insert(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
+	if (run->new_first)
+		return insert_missing(run, inserted, error) &&
+			   (!updates(run) || pythia_merge_update(run, true, updated, error));
 	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&
 		   (*updated == rows || insert_missing(run, inserted, error));
 }

@@ -50,7 +50,7 @@ static void test_many_columns(void **state)
 	}
 }
 
-/* Never faster than the limit, and not much slower: two megabytes at one a second. */
+/* Never faster than the limit, and not much slower: two megabytes at one a second, and ten for a busy machine. */
 static void test_throttle(void **state)
 {
 	pythia_db *source = open_engine(PG, 0);
@@ -65,7 +65,7 @@ static void test_throttle(void **state)
 	must(source, "INSERT INTO slow SELECT i, repeat('x', 1000), now() FROM generate_series(1, 2000) i");
 	must_sync(source, target, "slow", "{\"mode\": \"full\", \"max_bytes_per_second\": 1000000}", NULL, &result);
 	due = (double) result.bytes / 1e6;
-	if (result.duration_seconds < due * 0.98 || result.duration_seconds > due * 1.5 + 2)
+	if (result.duration_seconds < due * 0.98 || result.duration_seconds > due * 2 + 10)
 		fail_msg("%lld bytes at a megabyte a second took %.2f s", (long long) result.bytes, result.duration_seconds);
 	pythia_sync_result_free(&result);
 	drop(source, "slow");

@@ -388,6 +388,18 @@ static void test_foreign_keys(void **state)
 		must_sync(source, target, "staff", "{\"mode\": \"full\"}", NULL, &result);
 		assert_counts(&result, 3, 0, 0, 0);
 		pythia_sync_result_free(&result);
+		/* a row that is there comes to refer to one that is new */
+		must(source, "INSERT INTO staff VALUES (7, 2)");
+		must(source, "UPDATE staff SET boss = 7 WHERE id = 1");
+		must_sync(source, target, "staff", "{\"mode\": \"full\"}", NULL, &result);
+		assert_counts(&result, 1, 1, 0, 0);
+		pythia_sync_result_free(&result);
+		/* and one that is gone is no longer referred to */
+		must(source, "UPDATE staff SET boss = 3 WHERE id = 1");
+		must(source, "DELETE FROM staff WHERE id = 7");
+		must_sync(source, target, "staff", "{\"mode\": \"full\", \"deletes\": \"hard\"}", NULL, &result);
+		assert_counts(&result, 0, 1, 1, 0);
+		pythia_sync_result_free(&result);
 		must(source, "INSERT INTO staff VALUES (4, 99)");
 		assert_false(try_sync(source, target, "staff", "{\"mode\": \"full\"}", NULL, &result, &error));
 		assert_true(strncmp(error.sqlstate, "23", 2) == 0);

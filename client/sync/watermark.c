@@ -269,6 +269,33 @@ static bool doubt(pythia_db *source, const pythia_plan *plan, pythia_watermark *
 	return true;
 }
 
+/* No mark will ever find rows without a stamp: that is said, as long as there are some. */
+static bool tell_unstamped(pythia_db *source, const pythia_plan *plan, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *found = NULL;
+	bool ok;
+
+	if (!stamp_column(plan)->nullable)
+		return true;
+	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
+	pythia_dialect_table(pythia_dialect_of(source), &sql, plan->source.schema, plan->source.name);
+	pythia_buffer_puts(&sql, " WHERE ");
+	pythia_dialect_of(source)->identifier(&sql, stamp_column(plan)->name);
+	pythia_buffer_puts(&sql, " IS NULL");
+	if (plan->where != NULL)
+		pythia_buffer_printf(&sql, " AND (%s)", plan->where);
+	pythia_buffer_puts(&sql, " LIMIT 1");
+	ok = pythia_db_text(source, sql.data, &found, error);
+	if (found != NULL)
+		pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
+						"table \"%s\": incremental runs do not see rows whose \"%s\" is NULL, and there are some",
+						plan->source.name, stamp_column(plan)->name);
+	pythia_free(found);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
 							const char *stored, pythia_watermark *mark, pythia_error *error)
 {
@@ -280,6 +307,11 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const py
 	if (plan->stamp_source < 0)
 		return true;
 	believed = stored_mark(source, plan, stored, mark->scope);
+	if (believed != NULL && !tell_unstamped(source, plan, error))
+	{
+		pythia_free(believed);
+		return false;
+	}
 	if (is_integer(stamp_column(plan)))
 	{
 		ok = begin_integer(source, plan, config, believed, mark, error);

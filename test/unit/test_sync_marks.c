@@ -134,6 +134,50 @@ static void test_scope(void **state)
 	}
 }
 
+static int told;
+
+static void count_told(void *context, pythia_log_level level, const char *message)
+{
+	(void) context;
+	(void) level;
+	told += strstr(message, "\"updated_at\" is NULL") != NULL;
+}
+
+/* Rows without a stamp are not passed over in silence. */
+static void test_unstamped(void **state)
+{
+	(void) state;
+	for (int engine = 0; engine < ENGINES; engine++)
+	{
+		const pythia_host *before;
+		pythia_host host;
+		char *mark;
+		char *next;
+
+		begin(engine, engine == PG ? "timestamptz" : engine == MY ? "datetime(6)" : "DATETIME");
+		before = source->host;
+		host = *before;
+		host.log = count_told;
+		source->host = &host;
+		told = 0;
+		put(1, "NULL");
+		mark = run("{}", NULL, 1);
+		assert_int_equal(told, 0);
+		put(2, shifted(engine == LITE ? "+0 days" : "- interval '0' day"));
+		put(3, "NULL");
+		pythia_free(mark);
+		mark = run("{}", "2020-01-01 00:00:00.000000", 1);
+		assert_int_equal(told, 1);
+		must(source, "DELETE FROM marks WHERE updated_at IS NULL");
+		next = run("{}", mark, -1);
+		assert_int_equal(told, 1);
+		pythia_free(mark);
+		pythia_free(next);
+		source->host = before;
+		end();
+	}
+}
+
 static void *first_checkpoint;
 
 static bool stop_at_first(void *context, const char *checkpoint, pythia_error *error)
@@ -258,8 +302,11 @@ static void test_integers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_future), cmocka_unit_test(test_scope),
-									   cmocka_unit_test(test_place), cmocka_unit_test(test_scope_of_checkpoint),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_future),
+									   cmocka_unit_test(test_scope),
+									   cmocka_unit_test(test_place),
+									   cmocka_unit_test(test_unstamped),
+									   cmocka_unit_test(test_scope_of_checkpoint),
 									   cmocka_unit_test(test_integers)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -24,7 +24,8 @@ static char *write_texts(const char *const *fixed, int nfixed, char *const *more
 	pythia_buffer_putc(&out, '[');
 	for (int i = 0; i < nfixed + nmore; i++)
 	{
-		const char *text = i < nfixed ? fixed[i] : more != NULL ? more[i - nfixed] : NULL;
+		const char *const *texts = i < nfixed ? fixed : (const char *const *) more;
+		const char *text = texts != NULL ? texts[i < nfixed ? i : i - nfixed] : NULL;
 
 		pythia_buffer_puts(&out, i > 0 ? ", " : "");
 		if (text == NULL)

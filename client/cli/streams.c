@@ -23,6 +23,8 @@ struct cli_table_streams
 	part *parts;
 	int nparts;
 	int at_work; /* threads that joined, and the table's own */
+	int coming;  /* threads that had nothing to do when it was cut */
+	int ready;   /* those who came, and read or have failed */
 	bool over;
 	pythia_sync_result counted;
 	struct cli_stream *own;
@@ -35,6 +37,7 @@ typedef struct cli_stream
 	cli_table_streams *table;
 	pythia_sync_streams *streams;
 	int part; /* in hand, or -1 */
+	bool ready;
 } cli_stream;
 
 static void free_parts(cli_table_streams *table)
@@ -76,6 +79,9 @@ static bool open_parts(cli_table_streams *table, const char *ticket, int nparts,
 		table->parts[i].begun = table->parts[i].checkpoint != NULL;
 	}
 	table->ticket = pythia_strdup(ticket);
+	table->coming = table->all->most;
+	for (const cli_table_streams *one = table->all->open; one != NULL; one = one->next)
+		table->coming -= one->at_work;
 	return true;
 }
 
@@ -98,6 +104,26 @@ static void give_back(cli_stream *stream)
 	stream->part = -1;
 }
 
+/* With the lock held. */
+static void be_ready(cli_stream *stream)
+{
+	if (!stream->ready && stream != stream->table->own)
+		stream->table->ready++;
+	stream->ready = true;
+}
+
+static bool on_awaited(void *context, int *streams, pythia_error *error)
+{
+	cli_stream *stream = context;
+	cli_table_streams *table = stream->table;
+
+	(void) error;
+	pthread_mutex_lock(table->all->lock);
+	*streams = table->coming > table->ready ? table->coming - table->ready : 0;
+	pthread_mutex_unlock(table->all->lock);
+	return true;
+}
+
 static bool on_take(void *context, int *number, bool *begun, char **checkpoint, pythia_error *error)
 {
 	cli_stream *stream = context;
@@ -107,6 +133,7 @@ static bool on_take(void *context, int *number, bool *begun, char **checkpoint, 
 	*number = -1;
 	*checkpoint = NULL;
 	pthread_mutex_lock(table->all->lock);
+	be_ready(stream);
 	give_back(stream);
 	for (int i = 0; i < table->nparts && !table->over && *number < 0; i++)
 	{
@@ -179,6 +206,7 @@ static void offer(pythia_sync_streams *streams, cli_stream *stream, int most)
 	streams->context = stream;
 	streams->most = most;
 	streams->open = on_open;
+	streams->awaited = on_awaited;
 	streams->take = on_take;
 	streams->save = on_save;
 	streams->look = on_look;
@@ -279,6 +307,7 @@ bool cli_streams_help(cli_streams *all, cli_pair *pair, pythia_sync_callbacks *c
 	offer(&streams, &stream, all->most);
 	join(&stream, pair, callbacks);
 	pthread_mutex_lock(all->lock);
+	be_ready(&stream);
 	give_back(&stream);
 	stream.table->at_work--;
 	pthread_mutex_unlock(all->lock);

@@ -17,6 +17,9 @@
 #define MOST_PARTS     256
 /* Between two looks whether what others have in hand is done. */
 #define LOOK_MS 50
+/* Between two looks whether all read, and how long they are waited for. */
+#define READY_MS    10
+#define SNAPSHOT_US 2000000
 
 /* --- where to cut ------------------------------------------------------------ */
 
@@ -281,6 +284,12 @@ bool pythia_parts_take(pythia_run *run, pythia_error *error)
 
 /* --- the run's own stream --------------------------------------------------------- */
 
+static bool cancelled(const pythia_run *run, pythia_error *error)
+{
+	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while copying table \"%s\"",
+					   run->plan.source.name);
+}
+
 /* One snapshot for all streams, where the engine can hand it on. */
 static bool open_snapshot(pythia_run *run, pythia_error *error)
 {
@@ -292,16 +301,79 @@ static bool open_snapshot(pythia_run *run, pythia_error *error)
 			pythia_db_text(run->source, "SELECT pg_catalog.pg_export_snapshot()", &run->snapshot, error));
 }
 
+/* MySQL hands no snapshot on: while nobody writes, all that are opened are one.  *guard is NULL where the table
+ * cannot be locked. */
+static bool lock_source(const pythia_run *run, pythia_db **guard, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	*guard = NULL;
+	if (run->source->engine != PYTHIA_MYSQL || run->job->connect == NULL)
+		return true;
+	if (!run->job->connect(run->job->connect_context, false, guard, error))
+		return false;
+	pythia_buffer_puts(&sql, "LOCK TABLES ");
+	pythia_dialect_table(pythia_dialect_of(*guard), &sql, run->plan.source.schema, run->plan.source.name);
+	pythia_buffer_puts(&sql, " READ");
+	/* who writes for long is not waited for: others would wait behind us */
+	ok = pythia_db_exec(*guard, "SET SESSION lock_wait_timeout = 1", NULL, error) &&
+		 pythia_db_exec(*guard, sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	if (ok)
+		return true;
+	pythia_db_close(*guard);
+	*guard = NULL;
+	if (error->error_class == PYTHIA_E_CANCELLED)
+		return false;
+	pythia_host_log(
+		run->source->host, PYTHIA_LOG_NOTICE,
+		"table \"%s\" cannot be locked for a moment (%s): each of its streams reads as of its own beginning",
+		run->plan.source.name, error->message);
+	pythia_error_reset(error);
+	return true;
+}
+
+/* Those who are to read in the same snapshot; not for ever, for writers wait meanwhile. */
+static bool wait_for_streams(const pythia_run *run, pythia_error *error)
+{
+	const pythia_sync_streams *streams = run->job->streams;
+	int64_t until = pythia_host_now(run->source->host) + SNAPSHOT_US;
+	int awaited = 1;
+
+	while (awaited > 0 && pythia_host_now(run->source->host) < until)
+	{
+		if (!streams->awaited(streams->context, &awaited, error))
+			return false;
+		if (awaited > 0 && pythia_host_wait(run->source->host, -1, 0, READY_MS) == PYTHIA_WAIT_CANCELLED)
+			return cancelled(run, error);
+	}
+	if (awaited > 0)
+		pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE,
+						"table \"%s\": %d of its streams came late and read as of their own beginning",
+						run->plan.source.name, awaited);
+	return true;
+}
+
 static bool open_streams(pythia_run *run, pythia_error *error)
 {
 	const pythia_sync_streams *streams = run->job->streams;
+	pythia_db *guard = NULL;
 	char *ticket;
 	bool ok;
 
-	if (!open_snapshot(run, error))
+	if (!lock_source(run, &guard, error))
 		return false;
+	/* one that was begun before the lock is another */
+	if ((guard != NULL && !pythia_run_end_read(run, error)) || !open_snapshot(run, error))
+	{
+		pythia_db_close(guard);
+		return false;
+	}
 	ticket = pythia_ticket_write(run);
-	ok = streams->open(streams->context, ticket, run->nparts, run->resumed, error);
+	ok = streams->open(streams->context, ticket, run->nparts, run->resumed, error) &&
+		 (guard == NULL || wait_for_streams(run, error));
+	pythia_db_close(guard);
 	pythia_free(ticket);
 	return ok;
 }
@@ -328,8 +400,7 @@ bool pythia_parts_copy(pythia_run *run, pythia_error *error)
 			return false;
 		/* others are at work on what is left, or it comes back to be taken */
 		if (left > 0 && pythia_host_wait(run->source->host, -1, 0, LOOK_MS) == PYTHIA_WAIT_CANCELLED)
-			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while copying table \"%s\"",
-							   run->plan.source.name);
+			return cancelled(run, error);
 	}
 	*run->result = before;
 	pythia_sync_result_add(run->result, &counted);

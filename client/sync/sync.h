@@ -137,6 +137,8 @@ typedef struct pythia_sync_streams
 	/* Keeps the ticket and the number of its parts, none of them begun unless `again`, and the counters at
 	 * nought; from now on other streams may come in by pythia_sync_stream. */
 	bool (*open)(void *context, const char *ticket, int nparts, bool again, pythia_error *error);
+	/* How many of those that will come in have not taken a part yet: their snapshot may not be open. */
+	bool (*awaited)(void *context, int *streams, pythia_error *error);
 	/* Takes a part that is not done and that nobody has, and gives back the one before; *part is -1 where there
 	 * is none.  *begun: somebody had it before; *checkpoint (the caller's to free): what was last saved of it. */
 	bool (*take)(void *context, int *part, bool *begun, char **checkpoint, pythia_error *error);

@@ -22,6 +22,7 @@ typedef struct parts_stream
 	const char *ticket; /* of the run that is joined; NULL: our own */
 	int part;           /* in hand, or -1 */
 	bool opened;
+	int coming; /* helpers that were started for it */
 } parts_stream;
 
 /* Arguments and results of a statement on the catalogue. */
@@ -92,7 +93,24 @@ static void open_parts(void *arg)
 
 static void start_helpers(void *arg)
 {
-	(void) pythia_helpers_start(the_job, pythia_helpers_running() + more_streams, 1);
+	parts_stream *stream = arg;
+	int before = pythia_helpers_running();
+
+	stream->coming = pythia_helpers_start(the_job, before + more_streams, 1) - before;
+}
+
+static void count_comers(void *arg)
+{
+	static const char sql[] =
+		"SELECT count(DISTINCT pid) FROM pythia.sync_part WHERE worker_id = $1 AND table_name = $2";
+	parts_call *call = arg;
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(call->stream->worker_id), CStringGetTextDatum(call->stream->table)};
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	call->at_work = (int) number(1);
+	SPI_finish();
 }
 
 /* Parts to be done, as far as this process can see; palloc'ed numbers. */
@@ -245,7 +263,18 @@ static bool on_open(void *context, const char *ticket, int nparts, bool again, p
 
 	stream->opened = true;
 	return pythia_session_run(stream->session, open_parts, &call, error) &&
-		   (more_streams < 1 || pythia_session_run(stream->session, start_helpers, NULL, error));
+		   (more_streams < 1 || pythia_session_run(stream->session, start_helpers, stream, error));
+}
+
+static bool on_awaited(void *context, int *streams, pythia_error *error)
+{
+	parts_stream *stream = context;
+	parts_call call = {.stream = stream};
+
+	if (stream->coming > 0 && !pythia_session_run(stream->session, count_comers, &call, error))
+		return false;
+	*streams = Max(stream->coming - call.at_work, 0);
+	return true;
 }
 
 static bool on_take(void *context, int *part, bool *begun, char **checkpoint, pythia_error *error)
@@ -301,6 +330,7 @@ pythia_sync_streams *pythia_parts_offer(pythia_session *session, int32 worker_id
 	stream->streams.context = stream;
 	stream->streams.most = most_streams;
 	stream->streams.open = on_open;
+	stream->streams.awaited = on_awaited;
 	stream->streams.take = on_take;
 	stream->streams.save = on_save;
 	stream->streams.look = on_look;

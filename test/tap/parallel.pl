@@ -54,6 +54,12 @@ ok(synced('killed', 4), 'all are synchronised in the end');
 is($my->sql(join ' UNION ALL ', map { "SELECT COUNT(*) FROM $_" } @tables), join("\n", ($rows) x 4), 'every row is there once');
 cmp_ok(sql("SELECT sum(rows_synced) FROM pythia.stat_sync WHERE worker = 'killed'"), '<', 4 * $rows, 'what had been stored was not read again');
 
+# a session works in its own transaction, and says so
+my ($out, $err);
+$pg->psql('postgres', q{SELECT count(*) FROM pythia.sync_all_tables('killed')}, stdout => \$out, stderr => \$err);
+is($out, '4', 'sync_all_tables does all');
+like($err, qr/NOTICE:  tables go one after another in a session.*start_sync/s, 'and says that it takes them in turn');
+
 # stopped midway: helpers end too
 $my->sql("DROP TABLE $_") for @tables;
 start('stopped', 'shop', ', "parallel": 4, "max_bytes_per_second": 1000000', @tables);

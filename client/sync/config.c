@@ -47,6 +47,8 @@ static const char *const new_columns[] = {"add", "ignore", "error", NULL};
 static const char *const bad_rows[] = {"error", "quarantine", NULL};
 static const char *const policies[] = {"error", "null", "clamp", "replace", "quarantine", NULL};
 
+static const char usual_soft_column[] = "deleted_at";
+
 static void set_defaults(pythia_sync_config *config)
 {
 	memset(config, 0, sizeof(*config));
@@ -57,7 +59,7 @@ static void set_defaults(pythia_sync_config *config)
 	config->create_target = true;
 	config->new_columns = PYTHIA_NEW_COLUMNS_ADD;
 	config->deletes = PYTHIA_DELETES_IGNORE;
-	config->soft_delete_column = "deleted_at";
+	config->soft_delete_column = usual_soft_column;
 	config->parallel = 0;
 	config->lookback = -1;
 }
@@ -280,11 +282,33 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
 		!read_level(overrides, false, config, error))
 		return false;
 	/* of the tree as a whole a table's own options may say otherwise */
-	if (!config->truncate_target || config->mode == PYTHIA_SYNC_FULL ||
-		(table == NULL && pythia_node_get(tree, "tables") != NULL))
+	if (!config->truncate_target || (table == NULL && pythia_node_get(tree, "tables") != NULL))
 		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"truncate_target\" goes with mode \"full\"");
-	return pythia_error_hint(error, "Set mode to \"full\"; an incremental run adds to what the target holds.");
+	if (config->mode != PYTHIA_SYNC_FULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"truncate_target\" goes with mode \"full\"");
+		return pythia_error_hint(error, "Set mode to \"full\"; an incremental run adds to what the target holds.");
+	}
+	if (config->deletes == PYTHIA_DELETES_SOFT)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"truncate_target\" does not go with deletes \"soft\"");
+		return pythia_error_hint(error,
+								 "It would delete the rows that are marked as deleted: leave one of the two out.");
+	}
+	return true;
+}
+
+void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table)
+{
+	static const char words[] = "table \"%s\": option \"%s\" has no effect %s";
+
+	if (config->truncate_target && config->conflict != PYTHIA_CONFLICT_SOURCE_WINS)
+		pythia_host_log(host, PYTHIA_LOG_NOTICE, words, table, "conflict_resolution",
+						"with truncate_target: all rows of the target are replaced");
+	if (config->deletes != PYTHIA_DELETES_SOFT && config->soft_delete_column != usual_soft_column)
+		pythia_host_log(host, PYTHIA_LOG_NOTICE, words, table, "soft_delete_column", "unless deletes is \"soft\"");
+	if (config->validate == NULL && config->validate_every > 0)
+		pythia_host_log(host, PYTHIA_LOG_NOTICE, words, table, "validate_every", "without validate");
 }
 
 void pythia_sync_result_free(pythia_sync_result *result)

@@ -410,6 +410,7 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	pythia_run run;
 	bool ok;
 
+	pythia_sync_config_tell(job->config, job->source->host, job->table);
 	init_run(&run, job, result);
 	while (!(ok = run_once(&run, error)))
 	{

@@ -84,6 +84,9 @@ extern const char *const pythia_sync_option_names[];
 bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrides, const char *table,
 							 pythia_sync_config *config, pythia_error *error);
 
+/* Tells the host of options that were given and have no effect beside the others. */
+void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table);
+
 typedef struct pythia_sync_result
 {
 	const char *sync_mode; /* "full" or "incremental" */

@@ -33,34 +33,96 @@ incremental_ms()
     median_ms=$(median "$(tr ' ' '\n' <<<"$all" | sed '/^$/d' | tail -n "$ROUNDS" | tr '\n' ' ')")
 }
 
+# What no sync can do without: the same number of rows, in the target already, put into the table by one
+# statement of the engine's own client.
+floor_sets()
+{
+    local column text=''
+    for column in customer_id status amount rate note created_at updated_at; do
+        text+=", $1$column = s.$column"
+    done
+    echo "${text#, }"
+}
+
+floor_postgres()
+{
+    local round
+    {
+        echo "CREATE TEMP TABLE changed AS SELECT * FROM orders WHERE id % ($ROWS / 1000) = 0;"
+        for ((round = 0; round < ROUNDS; round++)); do
+            echo "UPDATE changed SET amount = amount + 1, updated_at = updated_at + interval '1 s';"
+            echo 'SELECT clock_timestamp() AS began \gset'
+            echo "UPDATE orders AS t SET $(floor_sets '') FROM changed s WHERE t.id = s.id;"
+            echo "SELECT round(1000 * extract(epoch FROM clock_timestamp() - :'began'), 1);"
+        done
+    } | psql_
+}
+
+floor_mysql()
+{
+    local round
+    {
+        echo "CREATE TEMPORARY TABLE changed (PRIMARY KEY (id)) AS SELECT * FROM orders WHERE id % ($ROWS / 1000) = 0;"
+        for ((round = 0; round < ROUNDS; round++)); do
+            echo "UPDATE changed SET amount = amount + 1, updated_at = updated_at + INTERVAL 1 SECOND; SET @began = SYSDATE(6);"
+            echo "UPDATE orders AS t JOIN changed s ON t.id = s.id SET $(floor_sets t.);"
+            echo "SELECT ROUND(TIMESTAMPDIFF(MICROSECOND, @began, SYSDATE(6)) / 1000, 1);"
+        done
+    } | mysql_
+}
+
+floor_sqlite()
+{
+    local round
+    {
+        echo "CREATE TEMP TABLE changed AS SELECT * FROM orders WHERE id % ($ROWS / 1000) = 0;"
+        for ((round = 0; round < ROUNDS; round++)); do
+            echo "UPDATE changed SET amount = amount + 1, updated_at = strftime('%Y-%m-%d %H:%M:%f', updated_at, '+1 second');"
+            echo ".timer on"
+            echo "UPDATE orders AS t SET $(floor_sets '') FROM changed s WHERE t.id = s.id;"
+            echo ".timer off"
+        done
+    } | as_user sqlite3 "$1" | awk '/^Run Time/ { print 1000 * $4 }'
+}
+
+# one LABEL SOURCE TARGET TABLE CHANGE...: `rows` and `few` are bench_main's
+one()
+{
+    incremental_ms "$2" "$3" "$4" "${@:5}"
+    if [ "$rows" != "$ROWS" ]; then
+        few[$1]=$median_ms
+        figure "$1, among $rows rows" "$median_ms" ms 50
+    else
+        figure "$1, among $rows rows" "$median_ms" ms 50
+        figure "  in proportion to $((ROWS / 10)) rows" "$(awk "BEGIN { printf \"%.2f\", $median_ms / ${few[$1]} }")" ''
+    fi
+}
 
 bench_main()
 {
-    local small here="timezone('UTC', clock_timestamp())" far=postgresql://postgres@127.0.0.1:$PGPORT/bench_far
+    local rows here="timezone('UTC', clock_timestamp())" far=postgresql://postgres@127.0.0.1:$PGPORT/bench_far
     local lite=$PYTHIA_SCRATCH/bench_incremental.db
     local mysql=(mariadb --no-defaults "--socket=$MYSQL_SOCKET" "--user=$MYSQL_USER" "--password=$MYSQL_PASSWORD" pythia -e)
+    local postgres=(psql -XAtqc)
+    local -A few=()
     title 'Incremental, 1000 changed rows'
-    psql_ -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS bench_far' -c 'CREATE DATABASE bench_far'
-    orders_postgres
-    fill_postgres orders $((ROWS / 10))
-    mysql_ -e 'DROP TABLE IF EXISTS orders'
-    incremental_ms local "$MYSQL_URL" orders psql -XAtqc "$(incremental_change $((ROWS / 10)) "$here")"
-    small=$median_ms
-    figure "PostgreSQL to MariaDB, among $((ROWS / 10)) rows" "$small" ms 50
-    orders_postgres
-    fill_postgres orders "$ROWS"
-    mysql_ -e 'DROP TABLE IF EXISTS orders'
-    incremental_ms local "$MYSQL_URL" orders psql -XAtqc "$(incremental_change "$ROWS" "$here")"
-    figure "PostgreSQL to MariaDB, among $ROWS rows" "$median_ms" ms 50
-    incremental_ms "$MYSQL_URL" local orders_back "${mysql[@]}" "$(incremental_change "$ROWS" 'UTC_TIMESTAMP(6)')"
-    figure "MariaDB to PostgreSQL, among $ROWS rows" "$median_ms" ms 50
-    psql_ -c 'DROP TABLE orders_back'
-    incremental_ms local "$far" orders psql -XAtqc "$(incremental_change "$ROWS" "$here")"
-    figure "PostgreSQL to PostgreSQL, among $ROWS rows" "$median_ms" ms 50
-    incremental_ms local "sqlite:///$lite" orders psql -XAtqc "$(incremental_change "$ROWS" "$here")"
-    figure "PostgreSQL to SQLite, among $ROWS rows" "$median_ms" ms 50
-    incremental_ms "sqlite:///$lite" local orders_back sqlite3 "$lite" "$(incremental_change "$ROWS" "strftime('%Y-%m-%d %H:%M:%f000', 'now')")"
-    figure "SQLite to PostgreSQL, among $ROWS rows" "$median_ms" ms 50
-    psql_ -c 'DROP TABLE orders_back' -c 'SET client_min_messages = warning' -c 'DROP DATABASE bench_far WITH (FORCE)'
+    for rows in $((ROWS / 10)) "$ROWS"; do
+        psql_ -c 'SET client_min_messages = warning' -c 'DROP DATABASE IF EXISTS bench_far' -c 'CREATE DATABASE bench_far'
+        orders_postgres
+        fill_postgres orders "$rows"
+        mysql_ -e 'DROP TABLE IF EXISTS orders'
+        rm -f "$lite"
+        one 'PostgreSQL to MariaDB' local "$MYSQL_URL" orders "${postgres[@]}" "$(incremental_change "$rows" "$here")"
+        one 'MariaDB to PostgreSQL' "$MYSQL_URL" local orders_back "${mysql[@]}" "$(incremental_change "$rows" 'UTC_TIMESTAMP(6)')"
+        psql_ -c 'DROP TABLE orders_back'
+        one 'PostgreSQL to PostgreSQL' local "$far" orders "${postgres[@]}" "$(incremental_change "$rows" "$here")"
+        one 'PostgreSQL to SQLite' local "sqlite:///$lite" orders "${postgres[@]}" "$(incremental_change "$rows" "$here")"
+        one 'SQLite to PostgreSQL' "sqlite:///$lite" local orders_back sqlite3 "$lite" "$(incremental_change "$rows" "strftime('%Y-%m-%d %H:%M:%f000', 'now')")"
+        psql_ -c 'DROP TABLE orders_back'
+    done
+    figure "PostgreSQL, UPDATE alone, among $ROWS rows" "$(median "$(floor_postgres | tr '\n' ' ')")" ms
+    figure "MariaDB, UPDATE alone, among $ROWS rows" "$(median "$(floor_mysql | tr '\n' ' ')")" ms
+    figure "SQLite, UPDATE alone, among $ROWS rows" "$(median "$(floor_sqlite "$lite" | tr '\n' ' ')")" ms
+    psql_ -c 'SET client_min_messages = warning' -c 'DROP DATABASE bench_far WITH (FORCE)'
     rm -f "$lite"
 }

@@ -284,10 +284,63 @@ static void test_truncate(void **state)
 	expect("{\"truncate_target\": true, \"mode\": \"full\"}", "{\"truncate_target\": false}", "t", &o, "0");
 }
 
+static char told[1000];
+
+static void listen(void *context, pythia_log_level level, const char *message)
+{
+	(void) context;
+	(void) level;
+	strncat(told, message, sizeof(told) - strlen(told) - 1);
+}
+
+/* Options that say nothing beside others are told, and those that contradict one another refused. */
+static void test_together(void **state)
+{
+	static const struct
+	{
+		const char *json;
+		const char *told; /* NULL: nothing */
+	} cases[] = {
+		{"{}", NULL},
+		{"{\"soft_delete_column\": \"gone\"}", "\"soft_delete_column\" has no effect unless deletes is \"soft\""},
+		{"{\"soft_delete_column\": \"gone\", \"deletes\": \"hard\"}", "\"soft_delete_column\" has no effect"},
+		{"{\"soft_delete_column\": \"gone\", \"deletes\": \"soft\"}", NULL},
+		{"{\"soft_delete_column\": null}", NULL},
+		{"{\"validate_every\": 60}", "\"validate_every\" has no effect without validate"},
+		{"{\"validate_every\": 60, \"validate\": false}", "\"validate_every\" has no effect without validate"},
+		{"{\"validate_every\": 60, \"validate\": true}", NULL},
+		{"{\"mode\": \"full\", \"truncate_target\": true, \"conflict_resolution\": \"target_wins\"}",
+		 "\"conflict_resolution\" has no effect with truncate_target"},
+		{"{\"mode\": \"full\", \"truncate_target\": true, \"conflict_resolution\": \"f\"}",
+		 "\"conflict_resolution\" has no effect with truncate_target"},
+		{"{\"mode\": \"full\", \"truncate_target\": true, \"deletes\": \"hard\"}", NULL},
+		{"{\"mode\": \"full\", \"conflict_resolution\": \"skip\"}", NULL},
+	};
+	pythia_host host = *pythia_default_host();
+
+	(void) state;
+	host.log = listen;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		pythia_node *tree = parse(cases[i].json);
+		pythia_error error = PYTHIA_ERROR_INIT;
+		pythia_sync_config config;
+
+		told[0] = '\0';
+		assert_true(pythia_sync_config_read(tree, NULL, "t", &config, &error));
+		pythia_sync_config_tell(&config, &host, "t");
+		if (cases[i].told != NULL ? strstr(told, cases[i].told) == NULL : told[0] != '\0')
+			fail_msg("%s: told \"%s\" and not \"%s\"", cases[i].json, told, cases[i].told != NULL ? cases[i].told : "");
+		pythia_node_free(tree);
+	}
+	refuse("{\"mode\": \"full\", \"truncate_target\": true, \"deletes\": \"soft\"}", NULL, "truncate_target");
+	refuse("{\"deletes\": \"soft\"}", "{\"mode\": \"full\", \"truncate_target\": true}", "truncate_target");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_option), cmocka_unit_test(test_every_mistake),
-									   cmocka_unit_test(test_truncate)};
+									   cmocka_unit_test(test_truncate), cmocka_unit_test(test_together)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

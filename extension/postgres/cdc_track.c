@@ -129,11 +129,17 @@ static void append_conversion(StringInfo out, const pythia_cdc_table *table, int
 
 bool pythia_track_conform(const pythia_cdc_table *table)
 {
-	Relation relation = pythia_cdc_relation(table);
-	Relation known = table_open(pythia_tracked_relation(table->table_id), AccessShareLock);
+	Oid tracked = pythia_tracked_relation(table->table_id);
+	Relation relation;
+	Relation known;
 	StringInfoData changes;
 	pythia_identity before;
 
+	/* one that never fitted: the scan says why */
+	if (!OidIsValid(tracked))
+		return false;
+	relation = pythia_cdc_relation(table);
+	known = table_open(tracked, AccessShareLock);
 	initStringInfo(&changes);
 	for (int i = 0; i < table->nkey; i++)
 	{

@@ -116,7 +116,7 @@ static ErrorData *commit_or_error(void)
 		if (pythia_process_stopped(error))
 			PG_RE_THROW();
 		FlushErrorState();
-		AbortCurrentTransaction();
+		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);

@@ -194,7 +194,8 @@ static long guarded_turn(const pythia_job *job, MemoryContext scratch, ErrorData
 		if (!pythia_process_stopped(*failure))
 			EmitErrorReport();
 		FlushErrorState();
-		AbortCurrentTransaction();
+		/* of a subtransaction the other one would end the innermost only */
+		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(scratch);

@@ -7,7 +7,7 @@ use Pythia::Test;
 
 my $pg = pg_node('main', restart_after_crash => 'on', 'pythia_db.restart_delay' => '1s', max_worker_processes => 12);
 my $my = Pythia::MariaDB->new('main');
-my $rows = 200000;
+my $rows = 300000; # six parts for three streams
 
 sub sql { return $pg->safe_psql('postgres', $_[0]); }
 

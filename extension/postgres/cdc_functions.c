@@ -106,27 +106,29 @@ static bool put_change(void *context, const pythia_entry *entry)
 	return true;
 }
 
-/*
- * Where no background worker does it, whoever wants changes polls for them; not while another
- * session does.  A poll that wrote nothing down lets go of the worker's lock.
- */
-static void poll_if_nobody_does(const pythia_cdc_worker *worker)
+/* A poll that wrote nothing down lets go of the worker's lock. */
+static bool poll_and_keep(void *argument)
 {
-	pythia_subtransaction poll;
+	const int32 *worker_id = argument;
 
-	if ((worker->config.capture != PYTHIA_CAPTURE_POLL && !worker->connection) ||
-		pythia_worker_pid(worker->worker_id) != 0)
-		return;
-	poll = pythia_subtransaction_begin();
-	if (pythia_cdc_try_lock(worker->worker_id))
+	if (pythia_cdc_try_lock(*worker_id))
 	{
 		/* only now: what another session wrote before it let go counts */
-		pythia_cdc_worker *locked = pythia_cdc_load(worker->worker_id);
+		pythia_cdc_worker *locked = pythia_cdc_load(*worker_id);
 
 		if (locked)
 			(void) pythia_cdc_poll(locked, true);
 	}
-	pythia_subtransaction_end(&poll, TransactionIdIsValid(GetCurrentTransactionIdIfAny()));
+	return TransactionIdIsValid(GetCurrentTransactionIdIfAny());
+}
+
+/* Where no background worker does it, whoever wants changes polls for them; not while another session does. */
+static void poll_if_nobody_does(const pythia_cdc_worker *worker)
+{
+	int32 worker_id = worker->worker_id;
+
+	if ((worker->config.capture == PYTHIA_CAPTURE_POLL || worker->connection) && pythia_worker_pid(worker_id) == 0)
+		pythia_attempt(poll_and_keep, &worker_id);
 }
 
 /* A table that begins now must not be undone. */
@@ -161,20 +163,34 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	return count;
 }
 
+typedef struct look
+{
+	const char *name;
+	const char *consumer;
+	int64 max;
+	change_output *output;
+	bool begins;
+	int64 count;
+} look;
+
+static bool look_and_keep(void *argument)
+{
+	look *l = argument;
+
+	l->count = consume_once(l->name, l->consumer, l->max, l->output);
+	return l->begins || l->count > 0;
+}
+
 /* The same, but where there is nothing it leaves no lock behind: for who will wait. */
 static int64 try_to_consume(const char *name, const char *consumer_name, int64 max, change_output *output)
 {
 	pythia_cdc_worker *worker = worker_of(name);
-	bool keep = begins(worker);
-	pythia_subtransaction look;
-	int64 count;
+	look l = {name, consumer_name, max, output, begins(worker), 0};
 
 	/* before we look: a commit in between shall wake us */
 	(void) pythia_waiter_add(worker->worker_id);
-	look = pythia_subtransaction_begin();
-	count = consume_once(name, consumer_name, max, output);
-	pythia_subtransaction_end(&look, keep || count > 0);
-	return count;
+	pythia_attempt(look_and_keep, &l);
+	return l.count;
 }
 
 /* Sleeps until somebody has written changes, at most until the deadline. */

@@ -4,23 +4,15 @@
 
 #include "postgres.h"
 
-#include "utils/palloc.h"
-#include "utils/resowner.h"
-
-typedef struct pythia_subtransaction
-{
-	MemoryContext memory; /* the caller's, as before and after */
-	ResourceOwner owner;
-} pythia_subtransaction;
-
-pythia_subtransaction pythia_subtransaction_begin(void);
-/* Undoes it, locks and all, unless it is kept. */
-void pythia_subtransaction_end(const pythia_subtransaction *begun, bool keep);
+/*
+ * Runs act(argument) in a subtransaction, which is kept where that says so, and else undone, locks and all.  An error
+ * undoes it, too, and goes on its way.
+ */
+void pythia_attempt(bool (*act)(void *argument), void *argument);
 
 /*
  * Runs act(argument) in a subtransaction.  NULL where that was done; the error, in the caller's memory and with all
- * undone, where forgives(argument, error) says so; any other error goes on its way.  It is asked before the undoing
- * and must not raise.
+ * undone, where forgives(argument, error) says so; any other error goes on its way when all is undone.
  */
 ErrorData *pythia_isolated(void (*act)(void *argument), bool (*forgives)(void *argument, const ErrorData *error),
 						   void *argument);

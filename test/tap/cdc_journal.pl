@@ -46,6 +46,8 @@ subtest 'rotation' => sub {
 	is(slots(), '1: 0 0 0', 'emptied');
 	($rc, $out, $err) = $node->psql('postgres', "SELECT * FROM pythia.consume_changes('w', 'slow')");
 	like($err, qr/is lost.*pythia\.seek/s, 'it hears so itself');
+	($rc, $out, $err) = $node->psql('postgres', "SELECT * FROM pythia.consume_changes('w', 'slow', wait => '1 s'); SELECT 'goes on'", on_error_stop => 0);
+	is($out, 'goes on', 'and its session goes on, also when it would have waited');
 	$node->safe_psql('postgres', "SELECT pythia.seek('w', 'slow', 'beginning')");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('w', 'slow')"), '0', 'and is whole after seek');
 	is(consume(), '', 'the other one never noticed');

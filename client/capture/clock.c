@@ -68,34 +68,31 @@ static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_e
 
 bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error refused = PYTHIA_ERROR_INIT;
-	pythia_result result;
-	bool ok;
+	char *boundary = NULL;
 
 	clock->now = pythia_host_now(db->host);
 	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
 	if (db->engine == PYTHIA_SQLITE)
 		return read_under_lock(db, clock, error);
-	pythia_buffer_puts(&sql, "SELECT (");
-	pythia_dialect_of(db)->boundary_query(db, &sql);
-	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
-	ok = pythia_db_query(db, sql.data, &result, &refused);
-	pythia_buffer_free(&sql);
-	if (!ok)
+	if (!pythia_capture_now(db, &clock->now, error))
+		return false;
+	if (!pythia_open_boundary(db, &boundary, &refused))
 	{
 		if (!lacks_privilege(&refused))
 			return pythia_error_move(error, &refused);
 		pythia_error_reset(&refused);
-		return pythia_capture_now(db, &clock->now, error);
+		return true;
 	}
-	clock->now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
-	if (!pythia_capture_instant(pythia_result_get(&result, 0, 0), &clock->boundary))
+	if (!pythia_capture_instant(boundary, &clock->boundary))
 		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
 	/* a prepared transaction, whose start is not known */
 	else if (clock->boundary < 0)
 		clock->boundary = PYTHIA_CAPTURE_HELD;
-	pythia_result_free(&result);
+	/* they were asked one after the other */
+	else if (clock->boundary > clock->now)
+		clock->boundary = clock->now;
+	pythia_free(boundary);
 	return true;
 }
 

@@ -37,6 +37,20 @@ const pythia_dialect *pythia_dialect_of(const pythia_db *db)
 	return pythia_dialect_for(db->engine);
 }
 
+bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (!dialect->boundary_query)
+		return pythia_mysql_boundary(db, text, error);
+	dialect->boundary_query(db, &sql);
+	ok = pythia_db_text(db, sql.data, text, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table)
 {
 	if (schema != NULL)

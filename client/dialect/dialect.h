@@ -68,9 +68,7 @@ typedef struct pythia_dialect
 	void (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length);
 
-	/* A query of one row and one column: the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before
-	 * which no open transaction can still commit a stamp, without lookback; NULL where it
-	 * cannot be known.  Run it BEFORE the snapshot that reads the rows. */
+	/* A query of one row and one column: what pythia_open_boundary tells.  MySQL has none: it takes more. */
 	void (*boundary_query)(const pythia_db *db, pythia_buffer *out);
 	/* What holds that instant back: one row at most, of the number of its connection or process there (0:
 	 * it has none) and a text that says what it is.  NULL where nothing can tell. */
@@ -97,6 +95,11 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 /* The same in the order of names: one query, and cheaper. */
 bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
+
+/* *text is the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before which no open transaction can still commit a stamp,
+ * without lookback, the caller's to free; NULL where it cannot be known.  Call it outside a transaction of the
+ * connection (a local database, and SQLite, apart) and BEFORE the snapshot that reads the rows. */
+bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error);
 
 /* The kind and precision in which two columns are compared: the narrower of both, where a's values go to b. */
 void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed);

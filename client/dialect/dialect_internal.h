@@ -37,6 +37,9 @@ bool pythia_kind_is_textual(pythia_kind kind);
 void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char *prefix,
 							 const pythia_canonical_item *item, const char *suffix);
 
+bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);
+void pythia_mysql_holder_query(const pythia_db *db, pythia_buffer *out);
+
 extern const pythia_dialect pythia_dialect_postgres;
 extern const pythia_dialect pythia_dialect_mysql;
 extern const pythia_dialect pythia_dialect_sqlite;

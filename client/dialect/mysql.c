@@ -288,44 +288,6 @@ static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 	literal(out, value, length);
 }
 
-/* Other connections at work: on a statement (TIME tells for how long, in whole seconds), or on an event.
- * Appliers of a replica bring stamps of their own, and idle for ever. */
-#define AT_WORK                                                                                                        \
-	"information_schema.PROCESSLIST p WHERE p.ID <> CONNECTION_ID() AND p.COMMAND NOT IN ('Sleep', 'Quit', 'Daemon',"  \
-	" 'Binlog Dump', 'Binlog Dump GTID', 'Slave_IO', 'Slave_SQL', 'Slave_worker')"                                     \
-	" AND p.USER NOT IN ('system user', 'unauthenticated user')"
-#define STARTED_AGO "GREATEST(COALESCE(p.TIME, 0), 0) + 1"
-/* trx_started is shown in the server's own time zone, whatever the session's. */
-#define STARTED "CONVERT_TZ(t.trx_started, 'SYSTEM', '+00:00')"
-
-/* MySQL's NOW() is the statement's, so a transaction between two statements that has not touched InnoDB
- * yet can only stamp later than now.  A statement may touch InnoDB long after it began: it may wait for a
- * lock, sleep, or read elsewhere first.
- * A prepared XA transaction has no thread once its connection is gone, and after a restart the
- * start of that for its own: while there is one the boundary is in the far past.
- * Without the PROCESS privilege the query fails: then it is not known. */
-static void boundary_query(const pythia_db *db, pythia_buffer *out)
-{
-	(void) db;
-	pythia_buffer_puts(out, "SELECT CASE WHEN MIN(t.trx_mysql_thread_id) = 0 THEN '0001-01-01 00:00:00.000000' ELSE"
-							" DATE_FORMAT(LEAST(UTC_TIMESTAMP(6), COALESCE(MIN(" STARTED "), UTC_TIMESTAMP(6)),"
-							" UTC_TIMESTAMP(6) - INTERVAL COALESCE((SELECT MAX(" STARTED_AGO ") FROM " AT_WORK
-							"), 0) SECOND), '%Y-%m-%d %H:%i:%s.%f') END"
-							" FROM information_schema.INNODB_TRX t WHERE t.trx_mysql_thread_id <> CONNECTION_ID()");
-}
-
-static void holder_query(const pythia_db *db, pythia_buffer *out)
-{
-	(void) db;
-	pythia_buffer_puts(out,
-					   "SELECT h.id, h.what FROM (SELECT t.trx_mysql_thread_id AS id,"
-					   " IF(t.trx_mysql_thread_id = 0, 'a prepared XA transaction', 'an open transaction') AS what,"
-					   " TIMESTAMPDIFF(SECOND, " STARTED ", UTC_TIMESTAMP()) AS age"
-					   " FROM information_schema.INNODB_TRX t WHERE t.trx_mysql_thread_id <> CONNECTION_ID()"
-					   " UNION ALL SELECT p.ID, 'a running statement', " STARTED_AGO " FROM " AT_WORK
-					   ") h ORDER BY h.id = 0 DESC, h.age DESC LIMIT 1");
-}
-
 const pythia_dialect pythia_dialect_mysql = {
 	.engine = PYTHIA_MYSQL,
 	.name = "mysql",
@@ -342,6 +304,5 @@ const pythia_dialect pythia_dialect_mysql = {
 	.load_statement = load_statement,
 	.binary_statement = binary_statement,
 	.value_literal = value_literal,
-	.boundary_query = boundary_query,
-	.holder_query = holder_query,
+	.holder_query = pythia_mysql_holder_query,
 };

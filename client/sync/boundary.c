@@ -50,7 +50,7 @@ char *pythia_stamp_write(int64_t microseconds)
 }
 
 /* SQLite shows no open transactions, but only one can write: with the write lock in hand there is none. */
-static bool sqlite_boundary(pythia_db *db, const char *sql, char **text, pythia_error *error)
+static bool sqlite_boundary(pythia_db *db, char **text, pythia_error *error)
 {
 	pythia_error busy = PYTHIA_ERROR_INIT;
 	bool ok;
@@ -64,21 +64,16 @@ static bool sqlite_boundary(pythia_db *db, const char *sql, char **text, pythia_
 		pythia_error_reset(&busy);
 		return true;
 	}
-	ok = pythia_db_text(db, sql, text, error);
+	ok = pythia_open_boundary(db, text, error);
 	return db->driver->rollback(db, ok ? error : &busy) && ok;
 }
 
 bool pythia_boundary(pythia_db *db, char **text, pythia_error *error)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	*text = NULL;
-	pythia_dialect_of(db)->boundary_query(db, &sql);
-	if (db->engine == PYTHIA_SQLITE)
-		ok = sqlite_boundary(db, sql.data, text, error);
-	else
-		ok = pythia_db_text(db, sql.data, text, error);
+	ok = db->engine == PYTHIA_SQLITE ? sqlite_boundary(db, text, error) : pythia_open_boundary(db, text, error);
 	if (!ok && db->engine == PYTHIA_MYSQL && !db->broken && error->error_class == PYTHIA_E_DATABASE)
 	{
 		/* without PROCESS the transactions of others are hidden */
@@ -89,6 +84,5 @@ bool pythia_boundary(pythia_db *db, char **text, pythia_error *error)
 		pythia_host_log(db->host, PYTHIA_LOG_NOTICE,
 						"open transactions of %s cannot be seen: incremental runs rely on \"lookback\"",
 						db->display != NULL ? db->display : "the source");
-	pythia_buffer_free(&sql);
 	return ok;
 }

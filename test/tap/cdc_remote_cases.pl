@@ -2,6 +2,8 @@
 # that hangs, values that this database cannot hold, secrets.
 use strict;
 use warnings;
+use IO::Handle;
+use POSIX ();
 use Pythia::Test;
 use Pythia::Session;
 use DBI;
@@ -70,6 +72,65 @@ subtest 'open transactions' => sub {
 	is($held, 'nothing t', 'and then nothing');
 	$a->close;
 };
+
+# The server shows a copy of its transactions, and makes no new one while somebody reads it often.
+sub reads_often
+{
+	my $pid = fork // die "fork: $!";
+	return $pid if $pid;
+	open my $client, '|-', $maria->command or POSIX::_exit(1);
+	open STDOUT, '>', '/dev/null';
+	$client->autoflush(1);
+	$SIG{TERM} = sub { POSIX::_exit(0) };
+	while (1)
+	{
+		print $client "SELECT COUNT(*) INTO \@n FROM information_schema.INNODB_TRX;\n" or POSIX::_exit(0);
+		select(undef, undef, undef, 0.02);
+	}
+}
+
+for my $reader ('the worker itself', 'somebody else')
+{
+	subtest "open transactions that $reader reads often" => sub {
+		my $table = $reader eq 'somebody else' ? 'theirs' : 'ours';
+		my $pid;
+		$maria->sql("CREATE TABLE $table (id int PRIMARY KEY, v varchar(20), updated_at datetime(6) DEFAULT now(6), KEY (updated_at))");
+		create($table, $table, $maria->url, '{"lookback": 0, "track": "none"}');
+		changes($table);
+		if ($reader eq 'somebody else')
+		{
+			$pid = reads_often();
+		}
+		else
+		{
+			$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('$table', poll_interval => '10 ms'); SELECT pythia.start_cdc('$table')");
+		}
+		$maria->sql('DO SLEEP(0.5)');
+		my $a = Pythia::Session->mysql($maria);
+		$a->do("BEGIN; INSERT INTO $table (id, v) VALUES (1, 'late')");
+		for my $id (2 .. 4)
+		{
+			$maria->sql('DO SLEEP(1.1)');
+			$maria->sql("INSERT INTO $table (id, v) VALUES ($id, 'early')");
+			$node->safe_psql('postgres', "SELECT pythia.poll('$table')") if $pid;
+			ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('$table') WHERE primary_key->>'id' = '$id'"), "what is committed: $id");
+		}
+		$a->do('COMMIT');
+		ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('$table') WHERE primary_key->>'id' = '1'"), 'and the late one');
+		if ($pid)
+		{
+			kill 'TERM', $pid;
+			waitpid($pid, 0);
+		}
+		else
+		{
+			# with nobody in its way low goes on
+			ok(wait_for($node, "SELECT held_by IS NULL AND behind < interval '3 s' FROM pythia.stat_cdc WHERE worker = '$table'"), 'low goes on');
+		}
+		$a->close;
+		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$table')");
+	};
+}
 
 # What touches InnoDB late has stamped early.
 subtest 'a statement that takes its time before it touches the table' => sub {

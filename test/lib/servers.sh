@@ -91,16 +91,17 @@ servers_cleanup()
     return $status
 }
 
-# Ends what a broken test left running: servers whose data lie in our scratch directory.
+# Ends what a broken test left running: servers whose data lie in our scratch directory, or in memory.
 end_leftovers()
 {
-    local signal file pid left
+    local signal file pid left ours=$PYTHIA_SCRATCH
+    [ -z "$server_memory" ] || ours="($ours|$server_memory)"
     for signal in INT TERM KILL; do
         left=
         for file in /proc/[0-9]*/cmdline; do
             pid=${file#/proc/}
             pid=${pid%/cmdline}
-            if [ "$pid" != "$$" ] && { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*/(postgres|mariadbd) .*$PYTHIA_SCRATCH/"; then
+            if [ "$pid" != "$$" ] && { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*/(postgres|mariadbd) .*$ours/"; then
                 left=yes
                 kill -s "$signal" "$pid" 2>/dev/null || true
             fi

@@ -247,6 +247,18 @@ static uint64 run_for_table(const char *sql, int32 table_id)
 	return pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
+/* A number is no text: each known key would be told as deleted. */
+static bool retyped(TupleTableSlot *slot, DestReceiver *self)
+{
+	const remote_receiver *receiver = (remote_receiver *) self;
+
+	(void) slot;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("the key of table \"%s\" has another type than when its rows were read", receiver->table->name),
+			 errhint("Take the table out of the worker with pythia.alter_cdc_worker, and in again.")));
+}
+
 static void sweep(remote_receiver *receiver, pythia_fetched *f)
 {
 	static const char any_sql[] = "SELECT FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1 LIMIT 1";
@@ -265,6 +277,13 @@ static void sweep(remote_receiver *receiver, pythia_fetched *f)
 		}
 		return;
 	}
+	receiver->base.receiveSlot = retyped;
+	compare(receiver,
+			"SELECT FROM (SELECT key FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1 LIMIT 1) k, "
+			"(SELECT key FROM stage LIMIT 1) s, pg_catalog.jsonb_each(k.key::pg_catalog.jsonb) a, "
+			"pg_catalog.jsonb_each(s.key::pg_catalog.jsonb) b WHERE a.key OPERATOR(pg_catalog.=) b.key "
+			"AND pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.<>) pg_catalog.jsonb_typeof(b.value) LIMIT 1",
+			f->keys, f->desc);
 	receiver->base.receiveSlot = gone;
 	compare(receiver,
 			"SELECT k.ctid, k.key, k.image FROM pythia.remote_row k WHERE k.table_id OPERATOR(pg_catalog.=) $1 "

@@ -132,6 +132,20 @@ for my $reader ('the worker itself', 'somebody else')
 	};
 }
 
+subtest 'a key of another type' => sub {
+	$maria->sql("CREATE TABLE retyped (id int PRIMARY KEY, v varchar(20), updated_at datetime(6) DEFAULT now(6), KEY (updated_at)); INSERT INTO retyped (id, v) VALUES (1, 'a'), (2, 'b')");
+	create('retyped', 'retyped', $maria->url, '{"track": "keys", "delete_interval": 0, "start_from": "beginning"}');
+	is(changes('retyped'), 'INSERT 1=a, INSERT 2=b', 'as a number');
+	$maria->sql("ALTER TABLE retyped MODIFY id varchar(20)");
+	my (undef, $out, $err) = $node->psql('postgres', q{SELECT pythia.poll('retyped'); SELECT change_type FROM pythia.consume_changes('retyped'); SELECT reason FROM pythia.stat_cdc WHERE worker = 'retyped' AND NOT active}, on_error_stop => 0);
+	unlike($out, qr/DELETE/, 'no row is called deleted');
+	like("$out$err", qr/the key of table "\S*retyped\S*" has another type/, 'and it is told');
+	$node->safe_psql('postgres', q{SELECT pythia.alter_cdc_worker('retyped', tables => '{t}'); SELECT pythia.alter_cdc_worker('retyped', tables => '{retyped}')});
+	$maria->sql("INSERT INTO retyped (id, v) VALUES ('c', 'c')");
+	like(changes('retyped'), qr/INSERT c=c$/, 'taken in again it goes on');
+	$node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('retyped')});
+};
+
 # What touches InnoDB late has stamped early.
 subtest 'a statement that takes its time before it touches the table' => sub {
 	my $a = Pythia::Session->mysql($maria);

@@ -55,16 +55,18 @@ static bool look(pythia_db *db, const char *instant, pythia_result *result, pyth
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	bool ok;
 
+	/* a mark that is later than now is of before the clock was set back */
 	pythia_buffer_printf(
 		&sql,
 		MARK "%s */ CASE WHEN m.threads = 0 THEN '" FAR_PAST "' ELSE DATE_FORMAT(LEAST(m.mark, COALESCE(m.started,"
-			 " m.mark)), " FORMAT ") END, m.threads = 0 OR TIMESTAMPDIFF(MICROSECOND, m.mark, '%s') < %d"
+			 " m.mark), CAST('%s' AS DATETIME(6))), " FORMAT ") END,"
+			 " m.threads = 0 OR TIMESTAMPDIFF(MICROSECOND, m.mark, '%s') < %d"
 			 " FROM (SELECT MIN(t.trx_mysql_thread_id) AS threads,"
 			 " MIN(CASE WHEN t.trx_mysql_thread_id <> CONNECTION_ID() THEN " STARTED " END) AS started,"
-			 " MAX(CASE WHEN t.trx_query LIKE '" MARK "%%' AND SUBSTRING(t.trx_query, %zu, %d) <= '%s'"
+			 " MAX(CASE WHEN t.trx_query LIKE '" MARK "%%' AND SUBSTRING(t.trx_query, %zu, %d) <= UTC_TIMESTAMP(6)"
 			 " THEN CAST(SUBSTRING(t.trx_query, %zu, %d) AS DATETIME(6)) END) AS mark"
 			 " FROM information_schema.INNODB_TRX t) m",
-		instant, instant, STALE_US, sizeof(MARK), INSTANT, instant, sizeof(MARK), INSTANT);
+		instant, instant, instant, STALE_US, sizeof(MARK), INSTANT, sizeof(MARK), INSTANT);
 	ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error);
 	if (ok)
 	{

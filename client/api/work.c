@@ -38,13 +38,16 @@ static void on_progress(void *context, const char *phase, int64_t rows, int64_t 
 static bool begin(work *w, pythia_database *source, pythia_database *target, const char *table, const char *config,
 				  const char *options)
 {
+	char *tables[] = {(char *) table};
+
 	memset(w, 0, sizeof(*w));
 	w->client = source->client;
 	w->source = source;
 	w->target = target;
 	if (!pythia_client_pair(source, target) || !pythia_client_json(w->client, "config", config, &w->config_tree) ||
 		!pythia_client_json(w->client, "options", options, &w->options_tree) ||
-		!pythia_sync_config_read(w->config_tree, NULL, table, &w->config, &w->client->error))
+		!pythia_sync_config_read(w->config_tree, NULL, table, &w->config, &w->client->error) ||
+		!pythia_sync_config_names(w->config_tree, tables, 1, source->db, &w->client->error))
 		return false;
 	w->callbacks.context = w;
 	w->callbacks.progress = on_progress;

@@ -183,6 +183,8 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 		imagine(&pair->target);
 	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
 		   find_tables(args, pair, error) &&
+		   pythia_sync_config_names(pair->config, pair->tables, pair->ntables,
+									cli_given(args, "all") ? NULL : pair->source.db, error) &&
 		   pythia_tables_check(pair->source.db, pair->target.db, pair->config, pair->tables, &pair->ntables, NULL, 0,
 							   error);
 }

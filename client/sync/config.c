@@ -3,6 +3,7 @@
 
 #include "core/buffer.h"
 #include "core/memory.h"
+#include "core/suggest.h"
 #include "dialect/dialect.h"
 #include "sync/sync.h"
 #include "sync/validate.h"
@@ -188,14 +189,35 @@ static bool read_validate(const pythia_node *tree, pythia_sync_config *config, p
 	return true;
 }
 
+/* A text that says something: an empty condition is a variable that was not set more often than the wish for all. */
+static bool read_text(const pythia_node *tree, const char *name, const char *hint, const char **value,
+					  pythia_error *error)
+{
+	const char *text = NULL;
+
+	if (!pythia_node_text(tree, name, &text, error))
+		return false;
+	if (text == NULL)
+		return true;
+	if (text[strspn(text, " \t\r\n")] == '\0')
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" is empty", name);
+		return pythia_error_hint(error, "%s", hint);
+	}
+	*value = text;
+	return true;
+}
+
 static bool read_texts(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
 {
+	static const char column[] = "Name a column, or leave the option out for the usual one.";
 	const char *stamp = NULL;
 
-	if (!pythia_node_text(tree, "timestamp_column", &stamp, error) ||
-		!pythia_node_text(tree, "soft_delete_column", &config->soft_delete_column, error) ||
-		!pythia_node_text(tree, "where", &config->where, error) ||
-		!pythia_node_text(tree, "target_where", &config->target_where, error))
+	if (!read_text(tree, "timestamp_column", column, &stamp, error) ||
+		!read_text(tree, "soft_delete_column", column, &config->soft_delete_column, error) ||
+		!read_text(tree, "where", "Leave it out to take all rows.", &config->where, error) ||
+		!read_text(tree, "target_where", "Leave it out to take the condition of \"where\".", &config->target_where,
+				   error))
 		return false;
 	if (stamp != NULL)
 	{
@@ -251,6 +273,84 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 	return true;
 }
 
+/* --- names of tables --------------------------------------------------------- */
+
+static bool unknown_table(const char *option, const char *name, char *const *tables, int count, pythia_error *error)
+{
+	const char *close = pythia_suggest(name, (const char *const *) tables, count);
+
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names table \"%s\", which is not synchronised", option,
+				name);
+	if (close != NULL)
+		return pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+	return pythia_error_hint(error, "Name one of the tables that are synchronised, as it is called in the source.");
+}
+
+/* Options of one table map no other one. */
+static bool names_only(const pythia_node *level, const char *table, pythia_error *error)
+{
+	const pythia_node *map = level != NULL ? pythia_node_get(level, "table_map") : NULL;
+	char *tables[] = {(char *) table};
+
+	for (const pythia_node *node = map != NULL ? map->children : NULL; node != NULL; node = node->next)
+	{
+		if (!pythia_same_table_name(node->name, table))
+			return unknown_table("table_map", node->name, tables, 1, error);
+	}
+	return true;
+}
+
+static bool is_among(const char *name, char *const *tables, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		size_t length = strlen(tables[i]);
+
+		/* what such a schema holds is known when it is listed */
+		if ((length > 2 && strcmp(tables[i] + length - 2, ".*") == 0) || pythia_same_table_name(name, tables[i]))
+			return true;
+	}
+	return false;
+}
+
+/* *exists: the source has that table, or cannot tell. */
+static bool exists_in(pythia_db *source, const char *name, bool *exists, pythia_error *error)
+{
+	pythia_table table;
+
+	*exists = pythia_describe(source, name, &table, error);
+	if (*exists)
+		pythia_table_free(&table);
+	else if (source->broken || error->error_class != PYTHIA_E_USAGE)
+		return false;
+	pythia_error_reset(error);
+	return true;
+}
+
+bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int count, pythia_db *source,
+							  pythia_error *error)
+{
+	static const char *const options[] = {"tables", "table_map"};
+
+	for (int i = 0; i < 2 && tree != NULL; i++)
+	{
+		const pythia_node *map = pythia_node_get(tree, options[i]);
+
+		/* what is no object is told by pythia_sync_config_read */
+		for (const pythia_node *node = map != NULL && map->type == PYTHIA_NODE_OBJECT ? map->children : NULL;
+			 node != NULL; node = node->next)
+		{
+			bool known = is_among(node->name, tables, count);
+
+			if (!known && source != NULL && !exists_in(source, node->name, &known, error))
+				return false;
+			if (!known)
+				return unknown_table(options[i], node->name, tables, count, error);
+		}
+	}
+	return true;
+}
+
 /* Checks every table's overrides, and applies those of `table`. */
 static bool read_tables(const pythia_node *tree, const char *table, pythia_sync_config *config, pythia_error *error)
 {
@@ -268,7 +368,7 @@ static bool read_tables(const pythia_node *tree, const char *table, pythia_sync_
 		pythia_sync_config scratch = *config;
 		bool wanted = table != NULL && pythia_same_table_name(child->name, table);
 
-		if (!read_level(child, false, wanted ? config : &scratch, error))
+		if (!read_level(child, false, wanted ? config : &scratch, error) || !names_only(child, child->name, error))
 			return pythia_error_context(error, "options of table \"%s\"", child->name);
 	}
 	return true;
@@ -279,7 +379,7 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
 {
 	set_defaults(config);
 	if (!read_level(tree, true, config, error) || !read_tables(tree, table, config, error) ||
-		!read_level(overrides, false, config, error))
+		!read_level(overrides, false, config, error) || (table != NULL && !names_only(overrides, table, error)))
 		return false;
 	/* of the tree as a whole a table's own options may say otherwise */
 	if (!config->truncate_target || (table == NULL && pythia_node_get(tree, "tables") != NULL))

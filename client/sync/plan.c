@@ -136,8 +136,15 @@ static bool find_key(const pythia_sync_config *config, const pythia_table *sourc
 
 		if (column < 0)
 			return unknown_column(source, node->text, "key", error);
-		if (*nkey < source->ncolumns)
-			(*key)[(*nkey)++] = column;
+		for (int i = 0; i < *nkey; i++)
+		{
+			if ((*key)[i] != column)
+				continue;
+			pythia_fail(error, PYTHIA_E_USAGE, "42701", "option \"key\" names column \"%s\" twice",
+						source->columns[column].name);
+			return pythia_error_hint(error, "Name each column of the key once.");
+		}
+		(*key)[(*nkey)++] = column;
 	}
 	if (*nkey > 0)
 		return true;

@@ -84,6 +84,12 @@ extern const char *const pythia_sync_option_names[];
 bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrides, const char *table,
 							 pythia_sync_config *config, pythia_error *error);
 
+/* Fails with class USAGE where "tables" or "table_map" names a table that is none of `tables` (those to be
+ * synchronised; "schema.*" is any).  With a `source`, a table that it has is right as well: the config is shared
+ * with other runs; a query a name that is not among them. */
+bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int count, pythia_db *source,
+							  pythia_error *error);
+
 /* Tells the host of options that were given and have no effect beside the others. */
 void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table);
 

@@ -92,7 +92,9 @@ bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythi
 	connect.session = pythia_session_begin();
 	job.connect = open_further;
 	job.connect_context = &connect;
-	ok = open_both(connect.session, sides, &job, error) && body(connect.session, &job, arg, error);
+	ok = open_both(connect.session, sides, &job, error) &&
+		 (sides->spec->worker_id != 0 || pythia_sync_config_names(sides->spec->config, &name, 1, job.source, error)) &&
+		 body(connect.session, &job, arg, error);
 	pythia_connection_give_back(sides->target, job.target, ok);
 	pythia_connection_give_back(sides->source, job.source, ok);
 	pythia_session_end(connect.session, ok);
@@ -482,6 +484,21 @@ static bool check_tables(pythia_session *session, const pythia_sides *sides, pyt
 	return ok;
 }
 
+/* One table that is gone stops no worker; who asks for all of them is told. */
+static bool check_names(const pythia_sides *sides, List *tables, pythia_error *error)
+{
+	int count;
+	char **names = engine_names(tables, &count);
+	bool ok = pythia_sync_config_names(sides->spec->config, names, count, NULL, error);
+
+	pythia_list_free(names, count);
+	if (ok || !pythia_in_job())
+		return ok;
+	ereport(WARNING, (errmsg("sync worker \"%s\": %s", sides->spec->name, pythia_from_utf8(error->message))));
+	pythia_error_reset(error);
+	return true;
+}
+
 List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
 {
 	List *own = wanted != NIL ? plain_names(sides->spec->tables) : NIL;
@@ -497,7 +514,8 @@ List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
 		return tables;
 	session = pythia_session_begin();
 	MemoryContextSwitchTo(caller);
-	ok = pythia_connection_take(session, sides->source, &source, &error) && expand(source, tables, &tables, &error);
+	ok = pythia_connection_take(session, sides->source, &source, &error) && expand(source, tables, &tables, &error) &&
+		 (wanted != NIL || check_names(sides, tables, &error));
 	if (ok && alike(sides, tables, own))
 		ok = check_tables(session, sides, source, &tables, own, &error);
 	pythia_connection_give_back(sides->source, source, ok);

@@ -82,6 +82,20 @@ static void check_tables(ArrayType *tables)
 	}
 }
 
+/* Options for tables that the worker does not have; which ones there are where it has all is known when it runs. */
+static void check_names(const pythia_node *config, List *tables)
+{
+	char **names = palloc0((list_length(tables) + 1) * sizeof(char *));
+	int count = 0;
+	ListCell *cell;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	foreach (cell, tables)
+		names[count++] = pythia_to_utf8(lfirst(cell));
+	if (count > 0 && !pythia_sync_config_names(config, names, count, NULL, &error))
+		pythia_raise(&error);
+}
+
 static int64 interval_ms(const Interval *interval)
 {
 	return ((int64) interval->month * 30 + interval->day) * 86400000 + interval->time / 1000;
@@ -120,7 +134,10 @@ Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
 		values[3] = PG_GETARG_DATUM(3);
 	check_config(DatumGetJsonbP(values[3]));
 	if (!PG_ARGISNULL(4))
+	{
 		check_tables(PG_GETARG_ARRAYTYPE_P(4));
+		check_names(pythia_node_from_jsonb(DatumGetJsonbP(values[3])), text_list(PG_GETARG_ARRAYTYPE_P(4)));
+	}
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), false);
 
@@ -168,6 +185,9 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 		check_config(PG_GETARG_JSONB_P(3));
 	if (!PG_ARGISNULL(4))
 		check_tables(PG_GETARG_ARRAYTYPE_P(4));
+	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
+		check_names(PG_ARGISNULL(3) ? spec->config : pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)),
+					PG_ARGISNULL(4) ? spec->tables : text_list(PG_GETARG_ARRAYTYPE_P(4)));
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), true);
 	values[0] = Int32GetDatum(spec->worker_id);

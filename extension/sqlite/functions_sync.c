@@ -78,6 +78,7 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 			  pythia_arg_options(call, 3, "sync_config", &config, error) &&
 			  pythia_sync_config_read(config, NULL, NULL, &checked, error) &&
 			  pythia_arg_names(call, 4, "tables", &tables, &ntables, error) &&
+			  (ntables == 0 || pythia_sync_config_names(config, tables, ntables, NULL, error)) &&
 			  pythia_arg_seconds(call, 5, "schedule", &schedule, error);
 
 	(void) out;
@@ -316,6 +317,7 @@ bool pythia_verb_sync_between(pythia_call *call, pythia_buffer *out, pythia_erro
 	ok = pythia_arg_needed(call, 2, "table", &table, error) &&
 		 pythia_arg_options(call, 3, "sync_config", &config, error) &&
 		 pythia_places_open(call->self, pythia_arg(call, 0), pythia_arg(call, 1), false, &places, error) &&
+		 pythia_sync_config_names(config, (char *[]){(char *) table}, 1, places.source, error) &&
 		 sync_one(&r, &places, table, config, NULL, NULL, &result, error);
 	if (ok)
 		pythia_sync_result_json(out, table, &result, NULL);
@@ -433,6 +435,7 @@ bool pythia_verb_sync_all_tables(pythia_call *call, pythia_rowset *rows, pythia_
 	memset(&worker, 0, sizeof(worker));
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_worker_read(call->self, name, &worker, error) &&
 		 worker_tables(call, &worker, &tables, &ntables, error) &&
+		 pythia_sync_config_names(worker.config, tables, ntables, NULL, error) &&
 		 check_tables(call, &worker, tables, &ntables, error) && sync_list(call, &worker, tables, ntables, rows, error);
 	pythia_worker_free(&worker);
 	pythia_list_free(tables, ntables);

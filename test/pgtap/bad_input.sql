@@ -57,6 +57,21 @@ EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"conflict_resolution"
 CREATE FUNCTION wrong_type(jsonb, jsonb) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
 EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"conflict_resolution": "wrong_type"}')$$, '^42P13 .*wrong_type.*does not return jsonb', 'a conflict function of another type');
 
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"where": ""}')$$, '^22023 .*"where" is empty .*Leave it out', 'an empty condition');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"key": ["id", "ID"]}')$$, '^42701 .*"key" names column "id" twice', 'a key column that is named twice');
+EXECUTE refused($$SELECT pythia.sync_table('w', 'users', '{"table_map": {"user": "people"}}')$$, '^22023 .*"table_map" names table "user".*"users"', 'a map of another table for one run');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"tables": {"usres": {}}}', '{users}')$$, '^22023 .*"tables" names table "usres", which is not synchronised .*"users"', 'options for a table that the worker does not have');
+EXECUTE refused($$SELECT pythia.alter_sync_worker('w', sync_config => '{"table_map": {"usres": "x"}}')$$, '^22023 .*"table_map" names table "usres"', 'and a map, later');
+SELECT lives_ok($$SELECT pythia.create_sync_worker('named', 'local', 'local', '{"tables": {"users": {}}, "table_map": {"users": "people"}}', '{users}')$$, 'options for a table that it has');
+EXECUTE refused($$SELECT pythia.alter_sync_worker('named', tables => '{nostamp}')$$, '^22023 .*"tables" names table "users"', 'and that it loses');
+SELECT lives_ok($$SELECT pythia.create_sync_worker('every', 'local', 'local', '{"table_map": {"users": "people", "usres": "x"}}', '{public.*}')$$, 'which tables it will have is not known yet');
+EXECUTE refused($$SELECT pythia.sync_all_tables('every')$$, '^22023 .*"table_map" names table "usres"', 'it is when they are listed');
+EXECUTE refused($$SELECT pythia.sync_between('local', 'local', 'users', '{"table_map": {"users": "people", "usres": "x"}}')$$, '^22023 .*"table_map" names table "usres"', 'nor has the source it');
+EXECUTE refused($$SELECT pythia.validate_between('local', 'local', 'users', '{"table_map": {"usres": "x"}}')$$, '^22023 .*"table_map" names table "usres"', 'likewise when validating');
+SELECT lives_ok($$SELECT pythia.sync_between('local', 'local', 'users', '{"table_map": {"users": "people", "nokey": "x"}}')$$, 'a map may name other tables of the source');
+DROP TABLE people;
+SELECT pythia.drop_sync_worker('named'), pythia.drop_sync_worker('every');
+
 -- connections and URLs
 EXECUTE refused($$SELECT pythia.sync_between('nowhere', 'local', 'users')$$, '^42704 . connection "nowhere" does not exist . Create it', 'an unknown connection');
 EXECUTE refused($$SELECT pythia.test_connection('nowhere')$$, '^42704 ', 'test of an unknown connection');

@@ -113,7 +113,11 @@ static const option options[] = {
 	  {"\"skip\"", "5"},
 	  {"\"my.function\"", "6my.function"}},
 	 {"\"\"", "7", "[]"}},
-	{"timestamp_column", show_timestamp_column, "updated_at", {{"\"changed\"", "changed"}}, {"7", "true", "[]"}},
+	{"timestamp_column",
+	 show_timestamp_column,
+	 "updated_at",
+	 {{"\"changed\"", "changed"}},
+	 {"7", "true", "[]", "\"\""}},
 	{"create_target", show_create_target, "1", {{"false", "0"}, {"true", "1"}}, {"\"perhaps\"", "7", "[]"}},
 	{"new_columns",
 	 show_new_columns,
@@ -125,11 +129,11 @@ static const option options[] = {
 	 "0",
 	 {{"\"ignore\"", "0"}, {"\"hard\"", "1"}, {"\"soft\"", "2"}},
 	 {"\"yes\"", "true", "1"}},
-	{"soft_delete_column", show_soft_delete_column, "deleted_at", {{"\"gone\"", "gone"}}, {"1", "[]"}},
+	{"soft_delete_column", show_soft_delete_column, "deleted_at", {{"\"gone\"", "gone"}}, {"1", "[]", "\" \""}},
 	{"columns", show_columns, "-", {{"[\"a\"]", "a"}, {"\"b\"", "b"}}, {"[]", "[1]", "{}", "[\"\"]"}},
 	{"exclude_columns", show_exclude_columns, "-", {{"[\"a\"]", "a"}, {"\"b\"", "b"}}, {"[1]", "{}", "7"}},
-	{"where", show_where, "-", {{"\"a > 1\"", "a > 1"}}, {"1", "{}"}},
-	{"target_where", show_target_where, "-", {{"\"b > 1\"", "b > 1"}}, {"1", "{}"}},
+	{"where", show_where, "-", {{"\"a > 1\"", "a > 1"}}, {"1", "{}", "\"\"", "\" \\n\""}},
+	{"target_where", show_target_where, "-", {{"\"b > 1\"", "b > 1"}}, {"1", "{}", "\"\"", "\"\\t\""}},
 	{"table_map", show_table_map, "-", {{"{\"t\": \"x\"}", "t=x"}}, {"[]", "\"x\"", "{\"t\": 1}", "{\"t\": \"\"}"}},
 	{"column_map", show_column_map, "-", {{"{\"a\": \"b\"}", "a=b"}}, {"[]", "\"x\"", "{\"a\": 1}"}},
 	{"key", show_key, "-", {{"[\"a\"]", "a"}, {"\"b\"", "b"}}, {"{}", "[7]", "1"}},
@@ -337,10 +341,55 @@ static void test_together(void **state)
 	refuse("{\"deletes\": \"soft\"}", "{\"mode\": \"full\", \"truncate_target\": true}", "truncate_target");
 }
 
+/* A slip in a table's name would have its options do nothing. */
+static void test_names(void **state)
+{
+	static const struct
+	{
+		const char *json;
+		const char *tables[3];
+		const char *said; /* NULL: nothing to say */
+		const char *hint;
+	} cases[] = {
+		{"{\"tables\": {\"orders\": {}}}", {"orders", "users"}, NULL, NULL},
+		{"{\"tables\": {\"orders\": {}}}", {"shop.orders", "users"}, NULL, NULL},
+		{"{\"tables\": {\"SHOP.Orders\": {}}}", {"shop.orders"}, NULL, NULL},
+		{"{\"tables\": {\"orders\": {}}, \"table_map\": {\"users\": \"u\"}}", {"orders", "users"}, NULL, NULL},
+		{"{\"tables\": {\"ordres\": {}}}", {"users", "orders"}, "\"tables\" names table \"ordres\"", "\"orders\""},
+		{"{\"tables\": {\"other.orders\": {}}}", {"shop.orders"}, "\"tables\" names table \"other.orders\"", ""},
+		{"{\"table_map\": {\"user\": \"u\"}}", {"users"}, "\"table_map\" names table \"user\"", "\"users\""},
+		{"{\"tables\": {\"orders\": {}}}", {"shop.*", "users"}, NULL, NULL},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		pythia_node *tree = parse(cases[i].json);
+		pythia_error error = PYTHIA_ERROR_INIT;
+		int count = 0;
+		bool ok;
+
+		while (count < 3 && cases[i].tables[count] != NULL)
+			count++;
+		ok = pythia_sync_config_names(tree, (char *const *) cases[i].tables, count, NULL, &error);
+		assert_int_equal(ok, cases[i].said == NULL);
+		if (!ok && (strstr(error.message, cases[i].said) == NULL || strstr(error.hint, cases[i].hint) == NULL))
+			fail_msg("%s: \"%s\", \"%s\"", cases[i].json, error.message, error.hint);
+		if (!ok)
+			assert_string_equal(error.sqlstate, "22023");
+		pythia_error_reset(&error);
+		pythia_node_free(tree);
+	}
+	/* what is one table's, or one run's, maps that table */
+	refuse("{\"tables\": {\"t\": {\"table_map\": {\"u\": \"x\"}}}}", NULL, "table_map");
+	refuse("{}", "{\"table_map\": {\"u\": \"x\"}}", "table_map");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_option), cmocka_unit_test(test_every_mistake),
-									   cmocka_unit_test(test_truncate), cmocka_unit_test(test_together)};
+									   cmocka_unit_test(test_truncate), cmocka_unit_test(test_together),
+									   cmocka_unit_test(test_names)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,10 +40,8 @@ static bool refuse_cascades(pythia_logger *w, pythia_error *error)
 	pythia_buffer_puts(&w->sql,
 					   "SELECT CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
 					   " WHERE (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL'))"
-					   " AND CONSTRAINT_SCHEMA = ");
-	w->dialect->literal(&w->sql, table->schema, strlen(table->schema));
-	pythia_buffer_puts(&w->sql, " AND TABLE_NAME = ");
-	w->dialect->literal(&w->sql, table->name, strlen(table->name));
+					   " AND ");
+	pythia_dialect_named(w->dialect, &w->sql, "CONSTRAINT_SCHEMA", "TABLE_NAME", table);
 	if (!pythia_db_text(w->table->db, w->sql.data, &name, error))
 		return false;
 	pythia_buffer_clear(&w->sql);

@@ -7,14 +7,12 @@
  *                comment, enum labels as a comma list of quoted literals
  * keys_query:    index name, primary, unique (1 or 0), column name or NULL for an expression;
  *                ordered by index, then position
- * tables_query:  schema, name
  */
 #include "dialect/dialect_internal.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/memory.h"
 
@@ -59,6 +57,15 @@ void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, con
 		pythia_buffer_putc(out, '.');
 	}
 	dialect->identifier(out, table);
+}
+
+void pythia_dialect_named(const pythia_dialect *dialect, pythia_buffer *out, const char *schema_column,
+						  const char *table_column, const pythia_table *table)
+{
+	pythia_buffer_printf(out, "%s = ", schema_column);
+	dialect->literal(out, table->schema, strlen(table->schema));
+	pythia_buffer_printf(out, " AND %s = ", table_column);
+	dialect->literal(out, table->name, strlen(table->name));
 }
 
 void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column)
@@ -472,140 +479,4 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 	if (!ok)
 		pythia_table_free(table);
 	return ok;
-}
-
-typedef struct named_row
-{
-	const char *name;
-	int64_t row;
-} named_row;
-
-static int by_name(const void *a, const void *b)
-{
-	return strcasecmp(((const named_row *) a)->name, ((const named_row *) b)->name);
-}
-
-static int64_t row_of(const named_row *sorted, int64_t count, const char *name)
-{
-	named_row wanted = {.name = name};
-	const named_row *found = name != NULL ? bsearch(&wanted, sorted, (size_t) count, sizeof(named_row), by_name) : NULL;
-
-	return found != NULL ? found->row : -1;
-}
-
-/* Rows of both ends of each foreign key, -1 where one is elsewhere; and how many others each table waits for. */
-static int64_t *resolve_references(const pythia_result *tables, const pythia_result *references, int64_t *waiting)
-{
-	named_row *sorted = pythia_calloc((size_t) tables->nrows + 1, sizeof(named_row));
-	int64_t *ends = pythia_calloc((size_t) references->nrows * 2 + 1, sizeof(int64_t));
-
-	for (int64_t i = 0; i < tables->nrows; i++)
-		sorted[i] = (named_row){pythia_result_get(tables, i, 1), i};
-	qsort(sorted, (size_t) tables->nrows, sizeof(named_row), by_name);
-	for (int64_t i = 0; i < references->nrows; i++)
-	{
-		int64_t child = row_of(sorted, tables->nrows, pythia_result_get(references, i, 0));
-		int64_t parent = row_of(sorted, tables->nrows, pythia_result_get(references, i, 1));
-
-		if (child == parent || child < 0 || parent < 0)
-			child = parent = -1;
-		else
-			waiting[child]++;
-		ends[2 * i] = child;
-		ends[2 * i + 1] = parent;
-	}
-	pythia_free(sorted);
-	return ends;
-}
-
-/* Parents first; tables that refer to each other in a ring keep their order of names. */
-static void order_tables(const pythia_result *tables, const pythia_result *references, int64_t *order)
-{
-	bool *placed = pythia_calloc((size_t) tables->nrows + 1, sizeof(bool));
-	int64_t *waiting = pythia_calloc((size_t) tables->nrows + 1, sizeof(int64_t));
-	int64_t *ends = resolve_references(tables, references, waiting);
-	int64_t count = 0;
-
-	while (count < tables->nrows)
-	{
-		int64_t before = count;
-
-		for (int pass = 0; pass < 2 && count == before; pass++)
-		{
-			for (int64_t i = 0; i < tables->nrows; i++)
-			{
-				if (placed[i] || (pass == 0 && waiting[i] > 0))
-					continue;
-				placed[i] = true;
-				order[count++] = i;
-				for (int64_t k = 0; k < references->nrows; k++)
-				{
-					if (ends[2 * k + 1] == i)
-						waiting[ends[2 * k]]--;
-				}
-				if (pass == 1)
-					break;
-			}
-		}
-	}
-	pythia_free(placed);
-	pythia_free(waiting);
-	pythia_free(ends);
-}
-
-/* What capture's triggers write to is nobody's table. */
-static bool is_log(const char *name)
-{
-	return strncmp(name, "pythia_log_", 11) == 0 && strlen(name) == 23 && strspn(name + 11, "0123456789abcdef") == 12;
-}
-
-static bool list_tables(pythia_db *db, const char *schema, bool ordered, char ***names, int *count, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result tables;
-	pythia_result references;
-	int64_t *order;
-	bool ok;
-
-	*names = NULL;
-	*count = 0;
-	memset(&tables, 0, sizeof(tables));
-	memset(&references, 0, sizeof(references));
-	pythia_dialect_of(db)->tables_query(db, &sql, schema);
-	ok = pythia_db_query(db, sql.data, &tables, error);
-	pythia_buffer_clear(&sql);
-	pythia_dialect_of(db)->references_query(db, &sql, schema);
-	ok = ok && (!ordered || pythia_db_query(db, sql.data, &references, error));
-	pythia_buffer_free(&sql);
-	if (ok)
-	{
-		order = pythia_calloc((size_t) tables.nrows + 1, sizeof(int64_t));
-		order_tables(&tables, &references, order);
-		*names = pythia_calloc((size_t) tables.nrows + 1, sizeof(char *));
-		for (int64_t i = 0; i < tables.nrows; i++)
-		{
-			pythia_buffer text = PYTHIA_BUFFER_INIT;
-
-			if (is_log(pythia_result_get(&tables, order[i], 1)))
-				continue;
-			/* Double quotes: what pythia_name_parse reads, whatever the engine. */
-			pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_get(&tables, order[i], 0),
-								 pythia_result_get(&tables, order[i], 1));
-			(*names)[(*count)++] = pythia_buffer_take(&text);
-		}
-		pythia_free(order);
-	}
-	pythia_result_free(&tables);
-	pythia_result_free(&references);
-	return ok;
-}
-
-bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
-{
-	return list_tables(db, schema, true, names, count, error);
-}
-
-bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error)
-{
-	return list_tables(db, schema, false, names, count, error);
 }

@@ -86,6 +86,9 @@ bool pythia_name_parse(const char *text, char **schema, char **table, pythia_err
 bool pythia_same_table_name(const char *a, const char *b);
 /* "schema"."table" quoted for the dialect; schema may be NULL. */
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table);
+/* The condition that two columns of a catalogue name the table: schema_column = '…' AND table_column = '…'. */
+void pythia_dialect_named(const pythia_dialect *dialect, pythia_buffer *out, const char *schema_column,
+						  const char *table_column, const pythia_table *table);
 
 /* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */

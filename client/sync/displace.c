@@ -13,16 +13,6 @@
 
 #define MOVED_NAME "pythia_moved"
 
-static bool is_key(const pythia_run *run, int column)
-{
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		if (run->plan.pairs[run->plan.key[i]].target == column)
-			return true;
-	}
-	return false;
-}
-
 bool pythia_may_displace(const pythia_run *run)
 {
 	const pythia_table *table = &run->plan.target;
@@ -30,7 +20,7 @@ bool pythia_may_displace(const pythia_run *run)
 
 	/* the primary key, where rows are told by other columns */
 	for (int i = 0; i < table->nkey; i++)
-		unique = unique || !is_key(run, table->key[i]);
+		unique = unique || !pythia_pair_is_key(&run->plan, pythia_pair_of_target(&run->plan, table->key[i]));
 	for (int i = 0; i < table->nindexes; i++)
 		unique = unique || table->indexes[i].unique;
 	return unique;
@@ -46,16 +36,6 @@ static void put_moved(const pythia_run *run, pythia_buffer *out)
 	pythia_dialect_table(dialect_of(run), out, pythia_stage_schema(run), MOVED_NAME);
 }
 
-static int pair_of_target(const pythia_run *run, int column)
-{
-	for (int i = 0; i < run->plan.npairs; i++)
-	{
-		if (run->plan.pairs[i].target == column)
-			return i;
-	}
-	return -1;
-}
-
 /* All that can be written: carried columns as the stage has them where it is named, the others as they were. */
 static void put_all(const pythia_run *run, const char *stage, const char *moved, pythia_buffer *out)
 {
@@ -68,7 +48,7 @@ static void put_all(const pythia_run *run, const char *stage, const char *moved,
 			continue;
 		pythia_buffer_puts(out, any ? ", " : "");
 		any = true;
-		pythia_buffer_puts(out, pair_of_target(run, i) >= 0 ? stage : moved);
+		pythia_buffer_puts(out, pythia_pair_of_target(&run->plan, i) >= 0 ? stage : moved);
 		dialect_of(run)->identifier(out, table->columns[i].name);
 	}
 }
@@ -110,14 +90,10 @@ static void put_insert(const pythia_run *run, pythia_buffer *out)
 
 /* --- who refers to the table ------------------------------------------------ */
 
-static void put_literal(const pythia_run *run, const char *text, pythia_buffer *out)
-{
-	dialect_of(run)->literal(out, text, strlen(text));
-}
-
 /* Foreign keys that would not take it for nothing that a row goes and comes again at once. */
 static void put_references(const pythia_run *run, pythia_buffer *out)
 {
+	const pythia_dialect *dialect = dialect_of(run);
 	const pythia_table *table = &run->plan.target;
 
 	switch (run->target->engine)
@@ -125,34 +101,27 @@ static void put_references(const pythia_run *run, pythia_buffer *out)
 		case PYTHIA_POSTGRESQL:
 			pythia_buffer_puts(out, "SELECT count(*) FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c"
 									" ON c.oid = f.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-									" WHERE f.contype = 'f' AND f.confdeltype <> 'a' AND c.relname = ");
-			put_literal(run, table->name, out);
-			pythia_buffer_puts(out, " AND n.nspname = ");
-			put_literal(run, table->schema, out);
+									" WHERE f.contype = 'f' AND f.confdeltype <> 'a' AND ");
+			pythia_dialect_named(dialect, out, "n.nspname", "c.relname", table);
 			break;
 		case PYTHIA_MYSQL:
 			/* unchecked for that moment, those to the key find the same rows again; others may not */
 			pythia_buffer_puts(out, "SELECT count(*) FROM information_schema.KEY_COLUMN_USAGE"
-									" WHERE REFERENCED_TABLE_SCHEMA = ");
-			put_literal(run, table->schema, out);
-			pythia_buffer_puts(out, " AND REFERENCED_TABLE_NAME = ");
-			put_literal(run, table->name, out);
+									" WHERE ");
+			pythia_dialect_named(dialect, out, "REFERENCED_TABLE_SCHEMA", "REFERENCED_TABLE_NAME", table);
 			pythia_buffer_puts(out, " AND REFERENCED_COLUMN_NAME NOT IN (");
 			for (int i = 0; i < run->plan.nkey; i++)
 			{
 				pythia_buffer_puts(out, i > 0 ? ", " : "");
-				put_literal(run, run->names[run->plan.key[i]], out);
+				dialect->literal(out, run->names[run->plan.key[i]], strlen(run->names[run->plan.key[i]]));
 			}
 			pythia_buffer_putc(out, ')');
 			break;
 		case PYTHIA_SQLITE:
 			pythia_buffer_puts(out, "SELECT count(*) FROM pragma_foreign_keys AS k JOIN pragma_table_list AS m"
 									" JOIN pragma_foreign_key_list(m.name, m.schema) AS f WHERE k.foreign_keys"
-									" AND f.on_delete <> 'NO ACTION' AND m.schema = ");
-			put_literal(run, table->schema, out);
-			pythia_buffer_puts(out, " COLLATE NOCASE AND f.\"table\" = ");
-			put_literal(run, table->name, out);
-			pythia_buffer_puts(out, " COLLATE NOCASE");
+									" AND f.on_delete <> 'NO ACTION' AND ");
+			pythia_dialect_named(dialect, out, "m.schema COLLATE NOCASE", "f.\"table\" COLLATE NOCASE", table);
 			break;
 	}
 }

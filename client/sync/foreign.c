@@ -12,10 +12,8 @@ static bool read_keys(pythia_run *run, pythia_result *keys, pythia_error *error)
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME,"
-							 " REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = ");
-	dialect->literal(&sql, table->schema, strlen(table->schema));
-	pythia_buffer_puts(&sql, " AND TABLE_NAME = ");
-	dialect->literal(&sql, table->name, strlen(table->name));
+							 " REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE ");
+	pythia_dialect_named(dialect, &sql, "TABLE_SCHEMA", "TABLE_NAME", table);
 	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY CONSTRAINT_NAME, ORDINAL_POSITION");
 	ok = pythia_db_query(run->target, sql.data, keys, error);
 	pythia_buffer_free(&sql);

@@ -29,16 +29,6 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 }
 
-static bool pair_in_key(const pythia_plan *plan, int pair)
-{
-	for (int i = 0; i < plan->nkey; i++)
-	{
-		if (plan->key[i] == pair)
-			return true;
-	}
-	return false;
-}
-
 static pythia_verdict no_key(pythia_bad_value *bad)
 {
 	memset(bad, 0, sizeof(*bad));
@@ -60,7 +50,7 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 	pythia_fail(error, PYTHIA_E_DATA, "22000", "column \"%s\" of table \"%s\" cannot hold a value: %s",
 				pythia_pair_target(plan, pair)->name, plan->target.name, bad->reason);
 	pythia_error_detail(error, "The row's key is (%s).", key.data);
-	if (pair_in_key(plan, pair) && bad->policy == NULL)
+	if (pythia_pair_is_key(plan, pair) && bad->policy == NULL)
 		pythia_error_hint(error,
 						  "A row without a key is told from no other: leave such rows out by \"where\", name other"
 						  " columns in \"key\", or set on_bad_row to quarantine.");
@@ -103,7 +93,7 @@ static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error
 		const pythia_field *field = &loader->reader.fields[i];
 		pythia_bad_value bad;
 
-		if (field->value == NULL && !(run->plan.null_keys && pair_in_key(&run->plan, i)))
+		if (field->value == NULL && !(run->plan.null_keys && pythia_pair_is_key(&run->plan, i)))
 		{
 			pythia_rows_null(&loader->writer);
 			continue;

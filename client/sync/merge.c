@@ -125,12 +125,7 @@ void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out)
 /* A key column that is the same wherever a row has a counterpart. */
 static bool is_fixed(const pythia_run *run, int pair)
 {
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		if (run->plan.key[i] == pair)
-			return !spelling_may_change(run, pair);
-	}
-	return false;
+	return pythia_pair_is_key(&run->plan, pair) && !spelling_may_change(run, pair);
 }
 
 /* --- what differs ---------------------------------------------------------- */

@@ -38,6 +38,26 @@ const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair)
 	return &plan->target.columns[plan->pairs[pair].target];
 }
 
+bool pythia_pair_is_key(const pythia_plan *plan, int pair)
+{
+	for (int i = 0; i < plan->nkey; i++)
+	{
+		if (plan->key[i] == pair)
+			return true;
+	}
+	return false;
+}
+
+int pythia_pair_of_target(const pythia_plan *plan, int column)
+{
+	for (int i = 0; i < plan->npairs; i++)
+	{
+		if (plan->pairs[i].target == column)
+			return i;
+	}
+	return -1;
+}
+
 /* The column that a user's word names: exactly, in other case, or in another convention. */
 static int find_column(const pythia_table *table, const char *name)
 {
@@ -208,6 +228,7 @@ static bool add_pair(const pythia_sync_job *job, pythia_plan *plan, int source, 
 	const char *name = mapped_name(job->config, &plan->source, source);
 	int target = find_column(&plan->target, name);
 	pythia_pair *pair;
+	int other;
 
 	if (target < 0)
 	{
@@ -218,15 +239,13 @@ static bool add_pair(const pythia_sync_job *job, pythia_plan *plan, int source, 
 	}
 	if (plan->target.columns[target].generated)
 		return true;
-	for (int i = 0; i < plan->npairs; i++)
+	other = pythia_pair_of_target(plan, target);
+	if (other >= 0)
 	{
-		if (plan->pairs[i].target == target)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "42701", "columns \"%s\" and \"%s\" both go to column \"%s\"",
-						plan->source.columns[plan->pairs[i].source].name, plan->source.columns[source].name,
-						plan->target.columns[target].name);
-			return pythia_error_hint(error, "Tell them apart in column_map, or leave one out by exclude_columns.");
-		}
+		pythia_fail(error, PYTHIA_E_USAGE, "42701", "columns \"%s\" and \"%s\" both go to column \"%s\"",
+					pythia_pair_source(plan, other)->name, plan->source.columns[source].name,
+					plan->target.columns[target].name);
+		return pythia_error_hint(error, "Tell them apart in column_map, or leave one out by exclude_columns.");
 	}
 	pair = &plan->pairs[plan->npairs++];
 	pair->source = source;

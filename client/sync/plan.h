@@ -41,6 +41,9 @@ void pythia_plan_free(pythia_plan *plan);
 
 const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair);
 const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair);
+bool pythia_pair_is_key(const pythia_plan *plan, int pair);
+/* The pair that fills a column of the target, or -1. */
+int pythia_pair_of_target(const pythia_plan *plan, int column);
 
 /* True where two names are one but for case and underscores. */
 bool pythia_same_convention(const char *a, const char *b);

@@ -44,16 +44,6 @@ static int pair_of_name(const pythia_run *run, const char *name)
 	return -1;
 }
 
-static bool is_key(const pythia_run *run, int pair)
-{
-	for (int k = 0; k < run->plan.nkey; k++)
-	{
-		if (run->plan.key[k] == pair)
-			return true;
-	}
-	return false;
-}
-
 /* Whether a node says the same as a field that was given to the function. */
 static bool same_value(const pythia_node *node, const pythia_field *field)
 {
@@ -92,7 +82,7 @@ static bool check_row(const pythia_run *run, const pythia_node *row, const pythi
 				return pythia_error_hint(error, "Perhaps it meant \"%s\".", close);
 			return pythia_error_hint(error, "It returns columns by their names in the target, as it is given them.");
 		}
-		if (is_key(run, pair) && !same_value(node, &fields[pair]) &&
+		if (pythia_pair_is_key(&run->plan, pair) && !same_value(node, &fields[pair]) &&
 			!same_value(node, &fields[run->plan.npairs + pair]))
 		{
 			pythia_fail(error, PYTHIA_E_USAGE, "22000", "function %s returned another key in column \"%s\"", function,
@@ -122,7 +112,7 @@ static bool resolve_row(pythia_run *run, const pythia_field *fields, pythia_rows
 	{
 		const pythia_node *node = pythia_node_get(row, run->names[i]);
 
-		if (node != NULL && !is_key(run, i))
+		if (node != NULL && !pythia_pair_is_key(&run->plan, i))
 			put_node(out, node, run->types[i]->kind);
 		else if (target[i].value == NULL)
 			pythia_rows_null(out);

@@ -57,10 +57,8 @@ static void put_sees_triggers(const pythia_run *run, pythia_buffer *out)
 	put_literal(run, table->schema, out);
 	pythia_buffer_puts(out, " LIKE TABLE_SCHEMA)");
 	pythia_buffer_printf(out, " OR EXISTS (SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE %s", grantee);
-	pythia_buffer_puts(out, " AND TABLE_SCHEMA = ");
-	put_literal(run, table->schema, out);
-	pythia_buffer_puts(out, " AND TABLE_NAME = ");
-	put_literal(run, table->name, out);
+	pythia_buffer_puts(out, " AND ");
+	pythia_dialect_named(dialect_of(run), out, "TABLE_SCHEMA", "TABLE_NAME", table);
 	pythia_buffer_puts(out, "))");
 }
 
@@ -74,26 +72,19 @@ static bool obstacle(pythia_run *run, const char **reason, pythia_error *error)
 
 	*reason = NULL;
 	pythia_buffer_puts(&sql, "SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_TYPE ="
-							 " 'BASE TABLE' AND TABLE_SCHEMA = ");
-	put_literal(run, table->schema, &sql);
-	pythia_buffer_puts(&sql, " AND TABLE_NAME = ");
-	put_literal(run, table->name, &sql);
+							 " 'BASE TABLE' AND ");
+	pythia_dialect_named(dialect_of(run), &sql, "TABLE_SCHEMA", "TABLE_NAME", table);
 	pythia_buffer_puts(&sql, ") THEN 1 WHEN NOT ");
 	put_sees_triggers(run, &sql);
-	pythia_buffer_puts(&sql, " THEN 2 WHEN EXISTS (SELECT 1 FROM information_schema.TRIGGERS WHERE"
-							 " EVENT_OBJECT_SCHEMA = ");
-	put_literal(run, table->schema, &sql);
-	pythia_buffer_puts(&sql, " AND EVENT_OBJECT_TABLE = ");
-	put_literal(run, table->name, &sql);
+	pythia_buffer_puts(&sql, " THEN 2 WHEN EXISTS (SELECT 1 FROM information_schema.TRIGGERS WHERE ");
+	pythia_dialect_named(dialect_of(run), &sql, "EVENT_OBJECT_SCHEMA", "EVENT_OBJECT_TABLE", table);
 	pythia_buffer_puts(&sql, ") THEN 3 WHEN EXISTS (SELECT 1 FROM information_schema.KEY_COLUMN_USAGE WHERE"
 							 " TABLE_SCHEMA = ");
 	put_literal(run, table->schema, &sql);
 	pythia_buffer_puts(&sql, " AND (TABLE_NAME = ");
 	put_literal(run, table->name, &sql);
-	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL OR REFERENCED_TABLE_SCHEMA = ");
-	put_literal(run, table->schema, &sql);
-	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME = ");
-	put_literal(run, table->name, &sql);
+	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL OR ");
+	pythia_dialect_named(dialect_of(run), &sql, "REFERENCED_TABLE_SCHEMA", "REFERENCED_TABLE_NAME", table);
 	pythia_buffer_puts(&sql, ")) THEN 4 ELSE 0 END");
 	ok = pythia_db_text(run->target, sql.data, &text, error);
 	if (ok)
@@ -179,10 +170,8 @@ static bool keep_counter(pythia_run *run, pythia_error *error)
 	char *next = NULL;
 	bool ok;
 
-	pythia_buffer_puts(&sql, "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
-	put_literal(run, table->schema, &sql);
-	pythia_buffer_puts(&sql, " AND TABLE_NAME = ");
-	put_literal(run, table->name, &sql);
+	pythia_buffer_puts(&sql, "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE ");
+	pythia_dialect_named(dialect_of(run), &sql, "TABLE_SCHEMA", "TABLE_NAME", table);
 	ok = pythia_db_text(run->target, sql.data, &next, error);
 	if (ok && next != NULL)
 	{

@@ -121,11 +121,7 @@ static void put_in_order(pythia_validation *v)
 		v->order[n++] = plan->key[i];
 	for (int i = 0; i < plan->npairs; i++)
 	{
-		bool is_key = false;
-
-		for (int j = 0; j < plan->nkey; j++)
-			is_key = is_key || plan->key[j] == i;
-		if (!is_key)
+		if (!pythia_pair_is_key(plan, i))
 			v->order[n++] = i;
 	}
 }

@@ -125,7 +125,7 @@ typedef struct pythia_open_options
 	const char *application_name; /* PostgreSQL; NULL: "pythia" */
 	bool require_password;        /* PostgreSQL: refuse to enter without our password (as dblink does), so a
 									 * non-superuser cannot borrow the server's own credentials */
-	bool client_defaults;         /* MySQL: look into the user's option files and MYSQL_PWD; for the command only */
+	bool client_defaults; /* MySQL: look into the user's option files and MYSQL_PWD; for a process of the user's */
 } pythia_open_options;
 
 /* Opens a database; *db is NULL on failure.  options may be NULL.  No message holds a secret. */

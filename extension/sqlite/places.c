@@ -14,7 +14,7 @@ bool pythia_place_is_local(const char *name)
 bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
 					   bool *owned, pythia_error *error)
 {
-	pythia_open_options options = {.read_only = read_only, .create = !read_only};
+	pythia_open_options options = {.read_only = read_only, .create = !read_only, .client_defaults = true};
 	pythia_url own;
 	bool ok;
 
@@ -73,7 +73,7 @@ bool pythia_places_another(void *context, bool target, pythia_db **db, pythia_er
 {
 	pythia_places *places = context;
 	const pythia_url *url = target ? &places->target_url : &places->source_url;
-	pythia_open_options options = {.read_only = !target && url->engine != PYTHIA_SQLITE};
+	pythia_open_options options = {.read_only = !target && url->engine != PYTHIA_SQLITE, .client_defaults = true};
 
 	*db = NULL;
 	if (url->scheme == NULL)

@@ -95,8 +95,13 @@ void cli_say_error(const char *about, const pythia_error *error)
 	fprintf(stderr, "%s\n", error->message != NULL ? error->message : "unknown error");
 	if (error->detail != NULL)
 		fprintf(stderr, "  detail: %s\n", error->detail);
-	if (error->context != NULL)
-		fprintf(stderr, "  context: %s\n", error->context);
+	for (const char *line = error->context; line != NULL && *line != '\0'; line += strspn(line, "\n"))
+	{
+		int length = (int) strcspn(line, "\n");
+
+		fprintf(stderr, "  context: %.*s\n", length, line);
+		line += length;
+	}
 	if (error->hint != NULL)
 		fprintf(stderr, "  hint: %s\n", error->hint);
 	cli_output_unlock();

@@ -78,11 +78,23 @@ bool pythia_error_hint(pythia_error *error, const char *format, ...)
 
 bool pythia_error_context(pythia_error *error, const char *format, ...)
 {
+	char *inner = error ? error->context : NULL;
 	va_list args;
 
+	if (error)
+		error->context = NULL;
 	va_start(args, format);
 	set_text(error, error ? &error->context : NULL, format, args);
 	va_end(args);
+	if (inner)
+	{
+		pythia_buffer both = PYTHIA_BUFFER_INIT;
+
+		pythia_buffer_printf(&both, "%s\n%s", inner, error->context);
+		pythia_free(inner);
+		pythia_free(error->context);
+		error->context = pythia_buffer_take(&both);
+	}
 	return false;
 }
 

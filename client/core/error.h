@@ -28,7 +28,7 @@ typedef struct pythia_error
 	char *message;    /* lower-case, no full stop */
 	char *detail;     /* a sentence, or NULL */
 	char *hint;       /* a sentence that says what to do, or NULL */
-	char *context;    /* where: statement, table, remote context, or NULL */
+	char *context;    /* where: statement, table, remote context, a line each, the innermost first; or NULL */
 } pythia_error;
 
 #define PYTHIA_ERROR_INIT                                                                                              \
@@ -40,9 +40,10 @@ typedef struct pythia_error
  * that a function can end with `return pythia_fail(...)`. */
 bool pythia_fail(pythia_error *error, pythia_error_class error_class, const char *sqlstate, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Both return false too, for the same reason. */
+/* These return false too, for the same reason. */
 bool pythia_error_detail(pythia_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool pythia_error_hint(pythia_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Adds a line after what is there: who calls knows of a wider place. */
 bool pythia_error_context(pythia_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Moves `from` into `to`; `from` is empty afterwards.  Returns false. */
 bool pythia_error_move(pythia_error *to, pythia_error *from);

@@ -68,11 +68,10 @@ bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_erro
 	else if (strcmp(sqlstate, "25006") == 0)
 		pythia_error_hint(error, "The server is a standby, or default_transaction_read_only is on for this role or"
 								 " database: name another server, or let the role write.");
+	if (context)
+		pythia_error_context(error, "%s", context);
 	if (db->sql.length > 0)
 		pythia_error_statement(error, pythia_buffer_text(&db->sql));
-	if (context && error)
-		pythia_error_context(error, "%s%s%s", context, error->context ? "\n" : "",
-							 error->context ? error->context : "");
 	if (class_of_state(sqlstate) == PYTHIA_E_LOST)
 		db->base.broken = true;
 	return false;

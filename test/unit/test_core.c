@@ -79,9 +79,11 @@ static void test_error(void **state)
 	assert_false(pythia_error_context(&error, "in %s", "here"));
 	assert_string_equal(error.message, "value 7");
 	assert_string_equal(error.hint, "Do this.");
+	assert_false(pythia_error_context(&error, "in %s", "there"));
+	assert_string_equal(error.context, "in here\nin there");
 	/* an argument may be one of the error's own texts */
-	assert_false(pythia_error_context(&error, "%s, there", error.context));
-	assert_string_equal(error.context, "in here, there");
+	assert_false(pythia_error_hint(&error, "%s  And that.", error.hint));
+	assert_string_equal(error.hint, "Do this.  And that.");
 	assert_false(pythia_fail(&error, PYTHIA_E_DATABASE, "bad", "again: %s", error.message));
 	assert_string_equal(error.message, "again: value 7");
 	assert_string_equal(error.sqlstate, "XX000");

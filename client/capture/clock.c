@@ -140,20 +140,27 @@ static bool name_prepared(pythia_db *db, pythia_capture_holder *holder, pythia_e
 	return true;
 }
 
-static bool ask(pythia_db *db, pythia_capture_holder *holder, pythia_error *error)
+static bool ask(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
-	bool found;
 	bool ok;
 
+	if (clock->boundary == PYTHIA_CAPTURE_HELD && db->engine == PYTHIA_MYSQL)
+	{
+		if (!name_prepared(db, holder, error))
+			return false;
+		if (!holder->what[0])
+			snprintf(holder->what, sizeof(holder->what),
+					 "somebody who reads INNODB_TRX all the time, so that it is not made anew");
+		return true;
+	}
 	pythia_dialect_of(db)->holder_query(db, &sql);
 	ok = pythia_db_query(db, sql.data, &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
-	found = result.nrows > 0;
-	if (found)
+	if (result.nrows > 0)
 	{
 		holder->id = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
 		snprintf(holder->what, sizeof(holder->what), "%s", pythia_result_get(&result, 0, 1));
@@ -161,7 +168,7 @@ static bool ask(pythia_db *db, pythia_capture_holder *holder, pythia_error *erro
 			*at = plain(*at);
 	}
 	pythia_result_free(&result);
-	return db->engine != PYTHIA_MYSQL || !found || holder->id != 0 || name_prepared(db, holder, error);
+	return true;
 }
 
 bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder,
@@ -181,7 +188,7 @@ bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock
 	else if (clock->boundary == PYTHIA_CAPTURE_HELD || clock->now - clock->boundary >= WORTH_TELLING)
 	{
 		/* it only serves to tell */
-		if (!ask(db, holder, &refused))
+		if (!ask(db, clock, holder, &refused))
 		{
 			if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
 				return pythia_error_move(error, &refused);

@@ -5,7 +5,9 @@
  * second (CACHE_MIN_IDLE_TIME in trx0i_s.cc): who reads it more often, or with others, reads what was open long ago.
  * The copy has the text of what each transaction runs.  So we begin one, and write into our text the instant that
  * held when we asked: the latest such instant in the copy, ours or another poller's, is one that it was made after.
+ * Pollers take turns, so that one who needs a new copy can leave the old one alone.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -32,6 +34,11 @@
 #define ATTEMPTS 4
 #define FAR_PAST "0001-01-01 00:00:00.000000"
 
+/* A lock that any session may take.  Who has it for longer has stopped. */
+#define TURN       "'pythia_db boundary'"
+#define TURN_MS    40
+#define TURN_TRIES 100
+
 /* What no running statement can have stamped before: one may touch InnoDB long after it began, for it may wait for a
  * lock, sleep, or read elsewhere first.  NOW() is the statement's, so a transaction between two statements that has
  * not touched InnoDB yet can only stamp later. */
@@ -47,22 +54,57 @@ static bool settled(pythia_db *db, char **text, pythia_error *error)
 	return ok;
 }
 
-/* A prepared XA transaction has no thread once its connection is gone, and after a restart the start of that for its
- * own: while there is one the boundary is in the far past. */
-static bool look(pythia_db *db, const char *instant, pythia_result *result, pythia_error *error)
+/* Without a turn, where there are no such locks or nobody ends theirs, we only wait longer for a new copy. */
+static bool take_turn(pythia_db *db, bool *taken, pythia_error *error)
+{
+	pythia_retry again = {.base_ms = TURN_MS, .cap_ms = TURN_MS, .seed = (uint64_t) pythia_host_now(db->host)};
+
+	*taken = false;
+	for (int tries = 0; tries < TURN_TRIES; tries++)
+	{
+		pythia_error refused = PYTHIA_ERROR_INIT;
+		char *got = NULL;
+
+		if (!pythia_db_text(db, "SELECT GET_LOCK(" TURN ", 0)", &got, &refused))
+		{
+			if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
+				return pythia_error_move(error, &refused);
+			pythia_error_reset(&refused);
+			return true;
+		}
+		*taken = got && strcmp(got, "1") == 0;
+		pythia_free(got);
+		if (*taken)
+			return true;
+		if (pythia_host_wait(db->host, -1, 0, (long) pythia_retry_next(&again)) == PYTHIA_WAIT_CANCELLED)
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled");
+	}
+	return true;
+}
+
+/* What one look at the copy showed. */
+typedef struct sight
+{
+	char instant[INSTANT + 1]; /* before which nothing open began; empty where that is not known */
+	bool recent;
+	bool threadless; /* a transaction without a connection */
+} sight;
+
+static bool look(pythia_db *db, const char *instant, sight *seen, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
+	pythia_result result;
 	bool ok;
 
+	memset(seen, 0, sizeof(*seen));
 	/* a mark that is later than now is of before the clock was set back */
 	pythia_buffer_printf(
 		&sql,
-		MARK "%s */ CASE WHEN m.threads = 0 THEN '" FAR_PAST "' ELSE DATE_FORMAT(LEAST(m.mark, COALESCE(m.started,"
-			 " m.mark), CAST('%s' AS DATETIME(6))), " FORMAT ") END,"
-			 " m.threads = 0 OR TIMESTAMPDIFF(MICROSECOND, m.mark, '%s') < %d"
+		MARK "%s */ DATE_FORMAT(LEAST(m.mark, COALESCE(m.started, m.mark), CAST('%s' AS DATETIME(6))), " FORMAT
+			 "), COALESCE(TIMESTAMPDIFF(MICROSECOND, m.mark, '%s') < %d, 0), COALESCE(m.threads = 0, 0)"
 			 " FROM (SELECT MIN(t.trx_mysql_thread_id) AS threads,"
-			 " MIN(CASE WHEN t.trx_mysql_thread_id <> CONNECTION_ID() THEN " STARTED " END) AS started,"
+			 " MIN(CASE WHEN t.trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) THEN " STARTED " END) AS started,"
 			 " MAX(CASE WHEN t.trx_query LIKE '" MARK "%%' AND SUBSTRING(t.trx_query, %zu, %d) <= UTC_TIMESTAMP(6)"
 			 " THEN CAST(SUBSTRING(t.trx_query, %zu, %d) AS DATETIME(6)) END) AS mark"
 			 " FROM information_schema.INNODB_TRX t) m",
@@ -70,61 +112,94 @@ static bool look(pythia_db *db, const char *instant, pythia_result *result, pyth
 	ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error);
 	if (ok)
 	{
-		ok = pythia_db_query(db, sql.data, result, error);
-		if (!db->driver->rollback(db, ok ? error : &ignored) && ok)
+		ok = pythia_db_query(db, sql.data, &result, error);
+		if (ok)
 		{
-			pythia_result_free(result);
-			ok = false;
+			if (pythia_result_get(&result, 0, 0))
+				snprintf(seen->instant, sizeof(seen->instant), "%s", pythia_result_get(&result, 0, 0));
+			seen->recent = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
+			seen->threadless = strcmp(pythia_result_get(&result, 0, 2), "1") == 0;
+			pythia_result_free(&result);
 		}
+		ok = db->driver->rollback(db, ok ? error : &ignored) && ok;
 		pythia_error_reset(&ignored);
 	}
 	pythia_buffer_free(&sql);
 	return ok;
 }
 
-bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error)
+/* A prepared XA transaction has no thread once its connection is gone, and after a restart the start of that for its
+ * own.  InnoDB's own transactions, as that of its statistics, have none either, and are none of ours. */
+static bool prepared(pythia_db *db, bool *found, pythia_error *error)
+{
+	pythia_error refused = PYTHIA_ERROR_INIT;
+	pythia_result result;
+
+	*found = true;
+	if (!pythia_db_query(db, "XA RECOVER", &result, &refused))
+	{
+		if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
+			return pythia_error_move(error, &refused);
+		/* to see them takes a privilege on some servers */
+		pythia_error_reset(&refused);
+		return true;
+	}
+	*found = result.nrows > 0;
+	pythia_result_free(&result);
+	return true;
+}
+
+static bool look_until_recent(pythia_db *db, sight *seen, pythia_error *error)
 {
 	pythia_retry alone = {.base_ms = ALONE_MS, .cap_ms = ALONE_MS, .seed = (uint64_t) pythia_host_now(db->host)};
 
-	*text = NULL;
 	for (int attempt = 1;; attempt++)
 	{
-		pythia_result result;
-		const char *found;
-		const char *recent;
 		char *instant;
+		bool ok;
 
 		if (!settled(db, &instant, error))
 			return false;
-		if (!look(db, instant, &result, error))
-		{
-			pythia_free(instant);
-			return false;
-		}
+		ok = look(db, instant, seen, error);
 		pythia_free(instant);
-		found = pythia_result_get(&result, 0, 0);
-		recent = pythia_result_get(&result, 0, 1);
-		if ((recent && strcmp(recent, "1") == 0) || attempt == ATTEMPTS)
-		{
-			/* when a copy was made that others asked for is not known */
-			*text = pythia_strdup(found ? found : FAR_PAST);
-			pythia_result_free(&result);
-			return true;
-		}
-		pythia_result_free(&result);
+		if (!ok || seen->recent || attempt == ATTEMPTS)
+			return ok;
 		if (pythia_host_wait(db->host, -1, 0, (long) pythia_retry_next(&alone)) == PYTHIA_WAIT_CANCELLED)
 			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled");
 	}
+}
+
+bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	sight seen;
+	bool held = false;
+	bool taken;
+	bool ok;
+
+	*text = NULL;
+	if (!take_turn(db, &taken, error))
+		return false;
+	ok = look_until_recent(db, &seen, error);
+	if (taken && !db->broken)
+	{
+		ok = pythia_db_exec(db, "DO RELEASE_LOCK(" TURN ")", NULL, ok ? error : &ignored) && ok;
+		pythia_error_reset(&ignored);
+	}
+	if (!ok || (seen.threadless && !prepared(db, &held, error)))
+		return false;
+	/* when a copy was made that only others asked for is not known */
+	*text = pythia_strdup(held || seen.instant[0] == '\0' ? FAR_PAST : seen.instant);
+	return true;
 }
 
 void pythia_mysql_holder_query(const pythia_db *db, pythia_buffer *out)
 {
 	(void) db;
 	pythia_buffer_puts(out,
-					   "SELECT h.id, h.what FROM (SELECT t.trx_mysql_thread_id AS id,"
-					   " IF(t.trx_mysql_thread_id = 0, 'a prepared XA transaction', 'an open transaction') AS what,"
+					   "SELECT h.id, h.what FROM (SELECT t.trx_mysql_thread_id AS id, 'an open transaction' AS what,"
 					   " TIMESTAMPDIFF(SECOND, " STARTED ", UTC_TIMESTAMP()) AS age"
-					   " FROM information_schema.INNODB_TRX t WHERE t.trx_mysql_thread_id <> CONNECTION_ID()"
+					   " FROM information_schema.INNODB_TRX t WHERE t.trx_mysql_thread_id NOT IN (0, CONNECTION_ID())"
 					   " UNION ALL SELECT p.ID, 'a running statement', " STARTED_AGO " FROM " AT_WORK
-					   ") h ORDER BY h.id = 0 DESC, h.age DESC LIMIT 1");
+					   ") h ORDER BY h.age DESC LIMIT 1");
 }

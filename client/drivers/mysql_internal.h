@@ -25,11 +25,12 @@ typedef struct pythia_mysql_load
 {
 	pythia_buffer flight; /* being sent */
 	uint64_t flight_rows;
-	size_t flight_sent; /* bytes the library has taken */
-	bool flying;        /* the statement for `flight` has not ended */
-	int status;         /* what it waits for */
-	int answer;         /* its result, once ended */
-	bool in_bulk;       /* it is the prepared INSERT; `flight` is empty then */
+	const char *unsent; /* of it, or of the caller's rows: what the library has not taken yet */
+	const char *unsent_end;
+	bool flying;  /* the statement for `flight` has not ended */
+	int status;   /* what it waits for */
+	int answer;   /* its result, once ended */
+	bool in_bulk; /* it is the prepared INSERT; `flight` is empty then */
 	MYSQL_STMT *statement;
 	/* of the first connection only */
 	pythia_buffer sql;       /* the LOAD DATA statement, run once a buffer */

@@ -36,18 +36,41 @@ static int infile_begin(void **handle, const char *name, void *context)
 	return db->state == PYTHIA_LOADING && db->load.flying ? 0 : 1;
 }
 
+/* COPY text is LOAD DATA's but for two escapes that it does not know. */
 static int infile_read(void *handle, char *to, unsigned room)
 {
-	mysql_db *db = handle;
-	pythia_mysql_load *load = &db->load;
-	size_t left = load->flight.length - load->flight_sent;
-	size_t take = left < room ? left : room;
+	pythia_mysql_load *load = &((mysql_db *) handle)->load;
+	const char *start = to;
 
-	if (db->aborting)
+	if (((mysql_db *) handle)->aborting || !load->unsent)
 		return -1;
-	memcpy(to, pythia_buffer_text(&load->flight) + load->flight_sent, take);
-	load->flight_sent += take;
-	return (int) take;
+	while (load->unsent < load->unsent_end && room > 1)
+	{
+		size_t left = (size_t) (load->unsent_end - load->unsent);
+		size_t most = left < room ? left : room;
+		const char *escape = memchr(load->unsent, '\\', most); /* every one begins a pair */
+		size_t plain = escape ? (size_t) (escape - load->unsent) : most;
+		char second;
+
+		memcpy(to, load->unsent, plain);
+		to += plain;
+		load->unsent += plain;
+		room -= (unsigned) plain;
+		if (!escape || room < 2)
+			continue;
+		second = escape + 1 < load->unsent_end ? escape[1] : '\\';
+		load->unsent += 2;
+		if (second == 'f' || second == 'v')
+		{
+			*to++ = second == 'f' ? '\f' : '\v';
+			room--;
+			continue;
+		}
+		*to++ = '\\';
+		*to++ = second;
+		room -= 2;
+	}
+	return (int) (to - start);
 }
 
 static void infile_end(void *handle)
@@ -304,6 +327,17 @@ static bool all_landed(mysql_db *db, pythia_error *error)
 	return true;
 }
 
+/* The rows in `flight`, or the caller's, are what LOAD DATA gets. */
+static void take_off(mysql_db *db, mysql_db *lane, const char *data, size_t length)
+{
+	lane->load.unsent = data;
+	lane->load.unsent_end = data + length;
+	lane->load.in_bulk = false;
+	lane->load.flying = true;
+	lane->load.status =
+		mysql_real_query_start(&lane->load.answer, &lane->mysql, db->load.sql.data, db->load.sql.length);
+}
+
 /* Sends the full buffer off over the first free connection, and begins an empty one. */
 static bool launch(mysql_db *db, pythia_error *error)
 {
@@ -318,6 +352,7 @@ static bool launch(mysql_db *db, pythia_error *error)
 			return false;
 	lane->load.flight_rows = load->fill_rows;
 	lane->load.answer = 0;
+	lane->load.in_bulk = false;
 	if (load->bulk && load->fill_rows >= BULK_ROWS)
 	{
 		pythia_rows rows = {load->fill.data, load->fill.length, load->fill_rows};
@@ -326,48 +361,21 @@ static bool launch(mysql_db *db, pythia_error *error)
 			return false;
 		lane->load.in_bulk = pythia_mysql_bulk_read(load->bulk, &rows);
 	}
-	else
-		lane->load.in_bulk = false;
-	lane->load.flying = true;
 	if (lane->load.in_bulk)
+	{
+		lane->load.flying = true;
 		lane->load.status = pythia_mysql_bulk_start(load->bulk, lane);
+	}
 	else
 	{
 		empty = lane->load.flight;
 		lane->load.flight = load->fill;
 		load->fill = empty;
-		lane->load.flight_sent = 0;
-		lane->load.status = mysql_real_query_start(&lane->load.answer, &lane->mysql, load->sql.data, load->sql.length);
+		take_off(db, lane, lane->load.flight.data, lane->load.flight.length);
 	}
 	pythia_buffer_clear(&load->fill);
 	load->fill_rows = 0;
 	return drive(db, error);
-}
-
-/* COPY text is LOAD DATA's but for two escapes that it does not know. */
-static void append_rows(pythia_buffer *to, const char *data, size_t length)
-{
-	const char *end = data + length;
-
-	pythia_buffer_reserve(to, length);
-	while (data < end)
-	{
-		const char *escape = data;
-
-		/* the next \f or \v; every backslash in COPY text begins a pair */
-		while ((escape = memchr(escape, '\\', (size_t) (end - escape))) && escape + 1 < end && escape[1] != 'f' &&
-			   escape[1] != 'v')
-			escape += 2;
-		if (!escape || escape + 1 >= end)
-			escape = end;
-		pythia_buffer_append(to, data, (size_t) (escape - data));
-		if (escape < end)
-		{
-			pythia_buffer_putc(to, escape[1] == 'f' ? '\f' : '\v');
-			escape += 2;
-		}
-		data = escape;
-	}
 }
 
 /* --- a load --------------------------------------------------------------------- */
@@ -405,15 +413,22 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 	return true;
 }
 
-/* Two large rows are not held at once: the one before is stored first. */
-static bool make_way(mysql_db *db, pythia_error *error)
+/* Large rows are not held beside the caller's: they are sent from where they lie, after those that came before. */
+static bool put_large(mysql_db *db, const pythia_rows *rows, pythia_error *error)
 {
+	bool ok;
+
 	if ((db->load.fill.length > 0 && !launch(db, error)) || !all_landed(db, error))
 		return false;
 	for (int i = 0; i < db->load.nlanes; i++)
 		pythia_buffer_free(&lane_of(db, i)->load.flight);
 	pythia_buffer_free(&db->load.fill);
-	return true;
+	db->load.flight_rows = rows->count;
+	db->load.answer = 0;
+	take_off(db, db, rows->data, rows->length);
+	ok = drive(db, error) && all_landed(db, error);
+	db->load.unsent = NULL;
+	return ok;
 }
 
 bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_error *error)
@@ -428,9 +443,9 @@ bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_err
 		pythia_mysql_abort(db);
 		return pythia_fail_cancelled(error);
 	}
-	if (chunk->length > LARGE_BYTES && !make_way(db, error))
-		return false;
-	append_rows(&load->fill, chunk->data, chunk->length);
+	if (chunk->length > LARGE_BYTES && chunk->count < BULK_ROWS)
+		return put_large(db, chunk, error);
+	pythia_buffer_append(&load->fill, chunk->data, chunk->length);
 	load->fill_rows += chunk->count;
 	if (load->fill.length >= LOAD_BYTES || (load->bulk && load->fill_rows * (uint64_t) load->ncolumns >= BULK_FIELDS))
 		return launch(db, error);

@@ -155,6 +155,21 @@ static inline void drop(pythia_db *db, const char *table)
 	must(db, sql);
 }
 
+/* open_engine, without a table of that name. */
+static inline pythia_db *open_anew(int engine, int which, const char *table)
+{
+	pythia_db *db = open_engine(engine, which);
+
+	drop(db, table);
+	return db;
+}
+
+static inline void close_both(pythia_db *source, pythia_db *target)
+{
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
 /* Both databases of both servers, and a folder for the SQLite files. */
 static int setup(void **state)
 {

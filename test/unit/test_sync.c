@@ -66,8 +66,7 @@ static void one_direction(int from, int to)
 	assert_string_equal(value_of(target, "SELECT count(*) FROM users"), "4");
 	pythia_sync_result_free(&result);
 	pythia_free(watermark);
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 static void test_directions(void **state)
@@ -118,8 +117,7 @@ static void test_mistakes(void **state)
 		expect(source, target, "users", "{\"mode\": \"fully\"}", "22023", "fully");
 		if (engine != LITE)
 			expect(source, target, "users", "{\"timestamp_column\": \"name\"}", "42804", "no timestamp");
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 	}
 }
 
@@ -179,8 +177,7 @@ static void test_indexes(void **state)
 			pythia_table_free(&table);
 			drop(source, "customers");
 			drop(target, "c");
-			pythia_db_close(source);
-			pythia_db_close(target);
+			close_both(source, target);
 		}
 	}
 }

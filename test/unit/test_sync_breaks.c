@@ -306,8 +306,7 @@ static bool one_run(way w, bool again, const char *what, pythia_sync_result *res
 	pythia_error_reset(&error);
 	source->driver = break_at.real[0];
 	target->driver = break_at.real[1];
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 	return ok;
 }
 

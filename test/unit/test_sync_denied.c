@@ -245,8 +245,7 @@ static void test_locks(void **state)
 		assert_int_equal(result.rows_updated, 10);
 		pythia_sync_result_free(&result);
 		assert_string_equal(value_of(target, "SELECT count(*) FROM held WHERE v = 'new'"), "10");
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 		pythia_db_close(holder);
 	}
 }

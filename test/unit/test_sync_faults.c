@@ -294,8 +294,7 @@ static void cut_with_retry(int from, int to, bool cut_target)
 	assert_string_equal(value_of(direct[1], "SELECT min(length(v)) FROM many"), "90");
 	assert_int_equal(result.rows_synced, ROWS);
 	pythia_sync_result_free(&result);
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 	proxy_stop(&p);
 	pythia_db_close(direct[0]);
 	pythia_db_close(direct[1]);
@@ -366,8 +365,7 @@ static void test_resume(void **state)
 		assert_int_equal(result.source_count, 250000);
 		pythia_sync_result_free(&result);
 		drop(source, "many");
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 	}
 }
 
@@ -494,8 +492,7 @@ static void test_full(void **state)
 	assert_string_equal(error.sqlstate, "53100");
 	assert_string_equal(value_of(target, "SELECT count(*) FROM many"), "0");
 	pythia_error_reset(&error);
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 int main(void)

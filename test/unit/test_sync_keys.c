@@ -183,8 +183,7 @@ static void test_collisions(void **state)
 			assert_non_null(error.hint);
 			assert_string_equal(value_of(target, "SELECT count(*) FROM keyed"), filled > 0 ? "1" : "0");
 			pythia_error_reset(&error);
-			pythia_db_close(source);
-			pythia_db_close(target);
+			close_both(source, target);
 		}
 	}
 }
@@ -261,8 +260,7 @@ static void test_resume(void **state)
 		assert_string_equal(value_of(target, "SELECT count(*) FROM many WHERE length(v) = 8000"), "4000");
 		pythia_sync_result_free(&result);
 		drop(source, "many");
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 	}
 }
 
@@ -293,8 +291,7 @@ static void test_bad_keys(void **state)
 		if (to == LITE)
 		{
 			print_message("SQLite holds any value as a key\n");
-			pythia_db_close(source);
-			pythia_db_close(target);
+			close_both(source, target);
 			continue;
 		}
 		drop(source, "odd");
@@ -316,8 +313,7 @@ static void test_bad_keys(void **state)
 		assert_int_equal(quarantined, 1);
 		assert_string_equal(value_of(target, "SELECT sum(id) FROM odd"), "4");
 		pythia_sync_result_free(&result);
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 	}
 }
 

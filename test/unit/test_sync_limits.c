@@ -11,13 +11,11 @@ static void test_many_columns(void **state)
 	for (int from = 0; from < ENGINES; from++)
 	{
 		int to = (from + 1) % ENGINES;
-		pythia_db *source = open_engine(from, 0);
-		pythia_db *target = open_engine(to, 1);
+		pythia_db *source = open_anew(from, 0, "broad");
+		pythia_db *target = open_anew(to, 1, "broad");
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;
 		pythia_sync_result result;
 
-		drop(source, "broad");
-		drop(target, "broad");
 		pythia_buffer_puts(&sql, "CREATE TABLE broad (id integer PRIMARY KEY");
 		for (int i = 1; i < COLUMNS; i++)
 			pythia_buffer_printf(&sql, ", c%d %s", i,
@@ -45,22 +43,19 @@ static void test_many_columns(void **state)
 		assert_string_equal(value_of(target, "SELECT c199 FROM broad WHERE id = 2"), "v398");
 		assert_string_equal(value_of(target, "SELECT c198 FROM broad WHERE id = 3"), "594");
 		pythia_buffer_free(&sql);
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 	}
 }
 
 /* Never faster than the limit, and not much slower: two megabytes at one a second, and ten for a busy machine. */
 static void test_throttle(void **state)
 {
-	pythia_db *source = open_engine(PG, 0);
-	pythia_db *target = open_engine(LITE, 1);
+	pythia_db *source = open_anew(PG, 0, "slow");
+	pythia_db *target = open_anew(LITE, 1, "slow");
 	pythia_sync_result result;
 	double due;
 
 	(void) state;
-	drop(source, "slow");
-	drop(target, "slow");
 	must(source, "CREATE TABLE slow (id integer PRIMARY KEY, v text, updated_at timestamptz)");
 	must(source, "INSERT INTO slow SELECT i, repeat('x', 1000), now() FROM generate_series(1, 2000) i");
 	must_sync(source, target, "slow", "{\"mode\": \"full\", \"max_bytes_per_second\": 1000000}", NULL, &result);
@@ -69,8 +64,7 @@ static void test_throttle(void **state)
 		fail_msg("%lld bytes at a megabyte a second took %.2f s", (long long) result.bytes, result.duration_seconds);
 	pythia_sync_result_free(&result);
 	drop(source, "slow");
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 typedef struct rival
@@ -143,8 +137,7 @@ static void test_deadlock(void **state)
 		pythia_sync_result_free(&result);
 		assert_string_equal(value_of(target, "SELECT count(*) FROM knot WHERE v = 'new'"), "2");
 		pythia_db_close(r.db);
-		pythia_db_close(source);
-		pythia_db_close(target);
+		close_both(source, target);
 	}
 }
 

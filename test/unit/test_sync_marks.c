@@ -47,8 +47,7 @@ static void begin(int engine, const char *type)
 static void end(void)
 {
 	drop(source, "marks");
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 static void put(int id, const char *stamp)

@@ -103,8 +103,7 @@ static void replace(int from, int to, const char *options)
 							"0");
 	}
 	pythia_sync_result_free(&result);
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 static void test_readers(void **state)
@@ -160,8 +159,7 @@ static void test_kept(void **state)
 			  &result);
 	assert_counts(&result, 0, 0, 1, 0);
 	pythia_sync_result_free(&result);
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 static void write_once(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)
@@ -182,8 +180,8 @@ static void write_once(void *context, const char *phase, int64_t rows, int64_t t
 /* What others write while a load on several connections fails is theirs. */
 static void test_strangers_rows(void **state)
 {
-	pythia_db *source = open_engine(PG, 0);
-	pythia_db *target = open_engine(MY, 1);
+	pythia_db *source = open_anew(PG, 0, "lanes");
+	pythia_db *target = open_anew(MY, 1, "lanes");
 	pythia_db *stranger = open_engine(MY, 1);
 	pythia_sync_callbacks callbacks = {.context = &stranger, .progress = write_once};
 	pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
@@ -191,8 +189,6 @@ static void test_strangers_rows(void **state)
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	(void) state;
-	drop(source, "lanes");
-	drop(target, "lanes");
 	must(source, "CREATE TABLE lanes (id integer PRIMARY KEY, v text, updated_at timestamp)");
 	must(source, "INSERT INTO lanes SELECT i * 2, repeat('v', 400), NULL FROM generate_series(1, 100000) i");
 	must(source, "UPDATE lanes SET v = repeat('v', 600) WHERE id = 200000");
@@ -206,8 +202,7 @@ static void test_strangers_rows(void **state)
 	pythia_sync_result_free(&result);
 	drop(source, "lanes");
 	drop(target, "lanes");
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 int main(void)

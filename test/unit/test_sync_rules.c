@@ -258,8 +258,7 @@ static void test_mapping(void **state)
 			pythia_sync_result_free(&result);
 			assert_string_equal(value_of(target, "SELECT n FROM line_items WHERE id = 3"), "3");
 			drop(target, quoted ? "\"InvoiceLine\"" : "InvoiceLine");
-			pythia_db_close(source);
-			pythia_db_close(target);
+			close_both(source, target);
 		}
 	}
 }
@@ -350,8 +349,7 @@ static void test_names_and_width(void **state)
 			assert_string_equal(value_of(target, sql.data), "last");
 			pythia_buffer_free(&sql);
 			pythia_buffer_free(&table);
-			pythia_db_close(source);
-			pythia_db_close(target);
+			close_both(source, target);
 		}
 	}
 }

@@ -110,8 +110,7 @@ static void one_direction(int from, int to)
 	drop(source, "accounts");
 	drop(target, "accounts");
 	pythia_db_close(w.db);
-	pythia_db_close(source);
-	pythia_db_close(target);
+	close_both(source, target);
 }
 
 static void test_directions(void **state)

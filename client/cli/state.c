@@ -172,29 +172,35 @@ static void append_key(pythia_buffer *sql, const cli_state *state, const char *t
 	cli_sqlite_literal(sql, table);
 }
 
+/* Asks for one row, or none, and frees `sql`.  What cannot be read at all is told like what cannot be written. */
+static bool read_row(cli_state *state, pythia_buffer *sql, pythia_result *row, pythia_error *error)
+{
+	bool ok = pythia_db_query(state->db, pythia_buffer_text(sql), row, error);
+
+	pythia_buffer_free(sql);
+	if (!ok)
+		pythia_error_context(error, "state file \"%s\"", state->path);
+	return ok;
+}
+
 bool cli_state_load(cli_state *state, const char *table, char **watermark, char **checkpoint, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result;
-	bool ok;
+	pythia_result row;
 
 	*watermark = *checkpoint = NULL;
 	if (state->db == NULL)
 		return true;
-	memset(&result, 0, sizeof(result));
 	pythia_buffer_puts(&sql, "SELECT watermark, checkpoint FROM pythia_client_sync"
 							 " WHERE (source, target, \"table\") = (");
 	append_key(&sql, state, table, ", ");
 	pythia_buffer_puts(&sql, ")");
-	ok = pythia_db_query(state->db, pythia_buffer_text(&sql), &result, error);
-	if (ok && result.nrows == 1)
-	{
-		*watermark = pythia_strdup(pythia_result_get(&result, 0, 0));
-		*checkpoint = pythia_strdup(pythia_result_get(&result, 0, 1));
-	}
-	pythia_result_free(&result);
-	pythia_buffer_free(&sql);
-	return ok;
+	if (!read_row(state, &sql, &row, error))
+		return false;
+	*watermark = pythia_strdup(pythia_result_get(&row, 0, 0));
+	*checkpoint = pythia_strdup(pythia_result_get(&row, 0, 1));
+	pythia_result_free(&row);
+	return true;
 }
 
 static bool run(cli_state *state, pythia_buffer *sql, pythia_error *error)
@@ -265,16 +271,13 @@ static bool write_parts(cli_state *state, const char *table, const char *ticket,
 bool cli_state_open_parts(cli_state *state, const char *table, const char *ticket, int nparts, bool again,
 						  pythia_error *error)
 {
-	pythia_error ignored = PYTHIA_ERROR_INIT;
-
 	if (state->db == NULL)
 		return true;
 	if (!state->db->driver->begin(state->db, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	if (write_parts(state, table, ticket, nparts, again, error) && state->db->driver->commit(state->db, error))
 		return true;
-	state->db->driver->rollback(state->db, &ignored);
-	pythia_error_reset(&ignored);
+	state->db->driver->rollback(state->db, NULL);
 	return false;
 }
 
@@ -282,27 +285,22 @@ bool cli_state_load_part(cli_state *state, const char *table, int part, char **c
 						 pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result;
-	bool ok;
+	pythia_result row;
 
 	*checkpoint = NULL;
 	*done = false;
 	if (state->db == NULL)
 		return true;
-	memset(&result, 0, sizeof(result));
 	pythia_buffer_puts(&sql, "SELECT checkpoint, done FROM pythia_client_sync_part"
 							 " WHERE (source, target, \"table\", part) = (");
 	append_key(&sql, state, table, ", ");
 	pythia_buffer_printf(&sql, ", %d)", part);
-	ok = pythia_db_query(state->db, pythia_buffer_text(&sql), &result, error);
-	if (ok && result.nrows == 1)
-	{
-		*checkpoint = pythia_strdup(pythia_result_get(&result, 0, 0));
-		*done = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
-	}
-	pythia_result_free(&result);
-	pythia_buffer_free(&sql);
-	return ok;
+	if (!read_row(state, &sql, &row, error))
+		return false;
+	*checkpoint = pythia_strdup(pythia_result_get(&row, 0, 0));
+	*done = row.nrows > 0 && strcmp(pythia_result_get(&row, 0, 1), "1") == 0;
+	pythia_result_free(&row);
+	return true;
 }
 
 bool cli_state_store_part(cli_state *state, const char *table, int part, const char *checkpoint, bool done,

@@ -84,6 +84,8 @@ bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
 	FlushErrorState();
 	MemoryContextSwitchTo(cxt);
 
+	if (!error)
+		return false;
 	pythia_fail(error, class_of(kept->sqlerrcode), unpack_sql_state(kept->sqlerrcode), "%s",
 				kept->message ? pythia_to_utf8(kept->message) : "unknown error");
 	set_text(&error->detail, kept->detail);

@@ -17,7 +17,7 @@ typedef struct kept_plan
 	uint64 hash;
 	SPIPlanPtr plan;
 	uint64 used; /* when last: the clock below */
-	int running; /* it is not freed meanwhile; one that failed may keep its place */
+	int running; /* it is not freed meanwhile */
 } kept_plan;
 
 static kept_plan plans[PLANS];
@@ -87,7 +87,7 @@ int pythia_local_query(const char *sql, bool read_only)
 	size_t length = strlen(sql);
 	uint64 hash;
 	kept_plan *entry;
-	int code;
+	volatile int code = 0;
 
 	if (length > LONGEST)
 		return SPI_execute(sql, read_only, 0);
@@ -99,7 +99,14 @@ int pythia_local_query(const char *sql, bool read_only)
 		return SPI_execute(sql, read_only, 0);
 	entry->used = ++uses;
 	entry->running++;
-	code = SPI_execute_plan(entry->plan, NULL, NULL, read_only, 0);
-	entry->running--;
+	PG_TRY();
+	{
+		code = SPI_execute_plan(entry->plan, NULL, NULL, read_only, 0);
+	}
+	PG_FINALLY();
+	{
+		entry->running--;
+	}
+	PG_END_TRY();
 	return code;
 }

@@ -78,10 +78,8 @@ static bool stop_table(int32 table_id, const char *reason)
 							  "WHERE table_id OPERATOR(pg_catalog.=) $1 AND active FOR NO KEY UPDATE SKIP LOCKED)";
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(table_id), CStringGetTextDatum(reason)};
-	bool stopped;
 
-	stopped = pythia_catalog_run(sql, 2, types, values, NULL) > 0;
-	return stopped;
+	return pythia_catalog_run(sql, 2, types, values, NULL) > 0;
 }
 
 void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason)

@@ -149,14 +149,12 @@ bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *d
 	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID};
 	Datum values[8];
 	char nulls[] = "        ";
-	bool added;
 
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = CStringGetTextDatum(name);
 	put_mark(done, values + 2, nulls + 2);
 	values[7] = Int64GetDatum(position);
-	added = pythia_catalog_run(sql, 8, types, values, nulls) > 0;
-	return added;
+	return pythia_catalog_run(sql, 8, types, values, nulls) > 0;
 }
 
 pythia_mark pythia_mark_now(void)

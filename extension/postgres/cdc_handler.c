@@ -179,11 +179,6 @@ static bool must_wait(const batch *b, const batch_item *item)
 
 /* ---- failed changes ---- */
 
-static void catalog(const char *sql, int count, const Oid *types, const Datum *values, const char *nulls)
-{
-	pythia_catalog_run(sql, count, types, values, nulls);
-}
-
 static Datum text_or_null(const char *text, char *null)
 {
 	*null = text ? ' ' : 'n';
@@ -225,7 +220,7 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 	values[10] = TimestampTzGetDatum(GetCurrentTimestamp() + pythia_retry_next(&retry) * 1000);
 	nulls[10] = error && !dead ? ' ' : 'n';
 	values[11] = ObjectIdGetDatum(b->worker->owner);
-	catalog(sql, 12, types, values, nulls);
+	pythia_catalog_run(sql, 12, types, values, nulls);
 	if (!dead)
 		add_waiting(b, item);
 	if (error)
@@ -241,7 +236,7 @@ static void forget_failed(const batch *b, const batch_item *item)
 	Oid types[] = {INT4OID, INT8OID};
 	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id)};
 
-	catalog(sql, 2, types, values, NULL);
+	pythia_catalog_run(sql, 2, types, values, NULL);
 }
 
 static void keep_result(const batch *b, const batch_item *item, Datum result, bool isnull)
@@ -254,7 +249,7 @@ static void keep_result(const batch *b, const batch_item *item, Datum result, bo
 	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id), result,
 					  ObjectIdGetDatum(b->worker->owner)};
 
-	catalog(sql, 4, types, values, isnull ? "  n " : "    ");
+	pythia_catalog_run(sql, 4, types, values, isnull ? "  n " : "    ");
 }
 
 /* ---- running ---- */
@@ -582,9 +577,7 @@ Datum pythia_retry_failed(PG_FUNCTION_ARGS)
 	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
-	int64 count;
-
-	count = pythia_catalog_run(sql, 1, types, values, NULL);
+	int64 count = (int64) pythia_catalog_run(sql, 1, types, values, NULL);
 	pythia_wake_at_commit(worker_id);
 	PG_RETURN_INT64(count);
 }

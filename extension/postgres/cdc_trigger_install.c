@@ -102,8 +102,8 @@ static void drop_trigger(const char *relation, const char *trigger)
 static void drop_elsewhere(const pythia_cdc_table *table)
 {
 	static const char sql[] =
-		"SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), g.tgname::pg_catalog.text FROM pg_catalog.pg_trigger "
-		"g "
+		"SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), g.tgname::pg_catalog.text "
+		"FROM pg_catalog.pg_trigger g "
 		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) g.tgrelid "
 		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
 		"WHERE g.tgname OPERATOR(pg_catalog.=) ANY (ARRAY[$2::pg_catalog.name, $3::pg_catalog.name]) "

@@ -434,11 +434,9 @@ bool pythia_parts_help(const pythia_sides *sides, const pythia_node *overrides)
 
 void pythia_parts_forget(int32 worker_id, const char *table)
 {
-	static const char parts[] = "DELETE FROM pythia.sync_part WHERE worker_id = $1 AND table_name = $2";
+	static const char sql[] = "DELETE FROM pythia.sync_part WHERE worker_id = $1 AND table_name = $2";
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(table)};
 
-	SPI_connect();
-	pythia_catalog_execute(parts, 2, types, values, NULL);
-	SPI_finish();
+	pythia_catalog_run(sql, 2, types, values, NULL);
 }

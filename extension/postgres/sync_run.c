@@ -170,12 +170,10 @@ static Datum stamp(int64_t unix_microseconds)
 static void save_state(const pythia_sync_spec *spec, const char *table, const pythia_sync_result *result)
 {
 	static const char sql[] = "UPDATE pythia.sync_state SET watermark = coalesce($3, watermark), checkpoint = NULL, "
-							  "copier = NULL, runs = runs "
-							  "+ 1, "
-							  "failures = 0, rows_synced = rows_synced + $4, rows_inserted = rows_inserted "
-							  "+ $5, rows_updated = rows_updated + $6, rows_deleted = rows_deleted "
-							  "+ $7, rows_skipped = rows_skipped + $8, rows_quarantined = "
-							  "rows_quarantined + $9, bytes = bytes + $10, last_mode = $11, "
+							  "copier = NULL, runs = runs + 1, failures = 0, rows_synced = rows_synced + $4, "
+							  "rows_inserted = rows_inserted + $5, rows_updated = rows_updated + $6, "
+							  "rows_deleted = rows_deleted + $7, rows_skipped = rows_skipped + $8, "
+							  "rows_quarantined = rows_quarantined + $9, bytes = bytes + $10, last_mode = $11, "
 							  "last_start = $12, last_end = $13, last_error = NULL, last_error_at = NULL "
 							  "WHERE worker_id = $1 AND table_name = $2";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID,        INT8OID,       INT8OID,

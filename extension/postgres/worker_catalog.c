@@ -145,9 +145,7 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 
 	/* also where it is enabled already: a worker that runs once runs again, and its process may be gone */
 	if (enabled || wanted)
-	{
 		pythia_catalog_run(sql, 2, types, values, NULL);
-	}
 	if (wanted)
 		pythia_control_start(worker_id, owner);
 	else

@@ -4,11 +4,6 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-static void execute(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls)
-{
-	pythia_catalog_run(sql, nargs, types, values, nulls);
-}
-
 void pythia_state_started(int32 worker_id)
 {
 	static const char sql[] =
@@ -19,7 +14,7 @@ void pythia_state_started(int32 worker_id)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 
-	execute(sql, 1, types, values, NULL);
+	pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
 void pythia_state_stopped(int32 worker_id)
@@ -30,7 +25,7 @@ void pythia_state_stopped(int32 worker_id)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 
-	execute(sql, 1, types, values, NULL);
+	pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
 void pythia_state_recovered(int32 worker_id)
@@ -40,7 +35,7 @@ void pythia_state_recovered(int32 worker_id)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 
-	execute(sql, 1, types, values, NULL);
+	pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
 void pythia_state_failed(int32 worker_id, const char *sqlstate, const char *message, int64 retry_ms)
@@ -60,5 +55,5 @@ void pythia_state_failed(int32 worker_id, const char *sqlstate, const char *mess
 	char nulls[5] = "    ";
 
 	nulls[3] = retry_ms < 0 ? 'n' : ' ';
-	execute(sql, 4, types, values, nulls);
+	pythia_catalog_run(sql, 4, types, values, nulls);
 }

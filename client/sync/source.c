@@ -77,6 +77,35 @@ static void range_condition(const pythia_run *run, pythia_buffer *out)
 	}
 }
 
+/*
+ * A column's value as the target is to get it.  The shortest text of the greatest float is a little beyond it, and
+ * MySQL, which looks at it as a double, would refuse it.
+ */
+static void put_value(const pythia_run *run, int pair, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	const pythia_column *column = pythia_pair_source(&run->plan, pair);
+	bool narrow = run->target->engine == PYTHIA_MYSQL && column->type.kind == PYTHIA_KIND_FLOAT &&
+				  pythia_pair_target(&run->plan, pair)->type.kind == PYTHIA_KIND_FLOAT;
+
+	if (narrow && run->source->engine == PYTHIA_SQLITE)
+	{
+		static const char greatest[] = "3.4028234663852886e38";
+
+		pythia_buffer_puts(out, "CASE WHEN abs(");
+		dialect->identifier(out, column->name);
+		pythia_buffer_printf(out, ") BETWEEN %s AND 3.4028235677973363e38 THEN sign(", greatest);
+		dialect->identifier(out, column->name);
+		pythia_buffer_printf(out, ") * %s ELSE ", greatest);
+		dialect->read_expression(run->source, out, NULL, column);
+		pythia_buffer_puts(out, " END");
+		return;
+	}
+	dialect->read_expression(run->source, out, NULL, column);
+	if (narrow && run->source->engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(out, "::float8");
+}
+
 void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
@@ -88,12 +117,7 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 	for (int i = 0; i < plan->npairs; i++)
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		dialect->read_expression(run->source, out, NULL, pythia_pair_source(plan, i));
-		/* the shortest text of the greatest float is beyond it, and MySQL looks at it as a double */
-		if (run->source->engine == PYTHIA_POSTGRESQL && run->target->engine == PYTHIA_MYSQL &&
-			pythia_pair_source(plan, i)->type.kind == PYTHIA_KIND_FLOAT &&
-			pythia_pair_target(plan, i)->type.kind == PYTHIA_KIND_FLOAT)
-			pythia_buffer_puts(out, "::float8");
+		put_value(run, i, out);
 		/* names of their own, so that ORDER BY means the table's columns */
 		pythia_buffer_printf(out, " AS pythia_%d", i);
 	}
@@ -140,7 +164,7 @@ void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out)
 	for (int i = 0; i < run->plan.nkey; i++)
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		dialect->read_expression(run->source, out, NULL, key_column(run, i));
+		put_value(run, run->plan.key[i], out);
 	}
 	pythia_buffer_puts(out, " FROM ");
 	pythia_dialect_table(dialect, out, run->plan.source.schema, run->plan.source.name);

@@ -422,37 +422,57 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 	return ok;
 }
 
+/* What the rows that are there already can bear: without a value of the default's they have none. */
+static void soften(const pythia_db *db, pythia_column *column)
+{
+	const char *value = column->default_expression;
+
+	/* SQLite adds constants only; a key that counts on would number the rows that are there */
+	if (value != NULL && db->engine == PYTHIA_SQLITE && strncmp(value, "CURRENT_", 8) == 0)
+	{
+		pythia_free(column->default_expression);
+		column->default_expression = NULL;
+	}
+	column->identity = false;
+	column->nullable = column->nullable || column->default_expression == NULL;
+}
+
+static bool add_column(const pythia_sync_job *job, const pythia_plan *plan, int position, pythia_error *error)
+{
+	const pythia_column *column = &plan->source.columns[position];
+	pythia_column made;
+	pythia_table table = {
+		.schema = plan->target.schema, .name = plan->target.name, .columns = &made, .ncolumns = 1, .nkey = 0};
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	row_room room = {0};
+	bool inline_key = false;
+	bool ok;
+
+	if (!name_fits(job->target, column->name, "column_map", error) ||
+		!design_column(job, &plan->source, position, column->name, false, &room, &made, error))
+		return false;
+	soften(job->target, &made);
+	pythia_buffer_puts(&sql, "ALTER TABLE ");
+	pythia_dialect_table(pythia_dialect_of(job->target), &sql, table.schema, table.name);
+	pythia_buffer_puts(&sql, " ADD COLUMN ");
+	column_ddl(job->target, &table, 0, &inline_key, &sql);
+	ok = pythia_db_exec(job->target, sql.data, NULL, error) &&
+		 (job->target->engine != PYTHIA_POSTGRESQL || postgres_comments(job->target, &table, error));
+	if (!ok)
+		pythia_error_context(error, "adding column \"%s\" to table \"%s\"", made.name, table.name);
+	pythia_free(made.name);
+	pythia_free(made.default_expression);
+	pythia_free(made.comment);
+	pythia_type_free(&made.type);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 bool pythia_target_add_columns(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(job->target);
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok = true;
 
 	for (int i = 0; ok && i < plan->nunmatched; i++)
-	{
-		const pythia_column *column = &plan->source.columns[plan->unmatched[i]];
-		pythia_column made;
-		row_room room = {0};
-
-		/* rows that are there already have no value yet, so it must allow NULL */
-		ok = name_fits(job->target, column->name, "column_map", error) &&
-			 design_column(job, &plan->source, plan->unmatched[i], column->name, false, &room, &made, error);
-		if (!ok)
-			break;
-		pythia_buffer_clear(&sql);
-		pythia_buffer_puts(&sql, "ALTER TABLE ");
-		pythia_dialect_table(dialect, &sql, plan->target.schema, plan->target.name);
-		pythia_buffer_puts(&sql, " ADD COLUMN ");
-		dialect->identifier(&sql, made.name);
-		pythia_buffer_printf(&sql, " %s NULL", made.type.native);
-		ok = pythia_db_exec(job->target, sql.data, NULL, error);
-		if (!ok)
-			pythia_error_context(error, "adding column \"%s\" to table \"%s\"", made.name, plan->target.name);
-		pythia_free(made.name);
-		pythia_free(made.default_expression);
-		pythia_free(made.comment);
-		pythia_type_free(&made.type);
-	}
-	pythia_buffer_free(&sql);
+		ok = add_column(job, plan, plan->unmatched[i], error);
 	return ok;
 }

@@ -95,6 +95,26 @@ static bool check_soft_column(const pythia_run *run, pythia_error *error)
 									"soft_delete_column.");
 }
 
+/* Two may make one table at once: then it is there, and what it holds and lacks is told like any other's. */
+static bool made_meanwhile(pythia_run *run, pythia_error *error)
+{
+	pythia_error second = PYTHIA_ERROR_INIT;
+
+	/* PostgreSQL's catalogues say it by their unique indexes, where neither has committed yet */
+	if (run->target->broken || (strcmp(error->sqlstate, "42P07") != 0 && strcmp(error->sqlstate, "23505") != 0))
+		return false;
+	pythia_plan_free(&run->plan);
+	if (!make_plan(run, &second))
+		return pythia_error_move(error, &second);
+	if (run->plan.target_missing)
+		return pythia_error_hint(error, "Another session made it at the same time and may not have committed, or "
+										"something else has its name: try again, or name another in table_map.");
+	pythia_host_log(run->target->host, PYTHIA_LOG_NOTICE, "table \"%s\" was made by another session meanwhile",
+					run->plan.target.name);
+	pythia_error_reset(error);
+	return true;
+}
+
 static bool prepare_target(pythia_run *run, pythia_error *error)
 {
 	if (!check_soft_column(run, error))
@@ -104,7 +124,7 @@ static bool prepare_target(pythia_run *run, pythia_error *error)
 		pythia_sync_job job = job_now(run);
 
 		if (!pythia_target_create(&job, &run->plan, error))
-			return false;
+			return made_meanwhile(run, error) && prepare_target(run, error);
 		run->design = run->plan.target;
 		memset(&run->plan.target, 0, sizeof(run->plan.target));
 		pythia_plan_free(&run->plan);
@@ -363,6 +383,28 @@ static bool run_once(pythia_run *run, pythia_error *error)
 	return copy_table(run, error);
 }
 
+/* Others stored rows in a table that this run had found empty: with them there it merges. */
+static bool filled_meanwhile(pythia_run *run, const pythia_error *error)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	bool empty = true;
+
+	if (run->staged || run->replaces || run->nparts > 0 || run->target->broken || run->names == NULL ||
+		run->committed.rows_inserted > 0 || strcmp(error->sqlstate, "23505") != 0)
+		return false;
+	pythia_run_give_up(run, false);
+	if (!target_empty(run, &empty, &ignored) || empty)
+	{
+		pythia_error_reset(&ignored);
+		return false;
+	}
+	pythia_host_log(run->target->host, PYTHIA_LOG_NOTICE,
+					"another session stored rows in table \"%s\" meanwhile: they are compared", run->plan.target.name);
+	/* not this run's alone any more, to drop it */
+	run->created = false;
+	return true;
+}
+
 static void clean_up(pythia_run *run)
 {
 	pythia_run_give_up(run, false);
@@ -414,7 +456,15 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	init_run(&run, job, result);
 	while (!(ok = run_once(&run, error)))
 	{
+		bool filled = filled_meanwhile(&run, error);
+
 		clean_up(&run);
+		if (filled)
+		{
+			pythia_error_reset(error);
+			begin_again(&run);
+			continue;
+		}
 		run.source_failed = false;
 		/* other streams may be at work on the parts: the host runs it again */
 		if (run.nparts > 0 || !pythia_run_recover(&run, error))

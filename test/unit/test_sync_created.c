@@ -192,35 +192,39 @@ static void test_types(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+static const char *const definitions[ENGINES] = {
+	[PG] = "CREATE TABLE made (a varchar(10), v integer NOT NULL DEFAULT 7, b integer, minus numeric(6,2) DEFAULT"
+		   " -1.50, word varchar(20) DEFAULT 'it''s', yes boolean NOT NULL DEFAULT true, at timestamp DEFAULT now(),"
+		   " odd text DEFAULT md5('x'), free integer, PRIMARY KEY (b, a))",
+	[MY] = "CREATE TABLE made (a varchar(10), v integer NOT NULL DEFAULT 7, b integer, minus decimal(6,2) DEFAULT"
+		   " -1.50, word varchar(20) DEFAULT 'it''s', yes tinyint(1) NOT NULL DEFAULT 1, at datetime(6) DEFAULT"
+		   " CURRENT_TIMESTAMP(6), odd varchar(40) DEFAULT (md5('x')), free integer, PRIMARY KEY (b, a))",
+	[LITE] = "CREATE TABLE made (a VARCHAR(10), v INTEGER NOT NULL DEFAULT 7, b INTEGER, minus DECIMAL(6,2) DEFAULT"
+			 " -1.50, word VARCHAR(20) DEFAULT 'it''s', yes BOOLEAN NOT NULL DEFAULT TRUE, at DATETIME DEFAULT"
+			 " CURRENT_TIMESTAMP, odd TEXT DEFAULT (hex('x')), free INTEGER, PRIMARY KEY (b, a))",
+};
+
+static void define(pythia_db *source, int engine)
+{
+	drop(source, "made");
+	must(source, definitions[engine]);
+	if (engine == PG)
+		must(source, "COMMENT ON TABLE made IS 'what is made'; COMMENT ON COLUMN made.word IS 'a \"word\"'");
+	if (engine == MY)
+		must(source, "ALTER TABLE made COMMENT = 'what is made', MODIFY word varchar(20) DEFAULT 'it''s' COMMENT"
+					 " 'a \"word\"'");
+	must(source, "INSERT INTO made (a, b) VALUES ('x', 1)");
+}
+
 /* Nullability, defaults that translate, comments, a key of two columns in its own order. */
 static void test_definition(void **state)
 {
-	static const char *const ddl[ENGINES] = {
-		[PG] =
-			"CREATE TABLE made (a varchar(10), v integer NOT NULL DEFAULT 7, b integer, minus numeric(6,2) DEFAULT"
-			" -1.50, word varchar(20) DEFAULT 'it''s', yes boolean NOT NULL DEFAULT true, at timestamp DEFAULT now(),"
-			" odd text DEFAULT md5('x'), free integer, PRIMARY KEY (b, a))",
-		[MY] = "CREATE TABLE made (a varchar(10), v integer NOT NULL DEFAULT 7, b integer, minus decimal(6,2) DEFAULT"
-			   " -1.50, word varchar(20) DEFAULT 'it''s', yes tinyint(1) NOT NULL DEFAULT 1, at datetime(6) DEFAULT"
-			   " CURRENT_TIMESTAMP(6), odd varchar(40) DEFAULT (md5('x')), free integer, PRIMARY KEY (b, a))",
-		[LITE] = "CREATE TABLE made (a VARCHAR(10), v INTEGER NOT NULL DEFAULT 7, b INTEGER, minus DECIMAL(6,2) DEFAULT"
-				 " -1.50, word VARCHAR(20) DEFAULT 'it''s', yes BOOLEAN NOT NULL DEFAULT TRUE, at DATETIME DEFAULT"
-				 " CURRENT_TIMESTAMP, odd TEXT DEFAULT (hex('x')), free INTEGER, PRIMARY KEY (b, a))",
-	};
-
 	(void) state;
 	for (int from = 0; from < ENGINES; from++)
 	{
 		pythia_db *source = open_engine(from, 0);
 
-		drop(source, "made");
-		must(source, ddl[from]);
-		if (from == PG)
-			must(source, "COMMENT ON TABLE made IS 'what is made'; COMMENT ON COLUMN made.word IS 'a \"word\"'");
-		if (from == MY)
-			must(source, "ALTER TABLE made COMMENT = 'what is made', MODIFY word varchar(20) DEFAULT 'it''s' COMMENT"
-						 " 'a \"word\"'");
-		must(source, "INSERT INTO made (a, b) VALUES ('x', 1)");
+		define(source, from);
 		for (int to = 0; to < ENGINES; to++)
 		{
 			pythia_db *target = open_engine(to, 1);
@@ -257,6 +261,61 @@ static void test_definition(void **state)
 			if (from != to)
 				assert_string_equal(value_of(target, "SELECT odd FROM made WHERE b = 2"), "(null)");
 			assert_string_equal(value_of(target, "SELECT free FROM made WHERE b = 2"), "(null)");
+			pythia_db_close(target);
+		}
+		drop(source, "made");
+		pythia_db_close(source);
+	}
+}
+
+/* Columns that the source has gained come with their defaults, comments and, where a default fills the rows that the
+ * target has of its own, nullability. */
+static void test_gained(void **state)
+{
+	(void) state;
+	for (int from = 0; from < ENGINES; from++)
+	{
+		pythia_db *source = open_engine(from, 0);
+
+		for (int to = 0; to < ENGINES; to++)
+		{
+			pythia_db *target = open_engine(to, 1);
+			pythia_sync_result result;
+			pythia_table table;
+
+			print_message("%s to %s\n", engine_names[from], engine_names[to]);
+			drop(source, "made");
+			must(source, "CREATE TABLE made (a varchar(10), b integer, free integer, PRIMARY KEY (b, a))");
+			must(source, "INSERT INTO made (a, b) VALUES ('x', 1)");
+			sync_made(source, target);
+			must(target, "INSERT INTO made (a, b) VALUES ('own', 9)");
+			define(source, from);
+			must(source, "UPDATE made SET v = 8, word = 'other'");
+			must_sync(source, target, "made", "{\"mode\": \"full\"}", NULL, &result);
+			assert_counts(&result, 0, 1, 0, 0);
+			pythia_sync_result_free(&result);
+			assert_string_equal(value_of(target, "SELECT v FROM made WHERE b = 1"), "8");
+			describe(target, "made", &table);
+			for (int i = 0; i < table.ncolumns; i++)
+			{
+				const pythia_column *column = &table.columns[i];
+				bool required = strstr(" a b v yes ", column->name) != NULL;
+
+				if (column->nullable == required)
+					fail_msg("%s is %srequired", column->name, required ? "not " : "");
+				if (strcmp(column->name, "word") == 0 && from != LITE && to != LITE)
+					assert_string_equal(column->comment, "a \"word\"");
+			}
+			pythia_table_free(&table);
+			/* the target's own row, and one that comes later */
+			must(target, "INSERT INTO made (a, b) VALUES ('y', 2)");
+			assert_string_equal(value_of(target, "SELECT count(*) FROM made WHERE b IN (2, 9) AND v = 7 AND word ="
+												 " 'it''s' AND minus = -1.5 AND yes"),
+								"2");
+			if (to != LITE)
+				assert_string_equal(value_of(target, "SELECT count(*) FROM made WHERE b = 2 AND at IS NULL"), "0");
+			if (from != to)
+				assert_string_equal(value_of(target, "SELECT odd FROM made WHERE b = 2"), "(null)");
 			pythia_db_close(target);
 		}
 		drop(source, "made");
@@ -376,7 +435,8 @@ static void test_generated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_types), cmocka_unit_test(test_definition),
-									   cmocka_unit_test(test_counters), cmocka_unit_test(test_generated)};
+									   cmocka_unit_test(test_gained), cmocka_unit_test(test_counters),
+									   cmocka_unit_test(test_generated)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -20,7 +20,7 @@ wide()
 bench_main()
 {
     title 'Memory of a copying backend above an idle one'
-    wide '200000 rows of 1 kB' $((ROWS / 5)) 1024
+    wide "$((ROWS / 5)) rows of 1 kB" $((ROWS / 5)) 1024
     wide '20 rows of 10 MB' 20 10485760
     wide '10 rows of 10 MB of bytes' 10 10485760 bytea
     mysql_ -e 'DROP TABLE wide'

@@ -29,7 +29,7 @@ static bool read_position(pythia_db *store, int64_t worker_id, const char *consu
 	{
 		pythia_result_free(&result);
 		pythia_fail(error, PYTHIA_E_USAGE, "42704", "consumer \"%s\" does not exist", consumer);
-		return pythia_error_hint(error, "Create it with pythia_create_consumer.");
+		return pythia_error_hint(error, "Create it with pythia_create_consumer, or name one that there is.");
 	}
 	*position = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
 	lost = pythia_result_get(&result, 0, 1)[0] == '1';

@@ -128,8 +128,8 @@ static bool choose_key(pythia_capture_table *table, pythia_error *error)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s.%s\" has no primary key", described->schema,
 					described->name);
-		return pythia_error_hint(
-			error, "Name the columns that tell its rows apart in options.key (--key), or add a primary key.");
+		return pythia_error_hint(error,
+								 "Name the columns that tell its rows apart in option \"key\", or add a primary key.");
 	}
 	table->key = pythia_calloc((size_t) count, sizeof(int));
 	for (const pythia_node *item = given ? given->children : NULL; item; item = item->next)

@@ -1,8 +1,6 @@
 #include "cli/args.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,37 +48,6 @@ static bool unknown_option(const cli_command *command, const char *word, size_t 
 	return false;
 }
 
-/* "500 ms", "2 s", "1 h", or a bare number of seconds. */
-static bool parse_seconds(const char *text, double *seconds)
-{
-	static const struct
-	{
-		const char *unit;
-		double factor;
-	} units[] = {{"", 1},         {"us", 1e-6},   {"ms", 1e-3},    {"s", 1},       {"sec", 1},
-				 {"secs", 1},     {"second", 1},  {"seconds", 1},  {"m", 60},      {"min", 60},
-				 {"mins", 60},    {"minute", 60}, {"minutes", 60}, {"h", 3600},    {"hour", 3600},
-				 {"hours", 3600}, {"d", 86400},   {"day", 86400},  {"days", 86400}};
-	char *end;
-	double value;
-
-	if (!isdigit((unsigned char) *text) && *text != '.')
-		return false;
-	errno = 0;
-	value = strtod(text, &end);
-	if (end == text || errno != 0)
-		return false;
-	while (*end == ' ')
-		end++;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(end, units[i].unit) == 0)
-		{
-			*seconds = value * units[i].factor;
-			return true;
-		}
-	return false;
-}
-
 static bool whole_number(const char *text)
 {
 	size_t n = strspn(text, "0123456789");
@@ -106,7 +73,7 @@ static bool check_value(const cli_option *option, const char *text, pythia_error
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a whole number", option->name, text);
 			return pythia_error_hint(error, "Give a number of 0 or more, or -1 for no limit.");
 		case CLI_SECONDS:
-			if (parse_seconds(text, &number))
+			if (pythia_seconds_read(text, &number))
 				return true;
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a duration", option->name, text);
 			return pythia_error_hint(error, "Give seconds, or a number with a unit: 500ms, 2s, 5min, 1h.");
@@ -307,7 +274,7 @@ double cli_seconds(const cli_args *args, const char *name, double otherwise)
 	const cli_value *value = find_value(args, name);
 
 	if (value != NULL)
-		parse_seconds(value->text, &otherwise);
+		pythia_seconds_read(value->text, &otherwise);
 	return otherwise;
 }
 

@@ -177,12 +177,34 @@ static const struct
 	{"weeks", 604800},
 };
 
-/* A decimal number without sign or exponent, whatever the locale. */
+/* Of a number, as JSON and printf may write it: 1e-06.  Else the letter belongs to a unit, or to nothing. */
+static int read_exponent(const char **text)
+{
+	const char *p = *text;
+	bool negative;
+	int exponent = 0;
+
+	if (*p != 'e' && *p != 'E')
+		return 0;
+	p++;
+	negative = *p == '-';
+	if (*p == '-' || *p == '+')
+		p++;
+	if (!isdigit((unsigned char) *p))
+		return 0;
+	for (; isdigit((unsigned char) *p); p++)
+		exponent = exponent < 1000 ? exponent * 10 + (*p - '0') : exponent;
+	*text = p;
+	return negative ? -exponent : exponent;
+}
+
+/* A decimal number without sign, whatever the locale. */
 static bool read_number(const char **text, double *value)
 {
 	const char *p = *text;
 	double scale = 1;
 	bool digits = false;
+	int exponent;
 
 	*value = 0;
 	for (; isdigit((unsigned char) *p); p++, digits = true)
@@ -190,6 +212,11 @@ static bool read_number(const char **text, double *value)
 	if (*p == '.')
 		for (p++; isdigit((unsigned char) *p); p++, digits = true)
 			*value += (*p - '0') * (scale /= 10);
+	exponent = digits ? read_exponent(&p) : 0;
+	for (; exponent > 0 && *value < 1e300; exponent--)
+		*value *= 10;
+	for (; exponent < 0 && *value > 0; exponent++)
+		*value /= 10;
 	*text = p;
 	return digits;
 }
@@ -213,7 +240,7 @@ static bool read_clock(const char **text, double hours, double *seconds)
 	return true;
 }
 
-static bool read_duration(const char *text, double *seconds)
+bool pythia_seconds_read(const char *text, double *seconds)
 {
 	bool any = false;
 
@@ -270,7 +297,7 @@ bool pythia_node_seconds(const pythia_node *object, const char *name, double *va
 	if (!node)
 		return true;
 	if ((node->type != PYTHIA_NODE_NUMBER && node->type != PYTHIA_NODE_STRING) || !node->text ||
-		!read_duration(node->text, &seconds))
+		!pythia_seconds_read(node->text, &seconds))
 		return bad_value(error, name, node,
 						 "a number of seconds or a time such as \"500 ms\", \"2 s\", \"5 min\", \"1 h\" or \"1 day\"");
 	*value = seconds;

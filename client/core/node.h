@@ -41,6 +41,7 @@ bool pythia_node_bool(const pythia_node *object, const char *name, bool *value, 
 bool pythia_node_int(const pythia_node *object, const char *name, int64_t minimum, int64_t maximum, int64_t *value,
 					 pythia_error *error);
 /* Seconds; takes a number of seconds or "500 ms", "2 s", "5 min", "1 h", "1 day". */
+bool pythia_seconds_read(const char *text, double *seconds); /* the same of a text; false where it is none */
 bool pythia_node_seconds(const pythia_node *object, const char *name, double *value, pythia_error *error);
 /* One of a NULL-terminated list of words; *value is its position. */
 bool pythia_node_choice(const pythia_node *object, const char *name, const char *const *choices, int *value,

@@ -66,9 +66,10 @@ Datum pythia_poll(PG_FUNCTION_ARGS)
 
 static void unknown_consumer(const pythia_cdc_worker *worker, const char *name)
 {
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-					errmsg("consumer \"%s\" of CDC worker \"%s\" does not exist", name, worker->name),
-					errhint("Create it with pythia.create_consumer.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("consumer \"%s\" of CDC worker \"%s\" does not exist", name, worker->name),
+			 errhint("Create it with pythia.create_consumer, or see pythia.stat_consumer for those there are.")));
 }
 
 static void lock_consumer(const pythia_cdc_worker *worker, const char *name, pythia_consumer *consumer)
@@ -232,7 +233,8 @@ Datum pythia_consume_changes(PG_FUNCTION_ARGS)
 	consumer = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	max = PG_GETARG_INT32(2);
 	if (max <= 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_changes must be greater than zero")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_changes must be greater than zero"),
+						errhint("Give the number of changes that one call may return, such as 1000.")));
 	if (!result || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("consume_changes must be called in FROM"),
 						errhint("Write SELECT * FROM pythia.consume_changes(…).")));

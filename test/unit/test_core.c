@@ -385,6 +385,12 @@ static void test_seconds(void **state)
 	check_seconds("1 day 02:03:04.5", 86400 + 7384.5);
 	check_seconds("00:00:05", 5);
 	check_seconds("1 hour 30 minutes", 5400);
+	check_seconds("1e-06", 1e-6);
+	check_seconds("1.5e+2 ms", 0.15);
+	check_seconds("2E1", 20);
+	check_seconds("1 e", -1);
+	check_seconds("1e", -1);
+	check_seconds("1e-", -1);
 	check_seconds("", -1);
 	check_seconds("soon", -1);
 	check_seconds("-1 s", -1);

@@ -18,8 +18,9 @@
 
 /*
  * In one round trip: what the session says by itself (the inner query, before anything is changed), and what
- * it must say whatever its role or database is set to; the search path last.  A server that works for a
- * client long gone is to notice, where its platform can.
+ * it must say whatever its role or database is set to; the search path last.  Rows hidden by a policy would
+ * pass for deleted: an error instead.  A server that works for a client long gone is to notice, where its
+ * platform can.
  */
 #define PIN_SESSION                                                                                                    \
 	"SELECT was.path, pg_catalog.set_config('timezone', 'UTC', false),"                                                \
@@ -28,6 +29,9 @@
 	" pg_catalog.set_config('standard_conforming_strings', 'on', false),"                                              \
 	" pg_catalog.set_config('client_min_messages', 'warning', false),"                                                 \
 	" pg_catalog.set_config('xmloption', 'content', false),"                                                           \
+	" pg_catalog.set_config('array_nulls', 'on', false), pg_catalog.set_config('lc_monetary', 'C', false),"            \
+	" pg_catalog.set_config('quote_all_identifiers', 'off', false),"                                                   \
+	" pg_catalog.set_config('row_security', 'off', false),"                                                            \
 	" pg_catalog.set_config('default_transaction_read_only', %s, false),%s"                                            \
 	" pg_catalog.set_config('search_path', 'pg_catalog', false)"                                                       \
 	" FROM (SELECT pg_catalog.current_schema() AS path OFFSET 0) was"

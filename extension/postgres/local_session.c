@@ -20,6 +20,9 @@ static const char *const pinned[][2] = {
 	{"bytea_output", "hex"},
 	{"standard_conforming_strings", "on"},
 	{"lc_monetary", "C"},
+	{"xmloption", "content"},
+	{"array_nulls", "on"},
+	{"quote_all_identifiers", "off"},
 	{"client_min_messages", "warning"},
 	/* rows hidden by a policy would be lost silently: say so instead */
 	{"row_security", "off"},

@@ -54,15 +54,16 @@ $my->root_sql(q{SET GLOBAL time_zone = '+05:30', GLOBAL sql_mode = '', GLOBAL in
 $other->safe_psql('postgres', q{CREATE DATABASE odd});
 $other->safe_psql('postgres', qq{ALTER DATABASE odd SET $_}) for "TimeZone = 'America/St_Johns'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
 	"bytea_output = 'escape'", 'extra_float_digits = -3', 'standard_conforming_strings = off', "backslash_quote = 'on'", "search_path = ''",
-	"default_transaction_isolation = 'serializable'", "xmlbinary = 'hex'", "lc_monetary = 'C'", "client_encoding = 'LATIN1'";
-$other->safe_psql('odd', q{SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
-	CREATE TABLE public.moments (id int PRIMARY KEY, at timestamp, instant timestamptz, d date, f float8, b bytea, t text, i interval);
+	"default_transaction_isolation = 'serializable'", "xmlbinary = 'hex'", "xmloption = 'document'", "client_encoding = 'LATIN1'",
+	'array_nulls = off', 'quote_all_identifiers = on', 'transform_null_equals = on';
+$other->safe_psql('odd', q{SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; SET array_nulls = on;
+	CREATE TABLE public.moments (id int PRIMARY KEY, at timestamp, instant timestamptz, d date, f float8, b bytea, t text, i interval, l text[]);
 	INSERT INTO public.moments VALUES (0, '2024-03-10 02:30:00.000001', '2024-03-10 02:30:00.000001+00', '2024-02-03', 0.1 + 0.2::float8, '\x00ff5c27',
-		'back\slash ''quote'' ü€😀', '1 day -02:03:04.5'), (1, '1969-12-31 23:59:59', '2024-07-01 12:00+14', '0044-03-15', 1e23, '\x', '', '-1 year')});
+		'back\slash ''quote'' ü€😀', '1 day -02:03:04.5', '{NULL,"NULL",a}'), (1, '1969-12-31 23:59:59', '2024-07-01 12:00+14', '0044-03-15', 1e23, '\x', '', '-1 year', '{}')});
 my $odd = pg_url($other, 'odd');
 my $file = 'sqlite:///' . PostgreSQL::Test::Utils::tempdir() . '/moments.db';
 # `shop` has an auto_increment key, and so would make 1 of 0
-$my->sql('CREATE TABLE moments (id int AUTO_INCREMENT PRIMARY KEY, at datetime(6), instant timestamp(6) NULL, d date, f double, b blob, t text CHARACTER SET utf8mb4, i varchar(64))');
+$my->sql('CREATE TABLE moments (id int AUTO_INCREMENT PRIMARY KEY, at datetime(6), instant timestamp(6) NULL, d date, f double, b blob, t text CHARACTER SET utf8mb4, i varchar(64), l json)');
 my @legs = ([ $odd, 'shop' ], [ 'shop', $file ], [ $file, 'local' ], [ 'local', "$odd" ]);
 for my $i (0 .. $#legs)
 {
@@ -70,7 +71,7 @@ for my $i (0 .. $#legs)
 	is(sql(qq{SELECT rows_inserted FROM pythia.sync_between('$legs[$i][0]', '$legs[$i][1]', 'moments', '{"mode": "full"$map}')}), '2', "settings of their own, leg $i");
 }
 my $same = q{SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET IntervalStyle = 'postgres'; SET client_encoding = 'UTF8';
-	SELECT string_agg(m::text, '; ' ORDER BY id) FROM public.};
+	SELECT string_agg(to_jsonb(m)::text, '; ' ORDER BY id) FROM public.};
 is($other->safe_psql('odd', $same . 'moments_back m'), $other->safe_psql('odd', $same . 'moments m'), 'all came back as they were');
 is($my->sql(q{SET time_zone = '+00:00'; SELECT at, instant, f = 0.1e0 + 0.2e0, t FROM moments WHERE id = 0}),
 	"2024-03-10 02:30:00.000001\t2024-03-10 02:30:00.000001\t1\tback\\\\slash 'quote' ü€😀", 'in MariaDB, too');
@@ -87,6 +88,18 @@ like($said, qr/too long|truncated/, 'a server that is not strict cuts nothing al
 is($my->sql('SELECT HEX(w) FROM stamps'), '808599E9', 'and the row is as it was');
 $my->root_sql(q{SET GLOBAL time_zone = 'SYSTEM', GLOBAL sql_mode = DEFAULT, GLOBAL autocommit = 1, GLOBAL tx_isolation = 'REPEATABLE-READ', GLOBAL group_concat_max_len = DEFAULT,
 	GLOBAL max_sort_length = DEFAULT});
+
+# rows that a policy hides are not taken for deleted
+$other->safe_psql('postgres', q{CREATE ROLE tenant LOGIN; CREATE TABLE public.hidden (id int PRIMARY KEY, owner text);
+	INSERT INTO public.hidden VALUES (1, 'tenant'), (2, 'another'); GRANT SELECT ON public.hidden TO tenant});
+(my $tenant = pg_url($other, 'postgres')) =~ s{//[^@/]*@}{//tenant@};
+sql('CREATE TABLE hidden (id int PRIMARY KEY, owner text)');
+my $hidden = qq{SELECT pythia.sync_between('$tenant', 'local', 'hidden', '{"mode": "full", "deletes": "hard"}')};
+sql($hidden);
+$other->safe_psql('postgres', 'ALTER TABLE public.hidden ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON public.hidden USING (owner = current_user)');
+($code, undef, $said) = $pg->psql('postgres', $hidden);
+like($said, qr/affected by row-level security policy for table "hidden".*HINT:  Rows hidden by a policy would pass for deleted/s, 'a policy that hides rows is an error');
+is(sql('SELECT count(*) FROM hidden'), 2, 'and deletes nothing');
 
 # a target that is full says so, keeps what it had, and takes the rows once there is room
 sql(q{CREATE TABLE wide (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());

@@ -52,14 +52,16 @@ static int differing_columns(pythia_merge *m)
 	{
 		int pair = m->v->order[i];
 		bool held = true;
+		const pythia_type *target_type = &pythia_pair_target(&m->v->plan, pair)->type;
+		/* JSON for an array has become one, which is spelled otherwise than JSON */
+		const pythia_type *agreed = target_type->kind == PYTHIA_KIND_ARRAY ? target_type : &m->v->agreed[pair];
 		pythia_field source = carried(m, i, &held);
 		bool same;
 
 		if (source.value == NULL || target[1 + i].value == NULL)
 			same = source.value == NULL && target[1 + i].value == NULL;
 		else
-			same = pythia_value_equal(&m->v->agreed[pair], source.value, source.length, target[1 + i].value,
-									  target[1 + i].length);
+			same = pythia_value_equal(agreed, source.value, source.length, target[1 + i].value, target[1 + i].length);
 		if (!same)
 			m->names[n++] = pythia_pair_source(&m->v->plan, pair)->name;
 	}

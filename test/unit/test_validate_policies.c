@@ -362,6 +362,12 @@ static void test_precision(void **state)
 		 "2021"},
 		{1, 0, "a set('a','b','c'), b enum('x','y')", "a text[], b text", "'a,c', 'x'\n'', NULL\nNULL, 'y'\n'b', 'x'",
 		 "'{a}'"},
+		{1, 0, "a json, b json", "a text[], b int[]",
+		 "'[\"k\", null, \"NULL\"]', '[1, null]'\n'[\"\xc3\xa9\", \"a b\", \"q\\\\\"\"]', '[[1, 2], [3, "
+		 "4]]'\n'[\"\"]', NULL",
+		 "'{k}'"},
+		{2, 0, "a json, b json", "a text[], b int[]",
+		 "'[\"k\", null, \"NULL\"]', '[1,null]'\n'[]', '[]'\n'[\"x\"]', NULL", "'{y}'"},
 	};
 
 	(void) state;

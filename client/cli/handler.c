@@ -268,6 +268,12 @@ static bool read_answers(cli_handler *h, pythia_error *error)
 	return true;
 }
 
+static bool is_silent(const cli_handler *h)
+{
+	return h->nqueue > 0 && h->settings->timeout > 0 &&
+		   pythia_monotonic_ms() - h->since > (int64_t) (h->settings->timeout * 1000);
+}
+
 /* Waits until it reads or writes, and does what can be done then. */
 static bool turn(cli_handler *h, bool writing, pythia_error *error)
 {
@@ -277,10 +283,7 @@ static bool turn(cli_handler *h, bool writing, pythia_error *error)
 	if (pythia_host_cancelled(NULL))
 		return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "interrupted");
 	if (ready <= 0)
-		return h->nqueue > 0 && h->settings->timeout > 0 &&
-					   pythia_monotonic_ms() - h->since > (int64_t) (h->settings->timeout * 1000)
-				   ? hangs(h, error)
-				   : true;
+		return !is_silent(h) || hangs(h, error);
 	if (fds[0].revents != 0)
 		return read_answers(h, error);
 	if (fds[1].revents != 0)

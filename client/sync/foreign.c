@@ -35,7 +35,7 @@ static bool find_own_reference(pythia_run *run, pythia_error *error)
 	dialect->literal(&sql, name.data, name.length);
 	pythia_buffer_puts(&sql, "::pg_catalog.regclass LIMIT 1");
 	ok = pythia_db_text(run->target, sql.data, &found, error);
-	run->new_first = found != NULL;
+	run->refers_to_itself = found != NULL;
 	pythia_free(found);
 	pythia_buffer_free(&sql);
 	pythia_buffer_free(&name);
@@ -48,10 +48,10 @@ bool pythia_foreign_begin(pythia_run *run, pythia_error *error)
 	bool own = false;
 
 	memset(&keys, 0, sizeof(keys));
-	if (run->target->engine == PYTHIA_POSTGRESQL && run->staged && !run->job->config->dry_run)
-		return find_own_reference(run, error);
-	if (run->target->engine != PYTHIA_MYSQL || run->created || run->job->config->dry_run)
+	if (run->created || run->job->config->dry_run || run->target->engine == PYTHIA_SQLITE)
 		return true;
+	if (run->target->engine == PYTHIA_POSTGRESQL)
+		return find_own_reference(run, error);
 	if (!read_keys(run, &keys, error))
 		return false;
 	if (keys.nrows > 0)

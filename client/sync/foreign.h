@@ -1,10 +1,11 @@
-/* Foreign keys of a target that is MySQL, where they are checked row by row. */
+/* Foreign keys of the target: MySQL checks them row by row, PostgreSQL statement by statement. */
 #ifndef PYTHIA_FOREIGN_H
 #define PYTHIA_FOREIGN_H
 
 #include "sync/run.h"
 
-/* A table that refers to itself is loaded with the checks off; one that refers to any on a single lane. */
+/* MySQL: a table that refers to itself is loaded with the checks off, one that refers to any on a single lane.
+ * PostgreSQL: finds out whether it refers to itself. */
 bool pythia_foreign_begin(pythia_run *run, pythia_error *error);
 /* Looks for rows whose parents are missing (class DATA, 23503), and turns the checks on again. */
 bool pythia_foreign_end(pythia_run *run, pythia_error *error);

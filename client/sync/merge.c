@@ -425,7 +425,8 @@ static bool explain(pythia_error *error)
 /* In one statement each; where each row has updated one of its own there is none to look for again. */
 static bool update_and_insert(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
-	if (run->new_first)
+	/* rows that are there may come to refer to rows that are new */
+	if (run->refers_to_itself)
 		return insert_missing(run, inserted, error) &&
 			   (!updates(run) || pythia_merge_update(run, true, updated, error));
 	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&

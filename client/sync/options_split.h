@@ -4,10 +4,10 @@
 
 #include "core/node.h"
 
-/* Divides `tree` (taken over; may be NULL) into a validation's own options and the rest, which
- * is for pythia_sync_config_read and which refuses unknown names
- * (one that is nearly a validation's is refused there, with that name as hint).  `where` and `dry_run` go to
- * the validation.  Both results are objects, the caller's to free. */
+/* Divides `tree` (taken over; may be NULL) into a validation's own options and the rest, for
+ * pythia_sync_config_read, which refuses unknown names.  `where` and `dry_run` go to the validation, and so does
+ * what is nearly one of its names: refused there, it gets that name as a hint.  Both results are objects, the
+ * caller's to free. */
 void pythia_validate_split(pythia_node *tree, pythia_node **validate, pythia_node **config);
 
 #endif

@@ -19,7 +19,7 @@
 #define LOOK_MS 50
 /* Between two looks whether all read, and how long they are waited for. */
 #define READY_MS    10
-#define SNAPSHOT_US 2000000
+#define SNAPSHOT_MS 2000
 
 /* --- where to cut ------------------------------------------------------------ */
 
@@ -29,31 +29,12 @@ static bool may_be_cut(const pythia_run *run)
 	const pythia_sync_streams *streams = run->job->streams;
 	int64_t rows = run->plan.source.estimated_rows;
 
-	/* SQLite has one writer; what is one transaction is one connection's */
+	/* SQLite has one writer; what is one transaction is one connection's; a row and the one of another part that it
+	 * refers to have to come together */
 	return streams != NULL && streams->most > 1 && !config->dry_run && !run->single && run->ordered && !run->resumed &&
-		   !run->target->nested && run->target->engine != PYTHIA_SQLITE && !run->plan.null_keys &&
-		   (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) && (rows < 0 || rows >= LEAST_ROWS);
-}
-
-/* Rows that refer to rows of other parts have to come together. */
-static bool refers_to_itself(const pythia_run *run, bool *itself, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result keys;
-	bool ok;
-
-	*itself = false;
-	if (run->created)
-		return true;
-	memset(&keys, 0, sizeof(keys));
-	pythia_dialect_of(run->target)->references_query(run->target, &sql, run->plan.target.schema);
-	ok = pythia_db_query(run->target, sql.data, &keys, error);
-	for (int64_t i = 0; ok && i < keys.nrows; i++)
-		*itself = *itself || (strcmp(pythia_result_get(&keys, i, 0), run->plan.target.name) == 0 &&
-							  strcmp(pythia_result_get(&keys, i, 1), run->plan.target.name) == 0);
-	pythia_result_free(&keys);
-	pythia_buffer_free(&sql);
-	return ok;
+		   !run->target->nested && run->target->engine != PYTHIA_SQLITE && !run->refers_to_itself &&
+		   !run->plan.null_keys && (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) &&
+		   (rows < 0 || rows >= LEAST_ROWS);
 }
 
 /* SELECT … FROM (SELECT f(key's first column) AS k FROM table, still open; `function` may be NULL. */
@@ -184,7 +165,6 @@ bool pythia_parts_cut(pythia_run *run, pythia_error *error)
 	int64_t rows = run->plan.source.estimated_rows;
 	int parts;
 	bool done = false;
-	bool itself;
 
 	/* another table now than when it was cut */
 	if (run->single && run->nparts > 0)
@@ -195,8 +175,6 @@ bool pythia_parts_cut(pythia_run *run, pythia_error *error)
 	}
 	if (!may_be_cut(run))
 		return true;
-	if (!refers_to_itself(run, &itself, error) || itself)
-		return error->error_class == PYTHIA_E_NONE;
 	parts = run->job->streams->most * PARTS_A_STREAM;
 	if (parts > MOST_PARTS)
 		parts = MOST_PARTS;
@@ -208,40 +186,33 @@ bool pythia_parts_cut(pythia_run *run, pythia_error *error)
 
 /* --- a stream ------------------------------------------------------------------ */
 
-/* What the counters have grown by. */
-static pythia_sync_result grown(const pythia_sync_result *now, const pythia_sync_result *before)
+static void add_counters(pythia_sync_result *sum, const pythia_sync_result *counted, int sign)
 {
-	pythia_sync_result by = {.rows_synced = now->rows_synced - before->rows_synced,
-							 .rows_inserted = now->rows_inserted - before->rows_inserted,
-							 .rows_updated = now->rows_updated - before->rows_updated,
-							 .rows_deleted = now->rows_deleted - before->rows_deleted,
-							 .rows_skipped = now->rows_skipped - before->rows_skipped,
-							 .rows_quarantined = now->rows_quarantined - before->rows_quarantined,
-							 .source_count = now->source_count - before->source_count,
-							 .bytes = now->bytes - before->bytes};
-
-	return by;
+	sum->rows_synced += sign * counted->rows_synced;
+	sum->rows_inserted += sign * counted->rows_inserted;
+	sum->rows_updated += sign * counted->rows_updated;
+	sum->rows_deleted += sign * counted->rows_deleted;
+	sum->rows_skipped += sign * counted->rows_skipped;
+	sum->rows_quarantined += sign * counted->rows_quarantined;
+	sum->source_count += sign * counted->source_count;
+	sum->bytes += sign * counted->bytes;
 }
 
 void pythia_sync_result_add(pythia_sync_result *sum, const pythia_sync_result *counted)
 {
-	sum->rows_synced += counted->rows_synced;
-	sum->rows_inserted += counted->rows_inserted;
-	sum->rows_updated += counted->rows_updated;
-	sum->rows_deleted += counted->rows_deleted;
-	sum->rows_skipped += counted->rows_skipped;
-	sum->rows_quarantined += counted->rows_quarantined;
-	sum->source_count += counted->source_count;
-	sum->bytes += counted->bytes;
+	add_counters(sum, counted, 1);
 }
 
 bool pythia_parts_save(pythia_run *run, bool done, pythia_error *error)
 {
 	const pythia_sync_streams *streams = run->job->streams;
-	pythia_sync_result counted = grown(&run->committed, &run->counted);
+	pythia_sync_result counted = run->committed;
 	char *text = run->after != NULL ? pythia_checkpoint_write_key(run) : NULL;
-	bool ok = streams->save(streams->context, run->part, text, done, &counted, error);
+	bool ok;
 
+	/* since it was told last */
+	add_counters(&counted, &run->counted, -1);
+	ok = streams->save(streams->context, run->part, text, done, &counted, error);
 	pythia_free(text);
 	if (ok)
 		run->counted = run->committed;
@@ -338,10 +309,10 @@ static bool lock_source(const pythia_run *run, pythia_db **guard, pythia_error *
 static bool wait_for_streams(const pythia_run *run, pythia_error *error)
 {
 	const pythia_sync_streams *streams = run->job->streams;
-	int64_t until = pythia_host_now(run->source->host) + SNAPSHOT_US;
+	int64_t until = pythia_monotonic_ms() + SNAPSHOT_MS;
 	int awaited = 1;
 
-	while (awaited > 0 && pythia_host_now(run->source->host) < until)
+	while (awaited > 0 && pythia_monotonic_ms() < until)
 	{
 		if (!streams->awaited(streams->context, &awaited, error))
 			return false;

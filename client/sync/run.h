@@ -35,7 +35,7 @@ typedef struct pythia_run
 	bool unsure;                  /* a commit failed: it may have taken place, or a part of it */
 	char *swap;                   /* MySQL: rows go into this table, which takes the target's place in the end */
 	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */
-	bool new_first;               /* rows that are there may come to refer to rows that are new */
+	bool refers_to_itself;        /* PostgreSQL: rows have to come after, or with, those that they refer to */
 	bool undone;                  /* what was loaded has been dropped */
 	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */

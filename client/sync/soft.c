@@ -56,14 +56,20 @@ bool pythia_soft_check(const pythia_db *db, const pythia_sync_config *config, co
 	return pythia_error_hint(error, "Name a timestamp that may be NULL, or a boolean, in soft_delete_column.");
 }
 
+static const char *flag_text(const pythia_db *db, const pythia_column *column, bool gone)
+{
+	if (column->type.kind == PYTHIA_KIND_BOOL && db->engine == PYTHIA_POSTGRESQL)
+		return gone ? "true" : "false";
+	return gone ? "1" : "0";
+}
+
 void pythia_soft_gone(const pythia_db *db, const pythia_column *column, pythia_buffer *out)
 {
 	char *now;
 
 	if (is_flag(column))
 	{
-		pythia_buffer_puts(out,
-						   column->type.kind == PYTHIA_KIND_BOOL && db->engine == PYTHIA_POSTGRESQL ? "true" : "1");
+		pythia_buffer_puts(out, flag_text(db, column, true));
 		return;
 	}
 	now = pythia_stamp_write(pythia_host_now(db->host));
@@ -73,9 +79,7 @@ void pythia_soft_gone(const pythia_db *db, const pythia_column *column, pythia_b
 
 void pythia_soft_here(const pythia_db *db, const pythia_column *column, pythia_buffer *out)
 {
-	bool truth = column->type.kind == PYTHIA_KIND_BOOL && db->engine == PYTHIA_POSTGRESQL;
-
-	pythia_buffer_puts(out, !is_flag(column) ? "NULL" : truth ? "false" : "0");
+	pythia_buffer_puts(out, is_flag(column) ? flag_text(db, column, false) : "NULL");
 }
 
 void pythia_soft_condition(const pythia_db *db, const pythia_column *column, pythia_buffer *out)
@@ -83,11 +87,9 @@ void pythia_soft_condition(const pythia_db *db, const pythia_column *column, pyt
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 
 	pythia_dialect_of(db)->identifier(&name, column->name);
-	pythia_buffer_printf(out, is_flag(column) ? "(%s IS NULL OR %s = " : "%s IS NULL", name.data, name.data);
 	if (is_flag(column))
-	{
-		pythia_soft_here(db, column, out);
-		pythia_buffer_putc(out, ')');
-	}
+		pythia_buffer_printf(out, "(%s IS NULL OR %s = %s)", name.data, name.data, flag_text(db, column, false));
+	else
+		pythia_buffer_printf(out, "%s IS NULL", name.data);
 	pythia_buffer_free(&name);
 }

@@ -80,20 +80,24 @@ static pythia_verdict check_bytes(const pythia_transform *t, const char *value, 
 }
 
 /* What a policy made of the value is what the next check looks at. */
-static void go_on_with(const pythia_buffer *out, pythia_buffer *rewritten, const char **value, size_t *length)
+static pythia_verdict go_on(pythia_verdict verdict, const pythia_buffer *out, pythia_buffer *rewritten,
+							const char **value, size_t *length)
 {
+	if (verdict != PYTHIA_VALUE_CHANGED)
+		return verdict;
 	pythia_buffer_clear(rewritten);
 	pythia_buffer_append(rewritten, pythia_buffer_text(out), out->length);
 	*value = pythia_buffer_text(rewritten);
 	*length = rewritten->length;
+	return PYTHIA_VALUE_KEEP;
 }
 
 pythia_verdict pythia_text_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
 								 pythia_bad_value *bad)
 {
+	const char *given = value;
 	pythia_buffer rewritten = PYTHIA_BUFFER_INIT;
 	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
-	bool changed = false;
 
 	if (t->to->kind == PYTHIA_KIND_BYTES)
 		return check_bytes(t, value, length, out, bad);
@@ -101,22 +105,12 @@ pythia_verdict pythia_text_check(const pythia_transform *t, const char *value, s
 		return PYTHIA_VALUE_KEEP;
 	if (!pythia_utf8_valid(value, length))
 		verdict = by_policy(t->policies.bad_utf8, "bad_utf8", "a text that is not UTF-8", value, length, out, bad);
-	if (verdict == PYTHIA_VALUE_CHANGED)
-	{
-		go_on_with(out, &rewritten, &value, &length);
-		changed = true;
-		verdict = PYTHIA_VALUE_KEEP;
-	}
+	verdict = go_on(verdict, out, &rewritten, &value, &length);
 	if (verdict == PYTHIA_VALUE_KEEP && t->to_engine == PYTHIA_POSTGRESQL && memchr(value, '\0', length) != NULL)
 		verdict = by_policy(t->policies.nul_byte, "nul_byte", "a text with a NUL byte", value, length, out, bad);
-	if (verdict == PYTHIA_VALUE_CHANGED)
-	{
-		go_on_with(out, &rewritten, &value, &length);
-		changed = true;
-		verdict = PYTHIA_VALUE_KEEP;
-	}
+	verdict = go_on(verdict, out, &rewritten, &value, &length);
 	if (verdict == PYTHIA_VALUE_KEEP)
 		verdict = check_length(t, value, length, out, bad);
 	pythia_buffer_free(&rewritten);
-	return changed && verdict == PYTHIA_VALUE_KEEP ? PYTHIA_VALUE_CHANGED : verdict;
+	return value != given && verdict == PYTHIA_VALUE_KEEP ? PYTHIA_VALUE_CHANGED : verdict;
 }

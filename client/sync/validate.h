@@ -32,9 +32,9 @@ typedef struct pythia_validate_options
 	const pythia_node *checks; /* object: name -> SQL condition, counted on the target; or a list of conditions */
 } pythia_validate_options;
 
-/* Fills in the defaults and what `tree` (may be NULL) says.  Unknown names and bad values are class USAGE. */
-/* All there are; NULL-terminated. */
+/* All options there are; NULL-terminated. */
 extern const char *const pythia_validate_option_names[];
+/* Fills in the defaults and what `tree` (may be NULL) says.  Unknown names and bad values are class USAGE. */
 bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_options *options, pythia_error *error);
 
 typedef struct pythia_validate_result

@@ -186,7 +186,6 @@ static void and_translated(pythia_validation *v, const char *condition)
 	pythia_buffer_free(&text);
 }
 
-/* The source's conditions, as the target can understand them; asked at once, where they can still be told apart. */
 static bool ask_condition(pythia_side *side, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -200,6 +199,7 @@ static bool ask_condition(pythia_side *side, pythia_error *error)
 	return ok;
 }
 
+/* The source's conditions, as the target can understand them; asked at once, where they can still be told apart. */
 static bool target_conditions(pythia_validation *v, pythia_error *error)
 {
 	pythia_side *target = &v->sides[PYTHIA_TARGET];

@@ -6,12 +6,6 @@
 #include "capture/internal.h"
 #include "core/memory.h"
 
-static bool lacks_privilege(const pythia_error *error)
-{
-	return error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_CANCELLED && error->message &&
-		   (strcmp(error->sqlstate, "42501") == 0 || strstr(error->message, "PROCESS"));
-}
-
 static const char *clock_expression(const pythia_db *db)
 {
 	switch (db->engine)
@@ -66,30 +60,44 @@ static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_e
 	return db->local || db->driver->rollback(db, error);
 }
 
+/* In one query where the boundary is one. */
+static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	if (!pythia_dialect_of(db)->boundary_query)
+		return pythia_capture_now(db, now, error) && pythia_open_boundary(db, boundary, error);
+	pythia_buffer_puts(&sql, "SELECT (");
+	pythia_dialect_of(db)->boundary_query(db, &sql);
+	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
+	ok = pythia_db_query(db, sql.data, &result, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	*boundary = pythia_strdup(pythia_result_get(&result, 0, 0));
+	*now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
+	pythia_result_free(&result);
+	return true;
+}
+
 bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
 {
-	pythia_error refused = PYTHIA_ERROR_INIT;
 	char *boundary = NULL;
 
 	clock->now = pythia_host_now(db->host);
 	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
 	if (db->engine == PYTHIA_SQLITE)
 		return read_under_lock(db, clock, error);
-	if (!pythia_capture_now(db, &clock->now, error))
+	if (!ask_both(db, &clock->now, &boundary, error))
 		return false;
-	if (!pythia_open_boundary(db, &boundary, &refused))
-	{
-		if (!lacks_privilege(&refused))
-			return pythia_error_move(error, &refused);
-		pythia_error_reset(&refused);
-		return true;
-	}
 	if (!pythia_capture_instant(boundary, &clock->boundary))
 		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
 	/* a prepared transaction, whose start is not known */
 	else if (clock->boundary < 0)
 		clock->boundary = PYTHIA_CAPTURE_HELD;
-	/* they were asked one after the other */
+	/* one may be asked after the other */
 	else if (clock->boundary > clock->now)
 		clock->boundary = clock->now;
 	pythia_free(boundary);

@@ -41,12 +41,21 @@ bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error)
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	if (!dialect->boundary_query)
-		return pythia_mysql_boundary(db, text, error);
-	dialect->boundary_query(db, &sql);
-	ok = pythia_db_text(db, sql.data, text, error);
-	pythia_buffer_free(&sql);
-	return ok;
+	if (dialect->boundary_query)
+	{
+		dialect->boundary_query(db, &sql);
+		ok = pythia_db_text(db, sql.data, text, error);
+		pythia_buffer_free(&sql);
+		return ok;
+	}
+	if (pythia_mysql_boundary(db, text, error))
+		return true;
+	/* without PROCESS the transactions of others are hidden */
+	if (db->broken || error->error_class != PYTHIA_E_DATABASE || strcmp(error->sqlstate, "42501") != 0)
+		return false;
+	pythia_error_reset(error);
+	*text = NULL;
+	return true;
 }
 
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table)

@@ -100,7 +100,7 @@ bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *c
 bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
 /* *text is the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before which no open transaction can still commit a stamp,
- * without lookback, the caller's to free; NULL where it cannot be known.  Call it outside a transaction of the
+ * without lookback, the caller's to free; NULL where it cannot be known, for want of a privilege say.  Call it outside a transaction of the
  * connection (a local database, and SQLite, apart) and BEFORE the snapshot that reads the rows. */
 bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error);
 

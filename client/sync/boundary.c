@@ -74,12 +74,6 @@ bool pythia_boundary(pythia_db *db, char **text, pythia_error *error)
 
 	*text = NULL;
 	ok = db->engine == PYTHIA_SQLITE ? sqlite_boundary(db, text, error) : pythia_open_boundary(db, text, error);
-	if (!ok && db->engine == PYTHIA_MYSQL && !db->broken && error->error_class == PYTHIA_E_DATABASE)
-	{
-		/* without PROCESS the transactions of others are hidden */
-		pythia_error_reset(error);
-		ok = true;
-	}
 	if (ok && *text == NULL)
 		pythia_host_log(db->host, PYTHIA_LOG_NOTICE,
 						"open transactions of %s cannot be seen: incremental runs rely on \"lookback\"",

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/stamp.h"
 #include "sync/text_limits.h"
 
 static bool dated(pythia_kind kind)
@@ -31,10 +32,20 @@ static bool whole(pythia_kind kind)
 	return kind == PYTHIA_KIND_INT || kind == PYTHIA_KIND_UINT || kind == PYTHIA_KIND_BOOL || kind == PYTHIA_KIND_YEAR;
 }
 
+/* MySQL rounds them as well, but LOAD DATA tells it as it tells a loss. */
+static bool loses_digits(const pythia_transform *t)
+{
+	if (t->from->kind == PYTHIA_KIND_DECIMAL)
+		return t->from_engine == PYTHIA_SQLITE || t->from->precision < 0 || t->from->scale > t->to->scale;
+	return !whole(t->from->kind);
+}
+
 /* SQLite keeps a number that is too large for its column as a rounded one, and MySQL takes the year 1 for 2001,
  * without a word. */
 static bool quietly_changed(const pythia_transform *t)
 {
+	if (t->to_engine == PYTHIA_MYSQL && t->to->kind == PYTHIA_KIND_DECIMAL)
+		return loses_digits(t);
 	if (t->to_engine == PYTHIA_MYSQL)
 		return t->to->kind == PYTHIA_KIND_YEAR && (t->from->kind != PYTHIA_KIND_YEAR || t->from_engine != PYTHIA_MYSQL);
 	if (t->to_engine != PYTHIA_SQLITE)
@@ -243,7 +254,9 @@ static bool count_digits(const char *value, int *before, int *after)
 static pythia_verdict check_decimal(const pythia_transform *t, const char *value, pythia_buffer *out,
 									pythia_bad_value *bad)
 {
+	pythia_buffer rounded = PYTHIA_BUFFER_INIT;
 	char bound[140];
+	bool plain;
 	int before;
 	int after;
 	int room = t->to->precision - t->to->scale;
@@ -251,7 +264,20 @@ static pythia_verdict check_decimal(const pythia_transform *t, const char *value
 
 	if (special(value))
 		return check_special(t, value, out, bad);
-	if (t->to->precision <= 0 || t->to->precision > 100 || !count_digits(value, &before, &after))
+	if (t->to->precision <= 0 || t->to->precision > 100)
+		return PYTHIA_VALUE_KEEP;
+	plain = count_digits(value, &before, &after);
+	if (t->to_engine == PYTHIA_MYSQL && (!plain || after > t->to->scale) &&
+		pythia_decimal_text(&rounded, value, strlen(value), t->to->scale))
+	{
+		pythia_verdict verdict = check_decimal(t, rounded.data, out, bad);
+
+		if (verdict == PYTHIA_VALUE_KEEP)
+			pythia_buffer_append(out, rounded.data, rounded.length);
+		pythia_buffer_free(&rounded);
+		return verdict == PYTHIA_VALUE_KEEP ? PYTHIA_VALUE_CHANGED : verdict;
+	}
+	if (!plain)
 		return PYTHIA_VALUE_KEEP;
 	/* an engine with real decimals rounds the fraction, as the column asks; SQLite would keep a double */
 	if (before <= room && (t->to_engine != PYTHIA_SQLITE || before + after <= 15))

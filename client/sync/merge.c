@@ -488,6 +488,8 @@ bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error)
 	int64_t inserted = 0;
 	int64_t skipped;
 
+	if (!pythia_keys_keep(run, error))
+		return false;
 	if ((rule != PYTHIA_CONFLICT_SOURCE_WINS || dry) && !count_differing(run, false, &differing, error))
 		return false;
 	if (rule == PYTHIA_CONFLICT_ERROR && differing > 0)

@@ -30,10 +30,10 @@ static bool may_be_cut(const pythia_run *run)
 	int64_t rows = run->plan.source.estimated_rows;
 
 	/* SQLite has one writer; what is one transaction is one connection's; a row and the one of another part that it
-	 * refers to have to come together */
+	 * refers to have to come together, as have rows that may have one key */
 	return streams != NULL && streams->most > 1 && !config->dry_run && !run->single && run->ordered && !run->resumed &&
 		   !run->target->nested && run->target->engine != PYTHIA_SQLITE && !run->refers_to_itself &&
-		   !run->plan.null_keys && (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) &&
+		   !run->plan.null_keys && !run->keys_may_meet && (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) &&
 		   (rows < 0 || rows >= LEAST_ROWS);
 }
 

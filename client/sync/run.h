@@ -36,6 +36,8 @@ typedef struct pythia_run
 	char *swap;                   /* MySQL: rows go into this table, which takes the target's place in the end */
 	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */
 	bool refers_to_itself;        /* PostgreSQL: rows have to come after, or with, those that they refer to */
+	bool keys_may_meet;           /* two rows of the source may have one key in the target */
+	bool keys_kept;               /* so those of all merges are kept there */
 	bool undone;                  /* what was loaded has been dropped */
 	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
@@ -107,6 +109,14 @@ bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_e
 bool pythia_may_displace(const pythia_run *run); /* the target has such a key */
 /* Takes what differs out and puts it back as the source has it; *count gets their number. */
 bool pythia_displace(pythia_run *run, int64_t *count, pythia_error *error);
+
+/* unique.c: rows of the source that come to one key of the target. */
+/* Sets run->keys_may_meet; *constrained: the target itself refuses the second of them. */
+void pythia_keys_look(pythia_run *run, bool *constrained);
+bool pythia_keys_begin(pythia_run *run, pythia_error *error); /* beside the stage */
+/* Keeps the stage's; class DATA, 23505, where one of them is there already. */
+bool pythia_keys_keep(pythia_run *run, pythia_error *error);
+bool pythia_keys_end(pythia_run *run, pythia_error *error);
 
 /* resolve.c: differing rows decided by the host's function. */
 bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error);

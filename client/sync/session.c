@@ -191,7 +191,10 @@ bool pythia_run_recover(pythia_run *run, pythia_error *error)
 
 	pythia_run_give_up(run, keep);
 	if (!keep)
+	{
 		*run->result = run->committed;
+		run->keys_kept = false; /* made again */
+	}
 	while (worth_another_try(run, error))
 	{
 		int64_t delay = pythia_retry_next(&run->retry);

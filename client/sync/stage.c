@@ -77,52 +77,6 @@ unsigned pythia_stage_serial(void)
 	return __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
 }
 
-/* Do the source's own constraints say that no two rows have the key? */
-static bool key_is_unique(const pythia_plan *plan)
-{
-	const pythia_table *source = &plan->source;
-
-	for (int i = -1; i < source->nindexes; i++)
-	{
-		const int *columns = i < 0 ? source->key : source->indexes[i].columns;
-		int ncolumns = i < 0 ? source->nkey : source->indexes[i].ncolumns;
-		int within = 0;
-
-		for (int c = 0; c < ncolumns; c++)
-		{
-			for (int k = 0; k < plan->nkey; k++)
-				within += plan->pairs[plan->key[k]].source == columns[c];
-		}
-		if (ncolumns > 0 && within == ncolumns && (i < 0 || source->indexes[i].unique))
-			return true;
-	}
-	return false;
-}
-
-/* A key that somebody named, of a view say: of two rows that have it, the one would hide the other.  MySQL's stage has
- * a primary key in any case. */
-static bool guard_key(pythia_run *run, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool sqlite = run->target->engine == PYTHIA_SQLITE;
-	bool ok;
-
-	if (run->target->engine == PYTHIA_MYSQL || key_is_unique(&run->plan))
-		return true;
-	pythia_buffer_printf(&sql, "CREATE UNIQUE INDEX %spythia_stage_key_%u ON ", sqlite ? "temp." : "",
-						 pythia_stage_serial());
-	if (sqlite)
-		pythia_dialect_of(run->target)->identifier(&sql, PYTHIA_STAGE_NAME);
-	else
-		put_name(run, PYTHIA_STAGE_NAME, &sql);
-	pythia_buffer_puts(&sql, " (");
-	put_columns(run, run->plan.key, run->plan.nkey, &sql);
-	pythia_buffer_putc(&sql, ')');
-	ok = pythia_db_exec(run->target, sql.data, NULL, error);
-	pythia_buffer_free(&sql);
-	return ok;
-}
-
 bool pythia_stage_create(pythia_run *run, pythia_error *error)
 {
 	int *all = pythia_calloc((size_t) run->plan.npairs, sizeof(int));
@@ -130,7 +84,7 @@ bool pythia_stage_create(pythia_run *run, pythia_error *error)
 
 	for (int i = 0; i < run->plan.npairs; i++)
 		all[i] = i;
-	ok = pythia_stage_make(run, PYTHIA_STAGE_NAME, all, run->plan.npairs, error) && guard_key(run, error);
+	ok = pythia_stage_make(run, PYTHIA_STAGE_NAME, all, run->plan.npairs, error) && pythia_keys_begin(run, error);
 	run->stage_empty = ok;
 	pythia_free(all);
 	return ok;

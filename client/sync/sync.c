@@ -199,6 +199,7 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
 	bool checkpoint = callbacks != NULL && callbacks->checkpoint != NULL;
 	bool empty = true;
+	bool constrained;
 	bool unique;
 
 	/* a table made now holds nothing of an earlier attempt */
@@ -208,7 +209,9 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 		return false;
 	run->replaces =
 		config->truncate_target && config->mode == PYTHIA_SYNC_FULL && !empty && !config->dry_run && !run->resumed;
-	run->staged = (!empty && !run->replaces) || config->dry_run;
+	pythia_keys_look(run, &constrained);
+	run->staged =
+		(!empty && !run->replaces) || config->dry_run || (run->keys_may_meet && !constrained && !run->replaces);
 	/* PostgreSQL reads a heap faster than an index; who wants neither chunks nor a sorted load needs no order */
 	run->ordered =
 		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
@@ -244,10 +247,10 @@ static bool design_again(pythia_run *run, pythia_error *error)
 static bool finish_target(pythia_run *run, pythia_error *error)
 {
 	if (run->job->config->dry_run)
-		return pythia_stage_drop(run, error);
+		return pythia_keys_end(run, error) && pythia_stage_drop(run, error);
 	if (!pythia_run_commit(run, error) || (run->swap != NULL && !pythia_swap_end(run, error)))
 		return false;
-	if (run->staged && !pythia_stage_drop(run, error))
+	if (run->staged && (!pythia_keys_end(run, error) || !pythia_stage_drop(run, error)))
 		return false;
 	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->created && !run->replaces &&
 		!pythia_stage_drop_named(run, PYTHIA_KEYS_NAME, error))

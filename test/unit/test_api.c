@@ -124,6 +124,67 @@ static void test_work(void **state)
 	pythia_client_free(client);
 }
 
+typedef struct told
+{
+	int notices;
+	char notice[300];
+	int64_t rows;
+} told;
+
+static void take_notice(void *context, const char *message)
+{
+	told *t = context;
+
+	t->notices++;
+	snprintf(t->notice, sizeof(t->notice), "%s", message);
+}
+
+static void take_progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)
+{
+	told *t = context;
+
+	assert_non_null(phase);
+	assert_true(total >= -1 && bytes >= 0);
+	t->rows = rows;
+}
+
+/* What a client is told on the way, and where an error came from. */
+static void test_told(void **state)
+{
+	pythia_client *client = pythia_client_new();
+	pythia_database *a;
+	pythia_database *b;
+	pythia_sync_report report;
+	told t = {0};
+
+	(void) state;
+	make_table("told_a.db", "INSERT INTO t VALUES (1, 'x', '2024-01-01'), (2, 'y', '2024-01-02')");
+	a = open_one(client, "told_a.db", 0);
+	b = open_one(client, "told_b.db", PYTHIA_CREATE);
+	pythia_client_on_notice(client, take_notice, &t);
+	pythia_client_on_progress(client, take_progress, &t);
+	assert_int_equal(
+		pythia_client_sync(a, b, "t", "{\"mode\": \"full\", \"soft_delete_column\": \"v\"}", NULL, &report), PYTHIA_OK);
+	assert_int_equal(t.notices, 1);
+	assert_non_null(strstr(t.notice, "\"soft_delete_column\" has no effect"));
+	assert_int_equal(t.rows, 2);
+	assert_string_equal(pythia_client_context(client), "");
+	assert_int_equal(pythia_client_sync(a, b, "t",
+										"{\"mode\": \"full\", \"deletes\": \"soft\", \"soft_delete_column\": \"v\"}",
+										NULL, &report),
+					 PYTHIA_WRONG_USAGE);
+	assert_non_null(strstr(pythia_client_detail(client), "the source's column \"v\""));
+	assert_non_null(strstr(pythia_client_context(client), "synchronising table \"t\""));
+	pythia_client_on_notice(client, NULL, NULL);
+	pythia_client_on_progress(client, NULL, NULL);
+	assert_int_equal(
+		pythia_client_sync(a, b, "t", "{\"mode\": \"full\", \"soft_delete_column\": \"v\"}", NULL, &report), PYTHIA_OK);
+	assert_int_equal(t.notices, 1);
+	pythia_client_close(a);
+	pythia_client_close(b);
+	pythia_client_free(client);
+}
+
 static void *cancel_soon(void *client)
 {
 	usleep(100000); /* the other thread is at work by then, or is cancelled as it begins */
@@ -158,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_work),
+		cmocka_unit_test(test_told),
 		cmocka_unit_test(test_cancel),
 	};
 

@@ -29,6 +29,8 @@ void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, 
 /* ("a", "b") */
 void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int ncolumns, const char *const *columns);
 
+/* Writes it between quotes, those within doubled. */
+void pythia_put_quoted(pythia_buffer *out, const char *text, size_t length, char quote);
 /* Writes x'…' for the interchange text of bytes; false, and nothing, for any other text. */
 bool pythia_hex_literal(pythia_buffer *out, const char *value, size_t length);
 /* Kinds whose values are texts of any characters. */

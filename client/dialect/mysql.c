@@ -5,14 +5,7 @@
 
 static void identifier(pythia_buffer *out, const char *name)
 {
-	pythia_buffer_putc(out, '`');
-	for (; *name != '\0'; name++)
-	{
-		if (*name == '`')
-			pythia_buffer_putc(out, '`');
-		pythia_buffer_putc(out, *name);
-	}
-	pythia_buffer_putc(out, '`');
+	pythia_put_quoted(out, name, strlen(name), '`');
 }
 
 /* Backslashes mean different things with and without NO_BACKSLASH_ESCAPES, so a value that
@@ -26,14 +19,7 @@ static void literal(pythia_buffer *out, const char *value, size_t length)
 		pythia_buffer_putc(out, '\'');
 		return;
 	}
-	pythia_buffer_putc(out, '\'');
-	for (size_t i = 0; i < length; i++)
-	{
-		if (value[i] == '\'')
-			pythia_buffer_putc(out, '\'');
-		pythia_buffer_putc(out, value[i]);
-	}
-	pythia_buffer_putc(out, '\'');
+	pythia_put_quoted(out, value, length, '\'');
 }
 
 static void text_literal(pythia_buffer *out, const char *text)

@@ -5,14 +5,7 @@
 
 static void identifier(pythia_buffer *out, const char *name)
 {
-	pythia_buffer_putc(out, '"');
-	for (; *name != '\0'; name++)
-	{
-		if (*name == '"')
-			pythia_buffer_putc(out, '"');
-		pythia_buffer_putc(out, *name);
-	}
-	pythia_buffer_putc(out, '"');
+	pythia_put_quoted(out, name, strlen(name), '"');
 }
 
 /* E'' wherever there is a backslash, so that standard_conforming_strings does not matter. */

@@ -6,14 +6,7 @@
 
 static void identifier(pythia_buffer *out, const char *name)
 {
-	pythia_buffer_putc(out, '"');
-	for (; *name != '\0'; name++)
-	{
-		if (*name == '"')
-			pythia_buffer_putc(out, '"');
-		pythia_buffer_putc(out, *name);
-	}
-	pythia_buffer_putc(out, '"');
+	pythia_put_quoted(out, name, strlen(name), '"');
 }
 
 static void literal(pythia_buffer *out, const char *value, size_t length)
@@ -25,14 +18,7 @@ static void literal(pythia_buffer *out, const char *value, size_t length)
 		pythia_buffer_puts(out, "' AS TEXT)");
 		return;
 	}
-	pythia_buffer_putc(out, '\'');
-	for (size_t i = 0; i < length; i++)
-	{
-		if (value[i] == '\'')
-			pythia_buffer_putc(out, '\'');
-		pythia_buffer_putc(out, value[i]);
-	}
-	pythia_buffer_putc(out, '\'');
+	pythia_put_quoted(out, value, length, '\'');
 }
 
 static void text_literal(pythia_buffer *out, const char *text)

@@ -86,6 +86,18 @@ void pythia_type_init(pythia_type *type, const char *native)
 	type->native = pythia_strdup(native);
 }
 
+void pythia_put_quoted(pythia_buffer *out, const char *text, size_t length, char quote)
+{
+	pythia_buffer_putc(out, quote);
+	for (size_t i = 0; i < length; i++)
+	{
+		if (text[i] == quote)
+			pythia_buffer_putc(out, quote);
+		pythia_buffer_putc(out, text[i]);
+	}
+	pythia_buffer_putc(out, quote);
+}
+
 bool pythia_hex_literal(pythia_buffer *out, const char *value, size_t length)
 {
 	if (length < 2 || value[0] != '\\' || value[1] != 'x')

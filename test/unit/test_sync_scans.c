@@ -76,7 +76,7 @@ static int64_t reads_of(pythia_db *db, int64_t least)
 	return sqlite_steps;
 }
 
-static void fill(pythia_db *db, int from, int rows)
+static void fill(pythia_db *db, int from, int rows, const char *key)
 {
 	static const char *const stamps[] = {"timestamp '2025-01-01' + n * interval '1' minute",
 										 "strftime('%Y-%m-%d %H:%M:%f000', '2025-01-01', n || ' minutes')",
@@ -85,14 +85,15 @@ static void fill(pythia_db *db, int from, int rows)
 
 	drop(db, "scans");
 	snprintf(sql, sizeof(sql),
-			 "CREATE TABLE scans (id integer PRIMARY KEY, v varchar(20), w varchar(20), updated_at %s)",
-			 from == PG ? "timestamp" : "datetime(6)");
+			 "CREATE TABLE scans (id integer NOT NULL, v varchar(20) NOT NULL, w varchar(20), updated_at %s, PRIMARY "
+			 "KEY (%s))",
+			 from == PG ? "timestamp" : "datetime(6)", key);
 	must(db, sql);
 	must(db, "CREATE INDEX scans_updated_at ON scans (updated_at)");
 	snprintf(sql, sizeof(sql),
 			 "INSERT INTO scans WITH RECURSIVE s AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM s WHERE n < %d)"
-			 " SELECT n, 'v', 'w', %s FROM s",
-			 rows, stamps[from]);
+			 " SELECT n, %s, 'w', %s FROM s",
+			 rows, from == MY ? "CONCAT('v', n % 10)" : "'v' || n % 10", stamps[from]);
 	if (from == MY)
 		must(db, db->is_mariadb ? "SET SESSION max_recursive_iterations = 1000000"
 								: "SET SESSION cte_max_recursion_depth = 1000000");
@@ -104,7 +105,7 @@ static void change(pythia_db *db, int from, int rows)
 {
 	char sql[300];
 
-	snprintf(sql, sizeof(sql), "UPDATE scans SET v = 'changed', updated_at = %s WHERE id %% %d = 0",
+	snprintf(sql, sizeof(sql), "UPDATE scans SET w = 'changed', updated_at = %s WHERE id %% %d = 0",
 			 from == PG   ? "timezone('UTC', clock_timestamp())"
 			 : from == MY ? "UTC_TIMESTAMP(6)"
 						  : "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
@@ -113,14 +114,14 @@ static void change(pythia_db *db, int from, int rows)
 }
 
 /* What source and target read in a run that carries CHANGED rows of so many. */
-static void count_reads(int from, int to, int rows, const char *json, int64_t reads[2])
+static void count_reads(int from, int to, int rows, const char *key, const char *json, int64_t reads[2])
 {
 	pythia_db *ends[2] = {open_engine(from, 0), open_engine(to, 1)};
 	pythia_sync_result first;
 	pythia_sync_result second;
 
 	drop(ends[1], "scans");
-	fill(ends[0], from, rows);
+	fill(ends[0], from, rows, key);
 	must_sync(ends[0], ends[1], "scans", "{}", NULL, &first);
 	assert_counts(&first, rows, 0, 0, 0);
 	change(ends[0], from, rows);
@@ -138,7 +139,7 @@ static void count_reads(int from, int to, int rows, const char *json, int64_t re
 	pythia_sync_result_free(&second);
 }
 
-static void flat(const char *json)
+static void flat(const char *key, const char *json)
 {
 	for (int from = 0; from < ENGINES; from++)
 		for (int to = 0; to < ENGINES; to++)
@@ -146,30 +147,37 @@ static void flat(const char *json)
 			int64_t few[2];
 			int64_t many[2];
 
-			count_reads(from, to, FEW, json, few);
-			count_reads(from, to, 10 * FEW, json, many);
-			print_message("%s to %s %s: the source read %lld and %lld, the target %lld and %lld\n", engine_names[from],
-						  engine_names[to], json, (long long) few[0], (long long) many[0], (long long) few[1],
-						  (long long) many[1]);
+			count_reads(from, to, FEW, key, json, few);
+			count_reads(from, to, 10 * FEW, key, json, many);
+			print_message("%s to %s (%s) %s: the source read %lld and %lld, the target %lld and %lld\n",
+						  engine_names[from], engine_names[to], key, json, (long long) few[0], (long long) many[0],
+						  (long long) few[1], (long long) many[1]);
 			for (int i = 0; i < 2; i++)
 				if (many[i] > few[i] + few[i] / 4 + CHANGED)
-					fail_msg("%s to %s %s: the %s of ten times the rows read %lld and not %lld", engine_names[from],
-							 engine_names[to], json, i == 0 ? "source" : "target", (long long) many[i],
-							 (long long) few[i]);
+					fail_msg("%s to %s (%s) %s: the %s of ten times the rows read %lld and not %lld",
+							 engine_names[from], engine_names[to], key, json, i == 0 ? "source" : "target",
+							 (long long) many[i], (long long) few[i]);
 		}
 }
 
 static void test_flat(void **state)
 {
 	(void) state;
-	flat("{}");
+	flat("id", "{}");
+}
+
+/* Texts are compared by the index first, then byte by byte. */
+static void test_flat_texts(void **state)
+{
+	(void) state;
+	flat("v, id", "{}");
 }
 
 /* Rules that compare before they write. */
 static void test_flat_rules(void **state)
 {
 	(void) state;
-	flat("{\"conflict_resolution\": \"newest_wins\"}");
+	flat("id", "{\"conflict_resolution\": \"newest_wins\"}");
 }
 
 /* The test can fail: a sweep reads all keys. */
@@ -181,8 +189,8 @@ static void test_sweep_is_not(void **state)
 	(void) state;
 	for (int engine = 0; engine < ENGINES; engine++)
 	{
-		count_reads(engine, engine, FEW, "{\"deletes\": \"hard\"}", few);
-		count_reads(engine, engine, 10 * FEW, "{\"deletes\": \"hard\"}", many);
+		count_reads(engine, engine, FEW, "id", "{\"deletes\": \"hard\"}", few);
+		count_reads(engine, engine, 10 * FEW, "id", "{\"deletes\": \"hard\"}", many);
 		for (int i = 0; i < 2; i++)
 			assert_true(many[i] > 5 * few[i] / 2);
 	}
@@ -192,6 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flat),
+		cmocka_unit_test(test_flat_texts),
 		cmocka_unit_test(test_flat_rules),
 		cmocka_unit_test(test_sweep_is_not),
 	};

@@ -34,7 +34,8 @@ struct local_heap
 	int ncolumns;
 	AttrNumber *columns; /* of the rows' fields */
 	local_value_reader *readers;
-	bool indexes_wait; /* there are some, and they get their entries in the end */
+	bool indexed;      /* there are some, and they get entries with the rows */
+	bool indexes_wait; /* or in the end */
 	bool stored;       /* rows that have none */
 	uint64 row;        /* in hand, from 1: for errors */
 	int column;        /* likewise, or -1 */
@@ -122,7 +123,7 @@ local_heap *local_heap_begin(Relation relation, const AttrNumber *columns, int n
 	local_heap *heap;
 
 	if (!is_plain(relation) || !columns_are_plain(RelationGetDescr(relation), columns, ncolumns) ||
-		(indexes != NIL && (!indexes_are_plain(indexes) || !alone_and_empty(relation))))
+		!indexes_are_plain(indexes))
 		return NULL;
 	own = AllocSetContextCreate(parent, "pythia_db rows into a heap", ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(own);
@@ -131,7 +132,8 @@ local_heap *local_heap_begin(Relation relation, const AttrNumber *columns, int n
 	heap->values = AllocSetContextCreate(own, "pythia_db values", ALLOCSET_DEFAULT_SIZES);
 	heap->relation = RelationGetRelid(relation);
 	heap->desc = CreateTupleDescCopyConstr(RelationGetDescr(relation));
-	heap->indexes_wait = indexes != NIL;
+	heap->indexes_wait = indexes != NIL && alone_and_empty(relation);
+	heap->indexed = indexes != NIL && !heap->indexes_wait;
 	heap->ncolumns = ncolumns;
 	heap->columns = palloc(sizeof(AttrNumber) * Max(ncolumns, 1));
 	heap->readers = palloc0(sizeof(local_value_reader) * Max(ncolumns, 1));
@@ -212,13 +214,44 @@ static void fill_slot(local_heap *heap, Relation relation)
 	heap->count++;
 }
 
-static void store_batch(local_heap *heap, Relation relation, BulkInsertState bulk)
+/* For entries in the relation's indexes; to be closed by close_indexes. */
+static ResultRelInfo *open_indexes(Relation relation, EState **estate)
+{
+	MemoryContext before;
+	ResultRelInfo *info;
+
+	*estate = CreateExecutorState();
+	before = MemoryContextSwitchTo((*estate)->es_query_cxt);
+	info = makeNode(ResultRelInfo);
+	InitResultRelInfo(info, relation, 1, NULL, 0);
+	ExecOpenIndices(info, false);
+	MemoryContextSwitchTo(before);
+	return info;
+}
+
+static void close_indexes(ResultRelInfo *info, EState *estate)
+{
+	ExecCloseIndices(info);
+	FreeExecutorState(estate);
+}
+
+static void insert_entries(ResultRelInfo *info, TupleTableSlot *slot, EState *estate)
+{
+	pythia_insert_index_tuples(info, slot, estate);
+	ResetPerTupleExprContext(estate);
+}
+
+/* `indexes` is NULL where they get nothing now. */
+static void store_batch(local_heap *heap, Relation relation, BulkInsertState bulk, ResultRelInfo *indexes,
+						EState *estate)
 {
 	if (heap->count == 0)
 		return;
 	heap->stored = true;
 	heap_multi_insert(relation, heap->slots, heap->count, GetCurrentCommandId(true),
 					  heap->indexes_wait ? HEAP_INSERT_SKIP_FSM : 0, bulk);
+	for (int i = 0; indexes != NULL && i < heap->count; i++)
+		insert_entries(indexes, heap->slots[i], estate);
 	heap->count = 0;
 	MemoryContextReset(heap->values);
 }
@@ -228,6 +261,8 @@ uint64 local_heap_put(local_heap *heap, const pythia_rows *rows)
 	Relation relation = table_open(heap->relation, NoLock);
 	BulkInsertState bulk = GetBulkInsertState();
 	ErrorContextCallback where = {.callback = say_where, .arg = heap, .previous = error_context_stack};
+	EState *estate = NULL;
+	ResultRelInfo *indexes = heap->indexed ? open_indexes(relation, &estate) : NULL;
 	MemoryContext before = MemoryContextSwitchTo(heap->values);
 	uint64 stored = 0;
 
@@ -244,13 +279,15 @@ uint64 local_heap_put(local_heap *heap, const pythia_rows *rows)
 		if (heap->count == BATCH_ROWS || MemoryContextMemAllocated(heap->values, false) > BATCH_BYTES)
 		{
 			CHECK_FOR_INTERRUPTS();
-			store_batch(heap, relation, bulk);
+			store_batch(heap, relation, bulk, indexes, estate);
 		}
 	}
-	store_batch(heap, relation, bulk);
+	store_batch(heap, relation, bulk, indexes, estate);
 	error_context_stack = where.previous;
 	MemoryContextSwitchTo(before);
 	FreeBulkInsertState(bulk);
+	if (indexes != NULL)
+		close_indexes(indexes, estate);
 	table_close(relation, NoLock);
 	return stored;
 }
@@ -278,25 +315,21 @@ static bool lock_indexes(List *indexes)
 	return true;
 }
 
-static void insert_entries(Relation relation)
+static void insert_all_entries(Relation relation)
 {
-	EState *estate = CreateExecutorState();
-	ResultRelInfo *info = makeNode(ResultRelInfo);
+	EState *estate;
+	ResultRelInfo *indexes = open_indexes(relation, &estate);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
 	TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
 
-	InitResultRelInfo(info, relation, 1, NULL, 0);
-	ExecOpenIndices(info, false);
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
-		pythia_insert_index_tuples(info, slot, estate);
-		ResetPerTupleExprContext(estate);
+		insert_entries(indexes, slot, estate);
 	}
 	table_endscan(scan);
-	ExecCloseIndices(info);
 	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
+	close_indexes(indexes, estate);
 }
 
 void local_heap_end(local_heap *heap)
@@ -319,7 +352,7 @@ void local_heap_end(local_heap *heap)
 	}
 	else
 	{
-		insert_entries(relation);
+		insert_all_entries(relation);
 		table_close(relation, NoLock);
 	}
 	PopActiveSnapshot();

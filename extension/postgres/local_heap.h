@@ -16,9 +16,9 @@ typedef struct local_heap local_heap;
 /*
  * Begins to load the columns named by their numbers into a relation opened by the
  * caller, or returns NULL where it takes COPY: triggers, foreign keys, check
- * constraints, partitions, columns left out that have defaults, indexes that are
- * not the caller's to build or a table with indexes that holds, or may get, rows of
- * others.  A table with indexes is locked against other writers.
+ * constraints, partitions, columns left out that have defaults, indexes that are not
+ * ordinary ones.  Indexes get their entries in the end where the table is empty and the
+ * caller's: it is locked against other writers then.  Elsewhere they get them with the rows.
  */
 extern local_heap *local_heap_begin(Relation relation, const AttrNumber *columns, int ncolumns, MemoryContext parent);
 /* Stores rows; their number is returned.  Raises what the rows or the table give reason to. */

@@ -182,6 +182,26 @@ SELECT is((SELECT count(*)::int FROM copied), 20001, 'whose row is there, too');
 SELECT lives_ok($$SELECT bt_index_check('copied_pkey', true)$$, 'and in the index');
 SELECT dblink_disconnect('other');
 
+-- where rows have been, those that come get their entries one by one
+CREATE INDEX ON copied USING gin (to_tsvector('simple', code));
+DELETE FROM copied;
+SELECT is(rows_inserted::int, 20000, 'into an empty table that has held rows')
+	FROM pythia.sync_between('local', 'local', 'orders', '{"mode": "full", "table_map": {"orders": "copied"}}');
+SELECT results_eq('SELECT id, code, at, big FROM copied ORDER BY id', 'SELECT id, code, at, big FROM orders ORDER BY id', 'the rows are there');
+SELECT lives_ok(format('SELECT bt_index_check(%L, true)', i.indexrelid::regclass), 'every row is in ' || i.indexrelid::regclass)
+	FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+	WHERE i.indrelid = 'copied'::regclass AND a.amname = 'btree';
+SET enable_seqscan = off;
+SELECT is((SELECT id::int FROM copied WHERE to_tsvector('simple', code) @@ 'c777'), 777, 'and in the one of words');
+SELECT is((SELECT count(*)::int FROM copied WHERE at BETWEEN '2025-01-03' AND '2025-01-04'), 1441, 'and in that of a condition');
+RESET enable_seqscan;
+DELETE FROM copied;
+UPDATE orders SET code = 'c1' WHERE id = 19999;
+SELECT throws_ok($$SELECT pythia.sync_between('local', 'local', 'orders', '{"mode": "full", "table_map": {"orders": "copied"}}')$$,
+	'23505', NULL, 'a second unique key that collides');
+SELECT is((SELECT count(*)::int FROM copied), 0, 'leaves nothing');
+UPDATE orders SET code = 'c19999' WHERE id = 19999;
+
 -- another's table may be filled by who may insert, without building its indexes
 CREATE ROLE filler;
 GRANT USAGE ON SCHEMA pythia TO filler;

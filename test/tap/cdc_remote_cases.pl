@@ -9,7 +9,7 @@ use Pythia::Session;
 use DBI;
 use Test::More;
 
-my $node = pg_node('host', log_min_messages => 'notice', 'pythia_db.restart_delay' => '1s');
+my $node = pg_node('host', log_min_messages => 'notice', 'pythia_db.restart_delay' => '1s', max_worker_processes => 24, 'pythia_db.max_workers' => 14);
 my $maria = Pythia::MariaDB->new('cases');
 my $file = PostgreSQL::Test::Utils::tempdir() . '/source.db';
 
@@ -173,7 +173,41 @@ subtest 'a prepared transaction outlives a restart' => sub {
 	is(held('w', "held_by IS NULL AND behind > interval '1 s'"), "prepared XA transaction 'x' t", 'stat_cdc names it');
 	$maria->sql("XA COMMIT 'x'");
 	is(changes('w'), 'INSERT 10=prepared', 'for it is told when it commits');
+};
+
+subtest 'a transaction of no connection that is not prepared' => sub {
+	my $a = Pythia::Session->mysql($maria);
+	$a->do("BEGIN; INSERT INTO t (id, v) VALUES (13, 'never')");
+	# a commit writes the log for all
+	$maria->sql("INSERT INTO t (id, v) VALUES (14, 'committed')");
+	$maria->kill9;
+	$a->close;
+	# what a crash left is not rolled back so, and stands there as InnoDB's own transactions do
+	push @{ $maria->{arguments} }, '--innodb-force-recovery=3';
+	$maria->start;
+	is($maria->sql('SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX'), '0', 'it is open');
+	is(changes('w'), 'INSERT 14=committed', 'what is committed');
+	is(held('w', "behind < interval '3 s'"), 'nothing t', 'nothing holds low back');
+	pop @{ $maria->{arguments} };
+	$maria->restart;
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('w')");
+};
+
+subtest 'many pollers of one server' => sub {
+	my @workers = map { "many$_" } 1 .. 12;
+	for my $worker (@workers)
+	{
+		create($worker, 's', $maria->url, '{"track": "none"}');
+		$node->safe_psql('postgres', "SELECT pythia.alter_cdc_worker('$worker', poll_interval => '30 ms'); SELECT pythia.start_cdc('$worker')");
+	}
+	for my $time (1 .. 3)
+	{
+		# long enough for a copy that nobody leaves alone to grow old
+		$maria->sql('DO SLEEP(3)');
+		my $now = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
+		ok(wait_for($node, "SELECT count(*) = 12 FROM pythia.stat_cdc WHERE worker LIKE 'many%' AND last_poll > '$now' AND behind < interval '3 s'"), "low goes on for each: $time");
+	}
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$_')") for @workers;
 };
 
 subtest 'stamps of whole seconds, ties over batches' => sub {

@@ -67,7 +67,7 @@ static bool text_to_bytes(const pythia_transform *transform, const char *value, 
 static bool bits_to_integer(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	(void) transform;
-	if (length > 64)
+	if (length > 64 || strspn(value, "01") != length)
 		return false;
 	pythia_buffer_printf(out, "%llu", strtoull(value, NULL, 2));
 	return true;

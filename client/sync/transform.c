@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sync/convert.h"
+#include "sync/form.h"
 #include "sync/limits.h"
 
 void pythia_transform_init(pythia_transform *transform, const pythia_type *from, pythia_engine from_engine,
@@ -18,19 +19,19 @@ void pythia_transform_init(pythia_transform *transform, const pythia_type *from,
 	transform->policies = *policies;
 	transform->convert = pythia_convert_needed(from, from_engine, to, to_engine);
 	transform->check = pythia_limits_apply(transform, careful);
+	transform->form = pythia_form_apply(transform);
 }
 
 bool pythia_transform_needed(const pythia_transform *transform)
 {
-	return transform->check || transform->convert;
+	return transform->check || transform->convert || transform->form;
 }
 
-pythia_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
-									  pythia_buffer *out, pythia_bad_value *bad)
+static pythia_verdict convert_and_check(const pythia_transform *transform, const char *value, size_t length,
+										pythia_buffer *out, pythia_bad_value *bad)
 {
 	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
 
-	pythia_buffer_clear(out);
 	if (transform->convert)
 	{
 		if (!pythia_convert_value(transform, value, length, out, bad))
@@ -57,6 +58,32 @@ pythia_verdict pythia_transform_value(const pythia_transform *transform, const c
 			checked = pythia_limits_check(transform, value, length, out, bad);
 		if (checked != PYTHIA_VALUE_KEEP)
 			verdict = checked;
+	}
+	return verdict;
+}
+
+pythia_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
+									  pythia_buffer *out, pythia_bad_value *bad)
+{
+	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
+
+	pythia_buffer_clear(out);
+	if (transform->form)
+		verdict = pythia_form_check(transform, value, length, out, bad);
+	if (verdict == PYTHIA_VALUE_KEEP)
+		return convert_and_check(transform, value, length, out, bad);
+	if (verdict == PYTHIA_VALUE_CHANGED && transform->check)
+	{
+		pythia_buffer said = *out;
+
+		*out = (pythia_buffer) PYTHIA_BUFFER_INIT;
+		verdict = pythia_limits_check(transform, pythia_buffer_text(&said), said.length, out, bad);
+		if (verdict == PYTHIA_VALUE_KEEP)
+		{
+			pythia_buffer_append(out, said.data, said.length);
+			verdict = PYTHIA_VALUE_CHANGED;
+		}
+		pythia_buffer_free(&said);
 	}
 	return verdict;
 }

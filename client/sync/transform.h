@@ -17,6 +17,7 @@ typedef struct pythia_transform
 	pythia_policies policies;
 	bool check;   /* look for values the target cannot hold; else its own errors will do */
 	bool convert; /* the kinds' texts differ */
+	bool form;    /* look for values that are not of the source column's own type */
 } pythia_transform;
 
 typedef enum pythia_verdict

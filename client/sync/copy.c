@@ -71,7 +71,7 @@ static bool chunk_is_full(const pythia_run *run, const pythia_loader *loader)
 
 	if (loader->holding || run->job->config->conflict == PYTHIA_CONFLICT_FUNCTION)
 		return loader->bytes >= HELD_CHUNK_BYTES;
-	if (!run->staged && (run->single || !checkpoint))
+	if ((!run->staged && (run->single || !checkpoint)) || run->refers_to_itself)
 		return false;
 	if (checkpoint && loader->rows >= CHECKPOINT_CHUNK_ROWS * factor &&
 		loader->rows >= (uint64_t) run->job->config->batch_size)

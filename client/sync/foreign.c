@@ -36,6 +36,8 @@ static bool find_own_reference(pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, "::pg_catalog.regclass LIMIT 1");
 	ok = pythia_db_text(run->target, sql.data, &found, error);
 	run->refers_to_itself = found != NULL;
+	/* a row may come chunks before the one that it refers to */
+	run->single = run->single || run->refers_to_itself;
 	pythia_free(found);
 	pythia_buffer_free(&sql);
 	pythia_buffer_free(&name);

@@ -476,6 +476,9 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	}
 	if (!ok)
 	{
+		if (strcmp(error->sqlstate, "23503") == 0 && error->hint == NULL)
+			pythia_error_hint(error, "Synchronise the table that it refers to first.  Where the two refer to one "
+									 "another, leave the column that refers out by exclude_columns for one run.");
 		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 && error->hint == NULL)
 			pythia_error_hint(error,
 							  "What becomes of values that the target cannot hold is said by the policies zero_date,"

@@ -147,4 +147,21 @@ UPDATE moving SET code = 'z', updated_at = clock_timestamp() WHERE id = 3;
 SELECT throws_ok($$SELECT pythia.sync_between('local', 'local', 'moving', '{"table_map": {"moving": "moved"}}')$$, '23505', NULL, 'a stranger in the way');
 COMMIT;
 SELECT is(string_agg(id || code, ',' ORDER BY id), '1b,2a,3c,9z', 'and what came before it stays') FROM moved;
+
+-- tables that refer to one another: deferred by their constraints or by the caller
+CREATE TABLE ring_a (id int PRIMARY KEY, other int);
+CREATE TABLE ring_b (id int PRIMARY KEY, other int);
+INSERT INTO ring_a VALUES (1, 1), (2, 2);
+INSERT INTO ring_b VALUES (1, 2), (2, 1);
+CREATE TABLE to_a (id int PRIMARY KEY, other int);
+CREATE TABLE to_b (id int PRIMARY KEY, other int REFERENCES to_a DEFERRABLE);
+ALTER TABLE to_a ADD FOREIGN KEY (other) REFERENCES to_b DEFERRABLE;
+SELECT pythia.create_sync_worker('ring', 'local', 'local', '{"mode": "full", "table_map": {"ring_a": "to_a", "ring_b": "to_b"}}', '{ring_a,ring_b}');
+SELECT is(count(error), 2::bigint, 'each refers to rows that are not there yet') FROM pythia.sync_all_tables('ring');
+BEGIN;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT is(string_agg(coalesce(error, rows_inserted::text), ','), '2,2', 'in one transaction they come together') FROM pythia.sync_all_tables('ring');
+COMMIT;
+SELECT is(count(*), 2::bigint, 'and are kept at its end') FROM to_a JOIN to_b ON to_b.id = to_a.other;
+SELECT pythia.drop_sync_worker('ring');
 SELECT * FROM finish();

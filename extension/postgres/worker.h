@@ -41,9 +41,8 @@ extern long pythia_sync_turn(const pythia_job *job);
 extern void pythia_job_begin(void);
 extern void pythia_job_commit(void);
 
-/* Notes that this process has polled, and when the process of a worker last did (0: none is known). */
+/* Notes that this process has polled. */
 extern void pythia_note_poll(int32 worker_id);
-extern TimestampTz pythia_last_poll(int32 worker_id);
 
 /* True in a job's process. */
 extern bool pythia_in_job(void);

@@ -73,7 +73,8 @@ void pythia_note_poll(int32 worker_id)
 	LWLockRelease(pythia_shmem->lock);
 }
 
-TimestampTz pythia_last_poll(int32 worker_id)
+/* When the process of a worker last polled; 0: none is known. */
+static TimestampTz last_poll(int32 worker_id)
 {
 	pythia_worker_slot *slot;
 	TimestampTz result = 0;
@@ -92,7 +93,7 @@ PYTHIA_FUNCTION(pythia_last_poll_of);
 
 Datum pythia_last_poll_of(PG_FUNCTION_ARGS)
 {
-	TimestampTz last = pythia_last_poll(PG_GETARG_INT32(0));
+	TimestampTz last = last_poll(PG_GETARG_INT32(0));
 
 	if (last == 0)
 		PG_RETURN_NULL();

@@ -55,6 +55,8 @@ typedef struct pythia_load
 	int lanes;
 } pythia_load;
 
+#define PYTHIA_BASE64_BYTES (1024 * 1024)
+
 typedef enum pythia_begin_mode
 {
 	PYTHIA_BEGIN_WRITE,     /* read committed where there is a choice */
@@ -74,7 +76,8 @@ typedef struct pythia_driver
 	bool (*send)(pythia_db *db, const char *sql, pythia_error *error);
 	bool (*receive)(pythia_db *db, pythia_result *result, pythia_error *error);
 	/* Rows in interchange format, in chunks of about 256 KiB. kinds (ncolumns of
-	 * them, or NULL for all text) tells how to encode: BYTES and GEOMETRY as hex. */
+	 * them, or NULL for all text) tells how to encode: BYTES and GEOMETRY as hex (a query over
+	 * PostgreSQL may give BYTES of more than PYTHIA_BASE64_BYTES as base64, to hold less). */
 	bool (*stream_open)(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds, pythia_stream **stream,
 						pythia_error *error);
 	/* count 0 is the end, reached without error: a broken read is never an end.

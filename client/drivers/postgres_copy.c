@@ -11,16 +11,28 @@
 
 /* Given to libpq at a time; more would only grow its buffer. */
 #define PUT_BYTES (64 * 1024)
+/* More than chunks of small rows take. */
+#define LARGE_BYTES (2 * 1024 * 1024)
 
 struct pythia_stream
 {
 	postgres_db *db;
+	int ncolumns;
+	bool *bytes; /* which columns are of bytes; NULL: none */
 	pythia_buffer chunk;
 	char *row; /* a large one, handed on as it is, or about to be */
 	int row_length;
 	bool given; /* it is the chunk in hand */
 	bool done;  /* the server said that it was all */
 };
+
+/* Empties a buffer; a large one's memory is wanted elsewhere. */
+static void give_back(pythia_buffer *buffer)
+{
+	if (buffer->capacity > LARGE_BYTES)
+		pythia_buffer_free(buffer);
+	pythia_buffer_clear(buffer);
+}
 
 /* Waits for the answer to a COPY statement. */
 static bool expect_copy(postgres_db *db, ExecStatusType wanted, int *ncolumns, pythia_error *error)
@@ -57,7 +69,6 @@ bool pythia_postgres_stream_open(pythia_db *base, const char *sql, int ncolumns,
 	int given = 0;
 	bool sent;
 
-	(void) kinds; /* bytea comes as hex anyway */
 	*out = NULL;
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
@@ -68,6 +79,14 @@ bool pythia_postgres_stream_open(pythia_db *base, const char *sql, int ncolumns,
 		return false;
 	stream = pythia_calloc(1, sizeof(*stream));
 	stream->db = db;
+	stream->ncolumns = ncolumns;
+	for (int i = 0; kinds && i < ncolumns; i++)
+		if (kinds[i] == PYTHIA_KIND_BYTES)
+		{
+			if (!stream->bytes)
+				stream->bytes = pythia_calloc((size_t) ncolumns, sizeof(bool));
+			stream->bytes[i] = true;
+		}
 	db->stream = stream;
 	db->state = PYTHIA_STREAMING;
 	if (given != ncolumns)
@@ -115,12 +134,90 @@ static bool give_row(pythia_stream *stream, pythia_rows *chunk)
 	return true;
 }
 
+static int base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Base64, its newlines escaped, as the text of bytea. */
+static void put_base64(pythia_buffer *out, const char *from, const char *stop)
+{
+	char bytes[3072];
+	size_t length = 0;
+	uint32_t bits = 0;
+	int nbits = 0;
+
+	pythia_buffer_puts(out, "\\\\x");
+	for (; from < stop; from++)
+	{
+		int value = base64_value(*from);
+
+		if (*from == '\\')
+			from++; /* and the n of a newline */
+		if (value < 0)
+			continue; /* or padding */
+		bits = bits << 6 | (uint32_t) value;
+		nbits += 6;
+		if (nbits < 8)
+			continue;
+		nbits -= 8;
+		bytes[length++] = (char) (bits >> nbits);
+		if (length == sizeof(bytes))
+		{
+			pythia_buffer_hex(out, bytes, length);
+			length = 0;
+		}
+	}
+	pythia_buffer_hex(out, bytes, length);
+}
+
+/* Bytes that came as base64; the text of bytea begins with a backslash, and so does NULL. */
+static bool has_base64(const pythia_stream *stream, const char *row, const char *stop)
+{
+	for (int i = 0; stream->bytes && i < stream->ncolumns && row; i++)
+	{
+		if (stream->bytes[i] && row < stop && *row != '\\')
+			return true;
+		row = memchr(row, '\t', (size_t) (stop - row));
+		row = row ? row + 1 : NULL;
+	}
+	return false;
+}
+
+/* Takes a large row with such values into the chunk, as rows are to be, and lets go of it. */
+static void widen_row(pythia_stream *stream, char *row, size_t length)
+{
+	const char *from = row;
+	const char *end = row + length - 1; /* the newline */
+
+	pythia_buffer_reserve(&stream->chunk, length + length / 2);
+	for (int i = 0; i < stream->ncolumns; i++)
+	{
+		const char *tab = memchr(from, '\t', (size_t) (end - from));
+		const char *stop = tab ? tab : end;
+
+		if (stream->bytes[i] && from < stop && *from != '\\')
+			put_base64(&stream->chunk, from, stop);
+		else
+			pythia_buffer_append(&stream->chunk, from, (size_t) (stop - from));
+		pythia_buffer_putc(&stream->chunk, i < stream->ncolumns - 1 ? '\t' : '\n');
+		from = tab ? tab + 1 : end;
+	}
+	PQfreemem(row);
+}
+
 bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error)
 {
 	postgres_db *db = stream->db;
 
 	memset(chunk, 0, sizeof(*chunk));
-	pythia_buffer_clear(&stream->chunk);
+	give_back(&stream->chunk);
 	if (stream->row && stream->given)
 	{
 		PQfreemem(stream->row);
@@ -143,6 +240,12 @@ bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pyth
 		char *row;
 		int length = PQgetCopyData(db->conn, &row, 1);
 
+		if (length > PYTHIA_CHUNK_BYTES && has_base64(stream, row, row + length - 1))
+		{
+			chunk->count++;
+			widen_row(stream, row, (size_t) length);
+			break;
+		}
 		if (length > PYTHIA_CHUNK_BYTES)
 		{
 			stream->row = row;
@@ -209,6 +312,7 @@ void pythia_postgres_stream_close(pythia_stream *stream)
 	db->stream = NULL;
 	db->state = PYTHIA_IDLE;
 	PQfreemem(stream->row);
+	pythia_free(stream->bytes);
 	pythia_buffer_free(&stream->chunk);
 	pythia_free(stream);
 }
@@ -278,7 +382,7 @@ static bool put_binary(postgres_db *db, pythia_error *error)
 {
 	bool ok = put_bytes(db, db->binary_rows.data, db->binary_rows.length, error);
 
-	pythia_buffer_clear(&db->binary_rows);
+	give_back(&db->binary_rows);
 	return ok;
 }
 

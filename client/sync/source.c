@@ -77,6 +77,20 @@ static void range_condition(const pythia_run *run, pythia_buffer *out)
 	}
 }
 
+/* Large bytes come from another PostgreSQL as base64: libpq holds a row twice, and their hex is half as long again. */
+static void put_bytes(const pythia_run *run, const pythia_column *column, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+
+	pythia_buffer_puts(out, "CASE WHEN pg_catalog.octet_length(");
+	dialect->identifier(out, column->name);
+	pythia_buffer_printf(out, ") > %d THEN pg_catalog.encode(", PYTHIA_BASE64_BYTES);
+	dialect->identifier(out, column->name);
+	pythia_buffer_puts(out, ", 'base64') ELSE ");
+	dialect->read_expression(run->source, out, NULL, column);
+	pythia_buffer_puts(out, "::pg_catalog.text END");
+}
+
 /*
  * A column's value as the target is to get it.  The shortest text of the greatest float is a little beyond it, and
  * MySQL, which looks at it as a double, would refuse it.
@@ -99,6 +113,11 @@ static void put_value(const pythia_run *run, int pair, pythia_buffer *out)
 		pythia_buffer_printf(out, ") * %s ELSE ", greatest);
 		dialect->read_expression(run->source, out, NULL, column);
 		pythia_buffer_puts(out, " END");
+		return;
+	}
+	if (column->type.kind == PYTHIA_KIND_BYTES && run->source->engine == PYTHIA_POSTGRESQL && !run->source->local)
+	{
+		put_bytes(run, column, out);
 		return;
 	}
 	dialect->read_expression(run->source, out, NULL, column);

@@ -9,6 +9,9 @@
 /* Rows between two looks at the host where no progress handler is set. */
 #define CANCEL_ROWS 1024
 
+/* Beside values of that size the pages in the cache count, and help nobody. */
+#define LARGE_BYTES (1024 * 1024)
+
 struct pythia_stream
 {
 	struct sqlite_db *db;
@@ -19,6 +22,14 @@ struct pythia_stream
 	pythia_buffer sql;
 	bool done;
 };
+
+static bool keep_few_pages(sqlite_db *db, pythia_error *error)
+{
+	if (db->large || !db->owned)
+		return true;
+	db->large = true;
+	return pythia_sqlite_run(db, "PRAGMA main.cache_size = -512; PRAGMA temp.cache_size = -512", NULL, error);
+}
 
 /* --- streams --------------------------------------------------------------- */
 
@@ -105,7 +116,7 @@ bool pythia_sqlite_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia
 		stream_row(stream);
 	}
 	*chunk = pythia_rows_view(&stream->writer);
-	return true;
+	return chunk->length < LARGE_BYTES || keep_few_pages(db, error);
 }
 
 void pythia_sqlite_stream_close(pythia_stream *stream)
@@ -264,7 +275,8 @@ bool pythia_sqlite_load_put(pythia_db *base, const pythia_rows *chunk, pythia_er
 	sqlite_db *db = pythia_sqlite_of(base);
 	bool done = true;
 
-	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error) ||
+		(chunk->length > LARGE_BYTES && !keep_few_pages(db, error)))
 		return false;
 	db->reader.in_place = true;
 	pythia_rows_open(&db->reader, chunk);

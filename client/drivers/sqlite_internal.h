@@ -33,6 +33,7 @@ typedef struct sqlite_db
 	int depth;          /* open savepoints of a wrapped handle */
 	unsigned snapshots; /* which of them only read: a bit each */
 	int serial;         /* tells apart several wraps of one handle */
+	bool large;         /* values of megabytes have passed: pages are kept no longer than need be */
 } sqlite_db;
 
 static inline sqlite_db *pythia_sqlite_of(pythia_db *db)

@@ -5,6 +5,9 @@
 #include "core/memory.h"
 #include "sync/run.h"
 
+/* More than a chunk takes but for one large row. */
+#define LARGE_BYTES ((size_t) 1 << 20)
+
 void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 {
 	const pythia_plan *plan = &run->plan;
@@ -176,6 +179,7 @@ bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_e
 		return false;
 	loader->rows += rows.count;
 	loader->bytes += rows.length;
+	run->large = run->large || rows.length > LARGE_BYTES;
 	if (loader->holding)
 	{
 		hold(loader, &rows);

@@ -24,6 +24,7 @@ typedef struct pythia_run
 	bool staged;                  /* the target may hold rows: through a stage, then UPDATE and INSERT */
 	bool known_to_differ;         /* the stage's rows: no comparison before the UPDATE */
 	bool stage_empty;             /* just made */
+	bool large;                   /* rows of megabytes have come */
 	bool ordered;                 /* rows come in the key's order, so that the copy can go on after one */
 	bool single;                  /* all in one transaction of the target */
 	bool resumed;                 /* from a checkpoint */

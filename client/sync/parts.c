@@ -272,25 +272,35 @@ static bool open_snapshot(pythia_run *run, pythia_error *error)
 			pythia_db_text(run->source, "SELECT pg_catalog.pg_export_snapshot()", &run->snapshot, error));
 }
 
-/* MySQL hands no snapshot on: while nobody writes, all that are opened are one.  *guard is NULL where the table
- * cannot be locked. */
-static bool lock_source(const pythia_run *run, pythia_db **guard, pythia_error *error)
+/* While nobody writes, all snapshots that are opened are one: in MySQL the table's lock, in SQLite the file's. */
+static bool keep_writers_out(const pythia_run *run, pythia_db *guard, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
+	if (guard->engine == PYTHIA_SQLITE)
+		return guard->driver->begin(guard, PYTHIA_BEGIN_IMMEDIATE, error);
+	pythia_buffer_puts(&sql, "LOCK TABLES ");
+	pythia_dialect_table(pythia_dialect_of(guard), &sql, run->plan.source.schema, run->plan.source.name);
+	pythia_buffer_puts(&sql, " READ");
+	/* who writes for long is not waited for: others would wait behind us */
+	ok = pythia_db_exec(guard, "SET SESSION lock_wait_timeout = 1", NULL, error) &&
+		 pythia_db_exec(guard, sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* Of engines that hand no snapshot on.  *guard is NULL where the table cannot be locked. */
+static bool lock_source(const pythia_run *run, pythia_db **guard, pythia_error *error)
+{
+	bool ok;
+
 	*guard = NULL;
-	if (run->source->engine != PYTHIA_MYSQL || run->job->connect == NULL)
+	if (run->source->engine == PYTHIA_POSTGRESQL || run->source->local || run->job->connect == NULL)
 		return true;
 	if (!run->job->connect(run->job->connect_context, false, guard, error))
 		return false;
-	pythia_buffer_puts(&sql, "LOCK TABLES ");
-	pythia_dialect_table(pythia_dialect_of(*guard), &sql, run->plan.source.schema, run->plan.source.name);
-	pythia_buffer_puts(&sql, " READ");
-	/* who writes for long is not waited for: others would wait behind us */
-	ok = pythia_db_exec(*guard, "SET SESSION lock_wait_timeout = 1", NULL, error) &&
-		 pythia_db_exec(*guard, sql.data, NULL, error);
-	pythia_buffer_free(&sql);
+	ok = keep_writers_out(run, *guard, error);
 	if (ok)
 		return true;
 	pythia_db_close(*guard);

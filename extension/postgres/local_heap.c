@@ -270,6 +270,7 @@ uint64 local_heap_put(local_heap *heap, const pythia_rows *rows)
 	heap->count = 0;
 	error_context_stack = &where;
 	pg_verify_mbstr(PG_UTF8, rows->data, rows->length, false);
+	heap->reader.in_place = true;
 	pythia_rows_open(&heap->reader, rows);
 	while (pythia_rows_next(&heap->reader))
 	{

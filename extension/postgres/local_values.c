@@ -7,6 +7,7 @@
 #include "core/number.h"
 #include "datatype/timestamp.h"
 #include "pg_compat.h"
+#include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
@@ -158,6 +159,17 @@ static bool read_frequent(const local_value_reader *reader, const pythia_field *
 
 	switch (reader->type)
 	{
+		case BYTEAOID:
+		{
+			bytea *bytes;
+
+			if (field->length < 2 || field->value[0] != '\\' || field->value[1] != 'x')
+				return false;
+			bytes = palloc(VARHDRSZ + field->length / 2);
+			SET_VARSIZE(bytes, VARHDRSZ + hex_decode(field->value + 2, field->length - 2, VARDATA(bytes)));
+			*value = PointerGetDatum(bytes);
+			return true;
+		}
 		case INT8OID:
 			if (!pythia_int64_read(field->value, field->length, &integer))
 				return false;
@@ -228,5 +240,9 @@ Datum local_value_read(local_value_reader *reader, const pythia_field *field)
 	}
 	if (read_frequent(reader, field, &value))
 		return value;
-	return InputFunctionCall(&reader->input, unconstify(char *, field->value), reader->parameter, reader->typmod);
+	/* a large text that looks like bytes lies where it came, without an end of its own */
+	return InputFunctionCall(&reader->input,
+							 field->value[field->length] == '\0' ? unconstify(char *, field->value)
+																 : pnstrdup(field->value, field->length),
+							 reader->parameter, reader->typmod);
 }

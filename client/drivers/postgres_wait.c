@@ -68,9 +68,9 @@ bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_erro
 	else if (strcmp(sqlstate, "25006") == 0)
 		pythia_error_hint(error, "The server is a standby, or default_transaction_read_only is on for this role or"
 								 " database: name another server, or let the role write.");
-	else if (strcmp(sqlstate, "57014") == 0 && strstr(error->message, "statement timeout") != NULL)
+	else if (strcmp(sqlstate, "57014") == 0 && strstr(message, "statement timeout") != NULL)
 		pythia_error_hint(error, "Raise statement_timeout for this role.");
-	else if (strcmp(sqlstate, "42501") == 0 && strstr(error->message, "row-level security") != NULL)
+	else if (strcmp(sqlstate, "42501") == 0 && strstr(message, "row-level security") != NULL)
 		pythia_error_hint(error, "Rows hidden by a policy would pass for deleted: use a role that sees all of them (the"
 								 " table's owner, or one with BYPASSRLS), or a view of those that are meant.");
 	if (context)

@@ -171,6 +171,7 @@ static pythia_field *add_field(pythia_rows_reader *reader)
 		reader->capacity = reader->capacity ? reader->capacity * 2 : 16;
 		reader->fields = pythia_realloc(reader->fields, (size_t) reader->capacity * sizeof(pythia_field));
 	}
+	reader->fields[reader->nfields].in_place = false;
 	return &reader->fields[reader->nfields++];
 }
 
@@ -265,6 +266,7 @@ bool pythia_rows_next(pythia_rows_reader *reader)
 		{
 			field->value = from + 1;
 			field->length = field_length(from, stop) - 1;
+			field->in_place = true;
 			from += field->length + 1;
 		}
 		else

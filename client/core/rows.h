@@ -39,12 +39,13 @@ void pythia_rows_clear(pythia_rows_writer *writer);
 void pythia_rows_free(pythia_rows_writer *writer);
 pythia_rows pythia_rows_view(const pythia_rows_writer *writer); /* valid until the writer changes */
 
-/* Decoding. A field's text is decoded, NUL-terminated and valid until the next
+/* Decoding. A field's text is decoded, NUL-terminated unless it was left in place, and valid until the next
  * call on the same reader. */
 typedef struct pythia_field
 {
 	const char *value; /* NULL for SQL NULL */
 	size_t length;
+	bool in_place; /* a large value of bytes within the rows' own text, without a NUL */
 } pythia_field;
 
 typedef struct pythia_rows_reader
@@ -55,7 +56,7 @@ typedef struct pythia_rows_reader
 	pythia_field *fields;
 	int nfields; /* of the row just read */
 	int capacity;
-	bool in_place; /* the caller goes by lengths: large values of bytes lie in the rows' own text, without a NUL */
+	bool in_place; /* the caller goes by lengths: large values of bytes may be left in place */
 } pythia_rows_reader;
 
 void pythia_rows_open(pythia_rows_reader *reader, const pythia_rows *rows); /* zero the reader before first use */

@@ -53,7 +53,7 @@ static bool bytes_to_uuid(const pythia_transform *transform, const char *value, 
 static bool bytes_to_text(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	(void) transform;
-	return pythia_rows_unhex(&(pythia_field){value, length}, out);
+	return pythia_rows_unhex(&(pythia_field){.value = value, .length = length}, out);
 }
 
 static bool text_to_bytes(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)

@@ -30,6 +30,8 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	loader->load.binary_sql = loader->binary_sql.length > 0 ? loader->binary_sql.data : NULL;
 	loader->load.lanes = run->staged ? 1 : run->lanes;
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
+	/* one copy less of a large value that passes as it is */
+	loader->reader.in_place = true;
 }
 
 static pythia_verdict no_key(pythia_bad_value *bad)
@@ -84,6 +86,20 @@ static bool quarantine(pythia_loader *loader, int pair, const pythia_bad_value *
 	return ok;
 }
 
+static pythia_verdict transform_value(pythia_loader *loader, const pythia_transform *transform,
+									  const pythia_field *field, pythia_bad_value *bad)
+{
+	const char *value = field->value;
+
+	if (field->in_place)
+	{
+		pythia_buffer_clear(&loader->ended);
+		pythia_buffer_append(&loader->ended, field->value, field->length);
+		value = pythia_buffer_text(&loader->ended);
+	}
+	return pythia_transform_value(transform, value, field->length, &loader->scratch, bad);
+}
+
 /* Writes one row's new values; *good is false where it goes to quarantine. */
 static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error)
 {
@@ -106,9 +122,7 @@ static bool transform_row(pythia_loader *loader, bool *good, pythia_error *error
 			pythia_rows_text(&loader->writer, field->value, field->length);
 			continue;
 		}
-		switch (field->value == NULL
-					? no_key(&bad)
-					: pythia_transform_value(transform, field->value, field->length, &loader->scratch, &bad))
+		switch (field->value == NULL ? no_key(&bad) : transform_value(loader, transform, field, &bad))
 		{
 			case PYTHIA_VALUE_KEEP:
 				pythia_rows_text(&loader->writer, field->value, field->length);
@@ -244,6 +258,7 @@ void pythia_loader_free(pythia_loader *loader)
 {
 	if (loader->open && !loader->holding)
 		loader->run->target->driver->load_abandon(loader->run->target);
+	pythia_buffer_free(&loader->ended);
 	pythia_rows_close(&loader->reader);
 	pythia_rows_free(&loader->writer);
 	pythia_rows_free(&loader->held);

@@ -137,6 +137,7 @@ typedef struct pythia_loader
 	pythia_rows_writer writer;
 	pythia_rows_writer held;
 	pythia_buffer scratch;
+	pythia_buffer ended; /* a value that was left in place, with a NUL */
 } pythia_loader;
 
 void pythia_loader_init(pythia_loader *loader, pythia_run *run);

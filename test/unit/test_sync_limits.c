@@ -80,8 +80,8 @@ static void *ask_for_the_other(void *argument)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_db *look = open_engine(r->db->engine == PYTHIA_POSTGRESQL ? PG : MY, 1);
 
-	/* until the run waits */
-	for (int tries = 0; tries < 1000; tries++)
+	/* until the run waits; MariaDB shows nothing new to who looks more often, nor to others meanwhile */
+	for (int tries = 0; tries < 50; tries++)
 	{
 		const char *waiting =
 			value_of(look, r->db->engine == PYTHIA_POSTGRESQL
@@ -90,7 +90,7 @@ static void *ask_for_the_other(void *argument)
 
 		if (strcmp(waiting, "0") != 0)
 			break;
-		usleep(10000);
+		usleep(200000);
 	}
 	r->won = pythia_db_exec(r->db, "UPDATE knot SET v = 'rival' WHERE id = 1", NULL, &error);
 	pythia_error_reset(&error);

@@ -189,7 +189,9 @@ static int setup(void **state)
 		{
 			char sql[100];
 
-			/* a name of this process: tests run side by side */
+			/* a name of this process: tests run side by side; an earlier one may have had its number */
+			snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS synctest%d_%d", which, (int) getpid());
+			must(db, sql);
 			snprintf(sql, sizeof(sql), "CREATE DATABASE synctest%d_%d", which, (int) getpid());
 			must(db, sql);
 		}

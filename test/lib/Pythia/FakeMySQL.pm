@@ -22,30 +22,8 @@ package Pythia::FakeMySQL;
 
 use strict;
 use warnings;
-use File::Temp ();
-use IO::Socket::INET;
-use POSIX ();
-
-sub start
-{
-	my ($class, %self) = @_;
-	my $self = $class->make(%self);
-	my $log = File::Temp->new(TEMPLATE => 'fake_mysql_XXXXXX', TMPDIR => 1);
-	$self->{log_file} = $log->filename;
-	$self->{log_handle} = $log;
-	$log->autoflush(1);
-	$self->{owner} = $$;
-	my $parent = $$;
-	$self->{pid} = fork // die "fork: $!";
-	if (!$self->{pid})
-	{
-		$log->unlink_on_destroy(0);
-		eval { $self->serve($parent) };
-		POSIX::_exit(0);
-	}
-	close delete $self->{listener};
-	return $self;
-}
+use parent -norequire, 'Pythia::FakeServer';
+use Pythia::FakeServer;
 
 # Listens, but serves nobody yet.
 sub make
@@ -57,13 +35,8 @@ sub make
 		rows => [ [ 1, 'one' ], [ 2, 'two' ] ], answers => [], after => 3, seed => 1, %self }, $class;
 	$self->{keys} //= [ [ 'PRIMARY', 1, 1, $self->{columns}[0][0] ] ];
 	$self->{estimate} = scalar @{ $self->{rows} } unless exists $self->{estimate};
-	$self->{listener} = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 20, ReuseAddr => 1)
-	  // die "listen: $@";
-	$self->{port} = $self->{listener}->sockport;
-	return $self;
+	return $self->listen;
 }
-
-sub port { return $_[0]{port}; }
 
 sub url
 {
@@ -71,66 +44,7 @@ sub url
 	return "mariadb://mallory:hidden_word\@127.0.0.1:$self->{port}/$self->{schema}" . ($parameters // '');
 }
 
-sub log
-{
-	my ($self) = @_;
-	open my $file, '<', $self->{log_file} or die "$self->{log_file}: $!";
-	local $/;
-	return scalar <$file>;
-}
-
 sub queries { return $_[0]->log =~ /^query \d+: (.*)$/mg; }
-
-sub stop
-{
-	my ($self) = @_;
-	return unless $self->{pid} && $self->{owner} == $$;
-	local ($?, $!);
-	kill 'TERM', $self->{pid};
-	waitpid($self->{pid}, 0);
-	delete $self->{pid};
-	return;
-}
-
-sub DESTROY { $_[0]->stop; return; }
-
-# One process a connection, all in a group of their own that ends with $parent.
-sub serve
-{
-	my ($self, $parent) = @_;
-	my $end = sub { $SIG{TERM} = 'IGNORE'; kill 'TERM', -$$; POSIX::_exit(0) };
-	setpgrp(0, 0);
-	$SIG{TERM} = $SIG{INT} = $end;
-	$SIG{CHLD} = 'IGNORE';
-	$SIG{PIPE} = 'IGNORE';
-	my $listener = $self->{listener};
-	while (getppid == $parent)
-	{
-		my $ready = '';
-		vec($ready, fileno $listener, 1) = 1;
-		next if select($ready, undef, undef, 1) <= 0;
-		my $socket = $listener->accept or next;
-		my $pid = fork // die "fork: $!";
-		next if $pid;
-		$SIG{TERM} = $SIG{INT} = 'DEFAULT';
-		close $listener;
-		$self->{socket} = $socket;
-		srand $self->{seed};
-		eval { $self->talk; 1 } or $self->note("ended: $@");
-		POSIX::_exit(0);
-	}
-	$end->();
-	return;
-}
-
-sub note
-{
-	my ($self, $text) = @_;
-	$text =~ s/\n/ /g;
-	utf8::encode($text) if utf8::is_utf8($text);
-	syswrite $self->{log_handle}, "$text\n";
-	return;
-}
 
 # --- packets ----------------------------------------------------------------
 
@@ -163,13 +77,7 @@ sub receive
 sub raw
 {
 	my ($self, $bytes) = @_;
-	while (length $bytes)
-	{
-		my $written = syswrite $self->{socket}, $bytes;
-		die "closed by the client\n" unless $written;
-		substr($bytes, 0, $written) = '';
-	}
-	return;
+	return $self->write_to($self->{socket}, $bytes);
 }
 
 sub packet
@@ -179,26 +87,10 @@ sub packet
 	return;
 }
 
-sub number_bytes
-{
-	my ($n) = @_;
-	return $n < 251 ? chr $n : $n < 65536 ? "\xfc" . pack 'v', $n
-	  : $n < 1 << 24 ? "\xfd" . substr pack('V', $n), 0, 3
-	  : "\xfe" . pack 'Q<', $n;
-}
-
-sub cell
-{
-	my ($value) = @_;
-	return "\xfb" unless defined $value;
-	utf8::encode($value) if utf8::is_utf8($value);
-	return number_bytes(length $value) . $value;
-}
-
 sub ok
 {
 	my ($self, $affected, $more) = @_;
-	$self->packet("\x00" . number_bytes($affected // 0) . "\x00" . pack 'vv', $more ? 10 : 2, 0);
+	$self->packet("\x00" . Pythia::FakeServer::mysql_number($affected // 0) . "\x00" . pack 'vv', $more ? 10 : 2, 0);
 	return;
 }
 
@@ -219,8 +111,8 @@ sub fail
 sub head
 {
 	my ($self, @names) = @_;
-	$self->packet(number_bytes(scalar @names));
-	$self->packet(join('', map { cell($_) } 'def', '', $self->{table}, $self->{table}, $_, $_)
+	$self->packet(Pythia::FakeServer::mysql_number(scalar @names));
+	$self->packet(join('', map { Pythia::FakeServer::mysql_cell($_) } 'def', '', $self->{table}, $self->{table}, $_, $_)
 		  . "\x0c" . pack 'vVCvCv', 45, 1024, 0xfd, 0, 0, 0)
 	  for @names;
 	$self->eof;
@@ -231,7 +123,7 @@ sub result
 {
 	my ($self, $names, $rows, $more) = @_;
 	$self->head(@$names);
-	$self->packet(join '', map { cell($_) } @$_) for @$rows;
+	$self->packet(join '', map { Pythia::FakeServer::mysql_cell($_) } @$_) for @$rows;
 	$self->eof($more);
 	return;
 }
@@ -251,12 +143,12 @@ my %modes = (
 	many_columns => sub { $_[0]->result([ map { "c$_" } 1 .. 500 ], [ [ ('1') x 500 ] ]) },
 	ragged_rows => sub {
 		$_[0]->head(map { "c$_" } 1 .. $_[2]);
-		$_[0]->packet(cell('1') x $_) for 1, $_[2] + 3;
+		$_[0]->packet(Pythia::FakeServer::mysql_cell('1') x $_) for 1, $_[2] + 3;
 		$_[0]->packet('');
 		$_[0]->eof;
 	},
-	no_columns_at_all => sub { $_[0]->packet(number_bytes(1 << 40)); $_[0]->hang },
-	many_announced => sub { $_[0]->packet(number_bytes(0x7fffffff)); $_[0]->packet(cell('def')); close $_[0]{socket} },
+	no_columns_at_all => sub { $_[0]->packet(Pythia::FakeServer::mysql_number(1 << 40)); $_[0]->hang },
+	many_announced => sub { $_[0]->packet(Pythia::FakeServer::mysql_number(0x7fffffff)); $_[0]->packet(Pythia::FakeServer::mysql_cell('def')); close $_[0]{socket} },
 	long_value => sub { $_[0]->head('c'); $_[0]->packet("\xfe" . pack('Q<', 1 << 62) . 'abc'); $_[0]->eof },
 	short_packet => sub { $_[0]->raw("\x50\x00\x00\x01\x05abc"); $_[0]->hang },
 	short_packet_closed => sub { $_[0]->raw("\x50\x00\x00\x01\x05abc"); close $_[0]{socket}; die "closed\n" },

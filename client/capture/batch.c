@@ -252,8 +252,16 @@ static bool judge_known(batch *b, pythia_error *error)
 		pythia_rows_open(&rows, &chunk);
 		while (ok && pythia_rows_next(&rows))
 		{
-			pythia_capture_row row = row_of(b, &b->entries[atoi(rows.fields[0].value)]);
+			pythia_capture_row row;
+			int64_t place;
 
+			ok = pythia_db_fields(store, &rows, "cTbT", error);
+			place = ok ? pythia_field_number(&rows.fields[0]) : 0;
+			if (ok && place >= b->count)
+				ok = pythia_db_bad_answer(store, error, "a key that was not asked for");
+			if (!ok)
+				break;
+			row = row_of(b, &b->entries[place]);
 			ok = judge(b, &row, rows.fields[1].value, rows.fields[2].value[0] == '1', rows.fields[3].value, error);
 		}
 	}
@@ -297,25 +305,28 @@ static bool settle_row(pythia_capture *capture, const pythia_member *member, boo
 	pythia_buffer_printf(&sql,
 						 "SELECT told_id, keys FROM main.pythia_told WHERE table_id = %lld ORDER BY told_id LIMIT 1",
 						 (long long) member->table_id);
-	ok = pythia_db_query(capture->store, sql.data, &told, error);
+	ok = pythia_db_query(capture->store, sql.data, "nv", &told, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
 	*more = told.nrows > 0;
 	if (*more)
 	{
-		keys = (pythia_rows){.data = told.values[1], .length = told.lengths[1]};
+		keys = (pythia_rows){.data = pythia_result_text(&told, 0, 1), .length = pythia_result_length(&told, 0, 1)};
 		pythia_rows_open(&reader, &keys);
-		while (pythia_rows_next(&reader))
+		while (ok && pythia_rows_next(&reader))
 		{
+			ok = pythia_db_fields(capture->store, &reader, "t", error);
+			if (!ok)
+				break;
 			put_integer(&tracked, member->table_id);
 			put_field(&tracked, reader.fields[0].value);
 			pythia_rows_null(&tracked);
 			pythia_rows_end(&tracked);
 		}
-		ok =
-			pythia_store_load(capture->store, tracked_sql, 3, tracked_kinds, &tracked, error) &&
-			pythia_store_exec(capture->store, error, "DELETE FROM main.pythia_told WHERE told_id = %s", told.values[0]);
+		ok = ok && pythia_store_load(capture->store, tracked_sql, 3, tracked_kinds, &tracked, error) &&
+			 pythia_store_exec(capture->store, error, "DELETE FROM main.pythia_told WHERE told_id = %lld",
+							   (long long) pythia_result_number(&told, 0, 0));
 		pythia_rows_close(&reader);
 		pythia_rows_free(&tracked);
 	}
@@ -467,17 +478,16 @@ static bool knows(pythia_capture *capture, const pythia_member *member, bool *so
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	long long id = member->table_id;
-	char *value;
+	int64_t value;
 	bool ok;
 
 	pythia_buffer_printf(&sql,
 						 "SELECT EXISTS (SELECT 1 FROM main.pythia_seen WHERE table_id = %lld)"
 						 " OR EXISTS (SELECT 1 FROM main.pythia_tracked WHERE table_id = %lld)",
 						 id, id);
-	ok = pythia_db_text(capture->store, sql.data, &value, error);
+	ok = pythia_db_number(capture->store, sql.data, &value, error);
 	pythia_buffer_free(&sql);
-	*something = ok && value && value[0] == '1';
-	pythia_free(value);
+	*something = value != 0;
 	return ok;
 }
 

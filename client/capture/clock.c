@@ -19,18 +19,27 @@ static const char *clock_expression(const pythia_db *db)
 	}
 }
 
+/* The year 9999, in microseconds since 1970. */
+#define LATEST INT64_C(253402300799999999)
+
+/* A clock that is further away would make later sums overflow. */
+static bool take_now(const pythia_db *db, int64_t told, int64_t *now, pythia_error *error)
+{
+	if (told < 0 || told > LATEST)
+		return pythia_db_bad_answer(db, error, "the server's clock cannot be read");
+	*now = told;
+	return true;
+}
+
 bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text;
+	int64_t told;
 	bool ok;
 
 	pythia_buffer_printf(&sql, "SELECT %s", clock_expression(db));
-	ok = pythia_db_text(db, sql.data, &text, error);
+	ok = pythia_db_number(db, sql.data, &told, error) && take_now(db, told, now, error);
 	pythia_buffer_free(&sql);
-	if (ok && text)
-		*now = strtoll(text, NULL, 10);
-	pythia_free(text);
 	return ok;
 }
 
@@ -72,12 +81,14 @@ static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error 
 	pythia_buffer_puts(&sql, "SELECT (");
 	pythia_dialect_of(db)->boundary_query(db, &sql);
 	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_query(db, sql.data, "1Tn", &result, error);
 	pythia_buffer_free(&sql);
-	if (!ok)
+	if (!ok || !take_now(db, pythia_result_number(&result, 0, 1), now, error))
+	{
+		pythia_result_free(&result);
 		return false;
-	*boundary = pythia_strdup(pythia_result_get(&result, 0, 0));
-	*now = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
+	}
+	*boundary = pythia_strdup(pythia_result_optional(&result, 0, 0));
 	pythia_result_free(&result);
 	return true;
 }
@@ -127,13 +138,13 @@ static bool name_prepared(pythia_db *db, pythia_capture_holder *holder, pythia_e
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 
-	if (!pythia_db_query(db, "XA RECOVER", &result, error))
+	if (!pythia_db_query(db, "XA RECOVER", "nccv", &result, error))
 		return false;
-	if (result.nrows > 0 && pythia_result_get(&result, 0, 3))
+	if (result.nrows > 0)
 	{
-		const char *data = pythia_result_get(&result, 0, 3);
+		const char *data = pythia_result_text(&result, 0, 3);
 		size_t length = strlen(data);
-		size_t first = strtoul(pythia_result_get(&result, 0, 1), NULL, 10);
+		size_t first = (size_t) pythia_result_number(&result, 0, 1);
 
 		put_name(&name, data, first < length ? first : length);
 		if (first < length)
@@ -164,14 +175,14 @@ static bool ask(pythia_db *db, const pythia_capture_clock *clock, pythia_capture
 		return true;
 	}
 	pythia_dialect_of(db)->holder_query(db, &sql);
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_query(db, sql.data, "nv", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
 	if (result.nrows > 0)
 	{
-		holder->id = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
-		snprintf(holder->what, sizeof(holder->what), "%s", pythia_result_get(&result, 0, 1));
+		holder->id = pythia_result_number(&result, 0, 0);
+		snprintf(holder->what, sizeof(holder->what), "%s", pythia_result_text(&result, 0, 1));
 		for (char *at = holder->what; *at; at++)
 			*at = plain(*at);
 	}

@@ -21,7 +21,7 @@ static bool read_position(pythia_db *store, int64_t worker_id, const char *consu
 	pythia_buffer_printf(&sql, "SELECT position, lost FROM main.pythia_consumer WHERE worker_id = %lld AND name = ",
 						 (long long) worker_id);
 	pythia_store_text(&sql, consumer);
-	ok = pythia_db_query(store, sql.data, &result, error);
+	ok = pythia_db_query(store, sql.data, "nb", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -31,8 +31,8 @@ static bool read_position(pythia_db *store, int64_t worker_id, const char *consu
 		pythia_fail(error, PYTHIA_E_USAGE, "42704", "consumer \"%s\" does not exist", consumer);
 		return pythia_error_hint(error, "Create it with pythia_create_consumer, or name one that there is.");
 	}
-	*position = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
-	lost = pythia_result_get(&result, 0, 1)[0] == '1';
+	*position = pythia_result_number(&result, 0, 0);
+	lost = pythia_result_true(&result, 0, 1);
 	pythia_result_free(&result);
 	if (!lost || may_be_lost)
 		return true;
@@ -73,17 +73,21 @@ bool pythia_capture_consume(pythia_db *store, const char *name, const char *cons
 		pythia_rows_open(&rows, &chunk);
 		while (ok && pythia_rows_next(&rows))
 		{
-			pythia_capture_change change = {.change_id = strtoll(rows.fields[0].value, NULL, 10),
-											.schema = rows.fields[1].value,
-											.table = rows.fields[2].value,
-											.change_type = rows.fields[3].value,
-											.primary_key = rows.fields[4].value,
-											.old_data = rows.fields[5].value,
-											.new_data = rows.fields[6].value,
-											.timestamp = rows.fields[7].value,
-											.transaction_id = rows.fields[8].value,
-											.captured_at = rows.fields[9].value};
+			pythia_capture_change change;
 
+			ok = pythia_db_fields(store, &rows, "nTTtTTTTTt", error);
+			if (!ok)
+				break;
+			change = (pythia_capture_change){.change_id = pythia_field_number(&rows.fields[0]),
+											 .schema = rows.fields[1].value,
+											 .table = rows.fields[2].value,
+											 .change_type = rows.fields[3].value,
+											 .primary_key = rows.fields[4].value,
+											 .old_data = rows.fields[5].value,
+											 .new_data = rows.fields[6].value,
+											 .timestamp = rows.fields[7].value,
+											 .transaction_id = rows.fields[8].value,
+											 .captured_at = rows.fields[9].value};
 			ok = emit(context, &change, error);
 		}
 	}
@@ -140,7 +144,7 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 		return pythia_error_hint(error, "Give \"now\", \"beginning\"%s or YYYY-MM-DD HH:MM:SS in UTC.",
 								 ids ? ", a change_id" : "");
 	}
-	ok = pythia_db_number(store, sql.data, position, error);
+	ok = pythia_db_number_or(store, sql.data, 0, position, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -37,10 +37,10 @@ static bool read_done(drain *d, pythia_error *error)
 	d->done.count = 0;
 	pythia_buffer_printf(&sql, "SELECT key FROM main.pythia_seen WHERE table_id = %lld ORDER BY CAST(key AS INTEGER)",
 						 (long long) d->member->table_id);
-	ok = pythia_db_query(d->capture->store, sql.data, &result, error);
+	ok = pythia_db_query(d->capture->store, sql.data, "n", &result, error);
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < result.nrows; i++)
-		pythia_log_numbers_add(&d->done, strtoll(pythia_result_get(&result, i, 0), NULL, 10));
+		pythia_log_numbers_add(&d->done, pythia_result_number(&result, i, 0));
 	pythia_result_free(&result);
 	return ok;
 }

@@ -204,31 +204,40 @@ static void put_image(const reader *r, pythia_buffer *out, bool key, int64_t id,
 	pythia_buffer_puts(out, *before == '{' ? "{}" : "}");
 }
 
-/* Old or new side of a log row into key and image; returns where the next side begins. */
-static const pythia_field *read_side(const reader *r, const pythia_field *fields, int64_t id, bool there,
-									 pythia_buffer *key, pythia_buffer *image)
+/* Fields of one side. */
+static int side_width(const reader *r)
+{
+	return r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns + (r->table->db->engine == PYTHIA_SQLITE);
+}
+
+/* Old or new side of a log row into key and image. */
+static bool read_side(const reader *r, const pythia_field *fields, int64_t id, bool there, pythia_buffer *key,
+					  pythia_buffer *image, pythia_error *error)
 {
 	const char *storage = NULL;
 
 	pythia_buffer_clear(key);
 	pythia_buffer_clear(image);
+	if (!there)
+		return true;
 	if (r->table->db->engine == PYTHIA_POSTGRESQL)
 	{
-		if (there)
-		{
-			pythia_buffer_puts(key, fields[0].value);
-			pythia_buffer_puts(image, fields[1].value);
-		}
-		return fields + 2;
+		if (!fields[0].value || !fields[1].value)
+			return pythia_db_bad_answer(r->table->db, error, "a logged row without its image");
+		pythia_buffer_puts(key, fields[0].value);
+		pythia_buffer_puts(image, fields[1].value);
+		return true;
 	}
 	if (r->table->db->engine == PYTHIA_SQLITE)
-		storage = (fields++)->value;
-	if (there)
 	{
-		put_image(r, key, true, id, storage, fields);
-		put_image(r, image, false, id, storage, fields);
+		storage = fields->value;
+		if (!storage || fields->length != (size_t) r->table->ncolumns)
+			return pythia_db_bad_answer(r->table->db, error, "a logged row without its types");
+		fields++;
 	}
-	return fields + r->table->ncolumns;
+	put_image(r, key, true, id, storage, fields);
+	put_image(r, image, false, id, storage, fields);
+	return true;
 }
 
 /* --- telling ------------------------------------------------------------------------------ */
@@ -385,21 +394,31 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 	return ok;
 }
 
-static bool on_row(reader *r, const pythia_field *fields, pythia_error *error)
+static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error)
 {
-	int64_t id = strtoll(fields[0].value, NULL, 10);
-	const char *operation = fields[1].value;
+	const pythia_field *fields = row->fields;
 	const pythia_field *old = fields + META;
-	const pythia_field *new;
-	const pythia_field *end;
+	const pythia_field *new = old + side_width(r);
+	const pythia_field *end = new + side_width(r);
 	int width = r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns;
+	const char *operation;
+	int64_t id;
 
+	if (!pythia_db_fields(r->table->db, row, "ntTTV*", error))
+		return false;
+	if (row->nfields != end - fields)
+		return pythia_db_bad_answer(r->table->db, error, "a row of %d values where %d were asked for", row->nfields,
+									(int) (end - fields));
+	id = pythia_field_number(&fields[0]);
+	operation = fields[1].value;
+	if (strlen(operation) != 1)
+		return pythia_db_bad_answer(r->table->db, error, "a logged row of no known operation");
 	pythia_log_numbers_add(r->read, id);
 	if (r->done->count > 0 && bsearch(&id, r->done->numbers, (size_t) r->done->count, sizeof(id), by_number))
 		return true;
-	new = read_side(r, old, id, strchr("UDBRCY", *operation) != NULL, &r->old_key, &r->old_image);
-	end = read_side(r, new, id, strchr("IUXCY", *operation) != NULL, &r->key, &r->new_image);
-	return tell_row(r, fields, new - width, end - width, error);
+	return read_side(r, old, id, strchr("UDBRCY", *operation) != NULL, &r->old_key, &r->old_image, error) &&
+		   read_side(r, new, id, strchr("IUXCY", *operation) != NULL, &r->key, &r->new_image, error) &&
+		   tell_row(r, fields, new - width, end - width, error);
 }
 
 static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythia_error *error)
@@ -430,7 +449,7 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 			break;
 		pythia_rows_open(&rows, &chunk);
 		while (ok && pythia_rows_next(&rows))
-			ok = on_row(r, rows.fields, error);
+			ok = on_row(r, &rows, error);
 		bytes += chunk.length;
 		*cut = r->most > 0 && bytes >= r->most;
 	}
@@ -487,18 +506,21 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 
 /* --- numbers ------------------------------------------------------------------------------- */
 
-static bool add_numbers(pythia_stream *stream, const pythia_driver *driver, pythia_log_numbers *all,
-						pythia_error *error)
+static bool add_numbers(pythia_stream *stream, const pythia_db *db, pythia_log_numbers *all, pythia_error *error)
 {
 	pythia_rows_reader rows = {0};
 	pythia_rows chunk;
-	bool ok;
+	bool ok = true;
 
-	while ((ok = driver->stream_next(stream, &chunk, error)) && chunk.count > 0)
+	while (ok && (ok = db->driver->stream_next(stream, &chunk, error)) && chunk.count > 0)
 	{
 		pythia_rows_open(&rows, &chunk);
-		while (pythia_rows_next(&rows))
-			pythia_log_numbers_add(all, strtoll(rows.fields[0].value, NULL, 10));
+		while (ok && pythia_rows_next(&rows))
+		{
+			ok = pythia_db_fields(db, &rows, "n", error);
+			if (ok)
+				pythia_log_numbers_add(all, pythia_field_number(&rows.fields[0]));
+		}
 	}
 	pythia_rows_close(&rows);
 	return ok;
@@ -515,7 +537,7 @@ bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_l
 	put_log(table, log->name, &sql);
 	pythia_buffer_puts(&sql, " ORDER BY pythia_id");
 	ok = table->db->driver->stream_open(table->db, sql.data, 1, NULL, &stream, error) &&
-		 add_numbers(stream, table->db->driver, all, error);
+		 add_numbers(stream, table->db, all, error);
 	if (stream)
 		table->db->driver->stream_close(stream);
 	pythia_buffer_free(&sql);

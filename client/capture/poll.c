@@ -172,7 +172,7 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 		"SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
 		" state = 'failed', log, log_columns FROM main.pythia_cdc_table WHERE worker_id = %lld ORDER BY table_id",
 		(long long) capture->worker_id);
-	ok = pythia_db_query(capture->store, sql.data, &result, error);
+	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTT", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -182,18 +182,18 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 	{
 		pythia_member *member = &capture->members[capture->nmembers++];
 
-		member->table_id = strtoll(pythia_result_get(&result, i, 0), NULL, 10);
-		member->name = pythia_strdup(pythia_result_get(&result, i, 1));
-		member->started = pythia_result_get(&result, i, 2)[0] == '1';
-		member->position.low = pythia_strdup(pythia_result_get(&result, i, 3));
-		member->position.mark = pythia_strdup(pythia_result_get(&result, i, 4));
-		member->position.mark_time = strtoll(pythia_result_get(&result, i, 5), NULL, 10);
-		member->saved_at = strtoll(pythia_result_get(&result, i, 6), NULL, 10);
-		member->last_sweep = strtoll(pythia_result_get(&result, i, 7), NULL, 10);
-		member->null_stamps = strtoll(pythia_result_get(&result, i, 8), NULL, 10);
-		member->failed = pythia_result_get(&result, i, 9)[0] == '1';
-		member->log.name = pythia_strdup(pythia_result_get(&result, i, 10));
-		member->log.columns = pythia_strdup(pythia_result_get(&result, i, 11));
+		member->table_id = pythia_result_number(&result, i, 0);
+		member->name = pythia_strdup(pythia_result_text(&result, i, 1));
+		member->started = pythia_result_true(&result, i, 2);
+		member->position.low = pythia_strdup(pythia_result_optional(&result, i, 3));
+		member->position.mark = pythia_strdup(pythia_result_optional(&result, i, 4));
+		member->position.mark_time = pythia_result_number(&result, i, 5);
+		member->saved_at = pythia_result_number(&result, i, 6);
+		member->last_sweep = pythia_result_number(&result, i, 7);
+		member->null_stamps = pythia_result_number(&result, i, 8);
+		member->failed = pythia_result_true(&result, i, 9);
+		member->log.name = pythia_strdup(pythia_result_optional(&result, i, 10));
+		member->log.columns = pythia_strdup(pythia_result_optional(&result, i, 11));
 		ok = pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
 	pythia_result_free(&result);

@@ -48,12 +48,12 @@ static bool mark_lost(pythia_capture *capture, int64_t kept, pythia_error *error
 	pythia_buffer_printf(
 		&sql, "SELECT name FROM main.pythia_consumer WHERE worker_id = %lld AND NOT lost AND position < %lld", id,
 		(long long) kept - 1);
-	ok = pythia_db_query(capture->store, sql.data, &lost, error);
+	ok = pythia_db_query(capture->store, sql.data, "t", &lost, error);
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < lost.nrows; i++)
 		pythia_host_log(capture->store->host, PYTHIA_LOG_WARNING,
 						"consumer \"%s\" has lost changes: it was behind for longer than they are kept",
-						pythia_result_get(&lost, i, 0));
+						pythia_result_text(&lost, i, 0));
 	ok = ok && (lost.nrows == 0 ||
 				pythia_store_exec(capture->store, error,
 								  "UPDATE main.pythia_consumer SET lost = 1 WHERE worker_id = %lld AND position < %lld",
@@ -68,9 +68,8 @@ static bool drop_old(pythia_capture *capture, double seconds, pythia_error *erro
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	int64_t capped;
 	int64_t old;
-	int64_t read = INT64_MAX;
+	int64_t read;
 	double cap = seconds * RETENTION_CAP;
-	char *least;
 	bool ok;
 
 	if (!first_younger(capture, cap > LEAST_CAP ? cap : LEAST_CAP, &capped, error) ||
@@ -78,15 +77,13 @@ static bool drop_old(pythia_capture *capture, double seconds, pythia_error *erro
 		return false;
 	pythia_buffer_printf(&sql, "SELECT min(position) FROM main.pythia_consumer WHERE worker_id = %lld AND NOT lost",
 						 (long long) capture->worker_id);
-	ok = pythia_db_text(capture->store, sql.data, &least, error);
+	ok = pythia_db_number_or(capture->store, sql.data, INT64_MAX, &read, error);
 	pythia_buffer_free(&sql);
-	if (ok && least)
-		read = strtoll(least, NULL, 10) + 1;
-	pythia_free(least);
 	if (!ok)
 		return false;
-	if (old > read)
-		old = read;
+	/* what comes after the slowest one's position stays */
+	if (read < INT64_MAX && old > read + 1)
+		old = read + 1;
 	return drop_before(capture, old > capped ? old : capped, error);
 }
 
@@ -95,7 +92,7 @@ bool pythia_capture_retain(pythia_capture *capture, pythia_error *error)
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	double seconds = RETENTION;
 	char cutoff[32];
-	char *old;
+	bool old;
 	bool ok;
 
 	if (capture->nmembers > 0 && capture->members[0].config.retention >= 0)
@@ -105,11 +102,10 @@ bool pythia_capture_retain(pythia_capture *capture, pythia_error *error)
 						 "SELECT 1 FROM (SELECT captured_at FROM main.pythia_journal_%lld ORDER BY change_id LIMIT 1)"
 						 " WHERE captured_at < '%s'",
 						 (long long) capture->worker_id, cutoff);
-	ok = pythia_db_text(capture->store, sql.data, &old, error);
+	ok = pythia_db_any(capture->store, sql.data, &old, error);
 	pythia_buffer_free(&sql);
 	if (!ok || !old)
 		return ok;
-	pythia_free(old);
 	if (!pythia_capture_begin(capture, error))
 		return false;
 	if (drop_old(capture, seconds, error) && pythia_capture_commit(capture, error))

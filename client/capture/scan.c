@@ -155,6 +155,8 @@ static bool hand_over(reader *r, const char *line, size_t length, const pythia_f
 
 	if (r->version)
 	{
+		if (!fields->value)
+			return pythia_db_bad_answer(table->db, error, "a row without its version");
 		row.version = row.transaction_id = fields->value;
 		fields++;
 	}
@@ -164,7 +166,12 @@ static bool hand_over(reader *r, const char *line, size_t length, const pythia_f
 		row.version = r->digest;
 	}
 	if (wants_storage(table))
-		storage = (fields++)->value;
+	{
+		storage = fields->value;
+		if (!storage || fields->length != (size_t) r->nchosen)
+			return pythia_db_bad_answer(table->db, error, "a row without its types");
+		fields++;
+	}
 	put_object(r, &r->key, true, storage, fields);
 	row.key = r->key.data;
 	row.key_length = r->key.length;
@@ -350,7 +357,7 @@ bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_er
 		pythia_buffer_printf(&sql, "(%s\n) AND ", table->config.where);
 	pythia_dialect_of(table->db)->identifier(&sql, column->name);
 	pythia_buffer_puts(&sql, " IS NULL");
-	ok = pythia_db_number(table->db, sql.data, count, error);
+	ok = pythia_db_count(table->db, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -119,7 +119,6 @@ static bool is_member(const pythia_capture *capture, const char *schema, const c
 					  pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *known;
 	bool ok;
 
 	pythia_buffer_printf(&sql, "SELECT 1 FROM main.pythia_cdc_table WHERE worker_id = %lld AND \"schema\" = ",
@@ -127,9 +126,7 @@ static bool is_member(const pythia_capture *capture, const char *schema, const c
 	pythia_store_text(&sql, schema);
 	pythia_buffer_puts(&sql, " AND \"table\" = ");
 	pythia_store_text(&sql, table);
-	ok = pythia_db_text(capture->store, sql.data, &known, error);
-	*found = known != NULL;
-	pythia_free(known);
+	ok = pythia_db_any(capture->store, sql.data, found, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

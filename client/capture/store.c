@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 #define STORE_VERSION 1
 
@@ -116,16 +117,16 @@ bool pythia_capture_install(pythia_db *store, pythia_error *error)
 
 static bool no_worker(pythia_db *store, const char *name, pythia_error *error)
 {
-	pythia_result names;
+	char *names;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
 	pythia_fail(error, PYTHIA_E_USAGE, "42704", "CDC worker \"%s\" does not exist", name);
-	if (!pythia_db_query(store, "SELECT group_concat(name, ', ') FROM main.pythia_cdc_worker", &names, &ignored) ||
-		!pythia_result_get(&names, 0, 0))
+	if (!pythia_db_text(store, "SELECT group_concat(name, ', ') FROM main.pythia_cdc_worker", &names, &ignored) ||
+		!names)
 		pythia_error_hint(error, "Create it first; there is none yet.");
 	else
-		pythia_error_hint(error, "There is: %s.", pythia_result_get(&names, 0, 0));
-	pythia_result_free(&names);
+		pythia_error_hint(error, "There is: %s.", names);
+	pythia_free(names);
 	pythia_error_reset(&ignored);
 	return false;
 }
@@ -143,18 +144,17 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
-	int64_t installed;
+	bool installed;
 	bool ok;
 
 	memset(settings, 0, sizeof(*settings));
-	if (!pythia_db_number(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &installed,
-						  error) ||
+	if (!pythia_db_any(store, "SELECT 1 FROM main.sqlite_master WHERE name = 'pythia_consumer'", &installed, error) ||
 		(!installed && !pythia_capture_install(store, error)))
 		return false;
 	pythia_buffer_puts(&sql, "SELECT worker_id, connection, timestamp_column, options, poll_interval"
 							 " FROM main.pythia_cdc_worker WHERE name = ");
 	pythia_store_text(&sql, name);
-	ok = pythia_db_query(store, sql.data, &result, error);
+	ok = pythia_db_query(store, sql.data, "nTTtv", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -163,13 +163,17 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 		pythia_result_free(&result);
 		return no_worker(store, name, error);
 	}
-	settings->worker_id = strtoll(pythia_result_get(&result, 0, 0), NULL, 10);
-	settings->connection = pythia_strdup(pythia_result_get(&result, 0, 1));
-	settings->timestamp_column = pythia_strdup(pythia_result_get(&result, 0, 2));
-	settings->options = pythia_strdup(pythia_result_get(&result, 0, 3));
-	settings->poll_interval = strtod(pythia_result_get(&result, 0, 4), NULL);
+	settings->worker_id = pythia_result_number(&result, 0, 0);
+	settings->connection = pythia_strdup(pythia_result_optional(&result, 0, 1));
+	settings->timestamp_column = pythia_strdup(pythia_result_optional(&result, 0, 2));
+	settings->options = pythia_strdup(pythia_result_text(&result, 0, 3));
+	ok = pythia_double_read(pythia_result_text(&result, 0, 4), pythia_result_length(&result, 0, 4),
+							&settings->poll_interval) ||
+		 pythia_db_bad_answer(store, error, "an interval that is no number");
 	pythia_result_free(&result);
-	return true;
+	if (!ok)
+		pythia_capture_settings_free(settings);
+	return ok;
 }
 
 bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id, pythia_error *error)
@@ -187,19 +191,19 @@ static bool insert_worker(pythia_db *store, const char *name, const char *connec
 						  const char *timestamp_column, const char *options_json, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *exists;
+	bool exists;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT 1 FROM main.pythia_cdc_worker WHERE name = ");
 	pythia_store_text(&sql, name);
-	ok = pythia_db_text(store, sql.data, &exists, error);
+	ok = pythia_db_any(store, sql.data, &exists, error);
 	pythia_buffer_clear(&sql);
 	if (ok && exists)
 	{
 		ok = pythia_fail(error, PYTHIA_E_USAGE, "42710", "CDC worker \"%s\" exists already", name);
 		pythia_error_hint(error, "Drop it first, or choose another name.");
 	}
-	pythia_free(exists);
+
 	pythia_buffer_puts(&sql, "INSERT INTO main.pythia_cdc_worker (name, connection, poll_interval, timestamp_column,"
 							 " options, created_at, version) VALUES (");
 	pythia_store_text(&sql, name);
@@ -368,18 +372,19 @@ static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_
 						 "SELECT \"schema\", \"table\", log FROM main.pythia_cdc_table"
 						 " WHERE worker_id = %lld AND log IS NOT NULL",
 						 (long long) worker_id);
-	ok = pythia_db_query(store, sql.data, &tables, error);
+	ok = pythia_db_query(store, sql.data, "Ttt", &tables, error);
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < tables.nrows; i++)
 	{
 		if (source)
-			ok = pythia_log_remove(source, pythia_result_get(&tables, i, 0), pythia_result_get(&tables, i, 1),
-								   pythia_result_get(&tables, i, 2), error);
+			ok = pythia_log_remove(source, pythia_result_optional(&tables, i, 0), pythia_result_text(&tables, i, 1),
+								   pythia_result_text(&tables, i, 2), error);
 		else
 			pythia_host_log(
 				store->host, PYTHIA_LOG_WARNING,
 				"the triggers of %s.%s stay: drop those whose names begin with %s, then the table of that name",
-				pythia_result_get(&tables, i, 0), pythia_result_get(&tables, i, 1), pythia_result_get(&tables, i, 2));
+				pythia_result_optional(&tables, i, 0) ? pythia_result_optional(&tables, i, 0) : "main",
+				pythia_result_text(&tables, i, 1), pythia_result_text(&tables, i, 2));
 	}
 	pythia_result_free(&tables);
 	return ok;

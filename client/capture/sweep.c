@@ -47,7 +47,7 @@ static bool find_gone(sweep *s, int64_t *gone, pythia_error *error)
 			   "INSERT INTO temp.pythia_gone (key) SELECT t.key FROM main.pythia_tracked t"
 			   " WHERE t.table_id = %lld AND NOT EXISTS (SELECT 1 FROM temp.pythia_key k WHERE k.key = t.key)",
 			   (long long) s->outlet.member->table_id) &&
-		   pythia_db_number(store, "SELECT count(*) FROM temp.pythia_gone", gone, error);
+		   pythia_db_count(store, "SELECT count(*) FROM temp.pythia_gone", gone, error);
 }
 
 /* Tells them, a run of rows bounded by bytes at a time: what is told may be written to the store in between. */
@@ -82,7 +82,10 @@ static bool tell_gone(sweep *s, pythia_error *error)
 			pythia_rows_open(&rows, &chunk);
 			while (ok && pythia_rows_next(&rows))
 			{
-				last = strtoll(rows.fields[0].value, NULL, 10);
+				ok = pythia_db_fields(store, &rows, "ntT", error);
+				if (!ok)
+					break;
+				last = pythia_field_number(&rows.fields[0]);
 				ok = pythia_outlet_put(&s->outlet, "DELETE", rows.fields[1].value, rows.fields[2].value, NULL,
 									   capture->captured_at, NULL, error);
 			}

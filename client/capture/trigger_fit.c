@@ -9,10 +9,9 @@
 #include "core/memory.h"
 
 /* How many of our triggers there are. */
-static bool count_triggers(pythia_logger *w, int *count, pythia_error *error)
+static bool count_triggers(pythia_logger *w, int64_t *count, pythia_error *error)
 {
 	pythia_buffer table = PYTHIA_BUFFER_INIT;
-	char *text;
 	bool ok;
 
 	switch (w->table->db->engine)
@@ -43,9 +42,7 @@ static bool count_triggers(pythia_logger *w, int *count, pythia_error *error)
 			break;
 	}
 	w->dialect->literal(&w->sql, w->log, strlen(w->log));
-	ok = pythia_db_text(w->table->db, w->sql.data, &text, error);
-	*count = ok && text ? atoi(text) : 0;
-	pythia_free(text);
+	ok = pythia_db_count(w->table->db, w->sql.data, count, error);
 	pythia_buffer_clear(&w->sql);
 	return ok;
 }
@@ -53,7 +50,7 @@ static bool count_triggers(pythia_logger *w, int *count, pythia_error *error)
 static bool check_triggers(pythia_logger *w, pythia_error *error)
 {
 	static const int wanted[] = {[PYTHIA_POSTGRESQL] = 2, [PYTHIA_MYSQL] = 3, [PYTHIA_SQLITE] = 4};
-	int count;
+	int64_t count;
 
 	if (!count_triggers(w, &count, error))
 		return false;
@@ -83,6 +80,8 @@ static bool next_line(const char **at, int64_t *first, const char **name, size_t
 	{
 		*first = strtoll(*at, &end, 10);
 		end += 1 + TYPE_LETTERS + 1;
+		if ((size_t) (end - *at) > *length) /* none of ours: a place without a name */
+			end = (char *) *at + *length;
 		*length -= (size_t) (end - *at);
 		*name = end;
 	}
@@ -223,7 +222,7 @@ static bool last_number(pythia_logger *w, int64_t *number, pythia_error *error)
 
 	pythia_buffer_puts(&w->sql, "SELECT max(pythia_id) FROM ");
 	pythia_logger_put_name(w, "", true);
-	ok = pythia_db_number(w->table->db, w->sql.data, number, error);
+	ok = pythia_db_number_or(w->table->db, w->sql.data, 0, number, error);
 	pythia_buffer_clear(&w->sql);
 	return ok;
 }

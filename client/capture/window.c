@@ -17,6 +17,8 @@
 #define MINUTE (60 * PYTHIA_SECOND)
 #define HOUR   (60 * MINUTE)
 #define BUCKET (15 * MINUTE) /* zones change their offset on quarters of an hour */
+/* Seconds; no zone is further from UTC. */
+#define FARTHEST_ZONE (2 * 86400)
 
 /* Stamps are taken a little before a transaction shows among the open ones. */
 #define LOOKBACK_POSTGRESQL 1.0
@@ -161,12 +163,14 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 	if (own_zone)
 		pythia_buffer_puts(&sql, " FROM (SELECT pg_catalog.set_config('timezone', NULL, true) AS zone OFFSET 0) z"
 								 " OFFSET 0) q");
-	ok = pythia_db_query(table->db, sql.data, &result, error);
+	_Static_assert(PYTHIA_CAPTURE_OFFSETS == 5, "a letter for each");
+	ok = pythia_db_query(table->db, sql.data, own_zone ? "1NNNNNt" : "1NNNNN", &result, error);
 	for (int i = 0; ok && i < PYTHIA_CAPTURE_OFFSETS; i++)
 	{
-		const char *local = pythia_result_get(&result, 0, i);
+		int64_t epoch = within((bucket + i * BUCKET) / PYTHIA_SECOND);
+		int64_t local = pythia_result_number_or(&result, 0, i, INT64_MIN);
 
-		if (!local)
+		if (local == INT64_MIN)
 		{
 			ok = pythia_fail(error, PYTHIA_E_USAGE, "22023", "time zone \"%s\" is not known to %s", zone ? zone : "",
 							 table->db->display);
@@ -175,7 +179,12 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 										 : "Set options.time_zone to an offset such as \"+02:00\".");
 			break;
 		}
-		table->offsets[i] = (strtoll(local, NULL, 10) - within((bucket + i * BUCKET) / PYTHIA_SECOND)) * PYTHIA_SECOND;
+		if (local < epoch - FARTHEST_ZONE || local > epoch + FARTHEST_ZONE)
+		{
+			ok = pythia_db_bad_answer(table->db, error, "a time zone that is days away");
+			break;
+		}
+		table->offsets[i] = (local - epoch) * PYTHIA_SECOND;
 	}
 	if (ok)
 		table->offsets_at = bucket;
@@ -280,6 +289,14 @@ static char *less_slack(const pythia_capture_table *table, const char *mark, int
 	return pythia_strdup(text);
 }
 
+/* What is no whole number is of before all of them. */
+static int64_t number_of(const char *text)
+{
+	int64_t number;
+
+	return pythia_int64_read(text, strlen(text), &number) ? number : INT64_MIN;
+}
+
 static bool integer_window(pythia_capture_table *table, const pythia_capture_clock *clock,
 						   const pythia_capture_position *position, pythia_capture_window *window, pythia_error *error)
 {
@@ -297,7 +314,7 @@ static bool integer_window(pythia_capture_table *table, const pythia_capture_clo
 	{
 		char *low = less_slack(table, position->mark, clock->now);
 
-		if (!position->low || strtoll(low, NULL, 10) > strtoll(position->low, NULL, 10))
+		if (!position->low || number_of(low) > number_of(position->low))
 		{
 			pythia_free(window->next.low);
 			window->next.low = low;
@@ -429,7 +446,7 @@ bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *st
 	if (!low || !stamp)
 		return true;
 	if (table->numeric)
-		return strtoll(stamp, NULL, 10) >= strtoll(low, NULL, 10);
+		return number_of(stamp) >= number_of(low);
 	/* infinity and years of five digits do not sort as text: they stay */
 	if (strlen(stamp) < 10 || stamp[4] != '-' || stamp[0] == '-')
 		return true;

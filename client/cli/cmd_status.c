@@ -44,7 +44,7 @@ static void report_json(const pythia_result *rows, int64_t row)
 
 	for (int i = 0; i < 8; i++)
 	{
-		const char *value = pythia_result_get(rows, row, i);
+		const char *value = pythia_result_optional(rows, row, i);
 
 		pythia_buffer_printf(&line, "%s\"%s\":", i > 0 ? "," : "{", names[i]);
 		if (value == NULL)
@@ -66,7 +66,7 @@ static void report_text(const pythia_result *rows, int64_t row)
 
 	for (int i = 0; i < 8; i++)
 	{
-		text[i] = pythia_result_get(rows, row, i);
+		text[i] = pythia_result_optional(rows, row, i);
 		if (text[i] == NULL)
 			text[i] = i == 7 ? "" : "-";
 	}
@@ -89,7 +89,7 @@ static bool report(pythia_db *db, const char *sql, pythia_error *error)
 	bool ok;
 
 	memset(&rows, 0, sizeof(rows));
-	ok = pythia_db_query(db, sql, &rows, error);
+	ok = pythia_db_query(db, sql, "tTTTNNTT", &rows, error);
 	for (int64_t i = 0; ok && i < rows.nrows; i++)
 	{
 		if (cli_json)
@@ -106,7 +106,7 @@ static bool report(pythia_db *db, const char *sql, pythia_error *error)
 static bool there_is(pythia_db *db, const char *sql, bool *there, pythia_error *error)
 {
 	int64_t count;
-	bool ok = pythia_db_number(db, sql, &count, error);
+	bool ok = pythia_db_count(db, sql, &count, error);
 
 	*there = count > 0;
 	return ok;

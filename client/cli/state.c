@@ -173,9 +173,9 @@ static void append_key(pythia_buffer *sql, const cli_state *state, const char *t
 }
 
 /* Asks for one row, or none, and frees `sql`.  What cannot be read at all is told like what cannot be written. */
-static bool read_row(cli_state *state, pythia_buffer *sql, pythia_result *row, pythia_error *error)
+static bool read_row(cli_state *state, pythia_buffer *sql, const char *shape, pythia_result *row, pythia_error *error)
 {
-	bool ok = pythia_db_query(state->db, pythia_buffer_text(sql), row, error);
+	bool ok = pythia_db_query(state->db, pythia_buffer_text(sql), shape, row, error);
 
 	pythia_buffer_free(sql);
 	if (!ok)
@@ -195,10 +195,13 @@ bool cli_state_load(cli_state *state, const char *table, char **watermark, char 
 							 " WHERE (source, target, \"table\") = (");
 	append_key(&sql, state, table, ", ");
 	pythia_buffer_puts(&sql, ")");
-	if (!read_row(state, &sql, &row, error))
+	if (!read_row(state, &sql, "TT", &row, error))
 		return false;
-	*watermark = pythia_strdup(pythia_result_get(&row, 0, 0));
-	*checkpoint = pythia_strdup(pythia_result_get(&row, 0, 1));
+	if (row.nrows > 0)
+	{
+		*watermark = pythia_strdup(pythia_result_optional(&row, 0, 0));
+		*checkpoint = pythia_strdup(pythia_result_optional(&row, 0, 1));
+	}
 	pythia_result_free(&row);
 	return true;
 }
@@ -295,10 +298,13 @@ bool cli_state_load_part(cli_state *state, const char *table, int part, char **c
 							 " WHERE (source, target, \"table\", part) = (");
 	append_key(&sql, state, table, ", ");
 	pythia_buffer_printf(&sql, ", %d)", part);
-	if (!read_row(state, &sql, &row, error))
+	if (!read_row(state, &sql, "TB", &row, error))
 		return false;
-	*checkpoint = pythia_strdup(pythia_result_get(&row, 0, 0));
-	*done = row.nrows > 0 && strcmp(pythia_result_get(&row, 0, 1), "1") == 0;
+	if (row.nrows > 0)
+	{
+		*checkpoint = pythia_strdup(pythia_result_optional(&row, 0, 0));
+		*done = pythia_result_true(&row, 0, 1);
+	}
 	pythia_result_free(&row);
 	return true;
 }

@@ -51,7 +51,12 @@ static bool settled(pythia_db *db, char **text, pythia_error *error)
 							   ") FROM " AT_WORK "), 0) SECOND, " FORMAT ")");
 	ok = pythia_db_text(db, sql.data, text, error);
 	pythia_buffer_free(&sql);
-	return ok;
+	/* it is written into the next query */
+	if (!ok || (*text && strlen(*text) == INSTANT && strspn(*text, "0123456789-: .") == INSTANT))
+		return ok;
+	pythia_free(*text);
+	*text = NULL;
+	return pythia_db_bad_answer(db, error, "the server's clock cannot be read");
 }
 
 /* Without a turn, where there are no such locks or nobody ends theirs, we only wait longer for a new copy. */
@@ -112,13 +117,14 @@ static bool look(pythia_db *db, const char *instant, sight *seen, pythia_error *
 	ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error);
 	if (ok)
 	{
-		ok = pythia_db_query(db, sql.data, &result, error);
+		ok = pythia_db_query(db, sql.data, "1Tbb", &result, error);
 		if (ok)
 		{
-			if (pythia_result_get(&result, 0, 0))
-				snprintf(seen->instant, sizeof(seen->instant), "%s", pythia_result_get(&result, 0, 0));
-			seen->recent = strcmp(pythia_result_get(&result, 0, 1), "1") == 0;
-			seen->threadless = strcmp(pythia_result_get(&result, 0, 2), "1") == 0;
+			const char *before = pythia_result_optional(&result, 0, 0);
+
+			snprintf(seen->instant, sizeof(seen->instant), "%s", before ? before : "");
+			seen->recent = pythia_result_true(&result, 0, 1);
+			seen->threadless = pythia_result_true(&result, 0, 2);
 			pythia_result_free(&result);
 		}
 		ok = db->driver->rollback(db, ok ? error : &ignored) && ok;
@@ -133,19 +139,14 @@ static bool look(pythia_db *db, const char *instant, sight *seen, pythia_error *
 static bool prepared(pythia_db *db, bool *found, pythia_error *error)
 {
 	pythia_error refused = PYTHIA_ERROR_INIT;
-	pythia_result result;
 
-	*found = true;
-	if (!pythia_db_query(db, "XA RECOVER", &result, &refused))
-	{
-		if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
-			return pythia_error_move(error, &refused);
-		/* to see them takes a privilege on some servers */
-		pythia_error_reset(&refused);
+	if (pythia_db_any(db, "XA RECOVER", found, &refused))
 		return true;
-	}
-	*found = result.nrows > 0;
-	pythia_result_free(&result);
+	if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
+		return pythia_error_move(error, &refused);
+	/* to see them takes a privilege on some servers */
+	pythia_error_reset(&refused);
+	*found = true;
 	return true;
 }
 

@@ -209,16 +209,9 @@ bool pythia_name_parse(const char *text, char **schema, char **table, pythia_err
 
 /* --- describing a table --------------------------------------------------- */
 
-static bool is_true(const pythia_result *result, int64_t row, int column)
-{
-	const char *text = pythia_result_get(result, row, column);
-
-	return text != NULL && (text[0] == '1' || text[0] == 't');
-}
-
 static char *copy_text(const pythia_result *result, int64_t row, int column)
 {
-	const char *text = pythia_result_get(result, row, column);
+	const char *text = pythia_result_optional(result, row, column);
 
 	return text != NULL && text[0] != '\0' ? pythia_strdup(text) : NULL;
 }
@@ -229,28 +222,28 @@ static bool read_table(pythia_db *db, const char *schema, const char *name, bool
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	const char *relation;
-	const char *rows;
 	bool ok;
 
 	memset(&result, 0, sizeof(result));
 	pythia_dialect_of(db)->table_query(db, &sql, schema, name);
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_query(db, sql.data, "tCTtt", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
 	*found = result.nrows > 0;
 	if (*found)
 	{
-		relation = pythia_result_get(&result, 0, 0);
-		rows = pythia_result_get(&result, 0, 1);
+		relation = pythia_result_text(&result, 0, 0);
 		table->relation = strcmp(relation, "partitioned") == 0 ? PYTHIA_RELATION_PARTITIONED
 						  : strcmp(relation, "view") == 0      ? PYTHIA_RELATION_VIEW
 						  : strcmp(relation, "foreign") == 0   ? PYTHIA_RELATION_FOREIGN
 															   : PYTHIA_RELATION_TABLE;
-		table->estimated_rows = rows != NULL ? strtoll(rows, NULL, 10) : -1;
+		table->estimated_rows = pythia_result_number_or(&result, 0, 1, -1);
+		if (table->estimated_rows < 0)
+			table->estimated_rows = -1;
 		table->comment = copy_text(&result, 0, 2);
-		table->schema = pythia_strdup(pythia_result_get(&result, 0, 3));
-		table->name = pythia_strdup(pythia_result_get(&result, 0, 4));
+		table->schema = pythia_strdup(pythia_result_text(&result, 0, 3));
+		table->name = pythia_strdup(pythia_result_text(&result, 0, 4));
 	}
 	pythia_result_free(&result);
 	return true;
@@ -265,7 +258,7 @@ static bool read_columns(pythia_db *db, pythia_table *table, pythia_error *error
 
 	memset(&result, 0, sizeof(result));
 	dialect->columns_query(db, &sql, table->schema, table->name);
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_query(db, sql.data, "ttbbbTTTT", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -274,13 +267,12 @@ static bool read_columns(pythia_db *db, pythia_table *table, pythia_error *error
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		pythia_column *column = &table->columns[i];
-		const char *native = pythia_result_get(&result, i, 1);
 
-		column->name = pythia_strdup(pythia_result_get(&result, i, 0));
-		dialect->parse_type(native != NULL ? native : "", &column->type);
-		column->nullable = is_true(&result, i, 2);
-		column->generated = is_true(&result, i, 3);
-		column->identity = is_true(&result, i, 4);
+		column->name = pythia_strdup(pythia_result_text(&result, i, 0));
+		dialect->parse_type(pythia_result_text(&result, i, 1), &column->type);
+		column->nullable = pythia_result_true(&result, i, 2);
+		column->generated = pythia_result_true(&result, i, 3);
+		column->identity = pythia_result_true(&result, i, 4);
 		column->default_expression = copy_text(&result, i, 5);
 		column->collation = copy_text(&result, i, 6);
 		column->comment = copy_text(&result, i, 7);
@@ -326,22 +318,22 @@ static bool read_keys(pythia_db *db, pythia_table *table, pythia_error *error)
 
 	memset(&result, 0, sizeof(result));
 	pythia_dialect_of(db)->keys_query(db, &sql, table->schema, table->name);
-	ok = pythia_db_query(db, sql.data, &result, error);
+	ok = pythia_db_query(db, sql.data, "tbbT", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
 	columns = pythia_malloc(sizeof(int) * ((size_t) result.nrows + 1));
 	while (row < result.nrows)
 	{
-		const char *name = pythia_result_get(&result, row, 0);
-		bool primary = is_true(&result, row, 1);
-		bool unique = is_true(&result, row, 2);
+		const char *name = pythia_result_text(&result, row, 0);
+		bool primary = pythia_result_true(&result, row, 1);
+		bool unique = pythia_result_true(&result, row, 2);
 		bool usable = true;
 		int n = 0;
 
-		for (; row < result.nrows && strcmp(pythia_result_get(&result, row, 0), name) == 0; row++)
+		for (; row < result.nrows && strcmp(pythia_result_text(&result, row, 0), name) == 0; row++)
 		{
-			const char *column = pythia_result_get(&result, row, 3);
+			const char *column = pythia_result_optional(&result, row, 3);
 			int position = column != NULL ? exact_column(table, column) : -1;
 
 			if (position < 0)
@@ -354,6 +346,7 @@ static bool read_keys(pythia_db *db, pythia_table *table, pythia_error *error)
 			continue;
 		if (primary)
 		{
+			pythia_free(table->key); /* a catalog that tells two is believed the last one */
 			table->key = pythia_malloc(sizeof(int) * (size_t) n);
 			memcpy(table->key, columns, sizeof(int) * (size_t) n);
 			table->nkey = n;
@@ -409,11 +402,11 @@ static bool unknown_table(pythia_db *db, const char *schema, const char *name, p
 				schema != NULL ? "." : "", name);
 	pythia_error_detail(error, "It was looked for in %s.", db->display != NULL ? db->display : "this database");
 	pythia_dialect_of(db)->tables_query(db, &sql, schema);
-	if (pythia_db_query(db, sql.data, &result, &ignored))
+	if (pythia_db_query(db, sql.data, "tt", &result, &ignored))
 	{
 		for (int64_t i = 0; i < result.nrows; i++)
 		{
-			int distance = edit_distance(name, pythia_result_get(&result, i, 1));
+			int distance = edit_distance(name, pythia_result_text(&result, i, 1));
 
 			if (distance < best)
 			{
@@ -425,8 +418,8 @@ static bool unknown_table(pythia_db *db, const char *schema, const char *name, p
 	if (db->broken)
 		pythia_error_move(error, &ignored); /* nobody knows whether it exists */
 	else if (best_row >= 0 && best <= 2 + (int) strlen(name) / 4)
-		pythia_error_hint(error, "Perhaps you meant \"%s.%s\".", pythia_result_get(&result, best_row, 0),
-						  pythia_result_get(&result, best_row, 1));
+		pythia_error_hint(error, "Perhaps you meant \"%s.%s\".", pythia_result_text(&result, best_row, 0),
+						  pythia_result_text(&result, best_row, 1));
 	else if (schema == NULL)
 		pythia_error_hint(error, "Name its schema too where it is not in \"%s\".",
 						  db->default_schema != NULL ? db->default_schema : "public");

@@ -25,7 +25,7 @@ static int by_name(const void *a, const void *b)
 static int64_t row_of(const named_row *sorted, int64_t count, const char *name)
 {
 	named_row wanted = {.name = name};
-	const named_row *found = name != NULL ? bsearch(&wanted, sorted, (size_t) count, sizeof(named_row), by_name) : NULL;
+	const named_row *found = bsearch(&wanted, sorted, (size_t) count, sizeof(named_row), by_name);
 
 	return found != NULL ? found->row : -1;
 }
@@ -37,12 +37,12 @@ static int64_t *resolve_references(const pythia_result *tables, const pythia_res
 	int64_t *ends = pythia_calloc((size_t) references->nrows * 2 + 1, sizeof(int64_t));
 
 	for (int64_t i = 0; i < tables->nrows; i++)
-		sorted[i] = (named_row){pythia_result_get(tables, i, 1), i};
+		sorted[i] = (named_row){pythia_result_text(tables, i, 1), i};
 	qsort(sorted, (size_t) tables->nrows, sizeof(named_row), by_name);
 	for (int64_t i = 0; i < references->nrows; i++)
 	{
-		int64_t child = row_of(sorted, tables->nrows, pythia_result_get(references, i, 0));
-		int64_t parent = row_of(sorted, tables->nrows, pythia_result_get(references, i, 1));
+		int64_t child = row_of(sorted, tables->nrows, pythia_result_text(references, i, 0));
+		int64_t parent = row_of(sorted, tables->nrows, pythia_result_text(references, i, 1));
 
 		if (child == parent || child < 0 || parent < 0)
 			child = parent = -1;
@@ -109,10 +109,10 @@ static bool list_tables(pythia_db *db, const char *schema, bool ordered, char **
 	memset(&tables, 0, sizeof(tables));
 	memset(&references, 0, sizeof(references));
 	pythia_dialect_of(db)->tables_query(db, &sql, schema);
-	ok = pythia_db_query(db, sql.data, &tables, error);
+	ok = pythia_db_query(db, sql.data, "tt", &tables, error);
 	pythia_buffer_clear(&sql);
 	pythia_dialect_of(db)->references_query(db, &sql, schema);
-	ok = ok && (!ordered || pythia_db_query(db, sql.data, &references, error));
+	ok = ok && (!ordered || pythia_db_query(db, sql.data, "tt", &references, error));
 	pythia_buffer_free(&sql);
 	if (ok)
 	{
@@ -123,11 +123,11 @@ static bool list_tables(pythia_db *db, const char *schema, bool ordered, char **
 		{
 			pythia_buffer text = PYTHIA_BUFFER_INIT;
 
-			if (is_log(pythia_result_get(&tables, order[i], 1)))
+			if (is_log(pythia_result_text(&tables, order[i], 1)))
 				continue;
 			/* Double quotes: what pythia_name_parse reads, whatever the engine. */
-			pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_get(&tables, order[i], 0),
-								 pythia_result_get(&tables, order[i], 1));
+			pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_text(&tables, order[i], 0),
+								 pythia_result_text(&tables, order[i], 1));
 			(*names)[(*count)++] = pythia_buffer_take(&text);
 		}
 		pythia_free(order);

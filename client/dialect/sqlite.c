@@ -69,14 +69,15 @@ static void keys_query(const pythia_db *db, pythia_buffer *out, const char *sche
 {
 	const char *where = schema_of(db, schema);
 
-	pythia_buffer_puts(out, "SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n FROM pragma_table_xinfo");
+	pythia_buffer_puts(out, "SELECT i, p, u, c FROM (SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n"
+							" FROM pragma_table_xinfo");
 	pragma_arguments(out, where, table);
 	pythia_buffer_puts(out, " WHERE pk > 0 UNION ALL SELECT l.name, 0, l.\"unique\","
 							" CASE WHEN l.partial = 0 THEN x.name END, x.seqno FROM pragma_index_list");
 	pragma_arguments(out, where, table);
 	pythia_buffer_puts(out, " AS l JOIN pragma_index_info(l.name, ");
 	text_literal(out, where);
-	pythia_buffer_puts(out, ") AS x WHERE l.origin <> 'pk' ORDER BY 1, 5");
+	pythia_buffer_puts(out, ") AS x WHERE l.origin <> 'pk') ORDER BY i, n");
 }
 
 static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)

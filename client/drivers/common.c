@@ -51,12 +51,12 @@ void pythia_result_add(pythia_result *result, int64_t *capacity, const char *con
 
 		*capacity = *capacity ? *capacity * 2 : 8;
 		cells = (size_t) *capacity * (size_t) result->ncolumns;
-		result->values = pythia_realloc(result->values, cells * sizeof(*result->values));
+		result->cells = pythia_realloc(result->cells, cells * sizeof(*result->cells));
 		result->lengths = pythia_realloc(result->lengths, cells * sizeof(*result->lengths));
 	}
 	for (int i = 0; i < result->ncolumns; i++)
 	{
-		result->values[base + i] = values[i] ? pythia_strndup(values[i], lengths[i]) : NULL;
+		result->cells[base + i] = values[i] ? pythia_strndup(values[i], lengths[i]) : NULL;
 		result->lengths[base + i] = values[i] ? lengths[i] : 0;
 	}
 	result->nrows++;

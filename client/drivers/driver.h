@@ -20,21 +20,9 @@
 #include "core/rows.h"
 #include "core/schema.h"
 #include "core/url.h"
+#include "drivers/result.h"
 
-typedef struct pythia_db pythia_db;
 typedef struct pythia_stream pythia_stream;
-
-/* A small result, held in memory. values[row * ncolumns + column], NULL for SQL NULL. */
-typedef struct pythia_result
-{
-	int ncolumns;
-	int64_t nrows;
-	char **values;
-	size_t *lengths;
-} pythia_result;
-
-void pythia_result_free(pythia_result *result);                                      /* and clears it */
-const char *pythia_result_get(const pythia_result *result, int64_t row, int column); /* NULL for SQL NULL */
 
 /* A bulk load: where to, which columns, and the statement the dialect made for it
  * (COPY … FROM STDIN, LOAD DATA LOCAL INFILE …, INSERT … VALUES (?, …)). */
@@ -136,13 +124,8 @@ bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia
 					pythia_error *error);
 void pythia_db_close(pythia_db *db); /* NULL-safe */
 
-/* Shorthands over the driver's table. */
+/* A shorthand over the driver's table; result.h has those for queries. */
 bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);
-bool pythia_db_query(pythia_db *db, const char *sql, pythia_result *result, pythia_error *error);
-/* A query for one value; *text is the caller's, NULL for no row or NULL. */
-bool pythia_db_text(pythia_db *db, const char *sql, char **text, pythia_error *error);
-/* The same for a whole number, 0 for none. */
-bool pythia_db_number(pythia_db *db, const char *sql, int64_t *number, pythia_error *error);
 
 /* One a client library; each is the only file to include it. */
 bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,

@@ -44,7 +44,7 @@ static bool build(const pythia_result *rows, const char *what, pythia_node **roo
 {
 	struct
 	{
-		long id;
+		int64_t id;
 		pythia_node *node;
 	} open[DEPTH_LIMIT];
 	int depth = 0;
@@ -52,15 +52,15 @@ static bool build(const pythia_result *rows, const char *what, pythia_node **roo
 	*root = NULL;
 	for (int64_t r = 0; r < rows->nrows; r++)
 	{
-		const char *parent = pythia_result_get(rows, r, 1);
-		const char *type = pythia_result_get(rows, r, 2);
-		const char *key = pythia_result_get(rows, r, 3);
-		const char *atom = pythia_result_get(rows, r, 4);
+		int64_t parent = pythia_result_number_or(rows, r, 1, -1);
+		const char *type = pythia_result_text(rows, r, 2);
+		const char *key = pythia_result_optional(rows, r, 3);
+		const char *atom = pythia_result_optional(rows, r, 4);
 		pythia_node_type kind = node_type(type);
 		pythia_node *node;
 
-		if (parent != NULL)
-			while (depth > 0 && open[depth - 1].id != atol(parent))
+		if (parent >= 0)
+			while (depth > 0 && open[depth - 1].id != parent)
 				depth--;
 		if (depth == DEPTH_LIMIT)
 		{
@@ -77,7 +77,7 @@ static bool build(const pythia_result *rows, const char *what, pythia_node **roo
 			pythia_node_add(open[depth - 1].node, node);
 		if (kind == PYTHIA_NODE_OBJECT || kind == PYTHIA_NODE_ARRAY)
 		{
-			open[depth].id = atol(pythia_result_get(rows, r, 0));
+			open[depth].id = pythia_result_number(rows, r, 0);
 			open[depth].node = node;
 			depth++;
 		}
@@ -97,8 +97,8 @@ bool pythia_json_read(pythia_db *sqlite, const char *what, const char *text, pyt
 	pythia_buffer_puts(&sql, "SELECT json_valid(");
 	append_literal(&sql, text);
 	pythia_buffer_puts(&sql, ")");
-	ok = pythia_db_query(sqlite, pythia_buffer_text(&sql), &result, error);
-	if (ok && (result.nrows != 1 || strcmp(pythia_result_get(&result, 0, 0), "1") != 0))
+	ok = pythia_db_query(sqlite, pythia_buffer_text(&sql), "1b", &result, error);
+	if (ok && !pythia_result_true(&result, 0, 0))
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s is not valid JSON", what);
 		ok = pythia_error_hint(error,
@@ -112,7 +112,8 @@ bool pythia_json_read(pythia_db *sqlite, const char *what, const char *text, pyt
 		pythia_buffer_puts(&sql, "SELECT id, parent, type, key, atom FROM json_tree(");
 		append_literal(&sql, text);
 		pythia_buffer_puts(&sql, ") ORDER BY id");
-		ok = pythia_db_query(sqlite, pythia_buffer_text(&sql), &result, error) && build(&result, what, node, error);
+		ok = pythia_db_query(sqlite, pythia_buffer_text(&sql), "nNtVV", &result, error) &&
+			 build(&result, what, node, error);
 		pythia_result_free(&result);
 	}
 	pythia_buffer_free(&sql);

@@ -219,21 +219,15 @@ bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows)
 /* How much the server takes at once. */
 static bool ask_max_packet(pythia_mysql_bulk *bulk, mysql_db *lane, pythia_error *error)
 {
-	pythia_result result;
 	pythia_db_state before = lane->state;
-	int64_t bytes = 0;
+	int64_t bytes;
 	bool ok;
 
 	lane->state = PYTHIA_IDLE;
-	ok = pythia_db_query(&lane->base, "SELECT @@max_allowed_packet", &result, error);
+	ok = pythia_db_number(&lane->base, "SELECT @@max_allowed_packet", &bytes, error);
 	lane->state = before;
-	if (!ok)
-		return false;
-	if (pythia_result_get(&result, 0, 0))
-		pythia_int64_read(pythia_result_get(&result, 0, 0), result.lengths[0], &bytes);
-	bulk->max_packet = (size_t) bytes;
-	pythia_result_free(&result);
-	return true;
+	bulk->max_packet = ok && bytes > 0 ? (size_t) bytes : 0;
+	return ok;
 }
 
 bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error)
@@ -250,7 +244,14 @@ bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const ch
 	if (!PYTHIA_MYSQL_RUN(lane, mysql_stmt_prepare_start(&answer, lane->load.statement, insert, strlen(insert)),
 						  mysql_stmt_prepare_cont(&answer, lane->load.statement, ready), error))
 		return false;
-	return answer == 0 || pythia_mysql_failed(lane, error);
+	if (answer != 0)
+		return pythia_mysql_failed(lane, error);
+	/* the library reads as many of our arrays as the server says that there are */
+	if (mysql_stmt_param_count(lane->load.statement) == (unsigned long) bulk->ncolumns)
+		return true;
+	lane->base.broken = true;
+	return pythia_db_bad_answer(&lane->base, error, "%lu parameters of a statement that has %d",
+								mysql_stmt_param_count(lane->load.statement), bulk->ncolumns);
 }
 
 int pythia_mysql_bulk_start(pythia_mysql_bulk *bulk, mysql_db *lane)

@@ -121,15 +121,22 @@ static bool open_lane(mysql_db *db, int i, pythia_error *error)
 {
 	pythia_result result;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	const char *mode;
 	bool good;
 
-	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, @@unique_checks, @@sql_mode", &result, error))
+	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, @@unique_checks, HEX(@@sql_mode)", "1bbt", &result,
+						 error))
 		return false;
+	mode = pythia_result_text(&result, 0, 2);
+	if (strspn(mode, "0123456789ABCDEF") != strlen(mode))
+	{
+		pythia_result_free(&result);
+		return pythia_db_bad_answer(&db->base, error, "the session's sql_mode cannot be read");
+	}
 	pythia_buffer_printf(&sql,
-						 "SET foreign_key_checks = %s, unique_checks = %s, sql_mode = '%s', autocommit = 0,"
+						 "SET foreign_key_checks = %d, unique_checks = %d, sql_mode = x'%s', autocommit = 0,"
 						 " innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)",
-						 pythia_result_get(&result, 0, 0), pythia_result_get(&result, 0, 1),
-						 pythia_result_get(&result, 0, 2));
+						 pythia_result_true(&result, 0, 0), pythia_result_true(&result, 0, 1), mode);
 	pythia_result_free(&result);
 	good =
 		pythia_mysql_again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], sql.data, NULL, error);
@@ -236,16 +243,13 @@ static bool not_as_given(mysql_db *db, mysql_db *lane, uint64_t given, uint64_t 
 	const char *hint = NULL;
 
 	lane->state = PYTHIA_IDLE;
-	if (pythia_db_query(&lane->base, "SHOW WARNINGS LIMIT 5", &result, NULL))
+	if (pythia_db_query(&lane->base, "SHOW WARNINGS LIMIT 5", "tnv", &result, NULL))
 	{
 		for (int64_t i = 0; i < result.nrows; i++)
 		{
-			const char *code = pythia_result_get(&result, i, 1);
-			const char *message = pythia_result_get(&result, i, 2);
-
-			pythia_buffer_printf(&text, "%s%s", i ? "; " : "", message ? message : "");
-			if (i == 0 && code)
-				class = pythia_mysql_classify((unsigned) strtoul(code, NULL, 10), "22000", sqlstate, &hint);
+			pythia_buffer_printf(&text, "%s%s", i ? "; " : "", pythia_result_text(&result, i, 2));
+			if (i == 0)
+				class = pythia_mysql_classify((unsigned) pythia_result_number(&result, i, 1), "22000", sqlstate, &hint);
 		}
 		pythia_result_free(&result);
 	}

@@ -179,20 +179,20 @@ static bool pin(postgres_db *db, const char *before, pythia_error *error)
 	pythia_db *base = &db->base;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_result result;
-	const char *schema;
 	bool good;
 
 	pythia_buffer_puts(&text, before);
 	pythia_buffer_printf(&text, PIN_SESSION,
 						 base->read_only ? "'on'" : "pg_catalog.current_setting('default_transaction_read_only')",
 						 base->version >= 140000 ? CHECK_CONNECTION : "");
-	good = pythia_db_query(base, text.data, &result, error);
+	good = pythia_db_query(base, text.data, "1TT*", &result, error);
 	pythia_buffer_free(&text);
 	if (!good)
 		return false;
-	schema = pythia_result_get(&result, 0, 0);
 	pythia_free(base->default_schema);
-	base->default_schema = pythia_strdup(schema ? schema : "public");
+	base->default_schema = pythia_strdup(pythia_result_optional(&result, 0, 0));
+	if (!base->default_schema)
+		base->default_schema = pythia_strdup("public");
 	pythia_result_free(&result);
 	pythia_buffer_clear(&db->sql);
 	return !base->broken;

@@ -15,18 +15,13 @@ static bool source_has(const pythia_sync_job *job, const pythia_table *source, c
 	const pythia_dialect *dialect = pythia_dialect_of(job->source);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	pythia_result result;
 	bool ok;
 
-	memset(&result, 0, sizeof(result));
 	dialect->identifier(&name, column->name);
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_dialect_table(dialect, &sql, source->schema, source->name);
 	pythia_buffer_printf(&sql, " WHERE %s < %s OR %s > %s LIMIT 1", name.data, below, name.data, above);
-	ok = pythia_db_query(job->source, sql.data, &result, error);
-	if (ok)
-		*found = result.nrows > 0;
-	pythia_result_free(&result);
+	ok = pythia_db_any(job->source, sql.data, found, error);
 	pythia_buffer_free(&sql);
 	pythia_buffer_free(&name);
 	return ok;

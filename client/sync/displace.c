@@ -232,7 +232,7 @@ bool pythia_displace(pythia_run *run, int64_t *count, pythia_error *error)
 
 	*count = 0;
 	put_references(run, &sql);
-	ok = pythia_db_number(run->target, sql.data, &references, error);
+	ok = pythia_db_count(run->target, sql.data, &references, error);
 	pythia_buffer_free(&sql);
 	if (ok && references > 0)
 	{

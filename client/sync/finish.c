@@ -34,10 +34,9 @@ bool pythia_finish_sequences(pythia_run *run, pythia_error *error)
 		pythia_buffer_puts(&sql,
 						   " WHERE q.s IS NOT NULL AND q.m > COALESCE(pg_catalog.pg_sequence_last_value(q.s), 0)");
 		{
-			char *ignored = NULL;
+			bool moved;
 
-			ok = pythia_db_text(run->target, sql.data, &ignored, error);
-			pythia_free(ignored);
+			ok = pythia_db_any(run->target, sql.data, &moved, error);
 		}
 	}
 	pythia_buffer_free(&sql);

@@ -15,7 +15,7 @@ static bool read_keys(pythia_run *run, pythia_result *keys, pythia_error *error)
 							 " REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE ");
 	pythia_dialect_named(dialect, &sql, "TABLE_SCHEMA", "TABLE_NAME", table);
 	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY CONSTRAINT_NAME, ORDINAL_POSITION");
-	ok = pythia_db_query(run->target, sql.data, keys, error);
+	ok = pythia_db_query(run->target, sql.data, "ttttt", keys, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -26,7 +26,6 @@ static bool find_own_reference(pythia_run *run, pythia_error *error)
 	const pythia_dialect *dialect = pythia_dialect_of(run->target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	char *found = NULL;
 	bool ok;
 
 	pythia_merge_table(run, false, &name);
@@ -34,11 +33,9 @@ static bool find_own_reference(pythia_run *run, pythia_error *error)
 							 " conrelid = ");
 	dialect->literal(&sql, name.data, name.length);
 	pythia_buffer_puts(&sql, "::pg_catalog.regclass LIMIT 1");
-	ok = pythia_db_text(run->target, sql.data, &found, error);
-	run->refers_to_itself = found != NULL;
+	ok = pythia_db_any(run->target, sql.data, &run->refers_to_itself, error);
 	/* a row may come chunks before the one that it refers to */
 	run->single = run->single || run->refers_to_itself;
-	pythia_free(found);
 	pythia_buffer_free(&sql);
 	pythia_buffer_free(&name);
 	return ok;
@@ -59,7 +56,7 @@ bool pythia_foreign_begin(pythia_run *run, pythia_error *error)
 	if (keys.nrows > 0)
 		run->lanes = 1;
 	for (int64_t i = 0; i < keys.nrows; i++)
-		own = own || strcmp(pythia_result_get(&keys, i, 3), run->plan.target.name) == 0;
+		own = own || strcmp(pythia_result_text(&keys, i, 3), run->plan.target.name) == 0;
 	pythia_result_free(&keys);
 	run->unchecked = own;
 	/* all in one transaction, so that orphans found at its end leave nothing */
@@ -72,7 +69,7 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 							 pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->target);
-	const char *name = pythia_result_get(keys, first, 0);
+	const char *name = pythia_result_text(keys, first, 0);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer join = PYTHIA_BUFFER_INIT;
 	pythia_buffer given = PYTHIA_BUFFER_INIT;
@@ -80,14 +77,14 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 	int64_t row = first;
 	bool ok;
 
-	for (; row < keys->nrows && strcmp(pythia_result_get(keys, row, 0), name) == 0; row++)
+	for (; row < keys->nrows && strcmp(pythia_result_text(keys, row, 0), name) == 0; row++)
 	{
 		pythia_buffer_puts(&join, row > first ? " AND p." : "p.");
-		dialect->identifier(&join, pythia_result_get(keys, row, 4));
+		dialect->identifier(&join, pythia_result_text(keys, row, 4));
 		pythia_buffer_puts(&join, " = t.");
-		dialect->identifier(&join, pythia_result_get(keys, row, 1));
+		dialect->identifier(&join, pythia_result_text(keys, row, 1));
 		pythia_buffer_puts(&given, " AND t.");
-		dialect->identifier(&given, pythia_result_get(keys, row, 1));
+		dialect->identifier(&given, pythia_result_text(keys, row, 1));
 		pythia_buffer_puts(&given, " IS NOT NULL");
 	}
 	*next = row;
@@ -96,9 +93,9 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 	pythia_buffer_puts(&sql, " FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t LEFT JOIN ");
-	pythia_dialect_table(dialect, &sql, pythia_result_get(keys, first, 2), pythia_result_get(keys, first, 3));
+	pythia_dialect_table(dialect, &sql, pythia_result_text(keys, first, 2), pythia_result_text(keys, first, 3));
 	pythia_buffer_printf(&sql, " p ON %s WHERE p.", join.data);
-	dialect->identifier(&sql, pythia_result_get(keys, first, 4));
+	dialect->identifier(&sql, pythia_result_text(keys, first, 4));
 	pythia_buffer_printf(&sql, " IS NULL%s LIMIT 1", given.data);
 	ok = pythia_db_text(run->target, sql.data, &orphan, error);
 	if (ok && orphan != NULL)
@@ -107,7 +104,7 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 					run->plan.target.name, name);
 		pythia_error_detail(error, "One of them has the key %s.", orphan);
 		ok = pythia_error_hint(error, "Synchronise table \"%s\" first, or mend the rows in the source.",
-							   pythia_result_get(keys, first, 3));
+							   pythia_result_text(keys, first, 3));
 	}
 	pythia_free(orphan);
 	pythia_buffer_free(&sql);

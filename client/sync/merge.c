@@ -454,11 +454,11 @@ static bool report_conflict(pythia_run *run, int64_t differing, pythia_error *er
 	pythia_buffer_puts(&sql, " WHERE ");
 	pythia_merge_difference(run, &sql);
 	pythia_buffer_puts(&sql, " LIMIT 1");
-	if (pythia_db_query(run->target, sql.data, &result, error))
+	if (pythia_db_query(run->target, sql.data, "V*", &result, error))
 	{
 		for (int i = 0; i < result.ncolumns && result.nrows > 0; i++)
 		{
-			const char *text = pythia_result_get(&result, 0, i);
+			const char *text = pythia_result_optional(&result, 0, i);
 
 			pythia_buffer_printf(&key, "%s%.100s", i > 0 ? ", " : "", text != NULL ? text : "NULL");
 		}

@@ -59,7 +59,7 @@ static bool take_names(side *s, const pythia_node *config, char *const *names, i
 
 static bool same_name(const side *s, int table, const char *name)
 {
-	return name != NULL && pythia_same_convention(s->names[table], name);
+	return pythia_same_convention(s->names[table], name);
 }
 
 static void mark(const side *s, const pythia_result *references, bool *waits)
@@ -68,11 +68,11 @@ static void mark(const side *s, const pythia_result *references, bool *waits)
 	{
 		for (int i = 0; i < s->count; i++)
 		{
-			if (!same_name(s, i, pythia_result_get(references, row, 0)))
+			if (!same_name(s, i, pythia_result_text(references, row, 0)))
 				continue;
 			for (int j = 0; j < i; j++)
 			{
-				if (same_name(s, j, pythia_result_get(references, row, 1)))
+				if (same_name(s, j, pythia_result_text(references, row, 1)))
 					waits[i * s->count + j] = true;
 			}
 		}
@@ -102,7 +102,7 @@ static bool look(const side *s, bool *waits, pythia_error *error)
 			continue;
 		memset(&references, 0, sizeof(references));
 		dialect->references_query(s->db, &sql, schema);
-		ok = pythia_db_query(s->db, sql.data, &references, error);
+		ok = pythia_db_query(s->db, sql.data, "tt", &references, error);
 		if (ok)
 			mark(s, &references, waits);
 		pythia_result_free(&references);

@@ -9,6 +9,7 @@
 
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/number.h"
 #include "sync/run.h"
 
 /* A table of fewer rows is not worth further streams. */
@@ -54,14 +55,10 @@ static void key_query(const pythia_run *run, const char *function, pythia_buffer
 	pythia_dialect_table(dialect, sql, run->plan.source.schema, run->plan.source.name);
 }
 
+/* One of at most 18 characters: their differences do not overflow. */
 static bool whole_number(const char *text, int64_t *number)
 {
-	char *end;
-
-	if (text == NULL || strlen(text) > 18)
-		return false;
-	*number = strtoll(text, &end, 10);
-	return *end == '\0';
+	return text != NULL && strlen(text) <= 18 && pythia_int64_read(text, strlen(text), number);
 }
 
 static void add_bound(pythia_run *run, char *bound)

@@ -136,13 +136,13 @@ static void drop_set_aside(pythia_run *run)
 	pythia_result names = {0};
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	if (pythia_db_query(run->target, "SELECT name FROM sqlite_temp_master WHERE name GLOB 'pythia_gone_*'", &names,
+	if (pythia_db_query(run->target, "SELECT name FROM sqlite_temp_master WHERE name GLOB 'pythia_gone_*'", "t", &names,
 						NULL))
 		for (int64_t i = 0; i < names.nrows; i++)
 		{
 			pythia_buffer_clear(&sql);
 			pythia_buffer_puts(&sql, "DROP TABLE ");
-			put_name(run, pythia_result_get(&names, i, 0), &sql);
+			put_name(run, pythia_result_text(&names, i, 0), &sql);
 			if (!pythia_db_exec(run->target, sql.data, NULL, NULL))
 				break;
 		}

@@ -67,7 +67,7 @@ static bool obstacle(pythia_run *run, const char **reason, pythia_error *error)
 {
 	const pythia_table *table = &run->plan.target;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
+	int64_t number;
 	bool ok;
 
 	*reason = NULL;
@@ -86,17 +86,15 @@ static bool obstacle(pythia_run *run, const char **reason, pythia_error *error)
 	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL OR ");
 	pythia_dialect_named(dialect_of(run), &sql, "REFERENCED_TABLE_SCHEMA", "REFERENCED_TABLE_NAME", table);
 	pythia_buffer_puts(&sql, ")) THEN 4 ELSE 0 END");
-	ok = pythia_db_text(run->target, sql.data, &text, error);
+	ok = pythia_db_number(run->target, sql.data, &number, error);
 	if (ok)
 	{
 		static const char *const reasons[] = {NULL, "it is no plain table",
 											  "its triggers cannot be seen without the TRIGGER privilege",
 											  "it has triggers", "it has foreign keys"};
-		long number = text != NULL ? strtol(text, NULL, 10) : 1;
 
 		*reason = reasons[number >= 0 && number <= 4 ? number : 1];
 	}
-	pythia_free(text);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -167,21 +165,21 @@ static bool keep_counter(pythia_run *run, pythia_error *error)
 {
 	const pythia_table *table = &run->plan.target;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *next = NULL;
+	pythia_result next;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE ");
 	pythia_dialect_named(dialect_of(run), &sql, "TABLE_SCHEMA", "TABLE_NAME", table);
-	ok = pythia_db_text(run->target, sql.data, &next, error);
-	if (ok && next != NULL)
+	ok = pythia_db_query(run->target, sql.data, "1D", &next, error);
+	if (ok && pythia_result_optional(&next, 0, 0) != NULL)
 	{
 		pythia_buffer_clear(&sql);
 		pythia_buffer_puts(&sql, "ALTER TABLE ");
 		put_beside(run, run->swap, &sql);
-		pythia_buffer_printf(&sql, " AUTO_INCREMENT = %s", next);
+		pythia_buffer_printf(&sql, " AUTO_INCREMENT = %s", pythia_result_optional(&next, 0, 0));
 		ok = pythia_db_exec(run->target, sql.data, NULL, error);
 	}
-	pythia_free(next);
+	pythia_result_free(&next);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -216,7 +214,7 @@ bool pythia_swap_end(pythia_run *run, pythia_error *error)
 	{
 		pythia_buffer_puts(&sql, "SELECT COUNT(*) FROM ");
 		put_beside(run, old, &sql);
-		ok = pythia_db_number(run->target, sql.data, &count, error);
+		ok = pythia_db_count(run->target, sql.data, &count, error);
 		run->result->rows_deleted += count;
 		/* where a table that we did not see refers to it: all as it was */
 		if (ok && !drop_beside(run, old, error))

@@ -219,19 +219,17 @@ static void put_own_rows(const pythia_run *run, pythia_buffer *out)
 static bool check_condition(const pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result;
+	bool any;
 	bool ok;
 
-	memset(&result, 0, sizeof(result));
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t WHERE 1 = 1");
 	put_own_rows(run, &sql);
 	pythia_buffer_puts(&sql, " LIMIT 0");
-	ok = pythia_db_query(run->target, sql.data, &result, error);
+	ok = pythia_db_any(run->target, sql.data, &any, error);
 	if (!ok && !run->target->broken)
 		pythia_error_hint(error, "Give the condition of \"where\" in the target's words as option \"target_where\".");
-	pythia_result_free(&result);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -247,7 +245,7 @@ static bool count_gone(pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, " t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
 	put_own_rows(run, &sql);
-	ok = pythia_db_number(run->target, sql.data, &count, error);
+	ok = pythia_db_count(run->target, sql.data, &count, error);
 	run->result->rows_deleted += count;
 	pythia_buffer_free(&sql);
 	return ok;

@@ -16,15 +16,14 @@
 static bool target_empty(pythia_run *run, bool *empty, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
+	bool any;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " LIMIT 1");
-	ok = pythia_db_text(run->target, sql.data, &text, error);
-	*empty = text == NULL;
-	pythia_free(text);
+	ok = pythia_db_any(run->target, sql.data, &any, error);
+	*empty = !any;
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -155,7 +154,7 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	pythia_dialect_table(pythia_dialect_of(run->source), &sql, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
 		pythia_buffer_printf(&sql, " WHERE (%s)", run->plan.where);
-	ok = pythia_db_number(run->source, sql.data, &run->result->source_count, error);
+	ok = pythia_db_count(run->source, sql.data, &run->result->source_count, error);
 	run->result->rows_inserted = run->result->rows_synced = run->result->source_count;
 	pythia_buffer_free(&sql);
 	return ok;

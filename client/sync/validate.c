@@ -32,11 +32,11 @@ static bool count_rows(pythia_validation *v, pythia_error *error)
 	for (int side = 0; side < 2; side++)
 		pythia_buffer_printf(&sql[side], "SELECT count(*) FROM %s%s", v->sides[side].name.data,
 							 pythia_buffer_text(&v->sides[side].filter));
-	ok = pythia_both_query(v, sql, results, error);
+	ok = pythia_both_query(v, sql, "1c", results, error);
 	if (ok)
 	{
-		v->result->source_count = strtoll(pythia_result_get(&results[0], 0, 0), NULL, 10);
-		v->result->target_count = strtoll(pythia_result_get(&results[1], 0, 0), NULL, 10);
+		v->result->source_count = pythia_result_number(&results[0], 0, 0);
+		v->result->target_count = pythia_result_number(&results[1], 0, 0);
 		pythia_result_free(&results[0]);
 		pythia_result_free(&results[1]);
 	}
@@ -94,7 +94,7 @@ static bool run_checks(pythia_validation *v, pythia_error *error)
 		pythia_buffer_puts(&sql, target->lookup_filter.length == 0 ? " WHERE " : " AND ");
 		pythia_buffer_printf(&sql, "NOT COALESCE((%s), %s)", check->text,
 							 target->db->engine == PYTHIA_POSTGRESQL ? "false" : "0");
-		ok = pythia_db_number(target->db, sql.data, &broken, error);
+		ok = pythia_db_count(target->db, sql.data, &broken, error);
 		if (ok)
 		{
 			pythia_buffer_puts(&json, json.length > 1 ? ", " : "");

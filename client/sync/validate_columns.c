@@ -18,7 +18,7 @@ bool pythia_postgres_offers(pythia_db *db, const char *function, bool *offered, 
 						 " AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
 						 " AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')",
 						 function);
-	ok = pythia_db_number(db, sql.data, &count, error);
+	ok = pythia_db_count(db, sql.data, &count, error);
 	if (ok)
 		*offered = count > 0;
 	pythia_buffer_free(&sql);

@@ -84,7 +84,8 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 void pythia_validation_end(pythia_validation *v);
 /* Appends " WHERE"/" AND" as fits `filter`, to which a condition is then added. */
 void pythia_and(pythia_buffer *filter);
-bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], pythia_result results[2], pythia_error *error);
+bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], const char *shape, pythia_result results[2],
+					   pythia_error *error);
 /* validate_columns.c */
 bool pythia_validation_columns(pythia_validation *v, pythia_error *error);
 bool pythia_side_never_null(const pythia_side *side, const pythia_column *column);

@@ -189,12 +189,11 @@ static void and_translated(pythia_validation *v, const char *condition)
 static bool ask_condition(pythia_side *side, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result = {0};
+	bool any;
 	bool ok;
 
 	pythia_buffer_printf(&sql, "SELECT 1 FROM %s%s LIMIT 0", side->name.data, side->filter.data);
-	ok = pythia_db_query(side->db, sql.data, &result, error);
-	pythia_result_free(&result);
+	ok = pythia_db_any(side->db, sql.data, &any, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -436,7 +435,8 @@ void pythia_validation_end(pythia_validation *v)
 	memset(v, 0, sizeof(*v));
 }
 
-bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], pythia_result results[2], pythia_error *error)
+bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], const char *shape, pythia_result results[2],
+					   pythia_error *error)
 {
 	pythia_error other = PYTHIA_ERROR_INIT;
 	bool sent[2] = {false, false};
@@ -459,7 +459,7 @@ bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], pythia_
 
 		if (!sent[side])
 			continue;
-		if (!db->driver->receive(db, &results[side], ok ? error : &other))
+		if (!pythia_db_receive(db, sql[side].data, shape, &results[side], ok ? error : &other))
 			ok = false;
 	}
 	pythia_error_reset(&other);

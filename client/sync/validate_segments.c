@@ -66,20 +66,11 @@ static bool read_wide(const char *text, wide *value)
 /* Equal as numbers: SQLite writes leading zeros. */
 static bool same_digits(const char *a, const char *b)
 {
-	if (a == NULL || b == NULL)
-		return false;
 	while (*a == '0' && a[1] != '\0')
 		a++;
 	while (*b == '0' && b[1] != '\0')
 		b++;
 	return strcmp(a, b) == 0;
-}
-
-static int64_t count_of(const pythia_result *result, int64_t row, int column)
-{
-	const char *text = pythia_result_get(result, row, column);
-
-	return text != NULL ? strtoll(text, NULL, 10) : 0;
 }
 
 /* Both sides have four columns from `first`: rows, digests, two sums.  Rows without a digest (too
@@ -89,8 +80,8 @@ static void judge(const pythia_result results[2], const int64_t rows[2], int fir
 	sums->equal = true;
 	for (int side = 0; side < 2; side++)
 	{
-		sums->rows[side] = rows[side] < 0 ? 0 : count_of(&results[side], rows[side], first);
-		if (rows[side] >= 0 && count_of(&results[side], rows[side], first + 1) != sums->rows[side])
+		sums->rows[side] = rows[side] < 0 ? 0 : pythia_result_number(&results[side], rows[side], first);
+		if (rows[side] >= 0 && pythia_result_number(&results[side], rows[side], first + 1) != sums->rows[side])
 			sums->equal = false;
 	}
 	if (sums->rows[0] != sums->rows[1])
@@ -99,7 +90,10 @@ static void judge(const pythia_result results[2], const int64_t rows[2], int fir
 	{
 		for (int i = first + 2; i < first + 4; i++)
 		{
-			if (!same_digits(pythia_result_get(&results[0], rows[0], i), pythia_result_get(&results[1], rows[1], i)))
+			const char *a = pythia_result_optional(&results[0], rows[0], i);
+			const char *b = pythia_result_optional(&results[1], rows[1], i);
+
+			if (a == NULL || b == NULL || !same_digits(a, b))
 				sums->equal = false;
 		}
 	}
@@ -166,7 +160,7 @@ static bool sum_range(pythia_validation *v, const key_range *range, segment_sums
 		pythia_canonical_sums(s->db, &sql[side], NULL, from.data, s->items, v->plan.npairs, s->sums_digest);
 		pythia_buffer_free(&from);
 	}
-	ok = pythia_both_query(v, sql, results, error);
+	ok = pythia_both_query(v, sql, "1ccTT", results, error);
 	if (ok)
 	{
 		judge(results, first_rows, 0, sums);
@@ -197,16 +191,16 @@ static bool bounds(pythia_validation *v, const key_range *within, bool least_onl
 							 pythia_buffer_text(&where[side]));
 	}
 	*any = false;
-	ok = pythia_both_query(v, sql, results, error);
+	ok = pythia_both_query(v, sql, "1VV", results, error);
 	for (int side = 0; ok && side < 2; side++)
 	{
-		const char *least = pythia_result_get(&results[side], 0, 0);
-		const char *greatest = least_only ? least : pythia_result_get(&results[side], 0, 1);
+		const char *least = pythia_result_optional(&results[side], 0, 0);
+		const char *greatest = least_only ? least : pythia_result_optional(&results[side], 0, 1);
 		wide from, to;
 
 		if (least == NULL)
 			continue;
-		if (!read_wide(least, &from) || !read_wide(greatest, &to))
+		if (greatest == NULL || !read_wide(least, &from) || !read_wide(greatest, &to))
 		{
 			ok = pythia_fail(error, PYTHIA_E_DATA, "22P02", "column %s of table %s holds a key that is no integer",
 							 v->sides[side].first.data, v->sides[side].name.data);
@@ -358,19 +352,27 @@ static void bucket_expression(const pythia_side *side, int digits, pythia_buffer
 }
 
 /* The result's row of each bucket, -1 where it has none; a NULL bucket is an error of its own. */
-static bool index_buckets(const pythia_result *result, int64_t *rows, int nbuckets, bool *keyless_row)
+static bool index_buckets(const pythia_side *side, const pythia_result *result, int64_t *rows, int digits,
+						  bool *keyless_row, pythia_error *error)
 {
-	for (int i = 0; i < nbuckets; i++)
+	for (int i = 0; i < 1 << 4 * digits; i++)
 		rows[i] = -1;
 	for (int64_t row = 0; row < result->nrows; row++)
 	{
-		const char *text = pythia_result_get(result, row, 0);
-		long bucket = text != NULL ? strtol(text, NULL, 16) : -1;
+		const char *text = pythia_result_optional(result, row, 0);
+		long bucket;
 
-		if (bucket < 0 || bucket >= nbuckets)
+		if (text == NULL)
+		{
 			*keyless_row = true;
-		else
-			rows[bucket] = row;
+			continue;
+		}
+		if (strspn(text, "0123456789abcdefABCDEF") != strlen(text) || strlen(text) != (size_t) digits)
+			return pythia_db_bad_answer(side->db, error, "a bucket that was not asked for");
+		bucket = strtol(text, NULL, 16);
+		if (rows[bucket] >= 0)
+			return pythia_db_bad_answer(side->db, error, "a bucket that comes twice");
+		rows[bucket] = row;
 	}
 	return true;
 }
@@ -435,7 +437,7 @@ static bool compare_buckets(pythia_validation *v, pythia_error *error)
 		pythia_buffer_free(&from);
 		pythia_buffer_free(&bucket);
 	}
-	ok = pythia_both_query(v, sql, results, error);
+	ok = pythia_both_query(v, sql, "TccTT", results, error);
 	free_both(sql);
 	if (!ok)
 		return false;
@@ -443,12 +445,12 @@ static bool compare_buckets(pythia_validation *v, pythia_error *error)
 	for (int side = 0; side < 2; side++)
 	{
 		rows[side] = pythia_calloc((size_t) nbuckets, sizeof(int64_t));
-		index_buckets(&results[side], rows[side], nbuckets, &null_bucket);
-		for (int64_t row = 0; row < results[side].nrows; row++)
+		ok = ok && index_buckets(&v->sides[side], &results[side], rows[side], digits, &null_bucket, error);
+		for (int64_t row = 0; ok && row < results[side].nrows; row++)
 			*(side == PYTHIA_SOURCE ? &v->result->source_count : &v->result->target_count) +=
-				count_of(&results[side], row, 1);
+				pythia_result_number(&results[side], row, 1);
 	}
-	for (int i = 0; i < nbuckets; i++)
+	for (int i = 0; ok && i < nbuckets; i++)
 	{
 		int64_t pair[2] = {rows[0][i], rows[1][i]};
 		segment_sums sums;
@@ -461,6 +463,11 @@ static bool compare_buckets(pythia_validation *v, pythia_error *error)
 	{
 		pythia_free(rows[side]);
 		pythia_result_free(&results[side]);
+	}
+	if (!ok)
+	{
+		pythia_free(differ);
+		return false;
 	}
 	v->rows_done = v->result->source_count;
 	pythia_validation_progress(v, "checksum");

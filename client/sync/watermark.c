@@ -82,11 +82,10 @@ static bool server_clock(pythia_db *db, int64_t *clock, int64_t *local, pythia_e
 	bool ok;
 
 	memset(&result, 0, sizeof(result));
-	ok = pythia_db_query(db, sql, &result, error);
-	if (ok && (result.nrows == 0 || pythia_result_get(&result, 0, 0) == NULL ||
-			   !pythia_stamp_read(pythia_result_get(&result, 0, 0), clock) ||
-			   !pythia_stamp_read(pythia_result_get(&result, 0, 1), local)))
-		ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the server's clock cannot be read");
+	ok = pythia_db_query(db, sql, "1tt", &result, error);
+	if (ok && (!pythia_stamp_read(pythia_result_text(&result, 0, 0), clock) ||
+			   !pythia_stamp_read(pythia_result_text(&result, 0, 1), local)))
+		ok = pythia_db_bad_answer(db, error, "the server's clock cannot be read");
 	pythia_result_free(&result);
 	return ok;
 }
@@ -273,7 +272,7 @@ static bool doubt(pythia_db *source, const pythia_plan *plan, pythia_watermark *
 static bool tell_unstamped(pythia_db *source, const pythia_plan *plan, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *found = NULL;
+	bool found;
 	bool ok;
 
 	if (!stamp_column(plan)->nullable)
@@ -286,12 +285,11 @@ static bool tell_unstamped(pythia_db *source, const pythia_plan *plan, pythia_er
 	if (plan->where != NULL)
 		pythia_buffer_printf(&sql, " AND (%s)", plan->where);
 	pythia_buffer_puts(&sql, " LIMIT 1");
-	ok = pythia_db_text(source, sql.data, &found, error);
-	if (found != NULL)
+	ok = pythia_db_any(source, sql.data, &found, error);
+	if (found)
 		pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
 						"table \"%s\": incremental runs do not see rows whose \"%s\" is NULL, and there are some",
 						plan->source.name, stamp_column(plan)->name);
-	pythia_free(found);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -273,16 +273,15 @@ typedef struct probe
 static bool run_probe(pythia_session *session, const pythia_target *target, probe *found, pythia_error *error)
 {
 	pythia_db *db;
-	pythia_result result = {0};
 	int64_t start;
+	int64_t one;
 	bool ok;
 
 	if (!pythia_connection_open(session, target, &db, error))
 		return false;
 	start = pythia_host_now(pythia_backend_host());
-	ok = pythia_db_query(db, "SELECT 1", &result, error);
+	ok = pythia_db_number(db, "SELECT 1", &one, error);
 	found->round_trip = pythia_host_now(pythia_backend_host()) - start;
-	pythia_result_free(&result);
 	found->reachable = ok;
 	found->tls = db->encrypted;
 	found->version = pythia_from_utf8(db->version_text ? db->version_text : "");

@@ -36,7 +36,7 @@ static void keep_rows(pythia_result *result)
 
 	result->ncolumns = desc->natts;
 	result->nrows = nrows;
-	result->values = pythia_calloc(Max(nrows * desc->natts, 1), sizeof(char *));
+	result->cells = pythia_calloc(Max(nrows * desc->natts, 1), sizeof(char *));
 	result->lengths = pythia_calloc(Max(nrows * desc->natts, 1), sizeof(size_t));
 	for (int64 row = 0; row < nrows; row++)
 		for (int column = 0; column < desc->natts; column++)
@@ -49,7 +49,7 @@ static void keep_rows(pythia_result *result)
 			if (GetDatabaseEncoding() != PG_UTF8)
 				value = pythia_to_utf8(value);
 			result->lengths[i] = strlen(value);
-			result->values[i] = pythia_strndup(value, result->lengths[i]);
+			result->cells[i] = pythia_strndup(value, result->lengths[i]);
 			pfree(value);
 		}
 }

@@ -21,8 +21,8 @@ bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_e
 {
 	const char *url;
 	pythia_db *db;
-	pythia_result result;
 	pythia_error failure = PYTHIA_ERROR_INIT;
+	int64_t one;
 	int64_t started;
 	bool owned;
 	bool ok;
@@ -31,10 +31,8 @@ bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_e
 		return false;
 	ok = pythia_place_open(call->self, url, true, NULL, &db, &owned, &failure);
 	started = pythia_host_now(&call->self->host);
-	memset(&result, 0, sizeof(result));
 	if (ok)
-		ok = pythia_db_query(db, "SELECT 1", &result, &failure);
-	pythia_result_free(&result);
+		ok = pythia_db_number(db, "SELECT 1", &one, &failure);
 	if (!ok && failure.error_class == PYTHIA_E_USAGE)
 	{
 		pythia_error_move(error, &failure);
@@ -94,18 +92,16 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 	}
 	if (ok && pythia_worker_install(call->self, error))
 	{
-		pythia_result result;
+		bool exists;
 
-		memset(&result, 0, sizeof(result));
 		pythia_buffer_puts(&sql, "SELECT 1 FROM main.pythia_sync_worker WHERE name = ");
 		pythia_worker_literal(&sql, name);
-		ok = pythia_db_query(call->self->local, pythia_buffer_text(&sql), &result, error);
-		if (ok && result.nrows > 0)
+		ok = pythia_db_any(call->self->local, pythia_buffer_text(&sql), &exists, error);
+		if (ok && exists)
 		{
 			pythia_fail(error, PYTHIA_E_USAGE, "42710", "sync worker \"%s\" already exists", name);
 			ok = pythia_error_hint(error, "Choose another name, or drop it with pythia_drop_sync_worker('%s').", name);
 		}
-		pythia_result_free(&result);
 	}
 	else
 		ok = false;

@@ -50,12 +50,11 @@ static bool run(pythia_sqlite *self, pythia_buffer *sql, pythia_error *error)
 	return ok;
 }
 
-static bool query(pythia_sqlite *self, pythia_buffer *sql, pythia_result *result, pythia_error *error)
+static bool query(pythia_sqlite *self, pythia_buffer *sql, const char *shape, pythia_result *result,
+				  pythia_error *error)
 {
-	bool ok;
+	bool ok = pythia_db_query(self->local, pythia_buffer_text(sql), shape, result, error);
 
-	memset(result, 0, sizeof(*result));
-	ok = pythia_db_query(self->local, pythia_buffer_text(sql), result, error);
 	pythia_buffer_free(sql);
 	return ok;
 }
@@ -72,7 +71,7 @@ bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worke
 		return false;
 	pythia_buffer_puts(&sql, "SELECT source, target, sync_config, tables FROM main.pythia_sync_worker WHERE name = ");
 	pythia_worker_literal(&sql, name);
-	ok = query(self, &sql, &result, error);
+	ok = query(self, &sql, "tttT", &result, error);
 	if (ok && result.nrows == 0)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42704", "sync worker \"%s\" does not exist", name);
@@ -82,11 +81,13 @@ bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worke
 	if (ok)
 	{
 		worker->name = pythia_strdup(name);
-		worker->source = pythia_strdup(pythia_result_get(&result, 0, 0));
-		worker->target = pythia_strdup(pythia_result_get(&result, 0, 1));
-		ok = pythia_json_read(self->local, "sync_config", pythia_result_get(&result, 0, 2), &worker->config, error);
-		if (ok && pythia_result_get(&result, 0, 3) != NULL)
-			ok = pythia_json_read(self->local, "tables", pythia_result_get(&result, 0, 3), &worker->tables, error);
+		const char *tables = pythia_result_optional(&result, 0, 3);
+
+		worker->source = pythia_strdup(pythia_result_text(&result, 0, 0));
+		worker->target = pythia_strdup(pythia_result_text(&result, 0, 1));
+		ok = pythia_json_read(self->local, "sync_config", pythia_result_text(&result, 0, 2), &worker->config, error);
+		if (ok && tables != NULL)
+			ok = pythia_json_read(self->local, "tables", tables, &worker->tables, error);
 	}
 	pythia_result_free(&result);
 	return ok;
@@ -114,9 +115,9 @@ bool pythia_worker_watermark(pythia_sqlite *self, const char *worker, const char
 	pythia_worker_literal(&sql, worker);
 	pythia_buffer_puts(&sql, " AND \"table\" = ");
 	pythia_worker_literal(&sql, table);
-	ok = query(self, &sql, &result, error);
+	ok = query(self, &sql, "T", &result, error);
 	if (ok && result.nrows == 1)
-		*watermark = pythia_strdup(pythia_result_get(&result, 0, 0));
+		*watermark = pythia_strdup(pythia_result_optional(&result, 0, 0));
 	pythia_result_free(&result);
 	return ok;
 }

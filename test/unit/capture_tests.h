@@ -108,10 +108,10 @@ static inline const char *poll_journal(rig *r)
 	r->log[0] = '\0';
 	if (!pythia_capture_consume(r->store, r->name, "default", 1000000, log_change, r, &error))
 		fail_msg("consume: %s", error.message);
-	if (!pythia_db_query(r->store, "SELECT max(change_id) FROM pythia_journal_1", &last, &error))
+	if (!pythia_db_query(r->store, "SELECT max(change_id) FROM pythia_journal_1", "V*", &last, &error))
 		fail_msg("last: %s", error.message);
-	if (pythia_result_get(&last, 0, 0) &&
-		!pythia_capture_ack(r->store, r->name, "default", atoll(pythia_result_get(&last, 0, 0)), &error))
+	if (pythia_result_optional(&last, 0, 0) &&
+		!pythia_capture_ack(r->store, r->name, "default", atoll(pythia_result_optional(&last, 0, 0)), &error))
 		fail_msg("ack: %s", error.message);
 	pythia_result_free(&last);
 	return r->log;

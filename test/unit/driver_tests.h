@@ -82,11 +82,11 @@ static inline void assert_count(pythia_db *db, const char *sql, int64_t expected
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_result result;
 
-	if (!pythia_db_query(db, sql, &result, &error))
+	if (!pythia_db_query(db, sql, "V*", &result, &error))
 		fail_msg("%s: %s", sql, error.message);
 	assert_int_equal(result.nrows, 1);
-	assert_non_null(pythia_result_get(&result, 0, 0));
-	assert_int_equal(atoll(pythia_result_get(&result, 0, 0)), expected);
+	assert_non_null(pythia_result_optional(&result, 0, 0));
+	assert_int_equal(atoll(pythia_result_optional(&result, 0, 0)), expected);
 	pythia_result_free(&result);
 }
 
@@ -268,9 +268,9 @@ static inline void wait_for_count(pythia_db *db, const char *sql, int64_t expect
 	{
 		bool reached;
 
-		if (!pythia_db_query(db, sql, &result, &error))
+		if (!pythia_db_query(db, sql, "V*", &result, &error))
 			fail_msg("%s: %s", sql, error.message);
-		reached = atoll(pythia_result_get(&result, 0, 0)) == expected;
+		reached = atoll(pythia_result_optional(&result, 0, 0)) == expected;
 		pythia_result_free(&result);
 		if (reached)
 			return;
@@ -335,7 +335,7 @@ static inline void check_cancel(pythia_db *db, const char *sql)
 
 	cancel_after(200);
 	start = seconds_now();
-	assert_false(pythia_db_query(db, sql, &result, &error));
+	assert_false(pythia_db_query(db, sql, "V*", &result, &error));
 	assert_true(seconds_now() - start < SOON);
 	pythia_cancel_requested = 0;
 	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
@@ -405,8 +405,8 @@ static inline void check_two_at_once(pythia_db *a, pythia_db *b, const char *tak
 	must(a, release);
 	assert_false(pythia_db_exec(b, "SELECT 1", NULL, &error));
 	assert_int_equal(error.error_class, PYTHIA_E_INTERNAL);
-	assert_true(b->driver->receive(b, &result, &error));
-	assert_string_equal(pythia_result_get(&result, 0, 0), "1");
+	assert_true(pythia_db_receive(b, "SELECT 1", "1n", &result, &error));
+	assert_string_equal(pythia_result_optional(&result, 0, 0), "1");
 	pythia_result_free(&result);
 	pythia_error_reset(&error);
 	pythia_db_close(a);

@@ -88,12 +88,12 @@ static const char *value_of(pythia_db *db, const char *sql)
 	char *out = buffers[next++ % 4];
 
 	memset(&result, 0, sizeof(result));
-	if (!pythia_db_query(db, sql, &result, &error))
+	if (!pythia_db_query(db, sql, "V*", &result, &error))
 		fail_msg("%s: %s", sql, error.message);
 	snprintf(out, sizeof(buffers[0]), "%s",
-			 result.nrows == 0                  ? "(no row)"
-			 : pythia_result_get(&result, 0, 0) ? pythia_result_get(&result, 0, 0)
-												: "(null)");
+			 result.nrows == 0                       ? "(no row)"
+			 : pythia_result_optional(&result, 0, 0) ? pythia_result_optional(&result, 0, 0)
+													 : "(null)");
 	pythia_result_free(&result);
 	return out;
 }

@@ -108,12 +108,12 @@ static void naive_poll(pythia_db *db, char *last, int *seen)
 
 	snprintf(sql, sizeof(sql), "SELECT id, v, updated_at FROM ledger_t WHERE updated_at > '%s' ORDER BY updated_at",
 			 last);
-	if (!pythia_db_query(db, sql, &result, &error))
+	if (!pythia_db_query(db, sql, "V*", &result, &error))
 		fail_msg("naive: %s", error.message);
 	for (int64_t i = 0; i < result.nrows; i++)
 	{
-		seen[atoi(pythia_result_get(&result, i, 0))] = atoi(pythia_result_get(&result, i, 1));
-		snprintf(last, 40, "%s", pythia_result_get(&result, i, 2));
+		seen[atoi(pythia_result_optional(&result, i, 0))] = atoi(pythia_result_optional(&result, i, 1));
+		snprintf(last, 40, "%s", pythia_result_optional(&result, i, 2));
 	}
 	pythia_result_free(&result);
 }
@@ -165,14 +165,14 @@ static void check_journal(rig *r, const ledger *book, bool every_version)
 
 	if (!pythia_db_query(r->store,
 						 "SELECT change_type, primary_key, old_data, new_data FROM pythia_journal_1 ORDER BY change_id",
-						 &result, &error))
+						 "V*", &result, &error))
 		fail_msg("journal: %s", error.message);
 	for (int64_t i = 0; i < result.nrows; i++)
 	{
-		const char *type = pythia_result_get(&result, i, 0);
-		int key = number_after(pythia_result_get(&result, i, 1), "\"id\": ");
-		int old = number_after(pythia_result_get(&result, i, 2), "\"v\": ");
-		int new = number_after(pythia_result_get(&result, i, 3), "\"v\": ");
+		const char *type = pythia_result_optional(&result, i, 0);
+		int key = number_after(pythia_result_optional(&result, i, 1), "\"id\": ");
+		int old = number_after(pythia_result_optional(&result, i, 2), "\"v\": ");
+		int new = number_after(pythia_result_optional(&result, i, 3), "\"v\": ");
 
 		if (strcmp(type, "TRUNCATE") == 0)
 		{

@@ -104,8 +104,8 @@ static void test_waiting_statement(void **state)
 		assert_true(pythia_db_query(locker,
 									"SELECT count(*) FROM information_schema.PROCESSLIST WHERE TIME >= 2 AND STATE "
 									"LIKE 'Waiting for%lock%'",
-									&result, &error));
-		waits = pythia_result_get(&result, 0, 0)[0] == '1';
+									"V*", &result, &error));
+		waits = pythia_result_optional(&result, 0, 0)[0] == '1';
 		pythia_result_free(&result);
 	}
 	assert_string_equal(poll_direct(&r), "");
@@ -259,8 +259,8 @@ static void test_killed_source(void **state)
 	open_rig(&r);
 	must(r.writer, "INSERT INTO cap_t (id, v) VALUES (1, 'a')");
 	create(&r, "cap_t", "updated_at", "{\"delete_interval\": 0}");
-	assert_true(pythia_db_query(r.source, "SELECT CONNECTION_ID()", &result, &error));
-	snprintf(sql, sizeof(sql), "KILL %s", pythia_result_get(&result, 0, 0));
+	assert_true(pythia_db_query(r.source, "SELECT CONNECTION_ID()", "V*", &result, &error));
+	snprintf(sql, sizeof(sql), "KILL %s", pythia_result_optional(&result, 0, 0));
 	pythia_result_free(&result);
 	must(r.writer, sql);
 	assert_false(pythia_capture_run(r.capture, NULL, NULL, NULL, NULL, &error));

@@ -126,9 +126,9 @@ static void test_late_commit(void **state)
 
 		while (!later)
 		{
-			assert_true(
-				pythia_db_query(r.writer, "SELECT datetime('now', '-1 second') > updated_at FROM t", &result, &error));
-			later = pythia_result_get(&result, 0, 0)[0] == '1';
+			assert_true(pythia_db_query(r.writer, "SELECT datetime('now', '-1 second') > updated_at FROM t", "V*",
+										&result, &error));
+			later = pythia_result_optional(&result, 0, 0)[0] == '1';
 			pythia_result_free(&result);
 		}
 	}

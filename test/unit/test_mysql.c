@@ -105,13 +105,13 @@ static void test_statements(void **state)
 	assert_true(pythia_db_exec(db, "SELECT 1; DELETE FROM t WHERE a = 3", &affected, &error));
 	assert_int_equal(affected, 1);
 	must(db, "UPDATE t SET b = NULL WHERE a = 2");
-	assert_true(pythia_db_query(db, "SELECT * FROM t ORDER BY a", &result, &error));
+	assert_true(pythia_db_query(db, "SELECT * FROM t ORDER BY a", "V*", &result, &error));
 	assert_int_equal(result.nrows, 2);
 	assert_int_equal(result.ncolumns, 2);
-	assert_string_equal(pythia_result_get(&result, 0, 1), "y");
-	assert_null(pythia_result_get(&result, 1, 1));
+	assert_string_equal(pythia_result_optional(&result, 0, 1), "y");
+	assert_null(pythia_result_optional(&result, 1, 1));
 	pythia_result_free(&result);
-	assert_true(pythia_db_query(db, "SELECT 1 WHERE 0", &result, &error));
+	assert_true(pythia_db_query(db, "SELECT 1 WHERE 0", "V*", &result, &error));
 	assert_int_equal(result.nrows, 0);
 	pythia_result_free(&result);
 	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");

@@ -58,13 +58,13 @@ static void test_pinned_whatever_the_role_says(void **state)
 	assert_true(pythia_db_query(db,
 								"SELECT timestamptz '2024-01-02 03:04:05+00', '\\x00ff'::bytea, 0.1::float8 + "
 								"0.2::float8, 'a\\b', '\xc3\xa4', interval '1 day'",
-								&result, &error));
-	assert_string_equal(pythia_result_get(&result, 0, 0), "2024-01-02 03:04:05+00");
-	assert_string_equal(pythia_result_get(&result, 0, 1), "\\x00ff");
-	assert_string_equal(pythia_result_get(&result, 0, 2), "0.30000000000000004");
-	assert_string_equal(pythia_result_get(&result, 0, 3), "a\\b");
-	assert_string_equal(pythia_result_get(&result, 0, 4), "\xc3\xa4");
-	assert_string_equal(pythia_result_get(&result, 0, 5), "1 day");
+								"V*", &result, &error));
+	assert_string_equal(pythia_result_optional(&result, 0, 0), "2024-01-02 03:04:05+00");
+	assert_string_equal(pythia_result_optional(&result, 0, 1), "\\x00ff");
+	assert_string_equal(pythia_result_optional(&result, 0, 2), "0.30000000000000004");
+	assert_string_equal(pythia_result_optional(&result, 0, 3), "a\\b");
+	assert_string_equal(pythia_result_optional(&result, 0, 4), "\xc3\xa4");
+	assert_string_equal(pythia_result_optional(&result, 0, 5), "1 day");
 	pythia_result_free(&result);
 	pythia_db_close(db);
 	db = enter();
@@ -130,12 +130,12 @@ static void test_statements(void **state)
 	must(db, "CREATE TEMP TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1, 'x'), (2, NULL), (3, '')");
 	assert_true(pythia_db_exec(db, "UPDATE t SET b = b || 'y'", &affected, &error));
 	assert_int_equal(affected, 3);
-	assert_true(pythia_db_query(db, "SELECT * FROM t ORDER BY a", &result, &error));
+	assert_true(pythia_db_query(db, "SELECT * FROM t ORDER BY a", "V*", &result, &error));
 	assert_int_equal(result.nrows, 3);
 	assert_int_equal(result.ncolumns, 2);
-	assert_string_equal(pythia_result_get(&result, 0, 1), "xy");
-	assert_null(pythia_result_get(&result, 1, 1));
-	assert_string_equal(pythia_result_get(&result, 2, 1), "y");
+	assert_string_equal(pythia_result_optional(&result, 0, 1), "xy");
+	assert_null(pythia_result_optional(&result, 1, 1));
+	assert_string_equal(pythia_result_optional(&result, 2, 1), "y");
 	pythia_result_free(&result);
 	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");
 	must_fail(db, "SELECT 1 FROM absent", PYTHIA_E_DATABASE, "42P01");

@@ -55,9 +55,9 @@ static void *look_on(void *argument)
 		pythia_result result;
 
 		memset(&result, 0, sizeof(result));
-		if (pythia_db_query(db, "SELECT count(*) FROM swapped", &result, &error))
+		if (pythia_db_query(db, "SELECT count(*) FROM swapped", "V*", &result, &error))
 		{
-			const char *count = pythia_result_get(&result, 0, 0);
+			const char *count = pythia_result_optional(&result, 0, 0);
 
 			if (strcmp(count, "3") != 0 && strcmp(count, "60000") != 0)
 				snprintf(r->wrong, sizeof(r->wrong), "%s rows", count);

@@ -34,11 +34,11 @@ static int64_t mysql_reads(pythia_db *db)
 	pythia_result result = {0};
 	int64_t reads = 0;
 
-	if (!pythia_db_query(db, "SHOW SESSION STATUS LIKE 'Handler\\_read\\_%'", &result, &error))
+	if (!pythia_db_query(db, "SHOW SESSION STATUS LIKE 'Handler\\_read\\_%'", "V*", &result, &error))
 		fail_msg("%s", error.message);
 	assert_true(result.nrows >= 6);
 	for (int64_t i = 0; i < result.nrows; i++)
-		reads += strtoll(pythia_result_get(&result, i, 1), NULL, 10);
+		reads += strtoll(pythia_result_optional(&result, i, 1), NULL, 10);
 	pythia_result_free(&result);
 	return reads;
 }

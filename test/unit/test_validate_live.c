@@ -109,8 +109,8 @@ static int64_t bytes_sent(pythia_db *mysql)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int64_t bytes;
 
-	assert_true(pythia_db_query(mysql, "SHOW SESSION STATUS LIKE 'Bytes_sent'", &result, &error));
-	bytes = strtoll(pythia_result_get(&result, 0, 1), NULL, 10);
+	assert_true(pythia_db_query(mysql, "SHOW SESSION STATUS LIKE 'Bytes_sent'", "V*", &result, &error));
+	bytes = strtoll(pythia_result_optional(&result, 0, 1), NULL, 10);
 	pythia_result_free(&result);
 	return bytes;
 }

@@ -14,29 +14,31 @@
 
 #define STORE_VERSION 1
 
-static const char *const schema_sql =
+static const char *const schema_sql[] = {
 	"CREATE TABLE IF NOT EXISTS main.pythia_cdc_worker (worker_id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" name TEXT NOT NULL UNIQUE, connection TEXT, poll_interval REAL NOT NULL, timestamp_column TEXT NOT NULL,"
-	" options TEXT NOT NULL, created_at TEXT NOT NULL, version INTEGER NOT NULL, patterns TEXT);"
+	" options TEXT NOT NULL, created_at TEXT NOT NULL, version INTEGER NOT NULL, patterns TEXT)",
 	"CREATE TABLE IF NOT EXISTS main.pythia_cdc_table (table_id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker, name TEXT NOT NULL, \"schema\" TEXT NOT NULL,"
 	" \"table\" TEXT NOT NULL, started INTEGER NOT NULL DEFAULT 0, low, mark, mark_time INTEGER NOT NULL DEFAULT 0,"
 	" saved_at INTEGER NOT NULL DEFAULT 0, last_sweep INTEGER NOT NULL DEFAULT 0, captured INTEGER NOT NULL DEFAULT 0,"
 	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT, log TEXT, log_columns "
 	"TEXT,"
-	" UNIQUE (worker_id, name));"
+	" UNIQUE (worker_id, name))",
 	/* the last version captured of each row stamped at or after low */
 	"CREATE TABLE IF NOT EXISTS main.pythia_seen (table_id INTEGER NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL,"
-	" stamp, PRIMARY KEY (table_id, key)) WITHOUT ROWID;"
+	" stamp, PRIMARY KEY (table_id, key)) WITHOUT ROWID",
 	/* track keys: what keys there are; track rows: and how they looked */
 	"CREATE TABLE IF NOT EXISTS main.pythia_tracked (table_id INTEGER NOT NULL, key TEXT NOT NULL, image TEXT,"
-	" PRIMARY KEY (table_id, key)) WITHOUT ROWID;"
+	" PRIMARY KEY (table_id, key)) WITHOUT ROWID",
 	/* keys of a first scan, many to a row: they go to pythia_tracked when they are needed */
 	"CREATE TABLE IF NOT EXISTS main.pythia_told (told_id INTEGER PRIMARY KEY, table_id INTEGER NOT NULL,"
-	" keys TEXT NOT NULL);"
+	" keys TEXT NOT NULL)",
 	"CREATE TABLE IF NOT EXISTS main.pythia_consumer (worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker,"
 	" name TEXT NOT NULL, position INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL,"
-	" acknowledged_at TEXT, PRIMARY KEY (worker_id, name)) WITHOUT ROWID;";
+	" acknowledged_at TEXT, PRIMARY KEY (worker_id, name)) WITHOUT ROWID",
+	NULL,
+};
 
 void pythia_store_text(pythia_buffer *sql, const char *text)
 {
@@ -102,7 +104,8 @@ void pythia_store_stamp(char out[32], int64_t microseconds)
 bool pythia_store_tune(pythia_db *store, pythia_error *error)
 {
 	return store->local || store->read_only || store->engine != PYTHIA_SQLITE ||
-		   pythia_db_exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", NULL, error);
+		   (pythia_db_exec(store, "PRAGMA journal_mode = WAL", NULL, error) &&
+			pythia_db_exec(store, "PRAGMA synchronous = NORMAL", NULL, error));
 }
 
 bool pythia_capture_install(pythia_db *store, pythia_error *error)
@@ -110,7 +113,7 @@ bool pythia_capture_install(pythia_db *store, pythia_error *error)
 	if (store->engine != PYTHIA_SQLITE)
 		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "capture keeps its state in SQLite, not in %s",
 						   store->display);
-	return pythia_db_exec(store, schema_sql, NULL, error);
+	return pythia_db_exec_each(store, schema_sql, error);
 }
 
 /* --- definitions ---------------------------------------------------------------- */

@@ -83,7 +83,10 @@ void pythia_logger_unlock_mysql(pythia_logger *w)
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
 	if (!w->table->db->broken)
-		pythia_db_exec(w->table->db, "UNLOCK TABLES; SET SESSION lock_wait_timeout = DEFAULT", NULL, &ignored);
+		pythia_db_exec(w->table->db, "UNLOCK TABLES", NULL, &ignored);
+	pythia_error_reset(&ignored);
+	if (!w->table->db->broken)
+		pythia_db_exec(w->table->db, "SET SESSION lock_wait_timeout = DEFAULT", NULL, &ignored);
 	pythia_error_reset(&ignored);
 }
 
@@ -287,24 +290,31 @@ static void put_function(pythia_logger *w)
 
 static bool install_postgres(pythia_logger *w, pythia_error *error)
 {
-	pythia_buffer_puts(&w->sql, "SET LOCAL lock_timeout = '10s'; CREATE TABLE ");
+	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
 	pythia_logger_put_name(w, "", true);
-	pythia_buffer_puts(
-		&w->sql, " (pythia_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pythia_op text NOT NULL,"
-				 " pythia_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
-				 " pythia_xid bigint NOT NULL DEFAULT pg_catalog.txid_current(), o jsonb, n jsonb); CREATE FUNCTION ");
+	pythia_buffer_puts(&w->sql, " (pythia_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pythia_op text NOT NULL,"
+								" pythia_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
+								" pythia_xid bigint NOT NULL DEFAULT pg_catalog.txid_current(), o jsonb, n jsonb)");
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE FUNCTION ");
 	pythia_logger_put_name(w, "_f", true);
 	/* the writer needs no right on the log */
 	pythia_buffer_puts(&w->sql, "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
 								" SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS ");
 	put_function(w);
-	pythia_buffer_puts(&w->sql, "; CREATE TRIGGER ");
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
 	pythia_logger_put_name(w, "_r", false);
 	pythia_buffer_puts(&w->sql, " AFTER INSERT OR UPDATE OR DELETE ON ");
 	pythia_logger_put_table(w);
 	pythia_buffer_puts(&w->sql, " FOR EACH ROW EXECUTE FUNCTION ");
 	pythia_logger_put_name(w, "_f", true);
-	pythia_buffer_puts(&w->sql, "(); CREATE TRIGGER ");
+	pythia_buffer_puts(&w->sql, "()");
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
 	pythia_logger_put_name(w, "_t", false);
 	pythia_buffer_puts(&w->sql, " AFTER TRUNCATE ON ");
 	pythia_logger_put_table(w);
@@ -316,7 +326,9 @@ static bool install_postgres(pythia_logger *w, pythia_error *error)
 	{
 		char name[3] = {'_', *suffix, '\0'};
 
-		pythia_buffer_puts(&w->sql, "; ALTER TABLE ");
+		if (!pythia_logger_flush(w, error))
+			return false;
+		pythia_buffer_puts(&w->sql, "ALTER TABLE ");
 		pythia_logger_put_table(w);
 		pythia_buffer_puts(&w->sql, " ENABLE ALWAYS TRIGGER ");
 		pythia_logger_put_name(w, name, false);
@@ -326,16 +338,23 @@ static bool install_postgres(pythia_logger *w, pythia_error *error)
 
 /* --- all ways ------------------------------------------------------------------------ */
 
-/* DDL of SQLite in one transaction; in a caller's it is part of that. */
+/* DDL of SQLite and PostgreSQL in one transaction; in a caller's it is part of that. */
 bool pythia_logger_begin(pythia_db *source, pythia_error *error)
 {
-	return source->engine != PYTHIA_SQLITE || source->local ||
-		   source->driver->begin(source, PYTHIA_BEGIN_IMMEDIATE, error);
+	if (source->engine == PYTHIA_MYSQL || source->local)
+		return true;
+	if (!source->driver->begin(source, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	/* who waits for the table's lock holds up all writers behind: not for long */
+	if (source->engine != PYTHIA_POSTGRESQL || pythia_db_exec(source, "SET LOCAL lock_timeout = '10s'", NULL, error))
+		return true;
+	source->driver->rollback(source, NULL);
+	return false;
 }
 
 bool pythia_logger_end(pythia_db *source, bool ok, pythia_error *error)
 {
-	if (source->engine != PYTHIA_SQLITE || source->local)
+	if (source->engine == PYTHIA_MYSQL || source->local)
 		return ok;
 	if (ok)
 		return source->driver->commit(source, error);
@@ -396,9 +415,10 @@ bool pythia_log_remove(pythia_db *source, const char *schema, const char *table,
 	if (postgres)
 	{
 		/* the function takes its triggers along, also where the table has another name by now */
-		pythia_buffer_puts(&w.sql, "SET LOCAL lock_timeout = '10s'; DROP FUNCTION IF EXISTS ");
+		pythia_buffer_puts(&w.sql, "DROP FUNCTION IF EXISTS ");
 		pythia_logger_put_name(&w, "_f", true);
-		pythia_buffer_puts(&w.sql, "() CASCADE; ");
+		pythia_buffer_puts(&w.sql, "() CASCADE");
+		ok = pythia_logger_flush(&w, error);
 	}
 	for (size_t i = 0; ok && !postgres && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
 	{

@@ -80,6 +80,14 @@ void cli_sqlite_literal(pythia_buffer *sql, const char *text)
 
 bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, pythia_error *error)
 {
+	static const char *const tables[] = {
+		"CREATE TABLE IF NOT EXISTS pythia_client_sync (source TEXT NOT NULL, target TEXT NOT NULL,"
+		" \"table\" TEXT NOT NULL, watermark TEXT, checkpoint TEXT, updated_at TEXT NOT NULL,"
+		" PRIMARY KEY (source, target, \"table\")) WITHOUT ROWID",
+		"CREATE TABLE IF NOT EXISTS pythia_client_sync_part (source TEXT NOT NULL, target TEXT NOT"
+		" NULL, \"table\" TEXT NOT NULL, part INTEGER NOT NULL, checkpoint TEXT, done INTEGER NOT NULL"
+		" DEFAULT 0, PRIMARY KEY (source, target, \"table\", part)) WITHOUT ROWID",
+		NULL};
 	pythia_url url;
 	pythia_open_options options = {.create = true};
 	bool ok;
@@ -101,14 +109,7 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	url.scheme = pythia_strdup("sqlite");
 	url.database = pythia_strdup(state->path);
 	ok = pythia_db_open(&url, pythia_default_host(), &options, &state->db, error) &&
-		 pythia_db_exec(state->db,
-						"CREATE TABLE IF NOT EXISTS pythia_client_sync (source TEXT NOT NULL, target TEXT NOT NULL,"
-						" \"table\" TEXT NOT NULL, watermark TEXT, checkpoint TEXT, updated_at TEXT NOT NULL,"
-						" PRIMARY KEY (source, target, \"table\")) WITHOUT ROWID;"
-						" CREATE TABLE IF NOT EXISTS pythia_client_sync_part (source TEXT NOT NULL, target TEXT NOT"
-						" NULL, \"table\" TEXT NOT NULL, part INTEGER NOT NULL, checkpoint TEXT, done INTEGER NOT NULL"
-						" DEFAULT 0, PRIMARY KEY (source, target, \"table\", part)) WITHOUT ROWID",
-						NULL, error);
+		 pythia_db_exec_each(state->db, tables, error);
 	pythia_url_free(&url);
 	if (!ok)
 	{

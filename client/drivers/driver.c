@@ -32,3 +32,11 @@ bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_er
 {
 	return db->driver->exec(db, sql, affected, error);
 }
+
+bool pythia_db_exec_each(pythia_db *db, const char *const *statements, pythia_error *error)
+{
+	for (; *statements; statements++)
+		if (!pythia_db_exec(db, *statements, NULL, error))
+			return false;
+	return true;
+}

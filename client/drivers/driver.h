@@ -56,8 +56,8 @@ typedef enum pythia_begin_mode
 typedef struct pythia_driver
 {
 	const char *name;
-	/* Runs statements that return no rows (several, separated by semicolons, where
-	 * the engine allows it); *affected (may be NULL) gets the row count of the last. */
+	/* Runs one statement whose rows nobody wants; *affected (may be NULL) gets its row count.
+	 * Here and below a text of several statements is refused: what slipped into one cannot begin another. */
 	bool (*exec)(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);
 	/* Sends a query and returns at once where the engine can; receive waits for its
 	 * result.  So two servers can work at the same time. */
@@ -126,6 +126,8 @@ void pythia_db_close(pythia_db *db); /* NULL-safe */
 
 /* A shorthand over the driver's table; result.h has those for queries. */
 bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);
+/* Several, one after another, until one fails; the list ends in NULL. */
+bool pythia_db_exec_each(pythia_db *db, const char *const *statements, pythia_error *error);
 
 /* One a client library; each is the only file to include it. */
 bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,

@@ -47,6 +47,11 @@ static const known_error known_errors[] = {
 	{CR_SERVER_HANDSHAKE_ERR, "08001", PYTHIA_E_CONNECT, "Check that a MySQL or MariaDB server listens there."},
 	{CR_AUTH_PLUGIN_CANNOT_LOAD, "28000", PYTHIA_E_CONNECT,
 	 "Use an account whose authentication method this client knows."},
+	{CR_PLUGIN_NOT_ALLOWED, "28000", PYTHIA_E_CONNECT,
+	 "That would show the password to whoever listens.  Let the server prove who it is by TLS "
+	 "(ssl_mode=verify_identity, with ssl_ca), enter by its Unix socket, or use an account with another method."},
+	{PYTHIA_MYSQL_ASKED_FOR_FILE, "08P01", PYTHIA_E_DATABASE,
+	 "Check that the URL leads to the server that is meant: an honest one asks for rows only while they are loaded."},
 	{CR_SERVER_GONE_ERROR, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
 	{CR_SERVER_LOST, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
 	{CR_ERR_NET_READ, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
@@ -122,6 +127,14 @@ pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char 
 	if (strncmp(sqlstate, "22", 2) == 0)
 		return PYTHIA_E_DATA;
 	return code >= CR_MIN_ERROR && code <= CR_MAX_ERROR ? PYTHIA_E_LOST : PYTHIA_E_DATABASE;
+}
+
+const char *pythia_mysql_message(mysql_db *db)
+{
+	/* the library names a method here that is no longer in its buffer */
+	return mysql_errno(&db->mysql) == CR_PLUGIN_NOT_ALLOWED
+			   ? "the server asked for the password by a method that is not allowed"
+			   : mysql_error(&db->mysql);
 }
 
 bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
@@ -329,10 +342,8 @@ static bool mysql_receive(pythia_db *base, pythia_result *out, pythia_error *err
 static bool mysql_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
 {
 	if (mode == PYTHIA_BEGIN_SNAPSHOT)
-		return mysql_exec(base,
-						  "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; "
-						  "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-						  NULL, error);
+		return mysql_exec(base, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, error) &&
+			   mysql_exec(base, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", NULL, error);
 	return mysql_exec(base, "START TRANSACTION", NULL, error);
 }
 

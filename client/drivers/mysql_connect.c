@@ -118,6 +118,22 @@ static bool tls_level_of(const pythia_url *url, tls_level *level, pythia_error *
 	return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
 }
 
+/*
+ * The server chooses how it is shown the password, and whoever stands in its place would choose to be given it.
+ * In clear it goes only to a server that has proved who it is, or through a Unix socket.  The method of before
+ * MySQL 4.1, which is as good as clear, and a plugin by any other name are not to be had at all: the library would
+ * look for a file of the name that the server gives.
+ */
+static void limit_methods(mysql_db *db, const pythia_url *url, tls_level level)
+{
+	bool known = level == TLS_VERIFY_IDENTITY || pythia_url_parameter_get(url, "unix_socket");
+
+	mysql_optionsv(&db->mysql, MARIADB_OPT_RESTRICTED_AUTH,
+				   known ? "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
+						   "mysql_clear_password,dialog"
+						 : "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password");
+}
+
 static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 {
 	MYSQL *mysql = &db->mysql;
@@ -126,6 +142,7 @@ static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 
 	if (!tls_level_of(url, &level, error))
 		return false;
+	limit_methods(db, url, level);
 	db->tls_required = level >= TLS_REQUIRED;
 	if (level == TLS_DISABLED)
 		return true;
@@ -196,7 +213,7 @@ static bool connect_failed(mysql_db *db, pythia_error *error)
 		memcpy(sqlstate, "08001", 6);
 	db->base.broken = true;
 	pythia_fail(error, PYTHIA_E_CONNECT, sqlstate, "could not connect to %s: %s", db->base.display,
-				mysql_error(&db->mysql));
+				pythia_mysql_message(db));
 	return pythia_error_hint(
 		error, "%s", hint ? hint : "Check the URL, and that the server is running and can be reached from here.");
 }
@@ -216,7 +233,8 @@ static void keep_alive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
-#define CONNECT_FLAGS (CLIENT_MULTI_STATEMENTS | CLIENT_REMEMBER_OPTIONS)
+/* Not CLIENT_MULTI_STATEMENTS: a text of several statements is an error. */
+#define CONNECT_FLAGS CLIENT_REMEMBER_OPTIONS
 
 /* The library goes on in the clear where the server has no TLS. */
 static bool tls_missing(mysql_db *db, pythia_error *error)
@@ -303,9 +321,7 @@ static const char pin_session[] =
 	"SET SESSION time_zone = '+00:00', sql_mode = CONCAT('STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
 	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', %s), group_concat_max_len = 1073741824, "
 	"net_write_timeout = 86400, net_read_timeout = 86400, sql_select_limit = 18446744073709551615, "
-	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, max_error_count = 1024; "
-	"SET NAMES utf8mb4; "
-	"SET SESSION TRANSACTION %s%s";
+	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, max_error_count = 1024";
 
 bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
 {
@@ -314,10 +330,13 @@ bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
 
 	/* MariaDB truncates fractions of a second where MySQL rounds; a statement log cannot take read committed */
 	pythia_buffer_printf(&text, pin_session,
-						 db->base.is_mariadb && db->base.version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''",
-						 db->statement_log ? "ISOLATION LEVEL REPEATABLE READ" : "ISOLATION LEVEL READ COMMITTED",
+						 db->base.is_mariadb && db->base.version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''");
+	good = pythia_mysql_run(db, text.data, NULL, error) && pythia_mysql_run(db, "SET NAMES utf8mb4", NULL, error);
+	pythia_buffer_clear(&text);
+	pythia_buffer_printf(&text, "SET SESSION TRANSACTION ISOLATION LEVEL %s%s",
+						 db->statement_log ? "REPEATABLE READ" : "READ COMMITTED",
 						 db->base.read_only ? ", READ ONLY" : "");
-	good = pythia_mysql_run(db, text.data, NULL, error);
+	good = good && pythia_mysql_run(db, text.data, NULL, error);
 	pythia_buffer_free(&text);
 	pythia_buffer_clear(&db->sql);
 	return good;

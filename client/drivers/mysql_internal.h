@@ -16,6 +16,9 @@ typedef struct pythia_mysql_bulk pythia_mysql_bulk;
 /* Connections that one load may use. */
 #define PYTHIA_MYSQL_LANES 8
 
+/* Our own number, beside the library's: the server wanted a file of ours. */
+#define PYTHIA_MYSQL_ASKED_FOR_FILE 2999
+
 /*
  * A load.  Every connection that takes part has a buffer in flight; the first
  * one, the db that the caller knows, also has the buffer being filled and the list
@@ -97,6 +100,8 @@ static inline mysql_db *pythia_mysql_of(pythia_db *db)
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
 /* Cuts the connection so that a suspended call ends at once; the server's query is killed. */
 void pythia_mysql_abort(mysql_db *db);
+/* What the library or the server says of the connection's last failure. */
+const char *pythia_mysql_message(mysql_db *db);
 /* Fills the error from the connection's last failure. Returns false. */
 bool pythia_mysql_failed(mysql_db *db, pythia_error *error);
 /* SQLSTATE and class of one of the server's or the library's error numbers. */

@@ -33,7 +33,7 @@ static int infile_begin(void **handle, const char *name, void *context)
 
 	(void) name; /* whatever the server asks for, it gets our rows or nothing */
 	*handle = db;
-	return db->state == PYTHIA_LOADING && db->load.flying ? 0 : 1;
+	return db->state == PYTHIA_LOADING && db->load.flying && !db->load.in_bulk ? 0 : 1;
 }
 
 /* COPY text is LOAD DATA's but for two escapes that it does not know. */
@@ -82,7 +82,7 @@ static int infile_error(void *handle, char *message, unsigned room)
 {
 	(void) handle;
 	snprintf(message, room, "the server asked for a file, and is not given any");
-	return 2000; /* CR_UNKNOWN_ERROR */
+	return PYTHIA_MYSQL_ASKED_FOR_FILE;
 }
 
 void pythia_mysql_guard_infile(mysql_db *db)

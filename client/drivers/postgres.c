@@ -41,11 +41,12 @@
 
 /* --- statements ------------------------------------------------------------ */
 
+/* By the extended protocol, in which a text of several statements is an error. */
 bool pythia_postgres_start(postgres_db *db, const char *sql, pythia_error *error)
 {
 	pythia_buffer_clear(&db->sql);
 	pythia_buffer_puts(&db->sql, sql);
-	if (!PQsendQuery(db->conn, sql))
+	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
 		return pythia_postgres_lost(db, error);
 	return pythia_postgres_flush(db, error);
 }
@@ -114,7 +115,8 @@ static bool postgres_begin(pythia_db *base, pythia_begin_mode mode, pythia_error
 {
 	/* the snapshot is taken by the first statement after BEGIN */
 	if (mode == PYTHIA_BEGIN_SNAPSHOT)
-		return postgres_exec(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1", NULL, error);
+		return postgres_exec(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error) &&
+			   postgres_exec(base, "SELECT 1", NULL, error);
 	return postgres_exec(base, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, error);
 }
 
@@ -173,15 +175,14 @@ static void postgres_close(pythia_db *base)
 	pythia_free(db);
 }
 
-/* Pins the session and learns the schema of an unqualified name, after `before`. */
-static bool pin(postgres_db *db, const char *before, pythia_error *error)
+/* Pins the session and learns the schema of an unqualified name. */
+static bool pin(postgres_db *db, pythia_error *error)
 {
 	pythia_db *base = &db->base;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	bool good;
 
-	pythia_buffer_puts(&text, before);
 	pythia_buffer_printf(&text, PIN_SESSION,
 						 base->read_only ? "'on'" : "pg_catalog.current_setting('default_transaction_read_only')",
 						 base->version >= 140000 ? CHECK_CONNECTION : "");
@@ -210,18 +211,19 @@ static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_e
 	base->read_only = options->read_only;
 	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
 	base->version_text = pythia_buffer_take(&text);
-	return pin(db, "", error);
+	return pin(db, error);
 }
 
 static bool postgres_reset(pythia_db *base, pythia_error *error)
 {
+	static const char *const undo[] = {"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD TEMP", NULL};
 	postgres_db *db = pythia_postgres_of(base);
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
 	if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "25001", "a transaction is open");
-	return pin(db, "RESET SESSION AUTHORIZATION; RESET ALL; DISCARD TEMP; ", error);
+	return pythia_db_exec_each(base, undo, error) && pin(db, error);
 }
 
 static const pythia_driver postgres_driver = {

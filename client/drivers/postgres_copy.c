@@ -99,18 +99,25 @@ bool pythia_postgres_stream_open(pythia_db *base, const char *sql, int ncolumns,
 	return true;
 }
 
-/* Newlines in a run of COPY data: one a row, for those within values are escaped. */
-static uint64_t count_rows(const char *data, size_t length)
+/* True for one row of so many values with its end: tabs and newlines within values are escaped. */
+static bool is_row(const char *data, size_t length, int ncolumns)
 {
-	const char *end = data + length;
-	uint64_t count = 0;
+	int tabs = 0;
 
-	while (data < end && (data = memchr(data, '\n', (size_t) (end - data))))
-	{
-		count++;
-		data++;
-	}
-	return count;
+	if (length == 0 || data[length - 1] != '\n' || memchr(data, '\n', length - 1))
+		return false;
+	for (size_t i = 0; i < length; i++)
+		tabs += data[i] == '\t';
+	return tabs == ncolumns - 1;
+}
+
+static bool bad_row(postgres_db *db, char *row, pythia_error *error)
+{
+	PQfreemem(row);
+	pythia_db_bad_answer(&db->base, error, "COPY gave something else than a row of the columns that were asked for");
+	pythia_postgres_stop_server(db);
+	db->base.broken = true;
+	return false;
 }
 
 static bool stream_ended(pythia_stream *stream, pythia_error *error)
@@ -130,7 +137,7 @@ static bool give_row(pythia_stream *stream, pythia_rows *chunk)
 	stream->given = true;
 	chunk->data = stream->row;
 	chunk->length = (size_t) stream->row_length;
-	chunk->count = count_rows(stream->row, chunk->length);
+	chunk->count = 1;
 	return true;
 }
 
@@ -240,6 +247,8 @@ bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pyth
 		char *row;
 		int length = PQgetCopyData(db->conn, &row, 1);
 
+		if (length > 0 && !is_row(row, (size_t) length, stream->ncolumns))
+			return bad_row(db, row, error);
 		if (length > PYTHIA_CHUNK_BYTES && has_base64(stream, row, row + length - 1))
 		{
 			chunk->count++;
@@ -257,7 +266,7 @@ bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pyth
 		}
 		if (length > 0)
 		{
-			chunk->count += count_rows(row, (size_t) length);
+			chunk->count++;
 			pythia_buffer_append(&stream->chunk, row, (size_t) length);
 			PQfreemem(row);
 			continue;

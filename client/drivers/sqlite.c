@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "core/memory.h"
@@ -48,38 +49,46 @@ static int on_busy(void *context, int count)
 
 /* --- statements ------------------------------------------------------------ */
 
-bool pythia_sqlite_prepare(sqlite_db *db, const char *sql, sqlite3_stmt **statement, const char **tail,
-						   pythia_error *error)
+/* What follows a statement: nothing but its semicolon and white space.  It is not prepared to be looked at, for some
+ * pragmas do their work then. */
+static bool is_rest(const char *tail)
 {
-	if (sqlite3_prepare_v2(db->handle, sql, -1, statement, tail) == SQLITE_OK)
+	return tail[strspn(tail, "; \t\r\n\f")] == '\0';
+}
+
+bool pythia_sqlite_prepare(sqlite_db *db, const char *sql, sqlite3_stmt **statement, pythia_error *error)
+{
+	const char *tail;
+
+	*statement = NULL;
+	if (!pythia_sqlite_allowed(db, sql, error))
+		return false;
+	if (sqlite3_prepare_v2(db->handle, sql, -1, statement, &tail) != SQLITE_OK)
+		return pythia_sqlite_failed(db, sql, error);
+	if (*statement && is_rest(tail))
 		return true;
-	return pythia_sqlite_failed(db, sql, error);
+	pythia_fail(error, PYTHIA_E_DATABASE, "42601", "%s",
+				*statement ? "several statements in one" : "the statement is empty");
+	pythia_error_statement(error, sql);
+	sqlite3_finalize(*statement);
+	*statement = NULL;
+	return false;
 }
 
 bool pythia_sqlite_run(sqlite_db *db, const char *sql, int64_t *affected, pythia_error *error)
 {
-	const char *text = sql;
-	int64_t changes = 0;
+	sqlite3_stmt *statement;
+	int before = sqlite3_total_changes(db->handle);
 
-	while (*text)
-	{
-		sqlite3_stmt *statement;
-		int before = sqlite3_total_changes(db->handle);
-		int code;
-
-		if (!pythia_sqlite_prepare(db, text, &statement, &text, error))
-			return false;
-		if (!statement) /* a comment or white space */
-			continue;
-		while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-			;
-		if (sqlite3_finalize(statement) != SQLITE_OK)
-			return pythia_sqlite_failed(db, sql, error);
-		/* the number stays what it was for a statement that is not a change */
-		changes = sqlite3_total_changes(db->handle) != before ? sqlite3_changes(db->handle) : 0;
-	}
+	if (!pythia_sqlite_prepare(db, sql, &statement, error))
+		return false;
+	while (sqlite3_step(statement) == SQLITE_ROW)
+		;
+	if (sqlite3_finalize(statement) != SQLITE_OK)
+		return pythia_sqlite_failed(db, sql, error);
+	/* the number stays what it was for a statement that is not a change */
 	if (affected)
-		*affected = changes;
+		*affected = sqlite3_total_changes(db->handle) != before ? sqlite3_changes(db->handle) : 0;
 	return true;
 }
 
@@ -94,11 +103,8 @@ static bool sqlite_send(pythia_db *base, const char *sql, pythia_error *error)
 {
 	sqlite_db *db = pythia_sqlite_of(base);
 
-	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) ||
-		!pythia_sqlite_prepare(db, sql, &db->pending, NULL, error))
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_sqlite_prepare(db, sql, &db->pending, error))
 		return false;
-	if (!db->pending)
-		return pythia_fail(error, PYTHIA_E_DATABASE, "42601", "the statement is empty");
 	pythia_buffer_clear(&db->sql);
 	pythia_buffer_puts(&db->sql, sql);
 	db->state = PYTHIA_SENT;
@@ -379,6 +385,7 @@ static bool open_file(sqlite_db *db, const char *path, bool read_only, bool crea
 {
 	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	bool memory = path[0] == '\0' || strcmp(path, ":memory:") == 0;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	int code;
 
 	if (memory)
@@ -391,17 +398,23 @@ static bool open_file(sqlite_db *db, const char *path, bool read_only, bool crea
 		return pythia_error_hint(error, "Check the path: sqlite:////absolute/path.db has four slashes, "
 										"sqlite:///relative.db three.");
 	}
-	code = sqlite3_open_v2(memory ? ":memory:" : path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	/* what is a URI to SQLite, with parameters of its own, is a file's name to us */
+	pythia_buffer_printf(&name, "%s%s", strncasecmp(path, "file:", 5) == 0 ? "./" : "", memory ? ":memory:" : path);
+	code = sqlite3_open_v2(name.data, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	pythia_buffer_free(&name);
 	if (code != SQLITE_OK)
 		return pythia_sqlite_failed(db, NULL, error);
+	/* a database in memory needs no files for what is large, either */
+	if (memory)
+		sqlite3_exec(db->handle, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	sqlite3_extended_result_codes(db->handle, 1);
+	pythia_sqlite_confine(db);
 	if (pythia_sqlite_register_functions(db->handle) != SQLITE_OK)
 		return pythia_sqlite_failed(db, NULL, error);
 	sqlite3_busy_handler(db->handle, on_busy, db);
 	sqlite3_progress_handler(db->handle, PROGRESS_STEPS, on_progress, db);
-	/* "no_such_column" must be an error, not a string; a file's own schema is not trusted with functions */
+	/* "no_such_column" must be an error, not a string */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, (int *) NULL);
-	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *) NULL);
 	/* opening reads nothing; this finds out whether it is a database */
 	if (!pythia_sqlite_run(db, "PRAGMA schema_version", NULL, error))
 	{

@@ -28,7 +28,8 @@ static bool keep_few_pages(sqlite_db *db, pythia_error *error)
 	if (db->large || !db->owned)
 		return true;
 	db->large = true;
-	return pythia_sqlite_run(db, "PRAGMA main.cache_size = -512; PRAGMA temp.cache_size = -512", NULL, error);
+	return pythia_sqlite_run(db, "PRAGMA main.cache_size = -512", NULL, error) &&
+		   pythia_sqlite_run(db, "PRAGMA temp.cache_size = -512", NULL, error);
 }
 
 /* --- streams --------------------------------------------------------------- */
@@ -41,12 +42,11 @@ bool pythia_sqlite_stream_open(pythia_db *base, const char *sql, int ncolumns, c
 	sqlite3_stmt *statement;
 
 	*out = NULL;
-	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) ||
-		!pythia_sqlite_prepare(db, sql, &statement, NULL, error))
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_sqlite_prepare(db, sql, &statement, error))
 		return false;
-	if (!statement || sqlite3_column_count(statement) != ncolumns)
+	if (sqlite3_column_count(statement) != ncolumns)
 	{
-		int given = statement ? sqlite3_column_count(statement) : 0;
+		int given = sqlite3_column_count(statement);
 
 		sqlite3_finalize(statement);
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "42804", "the query gives %d columns where %d are read", given,
@@ -149,9 +149,9 @@ bool pythia_sqlite_load_begin(pythia_db *base, const pythia_load *load, pythia_e
 	sqlite_db *db = pythia_sqlite_of(base);
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) ||
-		!pythia_sqlite_prepare(db, load->sql, &db->insert, NULL, error))
+		!pythia_sqlite_prepare(db, load->sql, &db->insert, error))
 		return false;
-	if (!db->insert || sqlite3_bind_parameter_count(db->insert) != load->ncolumns)
+	if (sqlite3_bind_parameter_count(db->insert) != load->ncolumns)
 	{
 		sqlite3_finalize(db->insert);
 		db->insert = NULL;

@@ -102,6 +102,9 @@ bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error)
 		case SQLITE_PERM:
 		case SQLITE_AUTH:
 			pythia_fail(error, PYTHIA_E_DATABASE, "42501", "%s: %s", db->base.display, message);
+			if ((extended & 0xff) == SQLITE_AUTH)
+				pythia_error_hint(error, "Statements of pythia_db, and the views and triggers that they set off, work "
+										 "within their own database only: no ATTACH, no loading of code, no files.");
 			break;
 		case SQLITE_CORRUPT:
 		case SQLITE_NOTADB:

@@ -1,4 +1,4 @@
-/* Between sqlite.c, sqlite_copy.c and sqlite_error.c. */
+/* Between sqlite.c, sqlite_copy.c, sqlite_guard.c and sqlite_error.c. */
 #ifndef PYTHIA_SQLITE_INTERNAL_H
 #define PYTHIA_SQLITE_INTERNAL_H
 
@@ -43,10 +43,13 @@ static inline sqlite_db *pythia_sqlite_of(pythia_db *db)
 
 /* Fills the error from the connection's last failure; `sql` may be NULL. Returns false. */
 bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error);
-/* Prepares one statement; *statement is NULL for a comment or white space. */
-bool pythia_sqlite_prepare(sqlite_db *db, const char *sql, sqlite3_stmt **statement, const char **tail,
-						   pythia_error *error);
-/* Runs statements, whatever state db is in. */
+/* sqlite_guard.c: keeps a connection of ours, whatever it runs, within its own database. */
+void pythia_sqlite_confine(sqlite_db *db);
+/* False for a statement that reaches out of it; for connections that others have opened. */
+bool pythia_sqlite_allowed(sqlite_db *db, const char *sql, pythia_error *error);
+/* Prepares one statement; a text of several, or of none, is refused. */
+bool pythia_sqlite_prepare(sqlite_db *db, const char *sql, sqlite3_stmt **statement, pythia_error *error);
+/* Runs a statement, whatever state db is in. */
 bool pythia_sqlite_run(sqlite_db *db, const char *sql, int64_t *affected, pythia_error *error);
 /* The text of a value that is not NULL; `scratch` (PYTHIA_DOUBLE_TEXT bytes) holds that of a number. */
 const char *pythia_sqlite_text(sqlite3_stmt *statement, int column, int type, char *scratch, size_t *length);

@@ -111,9 +111,10 @@ bool pythia_run_join_snapshot(pythia_run *run, pythia_error *error)
 
 	if (run->snapshot == NULL)
 		return pythia_run_begin_read(run, error);
-	pythia_buffer_puts(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ");
+	pythia_buffer_puts(&sql, "SET TRANSACTION SNAPSHOT ");
 	pythia_dialect_of(run->source)->literal(&sql, run->snapshot, strlen(run->snapshot));
-	run->reading = pythia_db_exec(run->source, sql.data, NULL, error);
+	run->reading = pythia_db_exec(run->source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error) &&
+				   pythia_db_exec(run->source, sql.data, NULL, error);
 	pythia_buffer_free(&sql);
 	if (run->reading || error->error_class == PYTHIA_E_CANCELLED || run->source->broken)
 		return run->reading;

@@ -123,10 +123,12 @@ static bool set_aside(pythia_run *run, const char *name, pythia_error *error)
 
 	pythia_buffer_puts(&sql, "DELETE FROM ");
 	put_name(run, name, &sql);
-	pythia_buffer_puts(&sql, "; ALTER TABLE ");
+	ok = pythia_db_exec(run->target, sql.data, NULL, error);
+	pythia_buffer_clear(&sql);
+	pythia_buffer_puts(&sql, "ALTER TABLE ");
 	put_name(run, name, &sql);
 	pythia_buffer_printf(&sql, " RENAME TO pythia_gone_%u", pythia_stage_serial());
-	ok = pythia_db_exec(run->target, sql.data, NULL, error);
+	ok = ok && pythia_db_exec(run->target, sql.data, NULL, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

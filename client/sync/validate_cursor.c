@@ -1,6 +1,7 @@
 /* One side's rows of a validation, in an order that both sides share. */
 #include "sync/validate_merge.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -43,6 +44,7 @@ bool pythia_cursor_open(pythia_validation *v, pythia_cursor *c, int side, bool d
 						pythia_error *error)
 {
 	c->side = &v->sides[side];
+	c->by_range = v->by_range;
 	select_list(v, c, digest);
 	pythia_buffer_printf(&c->sql, " FROM %s%s ORDER BY ", c->side->name.data, where);
 	if (v->by_range)
@@ -50,6 +52,24 @@ bool pythia_cursor_open(pythia_validation *v, pythia_cursor *c, int side, bool d
 	if (!v->by_range || v->plan.nkey > 1)
 		pythia_buffer_puts(&c->sql, v->by_range ? ", 1" : "1");
 	return c->side->db->driver->stream_open(c->side->db, c->sql.data, c->nfields, c->kinds, &c->stream, error);
+}
+
+/* A digest, or an integer's text: it is written into statements of the other side. */
+static bool is_identity(const pythia_field *field)
+{
+	for (size_t i = 0; i < field->length; i++)
+		if (!isalnum((unsigned char) field->value[i]) && field->value[i] != '-')
+			return false;
+	return field->length > 0;
+}
+
+static bool is_integer(const pythia_field *field)
+{
+	size_t sign = field->length > 0 && field->value[0] == '-';
+	for (size_t i = sign; i < field->length; i++)
+		if (field->value[i] < '0' || field->value[i] > '9')
+			return false;
+	return field->length > sign && field->length <= 40;
 }
 
 bool pythia_cursor_next(pythia_cursor *c, pythia_error *error)
@@ -64,6 +84,10 @@ bool pythia_cursor_next(pythia_cursor *c, pythia_error *error)
 			if (c->reader.fields[0].value == NULL)
 				return pythia_fail(error, PYTHIA_E_DATABASE, "54000",
 								   "the key of a row of table %s is too large to be hashed", c->side->name.data);
+			if (!is_identity(&c->reader.fields[0]) ||
+				(c->by_range && c->reader.fields[1].value != NULL && !is_integer(&c->reader.fields[1])))
+				return pythia_db_bad_answer(c->side->db, error, "the key of a row of table %s is none",
+											c->side->name.data);
 			c->row = true;
 			return true;
 		}

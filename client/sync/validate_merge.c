@@ -312,11 +312,10 @@ static bool keep_transaction(pythia_merge *m, bool before, pythia_error *error)
 
 	if (!m->v->mending || !m->bounded || target->engine != PYTHIA_POSTGRESQL || target->local)
 		return true;
-	return pythia_db_exec(target,
-						  before        ? "SAVEPOINT pythia_read"
-						  : m->finished ? "RELEASE SAVEPOINT pythia_read"
-										: "ROLLBACK TO SAVEPOINT pythia_read; RELEASE SAVEPOINT pythia_read",
-						  NULL, error);
+	if (before)
+		return pythia_db_exec(target, "SAVEPOINT pythia_read", NULL, error);
+	return (m->finished || pythia_db_exec(target, "ROLLBACK TO SAVEPOINT pythia_read", NULL, error)) &&
+		   pythia_db_exec(target, "RELEASE SAVEPOINT pythia_read", NULL, error);
 }
 
 bool pythia_merge_rows(pythia_merge *m, const pythia_buffer where[2], pythia_error *error)

@@ -14,7 +14,8 @@ typedef struct pythia_cursor
 	pythia_kind *kinds;
 	int nfields;
 	pythia_buffer sql;
-	bool row; /* on a row */
+	bool by_range; /* the first key column, an integer, is the second field */
+	bool row;      /* on a row */
 } pythia_cursor;
 
 bool pythia_cursor_open(pythia_validation *v, pythia_cursor *cursor, int side, bool digest, const char *where,

@@ -67,7 +67,7 @@ static void run_statement(pythia_local *local, void *arg)
 	if (call->result)
 		code = pythia_local_query(encoded(call->sql), local->snapshot != NULL);
 	else
-		code = SPI_execute(encoded(call->sql), local->snapshot != NULL, 0);
+		code = pythia_local_execute(encoded(call->sql), local->snapshot != NULL);
 	if (code < 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("statement cannot run inside the server: %s", SPI_result_code_string(code))));

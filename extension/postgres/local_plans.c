@@ -4,6 +4,7 @@
 
 #include "common/hashfn.h"
 #include "executor/spi.h"
+#include "parser/parser.h"
 #include "utils/memutils.h"
 
 /* Plans kept, and texts remembered of which one may come again. */
@@ -64,7 +65,7 @@ static kept_plan *place(void)
 
 static kept_plan *keep(const char *sql, uint64 hash)
 {
-	SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
+	SPIPlanPtr plan = list_length(raw_parser(sql, RAW_PARSE_DEFAULT)) == 1 ? SPI_prepare(sql, 0, NULL) : NULL;
 	char *copy = MemoryContextStrdup(TopMemoryContext, sql);
 	kept_plan *entry = place();
 
@@ -82,6 +83,13 @@ static kept_plan *keep(const char *sql, uint64 hash)
 	return entry;
 }
 
+int pythia_local_execute(const char *sql, bool read_only)
+{
+	if (list_length(raw_parser(sql, RAW_PARSE_DEFAULT)) > 1)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("several statements in one")));
+	return SPI_execute(sql, read_only, 0);
+}
+
 int pythia_local_query(const char *sql, bool read_only)
 {
 	size_t length = strlen(sql);
@@ -90,13 +98,13 @@ int pythia_local_query(const char *sql, bool read_only)
 	volatile int code = 0;
 
 	if (length > LONGEST)
-		return SPI_execute(sql, read_only, 0);
+		return pythia_local_execute(sql, read_only);
 	hash = hash_bytes_extended((const unsigned char *) sql, (int) length, 0);
 	entry = find(sql, hash);
 	if (!entry && heard_before(hash))
 		entry = keep(sql, hash);
 	if (!entry)
-		return SPI_execute(sql, read_only, 0);
+		return pythia_local_execute(sql, read_only);
 	entry->used = ++uses;
 	entry->running++;
 	PG_TRY();

@@ -9,4 +9,7 @@
  */
 extern int pythia_local_query(const char *sql, bool read_only);
 
+/* SPI_execute(sql, read_only, 0) of one statement; a text of several is an error. */
+extern int pythia_local_execute(const char *sql, bool read_only);
+
 #endif

@@ -21,6 +21,7 @@
 #include "core/memory.h"
 #include "core/rows.h"
 #include "drivers/driver.h"
+#include "script.h"
 
 /* Opens a URL; NULL with the error filled (and its old content dropped). */
 static inline pythia_db *try_open(const char *text, const pythia_open_options *options, pythia_error *error)
@@ -61,7 +62,7 @@ static inline void must(pythia_db *db, const char *sql)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 
-	if (!pythia_db_exec(db, sql, NULL, &error))
+	if (!script_run(db, sql, &error))
 		fail_msg("%s: %s", sql, error.message);
 }
 

@@ -16,6 +16,7 @@
 #include "core/memory.h"
 #include "drivers/json_read.h"
 #include "folder.h"
+#include "script.h"
 #include "sync/sync.h"
 
 enum
@@ -62,7 +63,7 @@ static void must(pythia_db *db, const char *sql)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 
-	if (!pythia_db_exec(db, sql, NULL, &error))
+	if (!script_run(db, sql, &error))
 		fail_msg("%s: %s (%s)", sql, error.message, error.detail != NULL ? error.detail : "");
 }
 

@@ -137,6 +137,8 @@ static void test_statements(void **state)
 	assert_null(pythia_result_optional(&result, 1, 1));
 	assert_string_equal(pythia_result_optional(&result, 2, 1), "y");
 	pythia_result_free(&result);
+	must_fail(db, "SELECT 1; DELETE FROM t", PYTHIA_E_DATABASE, "42601");
+	assert_count(db, "SELECT count(*) FROM t", 3);
 	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");
 	must_fail(db, "SELECT 1 FROM absent", PYTHIA_E_DATABASE, "42P01");
 	must_fail(db, "SELECT 1/0", PYTHIA_E_DATA, "22012");

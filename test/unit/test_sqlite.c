@@ -99,7 +99,10 @@ static void test_statements(void **state)
 	assert_true(db->version >= 30000);
 	assert_non_null(strstr(db->version_text, "SQLite 3."));
 	assert_string_equal(db->default_schema, "main");
-	must(db, "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL); -- end\n");
+	must(db, "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL)");
+	must_fail(db, "SELECT 1; DELETE FROM t", PYTHIA_E_DATABASE, "42601");
+	must_fail(db, "SELECT 1; -- and nothing else", PYTHIA_E_DATABASE, "42601");
+	must_fail(db, " ", PYTHIA_E_DATABASE, "42601");
 	assert_true(pythia_db_exec(db, "UPDATE t SET b = 'y'", &affected, &error));
 	assert_int_equal(affected, 2);
 	assert_true(pythia_db_exec(db, "CREATE INDEX i ON t (b)", &affected, &error));
@@ -112,7 +115,6 @@ static void test_statements(void **state)
 	assert_null(pythia_result_optional(&result, 0, 3));
 	assert_int_equal(result.lengths[4], 2);
 	assert_memory_equal(pythia_result_optional(&result, 0, 4), "\x00\xff", 2);
-	assert_null(pythia_result_optional(&result, 2, 0));
 	pythia_result_free(&result);
 	must_fail(db, "SELECT absent FROM t", PYTHIA_E_DATABASE, "42703");
 	must_fail(db, "SELECT \"absent\" FROM t", PYTHIA_E_DATABASE, "42703");
@@ -327,6 +329,160 @@ static void test_damaged_file_is_an_error(void **state)
 	pythia_db_close(db);
 }
 
+/* --- what a statement may not do ------------------------------------------------ */
+
+/* Each would make, read or run a file; %s is one that is not there. */
+static const char *const attacks[] = {
+	"ATTACH '%s' AS v",
+	"/* a */ -- b\n attach database '%s' as v",
+	"CREATE TABLE a (x); ATTACH '%s' AS v",
+	"CREATE TABLE b (x TEXT DEFAULT ''); ATTACH '%s' AS v; CREATE TABLE v.t (x); --')",
+	"SELECT 1; VACUUM INTO '%s'",
+	"VACUUM INTO '%s'",
+	"VACUUM main INTO '%s'",
+	"DETACH main",
+	"SELECT load_extension('%s')",
+	"SELECT writefile('%s', 'x')",
+	"SELECT readfile('%s')",
+	"SELECT edit('%s')",
+	"SELECT fts3_tokenizer('simple', x'0000000000000000')",
+	"CREATE VIRTUAL TABLE c USING csv(filename = '%s')",
+	"CREATE VIRTUAL TABLE d USING fts5(a)",
+	"CREATE VIRTUAL TABLE temp.e USING zipfile('%s')",
+	"CREATE TABLE f (x DEFAULT (load_extension('%s')))",
+	"CREATE TABLE g (x, CHECK (writefile('%s', x)))",
+	"PRAGMA temp_store_directory = '%s'",
+	"PRAGMA data_store_directory = '%s'",
+	"PRAGMA writable_schema = ON",
+	"PRAGMA journal_mode = OFF",
+	"PRAGMA journal_mode = MEMORY",
+	"PRAGMA trusted_schema = ON",
+	"PRAGMA schema_version = 7",
+	"PRAGMA mmap_size = 1000000",
+	"PRAGMA temp.auto_vacuum = 1",
+	"PRAGMA no_such_pragma = '%s'",
+	"UPDATE sqlite_master SET sql = '%s'",
+	"EXPLAIN ATTACH '%s' AS v",
+};
+
+static void check_attacks(pythia_db *db, const char *target)
+{
+	char sql[600];
+
+	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
+	{
+		pythia_error error = PYTHIA_ERROR_INIT;
+		pythia_result result = {0};
+		pythia_stream *stream = NULL;
+
+		snprintf(sql, sizeof(sql), attacks[i], target);
+		/* the two that fail when a row comes are made, and harm nobody */
+		if (pythia_db_exec(db, sql, NULL, &error) && strncmp(sql, "CREATE TABLE ", 13) != 0)
+			fail_msg("done: %s", sql);
+		pythia_error_reset(&error);
+		if (pythia_db_query(db, sql, "V*", &result, &error) && strncmp(sql, "CREATE TABLE ", 13) != 0)
+			fail_msg("asked: %s", sql);
+		pythia_result_free(&result);
+		pythia_error_reset(&error);
+		assert_false(db->driver->stream_open(db, sql, 1, NULL, &stream, &error) &&
+					 db->driver->stream_next(stream, &(pythia_rows){0}, &error));
+		db->driver->stream_close(stream);
+		pythia_error_reset(&error);
+		assert_int_not_equal(access(target, F_OK), 0);
+	}
+	assert_count(db, "SELECT count(*) FROM sqlite_master WHERE name NOT IN ('f', 'g')", 0);
+	if (pythia_db_exec(db, "INSERT INTO f DEFAULT VALUES", NULL, NULL) ||
+		pythia_db_exec(db, "INSERT INTO g VALUES (1)", NULL, NULL))
+		fail_msg("a default or a check has reached out");
+	assert_int_not_equal(access(target, F_OK), 0);
+}
+
+static void test_attacks(void **state)
+{
+	char target[FOLDER_SIZE + 20];
+	pythia_db *file = open_file("attacked.db", &create);
+	pythia_db *memory = open_url("sqlite://", NULL);
+
+	(void) state;
+	snprintf(target, sizeof(target), "%s/made.db", group_folder());
+	check_attacks(file, target);
+	check_attacks(memory, target);
+	must_fail(memory, "ATTACH ':memory:' AS v", PYTHIA_E_DATABASE, "42501");
+	pythia_db_close(file);
+	pythia_db_close(memory);
+}
+
+static int asked;
+
+static int count_questions(void *context, int action, const char *a, const char *b, const char *c, const char *d)
+{
+	(void) context;
+	(void) a;
+	(void) b;
+	(void) c;
+	(void) d;
+	asked++;
+	return action == SQLITE_DELETE ? SQLITE_DENY : SQLITE_OK;
+}
+
+/* Somebody else's connection stays as he has made it, and our statements reach no further than it. */
+static void test_wrap_is_no_way_out(void **state)
+{
+	sqlite3 *handle;
+	pythia_db *db;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char target[FOLDER_SIZE + 20];
+	char sql[FOLDER_SIZE + 60];
+	int on = -1;
+
+	(void) state;
+	snprintf(target, sizeof(target), "%s/made.db", group_folder());
+	assert_int_equal(sqlite3_open(":memory:", &handle), SQLITE_OK);
+	sqlite3_set_authorizer(handle, count_questions, NULL);
+	sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, 3);
+	assert_true(pythia_sqlite_wrap(handle, NULL, &db, &error));
+	must(db, "CREATE TABLE t (a)");
+	for (int i = 0; i < 6; i++)
+	{
+		snprintf(sql, sizeof(sql), attacks[i], target);
+		assert_false(pythia_db_exec(db, sql, NULL, NULL));
+	}
+	must_fail(db, "VACUUM INTO 'x'", PYTHIA_E_DATABASE, "42501");
+	must_fail(db, "CREATE VIRTUAL TABLE v USING fts5(a)", PYTHIA_E_DATABASE, "42501");
+	assert_int_not_equal(access(target, F_OK), 0);
+	/* his authorizer is asked of ours, too */
+	asked = 0;
+	must_fail(db, "DELETE FROM t", PYTHIA_E_DATABASE, "42501");
+	assert_true(asked > 0);
+	pythia_db_close(db);
+	asked = 0;
+	assert_int_equal(sqlite3_exec(handle, "DELETE FROM t", NULL, NULL, NULL), SQLITE_AUTH);
+	assert_true(asked > 0);
+	assert_int_equal(sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, -1), 3);
+	sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, -1, &on);
+	assert_int_equal(on, 0);
+	snprintf(sql, sizeof(sql), "ATTACH '%s' AS v", target);
+	assert_int_equal(sqlite3_exec(handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+	unlink(target);
+}
+
+/* What is a URI to SQLite is a file's name to us: no parameters of its own, no database in memory. */
+static void test_no_uri(void **state)
+{
+	char here[1000];
+	pythia_db *db;
+
+	(void) state;
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(group_folder()), 0);
+	db = open_url("sqlite:///file%3Auri.db%3Fmode=memory", &create);
+	must(db, "CREATE TABLE t (a)");
+	pythia_db_close(db);
+	assert_int_equal(access("file:uri.db?mode=memory", F_OK), 0);
+	assert_int_equal(chdir(here), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +499,9 @@ int main(void)
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_one_thing_at_a_time),
 		cmocka_unit_test(test_damaged_file_is_an_error),
+		cmocka_unit_test(test_attacks),
+		cmocka_unit_test(test_wrap_is_no_way_out),
+		cmocka_unit_test(test_no_uri),
 	};
 
 	return cmocka_run_group_tests_name("sqlite", tests, make_folder, remove_folder);

@@ -14,7 +14,7 @@
 #   rows    => [ [ … ], … ]                                  undef is NULL
 #   answers => [ [ qr/…/i => ANSWER ], … ]                   looked at first, against the text of the query
 #   mode    => what goes wrong (see %modes), for queries that  only => qr/…/,  at => N (the Nth of its connection)
-#              or  after => N (3: those that set a session up are answered well)
+#              or  after => N (5: those that set a session up, and find the table, are answered well)
 #
 # An ANSWER is a list of rows, a hash { columns => [names], rows => [ … ] }, { error => [ 1105, 'HY000', 'text' ] },
 # 'ok', the name of a mode, or a function of the query that gives one of these.
@@ -32,7 +32,7 @@ sub make
 	my $self = bless {
 		schema => 'shop', table => 't', comment => '', relation => 'table', version => '5.5.5-10.11.6-MariaDB',
 		columns => [ [ id => 'int(11)' ], [ a => 'varchar(20)' ] ],
-		rows => [ [ 1, 'one' ], [ 2, 'two' ] ], answers => [], after => 3, seed => 1, %self }, $class;
+		rows => [ [ 1, 'one' ], [ 2, 'two' ] ], answers => [], after => 5, seed => 1, %self }, $class;
 	$self->{keys} //= [ [ 'PRIMARY', 1, 1, $self->{columns}[0][0] ] ];
 	$self->{estimate} = scalar @{ $self->{rows} } unless exists $self->{estimate};
 	return $self->listen;

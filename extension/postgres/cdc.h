@@ -30,6 +30,7 @@ typedef struct pythia_cdc_table
 	char *relation; /* quoted and qualified; NULL: a table of another database */
 	char *schema_name;
 	char *table_name;
+	Oid owner; /* when capture was set up, or InvalidOid */
 	char *timestamp_column;
 	pythia_stamp_kind stamp_kind;
 	int nkey;
@@ -100,17 +101,6 @@ extern void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc
 extern Oid pythia_tracked_relation(int32 table_id); /* InvalidOid where there is none */
 
 /* ---- cdc_poll.c ---- */
-
-/* Acts as the worker's owner with names pinned to pg_catalog, for the length of engine work. */
-typedef struct pythia_cdc_identity
-{
-	Oid role;
-	int context;
-	int guc_level;
-} pythia_cdc_identity;
-
-extern void pythia_cdc_enter(const pythia_cdc_worker *worker, pythia_cdc_identity *before);
-extern void pythia_cdc_leave(const pythia_cdc_identity *before);
 
 /*
  * Polls every active table of a worker in the current transaction; returns the

@@ -68,7 +68,7 @@ Oid pythia_tracked_relation(int32 table_id)
 	char name[NAMEDATALEN];
 
 	snprintf(name, sizeof(name), "tracked_%d", table_id);
-	return get_relname_relid(name, get_namespace_oid("pythia", false));
+	return get_relname_relid(name, get_namespace_oid("pythia_tracked", false));
 }
 
 static bool stop_table(int32 table_id, const char *reason)
@@ -179,6 +179,7 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	char *versions;
+	Datum value;
 	bool isnull;
 
 	table->worker_id = worker->worker_id;
@@ -187,6 +188,8 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 	table->relation = text_column(row, "relation");
 	table->schema_name = text_column(row, "schema_name");
 	table->table_name = text_column(row, "table_name");
+	value = pythia_reading_value(row, "table_owner", &isnull);
+	table->owner = isnull ? InvalidOid : DatumGetObjectId(value);
 	table->timestamp_column = text_column(row, "timestamp_column");
 	table->stamp_kind = stamp_kind_of(text_column(row, "stamp_kind"));
 	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);

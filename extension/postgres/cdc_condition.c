@@ -1,7 +1,10 @@
 #include "cdc_condition.h"
 
-#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "cdc_condition_check.h"
+#include "cdc_identity.h"
 #include "cdc_image.h"
+#include "cdc_nested.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -11,7 +14,9 @@
 #include "parser/parse_collate.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
 
@@ -20,8 +25,7 @@ struct pythia_filter
 	ExprState *condition;
 	ExprContext *econtext;
 	TupleTableSlot *slot;
-	bool foreign_code; /* it calls what does not come with PostgreSQL */
-	bool of_session;   /* settings of the session may show */
+	bool of_session; /* settings of the session may show */
 };
 
 typedef struct condition_text
@@ -45,7 +49,7 @@ static void say_option(void *arg)
 	errcontext("option \"where\" of table \"%s\"", condition->table);
 }
 
-Node *pythia_cdc_condition_node(Relation relation, const char *text)
+static Node *analysed(Relation relation, const char *text, bool written)
 {
 	condition_text given = {RelationGetRelationName(relation), text};
 	ErrorContextCallback callback = {.callback = say_option, .arg = &given};
@@ -64,6 +68,7 @@ Node *pythia_cdc_condition_node(Relation relation, const char *text)
 		select->limitOffset || select->lockingClause || select->op != SETOP_NONE || select->distinctClause)
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("invalid value for option \"where\""),
 						errhint("Give one condition over the table's columns, for example \"status <> 'draft'\".")));
+	pythia_condition_check_raw(linitial_node(ResTarget, select->targetList)->val, relation, written);
 	/* parse errors then say where */
 	state->p_sourcetext = text;
 	item = addRangeTableEntryForRelation(state, relation, AccessShareLock, makeAlias("t", NIL), false, true);
@@ -71,40 +76,78 @@ Node *pythia_cdc_condition_node(Relation relation, const char *text)
 	condition =
 		transformWhereClause(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_WHERE, "where");
 	assign_expr_collations(state, condition);
+	pythia_condition_check_tree(condition);
 	error_context_stack = callback.previous;
 	free_parsestate(state);
 	return condition;
 }
 
+Node *pythia_cdc_condition_node(Relation relation, const char *written)
+{
+	return analysed(relation, written, true);
+}
+
+static bool is_others_constant(Node *node)
+{
+	return IsA(node, Const) && !pythia_nested_is_builtin(((Const *) node)->consttype) &&
+		   get_typtype(((Const *) node)->consttype) != TYPTYPE_BASE;
+}
+
+static bool has_others_constants(Node *node, void *context)
+{
+	return node && (is_others_constant(node) || expression_tree_walker(node, has_others_constants, context));
+}
+
+/* Constants of an enum's type become constants without one, which take that of the column beside them. */
+static Node *without_types(Node *node, void *context)
+{
+	Const *constant = (Const *) node;
+	Oid output;
+	bool varlena;
+
+	if (!node)
+		return NULL;
+	if (!is_others_constant(node))
+		return expression_tree_mutator(node, without_types, context);
+	getTypeOutputInfo(constant->consttype, &output, &varlena);
+	return (Node *) makeConst(UNKNOWNOID, -1, InvalidOid, -2,
+							  constant->constisnull
+								  ? (Datum) 0
+								  : CStringGetDatum(OidOutputFunctionCall(output, constant->constvalue)),
+							  constant->constisnull, false);
+}
+
+/*
+ * No name of a user's is written down: what has the name later is read by whoever
+ * polls or writes, and its owner might have made something else of it.
+ */
 char *pythia_cdc_condition(Relation relation, const char *text)
 {
-	Node *condition = pythia_cdc_condition_node(relation, text);
+	Node *condition = analysed(relation, text, false);
+	Node *again;
 	char *result;
 	/* read back with nothing but pg_catalog on the path, so that each name comes out qualified */
 	int guc_level = NewGUCNestLevel();
 
-	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	result = deparse_expression(condition, deparse_context_for("t", RelationGetRelid(relation)), true, false);
+	if (has_others_constants(condition, NULL))
+		condition = eval_const_expressions(NULL, condition);
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
+	result = deparse_expression(without_types(condition, NULL), deparse_context_for("t", RelationGetRelid(relation)),
+								true, false);
+	again = pythia_cdc_condition_node(relation, result);
 	AtEOXact_GUC(false, guc_level);
+	if (!equal(eval_const_expressions(NULL, again), eval_const_expressions(NULL, condition)))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("invalid value for option \"where\" of table \"%s\": it means something else where types "
+							   "of users go without their names",
+							   RelationGetRelationName(relation)),
+						errdetail("It would be written down as: %s", result),
+						errhint("Compare columns of such a type with plain constants, or as text.")));
 	return result;
 }
 
 /* ---- on rows ---- */
-
-static bool is_foreign(Oid function, void *context)
-{
-	return function >= FirstNormalObjectId;
-}
-
-static bool calls_foreign_code(Node *node, void *context)
-{
-	if (!node)
-		return false;
-	/* a domain's checks may call anything */
-	if (IsA(node, CoerceToDomain) || check_functions_in_node(node, is_foreign, context))
-		return true;
-	return expression_tree_walker(node, calls_foreign_code, context);
-}
 
 pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation relation, const char *condition)
 {
@@ -113,9 +156,8 @@ pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation rela
 	pythia_cdc_identity before;
 	Node *node;
 
-	pythia_cdc_enter(worker, &before);
+	pythia_cdc_enter(worker, NULL, &before);
 	node = pythia_cdc_condition_node(relation, condition);
-	filter->foreign_code = calls_foreign_code(node, NULL);
 	filter->of_session = contain_mutable_functions(node);
 	filter->condition = ExecPrepareExpr((Expr *) node, estate);
 	pythia_cdc_leave(&before);
@@ -124,9 +166,9 @@ pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation rela
 	return filter;
 }
 
-bool pythia_filter_needs_owner(const pythia_filter *filter)
+bool pythia_filter_is_bent(const pythia_filter *filter)
 {
-	return filter->foreign_code || (filter->of_session && pythia_session_is_bent());
+	return filter->of_session && pythia_session_is_bent();
 }
 
 bool pythia_filter_passes(pythia_filter *filter, HeapTuple row)

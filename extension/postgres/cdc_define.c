@@ -17,8 +17,6 @@
 #include "core/suggest.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "optimizer/clauses.h"
-#include "optimizer/optimizer.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -190,7 +188,8 @@ static void check_relation(Relation relation, const pythia_capture_config *confi
 						errmsg("cannot capture \"%s\" by triggers: its rows are written elsewhere",
 							   RelationGetRelationName(relation)),
 						errhint("Capture it by polling: {\"capture\": \"poll\"}.")));
-	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid("pythia", false))
+	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid("pythia", false) ||
+		RelationGetNamespace(relation) == get_namespace_oid("pythia_tracked", false))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("cannot capture \"%s\": it is a system table", RelationGetRelationName(relation))));
 	if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
@@ -376,6 +375,7 @@ pythia_cdc_definition *pythia_cdc_define(const pythia_cdc_worker *worker, Oid re
 	definition->name = pstrdup(name);
 	definition->schema_name = get_namespace_name(RelationGetNamespace(relation));
 	definition->table_name = pstrdup(RelationGetRelationName(relation));
+	definition->owner = relation->rd_rel->relowner;
 	definition->relation = quote_qualified_identifier(definition->schema_name, definition->table_name);
 	if (!pythia_capture_config_read(worker->option_tree, name, &config, &error))
 		pythia_raise(&error);
@@ -385,12 +385,6 @@ pythia_cdc_definition *pythia_cdc_define(const pythia_cdc_worker *worker, Oid re
 	(void) pythia_image_columns(relation, &config, &positions);
 	if (config.where)
 		definition->condition = pythia_cdc_condition(relation, pythia_from_utf8(config.where));
-	if (config.where && config.capture == PYTHIA_CAPTURE_TRIGGER &&
-		contain_subplans(pythia_cdc_condition_node(relation, definition->condition)))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("option \"where\" of table \"%s\" reads other tables, which a trigger cannot follow",
-							   definition->table_name),
-						errhint("Use columns of the table alone, or capture by polling.")));
 	relation_close(relation, NoLock);
 	return definition;
 }

@@ -7,6 +7,7 @@
 
 #include "access/transam.h"
 #include "catalog/pg_type.h"
+#include "cdc_nested.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -38,13 +39,14 @@ typedef enum value_form
 	FORM_TIME,  /* date, timestamp, timestamptz: ISO 8601 */
 	FORM_JSONB,
 	FORM_STRING, /* the output function's text as a string */
-	FORM_GENERAL /* whatever to_jsonb makes of it */
+	FORM_GENERAL, /* whatever to_jsonb makes of it */
+	FORM_NESTED   /* arrays and rows of types that do not come with PostgreSQL */
 } value_form;
 
 typedef struct image_field
 {
 	int attribute;
-	Oid type;
+	Oid type; /* of a domain: what it is made of */
 	value_form form;
 	FmgrInfo function; /* output function, or to_jsonb */
 	const char *name;
@@ -119,7 +121,10 @@ static value_form form_of(Oid type)
 		case NAMEOID:
 			return FORM_STRING;
 		default:
-			return get_typtype(type) == TYPTYPE_ENUM ? FORM_STRING : FORM_GENERAL;
+			if (pythia_nested_is_builtin(type))
+				return FORM_GENERAL;
+			/* never by a cast: whoever made the type would run it with the rights of who captures */
+			return pythia_nested_has_parts(type) ? FORM_NESTED : FORM_STRING;
 	}
 }
 
@@ -194,7 +199,7 @@ pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const int *attr
 		Form_pg_attribute attribute = TupleDescAttr(desc, attributes[i]);
 
 		field->attribute = attributes[i];
-		field->type = attribute->atttypid;
+		field->type = getBaseType(attribute->atttypid);
 		field->form = form_of(field->type);
 		field->name = pstrdup(names ? names[i] : NameStr(attribute->attname));
 		/* jsonb is in the database's encoding */
@@ -224,6 +229,17 @@ pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const int *attr
 	initStringInfo(&image->work);
 	image->scratch = AllocSetContextCreate(CurrentMemoryContext, "pythia_db row image", ALLOCSET_DEFAULT_SIZES);
 	return image;
+}
+
+void pythia_image_flatten(pythia_image *image)
+{
+	for (int i = 0; i < image->nfields; i++)
+	{
+		if (image->fields[i].form != FORM_NESTED)
+			continue;
+		image->fields[i].form = FORM_STRING;
+		prepare_function(&image->fields[i]);
+	}
 }
 
 /* Padding of the value put last: it depends on what stands before and is left out of the hash. */
@@ -355,6 +371,8 @@ static uint32 put_value(StringInfo work, image_field *field, Datum value, uint32
 			return length;
 		case FORM_GENERAL:
 			return put_jsonb(work, DatumGetJsonbP(FunctionCall1(&field->function, value)), type);
+		case FORM_NESTED:
+			return put_jsonb(work, pythia_nested_jsonb(value, field->type), type);
 	}
 	return 0;
 }

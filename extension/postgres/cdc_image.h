@@ -18,6 +18,9 @@ typedef struct pythia_image pythia_image;
 extern pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const int *attributes,
 									   const char *const *names);
 
+/* Of a key: an array or a row of a user's type is its text too, for that is what is known of a row that is gone. */
+extern void pythia_image_flatten(pythia_image *image);
+
 /* The object of one row, palloc'ed in the current memory context. */
 extern Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bool *nulls);
 

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "cdc_define.h"
+#include "cdc_identity.h"
 #include "cdc_journal.h"
 #include "cdc_low.h"
 #include "cdc_remote.h"
@@ -27,41 +28,11 @@
 #include "subtransaction.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/snapmgr.h"
 #include "worker.h"
-
-static void set_local(const char *name, const char *value)
-{
-	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
-void pythia_cdc_enter(const pythia_cdc_worker *worker, pythia_cdc_identity *before)
-{
-	GetUserIdAndSecContext(&before->role, &before->context);
-	SetUserIdAndSecContext(worker->owner,
-						   before->context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	before->guc_level = NewGUCNestLevel();
-	set_local("search_path", "pg_catalog, pg_temp");
-	/* a policy that hides rows would lose changes: better an error */
-	set_local("row_security", "off");
-	/* images and conditions do not depend on who polls */
-	set_local("datestyle", "iso, mdy");
-	set_local("timezone", "UTC");
-	set_local("intervalstyle", "postgres");
-	set_local("bytea_output", "hex");
-	set_local("extra_float_digits", "1");
-	set_local("jit", "off");
-}
-
-void pythia_cdc_leave(const pythia_cdc_identity *before)
-{
-	AtEOXact_GUC(false, before->guc_level);
-	SetUserIdAndSecContext(before->role, before->context);
-}
 
 /* ---- writing down how far we have come ---- */
 
@@ -166,6 +137,9 @@ static void start_anew(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" starts anew", table->name, worker->name),
 					  errdetail("Its position is not known here, as after a restore from a dump.")));
 	table->config.start = PYTHIA_START_NOW;
+	/* nor what belonged to whom */
+	pythia_cdc_accept_owners(worker->worker_id, table->table_id);
+	table->owner = InvalidOid;
 	if (pythia_tracks(table))
 		pythia_track_create(worker, table);
 	pythia_cdc_baseline(worker, table);
@@ -231,13 +205,13 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 		return 0;
 	}
 	SPI_connect();
-	if (pythia_tracks(table) && pythia_track_conform(table))
+	if (pythia_tracks(table) && pythia_track_conform(worker, table))
 	{
 		PopActiveSnapshot();
 		PushActiveSnapshot(GetTransactionSnapshot());
 	}
 	load_seen(table, &scan, cxt);
-	pythia_cdc_enter(worker, &identity);
+	pythia_cdc_enter(worker, table, &identity);
 	scan.snapshot = pythia_snapshot_take(false);
 	seen_at = GetCurrentTimestamp();
 	if (probe == PYTHIA_PROBE_NOTHING)
@@ -493,7 +467,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	if (table->config.start == PYTHIA_START_NOW && table->stamp_kind != PYTHIA_STAMP_INTEGER &&
 		!IsolationUsesXactSnapshot())
 		table->low = pythia_low_next(table, &boundary, boundary.clock, PYTHIA_LOW_MINIMUM);
-	pythia_cdc_enter(worker, &identity);
+	pythia_cdc_enter(worker, table, &identity);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	scan.snapshot = pythia_snapshot_take(false);
 	seen_at = GetCurrentTimestamp();

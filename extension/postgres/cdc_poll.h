@@ -6,6 +6,7 @@
 
 #include "cdc.h"
 #include "cdc_boundary.h"
+#include "cdc_identity.h"
 #include "lib/stringinfo.h"
 #include "utils/relcache.h"
 
@@ -37,10 +38,6 @@ extern void pythia_scan_run(pythia_scan *scan);
 extern int pythia_image_columns(Relation relation, const pythia_capture_config *config, int **positions);
 /* Position of a column (zero-based); ereports a missing one (42703, with a hint). */
 extern int pythia_column_position(Relation relation, const char *name);
-/* Opens the table of a worker by its name; ereports a missing one. */
-extern Relation pythia_cdc_relation(const pythia_cdc_table *table);
-/* OPERATOR(schema.=) of a type. */
-extern void pythia_append_equals(StringInfo out, Oid type);
 
 /* ---- cdc_probe.c ---- */
 

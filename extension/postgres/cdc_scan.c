@@ -3,12 +3,11 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_am.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "cdc_image.h"
 #include "cdc_journal.h"
+#include "cdc_known.h"
 #include "cdc_low.h"
 #include "cdc_table_writer.h"
 #include "cdc_track.h"
@@ -27,9 +26,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/regproc.h"
-#include "utils/syscache.h"
-#include "utils/typcache.h"
 
 /* A DestReceiver that captures. */
 typedef struct scan_receiver
@@ -45,6 +41,7 @@ typedef struct scan_receiver
 	int ncolumns;
 	int *key;  /* positions in the result */
 	int stamp; /* likewise */
+	pythia_keeper *keepers; /* of the key */
 	Oid stamp_type;
 	pythia_image *key_image;
 	pythia_image *row_image;
@@ -54,13 +51,6 @@ typedef struct scan_receiver
 	Buffer buffer; /* of the last tuple header looked at */
 	Relation buffer_relation;
 } scan_receiver;
-
-Relation pythia_cdc_relation(const pythia_cdc_table *table)
-{
-	RangeVar *name = makeRangeVarFromNameList(stringToQualifiedNameList(table->relation));
-
-	return table_openrv(name, AccessShareLock);
-}
 
 int pythia_column_position(Relation relation, const char *name)
 {
@@ -117,23 +107,6 @@ int pythia_image_columns(Relation relation, const pythia_capture_config *config,
 		(*positions)[count++] = i;
 	}
 	return count;
-}
-
-void pythia_append_equals(StringInfo out, Oid type)
-{
-	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
-	HeapTuple tuple;
-	Form_pg_operator form;
-
-	if (!OidIsValid(entry->eq_opr))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-						errmsg("type %s has no equality, so it cannot identify rows", format_type_be(type)),
-						errhint("Name other columns with the option \"key\".")));
-	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
-	form = (Form_pg_operator) GETSTRUCT(tuple);
-	appendStringInfo(out, "OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
-					 NameStr(form->oprname));
-	ReleaseSysCache(tuple);
 }
 
 /* ---- one row ---- */
@@ -227,16 +200,7 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 	values = palloc(sizeof(Datum) * (nkey + 2));
 	isnull = palloc0(sizeof(bool) * (nkey + 2));
 	for (int i = 0; i < nkey; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(pythia_table_writer_relation(receiver->known)), i);
-
-		if (nulls[receiver->key[i]])
-			ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-							errmsg("key column \"%s\" of \"%s\" is NULL, so it cannot identify rows",
-								   receiver->scan->table->key[i], receiver->scan->table->table_name),
-							errhint("Name other columns with the option \"key\".")));
-		values[i] = datumCopy(result[receiver->key[i]], attribute->attbyval, attribute->attlen);
-	}
+		values[i] = pythia_keep(&receiver->keepers[i], result[receiver->key[i]], nulls[receiver->key[i]]);
 	if (receiver->hashed)
 	{
 		int64 hash = pythia_image_hash(receiver->row_image);
@@ -373,6 +337,8 @@ static void startup(DestReceiver *self, int operation, TupleDesc desc)
 			receiver->stamp = place;
 	}
 	receiver->key_image = pythia_image_make(desc, table->nkey, receiver->key, NULL);
+	pythia_image_flatten(receiver->key_image);
+	receiver->keepers = pythia_keepers_make(table, desc, receiver->key);
 	receiver->row_image = pythia_image_make(desc, nimage, positions, NULL);
 	if (receiver->hashed)
 		pythia_image_skip(receiver->row_image, receiver->rows ? receiver->stamp : -1);

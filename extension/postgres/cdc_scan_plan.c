@@ -1,5 +1,6 @@
 #include "cdc_scan_plan.h"
 
+#include "cdc_condition.h"
 #include "cdc_track.h"
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
@@ -104,7 +105,11 @@ static uint64 signature_of(Relation relation, const pythia_cdc_worker *worker, c
 
 SPIPlanPtr pythia_scan_prepare(Relation relation, const pythia_cdc_table *table, bool bounded, Oid stamp_type)
 {
-	SPIPlanPtr plan = SPI_prepare(statement(relation, table, bounded), bounded ? 1 : 0, &stamp_type);
+	SPIPlanPtr plan;
+
+	if (table->condition)
+		(void) pythia_cdc_condition_node(relation, table->condition);
+	plan = SPI_prepare(statement(relation, table, bounded), bounded ? 1 : 0, &stamp_type);
 
 	if (!plan)
 		elog(ERROR, "could not prepare the scan of \"%s\": %s", table->name, SPI_result_code_string(SPI_result));

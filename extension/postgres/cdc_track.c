@@ -6,10 +6,13 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "cdc_condition.h"
 #include "cdc_journal.h"
+#include "cdc_known.h"
 #include "cdc_low.h"
 #include "cdc_poll.h"
 #include "cdc_table_writer.h"
+#include "evaluator.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
@@ -22,7 +25,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/regproc.h"
-#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -50,17 +52,30 @@ bool pythia_keeps_hash(const pythia_cdc_table *table)
 
 static char *tracked_name(int32 table_id)
 {
-	return psprintf("pythia.tracked_%d", table_id);
+	return psprintf("pythia_tracked.tracked_%d", table_id);
 }
 
-static char *type_of(Form_pg_attribute attribute)
+/* Who may read what is known: the worker's owner, and who reads the table for him; nobody who did so once. */
+static void grant_readers(const pythia_cdc_worker *worker, int32 table_id, Oid evaluator)
 {
-	char *type = format_type_extended(attribute->atttypid, attribute->atttypmod,
-									  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	static const char sql[] =
+		"SELECT DISTINCT pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) FROM pg_catalog.pg_class c, "
+		"LATERAL pg_catalog.aclexplode(c.relacl) a WHERE c.oid OPERATOR(pg_catalog.=) $1 "
+		"AND a.grantee OPERATOR(pg_catalog.<>) c.relowner AND a.grantee OPERATOR(pg_catalog.<>) 0";
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(pythia_tracked_relation(table_id))};
+	char *name = tracked_name(table_id);
+	List *readers = NIL;
+	ListCell *cell;
 
-	return OidIsValid(attribute->attcollation)
-			   ? psprintf("%s COLLATE %s", type, generate_collation_name(attribute->attcollation))
-			   : type;
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		readers = lappend(readers, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+	foreach (cell, readers)
+		run(psprintf("REVOKE ALL ON %s FROM %s", name, (char *) lfirst(cell)));
+	run(psprintf("GRANT SELECT ON %s TO %s", name, quote_identifier(GetUserNameFromId(worker->owner, false))));
+	if (evaluator != worker->owner)
+		run(psprintf("GRANT SELECT ON %s TO %s", name, quote_identifier(GetUserNameFromId(evaluator, false))));
 }
 
 /* Key columns are k1, k2, …: their names in the table may change. */
@@ -73,15 +88,17 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	pythia_identity before;
 	ObjectAddress tracked;
 	ObjectAddress owner;
+	Oid evaluator = pythia_evaluator(relation, worker->owner);
 
 	initStringInfo(&sql);
 	initStringInfo(&key);
 	appendStringInfo(&sql, "CREATE TABLE %s (", name);
 	for (int i = 0; i < table->nkey; i++)
 	{
-		appendStringInfo(
-			&sql, "k%d %s, ", i + 1,
-			type_of(TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]))));
+		pythia_known_column column = pythia_known_column_of(
+			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i])));
+
+		appendStringInfo(&sql, "k%d %s, ", i + 1, pythia_known_column_type(&column));
 		appendStringInfo(&key, "%sk%d", i ? ", " : "", i + 1);
 	}
 	if (pythia_keeps_hash(table))
@@ -100,7 +117,7 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	run(sql.data);
 	run(psprintf("COMMENT ON TABLE %s IS %s", name, quote_literal_cstr("rows known of a captured table")));
 	run(psprintf("REVOKE ALL ON %s FROM PUBLIC", name));
-	run(psprintf("GRANT SELECT ON %s TO %s", name, quote_identifier(GetUserNameFromId(worker->owner, false))));
+	grant_readers(worker, table->table_id, evaluator);
 	pythia_catalog_leave(&before);
 	SPI_finish();
 	CommandCounterIncrement();
@@ -110,27 +127,29 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	recordDependencyOn(&tracked, &owner, DEPENDENCY_AUTO);
 }
 
-/* What turns a known key into the type that the table has given its own. */
-static void append_conversion(StringInfo out, const pythia_cdc_table *table, int position, Form_pg_attribute is,
-							  Form_pg_attribute was)
+/* What turns a known key into what one of the table is kept as now: from one type of PostgreSQL to another. */
+static void append_conversion(StringInfo out, const pythia_cdc_table *table, int position,
+							  const pythia_known_column *wanted, Form_pg_attribute is, Form_pg_attribute was)
 {
 	Oid function;
 
-	if (is->atttypid != was->atttypid &&
-		find_coercion_pathway(is->atttypid, was->atttypid, COERCION_ASSIGNMENT, &function) == COERCION_PATH_NONE)
+	if (wanted->type != was->atttypid &&
+		find_coercion_pathway(wanted->type, was->atttypid, COERCION_ASSIGNMENT, &function) == COERCION_PATH_NONE)
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 						errmsg("key column \"%s\" of table \"%s\" changed its type from %s to %s", NameStr(is->attname),
 							   table->table_name, format_type_be(was->atttypid), format_type_be(is->atttypid)),
 						errhint("Drop the worker and create it again.")));
-	appendStringInfo(
-		out, "%s ALTER k%d TYPE %s USING k%d::%s", out->len > 0 ? "," : "", position + 1, type_of(is), position + 1,
-		format_type_extended(is->atttypid, is->atttypmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	appendStringInfo(out, "%s ALTER k%d TYPE %s USING k%d::%s", out->len > 0 ? "," : "", position + 1,
+					 pythia_known_column_type(wanted), position + 1,
+					 format_type_extended(wanted->type, wanted->typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
-bool pythia_track_conform(const pythia_cdc_table *table)
+bool pythia_track_conform(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	Oid tracked = pythia_tracked_relation(table->table_id);
 	Relation relation;
+	Oid evaluator;
 	Relation known;
 	StringInfoData changes;
 	pythia_identity before;
@@ -139,6 +158,7 @@ bool pythia_track_conform(const pythia_cdc_table *table)
 	if (!OidIsValid(tracked))
 		return false;
 	relation = pythia_cdc_relation(table);
+	evaluator = pythia_evaluator(relation, worker->owner);
 	known = table_open(tracked, AccessShareLock);
 	initStringInfo(&changes);
 	for (int i = 0; i < table->nkey; i++)
@@ -147,15 +167,20 @@ bool pythia_track_conform(const pythia_cdc_table *table)
 			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]));
 		Form_pg_attribute was = TupleDescAttr(RelationGetDescr(known), i);
 
-		if (is->atttypid != was->atttypid || is->attcollation != was->attcollation)
-			append_conversion(&changes, table, i, is, was);
+		pythia_known_column wanted = pythia_known_column_of(is);
+
+		if (wanted.type != was->atttypid || wanted.collation != was->attcollation)
+			append_conversion(&changes, table, i, &wanted, is, was);
 	}
 	table_close(known, NoLock);
 	table_close(relation, NoLock);
-	if (changes.len == 0)
+	if (changes.len == 0 && pg_class_aclcheck(tracked, evaluator, ACL_SELECT) == ACLCHECK_OK)
 		return false;
 	pythia_catalog_enter(&before);
-	run(psprintf("ALTER TABLE %s%s", tracked_name(table->table_id), changes.data));
+	if (changes.len > 0)
+		run(psprintf("ALTER TABLE %s%s", tracked_name(table->table_id), changes.data));
+	if (pg_class_aclcheck(tracked, evaluator, ACL_SELECT) != ACLCHECK_OK)
+		grant_readers(worker, table->table_id, evaluator);
 	pythia_catalog_leave(&before);
 	CommandCounterIncrement();
 	return true;
@@ -180,22 +205,10 @@ void pythia_track_columns(StringInfo out, const pythia_cdc_table *table)
 					 table->config.track == PYTHIA_TRACK_ROWS ? "k.image" : "NULL::pg_catalog.jsonb");
 }
 
-static void key_condition(StringInfo out, Relation relation, const pythia_cdc_table *table)
-{
-	for (int i = 0; i < table->nkey; i++)
-	{
-		int position = pythia_column_position(relation, table->key[i]);
-
-		appendStringInfo(out, "%sk.k%d ", i ? " AND " : "", i + 1);
-		pythia_append_equals(out, TupleDescAttr(RelationGetDescr(relation), position)->atttypid);
-		appendStringInfo(out, " t.%s", quote_identifier(table->key[i]));
-	}
-}
-
 void pythia_track_join(StringInfo out, Relation relation, const pythia_cdc_table *table)
 {
 	appendStringInfo(out, " LEFT JOIN %s k ON ", tracked_name(table->table_id));
-	key_condition(out, relation, table);
+	pythia_append_known_condition(out, relation, table);
 }
 
 /* ---- filling and sweeping: receivers of a query over the table ---- */
@@ -210,6 +223,7 @@ typedef struct track_receiver
 	pythia_journal *journal;
 	pythia_image *key_image;
 	pythia_image *row_image;
+	pythia_keeper *keepers; /* of the key, in front of each row */
 	int *positions;
 	int count;
 	int64 captured;
@@ -237,8 +251,12 @@ static void start_images(DestReceiver *self, int operation, TupleDesc desc)
 	track_receiver *receiver = (track_receiver *) self;
 	MemoryContext before = MemoryContextSwitchTo(receiver->memory);
 	int nkey = receiver->table->nkey;
+	int *key = palloc(sizeof(int) * nkey);
 	int *own;
 
+	for (int i = 0; i < nkey; i++)
+		key[i] = i;
+	receiver->keepers = pythia_keepers_make(receiver->table, desc, key);
 	if (pythia_keeps_hash(receiver->table))
 	{
 		Relation relation = pythia_cdc_relation(receiver->table);
@@ -268,11 +286,7 @@ static bool add_known(TupleTableSlot *slot, DestReceiver *self)
 
 	slot_getallattrs(slot);
 	for (int i = 0; i < nkey; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(slot->tts_tupleDescriptor, i);
-
-		values[i] = datumCopy(slot->tts_values[i], attribute->attbyval, attribute->attlen);
-	}
+		values[i] = pythia_keep(&receiver->keepers[i], slot->tts_values[i], slot->tts_isnull[i]);
 	if (receiver->row_image)
 	{
 		values[nkey + 1] = JsonbPGetDatum(pythia_image_of(receiver->row_image, slot->tts_values, slot->tts_isnull));
@@ -307,6 +321,7 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	appendStringInfo(&sql, " FROM %s t", table->relation);
 	if (table->condition)
 	{
+		(void) pythia_cdc_condition_node(relation, table->condition);
 		appendStringInfo(&sql, "%s(%s)", condition, table->condition);
 		condition = " AND ";
 	}
@@ -421,9 +436,12 @@ static void sweep(track_receiver *receiver)
 		appendStringInfo(&sql, ", k.k%d", i + 1);
 	appendStringInfo(&sql, " FROM %s k WHERE NOT EXISTS (SELECT FROM %s t WHERE ", tracked_name(table->table_id),
 					 table->relation);
-	key_condition(&sql, relation, table);
+	pythia_append_known_condition(&sql, relation, table);
 	if (table->condition)
+	{
+		(void) pythia_cdc_condition_node(relation, table->condition);
 		appendStringInfo(&sql, " AND (%s)", table->condition);
+	}
 	appendStringInfoString(&sql, ") ORDER BY ");
 	for (int i = 0; i < table->nkey; i++)
 		appendStringInfo(&sql, "%sk.k%d", i ? ", " : "", i + 1);
@@ -497,7 +515,7 @@ int64 pythia_sweep_if_due(pythia_cdc_worker *worker, pythia_cdc_table *table)
 
 	if (!pythia_sweep_is_due(table))
 		return 0;
-	pythia_cdc_enter(worker, &identity);
+	pythia_cdc_enter(worker, table, &identity);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (pythia_tracks(table) && table->config.track != PYTHIA_TRACK_NONE)

@@ -1,6 +1,6 @@
 /*
- * The rows known of a table: pythia.tracked_<table_id> holds their keys, in the
- * table's own types and collations, and with `track: rows` their last image.
+ * The rows known of a table: pythia_tracked.tracked_<table_id> holds their keys, as
+ * cdc_known.h has it, and with `track: rows` their last image.
  */
 #ifndef PYTHIA_CDC_TRACK_H
 #define PYTHIA_CDC_TRACK_H
@@ -20,9 +20,9 @@ extern bool pythia_keeps_hash(const pythia_cdc_table *table);
 
 /* Makes the table (once) and drops it; run inside create and drop. */
 extern void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table);
-/* Gives the known keys the types that the table's key has now. Returns true where something was changed; the caller
- * then wants a new snapshot. */
-extern bool pythia_track_conform(const pythia_cdc_table *table);
+/* Gives the known keys the types that the table's key has now, and lets who reads the table read them. Returns true where
+ * something was changed; the caller then wants a new snapshot. */
+extern bool pythia_track_conform(const pythia_cdc_worker *worker, const pythia_cdc_table *table);
 extern void pythia_track_drop(int32 table_id);
 /* Fills it with what is there, with the active snapshot. */
 extern void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table);

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "cdc_condition.h"
 #include "cdc_define.h"
+#include "cdc_identity.h"
 #include "cdc_image.h"
 #include "cdc_journal.h"
 #include "cdc_low.h"
@@ -332,6 +333,7 @@ static const char *fill_in(trigger_target *target, Relation relation)
 	target->key_attributes = key;
 	target->sequence = pythia_relation("journal_change_id_seq");
 	target->key_image = pythia_image_make(desc, table->nkey, key, NULL);
+	pythia_image_flatten(target->key_image);
 	target->row_image = pythia_image_make(desc, count, positions, NULL);
 	target->stamp = stamp_of(table, desc);
 	if (table->condition)
@@ -414,13 +416,13 @@ static trigger_target *target_of(Relation relation, int32 table_id)
 
 /* ---- one event ---- */
 
-/* Conditions and images do not depend on the writer's session, and run nothing with the writer's rights. */
+/* Conditions and images do not depend on the writer's session. */
 static bool pin_session(const trigger_target *target, pythia_cdc_identity *before)
 {
-	if (!(target->filter && pythia_filter_needs_owner(target->filter)) && !pythia_image_is_bent(target->row_image) &&
+	if (!(target->filter && pythia_filter_is_bent(target->filter)) && !pythia_image_is_bent(target->row_image) &&
 		!pythia_image_is_bent(target->key_image))
 		return false;
-	pythia_cdc_enter(target->worker, before);
+	pythia_cdc_enter(target->worker, NULL, before);
 	return true;
 }
 

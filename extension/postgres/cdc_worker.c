@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "cdc_consume.h"
 #include "cdc_define.h"
+#include "cdc_identity.h"
 #include "cdc_low.h"
 #include "cdc_remote.h"
 #include "cdc_track.h"
@@ -34,16 +35,17 @@ int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *defi
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_table (worker_id, name, relation, schema_name, table_name, timestamp_column, "
 		"stamp_kind, "
-		"key_columns, condition, time_zone, versions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+		"key_columns, condition, time_zone, versions, table_owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+		"$12::pg_catalog.regrole) "
 		"ON CONFLICT (worker_id, schema_name, table_name) DO UPDATE SET name = EXCLUDED.name, "
 		"relation = EXCLUDED.relation, timestamp_column = EXCLUDED.timestamp_column, stamp_kind = EXCLUDED.stamp_kind, "
 		"key_columns = EXCLUDED.key_columns, condition = EXCLUDED.condition, time_zone = EXCLUDED.time_zone, versions "
-		"= EXCLUDED.versions "
+		"= EXCLUDED.versions, table_owner = EXCLUDED.table_owner "
 		"RETURNING table_id";
 	Oid types[] = {INT4OID, TEXTOID,      TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-				   TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID};
-	Datum values[11];
-	char nulls[] = "           ";
+				   TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, OIDOID};
+	Datum values[12];
+	char nulls[] = "            ";
 	Datum *key = palloc(sizeof(Datum) * definition->nkey);
 	bool isnull;
 	int32 table_id;
@@ -65,7 +67,9 @@ int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *defi
 	nulls[9] = definition->time_zone ? ' ' : 'n';
 	SPI_connect();
 	values[10] = CStringGetTextDatum(definition->versions ? definition->versions : "xmin");
-	pythia_catalog_execute(sql, 11, types, values, nulls);
+	values[11] = ObjectIdGetDatum(definition->owner);
+	nulls[11] = OidIsValid(definition->owner) ? ' ' : 'n';
+	pythia_catalog_execute(sql, 12, types, values, nulls);
 	table_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
 	return table_id;
@@ -462,6 +466,7 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 
 	pythia_cdc_refuse_standby();
 	mend_triggers(worker_id);
+	pythia_cdc_accept_owners(worker_id, 0);
 	pythia_catalog_run(sql, 1, types, values, NULL);
 	CommandCounterIncrement();
 	refresh_triggers(worker_id);

@@ -33,6 +33,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "utils/acl.h"
 #define pythia_server_usage(server, role)     object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
@@ -40,8 +41,10 @@
 #define pythia_database_owned(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #define pythia_function_usage(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #define pythia_relation_owned(relation, role) object_ownercheck(RelationRelationId, relation, role)
+#define pythia_schema_usage(schema, role)      object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
 #else
 #define pythia_relation_owned(relation, role) pg_class_ownercheck(relation, role)
+#define pythia_schema_usage(schema, role)      pg_namespace_aclcheck(schema, role, ACL_USAGE)
 #define pythia_function_usage(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #define pythia_server_usage(server, role)     pg_foreign_server_aclcheck(server, role, ACL_USAGE)
 #define pythia_server_owned(server, role)     pg_foreign_server_ownercheck(server, role)

@@ -29,6 +29,7 @@ CREATE TABLE pythia.cdc_table (
 	relation text,
 	schema_name text NOT NULL,
 	table_name text NOT NULL,
+	table_owner regrole,
 	timestamp_column text NOT NULL,
 	stamp_kind text NOT NULL CHECK (stamp_kind IN ('timestamptz', 'timestamp', 'date', 'integer', 'none')),
 	key_columns text[] NOT NULL,
@@ -44,6 +45,7 @@ COMMENT ON COLUMN pythia.cdc_table.name IS 'name by which options may speak of i
 COMMENT ON COLUMN pythia.cdc_table.relation IS 'quoted name of a table of this database, or NULL';
 COMMENT ON COLUMN pythia.cdc_table.schema_name IS 'its schema (database in MySQL)';
 COMMENT ON COLUMN pythia.cdc_table.table_name IS 'its name';
+COMMENT ON COLUMN pythia.cdc_table.table_owner IS 'role it belonged to when its capture was set up: another one''s table is not read; NULL of another database';
 COMMENT ON COLUMN pythia.cdc_table.timestamp_column IS 'column that tells when a row changed';
 COMMENT ON COLUMN pythia.cdc_table.stamp_kind IS 'what that column holds';
 COMMENT ON COLUMN pythia.cdc_table.key_columns IS 'columns that identify a row';

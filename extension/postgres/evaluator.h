@@ -1,0 +1,25 @@
+/*
+ * As whom a relation is read or written.
+ *
+ * Whoever plans and runs a statement evaluates what the relation's owner has put
+ * there: expressions of indexes, checks of children, functions of views, triggers,
+ * defaults.  So it runs as a role whose rights that owner has anyway.
+ */
+#ifndef PYTHIA_EVALUATOR_H
+#define PYTHIA_EVALUATOR_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+
+/*
+ * For a relation that is open (and locked): `role` itself, where everybody whose
+ * expressions are evaluated has its rights; else the relation's owner, where
+ * `role` may be given what he may see; ereports (42501) where neither will do.
+ */
+extern Oid pythia_evaluator(Relation relation, Oid role);
+
+/* The security context in which `evaluator` acts for `role`, beside the present one. */
+extern int pythia_evaluator_context(int present, Oid evaluator, Oid role);
+
+#endif

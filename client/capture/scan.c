@@ -37,9 +37,11 @@ static void put_column(const pythia_capture_table *table, pythia_buffer *sql, co
 	}
 	else if (chosen->whole && table->db->engine == PYTHIA_POSTGRESQL && column->type.kind != PYTHIA_KIND_JSON)
 	{
-		pythia_buffer_puts(sql, "pg_catalog.to_jsonb(");
-		dialect->identifier(sql, column->name);
-		pythia_buffer_putc(sql, ')');
+		pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+		dialect->identifier(&name, column->name);
+		pythia_postgres_json(sql, &column->type, pythia_buffer_text(&name));
+		pythia_buffer_free(&name);
 	}
 	else
 		dialect->read_expression(table->db, sql, NULL, column);

@@ -257,6 +257,27 @@ static void put_when(pythia_buffer *body, const pythia_logger *w, const char *si
 	pythia_buffer_printf(body, " WHERE (%s\n))", w->table->config.where);
 }
 
+/*
+ * The function runs with our rights, and to_jsonb calls a cast to json that the owner of a type has made.  So in a
+ * table with columns of users' types each value is taken by itself, these by their text: columns may come and go.
+ */
+static void put_image(pythia_buffer *body, const char *variable, const char *side)
+{
+	/* clang-format off */
+	static const char execute[] =
+		"IF plain THEN %s := to_jsonb(%s); ELSE EXECUTE 'SELECT ' || (SELECT string_agg(format('jsonb_build_object(%%1$L, '"
+		" || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN 'to_jsonb(($1).%%1$I))'"
+		" ELSE 'CASE WHEN ($1).%%1$I IS DISTINCT FROM NULL THEN to_jsonb(concat(($1).%%1$I)'"
+		" || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END || ') END)' END, a.attname), ' || ' ORDER BY a.attnum)"
+		" FROM pg_attribute a CROSS JOIN LATERAL (WITH RECURSIVE r AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid"
+		" UNION ALL SELECT u.* FROM r JOIN pg_type u ON u.oid = r.typbasetype WHERE r.typtype = 'd')"
+		" SELECT * FROM r WHERE r.typtype <> 'd') b"
+		" WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped) INTO %s USING %s; END IF; ";
+	/* clang-format on */
+
+	pythia_buffer_printf(body, execute, variable, side, variable, side);
+}
+
 /* What the trigger does: `before` and `after` tell whether the row is ours. */
 static void put_function(pythia_logger *w)
 {
@@ -264,8 +285,9 @@ static void put_function(pythia_logger *w)
 	pythia_buffer into = PYTHIA_BUFFER_INIT;
 
 	pythia_dialect_table(w->dialect, &into, w->table->table.schema, w->log);
-	pythia_buffer_puts(&body, "DECLARE before boolean := false; after boolean := false; BEGIN "
-							  "IF TG_OP = 'TRUNCATE' THEN INSERT INTO ");
+	pythia_buffer_puts(
+		&body, "DECLARE before boolean := false; after boolean := false; plain boolean; o jsonb; n jsonb; BEGIN "
+			   "IF TG_OP = 'TRUNCATE' THEN INSERT INTO ");
 	pythia_buffer_printf(&body, "%s (pythia_op) VALUES ('T'); RETURN NULL; END IF; ", into.data);
 	pythia_buffer_puts(&body, "IF TG_OP <> 'INSERT' THEN before := ");
 	if (w->table->config.where)
@@ -277,12 +299,17 @@ static void put_function(pythia_logger *w)
 		put_when(&body, w, "NEW");
 	else
 		pythia_buffer_puts(&body, "true");
+	pythia_buffer_puts(&body,
+					   "; END IF; IF NOT before AND NOT after THEN RETURN NULL; END IF; plain := NOT EXISTS (SELECT"
+					   " FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped"
+					   " AND a.atttypid >= 10000); IF before THEN ");
+	put_image(&body, "o", "OLD");
+	pythia_buffer_puts(&body, "END IF; IF after THEN ");
+	put_image(&body, "n", "NEW");
 	pythia_buffer_printf(&body,
-						 "; END IF; IF before AND after THEN INSERT INTO %s (pythia_op, o, n) VALUES ('U',"
-						 " to_jsonb(OLD), to_jsonb(NEW)); ELSIF after THEN INSERT INTO %s (pythia_op, n) VALUES ('I',"
-						 " to_jsonb(NEW)); ELSIF before THEN INSERT INTO %s (pythia_op, o) VALUES ('D',"
-						 " to_jsonb(OLD)); END IF; RETURN NULL; END",
-						 into.data, into.data, into.data);
+						 "END IF; INSERT INTO %s (pythia_op, o, n) VALUES (CASE WHEN before AND after THEN 'U'"
+						 " WHEN after THEN 'I' ELSE 'D' END, o, n); RETURN NULL; END",
+						 into.data);
 	w->dialect->literal(&w->sql, body.data, body.length);
 	pythia_buffer_free(&into);
 	pythia_buffer_free(&body);

@@ -7,6 +7,25 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The item as text, whatever its type. */
+static void text_of(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
+{
+	pythia_buffer subject = PYTHIA_BUFFER_INIT;
+
+	pythia_canonical_reference(db, &subject, item);
+	pythia_postgres_text(out, &item->column->type, pythia_buffer_text(&subject));
+	pythia_buffer_free(&subject);
+}
+
+static void json_of(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
+{
+	pythia_buffer subject = PYTHIA_BUFFER_INIT;
+
+	pythia_canonical_reference(db, &subject, item);
+	pythia_postgres_json(out, &item->column->type, pythia_buffer_text(&subject));
+	pythia_buffer_free(&subject);
+}
+
 static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	const pythia_type *agreed = item->agreed;
@@ -20,14 +39,15 @@ static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canoni
 		pythia_canonical_around(db, out, " - ", item, " = 0 THEN ");
 		pythia_canonical_around(db, out, "pg_catalog.round((", item, ")::text::numeric");
 		pythia_buffer_printf(out, ", %d)::text ELSE ", agreed->scale);
-		pythia_canonical_around(db, out, "(", item, ")::text END");
+		text_of(db, out, item);
+		pythia_buffer_puts(out, " END");
 	}
 	else if (own->kind != PYTHIA_KIND_DECIMAL)
-		pythia_canonical_around(db, out, "(", item, ")::text");
+		text_of(db, out, item);
 	else if (agreed->precision <= 0)
 		pythia_canonical_around(db, out, "pg_catalog.trim_scale(", item, ")::text");
 	else if (own->precision > 0 && own->scale == agreed->scale)
-		pythia_canonical_around(db, out, "(", item, ")::text");
+		text_of(db, out, item);
 	else
 	{
 		snprintf(suffix, sizeof(suffix), ", %d)::text", agreed->scale);
@@ -81,7 +101,8 @@ static void interval(const pythia_db *db, pythia_buffer *out, const pythia_canon
 							") = 0 THEN (pg_catalog.make_interval(secs => ");
 	pythia_canonical_around(db, out, "pg_catalog.date_part('epoch', ", item, "))::interval");
 	pythia_buffer_printf(out, "(%d))::text ELSE ", precision >= 0 && precision < 6 ? precision : 6);
-	pythia_canonical_around(db, out, "(", item, ")::text END");
+	text_of(db, out, item);
+	pythia_buffer_puts(out, " END");
 }
 
 /* A list of what a SET's text could be; any other array (NULLs, commas, dimensions) as its own text, marked. */
@@ -89,36 +110,55 @@ static void set_of_labels(const pythia_db *db, pythia_buffer *out, const pythia_
 {
 	if (item->column->type.kind != PYTHIA_KIND_ARRAY)
 	{
-		pythia_canonical_around(db, out, "(", item, ")::text");
+		text_of(db, out, item);
 		return;
 	}
 	pythia_canonical_around(db, out, "CASE WHEN pg_catalog.string_to_array(pg_catalog.array_to_string(", item,
 							", ','), ',') = ");
-	pythia_canonical_around(db, out, "(", item, ")::text[] THEN ");
+	pythia_buffer_putc(out, '(');
+	text_of(db, out, item);
+	pythia_buffer_puts(out, ")::text[] THEN ");
 	pythia_canonical_around(db, out, "pg_catalog.array_to_string(", item, ", ',') ELSE E'\\x01' || ");
-	pythia_canonical_around(db, out, "(", item, ")::text END");
+	text_of(db, out, item);
+	pythia_buffer_puts(out, " END");
+}
+
+static void array_or_text(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
+{
+	if (item->column->type.kind != PYTHIA_KIND_ARRAY)
+	{
+		text_of(db, out, item);
+		return;
+	}
+	pythia_buffer_putc(out, '(');
+	json_of(db, out, item);
+	pythia_buffer_puts(out, ")::text");
 }
 
 static void json(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	const pythia_type *own = &item->column->type;
 	bool text = own->kind != PYTHIA_KIND_ARRAY && (own->native == NULL || strcmp(own->native, "jsonb") != 0);
-	const char *before = own->kind == PYTHIA_KIND_ARRAY ? "pg_catalog.to_jsonb(" : "(";
 
 	if (item->json == PYTHIA_JSON_NORMALIZED)
 	{
 		pythia_buffer_puts(out, "pythia._json_normalized(");
-		pythia_canonical_around(db, out, before, item, ")::text)");
+		array_or_text(db, out, item);
+		pythia_buffer_putc(out, ')');
 	}
 	else if (item->json == PYTHIA_JSON_JSONB && text)
 	{
 		/* json may hold what jsonb refuses: escapes of no character, numbers beyond numeric */
-		pythia_canonical_around(db, out, "CASE WHEN (", item, ")::text ~ '\\\\u|[eE][-+]?[0-9]{4}' THEN ");
-		pythia_canonical_around(db, out, "(", item, ")::text ELSE ");
-		pythia_canonical_around(db, out, "(", item, ")::jsonb::text END");
+		pythia_buffer_puts(out, "CASE WHEN (");
+		text_of(db, out, item);
+		pythia_buffer_puts(out, ") ~ '\\\\u|[eE][-+]?[0-9]{4}' THEN ");
+		text_of(db, out, item);
+		pythia_buffer_puts(out, " ELSE (");
+		text_of(db, out, item);
+		pythia_buffer_puts(out, ")::jsonb::text END");
 	}
 	else
-		pythia_canonical_around(db, out, before, item, ")::text");
+		array_or_text(db, out, item);
 }
 
 static void time_of_day(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
@@ -128,8 +168,13 @@ static void time_of_day(const pythia_db *db, pythia_buffer *out, const pythia_ca
 	bool rounded = agreed->precision >= 0 && agreed->precision < 6 && own->precision != agreed->precision;
 	const char *name = own->zone ? "timetz" : "time";
 
+	if (pythia_kind_is_textual(own->kind))
+	{
+		text_of(db, out, item);
+		return;
+	}
 	pythia_canonical_around(db, out, "(", item, ")");
-	if (rounded && !pythia_kind_is_textual(own->kind))
+	if (rounded)
 		pythia_buffer_printf(out, "::%s(%d)", name, agreed->precision);
 	pythia_buffer_puts(out, "::text");
 }
@@ -145,7 +190,10 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 		case PYTHIA_KIND_INT:
 		case PYTHIA_KIND_UINT:
 		case PYTHIA_KIND_YEAR:
-			pythia_canonical_around(db, out, "(", item, own->kind == PYTHIA_KIND_BOOL ? ")::int::text" : ")::text");
+			if (own->kind == PYTHIA_KIND_BOOL)
+				pythia_canonical_around(db, out, "(", item, ")::int::text");
+			else
+				text_of(db, out, item);
 			return;
 		case PYTHIA_KIND_DECIMAL:
 			if (own->kind == PYTHIA_KIND_BOOL)
@@ -156,20 +204,25 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
 			if (pythia_kind_is_textual(own->kind) || own->kind == PYTHIA_KIND_BOOL)
-				pythia_canonical_around(db, out, "(", item, ")::text");
+				text_of(db, out, item);
 			else
 				ieee(db, out, item);
 			return;
 		case PYTHIA_KIND_CHAR:
 			/* a cast to text drops char(n)'s padding */
-			pythia_canonical_around(db, out, own->kind == PYTHIA_KIND_CHAR ? "(" : "pg_catalog.rtrim((", item,
-									own->kind == PYTHIA_KIND_CHAR ? ")::text" : ")::text, ' ')");
+			pythia_buffer_puts(out, own->kind == PYTHIA_KIND_CHAR ? "" : "pg_catalog.rtrim(");
+			text_of(db, out, item);
+			pythia_buffer_puts(out, own->kind == PYTHIA_KIND_CHAR ? "" : ", ' ')");
 			return;
 		case PYTHIA_KIND_BYTES:
 			if (own->kind == PYTHIA_KIND_BYTES)
 				pythia_canonical_around(db, out, "pg_catalog.md5(", item, ")");
 			else
-				pythia_canonical_around(db, out, "pg_catalog.md5(pg_catalog.convert_to((", item, ")::text, 'UTF8'))");
+			{
+				pythia_buffer_puts(out, "pg_catalog.md5(pg_catalog.convert_to(");
+				text_of(db, out, item);
+				pythia_buffer_puts(out, ", 'UTF8'))");
+			}
 			return;
 		case PYTHIA_KIND_GEOMETRY:
 			if (own->kind == PYTHIA_KIND_BYTES)
@@ -182,20 +235,22 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 				pythia_buffer_puts(out, ")");
 			}
 			else
-				pythia_canonical_around(db, out, "(", item, ")::text");
+				text_of(db, out, item);
 			return;
 		case PYTHIA_KIND_DATE:
-			pythia_canonical_around(db, out, "(", item,
-									own->kind == PYTHIA_KIND_TIMESTAMPTZ ? " AT TIME ZONE 'UTC')::date::text"
-									: own->kind == PYTHIA_KIND_TIMESTAMP ? ")::date::text"
-																		 : ")::text");
+			if (own->kind == PYTHIA_KIND_TIMESTAMPTZ)
+				pythia_canonical_around(db, out, "(", item, " AT TIME ZONE 'UTC')::date::text");
+			else if (own->kind == PYTHIA_KIND_TIMESTAMP)
+				pythia_canonical_around(db, out, "(", item, ")::date::text");
+			else
+				text_of(db, out, item);
 			return;
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:
 			if (own->kind == PYTHIA_KIND_TIMESTAMP || own->kind == PYTHIA_KIND_TIMESTAMPTZ)
 				stamp(db, out, item);
 			else
-				pythia_canonical_around(db, out, "(", item, ")::text");
+				text_of(db, out, item);
 			return;
 		case PYTHIA_KIND_TIME:
 			if (own->kind == PYTHIA_KIND_INTERVAL)
@@ -211,9 +266,13 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 				pythia_canonical_around(db, out, "ELSE pg_catalog.encode(", item, ", 'hex') END");
 			}
 			else if (own->kind == PYTHIA_KIND_UUID)
-				pythia_canonical_around(db, out, "(", item, ")::text");
+				text_of(db, out, item);
 			else
-				pythia_canonical_around(db, out, "pg_catalog.lower((", item, ")::text)");
+			{
+				pythia_buffer_puts(out, "pg_catalog.lower(");
+				text_of(db, out, item);
+				pythia_buffer_puts(out, ")");
+			}
 			return;
 		case PYTHIA_KIND_SET:
 			set_of_labels(db, out, item);
@@ -224,14 +283,8 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 		default:
 			if (own->kind == PYTHIA_KIND_BOOL)
 				pythia_canonical_around(db, out, "(", item, ")::int::text");
-			else if (own->kind == PYTHIA_KIND_OTHER)
-			{
-				/* its output function: inet's cast to text, for one, says something else */
-				pythia_canonical_around(db, out, "CASE WHEN ", item, " IS NOT NULL");
-				pythia_canonical_around(db, out, " THEN pg_catalog.concat(", item, ") END");
-			}
 			else
-				pythia_canonical_around(db, out, "(", item, ")::text");
+				text_of(db, out, item);
 			return;
 	}
 }

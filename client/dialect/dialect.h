@@ -107,4 +107,13 @@ bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error);
 /* The kind and precision in which two columns are compared: the narrower of both, where a's values go to b. */
 void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed);
 
+/*
+ * PostgreSQL: writes `subject`, a value of a column of type `type`, as text, or as jsonb (of a type that is not
+ * PostgreSQL's own its text, and an array of texts), calling no cast that a user could have made.
+ */
+void pythia_postgres_text(pythia_buffer *out, const pythia_type *type, const char *subject);
+void pythia_postgres_json(pythia_buffer *out, const pythia_type *type, const char *subject);
+/* Whether a column's type comes with PostgreSQL. */
+bool pythia_postgres_is_builtin(const pythia_type *type);
+
 #endif

@@ -39,6 +39,9 @@ bool pythia_kind_is_textual(pythia_kind kind);
 void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char *prefix,
 							 const pythia_canonical_item *item, const char *suffix);
 
+/* Writes what the output function of whatever type makes of `subject`, NULL of NULL. */
+void pythia_postgres_output(pythia_buffer *out, const char *subject);
+
 bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);
 void pythia_mysql_holder_query(const pythia_db *db, pythia_buffer *out);
 

@@ -60,7 +60,11 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 {
 	pythia_buffer_puts(
 		out,
-		"SELECT a.attname, pg_catalog.format_type(b.oid, b.typmod),"
+		"SELECT a.attname,"
+		/* a user's enum or row type may have the name of an extension's: only a superuser makes base types */
+		" CASE WHEN b.typtype <> 'b' AND b.typname IN ('citext', 'geometry', 'geography')"
+		" THEN pg_catalog.regexp_replace(pg_catalog.format_type(b.oid, -1), '([^.]*)$', '\"\\1\"')"
+		" ELSE pg_catalog.format_type(b.oid, b.typmod) END,"
 		" (NOT a.attnotnull)::int, (a.attgenerated <> '')::int,"
 		" (a.attidentity <> '' OR COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false))::int,"
 		" CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,"
@@ -71,11 +75,11 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 		" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
 		" JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
 		" JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-		" CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype) AS ("
-		"SELECT t.oid, a.atttypmod, t.typtype UNION ALL"
-		" SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype"
+		" CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype, typname) AS ("
+		"SELECT t.oid, a.atttypmod, t.typtype, t.typname UNION ALL"
+		" SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype, u.typname"
 		" FROM r JOIN pg_catalog.pg_type v ON v.oid = r.oid JOIN pg_catalog.pg_type u ON u.oid = v.typbasetype"
-		" WHERE r.typtype = 'd') SELECT r.oid, r.typmod FROM r WHERE r.typtype <> 'd') b"
+		" WHERE r.typtype = 'd') SELECT r.oid, r.typmod, r.typtype, r.typname FROM r WHERE r.typtype <> 'd') b"
 		" LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 		" LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation WHERE ");
 	relation_condition(db, out, schema, table);
@@ -122,6 +126,17 @@ static void references_query(const pythia_db *db, pythia_buffer *out, const char
 	text_literal(out, schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public");
 }
 
+/* A function of PostGIS lies where its types do; in another schema anybody may have put one of that name. */
+static void st_schema(pythia_buffer *out, const char *native)
+{
+	const char *dot = native != NULL ? strrchr(native, '.') : NULL;
+
+	if (dot != NULL)
+		pythia_buffer_append(out, native, (size_t) (dot + 1 - native));
+	else
+		pythia_buffer_puts(out, "public.");
+}
+
 static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
 {
 	const char *before = "";
@@ -142,7 +157,8 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 				after = "::numeric";
 			break;
 		case PYTHIA_KIND_GEOMETRY:
-			before = "public.ST_AsBinary(";
+			st_schema(out, column->type.native);
+			before = "ST_AsBinary(";
 			after = ")";
 			break;
 		default:

@@ -37,11 +37,17 @@ static const char *const plain_types[] = {"inet",
 										  "jsonpath",
 										  NULL};
 
+/* Names of our own are plain; one with a schema is a user's, whatever it is called, but for those that extensions make. */
 static const char *unqualified(const char *base)
 {
+	static const char *const extensions[] = {"citext", "geometry", "geography", NULL};
 	const char *dot = strrchr(base, '.');
 
-	return dot != NULL ? dot + 1 : base;
+	if (dot == NULL)
+		return base;
+	if (strncmp(base, "pg_catalog.", 11) == 0 && dot == base + 10)
+		return dot + 1;
+	return pythia_word_in(dot + 1, extensions) ? dot + 1 : base;
 }
 
 static int time_precision(const pythia_type_words *words)

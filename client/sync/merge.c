@@ -130,37 +130,43 @@ static bool is_fixed(const pythia_run *run, int pair)
 
 /* --- what differs ---------------------------------------------------------- */
 
-/* PostgreSQL: types that have no equality, or whose equality is looser than their text. */
-static const char *postgres_cast(const pythia_type *type)
+/* PostgreSQL: types that have no equality, or whose equality is looser than their text, or a user's own. */
+static bool postgres_compares_texts(const pythia_type *type)
 {
 	static const char *const textual[] = {"json", "xml",  "point",   "line",   "lseg",
 										  "box",  "path", "polygon", "circle", NULL};
 
-	if (type->kind == PYTHIA_KIND_INTERVAL || type->kind == PYTHIA_KIND_OTHER)
-		return "::text";
-	if (type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR)
-		return type->native != NULL && strstr(type->native, "citext") != NULL ? "::text" : "";
-	for (const char *const *name = textual; type->native != NULL && *name != NULL; name++)
+	if (type->kind == PYTHIA_KIND_INTERVAL || type->kind == PYTHIA_KIND_OTHER || !pythia_postgres_is_builtin(type))
+		return true;
+	for (const char *const *name = textual; *name != NULL; name++)
 	{
 		if (strcmp(type->native, *name) == 0)
-			return "::text";
+			return true;
 	}
-	return "";
+	return false;
+}
+
+static void put_postgres_value(const pythia_run *run, int pair, const char *alias, pythia_buffer *out)
+{
+	const pythia_type *type = run->types[pair];
+	pythia_buffer subject = PYTHIA_BUFFER_INIT;
+
+	put_column(run, &subject, alias, pair);
+	if (type->kind == PYTHIA_KIND_DOUBLE || type->kind == PYTHIA_KIND_FLOAT)
+		pythia_buffer_printf(out, "pg_catalog.float%dsend(%s)", type->kind == PYTHIA_KIND_DOUBLE ? 8 : 4,
+							 pythia_buffer_text(&subject));
+	else if (postgres_compares_texts(type))
+		pythia_postgres_text(out, type, pythia_buffer_text(&subject));
+	else
+		pythia_buffer_puts(out, pythia_buffer_text(&subject));
+	pythia_buffer_free(&subject);
 }
 
 static void put_postgres_difference(const pythia_run *run, int pair, pythia_buffer *out)
 {
-	const pythia_type *type = run->types[pair];
-	const char *before = type->kind == PYTHIA_KIND_DOUBLE  ? "pg_catalog.float8send("
-						 : type->kind == PYTHIA_KIND_FLOAT ? "pg_catalog.float4send("
-														   : "";
-	const char *after = before[0] != '\0' ? ")" : postgres_cast(type);
-
-	pythia_buffer_puts(out, before);
-	put_column(run, out, "t.", pair);
-	pythia_buffer_printf(out, "%s IS DISTINCT FROM %s", after, before);
-	put_column(run, out, "s.", pair);
-	pythia_buffer_puts(out, after);
+	put_postgres_value(run, pair, "t.", out);
+	pythia_buffer_puts(out, " IS DISTINCT FROM ");
+	put_postgres_value(run, pair, "s.", out);
 }
 
 static void put_mysql_difference(const pythia_run *run, int pair, pythia_buffer *out)

@@ -110,11 +110,10 @@ static Node *without_types(Node *node, void *context)
 	if (!is_others_constant(node))
 		return expression_tree_mutator(node, without_types, context);
 	getTypeOutputInfo(constant->consttype, &output, &varlena);
-	return (Node *) makeConst(UNKNOWNOID, -1, InvalidOid, -2,
-							  constant->constisnull
-								  ? (Datum) 0
-								  : CStringGetDatum(OidOutputFunctionCall(output, constant->constvalue)),
-							  constant->constisnull, false);
+	return (Node *) makeConst(
+		UNKNOWNOID, -1, InvalidOid, -2,
+		constant->constisnull ? (Datum) 0 : CStringGetDatum(OidOutputFunctionCall(output, constant->constvalue)),
+		constant->constisnull, false);
 }
 
 /*
@@ -138,12 +137,13 @@ char *pythia_cdc_condition(Relation relation, const char *text)
 	again = pythia_cdc_condition_node(relation, result);
 	AtEOXact_GUC(false, guc_level);
 	if (!equal(eval_const_expressions(NULL, again), eval_const_expressions(NULL, condition)))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("invalid value for option \"where\" of table \"%s\": it means something else where types "
-							   "of users go without their names",
-							   RelationGetRelationName(relation)),
-						errdetail("It would be written down as: %s", result),
-						errhint("Compare columns of such a type with plain constants, or as text.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("invalid value for option \"where\" of table \"%s\": it means something else where types "
+						"of users go without their names",
+						RelationGetRelationName(relation)),
+				 errdetail("It would be written down as: %s", result),
+				 errhint("Compare columns of such a type with plain constants, or as text.")));
 	return result;
 }
 

@@ -17,8 +17,9 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-#define HINT "Use the table's own columns with functions and operators of PostgreSQL that depend on nothing else, and " \
-			 "filter further where changes are consumed."
+#define HINT                                                                                                           \
+	"Use the table's own columns with functions and operators of PostgreSQL that depend on nothing else, and "         \
+	"filter further where changes are consumed."
 
 /* ---- types ---- */
 
@@ -66,9 +67,9 @@ static void pin_type(TypeCast *cast, bool written)
 	typenameTypeIdAndMod(NULL, cast->typeName, &type, &typmod);
 	if (cast->typeName->setof || !is_safe_literal(type) ||
 		(written && !pythia_nested_is_builtin(type) && get_typtype(type) != TYPTYPE_BASE))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("a condition cannot use type %s", format_type_be(type)),
-						errdetail("Its values may call functions of the type's owner."), errhint(HINT)));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a condition cannot use type %s", format_type_be(type)),
+				 errdetail("Its values may call functions of the type's owner."), errhint(HINT)));
 	cast->typeName = makeTypeNameFromOid(type, typmod);
 }
 

@@ -16,7 +16,7 @@ typedef struct pythia_cdc_definition
 	char *relation;
 	char *schema_name;
 	char *table_name;
-	Oid owner; /* of the table; InvalidOid: of another database */
+	Oid owner;              /* of the table; InvalidOid: of another database */
 	char *timestamp_column; /* "" where trigger mode goes without */
 	pythia_stamp_kind stamp_kind;
 	char *time_zone;      /* of stamps without one, or NULL */

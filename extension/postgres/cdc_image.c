@@ -38,7 +38,7 @@ typedef enum value_form
 	FORM_TEXT,  /* varlena that is its own text */
 	FORM_TIME,  /* date, timestamp, timestamptz: ISO 8601 */
 	FORM_JSONB,
-	FORM_STRING, /* the output function's text as a string */
+	FORM_STRING,  /* the output function's text as a string */
 	FORM_GENERAL, /* whatever to_jsonb makes of it */
 	FORM_NESTED   /* arrays and rows of types that do not come with PostgreSQL */
 } value_form;

@@ -17,7 +17,7 @@
 
 typedef struct pythia_known_column
 {
-	Oid type;      /* of a domain what it is made of; text for a user's type */
+	Oid type; /* of a domain what it is made of; text for a user's type */
 	int32 typmod;
 	Oid collation;
 	bool as_text; /* by the output function of the table's own type */

@@ -22,8 +22,8 @@ bool pythia_nested_is_builtin(Oid type)
 
 	if (OidIsValid(element))
 		return pythia_nested_is_builtin(element);
-	return type < FirstNormalObjectId && get_typtype(type) != TYPTYPE_COMPOSITE && get_typtype(type) != TYPTYPE_DOMAIN &&
-		   type != RECORDOID;
+	return type < FirstNormalObjectId && get_typtype(type) != TYPTYPE_COMPOSITE &&
+		   get_typtype(type) != TYPTYPE_DOMAIN && type != RECORDOID;
 }
 
 bool pythia_nested_has_parts(Oid type)
@@ -42,13 +42,12 @@ static JsonbValue *put_builtin(JsonbParseState **state, JsonbIteratorToken token
 	JsonbValue scalar;
 
 	fmgr_info(F_TO_JSONB, &function);
-	fmgr_info_set_expr((Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid,
-											 COERCE_EXPLICIT_CALL),
-					   &function);
+	fmgr_info_set_expr(
+		(Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+		&function);
 	json = DatumGetJsonbP(FunctionCall1(&function, value));
 	if (!JB_ROOT_IS_SCALAR(json))
-		scalar = (JsonbValue){
-			.type = jbvBinary, .val.binary = {.len = VARSIZE(json) - VARHDRSZ, .data = &json->root}};
+		scalar = (JsonbValue){.type = jbvBinary, .val.binary = {.len = VARSIZE(json) - VARHDRSZ, .data = &json->root}};
 	else if (!JsonbExtractScalar(&json->root, &scalar))
 		elog(ERROR, "malformed jsonb");
 	return pushJsonbValue(state, token, &scalar);
@@ -107,8 +106,7 @@ static JsonbValue *put_array(JsonbParseState **state, Datum value)
 static JsonbValue *put_row(JsonbParseState **state, Datum value)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
-	TupleDesc desc =
-		lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	TupleDesc desc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
 	Datum *values = palloc(sizeof(Datum) * Max(desc->natts, 1));
 	bool *nulls = palloc(sizeof(bool) * Max(desc->natts, 1));

@@ -39,8 +39,8 @@ typedef struct scan_receiver
 	bool hashed; /* with a hash of each row */
 	int first;   /* position of the row's first own column */
 	int ncolumns;
-	int *key;  /* positions in the result */
-	int stamp; /* likewise */
+	int *key;               /* positions in the result */
+	int stamp;              /* likewise */
 	pythia_keeper *keepers; /* of the key */
 	Oid stamp_type;
 	pythia_image *key_image;

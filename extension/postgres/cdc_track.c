@@ -139,10 +139,10 @@ static void append_conversion(StringInfo out, const pythia_cdc_table *table, int
 						errmsg("key column \"%s\" of table \"%s\" changed its type from %s to %s", NameStr(is->attname),
 							   table->table_name, format_type_be(was->atttypid), format_type_be(is->atttypid)),
 						errhint("Drop the worker and create it again.")));
-	appendStringInfo(out, "%s ALTER k%d TYPE %s USING k%d::%s", out->len > 0 ? "," : "", position + 1,
-					 pythia_known_column_type(wanted), position + 1,
-					 format_type_extended(wanted->type, wanted->typmod,
-										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	appendStringInfo(
+		out, "%s ALTER k%d TYPE %s USING k%d::%s", out->len > 0 ? "," : "", position + 1,
+		pythia_known_column_type(wanted), position + 1,
+		format_type_extended(wanted->type, wanted->typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 bool pythia_track_conform(const pythia_cdc_worker *worker, const pythia_cdc_table *table)

@@ -35,7 +35,8 @@ int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *defi
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_table (worker_id, name, relation, schema_name, table_name, timestamp_column, "
 		"stamp_kind, "
-		"key_columns, condition, time_zone, versions, table_owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+		"key_columns, condition, time_zone, versions, table_owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+		"$11, "
 		"$12::pg_catalog.regrole) "
 		"ON CONFLICT (worker_id, schema_name, table_name) DO UPDATE SET name = EXCLUDED.name, "
 		"relation = EXCLUDED.relation, timestamp_column = EXCLUDED.timestamp_column, stamp_kind = EXCLUDED.stamp_kind, "

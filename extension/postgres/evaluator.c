@@ -125,8 +125,8 @@ static bool may_stand_in(Relation relation, Oid role, Oid candidate)
 {
 	char kind = relation->rd_rel->relkind;
 
-	return has_privs_of_role(role, candidate) || (candidate == relation->rd_rel->relowner && kind != RELKIND_VIEW &&
-												  kind != RELKIND_FOREIGN_TABLE);
+	return has_privs_of_role(role, candidate) ||
+		   (candidate == relation->rd_rel->relowner && kind != RELKIND_VIEW && kind != RELKIND_FOREIGN_TABLE);
 }
 
 Oid pythia_evaluator(Relation relation, Oid role)

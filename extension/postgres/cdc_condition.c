@@ -4,7 +4,6 @@
 #include "cdc_condition_check.h"
 #include "cdc_identity.h"
 #include "cdc_image.h"
-#include "cdc_nested.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -89,8 +88,7 @@ Node *pythia_cdc_condition_node(Relation relation, const char *written)
 
 static bool is_others_constant(Node *node)
 {
-	return IsA(node, Const) && !pythia_nested_is_builtin(((Const *) node)->consttype) &&
-		   get_typtype(((Const *) node)->consttype) != TYPTYPE_BASE;
+	return IsA(node, Const) && !pythia_type_is_superusers(((Const *) node)->consttype);
 }
 
 static bool has_others_constants(Node *node, void *context)

@@ -23,6 +23,15 @@
 
 /* ---- types ---- */
 
+bool pythia_type_is_superusers(Oid type)
+{
+	Oid element = get_element_type(type);
+
+	if (OidIsValid(element))
+		return pythia_type_is_superusers(element);
+	return pythia_nested_is_builtin(type) || get_typtype(type) == TYPTYPE_BASE;
+}
+
 /* Whether a constant becomes a value of the type by nothing but functions of a superuser's. */
 static bool is_safe_literal(Oid type)
 {
@@ -34,10 +43,8 @@ static bool is_safe_literal(Oid type)
 		part = get_range_subtype(type);
 	if (OidIsValid(part))
 		return is_safe_literal(part);
-	if (pythia_nested_is_builtin(type))
-		return true;
-	/* to make a base type takes a superuser; a domain's checks and a row's columns may call anything */
-	return get_typtype(type) == TYPTYPE_ENUM || get_typtype(type) == TYPTYPE_BASE;
+	/* a domain's checks and a row's columns may call anything */
+	return pythia_type_is_superusers(type) || get_typtype(type) == TYPTYPE_ENUM;
 }
 
 static void check_column(Relation relation, const char *name)
@@ -65,8 +72,7 @@ static void pin_type(TypeCast *cast, bool written)
 	Oid type;
 
 	typenameTypeIdAndMod(NULL, cast->typeName, &type, &typmod);
-	if (cast->typeName->setof || !is_safe_literal(type) ||
-		(written && !pythia_nested_is_builtin(type) && get_typtype(type) != TYPTYPE_BASE))
+	if (cast->typeName->setof || !is_safe_literal(type) || (written && !pythia_type_is_superusers(type)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a condition cannot use type %s", format_type_be(type)),
 				 errdetail("Its values may call functions of the type's owner."), errhint(HINT)));

@@ -11,6 +11,9 @@
 #include "nodes/nodes.h"
 #include "utils/relcache.h"
 
+/* Whether only a superuser can have made the type: PostgreSQL's own, and base types as those of extensions are. */
+extern bool pythia_type_is_superusers(Oid type);
+
 /*
  * Before it is analysed, which already makes values of its constants: ereports what
  * has no place in it and types whose values may call a function of a user's.  Type

@@ -125,6 +125,8 @@ static bool may_stand_in(Relation relation, Oid role, Oid candidate)
 {
 	char kind = relation->rd_rel->relkind;
 
+	if (pg_class_aclcheck(RelationGetRelid(relation), candidate, ACL_SELECT) != ACLCHECK_OK)
+		return false;
 	return has_privs_of_role(role, candidate) ||
 		   (candidate == relation->rd_rel->relowner && kind != RELKIND_VIEW && kind != RELKIND_FOREIGN_TABLE);
 }

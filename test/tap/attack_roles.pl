@@ -1,0 +1,253 @@
+# A role that owns a table, its types and what hangs on them gets no more rights by that, whoever captures the table.
+use strict;
+use warnings;
+use Pythia::Test;
+use Test::More;
+
+my $node = pg_node('attack', 'pythia_db.databases' => 'postgres');
+$node->append_conf('pg_hba.conf', "local all all trust\n");
+my $admin = scalar getpwuid $<;
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+sub try_as { my ($role, $text) = @_; my ($rc, $out, $err) = $node->psql('postgres', $text, extra_params => ['-U', $role]); return ($out // '') . ($err // ''); }
+sub as { my ($role, $text) = @_; return $node->safe_psql('postgres', $text, extra_params => ['-U', $role]); }
+
+# evil() writes down as whom it was called, and takes what it can.
+sql(qq{
+	CREATE ROLE mallory LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE intern LOGIN;
+	SELECT pythia.grant_use('mallory'); SELECT pythia.grant_use('alice');
+	CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice;
+	GRANT USAGE, CREATE ON SCHEMA m TO alice; GRANT USAGE ON SCHEMA a TO mallory;
+	CREATE TABLE public.prey (secret text); INSERT INTO prey VALUES ('jewels')});
+as('mallory', q{
+	CREATE TABLE m.calls (who name, by name, how text);
+	GRANT INSERT, SELECT ON m.calls TO PUBLIC;
+	CREATE FUNCTION m.evil(how text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN EXECUTE 'ALTER ROLE mallory SUPERUSER'; END IF;
+		BEGIN INSERT INTO m.calls VALUES (current_user, session_user, how); EXCEPTION WHEN OTHERS THEN NULL; END;
+		RETURN true; END $$;
+	CREATE FUNCTION m.evil_now(how text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN m.evil(how); END $$});
+
+# What ran as somebody else than mallory since the last time; the prize is taken back, so that each attack is told.
+sub prize
+{
+	my $got = sql("SELECT string_agg(DISTINCT who || ': ' || how, ', ') FROM m.calls WHERE who <> 'mallory'");
+	my $super = sql("SELECT rolname FROM pg_roles WHERE rolname IN ('mallory', 'intern') AND rolsuper");
+	sql("ALTER ROLE mallory NOSUPERUSER; ALTER ROLE intern NOSUPERUSER; TRUNCATE m.calls");
+	return join '; ', grep { length } $got, map { "$_ is superuser" } split /\n/, $super;
+}
+my $n = 0;
+sub polled
+{
+	my ($worker) = @_;
+	sql("DO \$\$ BEGIN PERFORM pythia.poll('$worker'); EXCEPTION WHEN insufficient_privilege OR wrong_object_type OR feature_not_supported OR datatype_mismatch OR undefined_function THEN NULL; END \$\$; SELECT count(*) FROM pythia.consume_changes('$worker')");
+	return;
+}
+
+subtest 'a key that gets a type of its owner\'s' => sub {
+	for my $change (
+		[ 'a domain', 'CREATE DOMAIN m.d AS int CHECK (m.evil(\'domain\') AND VALUE > 0)', 'm.d' ],
+		[ 'a domain over a domain', 'CREATE DOMAIN m.d AS int CHECK (m.evil(\'inner\')); CREATE DOMAIN m.e AS m.d', 'm.e' ],
+		[ 'an enum, by a cast', q{CREATE TYPE m.d AS ENUM ('1', '2'); CREATE FUNCTION m.c(int) RETURNS m.d LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''cast''); RETURN $1::text::m.d; END'; CREATE CAST (int AS m.d) WITH FUNCTION m.c(int) AS ASSIGNMENT}, 'm.d' ],
+		[ 'a row, by a cast', q{CREATE TYPE m.d AS (i int); CREATE FUNCTION m.c(int) RETURNS m.d LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''cast''); RETURN ROW($1)::m.d; END'; CREATE CAST (int AS m.d) WITH FUNCTION m.c(int) AS ASSIGNMENT}, 'm.d' ],
+		[ 'a range', q{CREATE TYPE m.d AS RANGE (subtype = int); CREATE FUNCTION m.c(int) RETURNS m.d LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''cast''); RETURN m.d($1, $1 + 1); END'; CREATE CAST (int AS m.d) WITH FUNCTION m.c(int) AS ASSIGNMENT}, 'm.d' ])
+	{
+		my ($what, $make, $type) = @$change;
+		for my $owner ('mallory', $admin)
+		{
+			as('mallory', "CREATE TABLE m.t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON m.t (updated_at); INSERT INTO m.t VALUES (1)");
+			as($owner, q{SELECT pythia.create_cdc_worker('k', '{m.t}', options => '{"delete_interval": 0}')});
+			as('mallory', "$make; ALTER TABLE m.t ALTER id TYPE $type; TRUNCATE m.calls; UPDATE m.t SET updated_at = clock_timestamp()");
+			polled('k');
+			polled('k');
+			is(prize(), '', "$what, polled for $owner");
+			sql("SELECT pythia.drop_cdc_worker('k'); DROP TABLE m.t; DROP TYPE m.d CASCADE; DROP FUNCTION IF EXISTS m.c(int)");
+		}
+	}
+};
+
+# each: what mallory makes, and what of it stands in a table of hers
+my @types = (
+	[ 'a range', 'CREATE TYPE m.v AS RANGE (subtype = int)', 'm.v', "'[1,2)'", '"[1,2)"' ],
+	[ 'an enum', "CREATE TYPE m.v AS ENUM ('ok', 'bad')", 'm.v', "'ok'", '"ok"' ],
+	[ 'an array of an enum', "CREATE TYPE m.v AS ENUM ('ok', 'bad')", 'm.v[]', "'{ok,NULL,bad}'", '["ok", null, "bad"]' ],
+	[ 'an array of two dimensions', "CREATE TYPE m.v AS ENUM ('ok', 'bad')", 'm.v[]', "'{{ok},{bad}}'", '[["ok"], ["bad"]]' ],
+	[ 'a row', 'CREATE TYPE m.r AS RANGE (subtype = int); CREATE TYPE m.v AS (a int, b m.r, c text[])', 'm.v', q{ROW(1, '[1,2)', '{x,y}')}, '{"a": 1, "b": "[1,2)", "c": ["x", "y"]}' ],
+	[ 'a domain', 'CREATE DOMAIN m.v AS int', 'm.v', '7', '7' ],
+	[ 'an array of a domain', 'CREATE DOMAIN m.v AS numeric', 'm.v[]', "'{1.50,2}'", '[1.50, 2]' ],
+	[ 'a domain over a row', 'CREATE TYPE m.r AS (d date); CREATE DOMAIN m.v AS m.r', 'm.v', "ROW('2026-02-01')::m.r", '{"d": "2026-02-01"}' ]);
+
+subtest 'casts of a type\'s owner' => sub {
+	for my $case (@types)
+	{
+		my ($what, $make, $type, $value, $json) = @$case;
+		for my $capture ('poll', 'trigger')
+		{
+			as('mallory', "$make; CREATE TABLE m.t (id int PRIMARY KEY, v $type, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON m.t (updated_at)");
+			sql(qq{SELECT pythia.create_cdc_worker('c', '{m.t}', options => '{"capture": "$capture", "track": "rows"}')});
+			my $i = 0;
+			for my $from ($type =~ /\[/ ? ('m.v[]', 'm.v') : ('m.v', 'm.r'))
+			{
+				next if $from eq 'm.r' && $make !~ /m\.r AS/;
+				for my $to ('json', 'jsonb', 'text', 'bytea')
+				{
+					$i++;
+					# a domain's casts are ignored, and told so
+					as('mallory', "SET client_min_messages = error; CREATE FUNCTION m.f$i($from) RETURNS $to LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''cast of $from to $to''); RETURN ''{}''; END'; CREATE CAST ($from AS $to) WITH FUNCTION m.f$i($from) AS IMPLICIT");
+				}
+			}
+			sql("SET timezone = 'Europe/Berlin'; INSERT INTO m.t VALUES (1, $value)");
+			is(sql(q{SELECT new_data->'v' FROM pythia.consume_changes('c')}), $json, "$what by $capture: the value");
+			is(prize(), '', "$what by $capture: no function ran");
+			sql("SELECT pythia.drop_cdc_worker('c'); DROP TABLE m.t");
+			sql("DROP TYPE m.v CASCADE; DROP TYPE IF EXISTS m.r CASCADE");
+			sql("DO \$\$ DECLARE f regprocedure; BEGIN FOR f IN SELECT oid FROM pg_proc WHERE pronamespace = 'm'::regnamespace AND proname ~ '^f[0-9]' LOOP EXECUTE 'DROP FUNCTION ' || f; END LOOP; END \$\$");
+		}
+	}
+};
+
+subtest 'what a table becomes after its capture was set up' => sub {
+	my $table = 'CREATE TABLE m.t (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON m.t (updated_at)';
+	for my $change (
+		[ 'a view', q{DROP TABLE m.t; CREATE VIEW m.t AS SELECT 1 AS id, 2 AS x, now() AS updated_at WHERE m.evil('view')}, qr/"t" is a view now, and was a table/ ],
+		[ 'a parent of a child with a check', q{CREATE TABLE m.h (CHECK (m.evil_now('check'))) INHERITS (m.t)}, undef ],
+		[ 'a table with an index on an expression', q{CREATE FUNCTION m.i(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM m.evil(''index''); RETURN $1; END'; CREATE INDEX ON m.t (m.i(x)); CREATE INDEX ON m.t (m.i(5))}, undef ],
+		[ 'a table with a partial index', q{CREATE INDEX ON m.t (x) WHERE m.evil_now('predicate')}, undef ],
+		[ 'a table with policies', q{ALTER TABLE m.t ENABLE ROW LEVEL SECURITY; ALTER TABLE m.t FORCE ROW LEVEL SECURITY; CREATE POLICY p ON m.t USING (m.evil('policy'))}, undef ],
+		[ 'a table with a generated column', q{ALTER TABLE m.t ADD g boolean GENERATED ALWAYS AS (m.evil_now('generated')) STORED}, undef ],
+		[ 'another role\'s', q{GRANT alice TO mallory; ALTER TABLE m.t OWNER TO alice}, qr/"t" belongs to role "alice" now/ ])
+	{
+		my ($what, $make, $reason) = @$change;
+		as('mallory', $table);
+		sql(q{SELECT pythia.create_cdc_worker('s', '{m.t}', options => '{"delete_interval": 0, "track": "rows"}'); INSERT INTO m.t VALUES (1, 1)});
+		sql('GRANT alice TO mallory') if $make =~ s/GRANT alice TO mallory; //;
+		as('mallory', "$make; TRUNCATE m.calls");
+		sql('INSERT INTO m.t VALUES (2, 2)') unless $make =~ /VIEW/;
+		sql('TRUNCATE m.calls; ALTER ROLE mallory NOSUPERUSER');
+		my $told = sql(q{SELECT count(*) FROM pythia.consume_changes('s')});
+		is(prize(), '', "$what: nothing ran with more rights");
+		if ($reason)
+		{
+			like(sql("SELECT reason FROM pythia.stat_cdc WHERE worker = 's'"), $reason, "$what: it stopped, and says why");
+		}
+		else
+		{
+			is($told, '2', "$what: both rows are told");
+		}
+		sql("SELECT pythia.drop_cdc_worker('s'); DROP TABLE IF EXISTS m.h; DROP " . ($make =~ /VIEW/ ? 'VIEW' : 'TABLE') . ' m.t; DROP FUNCTION IF EXISTS m.i(int); REVOKE alice FROM mallory');
+	}
+	# the owner of the worker says that it is meant
+	as('mallory', $table);
+	sql(q{SELECT pythia.create_cdc_worker('s', '{m.t}'); ALTER TABLE m.t OWNER TO alice; INSERT INTO m.t VALUES (1, 1)});
+	sql(q{SELECT count(*) FROM pythia.consume_changes('s')});
+	is(sql(q{SELECT active FROM pythia.stat_cdc WHERE worker = 's'}), 'f', 'another owner stops it');
+	is(sql(q{SELECT pythia.start_cdc('s'); SELECT pythia.stop_cdc('s'); SELECT count(*) FROM pythia.consume_changes('s')}) =~ s/^\s+//r, '1', 'start_cdc takes him for right');
+	sql(q{SELECT pythia.drop_cdc_worker('s'); DROP TABLE m.t});
+};
+
+subtest 'children of other roles, and views over their tables' => sub {
+	sql(q{CREATE TABLE public.p (id int, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (id)) PARTITION BY RANGE (id);
+		CREATE TABLE public.p1 PARTITION OF public.p FOR VALUES FROM (0) TO (10); CREATE INDEX ON public.p (updated_at);
+		ALTER TABLE public.p1 OWNER TO mallory; GRANT USAGE, CREATE ON SCHEMA public TO mallory});
+	as('mallory', q{CREATE INDEX ON public.p1 ((m.evil_now('index of a partition'))) WHERE m.evil_now('predicate')});
+	my ($rc, $out, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('p', '{p}')});
+	like($err, qr/what role "mallory" has put into "p" would run with the rights of role/, 'a partition of another role is refused');
+	like($err, qr/HINT:/, 'with a hint');
+	as('mallory', q{CREATE VIEW m.inner AS SELECT 1 AS id, now() AS updated_at WHERE m.evil('inner view'); GRANT SELECT ON m.inner TO PUBLIC});
+	sql('CREATE VIEW public.outer AS SELECT * FROM m.inner');
+	($rc, $out, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('p', '{public.outer}', options => '{"key": ["id"]}')});
+	is(prize(), '', 'nothing of it ran');
+	sql('DROP VIEW public.outer; DROP VIEW m.inner; DROP TABLE public.p');
+	# a view of his own is read as himself
+	as('mallory', q{CREATE TABLE m.b (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); INSERT INTO m.b VALUES (1); CREATE VIEW m.w AS SELECT * FROM m.b WHERE m.evil('own view')});
+	sql(q{SELECT pythia.create_cdc_worker('p', '{m.w}', options => '{"key": ["id"], "start_from": "beginning"}')});
+	is(sql(q{SELECT count(*) FROM pythia.consume_changes('p')}), '1', 'a view is captured with the rights of its owner');
+	is(prize(), '', 'and with no more');
+	sql(q{SELECT pythia.drop_cdc_worker('p'); DROP VIEW m.w; DROP TABLE m.b});
+};
+
+subtest 'conditions' => sub {
+	as('mallory', q{
+		CREATE TABLE m.t (id int PRIMARY KEY, s text, mood text, updated_at timestamptz NOT NULL DEFAULT now());
+		CREATE DOMAIN m.trap AS int CHECK (m.evil('constant'));
+		CREATE TYPE m.row_trap AS (x m.trap); CREATE TYPE m.range_trap AS RANGE (subtype = m.trap);
+		CREATE FUNCTION m.lower(text) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''function''); RETURN $1; END';
+		CREATE FUNCTION m.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN m.evil(''operator''); END';
+		CREATE OPERATOR m.= (LEFTARG = text, RIGHTARG = text, FUNCTION = m.eq)});
+	for my $where (q{('(1)')::m.row_trap IS NOT NULL}, q{'1'::m.trap = id}, q{'{1}'::m.trap[] IS NOT NULL}, q{'[1,2)'::m.range_trap IS NOT NULL},
+		q{query_to_xml('select m.evil(1::text)', true, true, '') IS NOT NULL}, q{table_to_xml('public.prey', true, true, '') IS NOT NULL},
+		q{m.lower(s) = 'x'}, q{s OPERATOR(m.=) 'x'}, q{ts_stat('select 1') IS NOT NULL}, q{jsonb_populate_record(NULL::m.row_trap, '{"x": 1}') IS NOT NULL},
+		q{(SELECT m.evil('subquery'))}, q{EXISTS (SELECT FROM prey)}, q{t IS NOT NULL}, q{t::text <> ''}, q{current_user = 'x'}, q{current_setting('primary_conninfo') = ''},
+		q{pg_sleep(0) IS NULL}, q{id::m.trap > 0}, q{s::xml IS NOT NULL AND xmlserialize(CONTENT s::xml AS text) = ''}, q{to_jsonb(t) IS NOT NULL})
+	{
+		for my $capture ('poll', 'trigger')
+		{
+			my $literal = $where =~ s/\\/\\\\/gr =~ s/"/\\"/gr =~ s/'/''/gr;
+			like(try_as('mallory', qq{SELECT pythia.create_cdc_worker('w', '{m.t}', options => '{"capture": "$capture", "where": "$literal"}')}), qr/ERROR/, "$where is refused ($capture)");
+		}
+	}
+	sql('TRUNCATE m.calls');
+	# what is meant is taken, and names no type of a user's
+	as('mallory', q{CREATE TYPE m.mood AS ENUM ('ok', 'bad', 'so so'); ALTER TABLE m.t ALTER mood TYPE m.mood USING mood::m.mood});
+	for my $where (q{mood = 'ok'}, q{mood IN ('ok', 'bad')}, q{mood <> 'bad'::m.mood}, q{lower(s) LIKE 'a%' AND id BETWEEN 1 AND 5}, q{updated_at > '2020-01-01'::timestamptz}, q{updated_at::date >= date '2020-01-01'},
+		q{s ~ '^a' OR s IS NULL}, q{CASE WHEN id > 3 THEN s = 'a' ELSE true END}, q{coalesce(s, '') = concat('a', 'b') OR (id, s) = (1, 'a')}, q{greatest(id, 3) = 3})
+	{
+		my $literal = $where =~ s/'/''/gr;
+		for my $capture ('poll', 'trigger')
+		{
+			as('mallory', qq{SELECT pythia.create_cdc_worker('w', '{m.t}', options => '{"capture": "$capture", "where": "$literal"}')});
+			unlike(sql("SELECT condition FROM pythia.cdc_table"), qr/m\.mood/, "$where ($capture)");
+			as('mallory', "TRUNCATE m.t; INSERT INTO m.t VALUES (1, 'a', 'ok')");
+			is(as('mallory', "SELECT string_agg(new_data->>'mood', ',') FROM pythia.consume_changes('w')"), 'ok', "$where: told ($capture)");
+			as('mallory', "SELECT pythia.drop_cdc_worker('w')");
+		}
+	}
+	# the name of its type is given to something else
+	as('mallory', q{GRANT ALL ON m.t TO alice; SELECT pythia.create_cdc_worker('w', '{m.t}', options => '{"where": "mood = ''ok''"}'); SELECT pythia.create_cdc_worker('x', '{m.t}', options => '{"capture": "trigger", "where": "mood = ''ok''"}')});
+	as('mallory', q{ALTER TABLE m.t DROP mood; DROP TYPE m.mood; CREATE DOMAIN m.mood AS text CHECK (m.evil('rebound')); ALTER TABLE m.t ADD mood m.mood; TRUNCATE m.calls});
+	as('mallory', "INSERT INTO m.t (id, s, mood) VALUES (9, 'x', 'ok')");
+	polled('w');
+	for my $call (q{alter_cdc_worker('w', poll_interval => '1 min')}, q{alter_cdc_worker('x', poll_interval => '1 min')}, q{poll('w')}, q{start_cdc('w')}, q{stop_cdc('w')}, q{retry_failed('w')}, q{seek('w', 'default', 'now')}, q{drop_cdc_worker('w')}, q{drop_cdc_worker('x')})
+	{
+		$node->psql('postgres', "SELECT pythia.$call");
+	}
+	is(prize(), '', 'whatever a superuser calls');
+	sql('DROP TABLE m.t');
+};
+
+subtest 'a table of another, with a worker of one\'s own' => sub {
+	as('alice', q{CREATE TABLE a.t (id int PRIMARY KEY, s text, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON a.t (updated_at); ALTER TABLE a.t FORCE ROW LEVEL SECURITY; GRANT SELECT ON a.t TO mallory});
+	as('mallory', q{SELECT pythia.create_cdc_worker('o', '{a.t}', options => '{"track": "rows", "delete_interval": 0}')});
+	as('alice', "INSERT INTO a.t VALUES (1, 'x'), (2, 'y')");
+	is(as('mallory', "SELECT count(*) FROM pythia.consume_changes('o')"), '2', 'what one may read is captured');
+	as('alice', 'DELETE FROM a.t WHERE id = 1');
+	is(as('mallory', "SELECT string_agg(change_type || ' ' || (primary_key->>'id'), ',') FROM pythia.consume_changes('o')"), 'DELETE 1', 'its deletes too');
+	as('alice', 'REVOKE SELECT ON a.t FROM mallory; UPDATE a.t SET updated_at = clock_timestamp()');
+	is(as('mallory', "SELECT count(*) FROM pythia.consume_changes('o')"), '0', 'and nothing once one may not');
+	like(sql("SELECT reason FROM pythia.stat_cdc WHERE worker = 'o'"), qr/permission denied for table t/, 'which is told');
+	as('mallory', "SELECT pythia.drop_cdc_worker('o')");
+	sql('DROP TABLE a.t');
+};
+
+subtest 'a pattern, in the background' => sub {
+	sql(q{CREATE SCHEMA app; GRANT ALL ON SCHEMA app TO intern; CREATE TABLE app.orders (id int PRIMARY KEY, updated_at timestamptz DEFAULT now());
+		SELECT pythia.create_cdc_worker('all_app', '{app.*}', poll_interval => '100 ms'); SELECT pythia.start_cdc('all_app')});
+	as('intern', q{SET client_min_messages = error;
+		CREATE FUNCTION app.take() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+			IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN ALTER ROLE intern SUPERUSER; END IF; RETURN true; END $$;
+		CREATE TYPE app.r AS RANGE (subtype = int);
+		CREATE FUNCTION app.j(app.r) RETURNS json LANGUAGE plpgsql AS $$ BEGIN PERFORM app.take(); RETURN '1'; END $$;
+		CREATE CAST (app.r AS json) WITH FUNCTION app.j(app.r);
+		CREATE FUNCTION app.i(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN app.take(); END $$;
+		CREATE DOMAIN app.d AS int CHECK (app.take());
+		CREATE TABLE app.mine (id app.d PRIMARY KEY, r app.r, updated_at timestamptz DEFAULT now());
+		CREATE INDEX ON app.mine (app.i(1)); INSERT INTO app.mine VALUES (1, '[1,2)')});
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.journal j JOIN pythia.cdc_table t USING (table_id) WHERE t.table_name = 'mine' AND j.new_data->>'r' = '[1,2)'"), 'the table is taken in');
+	is(prize(), '', 'and its owner gets nothing by it');
+	as('intern', 'DROP TABLE app.mine; CREATE VIEW app.mine AS SELECT 1 AS id, now() AS updated_at WHERE app.take()');
+	ok(wait_for($node, "SELECT reason LIKE '%is a view now%' FROM pythia.stat_cdc WHERE \"table\" = 'mine'"), 'a view in its place is not read');
+	is(prize(), '', 'nor run');
+	sql("SELECT pythia.drop_cdc_worker('all_app'); DROP SCHEMA app CASCADE; DROP ROLE intern");
+};
+
+done_testing();

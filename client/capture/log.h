@@ -37,6 +37,8 @@ char *pythia_log_name(void);
 bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_error *error);
 /* Also what is left of an installation that failed halfway. */
 bool pythia_log_remove(pythia_db *source, const char *schema, const char *table, const char *log, pythia_error *error);
+/* The statements that do the same by hand, for who cannot be reached; freed with pythia_free. */
+char *pythia_log_removal(pythia_engine engine, const char *schema, const char *table, const char *log);
 /*
  * Brings log and triggers in line with the table as it was just described: columns that came are logged
  * from now on, those that went are left out.  *changed: log->columns is new and to be stored.  Fails

@@ -429,36 +429,48 @@ bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_err
 	return ok;
 }
 
-bool pythia_log_remove(pythia_db *source, const char *schema, const char *table, const char *log, pythia_error *error)
+/* The statements that remove a log, one at a call; false after the last. */
+static bool put_removal(pythia_logger *w, pythia_engine engine, int step)
 {
 	static const char *const suffixes[] = {"_b", "_c", "_i", "_u", "_d"};
+	static const int ntriggers = sizeof(suffixes) / sizeof(suffixes[0]);
+	/* the function takes its triggers along, also where the table has another name by now */
+	int before_table = engine == PYTHIA_POSTGRESQL ? 1 : ntriggers;
+
+	if (step > before_table)
+		return false;
+	if (step == before_table)
+		pythia_buffer_puts(&w->sql, "DROP TABLE IF EXISTS ");
+	else if (engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(&w->sql, "DROP FUNCTION IF EXISTS ");
+	else
+		pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
+	pythia_logger_put_name(w, step == before_table ? "" : engine == PYTHIA_POSTGRESQL ? "_f" : suffixes[step], true);
+	if (step < before_table && engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(&w->sql, "() CASCADE");
+	return true;
+}
+
+char *pythia_log_removal(pythia_engine engine, const char *schema, const char *table, const char *log)
+{
+	pythia_capture_table named = {.table = {.schema = (char *) schema, .name = (char *) table}};
+	pythia_logger w = {.table = &named, .dialect = pythia_dialect_for(engine), .log = log};
+
+	for (int step = 0; put_removal(&w, engine, step); step++)
+		pythia_buffer_puts(&w.sql, ";\n");
+	return pythia_buffer_take(&w.sql);
+}
+
+bool pythia_log_remove(pythia_db *source, const char *schema, const char *table, const char *log, pythia_error *error)
+{
 	pythia_capture_table named = {.db = source, .table = {.schema = (char *) schema, .name = (char *) table}};
 	pythia_logger w = {.table = &named, .dialect = pythia_dialect_of(source), .log = log};
-	bool postgres = source->engine == PYTHIA_POSTGRESQL;
 	bool ok = pythia_logger_limit_waiting(&w, error) && pythia_logger_begin(source, error);
 
 	if (!ok)
 		return false;
-	if (postgres)
-	{
-		/* the function takes its triggers along, also where the table has another name by now */
-		pythia_buffer_puts(&w.sql, "DROP FUNCTION IF EXISTS ");
-		pythia_logger_put_name(&w, "_f", true);
-		pythia_buffer_puts(&w.sql, "() CASCADE");
+	for (int step = 0; ok && put_removal(&w, source->engine, step); step++)
 		ok = pythia_logger_flush(&w, error);
-	}
-	for (size_t i = 0; ok && !postgres && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
-	{
-		pythia_buffer_puts(&w.sql, "DROP TRIGGER IF EXISTS ");
-		pythia_logger_put_name(&w, suffixes[i], true);
-		ok = pythia_logger_flush(&w, error);
-	}
-	if (ok)
-	{
-		pythia_buffer_puts(&w.sql, "DROP TABLE IF EXISTS ");
-		pythia_logger_put_name(&w, "", true);
-		ok = pythia_logger_flush(&w, error);
-	}
 	pythia_buffer_free(&w.sql);
 	return pythia_logger_end(source, ok, error);
 }

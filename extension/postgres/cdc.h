@@ -120,16 +120,26 @@ extern void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *tab
 typedef struct pythia_handling
 {
 	int64 most;         /* calls at most; 0: a batch */
+	bool plan;          /* makes no call: change_id is that of the first; the transaction is to be rolled back */
 	int64 calls;        /* made */
 	int64 change_id;    /* of the last one */
 	ErrorData *refused; /* the transaction with the call for change_id could not be committed: this is its failure */
 } pythia_handling;
 
+/* Whether there is nothing to hand over just now; makes sure that the handler is among the consumers. */
+extern bool pythia_cdc_handler_idle(const pythia_cdc_worker *worker);
 /* Hands the next batch to the worker's handler; returns how many changes it took. In the current transaction. */
 extern int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling);
-extern void pythia_cdc_check_handler(Oid function);
 /* Milliseconds until a failed change is due again; -1: none waits. */
 extern long pythia_cdc_next_retry(const pythia_cdc_worker *worker);
+
+/* ---- cdc_handler_function.c ---- */
+
+extern Oid pythia_change_type_oid(void); /* pythia.database_change */
+/* Ereports one that has the wrong signature, or that the current role may not call. */
+extern void pythia_cdc_check_handler(Oid function);
+/* By its quoted name; ereports one that is missing, too. */
+extern Oid pythia_cdc_handler_function(const char *name);
 
 /* Name of the consumer that stands for a worker's handler. */
 #define PYTHIA_HANDLER_CONSUMER "handler"

@@ -8,6 +8,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "subtransaction.h"
+#include "worker_owner.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -96,6 +97,7 @@ bool pythia_cdc_adopt(int32 worker_id)
 
 	if (!worker || worker->connection)
 		return false;
+	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	foreach (cell, worker->patterns)

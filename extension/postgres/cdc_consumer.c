@@ -121,7 +121,7 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 		"UPDATE pythia.consumer SET done = $3, done_own = $4, done_upto = $5, done_floor = $6, done_horizon = $7, "
 		"reading = $8, reading_own = $9, reading_upto = $10, reading_floor = $11, reading_horizon = $12, "
 		"reading_ceiling = $13, position = $14, consumed = consumed OPERATOR(pg_catalog.+) $15, lost = $16, "
-		"tables = $17, consumed_of = $18, "
+		"tables = $17, consumed_of = $18, calling = NULL, "
 		"consumed_at = CASE WHEN $15 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.clock_timestamp() ELSE consumed_at END "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
 	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID, XID8OID,

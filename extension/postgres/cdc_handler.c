@@ -16,6 +16,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "cdc_attempt.h"
 #include "cdc_consume.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
@@ -40,6 +41,7 @@
 #include "utils/typcache.h"
 #include "worker.h"
 #include "worker_process.h"
+#include "worker_session.h"
 
 /* A batch is bounded by bytes as well as by batch_size. */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
@@ -73,52 +75,6 @@ typedef struct batch
 	pythia_handling *handling;
 	int failed_at; /* where the last run stopped, or -1 */
 } batch;
-
-/* ---- the function ---- */
-
-static Oid change_type_oid(void)
-{
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("database_change"),
-						   ObjectIdGetDatum(get_namespace_oid("pythia", false)));
-}
-
-void pythia_cdc_check_handler(Oid function)
-{
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Form_pg_proc form;
-	bool right;
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("handler function does not exist"),
-						errhint("Create it, or set another one with pythia.alter_cdc_worker.")));
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	right = form->prokind == PROKIND_FUNCTION && form->pronargs == 1 &&
-			form->proargtypes.values[0] == change_type_oid() && form->prorettype == JSONBOID && !form->proretset;
-	ReleaseSysCache(tuple);
-	if (!right)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
-						errmsg("function %s cannot be a handler", format_procedure(function)),
-						errhint("A handler is a function(pythia.database_change) RETURNS jsonb.")));
-	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
-}
-
-/* Ereports a handler that is missing or has the wrong signature. */
-static Oid handler_function(const char *name)
-{
-	LOCAL_FCINFO(call, 1);
-	Oid function;
-
-	InitFunctionCallInfoData(*call, NULL, 1, InvalidOid, NULL, NULL);
-	call->args[0].value = CStringGetTextDatum(name);
-	call->args[0].isnull = false;
-	function = DatumGetObjectId(to_regprocedure(call));
-	if (call->isnull)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("handler %s does not exist", name),
-						errhint("Create it again, or set another one with pythia.alter_cdc_worker.")));
-	pythia_cdc_check_handler(function);
-	return function;
-}
 
 /* ---- which keys wait ---- */
 
@@ -192,7 +148,7 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 		"INSERT INTO pythia.failed_change AS f (worker_id, change_id, table_id, change, state, attempts, sqlstate, "
 		"message, detail, hint, last_failed_at, retry_at, owner) "
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $7 IS NULL THEN NULL ELSE "
-		"pg_catalog.clock_timestamp() END, $11, $12::pg_catalog.regrole) "
+		"pg_catalog.clock_timestamp() END, $11, $12::pg_catalog.oid) "
 		"ON CONFLICT (worker_id, change_id) DO UPDATE SET state = EXCLUDED.state, attempts = EXCLUDED.attempts, "
 		"sqlstate = EXCLUDED.sqlstate, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint, "
 		"last_failed_at = EXCLUDED.last_failed_at, retry_at = EXCLUDED.retry_at";
@@ -202,8 +158,8 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 						  .base_ms = (int64) (b->worker->config.retry_delay * 1000),
 						  .cap_ms = RETRY_CAP_MS,
 						  .seed = pg_prng_uint64(&pg_global_prng_state)};
-	Oid types[] = {INT4OID, INT8OID, INT4OID, change_type_oid(), TEXTOID,        INT4OID,
-				   TEXTOID, TEXTOID, TEXTOID, TEXTOID,           TIMESTAMPTZOID, OIDOID};
+	Oid types[] = {INT4OID, INT8OID, INT4OID, pythia_change_type_oid(), TEXTOID, INT4OID, TEXTOID,
+				   TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,           OIDOID};
 	Datum values[12];
 	char nulls[] = "            ";
 
@@ -243,7 +199,7 @@ static void keep_result(const batch *b, const batch_item *item, Datum result, bo
 {
 	static const char sql[] =
 		"INSERT INTO pythia.handler_result (worker_id, change_id, result, owner) VALUES ($1, $2, $3, "
-		"$4::pg_catalog.regrole) "
+		"$4::pg_catalog.oid) "
 		"ON CONFLICT (worker_id, change_id) DO UPDATE SET result = EXCLUDED.result, handled_at = EXCLUDED.handled_at";
 	Oid types[] = {INT4OID, INT8OID, JSONBOID, OIDOID};
 	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(item->change_id), result,
@@ -258,11 +214,15 @@ static void call_handler(batch *b, const batch_item *item)
 {
 	LOCAL_FCINFO(call, 1);
 	PgStat_FunctionCallUsage usage;
+	pythia_user_call before;
 	Datum result;
 
 	CHECK_FOR_INTERRUPTS();
 	b->handling->calls++;
 	b->handling->change_id = item->change_id;
+	if (b->handling->plan)
+		return;
+	pythia_user_call_begin(&before);
 	InitFunctionCallInfoData(*call, &b->handler, 1, InvalidOid, NULL, NULL);
 	call->args[0].value = item->change;
 	call->args[0].isnull = false;
@@ -271,6 +231,7 @@ static void call_handler(batch *b, const batch_item *item)
 	result = FunctionCallInvoke(call);
 	pgstat_end_function_usage(&usage, true);
 	PopActiveSnapshot();
+	pythia_user_call_end(&before);
 	if (b->worker->config.keep_result)
 		keep_result(b, item, result, call->isnull);
 	if (item->retried)
@@ -300,10 +261,12 @@ static void try_to_run(void *argument)
 	}
 }
 
-/* Somebody stopping us is not the handler's failure; the same error raised by itself is. */
-static bool is_the_handlers(void *unused, const ErrorData *error)
+/* Somebody stopping us is not the handler's failure. A cancel of the call alone is: the handler itself may have sent
+ * it, from here or from another session. */
+static bool is_the_handlers(void *argument, const ErrorData *error)
 {
-	return !pythia_process_stopped(error);
+	return !pythia_process_stopped(error) ||
+		   pythia_worker_wanted(PYTHIA_JOB_CDC, ((run *) argument)->batch->worker->worker_id);
 }
 
 /* Items [from, to) in one subtransaction. Returns NULL, or the error of item b->failed_at, all rolled back. */
@@ -490,6 +453,36 @@ static bool any_failed(const pythia_cdc_worker *worker)
 	return found;
 }
 
+/* Whether a failed change is due, or waits for one: those that are not due matter only when something else is. */
+static bool any_due(const pythia_cdc_worker *worker)
+{
+	static const char sql[] = "SELECT FROM pythia.failed_change WHERE worker_id = $1 AND state <> 'dead' "
+							  "AND (retry_at IS NULL OR retry_at <= pg_catalog.clock_timestamp()) LIMIT 1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker->worker_id)};
+
+	return any_failed(worker) && pythia_catalog_run(sql, lengthof(types), types, values, NULL) > 0;
+}
+
+bool pythia_cdc_handler_idle(const pythia_cdc_worker *worker)
+{
+	pythia_consumer consumer;
+
+	if (!worker->handler)
+		return true;
+	(void) pythia_cdc_handler_function(worker->handler);
+	/* an idle turn takes no lock, which would cost a transaction id */
+	if (!any_due(worker) && pythia_consumer_idle(worker->worker_id, PYTHIA_HANDLER_CONSUMER))
+		return true;
+	if (!pythia_consumer_look(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
+	{
+		pythia_mark beginning = pythia_mark_beginning(pythia_cdc_journal_floor(worker));
+
+		(void) pythia_consumer_add(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
+	}
+	return false;
+}
+
 int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 {
 	HASHCTL control = {.keysize = sizeof(uint64), .entrysize = sizeof(uint64)};
@@ -505,23 +498,9 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 	control.hcxt = b.memory;
 	b.waiting = hash_create("pythia_db waiting keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	b.maker = pythia_change_maker_make(worker);
-	fmgr_info(handler_function(worker->handler), &b.handler);
-	/* an idle turn takes no lock, which would cost a transaction id */
-	if (!any_failed(worker) && pythia_consumer_idle(worker->worker_id, PYTHIA_HANDLER_CONSUMER))
-	{
-		MemoryContextSwitchTo(before);
-		MemoryContextDelete(b.memory);
-		return 0;
-	}
-
+	fmgr_info(pythia_cdc_handler_function(worker->handler), &b.handler);
 	if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
-	{
-		pythia_mark beginning = pythia_mark_beginning(pythia_cdc_journal_floor(worker));
-
-		(void) pythia_consumer_add(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
-		if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
-			elog(ERROR, "consumer \"%s\" is missing", PYTHIA_HANDLER_CONSUMER);
-	}
+		elog(ERROR, "consumer \"%s\" is missing", PYTHIA_HANDLER_CONSUMER);
 	if (consumer.lost)
 		ereport(
 			ERROR,
@@ -540,6 +519,7 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 		if (consumer.moved)
 			pythia_consumer_save(&consumer);
 	}
+	pythia_attempt_forget(worker->worker_id);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(b.memory);
 	return count;

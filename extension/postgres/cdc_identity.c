@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/regproc.h"
+#include "worker_owner.h"
 
 /* ---- the table ---- */
 
@@ -91,6 +92,7 @@ void pythia_cdc_enter(const pythia_cdc_worker *worker, const pythia_cdc_table *t
 {
 	Oid role = worker->owner;
 
+	pythia_owner_require(worker->owner);
 	if (table)
 	{
 		Relation relation = pythia_cdc_relation(table);

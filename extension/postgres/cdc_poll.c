@@ -161,6 +161,7 @@ static pythia_probe probe_as_owner(const pythia_cdc_worker *worker, const pythia
 	Oid role;
 	int context;
 
+	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	result = pythia_probe_table(table, least);

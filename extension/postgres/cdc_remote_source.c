@@ -12,6 +12,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker.h"
+#include "worker_owner.h"
 
 /* Tables are described again after so long, so that new columns are noticed. */
 #define DESCRIBE_INTERVAL (5 * USECS_PER_SEC)
@@ -50,6 +51,7 @@ pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
 	int context;
 	pythia_target *target;
 
+	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);
 	target = pythia_target_resolve(worker->connection, write);

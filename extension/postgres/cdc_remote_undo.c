@@ -10,12 +10,18 @@
 #include "bridge.h"
 #include "catalog.h"
 #include "cdc_remote_internal.h"
+#include "core/memory.h"
 #include "executor/spi.h"
 #include "host.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "storage/proc.h"
 #include "subtransaction.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+/* What all servers together may take of a command's end; the first of several that are silent has half of it. */
+#define MOST_MS 10000
 
 typedef struct log_entry
 {
@@ -35,37 +41,73 @@ typedef struct log_entry
 static List *entries = NIL; /* in TopTransactionContext */
 static bool callbacks_registered = false;
 
-/* Must not raise: it runs while a transaction ends. */
-static void remove_now(const log_entry *entry)
+/* No statement_timeout runs any more while a transaction ends. */
+static TimestampTz last_moment(void)
+{
+	int most = StatementTimeout > 0 ? Min(StatementTimeout, MOST_MS) : MOST_MS;
+
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), most);
+}
+
+static const char *by_hand(pythia_engine engine, const char *schema, const char *table, const char *log)
+{
+	char *statements = pythia_log_removal(engine, schema, table, log);
+	const char *result = pythia_from_utf8(statements);
+
+	pythia_free(statements);
+	return result;
+}
+
+/* True where it is done. Raises nothing by itself: it also runs while a transaction aborts. */
+static bool remove_now(const log_entry *entry, TimestampTz deadline)
 {
 	const pythia_target *target = entry->target;
 	pythia_open_options options = {.application_name = "pythia_db", .require_password = target->require_password};
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_db *db = NULL;
+	bool ok = pythia_db_open(&target->url, pythia_backend_host_until(deadline), &options, &db, &error) &&
+			  pythia_log_remove(db, entry->schema, entry->table, entry->log, &error);
+	bool late = !ok && error.error_class == PYTHIA_E_CANCELLED && GetCurrentTimestamp() >= deadline;
+	char *message = pstrdup(late            ? "It did not answer in time."
+							: error.message ? pythia_from_utf8(error.message)
+											: "unknown error");
 
-	if (!pythia_db_open(&target->url, pythia_backend_host(), &options, &db, &error) ||
-		!pythia_log_remove(db, entry->schema, entry->table, entry->log, &error))
-		ereport(WARNING,
-				(errmsg("the triggers on table \"%s.%s\" of %s stay", entry->schema, entry->table, target->display),
-				 errdetail_internal("%s", error.message ? error.message : "unknown error"),
-				 errhint("Drop what is named %s there: triggers, in PostgreSQL their function, and the table.",
-						 entry->log)));
 	pythia_error_reset(&error);
 	pythia_db_close(db);
+	if (ok)
+		return true;
+	/* who cancels the command wants it rolled back */
+	if (entry->kind == LOG_DROPPED)
+		CHECK_FOR_INTERRUPTS();
+	ereport(WARNING, (errmsg("the triggers on table \"%s.%s\" of %s stay", pythia_from_utf8(entry->schema),
+							 pythia_from_utf8(entry->table), target->display),
+					  errdetail_internal("%s", message),
+					  errhint("Run there: %s", by_hand(target->url.engine, entry->schema, entry->table, entry->log))));
+	return false;
 }
 
 static void remove_kinds(int kind)
 {
+	TimestampTz deadline = 0;
+	const pythia_target *silent = NULL;
 	ListCell *cell;
-	List *all = entries;
 
-	entries = NIL;
-	foreach (cell, all)
+	foreach (cell, entries)
 	{
 		log_entry *entry = lfirst(cell);
+		TimestampTz now;
 
-		if ((int) entry->kind == kind || entry->kind == LOG_GARBAGE)
-			remove_now(entry);
+		if ((int) entry->kind != kind && entry->kind != LOG_GARBAGE)
+			continue;
+		entries = foreach_delete_current(entries, cell);
+		now = GetCurrentTimestamp();
+		if (deadline == 0)
+			deadline = last_moment();
+		/* one that does not answer leaves time for the others, and is not asked again */
+		if (silent && strcmp(silent->display, entry->target->display) == 0)
+			(void) remove_now(entry, now);
+		else if (!remove_now(entry, now + Max(deadline - now, 0) / 2))
+			silent = entry->target;
 	}
 }
 
@@ -84,6 +126,7 @@ static void at_transaction_end(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_ABORT:
 			remove_kinds(LOG_MADE);
+			entries = NIL;
 			break;
 		case XACT_EVENT_COMMIT:
 			entries = NIL;

@@ -3,6 +3,7 @@
 
 #include "access/xact.h"
 #include "cdc_adopt.h"
+#include "cdc_attempt.h"
 #include "cdc_journal.h"
 #include "cdc_remote.h"
 #include "cdc_trigger.h"
@@ -99,8 +100,21 @@ static bool hand_over(const pythia_job *job, pythia_handling *handling, long *re
 	return more;
 }
 
+/* True of a cancel that is meant for us, and not for what the handler left to the commit. */
+static bool is_stop(const pythia_job *job, const ErrorData *error)
+{
+	bool wanted;
+
+	if (!pythia_process_stopped(error))
+		return false;
+	pythia_job_begin();
+	wanted = pythia_worker_wanted(job->kind, job->worker_id);
+	pythia_job_commit();
+	return !wanted;
+}
+
 /* NULL, or why it was rolled back: a deferred constraint, say, or a deferred trigger. */
-static ErrorData *commit_or_error(void)
+static ErrorData *commit_or_error(const pythia_job *job)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ErrorData *volatile error = NULL;
@@ -113,14 +127,96 @@ static ErrorData *commit_or_error(void)
 	{
 		MemoryContextSwitchTo(cxt);
 		error = CopyErrorData();
-		if (pythia_process_stopped(error))
-			PG_RE_THROW();
 		FlushErrorState();
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
+	if (error && is_stop(job, error))
+		ReThrowError(error);
+	MemoryContextSwitchTo(cxt);
 	return error;
+}
+
+/* The change that will be called first; 0 where none will. */
+static int64 plan_call(const pythia_job *job)
+{
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_handling plan = {.most = 1, .plan = true};
+	long unused;
+
+	(void) hand_over(job, &plan, &unused);
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(scratch);
+	return plan.calls > 0 ? plan.change_id : 0;
+}
+
+/* Committed before the call. That it reaches the disk first is worth waiting for only where the process, or the server
+ * with it, may just have come back from such a call. */
+static void note_call(const pythia_job *job, int64 change_id, bool flushed)
+{
+	int before = synchronous_commit;
+
+	pythia_job_begin();
+	pythia_attempt_note(job->worker_id, change_id);
+	if (flushed)
+		ForceSyncCommit();
+	PG_TRY();
+	{
+		if (!flushed)
+			synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+		pythia_job_commit();
+	}
+	PG_FINALLY();
+	{
+		synchronous_commit = before;
+	}
+	PG_END_TRY();
+}
+
+/* Changes that are handed over one by one, as something among them could not be done with the others. */
+static int64 singly = 0;
+
+/*
+ * Notes what is about to be called. False where there is nothing to do just now.
+ * The first time in a process it looks what the one before has left.
+ */
+static bool prepare(const pythia_job *job, pythia_handling *handling, long *retry)
+{
+	static bool first = true;
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_cdc_worker *worker;
+	int64 change_id = 0;
+	bool idle;
+	bool fresh = first;
+
+	pythia_job_begin();
+	worker = pythia_cdc_load(job->worker_id);
+	idle = !worker || pythia_cdc_handler_idle(worker);
+	if (worker)
+		*retry = pythia_cdc_next_retry(worker);
+	if (!idle && first && pythia_attempt_left(job->worker_id, &change_id))
+	{
+		singly = worker->config.batch_size;
+		if (change_id > 0)
+		{
+			MemoryContextSwitchTo(scratch);
+			handling->refused = pythia_attempt_error();
+			handling->change_id = change_id;
+		}
+	}
+	if (!idle && singly == 0 && pythia_attempt_suspects(job->worker_id))
+		singly = 1;
+	pythia_job_commit();
+	MemoryContextSwitchTo(scratch);
+	if (idle)
+		return false;
+	first = false;
+	handling->most = singly > 0 ? 1 : 0;
+	/* the one that ended the process before is not called, but written down */
+	if (!handling->refused)
+		note_call(job, singly > 0 ? plan_call(job) : 0, fresh || singly > 0);
+	return true;
 }
 
 /*
@@ -129,14 +225,16 @@ static ErrorData *commit_or_error(void)
  */
 static bool handler_turn(const pythia_job *job, long *retry)
 {
-	static int64 singly = 0;
 	MemoryContext scratch = CurrentMemoryContext;
-	pythia_handling handling = {.most = singly > 0 ? 1 : 0};
-	bool more = hand_over(job, &handling, retry);
+	pythia_handling handling = {0};
 	ErrorData *error;
+	bool more;
 
+	if (!prepare(job, &handling, retry))
+		return false;
+	more = hand_over(job, &handling, retry);
 	MemoryContextSwitchTo(scratch);
-	error = commit_or_error();
+	error = commit_or_error(job);
 	if (singly > 0)
 		singly--;
 	if (!error)

@@ -3,7 +3,10 @@
  * RENAME or SET TABLESPACE and CREATE DATABASE … TEMPLATE would fail.  So before
  * such a command, by a role that may give it, the database's manager and workers
  * are ended and held back; afterwards, where the database is still there, the
- * launcher starts them again.
+ * launcher starts them again: whatever happens to the process that gave it.
+ *
+ * A worker whose role is dropped, or may not use us any more, shall end at once:
+ * who is looked at again where roles and privileges change.
  */
 #include "postgres.h"
 
@@ -15,6 +18,7 @@
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+#include "database_hold.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "pg_compat.h"
@@ -22,6 +26,7 @@
 #include "storage/latch.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
+#include "worker_control.h"
 
 #define PATIENCE_MS 5000
 
@@ -53,39 +58,6 @@ static const char *affected_database(Node *statement)
 		default:
 			return NULL;
 	}
-}
-
-/* True where the database has, or is about to have, a manager. */
-static pg_noinline bool hold(Oid database)
-{
-	pythia_manager_slot *slot;
-	bool busy;
-
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot = pythia_manager_find(database, true);
-	busy = slot && (slot->requested || slot->state != PYTHIA_MANAGER_NONE);
-	if (slot)
-		slot->held = true;
-	LWLockRelease(pythia_shmem->lock);
-	return busy;
-}
-
-static void let_go(Oid database, bool busy)
-{
-	pythia_manager_slot *slot;
-
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot = pythia_manager_find(database, false);
-	if (slot)
-	{
-		slot->held = false;
-		if (!busy && !slot->requested)
-			memset(slot, 0, sizeof(*slot));
-	}
-	LWLockRelease(pythia_shmem->lock);
-	/* the launcher looks whether it is still there */
-	if (busy)
-		pythia_request_manager(database);
 }
 
 /* Asks the processes of a database to end; true where none is left. */
@@ -143,7 +115,7 @@ static void run_next(PlannedStmt *statement, const char *text, bool readOnlyTree
 		standard_ProcessUtility(statement, text, readOnlyTree, context, params, environment, dest, completion);
 }
 
-/* What it made in other databases is not PostgreSQL's to find. */
+/* By one who may: what it made in other databases is not PostgreSQL's to find. */
 static bool drops_extension(Node *statement)
 {
 	ListCell *cell;
@@ -152,8 +124,39 @@ static bool drops_extension(Node *statement)
 		return false;
 	foreach (cell, ((DropStmt *) statement)->objects)
 		if (strcmp(strVal(lfirst(cell)), "pythia_db") == 0)
-			return OidIsValid(get_extension_oid("pythia_db", true));
+		{
+			Oid extension = get_extension_oid("pythia_db", true);
+
+			return OidIsValid(extension) && pythia_extension_owned(extension, GetUserId());
+		}
 	return false;
+}
+
+/* Whose workers may run may be another matter afterwards: here, or, as roles are of all databases, everywhere. */
+static bool touches_roles(Node *statement, bool *everywhere)
+{
+	ListCell *cell;
+
+	*everywhere = true;
+	switch (nodeTag(statement))
+	{
+		case T_DropRoleStmt:
+		case T_GrantRoleStmt:
+			return true;
+		case T_AlterRoleStmt:
+			foreach (cell, ((AlterRoleStmt *) statement)->options)
+				if (strcmp(((DefElem *) lfirst(cell))->defname, "superuser") == 0 ||
+					strcmp(((DefElem *) lfirst(cell))->defname, "canlogin") == 0 ||
+					strcmp(((DefElem *) lfirst(cell))->defname, "inherit") == 0)
+					return true;
+			return false;
+		case T_GrantStmt:
+		case T_DropOwnedStmt:
+			*everywhere = false;
+			return OidIsValid(get_extension_oid("pythia_db", true));
+		default:
+			return false;
+	}
 }
 
 static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree, ProcessUtilityContext context,
@@ -162,16 +165,18 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 {
 	const char *name = pythia_shmem ? affected_database(statement->utilityStmt) : NULL;
 	Oid database = name ? get_database_oid(name, true) : InvalidOid;
-	bool busy;
+	bool everywhere;
 
 	if (drops_extension(statement->utilityStmt))
 		pythia_remote_all_triggers_go();
+	if (pythia_shmem && touches_roles(statement->utilityStmt, &everywhere))
+		pythia_control_look(everywhere);
 	if (!OidIsValid(database) || database == MyDatabaseId || !pythia_database_owned(database, GetUserId()))
 	{
 		run_next(statement, text, readOnlyTree, context, params, environment, dest, completion);
 		return;
 	}
-	busy = hold(database);
+	pythia_hold_take(database);
 	PG_TRY();
 	{
 		clear_database(database);
@@ -179,7 +184,9 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	}
 	PG_FINALLY();
 	{
-		let_go(database, busy);
+		pythia_hold_release(database);
+		/* it looks whether the database is still there; where this process is ended, it finds out by itself */
+		pythia_set_latch_of(pythia_shmem->launcher);
 	}
 	PG_END_TRY();
 }

@@ -103,7 +103,7 @@ static void refuse(Relation relation, Oid role, Oid other)
 static void check_readable(Relation relation, Oid role)
 {
 	Oid relid = RelationGetRelid(relation);
-	AclResult allowed = pythia_schema_usage(RelationGetNamespace(relation), role);
+	AclResult allowed = pythia_namespace_usage(RelationGetNamespace(relation), role);
 
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_SCHEMA, get_namespace_name(RelationGetNamespace(relation)));

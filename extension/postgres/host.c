@@ -79,8 +79,23 @@ static int wait_once(int fd, int events, long timeout_ms)
 	return result;
 }
 
+static bool is_over(const TimestampTz *deadline)
+{
+	return deadline && GetCurrentTimestamp() >= *deadline;
+}
+
+/* Milliseconds until the first of the two; -1 is never. */
+static long sooner(long left, TimestampTz deadline)
+{
+	long until = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline) + 1;
+
+	return left < 0 ? until : Min(left, until);
+}
+
+/* The context is NULL, or a deadline. */
 static pythia_wait_result host_wait(void *context, int fd, int events, long timeout_ms)
 {
+	const TimestampTz *deadline = context;
 	TimestampTz start = timeout_ms > 0 ? GetCurrentTimestamp() : 0;
 	long left = timeout_ms;
 
@@ -88,9 +103,9 @@ static pythia_wait_result host_wait(void *context, int fd, int events, long time
 	{
 		int happened;
 
-		if (serve_interrupts())
+		if (serve_interrupts() || is_over(deadline))
 			return PYTHIA_WAIT_CANCELLED;
-		happened = wait_once(fd, events, left);
+		happened = wait_once(fd, events, deadline ? sooner(left, *deadline) : left);
 		if (happened < 0)
 			return PYTHIA_WAIT_CANCELLED;
 		if (happened & WL_LATCH_SET)
@@ -102,6 +117,8 @@ static pythia_wait_result host_wait(void *context, int fd, int events, long time
 		}
 		if (happened & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE))
 			return PYTHIA_WAIT_READY;
+		if (is_over(deadline))
+			return PYTHIA_WAIT_CANCELLED;
 		if (happened & WL_TIMEOUT)
 			return PYTHIA_WAIT_TIMEOUT;
 		if (timeout_ms > 0)
@@ -115,7 +132,7 @@ static pythia_wait_result host_wait(void *context, int fd, int events, long time
 
 static bool host_cancelled(void *context)
 {
-	return InterruptPending && serve_interrupts();
+	return (InterruptPending && serve_interrupts()) || is_over(context);
 }
 
 static void host_log(void *context, pythia_log_level level, const char *message)
@@ -145,4 +162,15 @@ const pythia_host *pythia_backend_host(void)
 	if (wait_event_io == 0)
 		wait_event_io = pythia_wait_event("PythiaRemote");
 	return &backend_host;
+}
+
+const pythia_host *pythia_backend_host_until(TimestampTz deadline)
+{
+	static TimestampTz until;
+	static pythia_host bounded;
+
+	until = deadline;
+	bounded = *pythia_backend_host();
+	bounded.context = &until;
+	return &bounded;
 }

@@ -9,10 +9,12 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "bridge.h"
+#include "cdc_attempt.h"
 #include "catalog.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "core/retry.h"
+#include "database_hold.h"
 #include "host.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
@@ -27,9 +29,10 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "worker.h"
+#include "worker_owner.h"
 #include "worker_process.h"
+#include "worker_session.h"
 #include "worker_start.h"
 #include "worker_state.h"
 
@@ -39,10 +42,28 @@ extern PGDLLEXPORT void pythia_helper_main(Datum arg) pg_attribute_noreturn();
 static bool in_job = false;
 static MemoryContext before_job = NULL;
 static Oid my_owner = InvalidOid;
+static int32 my_worker = 0;
+static pythia_job_kind my_kind = PYTHIA_JOB_CDC;
 
 bool pythia_in_job(void)
 {
 	return in_job;
+}
+
+/* Not an error, after which the postmaster would start it again where nobody else does. */
+static void end_unwanted(const char *fault, const char *hint)
+{
+	ereport(WARNING, (errmsg("worker %d ends: %s", my_worker, fault), errhint("%s", hint)));
+	if (pythia_shmem)
+		CommitTransactionCommand(); /* its manager writes that down */
+	else
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pythia_disown_orphans();
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	proc_exit(0);
 }
 
 void pythia_job_begin(void)
@@ -50,23 +71,21 @@ void pythia_job_begin(void)
 	before_job = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	/* a handler may have changed the session's defaults */
-	XactIsoLevel = XACT_READ_COMMITTED;
-	XactReadOnly = false;
-	XactDeferrable = false;
-	if (in_job && !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(my_owner)))
+	if (in_job)
 	{
-		/* not an error, after which the postmaster would start it again where nobody else does */
-		ereport(WARNING, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the role of this worker was dropped"),
-						  errhint("Drop the worker, or create it again as another role.")));
-		CommitTransactionCommand();
-		proc_exit(0);
+		const char *hint;
+		const char *fault = pythia_owner_fault(my_owner, my_kind, &hint);
+
+		if (fault)
+			end_unwanted(fault, hint);
 	}
+	pythia_transaction_begun();
 	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 void pythia_job_commit(void)
 {
+	pythia_transaction_ends();
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	pgstat_report_stat(false);
@@ -99,21 +118,20 @@ static void leave(int code, Datum arg)
 static bool take_slot(int32 worker_id)
 {
 	pythia_worker_slot *slot;
-	pythia_manager_slot *manager;
 	bool ok;
 
 	if (!pythia_shmem)
 		return true;
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 	slot = pythia_worker_find(MyDatabaseId, worker_id);
-	manager = pythia_manager_find(MyDatabaseId, false);
-	ok = slot && slot->pid == 0 && !(manager && manager->held);
+	ok = slot && slot->pid == 0;
 	if (ok)
 		slot->pid = MyProcPid;
 	LWLockRelease(pythia_shmem->lock);
 	if (ok)
 		before_shmem_exit(leave, Int32GetDatum(worker_id));
-	return ok;
+	/* only now: whoever holds it first takes the hold, then looks for us */
+	return ok && !pythia_database_held(MyDatabaseId);
 }
 
 /* Reads what the catalogue says of us; false where we are not wanted. */
@@ -198,6 +216,7 @@ static long guarded_turn(const pythia_job *job, MemoryContext scratch, ErrorData
 		AbortOutOfAnyTransaction();
 	}
 	PG_END_TRY();
+	pythia_session_tidy(job);
 	MemoryContextSwitchTo(scratch);
 	return delay;
 }
@@ -220,7 +239,11 @@ static void note_stop(int32 worker_id)
 {
 	pythia_job_begin();
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
+	{
 		pythia_state_stopped(worker_id);
+		/* it ended no handler's call but its own */
+		pythia_attempt_forget(worker_id);
+	}
 	pythia_job_commit();
 }
 
@@ -235,6 +258,8 @@ static void become(const pythia_start *start, const char *what, int32 worker_id)
 	pythia_process_pin();
 	in_job = true;
 	my_owner = start->owner;
+	my_kind = start->kind;
+	my_worker = worker_id;
 }
 
 static void enter(int32 worker_id, const pythia_start *start)
@@ -302,6 +327,9 @@ void pythia_job_main(Datum arg)
 			if (ProcDiePending)
 				proc_exit(1);
 			QueryCancelPending = false;
+			/* whatever set the latch until now is answered by looking at our row; it shall not cut the pause short */
+			ResetLatch(MyLatch);
+			(void) pythia_latch_was_set();
 			if (!read_job(worker_id, start.owner, &job))
 				break;
 			MemoryContextSwitchTo(scratch);

@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
+#include "database_hold.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
 #include "pgstat.h"
@@ -57,6 +58,8 @@ static void request_all(void)
 	TableScanDesc scan;
 	HeapTuple tuple;
 	Oid wanted[PYTHIA_MAX_DATABASES];
+	pid_t managers[PYTHIA_MAX_DATABASES];
+	int running = 0;
 	int count = 0;
 
 	StartTransactionCommand();
@@ -80,9 +83,14 @@ static void request_all(void)
 		pythia_manager_slot *slot = pythia_manager_find(wanted[i], true);
 
 		if (slot)
+		{
 			slot->requested = true;
+			managers[running++] = slot->pid;
+		}
 	}
 	LWLockRelease(pythia_shmem->lock);
+	for (int i = 0; i < running; i++)
+		pythia_set_latch_of(managers[i]);
 }
 
 static bool database_exists(Oid database)
@@ -94,6 +102,18 @@ static bool database_exists(Oid database)
 	name = get_database_name(database);
 	result = name && pythia_database_served(name);
 	CommitTransactionCommand();
+	return result;
+}
+
+/* Roles are of all databases, and only a manager sees who is meant in its own. */
+static bool roles_changed(void)
+{
+	bool result;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	result = pythia_shmem->look_everywhere;
+	pythia_shmem->look_everywhere = false;
+	LWLockRelease(pythia_shmem->lock);
 	return result;
 }
 
@@ -135,12 +155,12 @@ static bool launch(int i)
 	Oid database = InvalidOid;
 
 	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
-	if (OidIsValid(slot->database) && slot->requested && slot->state == PYTHIA_MANAGER_NONE && !slot->held)
+	if (OidIsValid(slot->database) && slot->requested && slot->state == PYTHIA_MANAGER_NONE)
 		database = slot->database;
 	LWLockRelease(pythia_shmem->lock);
 	if (!OidIsValid(database))
 		return false;
-	if (retry_at[i] > GetCurrentTimestamp())
+	if (retry_at[i] > GetCurrentTimestamp() || pythia_database_held(database))
 		return true;
 	if (!database_exists(database))
 	{
@@ -200,6 +220,8 @@ void pythia_launcher_main(Datum arg)
 			databases = MemoryContextStrdup(TopMemoryContext, pythia_guc_databases);
 			request_all();
 		}
+		if (roles_changed())
+			request_all();
 		/* handles live as long as we, the rest goes each round */
 		for (int i = 0; i < PYTHIA_MAX_DATABASES; i++)
 		{

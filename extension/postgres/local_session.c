@@ -10,6 +10,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "worker_session.h"
 
 /* What the interchange text depends on, and what must not be the caller's choice. */
 static const char *const pinned[][2] = {
@@ -51,8 +52,18 @@ static void start_transaction(pythia_session *session)
 {
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	pythia_transaction_begun();
 	find_default_schema(session);
 	pin_settings(GUC_ACTION_LOCAL);
+}
+
+static void commit_transaction(void)
+{
+	MemoryContext before = CurrentMemoryContext;
+
+	pythia_transaction_ends();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(before);
 }
 
 /* Subtransactions of ours keep to the caller's memory context. */
@@ -175,10 +186,7 @@ static void leave(pythia_session *session)
 {
 	if (session->implicit && session->holds == 0)
 	{
-		MemoryContext before = CurrentMemoryContext;
-
-		CommitTransactionCommand();
-		MemoryContextSwitchTo(before);
+		commit_transaction();
 		session->implicit = false;
 	}
 }
@@ -335,12 +343,7 @@ static void release_levels(pythia_local *local, void *arg)
 		if (session->nested || list_length(session->levels) > 1)
 			release_subtransaction();
 		else
-		{
-			MemoryContext before = CurrentMemoryContext;
-
-			CommitTransactionCommand();
-			MemoryContextSwitchTo(before);
-		}
+			commit_transaction();
 		session->levels = list_delete_last(session->levels);
 	}
 }

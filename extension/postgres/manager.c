@@ -4,11 +4,14 @@
  */
 #include "postgres.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "bridge.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "core/retry.h"
+#include "database_hold.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
@@ -22,7 +25,9 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/acl.h"
 #include "worker.h"
+#include "worker_owner.h"
 #include "worker_process.h"
 #include "worker_start.h"
 #include "worker_state.h"
@@ -42,15 +47,17 @@ typedef struct managed
 	pythia_retry retry;
 	bool never_started; /* its process ended before it could say why */
 	bool told;          /* why it cannot run was said */
+	bool held;          /* that it may not was said */
 } managed;
 
 typedef struct wanted
 {
 	int32 worker_id;
 	Oid owner;
-	bool owner_exists;
-	bool owner_may_login;
+	pythia_job_kind kind;
 	char *name;
+	const char *fault; /* why it is held, or NULL */
+	const char *hint;
 } wanted;
 
 static HTAB *known = NULL;
@@ -89,11 +96,10 @@ static List *read_wanted(void)
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
 	{
 		pgstat_report_activity(STATE_RUNNING, "reading pythia.worker");
+		pythia_disown_orphans();
 		SPI_connect();
-		if (SPI_execute("SELECT w.worker_id, w.owner::pg_catalog.oid, r.oid IS NOT NULL, coalesce(r.rolcanlogin, "
-						"false), w.name "
-						"FROM pythia.worker w LEFT JOIN pg_catalog.pg_authid r ON r.oid = "
-						"w.owner::pg_catalog.oid WHERE w.enabled ORDER BY w.worker_id",
+		if (SPI_execute("SELECT w.worker_id, w.owner::pg_catalog.oid, w.kind, w.name FROM pythia.worker w "
+						"WHERE w.enabled ORDER BY w.worker_id",
 						true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read pythia.worker");
 		for (uint64 i = 0; i < SPI_processed; i++)
@@ -106,9 +112,9 @@ static List *read_wanted(void)
 
 			job->worker_id = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
 			job->owner = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
-			job->owner_exists = DatumGetBool(SPI_getbinval(row, desc, 3, &isnull));
-			job->owner_may_login = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
-			job->name = TextDatumGetCString(SPI_getbinval(row, desc, 5, &isnull));
+			job->kind = pythia_job_kind_from_text(TextDatumGetCString(SPI_getbinval(row, desc, 3, &isnull)));
+			job->name = TextDatumGetCString(SPI_getbinval(row, desc, 4, &isnull));
+			job->fault = pythia_owner_fault(job->owner, job->kind, &job->hint);
 			result = lappend(result, job);
 			MemoryContextSwitchTo(before);
 		}
@@ -146,24 +152,43 @@ static bool runs(managed *entry)
 	return result;
 }
 
-static bool claim(int32 worker_id)
+/* Workers that one role may run at once in all databases; 0: any number. */
+static int limit_of(Oid owner)
+{
+	bool exempt;
+
+	StartTransactionCommand();
+	exempt = superuser_arg(owner);
+	CommitTransactionCommand();
+	if (exempt)
+		return 0;
+	if (pythia_guc_max_workers_per_role < 0)
+		return (pythia_shmem->max_workers + 1) / 2;
+	return pythia_guc_max_workers_per_role;
+}
+
+static bool claim(const wanted *job, int limit, bool *too_many)
 {
 	bool result = false;
+	int own = 0;
 
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	if (!my_slot()->held)
-		for (int i = 0; i < pythia_shmem->max_workers && !result; i++)
-		{
-			pythia_worker_slot *slot = &pythia_shmem->workers[i];
+	for (int i = 0; i < pythia_shmem->max_workers; i++)
+		own += OidIsValid(pythia_shmem->workers[i].database) && pythia_shmem->workers[i].owner == job->owner;
+	*too_many = limit > 0 && own >= limit;
+	for (int i = 0; i < pythia_shmem->max_workers && !result && !*too_many; i++)
+	{
+		pythia_worker_slot *slot = &pythia_shmem->workers[i];
 
-			if (OidIsValid(slot->database))
-				continue;
-			slot->database = MyDatabaseId;
-			slot->worker_id = worker_id;
-			slot->pid = 0;
-			slot->manager = MyProcPid;
-			result = true;
-		}
+		if (OidIsValid(slot->database))
+			continue;
+		slot->database = MyDatabaseId;
+		slot->worker_id = job->worker_id;
+		slot->owner = job->owner;
+		slot->pid = 0;
+		slot->manager = MyProcPid;
+		result = true;
+	}
 	LWLockRelease(pythia_shmem->lock);
 	return result;
 }
@@ -214,14 +239,39 @@ static managed *find(int32 worker_id)
 	return entry;
 }
 
+/* Its role may not have it run any more: the view says why, as long as that is so. Returns false. */
+static bool keep_out(managed *entry, const wanted *job)
+{
+	pythia_worker_slot *slot;
+
+	if (!entry->held)
+		ereport(WARNING, (errmsg("worker \"%s\" is held: %s", job->name, job->fault), errhint("%s", job->hint)));
+	entry->held = true;
+	entry->launched = 0;
+	entry->retry_at = 0;
+	entry->told = false;
+	pythia_retry_reset(&entry->retry);
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	slot = pythia_worker_find(MyDatabaseId, entry->worker_id);
+	/* as pg_cancel_backend: it finds that it is not wanted */
+	if (slot && slot->pid != 0)
+		kill(slot->pid, SIGINT);
+	LWLockRelease(pythia_shmem->lock);
+	return false;
+}
+
 /* Has the worker a process? If not and it is time, it gets one. True: look again soon. */
 static bool tend(const wanted *job)
 {
 	managed *entry = find(job->worker_id);
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext before;
+	bool too_many;
 	bool ok;
 
+	if (job->fault)
+		return keep_out(entry, job);
+	entry->held = false;
 	if (runs(entry))
 		return false;
 	if (entry->launched != 0)
@@ -238,20 +288,14 @@ static bool tend(const wanted *job)
 	}
 	if (entry->retry_at > now)
 		return true;
-	if (!job->owner_exists || (!job->owner_may_login && BGWORKER_BYPASS_ROLELOGINCHECK == 0))
+	if (!claim(job, limit_of(job->owner), &too_many))
 	{
-		if (!job->owner_exists)
-			tell(entry, job, "42704", "its owner was dropped", "Drop the worker, or create it again as another role.");
+		if (too_many)
+			tell(entry, job, "53400", "pythia_db.max_workers_per_role workers of its owner run already",
+				 "Stop one of them, or raise pythia_db.max_workers_per_role and reload the configuration.");
 		else
-			tell(entry, job, "28000", "its owner may not log in",
-				 "Give the role LOGIN, or create the worker as another one.");
-		later(entry);
-		return true;
-	}
-	if (!claim(job->worker_id))
-	{
-		tell(entry, job, "53400", "pythia_db.max_workers workers run already",
-			 "Raise pythia_db.max_workers and restart the server.");
+			tell(entry, job, "53400", "pythia_db.max_workers workers run already",
+				 "Raise pythia_db.max_workers and restart the server.");
 		entry->retry_at = TimestampTzPlusMilliseconds(now, pythia_guc_restart_delay * 1000L);
 		return true;
 	}
@@ -259,7 +303,7 @@ static bool tend(const wanted *job)
 	if (entry->handle)
 		pfree(entry->handle);
 	entry->handle = NULL;
-	ok = pythia_process_register(job->worker_id, job->owner, InvalidTransactionId, false, &entry->handle);
+	ok = pythia_process_register(job->worker_id, job->kind, job->owner, InvalidTransactionId, false, &entry->handle);
 	MemoryContextSwitchTo(before);
 	if (!ok)
 	{
@@ -319,7 +363,6 @@ static void enter(Oid database)
 {
 	HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(managed)};
 	pythia_manager_slot *slot;
-	bool held;
 
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
@@ -329,15 +372,15 @@ static void enter(Oid database)
 		proc_exit(0);
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 	slot = my_slot();
-	held = !slot || slot->held;
-	if (!held)
+	if (slot)
 	{
 		slot->pid = MyProcPid;
 		slot->state = PYTHIA_MANAGER_RUNNING;
 	}
 	LWLockRelease(pythia_shmem->lock);
 	before_shmem_exit(leave, (Datum) 0);
-	if (held)
+	/* only now: whoever holds it first takes the hold, then looks for us */
+	if (!slot || pythia_database_held(database))
 		proc_exit(1);
 	turn = AllocSetContextCreate(TopMemoryContext, "pythia_db manager", ALLOCSET_DEFAULT_SIZES);
 	known = hash_create("pythia_db workers", 16, &control, HASH_ELEM | HASH_BLOBS);

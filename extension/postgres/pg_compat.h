@@ -32,6 +32,7 @@
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -40,12 +41,14 @@
 #define pythia_server_owned(server, role)     object_ownercheck(ForeignServerRelationId, server, role)
 #define pythia_database_owned(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #define pythia_function_usage(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#define pythia_namespace_usage(schema, role)  object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
 #define pythia_relation_owned(relation, role) object_ownercheck(RelationRelationId, relation, role)
-#define pythia_schema_usage(schema, role)      object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
+#define pythia_extension_owned(id, role)      object_ownercheck(ExtensionRelationId, id, role)
 #else
 #define pythia_relation_owned(relation, role) pg_class_ownercheck(relation, role)
-#define pythia_schema_usage(schema, role)      pg_namespace_aclcheck(schema, role, ACL_USAGE)
+#define pythia_extension_owned(id, role)      pg_extension_ownercheck(id, role)
 #define pythia_function_usage(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#define pythia_namespace_usage(schema, role)  pg_namespace_aclcheck(schema, role, ACL_USAGE)
 #define pythia_server_usage(server, role)     pg_foreign_server_aclcheck(server, role, ACL_USAGE)
 #define pythia_server_owned(server, role)     pg_foreign_server_ownercheck(server, role)
 #define pythia_database_owned(database, role) pg_database_ownercheck(database, role)

@@ -15,6 +15,7 @@ PG_MODULE_MAGIC;
 
 char *pythia_guc_databases = NULL;
 int pythia_guc_max_workers = 8;
+int pythia_guc_max_workers_per_role = -1;
 static int poll_interval = 5000; /* of a new CDC worker; read in SQL */
 int pythia_guc_restart_delay = 5;
 int pythia_guc_retention = 7 * 24 * 60;
@@ -40,6 +41,10 @@ static void define_settings(void)
 							"Each takes one of max_worker_processes.", &pythia_guc_max_workers, 8, 1, 1024,
 							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_SIGHUP, 0, NULL, NULL,
 							NULL);
+	DefineCustomIntVariable("pythia_db.max_workers_per_role",
+							"Background workers of one role that run at once in the whole server.",
+							"-1: half of pythia_db.max_workers; 0: no limit. Superusers have none.",
+							&pythia_guc_max_workers_per_role, -1, -1, 1024, PGC_SIGHUP, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("pythia_db.poll_interval", "Time between two polls of a new CDC worker.", NULL,
 							&poll_interval, 5000, 10, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("pythia_db.restart_delay", "Time before a failed worker tries again, at first.",

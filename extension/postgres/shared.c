@@ -70,6 +70,12 @@ void pythia_shared_init(void)
 #endif
 }
 
+/* A database that wants nothing keeps its place only until another needs it. */
+static bool is_free(const pythia_manager_slot *slot)
+{
+	return !OidIsValid(slot->database) || (slot->state == PYTHIA_MANAGER_NONE && !slot->requested && slot->pid == 0);
+}
+
 pythia_manager_slot *pythia_manager_find(Oid database, bool make)
 {
 	pythia_manager_slot *free_slot = NULL;
@@ -80,7 +86,7 @@ pythia_manager_slot *pythia_manager_find(Oid database, bool make)
 
 		if (slot->database == database)
 			return slot;
-		if (!OidIsValid(slot->database) && !free_slot)
+		if (!free_slot && is_free(slot))
 			free_slot = slot;
 	}
 	if (!make || !free_slot)

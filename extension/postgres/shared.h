@@ -30,7 +30,6 @@ typedef struct pythia_manager_slot
 	pythia_manager_state state;
 	pid_t pid;
 	bool requested; /* something changed there since the manager last looked */
-	bool held;      /* the database is being dropped: nobody may start there */
 } pythia_manager_slot;
 
 typedef struct pythia_worker_slot
@@ -38,6 +37,7 @@ typedef struct pythia_worker_slot
 	Oid database; /* InvalidOid: free */
 	int32 worker_id;
 	pid_t pid;             /* 0 until the process has started */
+	Oid owner;             /* as which it runs */
 	pid_t manager;         /* that claimed it */
 	TimestampTz polled_at; /* 0: not yet */
 } pythia_worker_slot;
@@ -72,6 +72,7 @@ typedef struct pythia_shared
 	LWLock *lock;
 	pid_t launcher;
 	int max_workers;
+	bool look_everywhere; /* roles have changed: every manager looks whose workers may run */
 	pythia_manager_slot managers[PYTHIA_MAX_DATABASES];
 	pythia_waiter_slot waiters[PYTHIA_MAX_WAITERS];
 	int nwaiters; /* so that a wake with none costs nothing */

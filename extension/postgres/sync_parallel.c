@@ -186,8 +186,7 @@ int pythia_helpers_start(const pythia_job *job, int count, int share)
 	if (!registered)
 		before_shmem_exit(stop_at_exit, (Datum) 0);
 	registered = true;
-	while (nhelpers < count && nhelpers < MOST_HELPERS &&
-		   pythia_helper_register(job->worker_id, job->owner, share, &helpers[nhelpers]))
+	while (nhelpers < count && nhelpers < MOST_HELPERS && pythia_helper_register(job, share, &helpers[nhelpers]))
 		nhelpers++;
 	MemoryContextSwitchTo(before);
 	if (nhelpers < count)

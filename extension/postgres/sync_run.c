@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker.h"
+#include "worker_owner.h"
 
 /*
  * What a session runs, its owner's triggers and functions run at once or, deferred
@@ -28,6 +29,7 @@ void pythia_require_owner(const pythia_sync_spec *spec)
 
 	if (GetUserId() == spec->owner)
 		return;
+	pythia_owner_require(spec->owner);
 	owner = GetUserNameFromId(spec->owner, false);
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("only role \"%s\" runs this sync worker in its session", owner),
@@ -218,7 +220,7 @@ static void store_quarantined(void *arg)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.quarantine (worker_id, owner, table_name, row_data, column_name, reason) "
-		"VALUES ($1, $2::pg_catalog.regrole, $3, $4, $5, $6)";
+		"VALUES ($1, $2::pg_catalog.oid, $3, $4, $5, $6)";
 	quarantined_row *row = arg;
 	Oid types[] = {INT4OID, OIDOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID};
 	Datum values[6];

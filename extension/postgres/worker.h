@@ -36,6 +36,9 @@ extern long pythia_cdc_turn(const pythia_job *job);
 extern long pythia_sync_turn(const pythia_job *job);
 #define PYTHIA_TURN_OVER (-1L)
 
+/* cdc or sync; anything else is an error. */
+extern pythia_job_kind pythia_job_kind_from_text(const char *text);
+
 /* A transaction with an active snapshot; commit also reports statistics and goes back to
  * the memory context that was current at the beginning. */
 extern void pythia_job_begin(void);
@@ -63,6 +66,8 @@ extern void pythia_waiter_remove(int32 worker_id);
 
 /* Number of the worker, for its owner's members alone; ereports an unknown name (42704, with a hint). */
 extern int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled);
+/* Whether this process shall still run the worker: it is there, enabled, and not held. */
+extern bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id);
 /* Adds a row to pythia.worker owned by the current role; ereports a name that is taken (42710). */
 extern int32 pythia_worker_create(pythia_job_kind kind, const char *name);
 /* Removes the row (and, by cascade, what refers to it) and ends the process at commit. */

@@ -11,6 +11,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "worker_control.h"
+#include "worker_owner.h"
 
 #define MAX_SUGGESTED 200
 
@@ -19,7 +20,7 @@ static const char *kind_name(pythia_job_kind kind)
 	return kind == PYTHIA_JOB_CDC ? "cdc" : "sync";
 }
 
-static pythia_job_kind kind_from_text(const char *text)
+pythia_job_kind pythia_job_kind_from_text(const char *text)
 {
 	if (strcmp(text, "cdc") == 0)
 		return PYTHIA_JOB_CDC;
@@ -90,9 +91,31 @@ int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, b
 	return worker_id;
 }
 
+bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id)
+{
+	static const char sql[] = "SELECT owner::pg_catalog.oid FROM pythia.worker WHERE worker_id = $1 AND enabled";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+	const char *hint;
+	bool result = false;
+	bool isnull;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	if (SPI_processed == 1)
+	{
+		Oid owner = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+
+		result = owner == GetSessionUserId() && !pythia_owner_fault(owner, kind, &hint);
+	}
+	SPI_finish();
+	return result;
+}
+
 int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 {
-	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner) VALUES ($1, $2, $3::pg_catalog.regrole) "
+	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner, owner_name) VALUES ($1, $2, $3, "
+							  "pg_catalog.pg_get_userbyid($3)) "
 							  "ON CONFLICT (kind, name) DO NOTHING RETURNING worker_id";
 	Oid types[] = {TEXTOID, TEXTOID, OIDOID};
 	Datum values[] = {CStringGetTextDatum(kind_name(kind)), CStringGetTextDatum(name), ObjectIdGetDatum(GetUserId())};
@@ -135,7 +158,7 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 	static const char sql[] = "UPDATE pythia.worker SET enabled = $2, enabled_at = CASE WHEN $2 THEN "
 							  "pg_catalog.clock_timestamp() END WHERE worker_id = $1";
 	Oid types[] = {INT4OID, BOOLOID};
-	pythia_job_kind kind = kind_from_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pythia_job_kind kind = pythia_job_kind_from_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	bool wanted = PG_GETARG_BOOL(2);
 	Oid owner;
@@ -147,7 +170,7 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 	if (enabled || wanted)
 		pythia_catalog_run(sql, 2, types, values, NULL);
 	if (wanted)
-		pythia_control_start(worker_id, owner);
+		pythia_control_start(worker_id, kind, owner);
 	else
 		pythia_control_stop(worker_id);
 	PG_RETURN_VOID();

@@ -15,6 +15,7 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "worker.h"
+#include "worker_owner.h"
 #include "worker_process.h"
 
 /* What this transaction wants done once it has committed. */
@@ -22,7 +23,9 @@ typedef enum wish_kind
 {
 	WISH_WAKE,
 	WISH_START,
-	WISH_STOP
+	WISH_STOP,
+	WISH_LOOK_HERE,
+	WISH_LOOK_EVERYWHERE
 } wish_kind;
 
 typedef struct wish
@@ -209,6 +212,15 @@ static void fulfil(const wish *wanted)
 			if (pythia_shmem)
 				pythia_request_manager(MyDatabaseId);
 			break;
+		case WISH_LOOK_HERE:
+			pythia_request_manager(MyDatabaseId);
+			break;
+		case WISH_LOOK_EVERYWHERE:
+			LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+			pythia_shmem->look_everywhere = true;
+			LWLockRelease(pythia_shmem->lock);
+			pythia_set_latch_of(pythia_shmem->launcher);
+			break;
 	}
 }
 
@@ -218,7 +230,7 @@ static void at_transaction_end(XactEvent event, void *arg)
 
 	if (event == XACT_EVENT_PRE_PREPARE)
 		foreach (cell, wishes)
-			if (((wish *) lfirst(cell))->kind != WISH_WAKE)
+			if (((wish *) lfirst(cell))->kind == WISH_START || ((wish *) lfirst(cell))->kind == WISH_STOP)
 				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 								errmsg("cannot PREPARE a transaction that has started, stopped or dropped a worker"),
 								errhint("Commit it directly.")));
@@ -326,8 +338,13 @@ void pythia_waiter_remove(int32 worker_id)
 		remove_waits(worker_id);
 }
 
-void pythia_control_start(int32 worker_id, Oid owner)
+void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
 {
+	const char *hint;
+	const char *fault = pythia_owner_fault(owner, kind, &hint);
+
+	if (fault)
+		ereport(WARNING, (errmsg("the worker is held: %s", fault), errhint("%s", hint)));
 	if (pythia_shmem)
 	{
 		char *database = get_database_name(MyDatabaseId);
@@ -347,7 +364,7 @@ void pythia_control_start(int32 worker_id, Oid owner)
 		return;
 	}
 	/* it waits for our transaction before it reads its row */
-	if (!pythia_process_register(worker_id, owner, GetTopTransactionId(), true, NULL))
+	if (!pythia_process_register(worker_id, kind, owner, GetTopTransactionId(), true, NULL))
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no background worker slot is free"),
 						errhint("Raise max_worker_processes and restart the server.")));
 	ereport(NOTICE,
@@ -358,4 +375,10 @@ void pythia_control_start(int32 worker_id, Oid owner)
 void pythia_control_stop(int32 worker_id)
 {
 	remember(WISH_STOP, worker_id);
+}
+
+void pythia_control_look(bool everywhere)
+{
+	if (pythia_shmem)
+		remember(everywhere ? WISH_LOOK_EVERYWHERE : WISH_LOOK_HERE, 0);
 }

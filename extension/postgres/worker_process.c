@@ -18,6 +18,14 @@
 
 #define PATIENCE_MS 2000
 
+void pythia_worker_lock_keep(int32 worker_id)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, PYTHIA_LOCK_WORKER, (uint32) worker_id, PYTHIA_LOCK_CLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, true);
+}
+
 bool pythia_process_lock(uint32 what, uint32 which)
 {
 	LOCKTAG tag;
@@ -67,11 +75,11 @@ bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handle)
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
-bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, bool restart,
+bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, TransactionId starter, bool restart,
 							 BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId, .owner = owner, .starter = starter};
+	pythia_start start = {.database = MyDatabaseId, .owner = owner, .kind = kind, .starter = starter};
 
 	StaticAssertStmt(sizeof(pythia_start) <= BGW_EXTRALEN, "start information does not fit");
 	fill_in(&worker, "pythia_db worker", "pythia_job_main");
@@ -84,14 +92,14 @@ bool pythia_process_register(int32 worker_id, Oid owner, TransactionId starter, 
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
-bool pythia_helper_register(int32 worker_id, Oid owner, int share, BackgroundWorkerHandle **handle)
+bool pythia_helper_register(const pythia_job *job, int share, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId, .owner = owner, .share = share};
+	pythia_start start = {.database = MyDatabaseId, .owner = job->owner, .kind = job->kind, .share = share};
 
 	fill_in(&worker, "pythia_db helper", "pythia_helper_main");
-	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db helper of worker %d", worker_id);
-	worker.bgw_main_arg = Int32GetDatum(worker_id);
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db helper of worker %d", job->worker_id);
+	worker.bgw_main_arg = Int32GetDatum(job->worker_id);
 	worker.bgw_notify_pid = MyProcPid;
 	memcpy(worker.bgw_extra, &start, sizeof(start));
 	return RegisterDynamicBackgroundWorker(&worker, handle);

@@ -4,10 +4,13 @@
 
 #include "postgres.h"
 
+#include "worker.h"
+
 typedef struct pythia_start
 {
 	Oid database;
 	Oid owner;             /* of a worker: the role to run as */
+	pythia_job_kind kind;  /* of a worker */
 	TransactionId starter; /* of a worker: wait for it first, or 0 */
 	int share;             /* of a helper: connections that one load may use */
 } pythia_start;

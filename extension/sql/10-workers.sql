@@ -1,3 +1,21 @@
+-- A role in a table: its number, so that it may be renamed; its name in a dump, and "-" where it is gone.
+-- (regrole would write the bare number there, which in another cluster is somebody else's.)
+CREATE TYPE pythia.role;
+CREATE FUNCTION pythia._role_in(cstring) RETURNS pythia.role
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pythia_role_in';
+COMMENT ON FUNCTION pythia._role_in(cstring) IS 'internal: reads the name of a role';
+CREATE FUNCTION pythia._role_out(pythia.role) RETURNS cstring
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pythia_role_out';
+COMMENT ON FUNCTION pythia._role_out(pythia.role) IS 'internal: writes the name of a role';
+CREATE TYPE pythia.role (INPUT = pythia._role_in, OUTPUT = pythia._role_out, LIKE = pg_catalog.oid);
+COMMENT ON TYPE pythia.role IS 'a role, by its name; - for one that is gone';
+CREATE CAST (pythia.role AS oid) WITHOUT FUNCTION AS IMPLICIT;
+COMMENT ON CAST (pythia.role AS oid) IS 'the number of the role; 0 for one that is gone';
+CREATE CAST (oid AS pythia.role) WITHOUT FUNCTION AS ASSIGNMENT;
+COMMENT ON CAST (oid AS pythia.role) IS 'the role of that number';
+CREATE CAST (regrole AS pythia.role) WITHOUT FUNCTION AS ASSIGNMENT;
+COMMENT ON CAST (regrole AS pythia.role) IS 'the same role';
+
 -- The catalogue of workers.  Launcher and workers read only this table; what
 -- a kind of worker needs beside it lives in its own one (cdc_worker, sync_worker).
 
@@ -5,8 +23,9 @@ CREATE TABLE pythia.worker (
 	worker_id serial PRIMARY KEY,
 	kind text NOT NULL CHECK (kind IN ('cdc', 'sync')),
 	name text NOT NULL CHECK (name <> ''),
-	-- regrole survives dump, restore and pg_upgrade; it makes no dependency
-	owner regrole NOT NULL DEFAULT CURRENT_USER::regrole,
+	-- it makes no dependency: a role may be dropped, and its workers are held
+	owner pythia.role NOT NULL DEFAULT CURRENT_USER::regrole,
+	owner_name text NOT NULL DEFAULT CURRENT_USER,
 	enabled boolean NOT NULL DEFAULT false,
 	enabled_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT now(),
@@ -16,9 +35,10 @@ COMMENT ON TABLE pythia.worker IS 'every CDC and sync worker of this database';
 COMMENT ON COLUMN pythia.worker.worker_id IS 'number by which other tables refer to it';
 COMMENT ON COLUMN pythia.worker.kind IS 'cdc or sync';
 COMMENT ON COLUMN pythia.worker.name IS 'unique among the workers of its kind';
-COMMENT ON COLUMN pythia.worker.owner IS 'the role that created it, as which it runs';
+COMMENT ON COLUMN pythia.worker.owner IS 'the role that created it, as which it runs; - where that is gone';
+COMMENT ON COLUMN pythia.worker.owner_name IS 'name of that role, for people: also when it is gone';
 COMMENT ON COLUMN pythia.worker.enabled IS 'whether a background worker shall run it';
-COMMENT ON COLUMN pythia.worker.enabled_at IS 'since when it shall run; NULL while it shall not';
+COMMENT ON COLUMN pythia.worker.enabled_at IS 'since when it shall run; kept while it is held; NULL while it shall not';
 COMMENT ON COLUMN pythia.worker.created_at IS 'when it was created';
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker', '');
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker_worker_id_seq', '');
@@ -49,3 +69,12 @@ CREATE FUNCTION pythia._set_worker_enabled(kind text, name text, enabled boolean
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_set_worker_enabled';
 COMMENT ON FUNCTION pythia._set_worker_enabled(text, text, boolean) IS
 	'internal: lets the background worker of a worker run, or stops it, when the transaction commits';
+
+CREATE FUNCTION pythia._held(role oid, kind text) RETURNS text
+	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_hold_reason';
+COMMENT ON FUNCTION pythia._held(oid, text) IS 'internal: why workers of a role do not run; NULL where they may';
+
+CREATE FUNCTION pythia.release_worker(name text, owner regrole DEFAULT NULL) RETURNS void
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_release_worker';
+COMMENT ON FUNCTION pythia.release_worker(text, regrole) IS
+	'gives a worker whose owner is gone to another role, the current one by default, and lets it run again; for superusers';

@@ -243,6 +243,7 @@ CREATE TABLE pythia.consumer (
 	reading_ceiling bigint NOT NULL DEFAULT 0,
 	position bigint NOT NULL DEFAULT 0,
 	consumed bigint NOT NULL DEFAULT 0,
+	calling bigint,
 	tables integer[] NOT NULL DEFAULT '{}',
 	consumed_of bigint[] NOT NULL DEFAULT '{}',
 	consumed_at timestamptz,
@@ -266,6 +267,7 @@ COMMENT ON COLUMN pythia.consumer.reading_horizon IS 'as done_horizon';
 COMMENT ON COLUMN pythia.consumer.reading_ceiling IS 'no entry of this reading has a greater number';
 COMMENT ON COLUMN pythia.consumer.position IS 'last number handed over in this reading';
 COMMENT ON COLUMN pythia.consumer.consumed IS 'changes handed over so far';
+COMMENT ON COLUMN pythia.consumer.calling IS 'of a handler that is being called: number of the change, or 0 for a batch; NULL once it has come back';
 COMMENT ON COLUMN pythia.consumer.tables IS 'tables it has been handed changes of';
 COMMENT ON COLUMN pythia.consumer.consumed_of IS 'how many of each';
 COMMENT ON COLUMN pythia.consumer.consumed_at IS 'when some were last handed over';
@@ -285,7 +287,7 @@ CREATE TABLE pythia.failed_change (
 	first_failed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 	last_failed_at timestamptz,
 	retry_at timestamptz,
-	owner regrole NOT NULL,
+	owner pythia.role NOT NULL,
 	PRIMARY KEY (worker_id, change_id)
 );
 COMMENT ON TABLE pythia.failed_change IS 'changes that a handler could not handle';
@@ -310,7 +312,7 @@ CREATE TABLE pythia.handler_result (
 	change_id bigint NOT NULL,
 	result jsonb,
 	handled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-	owner regrole NOT NULL,
+	owner pythia.role NOT NULL,
 	PRIMARY KEY (worker_id, change_id)
 );
 COMMENT ON TABLE pythia.handler_result IS 'what handlers returned, for workers with the option keep_result';
@@ -456,7 +458,7 @@ FROM pythia.worker w
 	LEFT JOIN pythia.worker_state f ON f.worker_id = w.worker_id
 	CROSS JOIN pythia._boundary() b
 	CROSS JOIN LATERAL (SELECT COALESCE(c.options ->> 'capture', 'poll') = 'poll' AS polled) p
-WHERE pg_catalog.pg_has_role(w.owner, 'USAGE');
+WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE');
 COMMENT ON VIEW pythia.stat_cdc IS 'capture of each table: how much, how far, and what holds it back';
 COMMENT ON COLUMN pythia.stat_cdc.worker IS 'the worker';
 COMMENT ON COLUMN pythia.stat_cdc."schema" IS 'schema of the table';
@@ -506,7 +508,7 @@ FROM pythia.consumer c
 			AND NOT (c.reading IS NOT NULL AND j.change_id <= c.position
 				AND (pg_visible_in_snapshot(j.xid, c.reading) OR (j.xid = c.reading_own AND j.change_id <= c.reading_upto)))
 	) l
-WHERE pg_catalog.pg_has_role(w.owner, 'USAGE');
+WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE');
 COMMENT ON VIEW pythia.stat_consumer IS 'who reads a worker''s changes, and how far behind each is';
 COMMENT ON COLUMN pythia.stat_consumer.worker IS 'the worker';
 COMMENT ON COLUMN pythia.stat_consumer.consumer IS 'the consumer; "handler" stands for the worker''s own function';

@@ -94,7 +94,7 @@ SELECT pg_catalog.pg_extension_config_dump('pythia.sync_part', '');
 CREATE TABLE pythia.quarantine (
 	quarantine_id bigserial PRIMARY KEY,
 	worker_id integer REFERENCES pythia.worker ON DELETE CASCADE,
-	owner regrole NOT NULL,
+	owner pythia.role NOT NULL,
 	table_name text NOT NULL,
 	row_data jsonb NOT NULL,
 	column_name text,

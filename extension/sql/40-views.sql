@@ -8,8 +8,9 @@ CREATE FUNCTION pythia._progress(OUT pid integer, OUT role oid, OUT worker_id in
 COMMENT ON FUNCTION pythia._progress() IS 'internal: the running syncs of this database, from shared memory';
 
 CREATE VIEW pythia.worker_status WITH (security_barrier) AS
-SELECT w.kind, w.name, w.owner, w.enabled,
+SELECT w.kind, w.name, w.owner::oid::regrole AS owner, w.enabled,
 	CASE
+		WHEN h.reason IS NOT NULL THEN 'held'
 		WHEN l.pid IS NOT NULL AND s.failures > 0 AND s.retry_at IS NOT NULL THEN 'retrying'
 		WHEN l.pid IS NOT NULL THEN 'running'
 		WHEN w.enabled AND s.last_error_at > s.started_at THEN 'failed'
@@ -17,23 +18,26 @@ SELECT w.kind, w.name, w.owner, w.enabled,
 		ELSE 'stopped'
 	END AS state,
 	l.pid, s.started_at, s.stopped_at, coalesce(s.failures, 0) AS failures,
-	s.last_error, s.last_error_sqlstate, s.last_error_at, s.retry_at
+	COALESCE(h.reason, s.last_error) AS last_error, s.last_error_sqlstate, s.last_error_at, s.retry_at
 FROM pythia.worker w
 LEFT JOIN pythia.worker_state s USING (worker_id)
 LEFT JOIN pg_catalog.pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 7 AND l.classid = 2::oid
 	AND l.objid::bigint = w.worker_id AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+-- a worker that is stopped is not held, save where nobody could start it
+LEFT JOIN LATERAL (SELECT pythia._held(w.owner::oid, w.kind) || CASE WHEN r.oid IS NULL THEN ' It was "' || w.owner_name || '".' ELSE '' END AS reason
+	FROM (SELECT) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = w.owner::oid WHERE w.enabled OR r.oid IS NULL) h ON true
 WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.worker_status IS 'every worker: whether it shall run, whether it does, and what went wrong last';
 COMMENT ON COLUMN pythia.worker_status.kind IS 'cdc or sync';
 COMMENT ON COLUMN pythia.worker_status.name IS 'name of the worker';
-COMMENT ON COLUMN pythia.worker_status.owner IS 'role it runs as';
+COMMENT ON COLUMN pythia.worker_status.owner IS 'role it runs as; - where that is gone';
 COMMENT ON COLUMN pythia.worker_status.enabled IS 'whether it shall run in the background';
-COMMENT ON COLUMN pythia.worker_status.state IS 'stopped, starting, running, retrying (runs, and waits after a failure) or failed (has no process)';
+COMMENT ON COLUMN pythia.worker_status.state IS 'stopped, starting, running, retrying (runs, and waits after a failure), failed (has no process) or held (may not run: last_error says why)';
 COMMENT ON COLUMN pythia.worker_status.pid IS 'its background process';
 COMMENT ON COLUMN pythia.worker_status.started_at IS 'when that process started';
 COMMENT ON COLUMN pythia.worker_status.stopped_at IS 'when the last process ended of its own accord';
 COMMENT ON COLUMN pythia.worker_status.failures IS 'failures in a row';
-COMMENT ON COLUMN pythia.worker_status.last_error IS 'the last failure';
+COMMENT ON COLUMN pythia.worker_status.last_error IS 'why it is held, or the last failure';
 COMMENT ON COLUMN pythia.worker_status.last_error_sqlstate IS 'SQLSTATE of the last failure';
 COMMENT ON COLUMN pythia.worker_status.last_error_at IS 'when it last failed';
 COMMENT ON COLUMN pythia.worker_status.retry_at IS 'when it tries again';

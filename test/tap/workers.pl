@@ -153,7 +153,7 @@ sql('GRANT CONNECT ON DATABASE postgres TO PUBLIC');
 state_is('clerks', 'running', 'and tried again');
 sql("REVOKE ALL ON t FROM clerk; SELECT pythia.revoke_use('clerk'); DROP ROLE clerk");
 ok(wait_for($pg, processes('worker'), 0), 'DROP ROLE ends its worker');
-ok(wait_for($pg, "SELECT last_error LIKE '%owner was dropped%' FROM pythia.worker_status WHERE name = 'clerks'"), 'and it is told why');
+ok(wait_for($pg, "SELECT last_error LIKE '%owner is gone%' FROM pythia.worker_status WHERE name = 'clerks'"), 'and it is told why');
 sql("SELECT pythia.drop_sync_worker('clerks')");
 
 # other databases

@@ -34,10 +34,12 @@
 #define ATTEMPTS 4
 #define FAR_PAST "0001-01-01 00:00:00.000000"
 
-/* A lock that any session may take.  Who has it for longer has stopped. */
-#define TURN       "'pythia_db boundary'"
-#define TURN_MS    40
-#define TURN_TRIES 100
+/* A lock that any account may take, and keep.  A turn has four looks and the pauses between them: who has it for
+ * longer, or has been at one statement, or at none, for seconds, is no poller, or has stopped. */
+#define TURN        "'pythia_db boundary'"
+#define TURN_MS     40
+#define TURN_TRIES  32
+#define STUCK_AFTER "2" /* seconds */
 
 /* What no running statement can have stamped before: one may touch InnoDB long after it began, for it may wait for a
  * lock, sleep, or read elsewhere first.  NOW() is the statement's, so a transaction between two statements that has
@@ -62,6 +64,11 @@ static bool settled(pythia_db *db, char **text, pythia_error *error)
 /* Without a turn, where there are no such locks or nobody ends theirs, we only wait longer for a new copy. */
 static bool take_turn(pythia_db *db, bool *taken, pythia_error *error)
 {
+	static const char take[] =
+		"SELECT CASE WHEN GET_LOCK(" TURN ", 0) = 1 THEN 'taken'"
+		" WHEN EXISTS (SELECT 1 FROM information_schema.PROCESSLIST p WHERE p.ID = IS_USED_LOCK(" TURN ")"
+		" AND p.TIME >= " STUCK_AFTER ") THEN 'stuck' END";
+	bool stuck;
 	pythia_retry again = {.base_ms = TURN_MS, .cap_ms = TURN_MS, .seed = (uint64_t) pythia_host_now(db->host)};
 
 	*taken = false;
@@ -70,16 +77,17 @@ static bool take_turn(pythia_db *db, bool *taken, pythia_error *error)
 		pythia_error refused = PYTHIA_ERROR_INIT;
 		char *got = NULL;
 
-		if (!pythia_db_text(db, "SELECT GET_LOCK(" TURN ", 0)", &got, &refused))
+		if (!pythia_db_text(db, take, &got, &refused))
 		{
 			if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
 				return pythia_error_move(error, &refused);
 			pythia_error_reset(&refused);
 			return true;
 		}
-		*taken = got && strcmp(got, "1") == 0;
+		*taken = got && strcmp(got, "taken") == 0;
+		stuck = got && strcmp(got, "stuck") == 0;
 		pythia_free(got);
-		if (*taken)
+		if (*taken || stuck)
 			return true;
 		if (pythia_host_wait(db->host, -1, 0, (long) pythia_retry_next(&again)) == PYTHIA_WAIT_CANCELLED)
 			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled");

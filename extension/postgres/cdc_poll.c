@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 #include "utils/snapmgr.h"
 #include "worker.h"
+#include "worker_owner.h"
 
 /* ---- writing down how far we have come ---- */
 

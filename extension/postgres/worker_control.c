@@ -14,6 +14,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "worker.h"
 #include "worker_owner.h"
 #include "worker_process.h"
@@ -38,6 +39,8 @@ typedef struct wish
 static List *wishes = NIL; /* in TopTransactionContext */
 static bool callbacks_registered = false;
 static bool waiting = false;
+static bool look_here = false;
+static bool look_everywhere = false;
 
 /* --- who runs -------------------------------------------------------------- */
 
@@ -213,15 +216,30 @@ static void fulfil(const wish *wanted)
 				pythia_request_manager(MyDatabaseId);
 			break;
 		case WISH_LOOK_HERE:
-			pythia_request_manager(MyDatabaseId);
+			look_here = true;
 			break;
 		case WISH_LOOK_EVERYWHERE:
-			LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-			pythia_shmem->look_everywhere = true;
-			LWLockRelease(pythia_shmem->lock);
-			pythia_set_latch_of(pythia_shmem->launcher);
+			look_everywhere = true;
 			break;
 	}
+}
+
+/* Who looks reads cached rows of roles and privileges: by now they have been told that those have changed. */
+static void after_invalidation(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !isTopLevel)
+		return;
+	if (look_everywhere)
+	{
+		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+		pythia_shmem->look_everywhere = true;
+		LWLockRelease(pythia_shmem->lock);
+		pythia_set_latch_of(pythia_shmem->launcher);
+	}
+	else if (look_here)
+		pythia_request_manager(MyDatabaseId);
+	look_everywhere = false;
+	look_here = false;
 }
 
 static void at_transaction_end(XactEvent event, void *arg)
@@ -269,6 +287,7 @@ static void register_callbacks(void)
 		return;
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	RegisterResourceReleaseCallback(after_invalidation, NULL);
 	before_shmem_exit(drop_waits_at_exit, (Datum) 0);
 	callbacks_registered = true;
 }

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* memrchr, strcasestr */
+#define _GNU_SOURCE /* memrchr */
 #include "core/url.h"
 
 #include <ctype.h>
@@ -8,6 +8,7 @@
 
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/secret.h"
 
 #define URL_HINT                                                                                                       \
 	"Write it as postgresql://user:password@host:5432/database, mysql://user:password@host:3306/database or "          \
@@ -110,6 +111,38 @@ static bool parse_port(const char *text, size_t length, pythia_url *url, pythia_
 	return true;
 }
 
+/*
+ * What may stand for a host.  Client libraries read more into it than a name: a list, a whole list of options
+ * (MariaDB's, where it holds a semicolon), a plugin (before "://").  None of that may come in by way of a host.
+ */
+static bool check_host(const pythia_url *url, bool bracketed, pythia_error *error)
+{
+	const char *host = url->host;
+	bool good = *host != '\0';
+
+	if (bracketed)
+	{
+		size_t length = strspn(host, "0123456789abcdefABCDEF:.");
+
+		/* fe80::1%eth0 */
+		if (host[length] == '%' && host[length + 1] != '\0')
+			for (length++; isalnum((unsigned char) host[length]) || (host[length] && strchr("._-", host[length]));)
+				length++;
+		return host[length] == '\0' || bad_url(error, "an IPv6 address must be written as in [::1]");
+	}
+	/* a socket's folder, or an abstract socket: nobody resolves these */
+	if (url->engine == PYTHIA_POSTGRESQL && (*host == '/' || *host == '@'))
+		return true;
+	for (const char *p = host; good && *p; p++)
+		good = isalnum((unsigned char) *p) || (unsigned char) *p >= 0x80 || strchr(".-_", *p) ||
+			   (*p == ',' && url->engine == PYTHIA_POSTGRESQL);
+	if (good)
+		return true;
+	bad_url(error, "the host holds a character that no host has");
+	return pythia_error_hint(error, "Write a name or an address.  Special characters of the user name and the "
+									"password are percent-encoded: \"@\" as %%40, \":\" as %%3A, \"/\" as %%2F.");
+}
+
 /* [user[:password]@][host][:port] */
 static bool parse_authority(const char *text, size_t length, pythia_url *url, pythia_error *error)
 {
@@ -127,6 +160,12 @@ static bool parse_authority(const char *text, size_t length, pythia_url *url, py
 				return false;
 			user_length = (size_t) (colon - text);
 		}
+		/* where one reader sees the host, another must not see the user */
+		if (memchr(text, '@', user_length) || memchr(text, '\\', user_length))
+		{
+			bad_url(error, "the user name holds \"@\" or a backslash");
+			return pythia_error_hint(error, "Write them as %%40 and %%5C.");
+		}
 		if (user_length > 0 && !(url->user = decode(text, user_length, error)))
 			return false;
 		length -= (size_t) (at + 1 - text);
@@ -138,7 +177,7 @@ static bool parse_authority(const char *text, size_t length, pythia_url *url, py
 
 		if (!close || close == text + 1)
 			return bad_url(error, "an IPv6 address must be written as in [::1]");
-		if (!(url->host = decode(text + 1, (size_t) (close - text - 1), error)))
+		if (!(url->host = decode(text + 1, (size_t) (close - text - 1), error)) || !check_host(url, true, error))
 			return false;
 		length -= (size_t) (close + 1 - text);
 		text = close + 1;
@@ -158,7 +197,7 @@ static bool parse_authority(const char *text, size_t length, pythia_url *url, py
 		bad_url(error, "the host contains a colon");
 		return pythia_error_hint(error, "Write an IPv6 address in brackets, as in [::1].");
 	}
-	return length == 0 || (url->host = decode(text, length, error)) != NULL;
+	return length == 0 || ((url->host = decode(text, length, error)) != NULL && check_host(url, false, error));
 }
 
 static bool parse_scheme(const char *text, size_t length, pythia_url *url, pythia_error *error)
@@ -190,6 +229,9 @@ static bool parse_parts(const char *text, pythia_url *url, pythia_error *error)
 
 	if (!colon || colon == text)
 		return bad_url(error, "it must begin with a scheme such as postgresql://");
+	for (const char *p = text; *p; p++)
+		if ((unsigned char) *p < ' ' || *p == 0x7f)
+			return bad_url(error, "it holds a line break or another control character");
 	if (!parse_scheme(text, (size_t) (colon - text), url, error))
 		return false;
 	text = colon + 3;
@@ -247,6 +289,22 @@ void pythia_url_free(pythia_url *url)
 	memset(url, 0, sizeof(*url));
 }
 
+void pythia_url_copy(pythia_url *to, const pythia_url *from)
+{
+	*to = *from;
+	to->scheme = pythia_strdup(from->scheme);
+	to->user = pythia_strdup(from->user);
+	to->password = pythia_strdup(from->password);
+	to->host = pythia_strdup(from->host);
+	to->database = pythia_strdup(from->database);
+	to->parameters = pythia_calloc((size_t) from->nparameters, sizeof(*to->parameters));
+	for (int i = 0; i < from->nparameters; i++)
+	{
+		to->parameters[i].name = pythia_strdup(from->parameters[i].name);
+		to->parameters[i].value = pythia_strdup(from->parameters[i].value);
+	}
+}
+
 const char *pythia_url_parameter_get(const pythia_url *url, const char *name)
 {
 	const char *value = NULL;
@@ -267,16 +325,6 @@ static void encode(pythia_buffer *out, const char *text, const char *keep)
 		else
 			pythia_buffer_printf(out, "%%%02X", (unsigned char) *text);
 	}
-}
-
-static bool is_secret(const char *name)
-{
-	static const char *const words[] = {"pass", "pwd", "secret", "token"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasestr(name, words[i]))
-			return true;
-	return false;
 }
 
 static const char *engine_name(pythia_engine engine)
@@ -318,7 +366,7 @@ void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 		pythia_buffer_putc(out, i ? '&' : '?');
 		encode(out, url->parameters[i].name, "");
 		pythia_buffer_putc(out, '=');
-		if (is_secret(url->parameters[i].name))
+		if (pythia_secret_name(url->parameters[i].name, strlen(url->parameters[i].name)))
 			pythia_buffer_puts(out, "***");
 		else
 			encode(out, url->parameters[i].value, "/:@");

@@ -41,6 +41,8 @@ typedef struct pythia_url
  * USAGE, SQLSTATE 22023, and never repeat the password. */
 bool pythia_url_parse(const char *text, pythia_url *url, pythia_error *error);
 void pythia_url_free(pythia_url *url);
+/* A copy of its own, freed likewise. */
+void pythia_url_copy(pythia_url *to, const pythia_url *from);
 /* Value of a query parameter, or NULL; owned by the url. */
 const char *pythia_url_parameter_get(const pythia_url *url, const char *name);
 /* Appends the URL with its password (and secret parameters) as `***`. */

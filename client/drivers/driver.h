@@ -17,6 +17,7 @@
 
 #include "core/error.h"
 #include "core/host.h"
+#include "core/parameters.h"
 #include "core/rows.h"
 #include "core/schema.h"
 #include "core/url.h"
@@ -114,9 +115,14 @@ typedef struct pythia_open_options
 	bool read_only;
 	bool create;                  /* SQLite: make the file where it is missing */
 	const char *application_name; /* PostgreSQL; NULL: "pythia" */
-	bool require_password;        /* PostgreSQL: refuse to enter without our password (as dblink does), so a
+	bool require_password;        /* refuse to enter by anything but our password (as dblink does), so a
 									 * non-superuser cannot borrow the server's own credentials */
 	bool client_defaults; /* MySQL: look into the user's option files and MYSQL_PWD; for a process of the user's */
+	/* With require_password: the parameters that the URL's author may use, of this class and below. */
+	pythia_parameter_class parameters;
+	/* Hosts that may be reached, a list as core/reach.h reads it; NULL: any.  It is asked for the addresses that
+	 * are gone to, whatever names stand for them. */
+	const char *reach;
 } pythia_open_options;
 
 /* Opens a database; *db is NULL on failure.  options may be NULL.  No message holds a secret. */

@@ -175,6 +175,11 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 	switch (pythia_host_wait(db->base.host, mysql_get_socket(&db->mysql), events, theirs ? own : timeout_ms))
 	{
 		case PYTHIA_WAIT_READY:
+			if (!pythia_mysql_may_stay(db, error))
+			{
+				*ready = MYSQL_WAIT_TIMEOUT;
+				return false;
+			}
 			*ready = status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT);
 			return true;
 		case PYTHIA_WAIT_TIMEOUT:
@@ -414,6 +419,7 @@ static void mysql_close_db(pythia_db *base)
 	pythia_buffer_free(&db->load.fill);
 	pythia_buffer_free(&db->load.flight);
 	pythia_url_free(&db->url);
+	pythia_free(db->reach);
 	pythia_free(base->version_text);
 	pythia_free(base->default_schema);
 	pythia_free(base->display);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "core/memory.h"
+#include "core/reach.h"
 #include "core/suggest.h"
 
 #define CONNECT_SECONDS 30
@@ -18,6 +19,10 @@
 #define STACK_BYTES (512 * 1024)
 /* Bytes a write gathers; the library's default of 8 KiB makes a system call of each. */
 #define NET_BUFFER_BYTES (256 * 1024)
+/* Ways to enter that show a password and nothing else. */
+#define PASSWORD_PLUGINS                                                                                               \
+	"mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec,mysql_old_password,"            \
+	"mysql_clear_password,dialog"
 /* Spent at most on telling the server to stop. */
 #define KILL_MS 500
 
@@ -41,10 +46,8 @@ static const char *const parameters[] = {
 	"autocommit",
 };
 
-static bool check_parameters(const pythia_url *url, const pythia_open_options *options, pythia_error *error)
+static bool check_parameters(const pythia_url *url, pythia_error *error)
 {
-	/* what would lend the server's own files or identity to whoever wrote the URL */
-	static const char *const lending[] = {"unix_socket", "ssl_cert", "ssl_key"};
 	int count = sizeof(parameters) / sizeof(parameters[0]);
 
 	for (int i = 0; i < url->nparameters; i++)
@@ -64,12 +67,6 @@ static bool check_parameters(const pythia_url *url, const pythia_open_options *o
 			return pythia_error_hint(error, "It takes connect_timeout, charset, ssl_mode, ssl_ca, ssl_cert, ssl_key "
 											"and unix_socket.");
 		}
-		for (size_t j = 0; options->require_password && j < sizeof(lending) / sizeof(lending[0]); j++)
-			if (strcmp(lending[j], name) == 0)
-			{
-				pythia_fail(error, PYTHIA_E_USAGE, "42501", "URL parameter \"%s\" is for superusers only", name);
-				return pythia_error_hint(error, "Leave it out and give a user and a password.");
-			}
 	}
 	return true;
 }
@@ -184,6 +181,9 @@ static bool set_options(mysql_db *db, const pythia_url *url, int64_t seconds, py
 		mysql_options(mysql, MYSQL_OPT_COMPRESS, NULL);
 	if (db->client_defaults)
 		mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "client");
+	/* else a server could ask for the ticket, or for whatever else this process's user has */
+	if (db->require_password)
+		mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, PASSWORD_PLUGINS);
 	/* "localhost" would mean the socket, and with it the identity of this process */
 	if (!pythia_url_parameter_get(url, "unix_socket"))
 		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
@@ -199,6 +199,11 @@ static const char *password_of(const mysql_db *db, const pythia_url *url)
 static const char *host_of(const mysql_db *db, const pythia_url *url)
 {
 	return url->host ? url->host : db->client_defaults ? NULL : "localhost";
+}
+
+static int port_of(const pythia_url *url)
+{
+	return url->port ? url->port : MYSQL_PORT;
 }
 
 /* Where the connection goes and who comes, for messages; the URL is in db->base.display. */
@@ -247,6 +252,40 @@ static bool tls_missing(mysql_db *db, pythia_error *error)
 	return true;
 }
 
+/*
+ * The library resolves the name itself.  So the addresses are looked at before, for nothing may be knocked at that
+ * is not allowed, and the one it came to is looked at again, for a name may have changed meanwhile.
+ */
+static bool may_go(const mysql_db *db, const char *host, int port, const char *socket_path, pythia_error *error)
+{
+	pythia_buffer addresses = PYTHIA_BUFFER_INIT;
+	int count = 0;
+	bool ok;
+
+	if (!db->reach)
+		return true;
+	if (socket_path)
+		return pythia_reach_socket(db->reach, socket_path) || pythia_reach_denied(socket_path, 0, error);
+	ok = pythia_reach_resolve(db->reach, host, port, &addresses, &count, error);
+	pythia_buffer_free(&addresses);
+	return ok;
+}
+
+bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	const char *host = host_of(db, &db->url);
+	int port = port_of(&db->url);
+
+	/* while it is on its way there is no peer; a socket of the file system was asked for by its path */
+	if (!db->reach || db->thread_id != 0 ||
+		getpeername(mysql_get_socket(&db->mysql), (struct sockaddr *) &peer, &length) != 0 ||
+		peer.ss_family == AF_UNIX || pythia_reach_address(db->reach, host, (const struct sockaddr *) &peer, port))
+		return true;
+	return pythia_reach_denied(host, port, error);
+}
+
 static bool connect_server(mysql_db *db, const pythia_url *url, pythia_error *error)
 {
 	const char *password = password_of(db, url);
@@ -254,14 +293,15 @@ static bool connect_server(mysql_db *db, const pythia_url *url, pythia_error *er
 	const char *socket_path = pythia_url_parameter_get(url, "unix_socket");
 	MYSQL *answer = NULL;
 
-	if (!PYTHIA_MYSQL_RUN(db,
+	if (!may_go(db, host, port_of(url), socket_path, error) ||
+		!PYTHIA_MYSQL_RUN(db,
 						  mysql_real_connect_start(&answer, &db->mysql, host, url->user, password, url->database,
 												   (unsigned) url->port, socket_path, CONNECT_FLAGS),
 						  mysql_real_connect_cont(&answer, &db->mysql, ready), error))
 		return false;
 	if (!answer)
 		return connect_failed(db, error);
-	if (tls_missing(db, error))
+	if (!pythia_mysql_may_stay(db, error) || tls_missing(db, error))
 		return false;
 	db->thread_id = mysql_thread_id(&db->mysql);
 	keep_alive(mysql_get_socket(&db->mysql));
@@ -307,6 +347,9 @@ void pythia_mysql_kill(mysql_db *db)
 	second->base.engine = PYTHIA_MYSQL;
 	second->base.display = pythia_strdup(db->base.display);
 	second->client_defaults = db->client_defaults;
+	second->require_password = db->require_password;
+	second->reach = pythia_strdup(db->reach);
+	pythia_url_copy(&second->url, &db->url);
 	snprintf(sql, sizeof(sql), "KILL QUERY %lu", db->thread_id);
 	/* where it fails, the server finds out when it next writes to us */
 	if (set_options(second, &db->url, 1, NULL) && connect_server(second, &db->url, NULL))
@@ -367,26 +410,10 @@ static bool set_up(mysql_db *db, const pythia_open_options *options, pythia_erro
 	return pythia_mysql_pin(db, error);
 }
 
-/* Keeps what the second connection needs; freed with the db. */
-static void copy_url(pythia_url *to, const pythia_url *from)
-{
-	*to = *from;
-	to->scheme = pythia_strdup(from->scheme);
-	to->user = pythia_strdup(from->user);
-	to->password = pythia_strdup(from->password);
-	to->host = pythia_strdup(from->host);
-	to->database = pythia_strdup(from->database);
-	to->parameters = pythia_calloc((size_t) from->nparameters, sizeof(*to->parameters));
-	for (int i = 0; i < from->nparameters; i++)
-	{
-		to->parameters[i].name = pythia_strdup(from->parameters[i].name);
-		to->parameters[i].value = pythia_strdup(from->parameters[i].value);
-	}
-}
-
 bool pythia_mysql_again(const mysql_db *db, mysql_db **out, pythia_error *error)
 {
-	pythia_open_options options = {.client_defaults = db->client_defaults};
+	pythia_open_options options = {
+		.client_defaults = db->client_defaults, .require_password = db->require_password, .reach = db->reach};
 	pythia_db *second;
 
 	*out = NULL;
@@ -416,14 +443,16 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 	pythia_url_place(url, &place);
 	db->base.place = pythia_buffer_take(&place);
 	db->client_defaults = options->client_defaults && !options->require_password;
-	copy_url(&db->url, url);
+	db->require_password = options->require_password;
+	db->reach = pythia_strdup(options->reach);
+	pythia_url_copy(&db->url, url);
 	if (options->require_password && !(url->password && url->password[0]))
 	{
 		pythia_fail(error, PYTHIA_E_CONNECT, "2F003", "password is required");
 		pythia_error_detail(error, "Non-superusers may not enter %s without a password.", db->base.display);
 		pythia_error_hint(error, "Give a password in the connection's URL.");
 	}
-	else if (check_parameters(url, options, error) &&
+	else if (check_parameters(url, error) &&
 			 pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
 			 set_options(db, url, seconds, error) && connect_server(db, url, error) && set_up(db, options, error))
 	{

@@ -61,6 +61,8 @@ struct mysql_db
 	/* how to come back to kill a query */
 	pythia_url url;
 	bool client_defaults;
+	bool require_password;
+	char *reach; /* hosts that may be reached, as of pythia_open_options */
 	bool tls_required;
 	unsigned long thread_id;
 	bool statement_log; /* the server logs statements, and takes no read committed */
@@ -98,6 +100,8 @@ static inline mysql_db *pythia_mysql_of(pythia_db *db)
  * is what to hand to a _cont call, 0 where timeout_ms passed. False (class CANCELLED, *ready
  * is MYSQL_WAIT_TIMEOUT) where the host wants to stop. */
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
+/* False where the connection has come to an address that may not be reached, before anything is said there. */
+bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error);
 /* Cuts the connection so that a suspended call ends at once; the server's query is killed. */
 void pythia_mysql_abort(mysql_db *db);
 /* What the library or the server says of the connection's last failure. */

@@ -15,6 +15,8 @@
 #include "core/suggest.h"
 
 #define CONNECT_SECONDS 30
+/* A path where nothing can be. */
+#define NO_FILE "/dev/null/none"
 
 /*
  * In one round trip: what the session says by itself (the inner query, before anything is changed), and what
@@ -341,18 +343,6 @@ static void on_notice(void *context, const PGresult *result)
 		pythia_host_log(db->base.host, PYTHIA_LOG_NOTICE, "%s: %s", db->base.display, message);
 }
 
-/* Parameters that would lend the server's own files or identity to whoever wrote the URL. */
-static bool is_lending(const char *name)
-{
-	static const char *const names[] = {"passfile",   "service", "servicefile",   "sslcert",    "sslkey",
-										"krbsrvname", "gsslib",  "gssdelegation", "requirepeer"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
-}
-
 static bool known_parameter(const char *name, pythia_error *error)
 {
 	PQconninfoOption *options = PQconndefaults();
@@ -382,9 +372,10 @@ static bool known_parameter(const char *name, pythia_error *error)
 static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_open_options *options,
 						  pythia_error *error)
 {
-	int most = 8 + url->nparameters + 1;
+	int most = 12 + url->nparameters + 1;
 	const char **names = pythia_calloc((size_t) most, sizeof(*names));
 	const char **values = pythia_calloc((size_t) most, sizeof(*values));
+	pythia_postgres_addresses addresses = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	char port[16];
 	int n = 0;
 	bool good = true;
@@ -420,12 +411,21 @@ static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_o
 			continue;
 		}
 		good = known_parameter(name, error);
-		if (good && options->require_password && is_lending(name))
-		{
-			good = pythia_fail(error, PYTHIA_E_USAGE, "42501", "URL parameter \"%s\" is for superusers only", name);
-			pythia_error_hint(error, "Leave it out and give a user and a password.");
-		}
 		GIVE(name, value);
+	}
+	/* libpq would else show the certificate and the ticket of this process's user to whoever asks */
+	if (options->require_password && !pythia_url_parameter_get(url, "sslcert"))
+		GIVE("sslcert", NO_FILE);
+	if (options->require_password)
+		GIVE("gssencmode", "disable");
+	if (good && options->reach)
+	{
+		pythia_postgres_words words = {names, values, n};
+
+		good = pythia_postgres_limit(options->reach, &words, &addresses, error);
+		GIVE("host", pythia_buffer_text(&addresses.hosts));
+		GIVE("hostaddr", pythia_buffer_text(&addresses.addresses));
+		GIVE("port", pythia_buffer_text(&addresses.ports));
 	}
 	GIVE("client_encoding", "UTF8");
 	GIVE("fallback_application_name", options->application_name ? options->application_name : "pythia");
@@ -440,6 +440,7 @@ static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_o
 		else
 			PQsetNoticeReceiver(db->conn, on_notice, db);
 	}
+	pythia_postgres_addresses_free(&addresses);
 	pythia_free(names);
 	pythia_free(values);
 	return good;
@@ -471,7 +472,7 @@ bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const 
 	db->base.display = pythia_buffer_take(&display);
 	pythia_url_place(url, &place);
 	db->base.place = pythia_buffer_take(&place);
-	if (options->require_password && !(url->password && url->password[0]))
+	if (options->require_password && !(url->password && url->password[0]) && !pythia_url_parameter_get(url, "passfile"))
 		require_password(db, error);
 	else if (pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
 			 connect_start(db, url, options, error) && connect_wait(db, seconds, error))

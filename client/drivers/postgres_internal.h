@@ -39,6 +39,27 @@ bool pythia_postgres_flush(postgres_db *db, pythia_error *error);
 bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *error);
 /* Reads all results; the first error counts, else *last is the last result, the caller's to clear. */
 bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *error);
+/* The keywords of a connection, as libpq takes them. */
+typedef struct pythia_postgres_words
+{
+	const char **names;
+	const char **values;
+	int count;
+} pythia_postgres_words;
+
+/* Where it goes: comma lists of the same length. */
+typedef struct pythia_postgres_addresses
+{
+	pythia_buffer hosts;
+	pythia_buffer addresses;
+	pythia_buffer ports;
+} pythia_postgres_addresses;
+
+/* postgres_reach.c: the addresses behind the keywords, none of them outside of `reach`.  To be freed in any case. */
+bool pythia_postgres_limit(const char *reach, const pythia_postgres_words *words, pythia_postgres_addresses *to,
+						   pythia_error *error);
+void pythia_postgres_addresses_free(pythia_postgres_addresses *addresses);
+
 /* postgres_cancel.c: asks the server to stop what it is doing for us; takes half a second at most. */
 void pythia_postgres_stop_server(postgres_db *db);
 

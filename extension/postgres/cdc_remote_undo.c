@@ -62,7 +62,7 @@ static const char *by_hand(pythia_engine engine, const char *schema, const char 
 static bool remove_now(const log_entry *entry, TimestampTz deadline)
 {
 	const pythia_target *target = entry->target;
-	pythia_open_options options = {.application_name = "pythia_db", .require_password = target->require_password};
+	pythia_open_options options = pythia_target_options(target);
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_db *db = NULL;
 	bool ok = pythia_db_open(&target->url, pythia_backend_host_until(deadline), &options, &db, &error) &&

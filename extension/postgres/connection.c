@@ -9,6 +9,7 @@
 #include "host.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
+#include "pythia_db.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
@@ -105,55 +106,68 @@ void pythia_connection_register(pythia_session *session, pythia_db *db)
 	MemoryContextRegisterResetCallback(pythia_session_memory(session), &entry->callback);
 }
 
-/* Files of the server are the server's: only who may read them anyway may name them. */
-static void check_file_parameters(const pythia_url *url, Oid role)
+/*
+ * Who answers for a connection: the role that uses it, and whoever wrote its URL (a foreign server's owner,
+ * else the same role).  What either of them may not do, the connection does not.
+ */
+typedef struct responsible
 {
-	static const char *const files[] = {"passfile",    "service", "servicefile", "sslcert",    "sslkey",
-										"sslrootcert", "sslcrl",  "ssl_ca",      "ssl_cert",   "ssl_key",
-										"ssl_capath",  "ssl_crl", "unix_socket", "krbsrvname", "read_default_file",
-										"default_file"};
+	Oid user;
+	Oid author;
+	bool password_required;
+} responsible;
 
-	if (has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES))
-		return;
-	for (size_t i = 0; i < lengthof(files); i++)
-		if (pythia_url_parameter_get(url, files[i]))
-			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-							errmsg("permission denied to use \"%s\" in a connection", files[i]),
-							errdetail("It names a file or a socket of the server."),
-							errhint("Ask for membership in pg_read_server_files, or leave it out.")));
+static bool both_have(const responsible *who, Oid role)
+{
+	return has_privs_of_role(who->user, role) && has_privs_of_role(who->author, role);
 }
 
-static void check_role(pythia_target *target, bool write, bool password_required)
+static void check_file(const responsible *who, const pythia_url *url, bool write)
 {
-	Oid role = GetUserId();
+	if (!url->database || !url->database[0] || strcmp(url->database, ":memory:") == 0)
+		return;
+	if (!both_have(who, ROLE_PG_READ_SERVER_FILES) || (write && !both_have(who, ROLE_PG_WRITE_SERVER_FILES)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for SQLite files of the server"),
+				 errhint(write ? "Ask for membership in pg_read_server_files and pg_write_server_files."
+							   : "Ask for membership in pg_read_server_files.")));
+}
+
+static bool has_password(const pythia_url *url)
+{
+	/* the two files are checked like any other parameter */
+	return (url->password && url->password[0]) || pythia_url_parameter_get(url, "password_file") ||
+		   pythia_url_parameter_get(url, "passfile");
+}
+
+/* Else a role could enter with what the server's own operating system user may. */
+static void check_password(pythia_target *target)
+{
 	const pythia_url *url = &target->url;
 
-	if (superuser_arg(role))
-		return;
-	if (url->engine == PYTHIA_SQLITE)
-	{
-		if (!url->database || !url->database[0] || strcmp(url->database, ":memory:") == 0)
-			return;
-		if (!has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES) ||
-			(write && !has_privs_of_role(role, ROLE_PG_WRITE_SERVER_FILES)))
-			ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-							errmsg("permission denied for SQLite files of the server"),
-							errhint(write ? "Ask for membership in pg_read_server_files and pg_write_server_files."
-										  : "Ask for membership in pg_read_server_files.")));
-		return;
-	}
-	check_file_parameters(url, role);
-	if (!password_required)
-		return;
-	/* else a role could enter with what the server's own operating system user may */
-	if (!url->password || !url->password[0])
+	if (!has_password(url))
 		ereport(ERROR, (errcode(ERRCODE_S_R_E_PROHIBITED_SQL_STATEMENT_ATTEMPTED), errmsg("password is required"),
 						errdetail("Non-superusers must provide a password in the connection."),
 						errhint("Give the password in the URL of pythia.create_connection, or in its options.")));
-	if (url->engine == PYTHIA_MYSQL && url->host && url->host[0] == '/')
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("permission denied to use a socket of the server"), errhint("Name a host instead.")));
-	target->require_password = url->engine == PYTHIA_POSTGRESQL;
+	target->require_password = true;
+}
+
+static void check_responsible(pythia_target *target, const responsible *who, bool write)
+{
+	if (superuser_arg(who->user) && superuser_arg(who->author))
+		return;
+	if (target->url.engine == PYTHIA_SQLITE)
+	{
+		check_file(who, &target->url, write);
+		return;
+	}
+	/* its author alone: who merely uses it adds no more than a name and a password */
+	pythia_url_check_parameters(&target->url, who->author);
+	target->parameters = pythia_parameters_of_role(who->author);
+	if (strcmp(pythia_guc_allowed_hosts, "*") != 0)
+		target->reach = pstrdup(pythia_guc_allowed_hosts);
+	if (who->password_required)
+		check_password(target);
 }
 
 static bool option_says_false(List *options, const char *name)
@@ -191,6 +205,7 @@ static pythia_target *resolve_server(const char *name, bool write)
 {
 	pythia_target *target = palloc0(sizeof(pythia_target));
 	ForeignServer *server = find_server(name);
+	responsible who;
 	UserMapping *mapping;
 	pythia_url *url = NULL;
 	ListCell *cell;
@@ -213,13 +228,18 @@ static pythia_target *resolve_server(const char *name, bool write)
 	target->url = *url;
 	target->display = pstrdup(name);
 	target->read_only = !write;
-	check_role(target, write, !option_says_false(mapping->options, "password_required"));
+	/* what a superuser has waived holds for the server as a superuser left it */
+	who.user = GetUserId();
+	who.author = server->owner;
+	who.password_required = !superuser_arg(server->owner) || !option_says_false(mapping->options, "password_required");
+	check_responsible(target, &who, write);
 	return target;
 }
 
 pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
 {
 	pythia_target *target;
+	responsible who;
 	pythia_url *url;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 
@@ -239,16 +259,27 @@ pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
 	pythia_url_redact(url, &text);
 	target->display = pythia_from_utf8(pythia_buffer_text(&text));
 	pythia_buffer_free(&text);
-	check_role(target, write, true);
+	who.user = who.author = GetUserId();
+	who.password_required = true;
+	check_responsible(target, &who, write);
 	return target;
 }
 
-bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db, pythia_error *error)
+pythia_open_options pythia_target_options(const pythia_target *target)
 {
 	pythia_open_options options = {.read_only = target->read_only,
 								   .create = !target->read_only && !target->existing,
 								   .application_name = "pythia_db",
-								   .require_password = target->require_password};
+								   .require_password = target->require_password,
+								   .parameters = target->parameters,
+								   .reach = target->reach};
+
+	return options;
+}
+
+bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db, pythia_error *error)
+{
+	pythia_open_options options = pythia_target_options(target);
 
 	*db = NULL;
 	if (target->local)

@@ -19,13 +19,18 @@ typedef struct pythia_target
 	bool local;
 	pythia_url url; /* with secrets; freed with the memory context it was resolved in */
 	bool require_password;
+	pythia_parameter_class parameters; /* that the URL's author may use, then */
 	bool read_only;
 	bool existing; /* no SQLite file is made where it is missing */
+	char *reach;   /* hosts that may be reached, NULL: any; lives as the URL does */
 	char *display; /* for messages: name, URL without secrets, or 'local' */
 } pythia_target;
 
 /* `write`: the database shall be changed. Checks what the current role may do; ereports. */
 extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
+
+/* What opening it takes. */
+extern pythia_open_options pythia_target_options(const pythia_target *target);
 
 /* Opens it.  Close it with pythia_db_close; should an error prevent that, it closes
  * when the session's memory goes. */

@@ -46,6 +46,7 @@ static char *key_of(const pythia_target *target)
 	put_part(&key, url->password);
 	put_part(&key, url->host);
 	put_part(&key, url->database);
+	put_part(&key, target->reach);
 	for (int i = 0; i < url->nparameters; i++)
 	{
 		put_part(&key, url->parameters[i].name);

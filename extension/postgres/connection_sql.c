@@ -40,6 +40,7 @@ static void check_server_option(const DefElem *element)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", element->defname),
 						errhint("A pythia_db server has the option url.")));
 	url = pythia_url_read(defGetString(unconstify(DefElem *, element)));
+	pythia_url_check_parameters(url, GetUserId());
 	if (url->user || pythia_url_secrets(url) != NIL)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 						errmsg("the URL of a server must not hold a user or a secret"),
@@ -57,9 +58,12 @@ static void check_mapping_option(const DefElem *element)
 					 errhint("User mappings with the password_required option set to false may only be created or "
 							 "modified by the superuser.")));
 	}
-	else if (strcmp(element->defname, "user") != 0 && !pythia_option_is_secret(element->defname))
+	/* no parameter comes in beside the URL but what a URL must not hold */
+	else if (strcmp(element->defname, "user") != 0 && strcmp(element->defname, "password") != 0 &&
+			 strcmp(element->defname, "sslpassword") != 0)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", element->defname),
-						errhint("A user mapping of pythia_db has the options user, password and password_required.")));
+						errhint("A user mapping of pythia_db has the options user, password, sslpassword and "
+								"password_required.")));
 }
 
 Datum pythia_connection_validator(PG_FUNCTION_ARGS)
@@ -132,6 +136,8 @@ static bool apply_options(pythia_url *url, const pythia_node *options, pythia_er
 {
 	static const char *const known[] = {"user",
 										"password",
+										"password_file",
+										"passfile",
 										"sslmode",
 										"sslrootcert",
 										"sslcert",

@@ -2,17 +2,46 @@
 
 #include "bridge.h"
 #include "commands/defrem.h"
+#include "catalog/pg_authid.h"
 #include "core/memory.h"
+#include "core/secret.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "secret_hooks.h"
+#include "utils/acl.h"
 
-bool pythia_option_is_secret(const char *name)
+static bool is_secret(const char *name)
 {
-	static const char *const words[] = {"pass", "pwd", "secret", "token"};
+	return pythia_secret_name(name, strlen(name));
+}
 
-	for (size_t i = 0; i < lengthof(words); i++)
-		if (strcasestr(name, words[i]))
-			return true;
-	return false;
+pythia_parameter_class pythia_parameters_of_role(Oid role)
+{
+	if (superuser_arg(role))
+		return PYTHIA_PARAMETER_ADMIN;
+	return has_privs_of_role(role, ROLE_PG_READ_SERVER_FILES) ? PYTHIA_PARAMETER_FILE : PYTHIA_PARAMETER_ANYBODY;
+}
+
+void pythia_url_check_parameters(const pythia_url *url, Oid role)
+{
+	pythia_parameter_class most = pythia_parameters_of_role(role);
+
+	for (int i = 0; i < url->nparameters; i++)
+	{
+		const pythia_url_parameter *one = &url->parameters[i];
+		pythia_parameter_class class = pythia_parameter_class_of(url->engine, one->name, one->value);
+
+		if (class <= most)
+			continue;
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("permission denied to use \"%s\" in a connection", pythia_from_utf8(one->name)),
+						class == PYTHIA_PARAMETER_FILE
+							? errdetail("It names a file of the server.")
+							: errdetail("It is not among the parameters that other roles than superusers may use."),
+						class == PYTHIA_PARAMETER_FILE
+							? errhint("Ask for membership in pg_read_server_files, or leave it out.")
+							: errhint("Leave it out, or let a superuser make the connection and grant USAGE on it.")));
+	}
 }
 
 static void free_url(void *url)
@@ -27,6 +56,8 @@ pythia_url *pythia_url_read(const char *text)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	char *utf8 = pythia_to_utf8(text);
 
+	/* whoever reads a URL may have got it with the statement */
+	pythia_hide_activity();
 	if (!pythia_url_parse(utf8, url, &error))
 	{
 		pythia_free(url);
@@ -46,7 +77,7 @@ char *pythia_url_public(const pythia_url *url)
 	bare.nparameters = 0;
 	bare.parameters = palloc(sizeof(pythia_url_parameter) * Max(url->nparameters, 1));
 	for (int i = 0; i < url->nparameters; i++)
-		if (!pythia_option_is_secret(url->parameters[i].name))
+		if (!is_secret(url->parameters[i].name))
 			bare.parameters[bare.nparameters++] = url->parameters[i];
 	pythia_url_redact(&bare, &text);
 	result = pythia_from_utf8(pythia_buffer_text(&text));
@@ -68,7 +99,7 @@ List *pythia_url_secrets(const pythia_url *url)
 	if (url->password)
 		result = lappend(result, option("password", url->password));
 	for (int i = 0; i < url->nparameters; i++)
-		if (pythia_option_is_secret(url->parameters[i].name))
+		if (is_secret(url->parameters[i].name))
 			result = lappend(result, option(url->parameters[i].name, url->parameters[i].value));
 	return result;
 }

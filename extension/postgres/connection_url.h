@@ -4,11 +4,14 @@
 
 #include "postgres.h"
 
+#include "core/parameters.h"
 #include "core/url.h"
 #include "nodes/pg_list.h"
 
-/* Option names whose values are secrets. */
-extern bool pythia_option_is_secret(const char *name);
+/* The parameters that a role may use, of this class and below. */
+extern pythia_parameter_class pythia_parameters_of_role(Oid role);
+/* Ereports where a parameter lends files or the identity of the server, and the role may not have them. */
+extern void pythia_url_check_parameters(const pythia_url *url, Oid role);
 /* The URL without user and secrets; palloc'ed. */
 extern char *pythia_url_public(const pythia_url *url);
 /* DefElems for a user mapping: user, password, secret parameters. */

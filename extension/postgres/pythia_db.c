@@ -4,9 +4,11 @@
 #include <limits.h>
 
 #include "core/memory.h"
+#include "core/reach.h"
 #include "miscadmin.h"
 #include "drop_hook.h"
 #include "pg_compat.h"
+#include "secret_hooks.h"
 #include "shared.h"
 #include "worker_process.h"
 #include "utils/builtins.h"
@@ -20,6 +22,7 @@ static int poll_interval = 5000; /* of a new CDC worker; read in SQL */
 int pythia_guc_restart_delay = 5;
 int pythia_guc_retention = 7 * 24 * 60;
 int pythia_guc_max_retention = 30 * 24 * 60;
+char *pythia_guc_allowed_hosts = NULL;
 bool pythia_guc_log_changes = false;
 bool pythia_guc_keep_connections = true;
 
@@ -29,6 +32,19 @@ extern PGDLLEXPORT void _PG_init(void);
 static void out_of_memory(void)
 {
 	ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/* A list that cannot be read must not become one that allows less, or more, than was meant. */
+static bool check_allowed_hosts(char **value, void **extra, GucSource source)
+{
+	char *bad = NULL;
+
+	if (pythia_reach_valid(*value, &bad))
+		return true;
+	GUC_check_errdetail("\"%s\" is neither a host nor an address, network or folder.", bad);
+	GUC_check_errhint("Write, for example, 'db.example:5432, *.shop.example, 10.1.0.0/16, [::1]:3306'.");
+	pythia_free(bad);
+	return false;
 }
 
 static void define_settings(void)
@@ -62,6 +78,11 @@ static void define_settings(void)
 							 "Keeps connections to other servers open for the session's next run.",
 							 "They are closed after five idle minutes, and when a server or user mapping changes.",
 							 &pythia_guc_keep_connections, true, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable(
+		"pythia_db.allowed_hosts", "Hosts that connections of other roles than superusers may reach.",
+		"A comma list of names, *.domains, addresses and networks, each with or without a port, "
+		"and folders of sockets; * for any host, nothing for none.",
+		&pythia_guc_allowed_hosts, "*", PGC_SUSET, GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
 	MarkGUCPrefixReserved("pythia_db");
 }
 
@@ -69,6 +90,7 @@ void _PG_init(void)
 {
 	pythia_set_oom_handler(out_of_memory);
 	define_settings();
+	pythia_secret_hooks_install();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		pythia_shared_init();

@@ -174,6 +174,7 @@ static void test_round_trip(void **state)
 	for (int run = 0; run < 5000; run++)
 	{
 		int port = 1 + (int) (draw() % 65535);
+		size_t host;
 
 		pythia_buffer_clear(&text);
 		pythia_buffer_puts(&text, "postgresql://");
@@ -181,7 +182,13 @@ static void test_round_trip(void **state)
 		pythia_buffer_putc(&text, ':');
 		random_part(&parts[1], &text);
 		pythia_buffer_putc(&text, '@');
-		random_part(&parts[2], &text);
+		/* of what a host may hold */
+		pythia_buffer_clear(&parts[2]);
+		for (size_t i = draw() % 12 + 1; i > 0; i--)
+			pythia_buffer_putc(&parts[2], "abcXYZ019.-_\xc3\xa4"[draw() % 14]);
+		host = 0;
+		for (; host < parts[2].length; host++)
+			pythia_buffer_printf(&text, draw() % 2 ? "%c" : "%%%02x", (unsigned char) parts[2].data[host]);
 		pythia_buffer_printf(&text, ":%d/", port);
 		random_part(&parts[3], &text);
 		if (!pythia_url_parse(text.data, &url, &error))

@@ -13,6 +13,7 @@
 #include "cli/say.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/visible.h"
 
 enum
 {
@@ -64,6 +65,7 @@ static bool write_out(void *context, pythia_error *error)
 	writer *w = context;
 	size_t done = 0;
 
+	pythia_visible_json(&w->buffer);
 	while (done < w->buffer.length)
 	{
 		ssize_t n = write(STDOUT_FILENO, w->buffer.data + done, w->buffer.length - done);

@@ -517,7 +517,7 @@ static int run_create(cli_args *args)
 	{
 		char *directory = json_text(c.directory);
 
-		printf("{\"name\":\"%s\",\"kind\":\"%s\",\"directory\":%s}\n", c.name, kind, directory);
+		cli_put_line(stdout, "{\"name\":\"%s\",\"kind\":\"%s\",\"directory\":%s}", c.name, kind, directory);
 		pythia_free(directory);
 	}
 	else

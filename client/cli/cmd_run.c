@@ -208,7 +208,8 @@ static int run_cdc(const pythia_node *config, bool once)
 			else if (code != CLI_DONE)
 				cli_say_error(NULL, &error);
 			if (cli_json)
-				printf("{\"handled\":%lld,\"dead\":%lld}\n", (long long) d.handler.handled, (long long) d.handler.dead);
+				cli_put_line(stdout, "{\"handled\":%lld,\"dead\":%lld}", (long long) d.handler.handled,
+							 (long long) d.handler.dead);
 			else
 				cli_say("pythia: %lld changes handled, %lld given up", (long long) d.handler.handled,
 						(long long) d.handler.dead);

@@ -54,9 +54,8 @@ static void report_json(const pythia_result *rows, int64_t row)
 		else
 			pythia_json_string(&line, value, strlen(value));
 	}
-	pythia_buffer_puts(&line, "}\n");
-	fwrite(line.data, 1, line.length, stdout);
-	pythia_buffer_free(&line);
+	pythia_buffer_putc(&line, '}');
+	cli_json_line(&line);
 }
 
 static void report_text(const pythia_result *rows, int64_t row)
@@ -75,12 +74,20 @@ static void report_text(const pythia_result *rows, int64_t row)
 	else if (strcmp(text[2], "running") == 0 || strcmp(text[2], "synced") == 0)
 		colour = CLI_GREEN;
 	if (reported == 0)
-		printf("%s%-5s %-24s %-12s %-24s %12s %9s  %s%s\n", cli_colour_on(stdout, CLI_BOLD), "kind", "worker", "state",
-			   "table", "rows", "failures", "position", cli_colour_off(stdout));
-	printf("%-5s %-24s %s%-12s%s %-24s %12s %9s  %s\n", text[0], text[1], cli_colour_on(stdout, colour), text[2],
-		   cli_colour_off(stdout), text[3], text[4], text[5], text[6]);
+	{
+		cli_put_coloured(stdout, CLI_BOLD, "%-5s %-24s %-12s %-24s %12s %9s  %s", "kind", "worker", "state", "table",
+						 "rows", "failures", "position");
+		cli_put_line(stdout, "%s", "");
+	}
+	cli_put(stdout, "%-5s %-24s ", text[0], text[1]);
+	cli_put_coloured(stdout, colour, "%-12s", text[2]);
+	cli_put_line(stdout, " %-24s %12s %9s  %s", text[3], text[4], text[5], text[6]);
 	if (*text[7] != '\0')
-		printf("%-30s %s%s%s\n", "", cli_colour_on(stdout, CLI_RED), text[7], cli_colour_off(stdout));
+	{
+		cli_put(stdout, "%-30s ", "");
+		cli_put_coloured(stdout, CLI_RED, "%s", text[7]);
+		cli_put_line(stdout, "%s", "");
+	}
 }
 
 static bool report(pythia_db *db, const char *sql, pythia_error *error)

@@ -1,10 +1,12 @@
 /* `pythia sync`: tables of one database brought to another. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/pair.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -104,11 +106,12 @@ static bool write_quarantine(whole *r, const char *table, const char *row_json, 
 			return false;
 	}
 	if (r->quarantine == NULL)
-		r->quarantine = fopen(r->quarantine_path, "ae");
-	if (r->quarantine == NULL)
 	{
-		pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", r->quarantine_path, strerror(errno));
-		return pythia_error_hint(error, "Give --quarantine FILE with a path you can write to.");
+		int fd = cli_private_open(r->quarantine_path, O_WRONLY | O_APPEND, "quarantine", error);
+
+		if (fd < 0)
+			return false;
+		r->quarantine = fdopen(fd, "a");
 	}
 	pythia_buffer_puts(&line, "{\"table\":");
 	pythia_json_string(&line, table, strlen(table));

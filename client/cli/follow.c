@@ -28,27 +28,11 @@ static char *default_state(const cli_follow *follow, pythia_error *error)
 /* Two readers of one position would each get a part of the changes. */
 static bool take_lock(cli_follow *follow, pythia_error *error)
 {
-	pythia_buffer path = PYTHIA_BUFFER_INIT;
-
-	pythia_buffer_printf(&path, "%s.lock", follow->state);
-	follow->lock = open(pythia_buffer_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (follow->lock < 0)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path.data, strerror(errno));
-		pythia_error_hint(error, "Give --state FILE with a path you can write to.");
-	}
-	else if (flock(follow->lock, LOCK_EX | LOCK_NB) != 0)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "55006", "another pythia is using the state file \"%s\"", follow->state);
-		pythia_error_hint(error, "Stop it, or give --state FILE with another file.");
-	}
-	else
-	{
-		pythia_buffer_free(&path);
-		return true;
-	}
-	pythia_buffer_free(&path);
-	return false;
+	follow->lock = cli_state_lock_file(follow->state, error);
+	if (follow->lock < 0 || flock(follow->lock, LOCK_EX | LOCK_NB) == 0)
+		return follow->lock >= 0;
+	pythia_fail(error, PYTHIA_E_USAGE, "55006", "another pythia is using the state file \"%s\"", follow->state);
+	return pythia_error_hint(error, "Stop it, or give --state FILE with another file.");
 }
 
 static bool open_store(cli_follow *follow, pythia_error *error)
@@ -206,7 +190,7 @@ bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pyth
 	if (!cli_place_parse(&follow->source, request->url, error))
 		return false;
 	follow->state = request->state != NULL ? pythia_strdup(request->state) : default_state(follow, error);
-	if (follow->state == NULL || !cli_state_is_file(follow->state, error) || !take_lock(follow, error) ||
+	if (follow->state == NULL || !cli_state_make(follow->state, error) || !take_lock(follow, error) ||
 		!cli_place_open(&follow->source, error) || !open_store(follow, error))
 		return false;
 	return find_worker(follow, error) && (follow->capture != NULL || open_capture(follow, error));

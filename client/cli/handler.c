@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/files.h"
 #include "cli/say.h"
 #include "core/host.h"
 #include "core/json.h"
@@ -44,7 +45,7 @@ static void run_child(int in, int out, char *const *command)
 	/* Ctrl-C is for us: the handler ends when its stdin does, with its work done */
 	signal(SIGINT, SIG_IGN);
 	execvp(command[0], command);
-	fprintf(stderr, "pythia: cannot run the handler \"%s\": %s\n", command[0], strerror(errno));
+	cli_put_line(stderr, "pythia: cannot run the handler \"%s\": %s", command[0], strerror(errno));
 	_exit(127);
 }
 
@@ -130,7 +131,7 @@ static cli_pending take_first(cli_pending *list, int *count)
 /* On disk before the position moves: it is nowhere else. */
 static bool bury(cli_handler *h, cli_pending *pending, pythia_error *error)
 {
-	int fd = open(h->settings->dead_letter, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	int fd = cli_private_open(h->settings->dead_letter, O_WRONLY | O_APPEND, "dead-letter", error);
 	pythia_buffer line = PYTHIA_BUFFER_INIT;
 	char now[40];
 	bool ok;
@@ -143,8 +144,9 @@ static bool bury(cli_handler *h, cli_pending *pending, pythia_error *error)
 	ok = fd >= 0 && write(fd, line.data, line.length) == (ssize_t) line.length && fsync(fd) == 0;
 	if (!ok)
 	{
-		pythia_fail(error, PYTHIA_E_DATABASE, "58030", "cannot write \"%s\": %s", h->settings->dead_letter,
-					strerror(errno));
+		if (fd >= 0)
+			pythia_fail(error, PYTHIA_E_DATABASE, "58030", "cannot write \"%s\": %s", h->settings->dead_letter,
+						strerror(errno));
 		pythia_error_hint(error, "The change is kept and comes again when the worker is started.");
 	}
 	else

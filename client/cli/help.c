@@ -65,15 +65,17 @@ static void print_options(const cli_option *set)
 
 void cli_print_help(const cli_command *command)
 {
-	const char *bold = cli_colour_on(stdout, CLI_BOLD);
-	const char *off = cli_colour_off(stdout);
-
-	printf("%sUsage:%s pythia %s %s\n\n", bold, off, command->name, command->operands);
+	cli_put_coloured(stdout, CLI_BOLD, "Usage:");
+	printf(" pythia %s %s\n\n", command->name, command->operands);
 	print_wrapped(command->description, 0, 0);
-	printf("\n%sOptions:%s\n", bold, off);
+	putchar('\n');
+	cli_put_coloured(stdout, CLI_BOLD, "Options:");
+	putchar('\n');
 	for (int s = 0; command->sets[s] != NULL; s++)
 		print_options(command->sets[s]);
-	printf("\n%sExample:%s\n", bold, off);
+	putchar('\n');
+	cli_put_coloured(stdout, CLI_BOLD, "Example:");
+	putchar('\n');
 	for (const char *line = command->example; *line != '\0';)
 	{
 		size_t length = strcspn(line, "\n");
@@ -85,17 +87,17 @@ void cli_print_help(const cli_command *command)
 
 static void print_overview(void)
 {
-	const char *bold = cli_colour_on(stdout, CLI_BOLD);
-	const char *off = cli_colour_off(stdout);
-
 	printf("pythia: change data capture and sync between PostgreSQL, MySQL/MariaDB and SQLite\n\n");
-	printf("%sUsage:%s pythia COMMAND [ARGUMENT]... [OPTION]...\n\n%sCommands:%s\n", bold, off, bold, off);
+	cli_put_coloured(stdout, CLI_BOLD, "Usage:");
+	printf(" pythia COMMAND [ARGUMENT]... [OPTION]...\n\n");
+	cli_put_coloured(stdout, CLI_BOLD, "Commands:");
+	putchar('\n');
 	for (int i = 0; cli_commands[i] != NULL; i++)
 		printf("  %-12s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
 	printf("\n\"pythia COMMAND --help\" tells more, with an example.  \"pythia --version\" tells the version.\n");
-	printf("\n%sExit codes:%s 0 done; 1 a difference or a failed table; 2 wrong usage;\n"
-		   "3 cannot connect; 4 interrupted.\n",
-		   bold, off);
+	putchar('\n');
+	cli_put_coloured(stdout, CLI_BOLD, "Exit codes:");
+	printf(" 0 done; 1 a difference or a failed table; 2 wrong usage;\n3 cannot connect; 4 interrupted.\n");
 }
 
 /* --- the man page -------------------------------------------------------------- */

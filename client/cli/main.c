@@ -46,8 +46,7 @@ static int check_output(int code)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
 	if (poll(&out, 1, 0) <= 0 || !(out.revents & POLLERR))
-		fprintf(stderr, "pythia: %serror:%s cannot write the output\n", cli_colour_on(stderr, CLI_RED),
-				cli_colour_off(stderr));
+		cli_complain("error", CLI_RED, "cannot write the output");
 	return code == CLI_DONE ? CLI_DIFFERENCE : code;
 }
 
@@ -133,6 +132,7 @@ int main(int argc, char **argv)
 	int code;
 	char **words = cli_scrub(argc, argv);
 
+	cli_scrub_environment();
 	give_back_memory();
 	occupy_closed_streams();
 	handle_signals();
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	}
 	else if (strcmp(words[1], "--version") == 0 || strcmp(words[1], "-V") == 0)
 	{
-		printf("pythia %s\n", PYTHIA_VERSION);
+		cli_put_line(stdout, "pythia %s", PYTHIA_VERSION);
 		code = CLI_DONE;
 	}
 	else if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0)

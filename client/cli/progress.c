@@ -161,16 +161,19 @@ static void draw(const bar *shown)
 			int length = room > 30 ? 30 : room;
 			int done = (int) (share * length);
 
-			fprintf(stderr, "%s[", cli_colour_on(stderr, CLI_GREEN));
-			for (int i = 0; i < length; i++)
-				fputs(i < done ? "#" : "-", stderr);
-			fprintf(stderr, "]%s %3d %% ", cli_colour_off(stderr), (int) (share * 100));
+			char marks[31];
+
+			memset(marks, '-', sizeof(marks));
+			memset(marks, '#', (size_t) done);
+			cli_put_coloured(stderr, CLI_GREEN, "[%.*s]", length, marks);
+			cli_put(stderr, " %3d %% ", (int) (share * 100));
 		}
-		fprintf(stderr, "%.*s\033[K", n, line);
+		cli_put(stderr, "%.*s", n, line);
+		fputs("\033[K", stderr);
 		on_screen = true;
 	}
 	else
-		fprintf(stderr, "%.*s\n", n, line);
+		cli_put_line(stderr, "%.*s", n, line);
 	fflush(stderr);
 }
 

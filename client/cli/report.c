@@ -22,22 +22,24 @@ int cli_table_exit_code(const pythia_error *error)
 /* Writes the line and empties the buffer. */
 static void put_line(pythia_buffer *out)
 {
-	pythia_buffer_putc(out, '\n');
-	fwrite(out->data, 1, out->length, stdout);
-	pythia_buffer_free(out);
+	cli_json_line(out);
 	fflush(stdout);
 }
 
 static void heading(void)
 {
-	if (tables_reported++ == 0)
-		printf("%s%-28s %-12s %12s %11s %11s %10s %9s %10s%s\n", cli_colour_on(stdout, CLI_BOLD), "table", "mode",
-			   "rows", "inserted", "updated", "deleted", "skipped", "time", cli_colour_off(stdout));
+	if (tables_reported++ > 0)
+		return;
+	cli_put_coloured(stdout, CLI_BOLD, "%-28s %-12s %12s %11s %11s %10s %9s %10s", "table", "mode", "rows", "inserted",
+					 "updated", "deleted", "skipped", "time");
+	cli_put_line(stdout, "%s", "");
 }
 
 static void failed_line(const char *table, const pythia_error *error)
 {
-	printf("%-28s %sfailed:%s %s\n", table, cli_colour_on(stdout, CLI_RED), cli_colour_off(stdout), error->message);
+	cli_put(stdout, "%-28s ", table);
+	cli_put_coloured(stdout, CLI_RED, "failed:");
+	cli_put_line(stdout, " %s", error->message);
 	fflush(stdout);
 }
 
@@ -54,15 +56,19 @@ static void counts_line(const char *table, const pythia_sync_result *result, con
 		return;
 	}
 	rows_reported += result->rows_synced;
-	printf("%-28s %-12s %12s %11s %11s %10s %9s %10s\n", table, result->sync_mode != NULL ? result->sync_mode : "",
-		   cli_human_count(result->rows_synced, n[0]), cli_human_count(result->rows_inserted, n[1]),
-		   cli_human_count(result->rows_updated, n[2]), cli_human_count(result->rows_deleted, n[3]),
-		   cli_human_count(result->rows_skipped + result->rows_quarantined, n[4]),
-		   cli_human_seconds(result->duration_seconds, n[5]));
+	cli_put_line(stdout, "%-28s %-12s %12s %11s %11s %10s %9s %10s", table,
+				 result->sync_mode != NULL ? result->sync_mode : "", cli_human_count(result->rows_synced, n[0]),
+				 cli_human_count(result->rows_inserted, n[1]), cli_human_count(result->rows_updated, n[2]),
+				 cli_human_count(result->rows_deleted, n[3]),
+				 cli_human_count(result->rows_skipped + result->rows_quarantined, n[4]),
+				 cli_human_seconds(result->duration_seconds, n[5]));
 	if (result->rows_quarantined > 0)
-		printf("%-28s %s%s row%s in quarantine%s\n", "", cli_colour_on(stdout, CLI_YELLOW),
-			   cli_human_count(result->rows_quarantined, n[0]), result->rows_quarantined == 1 ? "" : "s",
-			   cli_colour_off(stdout));
+	{
+		cli_put(stdout, "%-28s ", "");
+		cli_put_coloured(stdout, CLI_YELLOW, "%s row%s in quarantine", cli_human_count(result->rows_quarantined, n[0]),
+						 result->rows_quarantined == 1 ? "" : "s");
+		cli_put_line(stdout, "%s", "");
+	}
 	fflush(stdout);
 }
 
@@ -103,22 +109,26 @@ void cli_report_validate(const char *table, const pythia_validate_result *result
 		failed_line(table, error);
 		return;
 	}
+	cli_put(stdout, "%-28s ", table);
 	if (result->is_valid)
-		printf("%-28s %sequal%s: %s rows, by %s, %s\n", table, cli_colour_on(stdout, CLI_GREEN), cli_colour_off(stdout),
-			   cli_human_count(result->source_count, n[0]), result->method,
-			   cli_human_seconds(result->duration_seconds, n[1]));
+		cli_put_coloured(stdout, CLI_GREEN, "equal");
 	else
-		printf("%-28s %snot equal%s: %s missing, %s extra, %s differing (%s rows here, %s there), %s\n", table,
-			   cli_colour_on(stdout, CLI_RED), cli_colour_off(stdout), cli_human_count(result->missing, n[0]),
-			   cli_human_count(result->extra, n[1]), cli_human_count(result->differing, n[2]),
-			   cli_human_count(result->source_count, n[3]), cli_human_count(result->target_count, n[4]),
-			   cli_human_seconds(result->duration_seconds, (char[32]){0}));
+		cli_put_coloured(stdout, CLI_RED, "not equal");
+	if (result->is_valid)
+		cli_put_line(stdout, ": %s rows, by %s, %s", cli_human_count(result->source_count, n[0]), result->method,
+					 cli_human_seconds(result->duration_seconds, n[1]));
+	else
+		cli_put_line(stdout, ": %s missing, %s extra, %s differing (%s rows here, %s there), %s",
+					 cli_human_count(result->missing, n[0]), cli_human_count(result->extra, n[1]),
+					 cli_human_count(result->differing, n[2]), cli_human_count(result->source_count, n[3]),
+					 cli_human_count(result->target_count, n[4]),
+					 cli_human_seconds(result->duration_seconds, (char[32]){0}));
 	if (result->sample > 0 && result->sample < 1)
-		printf("%-28s a sample of %g %%: at %g %% confidence at most %.2g %% of the rows differ\n", "",
-			   result->sample * 100, result->confidence * 100, result->max_difference * 100);
+		cli_put_line(stdout, "%-28s a sample of %g %%: at %g %% confidence at most %.2g %% of the rows differ", "",
+					 result->sample * 100, result->confidence * 100, result->max_difference * 100);
 	if (result->checks != NULL)
-		printf("%-28s checks: %s rows break a condition: %s\n", "", cli_human_count(result->failed_checks, n[0]),
-			   result->checks);
+		cli_put_line(stdout, "%-28s checks: %s rows break a condition: %s", "",
+					 cli_human_count(result->failed_checks, n[0]), result->checks);
 	fflush(stdout);
 }
 
@@ -129,7 +139,7 @@ void cli_report_difference(const char *table, const pythia_difference *differenc
 	if (cli_json)
 	{
 		pythia_difference_json(&out, table, difference);
-		pythia_buffer_putc(&out, '\n');
+		cli_json_line(&out);
 	}
 	else if (!cli_quiet)
 	{
@@ -137,14 +147,12 @@ void cli_report_difference(const char *table, const pythia_difference *differenc
 							 difference->primary_key);
 		for (int i = 0; i < difference->ncolumns; i++)
 			pythia_buffer_printf(&out, "%s%s", i > 0 ? ", " : "  in ", difference->columns[i]);
+		cli_put_line(stdout, "%s", pythia_buffer_text(&out));
 		if (difference->source_row != NULL)
-			pythia_buffer_printf(&out, "\n    source %s", difference->source_row);
+			cli_put_line(stdout, "    source %s", difference->source_row);
 		if (difference->target_row != NULL)
-			pythia_buffer_printf(&out, "\n    target %s", difference->target_row);
-		pythia_buffer_putc(&out, '\n');
+			cli_put_line(stdout, "    target %s", difference->target_row);
 	}
-	if (out.length > 0)
-		fwrite(out.data, 1, out.length, stdout);
 	pythia_buffer_free(&out);
 }
 
@@ -153,7 +161,9 @@ void cli_report_end(void)
 	char n[32];
 
 	if (!cli_json && !cli_quiet && tables_reported > 1)
-		printf("%s%d tables, %s rows%s\n", cli_colour_on(stdout, CLI_DIM), tables_reported,
-			   cli_human_count(rows_reported, n), cli_colour_off(stdout));
+	{
+		cli_put_coloured(stdout, CLI_DIM, "%d tables, %s rows", tables_reported, cli_human_count(rows_reported, n));
+		cli_put_line(stdout, "%s", "");
+	}
 	fflush(stdout);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "core/visible.h"
 
 bool cli_quiet;
 bool cli_json;
@@ -38,16 +39,59 @@ static bool coloured(FILE *stream)
 	return isatty(fileno(stream)) == 1;
 }
 
-const char *cli_colour_on(FILE *stream, cli_colour colour)
+/* The one place where the command writes what others have given it. */
+static void put(FILE *stream, const char *format, va_list list)
 {
-	static const char *const codes[] = {"", "\033[1m", "\033[31m", "\033[32m", "\033[33m", "\033[2m"};
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_buffer shown = PYTHIA_BUFFER_INIT;
 
-	return coloured(stream) ? codes[colour] : "";
+	pythia_buffer_vprintf(&text, format, list);
+	pythia_visible(&shown, pythia_buffer_text(&text), text.length);
+	fwrite(pythia_buffer_text(&shown), 1, shown.length, stream);
+	pythia_buffer_free(&text);
+	pythia_buffer_free(&shown);
 }
 
-const char *cli_colour_off(FILE *stream)
+void cli_put(FILE *stream, const char *format, ...)
 {
-	return coloured(stream) ? "\033[0m" : "";
+	va_list list;
+
+	va_start(list, format);
+	put(stream, format, list);
+	va_end(list);
+}
+
+void cli_put_line(FILE *stream, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	put(stream, format, list);
+	va_end(list);
+	fputc('\n', stream);
+}
+
+void cli_put_coloured(FILE *stream, cli_colour colour, const char *format, ...)
+{
+	static const char *const codes[] = {"", "\033[1m", "\033[31m", "\033[32m", "\033[33m", "\033[2m"};
+	bool painted = colour != CLI_PLAIN && coloured(stream);
+	va_list list;
+
+	if (painted)
+		fputs(codes[colour], stream);
+	va_start(list, format);
+	put(stream, format, list);
+	va_end(list);
+	if (painted)
+		fputs("\033[0m", stream);
+}
+
+void cli_json_line(pythia_buffer *json)
+{
+	pythia_visible_json(json);
+	pythia_buffer_putc(json, '\n');
+	fwrite(json->data, 1, json->length, stdout);
+	pythia_buffer_free(json);
 }
 
 static void before_line(void)
@@ -65,45 +109,58 @@ void cli_say(const char *format, ...)
 	cli_output_lock();
 	before_line();
 	va_start(list, format);
-	vfprintf(stderr, format, list);
+	put(stderr, format, list);
 	va_end(list);
 	fputc('\n', stderr);
 	cli_output_unlock();
+}
+
+static void complain(const char *what, cli_colour colour, const char *format, va_list list)
+{
+	cli_output_lock();
+	before_line();
+	cli_put(stderr, "pythia: ");
+	cli_put_coloured(stderr, colour, "%s:", what);
+	fputc(' ', stderr);
+	put(stderr, format, list);
+	fputc('\n', stderr);
+	cli_output_unlock();
+}
+
+void cli_complain(const char *what, cli_colour colour, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	complain(what, colour, format, list);
+	va_end(list);
 }
 
 void cli_warn(const char *format, ...)
 {
 	va_list list;
 
-	cli_output_lock();
-	before_line();
-	fprintf(stderr, "pythia: %swarning:%s ", cli_colour_on(stderr, CLI_YELLOW), cli_colour_off(stderr));
 	va_start(list, format);
-	vfprintf(stderr, format, list);
+	complain("warning", CLI_YELLOW, format, list);
 	va_end(list);
-	fputc('\n', stderr);
-	cli_output_unlock();
 }
 
 void cli_say_error(const char *about, const pythia_error *error)
 {
 	cli_output_lock();
-	before_line();
-	fprintf(stderr, "pythia: %serror:%s ", cli_colour_on(stderr, CLI_RED), cli_colour_off(stderr));
-	if (about != NULL)
-		fprintf(stderr, "%s: ", about);
-	fprintf(stderr, "%s\n", error->message != NULL ? error->message : "unknown error");
+	cli_complain("error", CLI_RED, "%s%s%s", about != NULL ? about : "", about != NULL ? ": " : "",
+				 error->message != NULL ? error->message : "unknown error");
 	if (error->detail != NULL)
-		fprintf(stderr, "  detail: %s\n", error->detail);
+		cli_put_line(stderr, "  detail: %s", error->detail);
 	for (const char *line = error->context; line != NULL && *line != '\0'; line += strspn(line, "\n"))
 	{
 		int length = (int) strcspn(line, "\n");
 
-		fprintf(stderr, "  context: %.*s\n", length, line);
+		cli_put_line(stderr, "  context: %.*s", length, line);
 		line += length;
 	}
 	if (error->hint != NULL)
-		fprintf(stderr, "  hint: %s\n", error->hint);
+		cli_put_line(stderr, "  hint: %s", error->hint);
 	cli_output_unlock();
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "core/buffer.h"
 #include "core/error.h"
 
 typedef enum cli_colour
@@ -21,9 +22,20 @@ extern bool cli_quiet; /* --quiet */
 extern bool cli_json;  /* --json */
 
 void cli_no_colour(void); /* --no-color */
-/* The escape sequence, or "" where the stream is no terminal or colour is unwanted. */
-const char *cli_colour_on(FILE *stream, cli_colour colour);
-const char *cli_colour_off(FILE *stream);
+
+/*
+ * All that is written for people goes through these: what came with it from a server, a file or a name is shown
+ * as core/visible.h shows it, so that nothing but ourselves moves the cursor, colours a word or ends a line.
+ */
+void cli_put(FILE *stream, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_put_line(FILE *stream, const char *format, ...) __attribute__((format(printf, 2, 3))); /* and ends the line */
+/* In colour, where the stream is a terminal and colour is not unwanted. */
+void cli_put_coloured(FILE *stream, cli_colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A line of JSON for machines; the buffer is emptied. */
+void cli_json_line(pythia_buffer *json);
+
+/* "pythia: error: …" */
+void cli_complain(const char *what, cli_colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A line on stderr, kept clear of a progress bar. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));

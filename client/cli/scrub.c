@@ -1,72 +1,92 @@
-#define _GNU_SOURCE /* memrchr */
+#define _GNU_SOURCE /* environ */
 #include "cli/scrub.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
 #include "core/memory.h"
+#include "core/secret.h"
 
-/* Replaces length bytes at `start` by ***, closing the gap so that not even the
- * password's length shows. */
-static void blank(char *start, size_t length)
+static void blank(char *text)
 {
-	size_t rest = strlen(start + length);
-	size_t stars = length < 3 ? length : 3;
-
-	memset(start, '*', stars);
-	memmove(start + stars, start + length, rest);
-	memset(start + stars + rest, 0, length - stars);
+	memset(text, '*', strlen(text));
 }
 
-static void scrub_word(char *word)
+/* True where the next word is a secret, because this one is an option that takes it. */
+static bool scrub_word(char *word)
 {
-	static const char *const secret[] = {"password=", "passwd=", "sslpassword=", "pwd="};
-	char *authority = strstr(word, "://");
-	char *query;
+	size_t dashes = strspn(word, "-");
+	char *equals = strchr(word, '=');
+	bool option = dashes > 0 && pythia_secret_name(word + dashes, strcspn(word + dashes, "="));
 
-	if (authority == NULL)
-		return;
-	authority += 3;
-	{
-		size_t length = strcspn(authority, "/?#");
-		char *at = memrchr(authority, '@', length);
-		char *colon = at != NULL ? memchr(authority, ':', (size_t) (at - authority)) : NULL;
-
-		/* A password may hold an unescaped slash: then the last @ of the word ends it. */
-		if (at == NULL && strchr(authority, '@') != NULL)
-		{
-			at = strrchr(authority, '@');
-			colon = memchr(authority, ':', (size_t) (at - authority));
-		}
-		if (colon != NULL && at > colon + 1)
-			blank(colon + 1, (size_t) (at - colon - 1));
-	}
-	query = strchr(authority, '?');
-	while (query != NULL && *query != '\0')
-	{
-		query++;
-		for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
-		{
-			size_t n = strlen(secret[i]);
-
-			if (strncasecmp(query, secret[i], n) == 0)
-				blank(query + n, strcspn(query + n, "&"));
-		}
-		query = strchr(query, '&');
-	}
+	if (option && equals)
+		blank(equals + 1);
+	else
+		pythia_secret_mask(word, true);
+	pythia_secret_squeeze(word);
+	return option && !equals;
 }
 
 char **cli_scrub(int argc, char **argv)
 {
 	char **copy = pythia_malloc(sizeof(char *) * (size_t) (argc + 1));
+	bool secret = false;
 
 	for (int i = 0; i < argc; i++)
 	{
 		copy[i] = pythia_strdup(argv[i]);
-		scrub_word(argv[i]);
+		if (secret)
+		{
+			blank(argv[i]);
+			pythia_secret_squeeze(argv[i]);
+			secret = false;
+		}
+		else
+			secret = scrub_word(argv[i]);
 	}
 	copy[argc] = NULL;
 	return copy;
+}
+
+/* "NAME=value"; true where there was a secret. */
+static bool scrub_variable(char *variable)
+{
+	char *equals = strchr(variable, '=');
+
+	if (!equals)
+		return false;
+	if (!pythia_secret_name(variable, (size_t) (equals - variable)))
+		return pythia_secret_mask(equals + 1, true);
+	blank(equals + 1);
+	return true;
+}
+
+void cli_scrub_environment(void)
+{
+	size_t count = 0;
+	char **first;
+
+	while (environ && environ[count])
+		count++;
+	/* setenv moves the list */
+	first = pythia_malloc(sizeof(char *) * (count + 1));
+	for (size_t i = 0; i < count; i++)
+		first[i] = environ[i];
+	for (size_t i = 0; i < count; i++)
+	{
+		char *copy = pythia_strdup(first[i]);
+		char *equals = strchr(copy, '=');
+
+		if (scrub_variable(first[i]))
+		{
+			*equals = '\0';
+			setenv(copy, equals + 1, 1);
+			explicit_bzero(equals + 1, strlen(equals + 1));
+		}
+		pythia_free(copy);
+	}
+	pythia_free(first);
 }
 
 void cli_scrub_free(int argc, char **copy)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/files.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 
@@ -51,15 +52,28 @@ char *cli_state_path(const char *name, pythia_error *error)
 	return pythia_buffer_take(&path);
 }
 
-bool cli_state_is_file(const char *path, pythia_error *error)
+bool cli_state_make(const char *path, pythia_error *error)
 {
 	struct stat found;
 
-	if (stat(path, &found) != 0 || S_ISREG(found.st_mode))
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" cannot be a state file: it is %s", path,
-				S_ISDIR(found.st_mode) ? "a folder" : "no ordinary file");
-	return pythia_error_hint(error, "Give --state FILE with the path of a file; it is made where it is missing.");
+	if (stat(path, &found) == 0 && !S_ISREG(found.st_mode))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" cannot be a state file: it is %s", path,
+					S_ISDIR(found.st_mode) ? "a folder" : "no ordinary file");
+		return pythia_error_hint(error, "Give --state FILE with the path of a file; it is made where it is missing.");
+	}
+	return cli_private_database(path, "state", error);
+}
+
+int cli_state_lock_file(const char *state, pythia_error *error)
+{
+	pythia_buffer path = PYTHIA_BUFFER_INIT;
+	int fd;
+
+	pythia_buffer_printf(&path, "%s.lock", state);
+	fd = cli_private_open(pythia_buffer_text(&path), O_RDWR, "state", error);
+	pythia_buffer_free(&path);
+	return fd;
 }
 
 /* http://www.isthe.com/chongo/tech/comp/fnv/; the end of a text counts, so that a, bc is not ab, c */
@@ -99,7 +113,7 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	state->path = path != NULL ? pythia_strdup(path) : cli_state_path("sync.db", error);
 	if (state->path == NULL)
 		return false;
-	if (!cli_state_is_file(state->path, error))
+	if (!cli_state_make(state->path, error))
 	{
 		cli_state_close(state);
 		return false;
@@ -130,23 +144,10 @@ static int set_lock(const cli_state *state, const char *table, short type)
 
 bool cli_state_lock(cli_state *state, const char *table, pythia_error *error)
 {
-	pythia_buffer path = PYTHIA_BUFFER_INIT;
-
 	if (state->db == NULL)
 		return true;
-	if (state->lock < 0)
-	{
-		pythia_buffer_printf(&path, "%s.lock", state->path);
-		state->lock = open(pythia_buffer_text(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (state->lock < 0)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path.data, strerror(errno));
-			pythia_error_hint(error, "Give --state FILE with a path you can write to.");
-		}
-		pythia_buffer_free(&path);
-		if (state->lock < 0)
-			return false;
-	}
+	if (state->lock < 0 && (state->lock = cli_state_lock_file(state->path, error)) < 0)
+		return false;
 	if (set_lock(state, table, F_WRLCK) == 0)
 		return true;
 	if (errno == EACCES || errno == EAGAIN)

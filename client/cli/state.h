@@ -22,8 +22,10 @@ typedef struct cli_state
  * (mode 0700).  NULL after an error; the caller frees. */
 char *cli_state_path(const char *name, pythia_error *error);
 
-/* False, with an error, where something else than an ordinary file is there. */
-bool cli_state_is_file(const char *path, pythia_error *error);
+/* Makes the file where it is missing, for its owner alone; false, with an error, where what is there is none. */
+bool cli_state_make(const char *path, pythia_error *error);
+/* Opens the file beside it that locks are taken on; -1 after an error. */
+int cli_state_lock_file(const char *state, pythia_error *error);
 /* Opens or makes the file at `path` (NULL: the default, sync.db). */
 bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, pythia_error *error);
 /* Keeps other processes from the table while it is at work: two runs of one table would undo each other's

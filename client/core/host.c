@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/buffer.h"
+#include "core/visible.h"
 
 volatile int pythia_cancel_requested = 0;
 
@@ -67,10 +69,14 @@ static pythia_wait_result default_wait(void *context, int fd, int events, long t
 
 static void default_log(void *context, pythia_log_level level, const char *message)
 {
+	pythia_buffer shown = PYTHIA_BUFFER_INIT;
+
 	(void) context;
 	if (level == PYTHIA_LOG_DEBUG)
 		return;
-	fprintf(stderr, "pythia: %s%s\n", level == PYTHIA_LOG_WARNING ? "warning: " : "", message);
+	pythia_visible(&shown, message, strlen(message));
+	fprintf(stderr, "pythia: %s%s\n", level == PYTHIA_LOG_WARNING ? "warning: " : "", pythia_buffer_text(&shown));
+	pythia_buffer_free(&shown);
 }
 
 static int64_t default_now(void *context)

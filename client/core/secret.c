@@ -165,7 +165,7 @@ static void hide_parameters(scan *s, char *query, char *end)
 	}
 }
 
-/* `from` is behind the "://"; the result, behind the URL. */
+/* `from` is behind the "://"; the result, behind the host. */
 static char *hide_in_url(scan *s, char *scheme, char *from)
 {
 	bool bounded;
@@ -195,7 +195,8 @@ static char *hide_in_url(scan *s, char *scheme, char *from)
 		else if (!port)
 			hide(s, colon + 1, stop);
 	}
-	return end;
+	/* another URL, or another name, may follow in the same word */
+	return stop;
 }
 
 /* --- name and value --------------------------------------------------------- */

@@ -68,6 +68,11 @@ static void test_taken(void **state)
 	check("postgresql://u:p@[::1]:5433/d", PYTHIA_POSTGRESQL, "u", "p", "::1", 5433, "d",
 		  "postgresql://u:***@[::1]:5433/d");
 	check("postgresql://[fe80::1]/d", PYTHIA_POSTGRESQL, NULL, NULL, "fe80::1", 0, "d", "postgresql://[fe80::1]/d");
+	check("postgresql://[fe80::1%25eth0]/d", PYTHIA_POSTGRESQL, NULL, NULL, "fe80::1%eth0", 0, "d",
+		  "postgresql://fe80%3A%3A1%25eth0/d");
+	check("postgresql://a,b.c-d_e:1/d", PYTHIA_POSTGRESQL, NULL, NULL, "a,b.c-d_e", 1, "d",
+		  "postgresql://a%2Cb.c-d_e:1/d");
+	check("mysql://a%40b:p@h/d", PYTHIA_MYSQL, "a@b", "p", "h", 0, "d", "mysql://a%40b:***@h/d");
 	check("postgresql:///d", PYTHIA_POSTGRESQL, NULL, NULL, NULL, 0, "d", "postgresql:///d");
 	check("postgresql://", PYTHIA_POSTGRESQL, NULL, NULL, NULL, 0, NULL, "postgresql://");
 	check("postgresql://%2Ftmp/d", PYTHIA_POSTGRESQL, NULL, NULL, "/tmp", 0, "d", "postgresql://%2Ftmp/d");
@@ -98,30 +103,26 @@ static void test_parameters(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const bad[] = {"",
-									  "  ",
-									  "name",
-									  "://x",
-									  "oracle://topsecret@h/d",
-									  "postgresql:/u:topsecret@h/d",
-									  "u:topsecret@h/d",
-									  "postgresql://u:topsecret@h:port/d",
-									  "postgresql://u:topsecret@h:0/d",
-									  "postgresql://u:topsecret@h:65536/d",
-									  "postgresql://u:topsecret@[::1/d",
-									  "postgresql://u:topsecret@[::1]x/d",
-									  "postgresql://u:topsecret@::1:x/d",
-									  "postgresql://u:topsecret%@h/d",
-									  "postgresql://u:topsecret%zz@h/d",
-									  "postgresql://u:topsecret%00@h/d",
-									  "postgresql://u:topsecret@h/d?novalue",
-									  "postgresql://u:topsecret@h/d?=1",
-									  "postgresql://u:topsecret@a:b:1/d",
-									  "postgresql://u:topsecret/x@h/d",
-									  "sqlite://topsecret/x.db",
-									  "sqlite://topsecret",
-									  "topsecret@x://h",
-									  "postgresql://u:topsecret@h:99999999999999999999/d"};
+	static const char *const bad[] = {
+		"", "  ", "name", "://x", "oracle://topsecret@h/d", "postgresql:/u:topsecret@h/d", "u:topsecret@h/d",
+		"postgresql://u:topsecret@h:port/d", "postgresql://u:topsecret@h:0/d", "postgresql://u:topsecret@h:65536/d",
+		"postgresql://u:topsecret@[::1/d", "postgresql://u:topsecret@[::1]x/d", "postgresql://u:topsecret@::1:x/d",
+		"postgresql://u:topsecret%@h/d", "postgresql://u:topsecret%zz@h/d", "postgresql://u:topsecret%00@h/d",
+		"postgresql://u:topsecret@h/d?novalue", "postgresql://u:topsecret@h/d?=1", "postgresql://u:topsecret@a:b:1/d",
+		"postgresql://u:topsecret/x@h/d", "sqlite://topsecret/x.db", "sqlite://topsecret", "topsecret@x://h",
+		"postgresql://u:topsecret@h:99999999999999999999/d",
+		/* a host is a host to every reader, and no list of options to a library */
+		"postgresql://user@evil@h/d", "postgresql://u\\@evil:topsecret@h/d", "postgresql://u:topsecret@h\\evil/d",
+		"postgresql://u:topsecret@h%0Aevil/d", "postgresql://u:topsecret@h\nevil/d", "postgresql://u:topsecret@h/d\n",
+		"postgresql://u:topsecret@h\x7f/d", "postgresql://u:topsecret@h%20evil/d",
+		"postgresql://u:topsecret@h%40evil/d", "postgresql://u:topsecret@%2e%2e%2ftmp/d",
+		"postgresql://u:topsecret@h%23/d", "postgresql://u:topsecret@[::1%25e;x]/d", "postgresql://u:topsecret@[h]/d",
+		"postgresql://u:topsecret@[%2ftmp]/d", "mysql://u:topsecret@h%3Bplugin-dir=%2Ftmp/d",
+		"mysql://u:topsecret@%2Ftmp%2Fs/d", "mysql://u:topsecret@aurora%3A%2F%2Fh/d", "mysql://u:topsecret@h,evil/d",
+		"mysql://u:topsecret@h%3A1/d", "postgresql://u:topsecret@h:+1/d", "postgresql://u:topsecret@h:-1/d",
+		"postgresql://u:topsecret@h: 1/d", "postgresql://u:topsecret@h:0x1/d", "postgresql://u:topsecret@h/d?a%00=b",
+		"postgresql://u:topsecret@h/d?a=b%00", "postgresql://u%00:topsecret@h/d", "postgresql://u:topsecret@h/d%00",
+		"sqlite:////a%00b", "postgresql\n://h/d"};
 	pythia_url url;
 	pythia_error error = PYTHIA_ERROR_INIT;
 

@@ -363,12 +363,20 @@ static bool write_file(creation *c, const cli_template_file *file, pythia_error 
 
 static bool write_folder(creation *c, const char *const *names, bool force, pythia_error *error)
 {
+	struct stat found;
+
 	if (mkdir(c->directory, 0755) != 0 && !(errno == EEXIST && force))
 	{
 		if (errno != EEXIST)
 			return write_error(error, c->directory);
 		pythia_fail(error, PYTHIA_E_USAGE, "42710", "\"%s\" is already there", c->name);
 		return pythia_error_hint(error, "Choose another name, or give --force to overwrite its files.");
+	}
+	/* where a link leads, or in another's folder, others have a say in what is written */
+	if (lstat(c->directory, &found) != 0 || !S_ISDIR(found.st_mode) || found.st_uid != geteuid())
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42809", "\"%s\" is not a folder of your own", c->name);
+		return pythia_error_hint(error, "Choose another name.");
 	}
 	for (const cli_template_file *file = cli_template_files; file->set != NULL; file++)
 		for (int i = 0; names[i] != NULL; i++)

@@ -233,6 +233,14 @@ static char *hide_value(scan *s, char *from)
 		hide(s, p + 1, end);
 		return *end ? end + 1 : end;
 	}
+	/* a list or an object where a text was wanted */
+	if (told && (*p == '[' || *p == '{'))
+	{
+		char *end = p + 1 + strcspn(p + 1, *p == '[' ? "]" : "}");
+
+		hide(s, p + 1, end);
+		return end;
+	}
 	if (!told || (quoted && memchr(from, ',', (size_t) (p - from))))
 		return from;
 	{

@@ -49,6 +49,12 @@ static bool check_allowed_hosts(char **value, void **extra, GucSource source)
 
 static void define_settings(void)
 {
+	/* What a session has set before it loads this library is refused now, where it may not set it; what the
+	 * configuration says is forgotten by then.  So where anything was said, nothing is what remains. */
+	bool may_be_forged =
+		!process_shared_preload_libraries_in_progress && GetConfigOption("pythia_db.allowed_hosts", true, false);
+	const char *hosts_unless_told = may_be_forged ? "" : "*";
+
 	DefineCustomStringVariable("pythia_db.databases", "Databases whose workers the launcher runs.",
 							   "A comma list of names, or * for every database that has the extension.",
 							   &pythia_guc_databases, "*", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
@@ -82,7 +88,7 @@ static void define_settings(void)
 		"pythia_db.allowed_hosts", "Hosts that connections of other roles than superusers may reach.",
 		"A comma list of names, *.domains, addresses and networks, each with or without a port, "
 		"and folders of sockets; * for any host, nothing for none.",
-		&pythia_guc_allowed_hosts, "*", PGC_SUSET, GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
+		&pythia_guc_allowed_hosts, hosts_unless_told, PGC_SUSET, GUC_LIST_INPUT, check_allowed_hosts, NULL, NULL);
 	MarkGUCPrefixReserved("pythia_db");
 }
 

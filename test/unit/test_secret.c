@@ -67,6 +67,8 @@ static void test_masked(void **state)
 		{"{\"target\": \"mysql:\\/\\/u:hunter2@h\\/d\"}", NULL},
 		{"{\"target\": \"mysql\\u003a//u:hunter2@h/d\"}", NULL},
 		{"{\"x\": \"{\\\"password\\\": \\\"hunter2\\\"}\"}", NULL},
+		{"{\"password\": [\"hunter2\", \"hunter2\"], \"n\": 1}", "{\"password\": [***], \"n\": 1}"},
+		{"{\"password\": {\"a b\": \"hunter2\"}}", NULL},
 		{"host=h password=hunter2 dbname=d", NULL},
 		{"host=h password='hunter2 hunter2' dbname=d", "host=h password='***' dbname=d"},
 		{"SELECT pythia.create_connection('a', 'mysql://u:hunter2@h/d')",

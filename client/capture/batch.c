@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 /* --- where changes go -------------------------------------------------------------- */
 
@@ -417,6 +418,8 @@ static void second_of(const batch *b, const char *stamp, char out[32])
 		memcpy(out, stamp, length);
 		out[length] = '\0';
 	}
+	if (!pythia_capture_is_stamp(table, out))
+		out[0] = '\0';
 }
 
 static bool on_row(void *context, const pythia_capture_row *row, pythia_error *error)
@@ -500,6 +503,12 @@ static bool prune(pythia_capture *capture, const pythia_member *member, const ch
 		return true;
 	pythia_buffer_printf(&sql, "DELETE FROM main.pythia_seen WHERE table_id = %lld AND stamp < ",
 						 (long long) member->table_id);
+	if (!pythia_capture_is_stamp(&member->table, low))
+	{
+		/* what cannot be a position was refused before, or will be */
+		pythia_buffer_free(&sql);
+		return true;
+	}
 	if (member->table.numeric)
 		pythia_buffer_puts(&sql, low);
 	else
@@ -527,7 +536,7 @@ bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const py
 		return false;
 	/* an idle poll writes nothing, but for a position once a minute, or where many rows are read again */
 	if (member->captured == before && !member->touched && scanned < IDLE_ROWS &&
-		capture->now - member->saved_at < 60 * PYTHIA_SECOND)
+		pythia_subtract(capture->now, member->saved_at) < 60 * PYTHIA_SECOND)
 		return true;
 	return prune(capture, member, window->next.low, error) && pythia_member_save(capture, member, &window->next, error);
 }

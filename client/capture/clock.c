@@ -5,6 +5,7 @@
 
 #include "capture/internal.h"
 #include "core/memory.h"
+#include "core/number.h"
 
 static const char *clock_expression(const pythia_db *db)
 {
@@ -90,7 +91,7 @@ static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error 
 	}
 	*boundary = pythia_strdup(pythia_result_optional(&result, 0, 0));
 	pythia_result_free(&result);
-	return true;
+	return ok;
 }
 
 bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)

@@ -20,9 +20,12 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 
 /* ---- source.c, scan.c ---- */
 
-/* schema.table, and a literal comparable with the timestamp column. */
-void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql);
-void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp);
+void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql); /* schema.table */
+/* Can the text be a position: an integer, or a date and time, as the timestamp column has them? */
+bool pythia_capture_is_stamp(const pythia_capture_table *table, const char *stamp);
+/* A literal comparable with the timestamp column; false where a position that was stored is none. */
+bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp,
+							  pythia_error *error);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
 
 /* ---- clock.c ---- */

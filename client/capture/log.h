@@ -29,6 +29,8 @@ typedef struct pythia_log
 void pythia_log_free(pythia_log *log); /* and clears it */
 /* A name that nobody else has. */
 char *pythia_log_name(void);
+/* Fails for any other name: what is stored may come from somebody who means another table, and logs are dropped. */
+bool pythia_log_check_name(const char *name, pythia_error *error);
 
 /* ---- trigger.c ---- */
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 /* Tables are described again after so long, so that new columns are noticed. */
 #define DESCRIBE_INTERVAL (5 * PYTHIA_SECOND)
@@ -194,7 +195,8 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 		member->failed = pythia_result_true(&result, i, 9);
 		member->log.name = pythia_strdup(pythia_result_optional(&result, i, 10));
 		member->log.columns = pythia_strdup(pythia_result_optional(&result, i, 11));
-		ok = pythia_capture_config_read(capture->options, member->name, &member->config, error);
+		ok = (!member->log.name || pythia_log_check_name(member->log.name, error)) &&
+			 pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
 	pythia_result_free(&result);
 	return ok;
@@ -301,7 +303,7 @@ static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, 
 static bool poll_member(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
 						pythia_capture_window *window, pythia_error *error)
 {
-	bool due = capture->now - member->last_sweep >= (int64_t) (member->config.delete_interval * 1e6);
+	bool due = pythia_subtract(capture->now, member->last_sweep) >= (int64_t) (member->config.delete_interval * 1e6);
 
 	(void) clock;
 	if (member->config.capture == PYTHIA_CAPTURE_TRIGGER)
@@ -321,7 +323,8 @@ static bool poll_member(pythia_capture *capture, pythia_member *member, const py
 	if (!pythia_member_sweep(capture, member, error))
 		return false;
 	/* the time of a sweep that found nothing is worth a write once a minute */
-	if (!member->touched && member->captured == member->counted && capture->now - member->saved_at < 60 * PYTHIA_SECOND)
+	if (!member->touched && member->captured == member->counted &&
+		pythia_subtract(capture->now, member->saved_at) < 60 * PYTHIA_SECOND)
 		return true;
 	return pythia_member_save(capture, member, &member->position, error);
 }

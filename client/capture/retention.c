@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 /* Seconds, unless options.retention says otherwise. */
 #define RETENTION 86400.0
@@ -47,7 +48,7 @@ static bool mark_lost(pythia_capture *capture, int64_t kept, pythia_error *error
 
 	pythia_buffer_printf(
 		&sql, "SELECT name FROM main.pythia_consumer WHERE worker_id = %lld AND NOT lost AND position < %lld", id,
-		(long long) kept - 1);
+		(long long) pythia_subtract(kept, 1));
 	ok = pythia_db_query(capture->store, sql.data, "t", &lost, error);
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < lost.nrows; i++)
@@ -57,7 +58,7 @@ static bool mark_lost(pythia_capture *capture, int64_t kept, pythia_error *error
 	ok = ok && (lost.nrows == 0 ||
 				pythia_store_exec(capture->store, error,
 								  "UPDATE main.pythia_consumer SET lost = 1 WHERE worker_id = %lld AND position < %lld",
-								  id, (long long) kept - 1));
+								  id, (long long) pythia_subtract(kept, 1)));
 	pythia_result_free(&lost);
 	return ok;
 }

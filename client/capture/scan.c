@@ -9,6 +9,7 @@
 
 #include "core/digest.h"
 #include "core/memory.h"
+#include "dialect/tokens.h"
 
 static bool wants_storage(const pythia_capture_table *table)
 {
@@ -99,7 +100,10 @@ static void put_select(const pythia_capture_table *table, pythia_buffer *sql, bo
 	pythia_capture_put_table(table, sql);
 	pythia_buffer_puts(sql, " WHERE ");
 	if (table->config.where)
-		pythia_buffer_printf(sql, "(%s\n) AND ", table->config.where);
+	{
+		pythia_condition_put(sql, table->config.where);
+		pythia_buffer_puts(sql, " AND ");
+	}
 }
 
 /* --- rows -------------------------------------------------------------------- */
@@ -282,14 +286,14 @@ bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_windo
 				.window = window,
 				.callback = callback,
 				.context = context};
-	bool ok;
+	bool ok = true;
 
 	put_select(table, &sql, true, chosen, table->ncolumns);
 	dialect->identifier(&sql, stamp);
 	if (window->from)
 	{
 		pythia_buffer_puts(&sql, " >= ");
-		pythia_capture_put_stamp(table, &sql, window->from);
+		ok = pythia_capture_put_stamp(table, &sql, window->from, error);
 	}
 	else
 		pythia_buffer_puts(&sql, " IS NOT NULL");
@@ -300,7 +304,7 @@ bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_windo
 		pythia_buffer_puts(&sql, ", ");
 		dialect->identifier(&sql, table->table.columns[table->columns[table->key[i]].position].name);
 	}
-	ok = read_rows(&r, sql.data, error);
+	ok = ok && read_rows(&r, sql.data, error);
 	pythia_buffer_free(&sql);
 	pythia_free(chosen);
 	return ok;
@@ -320,7 +324,7 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 				.images = images,
 				.callback = callback,
 				.context = context};
-	bool ok;
+	bool ok = true;
 
 	put_select(table, &sql, r.version, r.chosen, r.nchosen);
 	if (before)
@@ -330,14 +334,14 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 		pythia_buffer_putc(&sql, '(');
 		dialect->identifier(&sql, stamp);
 		pythia_buffer_puts(&sql, " < ");
-		pythia_capture_put_stamp(table, &sql, before);
+		ok = pythia_capture_put_stamp(table, &sql, before, error);
 		pythia_buffer_puts(&sql, " OR ");
 		dialect->identifier(&sql, stamp);
 		pythia_buffer_puts(&sql, " IS NULL)");
 	}
 	else
 		pythia_buffer_puts(&sql, "1 = 1");
-	ok = read_rows(&r, sql.data, error);
+	ok = ok && read_rows(&r, sql.data, error);
 	pythia_buffer_free(&sql);
 	pythia_free(all);
 	return ok;
@@ -356,7 +360,10 @@ bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_er
 	pythia_capture_put_table(table, &sql);
 	pythia_buffer_puts(&sql, " WHERE ");
 	if (table->config.where)
-		pythia_buffer_printf(&sql, "(%s\n) AND ", table->config.where);
+	{
+		pythia_condition_put(&sql, table->config.where);
+		pythia_buffer_puts(&sql, " AND ");
+	}
 	pythia_dialect_of(table->db)->identifier(&sql, column->name);
 	pythia_buffer_puts(&sql, " IS NULL");
 	ok = pythia_db_count(table->db, sql.data, count, error);

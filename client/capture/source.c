@@ -5,7 +5,9 @@
 
 #include "core/json.h"
 #include "core/memory.h"
+#include "dialect/tokens.h"
 #include "core/suggest.h"
+#include "dialect/forms.h"
 
 /* What applications call the column that says when a row was made. */
 static const char *const created_names[] = {"created_at",    "created",     "inserted_at",
@@ -22,16 +24,29 @@ void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *
 	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, table->table.name);
 }
 
-void pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp)
+bool pythia_capture_is_stamp(const pythia_capture_table *table, const char *stamp)
+{
+	return table->numeric ? pythia_integer_text(stamp, strlen(stamp)) : pythia_stamp_text(stamp, strlen(stamp));
+}
+
+bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp,
+							  pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(table->db);
+	bool good = pythia_capture_is_stamp(table, stamp);
 
-	if (table->numeric)
-		pythia_buffer_puts(sql, stamp); /* an integer, checked where it came in */
-	else if (table->db->engine == PYTHIA_SQLITE)
+	if (good && table->db->engine == PYTHIA_SQLITE && !table->numeric)
 		dialect->literal(sql, stamp, strlen(stamp)); /* as it is spelled in the column */
-	else
-		dialect->value_literal(table->db, sql, &pythia_capture_stamp_column(table)->type, stamp, strlen(stamp));
+	else if (good && table->numeric)
+		pythia_buffer_puts(sql, stamp); /* bare, for it may be beyond the column's own type */
+	else if (good)
+		good = dialect->value_literal(table->db, sql, &pythia_capture_stamp_column(table)->type, stamp, strlen(stamp));
+	if (good)
+		return true;
+	pythia_fail(error, PYTHIA_E_DATA, "22P02",
+				"the stored position \"%.100s\" is none of column \"%s\" of table \"%s\"", stamp,
+				pythia_capture_stamp_column(table)->name, table->table.name);
+	return pythia_error_hint(error, "What keeps it was damaged: make the worker anew (--restart for pythia cdc).");
 }
 
 /* --- opening ---------------------------------------------------------------- */
@@ -245,7 +260,8 @@ bool pythia_capture_table_open(pythia_db *db, const char *name, const char *time
 	table->separator = ' ';
 	if (config->timestamp_column)
 		timestamp_column = config->timestamp_column;
-	if (pythia_describe(db, name, &table->table, error) && choose_columns(table, error) && choose_key(table, error) &&
+	if (pythia_condition_check(db->engine, "where", config->where, error) &&
+		pythia_describe(db, name, &table->table, error) && choose_columns(table, error) && choose_key(table, error) &&
 		choose_timestamp(table, timestamp_column, error))
 	{
 		table->has_xmin = db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||

@@ -6,6 +6,10 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
+
+#define LOG_PREFIX "pythia_log_"
+#define LOG_RANDOM 6 /* bytes, in hexadecimal digits behind it */
 
 void pythia_log_free(pythia_log *log)
 {
@@ -17,7 +21,7 @@ void pythia_log_free(pythia_log *log)
 char *pythia_log_name(void)
 {
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	unsigned char random[6];
+	unsigned char random[LOG_RANDOM];
 
 	if (getentropy(random, sizeof(random)) != 0)
 	{
@@ -25,10 +29,20 @@ char *pythia_log_name(void)
 
 		memcpy(random, &now, sizeof(random));
 	}
-	pythia_buffer_puts(&name, "pythia_log_");
+	pythia_buffer_puts(&name, LOG_PREFIX);
 	pythia_buffer_hex(&name, random, sizeof(random));
 	return pythia_buffer_take(&name);
 }
+
+bool pythia_log_check_name(const char *name, pythia_error *error)
+{
+	if (strncmp(name, LOG_PREFIX, strlen(LOG_PREFIX)) == 0 && strlen(name) == strlen(LOG_PREFIX) + 2 * LOG_RANDOM &&
+		strspn(name + strlen(LOG_PREFIX), "0123456789abcdef") == 2 * LOG_RANDOM)
+		return true;
+	pythia_fail(error, PYTHIA_E_DATA, "22P02", "\"%.100s\" is no log of a trigger", name);
+	return pythia_error_hint(error, "What keeps the worker was damaged: make it anew, in another file.");
+}
+
 /* --- MySQL ------------------------------------------------------------------------ */
 
 /* InnoDB runs the actions of foreign keys without the table's triggers. */
@@ -226,7 +240,10 @@ static bool put_before(pythia_logger *w, const char *suffix, bool update, pythia
 		pythia_buffer_putc(&w->sql, ')');
 	}
 	if (table->config.where)
-		pythia_buffer_printf(&w->sql, " AND (%s\n)", table->config.where);
+	{
+		pythia_buffer_puts(&w->sql, " AND ");
+		pythia_condition_put(&w->sql, table->config.where);
+	}
 	pythia_buffer_puts(&w->sql, "; END");
 	return pythia_logger_flush(w, error);
 }
@@ -254,7 +271,9 @@ static void put_when(pythia_buffer *body, const pythia_logger *w, const char *si
 {
 	pythia_buffer_printf(body, "EXISTS (SELECT FROM (SELECT (%s).*) AS ", side);
 	w->dialect->identifier(body, w->table->table.name);
-	pythia_buffer_printf(body, " WHERE (%s\n))", w->table->config.where);
+	pythia_buffer_puts(body, " WHERE ");
+	pythia_condition_put(body, w->table->config.where);
+	pythia_buffer_putc(body, ')');
 }
 
 /*
@@ -465,7 +484,8 @@ bool pythia_log_remove(pythia_db *source, const char *schema, const char *table,
 {
 	pythia_capture_table named = {.db = source, .table = {.schema = (char *) schema, .name = (char *) table}};
 	pythia_logger w = {.table = &named, .dialect = pythia_dialect_of(source), .log = log};
-	bool ok = pythia_logger_limit_waiting(&w, error) && pythia_logger_begin(source, error);
+	bool ok = pythia_log_check_name(log, error) && pythia_logger_limit_waiting(&w, error) &&
+			  pythia_logger_begin(source, error);
 
 	if (!ok)
 		return false;

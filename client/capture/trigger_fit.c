@@ -7,6 +7,7 @@
 
 #include "core/digest.h"
 #include "core/memory.h"
+#include "dialect/tokens.h"
 
 /* How many of our triggers there are. */
 static bool count_triggers(pythia_logger *w, int64_t *count, pythia_error *error)
@@ -69,24 +70,23 @@ static bool check_triggers(pythia_logger *w, pythia_error *error)
 /* The next line of pythia_log.columns: first number, type and name; false at the end. */
 static bool next_line(const char **at, int64_t *first, const char **name, size_t *length)
 {
-	char *end;
+	const char *end = *at + strcspn(*at, "\n");
+	size_t digits = strspn(*at, "0123456789");
 
 	if (!**at)
 		return false;
-	*length = strcspn(*at, "\n");
-	*name = *at;
+	*name = end;
+	*length = 0;
 	*first = 0;
-	if (*length > 0)
+	/* any other line is nobody's column */
+	if (digits > 0 && (size_t) (end - *at) > digits + 1 + TYPE_LETTERS + 1 && (*at)[digits] == ' ' &&
+		(*at)[digits + 1 + TYPE_LETTERS] == ' ')
 	{
-		*first = strtoll(*at, &end, 10);
-		end += 1 + TYPE_LETTERS + 1;
-		if ((size_t) (end - *at) > *length) /* none of ours: a place without a name */
-			end = (char *) *at + *length;
-		*length -= (size_t) (end - *at);
-		*name = end;
+		*first = strtoll(*at, NULL, 10);
+		*name = *at + digits + 1 + TYPE_LETTERS + 1;
+		*length = (size_t) (end - *name);
 	}
-	*at = *name + *length;
-	*at += **at == '\n';
+	*at = end + (*end == '\n');
 	return true;
 }
 
@@ -212,7 +212,10 @@ static bool complete_rows(pythia_logger *w, const int64_t *first, pythia_error *
 	}
 	pythia_buffer_putc(&w->sql, ')');
 	if (w->table->config.where)
-		pythia_buffer_printf(&w->sql, " AND (%s\n)", w->table->config.where);
+	{
+		pythia_buffer_puts(&w->sql, " AND ");
+		pythia_condition_put(&w->sql, w->table->config.where);
+	}
 	return pythia_logger_flush(w, error);
 }
 

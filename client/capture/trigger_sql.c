@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
 
 void pythia_logger_put_name(pythia_logger *w, const char *suffix, bool qualified)
 {
@@ -71,7 +72,9 @@ static void put_condition(pythia_logger *w, const char *side)
 	}
 	pythia_buffer_puts(&w->sql, ") AS ");
 	w->dialect->identifier(&w->sql, table->name);
-	pythia_buffer_printf(&w->sql, " WHERE (%s\n))", w->table->config.where);
+	pythia_buffer_puts(&w->sql, " WHERE ");
+	pythia_condition_put(&w->sql, w->table->config.where);
+	pythia_buffer_putc(&w->sql, ')');
 }
 
 /* INSERT INTO log … of one kind of change. `conditions`: of old, of new: ' ' none, '+' must hold, '-' must not. */

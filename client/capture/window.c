@@ -13,6 +13,7 @@
 
 #include "core/memory.h"
 #include "core/number.h"
+#include "dialect/forms.h"
 
 #define MINUTE (60 * PYTHIA_SECOND)
 #define HOUR   (60 * MINUTE)
@@ -253,10 +254,24 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
 	pythia_buffer_puts(&sql, ") FROM ");
 	pythia_capture_put_table(table, &sql);
+	/* a text in a column of integers is greater than all of them, and none that is to come would be behind it */
+	if (table->db->engine == PYTHIA_SQLITE)
+	{
+		pythia_buffer_puts(&sql, " WHERE typeof(");
+		pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
+		pythia_buffer_puts(&sql, ") = 'integer'");
+	}
 	ok = pythia_db_text(table->db, sql.data, mark, error) && pythia_capture_now(table->db, &clock.now, error);
 	pythia_buffer_free(&sql);
+	if (ok && *mark && !pythia_capture_is_stamp(table, *mark))
+		ok = pythia_fail(error, PYTHIA_E_DATA, "22P02", "the greatest \"%s\" of table \"%s\" is no integer",
+						 pythia_capture_stamp_column(table)->name, table->table.name);
 	if (!ok)
+	{
+		pythia_free(*mark);
+		*mark = NULL;
 		return false;
+	}
 	/* SQLite's clock shows whole seconds */
 	*time = clock.now + (table->db->engine == PYTHIA_SQLITE ? PYTHIA_SECOND : 0);
 	return true;
@@ -270,7 +285,7 @@ static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int
 
 	for (int64_t unit = 1; unit <= PYTHIA_SECOND; unit *= 1000)
 	{
-		int64_t distance = value - now / (PYTHIA_SECOND / unit);
+		int64_t distance = pythia_subtract(value, now / (PYTHIA_SECOND / unit));
 
 		if (distance < 366 * 86400 * unit && distance > -366 * 86400 * unit)
 			return (int64_t) (lookback * (double) unit + 0.5);
@@ -285,7 +300,7 @@ static char *less_slack(const pythia_capture_table *table, const char *mark, int
 
 	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
 		return pythia_strdup(mark);
-	snprintf(text, sizeof(text), "%lld", (long long) (value - epoch_slack(table, value, now)));
+	snprintf(text, sizeof(text), "%lld", (long long) pythia_subtract(value, epoch_slack(table, value, now)));
 	return pythia_strdup(text);
 }
 
@@ -400,6 +415,15 @@ static bool start_now(pythia_capture_table *table, const pythia_capture_clock *c
 	return true;
 }
 
+/* A stamp of the column, in UTC or not: YYYY-MM-DD[ HH:MM[:SS[.f…]]][Z]. */
+static bool starts_at(const char *at)
+{
+	size_t length = strlen(at);
+
+	return length > 10 && at[length - 1] == 'Z' ? pythia_stamp_text(at, length - 1) && at[4] == '-'
+												: pythia_stamp_text(at, length) && at[4] == '-';
+}
+
 bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
 								 pythia_capture_window *window, pythia_error *error)
 {
@@ -416,9 +440,7 @@ bool pythia_capture_window_start(pythia_capture_table *table, const pythia_captu
 		case PYTHIA_START_AT:
 			break;
 	}
-	if (table->numeric
-			? !pythia_int64_read(at, strlen(at), &number)
-			: strlen(at) < 10 || at[4] != '-' || at[7] != '-' || strspn(at, "0123456789-:. TZ") != strlen(at))
+	if (table->numeric ? !pythia_int64_read(at, strlen(at), &number) : !starts_at(at))
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"start_from\": \"%s\"", at);
 		return pythia_error_hint(error,
@@ -445,8 +467,9 @@ bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *st
 {
 	if (!low || !stamp)
 		return true;
+	/* in SQLite a text may stand among integers: it is read by every poll */
 	if (table->numeric)
-		return number_of(stamp) >= number_of(low);
+		return !pythia_integer_text(stamp, strlen(stamp)) || number_of(stamp) >= number_of(low);
 	/* infinity and years of five digits do not sort as text: they stay */
 	if (strlen(stamp) < 10 || stamp[4] != '-' || stamp[0] == '-')
 		return true;

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -240,6 +241,9 @@ static bool read_clock(const char **text, double hours, double *seconds)
 	return true;
 }
 
+/* Three thousand years: what is reckoned with it, in microseconds, stays within its range. */
+#define MOST_SECONDS 1e11
+
 bool pythia_seconds_read(const char *text, double *seconds)
 {
 	bool any = false;
@@ -255,7 +259,7 @@ bool pythia_seconds_read(const char *text, double *seconds)
 		while (isspace((unsigned char) *text))
 			text++;
 		if (*text == '\0')
-			return any;
+			return any && fabs(*seconds) <= MOST_SECONDS;
 		if (!read_number(&text, &number))
 			return false;
 		if (*text == ':')
@@ -275,7 +279,7 @@ bool pythia_seconds_read(const char *text, double *seconds)
 		if (length == 0) /* bare seconds, and only alone */
 		{
 			*seconds = number;
-			return !any && *text == '\0';
+			return !any && *text == '\0' && fabs(number) <= MOST_SECONDS;
 		}
 		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]) && !known; i++)
 			if (strlen(units[i].name) == length && strncasecmp(units[i].name, unit, length) == 0)

@@ -15,6 +15,29 @@ int pythia_double_text(char *out, double value);
 int pythia_int64_text(char *out, int64_t value);
 /* Reads all of a decimal integer; false where it is none or does not fit. */
 bool pythia_int64_read(const char *text, size_t length, int64_t *value);
+/* The sum, the difference and the product, at the end of the range where they would go beyond: for numbers that a
+ * server, a file or a user gave. */
+static inline int64_t pythia_add(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? (b < 0 ? INT64_MIN : INT64_MAX) : sum;
+}
+
+static inline int64_t pythia_subtract(int64_t a, int64_t b)
+{
+	int64_t difference;
+
+	return __builtin_sub_overflow(a, b, &difference) ? (b < 0 ? INT64_MAX : INT64_MIN) : difference;
+}
+
+static inline int64_t pythia_multiply(int64_t a, int64_t b)
+{
+	int64_t product;
+
+	return __builtin_mul_overflow(a, b, &product) ? ((a < 0) != (b < 0) ? INT64_MIN : INT64_MAX) : product;
+}
+
 /* Reads all of a number as PostgreSQL or MySQL writes doubles, with the names above. */
 bool pythia_double_read(const char *text, size_t length, double *value);
 

@@ -39,8 +39,9 @@ typedef struct pythia_dialect
 	pythia_engine engine;
 	const char *name; /* "postgresql", "mysql", "sqlite" */
 
-	void (*identifier)(pythia_buffer *out, const char *name);              /* quoted */
-	void (*literal)(pythia_buffer *out, const char *value, size_t length); /* quoted; any session setting */
+	void (*identifier)(pythia_buffer *out, const char *name); /* quoted */
+	/* Any bytes as a text, quoted, under any session setting: what no text of the engine can be is an error there. */
+	void (*literal)(pythia_buffer *out, const char *value, size_t length);
 
 	/* Catalog queries for one table; db->version may matter.  Their result shapes are
 	 * fixed by pythia_describe, which reads them (dialect.c says the columns). */
@@ -64,8 +65,9 @@ typedef struct pythia_dialect
 	/* NULL, or for a pythia_load's `binary_sql`: appends nothing where the server or a type has none. */
 	void (*binary_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
 							 int ncolumns, const char *const *columns, const pythia_type *const *types);
-	/* Expression that turns an interchange text literal into a value comparable with the column. */
-	void (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+	/* The interchange text of a value (NULL: SQL's NULL) as one that compares with a column of that type: the one way
+	 * for values into SQL.  False, with nothing appended, where no such column can hold it; SQLite's holds anything. */
+	bool (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length);
 
 	/* A query of one row and one column: what pythia_open_boundary tells.  MySQL has none: it takes more. */

@@ -4,6 +4,7 @@
 
 #include "dialect/canonical.h"
 #include "dialect/dialect.h"
+#include "dialect/forms.h"
 
 /* A type's spelling taken apart: "character varying(20)" is base "character varying", one number;
  * "timestamp(3) with time zone" has rest "with time zone".  Everything is lower-case. */
@@ -22,8 +23,6 @@ void pythia_type_init(pythia_type *type, const char *native);
 bool pythia_word_in(const char *word, const char *const *list);
 /* Lower-case copy of at most size - 1 bytes. */
 void pythia_lower(char *out, size_t size, const char *text);
-/* Digits with an optional sign, point and exponent: safe to write bare into SQL. */
-bool pythia_numeric_text(const char *value, size_t length);
 /* Writes alias."column". */
 void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column);
 /* ("a", "b") */
@@ -31,8 +30,6 @@ void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int n
 
 /* Writes it between quotes, those within doubled. */
 void pythia_put_quoted(pythia_buffer *out, const char *text, size_t length, char quote);
-/* Writes x'…' for the interchange text of bytes; false, and nothing, for any other text. */
-bool pythia_hex_literal(pythia_buffer *out, const char *value, size_t length);
 /* Kinds whose values are texts of any characters. */
 bool pythia_kind_is_textual(pythia_kind kind);
 /* The item's reference between prefix and suffix. */

@@ -31,6 +31,18 @@ static bool is_number(pythia_kind kind)
 
 /* --- values ------------------------------------------------------------------ */
 
+static void quoted(const pythia_db *db, pythia_buffer *out, const char *text)
+{
+	pythia_dialect_of(db)->literal(out, text, strlen(text));
+}
+
+static void cast(const pythia_db *db, pythia_buffer *out, const char *text)
+{
+	pythia_buffer_puts(out, "CAST(");
+	quoted(db, out, text);
+	pythia_buffer_puts(out, " AS ");
+}
+
 /* A value of the column's own type from its interchange text. */
 static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column *column, const char *text)
 {
@@ -43,7 +55,10 @@ static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column
 	if (fraction)
 	{
 		/* a string in MySQL: a decimal would give every integer its scale */
-		pythia_buffer_printf(out, db->engine == PYTHIA_MYSQL ? "'%s'" : "%s", text);
+		if (db->engine == PYTHIA_MYSQL || !pythia_numeric_text(text, strlen(text)))
+			quoted(db, out, text);
+		else
+			pythia_buffer_puts(out, text);
 		return;
 	}
 	if (db->engine == PYTHIA_MYSQL)
@@ -51,17 +66,21 @@ static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column
 		switch (type->kind)
 		{
 			case PYTHIA_KIND_DATE:
-				pythia_buffer_printf(out, "CAST('%s' AS DATE)", text);
+				cast(db, out, text);
+				pythia_buffer_puts(out, "DATE)");
 				return;
 			case PYTHIA_KIND_TIMESTAMP:
 			case PYTHIA_KIND_TIMESTAMPTZ:
-				pythia_buffer_printf(out, "CAST('%s' AS DATETIME(%d))", text, precision);
+				cast(db, out, text);
+				pythia_buffer_printf(out, "DATETIME(%d))", precision);
 				return;
 			case PYTHIA_KIND_TIME:
-				pythia_buffer_printf(out, "CAST('%s' AS TIME(%d))", text, precision);
+				cast(db, out, text);
+				pythia_buffer_printf(out, "TIME(%d))", precision);
 				return;
 			case PYTHIA_KIND_DECIMAL:
-				pythia_buffer_printf(out, "CAST(%s AS DECIMAL(%d,%d))", text, type->precision, type->scale);
+				cast(db, out, text);
+				pythia_buffer_printf(out, "DECIMAL(%d,%d))", type->precision, type->scale);
 				return;
 			default:
 				break;
@@ -77,7 +96,8 @@ static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column
 		pythia_buffer_puts(out, "-9e999");
 		return;
 	}
-	pythia_dialect_of(db)->value_literal(db, out, type, text, strlen(text));
+	if (!pythia_dialect_of(db)->value_literal(db, out, type, text, strlen(text)))
+		quoted(db, out, text);
 	if (db->engine == PYTHIA_POSTGRESQL && type->kind != PYTHIA_KIND_TIMESTAMP && type->kind != PYTHIA_KIND_TIMESTAMPTZ)
 		pythia_buffer_printf(out, "::%s", type->kind == PYTHIA_KIND_BOOL ? "int" : type->native);
 }
@@ -233,7 +253,8 @@ static void sqlite_date_test(pythia_buffer *out, const char *subject, const pyth
 			return;
 		default:
 			sqlite_stamp(out, subject, column->type.kind);
-			pythia_buffer_printf(out, " %s '%s'", signs[guard->test], guard->bound);
+			pythia_buffer_printf(out, " %s ", signs[guard->test]);
+			pythia_dialect_for(PYTHIA_SQLITE)->literal(out, guard->bound, strlen(guard->bound));
 			return;
 	}
 }

@@ -3,16 +3,19 @@
 
 #include <string.h>
 
+#include "core/utf8.h"
+
 static void identifier(pythia_buffer *out, const char *name)
 {
 	pythia_put_quoted(out, name, strlen(name), '`');
 }
 
-/* Backslashes mean different things with and without NO_BACKSLASH_ESCAPES, so a value that
- * holds one (or a NUL) is written in hex. */
+/* Backslashes mean different things with and without NO_BACKSLASH_ESCAPES, and a byte that begins a character may take
+ * the quote behind it along, so a value that holds one (or a NUL) is written in hex; what is no UTF-8 the server then
+ * refuses. */
 static void literal(pythia_buffer *out, const char *value, size_t length)
 {
-	if (memchr(value, '\\', length) != NULL || memchr(value, '\0', length) != NULL)
+	if (memchr(value, '\\', length) != NULL || memchr(value, '\0', length) != NULL || !pythia_utf8_valid(value, length))
 	{
 		pythia_buffer_puts(out, "_utf8mb4 x'");
 		pythia_buffer_hex(out, value, length);
@@ -227,51 +230,47 @@ static void binary_statement(const pythia_db *db, pythia_buffer *out, const char
 	pythia_buffer_putc(out, ')');
 }
 
-static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length)
 {
 	(void) db;
 	if (value == NULL)
 	{
 		pythia_buffer_puts(out, "NULL");
-		return;
+		return true;
 	}
+	/* beside a number MySQL reads any text as one, as far as its digits go */
+	if (!pythia_value_has_form(PYTHIA_MYSQL, type, value, length))
+		return false;
 	switch (type->kind)
 	{
 		case PYTHIA_KIND_BYTES:
-			if (pythia_hex_literal(out, value, length))
-				return;
-			break;
+			pythia_buffer_puts(out, "x'");
+			pythia_buffer_append(out, value + 2, length - 2);
+			pythia_buffer_putc(out, '\'');
+			return true;
 		case PYTHIA_KIND_BIT:
 			pythia_buffer_puts(out, "b'");
 			pythia_buffer_append(out, value, length);
 			pythia_buffer_putc(out, '\'');
-			return;
+			return true;
 		case PYTHIA_KIND_BOOL:
 		case PYTHIA_KIND_INT:
 		case PYTHIA_KIND_UINT:
 		case PYTHIA_KIND_DECIMAL:
 		case PYTHIA_KIND_YEAR:
-			if (pythia_numeric_text(value, length))
-			{
-				pythia_buffer_append(out, value, length);
-				return;
-			}
-			break;
+			pythia_buffer_append(out, value, length);
+			return true;
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
-			if (pythia_numeric_text(value, length))
-			{
-				pythia_buffer_append(out, value, length);
-				if (memchr(value, 'e', length) == NULL && memchr(value, 'E', length) == NULL)
-					pythia_buffer_puts(out, "E0");
-				return;
-			}
-			break;
+			pythia_buffer_append(out, value, length);
+			if (memchr(value, 'e', length) == NULL && memchr(value, 'E', length) == NULL)
+				pythia_buffer_puts(out, "E0");
+			return true;
 		default:
-			break;
+			literal(out, value, length);
+			return true;
 	}
-	literal(out, value, length);
 }
 
 const pythia_dialect pythia_dialect_mysql = {

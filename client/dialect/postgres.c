@@ -3,14 +3,25 @@
 
 #include <string.h>
 
+#include "core/number.h"
+#include "core/stamp.h"
+
 static void identifier(pythia_buffer *out, const char *name)
 {
 	pythia_put_quoted(out, name, strlen(name), '"');
 }
 
-/* E'' wherever there is a backslash, so that standard_conforming_strings does not matter. */
+/* E'' wherever there is a backslash, so that standard_conforming_strings does not matter.  A NUL would end the
+ * statement: the server is to refuse it. */
 static void literal(pythia_buffer *out, const char *value, size_t length)
 {
+	if (memchr(value, '\0', length) != NULL)
+	{
+		pythia_buffer_puts(out, "pg_catalog.convert_from(pg_catalog.decode('");
+		pythia_buffer_hex(out, value, length);
+		pythia_buffer_puts(out, "', 'hex'), 'UTF8')");
+		return;
+	}
 	if (memchr(value, '\\', length) != NULL)
 		pythia_buffer_putc(out, 'E');
 	pythia_buffer_putc(out, '\'');
@@ -231,15 +242,37 @@ static void binary_statement(const pythia_db *db, pythia_buffer *out, const char
 	pythia_buffer_puts(out, " (FORMAT binary)");
 }
 
-static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+/* An integer as the type's own input takes it (5.00 is 5); false for one with a fraction, and beyond its size. */
+static bool integer_literal(pythia_buffer *out, const pythia_type *type, const char *value, size_t length)
+{
+	pythia_buffer plain = PYTHIA_BUFFER_INIT;
+	bool whole = type->kind == PYTHIA_KIND_UINT; /* without a sign's bit */
+	int64_t beyond = type->size > 0 && type->size < 8 ? INT64_C(1) << (type->size * 8 - !whole) : INT64_MAX;
+	int64_t number;
+	bool held = pythia_decimal_text(&plain, value, length, -1) &&
+				pythia_int64_read(plain.data, plain.length, &number) &&
+				(beyond == INT64_MAX || (number < beyond && number >= (whole ? 0 : -beyond)));
+
+	if (held)
+		literal(out, plain.data, plain.length);
+	pythia_buffer_free(&plain);
+	return held;
+}
+
+static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length)
 {
 	(void) db;
 	if (value == NULL)
 	{
 		pythia_buffer_puts(out, "NULL");
-		return;
+		return true;
 	}
+	/* what is no date may be a word for the day on which it is read */
+	if (!pythia_value_has_form(PYTHIA_POSTGRESQL, type, value, length))
+		return false;
+	if (type->kind == PYTHIA_KIND_INT || type->kind == PYTHIA_KIND_UINT)
+		return integer_literal(out, type, value, length);
 	literal(out, value, length);
 	switch (type->kind)
 	{
@@ -259,6 +292,7 @@ static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 			/* of unknown type: it takes the column's */
 			break;
 	}
+	return true;
 }
 
 /*

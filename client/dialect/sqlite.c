@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/number.h"
+
 static void identifier(pythia_buffer *out, const char *name)
 {
 	pythia_put_quoted(out, name, strlen(name), '"');
@@ -230,68 +232,58 @@ static int64_t time_microseconds(const char *value)
 	return negative ? -total : total;
 }
 
-static void value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length)
 {
+	uint64_t bits = 0;
+	int64_t integer;
+
 	(void) db;
 	if (value == NULL)
 	{
 		pythia_buffer_puts(out, "NULL");
-		return;
+		return true;
 	}
-	switch (type->kind)
+	/* what has another form is a text, whatever the column says */
+	switch (pythia_value_has_form(PYTHIA_SQLITE, type, value, length) ? type->kind : PYTHIA_KIND_TEXT)
 	{
 		case PYTHIA_KIND_BYTES:
 		case PYTHIA_KIND_GEOMETRY:
-			if (pythia_hex_literal(out, value, length))
-				return;
-			break;
+			pythia_buffer_puts(out, "x'");
+			pythia_buffer_append(out, value + 2, length - 2);
+			pythia_buffer_putc(out, '\'');
+			return true;
 		case PYTHIA_KIND_BIT:
-			if (length <= 63)
-			{
-				pythia_buffer_printf(out, "%llu", strtoull(value, NULL, 2));
-				return;
-			}
-			break;
+			if (length > 63)
+				break;
+			for (size_t i = 0; i < length; i++)
+				bits = bits << 1 | (value[i] == '1');
+			pythia_buffer_printf(out, "%llu", (unsigned long long) bits);
+			return true;
 		case PYTHIA_KIND_TIME:
-			if (memchr(value, ':', length) != NULL)
-			{
-				pythia_buffer_printf(out, "%lld", (long long) time_microseconds(value));
-				return;
-			}
-			break;
+			pythia_buffer_printf(out, "%lld", (long long) time_microseconds(value));
+			return true;
 		case PYTHIA_KIND_TIMESTAMPTZ:
-			if (length > 0 && value[length - 1] >= '0' && value[length - 1] <= '9')
-			{
-				pythia_buffer_putc(out, '\'');
-				pythia_buffer_append(out, value, length);
-				pythia_buffer_puts(out, "Z'");
-				return;
-			}
-			break;
+			pythia_buffer_putc(out, '\'');
+			pythia_buffer_append(out, value, length);
+			pythia_buffer_puts(out, "Z'");
+			return true;
 		case PYTHIA_KIND_BOOL:
 		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
 		case PYTHIA_KIND_YEAR:
 		case PYTHIA_KIND_DOUBLE:
 		case PYTHIA_KIND_FLOAT:
-			if (pythia_numeric_text(value, length))
-			{
-				pythia_buffer_append(out, value, length);
-				return;
-			}
-			break;
-		case PYTHIA_KIND_UINT:
-			/* what does not fit int64 is kept as text */
-			if (length < 19 || (length == 19 && memcmp(value, "9223372036854775807", 19) <= 0))
-			{
-				pythia_buffer_append(out, value, length);
-				return;
-			}
-			break;
+			/* an integer that does not fit is kept as text */
+			if (pythia_integer_text(value, length) && !pythia_int64_read(value, length, &integer))
+				break;
+			pythia_buffer_append(out, value, length);
+			return true;
 		default:
 			break;
 	}
 	literal(out, value, length);
+	return true;
 }
 
 /* One writer at a time and stamps of whole seconds: run under the write lock (BEGIN IMMEDIATE), where no

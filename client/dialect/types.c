@@ -98,40 +98,6 @@ void pythia_put_quoted(pythia_buffer *out, const char *text, size_t length, char
 	pythia_buffer_putc(out, quote);
 }
 
-bool pythia_hex_literal(pythia_buffer *out, const char *value, size_t length)
-{
-	if (length < 2 || value[0] != '\\' || value[1] != 'x')
-		return false;
-	pythia_buffer_puts(out, "x'");
-	pythia_buffer_append(out, value + 2, length - 2);
-	pythia_buffer_putc(out, '\'');
-	return true;
-}
-
-bool pythia_numeric_text(const char *value, size_t length)
-{
-	size_t i = 0;
-	size_t digits = 0;
-
-	if (i < length && (value[i] == '-' || value[i] == '+'))
-		i++;
-	for (; i < length && (isdigit((unsigned char) value[i]) || value[i] == '.'); i++)
-		digits += value[i] != '.';
-	if (digits == 0)
-		return false;
-	if (i < length && (value[i] == 'e' || value[i] == 'E'))
-	{
-		i++;
-		if (i < length && (value[i] == '-' || value[i] == '+'))
-			i++;
-		if (i == length)
-			return false;
-		while (i < length && isdigit((unsigned char) value[i]))
-			i++;
-	}
-	return i == length;
-}
-
 static bool is_texty(pythia_kind kind)
 {
 	return kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_CHAR || kind == PYTHIA_KIND_OTHER;

@@ -17,7 +17,8 @@ bool pythia_stamp_read(const char *text, int64_t *microseconds)
 
 	memset(&tm, 0, sizeof(tm));
 	tm.tm_mday = 1;
-	if (sscanf(text, "%d-%d-%d%*[ T]%d:%d:%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+	/* with widths, so that no number is beyond what it goes into */
+	if (sscanf(text, "%6d-%3d-%3d%*[ T]%3d:%3d:%3d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
 			   &tm.tm_sec) < 3)
 		return false;
 	point = strchr(text, '.');
@@ -25,8 +26,8 @@ bool pythia_stamp_read(const char *text, int64_t *microseconds)
 		fraction += (*point - '0') * unit;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	*microseconds = (int64_t) timegm(&tm) * 1000000 + fraction;
-	return true;
+	return !__builtin_mul_overflow((int64_t) timegm(&tm), 1000000, microseconds) &&
+		   !__builtin_add_overflow(*microseconds, fraction, microseconds);
 }
 
 char *pythia_stamp_write(int64_t microseconds)

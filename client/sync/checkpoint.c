@@ -112,14 +112,23 @@ static char **take_texts(char **texts, int first, int count)
 	return taken;
 }
 
-static bool all_given(char *const *texts, int first, int count)
+/* Is each from `first` on a value of its key column, or all of the first one?  Whoever can write to where checkpoints are
+ * kept has no word in the query. */
+static bool are_keys(const pythia_run *run, char *const *texts, int first, int count, bool bounds)
 {
-	for (int i = first; i < count; i++)
+	const pythia_dialect *dialect = pythia_dialect_of(run->source);
+	pythia_buffer literal = PYTHIA_BUFFER_INIT;
+	bool good = true;
+
+	for (int i = first; good && i < count; i++)
 	{
-		if (texts[i] == NULL)
-			return false;
+		const pythia_column *column = pythia_pair_source(&run->plan, run->plan.key[bounds ? 0 : i - first]);
+
+		good = texts[i] != NULL &&
+			   dialect->value_literal(run->source, &literal, &column->type, texts[i], strlen(texts[i]));
 	}
-	return true;
+	pythia_buffer_free(&literal);
+	return good;
 }
 
 static void say_anew(const pythia_run *run)
@@ -147,8 +156,9 @@ void pythia_checkpoint_read(pythia_run *run, const char *text)
 	pythia_watermark_scope(&run->plan, scope);
 	/* indexes are owed to a table that was made, wherever the run goes on */
 	run->made = known && texts[4] != NULL;
-	if (known && texts[1] != NULL && strcmp(texts[1], scope) == 0 && all_given(texts, fixed, count) &&
-		(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey))
+	if (known && texts[1] != NULL && strcmp(texts[1], scope) == 0 &&
+		(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey) &&
+		are_keys(run, texts, fixed, count, parts))
 	{
 		run->resumed = true;
 		run->mark.boundary = texts[2];
@@ -174,7 +184,7 @@ bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error)
 
 	pythia_watermark_scope(&run->plan, run->mark.scope);
 	if (!is_version(texts, count, VERSION_PARTS) || count < FIXED_PARTS || texts[1] == NULL ||
-		strcmp(texts[1], run->mark.scope) != 0 || !all_given(texts, FIXED_PARTS, count))
+		strcmp(texts[1], run->mark.scope) != 0 || !are_keys(run, texts, FIXED_PARTS, count, true))
 	{
 		pythia_list_free(texts, count);
 		return pythia_fail(error, PYTHIA_E_USAGE, "55000", "table \"%s\" is not what it was when its copy began",
@@ -193,7 +203,7 @@ bool pythia_checkpoint_read_key(pythia_run *run, const char *text)
 {
 	int count;
 	char **texts = read_texts(text, &count);
-	bool ok = texts != NULL && count == run->plan.nkey && all_given(texts, 0, count);
+	bool ok = texts != NULL && count == run->plan.nkey && are_keys(run, texts, 0, count, false);
 
 	if (ok)
 		run->after = take_texts(texts, 0, count);

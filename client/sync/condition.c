@@ -4,26 +4,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dialect/tokens.h"
+
 typedef struct translator
 {
 	const pythia_plan *plan;
 	pythia_engine from;
 	pythia_engine to;
-	const char *at;
+	const char *at; /* behind the token at hand */
 	pythia_buffer *out;
-	pythia_buffer name; /* of the identifier at hand */
+	pythia_buffer name; /* or the text, of the token at hand */
 	bool after_cast;    /* what follows :: is a type */
 } translator;
-
-static bool begins_name(char c)
-{
-	return isalpha((unsigned char) c) || c == '_' || (c & 0x80) != 0;
-}
-
-static bool in_name(char c)
-{
-	return begins_name(c) || isdigit((unsigned char) c) || c == '$';
-}
 
 static const char *skip_blanks(const char *at)
 {
@@ -32,75 +24,13 @@ static const char *skip_blanks(const char *at)
 	return at;
 }
 
-static void copy(translator *t, const char *end)
-{
-	pythia_buffer_append(t->out, t->at, (size_t) (end - t->at));
-	t->at = end;
-}
-
-/* The end of what a quote opens; a doubled quote does not close it, nor one behind a backslash where that counts. */
-static const char *closing(const char *at, char quote, bool backslash)
-{
-	for (at++; *at != '\0'; at++)
-	{
-		if (backslash && *at == '\\' && at[1] != '\0')
-			at++;
-		else if (*at == quote && at[1] == quote)
-			at++;
-		else if (*at == quote)
-			return at + 1;
-	}
-	return at;
-}
-
-/* A string in double quotes, which is MySQL's alone. */
-static void double_quoted_string(translator *t)
-{
-	const char *end = closing(t->at, '"', true);
-
-	if (t->to == PYTHIA_MYSQL)
-	{
-		copy(t, end);
-		return;
-	}
-	pythia_buffer_putc(t->out, '\'');
-	for (const char *c = t->at + 1; c < end - 1; c++)
-	{
-		if (*c == '"' && c[1] == '"')
-			c++;
-		else if (*c == '\'')
-			pythia_buffer_putc(t->out, '\'');
-		pythia_buffer_putc(t->out, *c);
-	}
-	pythia_buffer_putc(t->out, '\'');
-	t->at = end;
-}
-
-/* $tag$ … $tag$, where PostgreSQL has such a string here. */
-static bool dollar_quoted(translator *t)
-{
-	const char *tag = t->at + 1;
-	const char *end;
-	size_t length;
-
-	while (in_name(*tag) && *tag != '$')
-		tag++;
-	if (t->from != PYTHIA_POSTGRESQL || *tag != '$' || isdigit((unsigned char) t->at[1]))
-		return false;
-	length = (size_t) (tag + 1 - t->at);
-	for (end = tag + 1; *end != '\0' && strncmp(end, t->at, length) != 0;)
-		end++;
-	copy(t, *end != '\0' ? end + length : end);
-	return true;
-}
-
 static void put_identifier(translator *t, const char *name)
 {
 	pythia_dialect_for(t->to)->identifier(t->out, name);
 }
 
 /* Writes the name, or what it is called in the target; `quoted` says how it was written. */
-static void put_name(translator *t, const char *start, bool quoted)
+static void put_name(translator *t, bool quoted)
 {
 	const pythia_plan *plan = t->plan;
 	const char *next = skip_blanks(t->at);
@@ -139,94 +69,95 @@ static void put_name(translator *t, const char *start, bool quoted)
 	if (quoted)
 		put_identifier(t, name);
 	else
-		pythia_buffer_append(t->out, start, (size_t) (t->at - start));
+		pythia_buffer_puts(t->out, name);
 }
 
-static void quoted_name(translator *t, char close)
+/* A string means the same bytes to the other engine, however each of them writes a quote or a backslash. */
+static void put_string(translator *t, const pythia_token *token)
 {
-	const char *start = t->at;
-	const char *end = closing(start, close, false);
+	if (t->from == t->to)
+	{
+		pythia_buffer_append(t->out, token->text, token->length);
+		return;
+	}
+	pythia_token_content(t->from, token, &t->name);
+	pythia_dialect_for(t->to)->literal(t->out, pythia_buffer_text(&t->name), t->name.length);
+}
 
+/* What is a comment here may be none there. */
+static void put_blank(translator *t, const pythia_token *token)
+{
+	if (t->from == t->to || isspace((unsigned char) *token->text))
+		pythia_buffer_append(t->out, token->text, token->length);
+	else
+		pythia_buffer_putc(t->out, ' ');
+}
+
+/* Signs that only together make a comment stay apart; false for one that is a comment by itself. */
+static bool put_sign(translator *t, const pythia_token *token)
+{
+	char last = t->out->length > 0 ? t->out->data[t->out->length - 1] : '\0';
+
+	if (t->from != t->to && *token->text == '#')
+		return false;
+	if (t->from != t->to && ((*token->text == '-' && last == '-') || (*token->text == '*' && last == '/')))
+		pythia_buffer_putc(t->out, ' ');
+	pythia_buffer_append(t->out, token->text, token->length);
+	return true;
+}
+
+static bool put_token(translator *t, const pythia_token *token)
+{
 	pythia_buffer_clear(&t->name);
-	for (const char *c = start + 1; c < end - 1; c++)
+	switch (token->kind)
 	{
-		c += *c == close;
-		pythia_buffer_putc(&t->name, *c);
+		case PYTHIA_TOKEN_BLANK:
+			put_blank(t, token);
+			return true;
+		case PYTHIA_TOKEN_NAME:
+			pythia_buffer_append(&t->name, token->text, token->length);
+			put_name(t, false);
+			return true;
+		case PYTHIA_TOKEN_QUOTED:
+			pythia_token_content(t->from, token, &t->name);
+			put_name(t, true);
+			return true;
+		case PYTHIA_TOKEN_STRING:
+			put_string(t, token);
+			return true;
+		case PYTHIA_TOKEN_NUMBER:
+			pythia_buffer_append(t->out, token->text, token->length);
+			return true;
+		case PYTHIA_TOKEN_OTHER:
+			return put_sign(t, token);
+		default:
+			return false;
 	}
-	t->at = end;
-	put_name(t, start, true);
 }
 
-static void bare_name(translator *t)
+bool pythia_condition_translate(const pythia_plan *plan, pythia_engine from, pythia_engine to, const char *condition,
+								pythia_buffer *out, pythia_error *error)
 {
-	const char *start = t->at;
-
-	while (in_name(*t->at))
-		t->at++;
-	pythia_buffer_clear(&t->name);
-	pythia_buffer_append(&t->name, start, (size_t) (t->at - start));
-	put_name(t, start, false);
-}
-
-/* Copies or translates what begins here. */
-static void token(translator *t)
-{
-	char c = *t->at;
-	bool escapes = t->from == PYTHIA_MYSQL;
-	const char *end;
-
-	if (c == '\'')
-		copy(t, closing(t->at, '\'', escapes));
-	else if ((c == 'E' || c == 'e') && t->at[1] == '\'' && t->from == PYTHIA_POSTGRESQL)
-	{
-		copy(t, t->at + 1);
-		copy(t, closing(t->at, '\'', true));
-	}
-	else if (c == '"' && t->from == PYTHIA_MYSQL)
-		double_quoted_string(t);
-	else if (c == '"' || (c == '`' && t->from != PYTHIA_POSTGRESQL))
-		quoted_name(t, c);
-	else if (c == '[' && t->from == PYTHIA_SQLITE)
-		quoted_name(t, ']');
-	else if (c == '-' && t->at[1] == '-')
-	{
-		end = strchr(t->at, '\n');
-		copy(t, end != NULL ? end : t->at + strlen(t->at));
-	}
-	else if (c == '/' && t->at[1] == '*')
-	{
-		end = strstr(t->at + 2, "*/");
-		copy(t, end != NULL ? end + 2 : t->at + strlen(t->at));
-	}
-	else if (begins_name(c))
-		bare_name(t);
-	else if (isdigit((unsigned char) c))
-	{
-		/* with what belongs to it: 1e5, 0xff */
-		end = t->at;
-		while (in_name(*end) || *end == '.')
-			end++;
-		copy(t, end);
-	}
-	else if (c != '$' || !dollar_quoted(t))
-		copy(t, t->at + 1);
-}
-
-void pythia_condition_translate(const pythia_plan *plan, pythia_engine from, pythia_engine to, const char *condition,
-								pythia_buffer *out)
-{
+	static const char option[] = "where";
 	translator t = {.plan = plan, .from = from, .to = to, .at = condition, .out = out};
+	pythia_token token;
+	bool ok = pythia_condition_check(from, option, condition, error);
+	bool said = true;
 
-	while (*t.at != '\0')
+	for (; ok && said && *t.at != '\0'; t.after_cast = (token.kind == PYTHIA_TOKEN_OTHER && *token.text == ':') ||
+													   (token.kind == PYTHIA_TOKEN_BLANK && t.after_cast))
 	{
-		bool cast = t.at[0] == ':' && t.at[1] == ':';
-		bool blank = isspace((unsigned char) *t.at);
-
-		if (cast)
-			copy(&t, t.at + 2);
-		else
-			token(&t);
-		t.after_cast = cast || (blank && t.after_cast);
+		pythia_token_read(from, t.at, &token);
+		t.at += token.length;
+		said = put_token(&t, &token);
 	}
 	pythia_buffer_free(&t.name);
+	if (ok && !said)
+		pythia_fail(error, PYTHIA_E_USAGE, "42601", "option \"%s\" cannot be said in the target's SQL", option);
+	if (!ok || !said || !pythia_condition_check(to, option, pythia_buffer_text(out), error))
+		return pythia_error_hint(error,
+								 ok ? "Give the same condition in the target's words as option \"target_where\"."
+									: "Give one condition over the table's columns, as it stands behind WHERE; for"
+									  " example status <> 'draft'.");
+	return true;
 }

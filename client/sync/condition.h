@@ -8,9 +8,10 @@
 /*
  * Appends `condition` (SQL of the source's engine over its table) with the target's names: columns that are paired
  * under other names, the table's own name before a column, and quotes as the target's engine writes them.
- * Literals, functions and comments stay as they are; what they mean to another engine is the user's care.
+ * Strings keep their text, and comments go; what functions and operators mean to another engine is the user's care.
+ * False where it is no condition, or none in the target's SQL.
  */
-void pythia_condition_translate(const pythia_plan *plan, pythia_engine from, pythia_engine to, const char *condition,
-								pythia_buffer *out);
+bool pythia_condition_translate(const pythia_plan *plan, pythia_engine from, pythia_engine to, const char *condition,
+								pythia_buffer *out, pythia_error *error);
 
 #endif

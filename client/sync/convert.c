@@ -313,7 +313,8 @@ static bool interval_to_time(const pythia_transform *transform, const char *valu
 	{
 		long long number = strtoll(at, &rest, 10);
 
-		if (rest == at)
+		/* more hours than an interval of PostgreSQL holds */
+		if (rest == at || number > INT64_C(10000000000) || number < -INT64_C(10000000000))
 			return false;
 		if (*rest == ':')
 		{

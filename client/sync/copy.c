@@ -227,8 +227,8 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 	kinds = pythia_calloc((size_t) run->plan.npairs, sizeof(pythia_kind));
 	for (int i = 0; i < run->plan.npairs; i++)
 		kinds[i] = pythia_pair_source(&run->plan, i)->type.kind;
-	pythia_source_query(run, run->ordered, &sql);
-	ok = run->source->driver->stream_open(run->source, sql.data, run->plan.npairs, kinds, &stream, error);
+	ok = pythia_source_query(run, run->ordered, &sql, error) &&
+		 run->source->driver->stream_open(run->source, sql.data, run->plan.npairs, kinds, &stream, error);
 	if (ok)
 	{
 		run->source_failed = false;

@@ -160,7 +160,7 @@ static pythia_verdict check_date(const pythia_transform *t, const char *value, s
 static pythia_verdict check_time(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
 								 pythia_bad_value *bad)
 {
-	long long hours = llabs(strtoll(value, NULL, 10));
+	long long hours = strtoll(value + (value[0] == '-'), NULL, 10);
 	bool negative = length > 0 && value[0] == '-';
 	const char *stand_in;
 

@@ -124,7 +124,13 @@ static bool next_bound(pythia_run *run, const char *last, int64_t offset, char *
 		pythia_buffer_puts(&sql, " WHERE ");
 		dialect->identifier(&sql, column->name);
 		pythia_buffer_puts(&sql, offset > 0 ? " >= " : " > ");
-		dialect->value_literal(run->source, &sql, &column->type, last, strlen(last));
+		if (!dialect->value_literal(run->source, &sql, &column->type, last, strlen(last)))
+		{
+			pythia_buffer_free(&sql);
+			return pythia_fail(error, PYTHIA_E_DATA, "22P02",
+							   "\"%.100s\" is no value of key column \"%s\" of table \"%s\"", last, column->name,
+							   run->plan.source.name);
+		}
 	}
 	pythia_buffer_puts(&sql, " ORDER BY ");
 	dialect->identifier(&sql, column->name);
@@ -224,7 +230,11 @@ static bool copy_part(pythia_run *run, bool begun, const char *checkpoint, pythi
 	/* rows may have been stored that nobody told of */
 	run->staged = run->staged || begun;
 	if (checkpoint != NULL && !pythia_checkpoint_read_key(run, checkpoint))
-		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the checkpoint of a part cannot be read");
+	{
+		pythia_fail(error, PYTHIA_E_DATA, "22P02", "the checkpoint of a part of table \"%s\" cannot be read",
+					run->plan.source.name);
+		return pythia_error_hint(error, "What keeps it was damaged: begin anew, with another state.");
+	}
 	/* the host's own database is read and written for its notes, too: not within a transaction of ours */
 	return pythia_copy_rows(run, error) && (!run->source->local || pythia_run_end_read(run, error)) &&
 		   pythia_parts_save(run, true, error);

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
 #include "core/suggest.h"
 #include "sync/create.h"
 #include "sync/soft.h"
@@ -345,6 +346,9 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	bool ok;
 
 	memset(plan, 0, sizeof(*plan));
+	if (!pythia_condition_check(job->source->engine, "where", job->config->where, error) ||
+		!pythia_condition_check(job->target->engine, "target_where", job->config->target_where, error))
+		return false;
 	plan->where = job->config->where;
 	plan->places[0] = pythia_strdup(job->source->place);
 	plan->places[1] = pythia_strdup(job->target->place);

@@ -76,8 +76,8 @@ void pythia_run_close(pythia_run *run);
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error);
 void pythia_run_progress(const pythia_run *run, const char *phase);
 
-/* source.c: the query over the source. */
-void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out);
+/* source.c: the query over the source; false where a place of the run is none of its key. */
+bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out, pythia_error *error);
 /* Only the key's columns, all rows that the run is about. */
 void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out);
 /* Remembers the key of the last row of a chunk in run->seen. */

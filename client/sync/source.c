@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
 #include "sync/run.h"
 
 static const pythia_column *key_column(const pythia_run *run, int i)
@@ -9,18 +10,25 @@ static const pythia_column *key_column(const pythia_run *run, int i)
 	return pythia_pair_source(&run->plan, run->plan.key[i]);
 }
 
-static void key_literal(const pythia_run *run, int i, pythia_buffer *out)
+/* A value of a key column, as the source told it or a checkpoint has it. */
+static bool key_literal(const pythia_run *run, int i, const char *value, pythia_buffer *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 
-	dialect->value_literal(run->source, out, &key_column(run, i)->type, run->after[i], strlen(run->after[i]));
+	if (dialect->value_literal(run->source, out, &key_column(run, i)->type, value, strlen(value)))
+		return true;
+	pythia_fail(error, PYTHIA_E_DATA, "22P02", "\"%.100s\" is no value of key column \"%s\" of table \"%s\"", value,
+				key_column(run, i)->name, run->plan.source.name);
+	return pythia_error_hint(error,
+							 "Begin anew, with another state or with mode \"full\", where a checkpoint is damaged.");
 }
 
 /* (a, b) > (1, 2); MySQL uses its index only for the form that is written out. */
-static void keyset_condition(const pythia_run *run, pythia_buffer *out)
+static bool keyset_condition(const pythia_run *run, pythia_buffer *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 	int nkey = run->plan.nkey;
+	bool ok = true;
 
 	if (run->source->engine != PYTHIA_MYSQL)
 	{
@@ -31,38 +39,38 @@ static void keyset_condition(const pythia_run *run, pythia_buffer *out)
 			dialect->identifier(out, key_column(run, i)->name);
 		}
 		pythia_buffer_puts(out, ") > (");
-		for (int i = 0; i < nkey; i++)
+		for (int i = 0; ok && i < nkey; i++)
 		{
 			pythia_buffer_puts(out, i > 0 ? ", " : "");
-			key_literal(run, i, out);
+			ok = key_literal(run, i, run->after[i], out, error);
 		}
 		pythia_buffer_putc(out, ')');
-		return;
+		return ok;
 	}
-	for (int i = 0; i < nkey; i++)
+	for (int i = 0; ok && i < nkey; i++)
 	{
 		bool last = i == nkey - 1;
 
 		dialect->identifier(out, key_column(run, i)->name);
 		pythia_buffer_puts(out, last ? " > " : " >= ");
-		key_literal(run, i, out);
-		if (last)
+		ok = key_literal(run, i, run->after[i], out, error);
+		if (last || !ok)
 			break;
 		pythia_buffer_puts(out, " AND (");
 		dialect->identifier(out, key_column(run, i)->name);
 		pythia_buffer_puts(out, " > ");
-		key_literal(run, i, out);
+		ok = key_literal(run, i, run->after[i], out, error);
 		pythia_buffer_puts(out, " OR ");
 	}
 	for (int i = 0; i < nkey - 1; i++)
 		pythia_buffer_putc(out, ')');
+	return ok;
 }
 
 /* The part in hand. */
-static void range_condition(const pythia_run *run, pythia_buffer *out)
+static bool range_condition(const pythia_run *run, pythia_buffer *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
-	const pythia_column *column = key_column(run, 0);
 
 	for (int i = 0; i < 2; i++)
 	{
@@ -71,10 +79,12 @@ static void range_condition(const pythia_run *run, pythia_buffer *out)
 		if (bound == NULL)
 			continue;
 		pythia_buffer_puts(out, i == 1 && run->from != NULL ? " AND " : "");
-		dialect->identifier(out, column->name);
+		dialect->identifier(out, key_column(run, 0)->name);
 		pythia_buffer_puts(out, i == 0 ? " >= " : " < ");
-		dialect->value_literal(run->source, out, &column->type, bound, strlen(bound));
+		if (!key_literal(run, 0, bound, out, error))
+			return false;
 	}
+	return true;
 }
 
 /* Large bytes come from another PostgreSQL as base64: libpq holds a row twice, and their hex is half as long again. */
@@ -125,12 +135,13 @@ static void put_value(const pythia_run *run, int pair, pythia_buffer *out)
 		pythia_buffer_puts(out, "::float8");
 }
 
-void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out)
+bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 	const pythia_plan *plan = &run->plan;
 	pythia_buffer condition = PYTHIA_BUFFER_INIT;
 	const char *glue = " WHERE ";
+	bool ok = true;
 
 	pythia_buffer_puts(out, "SELECT ");
 	for (int i = 0; i < plan->npairs; i++)
@@ -144,7 +155,8 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 	pythia_dialect_table(dialect, out, plan->source.schema, plan->source.name);
 	if (plan->where != NULL)
 	{
-		pythia_buffer_printf(out, "%s(%s)", glue, plan->where);
+		pythia_buffer_puts(out, glue);
+		pythia_condition_put(out, plan->where);
 		glue = " AND ";
 	}
 	if (run->job->config->mode == PYTHIA_SYNC_INCREMENTAL &&
@@ -156,13 +168,13 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 	if (run->from != NULL || run->until != NULL)
 	{
 		pythia_buffer_puts(out, glue);
-		range_condition(run, out);
+		ok = range_condition(run, out, error);
 		glue = " AND ";
 	}
-	if (run->after != NULL)
+	if (ok && run->after != NULL)
 	{
 		pythia_buffer_puts(out, glue);
-		keyset_condition(run, out);
+		ok = keyset_condition(run, out, error);
 	}
 	for (int i = 0; ordered && i < plan->nkey; i++)
 	{
@@ -173,6 +185,7 @@ void pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 		dialect->identifier(out, key_column(run, i)->name);
 	}
 	pythia_buffer_free(&condition);
+	return ok;
 }
 
 void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out)
@@ -188,7 +201,10 @@ void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out)
 	pythia_buffer_puts(out, " FROM ");
 	pythia_dialect_table(dialect, out, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
-		pythia_buffer_printf(out, " WHERE (%s)", run->plan.where);
+	{
+		pythia_buffer_puts(out, " WHERE ");
+		pythia_condition_put(out, run->plan.where);
+	}
 }
 
 static void take_key(const pythia_run *run, const pythia_rows *row, char ***key)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
 #include "sync/condition.h"
 #include "sync/run.h"
 #include "sync/soft.h"
@@ -200,19 +201,26 @@ static void put_no_such_key(const pythia_run *run, const char *exists, pythia_bu
 }
 
 /* Which rows of the target are this run's to delete: those that its condition means, as it reads there. */
-static void put_own_rows(const pythia_run *run, pythia_buffer *out)
+static bool put_own_rows(const pythia_run *run, pythia_buffer *out, pythia_error *error)
 {
 	const pythia_sync_config *config = run->job->config;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	bool ok = true;
 
 	if (config->where == NULL && config->target_where == NULL)
-		return;
+		return true;
 	if (config->target_where != NULL)
 		pythia_buffer_puts(&text, config->target_where);
 	else
-		pythia_condition_translate(&run->plan, run->source->engine, run->target->engine, config->where, &text);
-	pythia_buffer_printf(out, " AND (%s)", text.data);
+		ok = pythia_condition_translate(&run->plan, run->source->engine, run->target->engine, config->where, &text,
+										error);
+	if (ok)
+	{
+		pythia_buffer_puts(out, " AND ");
+		pythia_condition_put(out, text.data);
+	}
 	pythia_buffer_free(&text);
+	return ok;
 }
 
 /* Asked before anything is deleted, so that what the target does not understand can be told. */
@@ -225,9 +233,9 @@ static bool check_condition(const pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t WHERE 1 = 1");
-	put_own_rows(run, &sql);
+	ok = put_own_rows(run, &sql, error);
 	pythia_buffer_puts(&sql, " LIMIT 0");
-	ok = pythia_db_any(run->target, sql.data, &any, error);
+	ok = ok && pythia_db_any(run->target, sql.data, &any, error);
 	if (!ok && !run->target->broken)
 		pythia_error_hint(error, "Give the condition of \"where\" in the target's words as option \"target_where\".");
 	pythia_buffer_free(&sql);
@@ -244,8 +252,7 @@ static bool count_gone(pythia_run *run, pythia_error *error)
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
-	put_own_rows(run, &sql);
-	ok = pythia_db_count(run->target, sql.data, &count, error);
+	ok = put_own_rows(run, &sql, error) && pythia_db_count(run->target, sql.data, &count, error);
 	run->result->rows_deleted += count;
 	pythia_buffer_free(&sql);
 	return ok;
@@ -260,8 +267,7 @@ static bool delete_gone(pythia_run *run, pythia_error *error)
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? " t WHERE " : " AS t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
-	put_own_rows(run, &sql);
-	ok = pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
+	ok = put_own_rows(run, &sql, error) && pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -294,8 +300,9 @@ static bool mark_gone(pythia_run *run, pythia_error *error)
 			pythia_buffer_printf(&sql, "(t.%s IS NULL OR t.%s = %s) AND ", name.data, name.data, here.data);
 		put_no_such_key(run, back ? "EXISTS" : "NOT EXISTS", &sql);
 		if (!back)
-			put_own_rows(run, &sql);
-		ok = pythia_run_exec(run, sql.data, back ? &run->result->rows_updated : &run->result->rows_deleted, error);
+			ok = put_own_rows(run, &sql, error);
+		ok =
+			ok && pythia_run_exec(run, sql.data, back ? &run->result->rows_updated : &run->result->rows_deleted, error);
 	}
 	pythia_buffer_free(&gone);
 	pythia_buffer_free(&name);

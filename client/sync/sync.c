@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
 #include "sync/create.h"
 #include "sync/foreign.h"
 #include "sync/run.h"
@@ -153,7 +154,10 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
 	pythia_dialect_table(pythia_dialect_of(run->source), &sql, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
-		pythia_buffer_printf(&sql, " WHERE (%s)", run->plan.where);
+	{
+		pythia_buffer_puts(&sql, " WHERE ");
+		pythia_condition_put(&sql, run->plan.where);
+	}
 	ok = pythia_db_count(run->source, sql.data, &run->result->source_count, error);
 	run->result->rows_inserted = run->result->rows_synced = run->result->source_count;
 	pythia_buffer_free(&sql);

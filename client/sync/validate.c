@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "core/memory.h"
+#include "dialect/tokens.h"
 
 static const char *const method_names[] = {"checksum", "count", "rows"};
 
@@ -92,9 +93,11 @@ static bool run_checks(pythia_validation *v, pythia_error *error)
 		pythia_buffer_printf(&sql, "SELECT count(*) FROM %s%s", target->name.data,
 							 pythia_buffer_text(&target->lookup_filter));
 		pythia_buffer_puts(&sql, target->lookup_filter.length == 0 ? " WHERE " : " AND ");
-		pythia_buffer_printf(&sql, "NOT COALESCE((%s), %s)", check->text,
-							 target->db->engine == PYTHIA_POSTGRESQL ? "false" : "0");
-		ok = pythia_db_count(target->db, sql.data, &broken, error);
+		pythia_buffer_puts(&sql, "NOT COALESCE(");
+		pythia_condition_put(&sql, check->text);
+		pythia_buffer_puts(&sql, target->db->engine == PYTHIA_POSTGRESQL ? ", false)" : ", 0)");
+		ok = pythia_condition_check(target->db->engine, "checks", check->text, error) &&
+			 pythia_db_count(target->db, sql.data, &broken, error);
 		if (ok)
 		{
 			pythia_buffer_puts(&json, json.length > 1 ? ", " : "");

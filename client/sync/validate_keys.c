@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/json_canonical.h"
 #include "core/memory.h"
+#include "dialect/forms.h"
 
 /* A key column's value in this side's words; false where this side cannot hold it. */
 static bool key_value(const pythia_validation *v, int side, const pythia_candidate *key, int i, pythia_buffer *scratch,
@@ -35,14 +36,21 @@ static bool key_value(const pythia_validation *v, int side, const pythia_candida
 	}
 }
 
-static bool has_null(const pythia_candidate *key, int nkey)
+/* Do the columns' values find the key's row?  A NULL in a key does not (SQLite's may hold one), and where SQLite holds
+ * what is not of the column's type, the text does not tell what it was: a number, a text or bytes. */
+static bool tells_its_row(const pythia_validation *v, int side, const pythia_candidate *key)
 {
-	for (int i = 0; i < nkey; i++)
+	for (int i = 0; i < v->plan.nkey; i++)
 	{
-		if (key->values[i] == NULL)
-			return true;
+		const char *value = key->values[i];
+
+		if (value == NULL)
+			return false;
+		if (v->sides[side].db->engine == PYTHIA_SQLITE && key->side == side &&
+			!pythia_value_has_form(PYTHIA_SQLITE, &v->sides[side].items[i].column->type, value, strlen(value)))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* One key's values in parentheses where there are several; nothing, and false, where it cannot be there. */
@@ -66,7 +74,7 @@ static bool put_key(const pythia_validation *v, int side, const pythia_candidate
 		if (held)
 		{
 			pythia_buffer_puts(out, i > 0 ? ", " : "");
-			s->dialect->value_literal(s->db, out, &s->items[i].column->type, value, length);
+			held = s->dialect->value_literal(s->db, out, &s->items[i].column->type, value, length);
 		}
 		pythia_buffer_free(&scratch);
 	}
@@ -83,9 +91,14 @@ static bool put_key(const pythia_validation *v, int side, const pythia_candidate
 static void by_identity(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
 						pythia_buffer *out)
 {
-	pythia_buffer_printf(out, "%s IN (", v->sides[side].identity.data);
+	const pythia_side *s = &v->sides[side];
+
+	pythia_buffer_printf(out, "%s IN (", s->identity.data);
 	for (int i = 0; i < count; i++)
-		pythia_buffer_printf(out, "%s'%s'", i > 0 ? ", " : "", keys[i].identity);
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		s->dialect->literal(out, keys[i].identity, strlen(keys[i].identity));
+	}
 	pythia_buffer_putc(out, ')');
 }
 
@@ -96,9 +109,8 @@ void pythia_key_condition(const pythia_validation *v, int side, const pythia_can
 	bool literal = v->by_literal;
 	bool first = true;
 
-	/* a NULL in a key (SQLite's may hold one) is found by the digest */
 	for (int i = 0; literal && i < count; i++)
-		literal = !has_null(&keys[i], v->plan.nkey);
+		literal = tells_its_row(v, side, &keys[i]);
 	if (!literal)
 	{
 		by_identity(v, side, keys, count, out);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/forms.h"
 
 #define PROGRESS_ROWS 16384
 
@@ -290,19 +291,41 @@ static bool merge_all(pythia_merge *m, pythia_error *error)
 	return true;
 }
 
-void pythia_merge_after(const pythia_validation *v, const pythia_side *s, const pythia_buffer resume[2],
-						pythia_buffer *where)
+/* Either side may have told the integer: it is not taken for one on trust, and bare, for it may be beyond the other's
+ * type. */
+static bool put_integer(const pythia_side *s, const pythia_buffer *text, pythia_buffer *out, pythia_error *error)
 {
-	const char *collate = s->db->engine == PYTHIA_POSTGRESQL ? " COLLATE \"C\"" : "";
+	if (!pythia_integer_text(pythia_buffer_text(text), text->length))
+		return pythia_fail(error, PYTHIA_E_DATA, "22P02", "column %s of table %s holds a key that is no integer",
+						   s->first.data, s->name.data);
+	pythia_buffer_append(out, text->data, text->length);
+	return true;
+}
 
-	pythia_and(where);
-	if (v->by_range && v->plan.nkey == 1)
-		pythia_buffer_printf(where, "%s > %s", s->first.data, resume[1].data);
-	else if (v->by_range)
-		pythia_buffer_printf(where, "(%s > %s OR (%s = %s AND (%s)%s > '%s'))", s->first.data, resume[1].data,
-							 s->first.data, resume[1].data, s->identity.data, collate, resume[0].data);
-	else
-		pythia_buffer_printf(where, "(%s)%s > '%s'", s->identity.data, collate, resume[0].data);
+bool pythia_merge_after(const pythia_validation *v, const pythia_side *s, const pythia_buffer resume[2],
+						pythia_buffer *where, pythia_error *error)
+{
+	pythia_buffer identity = PYTHIA_BUFFER_INIT;
+	pythia_buffer integer = PYTHIA_BUFFER_INIT;
+	bool ok = !v->by_range || put_integer(s, &resume[1], &integer, error);
+
+	pythia_buffer_printf(&identity, "(%s)%s > ", s->identity.data,
+						 s->db->engine == PYTHIA_POSTGRESQL ? " COLLATE \"C\"" : "");
+	s->dialect->literal(&identity, pythia_buffer_text(&resume[0]), resume[0].length);
+	if (ok)
+	{
+		pythia_and(where);
+		if (!v->by_range)
+			pythia_buffer_puts(where, identity.data);
+		else if (v->plan.nkey == 1)
+			pythia_buffer_printf(where, "%s > %s", s->first.data, integer.data);
+		else
+			pythia_buffer_printf(where, "(%s > %s OR (%s = %s AND %s))", s->first.data, integer.data, s->first.data,
+								 integer.data, identity.data);
+	}
+	pythia_buffer_free(&identity);
+	pythia_buffer_free(&integer);
+	return ok;
 }
 
 /* To stop reading is to cancel a query, which ends PostgreSQL's transaction: it may hold rows that were mended. */

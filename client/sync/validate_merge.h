@@ -56,9 +56,9 @@ typedef struct pythia_merge
 
 /* Opens both sides with their conditions, merges until their ends or until it has to stop, closes. */
 bool pythia_merge_rows(pythia_merge *merge, const pythia_buffer where[2], pythia_error *error);
-/* Appends " AND the place is behind the one in resume". */
-void pythia_merge_after(const pythia_validation *v, const pythia_side *side, const pythia_buffer resume[2],
-						pythia_buffer *where);
+/* Appends " AND the place is behind the one in resume"; false where that is no key. */
+bool pythia_merge_after(const pythia_validation *v, const pythia_side *side, const pythia_buffer resume[2],
+						pythia_buffer *where, pythia_error *error);
 
 /* True where a list should be settled before it grows further. */
 bool pythia_candidates_full(const pythia_candidates *candidates);

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "dialect/tokens.h"
 #include "core/stamp.h"
 
 void pythia_and(pythia_buffer *filter)
@@ -18,7 +19,7 @@ void pythia_and(pythia_buffer *filter)
 static void and_text(pythia_buffer *filter, const char *condition)
 {
 	pythia_and(filter);
-	pythia_buffer_printf(filter, "(%s)", condition);
+	pythia_condition_put(filter, condition);
 }
 
 /* --- a table without a key -------------------------------------------------- */
@@ -176,14 +177,17 @@ static void choose_identity(pythia_validation *v)
 
 /* --- rows --------------------------------------------------------------------- */
 
-static void and_translated(pythia_validation *v, const char *condition)
+static bool and_translated(pythia_validation *v, const char *condition, pythia_error *error)
 {
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	bool ok = condition == NULL || pythia_condition_translate(&v->plan, v->sides[PYTHIA_SOURCE].db->engine,
+															  target->db->engine, condition, &text, error);
 
-	pythia_condition_translate(&v->plan, v->sides[PYTHIA_SOURCE].db->engine, target->db->engine, condition, &text);
-	and_text(&target->filter, text.data);
+	if (ok && condition != NULL)
+		and_text(&target->filter, text.data);
 	pythia_buffer_free(&text);
+	return ok;
 }
 
 static bool ask_condition(pythia_side *side, pythia_error *error)
@@ -211,10 +215,10 @@ static bool target_conditions(pythia_validation *v, pythia_error *error)
 	{
 		if (v->config.target_where != NULL)
 			and_text(&target->filter, v->config.target_where);
-		else if (v->plan.where != NULL)
-			and_translated(v, v->plan.where);
-		if (v->options->where != NULL)
-			and_translated(v, v->options->where);
+		else if (!and_translated(v, v->plan.where, error))
+			return false;
+		if (!and_translated(v, v->options->where, error))
+			return false;
 	}
 	if (v->options->target_where == NULL && v->plan.where == NULL && v->options->where == NULL)
 		return true;
@@ -240,6 +244,7 @@ static bool add_since(pythia_validation *v, pythia_error *error)
 {
 	const char *since = v->options->since;
 	pythia_buffer stamp = PYTHIA_BUFFER_INIT;
+	pythia_buffer literal = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	if (since == NULL)
@@ -258,11 +263,14 @@ static bool add_since(pythia_validation *v, pythia_error *error)
 		bool number = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 
 		pythia_buffer_clear(&stamp);
-		ok = number ? pythia_decimal_text(&stamp, since, strlen(since), 0)
-					: pythia_stamp_canonical(&stamp, since, strlen(since), 6);
+		pythia_buffer_clear(&literal);
+		ok = (number ? pythia_decimal_text(&stamp, since, strlen(since), 0)
+					 : pythia_stamp_canonical(&stamp, since, strlen(since), 6)) &&
+			 s->dialect->value_literal(s->db, &literal, &column->type, stamp.data, stamp.length);
 		if (!ok)
 		{
 			pythia_buffer_free(&stamp);
+			pythia_buffer_free(&literal);
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"since\": \"%s\"", since);
 			return pythia_error_hint(error,
 									 number ? "Column \"%s\" takes a whole number."
@@ -271,10 +279,10 @@ static bool add_since(pythia_validation *v, pythia_error *error)
 		}
 		pythia_and(&s->filter);
 		s->dialect->identifier(&s->filter, column->name);
-		pythia_buffer_puts(&s->filter, " >= ");
-		s->dialect->value_literal(s->db, &s->filter, &column->type, stamp.data, stamp.length);
+		pythia_buffer_printf(&s->filter, " >= %s", literal.data);
 	}
 	pythia_buffer_free(&stamp);
+	pythia_buffer_free(&literal);
 	return true;
 }
 
@@ -321,6 +329,9 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
 	const pythia_column *soft = pythia_soft_column(&v->config, target->table);
 
+	if (!pythia_condition_check(source->db->engine, "where", options->where, error) ||
+		!pythia_condition_check(target->db->engine, "target_where", options->target_where, error))
+		return false;
 	for (int side = 0; side < 2; side++)
 		pythia_dialect_table(v->sides[side].dialect, &v->sides[side].name, v->sides[side].table->schema,
 							 v->sides[side].table->name);

@@ -301,9 +301,9 @@ static bool walk(pythia_validation *v, const key_range *whole, int64_t rows, int
 		most = sums.rows[0] > sums.rows[1] ? sums.rows[0] : sums.rows[1];
 		if (depth == 0)
 		{
-			v->result->source_count += sums.rows[0];
-			v->result->target_count += sums.rows[1];
-			v->rows_done += most;
+			v->result->source_count = pythia_add(v->result->source_count, sums.rows[0]);
+			v->result->target_count = pythia_add(v->result->target_count, sums.rows[1]);
+			v->rows_done = pythia_add(v->rows_done, most);
 			pythia_validation_progress(v, "checksum");
 		}
 		if (!sums.equal && !descend(v, &segment, &sums, depth, error))
@@ -447,8 +447,11 @@ static bool compare_buckets(pythia_validation *v, pythia_error *error)
 		rows[side] = pythia_calloc((size_t) nbuckets, sizeof(int64_t));
 		ok = ok && index_buckets(&v->sides[side], &results[side], rows[side], digits, &null_bucket, error);
 		for (int64_t row = 0; ok && row < results[side].nrows; row++)
-			*(side == PYTHIA_SOURCE ? &v->result->source_count : &v->result->target_count) +=
-				pythia_result_number(&results[side], row, 1);
+		{
+			int64_t *count = side == PYTHIA_SOURCE ? &v->result->source_count : &v->result->target_count;
+
+			*count = pythia_add(*count, pythia_result_number(&results[side], row, 1));
+		}
 	}
 	for (int i = 0; ok && i < nbuckets; i++)
 	{

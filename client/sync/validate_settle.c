@@ -245,7 +245,7 @@ static bool compare_all(pythia_validation *v, bool by_value, const pythia_buffer
 		{
 			pythia_buffer_clear(&where[side]);
 			pythia_buffer_puts(&where[side], pythia_buffer_text(&condition[side]));
-			pythia_merge_after(v, &v->sides[side], merge.resume, &where[side]);
+			ok = pythia_merge_after(v, &v->sides[side], merge.resume, &where[side], error);
 		}
 	}
 	if (rows != NULL)

@@ -19,6 +19,9 @@
 
 #include "core/digest.h"
 #include "core/memory.h"
+#include "dialect/tokens.h"
+#include "core/number.h"
+#include "dialect/forms.h"
 
 /* Where open transactions cannot be seen. */
 #define BLIND_LOOKBACK_SECONDS 60
@@ -35,14 +38,14 @@ static bool is_integer(const pythia_column *column)
 }
 
 /* A date has no hours to compare with; a SQLite text may be written with a T. */
-static void stamp_literal(pythia_db *source, const pythia_plan *plan, const char *low, pythia_buffer *out)
+static bool stamp_literal(pythia_db *source, const pythia_plan *plan, const char *low, pythia_buffer *out)
 {
 	const pythia_column *column = stamp_column(plan);
 	size_t length = strlen(low);
 
 	if (column->type.kind == PYTHIA_KIND_DATE && length > 10)
 		length = 10;
-	pythia_dialect_of(source)->value_literal(source, out, &column->type, low, length);
+	return pythia_dialect_of(source)->value_literal(source, out, &column->type, low, length);
 }
 
 static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, pythia_error *error)
@@ -60,9 +63,23 @@ static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, p
 	dialect->identifier(&sql, stamp_column(plan)->name);
 	pythia_buffer_puts(&sql, ") AS m FROM ");
 	pythia_dialect_table(dialect, &sql, plan->source.schema, plan->source.name);
+	/* a text in a column of integers is greater than all of them: no row would ever come behind it */
+	if (db->engine == PYTHIA_SQLITE && is_integer(stamp_column(plan)))
+	{
+		pythia_buffer_puts(&sql, " WHERE typeof(");
+		dialect->identifier(&sql, stamp_column(plan)->name);
+		pythia_buffer_puts(&sql, ") = 'integer'");
+	}
 	pythia_buffer_puts(&sql, ") d");
 	ok = pythia_db_text(db, sql.data, text, error);
 	pythia_buffer_free(&sql);
+	if (ok && *text != NULL && is_integer(stamp_column(plan)) && !pythia_integer_text(*text, strlen(*text)))
+	{
+		pythia_free(*text);
+		*text = NULL;
+		return pythia_fail(error, PYTHIA_E_DATA, "22P02", "the greatest \"%s\" of table \"%s\" is no integer",
+						   stamp_column(plan)->name, plan->source.name);
+	}
 	return ok;
 }
 
@@ -166,6 +183,35 @@ static void read_integer(const char *text, char **low, char **candidate, int64_t
 	pythia_buffer_free(&part);
 }
 
+/* A mark is kept in a file or a table that others may have written: what is none is not believed. */
+static bool is_mark(const pythia_plan *plan, const char *text)
+{
+	char *low;
+	char *candidate;
+	int64_t read_at;
+	bool is;
+
+	if (!is_integer(stamp_column(plan)))
+		return pythia_stamp_text(text, strlen(text));
+	read_integer(text, &low, &candidate, &read_at);
+	is = (low == NULL || pythia_integer_text(low, strlen(low))) &&
+		 (candidate == NULL || pythia_integer_text(candidate, strlen(candidate)));
+	pythia_free(low);
+	pythia_free(candidate);
+	return is;
+}
+
+static char *believable_mark(pythia_db *source, const pythia_plan *plan, char *mark)
+{
+	if (mark == NULL || is_mark(plan, mark))
+		return mark;
+	pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
+					"table \"%s\": the stored watermark is none of column \"%s\": all rows are read", plan->source.name,
+					stamp_column(plan)->name);
+	pythia_free(mark);
+	return NULL;
+}
+
 /* No transaction that is open now began before *since; the greatest integer was read earlier. */
 static bool open_since(pythia_db *source, const pythia_sync_config *config, int64_t clock, int64_t *since,
 					   pythia_error *error)
@@ -186,11 +232,11 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 		ok = pythia_boundary(source, &text, error);
 	blind = text == NULL || !pythia_stamp_read(text, since);
 	if (blind)
-		*since = clock - (int64_t) (lookback_of(source, config, true) * 1000000);
+		*since = pythia_subtract(clock, (int64_t) (lookback_of(source, config, true) * 1000000));
 	else if (source->engine == PYTHIA_SQLITE)
 		*since = clock; /* it was us who could write */
 	else if (source->engine == PYTHIA_MYSQL || config->lookback > 0)
-		*since -= (int64_t) (lookback_of(source, config, false) * 1000000);
+		*since = pythia_subtract(*since, (int64_t) (lookback_of(source, config, false) * 1000000));
 	pythia_free(text);
 	pythia_buffer_free(&sql);
 	return ok;
@@ -283,7 +329,10 @@ static bool tell_unstamped(pythia_db *source, const pythia_plan *plan, pythia_er
 	pythia_dialect_of(source)->identifier(&sql, stamp_column(plan)->name);
 	pythia_buffer_puts(&sql, " IS NULL");
 	if (plan->where != NULL)
-		pythia_buffer_printf(&sql, " AND (%s)", plan->where);
+	{
+		pythia_buffer_puts(&sql, " AND ");
+		pythia_condition_put(&sql, plan->where);
+	}
 	pythia_buffer_puts(&sql, " LIMIT 1");
 	ok = pythia_db_any(source, sql.data, &found, error);
 	if (found)
@@ -304,7 +353,7 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const py
 	pythia_watermark_scope(plan, mark->scope);
 	if (plan->stamp_source < 0)
 		return true;
-	believed = stored_mark(source, plan, stored, mark->scope);
+	believed = believable_mark(source, plan, stored_mark(source, plan, stored, mark->scope));
 	if (believed != NULL && !tell_unstamped(source, plan, error))
 	{
 		pythia_free(believed);
@@ -325,14 +374,17 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const py
 bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark,
 								pythia_buffer *out)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(source);
+	pythia_buffer low = PYTHIA_BUFFER_INIT;
+	/* a mark beyond what the column can hold says nothing: all rows are read */
+	bool given = mark->low != NULL && plan->stamp_source >= 0 && stamp_literal(source, plan, mark->low, &low);
 
-	if (mark->low == NULL || plan->stamp_source < 0)
-		return false;
-	dialect->identifier(out, stamp_column(plan)->name);
-	pythia_buffer_puts(out, " >= ");
-	stamp_literal(source, plan, mark->low, out);
-	return true;
+	if (given)
+	{
+		pythia_dialect_of(source)->identifier(out, stamp_column(plan)->name);
+		pythia_buffer_printf(out, " >= %s", low.data);
+	}
+	pythia_buffer_free(&low);
+	return given;
 }
 
 static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
@@ -354,10 +406,10 @@ static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_
 		*known = ok && text != NULL && pythia_stamp_read(text, &highest);
 		if (highest > limit)
 			highest = limit;
-		*next = blind ? highest : highest - (mark->clock - boundary);
+		*next = blind ? highest : pythia_subtract(highest, pythia_subtract(mark->clock, boundary));
 		pythia_free(text);
 	}
-	*next -= (int64_t) (lookback_of(source, config, blind) * 1000000);
+	*next = pythia_subtract(*next, (int64_t) (lookback_of(source, config, blind) * 1000000));
 	if (source->engine == PYTHIA_SQLITE)
 		*next -= *next % 1000000;
 	return ok;

@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
+#include "dialect/tokens.h"
 #include "jsonb_node.h"
 #include "miscadmin.h"
 #include "pg_compat.h"
@@ -71,7 +72,10 @@ static bool add_condition(const pythia_db *source, const pythia_table *table, co
 		pythia_buffer_puts(out, i == 0 ? "(" : " AND ");
 		dialect->identifier(out, column->name);
 		pythia_buffer_puts(out, " = ");
-		dialect->value_literal(source, out, &column->type, text, strlen(text));
+		if (!dialect->value_literal(source, out, &column->type, text, strlen(text)))
+			return pythia_fail(error, PYTHIA_E_DATA, "22P02",
+							   "a quarantined row of table \"%s\" has no value of type %s for \"%s\"", table->name,
+							   column->type.native, column->name);
 	}
 	pythia_buffer_puts(out, ")");
 	return true;
@@ -88,8 +92,13 @@ static bool write_condition(const pythia_sync_job *job, const replay *call, pyth
 	if (table.nkey == 0)
 		ok = pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s\" has no primary key to find its rows by",
 						 table.name);
-	if (job->config->where)
-		pythia_buffer_printf(out, "(%s) AND ", job->config->where);
+	if (job->config->where && ok)
+	{
+		/* what stands in its own parentheses would pass for a part of ours behind them */
+		ok = pythia_condition_check(job->source->engine, "where", job->config->where, error);
+		pythia_condition_put(out, job->config->where);
+		pythia_buffer_puts(out, " AND ");
+	}
 	pythia_buffer_puts(out, "(");
 	foreach (cell, call->rows)
 	{

@@ -25,13 +25,28 @@ static void test_conditions(void **state)
 		 "\"kind\" = E'a\\'amount' AND \"kind\" <> $x$amount$x$ -- amount\n/* amount */"},
 		{PYTHIA_POSTGRESQL, PYTHIA_MYSQL, "date '2026-01-01' < date", "date '2026-01-01' < `day`"},
 		{PYTHIA_MYSQL, PYTHIA_POSTGRESQL, "`amount` > 0 AND kind = \"am\"\"ou'nt\\\"\"",
-		 "\"Total\" > 0 AND \"kind\" = 'am\"ou''nt\\\"'"},
+		 "\"Total\" > 0 AND \"kind\" = 'am\"ou''nt\"'"},
 		{PYTHIA_MYSQL, PYTHIA_MYSQL, "kind = 'a\\'amount' AND amount > .5", "`kind` = 'a\\'amount' AND `Total` > .5"},
 		{PYTHIA_SQLITE, PYTHIA_POSTGRESQL, "[amount] > 0 OR `amount` < 1 OR \"amount\" = 2",
 		 "\"Total\" > 0 OR \"Total\" < 1 OR \"Total\" = 2"},
 		{PYTHIA_SQLITE, PYTHIA_SQLITE, "x_amount > amount_x OR hidden = 1", "x_amount > amount_x OR hidden = 1"},
-		{PYTHIA_POSTGRESQL, PYTHIA_POSTGRESQL, "kind = 'unclosed", "\"kind\" = 'unclosed"},
-		{PYTHIA_POSTGRESQL, PYTHIA_POSTGRESQL, "", ""},
+		{PYTHIA_POSTGRESQL, PYTHIA_POSTGRESQL, "kind = 'unclosed", NULL},
+		{PYTHIA_POSTGRESQL, PYTHIA_POSTGRESQL, "", NULL},
+		{PYTHIA_POSTGRESQL, PYTHIA_POSTGRESQL, "amount > 0) OR (true", NULL},
+		/* a string means the same there, and ends where it did */
+		{PYTHIA_MYSQL, PYTHIA_POSTGRESQL, "kind = 'a\\' OR true) -- '", "\"kind\" = 'a'' OR true) -- '"},
+		{PYTHIA_POSTGRESQL, PYTHIA_MYSQL, "kind = '\\' OR kind = ' OR 1=1) -- '",
+		 "`kind` = _utf8mb4 x'5c' OR `kind` = ' OR 1=1) -- '"},
+		{PYTHIA_SQLITE, PYTHIA_MYSQL, "kind = '\\'", "`kind` = _utf8mb4 x'5c'"},
+		{PYTHIA_POSTGRESQL, PYTHIA_SQLITE, "kind = E'\\x27\\n\\u0041\\101b' OR kind = $$a'b$$",
+		 "\"kind\" = '''\nAAb' OR \"kind\" = 'a''b'"},
+		{PYTHIA_MYSQL, PYTHIA_SQLITE, "kind LIKE 'a\\_\\\\%' /* b */ # c\nOR 1=1",
+		 "\"kind\" LIKE 'a\\_\\%'    \nOR 1=1"},
+		/* signs that are a comment there */
+		{PYTHIA_MYSQL, PYTHIA_POSTGRESQL, "amount--1 > 0", "\"Total\"- -1 > 0"},
+		{PYTHIA_POSTGRESQL, PYTHIA_MYSQL, "(amount # 1) > 0", NULL},
+		{PYTHIA_POSTGRESQL, PYTHIA_MYSQL, "amount > 0 ; DROP TABLE orders", NULL},
+		{PYTHIA_MYSQL, PYTHIA_MYSQL, "1 = 1 /*!99999 ) OR (1 = 1 */", NULL},
 	};
 	pythia_column source[] = {{.name = "id"},   {.name = "amount"}, {.name = "kind"},
 							  {.name = "it's"}, {.name = "date"},   {.name = "hidden"}};
@@ -50,9 +65,15 @@ static void test_conditions(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
 		pythia_buffer out = PYTHIA_BUFFER_INIT;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		bool said = pythia_condition_translate(&plan, cases[i].from, cases[i].to, cases[i].condition, &out, &error);
 
-		pythia_condition_translate(&plan, cases[i].from, cases[i].to, cases[i].condition, &out);
-		assert_string_equal(pythia_buffer_text(&out), cases[i].expected);
+		assert_int_equal(said, cases[i].expected != NULL);
+		if (said)
+			assert_string_equal(pythia_buffer_text(&out), cases[i].expected);
+		else
+			assert_string_equal(error.sqlstate, "42601");
+		pythia_error_reset(&error);
 		pythia_buffer_free(&out);
 	}
 }

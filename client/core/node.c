@@ -241,8 +241,8 @@ static bool read_clock(const char **text, double hours, double *seconds)
 	return true;
 }
 
-/* Three thousand years: what is reckoned with it, in microseconds, stays within its range. */
-#define MOST_SECONDS 1e11
+/* Thirty thousand years: what is reckoned with it, in microseconds, stays within its range. */
+#define MOST_SECONDS 1e12
 
 bool pythia_seconds_read(const char *text, double *seconds)
 {

@@ -57,12 +57,14 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 {
 	const char *where = schema_of(db, schema);
 
-	/* INTEGER PRIMARY KEY is the rowid: it numbers itself. Any other key may hold NULL. */
+	/* INTEGER PRIMARY KEY is the rowid, where no index stands for it: it numbers itself. Any other key may hold anything. */
 	pythia_buffer_puts(out, "SELECT name, type, \"notnull\" = 0 AND NOT rid, hidden IN (2, 3), rid, dflt_value, NULL,"
 							" NULL, NULL FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
 							" FROM pragma_table_info");
 	pragma_arguments(out, where, table);
-	pythia_buffer_puts(out, " WHERE pk > 0) = 1 AS rid FROM pragma_table_xinfo");
+	pythia_buffer_puts(out, " WHERE pk > 0) = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list");
+	pragma_arguments(out, where, table);
+	pythia_buffer_puts(out, " WHERE origin = 'pk') AS rid FROM pragma_table_xinfo");
 	pragma_arguments(out, where, table);
 	pythia_buffer_puts(out, ") WHERE hidden <> 1 ORDER BY cid");
 }
@@ -140,10 +142,13 @@ static void decimal_expression(pythia_buffer *out, const char *column, const pyt
 
 static void time_expression(pythia_buffer *out, const char *column)
 {
+	/* abs() raises an error for the least integer, which is no time */
 	pythia_buffer_printf(out,
 						 "CASE typeof(%s) WHEN 'integer' THEN CASE WHEN %s < 0 THEN '-' ELSE '' END ||"
-						 " printf('%%02d:%%02d:%%02d.%%06d', abs(%s) / 3600000000, abs(%s) / 60000000 %% 60,"
-						 " abs(%s) / 1000000 %% 60, abs(%s) %% 1000000) ELSE %s END",
+						 " printf('%%02d:%%02d:%%02d.%%06d', abs(max(%s, -9223372036854775807)) / 3600000000,"
+						 " abs(max(%s, -9223372036854775807)) / 60000000 %% 60,"
+						 " abs(max(%s, -9223372036854775807)) / 1000000 %% 60,"
+						 " abs(max(%s, -9223372036854775807)) %% 1000000) ELSE %s END",
 						 column, column, column, column, column, column, column);
 }
 
@@ -178,14 +183,15 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 /* Microseconds of the text [-]HH:MM:SS[.ffffff] in parameter ?n. */
 static void time_parameter(pythia_buffer *out, int n)
 {
-	pythia_buffer_printf(out,
-						 "CASE WHEN ?%d GLOB '*:[0-9][0-9]:[0-9][0-9]*' THEN"
-						 " (CASE WHEN substr(?%d, 1, 1) = '-' THEN -1 ELSE 1 END) *"
-						 " (abs(CAST(substr(?%d, 1, instr(?%d, ':') - 1) AS INTEGER)) * 3600000000"
-						 " + CAST(substr(?%d, instr(?%d, ':') + 1, 2) AS INTEGER) * 60000000"
-						 " + CAST(substr(?%d, instr(?%d, ':') + 4, 2) AS INTEGER) * 1000000"
-						 " + CAST(substr(substr(?%d, instr(?%d, ':') + 7) || '000000', 1, 6) AS INTEGER)) ELSE ?%d END",
-						 n, n, n, n, n, n, n, n, n, n, n);
+	pythia_buffer_printf(
+		out,
+		"CASE WHEN ?%d GLOB '*:[0-9][0-9]:[0-9][0-9]*' THEN"
+		" (CASE WHEN substr(?%d, 1, 1) = '-' THEN -1 ELSE 1 END) *"
+		" (abs(max(CAST(substr(?%d, 1, instr(?%d, ':') - 1) AS INTEGER), -9223372036854775807)) * 3600000000"
+		" + CAST(substr(?%d, instr(?%d, ':') + 1, 2) AS INTEGER) * 60000000"
+		" + CAST(substr(?%d, instr(?%d, ':') + 4, 2) AS INTEGER) * 1000000"
+		" + CAST(substr(substr(?%d, instr(?%d, ':') + 7) || '000000', 1, 6) AS INTEGER)) ELSE ?%d END",
+		n, n, n, n, n, n, n, n, n, n, n);
 }
 
 static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,

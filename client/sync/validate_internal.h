@@ -59,6 +59,7 @@ typedef struct pythia_validation
 	bool keyless;               /* every column is the key */
 	bool by_range;              /* segments are ranges of the key's first column, an integer */
 	bool by_literal;            /* keys can be looked up by their columns' values */
+	bool literals_tried;        /* whether SQLite's keys can is looked at before the first lookup */
 	pythia_transform *backward; /* target to source, a key column */
 	pythia_side sides[2];
 	pythia_candidates pending; /* differ by value; to be looked at once more */
@@ -117,6 +118,8 @@ void pythia_candidates_clear(pythia_candidates *candidates, int nkey);
 void pythia_candidates_free(pythia_candidates *candidates, int nkey);
 
 /* validate_keys.c */
+/* To be called before keys are looked up: v->by_literal goes where a SQLite file holds keys that are not found so. */
+bool pythia_try_literals(pythia_validation *v, pythia_error *error);
 /* Appends a condition that finds these keys (of either side) on `side`. */
 void pythia_key_condition(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
 						  pythia_buffer *out);

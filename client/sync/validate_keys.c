@@ -53,6 +53,73 @@ static bool tells_its_row(const pythia_validation *v, int side, const pythia_can
 	return true;
 }
 
+/* Does the literal of the column's value, as it is read, find the row?  SQLite's columns hold anything, and what is no
+ * value of the column's kind may read like one. */
+static void put_found(const pythia_side *s, const pythia_column *column, pythia_buffer *out)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_buffer read = PYTHIA_BUFFER_INIT;
+
+	s->dialect->identifier(&name, column->name);
+	s->dialect->read_expression(s->db, &read, NULL, column);
+	pythia_buffer_printf(out, "typeof(%s) ", name.data);
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_TIME:
+			pythia_buffer_puts(out, "= 'integer'");
+			break;
+		case PYTHIA_KIND_DECIMAL:
+			pythia_buffer_printf(out, "IN ('integer', 'text', CASE WHEN CAST(%s AS REAL) = %s THEN 'real' END)",
+								 read.data, name.data);
+			break;
+		case PYTHIA_KIND_BYTES:
+			pythia_buffer_puts(out, "= 'blob'");
+			break;
+		case PYTHIA_KIND_TIMESTAMP:
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			pythia_buffer_printf(out, "= 'text' AND %s%s = %s", read.data,
+								 column->type.kind == PYTHIA_KIND_TIMESTAMPTZ ? " || 'Z'" : "", name.data);
+			break;
+		default:
+			pythia_buffer_puts(out, "= 'text'");
+			break;
+	}
+	pythia_buffer_free(&name);
+	pythia_buffer_free(&read);
+}
+
+bool pythia_try_literals(pythia_validation *v, pythia_error *error)
+{
+	bool ok = true;
+
+	for (int side = 0; ok && v->by_literal && !v->literals_tried && side < 2; side++)
+	{
+		const pythia_side *s = &v->sides[side];
+		pythia_buffer sql = PYTHIA_BUFFER_INIT;
+		char *found = NULL;
+
+		/* a rowid is always an integer */
+		if (s->db->engine != PYTHIA_SQLITE || (v->plan.nkey == 1 && s->items[0].column->identity))
+			continue;
+		pythia_buffer_printf(&sql, "SELECT 1 FROM %s WHERE NOT (", s->name.data);
+		for (int i = 0; i < v->plan.nkey; i++)
+		{
+			pythia_buffer_puts(&sql, i > 0 ? " AND " : "");
+			put_found(s, s->items[i].column, &sql);
+		}
+		pythia_buffer_puts(&sql, ") LIMIT 1");
+		ok = pythia_db_text(s->db, sql.data, &found, error);
+		v->by_literal = found == NULL;
+		pythia_free(found);
+		pythia_buffer_free(&sql);
+	}
+	v->literals_tried = ok;
+	return ok;
+}
+
 /* One key's values in parentheses where there are several; nothing, and false, where it cannot be there. */
 static bool put_key(const pythia_validation *v, int side, const pythia_candidate *key, const char *before,
 					pythia_buffer *out)

@@ -128,7 +128,7 @@ static int keys_at_once(const pythia_validation *v, const pythia_candidates *key
 static bool look_up(pythia_validation *v, pythia_comparison how, const pythia_candidates *keys, pythia_candidates *into,
 					pythia_error *error)
 {
-	bool ok = true;
+	bool ok = pythia_try_literals(v, error);
 	int n;
 
 	for (int first = 0; ok && first < keys->count; first += n)

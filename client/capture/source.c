@@ -166,17 +166,28 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 	const pythia_column *column = pythia_capture_stamp_column(table);
 	const pythia_dialect *dialect = pythia_dialect_of(table->db);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *sample;
-	bool ok;
+	char *sample = NULL;
+	bool ok = true;
 
 	table->separator = ' ';
-	pythia_buffer_puts(&sql, "SELECT substr(typeof(m), 1, 1) || m FROM (SELECT max(");
-	dialect->identifier(&sql, column->name);
-	pythia_buffer_puts(&sql, ") AS m FROM ");
-	pythia_capture_put_table(table, &sql);
-	pythia_buffer_putc(&sql, ')');
-	ok = pythia_db_text(table->db, sql.data, &sample, error);
-	pythia_buffer_free(&sql);
+	/* in a column of integers a text is greater than all of them: it is not asked where there is one */
+	for (int integers = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
+		 ok && !sample && integers >= 0; integers--)
+	{
+		pythia_buffer_puts(&sql, "SELECT substr(typeof(m), 1, 1) || m FROM (SELECT max(");
+		dialect->identifier(&sql, column->name);
+		pythia_buffer_puts(&sql, ") AS m FROM ");
+		pythia_capture_put_table(table, &sql);
+		if (integers)
+		{
+			pythia_buffer_puts(&sql, " WHERE typeof(");
+			dialect->identifier(&sql, column->name);
+			pythia_buffer_puts(&sql, ") = 'integer'");
+		}
+		pythia_buffer_putc(&sql, ')');
+		ok = pythia_db_text(table->db, sql.data, &sample, error);
+		pythia_buffer_free(&sql);
+	}
 	if (!ok)
 		return false;
 	if (!sample)

@@ -340,6 +340,16 @@ static bool integer_window(pythia_capture_table *table, const pythia_capture_clo
 	return read_mark(table, &window->next.mark, &window->next.mark_time, error);
 }
 
+/* Positions are kept where others may write. */
+static bool believable(const pythia_capture_table *table, const char *stamp, pythia_error *error)
+{
+	pythia_buffer literal = PYTHIA_BUFFER_INIT;
+	bool good = !stamp || pythia_capture_put_stamp(table, &literal, stamp, error);
+
+	pythia_buffer_free(&literal);
+	return good;
+}
+
 bool pythia_capture_window_make(pythia_capture_table *table, const pythia_capture_clock *clock,
 								const pythia_capture_position *position, pythia_capture_window *window,
 								pythia_error *error)
@@ -353,6 +363,8 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 	char *now;
 
 	memset(window, 0, sizeof(*window));
+	if (!believable(table, position->low, error) || !believable(table, position->mark, error))
+		return false;
 	if (table->numeric)
 		return integer_window(table, clock, position, window, error);
 	window->from = pythia_strdup(position->low);

@@ -258,7 +258,7 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 {
 	const char *at = text;
 	const char *end = text + length;
-	int64_t year, month, day, clock = 0, unit = unit_of(precision), total, days;
+	int64_t year, month, day, clock = 0, unit = unit_of(precision), days;
 
 	if (!read_number(&at, end, 6, &year) || at - text < 4 || at == end || *at++ != '-' ||
 		!read_number(&at, end, 2, &month) || at == end || *at++ != '-' || !read_number(&at, end, 2, &day))
@@ -293,15 +293,14 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 		pythia_time_text(out, clock, precision);
 		return true;
 	}
-	total = days_of(year, month, day) * 86400 * SECOND + clock;
-	/* half up, also before 1970: floor division */
-	total += unit / 2;
-	total -= ((total % unit) + unit) % unit;
-	days = total / (86400 * SECOND);
-	if (total % (86400 * SECOND) < 0)
+	/* half up, also before midnight: floor division; apart from the days, whose microseconds may be too many */
+	clock += unit / 2;
+	clock -= ((clock % unit) + unit) % unit;
+	days = clock / (86400 * SECOND);
+	if (clock % (86400 * SECOND) < 0)
 		days--;
-	date_text(out, days);
+	date_text(out, days_of(year, month, day) + days);
 	pythia_buffer_putc(out, ' ');
-	pythia_time_text(out, total - days * 86400 * SECOND, 6);
+	pythia_time_text(out, clock - days * 86400 * SECOND, 6);
 	return true;
 }

@@ -171,7 +171,11 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 			break;
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:
-			pythia_buffer_printf(out, "replace(rtrim(%s, 'Z'), 'T', ' ')", name.data);
+			/* any other text keeps its letters */
+			pythia_buffer_printf(out,
+								 "CASE WHEN %s GLOB '[0-9][0-9][0-9][0-9]*' AND %s NOT GLOB '*[^-0-9TZ:. +]*'"
+								 " THEN replace(rtrim(%s, 'Z'), 'T', ' ') ELSE %s END",
+								 name.data, name.data, name.data, name.data);
 			break;
 		default:
 			pythia_buffer_puts(out, name.data);
@@ -210,7 +214,10 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 		if (types[i]->kind == PYTHIA_KIND_TIME)
 			time_parameter(out, i + 1);
 		else if (types[i]->kind == PYTHIA_KIND_TIMESTAMPTZ)
-			pythia_buffer_printf(out, "CASE WHEN ?%d GLOB '*[0-9]' THEN ?%d || 'Z' ELSE ?%d END", i + 1, i + 1, i + 1);
+			pythia_buffer_printf(out,
+								 "CASE WHEN ?%d GLOB '[0-9][0-9][0-9][0-9]*[0-9]' AND ?%d NOT GLOB '*[^-0-9T:. ]*'"
+								 " THEN ?%d || 'Z' ELSE ?%d END",
+								 i + 1, i + 1, i + 1, i + 1);
 		else
 			pythia_buffer_printf(out, "?%d", i + 1);
 	}

@@ -180,7 +180,8 @@ static int bind_bits(sqlite3_stmt *statement, int at, const pythia_field *field)
 {
 	sqlite3_int64 bits = 0;
 
-	if (field->length > 63)
+	/* what is no bits is kept as it is */
+	if (field->length > 63 || strspn(field->value, "01") != field->length)
 		return sqlite3_bind_text(statement, at, field->value, (int) field->length, SQLITE_STATIC);
 	for (size_t i = 0; i < field->length; i++)
 		bits = bits << 1 | (field->value[i] == '1');

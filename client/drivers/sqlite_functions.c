@@ -201,10 +201,16 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 		case 'D':
 			text = (const char *) sqlite3_value_text(value);
 			length = (size_t) sqlite3_value_bytes(value);
-			if (length > 10 && text[4] == '-' && text[7] == '-' && (text[10] == ' ' || text[10] == 'T'))
-				length = 10;
-			safe_text(out, text, length);
-			return;
+			{
+				pythia_buffer stamp = PYTHIA_BUFFER_INIT;
+
+				/* a time behind it goes, nothing else */
+				if (length > 10 && text[4] == '-' && pythia_stamp_canonical(&stamp, text, length, 6))
+					length = 10;
+				pythia_buffer_free(&stamp);
+				safe_text(out, text, length);
+				return;
+			}
 		default:
 			value_text(out, value);
 			return;

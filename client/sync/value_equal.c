@@ -7,6 +7,7 @@
 #include "core/json_canonical.h"
 #include "core/number.h"
 #include "core/stamp.h"
+#include "dialect/forms.h"
 
 static bool same_bytes(const char *a, size_t a_length, const char *b, size_t b_length)
 {
@@ -80,6 +81,9 @@ static bool same_hex(const char *a, size_t a_length, const char *b, size_t b_len
 				c[i] = *at[i]++;
 			if (c[i] >= 'A' && c[i] <= 'F')
 				c[i] = (char) (c[i] - 'A' + 'a');
+			/* any other texts are equal to the letter or not at all */
+			if (c[i] != 0 && pythia_hex_value(c[i]) < 0)
+				return false;
 		}
 		if (c[0] != c[1])
 			return false;
@@ -179,8 +183,8 @@ bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_lengt
 		case PYTHIA_KIND_TIMESTAMPTZ:
 			return same_spelling(pythia_stamp_canonical, agreed->precision, a, a_length, b, b_length);
 		case PYTHIA_KIND_DATE:
-			return a_length >= 10 && b_length >= 10 && memcmp(a, b, 10) == 0 && a[4] == '-' &&
-				   (a_length == 10 || a[10] == ' ' || a[10] == 'T') && (b_length == 10 || b[10] == ' ' || b[10] == 'T');
+			return a_length >= 10 && b_length >= 10 && memcmp(a, b, 10) == 0 && pythia_stamp_text(a, a_length) &&
+				   pythia_stamp_text(b, b_length);
 		case PYTHIA_KIND_UUID:
 		case PYTHIA_KIND_BYTES:
 		case PYTHIA_KIND_GEOMETRY:

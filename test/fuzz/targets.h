@@ -9,11 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void fuzz_url(const uint8_t *data, size_t size);     /* parsing and showing a URL */
-void fuzz_options(const uint8_t *data, size_t size); /* JSON text, the tree, every reader of options */
-void fuzz_rows(const uint8_t *data, size_t size);    /* decoding rows, and writing them again */
-void fuzz_json(const uint8_t *data, size_t size);    /* writing JSON */
-void fuzz_image(const uint8_t *data, size_t size);   /* a row's values as a change tells them */
+void fuzz_url(const uint8_t *data, size_t size);        /* parsing and showing a URL */
+void fuzz_options(const uint8_t *data, size_t size);    /* JSON text, the tree, every reader of options */
+void fuzz_rows(const uint8_t *data, size_t size);       /* decoding rows, and writing them again */
+void fuzz_json(const uint8_t *data, size_t size);       /* writing JSON */
+void fuzz_image(const uint8_t *data, size_t size);      /* a row's values as a change tells them */
+void fuzz_literals(const uint8_t *data, size_t size);   /* a value of any kind, and a name, in any engine's SQL */
+void fuzz_conditions(const uint8_t *data, size_t size); /* whether conditions stay in their parentheses */
 
 typedef struct fuzz_target
 {

@@ -255,8 +255,7 @@ static bool choose_timestamp(pythia_capture_table *table, const char *name, pyth
 			return true;
 		default:
 			pythia_fail(error, PYTHIA_E_USAGE, "42804", "timestamp column \"%s\" of table \"%s.%s\" is of type %s",
-						name, described->schema, described->name,
-						column->type.native ? column->type.native : "unknown");
+						name, described->schema, described->name, pythia_type_shown(&column->type));
 			return pythia_error_hint(error, "It must be a date, a timestamp or an integer.");
 	}
 }

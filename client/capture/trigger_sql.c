@@ -179,6 +179,8 @@ bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
 	return true;
 }
 
+#define WIDEST_TEXT "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
 /*
  * As wide as values of its kind get, so that a column that is widened under the triggers, or an enumeration
  * that gets another word, does not make its writers fail.
@@ -199,13 +201,13 @@ void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column)
 		case PYTHIA_KIND_ENUM:
 		case PYTHIA_KIND_SET:
 		case PYTHIA_KIND_JSON:
-			pythia_buffer_puts(out, "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
+			pythia_buffer_puts(out, WIDEST_TEXT);
 			break;
 		case PYTHIA_KIND_BYTES:
 			pythia_buffer_puts(out, "LONGBLOB");
 			break;
 		default:
-			pythia_buffer_puts(out, column->type.native);
+			pythia_buffer_puts(out, column->type.native != NULL ? column->type.native : WIDEST_TEXT);
 			break;
 	}
 	pythia_buffer_puts(out, " NULL");

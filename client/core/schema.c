@@ -8,6 +8,9 @@
 void pythia_type_free(pythia_type *type)
 {
 	pythia_free(type->native);
+	pythia_free(type->unread);
+	for (int i = 0; i < type->nlabels; i++)
+		pythia_free(type->labels[i]);
 	pythia_free(type->labels);
 	memset(type, 0, sizeof(*type));
 }
@@ -16,7 +19,39 @@ void pythia_type_copy(pythia_type *to, const pythia_type *from)
 {
 	*to = *from;
 	to->native = pythia_strdup(from->native);
-	to->labels = pythia_strdup(from->labels);
+	to->unread = pythia_strdup(from->unread);
+	to->labels = NULL;
+	to->nlabels = 0;
+	for (int i = 0; i < from->nlabels; i++)
+		pythia_type_add_label(to, from->labels[i]);
+}
+
+void pythia_type_add_label(pythia_type *type, const char *label)
+{
+	/* doubled at each power of two */
+	if ((type->nlabels & (type->nlabels - 1)) == 0)
+		type->labels =
+			pythia_realloc(type->labels, sizeof(char *) * (size_t) (type->nlabels > 0 ? type->nlabels * 2 : 1));
+	type->labels[type->nlabels++] = pythia_strdup(label);
+}
+
+const char *pythia_type_shown(const pythia_type *type)
+{
+	return type->native != NULL && type->native[0] != '\0' ? type->native
+		   : type->unread != NULL                          ? type->unread
+														   : "none";
+}
+
+void pythia_default_copy(pythia_default *to, const pythia_default *from)
+{
+	to->kind = from->kind;
+	to->text = pythia_strdup(from->text);
+}
+
+void pythia_default_free(pythia_default *value)
+{
+	pythia_free(value->text);
+	memset(value, 0, sizeof(*value));
 }
 
 void pythia_table_free(pythia_table *table)
@@ -29,7 +64,7 @@ void pythia_table_free(pythia_table *table)
 
 		pythia_free(column->name);
 		pythia_type_free(&column->type);
-		pythia_free(column->default_expression);
+		pythia_default_free(&column->value);
 		pythia_free(column->collation);
 		pythia_free(column->comment);
 	}

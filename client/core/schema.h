@@ -54,21 +54,44 @@ typedef struct pythia_type
 	int scale;      /* of a decimal */
 	int64_t length; /* characters, bytes or bits; -1 unlimited */
 	bool is_unsigned;
-	bool zone;    /* TIME with time zone */
-	char *native; /* the engine's own spelling of the type */
-	char *labels; /* ENUM and SET: labels as a comma list of quoted literals, or NULL */
+	bool zone; /* TIME with time zone */
+	/* The engine's spelling of the type, written anew by the dialect from words and numbers that it knows, never the
+	 * catalogue's own text; NULL where that is none it knows. */
+	char *native;
+	char *unread;  /* then what the catalogue says instead, made fit to be shown: for messages alone; else NULL */
+	char **labels; /* ENUM and SET: the labels themselves, not quoted; NULL where they are not known */
+	int nlabels;
 } pythia_type;
+
+typedef enum pythia_default_kind
+{
+	PYTHIA_DEFAULT_NONE,
+	PYTHIA_DEFAULT_TEXT,   /* text: the value, not quoted */
+	PYTHIA_DEFAULT_NUMBER, /* text: sign, digits, point, exponent */
+	PYTHIA_DEFAULT_BOOL,   /* text: 1 or 0 */
+	PYTHIA_DEFAULT_BITS,   /* text: digits 0 and 1 */
+	PYTHIA_DEFAULT_BYTES,  /* text: \x and hex */
+	PYTHIA_DEFAULT_NOW,    /* the current time */
+	PYTHIA_DEFAULT_UNREAD  /* an expression that means nothing elsewhere; text: it, for messages alone */
+} pythia_default_kind;
+
+/* A column's default as a value: what a catalogue says of it is never SQL for anybody else. */
+typedef struct pythia_default
+{
+	pythia_default_kind kind;
+	char *text;
+} pythia_default;
 
 typedef struct pythia_column
 {
 	char *name;
 	pythia_type type;
 	bool nullable;
-	bool generated;           /* computed from others: never copied */
-	bool identity;            /* identity, serial or auto_increment */
-	char *default_expression; /* the engine's own text, or NULL */
-	char *collation;          /* or NULL */
-	char *comment;            /* or NULL */
+	bool generated;       /* computed from others: never copied */
+	bool identity;        /* identity, serial or auto_increment */
+	pythia_default value; /* its default */
+	char *collation;      /* or NULL */
+	char *comment;        /* or NULL */
 } pythia_column;
 
 typedef struct pythia_index
@@ -106,6 +129,10 @@ typedef struct pythia_table
 void pythia_table_free(pythia_table *table); /* frees what it holds and clears it */
 void pythia_type_copy(pythia_type *to, const pythia_type *from);
 void pythia_type_free(pythia_type *type);
+void pythia_type_add_label(pythia_type *type, const char *label);
+const char *pythia_type_shown(const pythia_type *type); /* for messages alone; never NULL */
+void pythia_default_copy(pythia_default *to, const pythia_default *from);
+void pythia_default_free(pythia_default *value);
 /* Position of a column, or -1. Exact match first, then case-insensitive if only one matches. */
 int pythia_table_column(const pythia_table *table, const char *name);
 const char *pythia_kind_name(pythia_kind kind); /* "int", "timestamptz", … */

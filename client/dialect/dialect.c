@@ -249,6 +249,14 @@ static bool read_table(pythia_db *db, const char *schema, const char *name, bool
 	return true;
 }
 
+/* PostgreSQL tells an enumeration by its labels. */
+static void read_enum_labels(const char *labels, pythia_type *type)
+{
+	if (labels != NULL && type->kind == PYTHIA_KIND_OTHER && type->labels == NULL &&
+		pythia_read_labels(labels, false, type))
+		type->kind = PYTHIA_KIND_ENUM;
+}
+
 static bool read_columns(pythia_db *db, pythia_table *table, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(db);
@@ -273,13 +281,10 @@ static bool read_columns(pythia_db *db, pythia_table *table, pythia_error *error
 		column->nullable = pythia_result_true(&result, i, 2);
 		column->generated = pythia_result_true(&result, i, 3);
 		column->identity = pythia_result_true(&result, i, 4);
-		column->default_expression = copy_text(&result, i, 5);
+		pythia_default_read(db->engine, pythia_result_optional(&result, i, 5), &column->value);
 		column->collation = copy_text(&result, i, 6);
 		column->comment = copy_text(&result, i, 7);
-		if (column->type.labels == NULL)
-			column->type.labels = copy_text(&result, i, 8);
-		if (column->type.labels != NULL && column->type.kind == PYTHIA_KIND_OTHER)
-			column->type.kind = PYTHIA_KIND_ENUM;
+		read_enum_labels(pythia_result_optional(&result, i, 8), &column->type);
 	}
 	pythia_result_free(&result);
 	return true;

@@ -42,6 +42,7 @@ typedef struct pythia_dialect
 	void (*identifier)(pythia_buffer *out, const char *name); /* quoted */
 	/* Any bytes as a text, quoted, under any session setting: what no text of the engine can be is an error there. */
 	void (*literal)(pythia_buffer *out, const char *value, size_t length);
+	void (*plain_string)(pythia_buffer *out, const char *text); /* quoted, where definitions take nothing but '…' */
 
 	/* Catalog queries for one table; db->version may matter.  Their result shapes are
 	 * fixed by pythia_describe, which reads them (dialect.c says the columns). */
@@ -51,7 +52,7 @@ typedef struct pythia_dialect
 	void (*tables_query)(const pythia_db *db, pythia_buffer *out, const char *schema); /* schema, table */
 	/* Foreign keys within the schema: referring table, table referred to. */
 	void (*references_query)(const pythia_db *db, pythia_buffer *out, const char *schema);
-	/* Reads the engine's spelling of a type; unknown ones become OTHER. */
+	/* Reads the engine's spelling of a type; total.  One that is not known becomes OTHER, with type->unread. */
 	void (*parse_type)(const char *native, pythia_type *type);
 	/* The spelling, in this engine, of a type that came from another one. */
 	bool (*type_ddl)(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
@@ -91,6 +92,9 @@ void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, con
 /* The condition that two columns of a catalogue name the table: schema_column = '…' AND table_column = '…'. */
 void pythia_dialect_named(const pythia_dialect *dialect, pythia_buffer *out, const char *schema_column,
 						  const char *table_column, const pythia_table *table);
+
+/* Reads what a catalogue of the engine says of a column's default (NULL or "": nothing); total. */
+void pythia_default_read(pythia_engine engine, const char *expression, pythia_default *value);
 
 /* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */

@@ -14,12 +14,22 @@ typedef struct pythia_type_words
 	char rest[96];
 	int64_t numbers[2];
 	int nnumbers;
-	bool array;
+	bool word_argument;     /* a word stands among the numbers: geometry(Point,4326) */
+	bool fraction;          /* one of them is no integer */
+	bool array;             /* [] at its end */
+	pythia_buffer schema;   /* the name before the type's own, where there is one */
+	pythia_buffer spelling; /* the type written anew, without the schema */
 } pythia_type_words;
 
-void pythia_type_split(const char *native, pythia_type_words *words);
-/* Empties `type` and keeps `native`; every parse_type begins with it. */
-void pythia_type_init(pythia_type *type, const char *native);
+/* False where the text is anything but words, then at most two numbers in parentheses, then words, then []. */
+bool pythia_type_split(const char *native, pythia_type_words *words);
+void pythia_type_words_free(pythia_type_words *words);
+/* Empties `type` for a text that is no type which the engine is known to have. */
+void pythia_type_unread(pythia_type *type, const char *native);
+/* The spelling is right: it is the type's. */
+void pythia_type_read(pythia_type *type, pythia_type_words *words);
+/* Appends the labels of 'a','b'; false, and none, where the text is no list of strings. */
+bool pythia_read_labels(const char *text, bool backslashes, pythia_type *type);
 bool pythia_word_in(const char *word, const char *const *list);
 /* Lower-case copy of at most size - 1 bytes. */
 void pythia_lower(char *out, size_t size, const char *text);
@@ -50,6 +60,8 @@ void pythia_postgres_parse_type(const char *native, pythia_type *type);
 bool pythia_postgres_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
 							  pythia_error *error);
 void pythia_mysql_parse_type(const char *native, pythia_type *type);
+/* A string where only a plain one may stand. */
+void pythia_mysql_string(pythia_buffer *out, const char *text);
 bool pythia_mysql_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
 						   pythia_error *error);
 void pythia_sqlite_parse_type(const char *native, pythia_type *type);

@@ -98,7 +98,8 @@ static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column
 	}
 	if (!pythia_dialect_of(db)->value_literal(db, out, type, text, strlen(text)))
 		quoted(db, out, text);
-	if (db->engine == PYTHIA_POSTGRESQL && type->kind != PYTHIA_KIND_TIMESTAMP && type->kind != PYTHIA_KIND_TIMESTAMPTZ)
+	if (db->engine == PYTHIA_POSTGRESQL && type->native != NULL && type->kind != PYTHIA_KIND_TIMESTAMP &&
+		type->kind != PYTHIA_KIND_TIMESTAMPTZ)
 		pythia_buffer_printf(out, "::%s", type->kind == PYTHIA_KIND_BOOL ? "int" : type->native);
 }
 

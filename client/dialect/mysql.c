@@ -278,6 +278,7 @@ const pythia_dialect pythia_dialect_mysql = {
 	.name = "mysql",
 	.identifier = identifier,
 	.literal = literal,
+	.plain_string = pythia_mysql_string,
 	.table_query = table_query,
 	.columns_query = columns_query,
 	.keys_query = keys_query,

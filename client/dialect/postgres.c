@@ -334,6 +334,7 @@ const pythia_dialect pythia_dialect_postgres = {
 	.name = "postgresql",
 	.identifier = identifier,
 	.literal = literal,
+	.plain_string = text_literal,
 	.table_query = table_query,
 	.columns_query = columns_query,
 	.keys_query = keys_query,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/lexer.h"
 
 void pythia_lower(char *out, size_t size, const char *text)
 {
@@ -27,63 +28,193 @@ bool pythia_word_in(const char *word, const char *const *list)
 	return false;
 }
 
-static void trim(char *text)
-{
-	size_t length = strlen(text);
-	size_t start = 0;
+/* --- spellings -------------------------------------------------------------- */
 
-	while (length > 0 && isspace((unsigned char) text[length - 1]))
-		text[--length] = '\0';
-	while (isspace((unsigned char) text[start]))
-		start++;
-	memmove(text, text + start, length - start + 1);
+/* No type of any engine has a number with more digits, or a greater one. */
+#define NUMBER_DIGITS 10
+#define NUMBER_LIMIT  INT32_MAX
+
+static bool add_word(char *words, size_t size, const char *word, size_t length)
+{
+	size_t used = strlen(words);
+	size_t blank = used > 0;
+
+	if (used + blank + length >= size)
+		return false;
+	if (blank)
+		words[used++] = ' ';
+	for (size_t i = 0; i < length; i++)
+		words[used++] = (char) (word[i] >= 'A' && word[i] <= 'Z' ? word[i] + ('a' - 'A') : word[i]);
+	words[used] = '\0';
+	return true;
 }
 
-void pythia_type_split(const char *native, pythia_type_words *words)
+/* The token goes into the spelling, one blank before it where there were any. */
+static void spell(pythia_type_words *words, const pythia_lexer *lexer)
 {
-	char text[192];
-	char *open;
+	if (lexer->apart && words->spelling.length > 0)
+		pythia_buffer_putc(&words->spelling, ' ');
+	pythia_buffer_append(&words->spelling, lexer->start, lexer->length);
+}
+
+/* PostgreSQL writes "char", which is not char, and types of somebody's own in quotes. */
+static bool is_quoted(const pythia_lexer *lexer)
+{
+	return lexer->token == PYTHIA_TOKEN_NAME && lexer->start[0] == '"';
+}
+
+static bool split_words(pythia_lexer *lexer, pythia_type_words *words, char *out, size_t size)
+{
+	while (lexer->token == PYTHIA_TOKEN_WORD || (out[0] == '\0' && is_quoted(lexer)))
+	{
+		if (!add_word(out, size, lexer->start, lexer->length))
+			return false;
+		spell(words, lexer);
+		pythia_lexer_next(lexer);
+	}
+	return true;
+}
+
+static bool split_number(pythia_lexer *lexer, pythia_type_words *words)
+{
+	bool minus = pythia_lexer_at(lexer, "-");
+	int64_t number;
+
+	if (lexer->token == PYTHIA_TOKEN_WORD)
+	{
+		words->word_argument = true;
+		spell(words, lexer);
+		pythia_lexer_next(lexer);
+		return true;
+	}
+	if (minus || pythia_lexer_at(lexer, "+"))
+	{
+		spell(words, lexer);
+		pythia_lexer_next(lexer);
+	}
+	if (lexer->token != PYTHIA_TOKEN_NUMBER || lexer->length > NUMBER_DIGITS)
+		return false;
+	words->fraction = words->fraction || strspn(lexer->start, "0123456789") != lexer->length;
+	number = strtoll(lexer->start, NULL, 10);
+	number = number < NUMBER_LIMIT ? number : NUMBER_LIMIT;
+	words->numbers[words->nnumbers++] = minus ? -number : number;
+	spell(words, lexer);
+	pythia_lexer_next(lexer);
+	return true;
+}
+
+/* ( number [, number] ) */
+static bool split_numbers(pythia_lexer *lexer, pythia_type_words *words)
+{
+	if (!pythia_lexer_at(lexer, "("))
+		return true;
+	for (int i = 0; i < 2; i++)
+	{
+		spell(words, lexer);
+		pythia_lexer_next(lexer);
+		if (!split_number(lexer, words))
+			return false;
+		if (!pythia_lexer_at(lexer, ","))
+			break;
+	}
+	if (!pythia_lexer_at(lexer, ")"))
+		return false;
+	spell(words, lexer);
+	pythia_lexer_next(lexer);
+	return true;
+}
+
+static bool split_array(pythia_lexer *lexer, pythia_type_words *words)
+{
+	if (!pythia_lexer_take(lexer, "["))
+		return true;
+	words->array = pythia_lexer_take(lexer, "]");
+	pythia_buffer_puts(&words->spelling, "[]");
+	return words->array;
+}
+
+/* The schema's name, where the first word or name is one. */
+static void split_schema(pythia_lexer *lexer, const char *native, pythia_type_words *words)
+{
+	bool name = lexer->token == PYTHIA_TOKEN_NAME;
+
+	if (!name && lexer->token != PYTHIA_TOKEN_WORD)
+		return;
+	if (name)
+		pythia_buffer_append(&words->schema, pythia_buffer_text(&lexer->value), lexer->value.length);
+	else
+		pythia_buffer_append(&words->schema, lexer->start, lexer->length);
+	pythia_lexer_next(lexer);
+	if (pythia_lexer_take(lexer, "."))
+		return;
+	/* it was the type's own */
+	pythia_buffer_clear(&words->schema);
+	pythia_lexer_close(lexer);
+	pythia_lexer_open(lexer, native, false);
+}
+
+bool pythia_type_split(const char *native, pythia_type_words *words)
+{
+	pythia_lexer lexer;
+	bool ok;
 
 	memset(words, 0, sizeof(*words));
-	pythia_lower(text, sizeof(text), native);
-	trim(text);
-	if (strlen(text) > 2 && strcmp(text + strlen(text) - 2, "[]") == 0)
-		words->array = true;
-	open = strchr(text, '(');
-	if (open != NULL)
-	{
-		char *close = strchr(open, ')');
-		char *next = open + 1;
-
-		*open = '\0';
-		for (int i = 0; i < 2 && (isdigit((unsigned char) *next) || *next == '-' || *next == ' '); i++)
-		{
-			words->numbers[words->nnumbers++] = strtoll(next, &next, 10);
-			while (*next == ' ')
-				next++;
-			if (*next != ',')
-				break;
-			next++;
-			while (*next == ' ')
-				next++;
-		}
-		if (close != NULL)
-		{
-			snprintf(words->rest, sizeof(words->rest), "%.90s", close + 1);
-			trim(words->rest);
-		}
-	}
-	trim(text);
-	snprintf(words->base, sizeof(words->base), "%.90s", text);
+	pythia_lexer_open(&lexer, native, false);
+	split_schema(&lexer, native, words);
+	ok = split_words(&lexer, words, words->base, sizeof(words->base)) && split_numbers(&lexer, words) &&
+		 split_words(&lexer, words, words->rest, sizeof(words->rest)) && split_array(&lexer, words) &&
+		 lexer.token == PYTHIA_TOKEN_END;
+	pythia_lexer_close(&lexer);
+	/* a type without a name is none at all */
+	return ok && (words->base[0] != '\0' || words->spelling.length == 0);
 }
 
-void pythia_type_init(pythia_type *type, const char *native)
+void pythia_type_words_free(pythia_type_words *words)
+{
+	pythia_buffer_free(&words->schema);
+	pythia_buffer_free(&words->spelling);
+}
+
+void pythia_type_unread(pythia_type *type, const char *native)
 {
 	memset(type, 0, sizeof(*type));
 	type->kind = PYTHIA_KIND_OTHER;
 	type->precision = -1;
 	type->length = -1;
-	type->native = pythia_strdup(native);
+	type->unread = pythia_shown_text(native);
+}
+
+void pythia_type_read(pythia_type *type, pythia_type_words *words)
+{
+	pythia_free(type->unread);
+	type->unread = NULL;
+	type->native = pythia_buffer_take(&words->spelling);
+}
+
+bool pythia_read_labels(const char *text, bool backslashes, pythia_type *type)
+{
+	pythia_lexer lexer;
+	bool ok;
+
+	pythia_lexer_open(&lexer, text, backslashes);
+	do
+	{
+		ok = lexer.token == PYTHIA_TOKEN_STRING;
+		if (!ok)
+			break;
+		pythia_type_add_label(type, pythia_buffer_text(&lexer.value));
+		pythia_lexer_next(&lexer);
+	} while (pythia_lexer_take(&lexer, ","));
+	ok = ok && lexer.token == PYTHIA_TOKEN_END;
+	pythia_lexer_close(&lexer);
+	while (!ok && type->nlabels > 0)
+		pythia_free(type->labels[--type->nlabels]);
+	if (!ok)
+	{
+		pythia_free(type->labels);
+		type->labels = NULL;
+	}
+	return ok;
 }
 
 void pythia_put_quoted(pythia_buffer *out, const char *text, size_t length, char quote)
@@ -257,5 +388,4 @@ void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *
 	agree(a, b, agreed);
 	agreed->size = a->size > 0 && b->size > 0 ? narrower(a->size, b->size) : 0;
 	agreed->native = pythia_strdup(pythia_kind_name(agreed->kind));
-	agreed->labels = pythia_strdup(a->labels != NULL ? a->labels : b->labels);
 }

@@ -20,14 +20,14 @@ typedef struct integer_name
 static const integer_name integer_names[] = {{"tinyint", 1}, {"smallint", 2}, {"mediumint", 3},
 											 {"int", 4},     {"integer", 4},  {"bigint", 8}};
 
-static bool parse_integer(const pythia_type_words *words, const char *base, pythia_type *type)
+static bool parse_integer(const pythia_type_words *words, const char *base, bool is_unsigned, pythia_type *type)
 {
 	for (size_t i = 0; i < sizeof(integer_names) / sizeof(integer_names[0]); i++)
 	{
 		if (strcmp(base, integer_names[i].name) != 0)
 			continue;
 		type->size = integer_names[i].size;
-		type->is_unsigned = strstr(words->rest, "unsigned") != NULL || strstr(words->base, "unsigned") != NULL;
+		type->is_unsigned = is_unsigned;
 		type->kind = type->is_unsigned ? PYTHIA_KIND_UINT : PYTHIA_KIND_INT;
 		/* what BOOLEAN is there; create_target looks at the data before it believes it */
 		if (type->size == 1 && !type->is_unsigned && words->nnumbers == 1 && words->numbers[0] == 1)
@@ -65,35 +65,41 @@ static bool parse_text(const char *base, int64_t length, pythia_type *type)
 	return false;
 }
 
-/* The labels between the parentheses of enum('a','b'), kept as they are written. */
-static void take_labels(const char *native, pythia_type *type)
-{
-	const char *open = strchr(native, '(');
-	const char *close = strrchr(native, ')');
+/* What follows a type's first word and its numbers: the catalogue writes no more than unsigned and zerofill, the rest
+ * is what this dialect writes itself. */
+static const char *const of_numbers[] = {"", "unsigned", "zerofill", "unsigned zerofill", "precision", NULL};
+static const char *const of_texts[] = {"", "character set ascii collate ascii_bin", NULL};
 
-	if (open != NULL && close != NULL && close > open)
-		type->labels = pythia_strndup(open + 1, (size_t) (close - open - 1));
+static void split_base(const pythia_type_words *words, char *base, char *rest, size_t size)
+{
+	const char *blank = strchr(words->base, ' ');
+	int length = blank != NULL ? (int) (blank - words->base) : (int) strlen(words->base);
+	bool both = blank != NULL && words->rest[0] != '\0';
+
+	snprintf(base, size, "%.*s", length, words->base);
+	snprintf(rest, size, "%s%s%s", blank != NULL ? blank + 1 : "", both ? " " : "", words->rest);
 }
 
-void pythia_mysql_parse_type(const char *native, pythia_type *type)
+static bool parse_words(const pythia_type_words *words, pythia_type *type)
 {
-	pythia_type_words words;
-	char base[96];
-	char *space;
+	/* carried as their texts */
+	static const char *const others[] = {"inet4", "inet6", "vector", NULL};
+	char base[2 * sizeof(words->base)];
+	char rest[sizeof(base)];
+	int64_t first = words->nnumbers > 0 ? words->numbers[0] : -1;
 
-	pythia_type_init(type, native);
-	pythia_type_split(native, &words);
-	snprintf(base, sizeof(base), "%s", words.base);
-	space = strchr(base, ' ');
-	if (space != NULL)
-		*space = '\0';
-	if (parse_integer(&words, base, type) || parse_text(base, words.nnumbers > 0 ? words.numbers[0] : -1, type))
-		return;
+	split_base(words, base, rest, sizeof(base));
+	if (parse_text(base, first, type))
+		return pythia_word_in(rest, of_texts);
+	if (!pythia_word_in(rest, of_numbers))
+		return false;
+	if (parse_integer(words, base, strncmp(rest, "unsigned", 8) == 0, type))
+		return true;
 	if (strcmp(base, "decimal") == 0 || strcmp(base, "numeric") == 0)
 	{
 		type->kind = PYTHIA_KIND_DECIMAL;
-		type->precision = words.nnumbers > 0 ? (int) words.numbers[0] : 10;
-		type->scale = words.nnumbers > 1 ? (int) words.numbers[1] : 0;
+		type->precision = words->nnumbers > 0 ? (int) first : 10;
+		type->scale = words->nnumbers > 1 ? (int) words->numbers[1] : 0;
 	}
 	else if (strcmp(base, "float") == 0)
 		type->kind = PYTHIA_KIND_FLOAT, type->size = 4;
@@ -103,26 +109,96 @@ void pythia_mysql_parse_type(const char *native, pythia_type *type)
 		type->kind = PYTHIA_KIND_DATE;
 	else if (strcmp(base, "time") == 0 || strcmp(base, "datetime") == 0 || strcmp(base, "timestamp") == 0)
 	{
+		if (first > 6)
+			return false;
 		type->kind = base[0] == 'd'     ? PYTHIA_KIND_TIMESTAMP
 					 : strlen(base) > 4 ? PYTHIA_KIND_TIMESTAMPTZ
 										: PYTHIA_KIND_TIME;
-		type->precision = words.nnumbers > 0 ? (int) words.numbers[0] : 0;
+		type->precision = words->nnumbers > 0 ? (int) first : 0;
 	}
 	else if (strcmp(base, "year") == 0)
 		type->kind = PYTHIA_KIND_YEAR;
-	else if (strcmp(base, "bit") == 0)
-		type->kind = PYTHIA_KIND_BIT, type->length = words.nnumbers > 0 ? words.numbers[0] : 1;
-	else if (strcmp(base, "enum") == 0 || strcmp(base, "set") == 0)
-	{
-		type->kind = base[0] == 'e' ? PYTHIA_KIND_ENUM : PYTHIA_KIND_SET;
-		take_labels(native, type);
-	}
+	else if (strcmp(base, "bit") == 0 && first <= 64)
+		type->kind = PYTHIA_KIND_BIT, type->length = words->nnumbers > 0 ? first : 1;
 	else if (strcmp(base, "json") == 0)
 		type->kind = PYTHIA_KIND_JSON;
 	else if (strcmp(base, "uuid") == 0)
 		type->kind = PYTHIA_KIND_UUID;
 	else if (pythia_word_in(base, geometry_types))
 		type->kind = PYTHIA_KIND_GEOMETRY;
+	else
+		return pythia_word_in(base, others);
+	return true;
+}
+
+/* A string where only a plain one may stand; our sessions leave the backslash its meaning. */
+void pythia_mysql_string(pythia_buffer *out, const char *text)
+{
+	pythia_buffer_putc(out, '\'');
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '\'' || *text == '\\')
+			pythia_buffer_putc(out, *text);
+		pythia_buffer_putc(out, *text);
+	}
+	pythia_buffer_putc(out, '\'');
+}
+
+static void put_labels(const pythia_type *type, pythia_buffer *out)
+{
+	for (int i = 0; i < type->nlabels; i++)
+	{
+		pythia_buffer_putc(out, i > 0 ? ',' : '(');
+		pythia_mysql_string(out, type->labels[i]);
+	}
+	pythia_buffer_putc(out, ')');
+}
+
+/* enum('a','b'), set('a','b') */
+static bool parse_labelled(const char *native, pythia_type *type)
+{
+	bool set = strncasecmp(native, "set(", 4) == 0;
+	size_t length = strlen(native);
+	pythia_buffer spelling = PYTHIA_BUFFER_INIT;
+	char *list;
+	bool ok;
+
+	if ((!set && strncasecmp(native, "enum(", 5) != 0) || native[length - 1] != ')')
+		return false;
+	native += set ? 4 : 5;
+	list = pythia_strndup(native, strlen(native) - 1);
+	ok = pythia_read_labels(list, true, type);
+	pythia_free(list);
+	if (!ok)
+		return false;
+	type->kind = set ? PYTHIA_KIND_SET : PYTHIA_KIND_ENUM;
+	pythia_buffer_puts(&spelling, set ? "set" : "enum");
+	put_labels(type, &spelling);
+	pythia_free(type->unread);
+	type->unread = NULL;
+	type->native = pythia_buffer_take(&spelling);
+	return true;
+}
+
+void pythia_mysql_parse_type(const char *native, pythia_type *type)
+{
+	pythia_type_words words;
+
+	pythia_type_unread(type, native);
+	if (parse_labelled(native, type))
+		return;
+	if (pythia_type_split(native, &words) && !words.word_argument && !words.fraction && !words.array &&
+		words.schema.length == 0 &&
+		(words.nnumbers == 0 || (words.numbers[0] >= 0 && words.numbers[words.nnumbers - 1] >= 0)) &&
+		parse_words(&words, type))
+		pythia_type_read(type, &words);
+	else
+	{
+		/* what was understood of it is not enough */
+		pythia_type_free(type);
+		pythia_type_unread(type, native);
+	}
+	pythia_type_words_free(&words);
 }
 
 static bool decimal_ddl(const pythia_type *type, pythia_buffer *out, pythia_error *error)
@@ -239,7 +315,10 @@ bool pythia_mysql_type_ddl(const pythia_db *db, const pythia_type *type, bool in
 			if (type->labels == NULL)
 				text_ddl(type, in_key, out);
 			else
-				pythia_buffer_printf(out, "%s(%s)", type->kind == PYTHIA_KIND_ENUM ? "ENUM" : "SET", type->labels);
+			{
+				pythia_buffer_puts(out, type->kind == PYTHIA_KIND_ENUM ? "ENUM" : "SET");
+				put_labels(type, out);
+			}
 			break;
 		case PYTHIA_KIND_JSON:
 		case PYTHIA_KIND_ARRAY:

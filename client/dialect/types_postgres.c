@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/lexer.h"
 
 /* Types of pg_catalog that are carried as their text and exist in every PostgreSQL. */
 static const char *const plain_types[] = {"inet",
@@ -26,7 +27,6 @@ static const char *const plain_types[] = {"inet",
 										  "path",
 										  "polygon",
 										  "circle",
-										  "bit varying",
 										  "pg_lsn",
 										  "int4multirange",
 										  "int8multirange",
@@ -37,103 +37,193 @@ static const char *const plain_types[] = {"inet",
 										  "jsonpath",
 										  NULL};
 
-/* Names of our own are plain; one with a schema is a user's, whatever it is called, but for those that extensions make. */
-static const char *unqualified(const char *base)
+/* The types that mean something elsewhere, under the names that format_type writes and those that this dialect does. */
+static const struct
 {
-	static const char *const extensions[] = {"citext", "geometry", "geography", NULL};
-	const char *dot = strrchr(base, '.');
+	const char *name;
+	pythia_kind kind;
+	int size;
+	int64_t length; /* where the name says it; else -1 */
+	int numbers;    /* how many may stand in parentheses */
+} known_types[] = {
+	{"boolean", PYTHIA_KIND_BOOL, 0, -1, 0},
+	{"smallint", PYTHIA_KIND_INT, 2, -1, 0},
+	{"integer", PYTHIA_KIND_INT, 4, -1, 0},
+	{"bigint", PYTHIA_KIND_INT, 8, -1, 0},
+	{"oid", PYTHIA_KIND_UINT, 4, -1, 0},
+	{"numeric", PYTHIA_KIND_DECIMAL, 0, -1, 2},
+	{"money", PYTHIA_KIND_DECIMAL, 0, -1, 0},
+	{"real", PYTHIA_KIND_FLOAT, 4, -1, 0},
+	{"double precision", PYTHIA_KIND_DOUBLE, 8, -1, 0},
+	{"text", PYTHIA_KIND_TEXT, 0, -1, 0},
+	{"character varying", PYTHIA_KIND_TEXT, 0, -1, 1},
+	{"varchar", PYTHIA_KIND_TEXT, 0, -1, 1},
+	{"name", PYTHIA_KIND_TEXT, 0, 63, 0},
+	{"\"char\"", PYTHIA_KIND_TEXT, 0, 4, 0},
+	{"character", PYTHIA_KIND_CHAR, 0, 1, 1},
+	{"char", PYTHIA_KIND_CHAR, 0, 1, 1},
+	{"bpchar", PYTHIA_KIND_CHAR, 0, -1, 0},
+	{"bytea", PYTHIA_KIND_BYTES, 0, -1, 0},
+	{"date", PYTHIA_KIND_DATE, 0, -1, 0},
+	{"uuid", PYTHIA_KIND_UUID, 0, -1, 0},
+	{"bit", PYTHIA_KIND_BIT, 0, 1, 1},
+	{"bit varying", PYTHIA_KIND_OTHER, 0, -1, 1},
+	{"json", PYTHIA_KIND_JSON, 0, -1, 0},
+	{"jsonb", PYTHIA_KIND_JSON, 0, -1, 0},
+};
 
-	if (dot == NULL)
-		return base;
-	if (strncmp(base, "pg_catalog.", 11) == 0 && dot == base + 10)
-		return dot + 1;
-	return pythia_word_in(dot + 1, extensions) ? dot + 1 : base;
+/* Types of extensions: they lie in whatever schema. */
+static const struct
+{
+	const char *name;
+	pythia_kind kind;
+} extension_types[] = {
+	{"citext", PYTHIA_KIND_TEXT}, {"geometry", PYTHIA_KIND_GEOMETRY}, {"geography", PYTHIA_KIND_GEOMETRY}};
+
+static const char *const interval_fields[] = {"interval",
+											  "interval year",
+											  "interval month",
+											  "interval day",
+											  "interval hour",
+											  "interval minute",
+											  "interval second",
+											  "interval year to month",
+											  "interval day to hour",
+											  "interval day to minute",
+											  "interval day to second",
+											  "interval hour to minute",
+											  "interval hour to second",
+											  "interval minute to second",
+											  NULL};
+
+/* time, timestamp: the zone's words stand behind the precision, or behind the name. */
+static bool parse_time(const pythia_type_words *words, pythia_type *type)
+{
+	static const char *const tails[] = {"", "without time zone", "with time zone"};
+	bool stamp = strncmp(words->base, "timestamp", 9) == 0;
+	const char *after = words->base + (stamp ? 9 : 4);
+	int tail = -1;
+
+	if ((!stamp && strncmp(words->base, "time", 4) != 0) || (*after != '\0' && words->rest[0] != '\0'))
+		return false;
+	if (*after == ' ')
+		after++;
+	else if (*after != '\0')
+		return false;
+	if (*after == '\0')
+		after = words->rest;
+	for (int i = 0; i < 3; i++)
+	{
+		if (strcmp(after, tails[i]) == 0)
+			tail = i;
+	}
+	if (tail < 0 || words->nnumbers > 1 || (words->nnumbers == 1 && (words->numbers[0] < 0 || words->numbers[0] > 6)))
+		return false;
+	type->kind = !stamp ? PYTHIA_KIND_TIME : tail == 2 ? PYTHIA_KIND_TIMESTAMPTZ : PYTHIA_KIND_TIMESTAMP;
+	type->precision = words->nnumbers > 0 ? (int) words->numbers[0] : 6;
+	type->zone = !stamp && tail == 2;
+	return true;
 }
 
-static int time_precision(const pythia_type_words *words)
+static bool parse_interval(const pythia_type_words *words, pythia_type *type)
 {
-	return words->nnumbers > 0 ? (int) words->numbers[0] : 6;
+	if (!pythia_word_in(words->base, interval_fields) || words->rest[0] != '\0' || words->nnumbers > 1 ||
+		(words->nnumbers == 1 && (words->numbers[0] < 0 || words->numbers[0] > 6)))
+		return false;
+	type->kind = PYTHIA_KIND_INTERVAL;
+	type->precision = 6;
+	return true;
 }
 
-static void parse_scalar(const pythia_type_words *words, pythia_type *type)
+static bool parse_known(const pythia_type_words *words, pythia_type *type)
 {
-	const char *base = unqualified(words->base);
 	int64_t first = words->nnumbers > 0 ? words->numbers[0] : -1;
 
-	if (strcmp(base, "boolean") == 0)
-		type->kind = PYTHIA_KIND_BOOL;
-	else if (strcmp(base, "smallint") == 0)
-		type->kind = PYTHIA_KIND_INT, type->size = 2;
-	else if (strcmp(base, "integer") == 0)
-		type->kind = PYTHIA_KIND_INT, type->size = 4;
-	else if (strcmp(base, "bigint") == 0)
-		type->kind = PYTHIA_KIND_INT, type->size = 8;
-	else if (strcmp(base, "oid") == 0)
-		type->kind = PYTHIA_KIND_UINT, type->size = 4, type->is_unsigned = true;
-	else if (strcmp(base, "numeric") == 0)
+	if (words->rest[0] != '\0')
+		return false;
+	for (size_t i = 0; i < sizeof(known_types) / sizeof(known_types[0]); i++)
 	{
-		type->kind = PYTHIA_KIND_DECIMAL;
-		type->precision = (int) first;
-		type->scale = words->nnumbers > 1 ? (int) words->numbers[1] : 0;
+		if (strcmp(words->base, known_types[i].name) != 0)
+			continue;
+		/* a scale alone may be less than nothing */
+		if (words->nnumbers > known_types[i].numbers || (words->nnumbers > 0 && first <= 0))
+			return false;
+		type->kind = known_types[i].kind;
+		type->size = known_types[i].size;
+		type->length = known_types[i].length;
+		type->is_unsigned = type->kind == PYTHIA_KIND_UINT;
+		if (strcmp(words->base, "money") == 0)
+			type->precision = 19, type->scale = 2;
+		else if (type->kind == PYTHIA_KIND_DECIMAL)
+		{
+			if (first > 1000 || (words->nnumbers > 1 && (words->numbers[1] < -1000 || words->numbers[1] > 1000)))
+				return false;
+			type->precision = (int) first;
+			type->scale = words->nnumbers > 1 ? (int) words->numbers[1] : 0;
+		}
+		else if (words->nnumbers > 0)
+			type->length = first;
+		return true;
 	}
-	else if (strcmp(base, "money") == 0)
-		type->kind = PYTHIA_KIND_DECIMAL, type->precision = 19, type->scale = 2;
-	else if (strcmp(base, "real") == 0)
-		type->kind = PYTHIA_KIND_FLOAT, type->size = 4;
-	else if (strcmp(base, "double precision") == 0)
-		type->kind = PYTHIA_KIND_DOUBLE, type->size = 8;
-	else if (strcmp(base, "text") == 0 || strcmp(base, "citext") == 0)
-		type->kind = PYTHIA_KIND_TEXT;
-	else if (strcmp(base, "character varying") == 0 || strcmp(base, "varchar") == 0)
-		type->kind = PYTHIA_KIND_TEXT, type->length = first;
-	else if (strcmp(base, "name") == 0)
-		type->kind = PYTHIA_KIND_TEXT, type->length = 63;
-	else if (strcmp(base, "\"char\"") == 0)
-		type->kind = PYTHIA_KIND_TEXT, type->length = 4;
-	else if (strcmp(base, "character") == 0 || strcmp(base, "char") == 0)
-		type->kind = PYTHIA_KIND_CHAR, type->length = first > 0 ? first : 1;
-	else if (strcmp(base, "bpchar") == 0)
-		type->kind = PYTHIA_KIND_CHAR;
-	else if (strcmp(base, "bytea") == 0)
-		type->kind = PYTHIA_KIND_BYTES;
-	else if (strcmp(base, "date") == 0)
-		type->kind = PYTHIA_KIND_DATE;
-	else if (strcmp(base, "time") == 0 || strcmp(base, "time without time zone") == 0 ||
-			 strcmp(base, "time with time zone") == 0)
-	{
-		type->kind = PYTHIA_KIND_TIME;
-		type->precision = time_precision(words);
-		type->zone = strstr(words->base, "with time") != NULL || strncmp(words->rest, "with time", 9) == 0;
-	}
-	else if (strncmp(base, "timestamp", 9) == 0)
-	{
-		bool zone = strstr(words->base, "with time") != NULL || strncmp(words->rest, "with time", 9) == 0;
+	return words->nnumbers == 0 && pythia_word_in(words->base, plain_types);
+}
 
-		type->kind = zone ? PYTHIA_KIND_TIMESTAMPTZ : PYTHIA_KIND_TIMESTAMP;
-		type->precision = time_precision(words);
+static bool parse_extension(const pythia_type_words *words, pythia_type *type)
+{
+	if (words->rest[0] != '\0' || words->fraction)
+		return false;
+	for (size_t i = 0; i < sizeof(extension_types) / sizeof(extension_types[0]); i++)
+	{
+		if (strcmp(words->base, extension_types[i].name) == 0)
+		{
+			type->kind = extension_types[i].kind;
+			return type->kind == PYTHIA_KIND_GEOMETRY || (words->nnumbers == 0 && !words->word_argument);
+		}
 	}
-	else if (strncmp(base, "interval", 8) == 0)
-		type->kind = PYTHIA_KIND_INTERVAL, type->precision = 6;
-	else if (strcmp(base, "uuid") == 0)
-		type->kind = PYTHIA_KIND_UUID;
-	else if (strcmp(base, "bit") == 0)
-		type->kind = PYTHIA_KIND_BIT, type->length = first > 0 ? first : 1;
-	else if (strcmp(base, "json") == 0 || strcmp(base, "jsonb") == 0)
-		type->kind = PYTHIA_KIND_JSON;
-	else if (strcmp(base, "geometry") == 0 || strcmp(base, "geography") == 0)
-		type->kind = PYTHIA_KIND_GEOMETRY;
+	return false;
+}
+
+static bool parse_words(pythia_type_words *words, pythia_type *type)
+{
+	pythia_buffer qualified = PYTHIA_BUFFER_INIT;
+
+	if (parse_extension(words, type))
+	{
+		/* its schema goes with the name, so that nobody takes it for a type that is everywhere */
+		if (words->schema.length > 0)
+		{
+			pythia_put_quoted(&qualified, words->schema.data, words->schema.length, '"');
+			pythia_buffer_printf(&qualified, ".%s", pythia_buffer_text(&words->spelling));
+			pythia_buffer_free(&words->spelling);
+			words->spelling = qualified;
+		}
+		return true;
+	}
+	if (words->word_argument || words->fraction ||
+		(words->schema.length > 0 && strcmp(words->schema.data, "pg_catalog") != 0))
+		return false;
+	return parse_time(words, type) || parse_interval(words, type) || parse_known(words, type);
 }
 
 void pythia_postgres_parse_type(const char *native, pythia_type *type)
 {
 	pythia_type_words words;
+	bool ok;
 
-	pythia_type_init(type, native);
-	pythia_type_split(native, &words);
-	if (words.array)
-		type->kind = PYTHIA_KIND_ARRAY;
+	pythia_type_unread(type, native);
+	ok = pythia_type_split(native, &words);
+	if (ok && parse_words(&words, type))
+		pythia_type_read(type, &words);
 	else
-		parse_scalar(&words, type);
+	{
+		/* what was understood of it is not enough */
+		pythia_type_free(type);
+		pythia_type_unread(type, native);
+	}
+	if (ok && words.array)
+		*type = (pythia_type){
+			.kind = PYTHIA_KIND_ARRAY, .precision = -1, .length = -1, .native = type->native, .unread = type->unread};
+	pythia_type_words_free(&words);
 }
 
 static void integer_ddl(const pythia_type *type, pythia_buffer *out)
@@ -157,28 +247,18 @@ static void timed(pythia_buffer *out, const char *name, const pythia_type *type,
 	pythia_buffer_puts(out, rest);
 }
 
-/* An array of a built-in type keeps it; of any other, its elements become text. */
-static void array_ddl(const pythia_type *type, pythia_buffer *out)
+/* A built-in type, or an array of one, keeps its name, wherever it was read; anything else becomes text. */
+static void named_ddl(const pythia_type *type, pythia_buffer *out)
 {
-	pythia_type element;
-	char base[192];
-	size_t length;
+	bool array = type->kind == PYTHIA_KIND_ARRAY;
+	pythia_type named;
 
-	pythia_lower(base, sizeof(base), type->native != NULL ? type->native : "");
-	length = strlen(base);
-	if (length < 3 || strcmp(base + length - 2, "[]") != 0)
-	{
-		pythia_buffer_puts(out, "text[]");
-		return;
-	}
-	base[length - 2] = '\0';
-	pythia_postgres_parse_type(base, &element);
-	if (element.kind != PYTHIA_KIND_OTHER || pythia_word_in(base, plain_types))
-		pythia_buffer_puts(out, base);
+	pythia_postgres_parse_type(type->native != NULL ? type->native : "", &named);
+	if (named.kind == type->kind && named.native != NULL && strchr(named.native, '.') == NULL)
+		pythia_buffer_puts(out, named.native);
 	else
-		pythia_buffer_puts(out, "text");
-	pythia_buffer_puts(out, "[]");
-	pythia_type_free(&element);
+		pythia_buffer_puts(out, array ? "text[]" : "text");
+	pythia_type_free(&named);
 }
 
 bool pythia_postgres_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,
@@ -251,19 +331,14 @@ bool pythia_postgres_type_ddl(const pythia_db *db, const pythia_type *type, bool
 			pythia_buffer_puts(out, "jsonb");
 			break;
 		case PYTHIA_KIND_ARRAY:
-			array_ddl(type, out);
+		case PYTHIA_KIND_OTHER:
+			named_ddl(type, out);
 			break;
 		case PYTHIA_KIND_SET:
 			pythia_buffer_puts(out, "text[]");
 			break;
 		case PYTHIA_KIND_YEAR:
 			pythia_buffer_puts(out, "smallint");
-			break;
-		case PYTHIA_KIND_OTHER:
-			if (pythia_word_in(native, plain_types))
-				pythia_buffer_puts(out, native);
-			else
-				pythia_buffer_puts(out, "text");
 			break;
 		case PYTHIA_KIND_ENUM:
 			pythia_buffer_puts(out, "text");

@@ -9,7 +9,10 @@
  */
 #include "dialect/dialect_internal.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "core/memory.h"
 
 typedef struct known_name
 {
@@ -47,6 +50,38 @@ static const known_name known_names[] = {
 	{"year", PYTHIA_KIND_YEAR, 0},
 };
 
+/*
+ * Words that begin or end something else than a type, in quotes or not at all: a declared type that holds one is not
+ * repeated.  https://www.sqlite.org/lang_keywords.html without those that the parser takes for a name where it wants one.
+ */
+static const char *const reserved_words[] = {
+	"add",       "all",     "alter",  "always",     "and",    "as",      "autoincrement", "between",    "case",
+	"check",     "collate", "commit", "constraint", "create", "cross",   "default",       "deferrable", "delete",
+	"distinct",  "drop",    "else",   "escape",     "except", "exists",  "foreign",       "from",       "full",
+	"generated", "group",   "having", "in",         "index",  "indexed", "inner",         "insert",     "intersect",
+	"into",      "is",      "isnull", "join",       "left",   "limit",   "natural",       "not",        "nothing",
+	"notnull",   "null",    "on",     "or",         "order",  "outer",   "primary",       "references", "returning",
+	"right",     "select",  "set",    "table",      "then",   "to",      "transaction",   "union",      "unique",
+	"update",    "using",   "values", "when",       "where",  NULL};
+
+static bool has_reserved(const char *base)
+{
+	char text[96];
+	char *next;
+
+	snprintf(text, sizeof(text), "%s", base);
+	for (char *word = strtok_r(text, " ", &next); word != NULL; word = strtok_r(NULL, " ", &next))
+	{
+		if (pythia_word_in(word, reserved_words))
+			return true;
+	}
+	return false;
+}
+
+/* Beyond these a number is what somebody wrote, and no size. */
+#define MOST_DIGITS 1000
+#define MOST_BITS   64
+
 static void take_numbers(const pythia_type_words *words, pythia_type *type)
 {
 	int64_t first = words->nnumbers > 0 ? words->numbers[0] : -1;
@@ -54,8 +89,12 @@ static void take_numbers(const pythia_type_words *words, pythia_type *type)
 	switch (type->kind)
 	{
 		case PYTHIA_KIND_DECIMAL:
+			if (first <= 0 || first > MOST_DIGITS)
+				break;
 			type->precision = (int) first;
 			type->scale = words->nnumbers > 1 ? (int) words->numbers[1] : 0;
+			if (type->scale < 0 || type->scale > type->precision)
+				type->precision = -1, type->scale = 0;
 			break;
 		case PYTHIA_KIND_TIME:
 		case PYTHIA_KIND_TIMESTAMP:
@@ -64,6 +103,8 @@ static void take_numbers(const pythia_type_words *words, pythia_type *type)
 			break;
 		case PYTHIA_KIND_BIT:
 			type->length = first > 0 ? first : 1;
+			if (first > MOST_BITS)
+				type->kind = PYTHIA_KIND_OTHER, type->length = -1;
 			break;
 		case PYTHIA_KIND_TEXT:
 		case PYTHIA_KIND_CHAR:
@@ -93,22 +134,35 @@ static void by_affinity(const char *base, pythia_type *type)
 void pythia_sqlite_parse_type(const char *native, pythia_type *type)
 {
 	pythia_type_words words;
+	bool known = false;
 
-	pythia_type_init(type, native);
-	pythia_type_split(native, &words);
-	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]); i++)
+	pythia_type_unread(type, native);
+	if (!pythia_type_split(native, &words) || words.rest[0] != '\0' || words.word_argument || words.schema.length > 0 ||
+		strchr(words.base, '"') != NULL || has_reserved(words.base))
 	{
-		if (strcmp(words.base, known_names[i].name) == 0)
-		{
-			type->kind = known_names[i].kind;
-			type->size = known_names[i].size;
-			type->is_unsigned = type->kind == PYTHIA_KIND_UINT;
-			take_numbers(&words, type);
-			return;
-		}
+		/* it says how SQLite keeps the column's values all the same */
+		char *lower = pythia_strdup(native);
+
+		pythia_lower(lower, strlen(lower) + 1, native);
+		by_affinity(lower, type);
+		pythia_free(lower);
+		pythia_type_words_free(&words);
+		return;
 	}
-	by_affinity(words.base, type);
+	for (size_t i = 0; i < sizeof(known_names) / sizeof(known_names[0]) && !known; i++)
+	{
+		known = strcmp(words.base, known_names[i].name) == 0;
+		if (!known)
+			continue;
+		type->kind = known_names[i].kind;
+		type->size = known_names[i].size;
+		type->is_unsigned = type->kind == PYTHIA_KIND_UINT;
+	}
+	if (!known)
+		by_affinity(words.base, type);
 	take_numbers(&words, type);
+	pythia_type_read(type, &words);
+	pythia_type_words_free(&words);
 }
 
 static void sized(pythia_buffer *out, const char *name, int64_t number)

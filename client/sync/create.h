@@ -20,8 +20,11 @@ bool pythia_target_create_indexes(pythia_db *target, const char *source, const p
 /* ALTER TABLE … ADD COLUMN for each column of the source that the target lacks. */
 bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
 
-/* A default that means the same in the target, or false. */
-bool pythia_default_translate(const char *expression, const pythia_db *target, const pythia_type *type,
-							  pythia_buffer *out);
+/* Writes a default that means the same in the target; false, and nothing, where there is none. */
+bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
+						pythia_buffer *out);
+/* Tells the host what a column that was made lacks of the source's: a type that nobody knows, a default. */
+void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, const pythia_column *from,
+						const pythia_column *made);
 
 #endif

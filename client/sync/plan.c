@@ -315,7 +315,8 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42804", "column \"%s\" of table \"%s\" is no timestamp",
 					plan->source.columns[plan->stamp_source].name, plan->source.name);
-		pythia_error_detail(error, "Its type is %s.", plan->source.columns[plan->stamp_source].type.native);
+		pythia_error_detail(error, "Its type is %s.",
+							pythia_type_shown(&plan->source.columns[plan->stamp_source].type));
 		return pythia_error_hint(error, "Take a column of a date, a timestamp or an ever-growing integer, or set mode "
 										"to \"full\".");
 	}

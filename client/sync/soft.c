@@ -52,7 +52,8 @@ bool pythia_soft_check(const pythia_db *db, const pythia_sync_config *config, co
 		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "42804", "column \"%s\" of target table \"%s\" cannot mark deleted rows",
 				column->name, plan->target.name);
-	pythia_error_detail(error, "Its type is %s%s.", column->type.native, column->nullable ? "" : " NOT NULL");
+	pythia_error_detail(error, "Its type is %s%s.", pythia_type_shown(&column->type),
+						column->nullable ? "" : " NOT NULL");
 	return pythia_error_hint(error, "Name a timestamp that may be NULL, or a boolean, in soft_delete_column.");
 }
 

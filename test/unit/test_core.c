@@ -504,10 +504,12 @@ static void test_schema(void **state)
 {
 	pythia_column columns[] = {{.name = "id"}, {.name = "Name"}, {.name = "NAME"}};
 	pythia_table table = {.columns = columns, .ncolumns = 3};
-	pythia_type type = {.kind = PYTHIA_KIND_ENUM, .native = pythia_strdup("enum('a')"), .labels = pythia_strdup("'a'")};
+	pythia_type type = {.kind = PYTHIA_KIND_ENUM, .native = pythia_strdup("enum('a','it''s')")};
 	pythia_type copy;
 
 	(void) state;
+	pythia_type_add_label(&type, "a");
+	pythia_type_add_label(&type, "it's");
 	assert_int_equal(pythia_table_column(&table, "id"), 0);
 	assert_int_equal(pythia_table_column(&table, "ID"), 0);
 	assert_int_equal(pythia_table_column(&table, "NAME"), 2);
@@ -515,7 +517,8 @@ static void test_schema(void **state)
 	assert_int_equal(pythia_table_column(&table, "other"), -1);
 	pythia_type_copy(&copy, &type);
 	pythia_type_free(&type);
-	assert_string_equal(copy.labels, "'a'");
+	assert_int_equal(copy.nlabels, 2);
+	assert_string_equal(copy.labels[1], "it's");
 	pythia_type_free(&copy);
 	for (int kind = 0; kind < PYTHIA_KIND_OTHER; kind++)
 		assert_string_not_equal(pythia_kind_name((pythia_kind) kind), "other");

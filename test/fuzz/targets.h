@@ -16,6 +16,8 @@ void fuzz_json(const uint8_t *data, size_t size);       /* writing JSON */
 void fuzz_image(const uint8_t *data, size_t size);      /* a row's values as a change tells them */
 void fuzz_literals(const uint8_t *data, size_t size);   /* a value of any kind, and a name, in any engine's SQL */
 void fuzz_conditions(const uint8_t *data, size_t size); /* whether conditions stay in their parentheses */
+void fuzz_types(const uint8_t *data, size_t size);      /* types as a catalogue tells them, written anew */
+void fuzz_defaults(const uint8_t *data, size_t size);   /* the same of defaults */
 
 typedef struct fuzz_target
 {

@@ -88,7 +88,7 @@ static void run_target(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[8];
+	struct CMUnitTest tests[sizeof(fuzz_targets) / sizeof(fuzz_targets[0])];
 	size_t count = 0;
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

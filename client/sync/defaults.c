@@ -129,9 +129,8 @@ static bool put_bits(const pythia_default *value, const pythia_db *target, const
 	for (int64_t i = (int64_t) length; fits && i < type->length; i++)
 		pythia_buffer_putc(&bits, '0');
 	pythia_buffer_puts(&bits, value->text);
-	fits = fits && bits.length > 0;
-	if (fits)
-		pythia_dialect_of(target)->value_literal(target, out, type, bits.data, bits.length);
+	fits = fits && bits.length > 0 &&
+		   pythia_dialect_of(target)->value_literal(target, out, type, bits.data, bits.length);
 	pythia_buffer_free(&bits);
 	return fits;
 }
@@ -165,11 +164,9 @@ bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, co
 		case PYTHIA_KIND_BIT:
 			return value->kind == PYTHIA_DEFAULT_BITS && put_bits(value, target, type, out);
 		case PYTHIA_KIND_BYTES:
-			if (value->kind != PYTHIA_DEFAULT_BYTES ||
-				(type->length > 0 && strlen(value->text) > 2 + 2 * (size_t) type->length))
-				return false;
-			pythia_dialect_of(target)->value_literal(target, out, type, value->text, strlen(value->text));
-			return true;
+			return value->kind == PYTHIA_DEFAULT_BYTES &&
+				   (type->length <= 0 || strlen(value->text) <= 2 + 2 * (size_t) type->length) &&
+				   pythia_dialect_of(target)->value_literal(target, out, type, value->text, strlen(value->text));
 		default:
 			if (!is_text(type) || value->kind != PYTHIA_DEFAULT_TEXT || !is_label(type, value->text) ||
 				!has_room(type, value->text))

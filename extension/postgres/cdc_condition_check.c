@@ -115,7 +115,7 @@ static bool check_raw(Node *node, void *context)
 			break;
 		case T_SubLink:
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("option \"where\" of table \"%s\" reads other tables, which capture cannot follow",
+							errmsg("option \"where\" of table \"%s\" reads other tables, which a trigger cannot follow",
 								   RelationGetRelationName(check->relation)),
 							errhint(HINT)));
 			break;

@@ -83,6 +83,9 @@ typedef struct pythia_driver
 	bool (*begin)(pythia_db *db, pythia_begin_mode mode, pythia_error *error);
 	bool (*commit)(pythia_db *db, pythia_error *error);
 	bool (*rollback)(pythia_db *db, pythia_error *error);
+	/* A table was looked up and is about to be read, or written; NULL: the server's rights are all that matters.
+	 * Fails where it must not be. */
+	bool (*described)(pythia_db *db, const char *schema, const char *table, pythia_error *error);
 	/* Puts an idle session back to what opening made of it, whatever was set or left in it since, and so
 	 * learns whether the server still answers.  NULL where keeping one open is worth nothing; after a
 	 * failure db can only be closed. */

@@ -22,4 +22,11 @@ extern Oid pythia_evaluator(Relation relation, Oid role);
 /* The security context in which `evaluator` acts for `role`, beside the present one. */
 extern int pythia_evaluator_context(int present, Oid evaluator, Oid role);
 
+/*
+ * Where a statement has to run as `role`: ereports (42501) where somebody without its rights has put something into the
+ * relation, or its children, that would be evaluated then.  `write`: rows are written, so triggers, defaults, rules and
+ * the checks of domains count, too.  Takes a lock under which nothing of it can come meanwhile.
+ */
+extern void pythia_evaluator_refuse(Relation relation, Oid role, bool write);
+
 #endif

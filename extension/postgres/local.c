@@ -3,16 +3,22 @@
 
 #include <ctype.h>
 
+#include "access/relation.h"
 #include "access/xlog.h"
 #include "access/xact.h"
 #include "bridge.h"
+#include "catalog/namespace.h"
 #include "core/memory.h"
+#include "evaluator.h"
 #include "executor/spi.h"
 #include "host.h"
 #include "local_plans.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "pg_compat.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 static const pythia_driver local_driver;
@@ -238,6 +244,45 @@ static bool local_rollback(pythia_db *db, pythia_error *error)
 	return local_level_rollback(local, "", true, error);
 }
 
+void local_check_table(const looked_up *table)
+{
+	Oid schema = get_namespace_oid(table->schema, true);
+	Oid relid = OidIsValid(schema) ? get_relname_relid(table->name, schema) : InvalidOid;
+	Relation relation;
+
+	/* what is gone is told by the statement that wants it */
+	if (!OidIsValid(relid) || !(relation = try_relation_open(relid, AccessShareLock)))
+		return;
+	pythia_evaluator_refuse(relation, GetUserId(), table->write);
+	relation_close(relation, NoLock);
+}
+
+static void look_up(pythia_local *local, void *arg)
+{
+	looked_up *table = arg;
+	MemoryContext before = MemoryContextSwitchTo(local->session->memory);
+	looked_up *kept = palloc(sizeof(looked_up));
+
+	kept->schema = pstrdup(pythia_from_utf8(table->schema));
+	kept->name = pstrdup(pythia_from_utf8(table->name));
+	kept->write = local->writes;
+	local->session->tables = lappend(local->session->tables, kept);
+	MemoryContextSwitchTo(before);
+	local_check_table(kept);
+}
+
+static bool local_described(pythia_db *db, const char *schema, const char *table, pythia_error *error)
+{
+	looked_up used = {.schema = unconstify(char *, schema), .name = unconstify(char *, table)};
+
+	return schema == NULL || local_run((pythia_local *) db, look_up, &used, error);
+}
+
+void pythia_local_writes(pythia_db *db)
+{
+	((pythia_local *) db)->writes = true;
+}
+
 static void local_close(pythia_db *db)
 {
 	pythia_local *local = (pythia_local *) db;
@@ -299,6 +344,7 @@ static const pythia_driver local_driver = {
 	.load_put = local_load_put,
 	.load_end = local_load_end,
 	.load_abandon = local_load_abandon,
+	.described = local_described,
 	.begin = local_begin,
 	.commit = local_commit,
 	.rollback = local_rollback,

@@ -32,6 +32,9 @@ extern void pythia_session_end(pythia_session *session, bool ok);
  * they share its transaction. */
 extern bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_error *error);
 
+/* Tables looked up in it will be written, too. */
+extern void pythia_local_writes(pythia_db *db);
+
 /*
  * Runs host code from below the engine (a callback): `body` may ereport; the
  * error is caught, what it broke rolled back, and false returned.  It has an active

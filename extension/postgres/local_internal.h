@@ -18,15 +18,25 @@ struct pythia_session
 	List *levels;  /* names of begin ("") and of savepoints, innermost last */
 	int begins;    /* databases between begin and commit */
 	List *dbs;
+	List *tables; /* of looked_up: those in use, looked at anew in each transaction */
 	char *default_schema;
 	MemoryContext memory;
 	MemoryContext context_before;
 	ResourceOwner owner_before;
 };
 
+/* A table that the engine reads or writes. */
+typedef struct looked_up
+{
+	char *schema;
+	char *name;
+	bool write;
+} looked_up;
+
 typedef struct pythia_local
 {
 	pythia_db base;
+	bool writes; /* it is the target */
 	pythia_session *session;
 	MemoryContext scratch; /* emptied after each operation */
 	bool begun;
@@ -46,6 +56,9 @@ extern bool local_level_release(pythia_local *local, const char *name, pythia_er
 extern bool local_level_rollback(pythia_local *local, const char *name, bool leave, pythia_error *error);
 /* Leaves what is still begun; part of closing. */
 extern void local_forget(pythia_local *local);
+
+/* Ereports where a table in use would have others' functions run with the rights of the session's role. */
+extern void local_check_table(const looked_up *table);
 
 /* Pushes the snapshot statements of this database read with; pop it with PopActiveSnapshot. */
 extern void local_push_snapshot(pythia_local *local);

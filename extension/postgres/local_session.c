@@ -50,11 +50,16 @@ static void find_default_schema(pythia_session *session)
 
 static void start_transaction(pythia_session *session)
 {
+	ListCell *cell;
+
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	pythia_transaction_begun();
 	find_default_schema(session);
 	pin_settings(GUC_ACTION_LOCAL);
+	/* what was agreed upon may have been changed since the last transaction */
+	foreach (cell, session->tables)
+		local_check_table(lfirst(cell));
 }
 
 static void commit_transaction(void)

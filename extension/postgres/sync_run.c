@@ -43,6 +43,7 @@ pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 	pythia_sides *sides = palloc0(sizeof(pythia_sides));
 
 	sides->spec = spec;
+	sides->write = write;
 	sides->source = pythia_target_resolve(spec->source, false);
 	sides->target = pythia_target_resolve(spec->target, write);
 	return sides;
@@ -68,7 +69,11 @@ static bool open_further(void *context, bool target, pythia_db **db, pythia_erro
 {
 	connect_context *call = context;
 
-	return pythia_connection_open(call->session, target ? call->sides->target : call->sides->source, db, error);
+	if (!pythia_connection_open(call->session, target ? call->sides->target : call->sides->source, db, error))
+		return false;
+	if (target && call->sides->write && (*db)->local)
+		pythia_local_writes(*db);
+	return true;
 }
 
 static bool open_both(pythia_session *session, const pythia_sides *sides, pythia_sync_job *job, pythia_error *error)
@@ -77,6 +82,8 @@ static bool open_both(pythia_session *session, const pythia_sides *sides, pythia
 		return pythia_error_context(error, "source %s", sides->source->display);
 	if (!pythia_connection_take(session, sides->target, &job->target, error))
 		return pythia_error_context(error, "target %s", sides->target->display);
+	if (sides->write && job->target->local)
+		pythia_local_writes(job->target);
 	return true;
 }
 

@@ -17,6 +17,7 @@ typedef struct pythia_sides
 	const pythia_sync_spec *spec;
 	pythia_target *source;
 	pythia_target *target;
+	bool write; /* the target shall be changed */
 } pythia_sides;
 
 /* Ereports. `write`: the target shall be changed. */

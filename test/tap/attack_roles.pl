@@ -279,7 +279,7 @@ subtest 'tables of others that a superuser syncs and validates' => sub {
 	}
 	# what calls nothing of hers is synced as ever, and validated by output functions alone
 	as('mallory', q{SET client_min_messages = error; CREATE TYPE m.temper AS ENUM ('ok', 'bad'); CREATE TYPE m.pair AS (a int, b text);
-		CREATE TABLE m.t (id int PRIMARY KEY, mood m.temper, moods m.temper[], p m.pair, CHECK (id > 0)); INSERT INTO m.t VALUES (1, 'ok', '{ok,bad}', '(1,)'), (2, NULL, NULL, NULL);
+		CREATE TABLE m.t (id int PRIMARY KEY, mood m.temper, moods m.temper[], p m.pair, updated_at timestamptz NOT NULL DEFAULT now(), CHECK (id > 0)); INSERT INTO m.t (id, mood, moods, p) VALUES (1, 'ok', '{ok,bad}', '(1,)'), (2, NULL, NULL, NULL);
 		CREATE FUNCTION m.f1(m.temper) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''to text''); RETURN ''x''; END'; CREATE CAST (m.temper AS text) WITH FUNCTION m.f1(m.temper);
 		CREATE FUNCTION m.f2(m.temper[]) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''array to text''); RETURN ''x''; END'; CREATE CAST (m.temper[] AS text) WITH FUNCTION m.f2(m.temper[]);
 		CREATE FUNCTION m.f3(m.pair) RETURNS text LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''row to text''); RETURN ''x''; END'; CREATE CAST (m.pair AS text) WITH FUNCTION m.f3(m.pair)});

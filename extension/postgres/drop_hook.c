@@ -65,7 +65,7 @@ static bool end_processes(Oid database)
 {
 	bool none = true;
 
-	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < PYTHIA_MAX_DATABASES; i++)
 	{
 		pythia_manager_slot *slot = &pythia_shmem->managers[i];
@@ -73,6 +73,7 @@ static bool end_processes(Oid database)
 		if (slot->database == database && slot->state != PYTHIA_MANAGER_NONE)
 		{
 			none = false;
+			slot->sent_away = true;
 			if (slot->pid != 0)
 				kill(slot->pid, SIGTERM);
 		}

@@ -141,10 +141,11 @@ static void reap(int i)
 		slot->state = PYTHIA_MANAGER_NONE;
 		slot->requested = true;
 	}
-	if (slot->requested && slot->state == PYTHIA_MANAGER_NONE)
+	if (slot->requested && slot->state == PYTHIA_MANAGER_NONE && !slot->sent_away)
 		wait_longer(i);
 	else
 		failures[i] = 0;
+	slot->sent_away = false;
 	LWLockRelease(pythia_shmem->lock);
 }
 

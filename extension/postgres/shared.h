@@ -30,6 +30,7 @@ typedef struct pythia_manager_slot
 	pythia_manager_state state;
 	pid_t pid;
 	bool requested; /* something changed there since the manager last looked */
+	bool sent_away; /* for a hold: that it ends is no failure */
 } pythia_manager_slot;
 
 typedef struct pythia_worker_slot

@@ -1,0 +1,331 @@
+# What a role with grant_use might do to workers, to others' workers and to who drops things: none of it gets anywhere.
+use strict;
+use warnings;
+use IO::Socket::INET;
+use Pythia::Session;
+use Pythia::Test;
+use Test::More;
+
+my $node = pg_node('main', max_worker_processes => 24, 'pythia_db.max_workers' => 6, 'pythia_db.restart_delay' => '1s');
+
+sub sql { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
+sub as { my ($role, $sql, $database) = @_; return sql("SET ROLE $role; $sql", $database); }
+sub says { my ($sql, $database) = @_; return ($node->psql($database // 'postgres', $sql))[2]; }
+
+sub state_is
+{
+	my ($name, $state, $test, $database) = @_;
+	return ok(wait_for($node, "SELECT state = '$state' FROM pythia.worker_status WHERE name = '$name'", 't', $database), $test);
+}
+
+# A role, and its schema with a table t.
+sub tenant
+{
+	my ($role, $database) = @_;
+	sql("CREATE ROLE $role LOGIN") if sql("SELECT count(*) FROM pg_roles WHERE rolname = '$role'") eq '0';
+	sql("SELECT pythia.grant_use('$role'); CREATE SCHEMA $role AUTHORIZATION $role; SET ROLE $role;
+		CREATE TABLE $role.t (id int PRIMARY KEY, act text, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON $role.t (updated_at)", $database);
+	return;
+}
+
+# The same, and a worker of its own that runs.
+sub worker
+{
+	my ($role, $name, $database) = @_;
+	as($role, "SELECT pythia.create_cdc_worker('$name', '{$role.t}', poll_interval => '50 ms'); SELECT pythia.start_cdc('$name')", $database);
+	return;
+}
+
+tenant($_) for qw(mallory alice);
+
+subtest 'what a handler leaves behind' => sub {
+	sql('CREATE ROLE bob; GRANT bob TO mallory; GRANT USAGE ON SCHEMA mallory TO bob');
+	as('mallory', q{
+		CREATE TABLE mallory.seen (n serial, act text, who text, path text, pid int DEFAULT pg_backend_pid());
+		GRANT ALL ON mallory.seen, mallory.seen_n_seq TO PUBLIC;
+		CREATE TABLE mallory.late (act text); GRANT ALL ON mallory.late TO PUBLIC;
+		CREATE FUNCTION mallory.at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SET ROLE bob'; PERFORM set_config('search_path', 'late', false); RETURN NULL; END $$;
+		CREATE CONSTRAINT TRIGGER late AFTER INSERT ON mallory.late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mallory.at_commit();
+		CREATE FUNCTION mallory.handler(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$
+		DECLARE a text := c.new_data->>'act';
+		BEGIN
+			INSERT INTO mallory.seen (act, who, path) VALUES (a, current_user || ' ' || session_user, current_setting('search_path'));
+			IF a = 'role' THEN EXECUTE 'SET ROLE bob';
+			ELSIF a = 'path' THEN PERFORM set_config('search_path', 'mallory', false), set_config('timezone', 'Asia/Tokyo', false);
+			ELSIF a = 'reset' THEN EXECUTE 'RESET ALL';
+			ELSIF a = 'late' THEN INSERT INTO mallory.late VALUES (a);
+			ELSIF a = 'temporary' THEN CREATE TEMP TABLE worker (x int); CREATE TEMP TABLE failed_change (x int);
+			ELSIF a = 'locks' THEN PERFORM pg_advisory_lock(4711);
+			ELSIF a = 'unlock' THEN PERFORM pg_advisory_unlock_all();
+			ELSIF a = 'prepare' THEN EXECUTE 'PREPARE left_over AS SELECT 1';
+			ELSIF a = 'cursor' THEN EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT 1';
+			ELSIF a = 'cancel' THEN PERFORM pg_cancel_backend(pg_backend_pid());
+			ELSIF a = 'terminate' THEN PERFORM pg_terminate_backend(pg_backend_pid());
+			ELSIF a = 'code' THEN RAISE EXCEPTION 'x' USING ERRCODE = '57014';
+			ELSIF a = 'wait' THEN PERFORM pg_sleep(600);
+			ELSIF a = 'look' THEN
+				INSERT INTO mallory.seen (act, who, path) SELECT 'left: ' || name, '', '' FROM pg_prepared_statements UNION ALL SELECT 'left: ' || name, '', '' FROM pg_cursors WHERE name = 'held'
+					UNION ALL SELECT 'left: ' || k.relname, '', '' FROM pg_class k WHERE relpersistence = 't' AND relkind = 'r' AND pg_table_is_visible(oid)
+					UNION ALL SELECT 'left: zone', '', '' WHERE current_setting('timezone') <> 'UTC';
+			END IF;
+			RETURN '{}';
+		END $$;
+		SELECT pythia.create_cdc_worker('h', '{mallory.t}', poll_interval => '50 ms', handler => 'mallory.handler', options => '{"max_attempts": 2, "retry_delay": 0.1}');
+		SELECT pythia.start_cdc('h')});
+	my $id = 0;
+	my $act = sub { for my $what (@_) { $id++; as('mallory', "INSERT INTO mallory.t VALUES ($id, '$what')"); } };
+	# all that has happened is done, or dead
+	my $settled = sub { ok(wait_for($node, "SELECT count(*) = $id FROM (SELECT act FROM mallory.seen WHERE act NOT LIKE 'left%' UNION SELECT (change).new_data->>'act' FROM pythia.failed_change WHERE state = 'dead') x"), 'every change has been handled'); };
+	my $worker_pid = "SELECT pid FROM pythia.worker_status WHERE name = 'h'";
+	# in one transaction: the next call of the same batch is looked at, too
+	$id = 8;
+	as('mallory', q{INSERT INTO mallory.t SELECT i, a FROM unnest('{role,after role,path,after path,late,after late,reset,after reset}'::text[]) WITH ORDINALITY x(a, i)});
+	$settled->();
+	for my $what (qw(temporary locks unlock prepare cursor))
+	{
+		$act->($what);
+		ok(wait_for($node, "SELECT count(*) = 1 FROM mallory.seen WHERE act = '$what'"), "$what is handled");
+	}
+	$act->('role alone', 'look');
+	$settled->();
+	is(sql("SELECT DISTINCT who || ' ' || path FROM mallory.seen WHERE act NOT LIKE 'left%'"), "mallory mallory \"\$user\", public", 'every call runs as the owner, with the owner\'s settings');
+	is(sql("SELECT string_agg(act, ', ' ORDER BY act) FROM mallory.seen WHERE act LIKE 'left%'"), '', 'and finds nothing of the calls before');
+	ok(wait_for($node, "SELECT count(*) = 0 FROM pg_locks l JOIN pythia.worker_status w USING (pid) WHERE l.locktype = 'advisory' AND l.objid = 4711"), 'no advisory lock either');
+	is(sql('SELECT count(DISTINCT pid) FROM mallory.seen'), '1', 'all in one process');
+	is(sql('SELECT string_agg(message, chr(10)) FROM pythia.failed_change'), '', 'nothing failed');
+
+	my $before = sql($worker_pid);
+	$act->('cancel', 'after cancel', 'code', 'after code');
+	$settled->();
+	ok(wait_for($node, q{SELECT string_agg(new_data->>'act' || ' ' || state || ' ' || attempts, ', ' ORDER BY change_id) = 'cancel dead 2, code dead 2' FROM (SELECT (change).new_data, change_id, state, attempts FROM pythia.failed_change) x}),
+		'a call that cancels itself fails as others do, and is dead in the end');
+	is(sql($worker_pid), $before, 'in the same process');
+
+	# from another session, while it is called
+	$act->('wait');
+	for my $attempt (1, 2)
+	{
+		ok(wait_for($node, "SELECT count(*) = 1 FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE a.wait_event = 'PgSleep'"), 'a call hangs');
+		sql("SELECT pg_cancel_backend(pid) FROM pythia.worker_status WHERE name = 'h'");
+		ok(wait_for($node, "SELECT attempts >= $attempt FROM pythia.failed_change WHERE (change).new_data->>'act' = 'wait'"), "cancelled from elsewhere it has failed $attempt time(s)");
+	}
+	is(sql("SELECT state FROM pythia.failed_change WHERE (change).new_data->>'act' = 'wait'"), 'dead', 'and is dead');
+	sql('DELETE FROM pythia.failed_change');
+
+	# the innocent in the same batch are not blamed
+	$id++;
+	as('mallory', "INSERT INTO mallory.t VALUES ($id, 'fine 1'), ($id + 1, 'terminate'), ($id + 2, 'fine 2')");
+	$id += 2;
+	ok(wait_for($node, q{SELECT string_agg((change).new_data->>'act' || ' ' || state || ' ' || attempts || ' ' || sqlstate, ', ') = 'terminate dead 2 57P02' FROM pythia.failed_change}),
+		'a call that ends its own process is dead in the end, and alone');
+	ok(wait_for($node, "SELECT count(*) = 1 FROM mallory.seen WHERE act = 'fine 2'"), 'what came after it is handled');
+	is(sql("SELECT count(*) FROM mallory.seen WHERE act = 'fine 1'"), '1', 'once, as is what came before');
+	state_is('h', 'running', 'the worker runs');
+	# stopped in a call, it has failed at nothing
+	$act->('wait');
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pg_stat_activity a JOIN pythia.worker_status w USING (pid) WHERE a.wait_event = 'PgSleep'"), 'a call hangs');
+	as('mallory', "SELECT pythia.stop_cdc('h')");
+	state_is('h', 'stopped', 'stop_cdc stops it');
+	is(sql("SELECT count(*) FROM pythia.failed_change WHERE (change).new_data->>'act' = 'wait'"), '0', 'which is no failure of the call');
+	as('mallory', "SELECT pythia.drop_cdc_worker('h')");
+};
+
+subtest 'one role takes every worker' => sub {
+	sql('CREATE DATABASE second');
+	sql('CREATE EXTENSION pythia_db', 'second');
+	tenant('mallory', 'second');
+	worker('mallory', "flood$_") for 1 .. 5;
+	worker('mallory', "flood$_", 'second') for 6 .. 9;
+	ok(wait_for($node, "SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'mallory'"), 'it has half of them, in all databases together');
+	ok(wait_for($node, "SELECT count(*) >= 2 FROM pythia.worker_status WHERE last_error LIKE 'pythia_db.max_workers_per_role workers of its owner run already%'"), 'and is told');
+	worker('alice', 'alices');
+	state_is('alices', 'running', 'another role has hers');
+	as('mallory', "SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status WHERE name LIKE 'flood%'");
+	ok(wait_for($node, "SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'mallory' AND datname = 'second'"), 'what it gives back here it may use there');
+	$node->append_conf('postgresql.conf', 'pythia_db.max_workers_per_role = 4');
+	$node->reload;
+	ok(wait_for($node, "SELECT count(*) = 4 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'mallory'"), 'the limit can be set');
+	sql("SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status", 'second');
+	sql('DROP DATABASE second');
+};
+
+subtest 'revoke_use' => sub {
+	for my $how ("SELECT pythia.revoke_use('alice')", 'REVOKE USAGE ON SCHEMA pythia FROM alice', 'REVOKE EXECUTE ON FUNCTION pythia.create_cdc_worker FROM alice', 'ALTER ROLE alice NOLOGIN')
+	{
+		state_is('alices', 'running', 'a worker runs');
+		sql($how);
+		state_is('alices', 'held', "$how: held");
+		ok(wait_for($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'alice'"), 'it has no process');
+		like(sql("SELECT last_error FROM pythia.worker_status WHERE name = 'alices'"), qr/^its owner may not (use pythia_db\. .*grant_use|log in\. .*LOGIN)/, 'and is told why');
+		sql("ALTER ROLE alice LOGIN; SELECT pythia.grant_use('alice')");
+	}
+	state_is('alices', 'running', 'grant_use starts it');
+	as('alice', "INSERT INTO alice.t VALUES (1, 'x')");
+	ok(wait_for($node, "SELECT captured = 1 AND active FROM pythia.stat_cdc WHERE worker = 'alices'"), 'and it captures');
+	# a sync worker, in the midst of a long statement
+	as('alice', q{CREATE VIEW alice.slow AS SELECT 1 AS id, pg_sleep(600)::text AS v; CREATE TABLE alice.copy (id int PRIMARY KEY, v text);
+		SELECT pythia.create_sync_worker('slow', 'local', 'local', '{"key": ["id"], "mode": "full", "table_map": {"alice.slow": "alice.copy"}}', tables => '{alice.slow}'); SELECT pythia.start_sync('slow')});
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND usename = 'alice'"), 'a sync is at work');
+	sql("SELECT pythia.revoke_use('alice')");
+	state_is('slow', 'held', 'it is held');
+	ok(wait_for($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'alice'"), 'and ends');
+	sql("SELECT pythia.drop_sync_worker('slow'); SELECT pythia.grant_use('alice')");
+	state_is('alices', 'running', 'the other one runs again');
+};
+
+subtest 'DROP ROLE' => sub {
+	tenant('zack');
+	as('zack', q{CREATE TABLE zack.log (who text); GRANT ALL ON SCHEMA zack TO PUBLIC; GRANT ALL ON zack.log, zack.t TO PUBLIC;
+		CREATE FUNCTION zack.handler(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN INSERT INTO zack.log VALUES (current_user); RETURN '{}'; END $$;
+		SELECT pythia.create_cdc_worker('orphan', '{zack.t}', poll_interval => '50 ms', handler => 'zack.handler'); SELECT pythia.start_cdc('orphan')});
+	# one that never ran, so that no process is there to notice
+	as('zack', q{SELECT pythia.create_cdc_worker('idle', '{zack.t}'); INSERT INTO zack.t VALUES (1, 'x')});
+	ok(wait_for($node, "SELECT count(*) = 1 FROM zack.log WHERE who = 'zack'"), 'its handler runs');
+	sql("INSERT INTO pythia.quarantine (owner, table_name, row_data, reason) VALUES ('zack', 't', '{}', 'r')");
+	my $number = sql("SELECT 'zack'::regrole::oid");
+	sql('REASSIGN OWNED BY zack TO current_user; DROP OWNED BY zack; DROP ROLE zack');
+	state_is('orphan', 'held', 'its worker is held');
+	state_is('idle', 'held', 'the one that never ran too');
+	like(sql("SELECT last_error FROM pythia.worker_status WHERE name = 'orphan'"), qr/^its owner is gone\. .*release_worker.*"zack"/, 'and told why, and whose it was');
+	ok(wait_for($node, "SELECT bool_and(owner::text = '-' AND NOT enabled) FROM pythia.worker WHERE name IN ('orphan', 'idle')"), 'it belongs to nobody');
+	is(sql('SELECT owner FROM pythia.quarantine'), '-', 'as does what it left in quarantine');
+	# whoever gets the name, or the number
+	sql("CREATE ROLE zack LOGIN; SET allow_system_table_mods = on; UPDATE pg_authid SET oid = $number WHERE rolname = 'zack'");
+	sql("SELECT pythia.grant_use('zack')");
+	is(as('zack', 'SELECT count(*) FROM pythia.worker_status'), '0', 'one of the same name and number does not see it');
+	is(as('zack', 'SELECT count(*) FROM pythia.quarantine'), '0', 'nor the quarantine');
+	like(says("SET ROLE zack; SELECT pythia.start_cdc('orphan')"), qr/permission denied for CDC worker/, 'nor start it');
+	like(says("SET ROLE zack; SELECT pythia.release_worker('orphan')"), qr/permission denied/, 'nor release it');
+	like(says("SELECT pythia.poll('orphan')"), qr/the worker is held: its owner is gone/, 'a superuser is told');
+	like(says("SELECT pythia.start_cdc('orphan')"), qr/WARNING:  the worker is held: its owner is gone/, 'as he is by start_cdc');
+	sql("INSERT INTO zack.t VALUES (2, 'y')");
+	like(says("SELECT pythia.release_worker('nobody')"), qr/no worker "nobody" is held/, 'only one that is held can be released');
+	my $dump = PostgreSQL::Test::Utils::tempdir() . '/dump.sql';
+	$node->command_ok([ 'pg_dumpall', '--file', $dump, '--dbname', $node->connstr('postgres') ], 'pg_dumpall');
+
+	# in another cluster, where the old number is somebody else's
+	my $other = pg_node('other', extension => 0);
+	$other->psql('postgres', PostgreSQL::Test::Utils::slurp_file($dump), on_error_stop => 0);
+	is($other->safe_psql('postgres', "SELECT string_agg(name || ' ' || owner::text, ', ' ORDER BY name) FROM pythia.worker"), 'alices alice, idle -, orphan -', 'restored elsewhere it belongs to nobody either');
+	$other->restart;
+	ok(wait_for($other, "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) = 'alices running, idle held, orphan held' FROM pythia.worker_status"), 'and is held, while others run');
+	is($other->safe_psql('postgres', "SELECT string_agg(who, ' ') FROM zack.log"), 'zack', 'its handler has run as nobody');
+	$other->stop;
+
+	like(says("SELECT pythia.release_worker('orphan', 'alice')"), qr/NOTICE:  worker "orphan" belongs to role "alice"/, 'released');
+	ok(wait_for($node, "SELECT string_agg(who, ' ') = 'zack alice' FROM zack.log"), 'it runs again, as its new owner');
+	sql("SELECT pythia.release_worker('idle'); SELECT pythia.drop_cdc_worker('idle')");
+	sql("SELECT pythia.drop_cdc_worker('orphan')");
+	is(sql("SELECT count(*) FROM pythia.worker_status WHERE state = 'held'"), '0', 'nothing is held');
+	sql('ALTER ROLE alice RENAME TO alicia');
+	is(sql("SELECT owner FROM pythia.worker WHERE name = 'alices'"), 'alicia', 'a role that is renamed keeps its workers');
+	sql('ALTER ROLE alicia RENAME TO alice');
+};
+
+subtest 'a command on a database is ended in its midst' => sub {
+	my $place = PostgreSQL::Test::Utils::tempdir();
+	sql('CREATE DATABASE held');
+	sql("CREATE TABLESPACE elsewhere LOCATION '$place'");
+	sql('CREATE EXTENSION pythia_db', 'held');
+	tenant('alice', 'held');
+	worker('alice', 'w', 'held');
+	for my $command ('CREATE DATABASE copy TEMPLATE held', 'ALTER DATABASE held RENAME TO other', 'ALTER DATABASE held SET TABLESPACE elsewhere', 'DROP DATABASE held')
+	{
+		for my $end ('terminate', 'cancel')
+		{
+			state_is('w', 'running', 'the worker runs', 'held');
+			# the command waits for this one to go
+			my $guest = Pythia::Session->new($node, 'held');
+			my $command_session = Pythia::Session->new($node);
+			$command_session->send($command);
+			ok(wait_for($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $command_session->{pid} AND query = '$command;'"), "$command begins");
+			ok(wait_for($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'held' AND backend_type LIKE 'pythia_db%'"), 'and ends our processes');
+			sql("SELECT pg_${end}_backend($command_session->{pid})");
+			eval { $command_session->finish; };
+			$guest->close;
+			state_is('w', 'running', "after $end the worker runs again", 'held');
+		}
+	}
+	sql('DROP DATABASE held');
+	sql('DROP TABLESPACE elsewhere');
+};
+
+subtest 'servers that do not answer' => sub {
+	# it takes connections and says nothing
+	my $silent = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die;
+	my $port = $silent->sockport;
+	my $maria = shared_mysql('attack_workers');
+	$maria->sql('CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY)');
+	for my $case ([ "statement_timeout = '400ms'", 'DROP EXTENSION pythia_db CASCADE' ], [ "statement_timeout = '400ms'", "SELECT pythia.drop_cdc_worker('w1'), pythia.drop_cdc_worker('w2')" ])
+	{
+		my ($setting, $command) = @$case;
+		sql('CREATE DATABASE dx');
+		sql('CREATE EXTENSION pythia_db', 'dx');
+		sql("SELECT pythia.grant_use('mallory')", 'dx');
+		# as far as mallory says, who gives it a day
+		as('mallory', sprintf(q{SELECT pythia.create_connection('c', '%s'); SELECT pythia.create_cdc_worker('w1', '{t}', 'c', options => '{"capture": "trigger"}');
+			SELECT pythia.create_cdc_worker('w2', '{u}', 'c', options => '{"capture": "trigger"}');
+			ALTER SERVER c OPTIONS (SET url 'mysql://127.0.0.1:%d/attack_workers?connect_timeout=86400')}, $maria->url, $port), 'dx');
+		my $err = says("SET $setting; $command", 'dx');
+		like($err, qr/WARNING:  the triggers on table "attack_workers\.t" of .* stay\nDETAIL:  It did not answer in time\.\nHINT:  Run there: DROP TRIGGER IF EXISTS `attack_workers`\.`pythia_log_/, "$command goes on without it");
+		unlike($err, qr/ERROR/, 'without an error');
+		# the statements are good as they are
+		for my $hint ($err =~ /Run there: ((?:DROP [^\n]*;\n?)+)/g)
+		{
+			$maria->sql($hint);
+		}
+		is($maria->sql("SELECT (SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia_log%' AND TRIGGER_SCHEMA = 'attack_workers') + (SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%' AND TABLE_SCHEMA = 'attack_workers')"), '0', 'what it tells to run there cleans up');
+		sql('DROP DATABASE dx');
+	}
+	# a cancel is one
+	sql('CREATE DATABASE dx');
+	sql('CREATE EXTENSION pythia_db', 'dx');
+	sql(sprintf(q{SELECT pythia.create_connection('c', '%s'); SELECT pythia.create_cdc_worker('w1', '{t}', 'c', options => '{"capture": "trigger"}'); ALTER SERVER c OPTIONS (SET url 'mysql://127.0.0.1:%d/attack_workers')}, $maria->url, $port), 'dx');
+	my $session = Pythia::Session->new($node, 'dx');
+	$session->send('DROP EXTENSION pythia_db CASCADE');
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $session->{pid} AND state = 'active' AND wait_event_type = 'Extension'"), 'DROP EXTENSION waits for a server');
+	sql("SELECT pg_cancel_backend($session->{pid})");
+	$session->finish;
+	like($session->{error}, qr/ERROR:  canceling statement due to user request/, 'and can be cancelled');
+	is(sql('SELECT count(*) FROM pythia.worker', 'dx'), '1', 'then nothing is dropped');
+	is(says('SET ROLE mallory; DROP EXTENSION pythia_db', 'dx') =~ s/\n.*//sr =~ s/^psql:\S+ //r, 'ERROR:  must be owner of extension pythia_db', 'who may not drop it waits for nobody');
+	$session->close;
+	sql('DROP DATABASE dx');
+};
+
+subtest 'a lock that any MySQL account may take' => sub {
+	my $maria = Pythia::MariaDB->new('locked');
+	$maria->root_sql('CREATE USER nobody@localhost; GRANT USAGE ON *.* TO nobody@localhost');
+	$maria->sql('CREATE TABLE t (id int PRIMARY KEY, updated_at timestamp(6) DEFAULT now(6), KEY (updated_at)); INSERT INTO t (id) VALUES (1)');
+	my $thief = Pythia::Session->start("SELECT '%s';", 'SELECT connection_id()', 'mariadb', '--no-defaults', "--socket=$maria->{socket}", '--batch', '--skip-column-names', '--user=nobody', '--force', '--unbuffered');
+	is($thief->do("SELECT GET_LOCK('pythia_db boundary', 0)"), '1', 'somebody has it');
+	$node->psql('postgres', sprintf(q{SELECT pythia.create_cdc_worker('locked', '{t}', '%s', options => '{"start_from": "beginning"}')}, $maria->url));
+	my $long = time + 60;
+	select(undef, undef, undef, 0.1) while time < $long && $maria->root_sql("SELECT TIME < 3 FROM information_schema.PROCESSLIST WHERE ID = $thief->{pid}");
+	my $asked = sub { return $maria->root_sql("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Com_select'") };
+	my $before = $asked->();
+	is(sql("SELECT pythia.poll('locked')"), '1', 'a poll does without');
+	cmp_ok($asked->() - $before, '<', 30, 'and does not ask for it again and again');
+	$thief->close;
+	sql("SELECT pythia.drop_cdc_worker('locked')");
+};
+
+subtest 'locks here' => sub {
+	# by all the numbers that SQL can name
+	my $thief = Pythia::Session->new($node);
+	my $id = sql("SELECT worker_id FROM pythia.worker WHERE name = 'alices'");
+	$thief->do("SET ROLE mallory; SELECT pg_advisory_lock($id), pg_advisory_lock((2::bigint << 32) + $id), pg_advisory_lock(2, $id), pg_advisory_lock(1, 0), pg_advisory_lock('pythia'::regnamespace::oid::int, $id), pg_advisory_lock(3, $id)");
+	as('alice', "SELECT pythia.stop_cdc('alices'); SELECT pythia.start_cdc('alices')");
+	state_is('alices', 'running', 'no advisory lock of another role keeps a worker out');
+	as('alice', "INSERT INTO alice.t VALUES (99, 'x')");
+	ok(wait_for($node, "SELECT captured = 2 FROM pythia.stat_cdc WHERE worker = 'alices'"), 'or from polling');
+	$thief->close;
+	is(as('mallory', "SELECT count(*) FROM pythia.worker_status WHERE name = 'alices'"), '0', 'others do not see it');
+	is(as('mallory', 'SELECT count(*) FROM pythia.stat_cdc') . as('mallory', 'SELECT count(*) FROM pythia.stat_consumer'), '00', 'nor what it captures');
+	for my $verb ("stop_cdc('alices')", "start_cdc('alices')", "drop_cdc_worker('alices')", "poll('alices')", "retry_failed('alices')", "seek('alices', 'default', 'now')", "alter_cdc_worker('alices', poll_interval => '1 h')", "release_worker('alices')")
+	{
+		like(says("SET ROLE mallory; SELECT pythia.$verb"), qr/ERROR: +permission denied/, $verb);
+	}
+};
+
+done_testing();

@@ -58,6 +58,8 @@ pythia_url *pythia_url_read(const char *text)
 
 	/* whoever reads a URL may have got it with the statement */
 	pythia_hide_activity();
+	if (strchr(text, '@'))
+		pythia_hide_statement();
 	if (!pythia_url_parse(utf8, url, &error))
 	{
 		pythia_free(url);

@@ -7,6 +7,7 @@
 
 #include "secret_hooks.h"
 
+#include "access/xact.h"
 #include "core/secret.h"
 #include "pg_compat.h"
 #include "pgstat.h"
@@ -16,6 +17,7 @@
 
 static emit_log_hook_type previous_log_hook = NULL;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
+static TimestampTz hidden_statement = 0; /* when it began */
 
 /* A copy without secrets, or NULL where there are none.  *failed: there was no memory to look. */
 static char *masked(const char *text, bool *failed)
@@ -49,6 +51,8 @@ static void hide_in_log(ErrorData *edata)
 	mask(edata->context);
 	mask(edata->internalquery);
 	/* the statement is the client's own text, which is still being executed: it is left out instead */
+	if (hidden_statement != 0 && hidden_statement == GetCurrentStatementStartTimestamp())
+		edata->hide_stmt = true;
 	if (debug_query_string && !edata->hide_stmt)
 	{
 		bool failed;
@@ -60,6 +64,11 @@ static void hide_in_log(ErrorData *edata)
 	}
 	if (previous_log_hook)
 		previous_log_hook(edata);
+}
+
+void pythia_hide_statement(void)
+{
+	hidden_statement = GetCurrentStatementStartTimestamp();
 }
 
 void pythia_hide_activity(void)

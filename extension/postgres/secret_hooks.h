@@ -9,4 +9,7 @@ extern void pythia_secret_hooks_install(void);
 /* pg_stat_activity shows the statement in hand without its secrets from now on. */
 extern void pythia_hide_activity(void);
 
+/* The statement in hand has given us a password, whatever it looks like: its errors are logged without it. */
+extern void pythia_hide_statement(void);
+
 #endif

@@ -339,7 +339,9 @@ subtest 'a server that does not preload' => sub {
 	my ($rows, $errors);
 	$late->psql('postgres', $ask, stdout => \$rows, stderr => \$errors, extra_params => [ '-U', 'bob' ]);
 	like($rows . $errors, qr/permission denied to connect/, 'also against options of the connection');
-	$late->psql('postgres', "SELECT pythia.create_connection('x', 'postgresql://app:hunter2\@h:port/d')", stderr => \$errors);
+	$late->psql('postgres', $_, stderr => \$errors)
+	  for "SELECT pythia.create_connection('x', 'postgresql://app:hunter2\@h:port/d')", "SELECT pythia.create_connection('x', 'postgresql://app:' || 'hunter2' || '\@h:port/d')";
+	like(PostgreSQL::Test::Utils::slurp_file($late->logfile, $from), qr/invalid database URL/, 'errors are logged');
 	unlike(PostgreSQL::Test::Utils::slurp_file($late->logfile, $from), qr/hunter2/, 'errors of our functions show no password there either');
 	$late->stop;
 };

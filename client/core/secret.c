@@ -8,6 +8,9 @@
 #include "core/memory.h"
 #include "core/number.h"
 
+/* Of a URL.  One longer is nobody's, and a text made of nothing but beginnings of URLs must not take for ever. */
+#define MOST_URL_BYTES 4096
+
 /* A text and what of it has been found. */
 typedef struct scan
 {
@@ -57,10 +60,13 @@ static bool name_byte(char c)
 /* A name as it stands in a text, where %77 is w. */
 static bool secret_as_written(const char *name, size_t length)
 {
-	char *plain = pythia_malloc(length + 1);
+	char *plain;
 	size_t n = 0;
 	bool secret;
 
+	if (!memchr(name, '%', length))
+		return pythia_secret_name(name, length);
+	plain = pythia_malloc(length + 1);
 	for (size_t i = 0; i < length; i++)
 	{
 		int high = name[i] == '%' && i + 2 < length ? pythia_hex_value(name[i + 1]) : -1;
@@ -140,13 +146,16 @@ static void hide(scan *s, char *from, const char *end)
 static char *url_end(const scan *s, char *scheme, char *from, bool *bounded)
 {
 	char *before = scheme;
+	char *end = from;
 
 	while (before > s->text && isspace((unsigned char) before[-1]))
 		before--;
 	*bounded = s->whole || (before > s->text && strchr("'\"$", before[-1]));
 	if (before > s->text && strchr("'\"$", before[-1]))
 		return closing(s, before);
-	return s->whole ? from + strlen(from) : from + strcspn(from, " \t\r\n\"'");
+	while ((size_t) (end - from) < MOST_URL_BYTES && *end && (s->whole || !strchr(" \t\r\n\"'", *end)))
+		end++;
+	return end;
 }
 
 /* The query of a URL: name=value&name=value */
@@ -170,13 +179,14 @@ static char *hide_in_url(scan *s, char *scheme, char *from)
 {
 	bool bounded;
 	char *end = url_end(s, scheme, from, &bounded);
-	size_t length = (size_t) (end - from);
+	size_t length = (size_t) (end - from) < MOST_URL_BYTES ? (size_t) (end - from) : MOST_URL_BYTES;
 	char *query = memchr(from, '?', length);
 	char *stop = from;
 	char *colon;
 	char *at;
 	bool port;
 
+	end = from + length;
 	while (stop < end && *stop != '/' && *stop != '?')
 		stop++;
 	at = memrchr(from, '@', (size_t) (stop - from));
@@ -321,7 +331,7 @@ static bool worth_a_look(const char *text)
 		if (strcasestr(text, words[i]))
 			return true;
 	/* these letters may be written otherwise */
-	return strstr(text, "\\u") || strstr(text, ":\\/") || strchr(text, '%');
+	return strstr(text, "\\u") || strstr(text, ":\\/");
 }
 
 bool pythia_secret_mask(char *text, bool whole)

@@ -50,6 +50,15 @@ static void free_url(void *url)
 	pythia_free(url);
 }
 
+/* Also of what is no URL, for want of a percent sign, say. */
+static bool may_hold_password(const char *text)
+{
+	const char *from = strstr(text, "://");
+	const char *at = strrchr(text, '@');
+
+	return from && at && at > from + 3 && memchr(from + 3, ':', at - from - 3);
+}
+
 pythia_url *pythia_url_read(const char *text)
 {
 	pythia_url *url = pythia_calloc(1, sizeof(pythia_url));
@@ -58,7 +67,7 @@ pythia_url *pythia_url_read(const char *text)
 
 	/* whoever reads a URL may have got it with the statement */
 	pythia_hide_activity();
-	if (strchr(text, '@'))
+	if (may_hold_password(text))
 		pythia_hide_statement();
 	if (!pythia_url_parse(utf8, url, &error))
 	{

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <arpa/inet.h>
 #include <cmocka.h>
@@ -198,6 +200,29 @@ static void test_any_text(void **state)
 	}
 }
 
+/* However long the text is, it is read in a moment. */
+static void test_long_text(void **state)
+{
+	static const char *const parts[] = {"a://",        "a://b:",          "password '", "\"\\\"",
+										"$a$password", "\"password\": [", "://@",       "\\u0070\""};
+	size_t most = 1 << 20;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	{
+		char *text = pythia_malloc(most + 32);
+		size_t n = 0;
+		clock_t start = clock();
+
+		while (n < most)
+			n += (size_t) sprintf(text + n, "%s", parts[i]);
+		pythia_secret_mask(text, i % 2);
+		if (clock() - start > 20 * CLOCKS_PER_SEC)
+			fail_msg("takes too long: %s", parts[i]);
+		pythia_free(text);
+	}
+}
+
 /* --- reach ------------------------------------------------------------------ */
 
 static bool reaches(const char *list, const char *host, const char *address, int port)
@@ -385,9 +410,10 @@ static void test_visible(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_masked),     cmocka_unit_test(test_left_alone),
-		cmocka_unit_test(test_any_text),       cmocka_unit_test(test_reach),      cmocka_unit_test(test_reach_lists),
-		cmocka_unit_test(test_reach_resolved), cmocka_unit_test(test_parameters), cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_names),       cmocka_unit_test(test_masked),         cmocka_unit_test(test_left_alone),
+		cmocka_unit_test(test_any_text),    cmocka_unit_test(test_long_text),      cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_reach_lists), cmocka_unit_test(test_reach_resolved), cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_visible),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -44,10 +44,10 @@ static void mask(char *text)
 
 static void hide_in_log(ErrorData *edata)
 {
+	/* a hint is nobody's data, and ours show how a URL is written */
 	mask(edata->message);
 	mask(edata->detail);
 	mask(edata->detail_log);
-	mask(edata->hint);
 	mask(edata->context);
 	mask(edata->internalquery);
 	/* the statement is the client's own text, which is still being executed: it is left out instead */

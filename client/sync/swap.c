@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/forms.h"
 #include "sync/run.h"
 
 #define NAME_LIMIT 64

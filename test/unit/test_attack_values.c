@@ -573,12 +573,13 @@ static void test_windows(void **state)
 	pythia_capture_config config;
 	pythia_capture_table table;
 	pythia_db *db = sources[PYTHIA_SQLITE];
+	pythia_node *options = read_json("{\"lookback\": \"10000 days\"}");
 
 	(void) state;
 	drop(db, "window");
 	run(db, "window", "CREATE TABLE % (id INTEGER PRIMARY KEY, stamp INTEGER)");
 	run(db, "window", "INSERT INTO % VALUES (1, -9223372036854775808), (2, '9 OR 1')");
-	assert_true(pythia_capture_config_read(read_json("{\"lookback\": \"10000 days\"}"), "window", &config, &error));
+	assert_true(pythia_capture_config_read(options, "window", &config, &error));
 	assert_true(pythia_capture_table_open(db, "window", "stamp", &config, &table, &error));
 	assert_true(table.numeric);
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
@@ -613,6 +614,7 @@ static void test_windows(void **state)
 		}
 	}
 	pythia_capture_table_close(&table);
+	pythia_node_free(options);
 }
 
 int main(void)

@@ -164,9 +164,10 @@ fuzz-targets:
 	@$(MAKE) --no-print-directory CLIENT_BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \
 		SANITIZE='-fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE)' $(FUZZ_TARGETS)
 
-$(FUZZ_BUILD)/fuzz_%: test/fuzz/fuzz.c test/fuzz/targets.c test/fuzz/targets.h $(FUZZ_BUILD)/libpythia.a
+FUZZ_SOURCES = test/fuzz/fuzz.c $(wildcard test/fuzz/targets*.c)
+$(FUZZ_BUILD)/fuzz_%: $(FUZZ_SOURCES) test/fuzz/targets.h $(FUZZ_BUILD)/libpythia.a
 	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -DTARGET=fuzz_$* -o $@ \
-		test/fuzz/fuzz.c test/fuzz/targets.c $(FUZZ_BUILD)/libpythia.a $(CLIENT_LIBS)
+		$(FUZZ_SOURCES) $(FUZZ_BUILD)/libpythia.a $(CLIENT_LIBS)
 
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers
 demo: setup-demo

@@ -6,12 +6,24 @@
 
 #include "core/buffer.h"
 #include "core/memory.h"
+#include "core/utf8.h"
+
+/* Bytes of a text; a server may say more. */
+#define LONGEST (64 * 1024)
+
+/* A state that a server gives may be none, or that of success. */
+static bool is_state(const char *sqlstate)
+{
+	return sqlstate && strlen(sqlstate) == 5 && strspn(sqlstate, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+		   strncmp(sqlstate, "00", 2) != 0;
+}
 
 static char *format_text(const char *format, va_list args)
 {
 	pythia_buffer buffer = PYTHIA_BUFFER_INIT;
 
 	pythia_buffer_vprintf(&buffer, format, args);
+	pythia_utf8_plain(&buffer, LONGEST);
 	return pythia_buffer_take(&buffer);
 }
 
@@ -39,7 +51,7 @@ bool pythia_fail(pythia_error *error, pythia_error_class error_class, const char
 	va_end(args);
 	pythia_error_reset(error);
 	error->error_class = error_class;
-	snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", sqlstate && strlen(sqlstate) == 5 ? sqlstate : "XX000");
+	snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", is_state(sqlstate) ? sqlstate : "XX000");
 	error->message = message;
 	return false;
 }

@@ -9,6 +9,10 @@
 
 #include "core/buffer.h"
 #include "core/visible.h"
+#include "core/utf8.h"
+
+/* Bytes of a line for the log; it may hold what a server says. */
+#define LONGEST (16 * 1024)
 
 volatile int pythia_cancel_requested = 0;
 
@@ -119,6 +123,7 @@ void pythia_host_log(const pythia_host *host, pythia_log_level level, const char
 	va_start(args, format);
 	pythia_buffer_vprintf(&text, format, args);
 	va_end(args);
+	pythia_utf8_plain(&text, LONGEST);
 	if (host)
 		host->log(host->context, level, pythia_buffer_text(&text));
 	else

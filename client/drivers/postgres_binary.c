@@ -55,7 +55,7 @@ static bool put_bool(pythia_buffer *out, const pythia_field *field)
 {
 	char *to;
 
-	if (field->length != 1 || !strchr("01tf", field->value[0]))
+	if (field->length != 1 || !memchr("01tf", field->value[0], 4))
 		return false;
 	to = extend(out, 5);
 	put_int32(to, 1);

@@ -104,7 +104,7 @@ static void take_room(const pythia_type *type, row_room *room)
 	int64_t bytes = 16;
 
 	if (type->length > 0 && (text || type->kind == PYTHIA_KIND_BYTES))
-		bytes = type->length * (text ? 4 : 1) + 2;
+		bytes = (type->length < DECLARED_LIMIT ? type->length : DECLARED_LIMIT) * (text ? 4 : 1) + 2;
 	else if (text || type->kind == PYTHIA_KIND_BYTES)
 		bytes = REFERENCE;
 	room->declared += bytes;

@@ -202,8 +202,8 @@ bool pythia_run_recover(pythia_run *run, pythia_error *error)
 
 		if (delay < 0)
 			break;
-		pythia_host_log(run->job->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; trying again",
-						run->plan.source.name, error->message);
+		pythia_host_log(run->job->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; trying again", run->job->table,
+						error->message);
 		if (pythia_host_wait(run->job->source->host, -1, 0, (long) delay) == PYTHIA_WAIT_CANCELLED)
 			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while waiting to try again");
 		if (reopen(run, false, &again) && reopen(run, true, &again))

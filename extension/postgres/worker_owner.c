@@ -7,7 +7,6 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "cdc.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "pg_compat.h"
@@ -212,27 +211,6 @@ static List *orphans_of(const char *name)
 	return result;
 }
 
-/* What is known of captured tables is read by the worker's owner. */
-static void grant_tracked(int32 worker_id, Oid owner)
-{
-	const pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
-
-	SPI_connect();
-	for (int i = 0; worker && i < worker->ntables; i++)
-	{
-		pythia_identity before;
-
-		if (!OidIsValid(pythia_tracked_relation(worker->tables[i].table_id)))
-			continue;
-		pythia_catalog_enter(&before);
-		SPI_execute(psprintf("GRANT SELECT ON pythia.tracked_%d TO %s", worker->tables[i].table_id,
-							 quote_identifier(GetUserNameFromId(owner, false))),
-					false, 0);
-		pythia_catalog_leave(&before);
-	}
-	SPI_finish();
-}
-
 static void adopt(const orphan *found, Oid owner)
 {
 	static const char *const sql[] = {
@@ -248,8 +226,6 @@ static void adopt(const orphan *found, Oid owner)
 	for (int i = 0; i < lengthof(sql); i++)
 		(void) pythia_catalog_run(sql[i], lengthof(types), types, values, NULL);
 	CommandCounterIncrement();
-	if (found->kind == PYTHIA_JOB_CDC)
-		grant_tracked(found->worker_id, owner);
 	if (found->ran)
 		pythia_control_start(found->worker_id, found->kind, owner);
 }

@@ -9,7 +9,6 @@ CREATE FUNCTION pythia.grant_use(role regrole) RETURNS void
 DECLARE
 	f regprocedure;
 	v regclass;
-	t integer;
 BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA pythia TO %s', role);
 	EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER pythia_db TO %s', role);
@@ -23,11 +22,6 @@ BEGIN
 				AND p.proname NOT IN ('grant_use', 'revoke_use', 'release_worker', '_capture', '_rotate_journal') LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
 	END LOOP;
-	-- what its workers know of their tables, as when they were created
-	FOR t IN SELECT c.table_id FROM pythia.worker w JOIN pythia.cdc_table c USING (worker_id)
-				WHERE w.owner::oid = role AND to_regclass('pythia.tracked_' || c.table_id) IS NOT NULL LOOP
-		EXECUTE format('GRANT SELECT ON pythia.tracked_%s TO %s', t, role);
-	END LOOP;
 END $$;
 COMMENT ON FUNCTION pythia.grant_use(regrole) IS
 	'lets a role use pythia_db: its functions and views, for connections and workers of its own; workers that were held run again';
@@ -36,7 +30,7 @@ CREATE FUNCTION pythia.revoke_use(role regrole) RETURNS void
 	LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
 	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM %s', role);
-	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA pythia FROM %s', role);
+	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA pythia, pythia_tracked FROM %s', role);
 	EXECUTE format('REVOKE ALL ON FOREIGN DATA WRAPPER pythia_db FROM %s', role);
 	EXECUTE format('REVOKE ALL ON SCHEMA pythia FROM %s', role);
 END $$;

@@ -711,5 +711,13 @@ const fuzz_target fuzz_targets[] = {
 	 "\x01\0\x02\0\x03\0\x06\0\x09\0'\0''\0\\\0\"\0(\0)\0::\0text\0\"bit\"\0bytea\0[]\0;\0--\0/*\0*/\0 "
 	 "\0-\0+\0007\0.5\0"
 	 "e5\0E'\0b'\0x'\0ff\0now()\0current_timestamp\0(3)\0true\0null\0a\0\x80\0"},
+	{"postgres_binary", fuzz_postgres_binary,
+	 "\t\0\n\0\\N\0\\\\x00ff\0001\0t\0-123.4500\0000.0001\0002026-11-23 10:00:00.5\00012:30:00\0Infinity\0"
+	 "00000000-1111-2222-3333-444444444444\0\x01\0\x02\0\x08\0\x09\0{}\0"},
+	{"mysql_results", fuzz_mysql_results,
+	 "\t\0\n\0\\N\0\x1e\0\\0\0table\0"
+	 "1\0shop\0t\0int(11)\0id\0"
+	 "0\0PRIMARY\0updated_at\0datetime(6)\0\xff\0"
+	 "99999999999999999999\0-1\0I\0U\0\x02\0\x06\0"},
 	{NULL, NULL, NULL},
 };

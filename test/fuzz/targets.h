@@ -18,6 +18,9 @@ void fuzz_literals(const uint8_t *data, size_t size);   /* a value of any kind, 
 void fuzz_conditions(const uint8_t *data, size_t size); /* whether conditions stay in their parentheses */
 void fuzz_types(const uint8_t *data, size_t size);      /* types as a catalogue tells them, written anew */
 void fuzz_defaults(const uint8_t *data, size_t size);   /* the same of defaults */
+/* targets_drivers.c */
+void fuzz_postgres_binary(const uint8_t *data, size_t size); /* rows into binary COPY */
+void fuzz_mysql_results(const uint8_t *data, size_t size);   /* what a catalog, a clock and a log answer */
 
 typedef struct fuzz_target
 {

@@ -73,6 +73,15 @@ static void test_error(void **state)
 	pythia_error other = PYTHIA_ERROR_INIT;
 
 	(void) state;
+	/* what a server says may be no text, meant for a terminal, without end, or a success */
+	pythia_fail(&error, PYTHIA_E_DATABASE, "00000",
+				"a\x1b]0;t\x07\xff\xc2\x9b"
+				"b\n\tc");
+	assert_string_equal(error.message, "a?]0;t???b\n\tc");
+	assert_string_equal(error.sqlstate, "XX000");
+	pythia_fail(&error, PYTHIA_E_DATABASE, "4\n201", "%0*d", 1000000, 1);
+	assert_true(strlen(error.message) < 70000);
+	assert_string_equal(error.sqlstate, "XX000");
 	assert_false(pythia_fail(&error, PYTHIA_E_DATA, "22003", "value %d", 7));
 	assert_false(pythia_error_hint(&error, "Do %s.", "this"));
 	assert_false(pythia_error_detail(&error, "A detail."));

@@ -15,6 +15,7 @@
 #include "core/buffer.h"
 
 #include "../fuzz/targets.c"
+#include "../fuzz/targets_drivers.c"
 
 #define RUNS 4000
 

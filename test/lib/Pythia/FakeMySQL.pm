@@ -23,6 +23,7 @@ package Pythia::FakeMySQL;
 use strict;
 use warnings;
 use parent -norequire, 'Pythia::FakeServer';
+use POSIX ();
 use Pythia::FakeServer;
 
 # Listens, but serves nobody yet.
@@ -304,9 +305,20 @@ sub honest_answer
 	}
 	return [ map { catalog_column(@$_) } @{ $self->{columns} } ] if $query =~ /information_schema\.COLUMNS/i;
 	return $self->{keys} if $query =~ /information_schema\.STATISTICS/i;
+	return [ [ map { clock_value($_) } @wanted ] ] if $wanted[0] =~ /DATE_FORMAT\(/i;
 	return [] if $query =~ /information_schema/i;
 	return $self->table_rows($query, @wanted) if $query =~ /\bFROM\b.*`\Q$table\E`/is;
-	return [ [ map { 0 } @wanted ] ];
+	return [ [ map { clock_value($_) } @wanted ] ];
+}
+
+# What clocks, and locks that are free, say.
+sub clock_value
+{
+	my ($item) = @_;
+	return $1 if $item =~ /FROM_UNIXTIME\((\d+)\)/i;
+	return POSIX::strftime('%Y-%m-%d %H:%M:%S.000000', gmtime) if $item =~ /DATE_FORMAT\(/i;
+	return time . '000000' if $item =~ /UNIX_TIMESTAMP\(NOW/i;
+	return $item =~ /TIMESTAMPDIFF\(MICROSECOND|GET_LOCK/i ? 1 : 0;
 }
 
 sub catalog_column

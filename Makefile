@@ -40,14 +40,13 @@ CLIENT_STD = -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers -Wstrict-p
 	-Iclient/include -Iclient -DPYTHIA_VERSION='"$(VERSION)"'
 
 # --- what there is to build -------------------------------------------------
-LIB_SOURCES = $(wildcard client/core/*.c client/dialect/*.c client/drivers/*.c client/capture/*.c \
-	client/sync/*.c client/api/*.c)
+LIB_SOURCES = $(filter-out client/cli/% client/examples/%,$(wildcard client/*/*.c client/*/*/*.c))
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(CLIENT_BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c) client/cli/templates.c)
 # Inside SQLite the library's own functions are reached through sqlite3ext.h.
-SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) $(wildcard client/drivers/sqlite*.c)
+SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) $(wildcard client/drivers/sqlite/*.c)
 SQLITE_EXT_OBJECTS = $(SQLITE_EXT_SOURCES:%.c=$(CLIENT_BUILD)/loadable/%.o)
-SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite%.o $(CLIENT_BUILD)/client/api/%.o,$(LIB_OBJECTS))
+SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite/%.o $(CLIENT_BUILD)/client/api/%.o,$(LIB_OBJECTS))
 UNIT_TESTS = $(patsubst %.c,$(CLIENT_BUILD)/%,$(wildcard test/unit/*.c))
 SONAME = libpythia.so.0
 
@@ -55,7 +54,7 @@ SONAME = libpythia.so.0
 all: client sqlite-extension postgres-extension
 client: $(addprefix $(CLIENT_BUILD)/,libpythia.a libpythia.so pythia pythia.1 pythia.bash _pythia)
 sqlite-extension: $(if $(SQLITE_EXT_SOURCES),$(CLIENT_BUILD)/sqlite/pythia_db.so)
-postgres-extension: $(if $(wildcard extension/postgres/*.c),pgxs-all)
+postgres-extension: $(if $(wildcard extension/postgres/*/*.c),pgxs-all)
 
 # Rebuild everything when a flag or the version changes.
 $(CLIENT_BUILD)/flags: force
@@ -197,7 +196,7 @@ lint: setup-lint
 # --- install ----------------------------------------------------------------
 ## install: into the server that pg_config tells and $(prefix); honours PG_CONFIG, DESTDIR, prefix
 install: all pgxs-install-if-any install-client
-pgxs-install-if-any: $(if $(wildcard extension/postgres/*.c),pgxs-install)
+pgxs-install-if-any: $(if $(wildcard extension/postgres/*/*.c),pgxs-install)
 
 install-client: client sqlite-extension
 	$(INSTALL) -d '$(DESTDIR)$(bindir)' '$(DESTDIR)$(libdir)/pkgconfig' '$(DESTDIR)$(libdir)/sqlite' \
@@ -226,7 +225,7 @@ uninstall: pgxs-uninstall
 
 ## clean: remove what was built
 clean:
-	rm -rf build build-asan build-fuzz pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*.o extension/postgres/*.bc
+	rm -rf build build-asan build-fuzz pythia_db.so pythia_db.a libpythia_db.a extension/postgres/*/*.o extension/postgres/*/*.bc
 
 ## help: this list
 help:

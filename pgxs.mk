@@ -4,10 +4,10 @@ EXTENSION = pythia_db
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" pythia_db.control)
 
 MODULE_big = pythia_db
-OBJS = $(patsubst %.c,%.o,$(wildcard extension/postgres/*.c))
+OBJS = $(patsubst %.c,%.o,$(wildcard extension/postgres/*/*.c))
 DATA_built = build/$(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard extension/sql/$(EXTENSION)--*--*.sql)
-PG_CPPFLAGS = -Iclient/include -Iclient -Iextension/postgres -DPYTHIA_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -Iclient/include -Iclient -Iextension -DPYTHIA_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-declaration-after-statement \
 	-fvisibility=hidden $(WERROR)
@@ -22,7 +22,7 @@ include $(PGXS)
 
 # PGXS rebuilds an object only when its own source changes: tell it of headers
 # and of the flags.
-$(OBJS): $(wildcard extension/postgres/*.h client/*/*.h) build/flags
+$(OBJS): $(wildcard extension/postgres/*/*.h client/*/*.h client/*/*/*.h) build/flags
 $(shlib): build/libpythia.a
 
 build/$(EXTENSION)--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/[0-9]*.sql)) pythia_db.control

@@ -4,7 +4,7 @@
 #include "api/internal.h"
 #include "core/memory.h"
 #include "sync/sync.h"
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 /* What the functions over two databases share. */
 typedef struct work
@@ -47,6 +47,7 @@ static bool begin(work *w, pythia_database *source, pythia_database *target, con
 	if (!pythia_client_pair(source, target) || !pythia_client_json(w->client, "config", config, &w->config_tree) ||
 		!pythia_client_json(w->client, "options", options, &w->options_tree) ||
 		!pythia_sync_config_read(w->config_tree, NULL, table, &w->config, &w->client->error) ||
+		!pythia_validate_config_check(&w->config, &w->client->error) ||
 		!pythia_sync_config_names(w->config_tree, tables, 1, source->db, &w->client->error))
 		return false;
 	w->callbacks.context = w;

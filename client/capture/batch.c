@@ -12,81 +12,6 @@
 #include "core/memory.h"
 #include "core/number.h"
 
-/* --- where changes go -------------------------------------------------------------- */
-
-static void put_field(pythia_rows_writer *writer, const char *text)
-{
-	if (text)
-		pythia_rows_text(writer, text, strlen(text));
-	else
-		pythia_rows_null(writer);
-}
-
-static void put_integer(pythia_rows_writer *writer, int64_t value)
-{
-	char text[24];
-
-	pythia_rows_text(writer, text, (size_t) snprintf(text, sizeof(text), "%lld", (long long) value));
-}
-
-bool pythia_outlet_put(pythia_outlet *outlet, const char *change_type, const char *key, const char *old_data,
-					   const char *new_data, const char *timestamp, const char *transaction_id, pythia_error *error)
-{
-	pythia_capture *capture = outlet->capture;
-	pythia_member *member = outlet->member;
-
-	member->captured++;
-	if (capture->emit)
-	{
-		pythia_capture_change change = {.schema = member->table.table.schema,
-										.table = member->table.table.name,
-										.change_type = change_type,
-										.primary_key = key,
-										.old_data = old_data,
-										.new_data = new_data,
-										.timestamp = timestamp,
-										.transaction_id = transaction_id,
-										.captured_at = capture->captured_at};
-
-		if (capture->emit(capture->context, &change, error))
-			return true;
-		capture->refused = true;
-		return false;
-	}
-	put_integer(&outlet->journal, member->table_id);
-	put_field(&outlet->journal, change_type);
-	put_field(&outlet->journal, key);
-	put_field(&outlet->journal, old_data);
-	put_field(&outlet->journal, new_data);
-	put_field(&outlet->journal, timestamp);
-	put_field(&outlet->journal, transaction_id);
-	put_field(&outlet->journal, capture->captured_at);
-	pythia_rows_end(&outlet->journal);
-	return outlet->journal.buffer.length < 2 * PYTHIA_BATCH_BYTES || capture->store_busy ||
-		   pythia_outlet_write(outlet, error);
-}
-
-bool pythia_outlet_write(pythia_outlet *outlet, pythia_error *error)
-{
-	static const pythia_kind kinds[] = {PYTHIA_KIND_INT,  PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT,
-										PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT};
-	char sql[300];
-
-	snprintf(sql, sizeof(sql),
-			 "INSERT INTO main.pythia_journal_%lld (table_id, change_type, primary_key, old_data, new_data,"
-			 " \"timestamp\", transaction_id, captured_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-			 (long long) outlet->capture->worker_id);
-	if (!pythia_store_load(outlet->capture->store, sql, 8, kinds, &outlet->journal, error))
-		return false;
-	pythia_rows_clear(&outlet->journal);
-	return true;
-}
-
-void pythia_outlet_free(pythia_outlet *outlet)
-{
-	pythia_rows_free(&outlet->journal);
-}
-
 /* --- batches ------------------------------------------------------------------------ */
 
 /* A row that waits to be looked up: offsets into the arena, 0 is NULL. */
@@ -174,17 +99,17 @@ static void record(batch *b, const pythia_capture_row *row, bool track)
 	}
 	else if (track)
 	{
-		put_integer(&b->tracked, b->member->table_id);
+		pythia_rows_integer(&b->tracked, b->member->table_id);
 		pythia_rows_text(&b->tracked, row->key, row->key_length);
-		put_field(&b->tracked, b->member->config.track == PYTHIA_TRACK_ROWS ? row->image : NULL);
+		pythia_rows_text_or_null(&b->tracked, b->member->config.track == PYTHIA_TRACK_ROWS ? row->image : NULL);
 		pythia_rows_end(&b->tracked);
 	}
 	if (!pythia_capture_stamp_kept(&b->member->table, row->stamp, b->window->next.low))
 		return;
-	put_integer(&b->seen, b->member->table_id);
+	pythia_rows_integer(&b->seen, b->member->table_id);
 	pythia_rows_text(&b->seen, row->key, row->key_length);
-	put_field(&b->seen, row->version);
-	put_field(&b->seen, row->stamp);
+	pythia_rows_text_or_null(&b->seen, row->version);
+	pythia_rows_text_or_null(&b->seen, row->stamp);
 	pythia_rows_end(&b->seen);
 }
 
@@ -228,7 +153,7 @@ static bool judge_known(batch *b, pythia_error *error)
 	pythia_rows_clear(&b->stage);
 	for (int i = 0; i < b->count; i++)
 	{
-		put_integer(&b->stage, i);
+		pythia_rows_integer(&b->stage, i);
 		pythia_rows_text(&b->stage, kept(b, b->entries[i].key), b->entries[i].key_length);
 		pythia_rows_end(&b->stage);
 	}
@@ -281,7 +206,7 @@ static bool write_told(batch *b, pythia_error *error)
 
 	if (b->tracked.count == 0)
 		return true;
-	put_integer(&row, b->member->table_id);
+	pythia_rows_integer(&row, b->member->table_id);
 	pythia_rows_text(&row, b->tracked.buffer.data, b->tracked.buffer.length);
 	pythia_rows_end(&row);
 	ok = pythia_store_load(b->capture->store, "INSERT INTO main.pythia_told (table_id, keys) VALUES (?1, ?2)", 2, kinds,
@@ -320,8 +245,8 @@ static bool settle_row(pythia_capture *capture, const pythia_member *member, boo
 			ok = pythia_db_fields(capture->store, &reader, "t", error);
 			if (!ok)
 				break;
-			put_integer(&tracked, member->table_id);
-			put_field(&tracked, reader.fields[0].value);
+			pythia_rows_integer(&tracked, member->table_id);
+			pythia_rows_text_or_null(&tracked, reader.fields[0].value);
 			pythia_rows_null(&tracked);
 			pythia_rows_end(&tracked);
 		}
@@ -547,9 +472,9 @@ static bool on_key(void *context, const pythia_capture_row *row, pythia_error *e
 {
 	batch *b = context;
 
-	put_integer(&b->tracked, b->member->table_id);
-	put_field(&b->tracked, row->key);
-	put_field(&b->tracked, row->image);
+	pythia_rows_integer(&b->tracked, b->member->table_id);
+	pythia_rows_text_or_null(&b->tracked, row->key);
+	pythia_rows_text_or_null(&b->tracked, row->image);
 	pythia_rows_end(&b->tracked);
 	return b->tracked.buffer.length < PYTHIA_BATCH_BYTES || write_state(b, error);
 }

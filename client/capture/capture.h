@@ -21,7 +21,7 @@
 #include "core/schema.h"
 #include "drivers/driver.h"
 
-/* ---- the source half: source.c, window.c, scan.c, image.c ---- */
+/* ---- the source half: capture/source/table.c, capture/source/window.c, capture/source/scan.c, capture/source/image.c ---- */
 
 /* One column of a scan. */
 typedef struct pythia_capture_column

@@ -1,5 +1,5 @@
 /*
- * Draining a trigger's log (log.h) into the store.  What is told is committed
+ * Draining a trigger's log (capture/source/log.h) into the store.  What is told is committed
  * there together with its numbers in pythia_seen, then deleted from the log,
  * then forgotten: so nothing is told twice where the source breaks in between.
  */
@@ -69,7 +69,7 @@ static bool record(drain *d, const pythia_log_numbers *numbers, pythia_error *er
 
 /*
  * After reading and before deleting: what came of columns meanwhile is completed from the rows that are
- * still in the log (trigger.c).  Where locks are in the way, all stays there for another time.
+ * still in the log (capture/source/trigger.c).  Where locks are in the way, all stays there for another time.
  */
 static bool fit_and_delete(drain *d, bool *deleted, pythia_error *error)
 {

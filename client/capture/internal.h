@@ -3,13 +3,13 @@
 #define PYTHIA_CAPTURE_INTERNAL_H
 
 #include "capture/capture.h"
-#include "capture/log.h"
+#include "capture/source/log.h"
 #include "core/rows.h"
 #include "dialect/dialect.h"
 
 #define PYTHIA_SECOND INT64_C(1000000)
 
-/* ---- image.c ---- */
+/* ---- capture/source/image.c ---- */
 
 /*
  * Appends a field as JSON. `storage` is the class of a SQLite value ('i' integer, 'r' real,
@@ -18,7 +18,7 @@
 void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *column, const pythia_type *type,
 							   char storage, const pythia_field *field);
 
-/* ---- source.c, scan.c ---- */
+/* ---- capture/source/table.c, capture/source/scan.c ---- */
 
 void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql); /* schema.table */
 /* Can the text be a position: an integer, or a date and time, as the timestamp column has them? */
@@ -28,12 +28,12 @@ bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *
 							  pythia_error *error);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
 
-/* ---- clock.c ---- */
+/* ---- capture/source/clock.c ---- */
 
 /* The source's clock: microseconds since 1970. */
 bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error);
 
-/* ---- store.c ---- */
+/* ---- capture/store/store.c ---- */
 
 /* Appends a quoted literal, or NULL. */
 void pythia_store_text(pythia_buffer *sql, const char *text);
@@ -134,7 +134,7 @@ bool pythia_tracked_settle(pythia_capture *capture, const pythia_member *member,
 /* Tells the tracked keys that are gone. */
 bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error);
 
-/* ---- trigger.c ---- */
+/* ---- capture/source/trigger.c ---- */
 
 /* Where the log holds each of the table's columns (-1: nowhere) and from which number on (entries of
  * columns without a place stay as they are); returns the number of places. */
@@ -160,13 +160,16 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 /* Gives an open table its log and triggers, and remembers them. */
 bool pythia_member_install(pythia_capture *capture, pythia_member *member, pythia_error *error);
 void pythia_member_free(pythia_member *member);
+/* Forgets what was read of the source's table; it can be opened again. */
+void pythia_member_close(pythia_member *member);
+void pythia_members_free(pythia_capture *capture);
 /* As pythia_capture_open; held: all is done in one transaction of the caller's. */
 bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 							  bool held, pythia_capture **capture, pythia_error *error);
 /* One poll; strict: a table that fails fails it. */
 bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *error);
 
-/* ---- retention.c: drops what need not be kept ---- */
+/* ---- capture/store/retention.c: drops what need not be kept ---- */
 bool pythia_capture_retain(pythia_capture *capture, pythia_error *error);
 
 /* Begin and commit of the store: real ones, but savepoints where it is the host's own database. */

@@ -15,123 +15,14 @@
 /* Tables are described again after so long, so that new columns are noticed. */
 #define DESCRIBE_INTERVAL (5 * PYTHIA_SECOND)
 
-/* --- transactions of the store -------------------------------------------------------- */
-
-bool pythia_capture_begin(pythia_capture *capture, pythia_error *error)
-{
-	if (capture->held)
-		return true;
-	if (!capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error))
-		return false;
-	capture->in_store = true;
-	return true;
-}
-
-bool pythia_capture_commit(pythia_capture *capture, pythia_error *error)
-{
-	if (capture->emit && capture->flush && !capture->flush(capture->context, error))
-	{
-		capture->refused = true;
-		return false;
-	}
-	if (capture->held)
-		return true;
-	if (!capture->store->driver->commit(capture->store, error))
-		return false;
-	capture->in_store = false;
-	return true;
-}
-
-void pythia_capture_undo(pythia_capture *capture)
-{
-	pythia_error ignored = PYTHIA_ERROR_INIT;
-
-	if (capture->in_store)
-		capture->store->driver->rollback(capture->store, &ignored);
-	capture->in_store = false;
-	pythia_error_reset(&ignored);
-}
-
 /* --- tables ----------------------------------------------------------------------------- */
-
-static void close_member(pythia_member *member)
-{
-	if (member->open)
-		pythia_capture_table_close(&member->table);
-	member->open = false;
-}
-
-static bool store_log(pythia_capture *capture, const pythia_member *member, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-
-	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET log_columns = ");
-	pythia_store_text(&sql, member->log.columns);
-	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
-	return pythia_store_run(capture->store, &sql, error);
-}
-
-bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error)
-{
-	pythia_error why = PYTHIA_ERROR_INIT;
-	bool changed;
-
-	close_member(member);
-	if (!pythia_capture_table_open(capture->source, member->name, capture->timestamp_column, &member->config,
-								   &member->table, error))
-		return false;
-	member->open = true;
-	member->unfit = false;
-	if (!member->log.name)
-		return true;
-	/* named, but not made yet */
-	if (!member->log.columns)
-		return pythia_member_install(capture, member, error);
-	if (pythia_log_fit(&member->table, &member->log, &changed, &why))
-		return !changed || store_log(capture, member, error);
-	if (why.error_class != PYTHIA_E_TRANSIENT || capture->source->broken)
-		return pythia_error_move(error, &why);
-	pythia_host_log(capture->source->host, PYTHIA_LOG_NOTICE, "capture of table %s waits for a lock: %s", member->name,
-					why.message);
-	pythia_error_reset(&why);
-	member->unfit = true;
-	return true;
-}
-
-bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
-						pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_capture_position old = member->position;
-
-	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET state = 'running', error = NULL, low = ");
-	pythia_store_text(&sql, position->low);
-	pythia_buffer_puts(&sql, ", mark = ");
-	pythia_store_text(&sql, position->mark);
-	pythia_buffer_printf(&sql,
-						 ", started = %d, mark_time = %lld, saved_at = %lld, last_sweep = %lld, null_stamps = %lld,"
-						 " captured = captured + %lld WHERE table_id = %lld",
-						 member->started, (long long) position->mark_time, (long long) capture->now,
-						 (long long) member->last_sweep, (long long) member->null_stamps,
-						 (long long) (member->captured - member->counted), (long long) member->table_id);
-	if (!pythia_store_run(capture->store, &sql, error))
-		return false;
-	member->counted = member->captured;
-	member->position.low = pythia_strdup(position->low);
-	member->position.mark = pythia_strdup(position->mark);
-	member->position.mark_time = position->mark_time;
-	pythia_capture_position_free(&old);
-	member->saved_at = capture->now;
-	member->failed = member->touched = false;
-	return true;
-}
 
 /* A table that fails is told so, and tried again by the next poll. */
 static bool mark_failed(pythia_capture *capture, pythia_member *member, const pythia_error *why, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	close_member(member);
+	pythia_member_close(member);
 	if (!member->failed)
 		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING, "capture of table %s stops: %s", member->name,
 						why->message);
@@ -152,55 +43,6 @@ static bool concerns_table(const pythia_capture *capture, const pythia_error *er
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
-
-static void free_members(pythia_capture *capture)
-{
-	for (int i = 0; i < capture->nmembers; i++)
-		pythia_member_free(&capture->members[i]);
-	pythia_free(capture->members);
-	capture->members = NULL;
-	capture->nmembers = 0;
-}
-
-bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result result;
-	bool ok;
-
-	pythia_buffer_printf(
-		&sql,
-		"SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
-		" state = 'failed', log, log_columns FROM main.pythia_cdc_table WHERE worker_id = %lld ORDER BY table_id",
-		(long long) capture->worker_id);
-	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTT", &result, error);
-	pythia_buffer_free(&sql);
-	if (!ok)
-		return false;
-	free_members(capture);
-	capture->members = pythia_calloc((size_t) result.nrows + 1, sizeof(pythia_member));
-	for (int64_t i = 0; ok && i < result.nrows; i++)
-	{
-		pythia_member *member = &capture->members[capture->nmembers++];
-
-		member->table_id = pythia_result_number(&result, i, 0);
-		member->name = pythia_strdup(pythia_result_text(&result, i, 1));
-		member->started = pythia_result_true(&result, i, 2);
-		member->position.low = pythia_strdup(pythia_result_optional(&result, i, 3));
-		member->position.mark = pythia_strdup(pythia_result_optional(&result, i, 4));
-		member->position.mark_time = pythia_result_number(&result, i, 5);
-		member->saved_at = pythia_result_number(&result, i, 6);
-		member->last_sweep = pythia_result_number(&result, i, 7);
-		member->null_stamps = pythia_result_number(&result, i, 8);
-		member->failed = pythia_result_true(&result, i, 9);
-		member->log.name = pythia_strdup(pythia_result_optional(&result, i, 10));
-		member->log.columns = pythia_strdup(pythia_result_optional(&result, i, 11));
-		ok = (!member->log.name || pythia_log_check_name(member->log.name, error)) &&
-			 pythia_capture_config_read(capture->options, member->name, &member->config, error);
-	}
-	pythia_result_free(&result);
-	return ok;
-}
 
 static bool read_patterns(pythia_capture *capture, pythia_error *error)
 {
@@ -248,19 +90,11 @@ bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, 
 	return pythia_capture_open_held(store, source, name, options, false, capture, error);
 }
 
-void pythia_member_free(pythia_member *member)
-{
-	close_member(member);
-	pythia_capture_position_free(&member->position);
-	pythia_free(member->name);
-	pythia_log_free(&member->log);
-}
-
 void pythia_capture_close(pythia_capture *capture)
 {
 	if (!capture)
 		return;
-	free_members(capture);
+	pythia_members_free(capture);
 	pythia_free(capture->patterns);
 	pythia_free(capture->timestamp_column);
 	pythia_free(capture);
@@ -271,7 +105,7 @@ void pythia_capture_close(pythia_capture *capture)
 static void forget_descriptions(pythia_capture *capture)
 {
 	for (int i = 0; i < capture->nmembers; i++)
-		close_member(&capture->members[i]);
+		pythia_member_close(&capture->members[i]);
 }
 
 /* Notices what changed in a SQLite file; *idle where nothing did since the last whole poll. */

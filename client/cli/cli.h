@@ -42,7 +42,7 @@ extern const cli_command cli_command_completion;
 extern const cli_command cli_command_help;
 
 /* All of them in the order of the help, NULL-terminated. */
-extern const cli_command *const cli_commands[];
+extern const cli_command *const *cli_commands;         /* set by main; ends with NULL */
 const cli_command *cli_find_command(const char *name); /* NULL where there is none */
 
 /* The exit code for a kind of error, where no table result says otherwise. */

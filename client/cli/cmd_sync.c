@@ -17,7 +17,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "sync/order.h"
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 static const char *const modes[] = {"incremental", "full", NULL};
 static const char *const deletes[] = {"ignore", "hard", "soft", NULL};
@@ -303,7 +303,8 @@ static bool choose_runners(const cli_pair *pair, whole *all, int *runners, bool 
 
 	*runners = 1;
 	*waits = NULL;
-	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error))
+	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error) ||
+		!pythia_validate_config_check(&config, error))
 		return false;
 	most = config.parallel > 0 ? (int) config.parallel : 1;
 	if (most == 1 || config.dry_run || pair->target.db->engine == PYTHIA_SQLITE)

@@ -8,7 +8,7 @@
 #include "cli/report.h"
 #include "cli/say.h"
 #include "drivers/json_read.h"
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 static const char *const methods[] = {"checksum", "count", "rows", NULL};
 

@@ -15,7 +15,7 @@
 #include "core/host.h"
 #include "core/json.h"
 #include "core/memory.h"
-#include "sync/result_json.h"
+#include "validate/result_json.h"
 
 enum
 {

@@ -16,18 +16,10 @@
 #include "core/host.h"
 #include "core/suggest.h"
 
-const cli_command *const cli_commands[] = {
+static const cli_command *const commands[] = {
 	&cli_command_create, &cli_command_cdc,    &cli_command_sync,       &cli_command_validate, &cli_command_repair,
 	&cli_command_run,    &cli_command_status, &cli_command_completion, &cli_command_help,     NULL,
 };
-
-const cli_command *cli_find_command(const char *name)
-{
-	for (int i = 0; cli_commands[i] != NULL; i++)
-		if (strcmp(cli_commands[i]->name, name) == 0)
-			return cli_commands[i];
-	return NULL;
-}
 
 /* A closed stream's number would go to the next file that is opened, a state file say, and the
  * output into it.  These places read and write nothing. */
@@ -132,6 +124,7 @@ int main(int argc, char **argv)
 	int code;
 	char **words = cli_scrub(argc, argv);
 
+	cli_commands = commands;
 	cli_scrub_environment();
 	give_back_memory();
 	occupy_closed_streams();

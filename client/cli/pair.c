@@ -12,6 +12,7 @@
 #include "dialect/short_name.h"
 #include "drivers/json_read.h"
 #include "sync/target.h"
+#include "validate/validate.h"
 
 const cli_option cli_pair_options[] = {
 	{"source", 's', CLI_URL, "URL", "the database that is read (or PYTHIA_SOURCE)", NULL, NULL},
@@ -170,7 +171,8 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 			return false;
 	}
 	/* wrong words are told before anything is opened */
-	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error))
+	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error) ||
+		!pythia_validate_config_check(&config, error))
 		return false;
 	if (!cli_place_parse(&pair->source, source, error))
 		return pythia_error_context(error, "--source");

@@ -7,7 +7,7 @@
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "core/buffer.h"
-#include "sync/result_json.h"
+#include "validate/result_json.h"
 
 static int tables_reported;
 static int64_t rows_reported;

@@ -3,7 +3,7 @@
 #define PYTHIA_CLI_REPORT_H
 
 #include "sync/sync.h"
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 /* error: of a table that failed, else NULL. */
 void cli_report_sync(const char *table, const pythia_sync_result *result, const pythia_error *error);

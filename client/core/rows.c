@@ -5,6 +5,7 @@
  */
 #include "core/rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -332,4 +333,19 @@ bool pythia_rows_unhex(const pythia_field *field, pythia_buffer *out)
 	*to = '\0';
 	out->length = (size_t) (to - out->data);
 	return true;
+}
+
+void pythia_rows_text_or_null(pythia_rows_writer *writer, const char *text)
+{
+	if (text)
+		pythia_rows_text(writer, text, strlen(text));
+	else
+		pythia_rows_null(writer);
+}
+
+void pythia_rows_integer(pythia_rows_writer *writer, int64_t value)
+{
+	char text[24];
+
+	pythia_rows_text(writer, text, (size_t) snprintf(text, sizeof(text), "%lld", (long long) value));
 }

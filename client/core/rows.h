@@ -64,5 +64,8 @@ bool pythia_rows_next(pythia_rows_reader *reader);                          /* f
 void pythia_rows_close(pythia_rows_reader *reader);
 /* The bytes of a \x… field; false where it is not one. */
 bool pythia_rows_unhex(const pythia_field *field, pythia_buffer *out);
+/* A text, or where it is NULL the SQL NULL; a whole number. */
+void pythia_rows_text_or_null(pythia_rows_writer *writer, const char *text);
+void pythia_rows_integer(pythia_rows_writer *writer, int64_t value);
 
 #endif

@@ -6,31 +6,6 @@
 /* SQLite takes at most 127 arguments: the spec and this many values a call. */
 #define VALUES_A_CALL 100
 
-bool pythia_kind_is_textual(pythia_kind kind)
-{
-	switch (kind)
-	{
-		case PYTHIA_KIND_TEXT:
-		case PYTHIA_KIND_CHAR:
-		case PYTHIA_KIND_ENUM:
-		case PYTHIA_KIND_SET:
-		case PYTHIA_KIND_JSON:
-		case PYTHIA_KIND_ARRAY:
-		case PYTHIA_KIND_OTHER:
-			return true;
-		default:
-			return false;
-	}
-}
-
-void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char *prefix,
-							 const pythia_canonical_item *item, const char *suffix)
-{
-	pythia_buffer_puts(out, prefix);
-	pythia_canonical_reference(db, out, item);
-	pythia_buffer_puts(out, suffix);
-}
-
 bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed)
 {
 	switch (agreed->kind)
@@ -51,14 +26,6 @@ bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const p
 	if (db->engine == PYTHIA_SQLITE)
 		return true;
 	return !pythia_kind_is_textual(own->kind) || agreed->kind == PYTHIA_KIND_BYTES;
-}
-
-void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
-{
-	if (item->value != NULL)
-		pythia_buffer_puts(out, item->value);
-	else
-		pythia_dialect_of(db)->identifier(out, item->column->name);
 }
 
 void pythia_canonical_text(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)

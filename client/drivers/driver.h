@@ -1,5 +1,5 @@
 /*
- * The one interface to a database.  postgres.c, mysql.c and sqlite.c implement
+ * The one interface to a database.  drivers/postgres/driver.c, drivers/mysql/driver.c and drivers/sqlite/driver.c implement
  * it over their client libraries, the PostgreSQL extension over SPI and COPY
  * for the database it lives in.
  *

@@ -6,7 +6,6 @@
 #include "core/suggest.h"
 #include "dialect/dialect.h"
 #include "sync/sync.h"
-#include "sync/validate.h"
 
 const char *const pythia_sync_option_names[] = {"batch_size",
 												"mode",
@@ -172,7 +171,6 @@ static bool read_validate(const pythia_node *tree, pythia_sync_config *config, p
 {
 	const pythia_node *node = pythia_node_get(tree, "validate");
 	bool wanted = false;
-	pythia_validate_options ignored;
 
 	if (!pythia_node_seconds(tree, "validate_every", &config->validate_every, error))
 		return false;
@@ -181,7 +179,7 @@ static bool read_validate(const pythia_node *tree, pythia_sync_config *config, p
 	if (node->type == PYTHIA_NODE_OBJECT)
 	{
 		config->validate = node;
-		return pythia_validate_options_read(node, &ignored, error);
+		return true;
 	}
 	if (!pythia_node_bool(tree, "validate", &wanted, error))
 		return false;

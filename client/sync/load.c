@@ -202,36 +202,6 @@ bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_e
 	return rows.count == 0 || run->target->driver->load_put(run->target, &rows, error);
 }
 
-/* Checks the number of rows stored, and applies them where they are staged. */
-static bool stored_rows(pythia_loader *loader, uint64_t stored, uint64_t sent, pythia_error *error)
-{
-	pythia_run *run = loader->run;
-
-	if (stored != sent)
-		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "%llu rows were sent but %llu were stored",
-						   (unsigned long long) sent, (unsigned long long) stored);
-	if (run->staged)
-		return pythia_stage_apply(run, stored, error);
-	run->result->rows_inserted += (int64_t) stored;
-	run->result->rows_synced += (int64_t) stored;
-	return true;
-}
-
-bool pythia_loader_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error)
-{
-	pythia_db *target = loader->run->target;
-	uint64_t stored = 0;
-
-	if (!target->driver->load_begin(target, &loader->load, error))
-		return false;
-	if (!target->driver->load_put(target, rows, error))
-	{
-		target->driver->load_abandon(target);
-		return false;
-	}
-	return target->driver->load_end(target, &stored, error) && stored_rows(loader, stored, rows->count, error);
-}
-
 bool pythia_loader_finish(pythia_loader *loader, pythia_error *error)
 {
 	pythia_run *run = loader->run;
@@ -251,7 +221,7 @@ bool pythia_loader_finish(pythia_loader *loader, pythia_error *error)
 		return ok;
 	}
 	return run->target->driver->load_end(run->target, &stored, error) &&
-		   stored_rows(loader, stored, loader->rows, error);
+		   pythia_loader_stored(loader, stored, loader->rows, error);
 }
 
 void pythia_loader_free(pythia_loader *loader)

@@ -8,46 +8,9 @@
 #include "core/memory.h"
 #include "dialect/tokens.h"
 #include "core/suggest.h"
-#include "sync/create.h"
+#include "sync/create/create.h"
 #include "sync/soft.h"
 #include "sync/target.h"
-
-bool pythia_same_convention(const char *a, const char *b)
-{
-	for (;;)
-	{
-		while (*a == '_')
-			a++;
-		while (*b == '_')
-			b++;
-		if (*a == '\0' || *b == '\0')
-			return *a == *b;
-		if (tolower((unsigned char) *a) != tolower((unsigned char) *b))
-			return false;
-		a++;
-		b++;
-	}
-}
-
-const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair)
-{
-	return &plan->source.columns[plan->pairs[pair].source];
-}
-
-const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair)
-{
-	return &plan->target.columns[plan->pairs[pair].target];
-}
-
-bool pythia_pair_is_key(const pythia_plan *plan, int pair)
-{
-	for (int i = 0; i < plan->nkey; i++)
-	{
-		if (plan->key[i] == pair)
-			return true;
-	}
-	return false;
-}
 
 int pythia_pair_of_target(const pythia_plan *plan, int column)
 {

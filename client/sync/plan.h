@@ -5,7 +5,7 @@
 #define PYTHIA_PLAN_H
 
 #include "sync/sync.h"
-#include "sync/transform.h"
+#include "value/transform.h"
 
 typedef struct pythia_pair
 {

@@ -76,14 +76,14 @@ void pythia_run_close(pythia_run *run);
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error);
 void pythia_run_progress(const pythia_run *run, const char *phase);
 
-/* source.c: the query over the source; false where a place of the run is none of its key. */
+/* capture/source/table.c: the query over the source; false where a place of the run is none of its key. */
 bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out, pythia_error *error);
 /* Only the key's columns, all rows that the run is about. */
 void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out);
 /* Remembers the key of the last row of a chunk in run->seen. */
 void pythia_source_remember(pythia_run *run, const pythia_rows *chunk);
 
-/* stage.c: a temporary table of the target beside the real one. */
+/* sync/merge/stage.c: a temporary table of the target beside the real one. */
 #define PYTHIA_STAGE_NAME "pythia_stage"
 #define PYTHIA_KEYS_NAME  "pythia_keys"
 const char *pythia_stage_schema(const pythia_run *run);
@@ -96,7 +96,7 @@ bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int 
 unsigned pythia_stage_serial(void);
 bool pythia_stage_drop_named(pythia_run *run, const char *name, pythia_error *error);
 
-/* merge.c: the stage's rows put into the target by the conflict rule, and counted. */
+/* sync/merge/merge.c: the stage's rows put into the target by the conflict rule, and counted. */
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error);
 /* Texts of statements over stage s and target t, for those who write more of them. */
 void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out);
@@ -104,14 +104,17 @@ bool pythia_merge_keys_are_loose(const pythia_run *run); /* two of the source's 
 void pythia_merge_difference(const pythia_run *run, pythia_buffer *out);
 void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out);
 void pythia_merge_rule(const pythia_run *run, pythia_buffer *out); /* " AND (…)", or nothing */
+/* alias."column" of the target's, for the pair; and all of them. */
+void pythia_merge_column(const pythia_run *run, pythia_buffer *out, const char *alias, int pair);
+void pythia_merge_columns(const pythia_run *run, pythia_buffer *out, const char *alias);
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
 
-/* displace.c: rows of the stage that collide with one another in a unique key. */
+/* sync/merge/displace.c: rows of the stage that collide with one another in a unique key. */
 bool pythia_may_displace(const pythia_run *run); /* the target has such a key */
 /* Takes what differs out and puts it back as the source has it; *count gets their number. */
 bool pythia_displace(pythia_run *run, int64_t *count, pythia_error *error);
 
-/* unique.c: rows of the source that come to one key of the target. */
+/* sync/merge/unique.c: rows of the source that come to one key of the target. */
 /* Sets run->keys_may_meet; *constrained: the target itself refuses the second of them. */
 void pythia_keys_look(pythia_run *run, bool *constrained);
 bool pythia_keys_begin(pythia_run *run, pythia_error *error); /* beside the stage */
@@ -119,7 +122,7 @@ bool pythia_keys_begin(pythia_run *run, pythia_error *error); /* beside the stag
 bool pythia_keys_keep(pythia_run *run, pythia_error *error);
 bool pythia_keys_end(pythia_run *run, pythia_error *error);
 
-/* resolve.c: differing rows decided by the host's function. */
+/* sync/merge/resolve.c: differing rows decided by the host's function. */
 bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error);
 
 /* load.c: rows on their way into the target or its stage. */
@@ -146,6 +149,7 @@ bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_e
 bool pythia_loader_finish(pythia_loader *loader, pythia_error *error);
 void pythia_loader_free(pythia_loader *loader); /* abandons what is open */
 /* Stores rows in one go: begin, put, end, and apply where staged. */
+bool pythia_loader_stored(pythia_loader *loader, uint64_t stored, uint64_t sent, pythia_error *error);
 bool pythia_loader_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error);
 
 /* bisect.c: stores rows, and gives those that the target refuses to quarantine. */
@@ -192,5 +196,7 @@ void pythia_swap_undo(pythia_run *run);
 
 /* finish.c: what comes after the rows. */
 bool pythia_finish_sequences(pythia_run *run, pythia_error *error);
+/* A key column that is the same wherever a row has a counterpart. */
+bool pythia_merge_is_fixed(const pythia_run *run, int pair);
 
 #endif

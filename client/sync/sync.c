@@ -4,7 +4,7 @@
 
 #include "core/memory.h"
 #include "dialect/tokens.h"
-#include "sync/create.h"
+#include "sync/create/create.h"
 #include "sync/foreign.h"
 #include "sync/run.h"
 #include "sync/soft.h"

@@ -13,9 +13,10 @@ SQLITE_EXTENSION_INIT3
 #include "dialect/dialect.h"
 #include "dialect/short_name.h"
 #include "places.h"
-#include "sync/result_json.h"
+#include "validate/result_json.h"
 #include "sync/target.h"
 #include "worker.h"
+#include "validate/validate.h"
 
 bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
@@ -71,13 +72,13 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 	int ntables = 0;
 	double schedule = -1;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok = pythia_arg_needed(call, 0, "name", &name, error) && pythia_place_storable(source, "source", error) &&
-			  pythia_place_storable(target, "target", error) &&
-			  pythia_arg_options(call, 3, "sync_config", &config, error) &&
-			  pythia_sync_config_read(config, NULL, NULL, &checked, error) &&
-			  pythia_arg_names(call, 4, "tables", &tables, &ntables, error) &&
-			  (ntables == 0 || pythia_sync_config_names(config, tables, ntables, NULL, error)) &&
-			  pythia_arg_seconds(call, 5, "schedule", &schedule, error);
+	bool ok =
+		pythia_arg_needed(call, 0, "name", &name, error) && pythia_place_storable(source, "source", error) &&
+		pythia_place_storable(target, "target", error) && pythia_arg_options(call, 3, "sync_config", &config, error) &&
+		pythia_sync_config_read(config, NULL, NULL, &checked, error) && pythia_validate_config_check(&checked, error) &&
+		pythia_arg_names(call, 4, "tables", &tables, &ntables, error) &&
+		(ntables == 0 || pythia_sync_config_names(config, tables, ntables, NULL, error)) &&
+		pythia_arg_seconds(call, 5, "schedule", &schedule, error);
 
 	(void) out;
 	if (ok && pythia_place_is_local(source) && pythia_place_is_local(target))
@@ -204,7 +205,8 @@ static bool sync_one(run *r, pythia_places *places, const char *table, const pyt
 						   .callbacks = &callbacks};
 
 	memset(result, 0, sizeof(*result));
-	if (!pythia_sync_config_read(config, overrides, table, &settings, error))
+	if (!pythia_sync_config_read(config, overrides, table, &settings, error) ||
+		!pythia_validate_config_check(&settings, error))
 		return false;
 	return pythia_sync_table(&job, result, error);
 }

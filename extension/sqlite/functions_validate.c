@@ -8,8 +8,8 @@ SQLITE_EXTENSION_INIT3
 #include "core/json.h"
 #include "core/memory.h"
 #include "places.h"
-#include "sync/options_split.h"
-#include "sync/result_json.h"
+#include "validate/options_split.h"
+#include "validate/result_json.h"
 #include "worker.h"
 
 /* Everything a validation verb works with; zero it first, end with comparison_close. */

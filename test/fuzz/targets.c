@@ -16,8 +16,8 @@
 #include "dialect/dialect.h"
 #include "drivers/driver.h"
 #include "drivers/json_read.h"
-#include "sync/create.h"
-#include "sync/validate.h"
+#include "sync/create/create.h"
+#include "validate/validate.h"
 
 /* Not assert(): it must hold in every build. */
 #define CHECK(condition)                                                                                               \

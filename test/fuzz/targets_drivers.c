@@ -13,7 +13,7 @@
 #include "dialect/dialect.h"
 #include "drivers/common.h"
 #include "drivers/driver.h"
-#include "drivers/postgres_internal.h"
+#include "drivers/postgres/internal.h"
 
 /* Not assert(): it must hold in every build. */
 #ifndef CHECK

@@ -14,7 +14,7 @@
 
 #include "core/memory.h"
 #include "dialect/dialect.h"
-#include "sync/create.h"
+#include "sync/create/create.h"
 
 enum
 {

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "driver_tests.h"
-#include "drivers/mysql_internal.h"
+#include "drivers/mysql/internal.h"
 #include "small_servers.h"
 
 static const char *url;

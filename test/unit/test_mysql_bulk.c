@@ -1,7 +1,7 @@
 /* Rows into MariaDB as arrays of values: the same as by LOAD DATA, to the last bit. */
 #include "driver_tests.h"
 
-#include "drivers/mysql_internal.h"
+#include "drivers/mysql/internal.h"
 
 #define ROWS 3000
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "driver_tests.h"
-#include "drivers/postgres_internal.h"
+#include "drivers/postgres/internal.h"
 #include "small_servers.h"
 
 static const char *url;

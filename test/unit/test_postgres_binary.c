@@ -1,7 +1,7 @@
 /* Rows into PostgreSQL's binary COPY: the same as by its text, to the last bit. */
 #include "driver_tests.h"
 
-#include "drivers/postgres_internal.h"
+#include "drivers/postgres/internal.h"
 
 static pythia_db *enter(void)
 {

@@ -13,6 +13,7 @@
 
 #include "drivers/json_read.h"
 #include "sync/sync.h"
+#include "validate/validate.h"
 
 /* What of a config an option sets, as text. */
 typedef void (*show)(const pythia_sync_config *config, char *out, size_t size);
@@ -175,7 +176,7 @@ static void expect(const char *json, const char *overrides, const char *table, c
 	pythia_error error = PYTHIA_ERROR_INIT;
 	char got[100];
 
-	if (!pythia_sync_config_read(tree, over, table, &config, &error))
+	if (!pythia_sync_config_read(tree, over, table, &config, &error) || !pythia_validate_config_check(&config, &error))
 		fail_msg("%s, %s: %s", json, overrides != NULL ? overrides : "-", error.message);
 	o->shown(&config, got, sizeof(got));
 	if (strcmp(got, wanted) != 0)
@@ -229,7 +230,7 @@ static void refuse(const char *json, const char *overrides, const char *name)
 	pythia_sync_config config;
 	pythia_error error = PYTHIA_ERROR_INIT;
 
-	if (pythia_sync_config_read(tree, over, "t", &config, &error))
+	if (pythia_sync_config_read(tree, over, "t", &config, &error) && pythia_validate_config_check(&config, &error))
 		fail_msg("%s, %s: no error", json, overrides != NULL ? overrides : "-");
 	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
 	assert_string_equal(error.sqlstate, "22023");

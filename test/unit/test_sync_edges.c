@@ -1,7 +1,7 @@
 /* Options that must not do more than they say: conditions with deletes, keys with NULL, servers that are read only. */
 #include "sync_tests.h"
 
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 static void make_items(pythia_db *db, int rows)
 {

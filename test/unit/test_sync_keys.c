@@ -5,7 +5,7 @@
  */
 #include "sync_tests.h"
 
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 static const char *const stamps[ENGINES] = {"timestamp", "DATETIME", "datetime(6)"};
 

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "core/number.h"
-#include "sync/transform.h"
+#include "value/transform.h"
 
 #define ROWS 60
 

@@ -11,7 +11,7 @@
 
 #include "drivers/json_read.h"
 #include "folder.h"
-#include "sync/validate.h"
+#include "validate/validate.h"
 
 /* Two connections to each engine, so that every engine can be source and target. */
 #define ENGINES 3

@@ -1,0 +1,254 @@
+/* What a source's clock shows, how old its open transactions are, and which one is the oldest. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/internal.h"
+#include "core/memory.h"
+#include "core/number.h"
+
+/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, counted in years that begin in March. */
+static int64_t days_of(int64_t year, int month, int day)
+{
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t era = (y >= 0 ? y : y - 399) / 400;
+	int64_t in_era = y - era * 400;
+	int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
+}
+
+static const char *clock_expression(const pythia_db *db)
+{
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			return "(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
+		case PYTHIA_MYSQL:
+			return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+		default:
+			return "CAST(strftime('%s', 'now') AS INTEGER) * 1000000";
+	}
+}
+
+/* The year 9999, in microseconds since 1970. */
+#define LATEST INT64_C(253402300799999999)
+
+/* A clock that is further away would make later sums overflow. */
+static bool take_now(const pythia_db *db, int64_t told, int64_t *now, pythia_error *error)
+{
+	if (told < 0 || told > LATEST)
+		return pythia_db_bad_answer(db, error, "the server's clock cannot be read");
+	*now = told;
+	return true;
+}
+
+bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	int64_t told;
+	bool ok;
+
+	pythia_buffer_printf(&sql, "SELECT %s", clock_expression(db));
+	ok = pythia_db_number(db, sql.data, &told, error) && take_now(db, told, now, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* While we hold SQLite's one write lock nobody else has an open transaction that wrote. */
+static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_error busy = PYTHIA_ERROR_INIT;
+
+	if (!db->local && db->read_only)
+		return pythia_capture_now(db, &clock->now, error);
+	if (!db->local && !db->driver->begin(db, PYTHIA_BEGIN_TRY, &busy))
+	{
+		if (busy.error_class != PYTHIA_E_TRANSIENT)
+			return pythia_error_move(error, &busy);
+		/* a writer is at work; how long already is not known */
+		pythia_error_reset(&busy);
+		clock->boundary = PYTHIA_CAPTURE_HELD;
+		return pythia_capture_now(db, &clock->now, error);
+	}
+	if (!pythia_capture_now(db, &clock->now, error))
+	{
+		if (!db->local)
+			db->driver->rollback(db, NULL);
+		return false;
+	}
+	clock->boundary = clock->now;
+	return db->local || db->driver->rollback(db, error);
+}
+
+/* In one query where the boundary is one. */
+static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	if (!pythia_dialect_of(db)->boundary_query)
+		return pythia_capture_now(db, now, error) && pythia_open_boundary(db, boundary, error);
+	pythia_buffer_puts(&sql, "SELECT (");
+	pythia_dialect_of(db)->boundary_query(db, &sql);
+	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
+	ok = pythia_db_query(db, sql.data, "1Tn", &result, error);
+	pythia_buffer_free(&sql);
+	if (!ok || !take_now(db, pythia_result_number(&result, 0, 1), now, error))
+	{
+		pythia_result_free(&result);
+		return false;
+	}
+	*boundary = pythia_strdup(pythia_result_optional(&result, 0, 0));
+	pythia_result_free(&result);
+	return ok;
+}
+
+bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	char *boundary = NULL;
+
+	clock->now = pythia_host_now(db->host);
+	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	if (db->engine == PYTHIA_SQLITE)
+		return read_under_lock(db, clock, error);
+	if (!ask_both(db, &clock->now, &boundary, error))
+		return false;
+	if (!pythia_capture_instant(boundary, &clock->boundary))
+		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	/* a prepared transaction, whose start is not known */
+	else if (clock->boundary < 0)
+		clock->boundary = PYTHIA_CAPTURE_HELD;
+	/* one may be asked after the other */
+	else if (clock->boundary > clock->now)
+		clock->boundary = clock->now;
+	pythia_free(boundary);
+	return true;
+}
+
+/* --- who holds it back ------------------------------------------------------------ */
+
+/* Younger ones come and go. */
+#define WORTH_TELLING (2 * PYTHIA_SECOND)
+
+/* Names are anybody's: what a terminal or another encoding could take amiss is replaced. */
+static char plain(char c)
+{
+	return c >= ' ' && c < 127 ? c : '?';
+}
+
+static void put_name(pythia_buffer *out, const char *name, size_t length)
+{
+	for (size_t i = 0; i < length && i < 64; i++)
+		pythia_buffer_printf(out, "%c", plain(name[i]));
+}
+
+/* The first prepared transaction's own name, which its row among the open ones does not have. */
+static bool name_prepared(pythia_db *db, pythia_capture_holder *holder, pythia_error *error)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+
+	if (!pythia_db_query(db, "XA RECOVER", "nccv", &result, error))
+		return false;
+	if (result.nrows > 0)
+	{
+		const char *data = pythia_result_text(&result, 0, 3);
+		size_t length = strlen(data);
+		size_t first = (size_t) pythia_result_number(&result, 0, 1);
+
+		put_name(&name, data, first < length ? first : length);
+		if (first < length)
+		{
+			pythia_buffer_puts(&name, "','");
+			put_name(&name, data + first, length - first);
+		}
+		snprintf(holder->what, sizeof(holder->what), "prepared XA transaction '%s'", name.data);
+	}
+	pythia_buffer_free(&name);
+	pythia_result_free(&result);
+	return true;
+}
+
+static bool ask(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	if (clock->boundary == PYTHIA_CAPTURE_HELD && db->engine == PYTHIA_MYSQL)
+	{
+		if (!name_prepared(db, holder, error))
+			return false;
+		if (!holder->what[0])
+			snprintf(holder->what, sizeof(holder->what),
+					 "somebody who reads INNODB_TRX all the time, so that it is not made anew");
+		return true;
+	}
+	pythia_dialect_of(db)->holder_query(db, &sql);
+	ok = pythia_db_query(db, sql.data, "nv", &result, error);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	if (result.nrows > 0)
+	{
+		holder->id = pythia_result_number(&result, 0, 0);
+		snprintf(holder->what, sizeof(holder->what), "%s", pythia_result_text(&result, 0, 1));
+		for (char *at = holder->what; *at; at++)
+			*at = plain(*at);
+	}
+	pythia_result_free(&result);
+	return true;
+}
+
+bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder,
+								pythia_error *error)
+{
+	pythia_error refused = PYTHIA_ERROR_INIT;
+
+	memset(holder, 0, sizeof(*holder));
+	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
+		snprintf(holder->what, sizeof(holder->what),
+				 "open transactions cannot be seen there: lookback allows for them");
+	else if (!pythia_dialect_of(db)->holder_query)
+	{
+		if (clock->boundary == PYTHIA_CAPTURE_HELD)
+			snprintf(holder->what, sizeof(holder->what), "somebody who is writing there");
+	}
+	else if (clock->boundary == PYTHIA_CAPTURE_HELD || clock->now - clock->boundary >= WORTH_TELLING)
+	{
+		/* it only serves to tell */
+		if (!ask(db, clock, holder, &refused))
+		{
+			if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
+				return pythia_error_move(error, &refused);
+			pythia_error_reset(&refused);
+		}
+		if (!holder->what[0] && clock->boundary == PYTHIA_CAPTURE_HELD)
+			snprintf(holder->what, sizeof(holder->what), "a prepared transaction");
+	}
+	return true;
+}
+
+bool pythia_capture_instant(const char *text, int64_t *instant)
+{
+	int year, month, day, hour = 0, minute = 0, second = 0, used = 0, more = 0;
+	int64_t unit = 100000;
+
+	if (!text || sscanf(text, "%5d-%2d-%2d%n", &year, &month, &day, &used) != 3 || year < 1 || month < 1 ||
+		month > 12 || day < 1 || day > 31)
+		return false;
+	if (text[used] == ' ' || text[used] == 'T')
+	{
+		if (sscanf(text + used + 1, "%2d:%2d%n:%2d%n", &hour, &minute, &more, &second, &more) < 2 || hour < 0 ||
+			hour > 24 || minute < 0 || minute > 59 || second < 0 || second > 60)
+			return false;
+		used += 1 + more;
+	}
+	*instant = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * PYTHIA_SECOND;
+	if (text[used] == '.')
+		for (const char *at = text + used + 1; *at >= '0' && *at <= '9'; at++, unit /= 10)
+			*instant += (*at - '0') * unit;
+	return true;
+}

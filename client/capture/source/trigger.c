@@ -1,0 +1,496 @@
+/* The log tables and triggers of a source (log.h), made and removed. */
+#include "capture/source/trigger.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+#include "dialect/tokens.h"
+
+#define LOG_PREFIX "pythia_log_"
+#define LOG_RANDOM 6 /* bytes, in hexadecimal digits behind it */
+
+void pythia_log_free(pythia_log *log)
+{
+	pythia_free(log->name);
+	pythia_free(log->columns);
+	memset(log, 0, sizeof(*log));
+}
+
+char *pythia_log_name(void)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	unsigned char random[LOG_RANDOM];
+
+	if (getentropy(random, sizeof(random)) != 0)
+	{
+		int64_t now = pythia_host_now(NULL) ^ ((int64_t) getpid() << 40);
+
+		memcpy(random, &now, sizeof(random));
+	}
+	pythia_buffer_puts(&name, LOG_PREFIX);
+	pythia_buffer_hex(&name, random, sizeof(random));
+	return pythia_buffer_take(&name);
+}
+
+bool pythia_log_check_name(const char *name, pythia_error *error)
+{
+	if (strncmp(name, LOG_PREFIX, strlen(LOG_PREFIX)) == 0 && strlen(name) == strlen(LOG_PREFIX) + 2 * LOG_RANDOM &&
+		strspn(name + strlen(LOG_PREFIX), "0123456789abcdef") == 2 * LOG_RANDOM)
+		return true;
+	pythia_fail(error, PYTHIA_E_DATA, "22P02", "\"%.100s\" is no log of a trigger", name);
+	return pythia_error_hint(error, "What keeps the worker was damaged: make it anew, in another file.");
+}
+
+/* --- MySQL ------------------------------------------------------------------------ */
+
+/* InnoDB runs the actions of foreign keys without the table's triggers. */
+static bool refuse_cascades(pythia_logger *w, pythia_error *error)
+{
+	const pythia_table *table = &w->table->table;
+	char *name;
+
+	pythia_buffer_puts(&w->sql,
+					   "SELECT CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
+					   " WHERE (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL'))"
+					   " AND ");
+	pythia_dialect_named(w->dialect, &w->sql, "CONSTRAINT_SCHEMA", "TABLE_NAME", table);
+	if (!pythia_db_text(w->table->db, w->sql.data, &name, error))
+		return false;
+	pythia_buffer_clear(&w->sql);
+	if (!name)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers would miss what the foreign key \"%s\" of table \"%s\" does",
+				name, table->name);
+	pythia_error_detail(error, "MySQL fires no trigger for rows that CASCADE or SET NULL changes.");
+	pythia_free(name);
+	return pythia_error_hint(error, "Use \"capture\": \"poll\" for this table.");
+}
+
+/* Who waits for the table's lock holds up all writers behind: not for long. */
+bool pythia_logger_limit_waiting(pythia_logger *w, pythia_error *error)
+{
+	return w->table->db->engine != PYTHIA_MYSQL ||
+		   pythia_db_exec(w->table->db, "SET SESSION lock_wait_timeout = 10", NULL, error);
+}
+
+/* Nobody writes while triggers change: each change is logged by all of the old ones or all of the new ones. */
+bool pythia_logger_lock_mysql(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer_puts(&w->sql, "LOCK TABLES ");
+	pythia_logger_put_table(w);
+	pythia_buffer_puts(&w->sql, " WRITE, ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " WRITE, ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " AS pythia_l READ");
+	if (pythia_logger_flush(w, error))
+		return true;
+	if (strcmp(error->sqlstate, "42000") == 0)
+		pythia_error_hint(error, "Trigger capture needs the privileges CREATE, DROP, TRIGGER and LOCK TABLES.");
+	return false;
+}
+
+void pythia_logger_unlock_mysql(pythia_logger *w)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (!w->table->db->broken)
+		pythia_db_exec(w->table->db, "UNLOCK TABLES", NULL, &ignored);
+	pythia_error_reset(&ignored);
+	if (!w->table->db->broken)
+		pythia_db_exec(w->table->db, "SET SESSION lock_wait_timeout = DEFAULT", NULL, &ignored);
+	pythia_error_reset(&ignored);
+}
+
+static bool install_mysql(pythia_logger *w, pythia_error *error)
+{
+	bool ok;
+
+	if (!refuse_cascades(w, error) || !pythia_logger_limit_waiting(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " (pythia_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+								" pythia_op CHAR(1) NOT NULL, pythia_at DATETIME(6) NOT NULL");
+	for (int i = 0; i < w->table->ncolumns; i++)
+		for (const char *letter = "on"; *letter; letter++)
+		{
+			pythia_buffer_printf(&w->sql, ", %c%d ", *letter, w->place[i]);
+			pythia_logger_put_type(&w->sql, &w->table->table.columns[w->table->columns[i].position]);
+		}
+	pythia_buffer_puts(&w->sql, ") ENGINE = InnoDB");
+	if (!pythia_logger_flush(w, error) || !pythia_logger_lock_mysql(w, error))
+		return false;
+	ok = pythia_logger_put_triggers(w, error);
+	pythia_logger_unlock_mysql(w);
+	return ok;
+}
+
+/* --- SQLite ----------------------------------------------------------------------- */
+
+static void put_match(pythia_logger *w, const int *positions, int count)
+{
+	pythia_buffer_putc(&w->sql, '(');
+	for (int i = 0; i < count; i++)
+	{
+		const char *name = w->table->table.columns[positions[i]].name;
+
+		pythia_buffer_puts(&w->sql, i > 0 ? " AND " : "");
+		w->dialect->identifier(&w->sql, name);
+		pythia_buffer_puts(&w->sql, " = NEW.");
+		w->dialect->identifier(&w->sql, name);
+	}
+	pythia_buffer_putc(&w->sql, ')');
+}
+
+/* The columns of the primary key and of every unique index, each handed to `put` once. */
+static void each_unique_column(pythia_logger *w, void (*put)(pythia_logger *w, const char *name, bool first))
+{
+	const pythia_table *table = &w->table->table;
+	bool *seen = pythia_calloc((size_t) table->ncolumns + 1, sizeof(bool));
+	bool first = true;
+
+	for (int i = 0; i < table->nkey; i++)
+		seen[table->key[i]] = true;
+	for (int i = 0; i < table->nindexes; i++)
+		for (int k = 0; table->indexes[i].unique && k < table->indexes[i].ncolumns; k++)
+			if (table->indexes[i].columns[k] >= 0)
+				seen[table->indexes[i].columns[k]] = true;
+	for (int i = 0; i < table->ncolumns; i++)
+		if (seen[i])
+		{
+			put(w, table->columns[i].name, first);
+			first = false;
+		}
+	pythia_free(seen);
+}
+
+static void put_changes(pythia_logger *w, const char *name, bool first)
+{
+	pythia_buffer_puts(&w->sql, first ? " WHEN NEW." : " OR NEW.");
+	w->dialect->identifier(&w->sql, name);
+	pythia_buffer_puts(&w->sql, " IS NOT OLD.");
+	w->dialect->identifier(&w->sql, name);
+}
+
+/* Rows that a new one of these values would take the place of. */
+static void put_in_the_way(pythia_logger *w)
+{
+	const pythia_table *table = &w->table->table;
+	const char * or = "";
+
+	pythia_buffer_putc(&w->sql, '(');
+	if (table->nkey > 0)
+	{
+		put_match(w, table->key, table->nkey);
+		or = " OR ";
+	}
+	for (int i = 0; i < table->nindexes; i++)
+		if (table->indexes[i].unique)
+		{
+			pythia_buffer_puts(&w->sql, or);
+			put_match(w, table->indexes[i].columns, table->indexes[i].ncolumns);
+			or = " OR ";
+		}
+	pythia_buffer_puts(&w->sql, * or ? ")" : "0)");
+}
+
+/*
+ * REPLACE deletes without firing DELETE's triggers, of INSERT and of UPDATE.  So what stands in the
+ * way of a new row is noted before ('B', of an update 'R'); the drain believes it where that follows.
+ * An update that leaves all unique columns as they are is in nobody's way.
+ */
+static bool put_before(pythia_logger *w, const char *suffix, bool update, pythia_error *error)
+{
+	const pythia_capture_table *table = w->table;
+
+	pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
+	pythia_logger_put_name(w, suffix, true);
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
+	pythia_logger_put_name(w, suffix, true);
+	pythia_buffer_puts(&w->sql, update ? " BEFORE UPDATE ON " : " BEFORE INSERT ON ");
+	w->dialect->identifier(&w->sql, table->table.name);
+	if (update)
+		each_unique_column(w, put_changes);
+	pythia_buffer_puts(&w->sql, " BEGIN INSERT INTO ");
+	pythia_logger_put_name(w, "", false);
+	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
+	pythia_logger_put_places(w, 'o');
+	pythia_buffer_printf(&w->sql, ") SELECT '%c', ", update ? 'R' : 'B');
+	pythia_logger_put_now(w);
+	pythia_logger_put_values(w, "");
+	pythia_buffer_puts(&w->sql, " FROM ");
+	w->dialect->identifier(&w->sql, table->table.name);
+	pythia_buffer_puts(&w->sql, " WHERE ");
+	put_in_the_way(w);
+	if (update)
+	{
+		pythia_buffer_puts(&w->sql, " AND NOT (");
+		for (int i = 0; i < table->nkey; i++)
+		{
+			pythia_buffer_puts(&w->sql, i > 0 ? " AND " : "");
+			w->dialect->identifier(&w->sql, pythia_logger_column_name(w, table->key[i]));
+			pythia_buffer_puts(&w->sql, " IS OLD.");
+			w->dialect->identifier(&w->sql, pythia_logger_column_name(w, table->key[i]));
+		}
+		pythia_buffer_putc(&w->sql, ')');
+	}
+	if (table->config.where)
+	{
+		pythia_buffer_puts(&w->sql, " AND ");
+		pythia_condition_put(&w->sql, table->config.where);
+	}
+	pythia_buffer_puts(&w->sql, "; END");
+	return pythia_logger_flush(w, error);
+}
+
+bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error)
+{
+	return put_before(w, "_b", false, error) && put_before(w, "_c", true, error);
+}
+
+static bool install_sqlite(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " (pythia_id INTEGER PRIMARY KEY AUTOINCREMENT, pythia_op TEXT NOT NULL,"
+								" pythia_at TEXT NOT NULL");
+	pythia_logger_put_places(w, 'o');
+	pythia_logger_put_places(w, 'n');
+	pythia_buffer_putc(&w->sql, ')');
+	return pythia_logger_flush(w, error) && pythia_logger_put_befores(w, error) && pythia_logger_put_triggers(w, error);
+}
+
+/* --- PostgreSQL --------------------------------------------------------------------- */
+
+static void put_when(pythia_buffer *body, const pythia_logger *w, const char *side)
+{
+	pythia_buffer_printf(body, "EXISTS (SELECT FROM (SELECT (%s).*) AS ", side);
+	w->dialect->identifier(body, w->table->table.name);
+	pythia_buffer_puts(body, " WHERE ");
+	pythia_condition_put(body, w->table->config.where);
+	pythia_buffer_putc(body, ')');
+}
+
+/*
+ * The function runs with our rights, and to_jsonb calls a cast to json that the owner of a type has made.  So in a
+ * table with columns of users' types each value is taken by itself, these by their text: columns may come and go.
+ */
+static void put_image(pythia_buffer *body, const char *variable, const char *side)
+{
+	/* clang-format off */
+	static const char execute[] =
+		"IF plain THEN %s := to_jsonb(%s); ELSE EXECUTE 'SELECT ' || (SELECT string_agg(format('jsonb_build_object(%%1$L, '"
+		" || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN 'to_jsonb(($1).%%1$I))'"
+		" ELSE 'CASE WHEN ($1).%%1$I IS DISTINCT FROM NULL THEN to_jsonb(concat(($1).%%1$I)'"
+		" || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END || ') END)' END, a.attname), ' || ' ORDER BY a.attnum)"
+		" FROM pg_attribute a CROSS JOIN LATERAL (WITH RECURSIVE r AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid"
+		" UNION ALL SELECT u.* FROM r JOIN pg_type u ON u.oid = r.typbasetype WHERE r.typtype = 'd')"
+		" SELECT * FROM r WHERE r.typtype <> 'd') b"
+		" WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped) INTO %s USING %s; END IF; ";
+	/* clang-format on */
+
+	pythia_buffer_printf(body, execute, variable, side, variable, side);
+}
+
+/* What the trigger does: `before` and `after` tell whether the row is ours. */
+static void put_function(pythia_logger *w)
+{
+	pythia_buffer body = PYTHIA_BUFFER_INIT;
+	pythia_buffer into = PYTHIA_BUFFER_INIT;
+
+	pythia_dialect_table(w->dialect, &into, w->table->table.schema, w->log);
+	pythia_buffer_puts(
+		&body, "DECLARE before boolean := false; after boolean := false; plain boolean; o jsonb; n jsonb; BEGIN "
+			   "IF TG_OP = 'TRUNCATE' THEN INSERT INTO ");
+	pythia_buffer_printf(&body, "%s (pythia_op) VALUES ('T'); RETURN NULL; END IF; ", into.data);
+	pythia_buffer_puts(&body, "IF TG_OP <> 'INSERT' THEN before := ");
+	if (w->table->config.where)
+		put_when(&body, w, "OLD");
+	else
+		pythia_buffer_puts(&body, "true");
+	pythia_buffer_puts(&body, "; END IF; IF TG_OP <> 'DELETE' THEN after := ");
+	if (w->table->config.where)
+		put_when(&body, w, "NEW");
+	else
+		pythia_buffer_puts(&body, "true");
+	pythia_buffer_puts(&body,
+					   "; END IF; IF NOT before AND NOT after THEN RETURN NULL; END IF; plain := NOT EXISTS (SELECT"
+					   " FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped"
+					   " AND a.atttypid >= 10000); IF before THEN ");
+	put_image(&body, "o", "OLD");
+	pythia_buffer_puts(&body, "END IF; IF after THEN ");
+	put_image(&body, "n", "NEW");
+	pythia_buffer_printf(&body,
+						 "END IF; INSERT INTO %s (pythia_op, o, n) VALUES (CASE WHEN before AND after THEN 'U'"
+						 " WHEN after THEN 'I' ELSE 'D' END, o, n); RETURN NULL; END",
+						 into.data);
+	w->dialect->literal(&w->sql, body.data, body.length);
+	pythia_buffer_free(&into);
+	pythia_buffer_free(&body);
+}
+
+static bool install_postgres(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " (pythia_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pythia_op text NOT NULL,"
+								" pythia_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
+								" pythia_xid bigint NOT NULL DEFAULT pg_catalog.txid_current(), o jsonb, n jsonb)");
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE FUNCTION ");
+	pythia_logger_put_name(w, "_f", true);
+	/* the writer needs no right on the log */
+	pythia_buffer_puts(&w->sql, "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+								" SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS ");
+	put_function(w);
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
+	pythia_logger_put_name(w, "_r", false);
+	pythia_buffer_puts(&w->sql, " AFTER INSERT OR UPDATE OR DELETE ON ");
+	pythia_logger_put_table(w);
+	pythia_buffer_puts(&w->sql, " FOR EACH ROW EXECUTE FUNCTION ");
+	pythia_logger_put_name(w, "_f", true);
+	pythia_buffer_puts(&w->sql, "()");
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
+	pythia_logger_put_name(w, "_t", false);
+	pythia_buffer_puts(&w->sql, " AFTER TRUNCATE ON ");
+	pythia_logger_put_table(w);
+	pythia_buffer_puts(&w->sql, " FOR EACH STATEMENT EXECUTE FUNCTION ");
+	pythia_logger_put_name(w, "_f", true);
+	pythia_buffer_puts(&w->sql, "()");
+	/* also for what replication applies */
+	for (const char *suffix = "rt"; *suffix; suffix++)
+	{
+		char name[3] = {'_', *suffix, '\0'};
+
+		if (!pythia_logger_flush(w, error))
+			return false;
+		pythia_buffer_puts(&w->sql, "ALTER TABLE ");
+		pythia_logger_put_table(w);
+		pythia_buffer_puts(&w->sql, " ENABLE ALWAYS TRIGGER ");
+		pythia_logger_put_name(w, name, false);
+	}
+	return pythia_logger_flush(w, error);
+}
+
+/* --- all ways ------------------------------------------------------------------------ */
+
+/* DDL of SQLite and PostgreSQL in one transaction; in a caller's it is part of that. */
+bool pythia_logger_begin(pythia_db *source, pythia_error *error)
+{
+	if (source->engine == PYTHIA_MYSQL || source->local)
+		return true;
+	if (!source->driver->begin(source, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	/* who waits for the table's lock holds up all writers behind: not for long */
+	if (source->engine != PYTHIA_POSTGRESQL || pythia_db_exec(source, "SET LOCAL lock_timeout = '10s'", NULL, error))
+		return true;
+	source->driver->rollback(source, NULL);
+	return false;
+}
+
+bool pythia_logger_end(pythia_db *source, bool ok, pythia_error *error)
+{
+	if (source->engine == PYTHIA_MYSQL || source->local)
+		return ok;
+	if (ok)
+		return source->driver->commit(source, error);
+	source->driver->rollback(source, NULL);
+	return false;
+}
+
+static bool refuse(const pythia_capture_table *table, pythia_error *error)
+{
+	pythia_relation_kind kind = table->table.relation;
+
+	if (kind == PYTHIA_RELATION_TABLE || kind == PYTHIA_RELATION_PARTITIONED)
+		return false;
+	pythia_fail(error, PYTHIA_E_USAGE, "42809", "\"%s\" is no table that triggers could be installed on",
+				table->table.name);
+	pythia_error_hint(error, "Use \"capture\": \"poll\" for it.");
+	return true;
+}
+
+bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_error *error)
+{
+	pythia_logger w = {.table = table, .dialect = pythia_dialect_of(table->db), .log = log->name};
+	int64_t *first;
+	bool ok;
+
+	if (refuse(table, error))
+		return false;
+	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
+	first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
+	for (int i = 0; i < table->ncolumns; i++)
+		w.place[i] = i;
+	pythia_free(log->columns);
+	log->columns = table->db->engine == PYTHIA_POSTGRESQL ? pythia_strdup("") : pythia_logger_spell(&w, first);
+	pythia_free(first);
+	ok = pythia_logger_begin(table->db, error);
+	if (ok)
+	{
+		ok = table->db->engine == PYTHIA_MYSQL    ? install_mysql(&w, error)
+			 : table->db->engine == PYTHIA_SQLITE ? install_sqlite(&w, error)
+												  : install_postgres(&w, error);
+		ok = pythia_logger_end(table->db, ok, error);
+	}
+	pythia_buffer_free(&w.sql);
+	pythia_free(w.place);
+	return ok;
+}
+
+/* The statements that remove a log, one at a call; false after the last. */
+static bool put_removal(pythia_logger *w, pythia_engine engine, int step)
+{
+	static const char *const suffixes[] = {"_b", "_c", "_i", "_u", "_d"};
+	static const int ntriggers = sizeof(suffixes) / sizeof(suffixes[0]);
+	/* the function takes its triggers along, also where the table has another name by now */
+	int before_table = engine == PYTHIA_POSTGRESQL ? 1 : ntriggers;
+
+	if (step > before_table)
+		return false;
+	if (step == before_table)
+		pythia_buffer_puts(&w->sql, "DROP TABLE IF EXISTS ");
+	else if (engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(&w->sql, "DROP FUNCTION IF EXISTS ");
+	else
+		pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
+	pythia_logger_put_name(w, step == before_table ? "" : engine == PYTHIA_POSTGRESQL ? "_f" : suffixes[step], true);
+	if (step < before_table && engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(&w->sql, "() CASCADE");
+	return true;
+}
+
+char *pythia_log_removal(pythia_engine engine, const char *schema, const char *table, const char *log)
+{
+	pythia_capture_table named = {.table = {.schema = (char *) schema, .name = (char *) table}};
+	pythia_logger w = {.table = &named, .dialect = pythia_dialect_for(engine), .log = log};
+
+	for (int step = 0; put_removal(&w, engine, step); step++)
+		pythia_buffer_puts(&w.sql, ";\n");
+	return pythia_buffer_take(&w.sql);
+}
+
+bool pythia_log_remove(pythia_db *source, const char *schema, const char *table, const char *log, pythia_error *error)
+{
+	pythia_capture_table named = {.db = source, .table = {.schema = (char *) schema, .name = (char *) table}};
+	pythia_logger w = {.table = &named, .dialect = pythia_dialect_of(source), .log = log};
+	bool ok = pythia_log_check_name(log, error) && pythia_logger_limit_waiting(&w, error) &&
+			  pythia_logger_begin(source, error);
+
+	if (!ok)
+		return false;
+	for (int step = 0; ok && put_removal(&w, source->engine, step); step++)
+		ok = pythia_logger_flush(&w, error);
+	pythia_buffer_free(&w.sql);
+	return pythia_logger_end(source, ok, error);
+}

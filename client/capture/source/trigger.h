@@ -1,0 +1,53 @@
+/* Between the parts of trigger capture: SQL that is built up and run. */
+#ifndef PYTHIA_CAPTURE_SOURCE_TRIGGER_H
+#define PYTHIA_CAPTURE_SOURCE_TRIGGER_H
+
+#include "capture/internal.h"
+
+typedef struct pythia_logger
+{
+	const pythia_capture_table *table;
+	const pythia_dialect *dialect;
+	const char *log;
+	int *place; /* of each of the table's columns in the log */
+	pythia_buffer sql;
+} pythia_logger;
+
+/* ---- trigger_sql.c: pieces that are appended to the writer's text ---- */
+
+/* The log's name and a suffix; of the table's schema where qualified. */
+void pythia_logger_put_name(pythia_logger *w, const char *suffix, bool qualified);
+void pythia_logger_put_table(pythia_logger *w);
+const char *pythia_logger_column_name(const pythia_logger *w, int i);
+/* , o0, o1, … */
+void pythia_logger_put_places(pythia_logger *w, char letter);
+/* The values for them: , OLD.a, OLD.b, … */
+void pythia_logger_put_values(pythia_logger *w, const char *row);
+void pythia_logger_put_now(pythia_logger *w);
+/* MySQL: the type in which the log holds a column. */
+void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column);
+/* Runs the text and clears it. */
+bool pythia_logger_flush(pythia_logger *w, pythia_error *error);
+/* Makes the triggers of INSERT, UPDATE and DELETE anew; MySQL, SQLite. */
+bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error);
+
+/* pythia_log.columns of the writer's places, each with the number from which it holds its column. */
+char *pythia_logger_spell(const pythia_logger *w, const int64_t *first);
+/* Letters of a digest of the type in which the log holds a column: a changed one wants a changed log. */
+#define PYTHIA_TYPE_LETTERS 6
+void pythia_logger_digest_type(const pythia_logger *w, int i, char type[33]);
+
+/* ---- trigger.c ---- */
+
+/* Who waits for the table's lock holds up all writers behind: not for long. */
+bool pythia_logger_limit_waiting(pythia_logger *w, pythia_error *error);
+/* Nobody writes while triggers change: each change is logged by all of the old ones or all of the new ones. */
+bool pythia_logger_lock_mysql(pythia_logger *w, pythia_error *error);
+void pythia_logger_unlock_mysql(pythia_logger *w);
+/* SQLite's triggers that note what stands in the way of a new row. */
+bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error);
+/* DDL of SQLite in one transaction; in a caller's it is part of that. */
+bool pythia_logger_begin(pythia_db *source, pythia_error *error);
+bool pythia_logger_end(pythia_db *source, bool ok, pythia_error *error);
+
+#endif

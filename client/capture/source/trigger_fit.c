@@ -1,0 +1,290 @@
+/* A log and its triggers (log.h) in line with their table. */
+#include "capture/source/trigger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/memory.h"
+#include "dialect/tokens.h"
+
+/* How many of our triggers there are. */
+static bool count_triggers(pythia_logger *w, int64_t *count, pythia_error *error)
+{
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	switch (w->table->db->engine)
+	{
+		case PYTHIA_MYSQL:
+			pythia_buffer_puts(&w->sql,
+							   "SELECT count(*) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = ");
+			w->dialect->literal(&w->sql, w->table->table.schema, strlen(w->table->table.schema));
+			pythia_buffer_puts(&w->sql, " AND EVENT_OBJECT_TABLE = ");
+			w->dialect->literal(&w->sql, w->table->table.name, strlen(w->table->table.name));
+			pythia_buffer_puts(&w->sql, " AND LEFT(TRIGGER_NAME, 23) = ");
+			break;
+		case PYTHIA_SQLITE:
+			pythia_buffer_puts(&w->sql, "SELECT count(*) FROM ");
+			w->dialect->identifier(&w->sql, w->table->table.schema);
+			pythia_buffer_puts(&w->sql, ".sqlite_master WHERE type = 'trigger' AND tbl_name = ");
+			w->dialect->literal(&w->sql, w->table->table.name, strlen(w->table->table.name));
+			pythia_buffer_puts(&w->sql, " COLLATE NOCASE AND substr(name, 1, 23) = ");
+			break;
+		default:
+			pythia_capture_put_table(w->table, &table);
+			pythia_buffer_puts(&w->sql,
+							   "SELECT count(*) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
+							   " AND tgrelid = ");
+			w->dialect->literal(&w->sql, table.data, table.length);
+			pythia_buffer_puts(&w->sql, "::pg_catalog.regclass AND pg_catalog.left(tgname, 23) = ");
+			pythia_buffer_free(&table);
+			break;
+	}
+	w->dialect->literal(&w->sql, w->log, strlen(w->log));
+	ok = pythia_db_count(w->table->db, w->sql.data, count, error);
+	pythia_buffer_clear(&w->sql);
+	return ok;
+}
+
+static bool check_triggers(pythia_logger *w, pythia_error *error)
+{
+	static const int wanted[] = {[PYTHIA_POSTGRESQL] = 2, [PYTHIA_MYSQL] = 3, [PYTHIA_SQLITE] = 4};
+	int64_t count;
+
+	if (!count_triggers(w, &count, error))
+		return false;
+	if (count >= wanted[w->table->db->engine])
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "55000", "the triggers on table \"%s.%s\" are gone", w->table->table.schema,
+				w->table->table.name);
+	pythia_error_detail(error, "What has changed there since is not known.");
+	return pythia_error_hint(error, "Drop the worker and create it anew, with start_from \"beginning\" where its "
+									"readers need all rows.");
+}
+
+/* The next line of pythia_log.columns: first number, type and name; false at the end. */
+static bool next_line(const char **at, int64_t *first, const char **name, size_t *length)
+{
+	const char *end = *at + strcspn(*at, "\n");
+	size_t digits = strspn(*at, "0123456789");
+
+	if (!**at)
+		return false;
+	*name = end;
+	*length = 0;
+	*first = 0;
+	/* any other line is nobody's column */
+	if (digits > 0 && (size_t) (end - *at) > digits + 1 + PYTHIA_TYPE_LETTERS + 1 && (*at)[digits] == ' ' &&
+		(*at)[digits + 1 + PYTHIA_TYPE_LETTERS] == ' ')
+	{
+		*first = strtoll(*at, NULL, 10);
+		*name = *at + digits + 1 + PYTHIA_TYPE_LETTERS + 1;
+		*length = (size_t) (end - *name);
+	}
+	*at = end + (*end == '\n');
+	return true;
+}
+
+int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, int *place, int64_t *first)
+{
+	const char *at = log->columns;
+	const char *name;
+	size_t length;
+	int64_t number;
+	int count = 0;
+
+	for (int i = 0; i < table->ncolumns; i++)
+		place[i] = -1;
+	for (; next_line(&at, &number, &name, &length); count++)
+		for (int i = 0; length > 0 && i < table->ncolumns; i++)
+		{
+			const char *column = table->table.columns[table->columns[i].position].name;
+
+			if (strlen(column) == length && memcmp(column, name, length) == 0)
+			{
+				place[i] = count;
+				first[i] = number;
+			}
+		}
+	return count;
+}
+
+/* Places that the log table has: an earlier fitting may have been cut off before it was stored. */
+static bool count_places(pythia_logger *w, int *count, pythia_error *error)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_table described;
+
+	/* as pythia_name_parse reads it */
+	pythia_dialect_table(pythia_dialect_for(PYTHIA_POSTGRESQL), &name, w->table->table.schema, w->log);
+	if (!pythia_describe(w->table->db, name.data, &described, error))
+	{
+		pythia_buffer_free(&name);
+		return false;
+	}
+	pythia_buffer_free(&name);
+	*count = 0;
+	for (int i = 0; i < described.ncolumns; i++)
+		*count += described.columns[i].name[0] == 'o';
+	pythia_table_free(&described);
+	return true;
+}
+
+/* Whether the log holds the column in another type than its own one wants now. */
+static bool other_type(const pythia_logger *w, int i, const char *columns)
+{
+	char type[33];
+
+	pythia_logger_digest_type(w, i, type);
+	for (int place = 0; place < w->place[i]; place++)
+		columns = strchr(columns, '\n') + 1;
+	return strncmp(strchr(columns, ' ') + 1, type, PYTHIA_TYPE_LETTERS) != 0;
+}
+
+/* `verb`: ADD, or MODIFY where the column's type has changed. */
+static bool set_place(pythia_logger *w, int i, const char *verb, pythia_error *error)
+{
+	const pythia_column *column = &w->table->table.columns[w->table->columns[i].position];
+
+	for (const char *letter = "on"; *letter; letter++)
+	{
+		pythia_buffer_puts(&w->sql, "ALTER TABLE ");
+		pythia_logger_put_name(w, "", true);
+		pythia_buffer_printf(&w->sql, " %s COLUMN %c%d ", verb, *letter, w->place[i]);
+		if (w->table->db->engine == PYTHIA_MYSQL)
+			pythia_logger_put_type(&w->sql, column);
+		if (!pythia_logger_flush(w, error))
+			return false;
+	}
+	return true;
+}
+
+/* Rows that were logged, after the columns came, without them: told once more as they are. */
+static bool complete_rows(pythia_logger *w, const int64_t *first, pythia_error *error)
+{
+	const char *table = w->table->table.name;
+
+	pythia_buffer_puts(&w->sql, "INSERT INTO ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
+	pythia_logger_put_places(w, 'n');
+	for (int i = 0; i < w->table->ncolumns; i++)
+		if (first[i] >= 0)
+			pythia_buffer_printf(&w->sql, ", o%d", w->place[i]);
+	pythia_buffer_puts(&w->sql, ") SELECT 'C', ");
+	pythia_logger_put_now(w);
+	pythia_logger_put_values(w, "");
+	for (int i = 0; i < w->table->ncolumns; i++)
+		if (first[i] >= 0)
+		{
+			pythia_buffer_puts(&w->sql, ", ");
+			w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
+		}
+	pythia_buffer_puts(&w->sql, " FROM ");
+	pythia_logger_put_table(w);
+	pythia_buffer_puts(&w->sql, " WHERE EXISTS (SELECT 1 FROM ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " AS pythia_l WHERE ");
+	for (int k = 0; k < w->table->nkey; k++)
+	{
+		int i = w->table->key[k];
+
+		pythia_buffer_printf(&w->sql, "%spythia_l.n%d = ", k > 0 ? " AND " : "", w->place[i]);
+		w->dialect->identifier(&w->sql, table);
+		pythia_buffer_putc(&w->sql, '.');
+		w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
+	}
+	pythia_buffer_putc(&w->sql, ')');
+	if (w->table->config.where)
+	{
+		pythia_buffer_puts(&w->sql, " AND ");
+		pythia_condition_put(&w->sql, w->table->config.where);
+	}
+	return pythia_logger_flush(w, error);
+}
+
+static bool last_number(pythia_logger *w, int64_t *number, pythia_error *error)
+{
+	bool ok;
+
+	pythia_buffer_puts(&w->sql, "SELECT max(pythia_id) FROM ");
+	pythia_logger_put_name(w, "", true);
+	ok = pythia_db_number_or(w->table->db, w->sql.data, 0, number, error);
+	pythia_buffer_clear(&w->sql);
+	return ok;
+}
+
+/* Under the lock: places for what came, triggers for what is there. */
+static bool refit(pythia_logger *w, const char *columns, int nplaces, int64_t *first, pythia_error *error)
+{
+	bool sqlite = w->table->db->engine == PYTHIA_SQLITE;
+	bool grown = false;
+	int64_t last = 0;
+	int there;
+	bool ok;
+
+	if (!count_places(w, &there, error))
+		return false;
+	nplaces = there > nplaces ? there : nplaces;
+	/* MySQL commits with each of them: before the lock, so that it is short */
+	for (int i = 0; i < w->table->ncolumns; i++)
+		if (w->place[i] < 0)
+		{
+			w->place[i] = nplaces++;
+			first[i] = -1;
+			grown = true;
+			if (!set_place(w, i, "ADD", error))
+				return false;
+		}
+		else if (!sqlite && other_type(w, i, columns) && !set_place(w, i, "MODIFY", error))
+			return false;
+	if (!sqlite && !pythia_logger_lock_mysql(w, error))
+		return false;
+	ok = last_number(w, &last, error) && pythia_logger_put_triggers(w, error) &&
+		 (!sqlite || pythia_logger_put_befores(w, error)) && (!grown || complete_rows(w, first, error));
+	if (!sqlite)
+		pythia_logger_unlock_mysql(w);
+	for (int i = 0; i < w->table->ncolumns; i++)
+		if (first[i] < 0)
+			first[i] = last + 1;
+	return ok;
+}
+
+bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool *changed, pythia_error *error)
+{
+	pythia_logger w = {.table = table, .dialect = pythia_dialect_of(table->db), .log = log->name};
+	int64_t *first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
+	char *columns;
+	int nplaces = 0;
+	bool ok;
+
+	*changed = false;
+	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
+	ok = check_triggers(&w, error);
+	if (ok && table->db->engine != PYTHIA_POSTGRESQL)
+	{
+		nplaces = pythia_log_places(table, log, w.place, first);
+		columns = pythia_logger_spell(&w, first);
+		*changed = strcmp(columns, log->columns) != 0;
+		for (int i = 0; i < table->ncolumns; i++)
+			*changed = *changed || w.place[i] < 0;
+		pythia_free(columns);
+	}
+	if (ok && *changed)
+	{
+		ok = pythia_logger_limit_waiting(&w, error) && pythia_logger_begin(table->db, error) &&
+			 pythia_logger_end(table->db, refit(&w, log->columns, nplaces, first, error), error);
+		if (ok)
+		{
+			pythia_free(log->columns);
+			log->columns = pythia_logger_spell(&w, first);
+		}
+		*changed = ok;
+	}
+	pythia_buffer_free(&w.sql);
+	pythia_free(w.place);
+	pythia_free(first);
+	return ok;
+}

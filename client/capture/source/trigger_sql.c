@@ -1,0 +1,249 @@
+#include "capture/source/trigger.h"
+
+#include "core/digest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "dialect/tokens.h"
+
+void pythia_logger_put_name(pythia_logger *w, const char *suffix, bool qualified)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_printf(&name, "%s%s", w->log, suffix);
+	pythia_dialect_table(w->dialect, &w->sql, qualified ? w->table->table.schema : NULL, name.data);
+	pythia_buffer_free(&name);
+}
+
+void pythia_logger_put_table(pythia_logger *w)
+{
+	pythia_dialect_table(w->dialect, &w->sql, w->table->table.schema, w->table->table.name);
+}
+
+const char *pythia_logger_column_name(const pythia_logger *w, int i)
+{
+	return w->table->table.columns[w->table->columns[i].position].name;
+}
+
+/* , o0, o1, … */
+void pythia_logger_put_places(pythia_logger *w, char letter)
+{
+	for (int i = 0; i < w->table->ncolumns; i++)
+		pythia_buffer_printf(&w->sql, ", %c%d", letter, w->place[i]);
+}
+
+/* The values for them: , OLD.a, OLD.b, … */
+void pythia_logger_put_values(pythia_logger *w, const char *row)
+{
+	for (int i = 0; i < w->table->ncolumns; i++)
+	{
+		pythia_buffer_puts(&w->sql, ", ");
+		pythia_buffer_puts(&w->sql, row);
+		w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
+	}
+}
+
+void pythia_logger_put_now(pythia_logger *w)
+{
+	pythia_buffer_puts(&w->sql, w->table->db->engine == PYTHIA_MYSQL ? "UTC_TIMESTAMP(6)"
+																	 : "strftime('%Y-%m-%d %H:%M:%f', 'now')");
+}
+
+bool pythia_logger_flush(pythia_logger *w, pythia_error *error)
+{
+	bool ok = pythia_db_exec(w->table->db, w->sql.data, NULL, error);
+
+	pythia_buffer_clear(&w->sql);
+	return ok;
+}
+
+/* Whether the user's condition holds for a side (NEW or OLD): names in it mean that row's columns. */
+static void put_condition(pythia_logger *w, const char *side)
+{
+	const pythia_table *table = &w->table->table;
+
+	pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM (SELECT ");
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		pythia_buffer_printf(&w->sql, "%s%s.", i > 0 ? ", " : "", side);
+		w->dialect->identifier(&w->sql, table->columns[i].name);
+		pythia_buffer_puts(&w->sql, " AS ");
+		w->dialect->identifier(&w->sql, table->columns[i].name);
+	}
+	pythia_buffer_puts(&w->sql, ") AS ");
+	w->dialect->identifier(&w->sql, table->name);
+	pythia_buffer_puts(&w->sql, " WHERE ");
+	pythia_condition_put(&w->sql, w->table->config.where);
+	pythia_buffer_putc(&w->sql, ')');
+}
+
+/* INSERT INTO log … of one kind of change. `conditions`: of old, of new: ' ' none, '+' must hold, '-' must not. */
+static void put_entry(pythia_logger *w, char operation, const char *conditions, bool qualified)
+{
+	static const char *const sides[] = {"OLD", "NEW"};
+	bool old = strchr("UDY", operation) != NULL;
+	bool new = strchr("UIXY", operation) != NULL;
+	const char *before = w->table->db->engine == PYTHIA_MYSQL ? " FROM DUAL WHERE " : " WHERE ";
+
+	pythia_buffer_puts(&w->sql, "INSERT INTO ");
+	pythia_logger_put_name(w, "", qualified);
+	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
+	if (old)
+		pythia_logger_put_places(w, 'o');
+	if (new)
+		pythia_logger_put_places(w, 'n');
+	pythia_buffer_printf(&w->sql, ") SELECT '%c', ", operation);
+	pythia_logger_put_now(w);
+	if (old)
+		pythia_logger_put_values(w, "OLD.");
+	if (new)
+		pythia_logger_put_values(w, "NEW.");
+	for (int i = 0; i < 2 && w->table->config.where; i++)
+	{
+		if (conditions[i] == ' ')
+			continue;
+		pythia_buffer_puts(&w->sql, before);
+		before = " AND ";
+		if (conditions[i] == '-')
+			pythia_buffer_puts(&w->sql, "NOT ");
+		put_condition(w, sides[i]);
+	}
+	if (operation == 'X' || operation == 'Y')
+	{
+		pythia_buffer_puts(&w->sql, before);
+		pythia_buffer_printf(&w->sql, "'%c' = (SELECT pythia_op FROM ", operation == 'X' ? 'B' : 'R');
+		pythia_logger_put_name(w, "", qualified);
+		pythia_buffer_puts(&w->sql, " ORDER BY pythia_id DESC LIMIT 1)");
+	}
+	pythia_buffer_puts(&w->sql, "; ");
+}
+
+/* With a condition, a row that comes under it is inserted, one that leaves it deleted, to whoever follows. */
+static void put_body(pythia_logger *w, char operation, bool qualified)
+{
+	pythia_buffer_puts(&w->sql, "BEGIN ");
+	switch (operation)
+	{
+		case 'I':
+			put_entry(w, 'I', " +", qualified);
+			/* what it replaced goes */
+			if (w->table->config.where && w->table->db->engine == PYTHIA_SQLITE)
+				put_entry(w, 'X', " -", qualified);
+			break;
+		case 'D':
+			put_entry(w, 'D', "+ ", qualified);
+			break;
+		default:
+			put_entry(w, 'U', "++", qualified);
+			if (w->table->config.where)
+			{
+				put_entry(w, 'I', "-+", qualified);
+				if (w->table->db->engine == PYTHIA_SQLITE)
+					put_entry(w, 'Y', " -", qualified);
+				put_entry(w, 'D', "+-", qualified);
+			}
+			break;
+	}
+	pythia_buffer_puts(&w->sql, "END");
+}
+
+static const struct
+{
+	char operation;
+	const char *suffix;
+	const char *event;
+} events[] = {{'I', "_i", "INSERT"}, {'U', "_u", "UPDATE"}, {'D', "_d", "DELETE"}};
+
+bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
+{
+	bool mysql = w->table->db->engine == PYTHIA_MYSQL;
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+	{
+		pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
+		pythia_logger_put_name(w, events[i].suffix, true);
+		if (!pythia_logger_flush(w, error))
+			return false;
+		pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
+		pythia_logger_put_name(w, events[i].suffix, true);
+		pythia_buffer_printf(&w->sql, " AFTER %s ON ", events[i].event);
+		if (mysql)
+			pythia_logger_put_table(w);
+		else
+			w->dialect->identifier(&w->sql, w->table->table.name);
+		pythia_buffer_puts(&w->sql, mysql ? " FOR EACH ROW " : " ");
+		put_body(w, events[i].operation, mysql);
+		if (!pythia_logger_flush(w, error))
+			return false;
+	}
+	return true;
+}
+
+#define WIDEST_TEXT "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+
+/*
+ * As wide as values of its kind get, so that a column that is widened under the triggers, or an enumeration
+ * that gets another word, does not make its writers fail.
+ */
+void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column)
+{
+	switch (column->type.kind)
+	{
+		case PYTHIA_KIND_BOOL:
+		case PYTHIA_KIND_INT:
+			pythia_buffer_puts(out, "BIGINT");
+			break;
+		case PYTHIA_KIND_UINT:
+			pythia_buffer_puts(out, "BIGINT UNSIGNED");
+			break;
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_ENUM:
+		case PYTHIA_KIND_SET:
+		case PYTHIA_KIND_JSON:
+			pythia_buffer_puts(out, WIDEST_TEXT);
+			break;
+		case PYTHIA_KIND_BYTES:
+			pythia_buffer_puts(out, "LONGBLOB");
+			break;
+		default:
+			pythia_buffer_puts(out, column->type.native != NULL ? column->type.native : WIDEST_TEXT);
+			break;
+	}
+	pythia_buffer_puts(out, " NULL");
+}
+
+void pythia_logger_digest_type(const pythia_logger *w, int i, char type[33])
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	if (w->table->db->engine == PYTHIA_MYSQL)
+		pythia_logger_put_type(&text, &w->table->table.columns[w->table->columns[i].position]);
+	pythia_md5(pythia_buffer_text(&text), text.length, type);
+	type[PYTHIA_TYPE_LETTERS] = '\0';
+	pythia_buffer_free(&text);
+}
+
+char *pythia_logger_spell(const pythia_logger *w, const int64_t *first)
+{
+	pythia_buffer columns = PYTHIA_BUFFER_INIT;
+	char type[33];
+	int greatest = -1;
+
+	for (int i = 0; i < w->table->ncolumns; i++)
+		greatest = w->place[i] > greatest ? w->place[i] : greatest;
+	for (int place = 0; place <= greatest; place++)
+	{
+		for (int i = 0; i < w->table->ncolumns; i++)
+			if (w->place[i] == place)
+			{
+				pythia_logger_digest_type(w, i, type);
+				pythia_buffer_printf(&columns, "%lld %s %s", (long long) first[i], type,
+									 pythia_logger_column_name(w, i));
+			}
+		pythia_buffer_putc(&columns, '\n');
+	}
+	return pythia_buffer_take(&columns);
+}

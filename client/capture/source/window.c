@@ -1,0 +1,456 @@
+/*
+ * Where a poll begins and where the next one may: never past the start of the
+ * oldest open transaction, which may yet commit rows it stamped long ago.
+ *
+ * Stamps are compared as text in the store, so `low` is always a whole second
+ * (or a day, or an integer): 'HH:MM:SS' sorts before 'HH:MM:SS.ffffff'.
+ */
+#include "capture/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/number.h"
+#include "dialect/forms.h"
+
+#define MINUTE (60 * PYTHIA_SECOND)
+#define HOUR   (60 * MINUTE)
+#define BUCKET (15 * MINUTE) /* zones change their offset on quarters of an hour */
+/* Seconds; no zone is further from UTC. */
+#define FARTHEST_ZONE (2 * 86400)
+
+/* Stamps are taken a little before a transaction shows among the open ones. */
+#define LOOKBACK_POSTGRESQL 1.0
+#define LOOKBACK_MYSQL      2.0
+#define LOOKBACK_SQLITE     1.0
+/* Time between the setting back of a clock and the poll that notices. */
+#define UNNOTICED (60 * PYTHIA_SECOND)
+/* Where open transactions cannot be seen. */
+#define LOOKBACK_BLIND 60.0
+
+void pythia_capture_position_free(pythia_capture_position *position)
+{
+	pythia_free(position->low);
+	pythia_free(position->mark);
+	memset(position, 0, sizeof(*position));
+}
+
+void pythia_capture_window_free(pythia_capture_window *window)
+{
+	pythia_free(window->from);
+	pythia_free(window->known_after);
+	pythia_free(window->known_before);
+	pythia_capture_position_free(&window->next);
+	memset(window, 0, sizeof(*window));
+}
+
+/* --- instants and texts -------------------------------------------------------- */
+
+static void date_of(int64_t days, int *year, int *month, int *day)
+{
+	int64_t shifted = days + 719468;
+	int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
+	int64_t in_era = shifted - era * 146097;
+	int64_t y = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+	int64_t in_year = in_era - (365 * y + y / 4 - y / 100);
+	int64_t m = (5 * in_year + 2) / 153;
+
+	*day = (int) (in_year - (153 * m + 2) / 5 + 1);
+	*month = (int) (m < 10 ? m + 3 : m - 9);
+	*year = (int) (y + era * 400 + (*month <= 2));
+}
+
+static int64_t floor_to(int64_t value, int64_t unit)
+{
+	int64_t rest = value % unit;
+
+	return value - (rest < 0 ? rest + unit : rest);
+}
+
+/* The text of a local time in the spelling of the timestamp column, cut to the second or the day. */
+static char *text_of(const pythia_capture_table *table, int64_t local)
+{
+	int64_t days = floor_to(local, 86400 * PYTHIA_SECOND) / (86400 * PYTHIA_SECOND);
+	int64_t seconds = (local - days * 86400 * PYTHIA_SECOND) / PYTHIA_SECOND;
+	int year, month, day;
+	char text[64];
+
+	date_of(days, &year, &month, &day);
+	if (year < 1)
+		year = month = day = 1, seconds = 0;
+	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_DATE)
+		snprintf(text, sizeof(text), "%04d-%02d-%02d", year, month, day);
+	else
+		snprintf(text, sizeof(text), "%04d-%02d-%02d%c%02d:%02d:%02d", year, month, day, table->separator,
+				 (int) (seconds / 3600), (int) (seconds / 60 % 60), (int) (seconds % 60));
+	return pythia_strdup(text);
+}
+
+/* --- zones ----------------------------------------------------------------------- */
+
+/* Times that every engine knows the offset of: before and after, that of the nearest will do. */
+static int64_t within(int64_t epoch)
+{
+	return epoch < 0 ? 0 : epoch > INT32_MAX ? INT32_MAX : epoch;
+}
+
+/* Offsets from UTC, in seconds, at the quarter of an hour `bucket` and the four that follow. */
+static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(table->db);
+	const char *zone = table->config.time_zone;
+	bool own_zone = table->db->engine == PYTHIA_POSTGRESQL && !zone;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok = true;
+
+	if (zone)
+		dialect->literal(&name, zone, strlen(zone));
+	/* our session is in UTC: put back to its default for as long as it takes to ask */
+	pythia_buffer_puts(&sql, own_zone ? "SELECT q.*, pg_catalog.set_config('timezone', 'UTC', true) FROM (SELECT "
+									  : "SELECT ");
+	for (int i = 0; i < PYTHIA_CAPTURE_OFFSETS; i++)
+	{
+		long long epoch = within((bucket + i * BUCKET) / PYTHIA_SECOND);
+
+		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
+		if (table->db->engine == PYTHIA_POSTGRESQL)
+			pythia_buffer_printf(&sql,
+								 "EXTRACT(epoch FROM pg_catalog.timezone(%s, pg_catalog.to_timestamp(%lld)))::bigint",
+								 own_zone ? "z.zone" : name.data, epoch);
+		else if (table->db->engine == PYTHIA_MYSQL)
+			pythia_buffer_printf(&sql,
+								 "TIMESTAMPDIFF(SECOND, '1970-01-01', CONVERT_TZ(FROM_UNIXTIME(%lld), '+00:00', %s))",
+								 epoch, zone ? name.data : "@@global.time_zone");
+		else
+			pythia_buffer_printf(&sql, "CAST(strftime('%%s', %lld, 'unixepoch', %s) AS INTEGER)", epoch, name.data);
+	}
+	if (own_zone)
+		pythia_buffer_puts(&sql, " FROM (SELECT pg_catalog.set_config('timezone', NULL, true) AS zone OFFSET 0) z"
+								 " OFFSET 0) q");
+	_Static_assert(PYTHIA_CAPTURE_OFFSETS == 5, "a letter for each");
+	ok = pythia_db_query(table->db, sql.data, own_zone ? "1NNNNNt" : "1NNNNN", &result, error);
+	for (int i = 0; ok && i < PYTHIA_CAPTURE_OFFSETS; i++)
+	{
+		int64_t epoch = within((bucket + i * BUCKET) / PYTHIA_SECOND);
+		int64_t local = pythia_result_number_or(&result, 0, i, INT64_MIN);
+
+		if (local == INT64_MIN)
+		{
+			ok = pythia_fail(error, PYTHIA_E_USAGE, "22023", "time zone \"%s\" is not known to %s", zone ? zone : "",
+							 table->db->display);
+			pythia_error_hint(error, table->db->engine == PYTHIA_POSTGRESQL
+										 ? "Set options.time_zone to a zone's name."
+										 : "Set options.time_zone to an offset such as \"+02:00\".");
+			break;
+		}
+		if (local < epoch - FARTHEST_ZONE || local > epoch + FARTHEST_ZONE)
+		{
+			ok = pythia_db_bad_answer(table->db, error, "a time zone that is days away");
+			break;
+		}
+		table->offsets[i] = (local - epoch) * PYTHIA_SECOND;
+	}
+	if (ok)
+		table->offsets_at = bucket;
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return ok;
+}
+
+/*
+ * The least local time that a stamp taken at `instant` or later can show, and the
+ * greatest that one taken at `instant` or before can.  Clocks that are put back for
+ * winter show an hour twice: the least of the offsets ahead counts.
+ */
+static bool local_bounds(pythia_capture_table *table, int64_t instant, int64_t *least, int64_t *greatest,
+						 pythia_error *error)
+{
+	const char *zone = table->config.time_zone;
+	int64_t bucket = floor_to(instant, BUCKET);
+
+	*least = *greatest = instant;
+	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_TIMESTAMPTZ ||
+		(table->db->engine == PYTHIA_SQLITE && !zone))
+		return true;
+	if (zone && strcmp(zone, "any") == 0)
+	{
+		*least -= 12 * HOUR;
+		*greatest += 14 * HOUR;
+		return true;
+	}
+	if (table->offsets_at != bucket && !read_offsets(table, bucket, error))
+		return false;
+	*least = *greatest = instant + table->offsets[0];
+	for (int i = 1; i < PYTHIA_CAPTURE_OFFSETS; i++)
+		if (bucket + i * BUCKET + table->offsets[i] < *least)
+			*least = bucket + i * BUCKET + table->offsets[i];
+	return true;
+}
+
+/* --- windows --------------------------------------------------------------------- */
+
+/* The instant before which nothing can be committed any more, less the lookback. */
+static int64_t safe_instant(const pythia_capture_table *table, const pythia_capture_clock *clock)
+{
+	double lookback = table->config.lookback;
+
+	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
+		return clock->now - (int64_t) ((lookback >= 0 ? lookback : LOOKBACK_BLIND) * (double) PYTHIA_SECOND);
+	if (clock->boundary == PYTHIA_CAPTURE_HELD)
+		return PYTHIA_CAPTURE_HELD;
+	if (lookback < 0)
+		lookback = table->db->engine == PYTHIA_POSTGRESQL ? LOOKBACK_POSTGRESQL
+				   : table->db->engine == PYTHIA_MYSQL    ? LOOKBACK_MYSQL
+														  : LOOKBACK_SQLITE;
+	return clock->boundary - (int64_t) (lookback * (double) PYTHIA_SECOND);
+}
+
+/* The greatest integer stamp, and a moment after it was read. */
+static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_capture_clock clock;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT max(");
+	pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
+	pythia_buffer_puts(&sql, ") FROM ");
+	pythia_capture_put_table(table, &sql);
+	/* a text in a column of integers is greater than all of them, and none that is to come would be behind it */
+	if (table->db->engine == PYTHIA_SQLITE)
+	{
+		pythia_buffer_puts(&sql, " WHERE typeof(");
+		pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
+		pythia_buffer_puts(&sql, ") = 'integer'");
+	}
+	ok = pythia_db_text(table->db, sql.data, mark, error) && pythia_capture_now(table->db, &clock.now, error);
+	pythia_buffer_free(&sql);
+	if (ok && *mark && !pythia_capture_is_stamp(table, *mark))
+		ok = pythia_fail(error, PYTHIA_E_DATA, "22P02", "the greatest \"%s\" of table \"%s\" is no integer",
+						 pythia_capture_stamp_column(table)->name, table->table.name);
+	if (!ok)
+	{
+		pythia_free(*mark);
+		*mark = NULL;
+		return false;
+	}
+	/* SQLite's clock shows whole seconds */
+	*time = clock.now + (table->db->engine == PYTHIA_SQLITE ? PYTHIA_SECOND : 0);
+	return true;
+}
+
+/* What to take off an integer that is a time (seconds, milli- or microseconds since 1970): writers stamp first
+ * and commit later even where each commits before the next begins. */
+static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int64_t now)
+{
+	double lookback = table->config.lookback >= 0 ? table->config.lookback : LOOKBACK_SQLITE;
+
+	for (int64_t unit = 1; unit <= PYTHIA_SECOND; unit *= 1000)
+	{
+		int64_t distance = pythia_subtract(value, now / (PYTHIA_SECOND / unit));
+
+		if (distance < 366 * 86400 * unit && distance > -366 * 86400 * unit)
+			return (int64_t) (lookback * (double) unit + 0.5);
+	}
+	return 0;
+}
+
+static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t now)
+{
+	char text[32];
+	int64_t value;
+
+	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
+		return pythia_strdup(mark);
+	snprintf(text, sizeof(text), "%lld", (long long) pythia_subtract(value, epoch_slack(table, value, now)));
+	return pythia_strdup(text);
+}
+
+/* What is no whole number is of before all of them. */
+static int64_t number_of(const char *text)
+{
+	int64_t number;
+
+	return pythia_int64_read(text, strlen(text), &number) ? number : INT64_MIN;
+}
+
+static bool integer_window(pythia_capture_table *table, const pythia_capture_clock *clock,
+						   const pythia_capture_position *position, pythia_capture_window *window, pythia_error *error)
+{
+	int64_t safe = safe_instant(table, clock);
+
+	window->from = pythia_strdup(position->low);
+	window->next.low = pythia_strdup(position->low);
+	if (position->mark && position->mark_time > safe)
+	{
+		window->next.mark = pythia_strdup(position->mark);
+		window->next.mark_time = position->mark_time;
+		return true;
+	}
+	if (position->mark)
+	{
+		char *low = less_slack(table, position->mark, clock->now);
+
+		if (!position->low || number_of(low) > number_of(position->low))
+		{
+			pythia_free(window->next.low);
+			window->next.low = low;
+		}
+		else
+			pythia_free(low);
+	}
+	return read_mark(table, &window->next.mark, &window->next.mark_time, error);
+}
+
+/* Positions are kept where others may write. */
+static bool believable(const pythia_capture_table *table, const char *stamp, pythia_error *error)
+{
+	pythia_buffer literal = PYTHIA_BUFFER_INIT;
+	bool good = !stamp || pythia_capture_put_stamp(table, &literal, stamp, error);
+
+	pythia_buffer_free(&literal);
+	return good;
+}
+
+bool pythia_capture_window_make(pythia_capture_table *table, const pythia_capture_clock *clock,
+								const pythia_capture_position *position, pythia_capture_window *window,
+								pythia_error *error)
+{
+	int64_t safe = safe_instant(table, clock);
+	int64_t least;
+	int64_t greatest;
+	int64_t now_least;
+	int64_t now_greatest;
+	char *next;
+	char *now;
+
+	memset(window, 0, sizeof(*window));
+	if (!believable(table, position->low, error) || !believable(table, position->mark, error))
+		return false;
+	if (table->numeric)
+		return integer_window(table, clock, position, window, error);
+	window->from = pythia_strdup(position->low);
+	if (safe == PYTHIA_CAPTURE_HELD)
+	{
+		window->next.low = pythia_strdup(position->low);
+		return true;
+	}
+	if (!local_bounds(table, safe, &least, &greatest, error) ||
+		!local_bounds(table, clock->now, &now_least, &now_greatest, error))
+		return false;
+	next = text_of(table, least);
+	now = text_of(table, now_greatest);
+	if (!position->low || strcmp(next, position->low) >= 0)
+		window->next.low = next;
+	else if (strcmp(now, position->low) < 0)
+	{
+		/* The clock was set back.  What is stamped later than it shows was stamped, and captured, before; what
+		 * was stamped since, before we noticed, was not. */
+		window->next.low = next;
+		pythia_free(window->from);
+		window->from = text_of(table, least - UNNOTICED);
+		window->known_after = now;
+		window->known_before = pythia_strdup(position->low);
+		return true;
+	}
+	else
+	{
+		window->next.low = pythia_strdup(position->low);
+		pythia_free(next);
+	}
+	pythia_free(now);
+	return true;
+}
+
+static bool start_now(pythia_capture_table *table, const pythia_capture_clock *clock, pythia_capture_window *window,
+					  pythia_error *error)
+{
+	pythia_capture_position none = {0};
+	int64_t now;
+
+	if (!table->numeric)
+	{
+		pythia_capture_clock since = *clock;
+
+		if (since.boundary == PYTHIA_CAPTURE_HELD)
+			since.boundary = 0;
+		if (!pythia_capture_window_make(table, &since, &none, window, error))
+			return false;
+		window->from = pythia_strdup(window->next.low);
+		return true;
+	}
+	if (!read_mark(table, &window->next.mark, &window->next.mark_time, error))
+		return false;
+	/* an open transaction may hold any integer: then all that is there now is remembered */
+	now = clock->now - PYTHIA_SECOND;
+	if (clock->boundary != PYTHIA_CAPTURE_HELD && clock->boundary >= now)
+		window->next.low = less_slack(table, window->next.mark, clock->now);
+	window->from = pythia_strdup(window->next.low);
+	return true;
+}
+
+/* A stamp of the column, in UTC or not: YYYY-MM-DD[ HH:MM[:SS[.f…]]][Z]. */
+static bool starts_at(const char *at)
+{
+	size_t length = strlen(at);
+
+	return length > 10 && at[length - 1] == 'Z' ? pythia_stamp_text(at, length - 1) && at[4] == '-'
+												: pythia_stamp_text(at, length) && at[4] == '-';
+}
+
+bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
+								 pythia_capture_window *window, pythia_error *error)
+{
+	const char *at = table->config.start_at;
+	int64_t number;
+
+	memset(window, 0, sizeof(*window));
+	switch (table->config.start)
+	{
+		case PYTHIA_START_NOW:
+			return start_now(table, clock, window, error);
+		case PYTHIA_START_BEGINNING:
+			return true;
+		case PYTHIA_START_AT:
+			break;
+	}
+	if (table->numeric ? !pythia_int64_read(at, strlen(at), &number) : !starts_at(at))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"start_from\": \"%s\"", at);
+		return pythia_error_hint(error,
+								 table->numeric ? "The timestamp column of \"%s\" holds integers: give a number."
+												: "Give \"now\", \"beginning\" or YYYY-MM-DD HH:MM:SS (table "
+												  "\"%s\").",
+								 table->table.name);
+	}
+	window->next.low = pythia_strdup(at);
+	if (!table->numeric)
+	{
+		size_t length = strlen(at);
+
+		if (length > 10)
+			window->next.low[10] = table->separator;
+		if (window->next.low[length - 1] == 'Z')
+			window->next.low[length - 1] = '\0';
+	}
+	window->from = pythia_strdup(window->next.low);
+	return true;
+}
+
+bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *stamp, const char *low)
+{
+	if (!low || !stamp)
+		return true;
+	/* in SQLite a text may stand among integers: it is read by every poll */
+	if (table->numeric)
+		return !pythia_integer_text(stamp, strlen(stamp)) || number_of(stamp) >= number_of(low);
+	/* infinity and years of five digits do not sort as text: they stay */
+	if (strlen(stamp) < 10 || stamp[4] != '-' || stamp[0] == '-')
+		return true;
+	return strcmp(stamp, low) >= 0;
+}

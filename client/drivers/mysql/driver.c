@@ -1,0 +1,184 @@
+/*
+ * MySQL and MariaDB through MariaDB Connector/C's non-blocking interface: each
+ * call is started, and continued when the host says that the socket is ready.
+ * https://mariadb.com/kb/en/using-the-non-blocking-library/
+ */
+#include "drivers/mysql/internal.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/memory.h"
+
+static bool mysql_exec(pythia_db *base, const char *sql, int64_t *affected, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+
+	return pythia_db_expect(base, db->state, PYTHIA_IDLE, error) && pythia_mysql_run(db, sql, affected, error);
+}
+
+static bool mysql_send(pythia_db *base, const char *sql, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	int answer = 0;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	pythia_mysql_remember(db, sql);
+	if (!PYTHIA_MYSQL_RUN(db, mysql_send_query_start(&answer, &db->mysql, sql, strlen(sql)),
+						  mysql_send_query_cont(&answer, &db->mysql, ready), error))
+		return false;
+	if (answer)
+		return pythia_mysql_failed(db, error);
+	db->state = PYTHIA_SENT;
+	return true;
+}
+
+static void copy_result(MYSQL_RES *result, pythia_result *out)
+{
+	int64_t capacity = 0;
+	MYSQL_ROW row;
+	size_t *lengths;
+
+	out->ncolumns = (int) mysql_num_fields(result);
+	lengths = pythia_calloc((size_t) out->ncolumns, sizeof(*lengths));
+	while ((row = mysql_fetch_row(result))) /* from memory: nothing to wait for */
+	{
+		unsigned long *given = mysql_fetch_lengths(result);
+
+		for (int i = 0; i < out->ncolumns; i++)
+			lengths[i] = given[i];
+		pythia_result_add(out, &capacity, (const char *const *) row, lengths);
+	}
+	pythia_free(lengths);
+}
+
+static bool mysql_receive(pythia_db *base, pythia_result *out, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	MYSQL_RES *result = NULL;
+	my_bool failed = 0;
+	bool good;
+
+	memset(out, 0, sizeof(*out));
+	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
+		return false;
+	db->state = PYTHIA_IDLE;
+	if (!PYTHIA_MYSQL_RUN(db, mysql_read_query_result_start(&failed, &db->mysql),
+						  mysql_read_query_result_cont(&failed, &db->mysql, ready), error))
+		return false;
+	if (failed)
+		return pythia_mysql_failed(db, error);
+	good = pythia_mysql_results(db, &result, NULL, error);
+	if (good && result)
+		copy_result(result, out);
+	mysql_free_result(result);
+	return good;
+}
+
+/* --- transactions ---------------------------------------------------------- */
+
+static bool mysql_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
+{
+	if (mode == PYTHIA_BEGIN_SNAPSHOT)
+		return mysql_exec(base, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, error) &&
+			   mysql_exec(base, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", NULL, error);
+	return mysql_exec(base, "START TRANSACTION", NULL, error);
+}
+
+static bool mysql_commit_transaction(pythia_db *base, pythia_error *error)
+{
+	return mysql_exec(base, "COMMIT", NULL, error) && pythia_mysql_commit_lanes(pythia_mysql_of(base), error);
+}
+
+static bool mysql_rollback_transaction(pythia_db *base, pythia_error *error)
+{
+	pythia_mysql_roll_back_lanes(pythia_mysql_of(base));
+	return mysql_exec(base, "ROLLBACK", NULL, error);
+}
+
+/* --- using again ------------------------------------------------------------ */
+
+static bool mysql_reset(pythia_db *base, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	int answer = 0;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	/* what a load needed would be held for nothing */
+	pythia_mysql_close_lanes(db);
+	pythia_buffer_free(&db->load.sql);
+	pythia_buffer_free(&db->load.fill);
+	pythia_buffer_free(&db->load.flight);
+	if (!PYTHIA_MYSQL_RUN(db, mysql_reset_connection_start(&answer, &db->mysql),
+						  mysql_reset_connection_cont(&answer, &db->mysql, ready), error))
+		return false;
+	return answer ? pythia_mysql_failed(db, error) : pythia_mysql_pin(db, error);
+}
+
+/* --- closing --------------------------------------------------------------- */
+
+static void mysql_close_db(pythia_db *base)
+{
+	mysql_db *db = pythia_mysql_of(base);
+
+	if (db->state == PYTHIA_LOADING || db->stream)
+	{
+		/* no draining: the connection goes anyway */
+		if (!base->broken)
+			pythia_mysql_abort(db);
+		if (db->stream)
+			pythia_mysql_stream_close(db->stream);
+		pythia_mysql_load_abandon(base);
+	}
+	else if (db->state == PYTHIA_SENT && !base->broken)
+		pythia_mysql_abort(db);
+	pythia_mysql_close_lanes(db);
+	if (db->connected)
+	{
+		int fd = mysql_get_socket(&db->mysql);
+
+		/* the farewell is written at once or, where the other side is stuck, not at all */
+		if (base->broken && fd >= 0)
+			shutdown(fd, SHUT_RDWR);
+		mysql_close(&db->mysql);
+	}
+	if (db->load.statement)
+		mysql_stmt_close(db->load.statement);
+	pythia_mysql_bulk_free(db->load.bulk);
+	pythia_buffer_free(&db->sql);
+	pythia_buffer_free(&db->load.sql);
+	pythia_buffer_free(&db->load.insert);
+	pythia_buffer_free(&db->load.fill);
+	pythia_buffer_free(&db->load.flight);
+	pythia_url_free(&db->url);
+	pythia_free(db->reach);
+	pythia_free(base->version_text);
+	pythia_free(base->default_schema);
+	pythia_free(base->display);
+	pythia_free(base->place);
+	pythia_free(db);
+}
+
+const pythia_driver pythia_mysql_driver = {
+	.name = "mysql",
+	.exec = mysql_exec,
+	.send = mysql_send,
+	.receive = mysql_receive,
+	.stream_open = pythia_mysql_stream_open,
+	.stream_next = pythia_mysql_stream_next,
+	.stream_close = pythia_mysql_stream_close,
+	.load_begin = pythia_mysql_load_begin,
+	.load_put = pythia_mysql_load_put,
+	.load_end = pythia_mysql_load_end,
+	.load_abandon = pythia_mysql_load_abandon,
+	.begin = mysql_begin,
+	.commit = mysql_commit_transaction,
+	.rollback = mysql_rollback_transaction,
+	.reset = mysql_reset,
+	.close = mysql_close_db,
+};

@@ -1,0 +1,168 @@
+/* Between driver.c, connect.c, stream.c and load.c. */
+#ifndef PYTHIA_DRIVERS_MYSQL_INTERNAL_H
+#define PYTHIA_DRIVERS_MYSQL_INTERNAL_H
+
+#include <mysql.h>
+
+#ifndef MARIADB_PACKAGE_VERSION_ID
+#error "the driver needs MariaDB Connector/C: only it has a non-blocking interface"
+#endif
+
+#include "drivers/common.h"
+
+typedef struct mysql_db mysql_db;
+typedef struct pythia_mysql_bulk pythia_mysql_bulk;
+
+/* Connections that one load may use. */
+#define PYTHIA_MYSQL_LANES 8
+
+/* Our own number, beside the library's: the server wanted a file of ours. */
+#define PYTHIA_MYSQL_ASKED_FOR_FILE 2999
+
+/*
+ * A load.  Every connection that takes part has a buffer in flight; the first
+ * one, the db that the caller knows, also has the buffer being filled and the list
+ * of the others.
+ */
+typedef struct pythia_mysql_load
+{
+	pythia_buffer flight; /* being sent */
+	uint64_t flight_rows;
+	const char *unsent; /* of it, or of the caller's rows: what the library has not taken yet */
+	const char *unsent_end;
+	bool flying;  /* the statement for `flight` has not ended */
+	int status;   /* what it waits for */
+	int answer;   /* its result, once ended */
+	bool in_bulk; /* it is the prepared INSERT; `flight` is empty then */
+	MYSQL_STMT *statement;
+	/* of the first connection only */
+	pythia_buffer sql;       /* the LOAD DATA statement, run once a buffer */
+	pythia_buffer insert;    /* the INSERT that does as well */
+	pythia_mysql_bulk *bulk; /* NULL where it does not */
+	int ncolumns;
+	pythia_buffer fill; /* being filled */
+	uint64_t fill_rows;
+	uint64_t stored;                            /* rows, of ended statements */
+	struct mysql_db *lanes[PYTHIA_MYSQL_LANES]; /* the others, from 1 on; kept for the next load */
+	int nlanes;                                 /* in this load, the db itself among them */
+	int ready_fd;                               /* readable when one of several can go on; 0 while there is none */
+} pythia_mysql_load;
+
+struct mysql_db
+{
+	pythia_db base;
+	MYSQL mysql;
+	bool connected; /* `mysql` holds a connection or the attempt of one */
+	pythia_db_state state;
+	pythia_stream *stream;
+	pythia_buffer sql; /* of the statement in hand, for errors */
+	pythia_mysql_load load;
+	bool aborting; /* a suspended call is being brought to its end */
+	/* Ends the query of this connection from a second one (pythia_mysql_kill), and opens a further connection like it,
+	 * session and all.  Set on opening, so that who waits or loads need not know how one connects. */
+	void (*kill)(mysql_db *db);
+	bool (*again)(const mysql_db *db, mysql_db **second, pythia_error *error);
+	/* what that takes */
+	pythia_url url;
+	bool client_defaults;
+	bool require_password;
+	char *reach; /* hosts that may be reached, as of pythia_open_options */
+	bool tls_required;
+	unsigned long thread_id;
+	bool statement_log; /* the server logs statements, and takes no read committed */
+};
+
+static inline mysql_db *pythia_mysql_of(pythia_db *db)
+{
+	return (mysql_db *) db;
+}
+
+/*
+ * Runs a pair of the library's functions to its end, waiting through the host:
+ * START and CONT are calls that give the status to wait for, 0 when done.  CONT
+ * uses `ready`.  False where the host asked to stop; then the call was aborted
+ * and the connection is broken.
+ */
+#define PYTHIA_MYSQL_RUN(db, start, cont, error)                                                                       \
+	__extension__({                                                                                                    \
+		int status_ = (start);                                                                                         \
+		bool good_ = true;                                                                                             \
+		while (status_ && good_)                                                                                       \
+		{                                                                                                              \
+			int ready;                                                                                                 \
+			good_ = pythia_mysql_wait((db), status_, -1, &ready, (error));                                             \
+			if (!good_)                                                                                                \
+				pythia_mysql_abort(db);                                                                                \
+			do                                                                                                         \
+				status_ = (cont);                                                                                      \
+			while (status_ && !good_ && (ready = MYSQL_WAIT_TIMEOUT));                                                 \
+		}                                                                                                              \
+		good_;                                                                                                         \
+	})
+
+/* Waits for a status, at most timeout_ms (-1: as long as it takes, 0: only looks). *ready
+ * is what to hand to a _cont call, 0 where timeout_ms passed. False (class CANCELLED, *ready
+ * is MYSQL_WAIT_TIMEOUT) where the host wants to stop. */
+bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
+/* False where the connection has come to an address that may not be reached, before anything is said there. */
+bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error);
+/* Cuts the connection so that a suspended call ends at once; the server's query is killed. */
+void pythia_mysql_abort(mysql_db *db);
+/* What the library or the server says of the connection's last failure. */
+const char *pythia_mysql_message(mysql_db *db);
+/* Fills the error from the connection's last failure. Returns false. */
+bool pythia_mysql_failed(mysql_db *db, pythia_error *error);
+/* SQLSTATE and class of one of the server's or the library's error numbers. */
+pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char sqlstate[6], const char **hint);
+/* Runs statements and reads all their results. */
+bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error);
+/* Ends the server's query of this connection from a second one; waits for it 0.5 s at most. */
+void pythia_mysql_kill(mysql_db *db);
+/* Makes the session say what it must, whatever the server or the account is set to. */
+bool pythia_mysql_pin(mysql_db *db, pythia_error *error);
+/* Makes lasting what the further connections of a load have stored. */
+bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error);
+void pythia_mysql_roll_back_lanes(mysql_db *db);
+/* Ends and forgets them; what they stored and did not commit is undone. */
+void pythia_mysql_close_lanes(mysql_db *db);
+extern const pythia_driver pythia_mysql_driver;
+
+/* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */
+void pythia_mysql_guard_infile(mysql_db *db);
+
+/* bulk.c: rows by a prepared INSERT.  NULL where the load or the server has no such way. */
+pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load);
+/* Makes the statement on a connection that has nothing in flight. */
+bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error);
+/* Takes rows; false where LOAD DATA must take them. */
+bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows);
+/* Begins to execute the statement for the rows taken; the result is what to wait for, as of mysql_stmt_execute_start. */
+int pythia_mysql_bulk_start(pythia_mysql_bulk *bulk, mysql_db *lane);
+void pythia_mysql_bulk_close(mysql_db *lane);
+void pythia_mysql_bulk_free(pythia_mysql_bulk *bulk); /* NULL-safe */
+
+bool pythia_mysql_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
+							  pythia_stream **stream, pythia_error *error);
+bool pythia_mysql_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);
+void pythia_mysql_stream_close(pythia_stream *stream);
+bool pythia_mysql_load_begin(pythia_db *db, const pythia_load *load, pythia_error *error);
+bool pythia_mysql_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error);
+bool pythia_mysql_load_end(pythia_db *db, uint64_t *rows, pythia_error *error);
+void pythia_mysql_load_abandon(pythia_db *db);
+/* The statement in hand, for errors. */
+void pythia_mysql_remember(mysql_db *db, const char *sql);
+/* Reads what a statement gave, all of it; *last and *affected (may be NULL) are of the last one. */
+bool pythia_mysql_results(mysql_db *db, MYSQL_RES **last, int64_t *affected, pythia_error *error);
+/* Where the URL leads, with the defaults of the library. */
+const char *pythia_mysql_host_of(const mysql_db *db, const pythia_url *url);
+int pythia_mysql_port_of(const pythia_url *url);
+/* False (42501) where the way to the host is not open to this connection; socket_path may be NULL. */
+bool pythia_mysql_may_go(const mysql_db *db, const char *host, int port, const char *socket_path, pythia_error *error);
+/* False where the URL has a parameter that is unknown. */
+bool pythia_mysql_check_parameters(const pythia_url *url, pythia_error *error);
+/* Prepares db->mysql for the URL; seconds: how long connecting may take. */
+bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t seconds, pythia_error *error);
+/* Connects what set_options has prepared. */
+bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *error);
+
+#endif

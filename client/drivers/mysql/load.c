@@ -1,0 +1,442 @@
+/*
+ * Rows into MySQL, by LOAD DATA LOCAL INFILE from memory, or into MariaDB as arrays of
+ * values (bulk.c): one buffer fills while others, one a connection, are on their way.
+ */
+#include "drivers/mysql/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
+
+#include "core/memory.h"
+
+/* A statement takes about this much; connections that are busy to the end want small pieces. */
+#define LOAD_BYTES (2 * 1024 * 1024)
+/* A chunk of that size is one large row, or little more. */
+#define LARGE_BYTES (4 * 1024 * 1024)
+/* Arrays of values are larger than the text of them where values are small. */
+#define BULK_FIELDS 300000
+/* A few rows are not worth preparing a statement for. */
+#define BULK_ROWS 100
+/* Where several connections cannot be waited for together. */
+#define SLICE_MS 2
+
+/* --- connections -------------------------------------------------------------- */
+
+static mysql_db *lane_of(mysql_db *db, int i)
+{
+	return i == 0 ? db : db->load.lanes[i];
+}
+
+void pythia_mysql_close_lanes(mysql_db *db)
+{
+	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	{
+		mysql_db *lane = db->load.lanes[i];
+
+		if (!lane)
+			continue;
+		/* a statement in flight dies with its connection; nobody need be told */
+		lane->thread_id = 0;
+		pythia_db_close(&lane->base);
+		db->load.lanes[i] = NULL;
+	}
+	if (db->load.ready_fd > 0)
+		close(db->load.ready_fd);
+	db->load.ready_fd = 0;
+	db->load.nlanes = 1;
+}
+
+/* One more connection that behaves as the first, in what the caller may have set for a load. */
+static bool open_lane(mysql_db *db, int i, pythia_error *error)
+{
+	pythia_result result;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	const char *mode;
+	bool good;
+
+	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, @@unique_checks, HEX(@@sql_mode)", "1bbt", &result,
+						 error))
+		return false;
+	mode = pythia_result_text(&result, 0, 2);
+	if (strspn(mode, "0123456789ABCDEF") != strlen(mode))
+	{
+		pythia_result_free(&result);
+		return pythia_db_bad_answer(&db->base, error, "the session's sql_mode cannot be read");
+	}
+	pythia_buffer_printf(&sql,
+						 "SET foreign_key_checks = %d, unique_checks = %d, sql_mode = x'%s', autocommit = 0,"
+						 " innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)",
+						 pythia_result_true(&result, 0, 0), pythia_result_true(&result, 0, 1), mode);
+	pythia_result_free(&result);
+	good = db->again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	return good;
+}
+
+bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error)
+{
+	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	{
+		mysql_db *lane = db->load.lanes[i];
+
+		if (lane && lane->mysql.server_status & SERVER_STATUS_IN_TRANS &&
+			!pythia_mysql_run(lane, "COMMIT", NULL, error))
+		{
+			pythia_mysql_close_lanes(db);
+			return false;
+		}
+	}
+	return true;
+}
+
+void pythia_mysql_roll_back_lanes(mysql_db *db)
+{
+	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	{
+		mysql_db *lane = db->load.lanes[i];
+
+		if (lane && lane->mysql.server_status & SERVER_STATUS_IN_TRANS &&
+			!pythia_mysql_run(lane, "ROLLBACK", NULL, NULL))
+		{
+			pythia_mysql_close_lanes(db);
+			return;
+		}
+	}
+}
+
+#ifdef __linux__
+/* Tells the set of descriptors what each connection waits for. */
+static bool watch(mysql_db *db, pythia_error *error)
+{
+	if (db->load.ready_fd <= 0)
+		db->load.ready_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (db->load.ready_fd <= 0)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "53000", "could not make a descriptor to wait with: %m");
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		mysql_db *lane = lane_of(db, i);
+		struct epoll_event event = {0};
+		int fd = mysql_get_socket(&lane->mysql);
+
+		if (lane->load.flying && lane->load.status & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT))
+			event.events |= EPOLLIN;
+		if (lane->load.flying && lane->load.status & MYSQL_WAIT_WRITE)
+			event.events |= EPOLLOUT;
+		if (!event.events)
+			epoll_ctl(db->load.ready_fd, EPOLL_CTL_DEL, fd, NULL); /* or a closed one would be ready for ever */
+		else if (epoll_ctl(db->load.ready_fd, EPOLL_CTL_MOD, fd, &event) != 0 &&
+				 epoll_ctl(db->load.ready_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+			return pythia_fail(error, PYTHIA_E_INTERNAL, "53000", "could not wait for a connection: %m");
+	}
+	return true;
+}
+#endif
+
+/* Waits until one of the connections can go on. */
+static bool wait_for_any(mysql_db *db, pythia_error *error)
+{
+	int ready;
+
+	if (db->load.nlanes == 1)
+	{
+		if (pythia_mysql_wait(db, db->load.status, -1, &ready, error))
+			return true;
+	}
+	else
+	{
+#ifdef __linux__
+		if (!watch(db, error))
+			return false;
+		if (pythia_host_wait(db->base.host, db->load.ready_fd, PYTHIA_WAIT_READ, -1) != PYTHIA_WAIT_CANCELLED)
+			return true;
+#else
+		if (pythia_host_wait(db->base.host, -1, 0, SLICE_MS) != PYTHIA_WAIT_CANCELLED)
+			return true;
+#endif
+		pythia_fail_cancelled(error);
+	}
+	pythia_mysql_abort(db);
+	return false;
+}
+
+/* --- statements ----------------------------------------------------------------- */
+
+/* Says what was lost, in the server's own words; the load has ended. */
+static bool not_as_given(mysql_db *db, mysql_db *lane, uint64_t given, uint64_t stored, unsigned warnings,
+						 pythia_error *error)
+{
+	pythia_result result;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_error_class class = PYTHIA_E_DATA;
+	char sqlstate[6] = "22000";
+	const char *hint = NULL;
+
+	lane->state = PYTHIA_IDLE;
+	if (pythia_db_query(&lane->base, "SHOW WARNINGS LIMIT 5", "tnv", &result, NULL))
+	{
+		for (int64_t i = 0; i < result.nrows; i++)
+		{
+			pythia_buffer_printf(&text, "%s%s", i ? "; " : "", pythia_result_text(&result, i, 2));
+			if (i == 0)
+				class = pythia_mysql_classify((unsigned) pythia_result_number(&result, i, 1), "22000", sqlstate, &hint);
+		}
+		pythia_result_free(&result);
+	}
+	if (stored != given)
+		pythia_fail(error, class, sqlstate, "%llu rows were given, but %llu were stored%s%s",
+					(unsigned long long) given, (unsigned long long) stored, text.length ? ": " : "",
+					pythia_buffer_text(&text));
+	else
+		pythia_fail(error, class, sqlstate, "rows were not stored as they were given: %s", pythia_buffer_text(&text));
+	if (warnings > 0)
+		pythia_error_detail(error, "The server gave %u warnings: %s.", warnings, pythia_buffer_text(&text));
+	pythia_buffer_free(&text);
+	if (hint)
+		pythia_error_hint(error, "%s", hint);
+	pythia_error_statement(error, pythia_buffer_text(&db->load.sql));
+	return false;
+}
+
+/* Judges the statement that has just ended on a connection. */
+static bool landed(mysql_db *db, mysql_db *lane, pythia_error *error)
+{
+	uint64_t stored;
+	unsigned warnings;
+
+	lane->load.flying = false;
+	if (lane->load.answer)
+	{
+		pythia_mysql_failed(lane, error);
+		db->base.broken = db->base.broken || lane->base.broken;
+		return false;
+	}
+	stored = lane->load.in_bulk ? mysql_stmt_affected_rows(lane->load.statement) : mysql_affected_rows(&lane->mysql);
+	warnings = mysql_warning_count(&lane->mysql);
+	/* LOCAL makes the server go on after a bad or a double row, with a warning */
+	if (stored != lane->load.flight_rows || warnings != 0)
+		return not_as_given(db, lane, lane->load.flight_rows, stored, warnings, error);
+	db->load.stored += stored;
+	return true;
+}
+
+static int go_on(mysql_db *lane, int ready)
+{
+	return lane->load.in_bulk ? mysql_stmt_execute_cont(&lane->load.answer, lane->load.statement, ready)
+							  : mysql_real_query_cont(&lane->load.answer, &lane->mysql, ready);
+}
+
+/* Moves every statement in flight on, as far as it goes at once. */
+static bool drive(mysql_db *db, pythia_error *error)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		mysql_db *lane = lane_of(db, i);
+		pythia_mysql_load *load = &lane->load;
+
+		/* ready or not: where the socket is not, the library says so by its status */
+		if (load->flying && load->status)
+			load->status = go_on(lane, load->status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE));
+		if (load->flying && !load->status && !landed(db, lane, error))
+			return false;
+	}
+	return true;
+}
+
+/* A connection with nothing to do, or NULL. */
+static mysql_db *free_lane(mysql_db *db)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+		if (!lane_of(db, i)->load.flying)
+			return lane_of(db, i);
+	return NULL;
+}
+
+static bool all_landed(mysql_db *db, pythia_error *error)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+		while (lane_of(db, i)->load.flying)
+			if (!wait_for_any(db, error) || !drive(db, error))
+				return false;
+	return true;
+}
+
+/* The rows in `flight`, or the caller's, are what LOAD DATA gets. */
+static void take_off(mysql_db *db, mysql_db *lane, const char *data, size_t length)
+{
+	lane->load.unsent = data;
+	lane->load.unsent_end = data + length;
+	lane->load.in_bulk = false;
+	lane->load.flying = true;
+	lane->load.status =
+		mysql_real_query_start(&lane->load.answer, &lane->mysql, db->load.sql.data, db->load.sql.length);
+}
+
+/* Sends the full buffer off over the first free connection, and begins an empty one. */
+static bool launch(mysql_db *db, pythia_error *error)
+{
+	pythia_mysql_load *load = &db->load;
+	mysql_db *lane;
+	pythia_buffer empty;
+
+	if (!drive(db, error))
+		return false;
+	while (!(lane = free_lane(db)))
+		if (!wait_for_any(db, error) || !drive(db, error))
+			return false;
+	lane->load.flight_rows = load->fill_rows;
+	lane->load.answer = 0;
+	lane->load.in_bulk = false;
+	if (load->bulk && load->fill_rows >= BULK_ROWS)
+	{
+		pythia_rows rows = {load->fill.data, load->fill.length, load->fill_rows};
+
+		if (!pythia_mysql_bulk_prepare(load->bulk, lane, load->insert.data, error))
+			return false;
+		lane->load.in_bulk = pythia_mysql_bulk_read(load->bulk, &rows);
+	}
+	if (lane->load.in_bulk)
+	{
+		lane->load.flying = true;
+		lane->load.status = pythia_mysql_bulk_start(load->bulk, lane);
+	}
+	else
+	{
+		empty = lane->load.flight;
+		lane->load.flight = load->fill;
+		load->fill = empty;
+		take_off(db, lane, lane->load.flight.data, lane->load.flight.length);
+	}
+	pythia_buffer_clear(&load->fill);
+	load->fill_rows = 0;
+	return drive(db, error);
+}
+
+/* --- a load --------------------------------------------------------------------- */
+
+bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	int nlanes = load->lanes < 1 ? 1 : load->lanes > PYTHIA_MYSQL_LANES ? PYTHIA_MYSQL_LANES : load->lanes;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	for (int i = 1; i < nlanes; i++)
+		if (!db->load.lanes[i] && !open_lane(db, i, error))
+		{
+			pythia_mysql_close_lanes(db);
+			return false;
+		}
+	db->load.nlanes = nlanes;
+	for (int i = 0; i < nlanes; i++)
+	{
+		lane_of(db, i)->load.flying = false;
+		lane_of(db, i)->state = PYTHIA_LOADING;
+	}
+	pythia_buffer_clear(&db->load.sql);
+	pythia_buffer_puts(&db->load.sql, load->sql);
+	pythia_buffer_clear(&db->load.insert);
+	pythia_buffer_puts(&db->load.insert, load->binary_sql ? load->binary_sql : "");
+	db->load.bulk = pythia_mysql_bulk_make(db, load);
+	db->load.ncolumns = load->ncolumns;
+	pythia_buffer_clear(&db->load.fill);
+	db->load.fill_rows = 0;
+	db->load.stored = 0;
+	pythia_buffer_clear(&db->sql);
+	pythia_buffer_puts(&db->sql, load->sql);
+	return true;
+}
+
+/* Large rows are not held beside the caller's: they are sent from where they lie, after those that came before. */
+static bool put_large(mysql_db *db, const pythia_rows *rows, pythia_error *error)
+{
+	bool ok;
+
+	if ((db->load.fill.length > 0 && !launch(db, error)) || !all_landed(db, error))
+		return false;
+	for (int i = 0; i < db->load.nlanes; i++)
+		pythia_buffer_free(&lane_of(db, i)->load.flight);
+	pythia_buffer_free(&db->load.fill);
+	db->load.flight_rows = rows->count;
+	db->load.answer = 0;
+	take_off(db, db, rows->data, rows->length);
+	ok = drive(db, error) && all_landed(db, error);
+	db->load.unsent = NULL;
+	return ok;
+}
+
+bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	pythia_mysql_load *load = &db->load;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
+		return false;
+	if (pythia_host_cancelled(base->host))
+	{
+		pythia_mysql_abort(db);
+		return pythia_fail_cancelled(error);
+	}
+	if (chunk->length > LARGE_BYTES && chunk->count < BULK_ROWS)
+		return put_large(db, chunk, error);
+	pythia_buffer_append(&load->fill, chunk->data, chunk->length);
+	load->fill_rows += chunk->count;
+	if (load->fill.length >= LOAD_BYTES || (load->bulk && load->fill_rows * (uint64_t) load->ncolumns >= BULK_FIELDS))
+		return launch(db, error);
+	return drive(db, error);
+}
+
+static void idle(mysql_db *db)
+{
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		lane_of(db, i)->state = PYTHIA_IDLE;
+		pythia_buffer_clear(&lane_of(db, i)->load.flight);
+		pythia_mysql_bulk_close(lane_of(db, i));
+	}
+	pythia_mysql_bulk_free(db->load.bulk);
+	db->load.bulk = NULL;
+	pythia_buffer_clear(&db->load.fill);
+}
+
+bool pythia_mysql_load_end(pythia_db *base, uint64_t *rows, pythia_error *error)
+{
+	mysql_db *db = pythia_mysql_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_LOADING, error))
+		return false;
+	if ((db->load.fill.length > 0 && !launch(db, error)) || !all_landed(db, error))
+	{
+		pythia_mysql_load_abandon(base);
+		return false;
+	}
+	idle(db);
+	if (rows)
+		*rows = db->load.stored;
+	/* without a transaction of the caller's, what is stored is stored */
+	return db->mysql.server_status & SERVER_STATUS_IN_TRANS || pythia_mysql_commit_lanes(db, error);
+}
+
+void pythia_mysql_load_abandon(pythia_db *base)
+{
+	mysql_db *db = pythia_mysql_of(base);
+	pythia_mysql_load *load = &db->load;
+
+	pythia_mysql_close_lanes(db);
+	/* our own statement is let go on to its end, for the connection's sake; its rows are rolled back */
+	if (load->flying && !base->broken && !all_landed(db, NULL))
+		load->flying = load->status != 0;
+	if (load->flying)
+	{
+		if (!base->broken)
+			pythia_mysql_abort(db);
+		for (int tries = 0; load->status && tries < 100; tries++)
+			load->status = go_on(db, MYSQL_WAIT_TIMEOUT);
+		load->flying = false;
+	}
+	idle(db);
+}

@@ -1,0 +1,273 @@
+/* Waiting for the server through the host, its results, and its errors as ours. */
+#include "drivers/mysql/internal.h"
+
+#include <errmsg.h>
+#include <mysqld_error.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/memory.h"
+
+/* --- errors ---------------------------------------------------------------- */
+
+/* Numbers that the headers of one client library or the other lack. */
+enum
+{
+	LOCAL_INFILE_DISABLED = 1148,
+	LOCAL_INFILE_FORBIDDEN = 4166,
+	LOCAL_INFILE_DISABLED_8 = 3948,
+	CHECK_CONSTRAINT = 4025,
+	CHECK_CONSTRAINT_8 = 3819,
+	TIMED_OUT_MARIADB = 1969,
+	TIMED_OUT_MYSQL = 3024,
+	CONNECTION_KILLED = 1927,
+	DISCONNECTED_8 = 4031
+};
+
+typedef struct known_error
+{
+	unsigned code;
+	const char *sqlstate;
+	pythia_error_class error_class;
+	const char *hint;
+} known_error;
+
+static const known_error known_errors[] = {
+	{CR_CONNECTION_ERROR, "08001", PYTHIA_E_CONNECT,
+	 "Check that the server is running and listens on that host and port."},
+	{CR_CONN_HOST_ERROR, "08001", PYTHIA_E_CONNECT,
+	 "Check that the server is running and listens on that host and port."},
+	{CR_UNKNOWN_HOST, "08001", PYTHIA_E_CONNECT, "Check the host's name in the URL."},
+	{CR_SSL_CONNECTION_ERROR, "08001", PYTHIA_E_CONNECT, "Check ssl_mode and the certificates."},
+	{CR_SERVER_HANDSHAKE_ERR, "08001", PYTHIA_E_CONNECT, "Check that a MySQL or MariaDB server listens there."},
+	{CR_AUTH_PLUGIN_CANNOT_LOAD, "28000", PYTHIA_E_CONNECT,
+	 "Use an account whose authentication method this client knows."},
+	{CR_PLUGIN_NOT_ALLOWED, "28000", PYTHIA_E_CONNECT,
+	 "That would show the password to whoever listens.  Let the server prove who it is by TLS "
+	 "(ssl_mode=verify_identity, with ssl_ca), enter by its Unix socket, or use an account with another method."},
+	{PYTHIA_MYSQL_ASKED_FOR_FILE, "08P01", PYTHIA_E_DATABASE,
+	 "Check that the URL leads to the server that is meant: an honest one asks for rows only while they are loaded."},
+	{CR_SERVER_GONE_ERROR, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{CR_SERVER_LOST, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{CR_ERR_NET_READ, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{CR_MALFORMED_PACKET, "08P01", PYTHIA_E_LOST, NULL},
+	{CONNECTION_KILLED, "57P01", PYTHIA_E_LOST, "Somebody ended the connection; the work can be tried again."},
+	{DISCONNECTED_8, "57P01", PYTHIA_E_LOST, "The server ended an idle connection; the work can be tried again."},
+	{ER_SERVER_SHUTDOWN, "57P01", PYTHIA_E_LOST, "Try again when the server is back."},
+	{ER_ACCESS_DENIED_ERROR, "28000", PYTHIA_E_CONNECT, "Check the user name and the password."},
+	{ER_DBACCESS_DENIED_ERROR, "42501", PYTHIA_E_CONNECT, "Grant this user privileges on the database."},
+	{ER_HOST_NOT_PRIVILEGED, "28000", PYTHIA_E_CONNECT, "The server must have an account for this user and address."},
+	{ER_HOST_IS_BLOCKED, "28000", PYTHIA_E_CONNECT, "Run FLUSH HOSTS on the server."},
+	{ER_CON_COUNT_ERROR, "53300", PYTHIA_E_CONNECT, "Close other connections or raise the server's max_connections."},
+	{ER_TOO_MANY_USER_CONNECTIONS, "53300", PYTHIA_E_CONNECT, "Close other connections of this user."},
+	{ER_BAD_DB_ERROR, "3D000", PYTHIA_E_CONNECT, "Create it on the server, or correct the URL."},
+	{ER_LOCK_WAIT_TIMEOUT, "55P03", PYTHIA_E_TRANSIENT, "Another transaction held a lock for too long; try again."},
+	{ER_LOCK_DEADLOCK, "40P01", PYTHIA_E_TRANSIENT, "Try again."},
+	{ER_CHECKREAD, "40001", PYTHIA_E_TRANSIENT, "Try again."},
+	{ER_TABLE_DEF_CHANGED, "40001", PYTHIA_E_TRANSIENT, "Try again."},
+	{ER_QUERY_INTERRUPTED, "57014", PYTHIA_E_DATABASE, NULL},
+	{TIMED_OUT_MARIADB, "57014", PYTHIA_E_DATABASE, "Raise max_statement_time for this user."},
+	{TIMED_OUT_MYSQL, "57014", PYTHIA_E_DATABASE, "Raise max_execution_time for this user."},
+	{ER_NO_SUCH_TABLE, "42P01", PYTHIA_E_DATABASE, NULL},
+	{ER_BAD_TABLE_ERROR, "42P01", PYTHIA_E_DATABASE, NULL},
+	{ER_TABLE_EXISTS_ERROR, "42P07", PYTHIA_E_DATABASE, NULL},
+	{ER_BAD_FIELD_ERROR, "42703", PYTHIA_E_DATABASE, NULL},
+	{ER_PARSE_ERROR, "42601", PYTHIA_E_DATABASE, NULL},
+	{ER_SP_DOES_NOT_EXIST, "42883", PYTHIA_E_DATABASE, NULL},
+	{ER_DUP_ENTRY, "23505", PYTHIA_E_DATABASE, NULL},
+	{ER_DUP_ENTRY_WITH_KEY_NAME, "23505", PYTHIA_E_DATABASE, NULL},
+	{ER_BAD_NULL_ERROR, "23502", PYTHIA_E_DATABASE, NULL},
+	{ER_WARN_NULL_TO_NOTNULL, "23502", PYTHIA_E_DATABASE, NULL},
+	{ER_NO_REFERENCED_ROW_2, "23503", PYTHIA_E_DATABASE, NULL},
+	{ER_ROW_IS_REFERENCED_2, "23503", PYTHIA_E_DATABASE, NULL},
+	{CHECK_CONSTRAINT, "23514", PYTHIA_E_DATABASE, NULL},
+	{CHECK_CONSTRAINT_8, "23514", PYTHIA_E_DATABASE, NULL},
+	{ER_TABLEACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege on the table."},
+	{ER_COLUMNACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege on the column."},
+	{ER_SPECIFIC_ACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege."},
+	{ER_OPTION_PREVENTS_STATEMENT, "25006", PYTHIA_E_DATABASE, "The server is read-only."},
+	{ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, "25006", PYTHIA_E_DATABASE, NULL},
+	{ER_RECORD_FILE_FULL, "53100", PYTHIA_E_DATABASE, "Make room for the table on the server."},
+	{ER_DISK_FULL, "53100", PYTHIA_E_DATABASE, "Make room on the server's disk."},
+	{ER_OUT_OF_RESOURCES, "53200", PYTHIA_E_DATABASE, NULL},
+	{LOCAL_INFILE_DISABLED, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
+	{LOCAL_INFILE_FORBIDDEN, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
+	{LOCAL_INFILE_DISABLED_8, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
+	{ER_NET_PACKET_TOO_LARGE, "54000", PYTHIA_E_DATA, "Raise max_allowed_packet on that server."},
+	{ER_WARN_ALLOWED_PACKET_OVERFLOWED, "54000", PYTHIA_E_DATA, "Raise max_allowed_packet on that server."},
+	{ER_TOO_BIG_ROWSIZE, "54000", PYTHIA_E_DATA, NULL},
+	{ER_DATA_TOO_LONG, "22001", PYTHIA_E_DATA, NULL},
+	{WARN_DATA_TRUNCATED, "22001", PYTHIA_E_DATA, NULL},
+	{ER_WARN_DATA_OUT_OF_RANGE, "22003", PYTHIA_E_DATA, NULL},
+	{ER_DATA_OUT_OF_RANGE, "22003", PYTHIA_E_DATA, NULL},
+	{ER_TRUNCATED_WRONG_VALUE, "22007", PYTHIA_E_DATA, NULL},
+	{ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, "22P02", PYTHIA_E_DATA, NULL},
+	{ER_DIVISION_BY_ZERO, "22012", PYTHIA_E_DATA, NULL},
+};
+
+pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char sqlstate[6], const char **hint)
+{
+	*hint = NULL;
+	for (size_t i = 0; i < sizeof(known_errors) / sizeof(known_errors[0]); i++)
+		if (known_errors[i].code == code)
+		{
+			memcpy(sqlstate, known_errors[i].sqlstate, 6);
+			*hint = known_errors[i].hint;
+			return known_errors[i].error_class;
+		}
+	if (given && strlen(given) == 5 && strcmp(given, "00000") != 0)
+		memcpy(sqlstate, given, 6);
+	else
+		memcpy(sqlstate, "HY000", 6);
+	if (strncmp(sqlstate, "22", 2) == 0)
+		return PYTHIA_E_DATA;
+	return code >= CR_MIN_ERROR && code <= CR_MAX_ERROR ? PYTHIA_E_LOST : PYTHIA_E_DATABASE;
+}
+
+const char *pythia_mysql_message(mysql_db *db)
+{
+	/* the library names a method here that is no longer in its buffer */
+	return mysql_errno(&db->mysql) == CR_PLUGIN_NOT_ALLOWED
+			   ? "the server asked for the password by a method that is not allowed"
+			   : mysql_error(&db->mysql);
+}
+
+bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
+{
+	unsigned code = mysql_errno(&db->mysql);
+	char sqlstate[6];
+	const char *hint;
+	pythia_error_class class = pythia_mysql_classify(code, mysql_sqlstate(&db->mysql), sqlstate, &hint);
+
+	if (class == PYTHIA_E_LOST)
+	{
+		db->base.broken = true;
+		pythia_fail(error, class, sqlstate, "lost the connection to %s: %s", db->base.display, mysql_error(&db->mysql));
+	}
+	else
+	{
+		pythia_fail(error, class, sqlstate, "%s", mysql_error(&db->mysql));
+		if (db->sql.length > 0)
+			pythia_error_statement(error, pythia_buffer_text(&db->sql));
+	}
+	if (hint)
+		pythia_error_hint(error, "%s", hint);
+	return false;
+}
+
+/* --- waiting --------------------------------------------------------------- */
+
+bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error)
+{
+	int events = 0;
+	long own = status & MYSQL_WAIT_TIMEOUT ? (long) mysql_get_timeout_value_ms(&db->mysql) : -1;
+	bool theirs = own >= 0 && (timeout_ms < 0 || own <= timeout_ms);
+
+	if (status & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT))
+		events |= PYTHIA_WAIT_READ;
+	if (status & MYSQL_WAIT_WRITE)
+		events |= PYTHIA_WAIT_WRITE;
+	switch (pythia_host_wait(db->base.host, mysql_get_socket(&db->mysql), events, theirs ? own : timeout_ms))
+	{
+		case PYTHIA_WAIT_READY:
+			if (!pythia_mysql_may_stay(db, error))
+			{
+				*ready = MYSQL_WAIT_TIMEOUT;
+				return false;
+			}
+			*ready = status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT);
+			return true;
+		case PYTHIA_WAIT_TIMEOUT:
+			*ready = theirs ? MYSQL_WAIT_TIMEOUT : 0;
+			return true;
+		case PYTHIA_WAIT_CANCELLED:
+			break;
+	}
+	*ready = MYSQL_WAIT_TIMEOUT;
+	return pythia_fail_cancelled(error);
+}
+
+void pythia_mysql_abort(mysql_db *db)
+{
+	int fd = mysql_get_socket(&db->mysql);
+
+	db->base.broken = true;
+	if (!db->aborting && db->thread_id != 0 && db->kill)
+		db->kill(db);
+	db->aborting = true;
+	if (fd >= 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* --- statements ------------------------------------------------------------ */
+
+/* The result that the server has announced, all of it; *result is NULL where there are no rows. */
+static bool store_result(mysql_db *db, MYSQL_RES **result, pythia_error *error)
+{
+	*result = NULL;
+	if (mysql_field_count(&db->mysql) == 0)
+		return true;
+	if (!PYTHIA_MYSQL_RUN(db, mysql_store_result_start(result, &db->mysql),
+						  mysql_store_result_cont(result, &db->mysql, ready), error))
+	{
+		mysql_free_result(*result);
+		*result = NULL;
+		return false;
+	}
+	return *result || pythia_mysql_failed(db, error);
+}
+
+/*
+ * Reads the results that follow the first; *last (may be NULL) gets the last one
+ * that has rows, *affected the row count of the last statement.
+ */
+bool pythia_mysql_results(mysql_db *db, MYSQL_RES **last, int64_t *affected, pythia_error *error)
+{
+	MYSQL_RES *result;
+	int answer;
+
+	for (;;)
+	{
+		if (!store_result(db, &result, error))
+			return false;
+		if (affected)
+			*affected = result ? 0 : (int64_t) mysql_affected_rows(&db->mysql);
+		if (result && last)
+		{
+			mysql_free_result(*last);
+			*last = result;
+		}
+		else
+			mysql_free_result(result);
+		if (!mysql_more_results(&db->mysql))
+			return true;
+		answer = 0;
+		if (!PYTHIA_MYSQL_RUN(db, mysql_next_result_start(&answer, &db->mysql),
+							  mysql_next_result_cont(&answer, &db->mysql, ready), error))
+			return false;
+		if (answer > 0)
+			return pythia_mysql_failed(db, error);
+		if (answer < 0)
+			return true;
+	}
+}
+
+void pythia_mysql_remember(mysql_db *db, const char *sql)
+{
+	pythia_buffer_clear(&db->sql);
+	pythia_buffer_puts(&db->sql, sql);
+}
+
+bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error)
+{
+	int answer = 0;
+
+	pythia_mysql_remember(db, sql);
+	if (!PYTHIA_MYSQL_RUN(db, mysql_real_query_start(&answer, &db->mysql, sql, strlen(sql)),
+						  mysql_real_query_cont(&answer, &db->mysql, ready), error))
+		return false;
+	if (answer)
+		return pythia_mysql_failed(db, error);
+	return pythia_mysql_results(db, NULL, affected, error);
+}

@@ -1,0 +1,53 @@
+/* Opening a database: by its URL's engine. */
+#include "drivers/driver.h"
+
+#include "core/memory.h"
+#include "drivers/password_file.h"
+
+/* Asked here for every engine and every caller, also where a host has asked before. */
+static bool may_use_parameters(const pythia_url *url, const pythia_open_options *options, pythia_error *error)
+{
+	for (int i = 0; options->require_password && i < url->nparameters; i++)
+	{
+		const pythia_url_parameter *one = &url->parameters[i];
+
+		if (pythia_parameter_class_of(url->engine, one->name, one->value) <= options->parameters)
+			continue;
+		pythia_fail(error, PYTHIA_E_USAGE, "42501", "URL parameter \"%s\" is not for everybody", one->name);
+		return pythia_error_hint(error, "Leave it out and give a user and a password.");
+	}
+	return true;
+}
+
+bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options, pythia_db **db,
+					pythia_error *error)
+{
+	static const pythia_open_options defaults = {0};
+
+	pythia_url own;
+	bool ok;
+
+	*db = NULL;
+	if (!host)
+		host = pythia_default_host();
+	if (!options)
+		options = &defaults;
+	if (!may_use_parameters(url, options, error))
+		return false;
+	if (pythia_url_parameter_get(url, PYTHIA_PASSWORD_FILE))
+	{
+		ok = pythia_password_from_file(url, &own, error) && pythia_db_open(&own, host, options, db, error);
+		pythia_url_free(&own);
+		return ok;
+	}
+	switch (url->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			return pythia_postgres_open(url, host, options, db, error);
+		case PYTHIA_MYSQL:
+			return pythia_mysql_open(url, host, options, db, error);
+		case PYTHIA_SQLITE:
+			return pythia_sqlite_open(url, host, options, db, error);
+	}
+	return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "unknown database engine");
+}

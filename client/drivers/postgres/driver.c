@@ -1,0 +1,480 @@
+/*
+ * PostgreSQL over libpq, never blocking but in name resolution: every wait goes
+ * through the host.  This file owns the session: connecting, statements,
+ * transactions; wait.c waits and errors, copy.c the COPY streams in
+ * both directions.
+ */
+#include "drivers/postgres/internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/suggest.h"
+
+#define CONNECT_SECONDS 30
+/* A path where nothing can be. */
+#define NO_FILE "/dev/null/none"
+
+/*
+ * In one round trip: what the session says by itself (the inner query, before anything is changed), and what
+ * it must say whatever its role or database is set to; the search path last.  Rows hidden by a policy would
+ * pass for deleted: an error instead.  A server that works for a client long gone is to notice, where its
+ * platform can.
+ */
+#define PIN_SESSION                                                                                                    \
+	"SELECT was.path, pg_catalog.set_config('timezone', 'UTC', false),"                                                \
+	" pg_catalog.set_config('datestyle', 'ISO', false), pg_catalog.set_config('intervalstyle', 'postgres', false),"    \
+	" pg_catalog.set_config('extra_float_digits', '3', false), pg_catalog.set_config('bytea_output', 'hex', false),"   \
+	" pg_catalog.set_config('standard_conforming_strings', 'on', false),"                                              \
+	" pg_catalog.set_config('client_min_messages', 'warning', false),"                                                 \
+	" pg_catalog.set_config('xmloption', 'content', false),"                                                           \
+	" pg_catalog.set_config('array_nulls', 'on', false), pg_catalog.set_config('lc_monetary', 'C', false),"            \
+	" pg_catalog.set_config('quote_all_identifiers', 'off', false),"                                                   \
+	" pg_catalog.set_config('row_security', 'off', false),"                                                            \
+	" pg_catalog.set_config('default_transaction_read_only', %s, false),%s"                                            \
+	" pg_catalog.set_config('search_path', 'pg_catalog', false)"                                                       \
+	" FROM (SELECT pg_catalog.current_schema() AS path OFFSET 0) was"
+#define CHECK_CONNECTION                                                                                               \
+	" CASE WHEN pg_catalog.version() LIKE '%linux%' THEN"                                                              \
+	" pg_catalog.set_config('client_connection_check_interval', '10s', false) END,"
+
+/* --- statements ------------------------------------------------------------ */
+
+static bool postgres_exec(pythia_db *base, const char *sql, int64_t *affected, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *result;
+	const char *count;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, sql, error) ||
+		!pythia_postgres_finish(db, &result, error))
+		return false;
+	count = result ? PQcmdTuples(result) : "";
+	if (affected)
+		*affected = *count ? strtoll(count, NULL, 10) : 0;
+	PQclear(result);
+	return true;
+}
+
+static bool postgres_send(pythia_db *base, const char *sql, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, sql, error))
+		return false;
+	db->state = PYTHIA_SENT;
+	return true;
+}
+
+static bool postgres_receive(pythia_db *base, pythia_result *out, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *result;
+	int64_t capacity = 0;
+	const char **values;
+	size_t *lengths;
+
+	memset(out, 0, sizeof(*out));
+	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
+		return false;
+	db->state = PYTHIA_IDLE;
+	if (!pythia_postgres_finish(db, &result, error))
+		return false;
+	out->ncolumns = PQnfields(result);
+	values = pythia_calloc((size_t) out->ncolumns, sizeof(*values));
+	lengths = pythia_calloc((size_t) out->ncolumns, sizeof(*lengths));
+	for (int row = 0; row < PQntuples(result); row++)
+	{
+		for (int i = 0; i < out->ncolumns; i++)
+		{
+			values[i] = PQgetisnull(result, row, i) ? NULL : PQgetvalue(result, row, i);
+			lengths[i] = (size_t) PQgetlength(result, row, i);
+		}
+		pythia_result_add(out, &capacity, values, lengths);
+	}
+	pythia_free(values);
+	pythia_free(lengths);
+	PQclear(result);
+	return true;
+}
+
+/* --- transactions ---------------------------------------------------------- */
+
+static bool postgres_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
+{
+	/* the snapshot is taken by the first statement after BEGIN */
+	if (mode == PYTHIA_BEGIN_SNAPSHOT)
+		return postgres_exec(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error) &&
+			   postgres_exec(base, "SELECT 1", NULL, error);
+	return postgres_exec(base, "BEGIN ISOLATION LEVEL READ COMMITTED", NULL, error);
+}
+
+static bool postgres_commit(pythia_db *base, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+	PGresult *result;
+	bool committed;
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error) || !pythia_postgres_start(db, "COMMIT", error) ||
+		!pythia_postgres_finish(db, &result, error))
+		return false;
+	/* COMMIT of a failed transaction succeeds, and says ROLLBACK */
+	committed = result && strcmp(PQcmdStatus(result), "COMMIT") == 0;
+	PQclear(result);
+	return committed || pythia_fail(error, PYTHIA_E_DATABASE, "25P02",
+									"the transaction had failed and was rolled back instead of committed");
+}
+
+static bool postgres_rollback(pythia_db *base, pythia_error *error)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	if (PQtransactionStatus(db->conn) == PQTRANS_IDLE)
+		return true;
+	return postgres_exec(base, "ROLLBACK", NULL, error);
+}
+
+/* --- opening and closing --------------------------------------------------- */
+
+static void postgres_close(pythia_db *base)
+{
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (db->stream)
+	{
+		db->base.broken = true; /* no draining: the connection goes anyway */
+		base->driver->stream_close(db->stream);
+	}
+	if (db->conn)
+	{
+		if (!pythia_host_cancelled(base->host))
+			pythia_postgres_stop_server(db);
+		PQfinish(db->conn);
+	}
+	pythia_postgres_binary_free(db->binary);
+	pythia_buffer_free(&db->binary_rows);
+	pythia_buffer_free(&db->text_sql);
+	pythia_buffer_free(&db->sql);
+	pythia_free(base->version_text);
+	pythia_free(base->default_schema);
+	pythia_free(base->display);
+	pythia_free(base->place);
+	pythia_free(db);
+}
+
+/* Pins the session and learns the schema of an unqualified name. */
+static bool pin(postgres_db *db, pythia_error *error)
+{
+	pythia_db *base = &db->base;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool good;
+
+	pythia_buffer_printf(&text, PIN_SESSION,
+						 base->read_only ? "'on'" : "pg_catalog.current_setting('default_transaction_read_only')",
+						 base->version >= 140000 ? CHECK_CONNECTION : "");
+	good = pythia_db_query(base, text.data, "1TT*", &result, error);
+	pythia_buffer_free(&text);
+	if (!good)
+		return false;
+	pythia_free(base->default_schema);
+	base->default_schema = pythia_strdup(pythia_result_optional(&result, 0, 0));
+	if (!base->default_schema)
+		base->default_schema = pythia_strdup("public");
+	pythia_result_free(&result);
+	pythia_buffer_clear(&db->sql);
+	return !base->broken;
+}
+
+/* What the caller may ask about the connection. */
+static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_error *error)
+{
+	pythia_db *base = &db->base;
+	const char *version = PQparameterStatus(db->conn, "server_version");
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	base->version = PQserverVersion(db->conn);
+	base->encrypted = PQsslInUse(db->conn);
+	base->read_only = options->read_only;
+	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
+	base->version_text = pythia_buffer_take(&text);
+	return pin(db, error);
+}
+
+static bool postgres_reset(pythia_db *base, pythia_error *error)
+{
+	static const char *const undo[] = {"RESET SESSION AUTHORIZATION", "RESET ALL", "DISCARD TEMP", NULL};
+	postgres_db *db = pythia_postgres_of(base);
+
+	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
+		return false;
+	if (PQtransactionStatus(db->conn) != PQTRANS_IDLE)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "25001", "a transaction is open");
+	return pythia_db_exec_each(base, undo, error) && pin(db, error);
+}
+
+static const pythia_driver postgres_driver = {
+	.name = "postgresql",
+	.exec = postgres_exec,
+	.send = postgres_send,
+	.receive = postgres_receive,
+	.stream_open = pythia_postgres_stream_open,
+	.stream_next = pythia_postgres_stream_next,
+	.stream_close = pythia_postgres_stream_close,
+	.load_begin = pythia_postgres_load_begin,
+	.load_put = pythia_postgres_load_put,
+	.load_end = pythia_postgres_load_end,
+	.load_abandon = pythia_postgres_load_abandon,
+	.begin = postgres_begin,
+	.commit = postgres_commit,
+	.rollback = postgres_rollback,
+	.reset = postgres_reset,
+	.close = postgres_close,
+};
+
+/* libpq tells why it could not connect by text alone. */
+static bool connect_failed(postgres_db *db, const char *text, pythia_error *error)
+{
+	static const struct
+	{
+		const char *part;
+		const char *sqlstate;
+		const char *hint;
+	} known[] = {
+		{"password authentication failed", "28P01", "Check the user name and the password."},
+		{"no password supplied", "28P01", "Give a password in the URL, in PGPASSWORD or in ~/.pgpass."},
+		{"pg_hba.conf", "28000", "The server's pg_hba.conf must let this user in from this address."},
+		{"authentication failed", "28000", "Check the user name and the server's pg_hba.conf."},
+		{"permission denied for database", "42501", "Grant this user CONNECT on the database."},
+		{"starting up", "57P03", "Try again in a moment."},
+		{"shutting down", "57P03", "Try again when the server is back."},
+		{"too many", "53300", "Close other connections or raise the server's max_connections."},
+		{"remaining connection slots", "53300", "Close other connections or raise the server's max_connections."},
+		{"translate host name", "08001", "Check the host's name in the URL."},
+		{"SSL", "08001", "Check sslmode and the certificates."},
+		{"Connection refused", "08001", "Check that the server is running and listens on that host and port."},
+		{"No such file", "08001", "Check that the server is running and that this is its socket's folder."},
+	};
+	char *reason = pythia_postgres_first_line(text);
+	const char *at;
+
+	db->base.broken = true;
+	/* the server's own words come after these */
+	if ((at = strstr(reason, "FATAL:  ")))
+		memmove(reason, at + 8, strlen(at + 8) + 1);
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: %s", db->base.display, reason);
+	pythia_error_hint(error, "Check the URL, and that the server is running and can be reached from here.");
+	for (size_t i = 0; error && i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(text, known[i].part))
+		{
+			snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", known[i].sqlstate);
+			pythia_error_hint(error, "%s", known[i].hint);
+			break;
+		}
+	if (error && strcmp(error->sqlstate, "08001") == 0 && strstr(reason, "does not exist"))
+	{
+		snprintf(error->sqlstate, sizeof(error->sqlstate), "%s", strstr(reason, "database") ? "3D000" : "28000");
+		pythia_error_hint(error, "Create it on the server, or correct the URL.");
+	}
+	pythia_free(reason);
+	return false;
+}
+
+/* Runs the connection's own state machine until it is up, failed or too late. */
+static bool connect_wait(postgres_db *db, int64_t seconds, pythia_error *error)
+{
+	int64_t deadline = pythia_host_now(db->base.host) + seconds * 1000000;
+	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+	while (status != PGRES_POLLING_OK)
+	{
+		long left = -1;
+
+		if (status == PGRES_POLLING_FAILED || PQstatus(db->conn) == CONNECTION_BAD)
+			return connect_failed(db, PQerrorMessage(db->conn), error);
+		if (seconds > 0)
+		{
+			left = (long) ((deadline - pythia_host_now(db->base.host)) / 1000);
+			left = left < 0 ? 0 : left;
+		}
+		switch (pythia_host_wait(db->base.host, PQsocket(db->conn),
+								 status == PGRES_POLLING_READING ? PYTHIA_WAIT_READ : PYTHIA_WAIT_WRITE, left))
+		{
+			case PYTHIA_WAIT_READY:
+				status = PQconnectPoll(db->conn);
+				break;
+			case PYTHIA_WAIT_TIMEOUT:
+				if (seconds == 0)
+					break;
+				connect_failed(db, "no answer", error);
+				pythia_error_hint(error, "Check the host and port, or wait longer with connect_timeout=SECONDS in the "
+										 "URL.");
+				return false;
+			case PYTHIA_WAIT_CANCELLED:
+				db->base.broken = true;
+				return pythia_fail_cancelled(error);
+		}
+	}
+	PQsetnonblocking(db->conn, 1);
+	return true;
+}
+
+static void on_notice(void *context, const PGresult *result)
+{
+	postgres_db *db = context;
+	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (message)
+		pythia_host_log(db->base.host, PYTHIA_LOG_NOTICE, "%s: %s", db->base.display, message);
+}
+
+static bool known_parameter(const char *name, pythia_error *error)
+{
+	PQconninfoOption *options = PQconndefaults();
+	const char *names[100];
+	int count = 0;
+	const char *close;
+	bool known = false;
+
+	for (PQconninfoOption *option = options; option && option->keyword && count < 100; option++)
+	{
+		known = known || strcmp(option->keyword, name) == 0;
+		names[count++] = option->keyword;
+	}
+	if (!known)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown URL parameter \"%s\" for PostgreSQL", name);
+		close = pythia_suggest(name, names, count);
+		if (close)
+			pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
+		else
+			pythia_error_hint(error, "It takes the connection parameters of libpq, such as sslmode.");
+	}
+	PQconninfoFree(options);
+	return known;
+}
+
+static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_open_options *options,
+						  pythia_error *error)
+{
+	int most = 12 + url->nparameters + 1;
+	const char **names = pythia_calloc((size_t) most, sizeof(*names));
+	const char **values = pythia_calloc((size_t) most, sizeof(*values));
+	pythia_postgres_addresses addresses = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
+	char port[16];
+	int n = 0;
+	bool good = true;
+
+#define GIVE(name, value)                                                                                              \
+	do                                                                                                                 \
+	{                                                                                                                  \
+		names[n] = (name);                                                                                             \
+		values[n++] = (value);                                                                                         \
+	} while (0)
+
+	if (url->host)
+		GIVE("host", url->host);
+	if (url->port)
+	{
+		snprintf(port, sizeof(port), "%d", url->port);
+		GIVE("port", port);
+	}
+	if (url->user)
+		GIVE("user", url->user);
+	if (url->password)
+		GIVE("password", url->password);
+	if (url->database)
+		GIVE("dbname", url->database);
+	for (int i = 0; good && i < url->nparameters; i++)
+	{
+		const char *name = url->parameters[i].name;
+		const char *value = url->parameters[i].value;
+
+		if (strcmp(name, "ssl") == 0) /* what asyncpg calls it */
+		{
+			GIVE("sslmode", strcmp(value, "true") == 0 ? "require" : strcmp(value, "false") == 0 ? "disable" : value);
+			continue;
+		}
+		good = known_parameter(name, error);
+		GIVE(name, value);
+	}
+	/* libpq would else show the certificate and the ticket of this process's user to whoever asks */
+	if (options->require_password && !pythia_url_parameter_get(url, "sslcert"))
+		GIVE("sslcert", NO_FILE);
+	if (options->require_password)
+		GIVE("gssencmode", "disable");
+	if (good && options->reach)
+	{
+		pythia_postgres_words words = {names, values, n};
+
+		good = pythia_postgres_limit(options->reach, &words, &addresses, error);
+		GIVE("host", pythia_buffer_text(&addresses.hosts));
+		GIVE("hostaddr", pythia_buffer_text(&addresses.addresses));
+		GIVE("port", pythia_buffer_text(&addresses.ports));
+	}
+	GIVE("client_encoding", "UTF8");
+	GIVE("fallback_application_name", options->application_name ? options->application_name : "pythia");
+#undef GIVE
+	if (good)
+	{
+		db->conn = PQconnectStartParams(names, values, 0);
+		if (!db->conn)
+			good = pythia_fail(error, PYTHIA_E_INTERNAL, "53200", "out of memory");
+		else if (PQstatus(db->conn) == CONNECTION_BAD)
+			good = connect_failed(db, PQerrorMessage(db->conn), error);
+		else
+			PQsetNoticeReceiver(db->conn, on_notice, db);
+	}
+	pythia_postgres_addresses_free(&addresses);
+	pythia_free(names);
+	pythia_free(values);
+	return good;
+}
+
+static bool require_password(postgres_db *db, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_CONNECT, "2F003", "password is required");
+	pythia_error_detail(error, "Non-superusers may not enter %s with the identity of this server.", db->base.display);
+	return pythia_error_hint(error, "Give a password in the connection's URL, and let that server ask for it.");
+}
+
+bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
+						  pythia_db **out, pythia_error *error)
+{
+	static const pythia_open_options defaults = {0};
+	postgres_db *db = pythia_calloc(1, sizeof(*db));
+	pythia_buffer display = PYTHIA_BUFFER_INIT;
+	pythia_buffer place = PYTHIA_BUFFER_INIT;
+	int64_t seconds;
+
+	*out = NULL;
+	if (!options)
+		options = &defaults;
+	db->base.driver = &postgres_driver;
+	db->base.host = host ? host : pythia_default_host();
+	db->base.engine = PYTHIA_POSTGRESQL;
+	pythia_url_redact(url, &display);
+	db->base.display = pythia_buffer_take(&display);
+	pythia_url_place(url, &place);
+	db->base.place = pythia_buffer_take(&place);
+	if (options->require_password && !(url->password && url->password[0]) && !pythia_url_parameter_get(url, "passfile"))
+		require_password(db, error);
+	else if (pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
+			 connect_start(db, url, options, error) && connect_wait(db, seconds, error))
+	{
+		if (options->require_password && !PQconnectionUsedPassword(db->conn))
+			require_password(db, error);
+		else if (set_up(db, options, error))
+		{
+			*out = &db->base;
+			return true;
+		}
+	}
+	postgres_close(&db->base);
+	return false;
+}

@@ -1,0 +1,422 @@
+/*
+ * Canonical text and checksums inside SQLite, where a value's type is its own
+ * and not the column's.
+ */
+#include "drivers/sqlite/functions.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef PYTHIA_SQLITE_LOADABLE
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT3
+#else
+#include <sqlite3.h>
+#endif
+
+#include "core/buffer.h"
+#include "core/digest.h"
+#include "core/json_canonical.h"
+#include "core/number.h"
+#include "core/stamp.h"
+#include "core/utf8.h"
+
+/* The largest text SQLite takes by default; what is longer is refused. */
+#define MAX_TEXT 1000000000
+
+/* A text that can neither hold ';' nor be taken for NULL's N stands as it is, any other as ?digest. */
+static void safe_text(pythia_buffer *out, const char *text, size_t length)
+{
+	if (memchr(text, ';', length) != NULL || (length == 1 && text[0] == 'N') || (length > 0 && text[0] == '?'))
+	{
+		char hex[33];
+
+		pythia_md5(text, length, hex);
+		pythia_buffer_putc(out, '?');
+		pythia_buffer_puts(out, hex);
+		return;
+	}
+	pythia_buffer_append(out, text, length);
+}
+
+static void value_text(pythia_buffer *out, sqlite3_value *value)
+{
+	const char *text = (const char *) sqlite3_value_text(value);
+
+	pythia_buffer_append(out, text != NULL ? text : "", text != NULL ? (size_t) sqlite3_value_bytes(value) : 0);
+}
+
+static void safe_value(pythia_buffer *out, sqlite3_value *value)
+{
+	const char *text = (const char *) sqlite3_value_text(value);
+
+	safe_text(out, text != NULL ? text : "", text != NULL ? (size_t) sqlite3_value_bytes(value) : 0);
+}
+
+static void number(pythia_buffer *out, sqlite3_value *value, int scale)
+{
+	char digits[PYTHIA_DOUBLE_TEXT];
+	const char *text;
+	size_t length;
+
+	if (sqlite3_value_type(value) == SQLITE_FLOAT)
+	{
+		length = (size_t) pythia_double_text(digits, sqlite3_value_double(value));
+		text = digits;
+	}
+	else
+	{
+		text = (const char *) sqlite3_value_text(value);
+		length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+	}
+	if (!pythia_decimal_text(out, text != NULL ? text : "", length, scale))
+		safe_text(out, text != NULL ? text : "", length);
+}
+
+static void ieee(pythia_buffer *out, sqlite3_value *value, int single)
+{
+	double number_value;
+	uint64_t bits;
+
+	if (sqlite3_value_type(value) == SQLITE_TEXT || sqlite3_value_type(value) == SQLITE_BLOB)
+	{
+		const char *text = (const char *) sqlite3_value_text(value);
+		size_t length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+
+		if (text == NULL || !pythia_double_read(text, length, &number_value))
+		{
+			safe_text(out, text != NULL ? text : "", length);
+			return;
+		}
+	}
+	else
+		number_value = sqlite3_value_double(value);
+	if (single)
+		number_value = (double) (float) number_value;
+	number_value += 0.0; /* SQLite cannot keep the sign of a zero */
+	memcpy(&bits, &number_value, sizeof(bits));
+	pythia_buffer_printf(out, "%016llx", (unsigned long long) bits);
+}
+
+static void uuid(pythia_buffer *out, sqlite3_value *value)
+{
+	if (sqlite3_value_type(value) == SQLITE_BLOB && sqlite3_value_bytes(value) == 16)
+	{
+		const unsigned char *bytes = sqlite3_value_blob(value);
+
+		for (int i = 0; i < 16; i++)
+			pythia_buffer_printf(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", bytes[i]);
+		return;
+	}
+	{
+		size_t start = out->length;
+
+		safe_value(out, value);
+		for (size_t i = start; i < out->length; i++)
+		{
+			if (out->data[i] >= 'A' && out->data[i] <= 'Z')
+				out->data[i] = (char) (out->data[i] - 'A' + 'a');
+		}
+	}
+}
+
+static void bits(pythia_buffer *out, sqlite3_value *value, long length)
+{
+	if (sqlite3_value_type(value) == SQLITE_INTEGER && length > 0 && length <= 64)
+	{
+		uint64_t number_value = (uint64_t) sqlite3_value_int64(value);
+
+		for (long i = length - 1; i >= 0; i--)
+			pythia_buffer_putc(out, number_value >> i & 1 ? '1' : '0');
+		return;
+	}
+	safe_value(out, value);
+}
+
+/* Appends the canonical text of a value that is not NULL. */
+static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value *value)
+{
+	const char *text;
+	size_t length;
+
+	switch (letter)
+	{
+		case 'i':
+			number(out, value, -1);
+			return;
+		case 'n':
+			number(out, value, (int) size);
+			return;
+		case 'd':
+		case 'f':
+			ieee(out, value, letter == 'f');
+			return;
+		case 'b':
+		{
+			const void *bytes = sqlite3_value_blob(value);
+			char hex[33];
+
+			pythia_md5(bytes != NULL ? bytes : "", (size_t) sqlite3_value_bytes(value), hex);
+			pythia_buffer_puts(out, hex);
+			return;
+		}
+		case 'u':
+			uuid(out, value);
+			return;
+		case 'B':
+			bits(out, value, size);
+			return;
+		case 'c':
+			value_text(out, value);
+			while (out->length > 0 && out->data[out->length - 1] == ' ')
+				out->data[--out->length] = '\0';
+			return;
+		case 'j':
+		case 'J':
+			text = (const char *) sqlite3_value_text(value);
+			length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+			/* what is no JSON stands as it is */
+			if (!pythia_json_canonical(out, text != NULL ? text : "", length,
+									   letter == 'j' ? PYTHIA_JSON_STYLE_JSONB : PYTHIA_JSON_STYLE_NORMALIZED))
+				pythia_buffer_append(out, text, length);
+			return;
+		case 'T':
+			if (sqlite3_value_type(value) == SQLITE_INTEGER)
+			{
+				pythia_time_text(out, sqlite3_value_int64(value), (int) size);
+				return;
+			}
+			text = (const char *) sqlite3_value_text(value);
+			length = (size_t) sqlite3_value_bytes(value);
+			if (!pythia_time_canonical(out, text, length, (int) size))
+				safe_text(out, text, length);
+			return;
+		case 'S':
+			text = (const char *) sqlite3_value_text(value);
+			length = (size_t) sqlite3_value_bytes(value);
+			if (!pythia_stamp_canonical(out, text, length, (int) size))
+				safe_text(out, text, length);
+			return;
+		case 'D':
+			text = (const char *) sqlite3_value_text(value);
+			length = (size_t) sqlite3_value_bytes(value);
+			{
+				pythia_buffer stamp = PYTHIA_BUFFER_INIT;
+
+				/* a time behind it goes, nothing else */
+				if (length > 10 && text[4] == '-' && pythia_stamp_canonical(&stamp, text, length, 6))
+					length = 10;
+				pythia_buffer_free(&stamp);
+				safe_text(out, text, length);
+				return;
+			}
+		default:
+			value_text(out, value);
+			return;
+	}
+}
+
+static void result_buffer(sqlite3_context *context, pythia_buffer *buffer)
+{
+	if (buffer->length > MAX_TEXT)
+		sqlite3_result_error_toobig(context);
+	else
+		sqlite3_result_text(context, pythia_buffer_text(buffer), (int) buffer->length, SQLITE_TRANSIENT);
+	pythia_buffer_free(buffer);
+}
+
+static void canonical_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const char *spec = (const char *) sqlite3_value_text(values[0]);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	(void) nvalues;
+	if (spec == NULL || sqlite3_value_type(values[1]) == SQLITE_NULL)
+		return;
+	canonical(&out, spec[0], spec[0] != '\0' ? strtol(spec + 1, NULL, 10) : 0, values[1]);
+	result_buffer(context, &out);
+}
+
+static void encode_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const char *spec = nvalues > 0 ? (const char *) sqlite3_value_text(values[0]) : NULL;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
+
+	for (int i = 1; i < nvalues; i++)
+	{
+		char mark, letter;
+		char *next;
+		long size;
+
+		if (spec == NULL || spec[0] == '\0' || spec[1] == '\0')
+		{
+			sqlite3_result_error(context, "pythia_encode: a value has no spec", -1);
+			pythia_buffer_free(&out);
+			pythia_buffer_free(&scratch);
+			return;
+		}
+		mark = spec[0];
+		letter = spec[1];
+		size = strtol(spec + 2, &next, 10);
+		spec = next;
+		if (i > 1)
+			pythia_buffer_putc(&out, ';');
+		if (sqlite3_value_type(values[i]) == SQLITE_NULL)
+			pythia_buffer_putc(&out, 'N');
+		else if (mark == '.')
+			canonical(&out, letter, size, values[i]);
+		else
+		{
+			pythia_buffer_clear(&scratch);
+			canonical(&scratch, letter, size, values[i]);
+			pythia_buffer_printf(&out, "%zu;", scratch.length);
+			pythia_buffer_append(&out, pythia_buffer_text(&scratch), scratch.length);
+		}
+	}
+	pythia_buffer_free(&scratch);
+	result_buffer(context, &out);
+}
+
+static void digest_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const void *data;
+	char hex[65];
+
+	(void) nvalues;
+	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
+		return;
+	data = sqlite3_value_blob(values[0]);
+	if (sqlite3_user_data(context) != NULL)
+		pythia_sha256(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+	else
+		pythia_md5(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
+}
+
+/* A text without the bytes that are no UTF-8 (and NULs): cut before the first, or U+FFFD for each. */
+static void utf8_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const char *text = (const char *) sqlite3_value_text(values[0]);
+	size_t length = (size_t) sqlite3_value_bytes(values[0]);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	bool nul_goes = sqlite3_value_int(values[2]) != 0;
+
+	(void) nvalues;
+	if (text == NULL || (pythia_utf8_valid(text, length) && !(nul_goes && memchr(text, 0, length) != NULL)))
+	{
+		sqlite3_result_value(context, values[0]);
+		return;
+	}
+	pythia_utf8_rewrite(text, length, sqlite3_value_int(values[1]) != 0, nul_goes, &out);
+	result_buffer(context, &out);
+}
+
+/* SQLite aligns an aggregate's memory to 8 bytes, __int128 would want 16. */
+typedef struct __attribute__((packed, aligned(8))) sums
+{
+	uint64_t count;
+	unsigned __int128 slice[2];
+} sums;
+
+static uint64_t hex_slice(const char *hex)
+{
+	char digits[16];
+
+	memcpy(digits, hex, 15);
+	digits[15] = '\0';
+	return strtoull(digits, NULL, 16);
+}
+
+static void sums_step(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	sums *state = sqlite3_aggregate_context(context, sizeof(sums));
+	const void *data;
+
+	(void) nvalues;
+	if (state == NULL)
+	{
+		sqlite3_result_error_nomem(context);
+		return;
+	}
+	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
+		return;
+	data = sqlite3_value_blob(values[0]);
+	state->count++;
+	if (sqlite3_value_int(values[1]) == 256)
+	{
+		char hex[65];
+
+		pythia_sha256(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+		state->slice[0] += hex_slice(hex);
+		state->slice[1] += hex_slice(hex + 15);
+	}
+	else
+	{
+		uint64_t slices[2];
+
+		pythia_md5_slices(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), slices);
+		state->slice[0] += slices[0];
+		state->slice[1] += slices[1];
+	}
+}
+
+static void forty_digits(char *out, unsigned __int128 value)
+{
+	for (int i = 39; i >= 0; i--)
+	{
+		out[i] = (char) ('0' + (int) (value % 10));
+		value /= 10;
+	}
+}
+
+static void sums_final(sqlite3_context *context)
+{
+	static sums none;
+	sums *state = sqlite3_aggregate_context(context, 0);
+	char out[101];
+
+	if (state == NULL)
+		state = &none;
+	snprintf(out, sizeof(out), "%020llu", (unsigned long long) state->count);
+	forty_digits(out + 20, state->slice[0]);
+	forty_digits(out + 60, state->slice[1]);
+	sqlite3_result_text(context, out, 100, SQLITE_TRANSIENT);
+}
+
+int pythia_sqlite_register_functions(void *sqlite3_handle)
+{
+	static int sha256;
+	static const struct
+	{
+		const char *name;
+		int nvalues;
+		void *data;
+		void (*function)(sqlite3_context *, int, sqlite3_value **);
+		void (*step)(sqlite3_context *, int, sqlite3_value **);
+		void (*final)(sqlite3_context *);
+	} functions[] = {
+		{"pythia_canonical", 2, NULL, canonical_function, NULL, NULL},
+		{"pythia_encode", -1, NULL, encode_function, NULL, NULL},
+		{"pythia_md5", 1, NULL, digest_function, NULL, NULL},
+		{"pythia_sha256", 1, &sha256, digest_function, NULL, NULL},
+		{"pythia_utf8", 3, NULL, utf8_function, NULL, NULL},
+		{"pythia_sums", 2, NULL, NULL, sums_step, sums_final},
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+	{
+		int code = sqlite3_create_function_v2(sqlite3_handle, functions[i].name, functions[i].nvalues,
+											  SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, functions[i].data,
+											  functions[i].function, functions[i].step, functions[i].final, NULL);
+
+		/* busy: they are there already, and a statement is running */
+		if (code == SQLITE_BUSY)
+			return SQLITE_OK;
+		if (code != SQLITE_OK)
+			return code;
+	}
+	return SQLITE_OK;
+}

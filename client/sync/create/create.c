@@ -1,0 +1,481 @@
+/* The target table: designed from the source's description, created, indexed after the load. */
+#include "sync/create/create.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "dialect/lexer.h"
+#include "sync/plan.h"
+
+/* --- types that depend on the data ----------------------------------------- */
+
+/* True in *found where a row of the source meets the condition over its column. */
+static bool source_has(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
+					   const char *below, const char *above, bool *found, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->source);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	dialect->identifier(&name, column->name);
+	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
+	pythia_dialect_table(dialect, &sql, source->schema, source->name);
+	pythia_buffer_printf(&sql, " WHERE %s < %s OR %s > %s LIMIT 1", name.data, below, name.data, above);
+	ok = pythia_db_any(job->source, sql.data, found, error);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return ok;
+}
+
+/*
+ * MySQL's tinyint(1) is a boolean only if it holds nothing but 0 and 1; its TIME is a time of day only
+ * within the day; a MySQL TIMESTAMP ends in 2038.
+ */
+static bool adjust_type(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
+						pythia_type *type, pythia_error *error)
+{
+	bool found = false;
+
+	if (job->source->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_BOOL)
+	{
+		if (!source_has(job, source, column, "0", "1", &found, error))
+			return false;
+		if (found)
+			type->kind = PYTHIA_KIND_INT;
+	}
+	else if (job->source->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_TIME &&
+			 job->target->engine == PYTHIA_POSTGRESQL)
+	{
+		if (!source_has(job, source, column, "'00:00:00'", "'24:00:00'", &found, error))
+			return false;
+		if (found)
+			type->kind = PYTHIA_KIND_INTERVAL;
+	}
+	else if (job->target->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_TIMESTAMPTZ &&
+			 job->source->engine != PYTHIA_MYSQL)
+	{
+		bool zulu = job->source->engine == PYTHIA_SQLITE;
+
+		if (!source_has(job, source, column, zulu ? "'1970-01-01 00:00:01Z'" : "'1970-01-01 00:00:01+00'",
+						zulu ? "'2038-01-19 03:14:07Z'" : "'2038-01-19 03:14:07+00'", &found, error))
+			return false;
+		if (found)
+			type->kind = PYTHIA_KIND_TIMESTAMP;
+	}
+	return true;
+}
+
+static bool in_list(const int *list, int n, int value)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (list[i] == value)
+			return true;
+	}
+	return false;
+}
+
+static bool in_index(const pythia_table *table, int column)
+{
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		if (in_list(table->indexes[i].columns, table->indexes[i].ncolumns, column))
+			return true;
+	}
+	return false;
+}
+
+/* MySQL's two limits: 65,535 bytes for all columns as declared, and what InnoDB keeps in the page itself,
+ * where only columns of more than 255 bytes may leave a reference of 40. */
+typedef struct row_room
+{
+	int64_t declared;
+	int64_t in_page;
+} row_room;
+
+#define DECLARED_LIMIT 60000
+#define IN_PAGE_LIMIT  7800
+#define REFERENCE      40
+
+static void take_room(const pythia_type *type, row_room *room)
+{
+	bool text = type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR;
+	int64_t bytes = 16;
+
+	if (type->length > 0 && (text || type->kind == PYTHIA_KIND_BYTES))
+		bytes = (type->length < DECLARED_LIMIT ? type->length : DECLARED_LIMIT) * (text ? 4 : 1) + 2;
+	else if (text || type->kind == PYTHIA_KIND_BYTES)
+		bytes = REFERENCE;
+	room->declared += bytes;
+	room->in_page += bytes > 255 ? REFERENCE : bytes;
+}
+
+static bool has_room(const pythia_type *type, row_room room)
+{
+	take_room(type, &room);
+	return room.declared <= DECLARED_LIMIT && room.in_page <= IN_PAGE_LIMIT;
+}
+
+/* Between databases of one engine a type keeps its own spelling, where the other side is sure to know it. */
+static bool same_spelling(const pythia_sync_job *job, const pythia_column *column)
+{
+	const char *native = column->type.native;
+
+	if (job->source->engine != job->target->engine || job->source->is_mariadb != job->target->is_mariadb ||
+		native == NULL || native[0] == '\0')
+		return false;
+	/* a type of somebody's own has its schema before it */
+	if (job->source->engine == PYTHIA_POSTGRESQL)
+		return column->type.kind != PYTHIA_KIND_ENUM && column->type.kind != PYTHIA_KIND_ARRAY &&
+			   column->type.kind != PYTHIA_KIND_OTHER && strchr(native, '.') == NULL;
+	return true;
+}
+
+static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
+						  bool in_key, row_room *room, pythia_column *out, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->target);
+	const pythia_column *column = &source->columns[position];
+	pythia_buffer ddl = PYTHIA_BUFFER_INIT;
+	pythia_buffer value = PYTHIA_BUFFER_INIT;
+	pythia_type type;
+	bool ok;
+
+	pythia_type_copy(&type, &column->type);
+	ok = adjust_type(job, source, column, &type, error);
+	if (ok && !in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL &&
+		!has_room(&type, *room))
+		type.length = -1;
+	take_room(&type, room);
+	if (ok && same_spelling(job, column))
+		pythia_buffer_puts(&ddl, column->type.native);
+	else
+		ok = ok && dialect->type_ddl(job->target, &type, in_key, &ddl, error);
+	if (ok)
+	{
+		memset(out, 0, sizeof(*out));
+		out->name = pythia_strdup(name);
+		dialect->parse_type(ddl.data, &out->type);
+		out->nullable = column->nullable;
+		out->identity = column->identity && out->type.kind == PYTHIA_KIND_INT;
+		out->comment = pythia_strdup(column->comment);
+		if (!column->identity && pythia_default_ddl(&column->value, job->target, &out->type, &value))
+			pythia_default_copy(&out->value, &column->value);
+	}
+	else
+		pythia_error_context(error, "column \"%s\" of table \"%s\"", column->name, source->name);
+	pythia_type_free(&type);
+	pythia_buffer_free(&ddl);
+	pythia_buffer_free(&value);
+	return ok;
+}
+
+static void design_indexes(const pythia_table *source, const int *position_of, pythia_table *target)
+{
+	target->indexes = pythia_calloc((size_t) source->nindexes + 1, sizeof(pythia_index));
+	for (int i = 0; i < source->nindexes; i++)
+	{
+		const pythia_index *from = &source->indexes[i];
+		pythia_index *to = &target->indexes[target->nindexes];
+		bool whole = true;
+
+		for (int k = 0; k < from->ncolumns; k++)
+			whole = whole && position_of[from->columns[k]] >= 0;
+		if (!whole)
+			continue;
+		to->name = pythia_strdup(from->name);
+		to->unique = from->unique;
+		to->ncolumns = from->ncolumns;
+		to->columns = pythia_calloc((size_t) from->ncolumns, sizeof(int));
+		for (int k = 0; k < from->ncolumns; k++)
+			to->columns[k] = position_of[from->columns[k]];
+		target->nindexes++;
+	}
+}
+
+/* The column that will mark rows which are gone, where the source's columns bring none of its name. */
+static bool design_soft_column(const pythia_sync_job *job, pythia_table *target, pythia_error *error)
+{
+	pythia_type type = {.kind = PYTHIA_KIND_TIMESTAMPTZ, .precision = 6};
+	pythia_column *column = &target->columns[target->ncolumns];
+	pythia_buffer ddl = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (job->config->deletes != PYTHIA_DELETES_SOFT ||
+		pythia_table_column(target, job->config->soft_delete_column) >= 0)
+		return true;
+	ok = pythia_dialect_of(job->target)->type_ddl(job->target, &type, false, &ddl, error);
+	if (ok)
+	{
+		column->name = pythia_strdup(job->config->soft_delete_column);
+		pythia_dialect_of(job->target)->parse_type(ddl.data, &column->type);
+		column->nullable = true;
+		target->ncolumns++;
+	}
+	pythia_buffer_free(&ddl);
+	return ok;
+}
+
+bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source, const char *const *names,
+						  const int *key, int nkey, const char *schema, const char *name, pythia_table *target,
+						  pythia_error *error)
+{
+	int *position_of = pythia_calloc((size_t) source->ncolumns + 1, sizeof(int));
+	row_room room = {0};
+	bool ok = true;
+	const char *usual = job->target->default_schema;
+
+	memset(target, 0, sizeof(*target));
+	target->schema = pythia_strdup(schema != NULL ? schema : usual != NULL ? usual : "public");
+	target->name = pythia_strdup(name);
+	target->relation = PYTHIA_RELATION_TABLE;
+	target->estimated_rows = 0;
+	target->comment = pythia_strdup(source->comment);
+	target->columns = pythia_calloc((size_t) source->ncolumns + 2, sizeof(pythia_column));
+	for (int i = 0; ok && i < source->ncolumns; i++)
+	{
+		bool in_key = in_list(key, nkey, i) || in_index(source, i);
+
+		position_of[i] = -1;
+		if (names[i] == NULL)
+			continue;
+		ok = design_column(job, source, i, names[i], in_key, &room, &target->columns[target->ncolumns], error);
+		if (ok)
+			position_of[i] = target->ncolumns++;
+	}
+	ok = ok && design_soft_column(job, target, error);
+	if (ok)
+	{
+		target->key = pythia_calloc((size_t) nkey + 1, sizeof(int));
+		for (int i = 0; i < nkey; i++)
+			target->key[target->nkey++] = position_of[key[i]];
+		design_indexes(source, position_of, target);
+	}
+	pythia_free(position_of);
+	if (!ok)
+		pythia_table_free(target);
+	return ok;
+}
+
+void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, const pythia_column *from,
+						const pythia_column *made)
+{
+	if (from->type.unread != NULL && from->type.kind != PYTHIA_KIND_ENUM)
+		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
+						"column \"%s\" of table \"%s\" is made as %s: its type \"%s\" is not known here", from->name,
+						source->name, made->type.native, from->type.unread);
+	if (from->value.kind != PYTHIA_DEFAULT_NONE && !from->identity && made->value.kind == PYTHIA_DEFAULT_NONE)
+	{
+		char *shown = pythia_shown_text(from->value.text != NULL ? from->value.text : "the current time");
+
+		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
+						"column \"%s\" of table \"%s\" is made without its default, which cannot be said there: %s",
+						from->name, source->name, shown);
+		pythia_free(shown);
+	}
+}
+
+/* --- CREATE TABLE ---------------------------------------------------------- */
+
+static bool is_key(const pythia_table *table, int column)
+{
+	return in_list(table->key, table->nkey, column);
+}
+
+static void column_ddl(const pythia_db *db, const pythia_table *table, int position, bool *inline_key,
+					   pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	const pythia_column *column = &table->columns[position];
+	bool single = table->nkey == 1 && table->key[0] == position;
+	bool required = !column->nullable || is_key(table, position);
+
+	dialect->identifier(out, column->name);
+	pythia_buffer_printf(out, " %s", column->type.native);
+	/* only the exact words make it the rowid */
+	if (db->engine == PYTHIA_SQLITE && single && strcmp(column->type.native, "INTEGER") == 0)
+	{
+		pythia_buffer_puts(out, " PRIMARY KEY");
+		*inline_key = true;
+		return;
+	}
+	pythia_buffer_puts(out, required ? " NOT NULL" : db->engine == PYTHIA_MYSQL ? " NULL" : "");
+	if (column->identity && db->engine == PYTHIA_POSTGRESQL)
+		pythia_buffer_puts(out, " GENERATED BY DEFAULT AS IDENTITY");
+	else if (column->identity && db->engine == PYTHIA_MYSQL && table->nkey > 0 && table->key[0] == position)
+		pythia_buffer_puts(out, " AUTO_INCREMENT");
+	else if (column->value.kind != PYTHIA_DEFAULT_NONE)
+	{
+		pythia_buffer_puts(out, " DEFAULT ");
+		pythia_default_ddl(&column->value, db, &column->type, out);
+	}
+	else if (db->engine == PYTHIA_MYSQL && column->type.kind == PYTHIA_KIND_TIMESTAMPTZ)
+	{
+		/* the first TIMESTAMP without a default would stamp itself on every update */
+		if (required)
+			pythia_buffer_printf(out, " DEFAULT CURRENT_TIMESTAMP(%d)", column->type.precision);
+		else
+			pythia_buffer_puts(out, " DEFAULT NULL");
+	}
+	if (column->comment != NULL && db->engine == PYTHIA_MYSQL)
+	{
+		pythia_buffer_puts(out, " COMMENT ");
+		dialect->plain_string(out, column->comment);
+	}
+}
+
+static void create_ddl(const pythia_db *db, const pythia_table *table, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	bool inline_key = false;
+
+	pythia_buffer_puts(out, "CREATE TABLE ");
+	pythia_dialect_table(dialect, out, table->schema, table->name);
+	pythia_buffer_puts(out, " (");
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (i > 0)
+			pythia_buffer_puts(out, ", ");
+		column_ddl(db, table, i, &inline_key, out);
+	}
+	if (!inline_key && table->nkey > 0)
+	{
+		pythia_buffer_puts(out, ", PRIMARY KEY (");
+		for (int i = 0; i < table->nkey; i++)
+		{
+			if (i > 0)
+				pythia_buffer_puts(out, ", ");
+			dialect->identifier(out, table->columns[table->key[i]].name);
+		}
+		pythia_buffer_putc(out, ')');
+	}
+	pythia_buffer_putc(out, ')');
+	if (db->engine == PYTHIA_MYSQL)
+	{
+		/* texts are told apart here exactly as they are in the source */
+		pythia_buffer_printf(out, " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE %s",
+							 db->is_mariadb         ? "utf8mb4_nopad_bin"
+							 : db->version >= 80017 ? "utf8mb4_0900_bin"
+													: "utf8mb4_bin");
+		if (table->comment != NULL)
+		{
+			pythia_buffer_puts(out, " COMMENT=");
+			dialect->plain_string(out, table->comment);
+		}
+	}
+}
+
+static bool postgres_comments(pythia_db *db, const pythia_table *table, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok = true;
+
+	for (int i = -1; ok && i < table->ncolumns; i++)
+	{
+		const char *comment = i < 0 ? table->comment : table->columns[i].comment;
+
+		if (comment == NULL)
+			continue;
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, i < 0 ? "COMMENT ON TABLE " : "COMMENT ON COLUMN ");
+		pythia_dialect_table(dialect, &sql, table->schema, table->name);
+		if (i >= 0)
+		{
+			pythia_buffer_putc(&sql, '.');
+			dialect->identifier(&sql, table->columns[i].name);
+		}
+		pythia_buffer_puts(&sql, " IS ");
+		dialect->plain_string(&sql, comment);
+		ok = pythia_db_exec(db, sql.data, NULL, error);
+	}
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* PostgreSQL cuts a name that is too long without a word, and it is not found again. */
+static bool name_fits(const pythia_db *db, const char *name, const char *option, pythia_error *error)
+{
+	size_t bytes = strlen(name);
+	size_t characters = 0;
+
+	for (size_t i = 0; i < bytes; i++)
+		characters += ((unsigned char) name[i] & 0xC0) != 0x80;
+	if (db->engine == PYTHIA_SQLITE || (db->engine == PYTHIA_POSTGRESQL ? bytes <= 63 : characters <= 64))
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42622", "the name \"%s\" is too long for the target", name);
+	return pythia_error_hint(error, "Give it another name there in %s; it may have %s.", option,
+							 db->engine == PYTHIA_POSTGRESQL ? "63 bytes" : "64 characters");
+}
+
+bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok = name_fits(job->target, plan->target.name, "table_map", error);
+
+	for (int i = 0; ok && i < plan->target.ncolumns; i++)
+		ok = name_fits(job->target, plan->target.columns[i].name, "column_map", error);
+	create_ddl(job->target, &plan->target, &sql);
+	ok = ok && pythia_db_exec(job->target, sql.data, NULL, error);
+	if (ok && job->target->engine == PYTHIA_POSTGRESQL)
+		ok = postgres_comments(job->target, &plan->target, error);
+	for (int i = 0; ok && i < plan->npairs; i++)
+		pythia_target_tell(job, &plan->source, pythia_pair_source(plan, i), pythia_pair_target(plan, i));
+	if (!ok)
+		pythia_error_context(error, "creating table \"%s\"", plan->target.name);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* What the rows that are there already can bear: without a value of the default's they have none. */
+static void soften(const pythia_db *db, pythia_column *column)
+{
+	/* SQLite adds constants only; a key that counts on would number the rows that are there */
+	if (column->value.kind == PYTHIA_DEFAULT_NOW && db->engine == PYTHIA_SQLITE)
+		pythia_default_free(&column->value);
+	column->identity = false;
+	column->nullable = column->nullable || column->value.kind == PYTHIA_DEFAULT_NONE;
+}
+
+static bool add_column(const pythia_sync_job *job, const pythia_plan *plan, int position, pythia_error *error)
+{
+	const pythia_column *column = &plan->source.columns[position];
+	pythia_column made;
+	pythia_table table = {
+		.schema = plan->target.schema, .name = plan->target.name, .columns = &made, .ncolumns = 1, .nkey = 0};
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	row_room room = {0};
+	bool inline_key = false;
+	bool ok;
+
+	if (!name_fits(job->target, column->name, "column_map", error) ||
+		!design_column(job, &plan->source, position, column->name, false, &room, &made, error))
+		return false;
+	soften(job->target, &made);
+	pythia_buffer_puts(&sql, "ALTER TABLE ");
+	pythia_dialect_table(pythia_dialect_of(job->target), &sql, table.schema, table.name);
+	pythia_buffer_puts(&sql, " ADD COLUMN ");
+	column_ddl(job->target, &table, 0, &inline_key, &sql);
+	ok = pythia_db_exec(job->target, sql.data, NULL, error) &&
+		 (job->target->engine != PYTHIA_POSTGRESQL || postgres_comments(job->target, &table, error));
+	if (ok)
+		pythia_target_tell(job, &plan->source, column, &made);
+	else
+		pythia_error_context(error, "adding column \"%s\" to table \"%s\"", made.name, table.name);
+	pythia_free(made.name);
+	pythia_default_free(&made.value);
+	pythia_free(made.comment);
+	pythia_type_free(&made.type);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_target_add_columns(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
+{
+	bool ok = true;
+
+	for (int i = 0; ok && i < plan->nunmatched; i++)
+		ok = add_column(job, plan, plan->unmatched[i], error);
+	return ok;
+}

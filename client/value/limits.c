@@ -1,0 +1,359 @@
+/*
+ * What a target's column can hold, and the policies for what it cannot.
+ *
+ * Most targets refuse such values themselves; these checks run where a policy wants something
+ * else than an error, where bad rows go to quarantine, and where the target would not refuse but
+ * quietly keep something else (SQLite).
+ */
+#include "value/limits.h"
+
+#include <ctype.h>
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/stamp.h"
+#include "value/text_limits.h"
+
+static bool dated(pythia_kind kind)
+{
+	return kind == PYTHIA_KIND_DATE || kind == PYTHIA_KIND_TIMESTAMP || kind == PYTHIA_KIND_TIMESTAMPTZ;
+}
+
+static bool floating(pythia_kind kind)
+{
+	return kind == PYTHIA_KIND_FLOAT || kind == PYTHIA_KIND_DOUBLE;
+}
+
+static bool whole(pythia_kind kind)
+{
+	return kind == PYTHIA_KIND_INT || kind == PYTHIA_KIND_UINT || kind == PYTHIA_KIND_BOOL || kind == PYTHIA_KIND_YEAR;
+}
+
+/* MySQL rounds them as well, but LOAD DATA tells it as it tells a loss. */
+static bool loses_digits(const pythia_transform *t)
+{
+	if (t->from->kind == PYTHIA_KIND_DECIMAL)
+		return t->from_engine == PYTHIA_SQLITE || t->from->precision < 0 || t->from->scale > t->to->scale;
+	return !whole(t->from->kind);
+}
+
+/* SQLite keeps a number that is too large for its column as a rounded one, and MySQL takes the year 1 for 2001,
+ * without a word. */
+static bool quietly_changed(const pythia_transform *t)
+{
+	if (t->to_engine == PYTHIA_MYSQL && t->to->kind == PYTHIA_KIND_DECIMAL)
+		return loses_digits(t);
+	if (t->to_engine == PYTHIA_MYSQL)
+		return t->to->kind == PYTHIA_KIND_YEAR && (t->from->kind != PYTHIA_KIND_YEAR || t->from_engine != PYTHIA_MYSQL);
+	if (t->to_engine != PYTHIA_SQLITE)
+		return false;
+	if (t->to->kind == PYTHIA_KIND_INT)
+		return t->from->kind != PYTHIA_KIND_INT && t->from->kind != PYTHIA_KIND_BOOL &&
+			   t->from->kind != PYTHIA_KIND_YEAR;
+	if (t->to->kind == PYTHIA_KIND_DECIMAL && t->to->precision > 0 && t->to->precision <= 15)
+		return t->from->kind != PYTHIA_KIND_DECIMAL || t->from->precision < 0 ||
+			   t->from->precision > t->to->precision || t->from->scale > t->to->scale;
+	return false;
+}
+
+bool pythia_limits_apply(const pythia_transform *t, bool careful)
+{
+	if (quietly_changed(t))
+		return true;
+	return careful && (t->to_engine != PYTHIA_SQLITE || floating(t->to->kind) || t->to->kind == PYTHIA_KIND_DECIMAL ||
+					   t->to->kind == PYTHIA_KIND_INT);
+}
+
+/* --- dates ------------------------------------------------------------------ */
+
+static bool zero_date(const char *value, size_t length)
+{
+	return length >= 10 && value[4] == '-' && value[7] == '-' &&
+		   (memcmp(value, "0000", 4) == 0 || memcmp(value + 5, "00", 2) == 0 || memcmp(value + 8, "00", 2) == 0);
+}
+
+static const char *date_bound(const pythia_transform *t, bool high)
+{
+	static const char *const highest[] = {
+		"9999-12-31 23:59:59",      "9999-12-31 23:59:59.9",     "9999-12-31 23:59:59.99",    "9999-12-31 23:59:59.999",
+		"9999-12-31 23:59:59.9999", "9999-12-31 23:59:59.99999", "9999-12-31 23:59:59.999999"};
+	bool narrow = t->to_engine == PYTHIA_MYSQL && t->to->kind == PYTHIA_KIND_TIMESTAMPTZ;
+
+	if (t->to->kind == PYTHIA_KIND_DATE)
+		return high ? "9999-12-31" : "0001-01-01";
+	if (narrow)
+		return high ? "2038-01-19 03:14:07" : "1970-01-01 00:00:01";
+	if (!high)
+		return "0001-01-01 00:00:00";
+	/* no more digits than the column has: it would round them up, into the year 10000 */
+	return highest[t->to->precision >= 0 && t->to->precision < 6 ? t->to->precision : 6];
+}
+
+static pythia_verdict check_mysql_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+									   pythia_bad_value *bad)
+{
+	bool narrow = t->to->kind == PYTHIA_KIND_TIMESTAMPTZ;
+	const char *dash = memchr(value, '-', length);
+	bool early = length > 3 && strcmp(value + length - 2, "BC") == 0;
+	bool late = dash != NULL && dash - value > 4 && value[0] != '-';
+
+	if (strcmp(value, "infinity") == 0 || strcmp(value, "-infinity") == 0)
+		return pythia_policy_decide(t->policies.infinity, "infinity", date_bound(t, value[0] != '-'),
+									"an infinite date", out, bad);
+	if (narrow && !early && !late && !zero_date(value, length))
+	{
+		early = strcmp(value, "1970-01-01 00:00:01") < 0;
+		late = strncmp(value, "2038-01-19 03:14:07", 19) > 0;
+	}
+	if (early || late)
+		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", date_bound(t, late),
+									"a date out of range", out, bad);
+	return PYTHIA_VALUE_KEEP;
+}
+
+static pythia_verdict check_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+								 pythia_bad_value *bad)
+{
+	if (t->to_engine == PYTHIA_MYSQL)
+		return check_mysql_date(t, value, length, out, bad);
+	if (t->to_engine == PYTHIA_POSTGRESQL && zero_date(value, length))
+	{
+		bool replace = t->policies.zero_date == PYTHIA_POLICY_REPLACE;
+		const char *date = t->to->kind == PYTHIA_KIND_DATE ? (replace ? "1970-01-01" : "0001-01-01")
+														   : (replace ? "1970-01-01 00:00:00" : "0001-01-01 00:00:00");
+
+		return pythia_policy_decide(t->policies.zero_date, "zero_date", date, "a zero date", out, bad);
+	}
+	return PYTHIA_VALUE_KEEP;
+}
+
+static pythia_verdict check_time(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+								 pythia_bad_value *bad)
+{
+	long long hours = strtoll(value + (value[0] == '-'), NULL, 10);
+	bool negative = length > 0 && value[0] == '-';
+	const char *stand_in;
+
+	if (t->to->zone || t->to_engine == PYTHIA_SQLITE)
+		return PYTHIA_VALUE_KEEP;
+	if (t->to_engine == PYTHIA_POSTGRESQL)
+	{
+		if (!negative && (hours < 24 || strncmp(value, "24:00:00", 8) == 0))
+			return PYTHIA_VALUE_KEEP;
+		stand_in = negative ? "00:00:00" : "24:00:00";
+	}
+	else
+	{
+		if (hours <= 838)
+			return PYTHIA_VALUE_KEEP;
+		stand_in = negative ? "-838:59:59" : "838:59:59";
+	}
+	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", stand_in, "a time out of range", out, bad);
+}
+
+/* --- numbers ---------------------------------------------------------------- */
+
+static pythia_verdict check_special(const pythia_transform *t, const char *value, pythia_buffer *out,
+									pythia_bad_value *bad)
+{
+	bool negative = value[0] == '-';
+	const char *bound = t->to->kind == PYTHIA_KIND_FLOAT ? (negative ? "-3.4028234e38" : "3.4028234e38")
+						: t->to->kind == PYTHIA_KIND_DOUBLE
+							? (negative ? "-1.7976931348623157e308" : "1.7976931348623157e308")
+							: NULL;
+
+	if (strcasecmp(value, "nan") == 0)
+	{
+		/* SQLite has no NaN among its numbers; a decimal kept as text holds the word */
+		if (t->to_engine == PYTHIA_MYSQL || (t->to_engine == PYTHIA_SQLITE && floating(t->to->kind)))
+			return pythia_policy_decide(t->policies.nan, "nan", "0", "not a number", out, bad);
+		return PYTHIA_VALUE_KEEP;
+	}
+	if (t->to_engine == PYTHIA_MYSQL)
+		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", bound, "an infinite number", out, bad);
+	return PYTHIA_VALUE_KEEP;
+}
+
+static bool special(const char *value)
+{
+	if (*value == '-' || *value == '+')
+		value++;
+	return isalpha((unsigned char) *value);
+}
+
+static pythia_verdict check_float(const pythia_transform *t, const char *value, pythia_buffer *out,
+								  pythia_bad_value *bad)
+{
+	if (special(value))
+		return check_special(t, value, out, bad);
+	if (t->to->kind == PYTHIA_KIND_FLOAT)
+	{
+		double number = strtod(value, NULL);
+
+		if (number > FLT_MAX || number < -FLT_MAX)
+			return pythia_policy_decide(t->policies.out_of_range, "out_of_range",
+										number < 0 ? "-3.4028234e38" : "3.4028234e38", "a number out of range", out,
+										bad);
+	}
+	return PYTHIA_VALUE_KEEP;
+}
+
+/* Digits before and after the point, without outer zeros; false where it is written with an exponent. */
+static bool count_digits(const char *value, int *before, int *after)
+{
+	const char *at = *value == '-' || *value == '+' ? value + 1 : value;
+	int zeros = 0;
+
+	*before = *after = 0;
+	while (*at == '0')
+		at++;
+	for (; isdigit((unsigned char) *at); at++)
+		(*before)++;
+	if (*at == '.')
+	{
+		for (at++; isdigit((unsigned char) *at); at++)
+		{
+			(*after)++;
+			zeros = *at == '0' ? zeros + 1 : 0;
+		}
+	}
+	*after -= zeros;
+	return *at == '\0';
+}
+
+static pythia_verdict check_decimal(const pythia_transform *t, const char *value, pythia_buffer *out,
+									pythia_bad_value *bad)
+{
+	pythia_buffer rounded = PYTHIA_BUFFER_INIT;
+	char bound[140];
+	bool plain;
+	int before;
+	int after;
+	int room = t->to->precision - t->to->scale;
+	int n = 0;
+
+	if (special(value))
+		return check_special(t, value, out, bad);
+	if (t->to->precision <= 0 || t->to->precision > 100)
+		return PYTHIA_VALUE_KEEP;
+	plain = count_digits(value, &before, &after);
+	if (t->to_engine == PYTHIA_MYSQL && (!plain || after > t->to->scale) &&
+		pythia_decimal_text(&rounded, value, strlen(value), t->to->scale))
+	{
+		pythia_verdict verdict = check_decimal(t, rounded.data, out, bad);
+
+		if (verdict == PYTHIA_VALUE_KEEP)
+			pythia_buffer_append(out, rounded.data, rounded.length);
+		pythia_buffer_free(&rounded);
+		return verdict == PYTHIA_VALUE_KEEP ? PYTHIA_VALUE_CHANGED : verdict;
+	}
+	if (!plain)
+		return PYTHIA_VALUE_KEEP;
+	/* an engine with real decimals rounds the fraction, as the column asks; SQLite would keep a double */
+	if (before <= room && (t->to_engine != PYTHIA_SQLITE || before + after <= 15))
+		return PYTHIA_VALUE_KEEP;
+	if (value[0] == '-')
+		bound[n++] = '-';
+	for (int i = 0; i < room; i++)
+		bound[n++] = '9';
+	if (room <= 0)
+		bound[n++] = '0';
+	if (t->to->scale > 0)
+		bound[n++] = '.';
+	for (int i = 0; i < t->to->scale; i++)
+		bound[n++] = '9';
+	bound[n] = '\0';
+	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", before > room ? bound : NULL,
+								before > room ? "a number out of range" : "a number with too many digits", out, bad);
+}
+
+/* Compares whole numbers written in digits. */
+int pythia_whole_compare(const char *a, const char *b)
+{
+	bool minus_a = *a == '-';
+	bool minus_b = *b == '-';
+	size_t length_a;
+	size_t length_b;
+	int order;
+
+	if (minus_a != minus_b)
+		return minus_a ? -1 : 1;
+	a += minus_a || *a == '+';
+	b += minus_b || *b == '+';
+	while (*a == '0' && a[1] != '\0')
+		a++;
+	while (*b == '0' && b[1] != '\0')
+		b++;
+	length_a = strlen(a);
+	length_b = strlen(b);
+	order = length_a != length_b ? (length_a < length_b ? -1 : 1) : strcmp(a, b);
+	return minus_a ? -order : order;
+}
+
+void pythia_whole_bounds(const pythia_type *type, pythia_engine engine, const char **low, const char **high)
+{
+	static const char *const lows[] = {"-128", "-32768", "-8388608", "-2147483648", "-9223372036854775808"};
+	static const char *const highs[] = {"127", "32767", "8388607", "2147483647", "9223372036854775807"};
+	static const char *const unsigned_highs[] = {"255", "65535", "16777215", "4294967295", "18446744073709551615"};
+	int size = type->size;
+	int row = size == 1 ? 0 : size == 2 ? 1 : size == 3 ? 2 : size == 4 ? 3 : 4;
+
+	*low = lows[row];
+	*high = highs[row];
+	if (type->kind == PYTHIA_KIND_YEAR)
+	{
+		*low = engine == PYTHIA_MYSQL ? "1901" : "-9223372036854775808";
+		*high = engine == PYTHIA_MYSQL ? "2155" : "9223372036854775807";
+	}
+	else if (type->kind == PYTHIA_KIND_UINT)
+	{
+		*low = "0";
+		*high = unsigned_highs[row];
+	}
+	else if (type->kind == PYTHIA_KIND_BOOL)
+	{
+		*low = engine == PYTHIA_POSTGRESQL ? "0" : "-128";
+		*high = engine == PYTHIA_POSTGRESQL ? "1" : "127";
+	}
+}
+
+static pythia_verdict check_whole(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+								  pythia_bad_value *bad)
+{
+	const char *low;
+	const char *high;
+	size_t start = length > 0 && (value[0] == '-' || value[0] == '+');
+
+	for (size_t i = start; i < length; i++)
+	{
+		if (!isdigit((unsigned char) value[i]))
+			return PYTHIA_VALUE_KEEP; /* a fraction or a word: the target's own rules */
+	}
+	pythia_whole_bounds(t->to, t->to_engine, &low, &high);
+	if (t->to->kind == PYTHIA_KIND_YEAR && strcmp(value, "0") == 0)
+		return PYTHIA_VALUE_KEEP;
+	if (pythia_whole_compare(value, low) < 0)
+		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", low, "a number out of range", out, bad);
+	if (pythia_whole_compare(value, high) > 0)
+		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", high, "a number out of range", out, bad);
+	return PYTHIA_VALUE_KEEP;
+}
+
+pythia_verdict pythia_limits_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+								   pythia_bad_value *bad)
+{
+	if (dated(t->to->kind))
+		return check_date(t, value, length, out, bad);
+	if (floating(t->to->kind))
+		return check_float(t, value, out, bad);
+	if (whole(t->to->kind))
+		return check_whole(t, value, length, out, bad);
+	if (t->to->kind == PYTHIA_KIND_DECIMAL)
+		return check_decimal(t, value, out, bad);
+	if (t->to->kind == PYTHIA_KIND_TIME)
+		return check_time(t, value, length, out, bad);
+	return pythia_text_check(t, value, length, out, bad);
+}

@@ -1,0 +1,164 @@
+#include "postgres/base/evaluator.h"
+
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "postgres/base/pg_compat.h"
+#include "rewrite/prs2lock.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+
+static void gather(Relation relation, List **owners);
+
+typedef struct view_owners
+{
+	Oid view;
+	List **owners;
+} view_owners;
+
+static bool gather_of_query(Node *node, void *context)
+{
+	view_owners *of = context;
+	ListCell *cell;
+
+	if (!node)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, gather_of_query, context);
+	foreach (cell, ((Query *) node)->rtable)
+	{
+		RangeTblEntry *entry = lfirst(cell);
+		Relation relation;
+
+		/* a view's query also holds the view itself, as OLD and NEW */
+		if (entry->rtekind != RTE_RELATION || entry->relid == of->view)
+			continue;
+		relation = relation_open(entry->relid, AccessShareLock);
+		gather(relation, of->owners);
+		relation_close(relation, NoLock);
+	}
+	return query_tree_walker((Query *) node, gather_of_query, context, 0);
+}
+
+/* The owners of everything whose expressions a statement on the relation evaluates. */
+static void gather(Relation relation, List **owners)
+{
+	Oid relid = RelationGetRelid(relation);
+
+	check_stack_depth();
+	*owners = list_append_unique_oid(*owners, relation->rd_rel->relowner);
+	if (relation->rd_rel->relkind == RELKIND_VIEW)
+	{
+		view_owners of = {relid, owners};
+
+		for (int i = 0; relation->rd_rules && i < relation->rd_rules->numLocks; i++)
+			if (relation->rd_rules->rules[i]->event == CMD_SELECT)
+				(void) gather_of_query((Node *) linitial(relation->rd_rules->rules[i]->actions), &of);
+	}
+	else if (relation->rd_rel->relhassubclass)
+	{
+		List *children = find_all_inheritors(relid, AccessShareLock, NULL);
+		ListCell *cell;
+
+		foreach (cell, children)
+		{
+			Relation child;
+
+			if (lfirst_oid(cell) == relid)
+				continue;
+			child = relation_open(lfirst_oid(cell), NoLock);
+			*owners = list_append_unique_oid(*owners, child->rd_rel->relowner);
+			relation_close(child, NoLock);
+		}
+	}
+}
+
+/* The first of them that has not the role's rights. */
+static Oid first_without(List *owners, Oid role)
+{
+	ListCell *cell;
+
+	foreach (cell, owners)
+		if (lfirst_oid(cell) != role && !has_privs_of_role(lfirst_oid(cell), role))
+			return lfirst_oid(cell);
+	return InvalidOid;
+}
+
+static void refuse(Relation relation, Oid role, Oid other)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("what role \"%s\" has put into \"%s\" would run with the rights of role \"%s\"",
+					GetUserNameFromId(other, false), RelationGetRelationName(relation), GetUserNameFromId(role, false)),
+			 errdetail("A view's functions, and expressions of indexes and checks of a table that others inherit from, "
+					   "are evaluated by whoever reads."),
+			 errhint("Let its owner own all of it, or use a role whose rights that role has.")));
+}
+
+/* Another one reads in place of `role`: no more than `role` may. */
+static void check_readable(Relation relation, Oid role)
+{
+	Oid relid = RelationGetRelid(relation);
+	AclResult allowed = pythia_namespace_usage(RelationGetNamespace(relation), role);
+
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_SCHEMA, get_namespace_name(RelationGetNamespace(relation)));
+	allowed = pg_class_aclcheck(relid, role, ACL_SELECT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, get_relkind_objtype(relation->rd_rel->relkind), RelationGetRelationName(relation));
+	if (check_enable_rls(relid, role, true) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("row-level security hides rows of \"%s\" from role \"%s\"",
+							   RelationGetRelationName(relation), GetUserNameFromId(role, false)),
+						errhint("Let the table's owner or a role with BYPASSRLS own the worker.")));
+}
+
+/*
+ * A plain table's owner shows what he shows to whom he granted it.  What a view or a foreign table shows may depend on
+ * who reads it, so there only somebody does whose rights `role` has itself.
+ */
+static bool may_stand_in(Relation relation, Oid role, Oid candidate)
+{
+	char kind = relation->rd_rel->relkind;
+
+	if (pg_class_aclcheck(RelationGetRelid(relation), candidate, ACL_SELECT) != ACLCHECK_OK)
+		return false;
+	return has_privs_of_role(role, candidate) ||
+		   (candidate == relation->rd_rel->relowner && kind != RELKIND_VIEW && kind != RELKIND_FOREIGN_TABLE);
+}
+
+Oid pythia_evaluator(Relation relation, Oid role)
+{
+	List *owners = NIL;
+	ListCell *cell;
+	Oid other;
+
+	/* what is most common */
+	if (relation->rd_rel->relowner == role && relation->rd_rel->relkind != RELKIND_VIEW &&
+		!relation->rd_rel->relhassubclass)
+		return role;
+	gather(relation, &owners);
+	other = first_without(owners, role);
+	if (!OidIsValid(other))
+		return role;
+	foreach (cell, owners)
+		if (may_stand_in(relation, role, lfirst_oid(cell)) && !OidIsValid(first_without(owners, lfirst_oid(cell))))
+		{
+			check_readable(relation, role);
+			return lfirst_oid(cell);
+		}
+	refuse(relation, role, other);
+	return InvalidOid;
+}
+
+int pythia_evaluator_context(int present, Oid evaluator, Oid role)
+{
+	int context = present | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION;
+
+	/* policies that a table forces on its owner are no reason to hide rows from `role`, who was asked before */
+	return evaluator == role ? context : context | SECURITY_NOFORCE_RLS;
+}

@@ -1,0 +1,32 @@
+/*
+ * As whom a relation is read or written.
+ *
+ * Whoever plans and runs a statement evaluates what the relation's owner has put
+ * there: expressions of indexes, checks of children, functions of views, triggers,
+ * defaults.  So it runs as a role whose rights that owner has anyway.
+ */
+#ifndef PYTHIA_POSTGRES_BASE_EVALUATOR_H
+#define PYTHIA_POSTGRES_BASE_EVALUATOR_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+
+/*
+ * For a relation that is open (and locked): `role` itself, where everybody whose
+ * expressions are evaluated has its rights; else the relation's owner, where
+ * `role` may be given what he may see; ereports (42501) where neither will do.
+ */
+extern Oid pythia_evaluator(Relation relation, Oid role);
+
+/* The security context in which `evaluator` acts for `role`, beside the present one. */
+extern int pythia_evaluator_context(int present, Oid evaluator, Oid role);
+
+/*
+ * Where a statement has to run as `role`: ereports (42501) where somebody without its rights has put something into the
+ * relation, or its children, that would be evaluated then.  `write`: rows are written, so triggers, defaults, rules and
+ * the checks of domains count, too.  Takes a lock under which nothing of it can come meanwhile.
+ */
+extern void pythia_evaluator_refuse(Relation relation, Oid role, bool write);
+
+#endif

@@ -1,0 +1,128 @@
+/* Every difference between PostgreSQL versions lives here. Supported: 14 and later. */
+#ifndef PYTHIA_POSTGRES_BASE_PG_COMPAT_H
+#define PYTHIA_POSTGRES_BASE_PG_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 140000
+#error "pythia_db needs PostgreSQL 14 or later"
+#endif
+
+/* Everything else is hidden; before 16 the server leaves this empty. */
+#if PG_VERSION_NUM < 160000 && defined(__GNUC__) && !defined(WIN32)
+#undef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
+/* A function that SQL calls: declared so that it can be seen, then registered. */
+#define PYTHIA_FUNCTION(name)                                                                                          \
+	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                                                   \
+	PG_FUNCTION_INFO_V1(name)
+
+/* 15 reserves a prefix, 14 only warns of unknown names */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* 16 moved ACL checks of all kinds of objects into one function */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "utils/acl.h"
+#define pythia_server_usage(server, role)     object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
+#define pythia_server_owned(server, role)     object_ownercheck(ForeignServerRelationId, server, role)
+#define pythia_database_owned(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#define pythia_function_usage(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#define pythia_namespace_usage(schema, role)  object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE)
+#define pythia_relation_owned(relation, role) object_ownercheck(RelationRelationId, relation, role)
+#define pythia_extension_owned(id, role)      object_ownercheck(ExtensionRelationId, id, role)
+#else
+#define pythia_relation_owned(relation, role) pg_class_ownercheck(relation, role)
+#define pythia_extension_owned(id, role)      pg_extension_ownercheck(id, role)
+#define pythia_function_usage(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#define pythia_namespace_usage(schema, role)  pg_namespace_aclcheck(schema, role, ACL_USAGE)
+#define pythia_server_usage(server, role)     pg_foreign_server_aclcheck(server, role, ACL_USAGE)
+#define pythia_server_owned(server, role)     pg_foreign_server_ownercheck(server, role)
+#define pythia_database_owned(database, role) pg_database_ownercheck(database, role)
+#endif
+
+/* 16 renamed the list of backends */
+#if PG_VERSION_NUM >= 160000
+#define pythia_local_backend(i) pgstat_get_local_beentry_by_index(i)
+#else
+#define pythia_local_backend(i) pgstat_fetch_stat_local_beentry(i)
+#endif
+
+/* 17 moved the virtual transaction id */
+#if PG_VERSION_NUM >= 170000
+#define pythia_proc_in_transaction(proc) LocalTransactionIdIsValid((proc)->vxid.lxid)
+#else
+#define pythia_proc_in_transaction(proc) LocalTransactionIdIsValid((proc)->lxid)
+#endif
+
+/* 16 added an argument for BRIN's summaries */
+#if PG_VERSION_NUM >= 160000
+#define pythia_insert_index_tuples(info, slot, estate)                                                                 \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false)
+#define pythia_table_update(relation, tid, slot, snapshot, indexes)                                                    \
+	simple_table_tuple_update(relation, tid, slot, snapshot, indexes)
+#define PYTHIA_UPDATE_INDEXES        TU_UpdateIndexes
+#define pythia_indexes_wanted(value) ((value) != TU_None)
+#else
+#define pythia_insert_index_tuples(info, slot, estate)                                                                 \
+	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL)
+#define pythia_table_update(relation, tid, slot, snapshot, indexes)                                                    \
+	simple_table_tuple_update(relation, tid, slot, snapshot, indexes)
+#define PYTHIA_UPDATE_INDEXES        bool
+#define pythia_indexes_wanted(value) (value)
+#endif
+
+/* 16 moved the headers of values of varying length out of postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 17 tells event triggers of what is indexed anew */
+#if PG_VERSION_NUM >= 170000
+#define pythia_reindex(relation, flags, params) reindex_relation(NULL, relation, flags, params)
+#else
+#define pythia_reindex(relation, flags, params) reindex_relation(relation, flags, params)
+#endif
+
+/* 17 lets an extension name its wait events */
+#if PG_VERSION_NUM >= 170000
+#define pythia_wait_event(name) WaitEventExtensionNew(name)
+#else
+#define pythia_wait_event(name) PG_WAIT_EXTENSION
+#endif
+
+/* 17 lets a worker run as a role that may not log in */
+#ifndef BGWORKER_BYPASS_ROLELOGINCHECK
+#define BGWORKER_BYPASS_ROLELOGINCHECK 0
+#endif
+
+/* 16 took the permissions out of range table entries */
+#include "executor/executor.h"
+#include "parser/parse_node.h"
+static inline void pythia_check_insert(ParseState *state, ParseNamespaceItem *item, Bitmapset *columns)
+{
+#if PG_VERSION_NUM >= 160000
+	item->p_perminfo->requiredPerms = ACL_INSERT;
+	item->p_perminfo->insertedCols = columns;
+	ExecCheckPermissions(state->p_rtable, list_make1(item->p_perminfo), true);
+#else
+	item->p_rte->requiredPerms = ACL_INSERT;
+	item->p_rte->insertedCols = columns;
+	ExecCheckRTPerms(state->p_rtable, true);
+#endif
+}
+
+#endif

@@ -1,0 +1,370 @@
+#include "postgres/capture/catalog.h"
+
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "postgres/base/bridge.h"
+#include "postgres/base/catalog.h"
+#include "postgres/base/catalog_read.h"
+#include "postgres/base/jsonb_node.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+/* Apart from the classes of advisory locks that SQL can take. */
+#define LOCK_CLASS 7
+
+static const char *const kind_names[] = {"none", "timestamptz", "timestamp", "date", "integer"};
+
+static pythia_stamp_kind stamp_kind_of(const char *name)
+{
+	for (int i = 0; i < lengthof(kind_names); i++)
+		if (strcmp(kind_names[i], name) == 0)
+			return (pythia_stamp_kind) i;
+	elog(ERROR, "unknown kind of stamp \"%s\"", name);
+	return PYTHIA_STAMP_NONE;
+}
+
+const char *pythia_stamp_kind_name(pythia_stamp_kind kind)
+{
+	return kind_names[kind];
+}
+
+static LOCKTAG lock_of(int32 worker_id)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, get_namespace_oid("pythia", false), (uint32) worker_id, LOCK_CLASS);
+	return tag;
+}
+
+void pythia_cdc_lock(int32 worker_id)
+{
+	LOCKTAG tag = lock_of(worker_id);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool pythia_cdc_try_lock(int32 worker_id)
+{
+	LOCKTAG tag = lock_of(worker_id);
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+Oid pythia_tracked_relation(int32 table_id)
+{
+	char name[NAMEDATALEN];
+
+	snprintf(name, sizeof(name), "tracked_%d", table_id);
+	return get_relname_relid(name, get_namespace_oid("pythia_tracked", false));
+}
+
+static bool stop_table(int32 table_id, const char *reason)
+{
+	static const char sql[] = "UPDATE pythia.cdc_state SET active = false, reason = $2 "
+							  "WHERE table_id OPERATOR(pg_catalog.=) (SELECT table_id FROM pythia.cdc_state "
+							  "WHERE table_id OPERATOR(pg_catalog.=) $1 AND active FOR NO KEY UPDATE SKIP LOCKED)";
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(table_id), CStringGetTextDatum(reason)};
+
+	return pythia_catalog_run(sql, 2, types, values, NULL) > 0;
+}
+
+void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason)
+{
+	if (stop_table(table->table_id, reason))
+		ereport(WARNING,
+				(errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s", table->name, worker->name, reason),
+				 table->config.capture == PYTHIA_CAPTURE_TRIGGER
+					 ? errdetail("What changes in it until it is started again is not captured.")
+					 : 0,
+				 errhint("Mend the cause, then call pythia.start_cdc.")));
+}
+
+/* ---- reading a row ---- */
+
+static char *text_column(pythia_reading *reading, const char *name)
+{
+	bool isnull;
+	Datum value = pythia_reading_value(reading, name, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static int64 int_column(pythia_reading *reading, const char *name)
+{
+	bool isnull;
+	Datum value = pythia_reading_value(reading, name, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(value);
+}
+
+static int text_array(Datum value, char ***result)
+{
+	ArrayType *array = DatumGetArrayTypeP(value);
+	Datum *items;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &count);
+	*result = palloc(sizeof(char *) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*result)[i] = nulls[i] ? pstrdup("") : TextDatumGetCString(items[i]);
+	return count;
+}
+
+static int int8_array(Datum value, Oid type, int64 **result)
+{
+	ArrayType *array = DatumGetArrayTypeP(value);
+	Datum *items;
+	bool *nulls;
+	int count;
+
+	deconstruct_array(array, type, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &items, &nulls, &count);
+	*result = palloc(sizeof(int64) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		(*result)[i] = DatumGetInt64(items[i]);
+	return count;
+}
+
+static void load_state(pythia_cdc_table *table)
+{
+	pythia_reading state;
+	Datum key = Int32GetDatum(table->table_id);
+	Datum value;
+	bool isnull;
+
+	pythia_reading_begin(&state, "cdc_state", "cdc_state_pkey", 1, &key);
+	table->has_state = pythia_reading_next(&state);
+	table->active = true;
+	if (table->has_state)
+	{
+		table->active = DatumGetBool(pythia_reading_value(&state, "active", &isnull));
+		table->reason = text_column(&state, "reason");
+		value = pythia_reading_value(&state, "low", &isnull);
+		table->low = isnull ? PYTHIA_LOW_MINIMUM : DatumGetInt64(value);
+		table->clock_base = int_column(&state, "clock_base");
+		value = pythia_reading_value(&state, "seen_until", &isnull);
+		table->seen_until = isnull ? NULL : (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);
+		table->nhistory =
+			int8_array(pythia_reading_value(&state, "history_at", &isnull), TIMESTAMPTZOID, &table->history_at);
+		int8_array(pythia_reading_value(&state, "history_value", &isnull), INT8OID, &table->history_value);
+		table->swept_at = int_column(&state, "swept_at");
+		table->journal_floor = int_column(&state, "journal_floor");
+		table->remote_low = text_column(&state, "remote_low");
+		table->remote_mark = text_column(&state, "remote_mark");
+		table->remote_mark_time = int_column(&state, "remote_mark_time");
+		table->round = int_column(&state, "round");
+		table->started = DatumGetBool(pythia_reading_value(&state, "started", &isnull));
+		table->start_as = text_column(&state, "start_as");
+		table->log_name = text_column(&state, "log_name");
+		table->log_columns = text_column(&state, "log_columns");
+	}
+	pythia_reading_end(&state);
+}
+
+static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythia_reading *row)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char *versions;
+	Datum value;
+	bool isnull;
+
+	table->worker_id = worker->worker_id;
+	table->table_id = DatumGetInt32(pythia_reading_value(row, "table_id", &isnull));
+	table->name = text_column(row, "name");
+	table->relation = text_column(row, "relation");
+	table->schema_name = text_column(row, "schema_name");
+	table->table_name = text_column(row, "table_name");
+	value = pythia_reading_value(row, "table_owner", &isnull);
+	table->owner = isnull ? InvalidOid : DatumGetObjectId(value);
+	table->timestamp_column = text_column(row, "timestamp_column");
+	table->stamp_kind = stamp_kind_of(text_column(row, "stamp_kind"));
+	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);
+	table->condition = text_column(row, "condition");
+	versions = text_column(row, "versions");
+	table->foreign = strcmp(versions, "foreign") == 0;
+	table->by_hash = table->foreign || strcmp(versions, "hash") == 0;
+	if (!pythia_capture_config_read(worker->option_tree, table->name, &table->config, &error))
+		pythia_raise(&error);
+	if (!table->config.time_zone)
+		table->config.time_zone = text_column(row, "time_zone");
+}
+
+static int compare_tables(const void *a, const void *b)
+{
+	return ((const pythia_cdc_table *) a)->table_id - ((const pythia_cdc_table *) b)->table_id;
+}
+
+static void load_tables(pythia_cdc_worker *worker)
+{
+	pythia_reading rows;
+	Datum key = Int32GetDatum(worker->worker_id);
+	int room = 4;
+
+	worker->tables = palloc(sizeof(pythia_cdc_table) * room);
+	pythia_reading_begin(&rows, "cdc_table", "cdc_table_worker_id_schema_name_table_name_key", 1, &key);
+	while (pythia_reading_next(&rows))
+	{
+		if (worker->ntables == room)
+		{
+			room *= 2;
+			worker->tables = repalloc(worker->tables, sizeof(pythia_cdc_table) * room);
+		}
+		worker->tables[worker->ntables] = (pythia_cdc_table){0};
+		load_table(worker, &worker->tables[worker->ntables++], &rows);
+	}
+	pythia_reading_end(&rows);
+	qsort(worker->tables, worker->ntables, sizeof(pythia_cdc_table), compare_tables);
+	for (int i = 0; i < worker->ntables; i++)
+		load_state(&worker->tables[i]);
+}
+
+static pythia_cdc_worker *load_worker(int32 worker_id)
+{
+	pythia_cdc_worker *worker = palloc0(sizeof(pythia_cdc_worker));
+	pythia_reading row;
+	Datum key = Int32GetDatum(worker_id);
+	bool isnull;
+	bool found;
+
+	worker->worker_id = worker_id;
+	pythia_reading_begin(&row, "worker", "worker_pkey", 1, &key);
+	found = pythia_reading_next(&row);
+	if (found)
+	{
+		worker->name = text_column(&row, "name");
+		worker->owner = DatumGetObjectId(pythia_reading_value(&row, "owner", &isnull));
+		worker->enabled = DatumGetBool(pythia_reading_value(&row, "enabled", &isnull));
+	}
+	pythia_reading_end(&row);
+	return found ? worker : NULL;
+}
+
+static bool load_settings(pythia_cdc_worker *worker)
+{
+	pythia_reading row;
+	Datum key = Int32GetDatum(worker->worker_id);
+	char **patterns;
+	bool isnull;
+	bool found;
+	int count;
+
+	pythia_reading_begin(&row, "cdc_worker", "cdc_worker_pkey", 1, &key);
+	found = pythia_reading_next(&row);
+	if (found)
+	{
+		worker->connection = text_column(&row, "connection");
+		worker->poll_interval = DatumGetFloat8(DirectFunctionCall2(
+			interval_part, CStringGetTextDatum("epoch"), pythia_reading_value(&row, "poll_interval", &isnull)));
+		worker->timestamp_column = text_column(&row, "timestamp_column");
+		worker->handler = text_column(&row, "handler");
+		worker->options = DatumGetJsonbPCopy(pythia_reading_value(&row, "options", &isnull));
+		count = text_array(pythia_reading_value(&row, "tables", &isnull), &patterns);
+		for (int i = 0; i < count; i++)
+			worker->patterns = lappend(worker->patterns, patterns[i]);
+	}
+	pythia_reading_end(&row);
+	return found;
+}
+
+static void load_source(pythia_cdc_worker *worker)
+{
+	pythia_reading row;
+	Datum key = Int32GetDatum(worker->worker_id);
+
+	pythia_reading_begin(&row, "cdc_source", "cdc_source_pkey", 1, &key);
+	if (pythia_reading_next(&row))
+	{
+		worker->held_by = int_column(&row, "held_by");
+		worker->held_why = text_column(&row, "held_why");
+		worker->held_since = int_column(&row, "held_since");
+	}
+	pythia_reading_end(&row);
+}
+
+pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
+{
+	pythia_cdc_worker *worker = load_worker(worker_id);
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!worker || !load_settings(worker))
+		return NULL;
+	worker->option_tree = pythia_node_from_jsonb(worker->options);
+	if (!pythia_capture_config_read(worker->option_tree, NULL, &worker->config, &error))
+		pythia_raise(&error);
+	load_tables(worker);
+	if (worker->connection)
+		load_source(worker);
+	return worker;
+}
+
+int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker)
+{
+	int64 least = PG_INT64_MAX;
+
+	for (int i = 0; i < worker->ntables; i++)
+		least = Min(least, worker->tables[i].journal_floor);
+	return worker->ntables > 0 ? least : 0;
+}
+
+int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *definition)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.cdc_table (worker_id, name, relation, schema_name, table_name, timestamp_column, "
+		"stamp_kind, "
+		"key_columns, condition, time_zone, versions, table_owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+		"$11, "
+		"$12::pg_catalog.regrole) "
+		"ON CONFLICT (worker_id, schema_name, table_name) DO UPDATE SET name = EXCLUDED.name, "
+		"relation = EXCLUDED.relation, timestamp_column = EXCLUDED.timestamp_column, stamp_kind = EXCLUDED.stamp_kind, "
+		"key_columns = EXCLUDED.key_columns, condition = EXCLUDED.condition, time_zone = EXCLUDED.time_zone, versions "
+		"= EXCLUDED.versions, table_owner = EXCLUDED.table_owner "
+		"RETURNING table_id";
+	Oid types[] = {INT4OID, TEXTOID,      TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+				   TEXTOID, TEXTARRAYOID, TEXTOID, TEXTOID, TEXTOID, OIDOID};
+	Datum values[12];
+	char nulls[] = "            ";
+	Datum *key = palloc(sizeof(Datum) * definition->nkey);
+	bool isnull;
+	int32 table_id;
+
+	for (int i = 0; i < definition->nkey; i++)
+		key[i] = CStringGetTextDatum(definition->key[i]);
+	values[0] = Int32GetDatum(worker_id);
+	values[1] = CStringGetTextDatum(definition->name);
+	values[2] = definition->relation ? CStringGetTextDatum(definition->relation) : (Datum) 0;
+	nulls[2] = definition->relation ? ' ' : 'n';
+	values[3] = CStringGetTextDatum(definition->schema_name);
+	values[4] = CStringGetTextDatum(definition->table_name);
+	values[5] = CStringGetTextDatum(definition->timestamp_column);
+	values[6] = CStringGetTextDatum(pythia_stamp_kind_name(definition->stamp_kind));
+	values[7] = PointerGetDatum(construct_array(key, definition->nkey, TEXTOID, -1, false, TYPALIGN_INT));
+	values[8] = definition->condition ? CStringGetTextDatum(definition->condition) : (Datum) 0;
+	nulls[8] = definition->condition ? ' ' : 'n';
+	values[9] = definition->time_zone ? CStringGetTextDatum(definition->time_zone) : (Datum) 0;
+	nulls[9] = definition->time_zone ? ' ' : 'n';
+	SPI_connect();
+	values[10] = CStringGetTextDatum(definition->versions ? definition->versions : "xmin");
+	values[11] = ObjectIdGetDatum(definition->owner);
+	nulls[11] = OidIsValid(definition->owner) ? ' ' : 'n';
+	pythia_catalog_execute(sql, 12, types, values, nulls);
+	table_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	return table_id;
+}
+
+bool pythia_tracks(const pythia_cdc_table *table)
+{
+	return (table->config.track != PYTHIA_TRACK_NONE || table->by_hash) && table->config.capture == PYTHIA_CAPTURE_POLL;
+}
+
+bool pythia_keeps_hash(const pythia_cdc_table *table)
+{
+	return pythia_tracks(table) && (table->config.track == PYTHIA_TRACK_ROWS || table->by_hash);
+}

@@ -1,0 +1,61 @@
+#include "postgres/capture/columns.h"
+
+#include "core/suggest.h"
+#include "utils/rel.h"
+
+int pythia_column_position(Relation relation, const char *name)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	const char **names = palloc(sizeof(char *) * Max(desc->natts, 1));
+	const char *close;
+	int n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (attribute->attisdropped)
+			continue;
+		if (strcmp(NameStr(attribute->attname), name) == 0)
+			return i;
+		names[n++] = NameStr(attribute->attname);
+	}
+	close = pythia_suggest(name, names, n);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+					errmsg("column \"%s\" of table \"%s\" does not exist", name, RelationGetRelationName(relation)),
+					close ? errhint("Perhaps you meant \"%s\".", close)
+						  : errhint("Name a column of the table, in its exact spelling.")));
+	return -1;
+}
+
+static bool named(const pythia_node *names, const char *name)
+{
+	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
+		if (strcmp(item->text, name) == 0)
+			return true;
+	return false;
+}
+
+int pythia_image_columns(Relation relation, const pythia_capture_config *config, int **positions)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	int count = 0;
+
+	for (const pythia_node *item = config->columns ? config->columns->children : NULL; item; item = item->next)
+		(void) pythia_column_position(relation, item->text);
+	for (const pythia_node *item = config->exclude_columns ? config->exclude_columns->children : NULL; item;
+		 item = item->next)
+		(void) pythia_column_position(relation, item->text);
+	*positions = palloc(sizeof(int) * Max(desc->natts, 1));
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		const char *name = NameStr(attribute->attname);
+
+		if (attribute->attisdropped || (config->columns && !named(config->columns, name)) ||
+			named(config->exclude_columns, name))
+			continue;
+		(*positions)[count++] = i;
+	}
+	return count;
+}

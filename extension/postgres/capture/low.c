@@ -1,0 +1,282 @@
+#include "postgres/capture/low.h"
+
+#include "catalog/pg_type.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/timestamp.h"
+
+#define DEFAULT_LOOKBACK (1 * USECS_PER_SEC)
+/* West of Greenwich no clock is further behind. */
+#define WESTERNMOST (-12 * 3600)
+/* Clocks are put back by less than this. */
+#define MAX_PUT_BACK (3 * USECS_PER_HOUR)
+/* Numbers made of seconds may repeat for a while: until then the last one is read again. */
+#define TIE_USECS   (10 * USECS_PER_SEC)
+#define MAX_HISTORY 64
+/* Two clocks are not read at once. */
+#define CLOCK_STEP (100 * 1000)
+/* Time in which rows may have been stamped by a clock that was set back, before a poll noticed. */
+#define UNNOTICED (1 * USECS_PER_HOUR)
+
+/* Microseconds before the boundary that are read again: a backend's stamp is taken a little
+ * before the others can see its transaction. */
+static int64 lookback_of(const pythia_cdc_table *table)
+{
+	if (table->config.lookback < 0)
+		return table->foreign ? PYTHIA_FOREIGN_LOOKBACK * USECS_PER_SEC : DEFAULT_LOOKBACK;
+	return (int64) (table->config.lookback * USECS_PER_SEC);
+}
+
+pythia_stamp_kind pythia_stamp_kind_of(Oid type)
+{
+	switch (type)
+	{
+		case TIMESTAMPTZOID:
+			return PYTHIA_STAMP_TIMESTAMPTZ;
+		case TIMESTAMPOID:
+			return PYTHIA_STAMP_TIMESTAMP;
+		case DATEOID:
+			return PYTHIA_STAMP_DATE;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return PYTHIA_STAMP_INTEGER;
+		default:
+			return PYTHIA_STAMP_NONE;
+	}
+}
+
+int64 pythia_stamp_number(pythia_stamp_kind kind, Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		case DATEOID:
+			return DatumGetDateADT(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+Datum pythia_stamp_datum(pythia_stamp_kind kind, Oid type, int64 number)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return Int16GetDatum((int16) Max(Min(number, PG_INT16_MAX), PG_INT16_MIN));
+		case INT4OID:
+			return Int32GetDatum((int32) Max(Min(number, PG_INT32_MAX), PG_INT32_MIN));
+		case DATEOID:
+			return DateADTGetDatum((DateADT) Max(Min(number, PG_INT32_MAX), PG_INT32_MIN));
+		default:
+			return Int64GetDatum(number); /* for timestamps the minimum is -infinity */
+	}
+}
+
+static bool any_zone(const char *zone)
+{
+	return zone && pg_strcasecmp(zone, "any") == 0;
+}
+
+static pg_tz *zone_of(const char *zone)
+{
+	pg_tz *tz = zone ? pg_tzset(zone) : NULL;
+
+	return tz ? tz : pg_tzset("UTC");
+}
+
+void pythia_check_time_zone(const char *zone)
+{
+	if (zone && !any_zone(zone) && !pg_tzset(zone))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for option \"time_zone\""),
+						errdetail("There is no time zone \"%s\".", zone),
+						errhint("Give a name of pg_timezone_names, or \"any\" where writers use different zones.")));
+}
+
+/* Seconds east of Greenwich. */
+static int offset_at(pg_tz *tz, TimestampTz instant)
+{
+	struct pg_tm tm;
+	fsec_t fraction;
+	int west = 0;
+
+	if (TIMESTAMP_NOT_FINITE(instant) || timestamp2tm(instant, &west, &tm, &fraction, NULL, tz) != 0)
+		return 0;
+	return -west;
+}
+
+/*
+ * The least local time that a clock in the zone can still show at or after the
+ * instant: where the clock is about to be put back, already less by as much.
+ */
+static Timestamp least_local(const char *zone, TimestampTz instant)
+{
+	pg_tz *tz;
+	int offset;
+
+	if (any_zone(zone))
+		return instant + WESTERNMOST * USECS_PER_SEC;
+	tz = zone_of(zone);
+	offset = offset_at(tz, instant);
+	for (int64 ahead = 0; ahead <= MAX_PUT_BACK; ahead += 15 * USECS_PER_MINUTE)
+		offset = Min(offset, offset_at(tz, instant + ahead));
+	return instant + offset * USECS_PER_SEC;
+}
+
+/* Days since 2000, rounded down. */
+static int64 day_of(Timestamp local)
+{
+	int64 day = local / USECS_PER_DAY;
+
+	return local % USECS_PER_DAY < 0 ? day - 1 : day;
+}
+
+bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampTz *instant)
+{
+	Timestamp local;
+
+	switch (table->stamp_kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+			*instant = DatumGetTimestampTz(value);
+			return true;
+		case PYTHIA_STAMP_TIMESTAMP:
+			local = DatumGetTimestamp(value);
+			break;
+		case PYTHIA_STAMP_DATE:
+			if (DATE_NOT_FINITE(DatumGetDateADT(value)))
+				return false;
+			local = (Timestamp) DatumGetDateADT(value) * USECS_PER_DAY;
+			break;
+		default:
+			return false;
+	}
+	if (TIMESTAMP_NOT_FINITE(local))
+	{
+		*instant = local;
+		return true;
+	}
+	/* the offset of the local time taken as an instant is right but for the hours around a change */
+	{
+		pg_tz *tz = any_zone(table->config.time_zone) ? pg_tzset("UTC") : zone_of(table->config.time_zone);
+		int offset = offset_at(tz, local);
+
+		offset = offset_at(tz, local - offset * USECS_PER_SEC);
+		*instant = local - offset * USECS_PER_SEC;
+	}
+	return true;
+}
+
+/* Keeps the history short: every other entry of the older half goes. */
+static void thin(pythia_cdc_table *table)
+{
+	int kept = 0;
+
+	for (int i = 0; i < table->nhistory; i++)
+	{
+		if (i < MAX_HISTORY / 2 && i % 2 == 1)
+			continue;
+		table->history_at[kept] = table->history_at[i];
+		table->history_value[kept++] = table->history_value[i];
+	}
+	table->nhistory = kept;
+}
+
+static void remember(pythia_cdc_table *table, TimestampTz at, int64 greatest)
+{
+	int n = table->nhistory;
+
+	if (greatest == PYTHIA_LOW_MINIMUM || (n > 0 && table->history_value[n - 1] >= greatest))
+		return;
+	table->history_at = n ? repalloc(table->history_at, sizeof(TimestampTz) * (n + 1)) : palloc(sizeof(TimestampTz));
+	table->history_value = n ? repalloc(table->history_value, sizeof(int64) * (n + 1)) : palloc(sizeof(int64));
+	table->history_at[n] = at;
+	table->history_value[n] = greatest;
+	table->nhistory = n + 1;
+	if (table->nhistory > MAX_HISTORY)
+		thin(table);
+}
+
+/*
+ * A number drawn by a transaction that began after we saw `v` as the greatest is
+ * greater than v (or equal, if it counts seconds); older transactions may still
+ * bring lesser ones.  So low is the greatest number seen before the oldest open one began.
+ */
+static int64 low_of_history(pythia_cdc_table *table, TimestampTz began)
+{
+	int64 low = table->low;
+	int newest = -1;
+
+	for (int i = 0; i < table->nhistory; i++)
+		if (table->history_at[i] <= began)
+			newest = i;
+	if (newest < 0)
+		return low;
+	low = Max(low, table->history_value[newest]);
+	if (table->history_at[newest] <= began - TIE_USECS)
+		low = Max(low, table->history_value[newest] + 1);
+	/* what lies before is of no more use */
+	if (newest > 0)
+	{
+		memmove(table->history_at, table->history_at + newest, sizeof(TimestampTz) * (table->nhistory - newest));
+		memmove(table->history_value, table->history_value + newest, sizeof(int64) * (table->nhistory - newest));
+		table->nhistory -= newest;
+	}
+	return low;
+}
+
+bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
+{
+	int64 back = table->clock_base != 0 ? table->clock_base - boundary->base : 0;
+	TimestampTz at;
+
+	table->clock_base = boundary->base;
+	if (table->low == PYTHIA_LOW_MINIMUM || !table->seen_until)
+		return false;
+	/* another machine, or it was started anew: how long ago is not known */
+	if (pythia_stamp_instant(table, pythia_stamp_datum(table->stamp_kind, InvalidOid, table->low), &at) &&
+		at > boundary->clock)
+		back = Max(back, at - boundary->clock + UNNOTICED);
+	if (back < CLOCK_STEP)
+		return false;
+	switch (table->stamp_kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+		case PYTHIA_STAMP_TIMESTAMP:
+			table->low -= back;
+			return true;
+		case PYTHIA_STAMP_DATE:
+			table->low -= back / USECS_PER_DAY + 1;
+			return true;
+		default:
+			return false;
+	}
+}
+
+int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at, int64 greatest)
+{
+	TimestampTz began = boundary->instant - lookback_of(table);
+
+	if (table->stamp_kind == PYTHIA_STAMP_INTEGER)
+		remember(table, seen_at, greatest);
+	if (boundary->hold)
+		return table->low;
+	switch (table->stamp_kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+			return began;
+		case PYTHIA_STAMP_TIMESTAMP:
+			return least_local(table->config.time_zone, began);
+		case PYTHIA_STAMP_DATE:
+			return day_of(least_local(table->config.time_zone, began));
+		case PYTHIA_STAMP_INTEGER:
+			return low_of_history(table, began);
+		default:
+			return table->low;
+	}
+}

@@ -1,0 +1,153 @@
+/*
+ * Arrays and rows are taken apart here, down to types that come with PostgreSQL
+ * and to types that are their own text.  Their structure is looked up for each
+ * value: a row type may have got a column since the last one.
+ */
+#include "postgres/capture/nested.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+bool pythia_nested_is_builtin(Oid type)
+{
+	Oid element = get_element_type(type);
+
+	if (OidIsValid(element))
+		return pythia_nested_is_builtin(element);
+	return type < FirstNormalObjectId && get_typtype(type) != TYPTYPE_COMPOSITE &&
+		   get_typtype(type) != TYPTYPE_DOMAIN && type != RECORDOID;
+}
+
+bool pythia_nested_has_parts(Oid type)
+{
+	return OidIsValid(get_element_type(type)) || type_is_rowtype(type);
+}
+
+static JsonbValue *put(JsonbParseState **state, JsonbIteratorToken token, Datum value, bool isnull, Oid type);
+
+/* Of a type that comes with PostgreSQL: whatever to_jsonb makes of it. */
+static JsonbValue *put_builtin(JsonbParseState **state, JsonbIteratorToken token, Datum value, Oid type)
+{
+	Node *argument = (Node *) makeNullConst(type, -1, InvalidOid);
+	FmgrInfo function;
+	Jsonb *json;
+	JsonbValue scalar;
+
+	fmgr_info(F_TO_JSONB, &function);
+	fmgr_info_set_expr(
+		(Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+		&function);
+	json = DatumGetJsonbP(FunctionCall1(&function, value));
+	if (!JB_ROOT_IS_SCALAR(json))
+		scalar = (JsonbValue){.type = jbvBinary, .val.binary = {.len = VARSIZE(json) - VARHDRSZ, .data = &json->root}};
+	else if (!JsonbExtractScalar(&json->root, &scalar))
+		elog(ERROR, "malformed jsonb");
+	return pushJsonbValue(state, token, &scalar);
+}
+
+static JsonbValue *put_text(JsonbParseState **state, JsonbIteratorToken token, Datum value, Oid type)
+{
+	Oid output;
+	bool varlena;
+	JsonbValue text = {.type = jbvString};
+
+	getTypeOutputInfo(type, &output, &varlena);
+	text.val.string.val = OidOutputFunctionCall(output, value);
+	text.val.string.len = strlen(text.val.string.val);
+	return pushJsonbValue(state, token, &text);
+}
+
+static JsonbValue *put_dimension(JsonbParseState **state, int dimension, const ArrayType *array, const Datum *values,
+								 const bool *nulls, int *next)
+{
+	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	for (int i = 0; i < ARR_DIMS(array)[dimension]; i++)
+	{
+		if (dimension + 1 < ARR_NDIM(array))
+			(void) put_dimension(state, dimension + 1, array, values, nulls, next);
+		else
+		{
+			(void) put(state, WJB_ELEM, values[*next], nulls[*next], ARR_ELEMTYPE(array));
+			(*next)++;
+		}
+	}
+	return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+}
+
+static JsonbValue *put_array(JsonbParseState **state, Datum value)
+{
+	ArrayType *array = DatumGetArrayTypeP(value);
+	int16 length;
+	bool by_value;
+	char align;
+	Datum *values;
+	bool *nulls;
+	int count;
+	int next = 0;
+
+	if (ARR_NDIM(array) == 0)
+	{
+		(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+		return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	}
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
+	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &values, &nulls, &count);
+	return put_dimension(state, 0, array, values, nulls, &next);
+}
+
+static JsonbValue *put_row(JsonbParseState **state, Datum value)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
+	TupleDesc desc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(header), .t_data = header};
+	Datum *values = palloc(sizeof(Datum) * Max(desc->natts, 1));
+	bool *nulls = palloc(sizeof(bool) * Max(desc->natts, 1));
+
+	heap_deform_tuple(&tuple, desc, values, nulls);
+	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		JsonbValue key = {.type = jbvString};
+
+		if (attribute->attisdropped)
+			continue;
+		key.val.string.val = NameStr(attribute->attname);
+		key.val.string.len = strlen(key.val.string.val);
+		(void) pushJsonbValue(state, WJB_KEY, &key);
+		(void) put(state, WJB_VALUE, values[i], nulls[i], attribute->atttypid);
+	}
+	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+static JsonbValue *put(JsonbParseState **state, JsonbIteratorToken token, Datum value, bool isnull, Oid type)
+{
+	JsonbValue null = {.type = jbvNull};
+
+	check_stack_depth();
+	if (isnull)
+		return pushJsonbValue(state, token, &null);
+	type = getBaseType(type);
+	if (pythia_nested_is_builtin(type))
+		return put_builtin(state, token, value, type);
+	if (OidIsValid(get_element_type(type)))
+		return put_array(state, value);
+	if (type_is_rowtype(type))
+		return put_row(state, value);
+	return put_text(state, token, value, type);
+}
+
+Jsonb *pythia_nested_jsonb(Datum value, Oid type)
+{
+	JsonbParseState *state = NULL;
+
+	return JsonbValueToJsonb(put(&state, WJB_VALUE, value, false, type));
+}

@@ -1,0 +1,210 @@
+#include "postgres/capture/rotate.h"
+
+#include "postgres/journal/journal.h"
+
+#include "postgres/capture/catalog.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "postgres/base/catalog.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/base/settings.h"
+#include "postgres/worker/transaction.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* How often a part that may not be emptied yet is looked at again: as a share of retention, and at most. */
+#define LOOK_SHARE 50
+#define LOOK_MOST  (10 * USECS_PER_MINUTE)
+/* What nobody has read is kept so long at least. */
+#define LEAST_CAP (1 * USECS_PER_DAY)
+
+static Datum single(const char *sql, int count, const Oid *types, const Datum *values, bool *isnull)
+{
+	pythia_catalog_execute(sql, count, types, values, NULL);
+	if (SPI_processed == 0)
+	{
+		*isnull = true;
+		return (Datum) 0;
+	}
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, isnull);
+}
+
+/* clang-format off */
+
+/* Of a part: entries of its worker that a consumer c has not read. */
+#define FROM_UNREAD(slot) \
+	"NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j " \
+	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id " \
+	"AND NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done) " \
+	"AND (j.xid OPERATOR(pg_catalog.=) c.done_own AND j.change_id OPERATOR(pg_catalog.<=) c.done_upto) IS NOT TRUE) "
+
+#define UNREAD(slot) "SELECT true FROM pythia.consumer c " \
+	"WHERE c.worker_id OPERATOR(pg_catalog.=) $1 AND " FROM_UNREAD(slot) "LIMIT 1"
+#define LOSE(slot) "UPDATE pythia.consumer c SET lost = true FROM pythia.worker w " \
+	"WHERE w.worker_id OPERATOR(pg_catalog.=) c.worker_id AND " FROM_UNREAD(slot) "RETURNING c.name, w.name"
+#define NEWEST(slot) "SELECT worker_id, pg_catalog.max(captured_at) FROM pythia.journal_" slot " GROUP BY worker_id"
+
+static const char *const unread_sql[] = {UNREAD("0"), UNREAD("1"), UNREAD("2")};
+static const char *const lose_sql[] = {LOSE("0"), LOSE("1"), LOSE("2")};
+static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
+
+/* clang-format on */
+
+static const char *const truncate_sql[] = {"TRUNCATE pythia.journal_0", "TRUNCATE pythia.journal_1",
+										   "TRUNCATE pythia.journal_2"};
+
+/* In microseconds. No worker's option goes beyond what the server allows. */
+static int64 retention_of(const pythia_cdc_worker *worker)
+{
+	double seconds = pythia_guc_retention * 60.0;
+
+	if (worker && worker->config.retention >= 0)
+		seconds = worker->config.retention;
+	return (int64) (Min(seconds, pythia_guc_max_retention * 60.0) * USECS_PER_SEC);
+}
+
+static int64 cap_of(int64 retention)
+{
+	int64 most = (int64) pythia_guc_max_retention * USECS_PER_MINUTE;
+
+	return Min(most, Max(retention > most / PYTHIA_RETENTION_CAP ? most : retention * PYTHIA_RETENTION_CAP, LEAST_CAP));
+}
+
+/* The parts take turns as the worker wants that keeps changes longest. */
+static int64 longest_retention(void)
+{
+	static const char sql[] =
+		"SELECT worker_id FROM pythia.cdc_worker WHERE options OPERATOR(pg_catalog.?) 'retention'";
+	int64 longest = retention_of(NULL);
+	SPITupleTable *found;
+	uint64 count;
+	bool isnull;
+
+	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+	found = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+		longest = Max(longest, retention_of(pythia_cdc_load(
+								   DatumGetInt32(SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)))));
+	return longest;
+}
+
+/* Whether a part has served its time: for each worker, what is read its retention, what is not the cap. */
+static bool served(int slot, TimestampTz now)
+{
+	Oid types[] = {INT4OID};
+	SPITupleTable *found;
+	uint64 count;
+
+	pythia_catalog_execute(newest_sql[slot], 0, NULL, NULL, NULL);
+	found = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool isnull;
+		Datum values[] = {SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)};
+		int64 age = now - DatumGetTimestampTz(SPI_getbinval(found->vals[i], found->tupdesc, 2, &isnull));
+		pythia_cdc_worker *worker = pythia_cdc_load(DatumGetInt32(values[0]));
+		int64 retention = retention_of(worker);
+
+		if (!worker)
+			continue;
+		if (age < retention)
+			return false;
+		if (age >= cap_of(retention))
+			continue;
+		(void) single(unread_sql[slot], 1, types, values, &isnull);
+		if (!isnull)
+			return false;
+	}
+	return true;
+}
+
+static void lose_consumers(int slot)
+{
+	pythia_catalog_execute(lose_sql[slot], 0, NULL, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		ereport(WARNING, (errmsg("consumer \"%s\" of CDC worker \"%s\" is lost: it fell too far behind, and changes it "
+								 "had not read are dropped",
+								 SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+								 SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2)),
+						  errhint("Bring what it feeds up to date, then move it with pythia.seek.")));
+}
+
+/* Results of handlers are kept as long as the changes they are of. */
+static void forget_results(int64 retention)
+{
+	static const char sql[] = "DELETE FROM pythia.handler_result WHERE handled_at OPERATOR(pg_catalog.<) $1";
+	Oid types[] = {TIMESTAMPTZOID};
+	Datum values[] = {TimestampTzGetDatum(GetCurrentTimestamp() - retention)};
+
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+}
+
+void pythia_journal_rotate(void)
+{
+	static const char state_sql[] = "SELECT slot FROM pythia.journal_state WHERE since OPERATOR(pg_catalog.<) $1 "
+									"FOR UPDATE SKIP LOCKED";
+	static const char next_sql[] = "UPDATE pythia.journal_state SET slot = $1, since = pg_catalog.clock_timestamp()";
+	Oid time_type[] = {TIMESTAMPTZOID};
+	Oid int_type[] = {INT4OID};
+	int64 retention;
+	TimestampTz now = GetCurrentTimestamp();
+	Datum values[1];
+	bool isnull;
+	Oid relation;
+	int slot;
+	char name[NAMEDATALEN];
+	static TimestampTz look_at = 0;
+
+	/* what is read and what is not is told by what is committed now */
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION), errmsg("the journal is kept in READ COMMITTED only")));
+	if (now < look_at && look_at - now <= LOOK_MOST && pythia_in_job())
+		return;
+	SPI_connect();
+	retention = longest_retention();
+	values[0] = TimestampTzGetDatum(now - retention / 2);
+	slot = DatumGetInt32(single(state_sql, 1, time_type, values, &isnull));
+	if (isnull)
+	{
+		SPI_finish();
+		return;
+	}
+	slot = (slot + 1) % 3;
+	snprintf(name, sizeof(name), "journal_%d", slot);
+	relation = pythia_relation(name);
+	/* nobody who still writes to it or reads it shall be in our way, nor we in theirs */
+	if (!ConditionalLockRelationOid(relation, AccessExclusiveLock))
+	{
+		SPI_finish();
+		return;
+	}
+	if (!served(slot, now))
+	{
+		look_at = now + Min(retention / LOOK_SHARE, LOOK_MOST);
+		SPI_finish();
+		return;
+	}
+	lose_consumers(slot);
+	pythia_journal_count_part(slot);
+	pythia_catalog_execute(truncate_sql[slot], 0, NULL, NULL, NULL);
+	forget_results(retention);
+	values[0] = Int32GetDatum(slot);
+	pythia_catalog_execute(next_sql, 1, int_type, values, NULL);
+	SPI_finish();
+}
+
+PYTHIA_FUNCTION(pythia_rotate_journal);
+
+Datum pythia_rotate_journal(PG_FUNCTION_ARGS)
+{
+	pythia_journal_rotate();
+	pythia_journal_count();
+	PG_RETURN_VOID();
+}

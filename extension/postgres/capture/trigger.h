@@ -1,0 +1,22 @@
+/* Capture by triggers: exact for everything, in the writer's own transaction. */
+#ifndef PYTHIA_POSTGRES_CAPTURE_TRIGGER_H
+#define PYTHIA_POSTGRES_CAPTURE_TRIGGER_H
+
+#include "postgres.h"
+
+#include "postgres/capture/catalog.h"
+
+/* Puts the triggers on a table of a worker, where they are missing. */
+extern void pythia_trigger_install(const pythia_cdc_table *table);
+/* Gives partitions that have come since what they lack, where nobody is in the way just now. */
+extern void pythia_trigger_complete(const pythia_cdc_table *table);
+/* Why the table's changes are not captured: gone, its trigger gone or disabled, or closed to the worker's
+ * owner; NULL where all is well. */
+extern char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table);
+/* Lets every session look at the worker's settings again before it captures the table's next change. */
+extern void pythia_trigger_refresh(const pythia_cdc_table *table);
+extern void pythia_trigger_remove(const pythia_cdc_table *table);
+/* Writes what this transaction has captured so far, so that it can read it itself. */
+extern void pythia_trigger_flush(void);
+
+#endif

@@ -1,0 +1,242 @@
+/* Capture triggers on tables: put there, looked after, taken off again. */
+#include "postgres/capture/trigger.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "postgres/base/catalog.h"
+#include "postgres/capture/define.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/regproc.h"
+
+static void run(const char *sql)
+{
+	int code = SPI_execute(sql, false, 0);
+
+	if (code < 0)
+		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
+}
+
+static char *row_trigger(const pythia_cdc_table *table)
+{
+	return psprintf("pythia_capture_%d", table->table_id);
+}
+
+static char *truncate_trigger(const pythia_cdc_table *table)
+{
+	return psprintf("pythia_truncate_%d", table->table_id);
+}
+
+typedef struct found_relation
+{
+	Oid relid;
+	char *name;      /* quoted and qualified */
+	char enabled;    /* of its trigger; 0: it has none of ours */
+	bool is_the_one; /* the table itself, not a partition of it */
+} found_relation;
+
+/* A table and its partitions, with the trigger of that name on each. SPI connected. */
+static List *relations_of(const pythia_cdc_table *table, const char *trigger)
+{
+	static const char sql[] =
+		"SELECT c.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
+		"pg_catalog.quote_ident(c.relname), g.tgenabled, c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1) "
+		"FROM (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) "
+		"UNION SELECT pg_catalog.to_regclass($1)) t "
+		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relid "
+		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+		"LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid OPERATOR(pg_catalog.=) c.oid "
+		"AND g.tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name "
+		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure";
+	Oid types[] = {TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(table->relation), CStringGetTextDatum(trigger)};
+	List *result = NIL;
+
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		found_relation *found = palloc0(sizeof(found_relation));
+		bool isnull;
+		Datum enabled;
+
+		found->relid = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
+		found->name = SPI_getvalue(row, desc, 2);
+		enabled = SPI_getbinval(row, desc, 3, &isnull);
+		found->enabled = isnull ? 0 : DatumGetChar(enabled);
+		found->is_the_one = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
+		result = lappend(result, found);
+	}
+	return result;
+}
+
+/* As the extension's owner: its function may be used by nobody else. */
+static void create_trigger(const pythia_cdc_table *table, const char *relation, const char *trigger, const char *when)
+{
+	pythia_identity before;
+
+	pythia_catalog_enter(&before);
+	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", trigger, psprintf(when, relation),
+				 table->table_id));
+	/* what replication applies is captured too */
+	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation, trigger));
+	pythia_catalog_leave(&before);
+}
+
+static void drop_trigger(const char *relation, const char *trigger)
+{
+	pythia_identity before;
+
+	pythia_catalog_enter(&before);
+	run(psprintf("DROP TRIGGER %s ON %s", trigger, relation));
+	pythia_catalog_leave(&before);
+}
+
+/* Triggers on what has been the table, or a partition of it: another one has its name now. SPI connected. */
+static void drop_elsewhere(const pythia_cdc_table *table)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), g.tgname::pg_catalog.text "
+		"FROM pg_catalog.pg_trigger g "
+		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) g.tgrelid "
+		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
+		"WHERE g.tgname OPERATOR(pg_catalog.=) ANY (ARRAY[$2::pg_catalog.name, $3::pg_catalog.name]) "
+		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure "
+		"AND g.tgparentid OPERATOR(pg_catalog.=) 0 "
+		"AND c.oid IS DISTINCT FROM pg_catalog.to_regclass($1) AND NOT EXISTS (SELECT FROM "
+		"pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) t WHERE t.relid OPERATOR(pg_catalog.=) c.oid)";
+	Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
+	Datum values[] = {CStringGetTextDatum(table->relation), CStringGetTextDatum(row_trigger(table)),
+					  CStringGetTextDatum(truncate_trigger(table))};
+	List *relations = NIL;
+	List *triggers = NIL;
+	ListCell *relation;
+	ListCell *trigger;
+
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		relations = lappend(relations, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		triggers = lappend(triggers, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+	}
+	forboth(relation, relations, trigger, triggers) drop_trigger(lfirst(relation), lfirst(trigger));
+}
+
+void pythia_trigger_install(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	SPI_connect();
+	drop_elsewhere(table);
+	/* on the table alone: its partitions, those to come too, have it from there */
+	foreach (cell, relations_of(table, row_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (!found->is_the_one || found->enabled == TRIGGER_FIRES_ALWAYS)
+			continue;
+		if (found->enabled)
+			drop_trigger(found->name, row_trigger(table));
+		create_trigger(table, found->name, row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW");
+	}
+	/* a statement's trigger does not come down to partitions */
+	foreach (cell, relations_of(table, truncate_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (!found->enabled)
+			create_trigger(table, found->name, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT");
+	}
+	SPI_finish();
+}
+
+void pythia_trigger_complete(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	SPI_connect();
+	foreach (cell, relations_of(table, truncate_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		/* who waits for this lock stands in the way of every writer that comes after */
+		if (!found->enabled && ConditionalLockRelationOid(found->relid, ShareRowExclusiveLock))
+			create_trigger(table, found->name, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT");
+	}
+	SPI_finish();
+}
+
+void pythia_trigger_remove(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	if (!table->relation)
+		return;
+	SPI_connect();
+	drop_elsewhere(table);
+	foreach (cell, relations_of(table, row_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (found->is_the_one && found->enabled)
+			drop_trigger(found->name, row_trigger(table));
+	}
+	foreach (cell, relations_of(table, truncate_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (found->enabled)
+			drop_trigger(found->name, truncate_trigger(table));
+	}
+	SPI_finish();
+}
+
+char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	const char *fault = NULL;
+	bool exists = false;
+	ListCell *cell;
+
+	SPI_connect();
+	foreach (cell, relations_of(table, row_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (!found->is_the_one)
+			continue;
+		exists = true;
+		if (!found->enabled)
+			fault = "its capture trigger is gone, as when the table is dropped and made anew";
+		else if (found->enabled != TRIGGER_FIRES_ALWAYS)
+			fault = "its capture trigger is disabled";
+		else
+			fault = pythia_cdc_closed_to(found->relid, worker->owner);
+	}
+	if (!exists)
+		fault = psprintf("table %s does not exist", table->relation);
+	if (fault)
+		fault = MemoryContextStrdup(cxt, fault);
+	SPI_finish();
+	return unconstify(char *, fault);
+}
+
+void pythia_trigger_refresh(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	SPI_connect();
+	foreach (cell, relations_of(table, row_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (found->enabled)
+			CacheInvalidateRelcacheByRelid(found->relid);
+	}
+	SPI_finish();
+}

@@ -1,0 +1,53 @@
+/*
+ * From a connection's name, a URL or 'local' to an open database.
+ *
+ * Resolving asks PostgreSQL (catalogues, privileges) and may ereport; entering
+ * is the engine's work and returns errors, so it may also happen below the
+ * engine (parallel connections).
+ */
+#ifndef PYTHIA_POSTGRES_CONNECTION_CONNECTION_H
+#define PYTHIA_POSTGRES_CONNECTION_CONNECTION_H
+
+#include "postgres.h"
+
+#include "core/url.h"
+#include "drivers/driver.h"
+#include "postgres/local/driver.h"
+
+typedef struct pythia_target
+{
+	bool local;
+	pythia_url url; /* with secrets; freed with the memory context it was resolved in */
+	bool require_password;
+	pythia_parameter_class parameters; /* that the URL's author may use, then */
+	bool read_only;
+	bool existing; /* no SQLite file is made where it is missing */
+	char *reach;   /* hosts that may be reached, NULL: any; lives as the URL does */
+	char *display; /* for messages: name, URL without secrets, or 'local' */
+} pythia_target;
+
+/* `write`: the database shall be changed. Checks what the current role may do; ereports. */
+extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
+
+/* What opening it takes. */
+extern pythia_open_options pythia_target_options(const pythia_target *target);
+
+/* Opens it.  Close it with pythia_db_close; should an error prevent that, it closes
+ * when the session's memory goes. */
+extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db,
+								   pythia_error *error);
+
+/* Says that an open database is the session's to close, and that it no longer is. */
+extern void pythia_connection_register(pythia_session *session, pythia_db *db);
+extern void pythia_connection_unregister(pythia_db *db);
+
+/*
+ * What a worker's catalogue row may say for `name_or_url`: the text itself where it
+ * holds no secret, else the name of a connection made for it (named like `suggested`).
+ * The URL is checked, and so is that a named connection exists.
+ */
+extern char *pythia_connection_adopt(const char *name_or_url, const char *suggested);
+/* Drops a connection that pythia_connection_adopt made; leaves others alone. */
+extern void pythia_connection_disown(const char *stored, const char *suggested);
+
+#endif

@@ -1,0 +1,401 @@
+/* What SQL calls to poll and to consume. */
+#include "postgres/capture/catalog.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "postgres/base/catalog.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/base/subtransaction.h"
+#include "postgres/capture/adopt.h"
+#include "postgres/capture/change.h"
+#include "postgres/capture/trigger.h"
+#include "postgres/jobs/dispatch.h"
+#include "postgres/jobs/handler.h"
+#include "postgres/journal/consume.h"
+#include "postgres/journal/journal.h"
+#include "postgres/worker/worker.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+#define DEFAULT_CONSUMER "default"
+/* How often a session looks where nobody can wake it (not preloaded). */
+#define UNWOKEN_MS 100
+/* How often it looks unwoken: whether a worker's process has come or gone, say. */
+#define LOOK_AGAIN_MS 10000
+
+static pythia_cdc_worker *loaded(int32 worker_id, const char *name)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+
+	if (!worker)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("CDC worker \"%s\" does not exist", name),
+						errhint("It was dropped just now.")));
+	return worker;
+}
+
+static pythia_cdc_worker *worker_of(const char *name)
+{
+	return loaded(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL), name);
+}
+
+PYTHIA_FUNCTION(pythia_poll);
+
+Datum pythia_poll(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
+	pythia_cdc_worker *worker;
+
+	pythia_cdc_refuse_standby();
+	pythia_cdc_lock(worker_id);
+	(void) pythia_cdc_adopt(worker_id);
+	/* only now: what another session wrote while we waited for it counts */
+	worker = loaded(worker_id, name);
+	for (int i = 0; i < worker->ntables; i++)
+		if (!worker->tables[i].active)
+			ereport(WARNING, (errmsg("capture of table \"%s\" is stopped: %s", worker->tables[i].name,
+									 worker->tables[i].reason ? worker->tables[i].reason : "no reason was kept"),
+							  errhint("Mend the cause, then call pythia.start_cdc.")));
+	PG_RETURN_INT64(pythia_cdc_poll(worker, false));
+}
+
+/* ---- consumers ---- */
+
+static void unknown_consumer(const pythia_cdc_worker *worker, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("consumer \"%s\" of CDC worker \"%s\" does not exist", name, worker->name),
+			 errhint("Create it with pythia.create_consumer, or see pythia.stat_consumer for those there are.")));
+}
+
+static void lock_consumer(const pythia_cdc_worker *worker, const char *name, pythia_consumer *consumer)
+{
+	if (!pythia_consumer_lock(worker->worker_id, name, consumer))
+	{
+		pythia_mark beginning = pythia_mark_beginning(pythia_cdc_journal_floor(worker));
+
+		if (strcmp(name, DEFAULT_CONSUMER) != 0)
+			unknown_consumer(worker, name);
+		(void) pythia_consumer_add(worker->worker_id, name, &beginning, 0);
+		if (!pythia_consumer_lock(worker->worker_id, name, consumer))
+			unknown_consumer(worker, name);
+	}
+}
+
+typedef struct change_output
+{
+	pythia_change_maker *maker;
+	Tuplestorestate *store;
+	MemoryContext scratch;
+} change_output;
+
+static bool put_change(void *context, const pythia_entry *entry)
+{
+	change_output *output = context;
+	MemoryContext before = MemoryContextSwitchTo(output->scratch);
+	Datum values[10];
+	bool nulls[10];
+
+	pythia_change_values(output->maker, entry, values, nulls);
+	tuplestore_putvalues(output->store, pythia_change_desc(output->maker), values, nulls);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(output->scratch);
+	return true;
+}
+
+/* A poll that wrote nothing down lets go of the worker's lock. */
+static bool poll_and_keep(void *argument)
+{
+	const int32 *worker_id = argument;
+
+	if (pythia_cdc_try_lock(*worker_id))
+	{
+		/* only now: what another session wrote before it let go counts */
+		pythia_cdc_worker *locked = pythia_cdc_load(*worker_id);
+
+		if (locked)
+			(void) pythia_cdc_poll(locked, true);
+	}
+	return TransactionIdIsValid(GetCurrentTransactionIdIfAny());
+}
+
+/* Where no background worker does it, whoever wants changes polls for them; not while another session does. */
+static void poll_if_nobody_does(const pythia_cdc_worker *worker)
+{
+	int32 worker_id = worker->worker_id;
+
+	if ((worker->config.capture == PYTHIA_CAPTURE_POLL || worker->connection) && pythia_worker_pid(worker_id) == 0)
+		pythia_attempt(poll_and_keep, &worker_id);
+}
+
+/* A table that begins now must not be undone. */
+static bool begins(const pythia_cdc_worker *worker)
+{
+	for (int i = 0; i < worker->ntables; i++)
+		if (!worker->tables[i].has_state)
+			return true;
+	return false;
+}
+
+static int64 consume_once(const char *name, const char *consumer_name, int64 max, change_output *output)
+{
+	pythia_cdc_worker *worker = worker_of(name);
+	pythia_consumer consumer;
+	int64 count;
+
+	poll_if_nobody_does(worker);
+	pythia_trigger_flush();
+	output->maker = pythia_change_maker_make(worker);
+	if (pythia_consumer_idle(worker->worker_id, consumer_name))
+		return 0;
+	lock_consumer(worker, consumer_name, &consumer);
+	if (consumer.lost)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("consumer \"%s\" of CDC worker \"%s\" is lost", consumer_name, name),
+						errdetail("It fell so far behind that changes it had not read were dropped."),
+						errhint("Bring what it feeds up to date by other means, then move it with pythia.seek.")));
+	count = pythia_consumer_read(&consumer, max, put_change, output);
+	if (consumer.moved)
+		pythia_consumer_save(&consumer);
+	return count;
+}
+
+typedef struct look
+{
+	const char *name;
+	const char *consumer;
+	int64 max;
+	change_output *output;
+	bool begins;
+	int64 count;
+} look;
+
+static bool look_and_keep(void *argument)
+{
+	look *l = argument;
+
+	l->count = consume_once(l->name, l->consumer, l->max, l->output);
+	return l->begins || l->count > 0;
+}
+
+/* The same, but where there is nothing it leaves no lock behind: for who will wait. */
+static int64 try_to_consume(const char *name, const char *consumer_name, int64 max, change_output *output)
+{
+	pythia_cdc_worker *worker = worker_of(name);
+	look l = {name, consumer_name, max, output, begins(worker), 0};
+
+	/* before we look: a commit in between shall wake us */
+	(void) pythia_waiter_add(worker->worker_id);
+	pythia_attempt(look_and_keep, &l);
+	return l.count;
+}
+
+/* Sleeps until somebody has written changes, at most until the deadline. */
+static void wait_for_changes(const char *name, TimestampTz deadline)
+{
+	pythia_cdc_worker *worker = worker_of(name);
+	bool polled_by_us = pythia_worker_pid(worker->worker_id) == 0;
+	long timeout = Min(TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline), LOOK_AGAIN_MS);
+
+	if (!pythia_waiter_add(worker->worker_id))
+		timeout = Min(timeout, UNWOKEN_MS);
+	if (polled_by_us)
+		timeout = Min(timeout, (long) (worker->poll_interval * 1000));
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Max(timeout, 1),
+					 pythia_wait_event("PythiaConsume"));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+PYTHIA_FUNCTION(pythia_consume_changes);
+
+Datum pythia_consume_changes(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext per_query;
+	MemoryContext before;
+	MemoryContext scratch;
+	change_output output = {0};
+	TimestampTz deadline;
+	int64 max;
+	char *name;
+	char *consumer;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("worker, consumer and max_changes must not be null"),
+				 errhint("For example: SELECT * FROM pythia.consume_changes('my_worker').")));
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	consumer = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	max = PG_GETARG_INT32(2);
+	if (max <= 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_changes must be greater than zero"),
+						errhint("Give the number of changes that one call may return, such as 1000.")));
+	if (!result || !IsA(result, ReturnSetInfo) || !(result->allowedModes & SFRM_Materialize))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("consume_changes must be called in FROM"),
+						errhint("Write SELECT * FROM pythia.consume_changes(…).")));
+	pythia_cdc_refuse_standby();
+	deadline = GetCurrentTimestamp();
+	if (!PG_ARGISNULL(3))
+		deadline = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(deadline),
+														   PointerGetDatum(PG_GETARG_INTERVAL_P(3))));
+
+	per_query = result->econtext->ecxt_per_query_memory;
+	before = MemoryContextSwitchTo(per_query);
+	output.store = tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
+	scratch = AllocSetContextCreate(per_query, "pythia_db consume", ALLOCSET_DEFAULT_SIZES);
+	output.scratch = AllocSetContextCreate(per_query, "pythia_db change", ALLOCSET_DEFAULT_SIZES);
+	for (;;)
+	{
+		/* in one snapshot nothing new can be seen, however long we wait */
+		bool last = GetCurrentTimestamp() >= deadline || IsolationUsesXactSnapshot();
+
+		MemoryContextSwitchTo(scratch);
+		if ((last ? consume_once : try_to_consume)(name, consumer, max, &output) > 0 || last)
+			break;
+		wait_for_changes(name, deadline);
+		MemoryContextReset(scratch);
+	}
+	pythia_waiter_remove(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL));
+	MemoryContextSwitchTo(per_query);
+	result->returnMode = SFRM_Materialize;
+	result->setResult = output.store;
+	result->setDesc = CreateTupleDescCopy(pythia_change_desc(output.maker));
+	MemoryContextSwitchTo(before);
+	return (Datum) 0;
+}
+
+/* ---- where a consumer begins ---- */
+
+static bool whole_number(const char *text, int64 *number)
+{
+	if (!text[0] || strspn(text, "0123456789") != strlen(text) || strlen(text) > 18)
+		return false;
+	*number = strtoll(text, NULL, 10);
+	return true;
+}
+
+/* The number before the first entry captured at or after a time. */
+static int64 number_before(int32 worker_id, TimestampTz time)
+{
+	static const char sql[] =
+		"SELECT pg_catalog.min(change_id) FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1 "
+		"AND COALESCE(stamp, captured_at) OPERATOR(pg_catalog.>=) $2";
+	Oid types[] = {INT4OID, TIMESTAMPTZOID};
+	Datum values[] = {Int32GetDatum(worker_id), TimestampTzGetDatum(time)};
+	int64 number = pythia_journal_last_number();
+	bool isnull;
+	Datum first;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	first = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (!isnull)
+		number = DatumGetInt64(first) - 1;
+	SPI_finish();
+	return number;
+}
+
+static void say_position(void *arg)
+{
+	errcontext("position of a consumer: now, beginning, a change_id or a timestamp");
+}
+
+/*
+ * A place in the journal: now, beginning, after a number, or from a time on.  After
+ * a number means a window over everything so far that begins behind it.
+ */
+static void place(pythia_consumer *consumer, const char *where)
+{
+	int64 number;
+
+	consumer->reading = (pythia_mark){0};
+	consumer->ceiling = 0;
+	consumer->position = 0;
+	consumer->lost = false;
+	if (strcmp(where, "now") == 0)
+	{
+		consumer->done = pythia_mark_now();
+		return;
+	}
+	consumer->done = pythia_mark_beginning(0);
+	if (strcmp(where, "beginning") == 0)
+		return;
+	if (!whole_number(where, &number))
+	{
+		ErrorContextCallback callback = {.callback = say_position, .previous = error_context_stack};
+		Datum time;
+
+		error_context_stack = &callback;
+		time = DirectFunctionCall3(timestamptz_in, CStringGetDatum(where), ObjectIdGetDatum(InvalidOid),
+								   Int32GetDatum(-1));
+		error_context_stack = callback.previous;
+		number = number_before(consumer->worker_id, DatumGetTimestampTz(time));
+	}
+	consumer->reading = pythia_mark_now();
+	consumer->ceiling = pythia_journal_last_number();
+	consumer->position = number;
+}
+
+PYTHIA_FUNCTION(pythia_create_consumer);
+
+Datum pythia_create_consumer(PG_FUNCTION_ARGS)
+{
+	pythia_cdc_worker *worker = worker_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pythia_consumer consumer = {.worker_id = worker->worker_id, .name = name};
+
+	pythia_cdc_refuse_standby();
+	if (name[0] == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a consumer needs a name"),
+						errhint("Give it a short word, such as \"search_index\".")));
+	place(&consumer, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	if (!pythia_consumer_add(worker->worker_id, name, &consumer.done, consumer.position))
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
+						errmsg("consumer \"%s\" of CDC worker \"%s\" already exists", name, worker->name),
+						errhint("Move it with pythia.seek, or choose another name.")));
+	pythia_consumer_save(&consumer);
+	PG_RETURN_VOID();
+}
+
+PYTHIA_FUNCTION(pythia_seek);
+
+Datum pythia_seek(PG_FUNCTION_ARGS)
+{
+	pythia_cdc_worker *worker = worker_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pythia_consumer consumer;
+
+	pythia_cdc_refuse_standby();
+	lock_consumer(worker, name, &consumer);
+	place(&consumer, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	pythia_consumer_save(&consumer);
+	PG_RETURN_VOID();
+}
+
+PYTHIA_FUNCTION(pythia_drop_consumer);
+
+Datum pythia_drop_consumer(PG_FUNCTION_ARGS)
+{
+	static const char sql[] = "DELETE FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
+							  "AND name OPERATOR(pg_catalog.=) $2";
+	pythia_cdc_worker *worker = worker_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(worker->worker_id), CStringGetTextDatum(name)};
+
+	if (worker->handler && strcmp(name, PYTHIA_HANDLER_CONSUMER) == 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("consumer \"%s\" belongs to the handler of CDC worker \"%s\"", name, worker->name),
+						errhint("Drop the worker, or create it without a handler.")));
+	if (pythia_catalog_run(sql, 2, types, values, NULL) == 0)
+		unknown_consumer(worker, name);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,306 @@
+/* One turn of a CDC worker's process: poll when it is time, hand over what there is, keep the journal. */
+#include "postgres/capture/catalog.h"
+
+#include "access/xact.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "postgres/capture/adopt.h"
+#include "postgres/capture/rotate.h"
+#include "postgres/capture/trigger.h"
+#include "postgres/jobs/attempt.h"
+#include "postgres/jobs/dispatch.h"
+#include "postgres/jobs/handler.h"
+#include "postgres/jobs/turn.h"
+#include "postgres/journal/journal.h"
+#include "postgres/remote/poll.h"
+#include "postgres/worker/process.h"
+#include "postgres/worker/transaction.h"
+#include "postgres/worker/worker.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define ROTATE_EVERY_MS 10000
+/* Another session polls just now: look again. */
+#define LOCKED_OUT_MS 200
+
+/* The next poll may come earlier by this share of the interval. */
+#define EARLY_SHARE 0.1
+
+static TimestampTz next_poll = 0;
+static TimestampTz next_rotation = 0;
+
+static long until(TimestampTz time)
+{
+	return TimestampDifferenceMilliseconds(GetCurrentTimestamp(), time);
+}
+
+/* A little early, each time by another share: workers do not poll in step, and no two polls lie further apart. */
+static long spread(long interval)
+{
+	return interval - (long) (interval * EARLY_SHARE * pg_prng_double(&pg_global_prng_state));
+}
+
+/* Returns the worker's interval in milliseconds, or PYTHIA_TURN_OVER. */
+static long poll_turn(const pythia_job *job, bool *has_handler)
+{
+	pythia_cdc_worker *worker;
+	TimestampTz now;
+	long interval;
+	bool again = false;
+	bool due;
+
+	pythia_job_begin();
+	worker = pythia_cdc_load(job->worker_id);
+	if (!worker || !worker->enabled)
+	{
+		pythia_job_commit();
+		return PYTHIA_TURN_OVER;
+	}
+	interval = (long) (worker->poll_interval * 1000);
+	*has_handler = worker->handler != NULL;
+	now = GetCurrentTimestamp();
+	due = now >= next_poll || next_poll - now > (TimestampTz) interval * 1000;
+	if (due && worker->connection)
+	{
+		/* what is read elsewhere is read outside of transactions */
+		pythia_job_commit();
+		if (!pythia_remote_turn(job->worker_id, &again))
+			interval = Min(interval, LOCKED_OUT_MS);
+		else
+			pythia_note_poll(job->worker_id);
+		next_poll = TimestampTzPlusMilliseconds(now, again ? 0 : interval);
+		return interval;
+	}
+	if (due)
+	{
+		/* a session that polls in a transaction it leaves open shall not stall the handler too */
+		if (pythia_cdc_try_lock(job->worker_id))
+		{
+			worker = pythia_cdc_load(job->worker_id);
+			if (worker)
+				(void) pythia_cdc_poll(worker, true);
+			pythia_note_poll(job->worker_id);
+			next_poll = TimestampTzPlusMilliseconds(now, spread(interval));
+		}
+		else
+			next_poll = TimestampTzPlusMilliseconds(now, Min(interval, LOCKED_OUT_MS));
+	}
+	pythia_job_commit();
+	return interval;
+}
+
+/* Calls the handler, not committed yet. Returns true where there may be more. */
+static bool hand_over(const pythia_job *job, pythia_handling *handling, long *retry)
+{
+	pythia_cdc_worker *worker;
+	bool more = false;
+
+	pythia_job_begin();
+	worker = pythia_cdc_load(job->worker_id);
+	if (worker)
+	{
+		more = pythia_cdc_handle(worker, handling) > 0;
+		*retry = pythia_cdc_next_retry(worker);
+	}
+	return more;
+}
+
+/* True of a cancel that is meant for us, and not for what the handler left to the commit. */
+static bool is_stop(const pythia_job *job, const ErrorData *error)
+{
+	bool wanted;
+
+	if (!pythia_process_stopped(error))
+		return false;
+	pythia_job_begin();
+	wanted = pythia_worker_wanted(job->kind, job->worker_id);
+	pythia_job_commit();
+	return !wanted;
+}
+
+/* NULL, or why it was rolled back: a deferred constraint, say, or a deferred trigger. */
+static ErrorData *commit_or_error(const pythia_job *job)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ErrorData *volatile error = NULL;
+
+	PG_TRY();
+	{
+		pythia_job_commit();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		FlushErrorState();
+		AbortOutOfAnyTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	if (error && is_stop(job, error))
+		ReThrowError(error);
+	MemoryContextSwitchTo(cxt);
+	return error;
+}
+
+/* The change that will be called first; 0 where none will. */
+static int64 plan_call(const pythia_job *job)
+{
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_handling plan = {.most = 1, .plan = true};
+	long unused;
+
+	(void) hand_over(job, &plan, &unused);
+	AbortOutOfAnyTransaction();
+	MemoryContextSwitchTo(scratch);
+	return plan.calls > 0 ? plan.change_id : 0;
+}
+
+/* Committed before the call. That it reaches the disk first is worth waiting for only where the process, or the server
+ * with it, may just have come back from such a call. */
+static void note_call(const pythia_job *job, int64 change_id, bool flushed)
+{
+	int before = synchronous_commit;
+
+	pythia_job_begin();
+	pythia_attempt_note(job->worker_id, change_id);
+	if (flushed)
+		ForceSyncCommit();
+	PG_TRY();
+	{
+		if (!flushed)
+			synchronous_commit = SYNCHRONOUS_COMMIT_OFF;
+		pythia_job_commit();
+	}
+	PG_FINALLY();
+	{
+		synchronous_commit = before;
+	}
+	PG_END_TRY();
+}
+
+/* Changes that are handed over one by one, as something among them could not be done with the others. */
+static int64 singly = 0;
+
+/*
+ * Notes what is about to be called. False where there is nothing to do just now.
+ * The first time in a process it looks what the one before has left.
+ */
+static bool prepare(const pythia_job *job, pythia_handling *handling, long *retry)
+{
+	static bool first = true;
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_cdc_worker *worker;
+	int64 change_id = 0;
+	bool idle;
+	bool fresh = first;
+
+	pythia_job_begin();
+	worker = pythia_cdc_load(job->worker_id);
+	idle = !worker || pythia_cdc_handler_idle(worker);
+	if (worker)
+		*retry = pythia_cdc_next_retry(worker);
+	if (!idle && first && pythia_attempt_left(job->worker_id, &change_id))
+	{
+		singly = worker->config.batch_size;
+		if (change_id > 0)
+		{
+			MemoryContextSwitchTo(scratch);
+			handling->refused = pythia_attempt_error();
+			handling->change_id = change_id;
+		}
+	}
+	if (!idle && singly == 0 && pythia_attempt_suspects(job->worker_id))
+		singly = 1;
+	pythia_job_commit();
+	MemoryContextSwitchTo(scratch);
+	if (idle)
+		return false;
+	first = false;
+	handling->most = singly > 0 ? 1 : 0;
+	/* the one that ended the process before is not called, but written down */
+	if (!handling->refused)
+		note_call(job, singly > 0 ? plan_call(job) : 0, fresh || singly > 0);
+	return true;
+}
+
+/*
+ * A batch that cannot be committed is done once more, a transaction a call; the
+ * call that cannot be committed alone has failed.
+ */
+static bool handler_turn(const pythia_job *job, long *retry)
+{
+	MemoryContext scratch = CurrentMemoryContext;
+	pythia_handling handling = {0};
+	ErrorData *error;
+	bool more;
+
+	if (!prepare(job, &handling, retry))
+		return false;
+	more = hand_over(job, &handling, retry);
+	MemoryContextSwitchTo(scratch);
+	error = commit_or_error(job);
+	if (singly > 0)
+		singly--;
+	if (!error)
+		return more;
+	if (handling.calls == 0)
+		ReThrowError(error);
+	if (handling.calls > 1)
+		singly = handling.calls;
+	else
+	{
+		handling.refused = error;
+		(void) hand_over(job, &handling, retry);
+		pythia_job_commit();
+	}
+	return true;
+}
+
+/* Partitions that have come since need a trigger of their own for TRUNCATE. */
+static void complete_triggers(const pythia_job *job)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(job->worker_id);
+
+	if (!worker || worker->connection || worker->config.capture != PYTHIA_CAPTURE_TRIGGER)
+		return;
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+		char *fault = table->active ? pythia_trigger_fault(worker, table) : NULL;
+
+		if (fault)
+			pythia_cdc_give_up(worker, table, fault);
+		else if (table->active)
+			pythia_trigger_complete(table);
+	}
+}
+
+long pythia_cdc_turn(const pythia_job *job)
+{
+	bool has_handler = false;
+	long retry = -1;
+	long wait;
+
+	if (poll_turn(job, &has_handler) == PYTHIA_TURN_OVER)
+		return PYTHIA_TURN_OVER;
+	if (has_handler && handler_turn(job, &retry))
+		return 0;
+	if (GetCurrentTimestamp() >= next_rotation)
+	{
+		next_rotation = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ROTATE_EVERY_MS);
+		pythia_job_begin();
+		pythia_journal_rotate();
+		pythia_journal_count();
+		pythia_job_commit();
+		pythia_job_begin();
+		if (pythia_cdc_try_lock(job->worker_id) && pythia_cdc_adopt(job->worker_id))
+			next_poll = 0;
+		complete_triggers(job);
+		pythia_job_commit();
+	}
+	wait = until(next_poll);
+	if (retry >= 0)
+		wait = Min(wait, retry);
+	return wait;
+}

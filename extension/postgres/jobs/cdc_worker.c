@@ -1,0 +1,435 @@
+/* Creating, changing and dropping CDC workers. */
+#include "postgres/capture/catalog.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "postgres/base/bridge.h"
+#include "postgres/base/catalog.h"
+#include "postgres/base/jsonb_node.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/base/settings.h"
+#include "postgres/capture/define.h"
+#include "postgres/capture/identity.h"
+#include "postgres/capture/low.h"
+#include "postgres/capture/start.h"
+#include "postgres/capture/track.h"
+#include "postgres/capture/trigger.h"
+#include "postgres/connection/connection.h"
+#include "postgres/jobs/dispatch.h"
+#include "postgres/jobs/handler.h"
+#include "postgres/journal/consume.h"
+#include "postgres/remote/poll.h"
+#include "postgres/worker/worker.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/regproc.h"
+#include "utils/timestamp.h"
+
+extern Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS);
+
+/* Of another database they are started together, by a poll. */
+static void start_table(pythia_cdc_worker *worker, pythia_cdc_table *table)
+{
+	if (worker->connection)
+		pythia_remote_prepare(table, table->config.start == PYTHIA_START_NOW ? "now" : NULL);
+	else
+		pythia_cdc_start_table(worker, table);
+}
+
+static List *resolve(const pythia_cdc_worker *worker)
+{
+	return worker->connection ? pythia_remote_resolve(worker) : pythia_cdc_resolve(worker);
+}
+
+static char *handler_name(Oid function)
+{
+	pythia_cdc_check_handler(function);
+	return format_procedure_qualified(function);
+}
+
+/* ---- creating ---- */
+
+static void required(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
+}
+
+static void check_interval(Datum value)
+{
+	Interval *interval = DatumGetIntervalP(value);
+
+	if (interval->time + (interval->day + interval->month * (int64) DAYS_PER_MONTH) * USECS_PER_DAY <= 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("poll_interval must be longer than nothing"),
+						errhint("For example poll_interval => '1 s'.")));
+}
+
+static void check_options(Jsonb *options)
+{
+	pythia_capture_config config;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!JB_ROOT_IS_OBJECT(options))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
+						errhint("For example options => '{\"track\": \"rows\"}'.")));
+	if (!pythia_capture_config_read(pythia_node_from_jsonb(options), NULL, &config, &error))
+		pythia_raise(&error);
+	pythia_check_time_zone(config.time_zone);
+	if (config.retention > pythia_guc_max_retention * 60.0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for option \"retention\": it is longer than this server keeps changes"),
+			 errdetail("pythia_db.max_retention is %s.", GetConfigOptionByName("pythia_db.max_retention", NULL, false)),
+			 errhint("Give a shorter time, or let the server's administrator raise pythia_db.max_retention.")));
+}
+
+/* Options by table are for tables that the worker has. */
+static void check_names(const pythia_cdc_worker *worker)
+{
+	const char **tables = palloc0(sizeof(char *) * (list_length(worker->patterns) + 1));
+	pythia_error error = PYTHIA_ERROR_INIT;
+	ListCell *cell;
+	int count = 0;
+
+	foreach (cell, worker->patterns)
+		tables[count++] = lfirst(cell);
+	if (!pythia_capture_config_names(worker->option_tree, tables, &error))
+		pythia_raise(&error);
+}
+
+/* Name of a connection made for a worker that was given a URL. */
+static char *suggested_connection(const char *worker)
+{
+	return psprintf("%s_cdc", worker);
+}
+
+PYTHIA_FUNCTION(pythia_create_cdc_worker);
+
+Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
+{
+	static const char sql[] = "INSERT INTO pythia.cdc_worker (worker_id, tables, connection, poll_interval, "
+							  "timestamp_column, handler, options) "
+							  "VALUES ($1, $2, $3, $4, $5, $6, $7)";
+	Oid types[] = {INT4OID, TEXTARRAYOID, TEXTOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID};
+	Datum values[7];
+	char nulls[] = "       ";
+	pythia_cdc_worker *worker;
+	List *definitions;
+	ListCell *cell;
+	int32 worker_id;
+
+	required(fcinfo, 0, "name");
+	required(fcinfo, 1, "tables");
+	required(fcinfo, 3, "poll_interval");
+	required(fcinfo, 4, "timestamp_column");
+	pythia_cdc_refuse_standby();
+	check_interval(PG_GETARG_DATUM(3));
+	if (PG_ARGISNULL(6))
+		values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+	else
+		values[6] = PG_GETARG_DATUM(6);
+	check_options(DatumGetJsonbP(values[6]));
+	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : CStringGetTextDatum(handler_name(PG_GETARG_OID(5)));
+
+	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	values[0] = Int32GetDatum(worker_id);
+	values[1] = PG_GETARG_DATUM(1);
+	values[2] = (Datum) 0;
+	values[3] = PG_GETARG_DATUM(3);
+	values[4] = PG_GETARG_DATUM(4);
+	nulls[2] = 'n';
+	if (!PG_ARGISNULL(2) && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(2)), "local") != 0)
+	{
+		/* what is written down holds no secret */
+		char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+		values[2] = CStringGetTextDatum(
+			pythia_connection_adopt(text_to_cstring(PG_GETARG_TEXT_PP(2)), suggested_connection(name)));
+		nulls[2] = ' ';
+	}
+	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
+	pythia_catalog_run(sql, 7, types, values, nulls);
+	CommandCounterIncrement();
+
+	worker = pythia_cdc_load(worker_id);
+	check_names(worker);
+	definitions = resolve(worker);
+	foreach (cell, definitions)
+		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
+	CommandCounterIncrement();
+	worker = pythia_cdc_load(worker_id);
+	for (int i = 0; i < worker->ntables; i++)
+		start_table(worker, &worker->tables[i]);
+	if (worker->connection)
+		(void) pythia_cdc_poll(worker, false);
+	if (worker->handler)
+	{
+		pythia_mark beginning = pythia_mark_beginning(0);
+
+		(void) pythia_consumer_add(worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
+	}
+	PG_RETURN_INT32(worker_id);
+}
+
+/* ---- changing ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* Whether what was recorded of a table still holds under its new definition. */
+static bool same_table(const pythia_cdc_table *old, const pythia_cdc_table *now)
+{
+	if (!now->relation && !same_text(old->config.where, now->config.where))
+		return false;
+	if (old->stamp_kind != now->stamp_kind || !same_text(old->timestamp_column, now->timestamp_column) ||
+		!same_text(old->condition, now->condition) || old->nkey != now->nkey || old->by_hash != now->by_hash ||
+		old->config.track != now->config.track || old->config.capture != now->config.capture)
+		return false;
+	for (int i = 0; i < old->nkey; i++)
+		if (strcmp(old->key[i], now->key[i]) != 0)
+			return false;
+	return true;
+}
+
+static const pythia_cdc_table *find_by_id(const pythia_cdc_worker *worker, int32 table_id)
+{
+	for (int i = 0; i < worker->ntables; i++)
+		if (worker->tables[i].table_id == table_id)
+			return &worker->tables[i];
+	return NULL;
+}
+
+static bool wanted(List *definitions, const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	foreach (cell, definitions)
+	{
+		pythia_cdc_definition *definition = lfirst(cell);
+
+		if (strcmp(definition->schema_name, table->schema_name) == 0 &&
+			strcmp(definition->table_name, table->table_name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void remove_table(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	static const char sql[] = "DELETE FROM pythia.cdc_table WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(table->table_id)};
+
+	if (worker->connection)
+		pythia_remote_forget(worker, table);
+	else
+	{
+		pythia_trigger_remove(table);
+		pythia_track_drop(table->table_id);
+	}
+	pythia_catalog_run(sql, 1, types, values, NULL);
+}
+
+/* Brings the tables of a worker in line with its settings; `old` is what it was. */
+static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	List *definitions = resolve(worker);
+	ListCell *cell;
+
+	for (int i = 0; i < old->ntables; i++)
+		if (!wanted(definitions, &old->tables[i]))
+			remove_table(old, &old->tables[i]);
+	foreach (cell, definitions)
+		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
+	CommandCounterIncrement();
+	worker = pythia_cdc_load(worker_id);
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+		const pythia_cdc_table *before = find_by_id(old, table->table_id);
+
+		if (before && same_table(before, table))
+			continue;
+		if (before)
+		{
+			/* what was there until now has been polled already */
+			table->config.start = PYTHIA_START_NOW;
+			if (worker->connection)
+				pythia_remote_forget(old, before);
+			else
+			{
+				pythia_track_drop(table->table_id);
+				pythia_trigger_remove(before);
+			}
+		}
+		start_table(worker, table);
+	}
+	if (worker->connection)
+		(void) pythia_cdc_poll(worker, false);
+}
+
+/* Columns left out, say, are left out by every writer from the commit on. */
+static void refresh_triggers(int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+
+	for (int i = 0; i < worker->ntables && !worker->connection; i++)
+		if (worker->tables[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
+			pythia_trigger_refresh(&worker->tables[i]);
+}
+
+PYTHIA_FUNCTION(pythia_alter_cdc_worker);
+
+Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_worker SET tables = COALESCE($2, tables), poll_interval = COALESCE($3, poll_interval), "
+		"timestamp_column = COALESCE($4, timestamp_column), handler = COALESCE($5, handler), "
+		"options = CASE WHEN $6 IS NULL THEN options ELSE options OPERATOR(pg_catalog.||) $6 END "
+		"WHERE worker_id OPERATOR(pg_catalog.=) $1 RETURNING options";
+	Oid types[] = {INT4OID, TEXTARRAYOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID};
+	Datum values[6];
+	char nulls[] = "      ";
+	pythia_cdc_worker *old;
+	Jsonb *options;
+	int32 worker_id;
+	bool isnull;
+
+	required(fcinfo, 0, "name");
+	pythia_cdc_refuse_standby();
+	worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
+	pythia_cdc_lock(worker_id);
+	if (!PG_ARGISNULL(2))
+		check_interval(PG_GETARG_DATUM(2));
+	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
+		check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
+	old = pythia_cdc_load(worker_id);
+	(void) pythia_cdc_poll(old, true);
+	/* a handler that comes later begins with what comes later */
+	if (!old->handler && !PG_ARGISNULL(4))
+	{
+		pythia_mark now = pythia_mark_now();
+
+		(void) pythia_consumer_add(worker_id, PYTHIA_HANDLER_CONSUMER, &now, 0);
+	}
+	values[0] = Int32GetDatum(worker_id);
+	for (int i = 1; i < 6; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+		values[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+	}
+	if (!PG_ARGISNULL(4))
+		values[4] = CStringGetTextDatum(handler_name(PG_GETARG_OID(4)));
+	SPI_connect();
+	pythia_catalog_execute(sql, 6, types, values, nulls);
+	options = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	check_options(options);
+	SPI_finish();
+	CommandCounterIncrement();
+	/* tables that go leave their options behind */
+	if (!PG_ARGISNULL(5))
+		check_names(pythia_cdc_load(worker_id));
+	reconcile(old, worker_id);
+	refresh_triggers(worker_id);
+	pythia_wake_at_commit(worker_id);
+	PG_RETURN_VOID();
+}
+
+/* ---- dropping ---- */
+
+PYTHIA_FUNCTION(pythia_drop_cdc_worker);
+
+Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
+{
+	static const char forget[] = "DELETE FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
+	pythia_cdc_worker *worker;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+
+	pythia_cdc_lock(worker_id);
+	worker = pythia_cdc_load(worker_id);
+	for (int i = 0; worker && i < worker->ntables; i++)
+	{
+		if (worker->connection)
+		{
+			pythia_remote_forget(worker, &worker->tables[i]);
+			continue;
+		}
+		pythia_trigger_remove(&worker->tables[i]);
+		pythia_track_drop(worker->tables[i].table_id);
+	}
+	pythia_catalog_run(forget, 1, types, values, NULL);
+	pythia_worker_drop(PYTHIA_JOB_CDC, name);
+	if (worker && worker->connection)
+		pythia_connection_disown(worker->connection, suggested_connection(name));
+	PG_RETURN_VOID();
+}
+
+/* ---- starting and stopping ---- */
+
+static void enable(const char *name, bool enabled)
+{
+	(void) DirectFunctionCall3(pythia_set_worker_enabled, CStringGetTextDatum("cdc"), CStringGetTextDatum(name),
+							   BoolGetDatum(enabled));
+}
+
+/* A trigger that is gone or disabled is put back, where the worker's owner may have one there. */
+static void mend_triggers(int32 worker_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+
+	for (int i = 0; i < worker->ntables && !worker->connection; i++)
+	{
+		pythia_cdc_table *table = &worker->tables[i];
+		Oid relid;
+
+		/* that its trigger is gone may have been noticed by nobody yet */
+		if (table->config.capture != PYTHIA_CAPTURE_TRIGGER || (table->active && !pythia_trigger_fault(worker, table)))
+			continue;
+		relid = RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(table->relation)), NoLock, true);
+		if (OidIsValid(relid) && !pythia_cdc_closed_to(relid, worker->owner))
+			pythia_trigger_install(table);
+	}
+}
+
+PYTHIA_FUNCTION(pythia_start_cdc);
+
+Datum pythia_start_cdc(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_state s SET active = true, reason = NULL FROM pythia.cdc_table t "
+		"WHERE t.table_id OPERATOR(pg_catalog.=) s.table_id AND t.worker_id OPERATOR(pg_catalog.=) $1 AND NOT s.active";
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+
+	pythia_cdc_refuse_standby();
+	mend_triggers(worker_id);
+	pythia_cdc_accept_owners(worker_id, 0);
+	pythia_catalog_run(sql, 1, types, values, NULL);
+	CommandCounterIncrement();
+	refresh_triggers(worker_id);
+	enable(name, true);
+	PG_RETURN_VOID();
+}
+
+PYTHIA_FUNCTION(pythia_stop_cdc);
+
+Datum pythia_stop_cdc(PG_FUNCTION_ARGS)
+{
+	enable(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,19 @@
+/* A poll of a worker, of this database or of another one. */
+#include "postgres/jobs/dispatch.h"
+
+#include "postgres/capture/outcome.h"
+#include "postgres/capture/poll.h"
+#include "postgres/remote/poll.h"
+
+int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
+{
+	int64 captured = 0;
+
+	if (worker->connection)
+		captured = pythia_remote_poll(worker, isolate);
+	else if (worker->config.capture == PYTHIA_CAPTURE_POLL)
+		captured = pythia_local_poll(worker, isolate);
+	if (captured > 0)
+		pythia_cdc_tell(worker->worker_id);
+	return captured;
+}

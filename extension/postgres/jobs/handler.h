@@ -1,0 +1,24 @@
+/* Handing changes to a worker's function. */
+#ifndef PYTHIA_POSTGRES_JOBS_HANDLER_H
+#define PYTHIA_POSTGRES_JOBS_HANDLER_H
+
+#include "postgres.h"
+#include "postgres/capture/catalog.h"
+typedef struct pythia_handling
+{
+	int64 most;         /* calls at most; 0: a batch */
+	bool plan;          /* makes no call: change_id is that of the first; the transaction is to be rolled back */
+	int64 calls;        /* made */
+	int64 change_id;    /* of the last one */
+	ErrorData *refused; /* the transaction with the call for change_id could not be committed: this is its failure */
+} pythia_handling;
+/* Hands the next batch to the worker's handler; returns how many changes it took. In the current transaction. */
+extern int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling);
+/* Ereports one that has the wrong signature, or that the current role may not call. */
+extern void pythia_cdc_check_handler(Oid function);
+/* Milliseconds until a failed change is due again; -1: none waits. */
+extern long pythia_cdc_next_retry(const pythia_cdc_worker *worker);
+/* Name of the consumer that stands for a worker's handler. */
+#define PYTHIA_HANDLER_CONSUMER "handler"
+
+#endif

@@ -1,0 +1,261 @@
+/* Writing: chunks go straight into the heap where the table allows it, else to COPY, a few MiB at a time. */
+#include "postgres/local/internal.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/copy.h"
+#include "core/buffer.h"
+#include "core/memory.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "postgres/base/bridge.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/local/heap.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+/* Enough that setting up COPY costs nothing beside it. */
+#define FLUSH_BYTES (4 * 1024 * 1024)
+/* Likewise without COPY; the rows are still in the processor's cache. */
+#define HEAP_FLUSH_BYTES (64 * 1024)
+
+typedef struct local_load
+{
+	char *schema; /* NULL: temporary */
+	char *table;
+	int ncolumns;
+	char **columns;
+	local_heap *heap; /* NULL: by COPY */
+	pythia_buffer buffer;
+	pythia_rows rows; /* what flush stores: the buffer, or a large chunk as it came */
+	uint64_t given;
+	uint64_t stored;
+} local_load;
+
+/* COPY's callback has no argument of its own. */
+static const char *copy_cursor = NULL;
+static const char *copy_end = NULL;
+
+static int copy_from_memory(void *out, int minimum, int maximum)
+{
+	int length = (int) Min((int64) (copy_end - copy_cursor), maximum);
+
+	memcpy(out, copy_cursor, length);
+	copy_cursor += length;
+	return length;
+}
+
+/* What COPY FROM checks before it gets to the rows. */
+static void check_allowed(Relation relation, ParseState *state, ParseNamespaceItem *item, const AttrNumber *numbers,
+						  int count)
+{
+	Bitmapset *columns = NULL;
+
+	for (int i = 0; i < count; i++)
+		columns = bms_add_member(columns, numbers[i] - FirstLowInvalidHeapAttributeNumber);
+	if (XactReadOnly && !relation->rd_islocaltemp)
+		PreventCommandIfReadOnly("COPY FROM");
+	pythia_check_insert(state, item, columns);
+	if (check_enable_rls(RelationGetRelid(relation), InvalidOid, false) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("row-level security of table \"%s\" hides rows from this role",
+							   RelationGetRelationName(relation)),
+						errhint("Use a role with BYPASSRLS, or the table's owner.")));
+}
+
+static Relation open_target(local_load *load, ParseState *state, ParseNamespaceItem **item)
+{
+	RangeVar *name =
+		makeRangeVar(pythia_from_utf8(load->schema ? load->schema : "pg_temp"), pythia_from_utf8(load->table), -1);
+	Relation relation = table_openrv(name, RowExclusiveLock);
+
+	*item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);
+	return relation;
+}
+
+static void begin(pythia_local *local, void *arg)
+{
+	local_load *load = arg;
+	ParseState *state = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	Relation relation = open_target(load, state, &item);
+	AttrNumber *numbers = palloc(sizeof(AttrNumber) * Max(load->ncolumns, 1));
+
+	for (int i = 0; i < load->ncolumns; i++)
+	{
+		numbers[i] = get_attnum(RelationGetRelid(relation), pythia_from_utf8(load->columns[i]));
+		if (numbers[i] == InvalidAttrNumber)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" of relation \"%s\" does not exist",
+															   load->columns[i], RelationGetRelationName(relation))));
+	}
+	check_allowed(relation, state, item, numbers, load->ncolumns);
+	load->heap = local_heap_begin(relation, numbers, load->ncolumns, local->session->memory);
+	free_parsestate(state);
+	table_close(relation, NoLock);
+}
+
+static void copy_rows(local_load *load)
+{
+	ParseState *state = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	Relation relation = open_target(load, state, &item);
+	List *attributes = NIL;
+	List *options = NIL;
+	CopyFromState copy;
+
+	for (int i = 0; i < load->ncolumns; i++)
+		attributes = lappend(attributes, makeString(pythia_from_utf8(load->columns[i])));
+	if (GetDatabaseEncoding() != PG_UTF8)
+		options = list_make1(makeDefElem("encoding", (Node *) makeString("UTF8"), -1));
+	copy_cursor = load->rows.data;
+	copy_end = load->rows.data + load->rows.length;
+	copy = BeginCopyFrom(state, relation, NULL, NULL, false, copy_from_memory, attributes, options);
+	load->stored += CopyFrom(copy);
+	EndCopyFrom(copy);
+	free_parsestate(state);
+	table_close(relation, NoLock);
+	CommandCounterIncrement();
+}
+
+static void flush(pythia_local *local, void *arg)
+{
+	local_load *load = arg;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (load->heap)
+		load->stored += local_heap_put(load->heap, &load->rows);
+	else
+		copy_rows(load);
+	PopActiveSnapshot();
+}
+
+static bool flush_buffer(pythia_local *local, local_load *load, pythia_error *error)
+{
+	bool ok;
+
+	if (load->buffer.length == 0)
+		return true;
+	load->rows.data = load->buffer.data;
+	load->rows.length = load->buffer.length;
+	ok = local_run(local, flush, load, error);
+	pythia_buffer_clear(&load->buffer);
+	return ok;
+}
+
+static void free_load(pythia_local *local)
+{
+	local_load *load = local->load;
+
+	if (load->heap)
+		local_heap_free(load->heap);
+	pythia_free(load->schema);
+	pythia_free(load->table);
+	for (int i = 0; i < load->ncolumns; i++)
+		pythia_free(load->columns[i]);
+	pythia_free(load->columns);
+	pythia_buffer_free(&load->buffer);
+	pythia_free(load);
+	local->load = NULL;
+}
+
+bool local_load_begin(pythia_db *db, const pythia_load *wanted, pythia_error *error)
+{
+	pythia_local *local = (pythia_local *) db;
+	local_load *load;
+
+	if (local->load)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "a load is already under way");
+	load = pythia_calloc(1, sizeof(local_load));
+	load->schema = pythia_strdup(wanted->schema);
+	load->table = pythia_strdup(wanted->table);
+	load->ncolumns = wanted->ncolumns;
+	load->columns = pythia_calloc(Max(wanted->ncolumns, 1), sizeof(char *));
+	for (int i = 0; i < wanted->ncolumns; i++)
+		load->columns[i] = pythia_strdup(wanted->columns[i]);
+	local->load = load;
+	local_hold(local);
+	if (local_run(local, begin, load, error))
+		return true;
+	free_load(local);
+	local_unhold(local);
+	return false;
+}
+
+bool local_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error)
+{
+	pythia_local *local = (pythia_local *) db;
+	local_load *load = local->load;
+
+	if (!load)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no load is under way");
+	load->given += chunk->count;
+	if (chunk->length >= (load->heap ? HEAP_FLUSH_BYTES : FLUSH_BYTES))
+	{
+		/* a copy of it would be one more of a large row in memory */
+		if (!flush_buffer(local, load, error))
+			return false;
+		load->rows = *chunk;
+		return local_run(local, flush, load, error);
+	}
+	pythia_buffer_append(&load->buffer, chunk->data, chunk->length);
+	return load->buffer.length < (load->heap ? HEAP_FLUSH_BYTES : FLUSH_BYTES) || flush_buffer(local, load, error);
+}
+
+static void finish(pythia_local *local, void *arg)
+{
+	local_heap_end(((local_load *) arg)->heap);
+}
+
+/* Rows without index entries must not stay: what fails here is rolled back. */
+static void leave_nothing(pythia_local *local, void *arg)
+{
+	ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED), errmsg("the load was abandoned")));
+}
+
+bool local_load_end(pythia_db *db, uint64_t *rows, pythia_error *error)
+{
+	pythia_local *local = (pythia_local *) db;
+	local_load *load = local->load;
+	bool ok;
+
+	if (!load)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no load is under way");
+	ok = flush_buffer(local, load, error) && (!load->heap || local_run(local, finish, load, error));
+	if (ok && load->stored != load->given)
+	{
+		ok = pythia_fail(error, PYTHIA_E_DATA, "P0001", "%llu of %llu rows were not stored in table \"%s\"",
+						 (unsigned long long) (load->given - load->stored), (unsigned long long) load->given,
+						 load->table);
+		pythia_error_hint(error, "A trigger of that table drops rows: let it keep them, or disable it.");
+	}
+	if (rows)
+		*rows = load->stored;
+	free_load(local);
+	local_unhold(local);
+	return ok;
+}
+
+void local_load_abandon(pythia_db *db)
+{
+	pythia_local *local = (pythia_local *) db;
+
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (!local->load)
+		return;
+	if (local->load->heap && local_heap_unfinished(local->load->heap))
+		(void) local_run(local, leave_nothing, NULL, &ignored);
+	pythia_error_reset(&ignored);
+	free_load(local);
+	local_unhold(local);
+}

@@ -1,0 +1,252 @@
+/* Reading: a portal whose rows a DestReceiver of ours turns into COPY text. */
+#include "postgres/local/internal.h"
+
+#include "access/detoast.h"
+#include "catalog/pg_type.h"
+#include "core/memory.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "postgres/base/bridge.h"
+#include "tcop/dest.h"
+#include "tcop/pquery.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/snapmgr.h"
+
+#define CHUNK_BYTES (256 * 1024)
+
+typedef struct local_receiver
+{
+	DestReceiver base;
+	struct local_stream *stream;
+} local_receiver;
+
+typedef struct local_stream
+{
+	pythia_local *local;
+	char name[NAMEDATALEN]; /* of the portal: a rollback may take it away */
+	char *sql;
+	int ncolumns;
+	pythia_kind *kinds; /* or NULL */
+	FmgrInfo *outputs;
+	MemoryContext memory; /* as long as the stream */
+	MemoryContext row;    /* emptied after each row */
+	local_receiver receiver;
+	pythia_rows_writer writer;
+	bool full;
+	bool ended;
+} local_stream;
+
+static void put_text(local_stream *stream, const char *text, size_t length)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		char *copy = pnstrdup(text, length);
+		char *utf8 = pythia_to_utf8(copy);
+
+		pythia_rows_text(&stream->writer, utf8, strlen(utf8));
+	}
+	else
+		pythia_rows_text(&stream->writer, text, length);
+}
+
+static void put_value(local_stream *stream, int column, Oid type, Datum value)
+{
+	pythia_kind kind = stream->kinds ? stream->kinds[column] : PYTHIA_KIND_TEXT;
+	char digits[MAXINT8LEN + 1];
+	char *spelled;
+
+	switch (type)
+	{
+		case INT4OID:
+			pythia_rows_text(&stream->writer, digits, pg_ltoa(DatumGetInt32(value), digits));
+			return;
+		case INT8OID:
+			pythia_rows_text(&stream->writer, digits, pg_lltoa(DatumGetInt64(value), digits));
+			return;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		{
+			text *packed = DatumGetTextPP(value);
+
+			put_text(stream, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+			return;
+		}
+		case BYTEAOID:
+		{
+			bytea *packed = DatumGetByteaPP(value);
+
+			pythia_rows_bytes(&stream->writer, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+			return;
+		}
+		case BOOLOID:
+			if (kind == PYTHIA_KIND_BOOL)
+				pythia_rows_text(&stream->writer, DatumGetBool(value) ? "1" : "0", 1);
+			else
+				pythia_rows_text(&stream->writer, DatumGetBool(value) ? "t" : "f", 1);
+			return;
+		default:
+			spelled = OutputFunctionCall(&stream->outputs[column], value);
+			put_text(stream, spelled, strlen(spelled));
+	}
+}
+
+/* Stops the executor as soon as the chunk is full, however large its last row was. */
+static bool receive_row(TupleTableSlot *slot, DestReceiver *self)
+{
+	local_stream *stream = ((local_receiver *) self)->stream;
+	TupleDesc desc = slot->tts_tupleDescriptor;
+	MemoryContext before = MemoryContextSwitchTo(stream->row);
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (slot->tts_isnull[i])
+			pythia_rows_null(&stream->writer);
+		else
+			put_value(stream, i, TupleDescAttr(desc, i)->atttypid, slot->tts_values[i]);
+	}
+	pythia_rows_end(&stream->writer);
+	MemoryContextSwitchTo(before);
+	MemoryContextReset(stream->row);
+	stream->full = stream->writer.buffer.length >= CHUNK_BYTES;
+	return !stream->full;
+}
+
+static void start_receiving(DestReceiver *self, int operation, TupleDesc desc)
+{
+}
+
+static void stop_receiving(DestReceiver *self)
+{
+}
+
+static void open_portal(pythia_local *local, void *arg)
+{
+	local_stream *stream = arg;
+	SPIParseOpenOptions options = {.cursorOptions = CURSOR_OPT_NO_SCROLL, .read_only = local->snapshot != NULL};
+	Portal portal;
+	MemoryContext before;
+
+	SPI_connect();
+	local_push_snapshot(local);
+	portal = SPI_cursor_parse_open(stream->name, pythia_from_utf8(stream->sql), &options);
+	PopActiveSnapshot();
+	if (portal->tupDesc->natts != stream->ncolumns)
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+						errmsg("query returns %d columns, expected %d", portal->tupDesc->natts, stream->ncolumns)));
+	before = MemoryContextSwitchTo(stream->memory);
+	stream->outputs = palloc0(sizeof(FmgrInfo) * stream->ncolumns);
+	for (int i = 0; i < stream->ncolumns; i++)
+	{
+		Oid function;
+		bool varlena;
+
+		getTypeOutputInfo(TupleDescAttr(portal->tupDesc, i)->atttypid, &function, &varlena);
+		fmgr_info_cxt(function, &stream->outputs[i], stream->memory);
+	}
+	MemoryContextSwitchTo(before);
+	SPI_finish();
+}
+
+static void free_stream(local_stream *stream)
+{
+	pythia_rows_free(&stream->writer);
+	pythia_free(stream->sql);
+	pythia_free(stream->kinds);
+	MemoryContextDelete(stream->memory);
+	pythia_free(stream);
+}
+
+bool local_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds, pythia_stream **result,
+					   pythia_error *error)
+{
+	static uint32 counter = 0;
+	pythia_local *local = (pythia_local *) db;
+	local_stream *stream = pythia_calloc(1, sizeof(local_stream));
+
+	stream->local = local;
+	snprintf(stream->name, sizeof(stream->name), "pythia_db stream %u", ++counter);
+	stream->sql = pythia_strdup(sql);
+	stream->ncolumns = ncolumns;
+	if (kinds)
+	{
+		stream->kinds = pythia_malloc(sizeof(pythia_kind) * ncolumns);
+		memcpy(stream->kinds, kinds, sizeof(pythia_kind) * ncolumns);
+	}
+	stream->memory = AllocSetContextCreate(local->session->memory, "pythia_db stream", ALLOCSET_SMALL_SIZES);
+	stream->row = AllocSetContextCreate(stream->memory, "pythia_db row", ALLOCSET_DEFAULT_SIZES);
+	stream->receiver.base.receiveSlot = receive_row;
+	stream->receiver.base.rStartup = start_receiving;
+	stream->receiver.base.rShutdown = stop_receiving;
+	stream->receiver.base.rDestroy = stop_receiving;
+	stream->receiver.base.mydest = DestNone;
+	stream->receiver.stream = stream;
+	local_hold(local);
+	if (!local_run(local, open_portal, stream, error))
+	{
+		local_unhold(local);
+		free_stream(stream);
+		*result = NULL;
+		return false;
+	}
+	*result = (pythia_stream *) stream;
+	return true;
+}
+
+static void fetch(pythia_local *local, void *arg)
+{
+	local_stream *stream = arg;
+	Portal portal = GetPortalByName(stream->name);
+
+	if (!PortalIsValid(portal))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
+						errmsg("the rows were lost when the transaction was rolled back")));
+	stream->full = false;
+	PortalRunFetch(portal, FETCH_FORWARD, FETCH_ALL, &stream->receiver.base);
+	if (stream->full)
+	{
+		/* the portal takes an early stop for the end: more may follow */
+		portal->atEnd = false;
+		portal->atStart = false;
+	}
+	else
+		stream->ended = true;
+}
+
+bool local_stream_next(pythia_stream *handle, pythia_rows *chunk, pythia_error *error)
+{
+	local_stream *stream = (local_stream *) handle;
+
+	pythia_rows_clear(&stream->writer);
+	if (!stream->ended && !local_run(stream->local, fetch, stream, error))
+		return false;
+	*chunk = pythia_rows_view(&stream->writer);
+	return true;
+}
+
+static void close_portal(pythia_local *local, void *arg)
+{
+	Portal portal = GetPortalByName(((local_stream *) arg)->name);
+
+	if (PortalIsValid(portal))
+		PortalDrop(portal, false);
+}
+
+void local_stream_close(pythia_stream *handle)
+{
+	local_stream *stream = (local_stream *) handle;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (!stream)
+		return;
+	/* after an error the portal went with the rollback */
+	if (!stream->local->base.broken && !stream->local->session->aborted)
+		(void) local_run(stream->local, close_portal, stream, &ignored);
+	pythia_error_reset(&ignored);
+	local_unhold(stream->local);
+	free_stream(stream);
+}

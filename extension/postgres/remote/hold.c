@@ -1,0 +1,57 @@
+/* What holds low back in another database, for stat_cdc: asked for by polls, so that the view need not ask. */
+#include "postgres/remote/internal.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "postgres/base/catalog.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* The source shows whole seconds, and the way there takes its time. */
+#define SAME_START (3 * USECS_PER_SEC)
+
+/* NULL: nothing holds it back. */
+static const char *reason_of(const pythia_remote_sight *sight)
+{
+	return sight->holder.what[0] ? sight->holder.what : NULL;
+}
+
+static bool same_time(TimestampTz a, TimestampTz b)
+{
+	if (a == 0 || b == 0)
+		return a == b;
+	return a - b < SAME_START && b - a < SAME_START;
+}
+
+bool pythia_remote_hold_changed(const pythia_cdc_worker *worker, const pythia_remote_sight *sight)
+{
+	const char *why = reason_of(sight);
+
+	if (!why || !worker->held_why)
+		return why != worker->held_why;
+	return strcmp(why, worker->held_why) != 0 || sight->holder.id != worker->held_by ||
+		   !same_time(pythia_remote_boundary(sight), worker->held_since);
+}
+
+void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_remote_sight *sight)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.cdc_source AS s (worker_id, held_by, held_why, held_since) "
+		"SELECT w.worker_id, $2, $3, $4 FROM pythia.cdc_worker w WHERE w.worker_id OPERATOR(pg_catalog.=) $1 "
+		"ON CONFLICT (worker_id) DO UPDATE SET held_by = EXCLUDED.held_by, held_why = EXCLUDED.held_why, "
+		"held_since = EXCLUDED.held_since";
+	Oid types[] = {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+	const char *why = reason_of(sight);
+	TimestampTz since = why ? pythia_remote_boundary(sight) : 0;
+	Datum values[] = {Int32GetDatum(worker->worker_id), Int64GetDatum(sight->holder.id),
+					  why ? CStringGetTextDatum(why) : (Datum) 0, TimestampTzGetDatum(since)};
+	char nulls[] = "    ";
+
+	if (sight->holder.id == 0)
+		nulls[1] = 'n';
+	if (!why)
+		nulls[2] = 'n';
+	if (since == 0)
+		nulls[3] = 'n';
+	pythia_catalog_run(sql, 4, types, values, nulls);
+}

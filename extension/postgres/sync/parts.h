@@ -1,0 +1,27 @@
+/*
+ * One large table by several processes: its parts are rows of pythia.sync_part, and a lock of the process says
+ * who has one, as with tables (parallel.h).
+ */
+#ifndef PYTHIA_POSTGRES_SYNC_PARTS_H
+#define PYTHIA_POSTGRES_SYNC_PARTS_H
+
+#include "postgres/local/driver.h"
+#include "postgres/worker/worker.h"
+#include "sync/sync.h"
+
+/* For the runs that follow in this process: up to `most` streams over all tables (1: a table in one piece), of
+ * which a table in parts may bring in `more` by starting helpers. */
+extern void pythia_parts_allow(const pythia_job *job, int most, int more);
+
+/* What the engine gets (pythia_sync_job.streams): lives as long as the session.  `ticket` is NULL for a table's
+ * own run, else that of the one that is joined. */
+extern pythia_sync_streams *pythia_parts_offer(pythia_session *session, int32 worker_id, const char *table,
+											   const char *ticket);
+
+/* Gives back the part in hand, where a run failed; returns whether the table was in parts. */
+extern bool pythia_parts_leave(pythia_sync_streams *streams);
+
+/* In a transaction: what is kept of parts goes. */
+extern void pythia_parts_forget(int32 worker_id, const char *table);
+
+#endif

@@ -1,0 +1,146 @@
+/* sync_table, sync_tables, sync_all_tables, sync_between. */
+#include "postgres/sync/run.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "postgres/base/bridge.h"
+#include "postgres/base/jsonb_node.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/base/rows_out.h"
+#include "postgres/sync/out.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PYTHIA_FUNCTION(pythia_sync_table_sql);
+PYTHIA_FUNCTION(pythia_sync_tables);
+PYTHIA_FUNCTION(pythia_sync_all_tables);
+PYTHIA_FUNCTION(pythia_sync_between);
+
+/* An argument as a tree; ereports where it is not an object. */
+static const pythia_node *object_argument(Jsonb *json, const char *what)
+{
+	pythia_node *tree = pythia_node_from_jsonb(json);
+
+	if (tree->type != PYTHIA_NODE_OBJECT)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a JSON object", what),
+						errhint("For example '{\"mode\": \"full\"}'.")));
+	return tree;
+}
+
+static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, char *table, const pythia_node *overrides)
+{
+	pythia_sides *sides = pythia_sides_resolve(spec, true);
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	Datum values[PYTHIA_SYNC_COLUMNS];
+	bool nulls[PYTHIA_SYNC_COLUMNS];
+
+	/* names given for this run are the caller's own affair */
+	if (overrides == NULL || pythia_node_get(overrides, "table_map") == NULL)
+		pythia_list_sync_tables(sides, list_make1(table));
+	if (!pythia_run_sync(sides, table, overrides, &result, &error))
+	{
+		pythia_sync_result_free(&result);
+		pythia_raise(&error);
+	}
+	pythia_sync_values(table, &result, NULL, values, nulls);
+	pythia_sync_result_free(&result);
+	return pythia_row_out(fcinfo, values, nulls);
+}
+
+Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
+{
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	const pythia_node *overrides = object_argument(PG_GETARG_JSONB_P(2), "overrides");
+	Datum row;
+
+	pythia_require_owner(spec);
+	row = sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(1)), overrides);
+	PG_RETURN_DATUM(row);
+}
+
+Datum pythia_sync_between(PG_FUNCTION_ARGS)
+{
+	const pythia_node *config = object_argument(PG_GETARG_JSONB_P(3), "sync_config");
+	pythia_sync_spec *spec =
+		pythia_sync_spec_between(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+								 unconstify(pythia_node *, config));
+
+	PG_RETURN_DATUM(sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL));
+}
+
+/* A table that fails undoes only itself; a cancel ends it all. */
+static void sync_into(pythia_rows_out *out, const pythia_sides *sides, const char *table)
+{
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	Datum values[PYTHIA_SYNC_COLUMNS];
+	bool nulls[PYTHIA_SYNC_COLUMNS];
+	char *line = NULL;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!pythia_run_sync(sides, table, NULL, &result, &error))
+	{
+		if (error.error_class == PYTHIA_E_CANCELLED)
+		{
+			pythia_sync_result_free(&result);
+			pythia_raise(&error);
+		}
+		line = pythia_from_utf8(pythia_error_line(&error));
+		pythia_sync_record_error(sides->spec->worker_id, table, &error);
+		pythia_error_reset(&error);
+	}
+	pythia_sync_values(table, &result, line, values, nulls);
+	pythia_sync_result_free(&result);
+	tuplestore_putvalues(out->store, out->desc, values, nulls);
+}
+
+/* What is asked for cannot be had in a caller's transaction. */
+static void say_in_turn(const pythia_sides *sides, List *tables)
+{
+	if (pythia_sync_parallel(sides->spec) > 1 && list_length(tables) > 1)
+		ereport(NOTICE, (errmsg("tables go one after another in a session, whatever \"parallel\" says"),
+						 errdetail("They are synchronised in its transaction, which other processes cannot see."),
+						 errhint("pythia.start_sync lets background processes do it, several at once.")));
+}
+
+static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, List *tables)
+{
+	pythia_rows_out out;
+	pythia_sides *sides;
+	ListCell *cell;
+
+	pythia_rows_out_begin(fcinfo, &out);
+	pythia_require_owner(spec);
+	sides = pythia_sides_resolve(spec, true);
+	tables = pythia_list_sync_tables(sides, tables);
+	say_in_turn(sides, tables);
+	foreach (cell, tables)
+		sync_into(&out, sides, lfirst(cell));
+}
+
+Datum pythia_sync_tables(PG_FUNCTION_ARGS)
+{
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	Datum *names;
+	bool *nulls;
+	int count;
+	List *tables = NIL;
+
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			tables = lappend(tables, TextDatumGetCString(names[i]));
+	if (tables == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the list of tables is empty"),
+						errhint("Name tables, or use pythia.sync_all_tables.")));
+	sync_list(fcinfo, spec, tables);
+	return (Datum) 0;
+}
+
+Datum pythia_sync_all_tables(PG_FUNCTION_ARGS)
+{
+	sync_list(fcinfo, pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0))), NIL);
+	return (Datum) 0;
+}

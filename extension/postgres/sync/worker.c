@@ -1,0 +1,299 @@
+/* create_sync_worker, alter_sync_worker, drop_sync_worker and reading them back. */
+#include "postgres/sync/worker.h"
+
+#include "catalog/pg_type.h"
+#include "core/memory.h"
+#include "dialect/dialect.h"
+#include "miscadmin.h"
+#include "postgres/base/bridge.h"
+#include "postgres/base/catalog.h"
+#include "postgres/base/jsonb_node.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/connection/connection.h"
+#include "postgres/worker/worker.h"
+#include "sync/sync.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+#include "validate/validate.h"
+
+PYTHIA_FUNCTION(pythia_create_sync_worker);
+PYTHIA_FUNCTION(pythia_alter_sync_worker);
+PYTHIA_FUNCTION(pythia_drop_sync_worker);
+
+static void bad_value(const char *what, const char *hint)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", what), errhint("%s", hint)));
+}
+
+static char *required_text(FunctionCallInfo fcinfo, int argument, const char *name)
+{
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name),
+						errhint("A sync worker has a name, a source and a target.")));
+	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
+}
+
+static void check_config(Jsonb *config)
+{
+	pythia_sync_config ignored;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_node *tree = pythia_node_from_jsonb(config);
+
+	if (tree->type != PYTHIA_NODE_OBJECT)
+		bad_value("sync_config must be a JSON object", "For example '{\"mode\": \"full\"}'.");
+	if (!pythia_sync_config_read(tree, NULL, NULL, &ignored, &error) || !pythia_validate_config_check(&ignored, &error))
+		pythia_raise(&error);
+}
+
+static List *text_list(ArrayType *array)
+{
+	Datum *values;
+	bool *nulls;
+	int count;
+	List *result = NIL;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
+	for (int i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			bad_value("a table name must not be null", "Name the tables, as in ARRAY['users', 'sales.orders'].");
+		result = lappend(result, TextDatumGetCString(values[i]));
+	}
+	return result;
+}
+
+static void check_tables(ArrayType *tables)
+{
+	List *names = text_list(tables);
+	ListCell *cell;
+
+	if (names == NIL)
+		bad_value("the list of tables is empty", "Name tables, or leave it null for all tables of the default schema.");
+	foreach (cell, names)
+	{
+		char *schema = NULL;
+		char *table = NULL;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		bool ok = pythia_name_parse(pythia_to_utf8(lfirst(cell)), &schema, &table, &error);
+
+		pythia_free(schema);
+		pythia_free(table);
+		if (!ok)
+			pythia_raise(&error);
+	}
+}
+
+/* Options for tables that the worker does not have; which ones there are where it has all is known when it runs. */
+static void check_names(const pythia_node *config, List *tables)
+{
+	char **names = palloc0((list_length(tables) + 1) * sizeof(char *));
+	int count = 0;
+	ListCell *cell;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	foreach (cell, tables)
+		names[count++] = pythia_to_utf8(lfirst(cell));
+	if (count > 0 && !pythia_sync_config_names(config, names, count, NULL, &error))
+		pythia_raise(&error);
+}
+
+static int64 interval_ms(const Interval *interval)
+{
+	return ((int64) interval->month * 30 + interval->day) * 86400000 + interval->time / 1000;
+}
+
+static void check_schedule(const Interval *schedule, bool zero_allowed)
+{
+	int64 ms = interval_ms(schedule);
+
+	if (ms < 0 || (ms == 0 && !zero_allowed))
+		bad_value("the schedule must be a positive interval", "For example '5 min', or null to synchronise once.");
+}
+
+/* Names of the connections that are made where a URL holds a password. */
+static char *own_connection(const char *worker, const char *side)
+{
+	return psprintf("%s_%s", worker, side);
+}
+
+Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"INSERT INTO pythia.sync_worker (worker_id, source, target, sync_config, tables, schedule) "
+		"VALUES ($1, $2, $3, $4, $5, $6)";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
+	char *name = required_text(fcinfo, 0, "the name");
+	char *source = required_text(fcinfo, 1, "the source");
+	char *target = required_text(fcinfo, 2, "the target");
+	Datum values[6];
+	char nulls[7] = "      ";
+	int32 worker_id;
+
+	if (PG_ARGISNULL(3))
+		values[3] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+	else
+		values[3] = PG_GETARG_DATUM(3);
+	check_config(DatumGetJsonbP(values[3]));
+	if (!PG_ARGISNULL(4))
+	{
+		check_tables(PG_GETARG_ARRAYTYPE_P(4));
+		check_names(pythia_node_from_jsonb(DatumGetJsonbP(values[3])), text_list(PG_GETARG_ARRAYTYPE_P(4)));
+	}
+	if (!PG_ARGISNULL(5))
+		check_schedule(PG_GETARG_INTERVAL_P(5), false);
+
+	worker_id = pythia_worker_create(PYTHIA_JOB_SYNC, name);
+	source = pythia_connection_adopt(source, own_connection(name, "source"));
+	target = pythia_connection_adopt(target, own_connection(name, "target"));
+	values[0] = Int32GetDatum(worker_id);
+	values[1] = CStringGetTextDatum(source);
+	values[2] = CStringGetTextDatum(target);
+	nulls[4] = PG_ARGISNULL(4) ? 'n' : ' ';
+	values[4] = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
+	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
+	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5);
+	pythia_catalog_run(sql, 6, types, values, nulls);
+	PG_RETURN_INT32(worker_id);
+}
+
+static char *adopt_changed(FunctionCallInfo fcinfo, int argument, const char *worker, const char *side, const char *old)
+{
+	char *own = own_connection(worker, side);
+
+	if (PG_ARGISNULL(argument))
+		return pstrdup(old);
+	pythia_connection_disown(old, own);
+	return pythia_connection_adopt(text_to_cstring(PG_GETARG_TEXT_PP(argument)), own);
+}
+
+Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
+{
+	static const char sql[] =
+		"UPDATE pythia.sync_worker SET source = $2, target = $3, sync_config = coalesce($4, sync_config), "
+		"tables = coalesce($5, tables), "
+		"schedule = CASE WHEN $6 = interval '0' THEN NULL ELSE coalesce($6, schedule) END "
+		"WHERE worker_id = $1";
+	/* other databases: what was reached there says nothing of here; of other columns the engine takes care */
+	static const char forget[] = "UPDATE pythia.sync_state SET watermark = NULL, checkpoint = NULL "
+								 "WHERE worker_id = $1";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
+	pythia_sync_spec *spec;
+	Datum values[6];
+	char nulls[7] = "      ";
+
+	spec = pythia_sync_spec_by_name(required_text(fcinfo, 0, "the name"));
+	if (!PG_ARGISNULL(3))
+		check_config(PG_GETARG_JSONB_P(3));
+	if (!PG_ARGISNULL(4))
+		check_tables(PG_GETARG_ARRAYTYPE_P(4));
+	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
+		check_names(PG_ARGISNULL(3) ? spec->config : pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)),
+					PG_ARGISNULL(4) ? spec->tables : text_list(PG_GETARG_ARRAYTYPE_P(4)));
+	if (!PG_ARGISNULL(5))
+		check_schedule(PG_GETARG_INTERVAL_P(5), true);
+	values[0] = Int32GetDatum(spec->worker_id);
+	values[1] = CStringGetTextDatum(adopt_changed(fcinfo, 1, spec->name, "source", spec->source));
+	values[2] = CStringGetTextDatum(adopt_changed(fcinfo, 2, spec->name, "target", spec->target));
+	for (int i = 3; i < 6; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+		values[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+	}
+	SPI_connect();
+	pythia_catalog_execute(sql, 6, types, values, nulls);
+	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
+		pythia_catalog_execute(forget, 1, types, values, nulls);
+	SPI_finish();
+	pythia_wake_at_commit(spec->worker_id);
+	PG_RETURN_VOID();
+}
+
+Datum pythia_drop_sync_worker(PG_FUNCTION_ARGS)
+{
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	pythia_worker_drop(PYTHIA_JOB_SYNC, spec->name);
+	pythia_connection_disown(spec->source, own_connection(spec->name, "source"));
+	pythia_connection_disown(spec->target, own_connection(spec->name, "target"));
+	PG_RETURN_VOID();
+}
+
+static Datum column(int number, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, number, isnull);
+}
+
+/* `caller`: where the texts go; SPI's own memory ends with SPI_finish. */
+static pythia_sync_spec *read_spec(MemoryContext caller)
+{
+	MemoryContext before = MemoryContextSwitchTo(caller);
+	pythia_sync_spec *spec = palloc0(sizeof(pythia_sync_spec));
+	bool isnull;
+	Datum value;
+
+	spec->worker_id = DatumGetInt32(column(1, &isnull));
+	spec->name = TextDatumGetCString(column(2, &isnull));
+	spec->owner = DatumGetObjectId(column(3, &isnull));
+	spec->source = TextDatumGetCString(column(4, &isnull));
+	spec->target = TextDatumGetCString(column(5, &isnull));
+	spec->config = pythia_node_from_jsonb(DatumGetJsonbP(column(6, &isnull)));
+	value = column(7, &isnull);
+	if (!isnull)
+		spec->tables = text_list(DatumGetArrayTypeP(value));
+	value = column(8, &isnull);
+	spec->schedule_ms = isnull ? -1 : interval_ms(DatumGetIntervalP(value));
+	MemoryContextSwitchTo(before);
+	return spec;
+}
+
+pythia_sync_spec *pythia_sync_spec_by_name(const char *name)
+{
+	static const char sql[] =
+		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
+		"s.schedule FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
+		"WHERE w.worker_id = $1";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(pythia_worker_lookup(PYTHIA_JOB_SYNC, name, NULL, NULL))};
+	MemoryContext caller = CurrentMemoryContext;
+	pythia_sync_spec *spec;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	if (SPI_processed != 1)
+		elog(ERROR, "sync worker \"%s\" has no row in pythia.sync_worker", name);
+	spec = read_spec(caller);
+	SPI_finish();
+	return spec;
+}
+
+pythia_sync_spec *pythia_sync_spec_by_id(int32 worker_id)
+{
+	static const char sql[] =
+		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
+		"s.schedule FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
+		"WHERE w.worker_id = $1 AND w.enabled";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+	MemoryContext caller = CurrentMemoryContext;
+	pythia_sync_spec *spec = NULL;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	if (SPI_processed == 1)
+		spec = read_spec(caller);
+	SPI_finish();
+	return spec;
+}
+
+pythia_sync_spec *pythia_sync_spec_between(const char *source, const char *target, pythia_node *config)
+{
+	pythia_sync_spec *spec = palloc0(sizeof(pythia_sync_spec));
+
+	spec->owner = GetUserId();
+	spec->source = pstrdup(source);
+	spec->target = pstrdup(target);
+	spec->config = config;
+	spec->schedule_ms = -1;
+	return spec;
+}

@@ -1,0 +1,28 @@
+/* Sync workers as the catalogue has them. */
+#ifndef PYTHIA_POSTGRES_SYNC_WORKER_H
+#define PYTHIA_POSTGRES_SYNC_WORKER_H
+
+#include "postgres.h"
+
+#include "core/node.h"
+#include "nodes/pg_list.h"
+
+typedef struct pythia_sync_spec
+{
+	int32 worker_id; /* 0: sync_between and the like, nothing is remembered */
+	Oid owner;
+	char *name; /* of the worker, or NULL */
+	char *source;
+	char *target;
+	pythia_node *config;
+	List *tables;      /* of char *; NIL: all of the source's default schema */
+	int64 schedule_ms; /* -1: once */
+} pythia_sync_spec;
+
+/* Both ereport; the result is in the current memory context. */
+extern pythia_sync_spec *pythia_sync_spec_by_name(const char *name);
+extern pythia_sync_spec *pythia_sync_spec_by_id(int32 worker_id); /* NULL where it is gone or not enabled */
+/* For a call without a worker; config may be NULL. */
+extern pythia_sync_spec *pythia_sync_spec_between(const char *source, const char *target, pythia_node *config);
+
+#endif

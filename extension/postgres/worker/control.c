@@ -1,0 +1,402 @@
+#include "postgres/worker/control.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/worker/owner.h"
+#include "postgres/worker/process.h"
+#include "postgres/worker/shared.h"
+#include "postgres/worker/worker.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+/* What this transaction wants done once it has committed. */
+typedef enum wish_kind
+{
+	WISH_WAKE,
+	WISH_START,
+	WISH_STOP,
+	WISH_LOOK_HERE,
+	WISH_LOOK_EVERYWHERE
+} wish_kind;
+
+typedef struct wish
+{
+	wish_kind kind;
+	int32 worker_id;
+	int depth; /* nesting level of the (sub)transaction that made it */
+} wish;
+
+static List *wishes = NIL; /* in TopTransactionContext */
+static bool callbacks_registered = false;
+static bool waiting = false;
+static bool look_here = false;
+static bool look_everywhere = false;
+
+/* --- who runs -------------------------------------------------------------- */
+
+/* Without shared memory the worker's advisory lock tells. */
+static int pid_by_lock(int32 worker_id)
+{
+	LockData *locks = GetLockStatusData();
+
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->locktag.locktag_type == LOCKTAG_ADVISORY && lock->locktag.locktag_field1 == MyDatabaseId &&
+			lock->locktag.locktag_field2 == PYTHIA_LOCK_WORKER && lock->locktag.locktag_field3 == (uint32) worker_id &&
+			lock->locktag.locktag_field4 == PYTHIA_LOCK_CLASS && lock->holdMask != 0)
+			return lock->pid;
+	}
+	return 0;
+}
+
+int pythia_worker_pid(int32 worker_id)
+{
+	return pid_by_lock(worker_id);
+}
+
+void pythia_note_poll(int32 worker_id)
+{
+	pythia_worker_slot *slot;
+
+	if (!pythia_shmem)
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	if (slot && slot->pid == MyProcPid)
+		slot->polled_at = GetCurrentTimestamp();
+	LWLockRelease(pythia_shmem->lock);
+}
+
+/* When the process of a worker last polled; 0: none is known. */
+static TimestampTz last_poll(int32 worker_id)
+{
+	pythia_worker_slot *slot;
+	TimestampTz result = 0;
+
+	if (!pythia_shmem)
+		return 0;
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	if (slot)
+		result = slot->polled_at;
+	LWLockRelease(pythia_shmem->lock);
+	return result;
+}
+
+PYTHIA_FUNCTION(pythia_last_poll_of);
+
+Datum pythia_last_poll_of(PG_FUNCTION_ARGS)
+{
+	TimestampTz last = last_poll(PG_GETARG_INT32(0));
+
+	if (last == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(last);
+}
+
+static int quick_pid(int32 worker_id)
+{
+	int pid = 0;
+
+	if (pythia_shmem)
+	{
+		pythia_worker_slot *slot;
+
+		LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+		slot = pythia_worker_find(MyDatabaseId, worker_id);
+		pid = slot ? slot->pid : 0;
+		LWLockRelease(pythia_shmem->lock);
+	}
+	return pid;
+}
+
+static void wake(int32 worker_id)
+{
+	pid_t waiters[PYTHIA_MAX_WAITERS];
+	int count = 0;
+	int pid = 0;
+
+	if (!pythia_shmem)
+	{
+		/* looking through all locks is dear: at most once a second */
+		static int32 last_id = 0;
+		static int last_pid = 0;
+		static TimestampTz looked = 0;
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (last_id != worker_id || TimestampDifferenceExceeds(looked, now, 1000))
+		{
+			last_pid = pid_by_lock(worker_id);
+			last_id = worker_id;
+			looked = now;
+		}
+		pythia_set_latch_of(last_pid);
+		return;
+	}
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	for (int i = 0; i < pythia_shmem->max_workers; i++)
+		if (pythia_shmem->workers[i].database == MyDatabaseId && pythia_shmem->workers[i].worker_id == worker_id)
+			pid = pythia_shmem->workers[i].pid;
+	if (pythia_shmem->nwaiters > 0)
+		for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
+			if (pythia_shmem->waiters[i].pid != 0 && pythia_shmem->waiters[i].database == MyDatabaseId &&
+				pythia_shmem->waiters[i].worker_id == worker_id)
+				waiters[count++] = pythia_shmem->waiters[i].pid;
+	LWLockRelease(pythia_shmem->lock);
+	pythia_set_latch_of(pid);
+	for (int i = 0; i < count; i++)
+		if (waiters[i] != MyProcPid)
+			pythia_set_latch_of(waiters[i]);
+}
+
+/* --- waiters --------------------------------------------------------------- */
+
+/* Of one worker, or of all (0). */
+static void remove_waits(int32 worker_id)
+{
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
+	{
+		pythia_waiter_slot *slot = &pythia_shmem->waiters[i];
+
+		if (slot->pid == MyProcPid && (worker_id == 0 || slot->worker_id == worker_id))
+		{
+			slot->pid = 0;
+			pythia_shmem->nwaiters--;
+		}
+	}
+	LWLockRelease(pythia_shmem->lock);
+}
+
+static void drop_waits(void)
+{
+	if (waiting)
+		remove_waits(0);
+	waiting = false;
+}
+
+static void drop_waits_at_exit(int code, Datum arg)
+{
+	drop_waits();
+}
+
+/* --- at commit ------------------------------------------------------------- */
+
+static void fulfil(const wish *wanted)
+{
+	int pid;
+
+	switch (wanted->kind)
+	{
+		case WISH_WAKE:
+			wake(wanted->worker_id);
+			break;
+		case WISH_START:
+			if (pythia_shmem)
+				pythia_request_manager(MyDatabaseId);
+			break;
+		case WISH_STOP:
+			pid = pythia_shmem ? quick_pid(wanted->worker_id) : pid_by_lock(wanted->worker_id);
+			/* as pg_cancel_backend: it looks at its row again and finds that it is not wanted */
+			if (pid != 0 && pid != MyProcPid && BackendPidGetProc(pid))
+				kill(pid, SIGINT);
+			if (pythia_shmem)
+				pythia_request_manager(MyDatabaseId);
+			break;
+		case WISH_LOOK_HERE:
+			look_here = true;
+			break;
+		case WISH_LOOK_EVERYWHERE:
+			look_everywhere = true;
+			break;
+	}
+}
+
+/* Who looks reads cached rows of roles and privileges: by now they have been told that those have changed. */
+static void after_invalidation(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	if (phase != RESOURCE_RELEASE_AFTER_LOCKS || !isTopLevel)
+		return;
+	if (look_everywhere)
+	{
+		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+		pythia_shmem->look_everywhere = true;
+		LWLockRelease(pythia_shmem->lock);
+		pythia_set_latch_of(pythia_shmem->launcher);
+	}
+	else if (look_here)
+		pythia_request_manager(MyDatabaseId);
+	look_everywhere = false;
+	look_here = false;
+}
+
+static void at_transaction_end(XactEvent event, void *arg)
+{
+	ListCell *cell;
+
+	if (event == XACT_EVENT_PRE_PREPARE)
+		foreach (cell, wishes)
+			if (((wish *) lfirst(cell))->kind == WISH_START || ((wish *) lfirst(cell))->kind == WISH_STOP)
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("cannot PREPARE a transaction that has started, stopped or dropped a worker"),
+								errhint("Commit it directly.")));
+	if (event == XACT_EVENT_COMMIT)
+		foreach (cell, wishes)
+			fulfil(lfirst(cell));
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
+		wishes = NIL;
+		drop_waits();
+	}
+}
+
+static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	int depth = GetCurrentTransactionNestLevel();
+	ListCell *cell;
+
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		foreach (cell, wishes)
+			if (((wish *) lfirst(cell))->depth >= depth)
+				wishes = foreach_delete_current(wishes, cell);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		foreach (cell, wishes)
+			if (((wish *) lfirst(cell))->depth >= depth)
+				((wish *) lfirst(cell))->depth = depth - 1;
+	}
+}
+
+static void register_callbacks(void)
+{
+	if (callbacks_registered)
+		return;
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	RegisterResourceReleaseCallback(after_invalidation, NULL);
+	before_shmem_exit(drop_waits_at_exit, (Datum) 0);
+	callbacks_registered = true;
+}
+
+static void remember(wish_kind kind, int32 worker_id)
+{
+	int depth = GetCurrentTransactionNestLevel();
+	MemoryContext before;
+	wish *added;
+	ListCell *cell;
+
+	register_callbacks();
+	foreach (cell, wishes)
+	{
+		wish *known = lfirst(cell);
+
+		if (known->kind == kind && known->worker_id == worker_id && known->depth <= depth)
+			return;
+	}
+	before = MemoryContextSwitchTo(TopTransactionContext);
+	added = palloc(sizeof(wish));
+	added->kind = kind;
+	added->worker_id = worker_id;
+	added->depth = depth;
+	wishes = lappend(wishes, added);
+	MemoryContextSwitchTo(before);
+}
+
+void pythia_wake_at_commit(int32 worker_id)
+{
+	remember(WISH_WAKE, worker_id);
+}
+
+bool pythia_waiter_add(int32 worker_id)
+{
+	pythia_waiter_slot *own = NULL;
+
+	if (!pythia_shmem)
+		return false;
+	register_callbacks();
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
+	{
+		pythia_waiter_slot *slot = &pythia_shmem->waiters[i];
+
+		if (slot->pid == MyProcPid && slot->worker_id == worker_id)
+		{
+			own = slot;
+			break;
+		}
+		if (slot->pid == 0 && !own)
+			own = slot;
+	}
+	if (own && own->pid == 0)
+	{
+		*own = (pythia_waiter_slot){.pid = MyProcPid, .database = MyDatabaseId, .worker_id = worker_id};
+		pythia_shmem->nwaiters++;
+	}
+	LWLockRelease(pythia_shmem->lock);
+	waiting |= own != NULL;
+	return own != NULL;
+}
+
+void pythia_waiter_remove(int32 worker_id)
+{
+	if (waiting)
+		remove_waits(worker_id);
+}
+
+void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
+{
+	const char *hint;
+	const char *fault = pythia_owner_fault(owner, kind, &hint);
+
+	if (fault)
+		ereport(WARNING, (errmsg("the worker is held: %s", fault), errhint("%s", hint)));
+	if (pythia_shmem)
+	{
+		char *database = get_database_name(MyDatabaseId);
+
+		if (!pythia_database_served(database))
+			ereport(WARNING, (errmsg("no background worker serves database \"%s\"", database),
+							  errhint("Add it to pythia_db.databases and reload the configuration.")));
+		else if (pythia_shmem->launcher == 0)
+			ereport(WARNING, (errmsg("the launcher of pythia_db is not running yet"),
+							  errhint("If it stays so, raise max_worker_processes and restart the server.")));
+		remember(WISH_START, worker_id);
+		return;
+	}
+	if (pid_by_lock(worker_id) != 0)
+	{
+		remember(WISH_WAKE, worker_id);
+		return;
+	}
+	/* it waits for our transaction before it reads its row */
+	if (!pythia_process_register(worker_id, kind, owner, GetTopTransactionId(), true, NULL))
+		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no background worker slot is free"),
+						errhint("Raise max_worker_processes and restart the server.")));
+	ereport(NOTICE,
+			(errmsg("the worker lasts until the server restarts"),
+			 errhint("Add pythia_db to shared_preload_libraries, so that workers are there again after a restart.")));
+}
+
+void pythia_control_stop(int32 worker_id)
+{
+	remember(WISH_STOP, worker_id);
+}
+
+void pythia_control_look(bool everywhere)
+{
+	if (pythia_shmem)
+		remember(everywhere ? WISH_LOOK_EVERYWHERE : WISH_LOOK_HERE, 0);
+}

@@ -1,0 +1,225 @@
+/*
+ * The launcher: one a server.  It serves no database itself; it starts a
+ * manager for each database that has asked, and once for every database at
+ * start, as nobody can know from outside whether the extension is there.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postgres/base/pg_compat.h"
+#include "postgres/base/settings.h"
+#include "postgres/worker/database_hold.h"
+#include "postgres/worker/process.h"
+#include "postgres/worker/shared.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/varlena.h"
+
+#define MAX_DELAY_SECONDS 300
+
+extern PGDLLEXPORT void pythia_launcher_main(Datum arg) pg_attribute_noreturn();
+
+/* By position in pythia_shmem->managers; known to this launcher only. */
+static BackgroundWorkerHandle *handles[PYTHIA_MAX_DATABASES];
+static TimestampTz retry_at[PYTHIA_MAX_DATABASES];
+static int failures[PYTHIA_MAX_DATABASES];
+static bool shortage_told = false;
+
+/* Every database that may be served is asked for once. */
+static void request_all(void)
+{
+	Relation relation;
+	TableScanDesc scan;
+	HeapTuple tuple;
+	Oid wanted[PYTHIA_MAX_DATABASES];
+	pid_t managers[PYTHIA_MAX_DATABASES];
+	int running = 0;
+	int count = 0;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	relation = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(relation, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) && count < PYTHIA_MAX_DATABASES)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		if (database->datallowconn && !database->datistemplate && database->datconnlimit != -2 &&
+			pythia_database_served(NameStr(database->datname)))
+			wanted[count++] = database->oid;
+	}
+	table_endscan(scan);
+	table_close(relation, AccessShareLock);
+	CommitTransactionCommand();
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < count; i++)
+	{
+		pythia_manager_slot *slot = pythia_manager_find(wanted[i], true);
+
+		if (slot)
+		{
+			slot->requested = true;
+			managers[running++] = slot->pid;
+		}
+	}
+	LWLockRelease(pythia_shmem->lock);
+	for (int i = 0; i < running; i++)
+		pythia_set_latch_of(managers[i]);
+}
+
+static bool database_exists(Oid database)
+{
+	char *name;
+	bool result;
+
+	StartTransactionCommand();
+	name = get_database_name(database);
+	result = name && pythia_database_served(name);
+	CommitTransactionCommand();
+	return result;
+}
+
+/* Roles are of all databases, and only a manager sees who is meant in its own. */
+static bool roles_changed(void)
+{
+	bool result;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	result = pythia_shmem->look_everywhere;
+	pythia_shmem->look_everywhere = false;
+	LWLockRelease(pythia_shmem->lock);
+	return result;
+}
+
+static void wait_longer(int i)
+{
+	int delay = Min(pythia_guc_restart_delay << Min(failures[i], 8), MAX_DELAY_SECONDS);
+
+	failures[i]++;
+	retry_at[i] = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay * 1000L);
+}
+
+/* A manager that went before it could say so itself. */
+static void reap(int i)
+{
+	pythia_manager_slot *slot = &pythia_shmem->managers[i];
+	pid_t pid;
+
+	if (!handles[i] || GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
+		return;
+	pfree(handles[i]);
+	handles[i] = NULL;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	if (slot->state == PYTHIA_MANAGER_STARTING)
+	{
+		slot->state = PYTHIA_MANAGER_NONE;
+		slot->requested = true;
+	}
+	if (slot->requested && slot->state == PYTHIA_MANAGER_NONE && !slot->sent_away)
+		wait_longer(i);
+	else
+		failures[i] = 0;
+	slot->sent_away = false;
+	LWLockRelease(pythia_shmem->lock);
+}
+
+/* Starts what is wanted; true where something must be tried again later. */
+static bool launch(int i)
+{
+	pythia_manager_slot *slot = &pythia_shmem->managers[i];
+	Oid database = InvalidOid;
+
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	if (OidIsValid(slot->database) && slot->requested && slot->state == PYTHIA_MANAGER_NONE)
+		database = slot->database;
+	LWLockRelease(pythia_shmem->lock);
+	if (!OidIsValid(database))
+		return false;
+	if (retry_at[i] > GetCurrentTimestamp() || pythia_database_held(database))
+		return true;
+	if (!database_exists(database))
+	{
+		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+		memset(slot, 0, sizeof(*slot));
+		LWLockRelease(pythia_shmem->lock);
+		failures[i] = 0;
+		return false;
+	}
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot->state = PYTHIA_MANAGER_STARTING;
+	LWLockRelease(pythia_shmem->lock);
+	if (pythia_manager_register(database, &handles[i]))
+	{
+		shortage_told = false;
+		return false;
+	}
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot->state = PYTHIA_MANAGER_NONE;
+	LWLockRelease(pythia_shmem->lock);
+	retry_at[i] = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pythia_guc_restart_delay * 1000L);
+	if (!shortage_told)
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("no background worker slot is free for the workers of pythia_db"),
+						  errhint("Raise max_worker_processes.")));
+	shortage_told = true;
+	return true;
+}
+
+static void leave(int code, Datum arg)
+{
+	pythia_shmem->launcher = 0;
+}
+
+void pythia_launcher_main(Datum arg)
+{
+	uint32 event = pythia_wait_event("PythiaLauncherMain");
+	MemoryContext scratch;
+	char *databases;
+
+	pythia_process_signals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(leave, (Datum) 0);
+	pythia_shmem->launcher = MyProcPid;
+	SetConfigOption("application_name", "pythia_db launcher", PGC_USERSET, PGC_S_SESSION);
+	scratch = AllocSetContextCreate(TopMemoryContext, "pythia_db launcher", ALLOCSET_DEFAULT_SIZES);
+	request_all();
+	databases = MemoryContextStrdup(TopMemoryContext, pythia_guc_databases);
+	for (;;)
+	{
+		bool again = false;
+
+		pythia_process_interrupts();
+		if (strcmp(databases, pythia_guc_databases) != 0)
+		{
+			pfree(databases);
+			databases = MemoryContextStrdup(TopMemoryContext, pythia_guc_databases);
+			request_all();
+		}
+		if (roles_changed())
+			request_all();
+		/* handles live as long as we, the rest goes each round */
+		for (int i = 0; i < PYTHIA_MAX_DATABASES; i++)
+		{
+			MemoryContextSwitchTo(TopMemoryContext);
+			reap(i);
+			again |= launch(i);
+		}
+		MemoryContextSwitchTo(scratch);
+		MemoryContextReset(scratch);
+		pgstat_report_activity(STATE_IDLE, NULL);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (again ? WL_TIMEOUT : 0), 1000L, event);
+		ResetLatch(MyLatch);
+	}
+}

@@ -1,0 +1,101 @@
+/*
+ * Shared memory, where the library was preloaded: which databases have a
+ * manager, which workers run, who waits for a worker, how far syncs are.
+ *
+ * One lock guards it all; it is held for a few loads and stores only, and no
+ * other lock is taken under it.
+ */
+#ifndef PYTHIA_POSTGRES_WORKER_SHARED_H
+#define PYTHIA_POSTGRES_WORKER_SHARED_H
+
+#include "postgres.h"
+
+#include "storage/lwlock.h"
+#include "utils/timestamp.h"
+
+#define PYTHIA_MAX_DATABASES 128
+#define PYTHIA_MAX_WAITERS   256
+#define PYTHIA_MAX_PROGRESS  128
+
+typedef enum pythia_manager_state
+{
+	PYTHIA_MANAGER_NONE,     /* nobody wants it */
+	PYTHIA_MANAGER_STARTING, /* registered, no process yet */
+	PYTHIA_MANAGER_RUNNING
+} pythia_manager_state;
+
+typedef struct pythia_manager_slot
+{
+	Oid database; /* InvalidOid: free */
+	pythia_manager_state state;
+	pid_t pid;
+	bool requested; /* something changed there since the manager last looked */
+	bool sent_away; /* for a hold: that it ends is no failure */
+} pythia_manager_slot;
+
+typedef struct pythia_worker_slot
+{
+	Oid database; /* InvalidOid: free */
+	int32 worker_id;
+	pid_t pid;             /* 0 until the process has started */
+	Oid owner;             /* as which it runs */
+	pid_t manager;         /* that claimed it */
+	TimestampTz polled_at; /* 0: not yet */
+} pythia_worker_slot;
+
+typedef struct pythia_waiter_slot
+{
+	pid_t pid; /* 0: free */
+	Oid database;
+	int32 worker_id;
+} pythia_waiter_slot;
+
+typedef struct pythia_progress_slot
+{
+	pid_t pid; /* 0: free */
+	Oid database;
+	Oid role;
+	int32 worker_id;
+	char table[2 * NAMEDATALEN];
+	char phase[32];
+	int64 rows;
+	int64 total;
+	int64 bytes;
+	bool helps;         /* with a table that another process has */
+	int64 joined_rows;  /* of helpers that have left */
+	int64 joined_bytes; /* likewise */
+	bool alone;         /* rows and bytes are of all */
+	TimestampTz started;
+} pythia_progress_slot;
+
+typedef struct pythia_shared
+{
+	LWLock *lock;
+	pid_t launcher;
+	int max_workers;
+	bool look_everywhere; /* roles have changed: every manager looks whose workers may run */
+	pythia_manager_slot managers[PYTHIA_MAX_DATABASES];
+	pythia_waiter_slot waiters[PYTHIA_MAX_WAITERS];
+	int nwaiters; /* so that a wake with none costs nothing */
+	pythia_progress_slot progress[PYTHIA_MAX_PROGRESS];
+	pythia_worker_slot workers[FLEXIBLE_ARRAY_MEMBER];
+} pythia_shared;
+
+extern pythia_shared *pythia_shmem; /* NULL where not preloaded */
+
+extern void pythia_shared_init(void); /* from _PG_init */
+
+/* All under the lock, exclusive. */
+extern pythia_manager_slot *pythia_manager_find(Oid database, bool make);
+extern pythia_worker_slot *pythia_worker_find(Oid database, int32 worker_id);
+
+/* Sets the latch of a process, where it lives; a wrong one only looks up once more. */
+extern void pythia_set_latch_of(pid_t pid);
+
+/* Whether pythia_db.databases names this one. */
+extern bool pythia_database_served(const char *name);
+
+/* Tells the launcher that a database has something to do. */
+extern void pythia_request_manager(Oid database);
+
+#endif

@@ -1,0 +1,18 @@
+/* What a process of ours is told in bgw_extra. */
+#ifndef PYTHIA_POSTGRES_WORKER_START_H
+#define PYTHIA_POSTGRES_WORKER_START_H
+
+#include "postgres.h"
+
+#include "postgres/worker/worker.h"
+
+typedef struct pythia_start
+{
+	Oid database;
+	Oid owner;             /* of a worker: the role to run as */
+	pythia_job_kind kind;  /* of a worker */
+	TransactionId starter; /* of a worker: wait for it first, or 0 */
+	int share;             /* of a helper: connections that one load may use */
+} pythia_start;
+
+#endif

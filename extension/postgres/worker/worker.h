@@ -1,0 +1,58 @@
+/*
+ * Background workers: one launcher a server, one manager a database, one
+ * worker a running job.  A job's worker calls its turn function again and
+ * again; between two turns it sleeps on its latch, outside any transaction.
+ */
+#ifndef PYTHIA_POSTGRES_WORKER_WORKER_H
+#define PYTHIA_POSTGRES_WORKER_WORKER_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+typedef enum pythia_job_kind
+{
+	PYTHIA_JOB_CDC,
+	PYTHIA_JOB_SYNC
+} pythia_job_kind;
+
+typedef struct pythia_job
+{
+	pythia_job_kind kind;
+	int32 worker_id;
+	char *name;
+	Oid owner; /* the process has this role as its session user */
+} pythia_job;
+
+/* cdc or sync; anything else is an error. */
+extern pythia_job_kind pythia_job_kind_from_text(const char *text);
+
+/* Notes that this process has polled. */
+extern void pythia_note_poll(int32 worker_id);
+
+/*
+ * Wakes the worker's process, where one runs, and every backend that waits for
+ * the worker: when the current transaction has committed (cheap when called
+ * again in the same transaction), or at once.
+ */
+extern void pythia_wake_at_commit(int32 worker_id);
+/*
+ * This backend's latch is set by each wake of that worker, until it is removed
+ * or the transaction ends.  False where there is no shared memory for it (not
+ * preloaded) or no room: then wait with a timeout of your own.
+ */
+extern bool pythia_waiter_add(int32 worker_id);
+extern void pythia_waiter_remove(int32 worker_id);
+
+/* Number of the worker, for its owner's members alone; ereports an unknown name (42704, with a hint). */
+extern int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled);
+/* Whether this process shall still run the worker: it is there, enabled, and not held. */
+extern bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id);
+/* Adds a row to pythia.worker owned by the current role; ereports a name that is taken (42710). */
+extern int32 pythia_worker_create(pythia_job_kind kind, const char *name);
+/* Removes the row (and, by cascade, what refers to it) and ends the process at commit. */
+extern void pythia_worker_drop(pythia_job_kind kind, const char *name);
+/* Whether a process runs the worker just now; its pid, or 0. */
+extern int pythia_worker_pid(int32 worker_id);
+
+#endif

@@ -578,7 +578,7 @@ static void check_by_sqlite(const char *type, const char *value, const char *wan
 						  "SELECT type, dflt_value, (SELECT count(*) FROM sqlite_schema WHERE name <> 'f'),"
 						  " (SELECT count(*) FROM pragma_table_xinfo('f')) FROM pragma_table_xinfo('f')"
 						  " WHERE name = 'a' AND NOT \"notnull\" AND NOT pk AND NOT hidden",
-						  "1TTTT", &result, NULL));
+						  "1VVVV", &result, NULL));
 	/* a standard type comes back in capitals */
 	CHECK(strcasecmp(pythia_result_optional(&result, 0, 0), type) == 0);
 	CHECK(!value || strcmp(pythia_result_optional(&result, 0, 1), value) == 0);

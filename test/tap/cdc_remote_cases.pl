@@ -280,6 +280,8 @@ subtest 'a user who sees little' => sub {
 	(my $url = $maria->url) =~ s/pythia:secret/small:tiny/;
 	like(create('small', 't', $url), qr/WARNING: .*cannot be seen.*HINT: .*PROCESS/s, 'what is missing is said');
 	$node->safe_psql('postgres', "SELECT pythia.start_cdc('small')");
+	# before, sessions poll by themselves, and each says it
+	ok(wait_for($node, "SELECT state = 'running' FROM pythia.worker_status WHERE name = 'small'"), 'in the background');
 	$maria->sql("INSERT INTO t (id, v) VALUES (20, 'x')");
 	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('small')"), 'captured all the same');
 	my $said = () = PostgreSQL::Test::Utils::slurp_file($node->logfile) =~ /WARNING: .*cannot be seen/g;

@@ -19,7 +19,7 @@ my %source = (
 	maria => {
 		url => $maria->url,
 		sql => sub { $maria->sql($_[0]) },
-		leftovers => "SELECT (SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%') + (SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia_log%')",
+		leftovers => "SELECT (SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%' AND TABLE_SCHEMA = 'cdc_remote_trigger') + (SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia_log%' AND TRIGGER_SCHEMA = 'cdc_remote_trigger')",
 	},
 	lite => {
 		url => "sqlite:///$file",

@@ -6,7 +6,7 @@
 
 #include "core/buffer.h"
 #include "core/memory.h"
-#include "core/utf8.h"
+#include "core/visible.h"
 
 /* Bytes of a text; a server may say more. */
 #define LONGEST (64 * 1024)
@@ -16,15 +16,6 @@ static bool is_state(const char *sqlstate)
 {
 	return sqlstate && strlen(sqlstate) == 5 && strspn(sqlstate, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
 		   strncmp(sqlstate, "00", 2) != 0;
-}
-
-static char *format_text(const char *format, va_list args)
-{
-	pythia_buffer buffer = PYTHIA_BUFFER_INIT;
-
-	pythia_buffer_vprintf(&buffer, format, args);
-	pythia_utf8_plain(&buffer, LONGEST);
-	return pythia_buffer_take(&buffer);
 }
 
 void pythia_error_reset(pythia_error *error)
@@ -47,7 +38,7 @@ bool pythia_fail(pythia_error *error, pythia_error_class error_class, const char
 		return false;
 	/* formatted first: an argument may be one of the error's own old texts */
 	va_start(args, format);
-	message = format_text(format, args);
+	message = pythia_visible_format(LONGEST, format, args);
 	va_end(args);
 	pythia_error_reset(error);
 	error->error_class = error_class;
@@ -60,7 +51,7 @@ static bool set_text(pythia_error *error, char **field, const char *format, va_l
 {
 	if (error)
 	{
-		char *text = format_text(format, args);
+		char *text = pythia_visible_format(LONGEST, format, args);
 
 		pythia_free(*field);
 		*field = text;

@@ -36,6 +36,8 @@ typedef struct pythia_error
 		PYTHIA_E_NONE, "", NULL, NULL, NULL, NULL                                                                      \
 	}
 
+/* All texts are made visible here (core/visible.h), whoever gave them: what is in an error may be shown to anybody. */
+
 /* Sets class, SQLSTATE and message, dropping what was there.  Returns false, so
  * that a function can end with `return pythia_fail(...)`. */
 bool pythia_fail(pythia_error *error, pythia_error_class error_class, const char *sqlstate, const char *format, ...)

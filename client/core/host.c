@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include "core/buffer.h"
+#include "core/memory.h"
 #include "core/visible.h"
-#include "core/utf8.h"
 
 /* Bytes of a line for the log; it may hold what a server says. */
 #define LONGEST (16 * 1024)
@@ -115,20 +115,19 @@ bool pythia_host_cancelled(const pythia_host *host)
 
 void pythia_host_log(const pythia_host *host, pythia_log_level level, const char *format, ...)
 {
-	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	char *text;
 	va_list args;
 
 	if (host && !host->log)
 		return;
 	va_start(args, format);
-	pythia_buffer_vprintf(&text, format, args);
+	text = pythia_visible_format(LONGEST, format, args);
 	va_end(args);
-	pythia_utf8_plain(&text, LONGEST);
 	if (host)
-		host->log(host->context, level, pythia_buffer_text(&text));
+		host->log(host->context, level, text);
 	else
-		default_log(NULL, level, pythia_buffer_text(&text));
-	pythia_buffer_free(&text);
+		default_log(NULL, level, text);
+	pythia_free(text);
 }
 
 int64_t pythia_host_now(const pythia_host *host)

@@ -65,34 +65,6 @@ bool pythia_utf8_valid(const char *value, size_t length)
 	return true;
 }
 
-static bool is_control(const unsigned char *at, size_t size)
-{
-	return size == 1 ? (*at < ' ' && *at != '\n' && *at != '\t') || *at == 0x7F
-					 : size == 2 && at[0] == 0xC2 && at[1] < 0xA0;
-}
-
-void pythia_utf8_plain(pythia_buffer *text, size_t most)
-{
-	const unsigned char *at = (const unsigned char *) text->data;
-	const unsigned char *end = at + text->length;
-	pythia_buffer out = PYTHIA_BUFFER_INIT;
-
-	while (at < end && out.length < most)
-	{
-		size_t size = pythia_utf8_length(at, end);
-
-		if (size == 0 || is_control(at, size))
-			pythia_buffer_putc(&out, '?');
-		else
-			pythia_buffer_append(&out, at, size);
-		at += size ? size : 1;
-	}
-	if (at < end)
-		pythia_buffer_puts(&out, " ...");
-	pythia_buffer_free(text);
-	*text = out;
-}
-
 void pythia_utf8_put(pythia_buffer *out, unsigned code)
 {
 	if (code < 0x80)

@@ -13,9 +13,6 @@ bool pythia_utf8_valid(const char *text, size_t length);
 /* Writes the text into `out` (cleared first) up to the first byte that is no UTF-8, or with `cut` false all of it
  * with U+FFFD for each such byte; with nul_goes a NUL byte is one of them. */
 void pythia_utf8_rewrite(const char *text, size_t length, bool cut, bool nul_goes, pythia_buffer *out);
-/* Makes a text fit to be shown to anybody: UTF-8 without control characters but newline and tab, at most so many
- * bytes.  What a server says may be meant for the terminal that it ends up on. */
-void pythia_utf8_plain(pythia_buffer *text, size_t most);
 /* Appends the character of that number, at most 0x10FFFF; half of a surrogate pair becomes three bytes that are not
  * valid. */
 void pythia_utf8_put(pythia_buffer *out, unsigned code);

@@ -1,8 +1,12 @@
 #include "core/visible.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "core/utf8.h"
+
+/* Bytes of a word in a message. */
+#define SHORT 80
 
 static bool unseen(unsigned code)
 {
@@ -22,29 +26,61 @@ static unsigned code_of(const unsigned char *at, size_t length)
 	return code;
 }
 
-void pythia_visible(pythia_buffer *out, const char *text, size_t length)
+/* Appends what stands for one character of n bytes (0: no UTF-8) that is not written as it is. */
+static void put_escaped(pythia_buffer *out, unsigned code, size_t n)
+{
+	if (n == 1 && (code == '\n' || code == '\t' || code == '\r'))
+		pythia_buffer_printf(out, "\\%c", code == '\n' ? 'n' : code == '\t' ? 't' : 'r');
+	else if (n <= 1)
+		pythia_buffer_printf(out, "\\x%02x", code);
+	else
+		pythia_buffer_printf(out, code > 0xffff ? "\\U%08x" : "\\u%04x", code);
+}
+
+void pythia_visible_part(pythia_buffer *out, const char *text, size_t length, size_t most, pythia_visible_kept kept)
 {
 	const unsigned char *at = (const unsigned char *) text;
 	const unsigned char *end = at + length;
+	size_t before = out->length;
 
-	while (at < end)
+	while (at < end && out->length - before < most)
 	{
 		size_t n = pythia_utf8_length(at, end);
 		unsigned code = n > 0 ? code_of(at, n) : *at;
+		bool layout = kept == PYTHIA_VISIBLE_LINES && (code == '\n' || code == '\t');
 
-		if (n == 0 || (code < 0x80 && unseen(code)))
-		{
-			if (code == '\n' || code == '\t' || code == '\r')
-				pythia_buffer_printf(out, "\\%c", code == '\n' ? 'n' : code == '\t' ? 't' : 'r');
-			else
-				pythia_buffer_printf(out, "\\x%02x", code);
-		}
-		else if (unseen(code))
-			pythia_buffer_printf(out, code > 0xffff ? "\\U%08x" : "\\u%04x", code);
+		if (n == 0 || (unseen(code) && !layout) || (n > 1 && kept == PYTHIA_VISIBLE_ASCII))
+			put_escaped(out, code, n);
 		else
-			pythia_buffer_append(out, (const char *) at, n);
+			pythia_buffer_append(out, at, n);
 		at += n > 0 ? n : 1;
 	}
+	if (at < end)
+		pythia_buffer_puts(out, " ...");
+}
+
+void pythia_visible(pythia_buffer *out, const char *text, size_t length)
+{
+	pythia_visible_part(out, text, length, SIZE_MAX, PYTHIA_VISIBLE_LINE);
+}
+
+char *pythia_visible_format(size_t most, const char *format, va_list list)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_buffer shown = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_vprintf(&text, format, list);
+	pythia_visible_part(&shown, pythia_buffer_text(&text), text.length, most, PYTHIA_VISIBLE_LINES);
+	pythia_buffer_free(&text);
+	return pythia_buffer_take(&shown);
+}
+
+char *pythia_visible_short(const char *text)
+{
+	pythia_buffer shown = PYTHIA_BUFFER_INIT;
+
+	pythia_visible_part(&shown, text, strlen(text), SHORT, PYTHIA_VISIBLE_LINE);
+	return pythia_buffer_take(&shown);
 }
 
 /* Of JSON: the first character that must be written otherwise, from `at` on; *code is its number. */

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/visible.h"
 #include "dialect/dialect_internal.h"
 #include "dialect/lexer.h"
 
@@ -272,7 +273,7 @@ void pythia_default_read(pythia_engine engine, const char *expression, pythia_de
 	{
 		pythia_default_free(value);
 		value->kind = PYTHIA_DEFAULT_UNREAD;
-		value->text = pythia_shown_text(expression);
+		value->text = pythia_visible_short(expression);
 	}
 	pythia_lexer_close(&lexer);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/visible.h"
 #include "dialect/lexer.h"
 
 void pythia_lower(char *out, size_t size, const char *text)
@@ -181,7 +182,7 @@ void pythia_type_unread(pythia_type *type, const char *native)
 	type->kind = PYTHIA_KIND_OTHER;
 	type->precision = -1;
 	type->length = -1;
-	type->unread = pythia_shown_text(native);
+	type->unread = pythia_visible_short(native);
 }
 
 void pythia_type_read(pythia_type *type, pythia_type_words *words)

@@ -77,7 +77,7 @@ static void test_error(void **state)
 	pythia_fail(&error, PYTHIA_E_DATABASE, "00000",
 				"a\x1b]0;t\x07\xff\xc2\x9b"
 				"b\n\tc");
-	assert_string_equal(error.message, "a?]0;t???b\n\tc");
+	assert_string_equal(error.message, "a\\x1b]0;t\\x07\\xff\\u009bb\n\tc");
 	assert_string_equal(error.sqlstate, "XX000");
 	pythia_fail(&error, PYTHIA_E_DATABASE, "4\n201", "%0*d", 1000000, 1);
 	assert_true(strlen(error.message) < 70000);

@@ -6,6 +6,7 @@
 #include "capture/internal.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/visible.h"
 
 /* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, counted in years that begin in March. */
 static int64_t days_of(int64_t year, int month, int day)
@@ -132,16 +133,14 @@ bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythi
 /* Younger ones come and go. */
 #define WORTH_TELLING (2 * PYTHIA_SECOND)
 
-/* Names are anybody's: what a terminal or another encoding could take amiss is replaced. */
-static char plain(char c)
-{
-	return c >= ' ' && c < 127 ? c : '?';
-}
+/* Names are anybody's, and kept where the encoding may be any. */
+#define NAME_BYTES 64
+/* One more character, as \U000e0041, and what tells that there is more. */
+#define LONGEST_PIECE 16
 
 static void put_name(pythia_buffer *out, const char *name, size_t length)
 {
-	for (size_t i = 0; i < length && i < 64; i++)
-		pythia_buffer_printf(out, "%c", plain(name[i]));
+	pythia_visible_part(out, name, length, NAME_BYTES, PYTHIA_VISIBLE_ASCII);
 }
 
 /* The first prepared transaction's own name, which its row among the open ones does not have. */
@@ -193,10 +192,13 @@ static bool ask(pythia_db *db, const pythia_capture_clock *clock, pythia_capture
 		return false;
 	if (result.nrows > 0)
 	{
+		const char *told = pythia_result_text(&result, 0, 1);
+		pythia_buffer what = PYTHIA_BUFFER_INIT;
+
 		holder->id = pythia_result_number(&result, 0, 0);
-		snprintf(holder->what, sizeof(holder->what), "%s", pythia_result_text(&result, 0, 1));
-		for (char *at = holder->what; *at; at++)
-			*at = plain(*at);
+		pythia_visible_part(&what, told, strlen(told), sizeof(holder->what) - LONGEST_PIECE, PYTHIA_VISIBLE_ASCII);
+		snprintf(holder->what, sizeof(holder->what), "%s", pythia_buffer_text(&what));
+		pythia_buffer_free(&what);
 	}
 	pythia_result_free(&result);
 	return true;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "dialect/lexer.h"
+#include "core/visible.h"
 #include "sync/plan.h"
 
 /* --- types that depend on the data ----------------------------------------- */
@@ -267,7 +267,7 @@ void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, 
 						source->name, made->type.native, from->type.unread);
 	if (from->value.kind != PYTHIA_DEFAULT_NONE && !from->identity && made->value.kind == PYTHIA_DEFAULT_NONE)
 	{
-		char *shown = pythia_shown_text(from->value.text != NULL ? from->value.text : "the current time");
+		char *shown = pythia_visible_short(from->value.text != NULL ? from->value.text : "the current time");
 
 		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
 						"column \"%s\" of table \"%s\" is made without its default, which cannot be said there: %s",

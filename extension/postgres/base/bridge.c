@@ -66,14 +66,6 @@ char *pythia_to_utf8(const char *text)
 	return convert(text, GetDatabaseEncoding(), PG_UTF8);
 }
 
-static void set_text(char **field, const char *text)
-{
-	char *utf8 = pythia_to_utf8(text);
-
-	pythia_free(*field);
-	*field = utf8 ? pythia_strdup(utf8) : NULL;
-}
-
 bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
 {
 	forget_kept();
@@ -88,9 +80,12 @@ bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
 		return false;
 	pythia_fail(error, class_of(kept->sqlerrcode), unpack_sql_state(kept->sqlerrcode), "%s",
 				kept->message ? pythia_to_utf8(kept->message) : "unknown error");
-	set_text(&error->detail, kept->detail);
-	set_text(&error->hint, kept->hint);
-	set_text(&error->context, kept->context);
+	if (kept->detail)
+		pythia_error_detail(error, "%s", pythia_to_utf8(kept->detail));
+	if (kept->hint)
+		pythia_error_hint(error, "%s", pythia_to_utf8(kept->hint));
+	if (kept->context)
+		pythia_error_context(error, "%s", pythia_to_utf8(kept->context));
 	return false;
 }
 

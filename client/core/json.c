@@ -1,4 +1,5 @@
 #include "core/json.h"
+#include "core/text.h"
 
 #include <string.h>
 
@@ -6,7 +7,6 @@
 #include <emmintrin.h>
 #endif
 
-#include "core/number.h"
 #include "core/utf8.h"
 
 /* What JSON wants escaped, and what begins a sequence that must be looked at. */

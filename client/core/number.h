@@ -41,13 +41,4 @@ static inline int64_t pythia_multiply(int64_t a, int64_t b)
 /* Reads all of a number as PostgreSQL or MySQL writes doubles, with the names above. */
 bool pythia_double_read(const char *text, size_t length, double *value);
 
-/* The value of a hexadecimal digit; -1 for any other character. */
-static inline int pythia_hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 #endif

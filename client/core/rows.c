@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/number.h"
+#include "core/text.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>

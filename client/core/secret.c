@@ -6,7 +6,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
-#include "core/number.h"
+#include "core/text.h"
 
 /* Of a URL.  One longer is nobody's, and a text made of nothing but beginnings of URLs must not take for ever. */
 #define MOST_URL_BYTES 4096

@@ -1,13 +1,9 @@
 #include "core/stamp.h"
+#include "core/text.h"
 
 #include <string.h>
 
 #define SECOND INT64_C(1000000)
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 bool pythia_decimal_text(pythia_buffer *out, const char *text, size_t length, int scale)
 {
@@ -21,7 +17,7 @@ bool pythia_decimal_text(pythia_buffer *out, const char *text, size_t length, in
 		negative = text[at++] == '-';
 	for (; at < length; at++)
 	{
-		if (is_digit(text[at]))
+		if (pythia_is_digit(text[at]))
 		{
 			seen_digit = true;
 			pythia_buffer_putc(&digits, text[at]);
@@ -41,7 +37,7 @@ bool pythia_decimal_text(pythia_buffer *out, const char *text, size_t length, in
 		if (at < length && (text[at] == '-' || text[at] == '+'))
 			minus = text[at++] == '-';
 		seen_digit = false;
-		for (; at < length && is_digit(text[at]) && exponent < 100000; at++)
+		for (; at < length && pythia_is_digit(text[at]) && exponent < 100000; at++)
 		{
 			seen_digit = true;
 			exponent = exponent * 10 + (text[at] - '0');
@@ -174,7 +170,7 @@ static bool read_number(const char **at, const char *end, int max, int64_t *valu
 	const char *start = *at;
 
 	*value = 0;
-	while (*at < end && *at - start < max && is_digit(**at))
+	while (*at < end && *at - start < max && pythia_is_digit(**at))
 		*value = *value * 10 + (*(*at)++ - '0');
 	return *at > start;
 }
@@ -198,7 +194,7 @@ static bool read_clock(const char **at, const char *end, int64_t *microseconds)
 		{
 			int n = 0;
 
-			for ((*at)++; *at < end && is_digit(**at); (*at)++, n++)
+			for ((*at)++; *at < end && pythia_is_digit(**at); (*at)++, n++)
 			{
 				if (n < 6)
 					fraction = fraction * 10 + (**at - '0');

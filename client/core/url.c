@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "core/memory.h"
-#include "core/number.h"
 #include "core/secret.h"
+#include "core/text.h"
 
 #define URL_HINT                                                                                                       \
 	"Write it as postgresql://user:password@host:5432/database, mysql://user:password@host:3306/database or "          \

@@ -10,7 +10,7 @@
 #include "core/memory.h"
 #include "core/visible.h"
 #include "dialect/dialect_internal.h"
-#include "dialect/lexer.h"
+#include "dialect/token_cursor.h"
 
 /* Deeper parentheses are nobody's default. */
 #define MOST_PARENTHESES 16
@@ -22,29 +22,29 @@ static bool take(pythia_default *value, pythia_default_kind kind, const char *te
 	return true;
 }
 
-static bool read_string(pythia_lexer *lexer, pythia_default *value)
+static bool read_string(pythia_tokens *cursor, pythia_default *value)
 {
-	take(value, PYTHIA_DEFAULT_TEXT, pythia_buffer_text(&lexer->value), lexer->value.length);
-	pythia_lexer_next(lexer);
+	take(value, PYTHIA_DEFAULT_TEXT, pythia_buffer_text(&cursor->value), cursor->value.length);
+	pythia_tokens_next(cursor);
 	return true;
 }
 
 /* [sign] number */
-static bool read_number(pythia_lexer *lexer, pythia_default *value)
+static bool read_number(pythia_tokens *cursor, pythia_default *value)
 {
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	if (pythia_lexer_take(lexer, "-"))
+	if (pythia_tokens_take(cursor, "-"))
 		pythia_buffer_putc(&text, '-');
 	else
-		pythia_lexer_take(lexer, "+");
-	ok = lexer->token == PYTHIA_TOKEN_NUMBER;
+		pythia_tokens_take(cursor, "+");
+	ok = cursor->token.kind == PYTHIA_TOKEN_NUMBER;
 	if (ok)
 	{
-		pythia_buffer_append(&text, lexer->start, lexer->length);
+		pythia_buffer_append(&text, cursor->token.text, cursor->token.length);
 		take(value, PYTHIA_DEFAULT_NUMBER, text.data, text.length);
-		pythia_lexer_next(lexer);
+		pythia_tokens_next(cursor);
 	}
 	pythia_buffer_free(&text);
 	return ok;
@@ -61,26 +61,26 @@ static bool all_hex(const char *text)
 }
 
 /* b'101', x'00ff': the string that follows the letter at once. */
-static bool read_prefixed(pythia_lexer *lexer, bool bits, pythia_default *value)
+static bool read_prefixed(pythia_tokens *cursor, bool bits, pythia_default *value)
 {
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	pythia_lexer_next(lexer);
-	ok = lexer->token == PYTHIA_TOKEN_STRING && !lexer->apart && lexer->start[0] == '\'' &&
-		 (bits ? all_of(pythia_buffer_text(&lexer->value), "01") : all_hex(pythia_buffer_text(&lexer->value)));
+	pythia_tokens_next(cursor);
+	ok = cursor->token.kind == PYTHIA_TOKEN_STRING && !cursor->apart && cursor->token.text[0] == '\'' &&
+		 (bits ? all_of(pythia_buffer_text(&cursor->value), "01") : all_hex(pythia_buffer_text(&cursor->value)));
 	if (ok)
 	{
-		pythia_buffer_printf(&text, "%s%s", bits ? "" : "\\x", pythia_buffer_text(&lexer->value));
+		pythia_buffer_printf(&text, "%s%s", bits ? "" : "\\x", pythia_buffer_text(&cursor->value));
 		take(value, bits ? PYTHIA_DEFAULT_BITS : PYTHIA_DEFAULT_BYTES, text.data, text.length);
-		pythia_lexer_next(lexer);
+		pythia_tokens_next(cursor);
 	}
 	pythia_buffer_free(&text);
 	return ok;
 }
 
 /* CURRENT_TIMESTAMP, now(), current_timestamp(3) */
-static bool read_now(pythia_lexer *lexer, pythia_default *value)
+static bool read_now(pythia_tokens *cursor, pythia_default *value)
 {
 	static const char *const bare[] = {"current_timestamp", "localtimestamp", NULL};
 	static const char *const functions[] = {"now", "transaction_timestamp", "current_timestamp", "localtimestamp",
@@ -88,47 +88,47 @@ static bool read_now(pythia_lexer *lexer, pythia_default *value)
 	char word[32];
 	bool parentheses;
 
-	if (lexer->length >= sizeof(word))
+	if (cursor->token.length >= sizeof(word))
 		return false;
-	memcpy(word, lexer->start, lexer->length);
-	word[lexer->length] = '\0';
+	memcpy(word, cursor->token.text, cursor->token.length);
+	word[cursor->token.length] = '\0';
 	pythia_lower(word, sizeof(word), word);
-	pythia_lexer_next(lexer);
-	parentheses = pythia_lexer_take(lexer, "(");
+	pythia_tokens_next(cursor);
+	parentheses = pythia_tokens_take(cursor, "(");
 	if (parentheses)
 	{
-		if (lexer->token == PYTHIA_TOKEN_NUMBER)
-			pythia_lexer_next(lexer);
-		if (!pythia_lexer_take(lexer, ")"))
+		if (cursor->token.kind == PYTHIA_TOKEN_NUMBER)
+			pythia_tokens_next(cursor);
+		if (!pythia_tokens_take(cursor, ")"))
 			return false;
 	}
 	value->kind = PYTHIA_DEFAULT_NOW;
 	return pythia_word_in(word, parentheses ? functions : bare);
 }
 
-static bool read_word(pythia_lexer *lexer, pythia_engine engine, pythia_default *value)
+static bool read_word(pythia_tokens *cursor, pythia_engine engine, pythia_default *value)
 {
-	const char *word = lexer->start;
-	size_t length = lexer->length;
-	bool yes = pythia_lexer_at(lexer, "true");
+	const char *word = cursor->token.text;
+	size_t length = cursor->token.length;
+	bool yes = pythia_tokens_at(cursor, "true");
 
-	if (pythia_lexer_take(lexer, "null"))
+	if (pythia_tokens_take(cursor, "null"))
 	{
 		value->kind = PYTHIA_DEFAULT_NONE;
 		return true;
 	}
-	if (yes || pythia_lexer_at(lexer, "false"))
+	if (yes || pythia_tokens_at(cursor, "false"))
 	{
 		take(value, PYTHIA_DEFAULT_BOOL, yes ? "1" : "0", 1);
-		pythia_lexer_next(lexer);
+		pythia_tokens_next(cursor);
 		return true;
 	}
-	if (pythia_lexer_at(lexer, "b") || pythia_lexer_at(lexer, "x"))
-		return read_prefixed(lexer, pythia_lexer_at(lexer, "b"), value);
-	if (read_now(lexer, value))
+	if (pythia_tokens_at(cursor, "b") || pythia_tokens_at(cursor, "x"))
+		return read_prefixed(cursor, pythia_tokens_at(cursor, "b"), value);
+	if (read_now(cursor, value))
 		return true;
 	/* SQLite takes a word that stands alone for a text, unless it is one of the other times */
-	return engine == PYTHIA_SQLITE && lexer->token == PYTHIA_TOKEN_END && word[length] == '\0' &&
+	return engine == PYTHIA_SQLITE && cursor->token.kind == PYTHIA_TOKEN_END && word[length] == '\0' &&
 		   !(length > 8 && strncasecmp(word, "current_", 8) == 0) && take(value, PYTHIA_DEFAULT_TEXT, word, length);
 }
 
@@ -200,80 +200,80 @@ static bool apply_cast(const cast *to, pythia_default *value)
 	return true;
 }
 
-static bool read_cast_numbers(pythia_lexer *lexer, cast *to)
+static bool read_cast_numbers(pythia_tokens *cursor, cast *to)
 {
-	if (!pythia_lexer_take(lexer, "("))
+	if (!pythia_tokens_take(cursor, "("))
 		return true;
 	do
 	{
-		bool minus = pythia_lexer_take(lexer, "-");
+		bool minus = pythia_tokens_take(cursor, "-");
 
-		if (lexer->token != PYTHIA_TOKEN_NUMBER || lexer->length > 9 || to->nnumbers == 2)
+		if (cursor->token.kind != PYTHIA_TOKEN_NUMBER || cursor->token.length > 9 || to->nnumbers == 2)
 			return false;
-		to->numbers[to->nnumbers++] = strtol(lexer->start, NULL, 10) * (minus ? -1 : 1);
-		pythia_lexer_next(lexer);
-	} while (pythia_lexer_take(lexer, ","));
-	return pythia_lexer_take(lexer, ")");
+		to->numbers[to->nnumbers++] = strtol(cursor->token.text, NULL, 10) * (minus ? -1 : 1);
+		pythia_tokens_next(cursor);
+	} while (pythia_tokens_take(cursor, ","));
+	return pythia_tokens_take(cursor, ")");
 }
 
 /* ::type, of any name: the value stays, and the column's own type says what it is. */
-static bool read_cast(pythia_lexer *lexer, pythia_default *value)
+static bool read_cast(pythia_tokens *cursor, pythia_default *value)
 {
 	cast to = {0};
-	bool ok = lexer->token == PYTHIA_TOKEN_WORD || lexer->token == PYTHIA_TOKEN_NAME;
+	bool ok = cursor->token.kind == PYTHIA_TOKEN_NAME || cursor->token.kind == PYTHIA_TOKEN_QUOTED;
 
-	while (ok && (lexer->token == PYTHIA_TOKEN_WORD || lexer->token == PYTHIA_TOKEN_NAME))
+	while (ok && (cursor->token.kind == PYTHIA_TOKEN_NAME || cursor->token.kind == PYTHIA_TOKEN_QUOTED))
 	{
-		bool name = lexer->token == PYTHIA_TOKEN_NAME;
-		size_t length = name ? lexer->value.length : lexer->length;
+		bool name = cursor->token.kind == PYTHIA_TOKEN_QUOTED;
+		size_t length = name ? cursor->value.length : cursor->token.length;
 
 		if (to.name[0] == '\0' && length < sizeof(to.name))
 		{
-			memcpy(to.name, name ? pythia_buffer_text(&lexer->value) : lexer->start, length);
+			memcpy(to.name, name ? pythia_buffer_text(&cursor->value) : cursor->token.text, length);
 			to.name[length] = '\0';
 		}
-		pythia_lexer_next(lexer);
-		if (pythia_lexer_take(lexer, "."))
+		pythia_tokens_next(cursor);
+		if (pythia_tokens_take(cursor, "."))
 			to.name[0] = '\0'; /* it was the schema's */
-		ok = read_cast_numbers(lexer, &to);
+		ok = read_cast_numbers(cursor, &to);
 	}
-	if (ok && pythia_lexer_take(lexer, "["))
-		return pythia_lexer_take(lexer, "]");
+	if (ok && pythia_tokens_take(cursor, "["))
+		return pythia_tokens_take(cursor, "]");
 	return ok && apply_cast(&to, value);
 }
 
-static bool read_value(pythia_lexer *lexer, pythia_engine engine, int depth, pythia_default *value)
+static bool read_value(pythia_tokens *cursor, pythia_engine engine, int depth, pythia_default *value)
 {
 	bool ok;
 
-	if (depth < MOST_PARENTHESES && pythia_lexer_take(lexer, "("))
-		ok = read_value(lexer, engine, depth + 1, value) && pythia_lexer_take(lexer, ")");
-	else if (lexer->token == PYTHIA_TOKEN_STRING ||
+	if (depth < MOST_PARENTHESES && pythia_tokens_take(cursor, "("))
+		ok = read_value(cursor, engine, depth + 1, value) && pythia_tokens_take(cursor, ")");
+	else if (cursor->token.kind == PYTHIA_TOKEN_STRING ||
 			 /* SQLite's misspelled literal */
-			 (engine == PYTHIA_SQLITE && lexer->token == PYTHIA_TOKEN_NAME && lexer->start[0] == '"'))
-		ok = read_string(lexer, value);
-	else if (lexer->token == PYTHIA_TOKEN_WORD)
-		ok = read_word(lexer, engine, value);
+			 (engine == PYTHIA_SQLITE && cursor->token.kind == PYTHIA_TOKEN_QUOTED && cursor->token.text[0] == '"'))
+		ok = read_string(cursor, value);
+	else if (cursor->token.kind == PYTHIA_TOKEN_NAME)
+		ok = read_word(cursor, engine, value);
 	else
-		ok = read_number(lexer, value);
-	while (ok && engine == PYTHIA_POSTGRESQL && pythia_lexer_take(lexer, "::"))
-		ok = read_cast(lexer, value);
+		ok = read_number(cursor, value);
+	while (ok && engine == PYTHIA_POSTGRESQL && pythia_tokens_take(cursor, "::"))
+		ok = read_cast(cursor, value);
 	return ok;
 }
 
 void pythia_default_read(pythia_engine engine, const char *expression, pythia_default *value)
 {
-	pythia_lexer lexer;
+	pythia_tokens cursor;
 
 	memset(value, 0, sizeof(*value));
 	if (expression == NULL || expression[0] == '\0')
 		return;
-	pythia_lexer_open(&lexer, expression, engine == PYTHIA_MYSQL);
-	if (!read_value(&lexer, engine, 0, value) || lexer.token != PYTHIA_TOKEN_END)
+	pythia_tokens_open(&cursor, engine, expression);
+	if (!read_value(&cursor, engine, 0, value) || cursor.token.kind != PYTHIA_TOKEN_END)
 	{
 		pythia_default_free(value);
 		value->kind = PYTHIA_DEFAULT_UNREAD;
 		value->text = pythia_visible_short(expression);
 	}
-	pythia_lexer_close(&lexer);
+	pythia_tokens_close(&cursor);
 }

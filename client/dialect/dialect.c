@@ -212,7 +212,7 @@ static bool read_table(pythia_db *db, const char *schema, const char *name, bool
 static void read_enum_labels(const char *labels, pythia_type *type)
 {
 	if (labels != NULL && type->kind == PYTHIA_KIND_OTHER && type->labels == NULL &&
-		pythia_read_labels(labels, false, type))
+		pythia_read_labels(PYTHIA_POSTGRESQL, labels, type))
 		type->kind = PYTHIA_KIND_ENUM;
 }
 

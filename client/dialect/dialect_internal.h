@@ -22,14 +22,14 @@ typedef struct pythia_type_words
 } pythia_type_words;
 
 /* False where the text is anything but words, then at most two numbers in parentheses, then words, then []. */
-bool pythia_type_split(const char *native, pythia_type_words *words);
+bool pythia_type_split(pythia_engine engine, const char *native, pythia_type_words *words);
 void pythia_type_words_free(pythia_type_words *words);
 /* Empties `type` for a text that is no type which the engine is known to have. */
 void pythia_type_unread(pythia_type *type, const char *native);
 /* The spelling is right: it is the type's. */
 void pythia_type_read(pythia_type *type, pythia_type_words *words);
 /* Appends the labels of 'a','b'; false, and none, where the text is no list of strings. */
-bool pythia_read_labels(const char *text, bool backslashes, pythia_type *type);
+bool pythia_read_labels(pythia_engine engine, const char *text, pythia_type *type);
 bool pythia_word_in(const char *word, const char *const *list);
 /* Lower-case copy of at most size - 1 bytes. */
 void pythia_lower(char *out, size_t size, const char *text);

@@ -2,19 +2,14 @@
 
 #include <string.h>
 
-#include "core/number.h"
+#include "core/text.h"
 #include "core/utf8.h"
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 static size_t digits_at(const char *value, size_t length, size_t at)
 {
 	size_t first = at;
 
-	while (at < length && is_digit(value[at]))
+	while (at < length && pythia_is_digit(value[at]))
 		at++;
 	return at - first;
 }
@@ -163,7 +158,7 @@ static size_t without_offset(const char *value, size_t length)
 
 		if (c == '+' || c == '-')
 			return at - 1;
-		if (!is_digit(c) && c != ':')
+		if (!pythia_is_digit(c) && c != ':')
 			break;
 	}
 	return length;

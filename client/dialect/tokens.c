@@ -1,25 +1,19 @@
 #include "dialect/tokens.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/number.h"
+#include "core/text.h"
 #include "core/utf8.h"
 
 static bool begins_name(char c)
 {
-	return isalpha((unsigned char) c) || c == '_' || (c & 0x80) != 0;
+	return pythia_is_letter(c) || c == '_' || (c & 0x80) != 0;
 }
 
 static bool in_name(char c)
 {
-	return begins_name(c) || isdigit((unsigned char) c) || c == '$';
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
+	return begins_name(c) || pythia_is_digit(c) || c == '$';
 }
 
 static void refuse(pythia_token *token, const char *reason)
@@ -94,7 +88,7 @@ static void dollar_quoted(pythia_token *token)
 	const char *end;
 	size_t length;
 
-	if (isdigit((unsigned char) *tag))
+	if (pythia_is_digit(*tag))
 	{
 		refuse(token, "it has a parameter");
 		return;
@@ -123,7 +117,7 @@ static void escape_string(pythia_token *token)
 	quoted(token, PYTHIA_TOKEN_STRING, token->text + 1, '\'', true);
 	if (token->kind != PYTHIA_TOKEN_STRING)
 		return;
-	for (next = token->text + token->length; is_blank(*next) || (next[0] == '-' && next[1] == '-'); next++)
+	for (next = token->text + token->length; pythia_is_blank(*next) || (next[0] == '-' && next[1] == '-'); next++)
 		next += *next == '-' ? strcspn(next, "\r\n") - (next[strcspn(next, "\r\n")] == '\0') : 0;
 	if (*next == '\'')
 		refuse(token, "a string follows another one");
@@ -133,7 +127,11 @@ static void number(pythia_token *token)
 {
 	const char *end = token->text;
 
-	while (isalnum((unsigned char) *end) || *end == '_' || *end == '.' || (*end & 0x80) != 0)
+	while (pythia_is_digit(*end) || *end == '.')
+		end++;
+	if ((*end == 'e' || *end == 'E') && (end[1] == '-' || end[1] == '+') && pythia_is_digit(end[2]))
+		end += 2;
+	while (pythia_is_digit(*end) || begins_name(*end) || *end == '.')
 		end++;
 	/* 1e'…' may be a number and a string with escapes */
 	if (*end == '\'' || *end == '"' || *end == '$')
@@ -171,7 +169,7 @@ void pythia_token_read(pythia_engine engine, const char *at, pythia_token *token
 	const char *end = at;
 
 	*token = (pythia_token){.kind = PYTHIA_TOKEN_END, .text = at};
-	while (is_blank(*end))
+	while (pythia_is_blank(*end))
 		end++;
 	if (*at == '\0')
 		return;
@@ -185,8 +183,7 @@ void pythia_token_read(pythia_engine engine, const char *at, pythia_token *token
 		quoted(token, PYTHIA_TOKEN_QUOTED, at, '`', false);
 	else if (*at == '[' && engine == PYTHIA_SQLITE)
 		quoted(token, PYTHIA_TOKEN_QUOTED, at, ']', false);
-	else if (at[0] == '-' && at[1] == '-' &&
-			 (!mysql || at[2] == '\0' || isspace((unsigned char) at[2]) || iscntrl((unsigned char) at[2])))
+	else if (at[0] == '-' && at[1] == '-' && (!mysql || pythia_is_blank(at[2]) || pythia_is_control(at[2])))
 		line_comment(token, postgres ? "\r\n" : "\n");
 	else if (*at == '#' && mysql)
 		line_comment(token, "\n");
@@ -194,13 +191,13 @@ void pythia_token_read(pythia_engine engine, const char *at, pythia_token *token
 		block_comment(engine, token);
 	else if (begins_name(*at))
 		bare_name(engine, token);
-	else if (isdigit((unsigned char) *at) || (*at == '.' && isdigit((unsigned char) at[1])))
+	else if (pythia_is_digit(*at) || (*at == '.' && pythia_is_digit(at[1])))
 		number(token);
 	else if (*at == '$' && postgres)
 		dollar_quoted(token);
 	else if (is_parameter(engine, at))
 		refuse(token, "it has a parameter");
-	else if (iscntrl((unsigned char) *at))
+	else if (pythia_is_control(*at))
 		refuse(token, "it has a control character");
 	else
 		take(token, PYTHIA_TOKEN_OTHER, at + (postgres && at[0] == ':' && at[1] == ':' ? 2 : 1));

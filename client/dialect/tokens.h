@@ -22,7 +22,7 @@ typedef enum pythia_token_kind
 	PYTHIA_TOKEN_NAME,    /* bare */
 	PYTHIA_TOKEN_QUOTED,  /* a name in quotes */
 	PYTHIA_TOKEN_STRING,  /* with what stands before its quote and belongs to it, as the E of E'' */
-	PYTHIA_TOKEN_NUMBER,  /* with all letters that follow */
+	PYTHIA_TOKEN_NUMBER,  /* with its exponent and all letters that follow */
 	PYTHIA_TOKEN_OTHER,   /* one character, or PostgreSQL's :: */
 	PYTHIA_TOKEN_REFUSED, /* without an end, or read otherwise by another version or setting; `reason` tells */
 } pythia_token_kind;

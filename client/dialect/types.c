@@ -1,21 +1,21 @@
 /* What the dialects' type readers have in common, and how two types agree. */
 #include "dialect/dialect_internal.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/text.h"
 #include "core/visible.h"
-#include "dialect/lexer.h"
+#include "dialect/token_cursor.h"
 
 void pythia_lower(char *out, size_t size, const char *text)
 {
 	size_t i = 0;
 
 	for (; text[i] != '\0' && i + 1 < size; i++)
-		out[i] = (char) tolower((unsigned char) text[i]);
+		out[i] = pythia_lower_char(text[i]);
 	out[i] = '\0';
 }
 
@@ -45,127 +45,133 @@ static bool add_word(char *words, size_t size, const char *word, size_t length)
 	if (blank)
 		words[used++] = ' ';
 	for (size_t i = 0; i < length; i++)
-		words[used++] = (char) (word[i] >= 'A' && word[i] <= 'Z' ? word[i] + ('a' - 'A') : word[i]);
+		words[used++] = pythia_lower_char(word[i]);
 	words[used] = '\0';
 	return true;
 }
 
 /* The token goes into the spelling, one blank before it where there were any. */
-static void spell(pythia_type_words *words, const pythia_lexer *lexer)
+static void spell(pythia_type_words *words, const pythia_tokens *cursor)
 {
-	if (lexer->apart && words->spelling.length > 0)
+	if (cursor->apart && words->spelling.length > 0)
 		pythia_buffer_putc(&words->spelling, ' ');
-	pythia_buffer_append(&words->spelling, lexer->start, lexer->length);
+	pythia_buffer_append(&words->spelling, cursor->token.text, cursor->token.length);
 }
 
 /* PostgreSQL writes "char", which is not char, and types of somebody's own in quotes. */
-static bool is_quoted(const pythia_lexer *lexer)
+static bool is_quoted(const pythia_tokens *cursor)
 {
-	return lexer->token == PYTHIA_TOKEN_NAME && lexer->start[0] == '"';
+	return cursor->token.kind == PYTHIA_TOKEN_QUOTED && cursor->token.text[0] == '"';
 }
 
-static bool split_words(pythia_lexer *lexer, pythia_type_words *words, char *out, size_t size)
+static bool split_words(pythia_tokens *cursor, pythia_type_words *words, char *out, size_t size)
 {
-	while (lexer->token == PYTHIA_TOKEN_WORD || (out[0] == '\0' && is_quoted(lexer)))
+	while (cursor->token.kind == PYTHIA_TOKEN_NAME || (out[0] == '\0' && is_quoted(cursor)))
 	{
-		if (!add_word(out, size, lexer->start, lexer->length))
+		if (!add_word(out, size, cursor->token.text, cursor->token.length))
 			return false;
-		spell(words, lexer);
-		pythia_lexer_next(lexer);
+		spell(words, cursor);
+		pythia_tokens_next(cursor);
 	}
 	return true;
 }
 
-static bool split_number(pythia_lexer *lexer, pythia_type_words *words)
+static bool split_number(pythia_tokens *cursor, pythia_type_words *words)
 {
-	bool minus = pythia_lexer_at(lexer, "-");
+	bool minus = pythia_tokens_at(cursor, "-");
 	int64_t number;
 
-	if (lexer->token == PYTHIA_TOKEN_WORD)
+	if (cursor->token.kind == PYTHIA_TOKEN_NAME)
 	{
 		words->word_argument = true;
-		spell(words, lexer);
-		pythia_lexer_next(lexer);
+		spell(words, cursor);
+		pythia_tokens_next(cursor);
 		return true;
 	}
-	if (minus || pythia_lexer_at(lexer, "+"))
+	if (minus || pythia_tokens_at(cursor, "+"))
 	{
-		spell(words, lexer);
-		pythia_lexer_next(lexer);
+		spell(words, cursor);
+		pythia_tokens_next(cursor);
 	}
-	if (lexer->token != PYTHIA_TOKEN_NUMBER || lexer->length > NUMBER_DIGITS)
+	if (cursor->token.kind != PYTHIA_TOKEN_NUMBER || cursor->token.length > NUMBER_DIGITS)
 		return false;
-	words->fraction = words->fraction || strspn(lexer->start, "0123456789") != lexer->length;
-	number = strtoll(lexer->start, NULL, 10);
+	words->fraction = words->fraction || strspn(cursor->token.text, "0123456789") != cursor->token.length;
+	number = strtoll(cursor->token.text, NULL, 10);
 	number = number < NUMBER_LIMIT ? number : NUMBER_LIMIT;
 	words->numbers[words->nnumbers++] = minus ? -number : number;
-	spell(words, lexer);
-	pythia_lexer_next(lexer);
+	spell(words, cursor);
+	pythia_tokens_next(cursor);
 	return true;
 }
 
 /* ( number [, number] ) */
-static bool split_numbers(pythia_lexer *lexer, pythia_type_words *words)
+static bool split_numbers(pythia_tokens *cursor, pythia_type_words *words)
 {
-	if (!pythia_lexer_at(lexer, "("))
+	if (!pythia_tokens_at(cursor, "("))
 		return true;
 	for (int i = 0; i < 2; i++)
 	{
-		spell(words, lexer);
-		pythia_lexer_next(lexer);
-		if (!split_number(lexer, words))
+		spell(words, cursor);
+		pythia_tokens_next(cursor);
+		if (!split_number(cursor, words))
 			return false;
-		if (!pythia_lexer_at(lexer, ","))
+		if (!pythia_tokens_at(cursor, ","))
 			break;
 	}
-	if (!pythia_lexer_at(lexer, ")"))
+	if (!pythia_tokens_at(cursor, ")"))
 		return false;
-	spell(words, lexer);
-	pythia_lexer_next(lexer);
+	spell(words, cursor);
+	pythia_tokens_next(cursor);
 	return true;
 }
 
-static bool split_array(pythia_lexer *lexer, pythia_type_words *words)
+static bool split_array(pythia_tokens *cursor, pythia_type_words *words)
 {
-	if (!pythia_lexer_take(lexer, "["))
+	const pythia_token *token = &cursor->token;
+	/* to SQLite they are the quotes of a name */
+	bool both = token->kind == PYTHIA_TOKEN_QUOTED && token->length == 2 && *token->text == '[';
+
+	if (both)
+		pythia_tokens_next(cursor);
+	else if (!pythia_tokens_take(cursor, "["))
 		return true;
-	words->array = pythia_lexer_take(lexer, "]");
+	words->array = both || pythia_tokens_take(cursor, "]");
 	pythia_buffer_puts(&words->spelling, "[]");
 	return words->array;
 }
 
 /* The schema's name, where the first word or name is one. */
-static void split_schema(pythia_lexer *lexer, const char *native, pythia_type_words *words)
+static void split_schema(pythia_tokens *cursor, pythia_engine engine, const char *native, pythia_type_words *words)
 {
-	bool name = lexer->token == PYTHIA_TOKEN_NAME;
+	bool name = cursor->token.kind == PYTHIA_TOKEN_QUOTED;
 
-	if (!name && lexer->token != PYTHIA_TOKEN_WORD)
+	if (!name && cursor->token.kind != PYTHIA_TOKEN_NAME)
 		return;
 	if (name)
-		pythia_buffer_append(&words->schema, pythia_buffer_text(&lexer->value), lexer->value.length);
+		pythia_buffer_append(&words->schema, pythia_buffer_text(&cursor->value), cursor->value.length);
 	else
-		pythia_buffer_append(&words->schema, lexer->start, lexer->length);
-	pythia_lexer_next(lexer);
-	if (pythia_lexer_take(lexer, "."))
+		pythia_buffer_append(&words->schema, cursor->token.text, cursor->token.length);
+	pythia_tokens_next(cursor);
+	if (pythia_tokens_take(cursor, "."))
 		return;
 	/* it was the type's own */
 	pythia_buffer_clear(&words->schema);
-	pythia_lexer_close(lexer);
-	pythia_lexer_open(lexer, native, false);
+	pythia_tokens_close(cursor);
+	pythia_tokens_open(cursor, engine, native);
 }
 
-bool pythia_type_split(const char *native, pythia_type_words *words)
+bool pythia_type_split(pythia_engine engine, const char *native, pythia_type_words *words)
 {
-	pythia_lexer lexer;
+	pythia_tokens cursor;
 	bool ok;
 
 	memset(words, 0, sizeof(*words));
-	pythia_lexer_open(&lexer, native, false);
-	split_schema(&lexer, native, words);
-	ok = split_words(&lexer, words, words->base, sizeof(words->base)) && split_numbers(&lexer, words) &&
-		 split_words(&lexer, words, words->rest, sizeof(words->rest)) && split_array(&lexer, words) &&
-		 lexer.token == PYTHIA_TOKEN_END;
-	pythia_lexer_close(&lexer);
+	pythia_tokens_open(&cursor, engine, native);
+	split_schema(&cursor, engine, native, words);
+	ok = split_words(&cursor, words, words->base, sizeof(words->base)) && split_numbers(&cursor, words) &&
+		 split_words(&cursor, words, words->rest, sizeof(words->rest)) && split_array(&cursor, words) &&
+		 cursor.token.kind == PYTHIA_TOKEN_END;
+	pythia_tokens_close(&cursor);
 	/* a type without a name is none at all */
 	return ok && (words->base[0] != '\0' || words->spelling.length == 0);
 }
@@ -192,22 +198,22 @@ void pythia_type_read(pythia_type *type, pythia_type_words *words)
 	type->native = pythia_buffer_take(&words->spelling);
 }
 
-bool pythia_read_labels(const char *text, bool backslashes, pythia_type *type)
+bool pythia_read_labels(pythia_engine engine, const char *text, pythia_type *type)
 {
-	pythia_lexer lexer;
+	pythia_tokens cursor;
 	bool ok;
 
-	pythia_lexer_open(&lexer, text, backslashes);
+	pythia_tokens_open(&cursor, engine, text);
 	do
 	{
-		ok = lexer.token == PYTHIA_TOKEN_STRING;
+		ok = cursor.token.kind == PYTHIA_TOKEN_STRING;
 		if (!ok)
 			break;
-		pythia_type_add_label(type, pythia_buffer_text(&lexer.value));
-		pythia_lexer_next(&lexer);
-	} while (pythia_lexer_take(&lexer, ","));
-	ok = ok && lexer.token == PYTHIA_TOKEN_END;
-	pythia_lexer_close(&lexer);
+		pythia_type_add_label(type, pythia_buffer_text(&cursor.value));
+		pythia_tokens_next(&cursor);
+	} while (pythia_tokens_take(&cursor, ","));
+	ok = ok && cursor.token.kind == PYTHIA_TOKEN_END;
+	pythia_tokens_close(&cursor);
 	while (!ok && type->nlabels > 0)
 		pythia_free(type->labels[--type->nlabels]);
 	if (!ok)

@@ -167,7 +167,7 @@ static bool parse_labelled(const char *native, pythia_type *type)
 		return false;
 	native += set ? 4 : 5;
 	list = pythia_strndup(native, strlen(native) - 1);
-	ok = pythia_read_labels(list, true, type);
+	ok = pythia_read_labels(PYTHIA_MYSQL, list, type);
 	pythia_free(list);
 	if (!ok)
 		return false;
@@ -187,7 +187,7 @@ void pythia_mysql_parse_type(const char *native, pythia_type *type)
 	pythia_type_unread(type, native);
 	if (parse_labelled(native, type))
 		return;
-	if (pythia_type_split(native, &words) && !words.word_argument && !words.fraction && !words.array &&
+	if (pythia_type_split(PYTHIA_MYSQL, native, &words) && !words.word_argument && !words.fraction && !words.array &&
 		words.schema.length == 0 &&
 		(words.nnumbers == 0 || (words.numbers[0] >= 0 && words.numbers[words.nnumbers - 1] >= 0)) &&
 		parse_words(&words, type))

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "dialect/lexer.h"
+#include "dialect/token_cursor.h"
 
 /* Types of pg_catalog that are carried as their text and exist in every PostgreSQL. */
 static const char *const plain_types[] = {"inet",
@@ -211,7 +211,7 @@ void pythia_postgres_parse_type(const char *native, pythia_type *type)
 	bool ok;
 
 	pythia_type_unread(type, native);
-	ok = pythia_type_split(native, &words);
+	ok = pythia_type_split(PYTHIA_POSTGRESQL, native, &words);
 	if (ok && parse_words(&words, type))
 		pythia_type_read(type, &words);
 	else

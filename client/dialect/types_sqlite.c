@@ -137,8 +137,8 @@ void pythia_sqlite_parse_type(const char *native, pythia_type *type)
 	bool known = false;
 
 	pythia_type_unread(type, native);
-	if (!pythia_type_split(native, &words) || words.rest[0] != '\0' || words.word_argument || words.schema.length > 0 ||
-		strchr(words.base, '"') != NULL || has_reserved(words.base))
+	if (!pythia_type_split(PYTHIA_SQLITE, native, &words) || words.rest[0] != '\0' || words.word_argument ||
+		words.schema.length > 0 || strchr(words.base, '"') != NULL || has_reserved(words.base))
 	{
 		/* it says how SQLite keeps the column's values all the same */
 		char *lower = pythia_strdup(native);

@@ -8,6 +8,7 @@
 
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/text.h"
 #include "core/utf8.h"
 #include "drivers/common.h"
 
@@ -68,7 +69,7 @@ static const char *expected(char letter)
 static bool is_digits(const char *value, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
-		if (value[i] < '0' || value[i] > '9')
+		if (!pythia_is_digit(value[i]))
 			return false;
 	return length > 0;
 }

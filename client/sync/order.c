@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/text.h"
 #include "sync/plan.h"
 
 /* One side's tables: their bare names and schemas (NULL: the default one). */
@@ -79,11 +80,6 @@ static void mark(const side *s, const pythia_result *references, bool *waits)
 	}
 }
 
-static bool same_schema(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
 static bool look(const side *s, bool *waits, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(s->db);
@@ -97,7 +93,7 @@ static bool look(const side *s, bool *waits, pythia_error *error)
 		bool ok;
 
 		for (int j = 0; j < i; j++)
-			seen = seen || same_schema(s->schemas[j], schema);
+			seen = seen || pythia_same_text(s->schemas[j], schema);
 		if (seen)
 			continue;
 		memset(&references, 0, sizeof(references));

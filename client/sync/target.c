@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/text.h"
 #include "sync/plan.h"
 
 /* Appends "schema"."table" in a form that pythia_name_parse reads. */
@@ -424,9 +425,7 @@ static bool look_at_target(pythia_db *source, pythia_db *target, const pythia_no
 
 static bool same_text(const char *a, const char *b, bool fold)
 {
-	if (a == NULL || b == NULL)
-		return a == b;
-	return fold ? strcasecmp(a, b) == 0 : strcmp(a, b) == 0;
+	return pythia_same_text(a, b) || (fold && a != NULL && b != NULL && strcasecmp(a, b) == 0);
 }
 
 static bool same_source(const candidate *a, const candidate *b)

@@ -8,8 +8,8 @@
 
 #include "core/json.h"
 #include "core/memory.h"
-#include "core/number.h"
 #include "core/rows.h"
+#include "core/text.h"
 
 typedef bool (*converter)(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out);
 

@@ -7,6 +7,7 @@
 #include "core/json_canonical.h"
 #include "core/number.h"
 #include "core/stamp.h"
+#include "core/text.h"
 #include "dialect/forms.h"
 
 static bool same_bytes(const char *a, size_t a_length, const char *b, size_t b_length)

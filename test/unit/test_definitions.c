@@ -537,12 +537,64 @@ static void test_edges(void **state)
 	pythia_type_free(&type);
 }
 
+/* What one engine reads as a literal, a blank or a name, another reads as something else: each text is read as its own
+ * engine reads it, and what its catalogue never writes is not believed. */
+static void test_own_tokens(void **state)
+{
+	static const told unread[] = {
+		{MY, "E'a'", PYTHIA_DEFAULT_UNREAD, NULL},         {LITE, "E'a'", PYTHIA_DEFAULT_UNREAD, NULL},
+		{PG, "E'a\\Zb'", PYTHIA_DEFAULT_UNREAD, NULL},     {PG, "E'a\\u0041'", PYTHIA_DEFAULT_UNREAD, NULL},
+		{MY, "\"a\"", PYTHIA_DEFAULT_UNREAD, NULL},        {MY, "'a\\qb'", PYTHIA_DEFAULT_UNREAD, NULL},
+		{MY, "1 /*! + 1 */", PYTHIA_DEFAULT_UNREAD, NULL}, {MY, "1 --x", PYTHIA_DEFAULT_UNREAD, NULL},
+		{PG, "1 /* /* */", PYTHIA_DEFAULT_UNREAD, NULL},   {LITE, "'a\xff'", PYTHIA_DEFAULT_UNREAD, NULL},
+		{PG, "$$a$$", PYTHIA_DEFAULT_UNREAD, NULL},        {PG, "0x1F", PYTHIA_DEFAULT_UNREAD, NULL},
+	};
+	static const told others[] = {
+		{PG, "1 /* /* */ */", PYTHIA_DEFAULT_NUMBER, "1"},
+		{MY, "1 -- x", PYTHIA_DEFAULT_NUMBER, "1"},
+		{LITE, "-1.5E-07", PYTHIA_DEFAULT_NUMBER, "-1.5E-07"},
+		{PG, "'1e-7'::real", PYTHIA_DEFAULT_TEXT, "1e-7"},
+	};
+	static const known types[] = {
+		{PG, "`public`.citext"},
+		{PG, "[public].citext"},
+		{MY, "int /*! unsigned */"},
+		{LITE, "te\xffxt"},
+	};
+	pythia_default value;
+	pythia_type type;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(unread) / sizeof(unread[0]); i++)
+	{
+		pythia_default_read(unread[i].engine, unread[i].expression, &value);
+		if (value.kind != PYTHIA_DEFAULT_UNREAD)
+			fail_msg("%d, %s: was read as %s", unread[i].engine, unread[i].expression, value.text);
+		pythia_default_free(&value);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	{
+		pythia_default_read(others[i].engine, others[i].expression, &value);
+		assert_int_equal(value.kind, others[i].kind);
+		assert_string_equal(value.text, others[i].text);
+		pythia_default_free(&value);
+	}
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	{
+		pythia_dialect_for(types[i].engine)->parse_type(types[i].type, &type);
+		if (type.native != NULL)
+			fail_msg("%d, %s: was read as %s", types[i].engine, types[i].type, type.native);
+		pythia_type_free(&type);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_types),      cmocka_unit_test(test_labels),
 									   cmocka_unit_test(test_hostile_types),    cmocka_unit_test(test_reserved_words),
 									   cmocka_unit_test(test_defaults),         cmocka_unit_test(test_hostile_defaults),
-									   cmocka_unit_test(test_written_defaults), cmocka_unit_test(test_edges)};
+									   cmocka_unit_test(test_written_defaults), cmocka_unit_test(test_edges),
+									   cmocka_unit_test(test_own_tokens)};
 
 	return cmocka_run_group_tests_name("definitions", tests, NULL, NULL);
 }

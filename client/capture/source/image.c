@@ -4,11 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
+#include "core/text.h"
 
 /* True where text is a number in JSON's grammar, which knows neither 007 nor NaN nor .5. */
 static bool is_json_number(const char *text, size_t length)
@@ -17,17 +13,17 @@ static bool is_json_number(const char *text, size_t length)
 
 	if (at < length && text[at] == '-')
 		at++;
-	if (at >= length || !is_digit(text[at]))
+	if (at >= length || !pythia_is_digit(text[at]))
 		return false;
-	if (text[at] == '0' && at + 1 < length && is_digit(text[at + 1]))
+	if (text[at] == '0' && at + 1 < length && pythia_is_digit(text[at + 1]))
 		return false;
-	while (at < length && is_digit(text[at]))
+	while (at < length && pythia_is_digit(text[at]))
 		at++;
 	if (at < length && text[at] == '.')
 	{
-		if (++at >= length || !is_digit(text[at]))
+		if (++at >= length || !pythia_is_digit(text[at]))
 			return false;
-		while (at < length && is_digit(text[at]))
+		while (at < length && pythia_is_digit(text[at]))
 			at++;
 	}
 	if (at < length && (text[at] == 'e' || text[at] == 'E'))
@@ -35,9 +31,9 @@ static bool is_json_number(const char *text, size_t length)
 		at++;
 		if (at < length && (text[at] == '-' || text[at] == '+'))
 			at++;
-		if (at >= length || !is_digit(text[at]))
+		if (at >= length || !pythia_is_digit(text[at]))
 			return false;
-		while (at < length && is_digit(text[at]))
+		while (at < length && pythia_is_digit(text[at]))
 			at++;
 	}
 	return at == length;
@@ -52,7 +48,7 @@ static bool is_whole(const char *text, size_t length)
 static void put_number(pythia_buffer *out, const char *text, size_t length)
 {
 	/* MySQL pads ZEROFILL columns */
-	while (length > 1 && text[0] == '0' && is_digit(text[1]))
+	while (length > 1 && text[0] == '0' && pythia_is_digit(text[1]))
 	{
 		text++;
 		length--;
@@ -76,10 +72,10 @@ static void put_json(pythia_buffer *out, const char *text, size_t length)
 /* Nothing in it that JSON would want escaped. */
 static bool is_stamp(const char *text, size_t length)
 {
-	if (length < 19 || text[4] != '-' || text[7] != '-' || text[10] != ' ' || !is_digit(text[length - 1]))
+	if (length < 19 || text[4] != '-' || text[7] != '-' || text[10] != ' ' || !pythia_is_digit(text[length - 1]))
 		return false;
 	for (size_t i = 0; i < length; i++)
-		if (!is_digit(text[i]) && text[i] != '-' && text[i] != ':' && text[i] != ' ' && text[i] != '.')
+		if (!pythia_is_digit(text[i]) && text[i] != '-' && text[i] != ':' && text[i] != ' ' && text[i] != '.')
 			return false;
 	return true;
 }

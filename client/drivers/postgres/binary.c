@@ -11,6 +11,7 @@
 #include "core/memory.h"
 #include "core/moment.h"
 #include "core/number.h"
+#include "core/text.h"
 
 /* Digits of a numeric that are worth a place of their own; longer ones go as text. */
 #define NUMERIC_DIGITS 200
@@ -212,11 +213,6 @@ static bool put_uuid(pythia_buffer *out, const pythia_field *field)
 	return true;
 }
 
-static inline bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* Groups of four decimal digits, the first one's weight (a power of 10,000), sign, and digits after the point. */
 static bool put_numeric(pythia_buffer *out, const pythia_field *field)
 {
@@ -231,9 +227,9 @@ static bool put_numeric(pythia_buffer *out, const pythia_field *field)
 	while (at < end && *at == '0')
 		at++;
 	if (at == end ? field->length == (size_t) negative
-				  : !is_digit(*at) && (*at != '.' || at == field->value + negative))
+				  : !pythia_is_digit(*at) && (*at != '.' || at == field->value + negative))
 		return false;
-	for (whole = 0; at + whole < end && is_digit(at[whole]); whole++)
+	for (whole = 0; at + whole < end && pythia_is_digit(at[whole]); whole++)
 		;
 	if (whole > NUMERIC_DIGITS / 2 || end - at > NUMERIC_DIGITS)
 		return false;
@@ -246,7 +242,7 @@ static bool put_numeric(pythia_buffer *out, const pythia_field *field)
 	at += whole;
 	if (at < end && *at++ != '.')
 		return false;
-	for (; at < end && is_digit(*at); at++, scale++)
+	for (; at < end && pythia_is_digit(*at); at++, scale++)
 		digits[count++] = (char) (*at - '0');
 	if (at < end)
 		return false;

@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "core/text.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -180,18 +181,13 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 
 /* ---- changing ---- */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Whether what was recorded of a table still holds under its new definition. */
 static bool same_table(const pythia_cdc_table *old, const pythia_cdc_table *now)
 {
-	if (!now->relation && !same_text(old->config.where, now->config.where))
+	if (!now->relation && !pythia_same_text(old->config.where, now->config.where))
 		return false;
-	if (old->stamp_kind != now->stamp_kind || !same_text(old->timestamp_column, now->timestamp_column) ||
-		!same_text(old->condition, now->condition) || old->nkey != now->nkey || old->by_hash != now->by_hash ||
+	if (old->stamp_kind != now->stamp_kind || !pythia_same_text(old->timestamp_column, now->timestamp_column) ||
+		!pythia_same_text(old->condition, now->condition) || old->nkey != now->nkey || old->by_hash != now->by_hash ||
 		old->config.track != now->config.track || old->config.capture != now->config.capture)
 		return false;
 	for (int i = 0; i < old->nkey; i++)

@@ -5,6 +5,7 @@
 #include "catalog/pg_type.h"
 #include "core/moment.h"
 #include "core/number.h"
+#include "core/text.h"
 #include "datatype/timestamp.h"
 #include "postgres/base/pg_compat.h"
 #include "utils/builtins.h"

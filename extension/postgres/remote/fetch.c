@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "utils/builtins.h"
@@ -59,11 +60,6 @@ void pythia_fetched_free(pythia_fetched *fetched)
 	pythia_log_numbers_free(&fetched->fresh);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 bool pythia_fetched_idle(const pythia_fetched *fetched)
 {
 	if (fetched->failed || fetched->starting || fetched->count > 0 || fetched->keys)
@@ -71,7 +67,7 @@ bool pythia_fetched_idle(const pythia_fetched *fetched)
 	if (fetched->table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 		return fetched->fresh.count == 0 && !fetched->log_columns && !(fetched->deleted && fetched->told.count > 0);
 	/* a low that stays behind costs nothing while no row is there */
-	return fetched->table->remote_low && same_text(fetched->mark, fetched->table->remote_mark);
+	return fetched->table->remote_low && pythia_same_text(fetched->mark, fetched->table->remote_mark);
 }
 
 /* ---- callbacks ---- */

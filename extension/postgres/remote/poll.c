@@ -6,6 +6,7 @@
 #include "postgres/remote/poll.h"
 
 #include "access/xact.h"
+#include "core/text.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/subtransaction.h"
@@ -205,24 +206,20 @@ static void begin_turn(int32 worker_id, remote_turn *turn)
 	MemoryContextSwitchTo(cxt);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 /* Whether nobody has captured this table, or altered the worker, since we loaded it. */
 static bool still_holds(const pythia_cdc_worker *before, const pythia_cdc_table *table)
 {
 	pythia_cdc_worker *now = pythia_cdc_load(before->worker_id);
 
-	if (!now || !same_text(now->connection, before->connection) ||
+	if (!now || !pythia_same_text(now->connection, before->connection) ||
 		compareJsonbContainers(&now->options->root, &before->options->root) != 0)
 		return false;
 	for (int i = 0; i < now->ntables; i++)
 		if (now->tables[i].table_id == table->table_id)
 			return now->tables[i].has_state && now->tables[i].active && now->tables[i].round == table->round &&
-				   now->tables[i].started == table->started && same_text(now->tables[i].log_name, table->log_name) &&
-				   same_text(now->tables[i].timestamp_column, table->timestamp_column);
+				   now->tables[i].started == table->started &&
+				   pythia_same_text(now->tables[i].log_name, table->log_name) &&
+				   pythia_same_text(now->tables[i].timestamp_column, table->timestamp_column);
 	return false;
 }
 

@@ -47,6 +47,7 @@ CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c) clie
 SQLITE_EXT_SOURCES = $(wildcard extension/sqlite/*.c) $(wildcard client/drivers/sqlite/*.c)
 SQLITE_EXT_OBJECTS = $(SQLITE_EXT_SOURCES:%.c=$(CLIENT_BUILD)/loadable/%.o)
 SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite/%.o $(CLIENT_BUILD)/client/api/%.o,$(LIB_OBJECTS))
+FUZZ_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard test/fuzz/targets*.c))
 UNIT_TESTS = $(patsubst %.c,$(CLIENT_BUILD)/%,$(wildcard test/unit/*.c))
 SONAME = libpythia.so.0
 
@@ -103,7 +104,7 @@ $(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(SQLITE_LIB_OBJECTS)
 	@mkdir -p $(@D)
 	$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
 
--include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SQLITE_EXT_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+-include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SQLITE_EXT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
 
 pgxs-%: build/libpythia.a build/flags
 	@$(MAKE) --no-print-directory -f pgxs.mk PG_CONFIG='$(PG_CONFIG)' $*
@@ -120,8 +121,11 @@ unit-tests: $(UNIT_TESTS)
 
 $(CLIENT_BUILD)/test/unit/%: test/unit/%.c $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CLIENT_STD) -Wno-unused-parameter -Itest/unit $(CLIENT_CFLAGS) -MMD -MP -o $@ $< \
+	$(CC) $(CLIENT_STD) -Wno-unused-parameter -Itest/unit $(CLIENT_CFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) \
 		$(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS) -lcmocka
+
+# It runs what is fuzzed.
+$(CLIENT_BUILD)/test/unit/test_fuzz: $(FUZZ_OBJECTS)
 
 # A private copy of the PostgreSQL installation with ours in it: PostgreSQL
 # finds its files relative to its binary, so no system directory is touched.
@@ -163,10 +167,9 @@ fuzz-targets:
 	@$(MAKE) --no-print-directory CLIENT_BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \
 		SANITIZE='-fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE)' $(FUZZ_TARGETS)
 
-FUZZ_SOURCES = test/fuzz/fuzz.c $(wildcard test/fuzz/targets*.c)
-$(FUZZ_BUILD)/fuzz_%: $(FUZZ_SOURCES) test/fuzz/targets.h $(FUZZ_BUILD)/libpythia.a
+$(FUZZ_BUILD)/fuzz_%: test/fuzz/fuzz.c $(FUZZ_OBJECTS) $(FUZZ_BUILD)/libpythia.a
 	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -DTARGET=fuzz_$* -o $@ \
-		$(FUZZ_SOURCES) $(FUZZ_BUILD)/libpythia.a $(CLIENT_LIBS)
+		test/fuzz/fuzz.c $(FUZZ_OBJECTS) $(FUZZ_BUILD)/libpythia.a $(CLIENT_LIBS)
 
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers
 demo: setup-demo

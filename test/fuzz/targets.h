@@ -1,34 +1,66 @@
 /*
- * What is fuzzed: each takes any bytes and aborts where a promise is broken.
- * fuzz.c drives one of them with libFuzzer, test/unit/test_fuzz.c all of them with
- * a seeded sequence.
+ * What is fuzzed: each takes any bytes and aborts where its promise is broken (targets.c says which).  fuzz.c drives one
+ * of them with libFuzzer, test/unit/test_fuzz.c all of them with their corpus and a seeded sequence.
  */
 #ifndef PYTHIA_FUZZ_TARGETS_H
 #define PYTHIA_FUZZ_TARGETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-void fuzz_url(const uint8_t *data, size_t size);        /* parsing and showing a URL */
-void fuzz_options(const uint8_t *data, size_t size);    /* JSON text, the tree, every reader of options */
-void fuzz_rows(const uint8_t *data, size_t size);       /* decoding rows, and writing them again */
-void fuzz_json(const uint8_t *data, size_t size);       /* writing JSON */
-void fuzz_image(const uint8_t *data, size_t size);      /* a row's values as a change tells them */
-void fuzz_literals(const uint8_t *data, size_t size);   /* a value of any kind, and a name, in any engine's SQL */
-void fuzz_conditions(const uint8_t *data, size_t size); /* whether conditions stay in their parentheses */
-void fuzz_types(const uint8_t *data, size_t size);      /* types as a catalogue tells them, written anew */
-void fuzz_defaults(const uint8_t *data, size_t size);   /* the same of defaults */
-/* targets_drivers.c */
-void fuzz_postgres_binary(const uint8_t *data, size_t size); /* rows into binary COPY */
-void fuzz_mysql_results(const uint8_t *data, size_t size);   /* what a catalog, a clock and a log answer */
+#include "core/error.h"
+#include "core/node.h"
+#include "drivers/driver.h"
+
+/* Not assert(): it must hold in every build. */
+#define CHECK(condition)                                                                                               \
+	do                                                                                                                 \
+	{                                                                                                                  \
+		if (!(condition))                                                                                              \
+		{                                                                                                              \
+			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #condition);                                    \
+			abort();                                                                                                   \
+		}                                                                                                              \
+	} while (0)
 
 typedef struct fuzz_target
 {
 	const char *name;
 	void (*run)(const uint8_t *data, size_t size);
+	const char *promise;  /* what holds for any bytes */
 	const char *alphabet; /* bytes and words that lead deeper, NUL between words and two at the end */
 } fuzz_target;
 
 extern const fuzz_target fuzz_targets[]; /* ends with a NULL name */
+
+/* targets_core.c */
+void fuzz_url(const uint8_t *data, size_t size);
+void fuzz_options(const uint8_t *data, size_t size);
+void fuzz_rows(const uint8_t *data, size_t size);
+void fuzz_json(const uint8_t *data, size_t size);
+void fuzz_image(const uint8_t *data, size_t size);
+/* targets_sql.c */
+void fuzz_literals(const uint8_t *data, size_t size);
+void fuzz_conditions(const uint8_t *data, size_t size);
+/* targets_definitions.c */
+void fuzz_types(const uint8_t *data, size_t size);
+void fuzz_defaults(const uint8_t *data, size_t size);
+/* targets_drivers.c */
+void fuzz_postgres_binary(const uint8_t *data, size_t size);
+void fuzz_mysql_results(const uint8_t *data, size_t size);
+
+/* --- for the targets ---------------------------------------------------------- */
+
+/* The input as a text that ends; to be freed. */
+char *fuzz_text_of(const uint8_t *data, size_t size);
+/* A database in memory, the same each time. */
+pythia_db *fuzz_memory_db(void);
+/* pythia_json_read_text, without opening a database each time. */
+bool fuzz_read_json(const char *what, const char *text, pythia_node **node, pythia_error *error);
+/* The error says something, and nothing internal; it is reset. */
+void fuzz_check_error(pythia_error *error);
 
 #endif

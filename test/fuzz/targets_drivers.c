@@ -15,19 +15,6 @@
 #include "drivers/driver.h"
 #include "drivers/postgres/internal.h"
 
-/* Not assert(): it must hold in every build. */
-#ifndef CHECK
-#define CHECK(condition)                                                                                               \
-	do                                                                                                                 \
-	{                                                                                                                  \
-		if (!(condition))                                                                                              \
-		{                                                                                                              \
-			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #condition);                                    \
-			abort();                                                                                                   \
-		}                                                                                                              \
-	} while (0)
-#endif
-
 /* --- binary COPY -------------------------------------------------------------------------- */
 
 static uint32_t take_number(const char **at, const char *end, int bytes)

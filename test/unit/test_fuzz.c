@@ -1,7 +1,8 @@
 /*
- * The fuzz targets on seeded mutations of what leads them deep: short, and the
- * same every time.  `make fuzz` looks for longer.
+ * The fuzz targets on their corpus and on seeded mutations of what leads them
+ * deep: short, and the same every time.  `make fuzz` looks for longer.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,8 +15,7 @@
 
 #include "core/buffer.h"
 
-#include "../fuzz/targets.c"
-#include "../fuzz/targets_drivers.c"
+#include "../fuzz/targets.h"
 
 #define RUNS 4000
 
@@ -72,11 +72,57 @@ static void mutate(pythia_buffer *input, const char *alphabet)
 	}
 }
 
+static void run_file(const fuzz_target *target, const char *path)
+{
+	pythia_buffer input = PYTHIA_BUFFER_INIT;
+	char bytes[4096];
+	size_t length;
+	FILE *file = fopen(path, "rb");
+
+	assert_non_null(file);
+	while ((length = fread(bytes, 1, sizeof(bytes), file)) > 0)
+		pythia_buffer_append(&input, bytes, length);
+	fclose(file);
+	target->run((const uint8_t *) pythia_buffer_text(&input), input.length);
+	pythia_buffer_free(&input);
+}
+
+/* What has broken a promise once, and what shows where to look. */
+static void run_corpus(const fuzz_target *target)
+{
+	const char *top = getenv("PYTHIA_TOP");
+	pythia_buffer path = PYTHIA_BUFFER_INIT;
+	struct dirent *entry;
+	DIR *folder;
+	int files = 0;
+
+	pythia_buffer_printf(&path, "%s/test/fuzz/corpus/%s", top ? top : ".", target->name);
+	folder = opendir(path.data);
+	if (!folder)
+		fail_msg("%s: there is no corpus", path.data);
+	while ((entry = readdir(folder)))
+	{
+		pythia_buffer file = PYTHIA_BUFFER_INIT;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		pythia_buffer_printf(&file, "%s/%s", path.data, entry->d_name);
+		run_file(target, file.data);
+		pythia_buffer_free(&file);
+		files++;
+	}
+	closedir(folder);
+	assert_true(files > 0);
+	pythia_buffer_free(&path);
+}
+
 static void run_target(void **state)
 {
 	const fuzz_target *target = *state;
 	pythia_buffer input = PYTHIA_BUFFER_INIT;
 
+	print_message("# %s: %s\n", target->name, target->promise);
+	run_corpus(target);
 	for (int run = 0; run < RUNS; run++)
 	{
 		if (run % 50 == 0)
@@ -89,7 +135,7 @@ static void run_target(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[sizeof(fuzz_targets) / sizeof(fuzz_targets[0])];
+	struct CMUnitTest tests[32];
 	size_t count = 0;
 	const char *given = getenv("PYTHIA_TEST_SEED");
 
@@ -98,6 +144,7 @@ int main(void)
 	{
 		struct CMUnitTest test = {target->name, run_target, NULL, NULL, (void *) target};
 
+		assert_true(count < sizeof(tests) / sizeof(tests[0]));
 		tests[count++] = test;
 	}
 	return _cmocka_run_group_tests("fuzz", tests, count, NULL, NULL);

@@ -1,0 +1,162 @@
+/* Types and defaults that a catalogue tells, and the definitions that come of them. */
+#include <string.h>
+#include <strings.h>
+
+#include "core/memory.h"
+#include "dialect/dialect.h"
+#include "drivers/driver.h"
+#include "sync/create/create.h"
+#include "targets.h"
+
+/* Right after the quotes that begin at `at`, or NULL. */
+static const char *after_quotes(pythia_engine engine, const char *at, bool escapes)
+{
+	char quote = *at++;
+
+	for (;; at++)
+	{
+		if (*at == quote && at[1] != quote)
+			return at + 1;
+		at += *at == quote || (*at == '\\' && quote == '\'' && (escapes || engine == PYTHIA_MYSQL));
+		if (*at == '\0')
+			return NULL;
+	}
+}
+
+/* Nothing in the piece of a definition ends it, or the statement. */
+static void check_inside(pythia_engine engine, const char *piece)
+{
+	int depth = 0;
+
+	for (const char *at = piece; *at != '\0'; at++)
+	{
+		if (*at == '\'' || *at == '"')
+		{
+			at = after_quotes(engine, at, at > piece && at[-1] == 'E');
+			CHECK(at != NULL);
+			at--;
+			continue;
+		}
+		CHECK(strchr(";`\\", *at) == NULL && strncmp(at, "--", 2) != 0 && strncmp(at, "/*", 2) != 0);
+		depth += *at == '(' ? 1 : *at == ')' ? -1 : 0;
+		CHECK(depth >= 0 && (depth > 0 || *at != ','));
+	}
+	CHECK(depth == 0);
+}
+
+/* SQLite itself reads the definition as one column of that type, or with that default, and nothing more. */
+static void check_by_sqlite(const char *type, const char *value, const char *wanted)
+{
+	pythia_db *memory = fuzz_memory_db();
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result = {0};
+
+	pythia_buffer_printf(&sql, "CREATE TABLE f (\"a\" %s%s%s, b)", type, value ? " DEFAULT " : "", value ? value : "");
+	CHECK(pythia_db_exec(memory, sql.data, NULL, NULL));
+	CHECK(pythia_db_query(memory,
+						  "SELECT type, dflt_value, (SELECT count(*) FROM sqlite_schema WHERE name <> 'f'),"
+						  " (SELECT count(*) FROM pragma_table_xinfo('f')) FROM pragma_table_xinfo('f')"
+						  " WHERE name = 'a' AND NOT \"notnull\" AND NOT pk AND NOT hidden",
+						  "1VVVV", &result, NULL));
+	/* a standard type comes back in capitals */
+	CHECK(strcasecmp(pythia_result_optional(&result, 0, 0), type) == 0);
+	CHECK(!value || strcmp(pythia_result_optional(&result, 0, 1), value) == 0);
+	CHECK(strcmp(pythia_result_optional(&result, 0, 2), "0") == 0 &&
+		  strcmp(pythia_result_optional(&result, 0, 3), "2") == 0);
+	pythia_result_free(&result);
+	if (wanted)
+	{
+		char *text = NULL;
+
+		CHECK(pythia_db_exec(memory, "INSERT INTO f DEFAULT VALUES", NULL, NULL));
+		CHECK(pythia_db_text(memory, "SELECT a FROM f", &text, NULL));
+		CHECK(text && strcmp(text, wanted) == 0);
+		pythia_free(text);
+	}
+	CHECK(pythia_db_exec(memory, "DROP TABLE f", NULL, NULL));
+	pythia_buffer_free(&sql);
+}
+
+static const pythia_db servers[] = {[PYTHIA_POSTGRESQL] = {.engine = PYTHIA_POSTGRESQL},
+									[PYTHIA_MYSQL] = {.engine = PYTHIA_MYSQL, .is_mariadb = true},
+									[PYTHIA_SQLITE] = {.engine = PYTHIA_SQLITE}};
+
+#define ENGINES (sizeof(servers) / sizeof(servers[0]))
+
+static void check_written(pythia_engine to, const pythia_type *type)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_type again;
+
+	/* MySQL has no decimal of so many digits */
+	if (!pythia_dialect_for(to)->type_ddl(&servers[to], type, false, &out, &error))
+		fuzz_check_error(&error);
+	else
+	{
+		check_inside(to, out.data);
+		pythia_dialect_for(to)->parse_type(out.data, &again);
+		CHECK(again.native && strcasecmp(again.native, out.data) == 0);
+		pythia_type_free(&again);
+		if (to == PYTHIA_SQLITE)
+			check_by_sqlite(out.data, NULL, NULL);
+	}
+	pythia_buffer_free(&out);
+}
+
+/* The first byte chooses the engine that tells it. */
+void fuzz_types(const uint8_t *data, size_t size)
+{
+	pythia_engine from = size > 0 ? data[0] % ENGINES : 0;
+	char *text = fuzz_text_of(data + (size > 0), size - (size > 0));
+	pythia_type type;
+	pythia_type again;
+
+	pythia_dialect_for(from)->parse_type(text, &type);
+	CHECK(type.native || type.unread);
+	if (type.native)
+	{
+		/* what goes to another database of the engine */
+		check_inside(from, type.native);
+		pythia_dialect_for(from)->parse_type(type.native, &again);
+		CHECK(again.native && strcmp(again.native, type.native) == 0 && again.kind == type.kind);
+		CHECK(again.nlabels == type.nlabels);
+		pythia_type_free(&again);
+		if (from == PYTHIA_SQLITE)
+			check_by_sqlite(type.native, NULL, NULL);
+	}
+	for (size_t to = 0; to < ENGINES; to++)
+		check_written(to, &type);
+	pythia_type_free(&type);
+	pythia_free(text);
+}
+
+/* The first byte chooses the engine that tells it, the second the type of the column that it is for. */
+void fuzz_defaults(const uint8_t *data, size_t size)
+{
+	size_t skipped = size < 2 ? size : 2;
+	pythia_engine from = size > 0 ? data[0] % ENGINES : 0;
+	pythia_type type = {.kind = size > 1 ? data[1] % (PYTHIA_KIND_OTHER + 1) : 0, .precision = 6, .length = 20};
+	char *text = fuzz_text_of(data + skipped, size - skipped);
+	pythia_default value;
+
+	pythia_default_read(from, text, &value);
+	for (size_t to = 0; to < ENGINES; to++)
+	{
+		pythia_buffer out = PYTHIA_BUFFER_INIT;
+		bool number = value.kind == PYTHIA_DEFAULT_NUMBER || value.kind == PYTHIA_DEFAULT_TEXT;
+
+		if (pythia_default_ddl(&value, &servers[to], &type, &out))
+		{
+			CHECK(out.length > 0);
+			check_inside(to, out.data);
+			if (to == PYTHIA_SQLITE)
+				check_by_sqlite("", out.data, type.kind == PYTHIA_KIND_TEXT ? value.text : NULL);
+			/* a literal of one token: quotes, or no blank at all */
+			CHECK(strchr(out.data, '\'') || (!strchr(out.data, ' ') && (!number || !strchr(out.data, '('))));
+		}
+		pythia_buffer_free(&out);
+	}
+	pythia_default_free(&value);
+	pythia_free(text);
+}

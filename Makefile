@@ -39,6 +39,18 @@ CLIENT_STD = -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers -Wstrict-p
 	-Wmissing-prototypes -Wshadow $(WERROR) $(OPTIMIZE) $(SANITIZE) -fPIC -fvisibility=hidden \
 	-Iclient/include -Iclient -DPYTHIA_VERSION='"$(VERSION)"'
 
+# One short line a file; V=1 shows the commands, make -s nothing but warnings.
+ifneq ($(filter-out 0,$(V)),)
+export SAY := commands
+say =
+else ifneq ($(findstring s,$(firstword -$(MAKEFLAGS))),)
+export SAY :=
+say = @
+else
+export SAY := lines
+say = @echo '$(1) $(2)';
+endif
+
 # --- what there is to build -------------------------------------------------
 LIB_SOURCES = $(filter-out client/cli/% client/examples/%,$(wildcard client/*/*.c client/*/*/*.c))
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(CLIENT_BUILD)/%.o)
@@ -51,7 +63,7 @@ FUZZ_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard test/fuzz/targets*.
 UNIT_TESTS = $(patsubst %.c,$(CLIENT_BUILD)/%,$(wildcard test/unit/*.c))
 SONAME = libpythia.so.0
 
-## all: the extension, libpythia, the SQLite extension and the command (default)
+## all: the extension, libpythia, the SQLite extension and the command (default); V=1 shows the commands
 all: client sqlite-extension postgres-extension
 client: $(addprefix $(CLIENT_BUILD)/,libpythia.a libpythia.so pythia pythia.1 pythia.bash _pythia)
 sqlite-extension: $(if $(SQLITE_EXT_SOURCES),$(CLIENT_BUILD)/sqlite/pythia_db.so)
@@ -65,49 +77,49 @@ $(CLIENT_BUILD)/flags: force
 
 $(CLIENT_BUILD)/%.o: %.c $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(CLIENT_BUILD)/loadable/%.o: %.c $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -DPYTHIA_SQLITE_LOADABLE -Iextension/sqlite -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -DPYTHIA_SQLITE_LOADABLE -Iextension/sqlite -MMD -MP -c -o $@ $<
 
 $(CLIENT_BUILD)/libpythia.a: $(LIB_OBJECTS)
 	@mkdir -p $(@D) && rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(CLIENT_BUILD)/libpythia.so: $(LIB_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(CLIENT_LIBS)
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(CLIENT_LIBS)
 
 # The files that `pythia create` writes, as C strings.
 $(CLIENT_BUILD)/gen/client/cli/templates.c: client/cli/embed.sh $(shell find client/cli/templates -type f 2>/dev/null)
 	@mkdir -p $(@D)
-	client/cli/embed.sh client/cli/templates > $@
+	$(call say,GEN,$@)client/cli/embed.sh client/cli/templates > $@
 
 $(CLIENT_BUILD)/client/cli/templates.o: $(CLIENT_BUILD)/gen/client/cli/templates.c $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(CLIENT_BUILD)/pythia: $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS)
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $(CLI_OBJECTS) $(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS)
 
 # The command writes its own manual page and completions.
 $(CLIENT_BUILD)/pythia.1: $(CLIENT_BUILD)/pythia
-	$< help --man > $@
+	$(call say,GEN,$@)$< help --man > $@
 $(CLIENT_BUILD)/pythia.bash: $(CLIENT_BUILD)/pythia
-	$< completion bash > $@
+	$(call say,GEN,$@)$< completion bash > $@
 $(CLIENT_BUILD)/_pythia: $(CLIENT_BUILD)/pythia
-	$< completion zsh > $@
+	$(call say,GEN,$@)$< completion zsh > $@
 
 $(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(SQLITE_LIB_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SQLITE_EXT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
 
 pgxs-%: build/libpythia.a build/flags
-	@$(MAKE) --no-print-directory -f pgxs.mk PG_CONFIG='$(PG_CONFIG)' $*
+	@$(MAKE) --no-print-directory $(if $(filter commands,$(SAY)),,-s) -f pgxs.mk PG_CONFIG='$(PG_CONFIG)' $*
 
 ## generated: write the manual page and the completions anew, from the command's own tables
 generated: $(CLIENT_BUILD)/pythia
@@ -121,7 +133,7 @@ unit-tests: $(UNIT_TESTS)
 
 $(CLIENT_BUILD)/test/unit/%: test/unit/%.c $(CLIENT_BUILD)/libpythia.a $(CLIENT_BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CLIENT_STD) -Wno-unused-parameter -Itest/unit $(CLIENT_CFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) \
+	$(call say,CC,$<)$(CC) $(CLIENT_STD) -Wno-unused-parameter -Itest/unit $(CLIENT_CFLAGS) -MMD -MP -o $@ $< $(filter %.o,$^) \
 		$(CLIENT_BUILD)/libpythia.a $(CLIENT_LIBS) -lcmocka
 
 # It runs what is fuzzed.
@@ -168,7 +180,7 @@ fuzz-targets:
 		SANITIZE='-fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE)' $(FUZZ_TARGETS)
 
 $(FUZZ_BUILD)/fuzz_%: test/fuzz/fuzz.c $(FUZZ_OBJECTS) $(FUZZ_BUILD)/libpythia.a
-	$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -DTARGET=fuzz_$* -o $@ \
+	$(call say,LD,$@)$(CC) $(CLIENT_STD) $(CLIENT_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -DTARGET=fuzz_$* -o $@ \
 		test/fuzz/fuzz.c $(FUZZ_OBJECTS) $(FUZZ_BUILD)/libpythia.a $(CLIENT_LIBS)
 
 ## demo: a small web shop captured, synchronised and validated, on throwaway servers

@@ -20,6 +20,13 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# PGXS shows whole commands, or with make -s nothing; SAY is the Makefile's.
+ifeq ($(SAY),lines)
+override COMPILE.c = echo 'CC $<'; $(CC) $(CFLAGS) $(CPPFLAGS) -c
+override LINK.shared := echo 'LD $(shlib)'; $(LINK.shared)
+say = @echo '$(1) $(2)';
+endif
+
 # PGXS rebuilds an object only when its own source changes: tell it of headers
 # and of the flags.
 $(OBJS): $(wildcard extension/postgres/*/*.h client/*/*.h client/*/*/*.h) build/flags
@@ -27,4 +34,4 @@ $(shlib): build/libpythia.a
 
 build/$(EXTENSION)--$(EXTVERSION).sql: $(sort $(wildcard extension/sql/[0-9]*.sql)) pythia_db.control
 	@mkdir -p $(@D)
-	cat $(filter %.sql,$^) > $@
+	$(call say,GEN,$@)cat $(filter %.sql,$^) > $@

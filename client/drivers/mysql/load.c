@@ -51,31 +51,22 @@ void pythia_mysql_close_lanes(mysql_db *db)
 	db->load.nlanes = 1;
 }
 
-/* One more connection that behaves as the first, in what the caller may have set for a load. */
+/* One more connection that behaves as the first.  What a session must say is said to each as it opens; the check of
+ * foreign keys is all that is changed between two loads. */
 static bool open_lane(mysql_db *db, int i, pythia_error *error)
 {
+	static const char *const settings[] = {
+		"SET foreign_key_checks = 0, autocommit = 0, innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)",
+		"SET foreign_key_checks = 1, autocommit = 0, innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)"};
 	pythia_result result;
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	const char *mode;
-	bool good;
+	bool checked;
 
-	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, @@unique_checks, HEX(@@sql_mode)", "1bbt", &result,
-						 error))
+	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks", "1b", &result, error))
 		return false;
-	mode = pythia_result_text(&result, 0, 2);
-	if (strspn(mode, "0123456789ABCDEF") != strlen(mode))
-	{
-		pythia_result_free(&result);
-		return pythia_db_bad_answer(&db->base, error, "the session's sql_mode cannot be read");
-	}
-	pythia_buffer_printf(&sql,
-						 "SET foreign_key_checks = %d, unique_checks = %d, sql_mode = x'%s', autocommit = 0,"
-						 " innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)",
-						 pythia_result_true(&result, 0, 0), pythia_result_true(&result, 0, 1), mode);
+	checked = pythia_result_true(&result, 0, 0);
 	pythia_result_free(&result);
-	good = db->again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], sql.data, NULL, error);
-	pythia_buffer_free(&sql);
-	return good;
+	return db->again(db, &db->load.lanes[i], error) &&
+		   pythia_mysql_run(db->load.lanes[i], settings[checked], NULL, error);
 }
 
 bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error)

@@ -15,6 +15,7 @@
 #include "core/host.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/retry.h"
 #include "validate/result_json.h"
 
 enum
@@ -348,13 +349,11 @@ bool cli_handler_settle(cli_handler *h, pythia_error *error)
 	while (h->nfailed > 0)
 	{
 		int round = h->nfailed;
-		double delay = h->settings->retry_delay;
-		int64_t attempts = h->failed[0].attempts;
+		pythia_retry retry = pythia_retry_growing((int64_t) (h->settings->retry_delay * 1000), (uint64_t) getpid());
 
-		while (attempts-- > 1 && delay < 60)
-			delay *= 2;
+		retry.attempt = (int) h->failed[0].attempts - 1;
 		if (h->failed[0].attempts > 0 &&
-			pythia_host_wait(NULL, -1, 0, (long) ((delay < 60 ? delay : 60) * 1000)) == PYTHIA_WAIT_CANCELLED)
+			pythia_host_wait(NULL, -1, 0, (long) pythia_retry_next(&retry)) == PYTHIA_WAIT_CANCELLED)
 			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "interrupted");
 		while (round-- > 0)
 			if (!send_pending(h, take_first(h->failed, &h->nfailed), error) || !wait_answers(h, WINDOW - 1, error))

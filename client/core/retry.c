@@ -10,6 +10,11 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+pythia_retry pythia_retry_growing(int64_t base_ms, uint64_t seed)
+{
+	return (pythia_retry){.base_ms = base_ms, .cap_ms = PYTHIA_RETRY_CAP_MS, .seed = seed};
+}
+
 int64_t pythia_retry_next(pythia_retry *retry)
 {
 	int64_t bound = retry->base_ms > 0 ? retry->base_ms : 1;

@@ -46,7 +46,6 @@
 
 /* A batch is bounded by bytes as well as by batch_size. */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
-#define RETRY_CAP_MS    (5 * 60 * 1000)
 
 typedef struct batch_item
 {
@@ -155,15 +154,14 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 		"last_failed_at = EXCLUDED.last_failed_at, retry_at = EXCLUDED.retry_at";
 	int attempts = item->attempts + (error ? 1 : 0);
 	bool dead = error && attempts >= b->worker->config.max_attempts;
-	pythia_retry retry = {.attempt = attempts > 0 ? attempts - 1 : 0,
-						  .base_ms = (int64) (b->worker->config.retry_delay * 1000),
-						  .cap_ms = RETRY_CAP_MS,
-						  .seed = pg_prng_uint64(&pg_global_prng_state)};
+	pythia_retry retry =
+		pythia_retry_growing((int64) (b->worker->config.retry_delay * 1000), pg_prng_uint64(&pg_global_prng_state));
 	Oid types[] = {INT4OID, INT8OID, INT4OID, pythia_change_type_oid(), TEXTOID, INT4OID, TEXTOID,
 				   TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,           OIDOID};
 	Datum values[12];
 	char nulls[] = "            ";
 
+	retry.attempt = attempts > 0 ? attempts - 1 : 0;
 	values[0] = Int32GetDatum(b->worker->worker_id);
 	values[1] = Int64GetDatum(item->change_id);
 	values[2] = Int32GetDatum(item->table_id);

@@ -238,7 +238,7 @@ void pythia_job_main(Datum arg)
 {
 	int32 worker_id = DatumGetInt32(arg);
 	pythia_job job = {.worker_id = worker_id};
-	pythia_retry retry = {.seed = (uint64) MyProcPid};
+	pythia_retry retry = pythia_retry_growing(0, (uint64) MyProcPid);
 	MemoryContext scratch;
 	pythia_start start;
 	bool failed = false;
@@ -277,7 +277,6 @@ void pythia_job_main(Datum arg)
 				break;
 			MemoryContextSwitchTo(scratch);
 			retry.base_ms = pythia_guc_restart_delay * 1000L;
-			retry.cap_ms = 300 * 1000L;
 			delay = pythia_retry_next(&retry);
 			record_failure(&job, failure, delay);
 			failed = true;

@@ -13,6 +13,7 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
+#include "core/retry.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postgres/base/pg_compat.h"
@@ -27,14 +28,12 @@
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
-#define MAX_DELAY_SECONDS 300
-
 extern PGDLLEXPORT void pythia_launcher_main(Datum arg) pg_attribute_noreturn();
 
 /* By position in pythia_shmem->managers; known to this launcher only. */
 static BackgroundWorkerHandle *handles[PYTHIA_MAX_DATABASES];
 static TimestampTz retry_at[PYTHIA_MAX_DATABASES];
-static int failures[PYTHIA_MAX_DATABASES];
+static pythia_retry retries[PYTHIA_MAX_DATABASES];
 static bool shortage_told = false;
 
 /* Every database that may be served is asked for once. */
@@ -105,10 +104,10 @@ static bool roles_changed(void)
 
 static void wait_longer(int i)
 {
-	int delay = Min(pythia_guc_restart_delay << Min(failures[i], 8), MAX_DELAY_SECONDS);
-
-	failures[i]++;
-	retry_at[i] = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay * 1000L);
+	if (retries[i].attempt == 0)
+		retries[i] = pythia_retry_growing(0, (uint64) MyProcPid << 32 | (uint32) i);
+	retries[i].base_ms = pythia_guc_restart_delay * 1000L;
+	retry_at[i] = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pythia_retry_next(&retries[i]));
 }
 
 /* A manager that went before it could say so itself. */
@@ -130,7 +129,7 @@ static void reap(int i)
 	if (slot->requested && slot->state == PYTHIA_MANAGER_NONE && !slot->sent_away)
 		wait_longer(i);
 	else
-		failures[i] = 0;
+		pythia_retry_reset(&retries[i]);
 	slot->sent_away = false;
 	LWLockRelease(pythia_shmem->lock);
 }
@@ -154,7 +153,7 @@ static bool launch(int i)
 		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 		memset(slot, 0, sizeof(*slot));
 		LWLockRelease(pythia_shmem->lock);
-		failures[i] = 0;
+		pythia_retry_reset(&retries[i]);
 		return false;
 	}
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);

@@ -233,10 +233,9 @@ static managed *find(int32 worker_id)
 	{
 		memset(entry, 0, sizeof(*entry));
 		entry->worker_id = worker_id;
-		entry->retry.seed = (uint64) MyProcPid << 32 | (uint32) worker_id;
+		entry->retry = pythia_retry_growing(0, (uint64) MyProcPid << 32 | (uint32) worker_id);
 	}
 	entry->retry.base_ms = pythia_guc_restart_delay * 1000L;
-	entry->retry.cap_ms = 300 * 1000L;
 	return entry;
 }
 

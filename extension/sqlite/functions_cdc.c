@@ -29,9 +29,15 @@ static void worker_close(worker *w)
 	pythia_capture_settings_free(&w->settings);
 }
 
-static bool open_source(pythia_call *call, const char *connection, pythia_db **source, bool *owned, pythia_error *error)
+/* Triggers are made over there, and their log is emptied; polling only reads. */
+static bool open_source(pythia_call *call, const char *connection, const pythia_node *options, pythia_db **source,
+						bool *owned, pythia_error *error)
 {
-	if (!pythia_place_open(call->self, connection, true, NULL, source, owned, error))
+	pythia_capture_config config;
+
+	if (!pythia_capture_config_read(options, NULL, &config, error) ||
+		!pythia_place_open(call->self, connection, config.capture != PYTHIA_CAPTURE_TRIGGER, NULL, source, owned,
+						   error))
 		return false;
 	/* store and source are two, also where both are this database */
 	if (!*owned)
@@ -44,7 +50,7 @@ static bool worker_open(pythia_call *call, const char *name, worker *w, pythia_e
 	return pythia_capture_install(call->self->local, error) &&
 		   pythia_capture_settings_read(call->self->local, name, &w->settings, error) &&
 		   pythia_json_read(call->self->local, "options", w->settings.options, &w->options, error) &&
-		   open_source(call, w->settings.connection, &w->source, &w->owned, error);
+		   open_source(call, w->settings.connection, w->options, &w->source, &w->owned, error);
 }
 
 bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
@@ -74,7 +80,8 @@ bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia
 	ok = ok && pythia_place_storable(connection, "connection", error) &&
 		 pythia_arg_seconds(call, 3, "poll_interval", &poll_interval, error) &&
 		 pythia_arg_options(call, 5, "options", &options, error) &&
-		 open_source(call, connection, &source, &owned, error) && pythia_capture_install(call->self->local, error) &&
+		 open_source(call, connection, options, &source, &owned, error) &&
+		 pythia_capture_install(call->self->local, error) &&
 		 pythia_capture_create(call->self->local, source, name, (const char *const *) tables, connection, poll_interval,
 							   timestamp_column != NULL ? timestamp_column : "updated_at", options,
 							   options != NULL ? pythia_arg(call, 5) : "{}", error);
@@ -96,9 +103,10 @@ bool pythia_verb_drop_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_e
 	if (!pythia_arg_needed(call, 0, "name", &name, error))
 		return false;
 	ok = pythia_capture_install(call->self->local, error) &&
-		 pythia_capture_settings_read(call->self->local, name, &w.settings, error);
+		 pythia_capture_settings_read(call->self->local, name, &w.settings, error) &&
+		 pythia_json_read(call->self->local, "options", w.settings.options, &w.options, error);
 	/* a source that cannot be reached keeps nobody from dropping the worker */
-	if (ok && !open_source(call, w.settings.connection, &w.source, &w.owned, &unreachable))
+	if (ok && !open_source(call, w.settings.connection, w.options, &w.source, &w.owned, &unreachable))
 		w.source = NULL;
 	pythia_error_reset(&unreachable);
 	ok = ok && pythia_capture_drop(call->self->local, w.source, name, error);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/classify.h"
 #include "core/memory.h"
 #include "core/number.h"
 
@@ -117,27 +118,33 @@ static void record(batch *b, const pythia_capture_row *row, bool track)
 static bool judge(batch *b, const pythia_capture_row *row, const char *version, bool tracked, const char *old_image,
 				  pythia_error *error)
 {
-	pythia_track track = b->member->config.track;
-	const char *type = "INSERT";
+	pythia_situation situation = {.track = b->member->config.track,
+								  .version = !version                             ? PYTHIA_VERSION_UNKNOWN
+											 : strcmp(version, row->version) == 0 ? PYTHIA_VERSION_SAME
+																				  : PYTHIA_VERSION_OTHER,
+								  .tracked = tracked,
+								  .starting = b->silent,
+								  .known = row->known,
+								  .aged = row->aged};
+	pythia_verdict verdict;
 
-	if (version && strcmp(version, row->version) == 0)
+	if (pythia_classify_compares(&situation))
+		situation.image =
+			pythia_image_likeness(old_image, row->image, pythia_capture_stamp_column(&b->member->table)->name);
+	verdict = pythia_classify(&situation);
+	if (verdict == PYTHIA_ROW_KNOWN)
 		return true;
 	b->member->touched = true;
-	if (row->known || b->silent)
+	if (verdict == PYTHIA_ROW_REMEMBER)
 	{
 		record(b, row, false);
 		return true;
 	}
-	if (track == PYTHIA_TRACK_NONE ? version || row->aged : tracked)
-		type = "UPDATE";
-	if (track == PYTHIA_TRACK_ROWS && old_image && strcmp(old_image, row->image) == 0)
-	{
-		record(b, row, false);
-		return true;
-	}
-	record(b, row, track == PYTHIA_TRACK_ROWS || (track == PYTHIA_TRACK_KEYS && !tracked));
+	record(b, row,
+		   situation.track == PYTHIA_TRACK_ROWS || (situation.track == PYTHIA_TRACK_KEYS && !situation.tracked));
 	b->since_checkpoint++;
-	return pythia_outlet_put(&b->outlet, type, row->key, old_image, row->image, row->stamp, row->transaction_id, error);
+	return pythia_outlet_put(&b->outlet, verdict == PYTHIA_ROW_UPDATE ? "UPDATE" : "INSERT", row->key, old_image,
+							 row->image, row->stamp, row->transaction_id, error);
 }
 
 static bool judge_known(batch *b, pythia_error *error)

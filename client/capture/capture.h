@@ -61,12 +61,20 @@ bool pythia_capture_table_open(pythia_db *db, const char *name, const char *time
 							   const pythia_capture_config *config, pythia_capture_table *table, pythia_error *error);
 void pythia_capture_table_close(pythia_capture_table *table);
 
+/* How the table's keys are spelled, by name and type of their columns; the caller's.  Keys of another form cannot be
+ * compared with known ones: each of those would pass for deleted. */
+char *pythia_capture_key_form(const pythia_capture_table *table);
+/* False, class USAGE, where the table's keys have another form than those that are known (NULL: none are).  With
+ * triggers, and without tracked keys, nothing is compared. */
+bool pythia_capture_key_fits(const pythia_capture_table *table, const char *known_form, pythia_error *error);
+
 /* How far a table has been read; kept by the store. */
 typedef struct pythia_capture_position
 {
 	char *low;         /* every row stamped before it has been seen; NULL: nothing has */
 	char *mark;        /* integer stamps: becomes low when all transactions older than mark_time have ended; or NULL */
 	int64_t mark_time; /* microseconds since 1970 by the source's clock */
+	int64_t age;       /* microseconds since it was stored, by the store's clock; negative: not known */
 } pythia_capture_position;
 
 void pythia_capture_position_free(pythia_capture_position *position);
@@ -105,6 +113,13 @@ typedef struct pythia_capture_window
 	char *known_before; /* before; both NULL otherwise */
 	pythia_capture_position next; /* to be stored together with the scan's changes */
 } pythia_capture_window;
+
+/*
+ * A clock was set back, and rows were stamped by it before a poll noticed: for how long at most, in microseconds, given
+ * the time since the last poll (negative: not known).  A minute at least, for idle polls leave no trace; an hour at
+ * most, for what is read again may be told again.
+ */
+int64_t pythia_capture_unnoticed(int64_t since_poll);
 
 /* Run BEFORE the snapshot too.  Where other sessions' transactions cannot be seen, low follows the clock
  * less options.lookback (60 s unless set). */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/classify.h"
 #include "core/memory.h"
 
 typedef struct drain
@@ -23,7 +24,13 @@ typedef struct drain
 static bool on_change(void *context, const pythia_capture_change *change, pythia_error *error)
 {
 	drain *d = context;
+	const pythia_member *member = d->member;
+	const char *stamp =
+		member->config.timestamp_column ? member->config.timestamp_column : d->capture->timestamp_column;
 
+	if (member->config.track == PYTHIA_TRACK_ROWS && strcmp(change->change_type, "UPDATE") == 0 &&
+		!pythia_classify_logged(member->config.track, pythia_image_likeness(change->old_data, change->new_data, stamp)))
+		return true;
 	return pythia_outlet_put(&d->outlet, change->change_type, change->primary_key, change->old_data, change->new_data,
 							 change->timestamp, change->transaction_id, error);
 }

@@ -68,6 +68,7 @@ typedef struct pythia_member
 	bool failed; /* as the store says */
 	bool unfit;  /* the log could not be brought in line with the table: another time */
 	bool started;
+	char *key_form; /* of the keys that are known, see pythia_capture_key_form; NULL: none are yet */
 	pythia_capture_position position;
 	int64_t saved_at;   /* microseconds; when the position was stored */
 	int64_t last_sweep; /* microseconds, 0: never */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/fault.h"
 #include "core/memory.h"
 #include "core/number.h"
 
@@ -37,9 +38,7 @@ static bool mark_failed(pythia_capture *capture, pythia_member *member, const py
 static bool concerns_table(const pythia_capture *capture, const pythia_error *error)
 {
 	return !capture->refused && !capture->source->broken && !capture->store->broken &&
-		   (error->error_class == PYTHIA_E_USAGE || error->error_class == PYTHIA_E_DATABASE ||
-			error->error_class == PYTHIA_E_DATA) &&
-		   strncmp(error->sqlstate, "53", 2) != 0 && strcmp(error->sqlstate, "58030") != 0;
+		   pythia_fault_of(error) == PYTHIA_FAULT_TABLE;
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -187,6 +186,7 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 
 		if (ok && member->config.capture == PYTHIA_CAPTURE_TRIGGER)
 			continue;
+		member->position.age = member->saved_at == 0 ? -1 : pythia_subtract(capture->now, member->saved_at);
 		ok = ok &&
 			 (member->started ? pythia_capture_window_make(&member->table, clock, &member->position, &windows[i], &why)
 							  : pythia_capture_window_start(&member->table, clock, &windows[i], &why));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/classify.h"
 #include "core/memory.h"
 
 typedef struct sweep
@@ -136,17 +137,20 @@ static bool run_sweep(sweep *s, pythia_error *error)
 		!pythia_capture_keys(&member->table, false, NULL, on_key, s, error) || !write_keys(s, error) ||
 		!find_gone(s, &gone, error))
 		return false;
-	if (gone == 0)
-		return true;
-	member->touched = true;
-	/* an empty table was most likely truncated; with a condition the rest of it may be full */
-	if (s->found == 0 && !member->config.where)
+	switch (pythia_classify_sweep(s->found, gone > 0, member->config.where != NULL))
 	{
-		if (!pythia_outlet_put(&s->outlet, "TRUNCATE", NULL, NULL, NULL, capture->captured_at, NULL, error))
-			return false;
+		case PYTHIA_SWEEP_NOTHING:
+			return true;
+		case PYTHIA_SWEEP_TRUNCATE:
+			if (!pythia_outlet_put(&s->outlet, "TRUNCATE", NULL, NULL, NULL, capture->captured_at, NULL, error))
+				return false;
+			break;
+		case PYTHIA_SWEEP_DELETES:
+			if (!tell_gone(s, error))
+				return false;
+			break;
 	}
-	else if (!tell_gone(s, error))
-		return false;
+	member->touched = true;
 	return pythia_outlet_write(&s->outlet, error) && forget_gone(s, error) &&
 		   pythia_db_exec_each(capture->store, empty_sql, error);
 }

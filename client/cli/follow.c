@@ -10,6 +10,7 @@
 
 #include "cli/say.h"
 #include "cli/state.h"
+#include "capture/fault.h"
 #include "core/json.h"
 #include "core/memory.h"
 
@@ -186,7 +187,7 @@ bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pyth
 	memset(follow, 0, sizeof(*follow));
 	follow->request = request;
 	follow->lock = -1;
-	follow->retry = (pythia_retry){.base_ms = 500, .cap_ms = 30000, .seed = (uint64_t) getpid()};
+	follow->retry = pythia_retry_growing(500, (uint64_t) getpid());
 	if (!cli_place_parse(&follow->source, request->url, error))
 		return false;
 	follow->state = request->state != NULL ? pythia_strdup(request->state) : default_state(follow, error);
@@ -212,12 +213,11 @@ bool cli_follow_again(cli_follow *follow, pythia_error *error)
 {
 	int64_t delay;
 
-	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_CONNECT &&
-		error->error_class != PYTHIA_E_TRANSIENT)
+	if (pythia_fault_of(error) != PYTHIA_FAULT_SOURCE)
 		return false;
 	pythia_capture_close(follow->capture);
 	follow->capture = NULL;
-	if (error->error_class != PYTHIA_E_TRANSIENT)
+	if (error->error_class == PYTHIA_E_LOST || error->error_class == PYTHIA_E_CONNECT)
 	{
 		pythia_db_close(follow->source.db);
 		follow->source.db = NULL;

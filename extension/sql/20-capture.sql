@@ -79,7 +79,8 @@ CREATE TABLE pythia.cdc_state (
 	started boolean NOT NULL DEFAULT true,
 	start_as text CHECK (start_as IN ('now', 'beginning')),
 	log_name text,
-	log_columns text
+	log_columns text,
+	key_form text
 ) WITH (fillfactor = 40);
 COMMENT ON TABLE pythia.cdc_state IS 'how far the capture of each table has come';
 COMMENT ON COLUMN pythia.cdc_state.table_id IS 'the table';
@@ -104,6 +105,7 @@ COMMENT ON COLUMN pythia.cdc_state.started IS 'false: the next poll of that data
 COMMENT ON COLUMN pythia.cdc_state.start_as IS 'where it then starts, whatever start_from says';
 COMMENT ON COLUMN pythia.cdc_state.log_name IS 'table over there that triggers write to';
 COMMENT ON COLUMN pythia.cdc_state.log_columns IS 'what its columns hold, a number and a name a line';
+COMMENT ON COLUMN pythia.cdc_state.key_form IS 'of a table elsewhere: names and types of the key by which its rows are known';
 
 -- What the last polls of another database saw there; written where it changes.
 CREATE TABLE pythia.cdc_source (

@@ -282,6 +282,68 @@ bool pythia_capture_table_open(pythia_db *db, const char *name, const char *time
 	return false;
 }
 
+/* Kinds whose values are spelled alike share a name. */
+static void put_form(pythia_buffer *out, const pythia_type *type)
+{
+	switch (type->kind)
+	{
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+			pythia_buffer_puts(out, "integer");
+			break;
+		case PYTHIA_KIND_DECIMAL:
+			if (type->precision > 0 && type->scale == 0)
+				pythia_buffer_puts(out, "integer");
+			else
+				pythia_buffer_printf(out, "numeric(%d)", type->scale);
+			break;
+		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_ENUM:
+			pythia_buffer_puts(out, "text");
+			break;
+		default:
+			pythia_buffer_puts(out, pythia_type_shown(type));
+			break;
+	}
+}
+
+char *pythia_capture_key_form(const pythia_capture_table *table)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	for (int i = 0; i < table->nkey; i++)
+	{
+		const pythia_column *column = &table->table.columns[table->columns[table->key[i]].position];
+
+		pythia_buffer_puts(&out, i > 0 ? ", " : "");
+		pythia_json_string(&out, column->name, strlen(column->name));
+		pythia_buffer_putc(&out, ' ');
+		put_form(&out, &column->type);
+	}
+	return pythia_buffer_take(&out);
+}
+
+bool pythia_capture_key_fits(const pythia_capture_table *table, const char *known_form, pythia_error *error)
+{
+	char *form;
+	bool fits;
+
+	if (!known_form || table->config.capture == PYTHIA_CAPTURE_TRIGGER || table->config.track == PYTHIA_TRACK_NONE)
+		return true;
+	form = pythia_capture_key_form(table);
+	fits = strcmp(form, known_form) == 0;
+	if (!fits)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42804",
+					"the key of table \"%s\" has another type or name than when its rows were read", table->table.name);
+		pythia_error_detail(error, "It was (%s), and is (%s).", known_form, form);
+		pythia_error_hint(error, "Begin anew with it: take the table out of the worker with alter_cdc_worker and in "
+								 "again, or drop and create the worker; give --restart to pythia cdc.");
+	}
+	pythia_free(form);
+	return fits;
+}
+
 void pythia_capture_table_close(pythia_capture_table *table)
 {
 	for (int i = 0; i < table->ncolumns; i++)

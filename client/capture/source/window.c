@@ -25,8 +25,6 @@
 #define LOOKBACK_POSTGRESQL 1.0
 #define LOOKBACK_MYSQL      2.0
 #define LOOKBACK_SQLITE     1.0
-/* Time between the setting back of a clock and the poll that notices. */
-#define UNNOTICED (60 * PYTHIA_SECOND)
 /* Where open transactions cannot be seen. */
 #define LOOKBACK_BLIND 60.0
 
@@ -307,6 +305,13 @@ static bool integer_window(pythia_capture_table *table, const pythia_capture_clo
 	return read_mark(table, &window->next.mark, &window->next.mark_time, error);
 }
 
+int64_t pythia_capture_unnoticed(int64_t since_poll)
+{
+	if (since_poll < 0 || since_poll > HOUR)
+		return HOUR;
+	return since_poll < MINUTE ? MINUTE : since_poll;
+}
+
 /* Positions are kept where others may write. */
 static bool believable(const pythia_capture_table *table, const char *stamp, pythia_error *error)
 {
@@ -353,7 +358,7 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 		 * was stamped since, before we noticed, was not. */
 		window->next.low = next;
 		pythia_free(window->from);
-		window->from = text_of(table, least - UNNOTICED);
+		window->from = text_of(table, least - pythia_capture_unnoticed(position->age));
 		window->known_after = now;
 		window->known_before = pythia_strdup(position->low);
 		return true;

@@ -68,6 +68,8 @@ bool pythia_member_save(pythia_capture *capture, pythia_member *member, const py
 	pythia_store_text(&sql, position->low);
 	pythia_buffer_puts(&sql, ", mark = ");
 	pythia_store_text(&sql, position->mark);
+	pythia_buffer_puts(&sql, ", key_form = ");
+	pythia_store_text(&sql, member->key_form);
 	pythia_buffer_printf(&sql,
 						 ", started = %d, mark_time = %lld, saved_at = %lld, last_sweep = %lld, null_stamps = %lld,"
 						 " captured = captured + %lld WHERE table_id = %lld",
@@ -101,12 +103,12 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 	pythia_result result;
 	bool ok;
 
-	pythia_buffer_printf(
-		&sql,
-		"SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
-		" state = 'failed', log, log_columns FROM main.pythia_cdc_table WHERE worker_id = %lld ORDER BY table_id",
-		(long long) capture->worker_id);
-	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTT", &result, error);
+	pythia_buffer_printf(&sql,
+						 "SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
+						 " state = 'failed', log, log_columns, key_form FROM main.pythia_cdc_table WHERE worker_id = "
+						 "%lld ORDER BY table_id",
+						 (long long) capture->worker_id);
+	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTTT", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -128,6 +130,7 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 		member->failed = pythia_result_true(&result, i, 9);
 		member->log.name = pythia_strdup(pythia_result_optional(&result, i, 10));
 		member->log.columns = pythia_strdup(pythia_result_optional(&result, i, 11));
+		member->key_form = pythia_strdup(pythia_result_optional(&result, i, 12));
 		ok = (!member->log.name || pythia_log_check_name(member->log.name, error)) &&
 			 pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
@@ -140,6 +143,7 @@ void pythia_member_free(pythia_member *member)
 	pythia_member_close(member);
 	pythia_capture_position_free(&member->position);
 	pythia_free(member->name);
+	pythia_free(member->key_form);
 	pythia_log_free(&member->log);
 }
 
@@ -183,6 +187,13 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 		return false;
 	member->open = true;
 	member->unfit = false;
+	if (!pythia_capture_key_fits(&member->table, member->key_form, error))
+	{
+		pythia_member_close(member);
+		return false;
+	}
+	if (!member->key_form)
+		member->key_form = pythia_capture_key_form(&member->table);
 	if (!member->log.name)
 		return true;
 	/* named, but not made yet */

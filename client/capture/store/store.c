@@ -21,7 +21,7 @@ static const char *const schema_sql[] = {
 	" \"table\" TEXT NOT NULL, started INTEGER NOT NULL DEFAULT 0, low, mark, mark_time INTEGER NOT NULL DEFAULT 0,"
 	" saved_at INTEGER NOT NULL DEFAULT 0, last_sweep INTEGER NOT NULL DEFAULT 0, captured INTEGER NOT NULL DEFAULT 0,"
 	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT, log TEXT, log_columns "
-	"TEXT,"
+	"TEXT, key_form TEXT,"
 	" UNIQUE (worker_id, name))",
 	/* the last version captured of each row stamped at or after low */
 	"CREATE TABLE IF NOT EXISTS main.pythia_seen (table_id INTEGER NOT NULL, key TEXT NOT NULL, version TEXT NOT NULL,"

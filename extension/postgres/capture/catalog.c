@@ -154,6 +154,7 @@ static void load_state(pythia_cdc_table *table)
 		table->nhistory =
 			int8_array(pythia_reading_value(&state, "history_at", &isnull), TIMESTAMPTZOID, &table->history_at);
 		int8_array(pythia_reading_value(&state, "history_value", &isnull), INT8OID, &table->history_value);
+		table->polled_at = int_column(&state, "polled_at");
 		table->swept_at = int_column(&state, "swept_at");
 		table->journal_floor = int_column(&state, "journal_floor");
 		table->remote_low = text_column(&state, "remote_low");
@@ -164,6 +165,7 @@ static void load_state(pythia_cdc_table *table)
 		table->start_as = text_column(&state, "start_as");
 		table->log_name = text_column(&state, "log_name");
 		table->log_columns = text_column(&state, "log_columns");
+		table->key_form = text_column(&state, "key_form");
 	}
 	pythia_reading_end(&state);
 }

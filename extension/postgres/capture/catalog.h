@@ -50,9 +50,10 @@ typedef struct pythia_cdc_table
 	int nhistory;
 	TimestampTz *history_at;
 	int64 *history_value;
-	TimestampTz swept_at; /* 0: never */
-	int64 journal_floor;  /* no entry of the worker has this number or a lesser one; 0: unknown */
-	char *remote_low;     /* of a table in another database, as are these */
+	TimestampTz polled_at; /* when a poll wrote something last; 0: never */
+	TimestampTz swept_at;  /* 0: never */
+	int64 journal_floor;   /* no entry of the worker has this number or a lesser one; 0: unknown */
+	char *remote_low;      /* of a table in another database, as are these */
 	char *remote_mark;
 	int64 remote_mark_time;
 	int64 round;       /* grows with each poll that wrote something down */
@@ -60,6 +61,7 @@ typedef struct pythia_cdc_table
 	char *start_as;    /* "now" or "beginning", whatever the options say; or NULL */
 	char *log_name;    /* of its triggers' log over there, or NULL */
 	char *log_columns; /* see capture/source/log.h */
+	char *key_form;    /* see pythia_capture_key_form */
 } pythia_cdc_table;
 
 typedef struct pythia_cdc_worker

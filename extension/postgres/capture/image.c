@@ -455,14 +455,19 @@ int64 pythia_image_hash(pythia_image *image)
 	return image->hash;
 }
 
-bool pythia_image_same(Jsonb *a, Jsonb *b, const char *except)
+pythia_likeness pythia_jsonb_likeness(Jsonb *old_image, Jsonb *new_image, const char *stamp)
 {
-	if (except)
-	{
-		Datum name = CStringGetTextDatum(except);
+	Datum name;
 
-		a = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(a), name));
-		b = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(b), name));
-	}
-	return compareJsonbContainers(&a->root, &b->root) == 0;
+	if (!old_image || !new_image)
+		return PYTHIA_IMAGE_UNKNOWN;
+	if (compareJsonbContainers(&old_image->root, &new_image->root) == 0)
+		return PYTHIA_IMAGE_EQUAL;
+	if (!stamp || !stamp[0])
+		return PYTHIA_IMAGE_DIFFERENT;
+	name = CStringGetTextDatum(stamp);
+	old_image = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(old_image), name));
+	new_image = DatumGetJsonbP(DirectFunctionCall2(jsonb_delete, JsonbPGetDatum(new_image), name));
+	return compareJsonbContainers(&old_image->root, &new_image->root) == 0 ? PYTHIA_IMAGE_RESTAMPED
+																		   : PYTHIA_IMAGE_DIFFERENT;
 }

@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "capture/classify.h"
 #include "access/tupdesc.h"
 #include "utils/jsonb.h"
 
@@ -34,7 +35,7 @@ extern bool pythia_session_is_bent(void);
 extern void pythia_image_skip(pythia_image *image, int attribute);
 /* Of the object made last by pythia_image_of, without the attribute left out. */
 extern int64 pythia_image_hash(pythia_image *image);
-/* Whether two objects are equal but for the key `except` (may be NULL). */
-extern bool pythia_image_same(Jsonb *a, Jsonb *b, const char *except);
+/* pythia_image_likeness of images here; any of the three may be NULL. */
+extern pythia_likeness pythia_jsonb_likeness(Jsonb *old_image, Jsonb *new_image, const char *stamp);
 
 #endif

@@ -1,5 +1,6 @@
 #include "postgres/capture/low.h"
 
+#include "capture/capture.h"
 #include "catalog/pg_type.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
@@ -17,8 +18,6 @@
 #define MAX_HISTORY 64
 /* Two clocks are not read at once. */
 #define CLOCK_STEP (100 * 1000)
-/* Time in which rows may have been stamped by a clock that was set back, before a poll noticed. */
-#define UNNOTICED (1 * USECS_PER_HOUR)
 
 /* Microseconds before the boundary that are read again: a backend's stamp is taken a little
  * before the others can see its transaction. */
@@ -241,7 +240,7 @@ bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
 	/* another machine, or it was started anew: how long ago is not known */
 	if (pythia_stamp_instant(table, pythia_stamp_datum(table->stamp_kind, InvalidOid, table->low), &at) &&
 		at > boundary->clock)
-		back = Max(back, at - boundary->clock + UNNOTICED);
+		back = Max(back, at - boundary->clock + pythia_capture_unnoticed(-1));
 	if (back < CLOCK_STEP)
 		return false;
 	switch (table->stamp_kind)

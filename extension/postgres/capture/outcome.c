@@ -1,5 +1,6 @@
 #include "postgres/capture/outcome.h"
 
+#include "capture/fault.h"
 #include "commands/async.h"
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"
@@ -7,20 +8,7 @@
 
 bool pythia_cdc_table_is_to_blame(void *unused, const ErrorData *error)
 {
-	int sqlerrcode = error->sqlerrcode;
-
-	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
-	{
-		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_FEATURE_NOT_SUPPORTED:
-		case ERRCODE_WRONG_OBJECT_TYPE:
-			return true;
-		default:
-			return sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED || sqlerrcode == ERRCODE_DATA_CORRUPTED ||
-				   sqlerrcode == ERRCODE_INDEX_CORRUPTED;
-	}
+	return pythia_fault_of_state(unpack_sql_state(error->sqlerrcode)) == PYTHIA_FAULT_TABLE;
 }
 
 void pythia_cdc_tell(int32 worker_id)

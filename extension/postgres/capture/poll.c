@@ -12,6 +12,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "capture/fault.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
@@ -158,11 +159,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 /* Of a foreign table: its server may be back the next time. */
 static bool is_away(const pythia_cdc_table *table, int sqlerrcode)
 {
-	int category = ERRCODE_TO_CATEGORY(sqlerrcode);
-
-	return table->foreign && (category == ERRCODE_CONNECTION_EXCEPTION || category == ERRCODE_FDW_ERROR ||
-							  category == ERRCODE_INSUFFICIENT_RESOURCES || sqlerrcode == ERRCODE_ADMIN_SHUTDOWN ||
-							  sqlerrcode == ERRCODE_CRASH_SHUTDOWN || sqlerrcode == ERRCODE_CANNOT_CONNECT_NOW);
+	return table->foreign && pythia_fault_of_state(unpack_sql_state(sqlerrcode)) == PYTHIA_FAULT_SOURCE;
 }
 
 /* Why the last poll of a table failed, or NULL: what stat_cdc shows. */

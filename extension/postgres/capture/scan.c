@@ -130,8 +130,33 @@ static void open_writers(scan_receiver *receiver)
 	MemoryContextSwitchTo(before);
 }
 
-/* Brings the known rows up to date. Returns false where nothing but the stamp changed. */
-static bool track(scan_receiver *receiver, const Datum *result, const bool *nulls, Jsonb **image, Jsonb **old_image)
+/* What is known of a row; of its image `old_image`, NULL where there is none. */
+static pythia_verdict classify(scan_receiver *receiver, const Datum *result, const bool *nulls, Jsonb *image,
+							   Jsonb *old_image)
+{
+	pythia_situation situation = {.track = receiver->scan->table->config.track};
+	bool same_hash;
+
+	if (!receiver->tracked)
+	{
+		situation.aged = came_from_update(receiver, DatumGetObjectId(result[SCAN_TABLEOID]),
+										  (ItemPointer) DatumGetPointer(result[SCAN_CTID]));
+		return pythia_classify(&situation);
+	}
+	situation.tracked = !nulls[SCAN_KNOWN];
+	if (!situation.tracked)
+		return pythia_classify(&situation);
+	same_hash = receiver->hashed && DatumGetInt64(result[SCAN_KNOWN_HASH]) == pythia_image_hash(receiver->row_image);
+	/* the hash of a row without its stamp is no version of it */
+	situation.version = same_hash && !receiver->rows ? PYTHIA_VERSION_SAME : PYTHIA_VERSION_OTHER;
+	if (pythia_classify_compares(&situation))
+		situation.image = !same_hash ? PYTHIA_IMAGE_DIFFERENT
+									 : pythia_jsonb_likeness(old_image, image, receiver->scan->table->timestamp_column);
+	return pythia_classify(&situation);
+}
+
+/* Brings the known rows up to date with one that is told. */
+static void track(scan_receiver *receiver, const Datum *result, const bool *nulls, Jsonb *image)
 {
 	int nkey = receiver->scan->table->nkey;
 	bool is_new = nulls[SCAN_KNOWN];
@@ -140,7 +165,7 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 	MemoryContext before;
 
 	if (!receiver->hashed && !is_new)
-		return true;
+		return;
 	before = MemoryContextSwitchTo(pythia_table_writer_memory(receiver->known));
 	values = palloc(sizeof(Datum) * (nkey + 2));
 	isnull = palloc0(sizeof(bool) * (nkey + 2));
@@ -148,38 +173,21 @@ static bool track(scan_receiver *receiver, const Datum *result, const bool *null
 		values[i] = pythia_keep(&receiver->keepers[i], result[receiver->key[i]], nulls[receiver->key[i]]);
 	if (receiver->hashed)
 	{
-		int64 hash = pythia_image_hash(receiver->row_image);
-
-		values[nkey] = Int64GetDatum(hash);
-		if (!is_new && !receiver->rows && DatumGetInt64(result[SCAN_KNOWN_HASH]) == hash)
-		{
-			MemoryContextSwitchTo(before);
-			return false;
-		}
-		if (!is_new && receiver->rows)
-		{
-			*old_image = DatumGetJsonbP(result[SCAN_KNOWN_IMAGE]);
-			if (DatumGetInt64(result[SCAN_KNOWN_HASH]) == hash &&
-				pythia_image_same(*old_image, *image, receiver->scan->table->timestamp_column))
-			{
-				MemoryContextSwitchTo(before);
-				return false;
-			}
-		}
+		values[nkey] = Int64GetDatum(pythia_image_hash(receiver->row_image));
 		if (receiver->rows)
-			values[nkey + 1] = datumCopy(JsonbPGetDatum(*image), false, -1);
+			values[nkey + 1] = datumCopy(JsonbPGetDatum(image), false, -1);
 	}
 	if (is_new)
 		pythia_table_writer_insert(receiver->known, values, isnull);
 	else
 		pythia_table_writer_update(receiver->known, (ItemPointer) DatumGetPointer(result[SCAN_KNOWN]), values, isnull);
 	MemoryContextSwitchTo(before);
-	return true;
 }
 
 static void capture(scan_receiver *receiver, const Datum *values, const bool *nulls, FullTransactionId xid)
 {
 	pythia_journal_entry entry = {.table_id = receiver->scan->table->table_id, .source_xid = xid};
+	pythia_verdict verdict;
 	MemoryContext before;
 
 	if (!receiver->journal)
@@ -189,15 +197,14 @@ static void capture(scan_receiver *receiver, const Datum *values, const bool *nu
 	entry.new_data = pythia_image_of(receiver->row_image, values, nulls);
 	if (receiver->stamp >= 0 && !nulls[receiver->stamp])
 		entry.has_stamp = pythia_stamp_instant(receiver->scan->table, values[receiver->stamp], &entry.stamp);
-	if (!receiver->tracked)
-		entry.kind = came_from_update(receiver, DatumGetObjectId(values[SCAN_TABLEOID]),
-									  (ItemPointer) DatumGetPointer(values[SCAN_CTID]))
-						 ? PYTHIA_CHANGE_UPDATE
-						 : PYTHIA_CHANGE_INSERT;
-	else
-		entry.kind = nulls[SCAN_KNOWN] ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
-	if (!receiver->tracked || track(receiver, values, nulls, &entry.new_data, &entry.old_data))
+	if (receiver->rows && !nulls[SCAN_KNOWN])
+		entry.old_data = DatumGetJsonbP(values[SCAN_KNOWN_IMAGE]);
+	verdict = classify(receiver, values, nulls, entry.new_data, entry.old_data);
+	if (verdict == PYTHIA_ROW_INSERT || verdict == PYTHIA_ROW_UPDATE)
 	{
+		entry.kind = verdict == PYTHIA_ROW_INSERT ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
+		if (receiver->tracked)
+			track(receiver, values, nulls, entry.new_data);
 		/* it lies in the row just read, and the journal gathers */
 		if (entry.old_data)
 			entry.old_data = DatumGetJsonbPCopy(JsonbPGetDatum(entry.old_data));

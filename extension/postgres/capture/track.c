@@ -2,6 +2,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "capture/classify.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -390,8 +391,8 @@ static bool single_true(const char *sql)
 	return result;
 }
 
-/* A table found empty is told as one TRUNCATE. */
-static bool sweep_empty(track_receiver *receiver)
+/* One for all that was known. */
+static void tell_truncate(track_receiver *receiver)
 {
 	pythia_cdc_table *table = receiver->table;
 	const char *name = tracked_name(table->table_id);
@@ -399,27 +400,36 @@ static bool sweep_empty(track_receiver *receiver)
 	pythia_journal *journal;
 	pythia_identity before;
 
-	if (!single_true(psprintf("SELECT NOT EXISTS (SELECT FROM %s)", table->relation)))
-		return false;
-	if (!single_true(psprintf("SELECT EXISTS (SELECT FROM %s)", name)))
-		return true;
 	journal = pythia_journal_open(receiver->worker->worker_id);
 	pythia_journal_put(journal, &entry);
 	receiver->captured = pythia_journal_close(journal);
 	pythia_catalog_enter(&before);
 	run(psprintf("TRUNCATE %s", name));
 	pythia_catalog_leave(&before);
-	return true;
+}
+
+static bool any_row(const char *relation)
+{
+	return single_true(psprintf("SELECT EXISTS (SELECT FROM %s)", relation));
 }
 
 static void sweep(track_receiver *receiver)
 {
 	pythia_cdc_table *table = receiver->table;
+	bool known = any_row(tracked_name(table->table_id));
 	Relation relation;
 	StringInfoData sql;
 
-	if (sweep_empty(receiver))
-		return;
+	switch (pythia_classify_sweep(known && any_row(table->relation), known, table->condition != NULL))
+	{
+		case PYTHIA_SWEEP_NOTHING:
+			return;
+		case PYTHIA_SWEEP_TRUNCATE:
+			tell_truncate(receiver);
+			return;
+		case PYTHIA_SWEEP_DELETES:
+			break;
+	}
 	relation = pythia_cdc_relation(table);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT k.ctid, %s",

@@ -494,8 +494,10 @@ static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, 
 		old_key = new_row && same_key(target, desc, old_values, old_nulls, values, nulls)
 					  ? new_key
 					  : pythia_image_of(target->key_image, old_values, old_nulls);
-	if (old_row && new_row && target->table->config.track == PYTHIA_TRACK_ROWS &&
-		pythia_image_same(old_data, new_data, target->table->timestamp_column))
+	/* a key that changed is told, though the images may be without it */
+	if (old_row && new_row && old_key == new_key && target->table->config.track == PYTHIA_TRACK_ROWS &&
+		!pythia_classify_logged(PYTHIA_TRACK_ROWS,
+								pythia_jsonb_likeness(old_data, new_data, target->table->timestamp_column)))
 	{
 		MemoryContextSwitchTo(before);
 		return;

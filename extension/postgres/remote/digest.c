@@ -2,6 +2,7 @@
 #include "postgres/remote/internal.h"
 
 #include "access/xact.h"
+#include "capture/classify.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -141,40 +142,49 @@ static void tell(remote_receiver *receiver, pythia_change_kind kind, const Datum
 	MemoryContextSwitchTo(before);
 }
 
+static pythia_version_seen version_seen(const Datum *values, const bool *nulls)
+{
+	if (nulls[KNOWN_PLACE])
+		return PYTHIA_VERSION_UNKNOWN;
+	if (nulls[KNOWN_VERSION] || nulls[STAGE_VERSION] ||
+		strcmp(TextDatumGetCString(values[KNOWN_VERSION]), TextDatumGetCString(values[STAGE_VERSION])) != 0)
+		return PYTHIA_VERSION_OTHER;
+	return PYTHIA_VERSION_SAME;
+}
+
 static bool judge(TupleTableSlot *slot, DestReceiver *self)
 {
 	remote_receiver *receiver = (remote_receiver *) self;
-	pythia_track track = receiver->table->config.track;
+	pythia_situation situation = {.track = receiver->table->config.track, .starting = receiver->silent};
+	pythia_verdict verdict;
 	const Datum *values;
 	const bool *nulls;
 	MemoryContext before;
-	pythia_change_kind kind;
 	Jsonb *image = NULL;
 
 	slot_getallattrs(slot);
 	values = slot->tts_values;
 	nulls = slot->tts_isnull;
-	if (!nulls[KNOWN_PLACE] && !nulls[KNOWN_VERSION] && !nulls[STAGE_VERSION] &&
-		strcmp(TextDatumGetCString(values[KNOWN_VERSION]), TextDatumGetCString(values[STAGE_VERSION])) == 0)
+	situation.tracked = !nulls[KNOWN_PLACE];
+	situation.version = version_seen(values, nulls);
+	situation.known = DatumGetBool(values[STAGE_KNOWN]);
+	situation.aged = DatumGetBool(values[STAGE_AGED]);
+	if (situation.version == PYTHIA_VERSION_SAME)
 		return true;
 	/* made in the journal's memory, which its writer empties after the row is written */
 	before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 	if (!nulls[STAGE_IMAGE])
 		image = jsonb_of(values[STAGE_IMAGE]);
-	if (receiver->silent || DatumGetBool(values[STAGE_KNOWN]))
-		remember(receiver, values, nulls, image);
-	else
-	{
-		if (track == PYTHIA_TRACK_NONE)
-			kind =
-				!nulls[KNOWN_PLACE] || DatumGetBool(values[STAGE_AGED]) ? PYTHIA_CHANGE_UPDATE : PYTHIA_CHANGE_INSERT;
-		else
-			kind = nulls[KNOWN_PLACE] ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
-		remember(receiver, values, nulls, image);
-		if (track != PYTHIA_TRACK_ROWS || nulls[KNOWN_IMAGE] ||
-			!pythia_image_same(DatumGetJsonbP(values[KNOWN_IMAGE]), image, receiver->table->timestamp_column))
-			tell(receiver, kind, values, nulls, image);
-	}
+	if (pythia_classify_compares(&situation) && !nulls[KNOWN_IMAGE] && image)
+		situation.image =
+			pythia_jsonb_likeness(DatumGetJsonbP(values[KNOWN_IMAGE]), image, receiver->table->timestamp_column);
+	verdict = pythia_classify(&situation);
+	/* the image told last stays the one with which the next change is told */
+	remember(receiver, values, nulls,
+			 verdict == PYTHIA_ROW_REMEMBER && !nulls[KNOWN_IMAGE] ? DatumGetJsonbP(values[KNOWN_IMAGE]) : image);
+	if (verdict != PYTHIA_ROW_REMEMBER)
+		tell(receiver, verdict == PYTHIA_ROW_UPDATE ? PYTHIA_CHANGE_UPDATE : PYTHIA_CHANGE_INSERT, values, nulls,
+			 image);
 	MemoryContextSwitchTo(before);
 	return true;
 }
@@ -246,43 +256,26 @@ static uint64 run_for_table(const char *sql, int32 table_id)
 	return pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
-/* A number is no text: each known key would be told as deleted. */
-static bool retyped(TupleTableSlot *slot, DestReceiver *self)
-{
-	const remote_receiver *receiver = (remote_receiver *) self;
-
-	(void) slot;
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("the key of table \"%s\" has another type than when its rows were read", receiver->table->name),
-			 errhint("Take the table out of the worker with pythia.alter_cdc_worker, and in again.")));
-}
-
 static void sweep(remote_receiver *receiver, pythia_fetched *f)
 {
 	static const char any_sql[] = "SELECT FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1 LIMIT 1";
 	static const char all_sql[] = "DELETE FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1";
 
-	/* an empty table was most likely truncated; with a condition the rest of it may be full */
-	if (f->key_count == 0 && !f->table->config.where)
-	{
-		if (run_for_table(any_sql, f->table->table_id) > 0)
-		{
-			pythia_journal_entry entry = {.table_id = f->table->table_id, .kind = PYTHIA_CHANGE_TRUNCATE};
+	pythia_journal_entry truncate = {.table_id = f->table->table_id, .kind = PYTHIA_CHANGE_TRUNCATE};
 
-			pythia_journal_put(receiver->journal, &entry);
+	switch (pythia_classify_sweep(f->key_count, run_for_table(any_sql, f->table->table_id) > 0,
+								  f->table->config.where != NULL))
+	{
+		case PYTHIA_SWEEP_NOTHING:
+			return;
+		case PYTHIA_SWEEP_TRUNCATE:
+			pythia_journal_put(receiver->journal, &truncate);
 			receiver->captured++;
 			(void) run_for_table(all_sql, f->table->table_id);
-		}
-		return;
+			return;
+		case PYTHIA_SWEEP_DELETES:
+			break;
 	}
-	receiver->base.receiveSlot = retyped;
-	compare(receiver,
-			"SELECT FROM (SELECT key FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1 LIMIT 1) k, "
-			"(SELECT key FROM stage LIMIT 1) s, pg_catalog.jsonb_each(k.key::pg_catalog.jsonb) a, "
-			"pg_catalog.jsonb_each(s.key::pg_catalog.jsonb) b WHERE a.key OPERATOR(pg_catalog.=) b.key "
-			"AND pg_catalog.jsonb_typeof(a.value) OPERATOR(pg_catalog.<>) pg_catalog.jsonb_typeof(b.value) LIMIT 1",
-			f->keys, f->desc);
 	receiver->base.receiveSlot = gone;
 	compare(receiver,
 			"SELECT k.ctid, k.key, k.image FROM pythia.remote_row k WHERE k.table_id OPERATOR(pg_catalog.=) $1 "
@@ -335,8 +328,9 @@ static void journal_change(remote_receiver *receiver, const Datum *values, const
 		entry.old_data = jsonb_of(values[STAGE_OLD]);
 	if (!nulls[STAGE_IMAGE])
 		entry.new_data = jsonb_of(values[STAGE_IMAGE]);
-	if (entry.kind == PYTHIA_CHANGE_UPDATE && receiver->table->config.track == PYTHIA_TRACK_ROWS && entry.old_data &&
-		pythia_image_same(entry.old_data, entry.new_data, receiver->table->timestamp_column))
+	if (entry.kind == PYTHIA_CHANGE_UPDATE && receiver->table->config.track == PYTHIA_TRACK_ROWS &&
+		!pythia_classify_logged(PYTHIA_TRACK_ROWS, pythia_jsonb_likeness(entry.old_data, entry.new_data,
+																		 receiver->table->timestamp_column)))
 		return;
 	journal(receiver, &entry, values, nulls);
 }
@@ -372,12 +366,14 @@ static void save(const pythia_fetched *f, int64 captured)
 		"captured = s.captured OPERATOR(pg_catalog.+) $5, polled_at = pg_catalog.clock_timestamp(), "
 		"swept_at = CASE WHEN $6 THEN pg_catalog.clock_timestamp() ELSE s.swept_at END, "
 		"null_stamps = CASE WHEN $6 THEN $7 ELSE s.null_stamps END, log_columns = COALESCE($8, s.log_columns), "
-		"low_at = CASE WHEN $9 THEN s.low_at ELSE $10 END, started = true, start_as = NULL, round = s.round "
+		"low_at = CASE WHEN $9 THEN s.low_at ELSE $10 END, key_form = $11, started = true, start_as = NULL, round = "
+		"s.round "
 		"OPERATOR(pg_catalog.+) 1 "
 		"WHERE s.table_id OPERATOR(pg_catalog.=) $1";
-	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID, BOOLOID, INT8OID, TEXTOID, BOOLOID, TIMESTAMPTZOID};
-	Datum values[10];
-	char nulls[] = "          ";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID,        INT8OID, BOOLOID,
+				   INT8OID, TEXTOID, BOOLOID, TIMESTAMPTZOID, TEXTOID};
+	Datum values[11];
+	char nulls[] = "           ";
 
 	values[0] = Int32GetDatum(f->table->table_id);
 	values[1] = text_or_null(f->low, &nulls[1]);
@@ -391,7 +387,8 @@ static void save(const pythia_fetched *f, int64 captured)
 	values[9] = TimestampTzGetDatum(f->low_at);
 	if (f->low_at == 0)
 		nulls[9] = 'n';
-	if (pythia_catalog_run(sql, 10, types, values, nulls) != 1)
+	values[10] = text_or_null(f->key_form, &nulls[10]);
+	if (pythia_catalog_run(sql, 11, types, values, nulls) != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("capture of table \"%s\" was changed by another session", f->table->name),
 						errhint("Poll again.")));

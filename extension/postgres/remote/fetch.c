@@ -1,6 +1,8 @@
 /* Reading another database: no jump may cross the engine's frames, so what is raised here is caught here. */
 #include "postgres/remote/internal.h"
 
+#include "capture/fault.h"
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/memory.h"
@@ -42,6 +44,7 @@ pythia_fetched *pythia_fetched_make(pythia_cdc_table *table, bool lasting)
 	fetched->name = pythia_to_utf8(table->name);
 	fetched->log_name = pythia_to_utf8(table->log_name);
 	fetched->known_columns = pythia_to_utf8(table->log_columns);
+	fetched->key_form = pythia_to_utf8(table->key_form);
 	fetched->starting = !table->started;
 	fetched->desc = stage_desc();
 	fetched->rows = tuplestore_begin_heap(true, lasting, work_mem);
@@ -175,9 +178,11 @@ static bool fetch_rows(pythia_capture_table *source, const pythia_capture_clock 
 	TimestampTz now = GetCurrentTimestamp();
 	bool tracked = table->config.track != PYTHIA_TRACK_NONE;
 	bool sweep = tracked && now - table->swept_at >= (int64) (table->config.delete_interval * USECS_PER_SEC);
-	bool ok = f->starting ? pythia_capture_window_start(source, clock, &window, error)
-						  : pythia_capture_window_make(source, clock, &position, &window, error);
+	bool ok;
 
+	position.age = table->polled_at == 0 ? -1 : now - table->polled_at;
+	ok = f->starting ? pythia_capture_window_start(source, clock, &window, error)
+					 : pythia_capture_window_make(source, clock, &position, &window, error);
 	f->into = f->rows;
 	/* where a worker starts, what is known are all rows before that */
 	if (ok && f->starting && tracked && table->config.start != PYTHIA_START_BEGINNING)
@@ -312,7 +317,9 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 
 	if (!described)
 		return false;
-	if (f->table->config.capture == PYTHIA_CAPTURE_TRIGGER)
+	if (!f->starting && !pythia_capture_key_fits(described, f->key_form, error))
+		ok = false;
+	else if (f->table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 		ok = fetch_log(described, f, fresh, error);
 	else
 	{
@@ -323,6 +330,13 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 	}
 	if (!ok)
 		pythia_remote_source_forget(source, f);
+	else if (f->starting || !f->key_form)
+	{
+		char *form = pythia_capture_key_form(described);
+
+		f->key_form = keep(form);
+		pythia_free(form);
+	}
 	return ok;
 }
 
@@ -357,9 +371,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 		}
 		if (fetch_table(worker, source, sight, f, error))
 			continue;
-		if (!isolate || db->broken ||
-			(error->error_class != PYTHIA_E_USAGE && error->error_class != PYTHIA_E_DATABASE &&
-			 error->error_class != PYTHIA_E_DATA))
+		if (!isolate || db->broken || pythia_fault_of(error) != PYTHIA_FAULT_TABLE)
 			return false;
 		f->failed = true;
 		f->reason = pstrdup(error->message);

@@ -104,6 +104,7 @@ struct pythia_fetched
 	int64 mark_time;
 	TimestampTz low_at; /* the instant low stands for; 0: not known */
 	bool held;          /* low stays where it stands */
+	char *key_form;     /* of the keys that were read, in UTF-8 */
 
 	/* of a table with triggers */
 	pythia_log_numbers told;  /* told by transactions that have committed: may be deleted over there */

@@ -1,0 +1,228 @@
+# Where capture runs, for the conformance suite: each host with each source it is tried with.
+#
+#   my @hosts = Hosts::all();          # starts a PostgreSQL, takes the shared MariaDB, makes SQLite files
+#   $host->write(SQL);                 # at the source
+#   $host->create(WORKER => { tables => [...], capture, track, ... });
+#   $host->told(WORKER, ...)           # polls: { WORKER => [ { type, key, old, new } ... ] }, what failed in {errors}
+package Hosts;
+
+use strict;
+use warnings;
+use File::Temp ();
+use IPC::Run ();
+use JSON::PP ();
+use Pythia::Test;
+
+my $json = JSON::PP->new->canonical->allow_nonref;
+
+# The engines' words for what a situation leaves open.
+my %words = (
+	postgresql => { now => 'clock_timestamp()', stamp => 'timestamptz(3)', text => 'varchar(20)' },
+	mariadb => { now => 'now(3)', stamp => 'datetime(3)', text => 'varchar(20)' },
+	sqlite => { now => q{strftime('%Y-%m-%d %H:%M:%f', 'now')}, stamp => 'timestamp', text => 'varchar(20)' });
+
+my %run = (
+	postgresql => sub { my ($self, $sql) = @_; $self->{node}->safe_psql($self->{database}, $sql) },
+	mariadb => sub { my ($self, $sql) = @_; $self->{maria}->sql($sql, $self->{database}) },
+	sqlite => sub { my ($self, $sql) = @_; run([ 'sqlite3', '-bail', $self->{file} ], $sql) });
+
+sub run
+{
+	my ($command, $input) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run($command, '<', \$input, '>', \$out, '2>', \$err)
+	  or die "@$command failed:\n$err\n" . substr($input, 0, 3000) . "\n";
+	return $out;
+}
+
+sub all
+{
+	my $node = pg_node('conformance', 'pythia_db.restart_delay' => '1s', log_min_messages => 'error');
+	my $folder = File::Temp::tempdir(CLEANUP => 1);
+	my @hosts;
+	my $source = sub {
+		my ($host, $engine, $far, $package) = @_;
+		my $name = lc("${host}_$engine") . ($far ? "_far" : "");
+		my %self = (
+			name => "$host, " . ($far ? "from $engine" : 'its own tables'), engine => $engine, node => $node,
+			folder => $folder, far => $far, database => $far ? $name : 'postgres');
+		if ($engine eq 'postgresql')
+		{
+			$node->safe_psql('postgres', "CREATE DATABASE $name") if $far;
+			$self{url} = pg_url($node, $self{database});
+		}
+		elsif ($engine eq 'mariadb')
+		{
+			$self{maria} = shared_mysql($name);
+			$self{url} = $self{maria}->url($name);
+		}
+		else
+		{
+			$self{file} = "$folder/$name.db";
+			$self{url} = "sqlite:///$self{file}";
+			run([ 'sqlite3', $self{file} ], 'PRAGMA journal_mode = wal');
+		}
+		push @hosts, bless \%self, $package;
+	};
+	$source->('PostgreSQL', 'postgresql', 0, 'Hosts::PostgreSQL');
+	$source->('PostgreSQL', $_, 1, 'Hosts::PostgreSQL') for qw(postgresql mariadb sqlite);
+	$source->('SQLite', 'sqlite', 0, 'Hosts::SQLite');
+	$source->('SQLite', $_, 1, 'Hosts::SQLite') for qw(postgresql mariadb sqlite);
+	$source->('command', $_, 1, 'Hosts::Command') for qw(postgresql mariadb sqlite);
+	return @hosts;
+}
+
+# Statements of a situation: a text for all engines, or one an engine; undef where it is none of this one's.
+sub words
+{
+	my ($self, $sql) = @_;
+	$sql = $sql->{ $self->{engine} } if ref $sql;
+	$sql =~ s/\{(\w+)\}/$words{ $self->{engine} }{$1}/g if defined $sql;
+	return $sql;
+}
+
+sub write { my ($self, $sql) = @_; return $sql eq '' ? '' : $run{ $self->{engine} }->($self, $sql); }
+
+sub quoted { my ($text) = @_; return "'" . ($text =~ s/'/''/gr) . "'"; }
+
+sub change
+{
+	my ($row) = @_;
+	return { type => $row->{change_type}, key => $row->{primary_key}, old => $row->{old_data}, new => $row->{new_data} };
+}
+
+sub decoded
+{
+	my ($text) = @_;
+	return map { change($json->decode($_)) } grep { /^\{/ } split /\n/, $text;
+}
+
+package Hosts::PostgreSQL;
+our @ISA = ('Hosts');
+
+sub create
+{
+	my ($self, $worker, $options) = @_;
+	my $tables = '{' . join(',', @{ delete $options->{tables} }) . '}';
+	my $url = $self->{far} ? Hosts::quoted($self->{url}) : 'NULL';
+	$self->{prefix} //= $self->{engine} . ($self->{far} ? '_far_' : '_');
+	$self->{node}->safe_psql('postgres',
+		"SELECT pythia.create_cdc_worker('$self->{prefix}$worker', '$tables', $url, options => " . Hosts::quoted($json->encode($options)) . ')');
+	return;
+}
+
+# A worker that fails says so; the others go on.
+sub told
+{
+	my ($self, @workers) = @_;
+	my $sql = '';
+	for my $worker (@workers)
+	{
+		my $name = "$self->{prefix}$worker";
+		$sql .= "\\echo worker $worker\nSELECT pythia.poll('$name') \\g /dev/null\n"
+		  . "SELECT row_to_json(c) FROM pythia.consume_changes('$name') c ORDER BY change_id;\n"
+		  . "SELECT 'stopped: ' || reason FROM pythia.stat_cdc WHERE worker = '$name' AND NOT active;\n";
+	}
+	my ($code, $out, $err) = $self->{node}->psql('postgres', $sql, on_error_stop => 0);
+	my %told;
+	while ($out =~ /^worker (\w+)\n(.*?)(?=^worker |\z)/msg)
+	{
+		my ($worker, $text) = ($1, $2);
+		$told{$worker} = [ Hosts::decoded($text) ];
+		$self->{stopped}{$worker} = $text =~ /^stopped: (.*)/m ? $1 : undef;
+	}
+	return \%told;
+}
+
+package Hosts::SQLite;
+our @ISA = ('Hosts');
+
+sub shell
+{
+	my ($self, $sql, %more) = @_;
+	my ($out, $err) = ('', '');
+	local $ENV{MYSQL_PWD} = $self->{maria} ? $self->{maria}{password} : '';
+	my $input = ".load $ENV{PYTHIA_SQLITE_EXTENSION}\n$sql";
+	my $ok = IPC::Run::run([ 'sqlite3', $more{careless} ? () : '-bail', $self->{far} ? "$self->{file_here}" : $self->{file} ],
+		'<', \$input, '>', \$out, '2>', \$err);
+	die "sqlite3 failed:\n$err\n$sql\n" if !$more{careless} && (!$ok || $err ne '');
+	return $out;
+}
+
+sub create
+{
+	my ($self, $worker, $options) = @_;
+	my $tables = delete $options->{tables};
+	# a file keeps no secrets
+	$self->{url} =~ s{:[^:/@]*@}{@} if $self->{maria};
+	$self->{file_here} //= "$self->{folder}/store_$self->{database}.db";
+	$self->shell("SELECT pythia_create_cdc_worker('$worker', " . Hosts::quoted($json->encode($tables)) . ', '
+		  . ($self->{far} ? Hosts::quoted($self->{url}) : 'NULL') . ", 5, 'updated_at', " . Hosts::quoted($json->encode($options)) . ');');
+	return;
+}
+
+sub told
+{
+	my ($self, @workers) = @_;
+	my $sql = '';
+	for my $worker (@workers)
+	{
+		$sql .= ".print worker $worker\nSELECT 'polled ' || pythia_poll('$worker');\n"
+		  . "SELECT json_object('change_type', change_type, 'primary_key', json(primary_key), 'old_data', json(old_data), 'new_data', json(new_data))"
+		  . " FROM pythia_consume_changes('$worker') ORDER BY change_id;\n"
+		  . "SELECT 'acknowledged ' || ifnull(pythia_ack('$worker', 'default', max(change_id)), '') FROM pythia_consume_changes('$worker') HAVING count(*) > 0;\n"
+		  . "SELECT 'stopped: ' || error FROM pythia_cdc_table t JOIN pythia_cdc_worker w USING (worker_id) WHERE w.name = '$worker' AND state = 'failed';\n";
+	}
+	my $out = $self->shell($sql, careless => 1);
+	my %told;
+	while ($out =~ /^worker (\w+)\n(.*?)(?=^worker |\z)/msg)
+	{
+		my ($worker, $text) = ($1, $2);
+		$told{$worker} = [ Hosts::decoded($text) ];
+		$self->{stopped}{$worker} = $text =~ /^stopped: (.*)/m ? $1 : undef;
+	}
+	return \%told;
+}
+
+package Hosts::Command;
+our @ISA = ('Hosts');
+
+sub state { my ($self, $worker) = @_; return "$self->{folder}/$self->{database}_$worker.state"; }
+
+sub follow
+{
+	my ($self, $worker) = @_;
+	my $definition = $self->{definitions}{$worker};
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ $ENV{PYTHIA}, 'cdc', $self->{url}, '--tables', join(',', @{ $definition->{tables} }), '--once', '--state',
+			$self->state($worker), '--options', $json->encode($definition->{options}) ],
+		'<', \undef, '>', \$out, '2>', \$err);
+	return ($out, $err);
+}
+
+sub create
+{
+	my ($self, $worker, $options) = @_;
+	my $tables = delete $options->{tables};
+	$self->{definitions}{$worker} = { tables => $tables, options => $options };
+	my ($out, $err) = $self->follow($worker);
+	die "pythia cdc failed: $err\n" if $err ne '' && $err =~ /error/i;
+	$self->{first}{$worker} = [ Hosts::decoded($out) ];
+	return;
+}
+
+sub told
+{
+	my ($self, @workers) = @_;
+	my %told;
+	for my $worker (@workers)
+	{
+		my ($out, $err) = $self->follow($worker);
+		$told{$worker} = [ @{ delete $self->{first}{$worker} // [] }, Hosts::decoded($out) ];
+		$self->{stopped}{$worker} =
+		  Hosts::run([ 'sqlite3', $self->state($worker) ], q{SELECT error FROM pythia_cdc_table WHERE state = 'failed'}) || undef;
+	}
+	return \%told;
+}
+
+1;

@@ -1,0 +1,171 @@
+# What capture tells, the same in every host and of every source: a table of situations.
+#
+# Each situation has a table of its own (named as it is) and a worker, and goes in steps: [ statements => what is told ].
+# What is told is written TYPE key image, the image being `v`, with `old>new` where there was an old one; in the order of
+# keys.  Words in braces are the engine's own, see Hosts.pm.  Situations of one engine alone give statements by engine.
+# A host or source that differs, for a documented reason, stands in `but`.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Hosts;
+use JSON::PP ();
+use Test::More;
+
+my $rows = "INSERT INTO T VALUES (1, 'a', '2026-01-01 00:00:00'), (2, 'b', '2026-01-01 00:00:00')";
+my $table = 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at {stamp})';
+my $texts = 'CREATE TABLE T (id {text} PRIMARY KEY, v {text}, updated_at {stamp})';
+my $touch = 'UPDATE T SET updated_at = {now}';
+
+# The key gets another type, its values stay as they are.
+sub retyped
+{
+	my ($postgresql, $type) = @_;
+	return {
+		postgresql => "ALTER TABLE T ALTER id TYPE $postgresql USING id::$postgresql",
+		mariadb => "ALTER TABLE T MODIFY id $type",
+		sqlite => "ALTER TABLE T RENAME TO T_old; CREATE TABLE T (id $type PRIMARY KEY, v {text}, updated_at {stamp}); INSERT INTO T SELECT * FROM T_old; DROP TABLE T_old" };
+}
+
+# A view that fails with this SQLSTATE while it is told to.
+sub sick
+{
+	my ($sqlstate) = @_;
+	return {
+		postgresql => 'CREATE TABLE T_base (id int PRIMARY KEY, v {text}, updated_at {stamp}); CREATE TABLE T_flag (sick bool); INSERT INTO T_flag VALUES (false); '
+		  . "CREATE FUNCTION T_sick() RETURNS bool LANGUAGE plpgsql AS \$\$ BEGIN IF (SELECT sick FROM public.T_flag) THEN RAISE 'it is sick' USING ERRCODE = '$sqlstate'; END IF; RETURN true; END \$\$; "
+		  . 'CREATE VIEW T AS SELECT * FROM T_base WHERE T_sick()' };
+}
+
+my @situations = (
+	[ 'beginning', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ '' => '' ] ],
+	[ 'start_now', { start_from => 'now' }, [ '' => '' ], [ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1" => 'UPDATE 1 c' ] ],
+	[ 'start_then', { start_from => '2026-01-01 00:00:00' }, [ '' => 'INSERT 1 a, INSERT 2 b' ] ],
+	[ 'tracked_keys', {},
+		[ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1; DELETE FROM T WHERE id = 2; INSERT INTO T VALUES (3, 'd', {now})" => 'UPDATE 1 c, DELETE 2, INSERT 3 d' ] ],
+	[ 'images', { track => 'rows' },
+		[ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1; DELETE FROM T WHERE id = 2; INSERT INTO T VALUES (3, 'd', {now})" => 'UPDATE 1 a>c, DELETE 2 b, INSERT 3 d' ],
+		[ "UPDATE T SET v = 'e', updated_at = {now} WHERE id = 1" => 'UPDATE 1 c>e' ] ],
+	[ 'nothing_kept', { track => 'none' },
+		[ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "INSERT INTO T VALUES (3, 'd', {now}); DELETE FROM T WHERE id = 1" => 'INSERT 3 d' ],
+		[ "UPDATE T SET v = 'e', updated_at = {now} WHERE id = 3" => 'UPDATE 3 e' ] ],
+	[ 'restamped', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ $touch => 'UPDATE 1 a, UPDATE 2 b' ] ],
+	[ 'restamped_rows', { track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ $touch => '' ], [ $touch => '' ],
+		[ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1" => 'UPDATE 1 a>c' ] ],
+	[ 'restamped_from_now', { track => 'rows', start_from => 'now' }, [ '' => '' ], [ $touch => '' ],
+		[ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1; DELETE FROM T WHERE id = 2" => 'UPDATE 1 a>c, DELETE 2 b' ] ],
+	[ 'unseen_column', { track => 'rows', exclude_columns => ['v'] }, [ '' => 'INSERT 1 -, INSERT 2 -' ],
+		[ "UPDATE T SET v = 'c', updated_at = {now}" => '' ] ],
+	[ 'emptied', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ 'DELETE FROM T' => 'TRUNCATE' ], [ "INSERT INTO T VALUES (1, 'a', {now})" => 'INSERT 1 a' ] ],
+	[ 'emptied_condition', { where => "v <> 'x'" }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ 'DELETE FROM T' => 'DELETE 1, DELETE 2' ] ],
+	[ 'leaves_condition', { where => "v <> 'x'", track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "UPDATE T SET v = 'x', updated_at = {now}" => 'DELETE 1 a, DELETE 2 b' ] ],
+	[ 'never_there', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ "INSERT INTO T VALUES (3, 'c', {now}); DELETE FROM T WHERE id = 3" => '' ] ],
+	[ 'new_key', { track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ 'UPDATE T SET id = 3, updated_at = {now} WHERE id = 1' => 'DELETE 1 a, INSERT 3 a' ] ],
+	[ 'replaced', { track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "DELETE FROM T WHERE id = 1; INSERT INTO T VALUES (1, 'z', {now})" => 'UPDATE 1 a>z' ] ],
+	[ 'no_stamp', {}, [ "INSERT INTO T VALUES (3, 'c', NULL)" => 'INSERT 1 a, INSERT 2 b' ], [ "UPDATE T SET v = 'd' WHERE id = 3" => '' ] ],
+	[ 'one_stamp', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "INSERT INTO T VALUES (3, 'c', '2100-01-01 00:00:00')" => 'INSERT 3 c' ], [ "INSERT INTO T VALUES (4, 'd', '2100-01-01 00:00:00')" => 'INSERT 4 d' ] ],
+	[ 'more_columns', { track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "ALTER TABLE T ADD w int; UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1" => 'UPDATE 1 a>c' ] ],
+	[ 'key_widened', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ retyped('bigint', 'bigint') => '' ],
+		[ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1" => 'UPDATE 1 c' ] ],
+	[ 'key_becomes_number', { table => $texts }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ retyped('integer', 'integer') => '', stopped => qr/key/ ],
+		[ $touch => '', stopped => qr/key/ ] ],
+	[ 'key_becomes_text', { track => 'rows', start_from => 'now' }, [ '' => '' ],
+		[ retyped('text', 'varchar(20)') => '', stopped => qr/key/, but => { 'PostgreSQL, its own tables' => { stopped => undef } } ] ],
+
+	# what ails the source for now stops nothing; what is wrong with the table stops it
+	[ 'source_is_sick', { table => sick('53200'), key => ['id'] }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ { postgresql => "UPDATE T_flag SET sick = true; UPDATE T_base SET v = 'c', updated_at = {now} WHERE id = 1" } => '' ],
+		[ { postgresql => 'UPDATE T_flag SET sick = false' } => 'UPDATE 1 c' ] ],
+	[ 'table_is_sick', { table => sick('P0001'), key => ['id'] }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ { postgresql => "UPDATE T_flag SET sick = true; UPDATE T_base SET v = 'c', updated_at = {now} WHERE id = 1" } => '', stopped => qr/it is sick/ ] ],
+
+	# triggers tell every version
+	[ 'every_version', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "INSERT INTO T VALUES (3, 'c', {now}); UPDATE T SET v = 'd' WHERE id = 3; UPDATE T SET v = 'e' WHERE id = 3; DELETE FROM T WHERE id = 3" => 'INSERT 3 c, UPDATE 3 c>d, UPDATE 3 d>e, DELETE 3 e' ] ],
+	[ 'logged_restamped', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ $touch => 'UPDATE 1 a>a, UPDATE 2 b>b' ] ],
+	[ 'logged_restamped_rows', { capture => 'trigger', track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ $touch => '' ],
+		[ 'UPDATE T SET v = v' => '' ], [ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1" => 'UPDATE 1 a>c' ] ],
+	[ 'logged_new_key', { capture => 'trigger', track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ 'UPDATE T SET id = 3 WHERE id = 1' => 'DELETE 1 a, INSERT 3 a' ] ],
+	[ 'logged_key_unseen', { capture => 'trigger', track => 'rows', exclude_columns => [ 'id', 'v' ] }, [ '' => 'INSERT 1 -, INSERT 2 -' ],
+		[ 'UPDATE T SET id = 3 WHERE id = 1' => 'DELETE 1 -, INSERT 3 -' ] ],
+	[ 'logged_condition', { capture => 'trigger', where => "v <> 'x'" }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ "UPDATE T SET v = 'x' WHERE id = 1" => 'DELETE 1 a' ], [ "UPDATE T SET v = 'y' WHERE id = 1" => 'INSERT 1 y' ] ],
+	[ 'logged_truncate', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ { postgresql => 'TRUNCATE T' } => 'TRUNCATE' ] ],
+);
+
+# --- how it runs ---------------------------------------------------------------------
+
+my $json = JSON::PP->new->canonical->allow_nonref;
+
+# One change as text; in a poll, what is said to have been there is what was told last.
+sub spelled
+{
+	my ($change, $told, $polled) = @_;
+	my $key = $change->{key} ? join('/', map { $change->{key}{$_} } sort keys %{ $change->{key} }) : '';
+	my @images = map { defined $_ ? $_->{v} // '-' : '' } @$change{ 'old', 'new' };
+	my $text = $change->{type} . ($key eq '' ? '' : " $key");
+	if ($change->{type} eq 'DELETE' ? $change->{old} : $change->{new} || $change->{old})
+	{
+		$text .= ' ' . ($change->{type} eq 'DELETE' ? $images[0] : $change->{old} ? "$images[0]>$images[1]" : $images[1]);
+	}
+	$text .= ' (was never told so)'
+	  if $polled && $change->{old} && $told->{$key} && $json->encode($change->{old}) ne $json->encode($told->{$key});
+	if ($change->{type} eq 'TRUNCATE') { %$told = (); }
+	else { $told->{$key} = $change->{new}; }
+	return [ $key, $text ];
+}
+
+sub situation
+{
+	my ($entry) = @_;
+	my ($name, $options, @steps) = @$entry;
+	my %options = (start_from => 'beginning', delete_interval => 0, %$options);
+	my $made = delete $options{table} // $table;
+	return { name => $name, table => $made, options => \%options, steps => \@steps, told => {} };
+}
+
+sub named { my ($host, $s, $sql) = @_; return $host->words($sql) =~ s/\bT(_\w+)?\b/"$s->{name}" . ($1 \/\/ '')/ger; }
+
+for my $host (Hosts::all())
+{
+	subtest $host->{name} => sub {
+		my @here = grep {
+			my $s = $_;
+			!grep { ref $_->[0] && !defined $host->words($_->[0]) } @{ $s->{steps} }
+		} map { situation($_) } @situations;
+		$host->write(join '', map { named($host, $_, $_->{table}) . ";\n" . named($host, $_, $rows) . ";\n" } @here);
+		for my $s (@here)
+		{
+			my $only = $ENV{CONFORMANCE};
+			next if $only && $s->{name} !~ /$only/;
+			$host->create($s->{name}, { %{ $s->{options} }, tables => [ $s->{name} ] });
+		}
+		for (my $n = 0; my @now = grep { $n < @{ $_->{steps} } } @here; $n++)
+		{
+			@now = grep { !$ENV{CONFORMANCE} || $_->{name} =~ /$ENV{CONFORMANCE}/ } @now;
+			$host->write(join '', map { named($host, $_, $_->{steps}[$n][0]) . ";\n" } grep { $_->{steps}[$n][0] ne '' } @now);
+			my $told = $host->told(map { $_->{name} } @now);
+			for my $s (@now)
+			{
+				my (undef, $expected, %more) = @{ $s->{steps}[$n] };
+				%more = (%more, %{ $more{but}{ $host->{name} } // {} });
+				my $polled = ($s->{options}{capture} // 'poll') eq 'poll';
+				my @changes = map { spelled($_, $s->{told}, $polled) } @{ $told->{ $s->{name} } // [] };
+				my $stopped = $host->{stopped}{ $s->{name} };
+				# a stable sort: of one key in the order in which they were told
+				is(join(', ', map { $_->[1] } sort { $a->[0] cmp $b->[0] } @changes), $expected, "$s->{name}, step $n");
+				if ($more{stopped}) { like($stopped, $more{stopped}, "$s->{name}, step $n: the table stops, and says why"); }
+				else { is($stopped, undef, "$s->{name}, step $n: nothing stops"); }
+			}
+		}
+	};
+}
+
+done_testing;

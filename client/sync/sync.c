@@ -76,9 +76,10 @@ static bool grow_target(pythia_run *run, pythia_error *error)
 		pythia_plan_free(&run->plan);
 		return make_plan(run, error);
 	}
-	pythia_host_log(run->job->target->host, PYTHIA_LOG_NOTICE,
-					"column \"%s\" of table \"%s\" has no counterpart in the target and is left out", name,
-					run->plan.source.name);
+	for (int i = 0; i < run->plan.nunmatched; i++)
+		pythia_host_log(run->job->target->host, PYTHIA_LOG_NOTICE,
+						"column \"%s\" of table \"%s\" has no counterpart in the target and is left out",
+						run->plan.source.columns[run->plan.unmatched[i]].name, run->plan.source.name);
 	return true;
 }
 

@@ -1,9 +1,11 @@
 #include "postgres/base/host.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
 #include "storage/latch.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 static bool latch_was_set = false;
@@ -135,13 +137,52 @@ static bool host_cancelled(void *context)
 	return (InterruptPending && serve_interrupts()) || is_over(context);
 }
 
+/*
+ * What the caller has set client_min_messages to, while a session has pinned it for
+ * what the server itself says; -1: it is not pinned.  The pinned setting goes with
+ * the session's subtransaction, however that ends.
+ */
+static int callers_level = -1;
+static int callers_nesting;
+
+static void unpin_messages(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	if ((event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB) &&
+		GetCurrentTransactionNestLevel() == callers_nesting + 1)
+		callers_level = -1;
+}
+
+void pythia_host_pins_messages(void)
+{
+	static bool registered = false;
+
+	if (!registered)
+		RegisterSubXactCallback(unpin_messages, NULL);
+	registered = true;
+	if (callers_level >= 0)
+		return; /* a session within another one */
+	callers_level = client_min_messages;
+	callers_nesting = GetCurrentTransactionNestLevel();
+}
+
 static void host_log(void *context, pythia_log_level level, const char *message)
 {
 	int elevel = level == PYTHIA_LOG_WARNING ? WARNING : level == PYTHIA_LOG_NOTICE ? NOTICE : DEBUG1;
+	int pinned = client_min_messages;
 
 	/* ereport looks for interrupts at its end, and must not jump from here */
 	HOLD_INTERRUPTS();
-	ereport(elevel, (errmsg_internal("%s", message)));
+	PG_TRY();
+	{
+		if (callers_level >= 0)
+			client_min_messages = callers_level;
+		ereport(elevel, (errmsg_internal("%s", message)));
+	}
+	PG_FINALLY();
+	{
+		client_min_messages = pinned;
+	}
+	PG_END_TRY();
 	RESUME_INTERRUPTS();
 }
 

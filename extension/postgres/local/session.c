@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/evaluator.h"
+#include "postgres/base/host.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/user_code.h"
 #include "utils/lsyscache.h"
@@ -39,7 +40,7 @@ static const char *const pinned[][2] = {
 	{"xmloption", "content"},
 	{"array_nulls", "on"},
 	{"quote_all_identifiers", "off"},
-	{"client_min_messages", "warning"},
+	{"client_min_messages", "warning"}, /* of the server; the engine's own are told, see base/host.h */
 	/* rows hidden by a policy would be lost silently: say so instead */
 	{"row_security", "off"},
 	{"search_path", "pg_catalog, pg_temp"},
@@ -131,6 +132,7 @@ pythia_session *pythia_session_begin(void)
 	if (session->nested)
 	{
 		find_default_schema(session);
+		pythia_host_pins_messages();
 		start_subtransaction();
 		pin_settings(GUC_ACTION_SAVE);
 	}

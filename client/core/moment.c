@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-static inline bool digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
+#include "core/calendar.h"
+#include "core/text.h"
 
 static inline int two_digits(const char *text)
 {
-	return digit(text[0]) && digit(text[1]) ? (text[0] - '0') * 10 + (text[1] - '0') : -1;
+	return pythia_is_digit(text[0]) && pythia_is_digit(text[1]) ? (text[0] - '0') * 10 + (text[1] - '0') : -1;
 }
 
 static int days_of_month(int year, int month)
@@ -52,7 +50,7 @@ bool pythia_moment_clock(const char *text, size_t length, pythia_moment *moment)
 		return false;
 	for (size_t i = 9; i < length; i++)
 	{
-		if (!digit(text[i]))
+		if (!pythia_is_digit(text[i]))
 			return false;
 		fraction = fraction * 10 + (text[i] - '0');
 	}
@@ -68,11 +66,7 @@ bool pythia_moment_stamp(const char *text, size_t length, pythia_moment *moment)
 
 int32_t pythia_moment_days(const pythia_moment *moment)
 {
-	/* years begin in March, so that the leap day is the last one of them */
-	int year = moment->year - (moment->month < 3);
-	int month = (moment->month + 9) % 12;
-
-	return year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + moment->day - 1 - 730425;
+	return (int32_t) (pythia_days_of(moment->year, moment->month, moment->day) - pythia_days_of(2000, 1, 1));
 }
 
 int64_t pythia_moment_micros(const pythia_moment *moment)

@@ -1,4 +1,5 @@
 #include "core/stamp.h"
+#include "core/calendar.h"
 #include "core/text.h"
 
 #include <string.h>
@@ -224,30 +225,13 @@ bool pythia_time_canonical(pythia_buffer *out, const char *text, size_t length, 
 	return true;
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar: years begin in March, in eras of 400. */
-static int64_t days_of(int64_t year, int64_t month, int64_t day)
-{
-	int64_t shifted = month > 2 ? year : year - 1;
-	int64_t era = (shifted >= 0 ? shifted : shifted - 399) / 400;
-	int64_t year_of_era = shifted - era * 400;
-	int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
 static void date_text(pythia_buffer *out, int64_t days)
 {
-	int64_t z = days + 719468;
-	int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t day_of_era = z - era * 146097;
-	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t shifted_month = (5 * day_of_year + 2) / 153;
-	int64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-	int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-	int64_t year = year_of_era + era * 400 + (month <= 2 ? 1 : 0);
+	int64_t year;
+	int month, day;
 
-	pythia_buffer_printf(out, "%04lld-%02lld-%02lld", (long long) year, (long long) month, (long long) day);
+	pythia_date_of(days, &year, &month, &day);
+	pythia_buffer_printf(out, "%04lld-%02d-%02d", (long long) year, month, day);
 }
 
 bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length, int precision)
@@ -295,7 +279,7 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 	days = clock / (86400 * SECOND);
 	if (clock % (86400 * SECOND) < 0)
 		days--;
-	date_text(out, days_of(year, month, day) + days);
+	date_text(out, pythia_days_of(year, month, day) + days);
 	pythia_buffer_putc(out, ' ');
 	pythia_time_text(out, clock - days * 86400 * SECOND, 6);
 	return true;

@@ -4,20 +4,10 @@
 #include <string.h>
 
 #include "capture/internal.h"
+#include "core/calendar.h"
 #include "core/memory.h"
 #include "core/number.h"
 #include "core/visible.h"
-
-/* Days since 1970-01-01 of a date of the proleptic Gregorian calendar, counted in years that begin in March. */
-static int64_t days_of(int64_t year, int month, int day)
-{
-	int64_t y = month > 2 ? year : year - 1;
-	int64_t era = (y >= 0 ? y : y - 399) / 400;
-	int64_t in_era = y - era * 400;
-	int64_t in_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-
-	return era * 146097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719468;
-}
 
 static const char *clock_expression(const pythia_db *db)
 {
@@ -248,7 +238,7 @@ bool pythia_capture_instant(const char *text, int64_t *instant)
 			return false;
 		used += 1 + more;
 	}
-	*instant = (days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * PYTHIA_SECOND;
+	*instant = (pythia_days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * PYTHIA_SECOND;
 	if (text[used] == '.')
 		for (const char *at = text + used + 1; *at >= '0' && *at <= '9'; at++, unit /= 10)
 			*instant += (*at - '0') * unit;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/calendar.h"
 #include "core/memory.h"
 #include "core/number.h"
 #include "dialect/forms.h"
@@ -46,20 +47,6 @@ void pythia_capture_window_free(pythia_capture_window *window)
 
 /* --- instants and texts -------------------------------------------------------- */
 
-static void date_of(int64_t days, int *year, int *month, int *day)
-{
-	int64_t shifted = days + 719468;
-	int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-	int64_t in_era = shifted - era * 146097;
-	int64_t y = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-	int64_t in_year = in_era - (365 * y + y / 4 - y / 100);
-	int64_t m = (5 * in_year + 2) / 153;
-
-	*day = (int) (in_year - (153 * m + 2) / 5 + 1);
-	*month = (int) (m < 10 ? m + 3 : m - 9);
-	*year = (int) (y + era * 400 + (*month <= 2));
-}
-
 static int64_t floor_to(int64_t value, int64_t unit)
 {
 	int64_t rest = value % unit;
@@ -72,16 +59,17 @@ static char *text_of(const pythia_capture_table *table, int64_t local)
 {
 	int64_t days = floor_to(local, 86400 * PYTHIA_SECOND) / (86400 * PYTHIA_SECOND);
 	int64_t seconds = (local - days * 86400 * PYTHIA_SECOND) / PYTHIA_SECOND;
-	int year, month, day;
+	int64_t year;
+	int month, day;
 	char text[64];
 
-	date_of(days, &year, &month, &day);
+	pythia_date_of(days, &year, &month, &day);
 	if (year < 1)
-		year = month = day = 1, seconds = 0;
+		year = 1, month = day = 1, seconds = 0;
 	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_DATE)
-		snprintf(text, sizeof(text), "%04d-%02d-%02d", year, month, day);
+		snprintf(text, sizeof(text), "%04lld-%02d-%02d", (long long) year, month, day);
 	else
-		snprintf(text, sizeof(text), "%04d-%02d-%02d%c%02d:%02d:%02d", year, month, day, table->separator,
+		snprintf(text, sizeof(text), "%04lld-%02d-%02d%c%02d:%02d:%02d", (long long) year, month, day, table->separator,
 				 (int) (seconds / 3600), (int) (seconds / 60 % 60), (int) (seconds % 60));
 	return pythia_strdup(text);
 }

@@ -9,6 +9,7 @@
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/builtins.h"
 
 static HTAB *plans = NULL;
 
@@ -112,4 +113,10 @@ void pythia_cdc_refuse_standby(void)
 	if (RecoveryInProgress())
 		ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("capture does not run on a standby"),
 						errhint("Call it on the primary server.")));
+}
+
+Datum pythia_text_or_null(const char *text, char *null)
+{
+	*null = text ? ' ' : 'n';
+	return text ? CStringGetTextDatum(text) : (Datum) 0;
 }

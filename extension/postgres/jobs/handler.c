@@ -135,12 +135,6 @@ static bool must_wait(const batch *b, const batch_item *item)
 
 /* ---- failed changes ---- */
 
-static Datum text_or_null(const char *text, char *null)
-{
-	*null = text ? ' ' : 'n';
-	return text ? CStringGetTextDatum(text) : (Datum) 0;
-}
-
 /* Writes one down as failed (error given) or as waiting for an earlier one. */
 static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 {
@@ -168,10 +162,10 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 	values[3] = item->change;
 	values[4] = CStringGetTextDatum(!error ? "blocked" : dead ? "dead" : "retry");
 	values[5] = Int32GetDatum(attempts);
-	values[6] = text_or_null(error ? unpack_sql_state(error->sqlerrcode) : NULL, &nulls[6]);
-	values[7] = text_or_null(error ? error->message : NULL, &nulls[7]);
-	values[8] = text_or_null(error ? error->detail : NULL, &nulls[8]);
-	values[9] = text_or_null(error ? error->hint : NULL, &nulls[9]);
+	values[6] = pythia_text_or_null(error ? unpack_sql_state(error->sqlerrcode) : NULL, &nulls[6]);
+	values[7] = pythia_text_or_null(error ? error->message : NULL, &nulls[7]);
+	values[8] = pythia_text_or_null(error ? error->detail : NULL, &nulls[8]);
+	values[9] = pythia_text_or_null(error ? error->hint : NULL, &nulls[9]);
 	values[10] = TimestampTzGetDatum(GetCurrentTimestamp() + pythia_retry_next(&retry) * 1000);
 	nulls[10] = error && !dead ? ' ' : 'n';
 	values[11] = ObjectIdGetDatum(b->worker->owner);

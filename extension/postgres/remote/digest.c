@@ -353,12 +353,6 @@ static void digest_log(remote_receiver *receiver, pythia_fetched *f)
 
 /* ---- both ---- */
 
-static Datum text_or_null(const char *text, char *isnull)
-{
-	*isnull = text ? ' ' : 'n';
-	return text ? CStringGetTextDatum(pythia_from_utf8(text)) : (Datum) 0;
-}
-
 static void save(const pythia_fetched *f, int64 captured)
 {
 	static const char sql[] =
@@ -376,13 +370,13 @@ static void save(const pythia_fetched *f, int64 captured)
 	char nulls[] = "           ";
 
 	values[0] = Int32GetDatum(f->table->table_id);
-	values[1] = text_or_null(f->low, &nulls[1]);
-	values[2] = text_or_null(f->mark, &nulls[2]);
+	values[1] = pythia_text_or_null(pythia_from_utf8(f->low), &nulls[1]);
+	values[2] = pythia_text_or_null(pythia_from_utf8(f->mark), &nulls[2]);
 	values[3] = Int64GetDatum(f->mark_time);
 	values[4] = Int64GetDatum(captured);
 	values[5] = BoolGetDatum(f->keys != NULL);
 	values[6] = Int64GetDatum(f->nulls);
-	values[7] = text_or_null(f->log_columns, &nulls[7]);
+	values[7] = pythia_text_or_null(pythia_from_utf8(f->log_columns), &nulls[7]);
 	values[8] = BoolGetDatum(f->held);
 	values[9] = TimestampTzGetDatum(f->low_at);
 	if (f->low_at == 0)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "capture/discover.h"
 #include "core/memory.h"
 
 static bool is_member(const pythia_capture *capture, const char *schema, const char *table, bool *found,
@@ -55,14 +56,8 @@ static bool adopt_pattern(pythia_capture *capture, const char *pattern, bool *gr
 {
 	char **names;
 	int count;
-	bool ok = pythia_capture_names(capture->source, pattern, &names, &count, error);
+	bool ok = pythia_discover(capture->source, pattern, true, &names, &count, error);
 
-	/* all its tables are gone: each tells that itself */
-	if (!ok && error->error_class == PYTHIA_E_USAGE)
-	{
-		pythia_error_reset(error);
-		return true;
-	}
 	for (int i = 0; i < count; i++)
 	{
 		char *schema = NULL;

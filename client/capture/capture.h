@@ -164,10 +164,6 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 /* Rows whose stamp is NULL: polling cannot see them. */
 bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_error *error);
 
-/* The tables that a name or `schema.*` stands for, as pythia_describe reads them, to be freed one by one.
- * A schema without tables is class USAGE, 42P01. */
-bool pythia_capture_names(pythia_db *db, const char *pattern, char ***names, int *count, pythia_error *error);
-
 /* ---- the store half (SQLite) ---- */
 
 typedef struct pythia_capture_change

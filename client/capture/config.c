@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "capture/discover.h"
 #include "dialect/dialect.h"
 
 static const char *const known_options[] = {
@@ -178,14 +179,10 @@ bool pythia_capture_config_names(const pythia_node *options, const char *const *
 {
 	static const char *const maps[] = {"columns", "exclude_columns", "where", "timestamp_columns", "key"};
 
+	/* what such a schema will hold is not known yet */
 	for (int i = 0; tables[i]; i++)
-	{
-		size_t length = strlen(tables[i]);
-
-		/* what such a schema will hold is not known yet */
-		if (length > 2 && strcmp(tables[i] + length - 2, ".*") == 0)
+		if (pythia_discover_is_pattern(tables[i]))
 			return true;
-	}
 	for (size_t m = 0; m < sizeof(maps) / sizeof(maps[0]); m++)
 	{
 		const pythia_node *map = pythia_node_get(options, maps[m]);

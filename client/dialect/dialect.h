@@ -99,8 +99,11 @@ void pythia_default_read(pythia_engine engine, const char *expression, pythia_de
 /* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */
 bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error);
+/* Logs of capture's triggers, what is known of workers, what a sync leaves for its next run: names that begin with
+ * pythia_ are ours, in each engine. */
+bool pythia_own_table(const char *name);
 /* Names ("schema"."table" as pythia_name_parse reads them) of the tables of a schema (NULL: the default one),
- * a table after those that its foreign keys refer to; the logs of capture's triggers are left out. */
+ * a table after those that its foreign keys refer to; our own are left out. */
 bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 /* The same in the order of names: one query, and cheaper. */
 bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);

@@ -90,10 +90,9 @@ static void order_tables(const pythia_result *tables, const pythia_result *refer
 	pythia_free(ends);
 }
 
-/* What capture's triggers write to is nobody's table. */
-static bool is_log(const char *name)
+bool pythia_own_table(const char *name)
 {
-	return strncmp(name, "pythia_log_", 11) == 0 && strlen(name) == 23 && strspn(name + 11, "0123456789abcdef") == 12;
+	return strncasecmp(name, "pythia_", 7) == 0;
 }
 
 static bool list_tables(pythia_db *db, const char *schema, bool ordered, char ***names, int *count, pythia_error *error)
@@ -123,7 +122,7 @@ static bool list_tables(pythia_db *db, const char *schema, bool ordered, char **
 		{
 			pythia_buffer text = PYTHIA_BUFFER_INIT;
 
-			if (is_log(pythia_result_text(&tables, order[i], 1)))
+			if (pythia_own_table(pythia_result_text(&tables, order[i], 1)))
 				continue;
 			/* Double quotes: what pythia_name_parse reads, whatever the engine. */
 			pythia_dialect_table(&pythia_dialect_sqlite, &text, pythia_result_text(&tables, order[i], 0),

@@ -96,7 +96,7 @@ static void tables_query(const pythia_db *db, pythia_buffer *out, const char *sc
 	(void) db;
 	pythia_buffer_puts(out, "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
 							" WHERE TABLE_TYPE NOT LIKE '%VIEW' AND TABLE_TYPE NOT LIKE '%SEQUENCE%'"
-							" AND TABLE_NAME NOT LIKE 'pythia\\_%' AND ");
+							" AND ");
 	where_schema(out, "TABLE_SCHEMA", schema);
 	pythia_buffer_puts(out, " ORDER BY 2");
 }

@@ -88,8 +88,8 @@ static void tables_query(const pythia_db *db, pythia_buffer *out, const char *sc
 {
 	pythia_buffer_puts(out, "SELECT schema, name FROM pragma_table_list WHERE schema = ");
 	text_literal(out, schema_of(db, schema));
-	pythia_buffer_puts(out, " COLLATE NOCASE AND type <> 'view' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-							" AND name NOT LIKE 'pythia\\_%' ESCAPE '\\' ORDER BY 2");
+	pythia_buffer_puts(out, " COLLATE NOCASE AND type NOT IN ('view', 'shadow')"
+							" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 2");
 }
 
 static void references_query(const pythia_db *db, pythia_buffer *out, const char *schema)

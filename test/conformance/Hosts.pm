@@ -35,14 +35,16 @@ sub run
 	return $out;
 }
 
+# `suffix`: once more, with other sources.
 sub all
 {
-	my $node = pg_node('conformance', 'pythia_db.restart_delay' => '1s', log_min_messages => 'error');
-	my $folder = File::Temp::tempdir(CLEANUP => 1);
+	my ($suffix) = @_;
+	our $node //= pg_node('conformance', 'pythia_db.restart_delay' => '1s', log_min_messages => 'error');
+	our $folder //= File::Temp::tempdir(CLEANUP => 1);
 	my @hosts;
 	my $source = sub {
 		my ($host, $engine, $far, $package) = @_;
-		my $name = lc("${host}_$engine") . ($far ? "_far" : "");
+		my $name = lc("${host}_$engine") . ($far ? "_far" : "") . ($suffix // "");
 		my %self = (
 			name => "$host, " . ($far ? "from $engine" : 'its own tables'), engine => $engine, node => $node,
 			folder => $folder, far => $far, database => $far ? $name : 'postgres');
@@ -72,6 +74,27 @@ sub all
 	return @hosts;
 }
 
+# The same host with a source of a schema of its own, for schema.*, which it names.
+sub with_schema
+{
+	my ($self) = @_;
+	my $other = bless {%$self}, ref $self;
+	if ($self->{engine} eq 'postgresql')
+	{
+		$self->write('CREATE SCHEMA found');
+		return ($other, 'found');
+	}
+	if ($self->{engine} eq 'mariadb')
+	{
+		my $schema = "$self->{database}_found";
+		$self->write("DROP DATABASE IF EXISTS $schema; CREATE DATABASE $schema");
+		return ($other, $schema);
+	}
+	$other->{file} =~ s/\.db$/_found.db/;
+	$other->{url} =~ s/\.db$/_found.db/;
+	return ($other, 'main');
+}
+
 # Statements of a situation: a text for all engines, or one an engine; undef where it is none of this one's.
 sub words
 {
@@ -88,7 +111,7 @@ sub quoted { my ($text) = @_; return "'" . ($text =~ s/'/''/gr) . "'"; }
 sub change
 {
 	my ($row) = @_;
-	return { type => $row->{change_type}, key => $row->{primary_key}, old => $row->{old_data}, new => $row->{new_data} };
+	return { table => $row->{table}, type => $row->{change_type}, key => $row->{primary_key}, old => $row->{old_data}, new => $row->{new_data} };
 }
 
 sub decoded
@@ -168,7 +191,7 @@ sub told
 	for my $worker (@workers)
 	{
 		$sql .= ".print worker $worker\nSELECT 'polled ' || pythia_poll('$worker');\n"
-		  . "SELECT json_object('change_type', change_type, 'primary_key', json(primary_key), 'old_data', json(old_data), 'new_data', json(new_data))"
+		  . "SELECT json_object('table', \"table\", 'change_type', change_type, 'primary_key', json(primary_key), 'old_data', json(old_data), 'new_data', json(new_data))"
 		  . " FROM pythia_consume_changes('$worker') ORDER BY change_id;\n"
 		  . "SELECT 'acknowledged ' || ifnull(pythia_ack('$worker', 'default', max(change_id)), '') FROM pythia_consume_changes('$worker') HAVING count(*) > 0;\n"
 		  . "SELECT 'stopped: ' || error FROM pythia_cdc_table t JOIN pythia_cdc_worker w USING (worker_id) WHERE w.name = '$worker' AND state = 'failed';\n";

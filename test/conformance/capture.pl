@@ -168,4 +168,41 @@ for my $host (Hosts::all())
 	};
 }
 
+# --- schema.* -------------------------------------------------------------------------
+
+# TABLE TYPE key of each change, in the order of names.
+sub named_changes { return join ', ', sort map { "$_->{table} $_->{type} " . join('/', values %{ $_->{key} }) } @_; }
+
+for my $host (Hosts::all('found'))
+{
+	subtest "all tables of a schema: $host->{name}" => sub {
+		my ($other, $schema) = $host->with_schema;
+		my $write = sub { $other->write(join '', map { defined $_ ? $other->words($_) =~ s/\bS\./$schema./gr . ";\n" : '' } @_) };
+		$write->(
+			'CREATE TABLE S.one (id int PRIMARY KEY, v {text}, updated_at {stamp})',
+			'CREATE VIEW S.seen AS SELECT * FROM one' =~ s/FROM one/FROM S.one/r,
+			'CREATE TABLE S.pythia_log_0123456789ab (id int PRIMARY KEY, v {text}, updated_at {stamp})',
+			$host->{engine} eq 'postgresql'
+			? ( 'CREATE TABLE S.parted (id int PRIMARY KEY, v {text}, updated_at {stamp}) PARTITION BY RANGE (id)',
+				'CREATE TABLE S.part PARTITION OF S.parted DEFAULT' )
+			: 'CREATE TABLE S.parted (id int PRIMARY KEY, v {text}, updated_at {stamp})',
+			map { "INSERT INTO S.$_ VALUES (1, 'a', {now})" } qw(one parted pythia_log_0123456789ab));
+		$write->('CREATE VIRTUAL TABLE S.words USING fts5(id, updated_at); DROP TABLE S.words') if $host->{engine} eq 'sqlite';
+		$other->create('all_of_it', { tables => ["$schema.*"], start_from => 'beginning', delete_interval => 0 });
+		is(named_changes(@{ $other->told('all_of_it')->{all_of_it} }), 'one INSERT 1, parted INSERT 1', 'tables, and partitions as their parent');
+		is($other->{stopped}{all_of_it}, undef, 'all of them fit');
+		$write->(
+			'CREATE TABLE S.two (id int PRIMARY KEY, v {text}, updated_at {stamp})', "INSERT INTO S.two VALUES (1, 'a', {now})",
+			'CREATE TABLE S.keyless (v {text}, updated_at {stamp})', "INSERT INTO S.keyless VALUES ('a', {now})",
+			"INSERT INTO S.one VALUES (2, 'b', {now})");
+		# what is found is told by the poll that follows, at the latest
+		my @changes = map { @{ $other->told('all_of_it')->{all_of_it} } } 1 .. 2;
+		is(named_changes(@changes), 'one INSERT 2, two INSERT 1', 'one that is made later is captured from its first row');
+		like($other->{stopped}{all_of_it}, qr/key/, 'one that does not fit is noted with the reason');
+		$write->('DROP TABLE S.keyless', "UPDATE S.two SET v = 'c', updated_at = {now}");
+		@changes = map { @{ $other->told('all_of_it')->{all_of_it} } } 1 .. 2;
+		is(named_changes(@changes), 'two UPDATE 1', 'and the others go on');
+	};
+}
+
 done_testing;

@@ -353,31 +353,3 @@ void pythia_capture_table_close(pythia_capture_table *table)
 	pythia_table_free(&table->table);
 	memset(table, 0, sizeof(*table));
 }
-
-bool pythia_capture_names(pythia_db *db, const char *pattern, char ***names, int *count, pythia_error *error)
-{
-	size_t length = strlen(pattern);
-	char *schema = NULL;
-	char *star = NULL;
-	bool ok;
-
-	*names = NULL;
-	*count = 0;
-	if (length < 3 || strcmp(pattern + length - 2, ".*") != 0)
-	{
-		*names = pythia_calloc(1, sizeof(char *));
-		(*names)[(*count)++] = pythia_strdup(pattern);
-		return true;
-	}
-	if (!pythia_name_parse(pattern, &schema, &star, error))
-		return false;
-	ok = pythia_list_tables(db, schema, names, count, error);
-	if (ok && *count == 0)
-	{
-		ok = pythia_fail(error, PYTHIA_E_USAGE, "42P01", "schema \"%s\" has no tables", schema);
-		pythia_error_hint(error, "Check its name and the right to see its tables.");
-	}
-	pythia_free(schema);
-	pythia_free(star);
-	return ok;
-}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/discover.h"
 #include "core/memory.h"
 
 #define STORE_VERSION 1
@@ -47,7 +48,7 @@ static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id
 {
 	char **names;
 	int count;
-	bool ok = pythia_capture_names(source, name, &names, &count, error);
+	bool ok = pythia_discover(source, name, false, &names, &count, error);
 
 	for (int i = 0; i < count; i++)
 	{
@@ -65,7 +66,7 @@ static bool store_patterns(pythia_db *store, int64_t worker_id, const char *cons
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
 	for (int i = 0; tables[i]; i++)
-		if (strlen(tables[i]) >= 3 && strcmp(tables[i] + strlen(tables[i]) - 2, ".*") == 0)
+		if (pythia_discover_is_pattern(tables[i]))
 			pythia_buffer_printf(&patterns, "%s\n", tables[i]);
 	if (patterns.length == 0)
 		return true;

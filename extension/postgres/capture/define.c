@@ -4,13 +4,16 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "capture/discover.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "core/suggest.h"
+#include "dialect/dialect.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
@@ -97,7 +100,7 @@ static Oid find_table(const char *name)
 	return InvalidOid;
 }
 
-/* Every table of a schema but partitions, which their parents stand for. */
+/* As capture/discover.h says. */
 static List *tables_of_schema(Oid schema)
 {
 	Relation classes = table_open(RelationRelationId, AccessShareLock);
@@ -110,7 +113,9 @@ static List *tables_of_schema(Oid schema)
 		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
 
 		if (form->relnamespace == schema && !form->relispartition &&
-			(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE))
+			(form->relkind == RELKIND_RELATION || form->relkind == RELKIND_PARTITIONED_TABLE) &&
+			!pythia_own_table(NameStr(form->relname)) &&
+			!OidIsValid(getExtensionOfObject(RelationRelationId, form->oid)))
 			result = lappend_oid(result, form->oid);
 	}
 	systable_endscan(scan);
@@ -125,7 +130,7 @@ static bool whole_schema(const char *pattern, Oid *schema, bool missing_ok)
 	List *parts = NIL;
 	char *name;
 
-	if (length < 3 || strcmp(pattern + length - 2, ".*") != 0)
+	if (!pythia_discover_is_pattern(pattern))
 		return false;
 	name = pnstrdup(pattern, length - 2);
 	if (SplitIdentifierString(pstrdup(name), '.', &parts) && list_length(parts) > 1)

@@ -2,6 +2,8 @@
 #include "postgres/remote/poll.h"
 
 #include "access/xact.h"
+#include "capture/discover.h"
+#include "capture/fault.h"
 #include "catalog/pg_type.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -83,7 +85,7 @@ static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **re
 	{
 		char **names;
 		int count;
-		bool ok = pythia_capture_names(db, pythia_to_utf8(lfirst(cell)), &names, &count, error);
+		bool ok = pythia_discover(db, pythia_to_utf8(lfirst(cell)), false, &names, &count, error);
 
 		for (int i = 0; i < count; i++)
 		{
@@ -123,7 +125,7 @@ List *pythia_remote_resolve(const pythia_cdc_worker *worker)
 
 /* ---- tables that come under a pattern later ---- */
 
-/* As pythia_capture_names spells it. */
+/* As pythia_discover spells it. */
 static char *spelled(const char *schema, const char *table)
 {
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
@@ -143,9 +145,8 @@ void pythia_remote_note_known(const pythia_cdc_worker *worker, pythia_remote_kno
 	foreach (cell, worker->patterns)
 	{
 		char *pattern = pythia_to_utf8(lfirst(cell));
-		size_t length = strlen(pattern);
 
-		if (length >= 3 && strcmp(pattern + length - 2, ".*") == 0)
+		if (pythia_discover_is_pattern(pattern))
 			known->patterns = lappend(known->patterns, pattern);
 	}
 	for (int i = 0; known->patterns != NIL && i < worker->ntables; i++)
@@ -171,7 +172,7 @@ static pythia_cdc_definition *define_found(const pythia_cdc_worker *worker, pyth
 	char *schema = NULL;
 	char *table = NULL;
 
-	if (definition || db->broken || error->error_class != PYTHIA_E_USAGE)
+	if (definition || db->broken || pythia_fault_of(error) != PYTHIA_FAULT_TABLE)
 		return definition;
 	definition = palloc0(sizeof(pythia_cdc_definition));
 	definition->unfit = words(error->message);
@@ -198,15 +199,8 @@ bool pythia_remote_find(const pythia_cdc_worker *worker, pythia_remote_source *s
 	{
 		char **names;
 		int count;
-		bool ok = pythia_capture_names(db, lfirst(cell), &names, &count, error);
+		bool ok = pythia_discover(db, lfirst(cell), true, &names, &count, error);
 
-		/* all its tables are gone: each tells that itself */
-		if (!ok && error->error_class == PYTHIA_E_USAGE)
-		{
-			pythia_error_reset(error);
-			count = 0;
-			ok = true;
-		}
 		for (int i = 0; i < count; i++)
 		{
 			if (ok && !is_known(known, names[i]))
@@ -219,8 +213,7 @@ bool pythia_remote_find(const pythia_cdc_worker *worker, pythia_remote_source *s
 			}
 			pythia_free(names[i]);
 		}
-		if (count > 0)
-			pythia_free(names);
+		pythia_free(names);
 		if (!ok)
 			return false;
 	}

@@ -8,6 +8,7 @@ CREATE TABLE pythia.cdc_worker (
 	poll_interval interval NOT NULL CHECK (poll_interval > '0'),
 	timestamp_column text NOT NULL,
 	handler text,
+	handler_owner pythia.role,
 	options jsonb NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -18,6 +19,7 @@ COMMENT ON COLUMN pythia.cdc_worker.connection IS 'NULL: this database; else a c
 COMMENT ON COLUMN pythia.cdc_worker.poll_interval IS 'time between two polls of the background worker';
 COMMENT ON COLUMN pythia.cdc_worker.timestamp_column IS 'column that tells when a row changed';
 COMMENT ON COLUMN pythia.cdc_worker.handler IS 'function(pythia.database_change) that the background worker calls, or NULL';
+COMMENT ON COLUMN pythia.cdc_worker.handler_owner IS 'role that function belonged to when it was named: another one''s is not called';
 COMMENT ON COLUMN pythia.cdc_worker.options IS 'options, as given';
 COMMENT ON COLUMN pythia.cdc_worker.created_at IS 'when it was created';
 SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_worker', '');

@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
 /*
@@ -28,5 +29,11 @@ extern int pythia_evaluator_context(int present, Oid evaluator, Oid role);
  * the checks of domains count, too.  Takes a lock under which nothing of it can come meanwhile.
  */
 extern void pythia_evaluator_refuse(Relation relation, Oid role, bool write);
+
+/*
+ * Before a command that opens the partitions of a table as the current role, such as CREATE TRIGGER: ereports (42501) where
+ * the key by which they are found calls what somebody without its rights has made.  Locks them all.
+ */
+extern void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode);
 
 #endif

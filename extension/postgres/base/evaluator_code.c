@@ -8,11 +8,12 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "postgres/base/user_code.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -28,17 +29,12 @@ static bool has_rights_of(Oid owner, Oid role)
 
 static bool function_is_foreign(Oid function, void *context)
 {
-	HeapTuple tuple;
 	Oid owner;
 
 	if (function < FirstNormalObjectId)
 		return false;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	return !has_rights_of(owner, *(Oid *) context);
+	owner = pythia_function_owner(function);
+	return !OidIsValid(owner) || !has_rights_of(owner, *(Oid *) context);
 }
 
 static bool calls_foreign(Node *node, void *context)
@@ -124,6 +120,22 @@ static const char *code_for_writers(Relation relation, Oid role)
 	return NULL;
 }
 
+/* Opening a partitioned table for its partitions evaluates what is constant in its key. */
+static const char *code_of_partitions(Relation relation, Oid role)
+{
+	HeapTuple tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(RelationGetRelid(relation)));
+	bool isnull;
+	Datum tree;
+	bool foreign;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	tree = SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partexprs, &isnull);
+	foreign = !isnull && text_calls_foreign(TextDatumGetCString(tree), role);
+	ReleaseSysCache(tuple);
+	return foreign ? "a partition key" : NULL;
+}
+
 static const char *code_of(Relation relation, Oid role, bool write)
 {
 	char kind = relation->rd_rel->relkind;
@@ -131,12 +143,24 @@ static const char *code_of(Relation relation, Oid role, bool write)
 
 	if (kind == RELKIND_VIEW || kind == RELKIND_FOREIGN_TABLE)
 		return kind == RELKIND_VIEW ? "a view's query" : "a foreign table's options";
-	result = code_of_indexes(relation, role);
+	result = code_of_partitions(relation, role);
+	if (!result)
+		result = code_of_indexes(relation, role);
 	if (!result)
 		result = code_of_constraints(relation, role, write);
 	if (!result && write)
 		result = code_for_writers(relation, role);
 	return result;
+}
+
+static void refuse_code(Relation relation, Oid role, const char *code, const char *hint)
+{
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("%s of table \"%s\" would run with the rights of role \"%s\"", code,
+						   RelationGetRelationName(relation), GetUserNameFromId(role, false)),
+					errdetail("The table belongs to role \"%s\", which has fewer.",
+							  GetUserNameFromId(relation->rd_rel->relowner, false)),
+					errhint("%s", hint)));
 }
 
 static void refuse_one(Oid relid, Oid role, bool write)
@@ -146,13 +170,9 @@ static void refuse_one(Oid relid, Oid role, bool write)
 	const char *code = has_rights_of(owner, role) ? NULL : code_of(relation, role, write);
 
 	if (code)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("%s of table \"%s\" would run with the rights of role \"%s\"", code,
-						RelationGetRelationName(relation), GetUserNameFromId(role, false)),
-				 errdetail("The table belongs to role \"%s\", which has fewer.", GetUserNameFromId(owner, false)),
-				 errhint("Let that role own the sync worker, or call as it: SET ROLE %s.",
-						 quote_identifier(GetUserNameFromId(owner, false)))));
+		refuse_code(relation, role, code,
+					psprintf("Let that role own the sync worker, or call as it: SET ROLE %s.",
+							 quote_identifier(GetUserNameFromId(owner, false))));
 	relation_close(relation, NoLock);
 }
 
@@ -173,4 +193,21 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 	}
 	foreach (cell, all)
 		refuse_one(lfirst_oid(cell), role, write);
+}
+
+void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode)
+{
+	List *all = find_all_inheritors(relid, mode, NULL);
+	ListCell *cell;
+
+	foreach (cell, all)
+	{
+		Relation relation = relation_open(lfirst_oid(cell), NoLock);
+		const char *code =
+			has_rights_of(relation->rd_rel->relowner, GetUserId()) ? NULL : code_of_partitions(relation, GetUserId());
+
+		if (code)
+			refuse_code(relation, GetUserId(), code, "Capture it by polling: {\"capture\": \"poll\"}.");
+		relation_close(relation, NoLock);
+	}
 }

@@ -1,9 +1,12 @@
 #include "postgres/base/user_code.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 
 static int settings = 0; /* nest level of the current transaction's, or 0 */
 
@@ -37,4 +40,17 @@ void pythia_user_call_end(const pythia_user_call *call)
 {
 	AtEOXact_GUC(false, call->settings);
 	SetUserIdAndSecContext(call->role, call->context);
+}
+
+Oid pythia_function_owner(Oid function)
+{
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
 }

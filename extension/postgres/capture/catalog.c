@@ -266,6 +266,7 @@ static bool load_settings(pythia_cdc_worker *worker)
 			interval_part, CStringGetTextDatum("epoch"), pythia_reading_value(&row, "poll_interval", &isnull)));
 		worker->timestamp_column = text_column(&row, "timestamp_column");
 		worker->handler = text_column(&row, "handler");
+		worker->handler_owner = DatumGetObjectId(pythia_reading_value(&row, "handler_owner", &isnull));
 		worker->options = DatumGetJsonbPCopy(pythia_reading_value(&row, "options", &isnull));
 		count = text_array(pythia_reading_value(&row, "tables", &isnull), &patterns);
 		for (int i = 0; i < count; i++)

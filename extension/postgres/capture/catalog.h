@@ -73,7 +73,8 @@ typedef struct pythia_cdc_worker
 	char *connection;     /* NULL: this database */
 	double poll_interval; /* seconds */
 	char *timestamp_column;
-	char *handler; /* quoted name with argument type, or NULL */
+	char *handler;     /* quoted name with argument type, or NULL */
+	Oid handler_owner; /* whose function it was when it was named */
 	Jsonb *options;
 	pythia_node *option_tree;
 	List *patterns;               /* of char *: tables as written */
@@ -102,8 +103,8 @@ extern Oid pythia_tracked_relation(int32 table_id); /* InvalidOid where there is
 extern bool pythia_cdc_handler_idle(const pythia_cdc_worker *worker);
 
 extern Oid pythia_change_type_oid(void); /* pythia.database_change */
-/* By its quoted name; ereports one that is missing, too. */
-extern Oid pythia_cdc_handler_function(const char *name);
+/* By its quoted name; ereports one that is missing, or another role's than it was. */
+extern Oid pythia_cdc_handler_function(const pythia_cdc_worker *worker);
 
 /* One table of this database as the options want it. */
 typedef struct pythia_cdc_definition

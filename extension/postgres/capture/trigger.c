@@ -40,6 +40,7 @@
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define MAX_BYTES (256 * 1024)
@@ -259,6 +260,11 @@ static void forget_relation(Datum arg, Oid relation)
 			target->valid = false;
 }
 
+static void forget_all(Datum arg, int cache, uint32 hash)
+{
+	forget_relation(arg, InvalidOid);
+}
+
 static void set_up(void)
 {
 	HASHCTL control = {.keysize = sizeof(trigger_key), .entrysize = sizeof(trigger_target)};
@@ -267,6 +273,9 @@ static void set_up(void)
 		return;
 	targets = hash_create("pythia_db trigger targets", 64, &control, HASH_ELEM | HASH_BLOBS);
 	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
+	/* what the worker's owner may also hangs on what he is a member of */
+	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
 	RegisterXactCallback(on_transaction, NULL);
 	RegisterSubXactCallback(on_subtransaction, NULL);
 }

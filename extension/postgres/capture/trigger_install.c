@@ -7,6 +7,7 @@
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "postgres/base/catalog.h"
+#include "postgres/base/evaluator.h"
 #include "postgres/capture/define.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -76,15 +77,19 @@ static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 }
 
 /* As the extension's owner: its function may be used by nobody else. */
-static void create_trigger(const pythia_cdc_table *table, const char *relation, const char *trigger, const char *when)
+static void create_trigger(const pythia_cdc_table *table, const found_relation *relation, const char *trigger,
+						   const char *when, bool of_rows)
 {
 	pythia_identity before;
 
 	pythia_catalog_enter(&before);
-	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", trigger, psprintf(when, relation),
-				 table->table_id));
+	/* a trigger of rows goes down to the partitions */
+	if (of_rows)
+		pythia_evaluator_refuse_partitions(relation->relid, ShareRowExclusiveLock);
+	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", trigger,
+				 psprintf(when, relation->name), table->table_id));
 	/* what replication applies is captured too */
-	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation, trigger));
+	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation->name, trigger));
 	pythia_catalog_leave(&before);
 }
 
@@ -142,7 +147,7 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 			continue;
 		if (found->enabled)
 			drop_trigger(found->name, row_trigger(table));
-		create_trigger(table, found->name, row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW");
+		create_trigger(table, found, row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", true);
 	}
 	/* a statement's trigger does not come down to partitions */
 	foreach (cell, relations_of(table, truncate_trigger(table)))
@@ -150,7 +155,7 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 		found_relation *found = lfirst(cell);
 
 		if (!found->enabled)
-			create_trigger(table, found->name, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT");
+			create_trigger(table, found, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
 	}
 	SPI_finish();
 }
@@ -166,7 +171,7 @@ void pythia_trigger_complete(const pythia_cdc_table *table)
 
 		/* who waits for this lock stands in the way of every writer that comes after */
 		if (!found->enabled && ConditionalLockRelationOid(found->relid, ShareRowExclusiveLock))
-			create_trigger(table, found->name, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT");
+			create_trigger(table, found, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
 	}
 	SPI_finish();
 }

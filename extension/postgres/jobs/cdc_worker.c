@@ -10,6 +10,7 @@
 #include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
+#include "postgres/base/user_code.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
@@ -52,6 +53,12 @@ static char *handler_name(Oid function)
 {
 	pythia_cdc_check_handler(function);
 	return format_procedure_qualified(function);
+}
+
+/* Whose function is meant: one of the same name that comes in its place may be another role's. */
+static Datum handler_owner(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? (Datum) 0 : ObjectIdGetDatum(pythia_function_owner(PG_GETARG_OID(argument)));
 }
 
 /* ---- creating ---- */
@@ -116,11 +123,11 @@ PYTHIA_FUNCTION(pythia_create_cdc_worker);
 Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 {
 	static const char sql[] = "INSERT INTO pythia.cdc_worker (worker_id, tables, connection, poll_interval, "
-							  "timestamp_column, handler, options) "
-							  "VALUES ($1, $2, $3, $4, $5, $6, $7)";
-	Oid types[] = {INT4OID, TEXTARRAYOID, TEXTOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID};
-	Datum values[7];
-	char nulls[] = "       ";
+							  "timestamp_column, handler, options, handler_owner) "
+							  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+	Oid types[] = {INT4OID, TEXTARRAYOID, TEXTOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID, OIDOID};
+	Datum values[8];
+	char nulls[] = "        ";
 	pythia_cdc_worker *worker;
 	List *definitions;
 	ListCell *cell;
@@ -138,6 +145,7 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 		values[6] = PG_GETARG_DATUM(6);
 	check_options(DatumGetJsonbP(values[6]));
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : CStringGetTextDatum(handler_name(PG_GETARG_OID(5)));
+	values[7] = handler_owner(fcinfo, 5);
 
 	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	values[0] = Int32GetDatum(worker_id);
@@ -155,8 +163,8 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 			pythia_connection_adopt(text_to_cstring(PG_GETARG_TEXT_PP(2)), suggested_connection(name)));
 		nulls[2] = ' ';
 	}
-	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
-	pythia_catalog_run(sql, 7, types, values, nulls);
+	nulls[5] = nulls[7] = PG_ARGISNULL(5) ? 'n' : ' ';
+	pythia_catalog_run(sql, 8, types, values, nulls);
 	CommandCounterIncrement();
 
 	worker = pythia_cdc_load(worker_id);
@@ -291,11 +299,12 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	static const char sql[] =
 		"UPDATE pythia.cdc_worker SET tables = COALESCE($2, tables), poll_interval = COALESCE($3, poll_interval), "
 		"timestamp_column = COALESCE($4, timestamp_column), handler = COALESCE($5, handler), "
+		"handler_owner = COALESCE($7::pythia.role, handler_owner), "
 		"options = CASE WHEN $6 IS NULL THEN options ELSE options OPERATOR(pg_catalog.||) $6 END "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 RETURNING options";
-	Oid types[] = {INT4OID, TEXTARRAYOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID};
-	Datum values[6];
-	char nulls[] = "      ";
+	Oid types[] = {INT4OID, TEXTARRAYOID, INTERVALOID, TEXTOID, TEXTOID, JSONBOID, OIDOID};
+	Datum values[7];
+	char nulls[] = "       ";
 	pythia_cdc_worker *old;
 	Jsonb *options;
 	int32 worker_id;
@@ -326,8 +335,10 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(4))
 		values[4] = CStringGetTextDatum(handler_name(PG_GETARG_OID(4)));
+	values[6] = handler_owner(fcinfo, 4);
+	nulls[6] = nulls[4];
 	SPI_connect();
-	pythia_catalog_execute(sql, 6, types, values, nulls);
+	pythia_catalog_execute(sql, 7, types, values, nulls);
 	options = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	check_options(options);
 	SPI_finish();

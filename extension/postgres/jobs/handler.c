@@ -463,7 +463,7 @@ bool pythia_cdc_handler_idle(const pythia_cdc_worker *worker)
 
 	if (!worker->handler)
 		return true;
-	(void) pythia_cdc_handler_function(worker->handler);
+	(void) pythia_cdc_handler_function(worker);
 	/* an idle turn takes no lock, which would cost a transaction id */
 	if (!any_due(worker) && pythia_consumer_idle(worker->worker_id, PYTHIA_HANDLER_CONSUMER))
 		return true;
@@ -491,7 +491,7 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 	control.hcxt = b.memory;
 	b.waiting = hash_create("pythia_db waiting keys", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	b.maker = pythia_change_maker_make(worker);
-	fmgr_info(pythia_cdc_handler_function(worker->handler), &b.handler);
+	fmgr_info(pythia_cdc_handler_function(worker), &b.handler);
 	if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
 		elog(ERROR, "consumer \"%s\" is missing", PYTHIA_HANDLER_CONSUMER);
 	if (consumer.lost)

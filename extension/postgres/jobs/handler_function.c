@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/user_code.h"
 #include "postgres/jobs/handler.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,8 +43,22 @@ void pythia_cdc_check_handler(Oid function)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
 }
 
-Oid pythia_cdc_handler_function(const char *name)
+static void check_owner(const pythia_cdc_worker *worker, Oid function)
 {
+	Oid owner = pythia_function_owner(function);
+
+	if (owner == worker->handler_owner)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("handler %s belongs to role \"%s\" now, and did not when it was named", worker->handler,
+						   GetUserNameFromId(owner, false)),
+					errdetail("It would run with the rights of the worker's owner."),
+					errhint("Name it again with pythia.alter_cdc_worker where that is meant.")));
+}
+
+Oid pythia_cdc_handler_function(const pythia_cdc_worker *worker)
+{
+	const char *name = worker->handler;
 	LOCAL_FCINFO(call, 1);
 	Oid function;
 
@@ -55,5 +70,6 @@ Oid pythia_cdc_handler_function(const char *name)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("handler %s does not exist", name),
 						errhint("Create it again, or set another one with pythia.alter_cdc_worker.")));
 	pythia_cdc_check_handler(function);
+	check_owner(worker, function);
 	return function;
 }

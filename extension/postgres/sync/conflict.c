@@ -1,5 +1,6 @@
 #include "postgres/sync/conflict.h"
 
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -8,6 +9,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/user_code.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -22,6 +24,20 @@ typedef struct resolve_call
 	const char *target_row;
 	pythia_node **row;
 } resolve_call;
+
+/* It is found by its name at each run, and whoever may drop it may put another one in its place. */
+static void check_owner(Oid function, const char *name)
+{
+	Oid owner = pythia_function_owner(function);
+
+	if (function < FirstNormalObjectId || has_privs_of_role(owner, GetUserId()))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("conflict_resolution: function %s would run with the rights of role \"%s\"", name,
+						   GetUserNameFromId(GetUserId(), false)),
+					errdetail("It belongs to role \"%s\", which has fewer.", GetUserNameFromId(owner, true)),
+					errhint("Let that role own it that runs the sync, or a role with its rights.")));
+}
 
 /* search_path is pinned here: a bare name means the schema that the role sees first. */
 static Oid find_function(pythia_session *session, const char *name)
@@ -47,6 +63,7 @@ static Oid find_function(pythia_session *session, const char *name)
 						errhint("It takes the two rows and returns the one to keep, or NULL to keep the target's.")));
 	if (pythia_function_usage(function, GetUserId()) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, name);
+	check_owner(function, name);
 	return function;
 }
 

@@ -1,0 +1,143 @@
+# Roles that own what others capture, sync and call, and that put something else in its place: none of it runs as another.
+use strict;
+use warnings;
+use Pythia::Session;
+use Pythia::Test;
+use Test::More;
+
+my $node = pg_node('owners', 'pythia_db.databases' => 'postgres');
+$node->append_conf('pg_hba.conf', "local all all trust\n");
+
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+sub as { my ($role, $text) = @_; return $node->safe_psql('postgres', $text, extra_params => ['-U', $role]); }
+sub says_to { my ($role, $text) = @_; my ($rc, $out, $err) = $node->psql('postgres', $text, extra_params => ['-U', $role]); return ($out // '') . ($err // ''); }
+my $admin = scalar getpwuid $<;
+
+sql(q{
+	CREATE ROLE mallory LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob;
+	SELECT pythia.grant_use('mallory'); SELECT pythia.grant_use('alice');
+	CREATE SCHEMA m AUTHORIZATION mallory; CREATE SCHEMA a AUTHORIZATION alice; GRANT USAGE, CREATE ON SCHEMA m TO alice});
+as('mallory', q{
+	CREATE TABLE m.calls (n serial PRIMARY KEY, who name, how text, updated_at timestamptz DEFAULT now());
+	GRANT INSERT, SELECT ON m.calls TO PUBLIC; GRANT USAGE ON m.calls_n_seq TO PUBLIC;
+	CREATE FUNCTION m.note(how text) RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+		BEGIN INSERT INTO m.calls (who, how) VALUES (current_user, how); EXCEPTION WHEN OTHERS THEN NULL; END;
+		RETURN 0; END $$;
+	-- which does not write itself may call what does
+	CREATE FUNCTION m.evil(how text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN m.note(how); END $$});
+
+# What ran as somebody else than mallory since the last time.
+sub prize
+{
+	my $got = sql("SELECT string_agg(DISTINCT who || ': ' || how, ', ') FROM m.calls WHERE who <> 'mallory'");
+	sql('TRUNCATE m.calls');
+	return $got;
+}
+
+subtest 'what is constant in an index' => sub {
+	as('mallory', q{CREATE TABLE m.t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now());
+		CREATE INDEX ON m.t (updated_at) WHERE m.evil('predicate') = 0; CREATE INDEX ON m.t ((m.evil('expression')), updated_at)});
+	sql('TRUNCATE m.calls');
+	for my $capture ('poll', 'trigger')
+	{
+		sql(qq{SELECT pythia.create_cdc_worker('w', '{m.t}', options => '{"capture": "$capture", "track": "rows"}')});
+		sql('INSERT INTO m.t VALUES (1)');
+		sql('TRUNCATE m.calls');
+		is(sql(q{SELECT count(*) FROM pythia.consume_changes('w')}), '1', "$capture: the row is told");
+		sql(q{SELECT pythia.alter_cdc_worker('w', tables => '{m.t}'); SELECT pythia.drop_cdc_worker('w')});
+		is(prize(), '', "$capture: nothing ran");
+		sql('DELETE FROM m.t; TRUNCATE m.calls');
+	}
+	sql(q{SELECT pythia.create_cdc_worker('all', '{m.*}', poll_interval => '100 ms')});
+	is(prize(), '', 'nor with a pattern');
+	sql(q{SELECT pythia.drop_cdc_worker('all'); DROP TABLE m.t});
+};
+
+subtest 'what is constant in the key of partitions' => sub {
+	as('mallory', q{
+		CREATE TABLE m.p (id int, updated_at timestamptz NOT NULL DEFAULT now()) PARTITION BY RANGE ((id + m.evil('key')));
+		CREATE TABLE m.p1 PARTITION OF m.p FOR VALUES FROM (0) TO (100);
+		CREATE TABLE m.q (id int, updated_at timestamptz NOT NULL DEFAULT now()) PARTITION BY RANGE (id);
+		CREATE TABLE m.q1 PARTITION OF m.q FOR VALUES FROM (0) TO (100) PARTITION BY RANGE ((id + m.evil('inner key')));
+		CREATE TABLE m.q2 PARTITION OF m.q1 FOR VALUES FROM (0) TO (100)});
+	sql('TRUNCATE m.calls');
+	for my $table ('m.p', 'm.q')
+	{
+		for my $role ('mallory', $admin)
+		{
+			my $said = says_to($role, qq{SELECT pythia.create_cdc_worker('w', '{$table}', options => '{"capture": "trigger", "key": ["id"]}')});
+			like($said, qr/a partition key of table "(p|q1)" would run with the rights of role/, "$role cannot capture $table by triggers");
+			like($said, qr/HINT:.*poll/, 'and is told what can be done');
+			is(prize(), '', 'nothing ran');
+		}
+		sql(qq{SELECT pythia.create_cdc_worker('w', '{$table}', options => '{"key": ["id"], "delete_interval": 0}')});
+		as('mallory', "INSERT INTO $table VALUES (1)");
+		sql('TRUNCATE m.calls');
+		is(sql(q{SELECT count(*) FROM pythia.consume_changes('w')}), '1', "$table is captured by polling");
+		is(prize(), '', 'and nothing ran');
+		sql(q{SELECT pythia.drop_cdc_worker('w')});
+		for my $map ([ $table, 'public.copy' ], [ 'public.mine', $table ])
+		{
+			my ($from, $to) = @$map;
+			sql('CREATE TABLE IF NOT EXISTS public.mine (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); TRUNCATE mine; INSERT INTO mine VALUES (1)');
+			for my $what ('sync', 'validate')
+			{
+				my $said = says_to($admin, qq{SELECT pythia.${what}_between('local', 'local', '$from', '{"table_map": {"$from": "$to"}, "key": ["id"]}')});
+				like($said, qr/a partition key of table/, "$what from $from to $to is refused") if $what eq 'sync';
+				is(prize(), '', 'and nothing ran');
+			}
+		}
+	}
+	# functions of PostgreSQL, and of who has the rights, are no reason
+	sql(q{CREATE TABLE public.r (id int, updated_at timestamptz NOT NULL DEFAULT now()) PARTITION BY RANGE ((abs(id)));
+		CREATE TABLE public.r1 PARTITION OF public.r FOR VALUES FROM (0) TO (100); ALTER TABLE public.r OWNER TO mallory; GRANT CREATE, USAGE ON SCHEMA public TO mallory});
+	as('mallory', q{SELECT pythia.create_cdc_worker('w', '{public.r}', options => '{"capture": "trigger", "key": ["id"]}'); INSERT INTO public.r VALUES (1)});
+	is(as('mallory', q{SELECT count(*) FROM pythia.consume_changes('w')}), '1', 'a key by a function of PostgreSQL is no reason');
+	as('mallory', q{SELECT pythia.drop_cdc_worker('w')});
+	sql('DROP TABLE m.p, m.q, public.r, public.mine');
+};
+
+subtest 'a function of the same name in the place of another' => sub {
+	# the owner of the schema may drop what others have in it
+	as('alice', q{CREATE FUNCTION m.handler(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN RETURN ''{}''; END';
+		CREATE TABLE a.t (id int PRIMARY KEY, v text, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON a.t (updated_at);
+		SELECT pythia.create_cdc_worker('h', '{a.t}', handler => 'm.handler', poll_interval => '50 ms'); SELECT pythia.start_cdc('h')});
+	as('alice', 'INSERT INTO a.t VALUES (1)');
+	ok(wait_for($node, q{SELECT consumed = 1 FROM pythia.stat_consumer WHERE worker = 'h'}), 'the handler is called');
+	as('mallory', q{DROP FUNCTION m.handler(pythia.database_change);
+		CREATE FUNCTION m.handler(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''handler''); RETURN ''{}''; END'});
+	as('alice', 'INSERT INTO a.t VALUES (2)');
+	ok(wait_for($node, q{SELECT last_error LIKE 'handler m.handler(pythia.database_change) belongs to role "mallory" now%' FROM pythia.worker_status WHERE name = 'h'}), 'one of another role is not');
+	is(prize(), '', 'nothing of it ran');
+	as('alice', q{SELECT pythia.alter_cdc_worker('h', handler => 'm.handler')});
+	ok(wait_for($node, q{SELECT consumed = 2 FROM pythia.stat_consumer WHERE worker = 'h'}), 'until it is named again');
+	like(prize(), qr/alice: handler/, 'by who will run it');
+	as('alice', q{SELECT pythia.drop_cdc_worker('h')});
+
+	as('alice', q{CREATE TABLE a.copy (LIKE a.t INCLUDING ALL); INSERT INTO a.copy VALUES (1, 'other', '2020-01-01');
+		CREATE FUNCTION m.merge(jsonb, jsonb) RETURNS jsonb LANGUAGE sql AS 'SELECT $1';
+		SELECT pythia.create_sync_worker('s', 'local', 'local', '{"mode": "full", "table_map": {"a.t": "a.copy"}, "conflict_resolution": "m.merge"}', '{a.t}')});
+	is(as('alice', q{SELECT rows_updated FROM pythia.sync_table('s', 'a.t')}), '1', 'a function of her own says what is kept');
+	as('mallory', q{DROP FUNCTION m.merge(jsonb, jsonb);
+		CREATE FUNCTION m.merge(jsonb, jsonb) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''conflict''); RETURN $1; END'});
+	as('alice', q{UPDATE a.copy SET v = 'again'});
+	like(says_to('alice', q{SELECT pythia.sync_table('s', 'a.t')}), qr/function m\.merge would run with the rights of role "alice".*HINT:/s, 'one of another role is not asked');
+	is(prize(), '', 'nothing of it ran');
+	as('alice', q{SELECT pythia.drop_sync_worker('s'); DROP TABLE a.t, a.copy});
+};
+
+subtest 'a membership that ends' => sub {
+	sql(q{CREATE TABLE public.pay (id int PRIMARY KEY, amount int); GRANT SELECT, TRIGGER ON pay TO bob; GRANT INSERT ON pay TO alice; GRANT bob TO mallory});
+	as('mallory', q{SELECT pythia.create_cdc_worker('spy', '{public.pay}', options => '{"capture": "trigger"}')});
+	my $writer = Pythia::Session->new($node);
+	$writer->do('SET ROLE alice');
+	$writer->do('INSERT INTO public.pay VALUES (1, 100)');
+	sql('REVOKE bob FROM mallory');
+	$writer->do('INSERT INTO public.pay VALUES (2, 200)');
+	is(as('mallory', q{SELECT string_agg(new_data->>'amount', ',') FROM pythia.consume_changes('spy')}), '100', 'ends the capture in sessions that write already');
+	like(as('mallory', q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'spy'}), qr/may not read it/, 'which is told');
+	as('mallory', q{SELECT pythia.drop_cdc_worker('spy')});
+	sql('DROP TABLE public.pay');
+};
+
+done_testing();

@@ -12,6 +12,7 @@
 #include "postgres/capture/start.h"
 #include "postgres/worker/owner.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -80,12 +81,20 @@ static void try_to_adopt(void *argument)
 	take_in(adopted->worker, adopted->relid);
 }
 
+static bool is_no_reason_to_stop(void *argument, const ErrorData *error)
+{
+	return pythia_cdc_table_is_to_blame(argument, error) || pythia_cdc_table_is_busy(error->sqlerrcode);
+}
+
 static void adopt_table(pythia_cdc_worker *worker, Oid relid)
 {
 	adoption adopted = {worker, relid};
-	ErrorData *error = pythia_isolated(try_to_adopt, pythia_cdc_table_is_to_blame, &adopted);
+	int settings = pythia_cdc_wait_briefly();
+	ErrorData *error = pythia_isolated(try_to_adopt, is_no_reason_to_stop, &adopted);
 
-	if (error)
+	AtEOXact_GUC(false, settings);
+	/* one that is busy, or just gone, is looked at again the next time */
+	if (error && pythia_cdc_table_is_to_blame(NULL, error))
 		note_unfit(worker, relid, error->message);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "postgres/capture/image.h"
 
+#include "access/detoast.h"
 #include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -40,6 +41,7 @@ typedef enum value_form
 	FORM_JSONB,
 	FORM_STRING,  /* the output function's text as a string */
 	FORM_GENERAL, /* whatever to_jsonb makes of it */
+	FORM_JSON,    /* the same, or the text of what jsonb cannot hold */
 	FORM_NESTED   /* arrays and rows of types that do not come with PostgreSQL */
 } value_form;
 
@@ -48,6 +50,7 @@ typedef struct image_field
 	int attribute;
 	Oid type; /* of a domain: what it is made of */
 	value_form form;
+	bool is_varlena;
 	FmgrInfo function; /* output function, or to_jsonb */
 	const char *name;
 	int name_length;
@@ -121,6 +124,8 @@ static value_form form_of(Oid type)
 		case NAMEOID:
 			return FORM_STRING;
 		default:
+			if (pythia_nested_is_json(type))
+				return FORM_JSON;
 			if (pythia_nested_is_builtin(type))
 				return FORM_GENERAL;
 			/* never by a cast: whoever made the type would run it with the rights of who captures */
@@ -201,6 +206,7 @@ pythia_image *pythia_image_make(TupleDesc desc, int nattributes, const int *attr
 		field->attribute = attributes[i];
 		field->type = getBaseType(attribute->atttypid);
 		field->form = form_of(field->type);
+		field->is_varlena = attribute->attlen == -1;
 		field->name = pstrdup(names ? names[i] : NameStr(attribute->attname));
 		/* jsonb is in the database's encoding */
 		field->name_length = strlen(field->name);
@@ -333,6 +339,9 @@ static uint32 put_value(StringInfo work, image_field *field, Datum value, uint32
 	char *text;
 	uint32 length;
 
+	/* the text of a value is hardly ever shorter, and to make one that is too long fails in its own way */
+	if (field->is_varlena && toast_raw_datum_size(value) > JENTRY_OFFLENMASK)
+		too_big();
 	*type = JENTRY_ISSTRING;
 	switch (field->form)
 	{
@@ -371,6 +380,7 @@ static uint32 put_value(StringInfo work, image_field *field, Datum value, uint32
 			return length;
 		case FORM_GENERAL:
 			return put_jsonb(work, DatumGetJsonbP(FunctionCall1(&field->function, value)), type);
+		case FORM_JSON:
 		case FORM_NESTED:
 			return put_jsonb(work, pythia_nested_jsonb(value, field->type), type);
 	}

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "postgres/base/subtransaction.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -31,21 +32,88 @@ bool pythia_nested_has_parts(Oid type)
 	return OidIsValid(get_element_type(type)) || type_is_rowtype(type);
 }
 
+bool pythia_nested_is_json(Oid type)
+{
+	Oid element = get_element_type(type);
+
+	return type == JSONOID || (OidIsValid(element) && pythia_nested_is_json(element));
+}
+
 static JsonbValue *put(JsonbParseState **state, JsonbIteratorToken token, Datum value, bool isnull, Oid type);
 
-/* Of a type that comes with PostgreSQL: whatever to_jsonb makes of it. */
-static JsonbValue *put_builtin(JsonbParseState **state, JsonbIteratorToken token, Datum value, Oid type)
+typedef struct conversion
 {
-	Node *argument = (Node *) makeNullConst(type, -1, InvalidOid);
-	FmgrInfo function;
+	Datum value;
+	Oid type;
 	Jsonb *json;
-	JsonbValue scalar;
+} conversion;
+
+/* Of a type that comes with PostgreSQL: whatever to_jsonb makes of it. */
+static void convert(void *argument)
+{
+	conversion *conversion = argument;
+	Node *null = (Node *) makeNullConst(conversion->type, -1, InvalidOid);
+	FmgrInfo function;
 
 	fmgr_info(F_TO_JSONB, &function);
 	fmgr_info_set_expr(
-		(Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(argument), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+		(Node *) makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(null), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
 		&function);
-	json = DatumGetJsonbP(FunctionCall1(&function, value));
+	conversion->json = DatumGetJsonbP(FunctionCall1(&function, conversion->value));
+}
+
+static bool is_of_the_value(void *argument, const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION ||
+		   ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		   error->sqlerrcode == ERRCODE_UNTRANSLATABLE_CHARACTER;
+}
+
+/* Spellings that json takes and jsonb may not: escapes, of the character 0 say, and numbers of any length. */
+static bool is_plain(text *json)
+{
+	const char *at = VARDATA_ANY(json);
+	const char *end = at + VARSIZE_ANY_EXHDR(json);
+	bool digit = false;
+	int digits = 0;
+
+	for (; at < end; at++)
+	{
+		bool was_digit = digit;
+
+		digit = *at >= '0' && *at <= '9';
+		digits = digit ? digits + 1 : 0;
+		if ((*at == '\\' && at + 1 < end && at[1] == 'u') || (was_digit && (*at == 'e' || *at == 'E')) || digits > 1000)
+			return false;
+	}
+	return VARSIZE_ANY_EXHDR(json) < 1024 * 1024;
+}
+
+static Jsonb *as_jsonb(Datum value, Oid type)
+{
+	conversion conversion = {value, type, NULL};
+
+	if (!pythia_nested_is_json(type) || (type == JSONOID && is_plain(DatumGetTextPP(value))))
+		convert(&conversion);
+	else if (pythia_isolated(convert, is_of_the_value, &conversion))
+	{
+		Oid output;
+		bool varlena;
+
+		/* as text then: who writes a row, and who captures it, shall not fail for it */
+		getTypeOutputInfo(type, &output, &varlena);
+		conversion =
+			(struct conversion){PointerGetDatum(cstring_to_text(OidOutputFunctionCall(output, value))), TEXTOID, NULL};
+		convert(&conversion);
+	}
+	return conversion.json;
+}
+
+static JsonbValue *put_builtin(JsonbParseState **state, JsonbIteratorToken token, Datum value, Oid type)
+{
+	Jsonb *json = as_jsonb(value, type);
+	JsonbValue scalar;
+
 	if (!JB_ROOT_IS_SCALAR(json))
 		scalar = (JsonbValue){.type = jbvBinary, .val.binary = {.len = VARSIZE(json) - VARHDRSZ, .data = &json->root}};
 	else if (!JsonbExtractScalar(&json->root, &scalar))
@@ -149,5 +217,7 @@ Jsonb *pythia_nested_jsonb(Datum value, Oid type)
 {
 	JsonbParseState *state = NULL;
 
+	if (pythia_nested_is_json(type))
+		return as_jsonb(value, type);
 	return JsonbValueToJsonb(put(&state, WJB_VALUE, value, false, type));
 }

@@ -18,4 +18,7 @@ extern bool pythia_nested_has_parts(Oid type);
  */
 extern Jsonb *pythia_nested_jsonb(Datum value, Oid type);
 
+/* json and arrays of it: their values may hold what jsonb cannot. */
+extern bool pythia_nested_is_json(Oid type);
+
 #endif

@@ -5,10 +5,29 @@
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
+
+#define LOCK_TIMEOUT "1s"
 
 bool pythia_cdc_table_is_to_blame(void *unused, const ErrorData *error)
 {
 	return pythia_fault_of_state(unpack_sql_state(error->sqlerrcode)) == PYTHIA_FAULT_TABLE;
+}
+
+bool pythia_cdc_table_is_busy(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
+		   sqlerrcode == ERRCODE_INTERNAL_ERROR || ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_SYSTEM_ERROR;
+}
+
+int pythia_cdc_wait_briefly(void)
+{
+	int settings = NewGUCNestLevel();
+
+	if (pythia_in_job())
+		(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
+	return settings;
 }
 
 void pythia_cdc_tell(int32 worker_id)

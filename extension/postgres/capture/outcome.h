@@ -8,4 +8,9 @@ extern void pythia_cdc_tell(int32 worker_id);
 /* Mistakes that only the user can mend: the table stops, the worker goes on. */
 extern bool pythia_cdc_table_is_to_blame(void *unused, const ErrorData *error);
 
+/* Whether it is something else than the table, its rows or its owner that may be over soon: a lock, a want of memory. */
+extern bool pythia_cdc_table_is_busy(int sqlerrcode);
+/* A background worker waits for the lock of no table so long that the others stand still; returns what AtEOXact_GUC takes. */
+extern int pythia_cdc_wait_briefly(void);
+
 #endif

@@ -30,6 +30,7 @@
 #include "postgres/worker/owner.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -219,21 +220,30 @@ static void try_to_poll(void *argument)
 		note_reason(poll->table, NULL);
 }
 
+/* What may be over at the next poll, and concerns this table: it is told, and the others go on. */
+static bool may_pass(const pythia_cdc_table *table, int sqlerrcode)
+{
+	return is_away(table, sqlerrcode) || pythia_cdc_table_is_busy(sqlerrcode);
+}
+
 static bool stops_the_table_only(void *argument, const ErrorData *error)
 {
 	const table_poll *poll = argument;
 
-	return pythia_cdc_table_is_to_blame(NULL, error) || is_away(poll->table, error->sqlerrcode);
+	return pythia_cdc_table_is_to_blame(NULL, error) || may_pass(poll->table, error->sqlerrcode);
 }
 
 static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	table_poll poll = {worker, table, boundary, 0};
+	int settings = pythia_cdc_wait_briefly();
 	ErrorData *error = pythia_isolated(try_to_poll, stops_the_table_only, &poll);
+
+	AtEOXact_GUC(false, settings);
 
 	if (!error)
 		return poll.captured;
-	if (is_away(table, error->sqlerrcode))
+	if (may_pass(table, error->sqlerrcode))
 		note_reason(table, error->message);
 	else if (!follows(table, error->sqlerrcode))
 		pythia_cdc_give_up(worker, table, error->message);

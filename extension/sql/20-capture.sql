@@ -398,6 +398,11 @@ CREATE FUNCTION pythia.retry_failed(worker text) RETURNS bigint
 COMMENT ON FUNCTION pythia.retry_failed(text) IS
 	'lets every failed change of a worker, dead ones too, be tried again at once; returns their number';
 
+CREATE FUNCTION pythia.discard_failed(worker text, change_ids bigint[] DEFAULT NULL) RETURNS bigint
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_discard_failed';
+COMMENT ON FUNCTION pythia.discard_failed(text, bigint[]) IS
+	'gives up failed changes of a worker: those named, or all; returns their number';
+
 CREATE FUNCTION pythia._capture() RETURNS trigger
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_capture';
 COMMENT ON FUNCTION pythia._capture() IS 'internal: appends what a trigger saw to the journal';

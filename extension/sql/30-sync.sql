@@ -164,3 +164,8 @@ CREATE FUNCTION pythia.replay_quarantine(worker text, table_name text) RETURNS p
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_replay_quarantine';
 COMMENT ON FUNCTION pythia.replay_quarantine(text, text) IS
 	'tries the quarantined rows of a table again, as the source has them now, up to 1000 at a call; those that fail again stay';
+
+CREATE FUNCTION pythia.discard_quarantine(worker text, table_name text DEFAULT NULL) RETURNS bigint
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_discard_quarantine';
+COMMENT ON FUNCTION pythia.discard_quarantine(text, text) IS
+	'forgets quarantined rows of a worker, of one table or of all; with worker NULL those of sync_between; returns their number';

@@ -12,8 +12,8 @@ DECLARE
 BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA pythia TO %s', role);
 	EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER pythia_db TO %s', role);
-	EXECUTE format('GRANT SELECT, DELETE ON pythia.quarantine, pythia.failed_change TO %s', role);
-	EXECUTE format('GRANT SELECT ON pythia.handler_result TO %s', role);
+	-- no more than SELECT: with DELETE goes LOCK TABLE, and everybody's workers write there
+	EXECUTE format('GRANT SELECT ON pythia.quarantine, pythia.failed_change, pythia.handler_result TO %s', role);
 	FOR v IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind = 'v' LOOP
 		EXECUTE format('GRANT SELECT ON %s TO %s', v, role);
 	END LOOP;

@@ -56,6 +56,8 @@ EXECUTE promised('differences_between', $$source text, target text, table_name t
 EXECUTE promised('repair_sync', $$worker text, table_name text, options jsonb DEFAULT '{}'::jsonb$$, 'pythia.sync_result');
 EXECUTE promised('repair_between', $$source text, target text, table_name text, options jsonb DEFAULT '{}'::jsonb$$, 'pythia.sync_result');
 EXECUTE promised('replay_quarantine', 'worker text, table_name text', 'pythia.sync_result');
+EXECUTE promised('discard_quarantine', 'worker text, table_name text DEFAULT NULL::text', 'bigint');
+EXECUTE promised('discard_failed', 'worker text, change_ids bigint[] DEFAULT NULL::bigint[]', 'bigint');
 EXECUTE promised('grant_use', 'role regrole', 'void');
 EXECUTE promised('revoke_use', 'role regrole', 'void');
 

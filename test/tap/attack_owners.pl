@@ -140,4 +140,38 @@ subtest 'a membership that ends' => sub {
 	sql('DROP TABLE public.pay');
 };
 
+subtest 'the tables that workers of all write to' => sub {
+	is(sql(q{SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c WHERE c.relnamespace IN ('pythia'::regnamespace, 'pythia_tracked'::regnamespace) AND c.relkind IN ('r', 'v', 'p', 'm', 'f')
+		AND has_table_privilege('mallory', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')}), '', 'nobody has a right by which he might lock them');
+	like(says_to('mallory', "BEGIN; LOCK TABLE pythia.$_ IN SHARE MODE"), qr/permission denied for (table|view) $_/, "$_ is not locked") for qw(failed_change quarantine handler_result stat_cdc worker_status);
+	# so there are functions, for what is one's own
+	as('alice', q{CREATE FUNCTION a.fails(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+		CREATE TABLE a.t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON a.t (updated_at);
+		SELECT pythia.create_cdc_worker('f', '{a.t}', handler => 'a.fails', poll_interval => '50 ms', options => '{"max_attempts": 1}'); SELECT pythia.start_cdc('f');
+		INSERT INTO a.t VALUES (1), (2), (3)});
+	ok(wait_for($node, q{SELECT count(*) = 3 FROM pythia.failed_change WHERE state = 'dead'}), 'three changes have failed');
+	like(says_to('mallory', q{SELECT pythia.discard_failed('f')}), qr/permission denied for CDC worker "f"/, 'another role cannot give them up');
+	is(as('alice', q{SELECT pythia.discard_failed('f', ARRAY[min(change_id), -1]) FROM pythia.failed_change}), '1', 'its owner can one');
+	is(as('alice', q{SELECT pythia.discard_failed('f')}), '2', 'and the others');
+	is(sql('SELECT count(*) FROM pythia.failed_change'), '0', 'and they are gone');
+	like(says_to('alice', q{SELECT pythia.discard_failed(NULL)}), qr/worker must not be null/, 'a worker is named');
+	as('alice', q{SELECT pythia.drop_cdc_worker('f')});
+	sql(q{INSERT INTO pythia.quarantine (owner, table_name, row_data, reason) VALUES ('alice', 't', '{}', 'x'), ('alice', 'u', '{}', 'x'), ('mallory', 't', '{}', 'x')});
+	is(as('alice', q{SELECT pythia.discard_quarantine(NULL, 't')}), '1', 'of quarantined rows one table');
+	is(as('alice', q{SELECT pythia.discard_quarantine(NULL)}), '1', 'or all');
+	is(sql('SELECT count(*) FROM pythia.quarantine'), '1', 'and none of others');
+};
+
+subtest 'control characters in the log' => sub {
+	as('mallory', q{CREATE FUNCTION m.escapes(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION E'\x1b[2Jcleared\rforged \u009b2J'; END $$;
+		CREATE TABLE m.e (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON m.e (updated_at);
+		SELECT pythia.create_cdc_worker('e', '{m.e}', handler => 'm.escapes', poll_interval => '50 ms'); SELECT pythia.start_cdc('e'); INSERT INTO m.e VALUES (1)});
+	ok(wait_for($node, q{SELECT count(*) = 1 FROM pythia.failed_change}), 'a handler has failed');
+	my @lines = grep { /handler of CDC worker "e" failed/ } split /\n/, PostgreSQL::Test::Utils::slurp_file($node->logfile);
+	ok(@lines > 0, 'the log says so');
+	unlike("@lines", qr/[\x00-\x08\x0b-\x1f\x7f]/, 'and no control character reaches it');
+	unlike("@lines", qr/\xc2[\x80-\x9f]/, 'of those above ASCII neither');
+	as('mallory', q{SELECT pythia.drop_cdc_worker('e')});
+};
+
 done_testing();

@@ -9,8 +9,11 @@
 
 #include "access/xact.h"
 #include "core/secret.h"
+#include "core/visible.h"
+#include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "postgres/base/pg_compat.h"
+#include "postmaster/bgworker.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/elog.h"
@@ -42,8 +45,56 @@ static void mask(char *text)
 		pythia_secret_squeeze(text);
 }
 
+/* Whether the process is one of ours: what it logs are names and messages of others, which nobody typed in at this place. */
+static bool is_worker(void)
+{
+	return MyBgworkerEntry && strcmp(MyBgworkerEntry->bgw_library_name, "pythia_db") == 0;
+}
+
+/* Control characters become visible, but for what puts a text into lines. */
+static void show_controls(char **text)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	const char *at = *text;
+	char *copy;
+
+	if (!at)
+		return;
+	while (*at)
+	{
+		size_t length = strcspn(at, "\n\t");
+
+		if (GetDatabaseEncoding() == PG_UTF8)
+			pythia_visible(&out, at, length);
+		else
+			for (size_t i = 0; i < length; i++)
+				pythia_buffer_append(&out, (unsigned char) at[i] < ' ' || at[i] == 0x7f ? "?" : at + i, 1);
+		at += length;
+		if (*at)
+			pythia_buffer_append(&out, at++, 1);
+	}
+	copy = out.data ? palloc_extended(out.length + 1, MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM) : NULL;
+	if (copy)
+	{
+		memcpy(copy, out.data, out.length);
+		copy[out.length] = '\0';
+		pfree(*text);
+		*text = copy;
+	}
+	pythia_buffer_free(&out);
+}
+
 static void hide_in_log(ErrorData *edata)
 {
+	if (is_worker())
+	{
+		show_controls(&edata->message);
+		show_controls(&edata->detail);
+		show_controls(&edata->detail_log);
+		show_controls(&edata->hint);
+		show_controls(&edata->context);
+		show_controls(&edata->internalquery);
+	}
 	/* a hint is nobody's data, and ours show how a URL is written */
 	mask(edata->message);
 	mask(edata->detail);

@@ -174,4 +174,29 @@ subtest 'control characters in the log' => sub {
 	as('mallory', q{SELECT pythia.drop_cdc_worker('e')});
 };
 
+subtest 'what else a superuser would evaluate who syncs' => sub {
+	as('mallory', q{CREATE FUNCTION m.fires() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM m.note(TG_OP); RETURN NULL; END'});
+	for my $case (
+		[ 'm.t', 'public.copy', 'CREATE STATISTICS m.s ON (x + m.evil(\'statistics\')), id FROM m.t', qr/an expression of statistics of table "t" would run/ ],
+		[ 'public.mine', 'm.t', 'CREATE STATISTICS m.s ON (x + m.evil(\'statistics\')), id FROM m.t', qr/an expression of statistics of table "t" would run/ ],
+		[ 'public.mine', 'm.t', 'CREATE TABLE m.child (id int REFERENCES m.t ON DELETE CASCADE); INSERT INTO m.child VALUES (9); CREATE TRIGGER g AFTER DELETE ON m.child FOR EACH ROW EXECUTE FUNCTION m.fires()', qr/a trigger of table "child" would run/ ],
+		[ 'public.mine', 'm.t', 'CREATE TABLE m.between (id int PRIMARY KEY REFERENCES m.t ON DELETE CASCADE); CREATE TABLE m.child (id int REFERENCES m.between ON DELETE SET NULL); INSERT INTO m.between VALUES (9); INSERT INTO m.child VALUES (9); CREATE TRIGGER g AFTER UPDATE ON m.child FOR EACH ROW EXECUTE FUNCTION m.fires()', qr/a trigger of table "child" would run/ ],
+		[ 'public.mine', 'public.other', 'CREATE TABLE m.child (id int REFERENCES public.other ON DELETE CASCADE); INSERT INTO m.child VALUES (9); CREATE TRIGGER g AFTER DELETE ON m.child FOR EACH ROW EXECUTE FUNCTION m.fires()', qr/a trigger of table "child" would run/ ])
+	{
+		my ($from, $to, $make, $told) = @$case;
+		sql(q{CREATE TABLE public.mine (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO mine VALUES (1, 1);
+			CREATE TABLE public.other (LIKE mine INCLUDING ALL); INSERT INTO other VALUES (9, 9); GRANT SELECT, REFERENCES ON other TO mallory});
+		as('mallory', qq{CREATE TABLE m.t (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO m.t VALUES (9, 9); $make});
+		sql('TRUNCATE m.calls');
+		like(says_to($admin, qq{SELECT rows_deleted FROM pythia.sync_between('local', 'local', '$from', '{"mode": "full", "deletes": "hard", "table_map": {"$from": "$to"}}')}), $told, "$to: it is refused");
+		is(prize(), '', 'and nothing ran');
+		sql('DROP TABLE IF EXISTS m.child, m.between, m.t, public.copy, public.mine, public.other CASCADE');
+	}
+	# a foreign key that passes nothing on, and triggers of who syncs, are no reason
+	sql(q{CREATE TABLE public.mine (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO mine VALUES (1); CREATE TABLE public.other (LIKE mine INCLUDING ALL); INSERT INTO other VALUES (9); GRANT SELECT, REFERENCES ON other TO mallory});
+	as('mallory', 'CREATE TABLE m.child (id int REFERENCES public.other); CREATE TRIGGER g AFTER DELETE ON m.child FOR EACH ROW EXECUTE FUNCTION m.fires()');
+	is(says_to($admin, q{SELECT rows_deleted FROM pythia.sync_between('local', 'local', 'public.mine', '{"mode": "full", "deletes": "hard", "table_map": {"public.mine": "public.other"}}')}), '1', 'a key that only looks is no reason');
+	sql('DROP TABLE m.child, public.mine, public.other');
+};
+
 done_testing();

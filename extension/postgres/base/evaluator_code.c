@@ -9,6 +9,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_partitioned_table.h"
+#include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -17,6 +18,7 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -136,6 +138,29 @@ static const char *code_of_partitions(Relation relation, Oid role)
 	return foreign ? "a partition key" : NULL;
 }
 
+/* So does planning, of what is constant in statistics. */
+static const char *code_of_statistics(Relation relation, Oid role)
+{
+	List *all = RelationGetStatExtList(relation);
+	ListCell *cell;
+	const char *result = NULL;
+
+	foreach (cell, all)
+	{
+		HeapTuple tuple = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(lfirst_oid(cell)));
+		bool isnull = true;
+		Datum tree = (Datum) 0;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		tree = SysCacheGetAttr(STATEXTOID, tuple, Anum_pg_statistic_ext_stxexprs, &isnull);
+		if (!isnull && text_calls_foreign(TextDatumGetCString(tree), role))
+			result = "an expression of statistics";
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 static const char *code_of(Relation relation, Oid role, bool write)
 {
 	char kind = relation->rd_rel->relkind;
@@ -144,6 +169,8 @@ static const char *code_of(Relation relation, Oid role, bool write)
 	if (kind == RELKIND_VIEW || kind == RELKIND_FOREIGN_TABLE)
 		return kind == RELKIND_VIEW ? "a view's query" : "a foreign table's options";
 	result = code_of_partitions(relation, role);
+	if (!result)
+		result = code_of_statistics(relation, role);
 	if (!result)
 		result = code_of_indexes(relation, role);
 	if (!result)
@@ -163,7 +190,43 @@ static void refuse_code(Relation relation, Oid role, const char *code, const cha
 					errhint("%s", hint)));
 }
 
-static void refuse_one(Oid relid, Oid role, bool write)
+/* Not those that only look whether a key is still wanted. */
+static bool passes_on(Oid function)
+{
+	switch (function)
+	{
+		case F_RI_FKEY_CASCADE_DEL:
+		case F_RI_FKEY_CASCADE_UPD:
+		case F_RI_FKEY_SETNULL_DEL:
+		case F_RI_FKEY_SETNULL_UPD:
+		case F_RI_FKEY_SETDEFAULT_DEL:
+		case F_RI_FKEY_SETDEFAULT_UPD:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Tables whose foreign keys pass on what happens to this one.  Their triggers that fire AFTER do so at the end of our
+ * statement, with our rights.
+ */
+static void add_referencing(Relation relation, List **all, LOCKMODE mode)
+{
+	TriggerDesc *triggers = relation->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+		Oid other = trigger->tgconstrrelid;
+
+		if (!trigger->tgisinternal || !passes_on(trigger->tgfoid) || list_member_oid(*all, other))
+			continue;
+		*all = list_concat_unique_oid(*all, find_all_inheritors(other, mode, NULL));
+	}
+}
+
+static void refuse_one(Oid relid, Oid role, bool write, List **all, LOCKMODE mode)
 {
 	Relation relation = relation_open(relid, NoLock);
 	Oid owner = relation->rd_rel->relowner;
@@ -173,6 +236,8 @@ static void refuse_one(Oid relid, Oid role, bool write)
 		refuse_code(relation, role, code,
 					psprintf("Let that role own the sync worker, or call as it: SET ROLE %s.",
 							 quote_identifier(GetUserNameFromId(owner, false))));
+	if (write)
+		add_referencing(relation, all, mode);
 	relation_close(relation, NoLock);
 }
 
@@ -183,7 +248,8 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 	List *all = list_make1_oid(RelationGetRelid(relation));
 	ListCell *cell;
 
-	if (has_rights_of(relation->rd_rel->relowner, role) && !relation->rd_rel->relhassubclass)
+	if (has_rights_of(relation->rd_rel->relowner, role) && !relation->rd_rel->relhassubclass &&
+		!(write && relation->trigdesc))
 		return;
 	if (relation->rd_rel->relkind == RELKIND_RELATION || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{
@@ -191,8 +257,9 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 		if (relation->rd_rel->relhassubclass)
 			all = find_all_inheritors(RelationGetRelid(relation), mode, NULL);
 	}
+	/* the list grows by what a deletion or a new key would be passed on to */
 	foreach (cell, all)
-		refuse_one(lfirst_oid(cell), role, write);
+		refuse_one(lfirst_oid(cell), role, write, &all, mode);
 }
 
 void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode)

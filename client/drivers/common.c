@@ -5,6 +5,10 @@
 
 #include "core/memory.h"
 
+/* Bytes of a result in memory, and of a cell without its value. */
+#define LARGEST_RESULT (256 << 20)
+#define CELL_BYTES     (2 * sizeof(void *))
+
 bool pythia_db_expect(const pythia_db *db, pythia_db_state state, pythia_db_state wanted, pythia_error *error)
 {
 	static const char *const doing[] = {"idle", "waiting for a result", "reading a stream", "loading rows"};
@@ -17,6 +21,16 @@ bool pythia_db_expect(const pythia_db *db, pythia_db_state state, pythia_db_stat
 	if (state != wanted)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "55006", "the connection to %s is %s, not %s", db->display,
 						   doing[state], doing[wanted]);
+	return true;
+}
+
+bool pythia_db_fresh(pythia_db *db, pythia_error *error)
+{
+	if (!db->others_ran || db->broken || !db->driver->reset)
+		return true;
+	if (!db->driver->reset(db, error))
+		return false;
+	db->others_ran = false;
 	return true;
 }
 
@@ -41,7 +55,8 @@ void pythia_error_statement(pythia_error *error, const char *sql)
 	}
 }
 
-void pythia_result_add(pythia_result *result, int64_t *capacity, const char *const *values, const size_t *lengths)
+bool pythia_result_add(const pythia_db *db, pythia_result *result, int64_t *capacity, const char *const *values,
+					   const size_t *lengths, pythia_error *error)
 {
 	int64_t base = result->nrows * result->ncolumns;
 
@@ -58,8 +73,12 @@ void pythia_result_add(pythia_result *result, int64_t *capacity, const char *con
 	{
 		result->cells[base + i] = values[i] ? pythia_strndup(values[i], lengths[i]) : NULL;
 		result->lengths[base + i] = values[i] ? lengths[i] : 0;
+		result->bytes += CELL_BYTES + result->lengths[base + i];
 	}
 	result->nrows++;
+	result->bytes += CELL_BYTES;
+	return result->bytes <= LARGEST_RESULT ||
+		   pythia_db_bad_answer(db, error, "more than %d MB where a small result was expected", LARGEST_RESULT >> 20);
 }
 
 bool pythia_url_seconds(const pythia_url *url, const char *name, int64_t fallback, int64_t *seconds,

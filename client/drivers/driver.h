@@ -105,6 +105,7 @@ struct pythia_db
 	bool nested;     /* local, and within the caller's transaction: commit only ends a subtransaction */
 	bool broken;
 	bool encrypted;     /* TLS in use */
+	bool others_ran;    /* code of others has run in the session: a view's, or a trigger's; see pythia_db_fresh */
 	int version;        /* 150018, 101119, 34001: major * 10000 + minor * 100 + patch; PostgreSQL: server_version_num */
 	char *version_text; /* "PostgreSQL 15.18", "MariaDB 10.11.19", "SQLite 3.40.1" */
 	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */
@@ -132,6 +133,14 @@ typedef struct pythia_open_options
 bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options, pythia_db **db,
 					pythia_error *error);
 void pythia_db_close(pythia_db *db); /* NULL-safe */
+
+/*
+ * Before a table is begun, outside any transaction: a session in which others' code has run is put back to what
+ * opening made of it.  The functions of a view and the triggers of a table may set what every later statement obeys (a
+ * limit of rows, a time zone), or make a temporary table by the name of another: that would be read for the truth about
+ * tables that are not theirs.
+ */
+bool pythia_db_fresh(pythia_db *db, pythia_error *error);
 
 /* A shorthand over the driver's table; result.h has those for queries. */
 bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);

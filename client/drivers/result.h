@@ -30,7 +30,8 @@ typedef struct pythia_result
 {
 	int ncolumns;
 	int64_t nrows;
-	char *shape; /* a letter for each column; NULL: nobody has looked at it yet */
+	size_t bytes; /* that it takes, about */
+	char *shape;  /* a letter for each column; NULL: nobody has looked at it yet */
 	/* cells[row * ncolumns + column], NULL for SQL NULL, with a NUL after the last byte.  For drivers, who fill
 	 * them; all others read by the functions below. */
 	char **cells;

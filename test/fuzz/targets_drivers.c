@@ -184,10 +184,10 @@ static bool told_receive(pythia_db *base, pythia_result *result, pythia_error *e
 	pythia_rows rows = next_answer((told_db *) base);
 	pythia_rows_reader reader = {0};
 	int64_t capacity = 0;
+	bool ok = true;
 
-	(void) error;
 	pythia_rows_open(&reader, &rows);
-	while (pythia_rows_next(&reader))
+	while (ok && pythia_rows_next(&reader))
 	{
 		const char *values[64] = {NULL};
 		size_t lengths[64] = {0};
@@ -199,10 +199,10 @@ static bool told_receive(pythia_db *base, pythia_result *result, pythia_error *e
 			values[i] = reader.fields[i].value;
 			lengths[i] = reader.fields[i].length;
 		}
-		pythia_result_add(result, &capacity, values, lengths);
+		ok = pythia_result_add(base, result, &capacity, values, lengths, error);
 	}
 	pythia_rows_close(&reader);
-	return true;
+	return ok;
 }
 
 static bool told_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,

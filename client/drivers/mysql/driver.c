@@ -37,31 +37,10 @@ static bool mysql_send(pythia_db *base, const char *sql, pythia_error *error)
 	return true;
 }
 
-static void copy_result(MYSQL_RES *result, pythia_result *out)
-{
-	int64_t capacity = 0;
-	MYSQL_ROW row;
-	size_t *lengths;
-
-	out->ncolumns = (int) mysql_num_fields(result);
-	lengths = pythia_calloc((size_t) out->ncolumns, sizeof(*lengths));
-	while ((row = mysql_fetch_row(result))) /* from memory: nothing to wait for */
-	{
-		unsigned long *given = mysql_fetch_lengths(result);
-
-		for (int i = 0; i < out->ncolumns; i++)
-			lengths[i] = given[i];
-		pythia_result_add(out, &capacity, (const char *const *) row, lengths);
-	}
-	pythia_free(lengths);
-}
-
 static bool mysql_receive(pythia_db *base, pythia_result *out, pythia_error *error)
 {
 	mysql_db *db = pythia_mysql_of(base);
-	MYSQL_RES *result = NULL;
 	my_bool failed = 0;
-	bool good;
 
 	memset(out, 0, sizeof(*out));
 	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
@@ -72,17 +51,15 @@ static bool mysql_receive(pythia_db *base, pythia_result *out, pythia_error *err
 		return false;
 	if (failed)
 		return pythia_mysql_failed(db, error);
-	good = pythia_mysql_results(db, &result, NULL, error);
-	if (good && result)
-		copy_result(result, out);
-	mysql_free_result(result);
-	return good;
+	return pythia_mysql_results(db, out, NULL, error);
 }
 
 /* --- transactions ---------------------------------------------------------- */
 
 static bool mysql_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
 {
+	/* what is written may have triggers */
+	base->others_ran = base->others_ran || mode != PYTHIA_BEGIN_SNAPSHOT;
 	if (mode == PYTHIA_BEGIN_SNAPSHOT)
 		return mysql_exec(base, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", NULL, error) &&
 			   mysql_exec(base, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", NULL, error);

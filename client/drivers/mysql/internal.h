@@ -151,8 +151,8 @@ bool pythia_mysql_load_end(pythia_db *db, uint64_t *rows, pythia_error *error);
 void pythia_mysql_load_abandon(pythia_db *db);
 /* The statement in hand, for errors. */
 void pythia_mysql_remember(mysql_db *db, const char *sql);
-/* Reads what a statement gave, all of it; *last and *affected (may be NULL) are of the last one. */
-bool pythia_mysql_results(mysql_db *db, MYSQL_RES **last, int64_t *affected, pythia_error *error);
+/* Reads what a statement gave, all of it; *rows and *affected (may be NULL) are of the last one. */
+bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, pythia_error *error);
 /* Where the URL leads, with the defaults of the library. */
 const char *pythia_mysql_host_of(const mysql_db *db, const pythia_url *url);
 int pythia_mysql_port_of(const pythia_url *url);

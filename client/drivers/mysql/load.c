@@ -316,6 +316,7 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
+	base->others_ran = true;
 	for (int i = 1; i < nlanes; i++)
 		if (!db->load.lanes[i] && !open_lane(db, i, error))
 		{

@@ -202,55 +202,86 @@ void pythia_mysql_abort(mysql_db *db)
 
 /* --- statements ------------------------------------------------------------ */
 
-/* The result that the server has announced, all of it; *result is NULL where there are no rows. */
-static bool store_result(mysql_db *db, MYSQL_RES **result, pythia_error *error)
+/* The rows that the server has announced, one by one: a server that answers without end does not fill the memory. */
+static bool read_rows(mysql_db *db, MYSQL_RES *result, pythia_result *rows, pythia_error *error)
 {
-	*result = NULL;
-	if (mysql_field_count(&db->mysql) == 0)
-		return true;
-	if (!PYTHIA_MYSQL_RUN(db, mysql_store_result_start(result, &db->mysql),
-						  mysql_store_result_cont(result, &db->mysql, ready), error))
+	unsigned columns = mysql_num_fields(result);
+	size_t *lengths = pythia_calloc(columns, sizeof(*lengths));
+	int64_t capacity = 0;
+	MYSQL_ROW row = NULL;
+	bool ok;
+
+	if (rows)
+		rows->ncolumns = (int) columns;
+	while ((ok = PYTHIA_MYSQL_RUN(db, mysql_fetch_row_start(&row, result), mysql_fetch_row_cont(&row, result, ready),
+								  error)) &&
+		   row)
 	{
-		mysql_free_result(*result);
-		*result = NULL;
-		return false;
+		const unsigned long *given = rows ? mysql_fetch_lengths(result) : NULL;
+
+		for (unsigned i = 0; rows && i < columns; i++)
+			lengths[i] = given[i];
+		if (!rows || pythia_result_add(&db->base, rows, &capacity, (const char *const *) row, lengths, error))
+			continue;
+		/* the rest is not waited for */
+		pythia_mysql_abort(db);
+		ok = false;
+		break;
 	}
-	return *result || pythia_mysql_failed(db, error);
+	pythia_free(lengths);
+	/* a broken read gives no row, either */
+	return ok && (mysql_errno(&db->mysql) == 0 || pythia_mysql_failed(db, error));
 }
 
-/*
- * Reads the results that follow the first; *last (may be NULL) gets the last one
- * that has rows, *affected the row count of the last statement.
- */
-bool pythia_mysql_results(mysql_db *db, MYSQL_RES **last, int64_t *affected, pythia_error *error)
+static bool take_result(mysql_db *db, pythia_result *rows, int64_t *affected, pythia_error *error)
 {
 	MYSQL_RES *result;
+	bool ok;
+
+	if (mysql_field_count(&db->mysql) == 0)
+	{
+		if (affected)
+			*affected = (int64_t) mysql_affected_rows(&db->mysql);
+		return true;
+	}
+	if (affected)
+		*affected = 0;
+	if (rows)
+		pythia_result_free(rows);
+	result = mysql_use_result(&db->mysql);
+	if (!result)
+		return pythia_mysql_failed(db, error);
+	ok = read_rows(db, result, rows, error);
+	/* where it is not at its end, the connection is broken: nothing is read any more */
+	mysql_free_result(result);
+	return ok;
+}
+
+bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, pythia_error *error)
+{
 	int answer;
 
 	for (;;)
 	{
-		if (!store_result(db, &result, error))
-			return false;
-		if (affected)
-			*affected = result ? 0 : (int64_t) mysql_affected_rows(&db->mysql);
-		if (result && last)
-		{
-			mysql_free_result(*last);
-			*last = result;
-		}
-		else
-			mysql_free_result(result);
+		if (!take_result(db, rows, affected, error))
+			break;
 		if (!mysql_more_results(&db->mysql))
 			return true;
 		answer = 0;
 		if (!PYTHIA_MYSQL_RUN(db, mysql_next_result_start(&answer, &db->mysql),
 							  mysql_next_result_cont(&answer, &db->mysql, ready), error))
-			return false;
-		if (answer > 0)
-			return pythia_mysql_failed(db, error);
+			break;
 		if (answer < 0)
 			return true;
+		if (answer > 0)
+		{
+			pythia_mysql_failed(db, error);
+			break;
+		}
 	}
+	if (rows)
+		pythia_result_free(rows);
+	return false;
 }
 
 void pythia_mysql_remember(mysql_db *db, const char *sql)

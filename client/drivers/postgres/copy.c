@@ -348,6 +348,7 @@ bool pythia_postgres_load_begin(pythia_db *base, const pythia_load *load, pythia
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
+	base->others_ran = true;
 	db->load_given = 0;
 	db->load_stored = 0;
 	pythia_buffer_clear(&db->binary_rows);

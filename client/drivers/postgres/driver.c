@@ -15,6 +15,8 @@
 #include "core/suggest.h"
 
 #define CONNECT_SECONDS 30
+/* Of a server's warnings so many are shown, a statement. */
+#define MOST_NOTICES 100
 /* A path where nothing can be. */
 #define NO_FILE "/dev/null/none"
 
@@ -69,42 +71,64 @@ static bool postgres_send(pythia_db *base, const char *sql, pythia_error *error)
 	return true;
 }
 
+/* Where the rows of an answer go. */
+typedef struct answer
+{
+	pythia_db *db;
+	pythia_result *out;
+	int64_t capacity;
+	const char **values;
+	size_t *lengths;
+} answer;
+
+static bool take_row(void *context, const PGresult *row, pythia_error *error)
+{
+	answer *a = context;
+
+	if (!a->values)
+	{
+		a->out->ncolumns = PQnfields(row);
+		a->values = pythia_calloc((size_t) a->out->ncolumns, sizeof(*a->values));
+		a->lengths = pythia_calloc((size_t) a->out->ncolumns, sizeof(*a->lengths));
+	}
+	if (PQnfields(row) != a->out->ncolumns)
+		return pythia_db_bad_answer(a->db, error, "rows of different lengths");
+	for (int i = 0; i < a->out->ncolumns; i++)
+	{
+		a->values[i] = PQgetisnull(row, 0, i) ? NULL : PQgetvalue(row, 0, i);
+		a->lengths[i] = (size_t) PQgetlength(row, 0, i);
+	}
+	return pythia_result_add(a->db, a->out, &a->capacity, a->values, a->lengths, error);
+}
+
 static bool postgres_receive(pythia_db *base, pythia_result *out, pythia_error *error)
 {
 	postgres_db *db = pythia_postgres_of(base);
-	PGresult *result;
-	int64_t capacity = 0;
-	const char **values;
-	size_t *lengths;
+	answer rows = {.db = base, .out = out};
+	PGresult *last;
+	bool good;
 
 	memset(out, 0, sizeof(*out));
 	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
 		return false;
 	db->state = PYTHIA_IDLE;
-	if (!pythia_postgres_finish(db, &result, error))
-		return false;
-	out->ncolumns = PQnfields(result);
-	values = pythia_calloc((size_t) out->ncolumns, sizeof(*values));
-	lengths = pythia_calloc((size_t) out->ncolumns, sizeof(*lengths));
-	for (int row = 0; row < PQntuples(result); row++)
-	{
-		for (int i = 0; i < out->ncolumns; i++)
-		{
-			values[i] = PQgetisnull(result, row, i) ? NULL : PQgetvalue(result, row, i);
-			lengths[i] = (size_t) PQgetlength(result, row, i);
-		}
-		pythia_result_add(out, &capacity, values, lengths);
-	}
-	pythia_free(values);
-	pythia_free(lengths);
-	PQclear(result);
-	return true;
+	good = pythia_postgres_rows(db, take_row, &rows, &last, error);
+	if (!good)
+		pythia_result_free(out);
+	else if (!rows.values)
+		out->ncolumns = PQnfields(last);
+	PQclear(last);
+	pythia_free(rows.values);
+	pythia_free(rows.lengths);
+	return good;
 }
 
 /* --- transactions ---------------------------------------------------------- */
 
 static bool postgres_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
 {
+	/* what is written may have triggers */
+	base->others_ran = base->others_ran || mode != PYTHIA_BEGIN_SNAPSHOT;
 	/* the snapshot is taken by the first statement after BEGIN */
 	if (mode == PYTHIA_BEGIN_SNAPSHOT)
 		return postgres_exec(base, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error) &&
@@ -247,6 +271,7 @@ static bool connect_failed(postgres_db *db, const char *text, pythia_error *erro
 		const char *hint;
 	} known[] = {
 		{"password authentication failed", "28P01", "Check the user name and the password."},
+		{"authentication method requirement", "28000", PYTHIA_POSTGRES_CLEAR_HINT},
 		{"no password supplied", "28P01", "Give a password in the URL, in PGPASSWORD or in ~/.pgpass."},
 		{"pg_hba.conf", "28000", "The server's pg_hba.conf must let this user in from this address."},
 		{"authentication failed", "28000", "Check the user name and the server's pg_hba.conf."},
@@ -285,11 +310,37 @@ static bool connect_failed(postgres_db *db, const char *text, pythia_error *erro
 	return false;
 }
 
+/* What has come is read, if it may be; *asked is kept from one time to the next. */
+static bool read_on(postgres_db *db, pythia_postgres_asked *asked, PostgresPollingStatusType *status,
+					pythia_error *error)
+{
+	if (*asked != PYTHIA_POSTGRES_LET_IN)
+		*asked = pythia_postgres_look(db->conn);
+	switch (*asked)
+	{
+		case PYTHIA_POSTGRES_ASKED_IN_CLEAR:
+		case PYTHIA_POSTGRES_ASKED_ODDLY:
+			return pythia_postgres_keep_password(db, *asked, error);
+		case PYTHIA_POSTGRES_ASKED_IN_PART:
+			return pythia_host_wait(db->base.host, -1, 0, 10) != PYTHIA_WAIT_CANCELLED || pythia_fail_cancelled(error);
+		default:
+			*status = PQconnectPoll(db->conn);
+			return true;
+	}
+}
+
+static bool too_late(postgres_db *db, pythia_error *error)
+{
+	connect_failed(db, "no answer", error);
+	return pythia_error_hint(error, "Check the host and port, or wait longer with connect_timeout=SECONDS in the URL.");
+}
+
 /* Runs the connection's own state machine until it is up, failed or too late. */
 static bool connect_wait(postgres_db *db, int64_t seconds, pythia_error *error)
 {
 	int64_t deadline = pythia_host_now(db->base.host) + seconds * 1000000;
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+	pythia_postgres_asked asked = PYTHIA_POSTGRES_GO_ON;
 
 	while (status != PGRES_POLLING_OK)
 	{
@@ -300,21 +351,24 @@ static bool connect_wait(postgres_db *db, int64_t seconds, pythia_error *error)
 		if (seconds > 0)
 		{
 			left = (long) ((deadline - pythia_host_now(db->base.host)) / 1000);
-			left = left < 0 ? 0 : left;
+			/* a server that talks without end has not answered, either */
+			if (left <= 0)
+				return too_late(db, error);
 		}
+		/* another address, or the same one anew, asks anew */
+		if (status == PGRES_POLLING_WRITING)
+			asked = PYTHIA_POSTGRES_GO_ON;
 		switch (pythia_host_wait(db->base.host, PQsocket(db->conn),
 								 status == PGRES_POLLING_READING ? PYTHIA_WAIT_READ : PYTHIA_WAIT_WRITE, left))
 		{
 			case PYTHIA_WAIT_READY:
-				status = PQconnectPoll(db->conn);
+				if (!read_on(db, &asked, &status, error))
+					return false;
 				break;
 			case PYTHIA_WAIT_TIMEOUT:
 				if (seconds == 0)
 					break;
-				connect_failed(db, "no answer", error);
-				pythia_error_hint(error, "Check the host and port, or wait longer with connect_timeout=SECONDS in the "
-										 "URL.");
-				return false;
+				return too_late(db, error);
 			case PYTHIA_WAIT_CANCELLED:
 				db->base.broken = true;
 				return pythia_fail_cancelled(error);
@@ -329,8 +383,10 @@ static void on_notice(void *context, const PGresult *result)
 	postgres_db *db = context;
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-	if (message)
-		pythia_host_log(db->base.host, PYTHIA_LOG_NOTICE, "%s: %s", db->base.display, message);
+	/* enough to know what it is about: a server that says more fills our log */
+	if (message && db->notices++ < MOST_NOTICES)
+		pythia_host_log(db->base.host, PYTHIA_LOG_NOTICE, "%s: %s%s", db->base.display, message,
+						db->notices == MOST_NOTICES ? " (and no more of this statement are shown)" : "");
 }
 
 static bool known_parameter(const char *name, pythia_error *error)
@@ -362,7 +418,7 @@ static bool known_parameter(const char *name, pythia_error *error)
 static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_open_options *options,
 						  pythia_error *error)
 {
-	int most = 12 + url->nparameters + 1;
+	int most = 13 + url->nparameters + 1;
 	const char **names = pythia_calloc((size_t) most, sizeof(*names));
 	const char **values = pythia_calloc((size_t) most, sizeof(*values));
 	pythia_postgres_addresses addresses = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
@@ -416,6 +472,13 @@ static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_o
 		GIVE("host", pythia_buffer_text(&addresses.hosts));
 		GIVE("hostaddr", pythia_buffer_text(&addresses.addresses));
 		GIVE("port", pythia_buffer_text(&addresses.ports));
+	}
+	{
+		pythia_postgres_words words = {names, values, n};
+		const char *needed = pythia_postgres_require_auth(&words);
+
+		if (needed)
+			GIVE("require_auth", needed);
 	}
 	GIVE("client_encoding", "UTF8");
 	GIVE("fallback_application_name", options->application_name ? options->application_name : "pythia");

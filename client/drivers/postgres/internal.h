@@ -15,6 +15,7 @@ typedef struct postgres_db
 	pythia_db_state state;
 	pythia_stream *stream;
 	pythia_buffer sql;              /* of the statement in hand, for errors */
+	int notices;                    /* that came during it */
 	uint64_t load_given;            /* rows */
 	uint64_t load_stored;           /* of them by a COPY that has ended */
 	pythia_postgres_binary *binary; /* what the COPY under way takes; NULL: text */
@@ -39,6 +40,11 @@ bool pythia_postgres_flush(postgres_db *db, pythia_error *error);
 bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *error);
 /* Reads all results; the first error counts, else *last is the last result, the caller's to clear. */
 bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *error);
+/* The same, each row of a query given to `take`, which returns false where it wants no more: then the connection is
+ * broken. */
+typedef bool (*pythia_postgres_take)(void *context, const PGresult *row, pythia_error *error);
+bool pythia_postgres_rows(postgres_db *db, pythia_postgres_take take, void *context, PGresult **last,
+						  pythia_error *error);
 /* The keywords of a connection, as libpq takes them. */
 typedef struct pythia_postgres_words
 {
@@ -46,6 +52,31 @@ typedef struct pythia_postgres_words
 	const char **values;
 	int count;
 } pythia_postgres_words;
+
+/* What libpq takes for a keyword: the last one given that says anything, else the environment's; "" for none. */
+const char *pythia_postgres_word(const pythia_postgres_words *words, const char *keyword,
+								 const PQconninfoOption *defaults);
+
+/* password.c: require_auth for these words, so that the password is not shown to anybody; NULL where libpq has none, or
+ * it may be shown. */
+const char *pythia_postgres_require_auth(const pythia_postgres_words *words);
+
+/* What a server without TLS says when somebody comes, before libpq reads it. */
+typedef enum pythia_postgres_asked
+{
+	PYTHIA_POSTGRES_GO_ON,
+	PYTHIA_POSTGRES_LET_IN,        /* nothing more is asked */
+	PYTHIA_POSTGRES_ASKED_IN_PART, /* the rest has not come yet */
+	PYTHIA_POSTGRES_ASKED_IN_CLEAR,
+	PYTHIA_POSTGRES_ASKED_ODDLY
+} pythia_postgres_asked;
+
+pythia_postgres_asked pythia_postgres_look(PGconn *conn);
+/* Ends the attempt after one of the last two.  Returns false. */
+bool pythia_postgres_keep_password(postgres_db *db, pythia_postgres_asked asked, pythia_error *error);
+#define PYTHIA_POSTGRES_CLEAR_HINT                                                                                     \
+	"That would show the password to whoever listens.  Let the server prove who it is by TLS (sslmode=verify-full, "   \
+	"with sslrootcert), enter by its Unix socket, or let its pg_hba.conf say scram-sha-256."
 
 /* Where it goes: comma lists of the same length. */
 typedef struct pythia_postgres_addresses

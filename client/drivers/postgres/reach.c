@@ -10,8 +10,8 @@
 
 #define DEFAULT_PORT "5432"
 
-/* What libpq takes for a keyword: the last one given that says anything, else the environment's. */
-static const char *effective(const pythia_postgres_words *words, const char *keyword, const PQconninfoOption *defaults)
+const char *pythia_postgres_word(const pythia_postgres_words *words, const char *keyword,
+								 const PQconninfoOption *defaults)
 {
 	for (int i = words->count - 1; i >= 0; i--)
 		if (strcmp(words->names[i], keyword) == 0 && words->values[i] && words->values[i][0])
@@ -74,9 +74,9 @@ bool pythia_postgres_limit(const char *reach, const pythia_postgres_words *words
 						   pythia_error *error)
 {
 	PQconninfoOption *defaults = PQconndefaults();
-	const char *hosts = effective(words, "host", defaults);
-	const char *addresses = effective(words, "hostaddr", defaults);
-	const char *ports = effective(words, "port", defaults);
+	const char *hosts = pythia_postgres_word(words, "host", defaults);
+	const char *addresses = pythia_postgres_word(words, "hostaddr", defaults);
+	const char *ports = pythia_postgres_word(words, "port", defaults);
 	int nhosts = count_elements(*addresses ? addresses : hosts);
 	int nports = count_elements(ports);
 	int count = 0;

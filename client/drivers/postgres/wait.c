@@ -131,6 +131,12 @@ bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *er
 
 bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *error)
 {
+	return pythia_postgres_rows(db, NULL, NULL, last, error);
+}
+
+bool pythia_postgres_rows(postgres_db *db, pythia_postgres_take take, void *context, PGresult **last,
+						  pythia_error *error)
+{
 	PGresult *result;
 	bool good = true;
 
@@ -154,6 +160,19 @@ bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *erro
 			PQclear(result);
 			if (good)
 				good = pythia_fail(error, PYTHIA_E_INTERNAL, "08P01", "unexpected COPY");
+			break;
+		}
+		if (status == PGRES_SINGLE_TUPLE)
+		{
+			bool taken = !good || !take || take(context, result, error);
+
+			PQclear(result);
+			if (taken)
+				continue;
+			/* the rest is not waited for */
+			good = false;
+			pythia_postgres_stop_server(db);
+			db->base.broken = true;
 			break;
 		}
 		if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)
@@ -181,7 +200,9 @@ bool pythia_postgres_start(postgres_db *db, const char *sql, pythia_error *error
 {
 	pythia_buffer_clear(&db->sql);
 	pythia_buffer_puts(&db->sql, sql);
-	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
+	db->notices = 0;
+	/* row by row: a server that answers without end does not fill the memory */
+	if (!PQsendQueryParams(db->conn, sql, 0, NULL, NULL, NULL, NULL, 0) || !PQsetSingleRowMode(db->conn))
 		return pythia_postgres_lost(db, error);
 	return pythia_postgres_flush(db, error);
 }

@@ -73,6 +73,7 @@ static bool sqlite_receive(pythia_db *base, pythia_result *result, pythia_error 
 	sqlite_db *db = pythia_sqlite_of(base);
 	sqlite3_stmt *statement = db->pending;
 	int64_t capacity = 0;
+	bool fits = true;
 	int code;
 	const char **values;
 	size_t *lengths;
@@ -85,7 +86,7 @@ static bool sqlite_receive(pythia_db *base, pythia_result *result, pythia_error 
 	values = pythia_calloc((size_t) result->ncolumns, sizeof(*values));
 	lengths = pythia_calloc((size_t) result->ncolumns, sizeof(*lengths));
 	scratch = pythia_calloc((size_t) result->ncolumns, sizeof(*scratch));
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+	while (fits && (code = sqlite3_step(statement)) == SQLITE_ROW)
 	{
 		for (int i = 0; i < result->ncolumns; i++)
 		{
@@ -93,16 +94,19 @@ static bool sqlite_receive(pythia_db *base, pythia_result *result, pythia_error 
 
 			values[i] = type == SQLITE_NULL ? NULL : pythia_sqlite_text(statement, i, type, scratch[i], &lengths[i]);
 		}
-		pythia_result_add(result, &capacity, values, lengths);
+		fits = pythia_result_add(base, result, &capacity, values, lengths, error);
 	}
 	pythia_free(values);
 	pythia_free(lengths);
 	pythia_free(scratch);
 	db->pending = NULL;
 	db->state = PYTHIA_IDLE;
-	if (sqlite3_finalize(statement) == SQLITE_OK)
+	code = sqlite3_finalize(statement);
+	if (fits && code == SQLITE_OK)
 		return true;
 	pythia_result_free(result);
+	if (!fits)
+		return false;
 	return pythia_sqlite_failed(db, pythia_buffer_text(&db->sql), error);
 }
 

@@ -123,6 +123,9 @@ bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error)
 			break;
 		default:
 			pythia_fail(error, PYTHIA_E_DATABASE, state_of_message(message), "%s", message);
+			if (strncmp(message, "unsafe use of ", 14) == 0)
+				pythia_error_hint(error, "Views and triggers that pythia_db sets off call no function but those that "
+										 "are registered as harmless, SQLITE_INNOCUOUS.");
 			break;
 	}
 	if (sql)

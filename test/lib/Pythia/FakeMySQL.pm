@@ -159,6 +159,10 @@ my %modes = (
 		close $_[0]{socket};
 		die "closed\n";
 	},
+	endless => sub {
+		$_[0]->head('c');
+		$_[0]->packet(Pythia::FakeServer::mysql_cell('x' x 60000)) while 1;
+	},
 	silent => sub { $_[0]->hang },
 	closed => sub { close $_[0]{socket}; die "closed\n" },
 	error => sub { $_[0]->fail(1105, 'HY000', "evil \e]0;title\a\e[31m %s%n " . 'A' x 4000) },

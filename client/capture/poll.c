@@ -174,6 +174,22 @@ static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, 
 	return false;
 }
 
+/* A view's functions have run. */
+static void heed_view(pythia_member *member)
+{
+	if (member->open && member->table.table.relation == PYTHIA_RELATION_VIEW)
+		member->table.db->others_ran = true;
+}
+
+/* After a view the next table is read in a session, and so a snapshot, of its own: a later one is as good. */
+static bool begin_reading(pythia_db *source, bool reading, pythia_error *error)
+{
+	if (source->local || (reading && !source->others_ran))
+		return true;
+	return (!reading || source->driver->rollback(source, error)) && pythia_db_fresh(source, error) &&
+		   source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error);
+}
+
 /* Opens the tables that need it and makes everybody's windows; before the snapshot. */
 static bool make_windows(pythia_capture *capture, const pythia_capture_clock *clock, pythia_capture_window *windows,
 						 bool strict, int *failures, pythia_error *first, pythia_error *error)
@@ -182,7 +198,7 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 	{
 		pythia_member *member = &capture->members[i];
 		pythia_error why = PYTHIA_ERROR_INIT;
-		bool ok = member->open || pythia_member_open(capture, member, &why);
+		bool ok = pythia_db_fresh(capture->source, &why) && (member->open || pythia_member_open(capture, member, &why));
 
 		if (ok && member->config.capture == PYTHIA_CAPTURE_TRIGGER)
 			continue;
@@ -190,6 +206,7 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 		ok = ok &&
 			 (member->started ? pythia_capture_window_make(&member->table, clock, &member->position, &windows[i], &why)
 							  : pythia_capture_window_start(&member->table, clock, &windows[i], &why));
+		heed_view(member);
 		if (ok)
 			continue;
 		if (strict || !concerns_table(capture, &why) || !mark_failed(capture, member, &why, error))
@@ -209,14 +226,19 @@ static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock,
 {
 	pythia_db *source = capture->source;
 
-	if (!source->local && !source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))
+	if (!begin_reading(source, false, error))
 		return false;
 	for (int i = 0; i < capture->nmembers; i++)
 	{
 		pythia_member *member = &capture->members[i];
 		pythia_error why = PYTHIA_ERROR_INIT;
+		bool ok;
 
-		if (!member->open || poll_in_transaction(capture, member, clock, &windows[i], &why))
+		if (!begin_reading(source, true, error))
+			return false;
+		ok = !member->open || poll_in_transaction(capture, member, clock, &windows[i], &why);
+		heed_view(member);
+		if (ok)
 			continue;
 		if (strict || !concerns_table(capture, &why))
 		{
@@ -246,7 +268,7 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 	pythia_capture_window *windows;
 	bool ok;
 
-	if (!pythia_capture_clock_read(capture->source, &clock, error))
+	if (!pythia_db_fresh(capture->source, error) || !pythia_capture_clock_read(capture->source, &clock, error))
 		return false;
 	if (clock.boundary == PYTHIA_CAPTURE_UNKNOWN && !capture->warned_blind)
 	{

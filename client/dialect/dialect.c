@@ -439,6 +439,9 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 	ok = find_table(db, &schema, &part, &found, table, error);
 	if (ok && !found)
 		ok = unknown_table(db, schema.text, part.text, error);
+	/* whoever describes a view is about to read it */
+	if (ok && table->relation != PYTHIA_RELATION_TABLE && table->relation != PYTHIA_RELATION_PARTITIONED)
+		db->others_ran = true;
 	ok = ok && read_columns(db, table, error) && read_keys(db, table, error) &&
 		 (db->driver->described == NULL || db->driver->described(db, table->schema, table->name, error));
 	pythia_free(schema.text);

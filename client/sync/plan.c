@@ -316,7 +316,8 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	plan->where = job->config->where;
 	plan->places[0] = pythia_strdup(job->source->place);
 	plan->places[1] = pythia_strdup(job->target->place);
-	ok = pythia_describe(job->source, job->table, &plan->source, error);
+	ok = pythia_db_fresh(job->source, error) && pythia_db_fresh(job->target, error) &&
+		 pythia_describe(job->source, job->table, &plan->source, error);
 	if (ok)
 	{
 		wanted = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(bool));

@@ -79,6 +79,22 @@ pythia_sqlite *pythia_sqlite_new(sqlite3 *handle, char **message)
 	return NULL;
 }
 
+bool pythia_sqlite_enter(pythia_sqlite *self)
+{
+	int trusted = 0;
+
+	sqlite3_db_config(self->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &trusted);
+	if (trusted)
+		sqlite3_db_config(self->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *) NULL);
+	return trusted != 0;
+}
+
+void pythia_sqlite_leave(pythia_sqlite *self, bool trusted)
+{
+	if (trusted)
+		sqlite3_db_config(self->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, (int *) NULL);
+}
+
 void pythia_sqlite_release(void *pointer)
 {
 	pythia_sqlite *self = pointer;

@@ -93,6 +93,8 @@ static void call_scalar(sqlite3_context *context, int argc, sqlite3_value **argv
 	pythia_call call = {scalar->self, argc, argv};
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	pythia_error error = PYTHIA_ERROR_INIT;
+	bool trusted;
+	bool ok;
 
 	if (argc < r->min_args || argc > r->max_args)
 	{
@@ -101,7 +103,10 @@ static void call_scalar(sqlite3_context *context, int argc, sqlite3_value **argv
 		fail_result(context, &error);
 		return;
 	}
-	if (!r->scalar(&call, &out, &error))
+	trusted = pythia_sqlite_enter(scalar->self);
+	ok = r->scalar(&call, &out, &error);
+	pythia_sqlite_leave(scalar->self, trusted);
+	if (!ok)
 		fail_result(context, &error);
 	else
 		switch (r->result)

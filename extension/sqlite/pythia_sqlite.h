@@ -30,6 +30,14 @@ typedef struct pythia_sqlite
 pythia_sqlite *pythia_sqlite_new(sqlite3 *handle, char **message);
 void pythia_sqlite_release(void *self); /* SQLite calls it once a registration */
 
+/*
+ * Around whatever is done on the user's connection.  His file may be somebody else's all the same, and the program that
+ * he works in has functions that do anything: the shell's edit() runs a command.  Meanwhile views, triggers and the
+ * like call those only that are known to do no harm.  Enter returns what leave is to be given.
+ */
+bool pythia_sqlite_enter(pythia_sqlite *self);
+void pythia_sqlite_leave(pythia_sqlite *self, bool trusted);
+
 /* --- arguments and results ---------------------------------------------------------- */
 
 /* What a verb was called with, whether as a function or as a table. */

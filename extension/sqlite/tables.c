@@ -194,6 +194,8 @@ static int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *unuse
 	const pythia_registration *r = t->context->registration;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_call call = {t->context->self, argc, argv};
+	bool trusted;
+	bool ok;
 
 	(void) unused;
 	rowset_free(&c->rows);
@@ -207,7 +209,10 @@ static int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *unuse
 		pythia_error_hint(&error, "Write %s(%s).", r->name, r->signature);
 		return vtab_fail(base->pVtab, &error);
 	}
-	if (r->table(&call, &c->rows, &error))
+	trusted = pythia_sqlite_enter(t->context->self);
+	ok = r->table(&call, &c->rows, &error);
+	pythia_sqlite_leave(t->context->self, trusted);
+	if (ok)
 		return SQLITE_OK;
 	rowset_free(&c->rows);
 	return vtab_fail(base->pVtab, &error);

@@ -312,9 +312,12 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 {
 	/* between reading and deleting the log is brought in line with the table as it is */
 	bool fresh = f->starting || f->told.count > 0;
-	pythia_capture_table *described = pythia_remote_source_table(source, worker, f, &fresh, error);
+	pythia_capture_table *described;
 	bool ok;
 
+	if (!pythia_db_fresh(pythia_remote_source_db(source), error))
+		return false;
+	described = pythia_remote_source_table(source, worker, f, &fresh, error);
 	if (!described)
 		return false;
 	if (!f->starting && !pythia_capture_key_fits(described, f->key_form, error))
@@ -328,6 +331,8 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 		f->low_at = pythia_remote_boundary(sight);
 		f->held = sight->clock.boundary == PYTHIA_CAPTURE_HELD;
 	}
+	if (described->table.relation == PYTHIA_RELATION_VIEW)
+		described->db->others_ran = true;
 	if (!ok)
 		pythia_remote_source_forget(source, f);
 	else if (f->starting || !f->key_form)

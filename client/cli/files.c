@@ -16,8 +16,8 @@ static bool refuse(const char *path, const char *why, const char *option, pythia
 	return pythia_error_hint(error, "Give --%s FILE with a path you can write to, in a folder of your own.", option);
 }
 
-/* True where others may put files beside it. */
-static bool open_to_all(const char *path)
+/* True where others may put files beside it: the folder is somebody else's, or lets them. */
+static bool open_to_others(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	pythia_buffer folder = PYTHIA_BUFFER_INIT;
@@ -28,7 +28,8 @@ static bool open_to_all(const char *path)
 		pythia_buffer_append(&folder, path, slash > path ? (size_t) (slash - path) : 1);
 	else
 		pythia_buffer_putc(&folder, '.');
-	shared = stat(pythia_buffer_text(&folder), &found) == 0 && (found.st_mode & S_IWOTH);
+	shared = stat(pythia_buffer_text(&folder), &found) == 0 &&
+			 ((found.st_mode & (S_IWGRP | S_IWOTH)) || (found.st_uid != geteuid() && found.st_uid != 0));
 	pythia_buffer_free(&folder);
 	return shared;
 }
@@ -40,8 +41,8 @@ static bool trust(const char *path, const struct stat *found, const char *option
 		return refuse(path, "it is a link", option, error);
 	if (!S_ISREG(found->st_mode))
 		return refuse(path, S_ISDIR(found->st_mode) ? "it is a folder" : "it is no ordinary file", option, error);
-	if (open_to_all(path) && (found->st_uid != geteuid() || found->st_nlink > 1))
-		return refuse(path, "it lies in a folder where everybody may write, and somebody else has put it there", option,
+	if (open_to_others(path) && (found->st_uid != geteuid() || found->st_nlink > 1))
+		return refuse(path, "it lies in a folder where others may write, and somebody else has put it there", option,
 					  error);
 	return true;
 }

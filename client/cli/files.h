@@ -8,7 +8,7 @@
 
 /*
  * Opens a file, made where it is missing, readable by its owner alone; -1 after an error.  `flags` are open(2)'s.
- * No link is followed, and in a folder where everybody may write, such as /tmp, a file that somebody else has put
+ * No link is followed, and in a folder where others may write, such as /tmp, a file that somebody else has put
  * there is not taken for ours.
  */
 int cli_private_open(const char *path, int flags, const char *option, pythia_error *error);

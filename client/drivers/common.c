@@ -5,10 +5,6 @@
 
 #include "core/memory.h"
 
-/* Bytes of a result in memory, and of a cell without its value. */
-#define LARGEST_RESULT (256 << 20)
-#define CELL_BYTES     (2 * sizeof(void *))
-
 bool pythia_db_expect(const pythia_db *db, pythia_db_state state, pythia_db_state wanted, pythia_error *error)
 {
 	static const char *const doing[] = {"idle", "waiting for a result", "reading a stream", "loading rows"};
@@ -53,32 +49,6 @@ void pythia_error_statement(pythia_error *error, const char *sql)
 			length--;
 		pythia_error_context(error, "statement: %.*s ...", (int) length, sql);
 	}
-}
-
-bool pythia_result_add(const pythia_db *db, pythia_result *result, int64_t *capacity, const char *const *values,
-					   const size_t *lengths, pythia_error *error)
-{
-	int64_t base = result->nrows * result->ncolumns;
-
-	if (result->nrows == *capacity)
-	{
-		size_t cells;
-
-		*capacity = *capacity ? *capacity * 2 : 8;
-		cells = (size_t) *capacity * (size_t) result->ncolumns;
-		result->cells = pythia_realloc(result->cells, cells * sizeof(*result->cells));
-		result->lengths = pythia_realloc(result->lengths, cells * sizeof(*result->lengths));
-	}
-	for (int i = 0; i < result->ncolumns; i++)
-	{
-		result->cells[base + i] = values[i] ? pythia_strndup(values[i], lengths[i]) : NULL;
-		result->lengths[base + i] = values[i] ? lengths[i] : 0;
-		result->bytes += CELL_BYTES + result->lengths[base + i];
-	}
-	result->nrows++;
-	result->bytes += CELL_BYTES;
-	return result->bytes <= LARGEST_RESULT ||
-		   pythia_db_bad_answer(db, error, "more than %d MB where a small result was expected", LARGEST_RESULT >> 20);
 }
 
 bool pythia_url_seconds(const pythia_url *url, const char *name, int64_t fallback, int64_t *seconds,

@@ -29,11 +29,6 @@ bool pythia_fail_cancelled(pythia_error *error);
 /* Sets the context to the statement that failed, cut to a sensible length. */
 void pythia_error_statement(pythia_error *error, const char *sql);
 
-/* Appends one row to a result; its values are copied (NULL for SQL NULL).  False (08P01) where there are more than
- * memory should hold: results are small, and what is large is streamed. */
-bool pythia_result_add(const pythia_db *db, pythia_result *result, int64_t *capacity, const char *const *values,
-					   const size_t *lengths, pythia_error *error);
-
 /* Seconds of a URL parameter such as connect_timeout; `fallback` where it is absent. */
 bool pythia_url_seconds(const pythia_url *url, const char *name, int64_t fallback, int64_t *seconds,
 						pythia_error *error);

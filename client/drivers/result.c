@@ -14,6 +14,9 @@
 
 /* More rows than that no table has; 65,536 such counts, one a bucket, can be added up. */
 #define GREATEST_COUNT INT64_C(100000000000000)
+/* Bytes of a result in memory, and of a cell without its value. */
+#define LARGEST_RESULT (256 << 20)
+#define CELL_BYTES     (2 * sizeof(void *))
 
 void pythia_result_free(pythia_result *result)
 {
@@ -145,6 +148,32 @@ static bool look_at_all(const pythia_db *db, const char *shape, pythia_result *r
 				return false;
 		}
 	return true;
+}
+
+bool pythia_result_add(const pythia_db *db, pythia_result *result, int64_t *capacity, const char *const *values,
+					   const size_t *lengths, pythia_error *error)
+{
+	int64_t base = result->nrows * result->ncolumns;
+
+	if (result->nrows == *capacity)
+	{
+		size_t cells;
+
+		*capacity = *capacity ? *capacity * 2 : 8;
+		cells = (size_t) *capacity * (size_t) result->ncolumns;
+		result->cells = pythia_realloc(result->cells, cells * sizeof(*result->cells));
+		result->lengths = pythia_realloc(result->lengths, cells * sizeof(*result->lengths));
+	}
+	for (int i = 0; i < result->ncolumns; i++)
+	{
+		result->cells[base + i] = values[i] ? pythia_strndup(values[i], lengths[i]) : NULL;
+		result->lengths[base + i] = values[i] ? lengths[i] : 0;
+		result->bytes += CELL_BYTES + result->lengths[base + i];
+	}
+	result->nrows++;
+	result->bytes += CELL_BYTES;
+	return result->bytes <= LARGEST_RESULT ||
+		   pythia_db_bad_answer(db, error, "more than %d MB where a small result was expected", LARGEST_RESULT >> 20);
 }
 
 bool pythia_db_fields(const pythia_db *db, const pythia_rows_reader *row, const char *shape, pythia_error *error)

@@ -72,6 +72,11 @@ bool pythia_db_any(pythia_db *db, const char *sql, bool *there, pythia_error *er
 bool pythia_db_fields(const pythia_db *db, const pythia_rows_reader *row, const char *shape, pythia_error *error);
 int64_t pythia_field_number(const pythia_field *field); /* of an n */
 
+/* For drivers: appends one row to a result; its values are copied (NULL for SQL NULL).  False (08P01) where there are more than
+ * memory should hold: results are small, and what is large is streamed. */
+bool pythia_result_add(const pythia_db *db, pythia_result *result, int64_t *capacity, const char *const *values,
+					   const size_t *lengths, pythia_error *error);
+
 /* An answer that is none: 08P01. Returns false. */
 bool pythia_db_bad_answer(const pythia_db *db, pythia_error *error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

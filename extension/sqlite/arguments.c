@@ -7,6 +7,7 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/visible.h"
 #include "drivers/json_read.h"
 
 const char *pythia_arg(const pythia_call *call, int index)
@@ -123,17 +124,28 @@ bool pythia_arg_seconds(const pythia_call *call, int index, const char *name, do
 	return ok;
 }
 
+/* A line of its own, which no name or message of others can end. */
+static void put_line(pythia_buffer *out, const char *label, const char *text, size_t length)
+{
+	if (text == NULL)
+		return;
+	pythia_buffer_puts(out, label);
+	pythia_visible(out, text, length);
+}
+
 char *pythia_error_text(const pythia_error *error)
 {
+	const char *message = error->message != NULL ? error->message : "unknown error";
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
-	pythia_buffer_puts(&out, error->message != NULL ? error->message : "unknown error");
-	if (error->detail != NULL)
-		pythia_buffer_printf(&out, "\ndetail: %s", error->detail);
-	if (error->context != NULL)
-		pythia_buffer_printf(&out, "\ncontext: %s", error->context);
-	if (error->hint != NULL)
-		pythia_buffer_printf(&out, "\nhint: %s", error->hint);
+	put_line(&out, "", message, strlen(message));
+	put_line(&out, "\ndetail: ", error->detail, error->detail != NULL ? strlen(error->detail) : 0);
+	for (const char *line = error->context; line != NULL && *line != '\0'; line += strspn(line, "\n"))
+	{
+		put_line(&out, "\ncontext: ", line, strcspn(line, "\n"));
+		line += strcspn(line, "\n");
+	}
+	put_line(&out, "\nhint: ", error->hint, error->hint != NULL ? strlen(error->hint) : 0);
 	return pythia_buffer_take(&out);
 }
 

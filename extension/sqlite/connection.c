@@ -6,6 +6,7 @@ SQLITE_EXTENSION_INIT3
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/visible.h"
 
 enum
 {
@@ -49,11 +50,16 @@ static pythia_wait_result wait_for(void *context, int fd, int events, long timeo
 
 static void log_message(void *context, pythia_log_level level, const char *message)
 {
+	pythia_buffer shown = PYTHIA_BUFFER_INIT;
+
 	(void) context;
-	if (level >= PYTHIA_LOG_WARNING)
-		sqlite3_log(SQLITE_WARNING, "pythia_db: %s", message);
-	else if (level == PYTHIA_LOG_NOTICE)
-		sqlite3_log(SQLITE_NOTICE, "pythia_db: %s", message);
+	if (level < PYTHIA_LOG_NOTICE)
+		return;
+	/* a name of others begins no line of the log */
+	pythia_visible(&shown, message, strlen(message));
+	sqlite3_log(level >= PYTHIA_LOG_WARNING ? SQLITE_WARNING : SQLITE_NOTICE, "pythia_db: %s",
+				pythia_buffer_text(&shown));
+	pythia_buffer_free(&shown);
 }
 
 pythia_sqlite *pythia_sqlite_new(sqlite3 *handle, char **message)

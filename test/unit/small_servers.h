@@ -54,7 +54,7 @@ static inline void *deaf_proxy(void *argument)
 /* PostgreSQL's protocol as far as a refused password goes. */
 static inline void *refusing_postgres(void *argument)
 {
-	static const char ask[] = "R\0\0\0\x08\0\0\0\x03";
+	static const char ask[] = "R\0\0\0\x0c\0\0\0\x05salt"; /* MD5 */
 	static const char refuse[] = "E\0\0\0\x5a"
 								 "SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"somebody\"\0"
 								 "Rauth_failed\0\0";
@@ -63,7 +63,7 @@ static inline void *refusing_postgres(void *argument)
 	char buffer[1000];
 	char message[sizeof(refuse)];
 
-	if (read(fd, buffer, sizeof(buffer)) > 0 && write(fd, ask, 9) == 9 && read(fd, buffer, sizeof(buffer)) > 0)
+	if (read(fd, buffer, sizeof(buffer)) > 0 && write(fd, ask, 13) == 13 && read(fd, buffer, sizeof(buffer)) > 0)
 	{
 		memcpy(message, refuse, sizeof(refuse));
 		message[4] = (char) (sizeof(refuse) - 2); /* without the letter and the literal's own NUL */

@@ -59,10 +59,18 @@ static pythia_db *open_text(const char *text)
 	return db;
 }
 
+/* For the tests' own statements: the driver pins pg_catalog, when it opens and when it resets. */
+static void look_in_public(pythia_db *db)
+{
+	if (db->engine == PYTHIA_POSTGRESQL && !db->broken)
+		pythia_db_exec(db, "SET search_path = public", NULL, NULL);
+}
+
 static void must(pythia_db *db, const char *sql)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 
+	look_in_public(db);
 	if (!script_run(db, sql, &error))
 		fail_msg("%s: %s (%s)", sql, error.message, error.detail != NULL ? error.detail : "");
 }
@@ -74,8 +82,7 @@ static pythia_db *open_engine(int engine, int which)
 
 	url_of(engine, which, url, sizeof(url));
 	db = open_text(url);
-	if (engine == PG)
-		must(db, "SET search_path = public"); /* for the tests' own statements; the driver pins pg_catalog */
+	look_in_public(db);
 	return db;
 }
 
@@ -89,6 +96,7 @@ static const char *value_of(pythia_db *db, const char *sql)
 	char *out = buffers[next++ % 4];
 
 	memset(&result, 0, sizeof(result));
+	look_in_public(db);
 	if (!pythia_db_query(db, sql, "V*", &result, &error))
 		fail_msg("%s: %s", sql, error.message);
 	snprintf(out, sizeof(buffers[0]), "%s",

@@ -381,7 +381,7 @@ static void save(const pythia_fetched *f, int64 captured)
 	values[9] = TimestampTzGetDatum(f->low_at);
 	if (f->low_at == 0)
 		nulls[9] = 'n';
-	values[10] = text_or_null(f->key_form, &nulls[10]);
+	values[10] = pythia_text_or_null(pythia_from_utf8(f->key_form), &nulls[10]);
 	if (pythia_catalog_run(sql, 11, types, values, nulls) != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("capture of table \"%s\" was changed by another session", f->table->name),

@@ -8,6 +8,7 @@
 #include "core/buffer.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/number.h"
 #include "core/suggest.h"
 
 const cli_option cli_common_options[] = {
@@ -50,9 +51,9 @@ static bool unknown_option(const cli_command *command, const char *word, size_t 
 
 static bool whole_number(const char *text)
 {
-	size_t n = strspn(text, "0123456789");
+	int64_t number;
 
-	return n > 0 && n <= 18 && text[n] == '\0';
+	return pythia_whole_number(text, INT64_C(999999999999999999), &number);
 }
 
 static bool check_value(const cli_option *option, const char *text, pythia_error *error)

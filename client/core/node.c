@@ -1,7 +1,6 @@
 #include "core/node.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "core/buffer.h"
 #include "core/memory.h"
+#include "core/number.h"
 #include "core/suggest.h"
 
 pythia_node *pythia_node_new(pythia_node_type type, const char *name, const char *text)
@@ -121,21 +121,15 @@ bool pythia_node_int(const pythia_node *object, const char *name, int64_t minimu
 {
 	const pythia_node *node = given(object, name);
 	pythia_buffer takes = PYTHIA_BUFFER_INIT;
-	char *end;
-	long long parsed;
+	int64_t parsed;
 
 	if (!node)
 		return true;
-	if ((node->type == PYTHIA_NODE_NUMBER || node->type == PYTHIA_NODE_STRING) && node->text &&
-		(isdigit((unsigned char) node->text[0]) || node->text[0] == '-'))
+	if ((node->type == PYTHIA_NODE_NUMBER || node->type == PYTHIA_NODE_STRING) && node->text && node->text[0] != '+' &&
+		pythia_int64_read(node->text, strlen(node->text), &parsed) && parsed >= minimum && parsed <= maximum)
 	{
-		errno = 0;
-		parsed = strtoll(node->text, &end, 10);
-		if (end != node->text && *end == '\0' && errno == 0 && parsed >= minimum && parsed <= maximum)
-		{
-			*value = parsed;
-			return true;
-		}
+		*value = parsed;
+		return true;
 	}
 	if (maximum == INT64_MAX)
 		pythia_buffer_printf(&takes, "a whole number of at least %lld", (long long) minimum);

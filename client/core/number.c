@@ -1,4 +1,5 @@
 #include "core/number.h"
+#include "core/text.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -195,6 +196,11 @@ bool pythia_int64_read(const char *text, size_t length, int64_t *value)
 	}
 	*value = (int64_t) (negative ? 0 - sum : sum);
 	return true;
+}
+
+bool pythia_whole_number(const char *text, int64_t most, int64_t *value)
+{
+	return pythia_is_digit(text[0]) && pythia_int64_read(text, strlen(text), value) && *value <= most;
 }
 
 /*

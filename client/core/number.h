@@ -15,6 +15,8 @@ int pythia_double_text(char *out, double value);
 int pythia_int64_text(char *out, int64_t value);
 /* Reads all of a decimal integer; false where it is none or does not fit. */
 bool pythia_int64_read(const char *text, size_t length, int64_t *value);
+/* The same of digits alone, up to `most`: no sign, no blank. */
+bool pythia_whole_number(const char *text, int64_t most, int64_t *value);
 /* The sum, the difference and the product, at the end of the range where they would go beyond: for numbers that a
  * server, a file or a user gave. */
 static inline int64_t pythia_add(int64_t a, int64_t b)

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 /* Of the longest item: a name of 253 bytes, brackets, a port; or a socket's path. */
 #define ITEM_BYTES 512
@@ -42,12 +43,12 @@ static void map_ipv4(unsigned char bytes[16], const void *four)
 
 static bool read_number(const char *text, int most, int *number)
 {
-	size_t length = strspn(text, "0123456789");
+	int64_t read;
 
-	if (length == 0 || length > 5 || text[length] != '\0')
+	if (!pythia_whole_number(text, most, &read))
 		return false;
-	*number = atoi(text);
-	return *number <= most;
+	*number = (int) read;
+	return true;
 }
 
 /* "10.0.0.0/8", "fd00::1" */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 
 bool pythia_db_expect(const pythia_db *db, pythia_db_state state, pythia_db_state wanted, pythia_error *error)
 {
@@ -55,13 +56,11 @@ bool pythia_url_seconds(const pythia_url *url, const char *name, int64_t fallbac
 						pythia_error *error)
 {
 	const char *text = pythia_url_parameter_get(url, name);
-	char *end;
 
 	*seconds = fallback;
 	if (!text)
 		return true;
-	*seconds = strtoll(text, &end, 10);
-	if (end != text && *end == '\0' && *seconds >= 0 && *seconds <= 86400)
+	if (pythia_whole_number(text, 86400, seconds))
 		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"%s\": \"%s\"", name, text);
 	return pythia_error_hint(error, "It takes a whole number of seconds.");

@@ -556,16 +556,28 @@ static void test_host(void **state)
 	close(fds[1]);
 }
 
+static void test_whole_number(void **state)
+{
+	static const char *const none[] = {"", "-1", "+1", " 1", "1 ", "1x", "0x1", "101", "9223372036854775808", "1.0"};
+	int64_t number;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		assert_false(pythia_whole_number(none[i], 100, &number));
+	assert_true(pythia_whole_number("0100", 100, &number));
+	assert_int_equal(number, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buffer),  cmocka_unit_test(test_error),
-		cmocka_unit_test(test_doubles), cmocka_unit_test(test_reading_doubles),
-		cmocka_unit_test(test_moments), cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_json),    cmocka_unit_test(test_seconds),
-		cmocka_unit_test(test_options), cmocka_unit_test(test_suggest),
-		cmocka_unit_test(test_retry),   cmocka_unit_test(test_schema),
-		cmocka_unit_test(test_host),
+		cmocka_unit_test(test_buffer),          cmocka_unit_test(test_whole_number),
+		cmocka_unit_test(test_error),           cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_reading_doubles), cmocka_unit_test(test_moments),
+		cmocka_unit_test(test_integers),        cmocka_unit_test(test_json),
+		cmocka_unit_test(test_seconds),         cmocka_unit_test(test_options),
+		cmocka_unit_test(test_suggest),         cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_schema),          cmocka_unit_test(test_host),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -5,38 +5,19 @@
 
 #include "core/json.h"
 #include "core/text.h"
+#include "dialect/forms.h"
 
-/* True where text is a number in JSON's grammar, which knows neither 007 nor NaN nor .5. */
+/* True where text is a number in JSON's grammar, which knows neither 007 nor NaN nor .5 nor 5. */
 static bool is_json_number(const char *text, size_t length)
 {
-	size_t at = 0;
+	size_t sign = length > 0 && text[0] == '-';
+	const char *point = memchr(text, '.', length);
 
-	if (at < length && text[at] == '-')
-		at++;
-	if (at >= length || !pythia_is_digit(text[at]))
+	if (!pythia_numeric_text(text, length) || !pythia_is_digit(text[sign]))
 		return false;
-	if (text[at] == '0' && at + 1 < length && pythia_is_digit(text[at + 1]))
+	if (text[sign] == '0' && sign + 1 < length && pythia_is_digit(text[sign + 1]))
 		return false;
-	while (at < length && pythia_is_digit(text[at]))
-		at++;
-	if (at < length && text[at] == '.')
-	{
-		if (++at >= length || !pythia_is_digit(text[at]))
-			return false;
-		while (at < length && pythia_is_digit(text[at]))
-			at++;
-	}
-	if (at < length && (text[at] == 'e' || text[at] == 'E'))
-	{
-		at++;
-		if (at < length && (text[at] == '-' || text[at] == '+'))
-			at++;
-		if (at >= length || !pythia_is_digit(text[at]))
-			return false;
-		while (at < length && pythia_is_digit(text[at]))
-			at++;
-	}
-	return at == length;
+	return !point || (point + 1 < text + length && pythia_is_digit(point[1]));
 }
 
 /* Whole numbers come as JSON writes them, unless they are padded. */

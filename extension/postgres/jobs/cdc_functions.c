@@ -3,6 +3,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "core/number.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -274,13 +275,8 @@ Datum pythia_consume_changes(PG_FUNCTION_ARGS)
 
 /* ---- where a consumer begins ---- */
 
-static bool whole_number(const char *text, int64 *number)
-{
-	if (!text[0] || strspn(text, "0123456789") != strlen(text) || strlen(text) > 18)
-		return false;
-	*number = strtoll(text, NULL, 10);
-	return true;
-}
+/* No journal counts so far, and sums with it do not overflow. */
+#define LAST_NUMBER INT64_C(999999999999999999)
 
 /* The number before the first entry captured at or after a time. */
 static int64 number_before(int32 worker_id, TimestampTz time)
@@ -314,7 +310,7 @@ static void say_position(void *arg)
  */
 static void place(pythia_consumer *consumer, const char *where)
 {
-	int64 number;
+	int64_t number;
 
 	consumer->reading = (pythia_mark){0};
 	consumer->ceiling = 0;
@@ -328,7 +324,7 @@ static void place(pythia_consumer *consumer, const char *where)
 	consumer->done = pythia_mark_beginning(0);
 	if (strcmp(where, "beginning") == 0)
 		return;
-	if (!whole_number(where, &number))
+	if (!pythia_whole_number(where, LAST_NUMBER, &number))
 	{
 		ErrorContextCallback callback = {.callback = say_position, .previous = error_context_stack};
 		Datum time;

@@ -78,7 +78,7 @@ sub all
 sub with_schema
 {
 	my ($self) = @_;
-	my $other = bless {%$self}, ref $self;
+	my $other = bless { %$self, schema => 1 }, ref $self;
 	if ($self->{engine} eq 'postgresql')
 	{
 		$self->write('CREATE SCHEMA found');
@@ -142,12 +142,15 @@ sub told
 	for my $worker (@workers)
 	{
 		my $name = "$self->{prefix}$worker";
-		$sql .= "\\echo worker $worker\nSELECT pythia.poll('$name') \\g /dev/null\n"
-		  . "SELECT row_to_json(c) FROM pythia.consume_changes('$name') c ORDER BY change_id;\n"
+		$sql .= "\\echo worker $worker\n";
+		# to consume is to poll, but for tables that have come under a pattern
+		$sql .= "SELECT pythia.poll('$name') \\g /dev/null\n" if $self->{schema};
+		$sql .= "SELECT row_to_json(c) FROM pythia.consume_changes('$name') c ORDER BY change_id;\n"
 		  . "SELECT 'stopped: ' || reason FROM pythia.stat_cdc WHERE worker = '$name' AND NOT active;\n";
 	}
 	my ($code, $out, $err) = $self->{node}->psql('postgres', $sql, on_error_stop => 0);
 	my %told;
+	$out .= "\n";
 	while ($out =~ /^worker (\w+)\n(.*?)(?=^worker |\z)/msg)
 	{
 		my ($worker, $text) = ($1, $2);
@@ -190,14 +193,15 @@ sub told
 	my $sql = '';
 	for my $worker (@workers)
 	{
-		$sql .= ".print worker $worker\nSELECT 'polled ' || pythia_poll('$worker');\n"
+		# to consume is to poll: once is enough
+		$sql .= ".print worker $worker\n"
 		  . "SELECT json_object('table', \"table\", 'change_type', change_type, 'primary_key', json(primary_key), 'old_data', json(old_data), 'new_data', json(new_data))"
-		  . " FROM pythia_consume_changes('$worker') ORDER BY change_id;\n"
-		  . "SELECT 'acknowledged ' || ifnull(pythia_ack('$worker', 'default', max(change_id)), '') FROM pythia_consume_changes('$worker') HAVING count(*) > 0;\n"
+		  . " FROM pythia_consume_changes('$worker') ORDER BY change_id;\nSELECT pythia_seek('$worker', 'default', 'now');\n"
 		  . "SELECT 'stopped: ' || error FROM pythia_cdc_table t JOIN pythia_cdc_worker w USING (worker_id) WHERE w.name = '$worker' AND state = 'failed';\n";
 	}
 	my $out = $self->shell($sql, careless => 1);
 	my %told;
+	$out .= "\n";
 	while ($out =~ /^worker (\w+)\n(.*?)(?=^worker |\z)/msg)
 	{
 		my ($worker, $text) = ($1, $2);

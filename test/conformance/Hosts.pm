@@ -3,7 +3,7 @@
 #   my @hosts = Hosts::all();          # starts a PostgreSQL, takes the shared MariaDB, makes SQLite files
 #   $host->write(SQL);                 # at the source
 #   $host->create(WORKER => { tables => [...], capture, track, ... });
-#   $host->told(WORKER, ...)           # polls: { WORKER => [ { type, key, old, new } ... ] }, what failed in {errors}
+#   $host->told(WORKER, ...)           # polls: { WORKER => [ { type, key, old, new } ... ] }; {stopped}{WORKER} says why its table stopped
 package Hosts;
 
 use strict;

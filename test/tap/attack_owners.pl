@@ -199,4 +199,19 @@ subtest 'what else a superuser would evaluate who syncs' => sub {
 	sql('DROP TABLE m.child, public.mine, public.other');
 };
 
+subtest 'a schema that its owner exchanges while a sync runs' => sub {
+	sql(q{GRANT CREATE ON DATABASE postgres TO mallory; CREATE SCHEMA x AUTHORIZATION mallory; CREATE SCHEMA y AUTHORIZATION mallory;
+		CREATE TABLE x.t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO x.t VALUES (1)});
+	as('mallory', q{CREATE VIEW y.t AS SELECT 1 AS id, now() AS updated_at WHERE m.evil('view') = 0});
+	my $sync = Pythia::Session->new($node);
+	$sync->do('BEGIN');
+	$sync->do(q{SELECT pythia.sync_between('local', 'local', 'x.t', '{"mode": "full", "table_map": {"x.t": "public.copy"}}')});
+	like(says_to('mallory', q{SET lock_timeout = '300ms'; ALTER SCHEMA x RENAME TO z}), qr/lock timeout/, 'it waits until the transaction has ended');
+	$sync->do('COMMIT');
+	is(says_to('mallory', q{SET lock_timeout = '300ms'; ALTER SCHEMA x RENAME TO z; ALTER SCHEMA y RENAME TO x}), '', 'and no longer');
+	like(says_to($admin, q{SELECT pythia.sync_between('local', 'local', 'x.t', '{"mode": "full", "table_map": {"x.t": "public.copy"}}')}), qr/a view's query of table "t" would run/, 'what is there then is looked at anew');
+	is(prize(), '', 'and nothing ran');
+	sql('DROP TABLE public.copy');
+};
+
 done_testing();

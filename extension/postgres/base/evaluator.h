@@ -36,4 +36,7 @@ extern void pythia_evaluator_refuse(Relation relation, Oid role, bool write);
  */
 extern void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode);
 
+/* Before names are looked up as `role`: keeps the name of a schema that somebody without its rights might rename. */
+extern void pythia_evaluator_hold_schema(Oid schema, Oid role);
+
 #endif

@@ -2,12 +2,18 @@
 #include "postgres/base/evaluator.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
@@ -15,6 +21,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "postgres/base/user_code.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -277,4 +284,45 @@ void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode)
 			refuse_code(relation, GetUserId(), code, "Capture it by polling: {\"capture\": \"poll\"}.");
 		relation_close(relation, NoLock);
 	}
+}
+
+/* Who may rename the schema: its owner, and of "public" the database's. */
+static Oid owner_of_schema(HeapTuple tuple)
+{
+	Oid owner = ((Form_pg_namespace) GETSTRUCT(tuple))->nspowner;
+	HeapTuple database;
+
+	if (owner != ROLE_PG_DATABASE_OWNER)
+		return owner;
+	database = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+	if (HeapTupleIsValid(database))
+	{
+		owner = ((Form_pg_database) GETSTRUCT(database))->datdba;
+		ReleaseSysCache(database);
+	}
+	return owner;
+}
+
+/*
+ * Statements name a table by its schema, and no lock of a table keeps the name of its schema: who owns that
+ * might give it to another one after we looked.  A lock of the row does, as long as the transaction lasts.
+ */
+void pythia_evaluator_hold_schema(Oid schema, Oid role)
+{
+	HeapTuple tuple = SearchSysCacheCopy1(NAMESPACEOID, ObjectIdGetDatum(schema));
+	Relation namespaces;
+	Buffer buffer;
+	TM_FailureData failure;
+	TM_Result result;
+
+	if (!HeapTupleIsValid(tuple) || RecoveryInProgress() || has_rights_of(owner_of_schema(tuple), role))
+		return;
+	namespaces = table_open(NamespaceRelationId, RowShareLock);
+	result = heap_lock_tuple(namespaces, tuple, GetCurrentCommandId(true), LockTupleKeyShare, LockWaitBlock, false,
+							 &buffer, &failure);
+	ReleaseBuffer(buffer);
+	table_close(namespaces, NoLock);
+	if (result != TM_Ok && result != TM_SelfModified)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("a schema was changed just now"),
+						errhint("Run the sync again.")));
 }

@@ -18,9 +18,13 @@
 void local_check_table(const looked_up *table)
 {
 	Oid schema = get_namespace_oid(table->schema, true);
-	Oid relid = OidIsValid(schema) ? get_relname_relid(table->name, schema) : InvalidOid;
+	Oid relid;
 	Relation relation;
 
+	if (!OidIsValid(schema))
+		return;
+	pythia_evaluator_hold_schema(schema, GetUserId());
+	relid = get_relname_relid(table->name, schema);
 	/* what is gone is told by the statement that wants it */
 	if (!OidIsValid(relid) || !(relation = try_relation_open(relid, AccessShareLock)))
 		return;

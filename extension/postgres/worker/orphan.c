@@ -97,6 +97,9 @@ static void adopt(const orphan *found, Oid owner)
 		"UPDATE pythia.failed_change SET owner = $2 WHERE worker_id = $1",
 		"UPDATE pythia.handler_result SET owner = $2 WHERE worker_id = $1",
 		"UPDATE pythia.quarantine SET owner = $2 WHERE worker_id = $1",
+		/* its handler is taken as it is, too: whose it was may be gone as well */
+		"UPDATE pythia.cdc_worker c SET handler_owner = p.proowner FROM pg_catalog.pg_proc p "
+		"WHERE c.worker_id = $1 AND p.oid = pg_catalog.to_regprocedure(c.handler)::pg_catalog.oid AND $2 IS NOT NULL",
 	};
 	Oid types[] = {INT4OID, OIDOID};
 	Datum values[] = {Int32GetDatum(found->worker_id), ObjectIdGetDatum(owner)};

@@ -97,7 +97,9 @@ static void adopt(const orphan *found, Oid owner)
 		"UPDATE pythia.failed_change SET owner = $2 WHERE worker_id = $1",
 		"UPDATE pythia.handler_result SET owner = $2 WHERE worker_id = $1",
 		"UPDATE pythia.quarantine SET owner = $2 WHERE worker_id = $1",
-		/* its handler is taken as it is, too: whose it was may be gone as well */
+		/* its tables and its handler are taken as they are, too: whose they were may be gone as well */
+		"UPDATE pythia.cdc_table t SET table_owner = k.relowner::pg_catalog.regrole FROM pg_catalog.pg_class k "
+		"WHERE t.worker_id = $1 AND k.oid = pg_catalog.to_regclass(t.relation)::pg_catalog.oid AND $2 IS NOT NULL",
 		"UPDATE pythia.cdc_worker c SET handler_owner = p.proowner FROM pg_catalog.pg_proc p "
 		"WHERE c.worker_id = $1 AND p.oid = pg_catalog.to_regprocedure(c.handler)::pg_catalog.oid AND $2 IS NOT NULL",
 	};

@@ -310,14 +310,26 @@ static void test_triggers(void **state)
 	must(r.writer,
 		 "CREATE OR REPLACE TABLE cap_child (id int PRIMARY KEY, p int REFERENCES cap_t(id) ON DELETE CASCADE)");
 	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
-	assert_count(r.writer, "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia%'", 0);
-	assert_count(r.writer, "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%'", 0);
+	assert_count(r.writer,
+				 "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME "
+				 "LIKE 'pythia%'",
+				 0);
+	assert_count(r.writer,
+				 "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE "
+				 "'pythia_log%'",
+				 0);
 	assert_false(try_create(&r, "cap_t,cap_child", "updated_at", "{\"capture\": \"trigger\"}", &error));
 	assert_non_null(strstr(error.message, "triggers would miss what the foreign key"));
 	pythia_error_reset(&error);
 	/* what was installed before the failure is gone */
-	assert_count(r.writer, "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_NAME LIKE 'pythia%'", 0);
-	assert_count(r.writer, "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'pythia_log%'", 0);
+	assert_count(r.writer,
+				 "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME "
+				 "LIKE 'pythia%'",
+				 0);
+	assert_count(r.writer,
+				 "SELECT count(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE "
+				 "'pythia_log%'",
+				 0);
 	must(r.writer, "DROP TABLE cap_child");
 	close_rig(&r);
 }

@@ -68,6 +68,17 @@ static bool build(const pythia_result *rows, const char *what, pythia_node **roo
 			*root = NULL;
 			return pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s is nested more than %d deep", what, DEPTH_LIMIT);
 		}
+		/* SQLite reads a number beyond its doubles as infinite, and that is no JSON */
+		if (kind == PYTHIA_NODE_NUMBER && (!atom || strstr(atom, "Inf")))
+		{
+			pythia_node_free(*root);
+			*root = NULL;
+			pythia_fail(error, PYTHIA_E_USAGE, "22003", "%s holds a number that is too large", what);
+			return pythia_error_hint(error, "The greatest one is about 1.8e308.");
+		}
+		/* no option tells the two zeros apart, and read again it is an integer, which has one */
+		if (kind == PYTHIA_NODE_NUMBER && strcmp(atom, "-0") == 0)
+			atom = "0";
 		if (kind == PYTHIA_NODE_BOOL)
 			atom = type;
 		node = pythia_node_new(kind, depth > 0 && open[depth - 1].node->type == PYTHIA_NODE_OBJECT ? key : NULL, atom);

@@ -153,7 +153,7 @@ build/tmp_install/.copied: $(wildcard $(shell $(PG_CONFIG) --bindir 2>/dev/null)
 	@test/lib/copy-postgres '$(PG_CONFIG)' '$(TMP_INSTALL)'
 	@touch $@
 
-## check: build with warnings as errors, run every test and a minute (FUZZ_SECONDS) of fuzzing a target; `make check TESTS='sql/a.sql test/tap/b.pl'` runs some
+## check: build with warnings as errors, run every test and some fuzzing, the same each time (FUZZ_RUNS inputs a target); `make check TESTS='sql/a.sql test/tap/b.pl'` runs some
 check: setup-check
 	@$(MAKE) --no-print-directory WERROR=-Werror check-built
 check-built: tmp-install unit-tests sanitized fuzz-targets
@@ -166,14 +166,13 @@ sanitized:
 		client sqlite-extension unit-tests
 
 ## fuzz: libFuzzer on what reads foreign text, FUZZ_SECONDS each (60), with what it learns kept under build-fuzz
-export FUZZ_SECONDS ?= 60
 FUZZ_TARGETS = $(patsubst %,$(FUZZ_BUILD)/fuzz_%,$(notdir $(wildcard test/fuzz/corpus/*)))
 FUZZ_BUILD = build-fuzz
 FUZZ_CC ?= clang
 FUZZ_SANITIZE = address,undefined -fno-sanitize-recover=undefined
 fuzz: setup-check
 	@$(MAKE) --no-print-directory fuzz-targets
-	@FUZZ_CORPUS=$(FUZZ_BUILD)/corpus test/check/fuzz
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} FUZZ_CORPUS=$(FUZZ_BUILD)/corpus test/check/fuzz
 
 fuzz-targets:
 	@$(MAKE) --no-print-directory CLIENT_BUILD=$(FUZZ_BUILD) CC='$(FUZZ_CC)' OPTIMIZE='-O1 -g' WERROR= \

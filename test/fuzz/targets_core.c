@@ -185,8 +185,14 @@ static void check_field(const pythia_field *field, pythia_kind kind, char storag
 	pythia_capture_json_field(&out, &column, &type, storage, field);
 	pythia_buffer_putc(&out, ']');
 	CHECK(!memchr(out.data, '\n', out.length));
-	CHECK(fuzz_read_json("field", out.data, &tree, &error));
-	CHECK(tree->children && !tree->children->next);
+	/* valid; only what reads options refuses numbers beyond a double, which a DECIMAL may hold */
+	if (!fuzz_read_json("field", out.data, &tree, &error))
+	{
+		CHECK(strcmp(error.sqlstate, "22003") == 0);
+		fuzz_check_error(&error);
+	}
+	else
+		CHECK(tree->children && !tree->children->next);
 	pythia_node_free(tree);
 	pythia_buffer_free(&out);
 }

@@ -24,7 +24,7 @@ NO_LIBRARIES := help setup clean check demo bench lint format fuzz
 ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
 CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(MYSQL_CONFIG) --include) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
-CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq $(shell $(MYSQL_CONFIG) --libs) \
+CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq -lssl $(shell $(MYSQL_CONFIG) --libs) \
 	$(shell $(PKG_CONFIG) --libs sqlite3) -lm -lpthread
 PGXS_FILE := $(shell $(PG_CONFIG) --pgxs)
 export CLIENT_LIBS
@@ -229,6 +229,9 @@ install-client: client sqlite-extension
 	$(INSTALL) -m 644 $(CLIENT_BUILD)/pythia.bash '$(DESTDIR)$(datadir)/bash-completion/completions/pythia'
 	$(INSTALL) -m 644 $(CLIENT_BUILD)/_pythia '$(DESTDIR)$(datadir)/zsh/site-functions/_pythia'
 
+## installcheck: the SQL and isolation tests against the running server of pg_config, where install has put it (PGHOST, PGPORT, PGUSER say which)
+installcheck: pgxs-installcheck
+
 ## uninstall: take away what install put there
 uninstall: pgxs-uninstall
 	rm -f '$(DESTDIR)$(libdir)/libpythia.a' '$(DESTDIR)$(libdir)/$(SONAME)' '$(DESTDIR)$(libdir)/libpythia.so' \
@@ -247,4 +250,4 @@ help:
 		printf '  %-12s %s\n' "$$t" "$$d"; done
 
 .PHONY: fuzz fuzz-targets all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
-	format lint install install-client pgxs-install-if-any uninstall clean help force
+	format lint install installcheck install-client pgxs-install-if-any uninstall clean help force

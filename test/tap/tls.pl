@@ -84,6 +84,23 @@ is(test_connection(with(pg_url($other), "sslmode=verify-full&sslrootcert=$files/
 like(test_connection(with(pg_url($other), "sslmode=verify-full&sslrootcert=$files/another.pem")), qr/^f .*certificate/, 'not of another one');
 like(test_connection(with(pg_url($host), 'sslmode=require')), qr/^f .*SSL/, 'nor of a server that has none');
 
+# Who asks for the password in clear gets it where he has proved who he is, not merely through TLS.
+my $asking = pg_node('asking', extension => 0, ssl => 'on', ssl_cert_file => "$files/here.pem", ssl_key_file => "$files/here.key");
+$asking->safe_psql('postgres', q{CREATE ROLE app LOGIN PASSWORD 'hunter2'; CREATE ROLE hashed LOGIN PASSWORD 'hunter3'});
+{
+	my $rules = $asking->data_dir . '/pg_hba.conf';
+	my $others = PostgreSQL::Test::Utils::slurp_file($rules);
+	open my $hba, '>', $rules or die "$rules: $!";
+	print $hba "hostssl all app all password\nhostssl all hashed all scram-sha-256\n$others";
+	close $hba;
+}
+$asking->reload;
+my $asked = 'postgresql://app:hunter2@127.0.0.1:' . $asking->port . '/postgres';
+like(test_connection(with($asked, $_)), qr/^f .*(asked for the password in clear|authentication method requirement)/, "$_: the password is kept") for 'sslmode=require', 'sslmode=prefer', "sslmode=verify-ca&sslrootcert=$files/ours.pem";
+is(test_connection(with($asked, "sslmode=verify-full&sslrootcert=$files/ours.pem")), 't t', 'verify-full: it is shown');
+(my $hashed = $asked) =~ s/app:hunter2/hashed:hunter3/;
+is(test_connection(with($hashed, 'sslmode=require')), 't t', 'a method that does not show it needs no proof');
+
 # Both bulk paths, in a backend: more than one buffer each way.
 $host->safe_psql('postgres', "CREATE TABLE many AS SELECT i AS id, md5(i::text) AS a, repeat(md5(i::text), 10) AS b FROM generate_series(1, 60000) i;"
 	. 'ALTER TABLE many ADD PRIMARY KEY (id)');

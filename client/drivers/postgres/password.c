@@ -3,11 +3,12 @@
  *
  * The server chooses the method, so whoever stands in its place would choose to be given the password in clear.  That
  * is done for a server that has proved who it is (sslmode=verify-full), and through a Unix socket.  libpq of PostgreSQL
- * 16 and later is told so, by require_auth.  An older one sends it to whoever asks: without TLS we look at what is asked
- * before it does.
+ * 16 and later is told so, by require_auth.  An older one sends it to whoever asks: we look at what is asked before it
+ * does.
  */
 #include "drivers/postgres/internal.h"
 
+#include <openssl/ssl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -89,6 +90,26 @@ static pythia_postgres_asked look_at(const unsigned char *bytes, size_t length)
 	return PYTHIA_POSTGRES_GO_ON;
 }
 
+static bool verifies_server(PGconn *conn)
+{
+	PQconninfoOption *settings = PQconninfo(conn);
+	bool full = false;
+
+	for (const PQconninfoOption *option = settings; option && option->keyword; option++)
+		if (strcmp(option->keyword, "sslmode") == 0)
+			full = option->val && strcmp(option->val, "verify-full") == 0;
+	PQconninfoFree(settings);
+	return full;
+}
+
+/* Looks at what libpq will read next, through TLS where there is any: a record at a time, as libpq reads it. */
+static ssize_t peek(PGconn *conn, int fd, unsigned char *bytes, size_t size)
+{
+	if (PQsslInUse(conn))
+		return SSL_peek(PQgetssl(conn), bytes, (int) size);
+	return recv(fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
+}
+
 pythia_postgres_asked pythia_postgres_look(PGconn *conn)
 {
 	unsigned char bytes[LOOK_BYTES];
@@ -96,10 +117,14 @@ pythia_postgres_asked pythia_postgres_look(PGconn *conn)
 	ConnStatusType status = PQstatus(conn);
 	ssize_t length;
 
-	if (fd < 0 || on_unix_socket(fd) || PQsslInUse(conn) ||
-		(status != CONNECTION_AWAITING_RESPONSE && status != CONNECTION_SSL_STARTUP))
+	if (PQlibVersion() >= 160000 || fd < 0 || on_unix_socket(fd) ||
+		(status != CONNECTION_AWAITING_RESPONSE && (status != CONNECTION_SSL_STARTUP || PQsslInUse(conn))))
 		return PYTHIA_POSTGRES_GO_ON;
-	length = recv(fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+	if (PQsslInUse(conn) && verifies_server(conn))
+		return PYTHIA_POSTGRES_GO_ON;
+	if (PQsslInUse(conn) && !PQgetssl(conn))
+		return PYTHIA_POSTGRES_ASKED_IN_CLEAR; /* a TLS library that we cannot look through: nobody may ask */
+	length = peek(conn, fd, bytes, sizeof(bytes));
 	if (length <= 0)
 		return PYTHIA_POSTGRES_GO_ON;
 	/* whether there is TLS is one letter; a request hidden behind it would be read with it */

@@ -18,6 +18,12 @@ override with_llvm = no
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
+# make installcheck: against a running server in which it is installed
+REGRESS = $(patsubst sql/%.sql,%,$(wildcard sql/*.sql))
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec))
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=build/isolation
+REGRESS_OPTS = --outputdir=build/regress
+
 include $(PGXS)
 
 # PGXS shows whole commands, or with make -s nothing; SAY is the Makefile's.

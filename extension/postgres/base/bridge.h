@@ -12,6 +12,7 @@
 
 #include "core/buffer.h"
 #include "core/error.h"
+#include "postgres/base/pg_compat.h"
 
 /*
  * In PG_CATCH: keeps a copy of the current error for pythia_raise, fills `error`
@@ -23,7 +24,7 @@ extern bool pythia_error_catch(pythia_error *error, MemoryContext cxt);
 
 /* Raises the error as an ERROR and frees it.  A cancelled wait becomes what the
  * server itself says of the cancel (user request, statement timeout, shutdown). */
-extern void pythia_raise(pythia_error *error) pg_attribute_noreturn();
+pg_noreturn extern void pythia_raise(pythia_error *error);
 
 /* SQLSTATE text to code and back; "" gives ERRCODE_INTERNAL_ERROR. */
 extern int pythia_sqlstate_code(const char *sqlstate);

@@ -6,6 +6,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "postgres/base/catalog.h"
+#include "postgres/base/pg_compat.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -23,7 +24,7 @@ void pythia_reading_begin(pythia_reading *reading, const char *table, const char
 	CommandCounterIncrement();
 	reading->snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	reading->slot = table_slot_create(reading->relation, NULL);
-	reading->scan = index_beginscan(reading->relation, reading->index, reading->snapshot, count, 0);
+	reading->scan = pythia_index_beginscan(reading->relation, reading->index, reading->snapshot, count);
 	index_rescan(reading->scan, keys, count, NULL, 0);
 }
 

@@ -20,6 +20,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/base/user_code.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -71,7 +72,7 @@ static bool type_calls(Oid type)
 		return true;
 	if (get_typtype(type) == TYPTYPE_RANGE)
 		return type_calls(get_range_subtype(type));
-	return get_typtype(type) == TYPTYPE_DOMAIN && type >= FirstNormalObjectId && DomainHasConstraints(type);
+	return get_typtype(type) == TYPTYPE_DOMAIN && type >= FirstNormalObjectId && pythia_domain_has_constraints(type);
 }
 
 static const char *code_of_indexes(Relation relation, Oid role)

@@ -165,9 +165,13 @@ void pythia_host_pins_messages(void)
 	callers_nesting = GetCurrentTransactionNestLevel();
 }
 
+static int elevel_of(pythia_log_level level)
+{
+	return level == PYTHIA_LOG_WARNING ? WARNING : level == PYTHIA_LOG_NOTICE ? NOTICE : DEBUG1;
+}
+
 static void host_log(void *context, pythia_log_level level, const char *message)
 {
-	int elevel = level == PYTHIA_LOG_WARNING ? WARNING : level == PYTHIA_LOG_NOTICE ? NOTICE : DEBUG1;
 	int pinned = client_min_messages;
 
 	/* ereport looks for interrupts at its end, and must not jump from here */
@@ -176,7 +180,7 @@ static void host_log(void *context, pythia_log_level level, const char *message)
 	{
 		if (callers_level >= 0)
 			client_min_messages = callers_level;
-		ereport(elevel, (errmsg_internal("%s", message)));
+		ereport(elevel_of(level), (errmsg_internal("%s", message)));
 	}
 	PG_FINALLY();
 	{

@@ -23,6 +23,14 @@
 	extern PGDLLEXPORT Datum name(PG_FUNCTION_ARGS);                                                                   \
 	PG_FUNCTION_INFO_V1(name)
 
+/* 18 puts it before a declaration */
+#ifndef pg_noreturn
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
+/* Lets `request` ask for shared memory when that may be asked for; from the library's start. 15 has a hook for it. */
+extern void pythia_shmem_request(void (*request)(void));
+
 /* 15 reserves a prefix, 14 only warns of unknown names */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
@@ -68,10 +76,14 @@
 #define pythia_proc_in_transaction(proc) LocalTransactionIdIsValid((proc)->lxid)
 #endif
 
-/* 16 added an argument for BRIN's summaries */
+/* 16 added an argument for BRIN's summaries, 19 made flags of them all */
 #if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+#define pythia_insert_index_tuples(info, slot, estate) ExecInsertIndexTuples(info, estate, 0, slot, NIL, NULL)
+#else
 #define pythia_insert_index_tuples(info, slot, estate)                                                                 \
 	ExecInsertIndexTuples(info, slot, estate, false, false, NULL, NIL, false)
+#endif
 #define pythia_table_update(relation, tid, slot, snapshot, indexes)                                                    \
 	simple_table_tuple_update(relation, tid, slot, snapshot, indexes)
 #define PYTHIA_UPDATE_INDEXES        TU_UpdateIndexes
@@ -104,7 +116,68 @@
 #define pythia_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* 15 got a generator of its own: a number of 64 bits, and one from 0 to below 1 */
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+#define pythia_random_number() pg_prng_uint64(&pg_global_prng_state)
+#define pythia_random_share()  pg_prng_double(&pg_global_prng_state)
+#else
+#define pythia_random_number() ((uint64) random() << 33 ^ (uint64) random() << 11 ^ (uint64) random())
+#define pythia_random_share()  (random() / ((double) MAX_RANDOM_VALUE + 1))
+#endif
+
+/* 16 takes soft errors */
+#if PG_VERSION_NUM >= 160000
+#define pythia_name_list(name) stringToQualifiedNameList(name, NULL)
+#else
+#define pythia_name_list(name) stringToQualifiedNameList(name)
+#endif
+
+/* 18 counts a scan's searches, 19 takes flags */
+#if PG_VERSION_NUM >= 190000
+#define pythia_index_beginscan(relation, index, snapshot, keys)                                                        \
+	index_beginscan(relation, index, snapshot, NULL, keys, 0, SO_NONE)
+#define pythia_table_beginscan(relation, snapshot) table_beginscan(relation, snapshot, 0, NULL, SO_NONE)
+#else
+#if PG_VERSION_NUM >= 180000
+#define pythia_index_beginscan(relation, index, snapshot, keys)                                                        \
+	index_beginscan(relation, index, snapshot, NULL, keys, 0)
+#else
+#define pythia_index_beginscan(relation, index, snapshot, keys) index_beginscan(relation, index, snapshot, keys, 0)
+#endif
+#define pythia_table_beginscan(relation, snapshot) table_beginscan(relation, snapshot, 0, NULL)
+#endif
+
+/* 19 also tells whether they are volatile */
+#if PG_VERSION_NUM >= 190000
+#define pythia_domain_has_constraints(type) DomainHasConstraints(type, NULL)
+#else
+#define pythia_domain_has_constraints(type) DomainHasConstraints(type)
+#endif
+
+/* 19 keeps the result beside what is being built */
+#include "utils/jsonb.h"
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState pythia_json_state;
+#define pythia_json_push(state, token, value) pushJsonbValue(state, token, value)
+#else
+typedef struct pythia_json_state
+{
+	JsonbValue *result;
+	JsonbParseState *parse;
+} pythia_json_state;
+#define pythia_json_push(state, token, value) ((state)->result = pushJsonbValue(&(state)->parse, token, value))
+#endif
+
+/* What a signal's handler hands on to the server's own; 19 tells who sent it. */
+#if PG_VERSION_NUM >= 190000
+#define PYTHIA_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
+#else
+#define PYTHIA_SIGNAL_ARGS postgres_signal_arg
+#endif
+
 /* 17 lets a worker run as a role that may not log in */
+#include "postmaster/bgworker.h"
 #ifndef BGWORKER_BYPASS_ROLELOGINCHECK
 #define BGWORKER_BYPASS_ROLELOGINCHECK 0
 #endif

@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include "access/htup_details.h"
 #include "access/twophase.h"
 #include "access/xact.h"
 #include "executor/executor.h"

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/capture/columns.h"
 #include "postgres/capture/condition.h"
 #include "postgres/capture/low.h"
@@ -88,7 +89,7 @@ static Oid find_table(const char *name)
 
 	if (SplitIdentifierString(copy, '.', &parts) && parts != NIL)
 	{
-		parts = stringToQualifiedNameList(name);
+		parts = pythia_name_list(name);
 		relid = look_for(parts);
 	}
 	if (!OidIsValid(relid) && name[0])

@@ -9,6 +9,7 @@
 #include "nodes/makefuncs.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/evaluator.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/worker/owner.h"
 #include "utils/guc.h"
 #include "utils/regproc.h"
@@ -58,7 +59,7 @@ static void check_owner(const pythia_cdc_table *table, Relation relation)
 
 Relation pythia_cdc_relation(const pythia_cdc_table *table)
 {
-	RangeVar *name = makeRangeVarFromNameList(stringToQualifiedNameList(table->relation));
+	RangeVar *name = makeRangeVarFromNameList(pythia_name_list(table->relation));
 	Relation relation = table_openrv(name, AccessShareLock);
 
 	check_kind(table, relation);

@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/base/subtransaction.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -39,7 +40,7 @@ bool pythia_nested_is_json(Oid type)
 	return type == JSONOID || (OidIsValid(element) && pythia_nested_is_json(element));
 }
 
-static JsonbValue *put(JsonbParseState **state, JsonbIteratorToken token, Datum value, bool isnull, Oid type);
+static void put(pythia_json_state *state, JsonbIteratorToken token, Datum value, bool isnull, Oid type);
 
 typedef struct conversion
 {
@@ -109,7 +110,7 @@ static Jsonb *as_jsonb(Datum value, Oid type)
 	return conversion.json;
 }
 
-static JsonbValue *put_builtin(JsonbParseState **state, JsonbIteratorToken token, Datum value, Oid type)
+static void put_builtin(pythia_json_state *state, JsonbIteratorToken token, Datum value, Oid type)
 {
 	Jsonb *json = as_jsonb(value, type);
 	JsonbValue scalar;
@@ -118,10 +119,10 @@ static JsonbValue *put_builtin(JsonbParseState **state, JsonbIteratorToken token
 		scalar = (JsonbValue){.type = jbvBinary, .val.binary = {.len = VARSIZE(json) - VARHDRSZ, .data = &json->root}};
 	else if (!JsonbExtractScalar(&json->root, &scalar))
 		elog(ERROR, "malformed jsonb");
-	return pushJsonbValue(state, token, &scalar);
+	pythia_json_push(state, token, &scalar);
 }
 
-static JsonbValue *put_text(JsonbParseState **state, JsonbIteratorToken token, Datum value, Oid type)
+static void put_text(pythia_json_state *state, JsonbIteratorToken token, Datum value, Oid type)
 {
 	Oid output;
 	bool varlena;
@@ -130,27 +131,27 @@ static JsonbValue *put_text(JsonbParseState **state, JsonbIteratorToken token, D
 	getTypeOutputInfo(type, &output, &varlena);
 	text.val.string.val = OidOutputFunctionCall(output, value);
 	text.val.string.len = strlen(text.val.string.val);
-	return pushJsonbValue(state, token, &text);
+	pythia_json_push(state, token, &text);
 }
 
-static JsonbValue *put_dimension(JsonbParseState **state, int dimension, const ArrayType *array, const Datum *values,
-								 const bool *nulls, int *next)
+static void put_dimension(pythia_json_state *state, int dimension, const ArrayType *array, const Datum *values,
+						  const bool *nulls, int *next)
 {
-	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	pythia_json_push(state, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < ARR_DIMS(array)[dimension]; i++)
 	{
 		if (dimension + 1 < ARR_NDIM(array))
-			(void) put_dimension(state, dimension + 1, array, values, nulls, next);
+			put_dimension(state, dimension + 1, array, values, nulls, next);
 		else
 		{
-			(void) put(state, WJB_ELEM, values[*next], nulls[*next], ARR_ELEMTYPE(array));
+			put(state, WJB_ELEM, values[*next], nulls[*next], ARR_ELEMTYPE(array));
 			(*next)++;
 		}
 	}
-	return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	pythia_json_push(state, WJB_END_ARRAY, NULL);
 }
 
-static JsonbValue *put_array(JsonbParseState **state, Datum value)
+static void put_array(pythia_json_state *state, Datum value)
 {
 	ArrayType *array = DatumGetArrayTypeP(value);
 	int16 length;
@@ -163,15 +164,16 @@ static JsonbValue *put_array(JsonbParseState **state, Datum value)
 
 	if (ARR_NDIM(array) == 0)
 	{
-		(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
-		return pushJsonbValue(state, WJB_END_ARRAY, NULL);
+		pythia_json_push(state, WJB_BEGIN_ARRAY, NULL);
+		pythia_json_push(state, WJB_END_ARRAY, NULL);
+		return;
 	}
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
 	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &values, &nulls, &count);
-	return put_dimension(state, 0, array, values, nulls, &next);
+	put_dimension(state, 0, array, values, nulls, &next);
 }
 
-static JsonbValue *put_row(JsonbParseState **state, Datum value)
+static void put_row(pythia_json_state *state, Datum value)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(value);
 	TupleDesc desc = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
@@ -180,7 +182,7 @@ static JsonbValue *put_row(JsonbParseState **state, Datum value)
 	bool *nulls = palloc(sizeof(bool) * Max(desc->natts, 1));
 
 	heap_deform_tuple(&tuple, desc, values, nulls);
-	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	pythia_json_push(state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
@@ -190,34 +192,39 @@ static JsonbValue *put_row(JsonbParseState **state, Datum value)
 			continue;
 		key.val.string.val = NameStr(attribute->attname);
 		key.val.string.len = strlen(key.val.string.val);
-		(void) pushJsonbValue(state, WJB_KEY, &key);
-		(void) put(state, WJB_VALUE, values[i], nulls[i], attribute->atttypid);
+		pythia_json_push(state, WJB_KEY, &key);
+		put(state, WJB_VALUE, values[i], nulls[i], attribute->atttypid);
 	}
-	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	pythia_json_push(state, WJB_END_OBJECT, NULL);
 }
 
-static JsonbValue *put(JsonbParseState **state, JsonbIteratorToken token, Datum value, bool isnull, Oid type)
+static void put(pythia_json_state *state, JsonbIteratorToken token, Datum value, bool isnull, Oid type)
 {
 	JsonbValue null = {.type = jbvNull};
 
 	check_stack_depth();
 	if (isnull)
-		return pushJsonbValue(state, token, &null);
+	{
+		pythia_json_push(state, token, &null);
+		return;
+	}
 	type = getBaseType(type);
 	if (pythia_nested_is_builtin(type))
-		return put_builtin(state, token, value, type);
-	if (OidIsValid(get_element_type(type)))
-		return put_array(state, value);
-	if (type_is_rowtype(type))
-		return put_row(state, value);
-	return put_text(state, token, value, type);
+		put_builtin(state, token, value, type);
+	else if (OidIsValid(get_element_type(type)))
+		put_array(state, value);
+	else if (type_is_rowtype(type))
+		put_row(state, value);
+	else
+		put_text(state, token, value, type);
 }
 
 Jsonb *pythia_nested_jsonb(Datum value, Oid type)
 {
-	JsonbParseState *state = NULL;
+	pythia_json_state state = {0};
 
 	if (pythia_nested_is_json(type))
 		return as_jsonb(value, type);
-	return JsonbValueToJsonb(put(&state, WJB_VALUE, value, false, type));
+	put(&state, WJB_VALUE, value, false, type);
+	return JsonbValueToJsonb(state.result);
 }

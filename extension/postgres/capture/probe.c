@@ -74,7 +74,7 @@ static pythia_probe look(Relation relation, Relation index, AttrNumber column, O
 		return PYTHIA_PROBE_UNSURE;
 	ScanKeyEntryInitialize(&key, 0, 1, BTGreaterEqualStrategyNumber, InvalidOid, InvalidOid, get_opcode(ge), low);
 	slot = table_slot_create(relation, NULL);
-	scan = index_beginscan(relation, index, GetActiveSnapshot(), 1, 0);
+	scan = pythia_index_beginscan(relation, index, GetActiveSnapshot(), 1);
 	index_rescan(scan, &key, 1, NULL, 0);
 	/* backwards in an index that descends */
 	found = index_getnext_slot(

@@ -2,8 +2,8 @@
 #include "postgres/capture/catalog.h"
 
 #include "access/xact.h"
-#include "common/pg_prng.h"
 #include "miscadmin.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/capture/adopt.h"
 #include "postgres/capture/rotate.h"
 #include "postgres/capture/trigger.h"
@@ -37,7 +37,7 @@ static long until(TimestampTz time)
 /* A little early, each time by another share: workers do not poll in step, and no two polls lie further apart. */
 static long spread(long interval)
 {
-	return interval - (long) (interval * EARLY_SHARE * pg_prng_double(&pg_global_prng_state));
+	return interval - (long) (interval * EARLY_SHARE * pythia_random_share());
 }
 
 /* Returns the worker's interval in milliseconds, or PYTHIA_TURN_OVER. */

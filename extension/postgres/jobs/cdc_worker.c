@@ -405,7 +405,7 @@ static void mend_triggers(int32 worker_id)
 		/* that its trigger is gone may have been noticed by nobody yet */
 		if (table->config.capture != PYTHIA_CAPTURE_TRIGGER || (table->active && !pythia_trigger_fault(worker, table)))
 			continue;
-		relid = RangeVarGetRelid(makeRangeVarFromNameList(stringToQualifiedNameList(table->relation)), NoLock, true);
+		relid = RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(table->relation)), NoLock, true);
 		if (OidIsValid(relid) && !pythia_cdc_closed_to(relid, worker->owner))
 			pythia_trigger_install(table);
 	}

@@ -15,7 +15,6 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
 #include "core/retry.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -149,7 +148,7 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 	int attempts = item->attempts + (error ? 1 : 0);
 	bool dead = error && attempts >= b->worker->config.max_attempts;
 	pythia_retry retry =
-		pythia_retry_growing((int64) (b->worker->config.retry_delay * 1000), pg_prng_uint64(&pg_global_prng_state));
+		pythia_retry_growing((int64) (b->worker->config.retry_delay * 1000), pythia_random_number());
 	Oid types[] = {INT4OID, INT8OID, INT4OID, pythia_change_type_oid(), TEXTOID, INT4OID, TEXTOID,
 				   TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,           OIDOID};
 	Datum values[12];

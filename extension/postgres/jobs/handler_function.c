@@ -39,7 +39,7 @@ void pythia_cdc_check_handler(Oid function)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 						errmsg("function %s cannot be a handler", format_procedure(function)),
 						errhint("A handler is a function(pythia.database_change) RETURNS jsonb.")));
-	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+	if (pythia_function_usage(function, GetUserId()) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
 }
 

@@ -35,8 +35,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-extern PGDLLEXPORT void pythia_job_main(Datum arg) pg_attribute_noreturn();
-extern PGDLLEXPORT void pythia_helper_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void pythia_job_main(Datum arg);
+pg_noreturn extern PGDLLEXPORT void pythia_helper_main(Datum arg);
 
 static void leave(int code, Datum arg)
 {

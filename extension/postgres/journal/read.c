@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "postgres/base/catalog.h"
+#include "postgres/base/pg_compat.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -60,7 +61,7 @@ static void open_part(pythia_journal_reader *reader, part *p, const char *table,
 	ScanKeyInit(&keys[0], 1, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(after));
 	ScanKeyInit(&keys[1], 1, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(upto));
 	p->slot = table_slot_create(p->relation, NULL);
-	p->scan = index_beginscan(p->relation, p->index, reader->snapshot, lengthof(keys), 0);
+	p->scan = pythia_index_beginscan(p->relation, p->index, reader->snapshot, lengthof(keys));
 	index_rescan(p->scan, keys, lengthof(keys), NULL, 0);
 	advance(reader, p);
 }

@@ -2,6 +2,7 @@
 
 #include "access/xact.h"
 #include "fmgr.h"
+#include "postgres/base/pg_compat.h"
 #include "utils/fmgrprotos.h"
 
 #define value_of(xid) U64FromFullTransactionId(xid)

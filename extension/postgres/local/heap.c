@@ -321,7 +321,7 @@ static void insert_all_entries(Relation relation)
 	EState *estate;
 	ResultRelInfo *indexes = open_indexes(relation, &estate);
 	TupleTableSlot *slot = table_slot_create(relation, NULL);
-	TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
+	TableScanDesc scan = pythia_table_beginscan(relation, GetActiveSnapshot());
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{

@@ -43,7 +43,7 @@ static void check_owner(Oid function, const char *name)
 static Oid find_function(pythia_session *session, const char *name)
 {
 	Oid types[] = {JSONBOID, JSONBOID};
-	List *names = stringToQualifiedNameList(name);
+	List *names = pythia_name_list(name);
 	Oid function = LookupFuncName(names, 2, types, true);
 
 	if (!OidIsValid(function) && list_length(names) == 1)

@@ -25,10 +25,11 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
-extern PGDLLEXPORT void pythia_launcher_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void pythia_launcher_main(Datum arg);
 
 /* By position in pythia_shmem->managers; known to this launcher only. */
 static BackgroundWorkerHandle *handles[PYTHIA_MAX_DATABASES];

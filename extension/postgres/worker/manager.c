@@ -37,7 +37,7 @@
 #define REREAD_MS 60000L
 #define STEADY_MS 60000L
 
-extern PGDLLEXPORT void pythia_manager_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void pythia_manager_main(Datum arg);
 
 typedef struct managed
 {

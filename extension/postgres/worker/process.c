@@ -148,7 +148,7 @@ static volatile sig_atomic_t cancelled = false;
 static void note_cancel(SIGNAL_ARGS)
 {
 	cancelled = true;
-	StatementCancelHandler(postgres_signal_arg);
+	StatementCancelHandler(PYTHIA_SIGNAL_ARGS);
 }
 
 bool pythia_process_stopped(const ErrorData *error)

@@ -18,9 +18,6 @@
 pythia_shared *pythia_shmem = NULL;
 
 static shmem_startup_hook_type previous_startup_hook = NULL;
-#if PG_VERSION_NUM >= 150000
-static shmem_request_hook_type previous_request_hook = NULL;
-#endif
 
 static Size shared_size(void)
 {
@@ -29,10 +26,6 @@ static Size shared_size(void)
 
 static void request(void)
 {
-#if PG_VERSION_NUM >= 150000
-	if (previous_request_hook)
-		previous_request_hook();
-#endif
 	RequestAddinShmemSpace(shared_size());
 	RequestNamedLWLockTranche("pythia_db", 1);
 }
@@ -58,12 +51,7 @@ void pythia_shared_init(void)
 {
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup;
-#if PG_VERSION_NUM >= 150000
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request;
-#else
-	request();
-#endif
+	pythia_shmem_request(request);
 }
 
 /* A database that wants nothing keeps its place only until another needs it. */

@@ -72,7 +72,10 @@ static bool type_calls(Oid type)
 		return true;
 	if (get_typtype(type) == TYPTYPE_RANGE)
 		return type_calls(get_range_subtype(type));
-	return get_typtype(type) == TYPTYPE_DOMAIN && type >= FirstNormalObjectId && pythia_domain_has_constraints(type);
+	if (get_typtype(type) == TYPTYPE_MULTIRANGE)
+		return type_calls(get_multirange_range(type));
+	/* a domain gets a check at any time, for no lock of a table keeps it away */
+	return get_typtype(type) == TYPTYPE_DOMAIN && type >= FirstNormalObjectId;
 }
 
 static const char *code_of_indexes(Relation relation, Oid role)

@@ -147,8 +147,7 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 		"last_failed_at = EXCLUDED.last_failed_at, retry_at = EXCLUDED.retry_at";
 	int attempts = item->attempts + (error ? 1 : 0);
 	bool dead = error && attempts >= b->worker->config.max_attempts;
-	pythia_retry retry =
-		pythia_retry_growing((int64) (b->worker->config.retry_delay * 1000), pythia_random_number());
+	pythia_retry retry = pythia_retry_growing((int64) (b->worker->config.retry_delay * 1000), pythia_random_number());
 	Oid types[] = {INT4OID, INT8OID, INT4OID, pythia_change_type_oid(), TEXTOID, INT4OID, TEXTOID,
 				   TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,           OIDOID};
 	Datum values[12];

@@ -101,7 +101,7 @@ static void journal(remote_receiver *receiver, pythia_journal_entry *entry, cons
 		set_stamp(entry, values[STAGE_STAMP]);
 	if (!nulls[STAGE_TRANSACTION])
 		entry->source_xid =
-			FullTransactionIdFromU64(strtou64(TextDatumGetCString(values[STAGE_TRANSACTION]), NULL, 10));
+			FullTransactionIdFromU64(strtoull(TextDatumGetCString(values[STAGE_TRANSACTION]), NULL, 10));
 	pythia_journal_put(receiver->journal, entry);
 	receiver->captured++;
 }

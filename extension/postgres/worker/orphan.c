@@ -1,5 +1,6 @@
 #include "postgres/worker/orphan.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"

@@ -261,6 +261,8 @@ subtest 'tables of others that a superuser syncs and validates' => sub {
 		[ 'a trigger', 'target', q{CREATE FUNCTION m.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM m.evil(''trigger''); RETURN NEW; END'; CREATE TRIGGER g BEFORE INSERT OR UPDATE ON m.t FOR EACH ROW EXECUTE FUNCTION m.g()}, qr/a trigger of table "t" would run/ ],
 		[ 'a default', 'target', q{ALTER TABLE m.t ADD d boolean DEFAULT m.evil('default')}, qr/a default or a generated column of table "t"/ ],
 		[ 'a domain', 'target', q{CREATE DOMAIN m.d AS text CHECK (m.evil('domain')); ALTER TABLE m.t ALTER v TYPE m.d}, qr/a column of a domain/ ],
+		[ 'a domain that has no check yet', 'target', q{CREATE DOMAIN m.d AS text; ALTER TABLE m.t ALTER v TYPE m.d}, qr/a column of a domain/ ],
+		[ 'a multirange', 'target', q{CREATE DOMAIN m.d AS int CHECK (m.evil('multirange')); CREATE TYPE m.r AS RANGE (subtype = m.d, multirange_type_name = m.mr); ALTER TABLE m.t ADD w m.mr}, qr/a column of a domain/ ],
 		[ 'a check', 'target', q{ALTER TABLE m.t ADD CHECK (m.evil('check'))}, qr/a check of table "t"/ ],
 		[ 'a rule', 'target', q{CREATE RULE r AS ON INSERT TO m.t DO ALSO INSERT INTO m.calls VALUES (current_user, session_user, 'rule')}, qr/a rule of table "t"/ ]);
 	for my $case (@cases)
@@ -275,7 +277,7 @@ subtest 'tables of others that a superuser syncs and validates' => sub {
 		sql(qq{SELECT pythia.create_sync_worker('s', 'local', 'local', '{"table_map": {"$from": "$to"}, "key": ["id"]}', '{$from}'); SELECT pythia.start_sync('s')});
 		ok(wait_for($node, q{SELECT count(*) > 0 FROM pythia.sync_state WHERE last_error IS NOT NULL}), 'in the background too');
 		is(prize(), '', 'and nothing ran');
-		sql(q{SELECT pythia.drop_sync_worker('s'); DROP TABLE IF EXISTS m.h, public.copy; DROP } . ($make =~ /^CREATE VIEW/ ? 'VIEW' : 'TABLE') . ' m.t; DROP FUNCTION IF EXISTS m.g(); DROP DOMAIN IF EXISTS m.d');
+		sql(q{SELECT pythia.drop_sync_worker('s'); DROP TABLE IF EXISTS m.h, public.copy; DROP } . ($make =~ /^CREATE VIEW/ ? 'VIEW' : 'TABLE') . ' m.t; DROP FUNCTION IF EXISTS m.g(); DROP TYPE IF EXISTS m.r; DROP DOMAIN IF EXISTS m.d');
 	}
 	# what calls nothing of hers is synced as ever, and validated by output functions alone
 	as('mallory', q{SET client_min_messages = error; CREATE TYPE m.temper AS ENUM ('ok', 'bad'); CREATE TYPE m.pair AS (a int, b text);

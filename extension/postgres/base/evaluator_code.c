@@ -20,7 +20,6 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "postgres/base/pg_compat.h"
 #include "postgres/base/user_code.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -30,7 +29,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 
 static bool has_rights_of(Oid owner, Oid role)
 {

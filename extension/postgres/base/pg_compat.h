@@ -148,13 +148,6 @@ extern void pythia_shmem_request(void (*request)(void));
 #define pythia_table_beginscan(relation, snapshot) table_beginscan(relation, snapshot, 0, NULL)
 #endif
 
-/* 19 also tells whether they are volatile */
-#if PG_VERSION_NUM >= 190000
-#define pythia_domain_has_constraints(type) DomainHasConstraints(type, NULL)
-#else
-#define pythia_domain_has_constraints(type) DomainHasConstraints(type)
-#endif
-
 /* 19 keeps the result beside what is being built */
 #include "utils/jsonb.h"
 #if PG_VERSION_NUM >= 190000

@@ -16,6 +16,29 @@ COMMENT ON CAST (oid AS pythia.role) IS 'the role of that number';
 CREATE CAST (regrole AS pythia.role) WITHOUT FUNCTION AS ASSIGNMENT;
 COMMENT ON CAST (regrole AS pythia.role) IS 'the same role';
 
+-- Where the workers of this database are at home (see worker/home.h). Not in dumps, so that what is restored has another one.
+CREATE TABLE pythia.home (
+	place integer PRIMARY KEY DEFAULT 1 CHECK (place = 1),
+	token uuid NOT NULL,
+	copied_from uuid,
+	why text,
+	system_identifier text NOT NULL,
+	database oid NOT NULL,
+	catalog text NOT NULL,
+	timeline integer NOT NULL,
+	directory text NOT NULL
+);
+COMMENT ON TABLE pythia.home IS 'one row: by what this database is told from its copies, whose workers are held';
+COMMENT ON COLUMN pythia.home.place IS 'there is one';
+COMMENT ON COLUMN pythia.home.token IS 'what pythia.worker.home has of workers that may run here';
+COMMENT ON COLUMN pythia.home.copied_from IS 'of a copy: the token of the original';
+COMMENT ON COLUMN pythia.home.why IS 'by what it was found to be a copy';
+COMMENT ON COLUMN pythia.home.system_identifier IS 'the server''s, as in pg_control_system()';
+COMMENT ON COLUMN pythia.home.database IS 'number of the database';
+COMMENT ON COLUMN pythia.home.catalog IS 'numbers of objects in its catalog, which pg_upgrade makes anew';
+COMMENT ON COLUMN pythia.home.timeline IS 'the server''s, which grows when it is promoted or restored';
+COMMENT ON COLUMN pythia.home.directory IS 'tells the data directory from its copies';
+
 -- The catalogue of workers.  Launcher and workers read only this table; what
 -- a kind of worker needs beside it lives in its own one (cdc_worker, sync_worker).
 
@@ -29,6 +52,7 @@ CREATE TABLE pythia.worker (
 	enabled boolean NOT NULL DEFAULT false,
 	enabled_at timestamptz,
 	created_at timestamptz NOT NULL DEFAULT now(),
+	home uuid NOT NULL,
 	UNIQUE (kind, name)
 );
 COMMENT ON TABLE pythia.worker IS 'every CDC and sync worker of this database';
@@ -40,6 +64,7 @@ COMMENT ON COLUMN pythia.worker.owner_name IS 'name of that role, for people: al
 COMMENT ON COLUMN pythia.worker.enabled IS 'whether a background worker shall run it';
 COMMENT ON COLUMN pythia.worker.enabled_at IS 'since when it shall run; kept while it is held; NULL while it shall not';
 COMMENT ON COLUMN pythia.worker.created_at IS 'when it was created';
+COMMENT ON COLUMN pythia.worker.home IS 'token of the database where it may run, see pythia.home';
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker', '');
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker_worker_id_seq', '');
 COMMENT ON SEQUENCE pythia.worker_worker_id_seq IS 'numbers of pythia.worker';
@@ -74,7 +99,15 @@ CREATE FUNCTION pythia._held(role oid, kind text) RETURNS text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_hold_reason';
 COMMENT ON FUNCTION pythia._held(oid, text) IS 'internal: why workers of a role do not run; NULL where they may';
 
+CREATE FUNCTION pythia._copied(home uuid, name text) RETURNS text
+	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_copy_reason';
+COMMENT ON FUNCTION pythia._copied(uuid, text) IS 'internal: why a worker of that home does not run in this database; NULL where it may';
+
+CREATE FUNCTION pythia._settle_home() RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_settle_home';
+COMMENT ON FUNCTION pythia._settle_home() IS 'internal: notes where this database is; where it is a copy, its workers are held';
+
 CREATE FUNCTION pythia.release_worker(name text, owner regrole DEFAULT NULL) RETURNS void
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_release_worker';
 COMMENT ON FUNCTION pythia.release_worker(text, regrole) IS
-	'gives a worker whose owner is gone to another role, the current one by default, and lets it run again; for superusers';
+	'lets a worker that is held run: here, where its database is a copy; for another owner, where its own is gone (for superusers)';

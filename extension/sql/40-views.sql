@@ -24,8 +24,9 @@ LEFT JOIN pythia.worker_state s USING (worker_id)
 LEFT JOIN pg_catalog.pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 7 AND l.classid = 2::oid
 	AND l.objid::bigint = w.worker_id AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
 -- a worker that is stopped is not held, save where nobody could start it
-LEFT JOIN LATERAL (SELECT pythia._held(w.owner::oid, w.kind) || CASE WHEN r.oid IS NULL THEN ' It was "' || w.owner_name || '".' ELSE '' END AS reason
-	FROM (SELECT) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = w.owner::oid WHERE w.enabled OR r.oid IS NULL) h ON true
+LEFT JOIN LATERAL (SELECT COALESCE(pythia._copied(w.home, w.name), CASE WHEN w.enabled OR r.oid IS NULL THEN
+		pythia._held(w.owner::oid, w.kind) || CASE WHEN r.oid IS NULL THEN ' It was "' || w.owner_name || '".' ELSE '' END END) AS reason
+	FROM (SELECT) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = w.owner::oid) h ON true
 WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.worker_status IS 'every worker: whether it shall run, whether it does, and what went wrong last';
 COMMENT ON COLUMN pythia.worker_status.kind IS 'cdc or sync';

@@ -19,7 +19,7 @@ BEGIN
 	END LOOP;
 	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace
 				-- who may make a trigger of _capture could write changes into anybody's journal
-				AND p.proname NOT IN ('grant_use', 'revoke_use', 'release_worker', '_capture', '_rotate_journal') LOOP
+				AND p.proname NOT IN ('grant_use', 'revoke_use', '_settle_home', '_capture', '_rotate_journal') LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
 	END LOOP;
 END $$;
@@ -37,3 +37,5 @@ END $$;
 COMMENT ON FUNCTION pythia.revoke_use(regrole) IS 'takes back what grant_use gave; the role''s workers end, and are held';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM PUBLIC;
+
+DO $$ BEGIN PERFORM pythia._settle_home(); END $$;

@@ -208,7 +208,9 @@ subtest 'DROP ROLE' => sub {
 	$other->psql('postgres', PostgreSQL::Test::Utils::slurp_file($dump), on_error_stop => 0);
 	is($other->safe_psql('postgres', "SELECT string_agg(name || ' ' || owner::text, ', ' ORDER BY name) FROM pythia.worker"), 'alices alice, idle -, orphan -', 'restored elsewhere it belongs to nobody either');
 	$other->restart;
-	ok(wait_for($other, "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) = 'alices running, idle held, orphan held' FROM pythia.worker_status"), 'and is held, while others run');
+	ok(wait_for($other, "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) = 'alices held, idle held, orphan held' FROM pythia.worker_status"), 'and is held, as all are that come from a dump');
+	$other->safe_psql('postgres', "SET ROLE alice; SELECT pythia.release_worker('alices')");
+	ok(wait_for($other, "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) = 'alices running, idle held, orphan held' FROM pythia.worker_status"), 'those with an owner run when he releases them');
 	is($other->safe_psql('postgres', "SELECT string_agg(who, ' ') FROM zack.log"), 'zack', 'its handler has run as nobody');
 	$other->stop;
 

@@ -92,6 +92,7 @@ is($main->safe_psql('again', "SELECT srvname FROM pg_foreign_server"), 'shop', '
 is($main->safe_psql('again', "SELECT umoptions::text LIKE '%secret%' FROM pg_user_mappings"), 't', 'with its secret');
 $main->safe_psql('again', "SELECT pythia.create_sync_worker('new', 'local', 'local')");
 is($main->safe_psql('again', "SELECT count(DISTINCT worker_id) = count(*) FROM pythia.worker"), 't', 'numbers go on after the last');
+$main->safe_psql('again', "SELECT pythia.release_worker('w')");
 is($main->safe_psql('again', "SELECT rows_inserted + rows_updated FROM pythia.sync_table('w', 't')"), 0, 'a sync goes on where it stood');
 
 # --- another encoding -----------------------------------------------------------

@@ -76,6 +76,14 @@ extern void pythia_shmem_request(void (*request)(void));
 #define pythia_proc_in_transaction(proc) LocalTransactionIdIsValid((proc)->lxid)
 #endif
 
+/* 15 took the timeline out of a variable; not on a standby */
+#include "access/xlog.h"
+#if PG_VERSION_NUM >= 150000
+#define pythia_timeline() GetWALInsertionTimeLine()
+#else
+#define pythia_timeline() ThisTimeLineID
+#endif
+
 /* 16 added an argument for BRIN's summaries, 19 made flags of them all */
 #if PG_VERSION_NUM >= 160000
 #if PG_VERSION_NUM >= 190000

@@ -12,12 +12,16 @@ static int poll_interval = 5000; /* of a new CDC worker; read in SQL */
 char *pythia_guc_allowed_hosts = NULL;
 char *pythia_guc_databases = NULL;
 bool pythia_guc_keep_connections = true;
+int pythia_guc_after_promotion = PYTHIA_PROMOTION_RUN;
 bool pythia_guc_log_changes = false;
 int pythia_guc_max_retention = 30 * 24 * 60;
 int pythia_guc_max_workers = 8;
 int pythia_guc_max_workers_per_role = -1;
 int pythia_guc_restart_delay = 5;
 int pythia_guc_retention = 7 * 24 * 60;
+
+static const struct config_enum_entry promotion_choices[] = {
+	{"run", PYTHIA_PROMOTION_RUN, false}, {"hold", PYTHIA_PROMOTION_HOLD, false}, {NULL, 0, false}};
 
 /* A list that cannot be read must not become one that allows less, or more, than was meant. */
 static bool check_allowed_hosts(char **value, void **extra, GucSource source)
@@ -63,6 +67,11 @@ void pythia_settings_define(void)
 							"Whatever retention a worker has, and however far behind a consumer is.",
 							&pythia_guc_max_retention, 30 * 24 * 60, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,
 							NULL);
+	DefineCustomEnumVariable("pythia_db.after_promotion",
+							 "What workers do on a standby that was promoted, or a server restored from a backup.",
+							 "run: they go on; hold: each waits for pythia.release_worker.",
+							 &pythia_guc_after_promotion, PYTHIA_PROMOTION_RUN, promotion_choices, PGC_SIGHUP, 0, NULL,
+							 NULL, NULL);
 	DefineCustomBoolVariable("pythia_db.log_changes", "Writes a line to the server log for each batch of changes.",
 							 NULL, &pythia_guc_log_changes, false, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomBoolVariable("pythia_db.keep_connections",

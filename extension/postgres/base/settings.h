@@ -11,6 +11,12 @@ extern int pythia_guc_restart_delay;        /* seconds before a failed job is tr
 extern int pythia_guc_retention;            /* minutes that consumed changes are kept */
 extern int pythia_guc_max_retention;        /* minutes that any change is kept, whatever a worker wants */
 extern bool pythia_guc_log_changes;
+typedef enum pythia_promotion
+{
+	PYTHIA_PROMOTION_RUN,
+	PYTHIA_PROMOTION_HOLD
+} pythia_promotion;
+extern int pythia_guc_after_promotion; /* what workers do on a server that has become another timeline's */
 extern char *pythia_guc_allowed_hosts; /* that connections of others than superusers reach, as core/reach.h reads it */
 extern bool pythia_guc_keep_connections; /* idle, for the session's next run */
 

@@ -17,6 +17,7 @@
 #include "postgres/jobs/handler.h"
 #include "postgres/journal/consume.h"
 #include "postgres/journal/journal.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/worker.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
@@ -58,6 +59,8 @@ Datum pythia_poll(PG_FUNCTION_ARGS)
 	(void) pythia_cdc_adopt(worker_id);
 	/* only now: what another session wrote while we waited for it counts */
 	worker = loaded(worker_id, name);
+	if (worker->connection)
+		pythia_home_require(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
 		if (!worker->tables[i].active)
 			ereport(WARNING, (errmsg("capture of table \"%s\" is stopped: %s", worker->tables[i].name,
@@ -151,6 +154,8 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	pythia_consumer consumer;
 	int64 count;
 
+	if (worker->connection)
+		pythia_home_require(worker->worker_id);
 	poll_if_nobody_does(worker);
 	pythia_trigger_flush();
 	output->maker = pythia_change_maker_make(worker);

@@ -25,6 +25,7 @@
 #include "postgres/jobs/handler.h"
 #include "postgres/journal/consume.h"
 #include "postgres/remote/poll.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/worker.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -319,6 +320,8 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
 		check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
 	old = pythia_cdc_load(worker_id);
+	if (old->connection)
+		pythia_home_require(worker_id);
 	(void) pythia_cdc_poll(old, true);
 	/* a handler that comes later begins with what comes later */
 	if (!old->handler && !PG_ARGISNULL(4))
@@ -424,6 +427,7 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 	Datum values[] = {Int32GetDatum(worker_id)};
 
 	pythia_cdc_refuse_standby();
+	pythia_home_require(worker_id);
 	mend_triggers(worker_id);
 	pythia_cdc_accept_owners(worker_id, 0);
 	pythia_catalog_run(sql, 1, types, values, NULL);

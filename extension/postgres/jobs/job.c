@@ -20,6 +20,7 @@
 #include "postgres/jobs/attempt.h"
 #include "postgres/jobs/turn.h"
 #include "postgres/worker/database_hold.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/process.h"
 #include "postgres/worker/session.h"
 #include "postgres/worker/shared.h"
@@ -83,7 +84,7 @@ static bool take_slot(int32 worker_id)
 /* Reads what the catalogue says of us; false where we are not wanted. */
 static bool read_job(int32 worker_id, Oid owner, pythia_job *job)
 {
-	static const char sql[] = "SELECT kind, name, owner::pg_catalog.oid FROM pythia.worker "
+	static const char sql[] = "SELECT kind, name, owner::pg_catalog.oid, home FROM pythia.worker "
 							  "WHERE worker_id = $1 AND enabled";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
@@ -103,6 +104,8 @@ static bool read_job(int32 worker_id, Oid owner, pythia_job *job)
 			char *name = SPI_getvalue(row, desc, 2);
 
 			wanted = DatumGetObjectId(SPI_getbinval(row, desc, 3, &isnull)) == owner;
+			if (pythia_home_fault(SPI_getbinval(row, desc, 4, &isnull)))
+				wanted = false;
 			/* after DROP and CREATE EXTENSION the number may be somebody else's */
 			if (job->name && strcmp(job->name, name) != 0)
 				wanted = false;

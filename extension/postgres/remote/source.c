@@ -6,6 +6,7 @@
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/connection/cache.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/transaction.h"
 #include "utils/acl.h"
@@ -49,6 +50,7 @@ pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
 	int context;
 	pythia_target *target;
 
+	pythia_home_require(worker->worker_id);
 	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);

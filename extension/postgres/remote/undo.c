@@ -15,6 +15,7 @@
 #include "postgres/base/host.h"
 #include "postgres/base/subtransaction.h"
 #include "postgres/remote/internal.h"
+#include "postgres/worker/home.h"
 #include "storage/fd.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
@@ -225,6 +226,14 @@ void pythia_remote_triggers_come(const pythia_cdc_worker *worker, const pythia_c
 
 void pythia_remote_triggers_go(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
+	/* they are those of the database that this is a copy of */
+	if (pythia_home_abroad(worker->worker_id))
+	{
+		ereport(NOTICE, (errmsg("the triggers on table \"%s.%s\" of \"%s\" stay", table->schema_name, table->table_name,
+								worker->connection),
+						 errdetail("Worker \"%s\" is held: the triggers belong to the original.", worker->name)));
+		return;
+	}
 	note(worker, table, LOG_DROPPED);
 }
 

@@ -12,6 +12,7 @@
 #include "postgres/connection/cache.h"
 #include "postgres/sync/conflict.h"
 #include "postgres/sync/parts.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/progress.h"
 #include "postgres/worker/transaction.h"
@@ -44,6 +45,8 @@ pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 {
 	pythia_sides *sides = palloc0(sizeof(pythia_sides));
 
+	if (write && spec->worker_id != 0)
+		pythia_home_require(spec->worker_id);
 	sides->spec = spec;
 	sides->write = write;
 	sides->source = pythia_target_resolve(spec->source, false);

@@ -8,6 +8,7 @@
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/worker/control.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -102,8 +103,8 @@ bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id)
 
 int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 {
-	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner, owner_name) VALUES ($1, $2, $3, "
-							  "pg_catalog.pg_get_userbyid($3)) "
+	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner, owner_name, home) SELECT $1, $2, $3, "
+							  "pg_catalog.pg_get_userbyid($3), h.token FROM pythia.home h "
 							  "ON CONFLICT (kind, name) DO NOTHING RETURNING worker_id";
 	Oid types[] = {TEXTOID, TEXTOID, OIDOID};
 	Datum values[] = {CStringGetTextDatum(kind_name(kind)), CStringGetTextDatum(name), ObjectIdGetDatum(GetUserId())};
@@ -113,6 +114,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 	if (name[0] == '\0')
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a worker needs a name"),
 						errhint("Give it a short word, such as \"orders\".")));
+	pythia_home_settle();
 	SPI_connect();
 	pythia_catalog_execute(sql, 3, types, values, NULL);
 	if (SPI_processed == 0)
@@ -154,6 +156,8 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 	int32 worker_id = pythia_worker_lookup(kind, name, &owner, &enabled);
 	Datum values[] = {Int32GetDatum(worker_id), BoolGetDatum(wanted)};
 
+	if (wanted)
+		pythia_home_require(worker_id);
 	/* also where it is enabled already: a worker that runs once runs again, and its process may be gone */
 	if (enabled || wanted)
 		pythia_catalog_run(sql, 2, types, values, NULL);

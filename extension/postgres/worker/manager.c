@@ -17,6 +17,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
 #include "postgres/worker/database_hold.h"
+#include "postgres/worker/home.h"
 #include "postgres/worker/orphan.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/process.h"
@@ -97,9 +98,10 @@ static List *read_wanted(void)
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
 	{
 		pgstat_report_activity(STATE_RUNNING, "reading pythia.worker");
+		pythia_home_settle();
 		pythia_disown_orphans();
 		SPI_connect();
-		if (SPI_execute("SELECT w.worker_id, w.owner::pg_catalog.oid, w.kind, w.name FROM pythia.worker w "
+		if (SPI_execute("SELECT w.worker_id, w.owner::pg_catalog.oid, w.kind, w.name, w.home FROM pythia.worker w "
 						"WHERE w.enabled ORDER BY w.worker_id",
 						true, 0) != SPI_OK_SELECT)
 			elog(ERROR, "could not read pythia.worker");
@@ -115,7 +117,11 @@ static List *read_wanted(void)
 			job->owner = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
 			job->kind = pythia_job_kind_from_text(TextDatumGetCString(SPI_getbinval(row, desc, 3, &isnull)));
 			job->name = TextDatumGetCString(SPI_getbinval(row, desc, 4, &isnull));
-			job->fault = pythia_owner_fault(job->owner, job->kind, &job->hint);
+			job->fault = pythia_home_fault(SPI_getbinval(row, desc, 5, &isnull));
+			if (job->fault)
+				job->hint = pythia_home_hint(job->name);
+			else
+				job->fault = pythia_owner_fault(job->owner, job->kind, &job->hint);
 			result = lappend(result, job);
 			MemoryContextSwitchTo(before);
 		}
@@ -239,7 +245,7 @@ static managed *find(int32 worker_id)
 	return entry;
 }
 
-/* Its role may not have it run any more: the view says why, as long as that is so. Returns false. */
+/* It may not run, or not any more: the view says why, as long as that is so. Returns false. */
 static bool keep_out(managed *entry, const wanted *job)
 {
 	pythia_worker_slot *slot;

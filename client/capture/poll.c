@@ -43,6 +43,12 @@ static bool concerns_table(const pythia_capture *capture, const pythia_error *er
 
 /* --- opening ------------------------------------------------------------------------------ */
 
+/* Before any transaction: where one that makes a table is undone SQLite ends every other statement that reads. */
+static const char *const temporary_sql[] = {
+	"CREATE TEMP TABLE IF NOT EXISTS pythia_batch (n INTEGER PRIMARY KEY, key TEXT NOT NULL)",
+	"CREATE TEMP TABLE IF NOT EXISTS pythia_key (key TEXT PRIMARY KEY) WITHOUT ROWID",
+	"CREATE TEMP TABLE IF NOT EXISTS pythia_gone (n INTEGER PRIMARY KEY, key TEXT NOT NULL)", NULL};
+
 static bool read_patterns(pythia_capture *capture, pythia_error *error)
 {
 	char sql[100];
@@ -72,9 +78,7 @@ bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *n
 	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
 	pythia_capture_settings_free(&settings);
 	if ((capture->held || pythia_store_tune(store, error)) && read_patterns(capture, error) &&
-		pythia_capture_members(capture, error) &&
-		pythia_db_exec(store, "CREATE TEMP TABLE IF NOT EXISTS pythia_batch (n INTEGER PRIMARY KEY, key TEXT NOT NULL)",
-					   NULL, error))
+		pythia_capture_members(capture, error) && pythia_db_exec_each(store, temporary_sql, error))
 	{
 		*out = capture;
 		return true;
@@ -312,13 +316,13 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 		if (!pythia_capture_adopt(capture, error))
 			return false;
 	}
-	if (nested && (!capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error) ||
-				   !pythia_store_exec(capture->store, error,
-									  "UPDATE main.pythia_cdc_worker SET version = version"
-									  " WHERE worker_id = %lld",
-									  (long long) capture->worker_id)))
+	if (nested && !capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
-	if (!poll_once(capture, strict, &failures, &first, error))
+	if ((nested && !pythia_store_exec(capture->store, error,
+									  "UPDATE main.pythia_cdc_worker SET version = version WHERE worker_id = %lld",
+									  (long long) capture->worker_id)) ||
+		!poll_once(capture, strict, &failures, &first, error) ||
+		(nested && !capture->store->driver->commit(capture->store, error)))
 	{
 		pythia_capture_undo(capture);
 		if (nested)
@@ -326,8 +330,6 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 		pythia_error_reset(&first);
 		return false;
 	}
-	if (nested && !capture->store->driver->commit(capture->store, error))
-		return false;
 	if (failures == 0)
 		capture->data_version = version;
 	if (failures > 0 && failures == capture->nmembers)

@@ -125,15 +125,11 @@ static const char *const empty_sql[] = {"DELETE FROM temp.pythia_key", "DELETE F
 
 static bool run_sweep(sweep *s, pythia_error *error)
 {
-	static const char *const tables[] = {
-		"CREATE TEMP TABLE IF NOT EXISTS pythia_key (key TEXT PRIMARY KEY) WITHOUT ROWID",
-		"CREATE TEMP TABLE IF NOT EXISTS pythia_gone (n INTEGER PRIMARY KEY, key TEXT NOT NULL)", NULL};
 	pythia_capture *capture = s->outlet.capture;
 	pythia_member *member = s->outlet.member;
 	int64_t gone = 0;
 
-	if (!pythia_tracked_settle(capture, member, error) || !pythia_db_exec_each(capture->store, tables, error) ||
-		!pythia_db_exec_each(capture->store, empty_sql, error) ||
+	if (!pythia_tracked_settle(capture, member, error) || !pythia_db_exec_each(capture->store, empty_sql, error) ||
 		!pythia_capture_keys(&member->table, false, NULL, on_key, s, error) || !write_keys(s, error) ||
 		!find_gone(s, &gone, error))
 		return false;

@@ -15,19 +15,19 @@ enum
 
 /*
  * Asks SQLite whether somebody has called sqlite3_interrupt: while a statement of
- * the caller runs, the next step of any other one then fails.  (The function that
- * tells it plainly came with SQLite 3.41.)
+ * the caller runs, no other can then be prepared, or its first step fails.  (The
+ * function that tells it plainly came with SQLite 3.41.)
  */
 static bool interrupted(void *context)
 {
 	pythia_sqlite *self = context;
 	sqlite3_stmt *probe = NULL;
-	bool yes = false;
+	int code = sqlite3_prepare_v2(self->handle, "SELECT 1", -1, &probe, NULL);
 
-	if (sqlite3_prepare_v2(self->handle, "SELECT 1", -1, &probe, NULL) == SQLITE_OK)
-		yes = sqlite3_step(probe) == SQLITE_INTERRUPT;
+	if (code == SQLITE_OK)
+		code = sqlite3_step(probe);
 	sqlite3_finalize(probe);
-	return yes;
+	return code == SQLITE_INTERRUPT;
 }
 
 static pythia_wait_result wait_for(void *context, int fd, int events, long timeout_ms)
@@ -83,22 +83,6 @@ pythia_sqlite *pythia_sqlite_new(sqlite3 *handle, char **message)
 	pythia_error_reset(&error);
 	pythia_sqlite_release(self);
 	return NULL;
-}
-
-bool pythia_sqlite_enter(pythia_sqlite *self)
-{
-	int trusted = 0;
-
-	sqlite3_db_config(self->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &trusted);
-	if (trusted)
-		sqlite3_db_config(self->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *) NULL);
-	return trusted != 0;
-}
-
-void pythia_sqlite_leave(pythia_sqlite *self, bool trusted)
-{
-	if (trusted)
-		sqlite3_db_config(self->handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, (int *) NULL);
 }
 
 void pythia_sqlite_release(void *pointer)

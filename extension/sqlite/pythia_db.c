@@ -28,45 +28,51 @@ static bool version_verb(pythia_call *call, pythia_buffer *out, pythia_error *er
 }
 
 static const pythia_registration registrations[] = {
-	{"pythia_version", "", 0, 0, true, PYTHIA_RESULT_TEXT, version_verb, NULL, NULL},
+	{"pythia_version", "", 0, 0, true, PYTHIA_STATE_NONE, PYTHIA_RESULT_TEXT, version_verb, NULL, NULL},
 
 	{"pythia_create_cdc_worker", "name, tables[, connection[, poll_interval[, timestamp_column[, options]]]]", 2, 6,
-	 false, PYTHIA_RESULT_NULL, pythia_verb_create_cdc_worker, NULL, NULL},
-	{"pythia_drop_cdc_worker", "name", 1, 1, false, PYTHIA_RESULT_NULL, pythia_verb_drop_cdc_worker, NULL, NULL},
-	{"pythia_poll", "name", 1, 1, false, PYTHIA_RESULT_INT, pythia_verb_poll, NULL, NULL},
-	{"pythia_consume_changes", "name[, consumer[, max_changes]]", 1, 3, false, PYTHIA_RESULT_JSON, NULL,
-	 pythia_verb_consume_changes, CHANGE_COLUMNS},
-	{"pythia_ack", "name, consumer, change_id", 3, 3, false, PYTHIA_RESULT_NULL, pythia_verb_ack, NULL, NULL},
-	{"pythia_create_consumer", "name, consumer[, start_from]", 2, 3, false, PYTHIA_RESULT_NULL,
-	 pythia_verb_create_consumer, NULL, NULL},
-	{"pythia_drop_consumer", "name, consumer", 2, 2, false, PYTHIA_RESULT_NULL, pythia_verb_drop_consumer, NULL, NULL},
-	{"pythia_seek", "name, consumer, position", 3, 3, false, PYTHIA_RESULT_NULL, pythia_verb_seek, NULL, NULL},
-
-	{"pythia_test_connection", "url", 1, 1, false, PYTHIA_RESULT_JSON, pythia_verb_test_connection, NULL, NULL},
-	{"pythia_create_sync_worker", "name, source, target[, sync_config[, tables[, schedule]]]", 3, 6, false,
-	 PYTHIA_RESULT_NULL, pythia_verb_create_sync_worker, NULL, NULL},
-	{"pythia_drop_sync_worker", "name", 1, 1, false, PYTHIA_RESULT_NULL, pythia_verb_drop_sync_worker, NULL, NULL},
-	{"pythia_sync_table", "worker, table[, overrides]", 2, 3, false, PYTHIA_RESULT_JSON, pythia_verb_sync_table, NULL,
-	 NULL},
-	{"pythia_sync_between", "source, target, table[, sync_config]", 3, 4, false, PYTHIA_RESULT_JSON,
-	 pythia_verb_sync_between, NULL, NULL},
-	{"pythia_sync_tables", "worker, tables", 2, 2, false, PYTHIA_RESULT_JSON, NULL, pythia_verb_sync_tables,
-	 SYNC_COLUMNS},
-	{"pythia_sync_all_tables", "worker", 1, 1, false, PYTHIA_RESULT_JSON, NULL, pythia_verb_sync_all_tables,
-	 SYNC_COLUMNS},
-
-	{"pythia_validate_sync", "worker, table[, options]", 2, 3, false, PYTHIA_RESULT_JSON, pythia_verb_validate_sync,
+	 false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_create_cdc_worker, NULL, NULL},
+	{"pythia_drop_cdc_worker", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL,
+	 pythia_verb_drop_cdc_worker, NULL, NULL},
+	{"pythia_poll", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_INT, pythia_verb_poll, NULL, NULL},
+	{"pythia_consume_changes", "name[, consumer[, max_changes]]", 1, 3, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_JSON,
+	 NULL, pythia_verb_consume_changes, CHANGE_COLUMNS},
+	{"pythia_ack", "name, consumer, change_id", 3, 3, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_ack,
 	 NULL, NULL},
-	{"pythia_validate_between", "source, target, table[, options]", 3, 4, false, PYTHIA_RESULT_JSON,
+	{"pythia_create_consumer", "name, consumer[, start_from]", 2, 3, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL,
+	 pythia_verb_create_consumer, NULL, NULL},
+	{"pythia_drop_consumer", "name, consumer", 2, 2, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL,
+	 pythia_verb_drop_consumer, NULL, NULL},
+	{"pythia_seek", "name, consumer, position", 3, 3, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_seek,
+	 NULL, NULL},
+
+	{"pythia_test_connection", "url", 1, 1, false, PYTHIA_STATE_NONE, PYTHIA_RESULT_JSON, pythia_verb_test_connection,
+	 NULL, NULL},
+	{"pythia_create_sync_worker", "name, source, target[, sync_config[, tables[, schedule]]]", 3, 6, false,
+	 PYTHIA_STATE_SYNC, PYTHIA_RESULT_NULL, pythia_verb_create_sync_worker, NULL, NULL},
+	{"pythia_drop_sync_worker", "name", 1, 1, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_NULL,
+	 pythia_verb_drop_sync_worker, NULL, NULL},
+	{"pythia_sync_table", "worker, table[, overrides]", 2, 3, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_JSON,
+	 pythia_verb_sync_table, NULL, NULL},
+	{"pythia_sync_between", "source, target, table[, sync_config]", 3, 4, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_JSON,
+	 pythia_verb_sync_between, NULL, NULL},
+	{"pythia_sync_tables", "worker, tables", 2, 2, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_JSON, NULL,
+	 pythia_verb_sync_tables, SYNC_COLUMNS},
+	{"pythia_sync_all_tables", "worker", 1, 1, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_JSON, NULL,
+	 pythia_verb_sync_all_tables, SYNC_COLUMNS},
+
+	{"pythia_validate_sync", "worker, table[, options]", 2, 3, false, PYTHIA_STATE_NONE, PYTHIA_RESULT_JSON,
+	 pythia_verb_validate_sync, NULL, NULL},
+	{"pythia_validate_between", "source, target, table[, options]", 3, 4, false, PYTHIA_STATE_NONE, PYTHIA_RESULT_JSON,
 	 pythia_verb_validate_between, NULL, NULL},
-	{"pythia_repair_sync", "worker, table[, options]", 2, 3, false, PYTHIA_RESULT_JSON, pythia_verb_repair_sync, NULL,
-	 NULL},
-	{"pythia_repair_between", "source, target, table[, options]", 3, 4, false, PYTHIA_RESULT_JSON,
+	{"pythia_repair_sync", "worker, table[, options]", 2, 3, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_JSON,
+	 pythia_verb_repair_sync, NULL, NULL},
+	{"pythia_repair_between", "source, target, table[, options]", 3, 4, false, PYTHIA_STATE_SYNC, PYTHIA_RESULT_JSON,
 	 pythia_verb_repair_between, NULL, NULL},
-	{"pythia_sync_differences", "worker, table[, options]", 2, 3, false, PYTHIA_RESULT_JSON, NULL,
+	{"pythia_sync_differences", "worker, table[, options]", 2, 3, false, PYTHIA_STATE_NONE, PYTHIA_RESULT_JSON, NULL,
 	 pythia_verb_sync_differences, DIFFERENCE_COLUMNS},
-	{"pythia_differences_between", "source, target, table[, options]", 3, 4, false, PYTHIA_RESULT_JSON, NULL,
-	 pythia_verb_differences_between, DIFFERENCE_COLUMNS},
+	{"pythia_differences_between", "source, target, table[, options]", 3, 4, false, PYTHIA_STATE_NONE,
+	 PYTHIA_RESULT_JSON, NULL, pythia_verb_differences_between, DIFFERENCE_COLUMNS},
 };
 
 typedef struct scalar_context
@@ -86,15 +92,26 @@ static void fail_result(sqlite3_context *context, pythia_error *error)
 	pythia_error_reset(error);
 }
 
+typedef struct scalar_body
+{
+	const pythia_registration *registration;
+	pythia_call call;
+	pythia_buffer out;
+} scalar_body;
+
+static bool run_scalar(void *argument, pythia_error *error)
+{
+	scalar_body *body = argument;
+
+	return body->registration->scalar(&body->call, &body->out, error);
+}
+
 static void call_scalar(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
 	scalar_context *scalar = sqlite3_user_data(context);
 	const pythia_registration *r = scalar->registration;
-	pythia_call call = {scalar->self, argc, argv};
-	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	scalar_body body = {.registration = r, .call = {scalar->self, argc, argv}, .out = PYTHIA_BUFFER_INIT};
 	pythia_error error = PYTHIA_ERROR_INIT;
-	bool trusted;
-	bool ok;
 
 	if (argc < r->min_args || argc > r->max_args)
 	{
@@ -103,28 +120,25 @@ static void call_scalar(sqlite3_context *context, int argc, sqlite3_value **argv
 		fail_result(context, &error);
 		return;
 	}
-	trusted = pythia_sqlite_enter(scalar->self);
-	ok = r->scalar(&call, &out, &error);
-	pythia_sqlite_leave(scalar->self, trusted);
-	if (!ok)
+	if (!pythia_sqlite_run_verb(scalar->self, r, run_scalar, &body, &error))
 		fail_result(context, &error);
 	else
 		switch (r->result)
 		{
 			case PYTHIA_RESULT_INT:
-				sqlite3_result_int64(context, strtoll(pythia_buffer_text(&out), NULL, 10));
+				sqlite3_result_int64(context, strtoll(pythia_buffer_text(&body.out), NULL, 10));
 				break;
 			case PYTHIA_RESULT_NULL:
 				sqlite3_result_null(context);
 				break;
 			case PYTHIA_RESULT_JSON:
 			case PYTHIA_RESULT_TEXT:
-				sqlite3_result_text(context, pythia_buffer_text(&out), (int) out.length, SQLITE_TRANSIENT);
+				sqlite3_result_text(context, pythia_buffer_text(&body.out), (int) body.out.length, SQLITE_TRANSIENT);
 				if (r->result == PYTHIA_RESULT_JSON)
 					sqlite3_result_subtype(context, 'J'); /* so that json_object() nests it */
 				break;
 		}
-	pythia_buffer_free(&out);
+	pythia_buffer_free(&body.out);
 }
 
 static void free_scalar(void *pointer)
@@ -157,7 +171,7 @@ __attribute__((visibility("default"))) int sqlite3_pythiadb_init(sqlite3 *db, ch
 int sqlite3_pythiadb_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
 {
 	pythia_sqlite *self;
-	int code = SQLITE_OK;
+	int code;
 
 	SQLITE_EXTENSION_INIT2(api);
 	if (sqlite3_libversion_number() < 3038000)
@@ -168,6 +182,7 @@ int sqlite3_pythiadb_init(sqlite3 *db, char **message, const sqlite3_api_routine
 	self = pythia_sqlite_new(db, message);
 	if (self == NULL)
 		return SQLITE_ERROR;
+	code = pythia_register_body(self);
 	for (size_t i = 0; i < sizeof(registrations) / sizeof(registrations[0]) && code == SQLITE_OK; i++)
 	{
 		if (registrations[i].scalar != NULL)

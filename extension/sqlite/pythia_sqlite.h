@@ -23,20 +23,13 @@ typedef struct pythia_sqlite
 	pythia_db *local;  /* the connection as the engine sees it */
 	pythia_db *second; /* the same again, where it is source and target, or source and store */
 	pythia_host host;  /* stops at sqlite3_interrupt */
+	bool at_work;      /* a verb is */
 	int references;    /* registered functions and modules */
 } pythia_sqlite;
 
 /* NULL with a text to be freed by sqlite3_free in *message. */
 pythia_sqlite *pythia_sqlite_new(sqlite3 *handle, char **message);
 void pythia_sqlite_release(void *self); /* SQLite calls it once a registration */
-
-/*
- * Around whatever is done on the user's connection.  His file may be somebody else's all the same, and the program that
- * he works in has functions that do anything: the shell's edit() runs a command.  Meanwhile views, triggers and the
- * like call those only that are known to do no harm.  Enter returns what leave is to be given.
- */
-bool pythia_sqlite_enter(pythia_sqlite *self);
-void pythia_sqlite_leave(pythia_sqlite *self, bool trusted);
 
 /* --- arguments and results ---------------------------------------------------------- */
 
@@ -97,6 +90,14 @@ bool pythia_rowset_add(pythia_rowset *rows, const char *const *cells, pythia_err
 
 typedef bool (*pythia_table_verb)(pythia_call *call, pythia_rowset *rows, pythia_error *error);
 
+/* Which of our tables it works with; none: it changes nothing here. */
+typedef enum pythia_state
+{
+	PYTHIA_STATE_NONE,
+	PYTHIA_STATE_CAPTURE,
+	PYTHIA_STATE_SYNC
+} pythia_state;
+
 /* One scalar function, or one table-valued one. */
 typedef struct pythia_registration
 {
@@ -105,11 +106,26 @@ typedef struct pythia_registration
 	int min_args;
 	int max_args;
 	bool pure; /* reaches nothing: may be used in views and triggers */
+	pythia_state state;
 	pythia_result_kind result;
 	pythia_verb scalar;
 	pythia_table_verb table;
 	const char *columns; /* of the table: "name kind, …", kind as in pythia_rowset */
 } pythia_registration;
+
+/* --- transaction.c ------------------------------------------------------------------------- */
+
+typedef bool (*pythia_verb_body)(void *argument, pythia_error *error);
+
+/*
+ * Runs a verb on the application's connection.  Where it fails, for whatever reason, nothing of what it did there stays,
+ * and nothing is left open; an application's transaction stays as it was, unless an interrupt (or SQLite itself, after a
+ * full disk) has ended it.
+ */
+bool pythia_sqlite_run_verb(pythia_sqlite *self, const pythia_registration *registration, pythia_verb_body run,
+							void *argument, pythia_error *error);
+/* The function that it needs, a result code of SQLite's. */
+int pythia_register_body(pythia_sqlite *self);
 
 int pythia_register_tables(pythia_sqlite *self, const pythia_registration *registration);
 

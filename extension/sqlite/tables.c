@@ -187,15 +187,27 @@ static int vtab_fail(sqlite3_vtab *vtab, pythia_error *error)
 	return code;
 }
 
+typedef struct table_body
+{
+	const pythia_registration *registration;
+	pythia_call call;
+	pythia_rowset *rows;
+} table_body;
+
+static bool run_table(void *argument, pythia_error *error)
+{
+	table_body *body = argument;
+
+	return body->registration->table(&body->call, body->rows, error);
+}
+
 static int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *unused, int argc, sqlite3_value **argv)
 {
 	cursor *c = (cursor *) base;
 	table *t = (table *) base->pVtab;
 	const pythia_registration *r = t->context->registration;
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_call call = {t->context->self, argc, argv};
-	bool trusted;
-	bool ok;
+	table_body body = {.registration = r, .call = {t->context->self, argc, argv}, .rows = &c->rows};
 
 	(void) unused;
 	rowset_free(&c->rows);
@@ -209,10 +221,7 @@ static int cursor_filter(sqlite3_vtab_cursor *base, int given, const char *unuse
 		pythia_error_hint(&error, "Write %s(%s).", r->name, r->signature);
 		return vtab_fail(base->pVtab, &error);
 	}
-	trusted = pythia_sqlite_enter(t->context->self);
-	ok = r->table(&call, &c->rows, &error);
-	pythia_sqlite_leave(t->context->self, trusted);
-	if (ok)
+	if (pythia_sqlite_run_verb(t->context->self, r, run_table, &body, &error))
 		return SQLITE_OK;
 	rowset_free(&c->rows);
 	return vtab_fail(base->pVtab, &error);

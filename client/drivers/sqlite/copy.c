@@ -158,7 +158,7 @@ bool pythia_sqlite_load_begin(pythia_db *base, const pythia_load *load, pythia_e
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "42804", "the insert does not take %d values", load->ncolumns);
 	}
 	/* one transaction, whether or not the caller has one */
-	if (!pythia_sqlite_run(db, "SAVEPOINT pythia_load", NULL, error))
+	if (!db->inside && !pythia_sqlite_run(db, "SAVEPOINT pythia_load", NULL, error))
 	{
 		sqlite3_finalize(db->insert);
 		db->insert = NULL;
@@ -301,6 +301,8 @@ void pythia_sqlite_load_abandon(pythia_db *base)
 	if (db->state != PYTHIA_LOADING)
 		return;
 	end_load(db);
+	if (db->inside)
+		return;
 	/* some errors (a full disk) have rolled everything back already */
 	pythia_sqlite_run(db, "ROLLBACK TO pythia_load", NULL, &ignored);
 	pythia_sqlite_run(db, "RELEASE pythia_load", NULL, &ignored);
@@ -323,7 +325,7 @@ bool pythia_sqlite_load_end(pythia_db *base, uint64_t *rows, pythia_error *error
 	}
 	if (rows)
 		*rows = db->load_given;
-	if (!pythia_sqlite_run(db, "RELEASE pythia_load", NULL, error))
+	if (!db->inside && !pythia_sqlite_run(db, "RELEASE pythia_load", NULL, error))
 	{
 		pythia_sqlite_load_abandon(base);
 		return false;

@@ -110,103 +110,6 @@ static bool sqlite_receive(pythia_db *base, pythia_result *result, pythia_error 
 	return pythia_sqlite_failed(db, pythia_buffer_text(&db->sql), error);
 }
 
-/* --- transactions ---------------------------------------------------------- */
-
-/*
- * A wrapped handle may be in its owner's transaction: savepoints nest in it.  It may
- * be wrapped twice, as source and as target: the names differ, and a snapshot, which
- * has nothing to undo, is released, never rolled back, lest it undo the other's work.
- */
-static bool savepoint(sqlite_db *db, const char *verb, int depth, pythia_error *error)
-{
-	char sql[64];
-
-	snprintf(sql, sizeof(sql), "%s pythia_%d_%d", verb, db->serial, depth);
-	return pythia_sqlite_run(db, sql, NULL, error);
-}
-
-static bool sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
-{
-	sqlite_db *db = pythia_sqlite_of(base);
-
-	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
-		return false;
-	if (!db->owned)
-	{
-		if (!savepoint(db, "SAVEPOINT", db->depth + 1, error))
-			return false;
-		db->depth++;
-		if (mode == PYTHIA_BEGIN_SNAPSHOT)
-			db->snapshots |= 1u << db->depth;
-		else
-			db->snapshots &= ~(1u << db->depth);
-	}
-	else
-	{
-		int64_t busy_ms = db->busy_ms;
-		bool begun;
-
-		if (mode == PYTHIA_BEGIN_TRY)
-			db->busy_ms = -1;
-		begun = pythia_sqlite_run(
-			db, mode == PYTHIA_BEGIN_IMMEDIATE || mode == PYTHIA_BEGIN_TRY ? "BEGIN IMMEDIATE" : "BEGIN", NULL, error);
-		db->busy_ms = busy_ms;
-		if (!begun)
-			return false;
-	}
-	/* SQLite takes its snapshot with the first read */
-	if (mode != PYTHIA_BEGIN_SNAPSHOT || pythia_sqlite_run(db, "SELECT 1 FROM sqlite_master LIMIT 1", NULL, error))
-		return true;
-	base->driver->rollback(base, NULL);
-	return false;
-}
-
-/* It may be gone already, with one of the other wrap's around it. */
-static bool release_snapshot(sqlite_db *db)
-{
-	savepoint(db, "RELEASE", db->depth, NULL);
-	db->depth--;
-	return true;
-}
-
-static bool sqlite_commit(pythia_db *base, pythia_error *error)
-{
-	sqlite_db *db = pythia_sqlite_of(base);
-
-	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
-		return false;
-	if (db->owned)
-		return pythia_sqlite_run(db, "COMMIT", NULL, error);
-	if (db->snapshots & 1u << db->depth)
-		return release_snapshot(db);
-	if (!savepoint(db, "RELEASE", db->depth, error))
-		return false;
-	db->depth--;
-	return true;
-}
-
-static bool sqlite_rollback(pythia_db *base, pythia_error *error)
-{
-	sqlite_db *db = pythia_sqlite_of(base);
-
-	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
-		return false;
-	/* after a full disk or an I/O error SQLite may have rolled back by itself */
-	if (sqlite3_get_autocommit(db->handle))
-	{
-		db->depth = 0;
-		return true;
-	}
-	if (db->owned)
-		return pythia_sqlite_run(db, "ROLLBACK", NULL, error);
-	if (db->depth == 0)
-		return true;
-	if (db->snapshots & 1u << db->depth)
-		return release_snapshot(db);
-	db->depth--;
-	return savepoint(db, "ROLLBACK TO", db->depth + 1, error) && savepoint(db, "RELEASE", db->depth + 1, error);
-}
-
 /* --- opening and closing --------------------------------------------------- */
 
 static void sqlite_close_db(pythia_db *base)
@@ -240,9 +143,9 @@ static const pythia_driver sqlite_driver = {
 	.load_put = pythia_sqlite_load_put,
 	.load_end = pythia_sqlite_load_end,
 	.load_abandon = pythia_sqlite_load_abandon,
-	.begin = sqlite_begin,
-	.commit = sqlite_commit,
-	.rollback = sqlite_rollback,
+	.begin = pythia_sqlite_begin,
+	.commit = pythia_sqlite_commit,
+	.rollback = pythia_sqlite_rollback,
 	.close = sqlite_close_db,
 };
 

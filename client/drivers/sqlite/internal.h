@@ -1,4 +1,4 @@
-/* Between driver.c, copy.c, guard.c and error.c. */
+/* Between driver.c, transaction.c, copy.c, guard.c and error.c. */
 #ifndef PYTHIA_DRIVERS_SQLITE_INTERNAL_H
 #define PYTHIA_DRIVERS_SQLITE_INTERNAL_H
 
@@ -10,6 +10,9 @@ SQLITE_EXTENSION_INIT3
 #endif
 
 #include "drivers/common.h"
+
+/* Transactions of ours within each other. */
+#define PYTHIA_SQLITE_DEPTH 8
 
 typedef struct sqlite_db
 {
@@ -30,10 +33,12 @@ typedef struct sqlite_db
 	uint64_t load_given;
 	uint64_t load_stored;
 	pythia_rows_reader reader;
-	int depth;          /* open savepoints of a wrapped handle */
-	unsigned snapshots; /* which of them only read: a bit each */
-	int serial;         /* tells apart several wraps of one handle */
-	bool large;         /* values of megabytes have passed: pages are kept no longer than need be */
+	int depth;                        /* open savepoints of a wrapped handle */
+	unsigned snapshots;               /* which of them only read: a bit each */
+	bool inside;                      /* called by a statement that writes: no savepoints */
+	int changes[PYTHIA_SQLITE_DEPTH]; /* then: of the connection, when each began */
+	int serial;                       /* tells apart several wraps of one handle */
+	bool large;                       /* values of megabytes have passed: pages are kept no longer than need be */
 } sqlite_db;
 
 static inline sqlite_db *pythia_sqlite_of(pythia_db *db)
@@ -54,6 +59,9 @@ bool pythia_sqlite_run(sqlite_db *db, const char *sql, int64_t *affected, pythia
 /* The text of a value that is not NULL; `scratch` (PYTHIA_DOUBLE_TEXT bytes) holds that of a number. */
 const char *pythia_sqlite_text(sqlite3_stmt *statement, int column, int type, char *scratch, size_t *length);
 
+bool pythia_sqlite_begin(pythia_db *db, pythia_begin_mode mode, pythia_error *error);
+bool pythia_sqlite_commit(pythia_db *db, pythia_error *error);
+bool pythia_sqlite_rollback(pythia_db *db, pythia_error *error);
 bool pythia_sqlite_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
 							   pythia_stream **stream, pythia_error *error);
 bool pythia_sqlite_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);

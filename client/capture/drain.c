@@ -2,6 +2,8 @@
  * Draining a trigger's log (capture/source/log.h) into the store.  What is told is committed
  * there together with its numbers in pythia_seen, then deleted from the log,
  * then forgotten: so nothing is told twice where the source breaks in between.
+ * Where the store is within a transaction of the application's, which may yet be rolled back, that is left to a
+ * drain that finds the numbers committed.
  */
 #include "capture/internal.h"
 
@@ -89,6 +91,34 @@ static bool fit_and_delete(drain *d, bool *deleted, pythia_error *error)
 											  &d->read, deleted, error);
 }
 
+/* Forgets what was told and deleted, up to a number. */
+static bool forget(drain *d, int64_t last, pythia_error *error)
+{
+	return pythia_store_exec(d->capture->store, error,
+							 "DELETE FROM main.pythia_seen WHERE table_id = %lld AND CAST(key AS INTEGER) <= %lld",
+							 (long long) d->member->table_id, (long long) last);
+}
+
+/* Within the application's transaction: deletes what an earlier one has told, of which the numbers are committed. */
+static bool delete_done(drain *d, pythia_error *error)
+{
+	pythia_db *source = d->capture->source;
+	bool deleted = false;
+
+	if (!d->capture->store->nested || d->capture->store->undecided || source->local)
+		return true;
+	if (!read_done(d, error))
+		return false;
+	if (d->done.count == 0)
+		return true;
+	/* PostgreSQL and MySQL read in a snapshot that is read only */
+	if (!source->driver->commit(source, error) ||
+		!pythia_log_delete(source, d->member->table.table.schema, d->member->log.name, &d->done, &deleted, error) ||
+		!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))
+		return false;
+	return !deleted || forget(d, d->done.numbers[d->done.count - 1], error);
+}
+
 /* One round; *more where the log may hold more. */
 static bool drain_round(drain *d, bool *more, pythia_error *error)
 {
@@ -98,8 +128,8 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 	bool deleted;
 
 	if (!read_done(d, error) ||
-		!pythia_log_read(&member->table, &member->log, PYTHIA_LOG_ROWS, PYTHIA_LOG_BYTES, &d->done, &d->read, more,
-						 on_change, d, error) ||
+		!pythia_log_read(&member->table, &member->log, PYTHIA_LOG_ROWS + (int) d->done.count, PYTHIA_LOG_BYTES,
+						 &d->done, &d->read, more, on_change, d, error) ||
 		!pythia_outlet_write(&d->outlet, error))
 		return false;
 	if (d->read.count == 0)
@@ -107,6 +137,11 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 	member->touched = true;
 	if (source->local)
 		return fit_and_delete(d, &deleted, error);
+	if (capture->store->nested)
+	{
+		*more = *more && d->read.count > d->done.count;
+		return record(d, &d->read, error) && pythia_member_save(capture, member, &member->position, error);
+	}
 	/* PostgreSQL and MySQL read in a snapshot that is read only */
 	if (!record(d, &d->read, error) || !pythia_member_save(capture, member, &member->position, error) ||
 		!pythia_capture_commit(capture, error) || !source->driver->commit(source, error) ||
@@ -114,10 +149,7 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 		!pythia_capture_begin(capture, error))
 		return false;
 	*more = *more && deleted;
-	return !deleted ||
-		   pythia_store_exec(capture->store, error,
-							 "DELETE FROM main.pythia_seen WHERE table_id = %lld AND CAST(key AS INTEGER) <= %lld",
-							 (long long) member->table_id, (long long) d->read.numbers[d->read.count - 1]);
+	return !deleted || forget(d, d->read.numbers[d->read.count - 1], error);
 }
 
 static bool drain_all(drain *d, pythia_error *error)
@@ -155,7 +187,7 @@ bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_
 
 	if (member->unfit)
 		return true;
-	ok = (member->started || tell_all(&d, error)) && drain_all(&d, error);
+	ok = (member->started ? delete_done(&d, error) : tell_all(&d, error)) && drain_all(&d, error);
 	pythia_log_numbers_free(&d.read);
 	pythia_log_numbers_free(&d.done);
 	pythia_outlet_free(&d.outlet);

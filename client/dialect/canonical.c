@@ -101,29 +101,14 @@ static void encode_sqlite(const pythia_db *db, pythia_buffer *out, const pythia_
 void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems,
 							 pythia_digest digest)
 {
-	bool sha256 = digest == PYTHIA_DIGEST_SHA256;
+	pythia_buffer row = PYTHIA_BUFFER_INIT;
 
-	switch (db->engine)
-	{
-		case PYTHIA_POSTGRESQL:
-			if (sha256)
-				pythia_buffer_puts(out, "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(");
-			else
-				pythia_buffer_puts(out, "pg_catalog.md5(");
-			encode_sql(db, out, items, nitems);
-			pythia_buffer_puts(out, sha256 ? ", 'UTF8')), 'hex')" : ")");
-			break;
-		case PYTHIA_MYSQL:
-			pythia_buffer_puts(out, sha256 ? "SHA2(" : "MD5(");
-			encode_sql(db, out, items, nitems);
-			pythia_buffer_puts(out, sha256 ? ", 256)" : ")");
-			break;
-		case PYTHIA_SQLITE:
-			pythia_buffer_puts(out, sha256 ? "pythia_sha256(" : "pythia_md5(");
-			encode_sqlite(db, out, items, nitems);
-			pythia_buffer_puts(out, ")");
-			break;
-	}
+	if (db->engine == PYTHIA_SQLITE)
+		encode_sqlite(db, &row, items, nitems);
+	else
+		encode_sql(db, &row, items, nitems);
+	pythia_canonical_hash(db, out, digest == PYTHIA_DIGEST_SHA256, true, row.data);
+	pythia_buffer_free(&row);
 }
 
 /* The outer part where one aggregate returns three numbers of fixed width; "SELECT " stands already. */
@@ -186,7 +171,7 @@ void pythia_canonical_sums(const pythia_db *db, pythia_buffer *out, const char *
 				pythia_buffer_printf(out, "%s AS g, ", group);
 			pythia_buffer_puts(out, "COUNT(*), COUNT(*), SUM(CAST(CONV(LEFT(@pythia_h := COALESCE(");
 			pythia_canonical_digest(db, out, items, nitems, digest);
-			pythia_buffer_puts(out, ", MD5(RAND())), 15), 16, 10) AS UNSIGNED)), "
+			pythia_buffer_puts(out, ", SHA2(RAND(), 256)), 15), 16, 10) AS UNSIGNED)), "
 									"SUM(CAST(CONV(SUBSTR(@pythia_h, 16, 15), 16, 10) AS UNSIGNED)) ");
 			pythia_buffer_puts(out, source);
 			break;

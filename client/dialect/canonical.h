@@ -11,7 +11,7 @@
  *   DATE                YYYY-MM-DD
  *   TIME, TIMESTAMP(TZ) as interchange, the fraction without trailing zeros
  *   UUID                lower hex with hyphens;  BIT  0s and 1s
- *   BYTES GEOMETRY      32 hex digits of their MD5
+ *   BYTES GEOMETRY      the hex digits of their digest
  *   JSON                in one of the forms below, as both sides can
  *   the others          their text; CHAR without trailing blanks
  *
@@ -46,6 +46,7 @@ typedef struct pythia_canonical_item
 	const char *value; /* an expression of the column's own type in its place, or NULL */
 	pythia_json_form json;
 	bool plain;   /* for both sides */
+	bool sha256;  /* bytes by SHA-256, not by MD5; for both sides */
 	bool notnull; /* this side never holds NULL */
 } pythia_canonical_item;
 
@@ -67,6 +68,10 @@ typedef enum pythia_digest
 	PYTHIA_DIGEST_HASH    /* between PostgreSQL and PostgreSQL: hashtextextended with two seeds, in sums only */
 } pythia_digest;
 
+/* The digest in lower hex, MD5 or SHA-256, of an expression that gives text or bytes. */
+void pythia_canonical_hash(const pythia_db *db, pythia_buffer *out, bool sha256, bool is_text, const char *expression);
+/* False for a server that has no MD5(). */
+bool pythia_canonical_has_md5(const pythia_db *db);
 /* Expression of the digest (lower hex; never HASH) of a row, or of its key; SQL NULL where the engine could not
  * build it. */
 void pythia_canonical_digest(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems,

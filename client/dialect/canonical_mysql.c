@@ -101,6 +101,20 @@ static void stamp(const pythia_db *db, pythia_buffer *out, const pythia_canonica
 		pythia_buffer_puts(out, "))");
 }
 
+static void bytes(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
+{
+	pythia_buffer subject = PYTHIA_BUFFER_INIT;
+
+	if (item->column->type.kind == PYTHIA_KIND_GEOMETRY)
+		pythia_canonical_around(db, &subject, "ST_AsWKB(", item, ")");
+	else if (item->column->type.kind == PYTHIA_KIND_BYTES)
+		pythia_canonical_reference(db, &subject, item);
+	else
+		text(db, &subject, item);
+	pythia_canonical_hash(db, out, item->sha256, false, subject.data);
+	pythia_buffer_free(&subject);
+}
+
 void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	const pythia_type *agreed = item->agreed;
@@ -125,20 +139,11 @@ void pythia_canonical_mysql(const pythia_db *db, pythia_buffer *out, const pythi
 			pythia_buffer_puts(out, ")");
 			return;
 		case PYTHIA_KIND_BYTES:
-			if (own->kind == PYTHIA_KIND_BYTES)
-				pythia_canonical_around(db, out, "MD5(", item, ")");
-			else
-			{
-				pythia_buffer_puts(out, "MD5(");
-				text(db, out, item);
-				pythia_buffer_puts(out, ")");
-			}
+			bytes(db, out, item);
 			return;
 		case PYTHIA_KIND_GEOMETRY:
-			if (own->kind == PYTHIA_KIND_GEOMETRY)
-				pythia_canonical_around(db, out, "MD5(ST_AsWKB(", item, "))");
-			else if (own->kind == PYTHIA_KIND_BYTES)
-				pythia_canonical_around(db, out, "MD5(", item, ")");
+			if (own->kind == PYTHIA_KIND_GEOMETRY || own->kind == PYTHIA_KIND_BYTES)
+				bytes(db, out, item);
 			else
 				text(db, out, item);
 			return;

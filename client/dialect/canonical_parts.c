@@ -33,3 +33,31 @@ void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const p
 	else
 		pythia_dialect_of(db)->identifier(out, item->column->name);
 }
+
+void pythia_canonical_hash(const pythia_db *db, pythia_buffer *out, bool sha256, bool is_text, const char *expression)
+{
+	switch (db->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			if (!sha256)
+				pythia_buffer_printf(out, "pg_catalog.md5(%s)", expression);
+			else if (is_text)
+				pythia_buffer_printf(
+					out, "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(%s, 'UTF8')), 'hex')", expression);
+			else
+				pythia_buffer_printf(out, "pg_catalog.encode(pg_catalog.sha256(%s), 'hex')", expression);
+			break;
+		case PYTHIA_MYSQL:
+			pythia_buffer_printf(out, sha256 ? "SHA2(%s, 256)" : "MD5(%s)", expression);
+			break;
+		case PYTHIA_SQLITE:
+			pythia_buffer_printf(out, sha256 ? "pythia_sha256(%s)" : "pythia_md5(%s)", expression);
+			break;
+	}
+}
+
+/* MySQL has it in a component that few install, from there on. */
+bool pythia_canonical_has_md5(const pythia_db *db)
+{
+	return db->engine != PYTHIA_MYSQL || db->is_mariadb || db->version < 90600;
+}

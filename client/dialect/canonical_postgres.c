@@ -161,6 +161,25 @@ static void json(const pythia_db *db, pythia_buffer *out, const pythia_canonical
 		array_or_text(db, out, item);
 }
 
+static void bytes(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
+{
+	pythia_buffer subject = PYTHIA_BUFFER_INIT;
+
+	if (item->column->type.kind == PYTHIA_KIND_GEOMETRY)
+		/* PostGIS may live in any schema: let the dialect say where. */
+		pythia_dialect_of(db)->read_expression(db, &subject, NULL, item->column);
+	else if (item->column->type.kind == PYTHIA_KIND_BYTES)
+		pythia_canonical_reference(db, &subject, item);
+	else
+	{
+		pythia_buffer_puts(&subject, "pg_catalog.convert_to(");
+		text_of(db, &subject, item);
+		pythia_buffer_puts(&subject, ", 'UTF8')");
+	}
+	pythia_canonical_hash(db, out, item->sha256, false, subject.data);
+	pythia_buffer_free(&subject);
+}
+
 static void time_of_day(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
 	const pythia_type *agreed = item->agreed;
@@ -215,25 +234,11 @@ void pythia_canonical_postgres(const pythia_db *db, pythia_buffer *out, const py
 			pythia_buffer_puts(out, own->kind == PYTHIA_KIND_CHAR ? "" : ", ' ')");
 			return;
 		case PYTHIA_KIND_BYTES:
-			if (own->kind == PYTHIA_KIND_BYTES)
-				pythia_canonical_around(db, out, "pg_catalog.md5(", item, ")");
-			else
-			{
-				pythia_buffer_puts(out, "pg_catalog.md5(pg_catalog.convert_to(");
-				text_of(db, out, item);
-				pythia_buffer_puts(out, ", 'UTF8'))");
-			}
+			bytes(db, out, item);
 			return;
 		case PYTHIA_KIND_GEOMETRY:
-			if (own->kind == PYTHIA_KIND_BYTES)
-				pythia_canonical_around(db, out, "pg_catalog.md5(", item, ")");
-			else if (own->kind == PYTHIA_KIND_GEOMETRY)
-			{
-				/* PostGIS may live in any schema: let the dialect say where. */
-				pythia_buffer_puts(out, "pg_catalog.md5(");
-				pythia_dialect_of(db)->read_expression(db, out, NULL, item->column);
-				pythia_buffer_puts(out, ")");
-			}
+			if (own->kind == PYTHIA_KIND_BYTES || own->kind == PYTHIA_KIND_GEOMETRY)
+				bytes(db, out, item);
 			else
 				text_of(db, out, item);
 			return;

@@ -31,7 +31,7 @@ void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_canonical_ite
 			return;
 		case PYTHIA_KIND_BYTES:
 		case PYTHIA_KIND_GEOMETRY:
-			pythia_buffer_puts(out, "b");
+			pythia_buffer_puts(out, item->sha256 ? "b256" : "b");
 			return;
 		case PYTHIA_KIND_DATE:
 			pythia_buffer_puts(out, "D");

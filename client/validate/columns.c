@@ -156,6 +156,7 @@ bool pythia_validation_columns(pythia_validation *v, pythia_error *error)
 				(pythia_canonical_item){.column = columns[side],
 										.agreed = agreed,
 										.json = form,
+										.sha256 = v->digest == PYTHIA_DIGEST_SHA256,
 										.plain = plain,
 										.notnull = pythia_side_never_null(&v->sides[side], columns[side])};
 		apply_policies(v, i, i < plan->nkey);

@@ -294,26 +294,23 @@ static void add_sample(pythia_validation *v)
 	{
 		pythia_side *s = &v->sides[side];
 		pythia_buffer digest = PYTHIA_BUFFER_INIT;
+		pythia_buffer seeded = PYTHIA_BUFFER_INIT;
+		bool mysql = s->db->engine == PYTHIA_MYSQL;
 
-		pythia_canonical_digest(s->db, &digest, s->items, v->plan.nkey, PYTHIA_DIGEST_MD5);
+		pythia_canonical_digest(s->db, &digest, s->items, v->plan.nkey, v->digest);
+		pythia_buffer_printf(&seeded, mysql ? "CONCAT('%s', %s)" : "'%s' || %s", seed, digest.data);
 		pythia_and(&s->filter);
-		switch (s->db->engine)
-		{
-			case PYTHIA_POSTGRESQL:
-				pythia_buffer_printf(&s->filter,
-									 "pg_catalog.left(pg_catalog.md5('%s' || %s), 8) COLLATE \"C\" < '%08llx'", seed,
-									 digest.data, (unsigned long long) limit);
-				break;
-			case PYTHIA_MYSQL:
-				pythia_buffer_printf(&s->filter, "LEFT(MD5(CONCAT('%s', %s)), 8) < '%08llx'", seed, digest.data,
-									 (unsigned long long) limit);
-				break;
-			case PYTHIA_SQLITE:
-				pythia_buffer_printf(&s->filter, "substr(pythia_md5('%s' || %s), 1, 8) < '%08llx'", seed, digest.data,
-									 (unsigned long long) limit);
-				break;
-		}
+		pythia_buffer_puts(&s->filter, mysql                                ? "LEFT("
+									   : s->db->engine == PYTHIA_POSTGRESQL ? "pg_catalog.left("
+																			: "substr(");
+		pythia_canonical_hash(s->db, &s->filter, v->digest == PYTHIA_DIGEST_SHA256, true, seeded.data);
+		pythia_buffer_printf(&s->filter, "%s < '%08llx'",
+							 s->db->engine == PYTHIA_POSTGRESQL ? ", 8) COLLATE \"C\""
+							 : mysql                            ? ", 8)"
+																: ", 1, 8)",
+							 (unsigned long long) limit);
 		pythia_buffer_free(&digest);
+		pythia_buffer_free(&seeded);
 	}
 }
 
@@ -354,12 +351,25 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 	return true;
 }
 
-/* MD5 unless told otherwise; between two PostgreSQL their own hash, and in the host's own database our aggregate. */
+/* MD5 unless told otherwise, or one side has none; between two PostgreSQL their own hash, and in the host's own database our aggregate. */
 static bool choose_digests(pythia_validation *v, pythia_error *error)
 {
 	pythia_digest wanted = v->options->digest;
 	bool postgres = v->sides[0].db->engine == PYTHIA_POSTGRESQL && v->sides[1].db->engine == PYTHIA_POSTGRESQL;
 
+	for (int side = 0; side < 2; side++)
+	{
+		const pythia_db *db = v->sides[side].db;
+
+		if (pythia_canonical_has_md5(db))
+			continue;
+		if (wanted == PYTHIA_DIGEST_MD5)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "0A000", "%s has no MD5()", db->version_text);
+			return pythia_error_hint(error, "Leave option \"digest\" at auto, or set it to sha256.");
+		}
+		wanted = PYTHIA_DIGEST_SHA256;
+	}
 	v->digest = wanted == PYTHIA_DIGEST_SHA256 ? PYTHIA_DIGEST_SHA256 : PYTHIA_DIGEST_MD5;
 	for (int side = 0; side < 2; side++)
 	{

@@ -28,7 +28,7 @@ typedef struct pythia_validate_options
 	int64_t max_changes;       /* repair refuses beyond it; -1: no limit */
 	bool dry_run;              /* repair */
 	double recheck_after;      /* seconds before a difference is looked at again; 0: not at all */
-	pythia_digest digest;      /* HASH, the default, is MD5 unless both sides are PostgreSQL */
+	pythia_digest digest;      /* HASH, the default: MD5, but see choose_digests() */
 	const pythia_node *checks; /* object: name -> SQL condition, counted on the target; or a list of conditions */
 } pythia_validate_options;
 

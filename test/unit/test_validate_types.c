@@ -331,20 +331,23 @@ static void test_equal_in_every_direction(void **state)
 	{
 		for (int to = 0; to < ENGINES; to++)
 		{
-			verdict v;
+			static const char *const digests[] = {"{\"digest\": \"md5\"}", "{\"digest\": \"sha256\"}"};
 
 			assert_lines(sources[from], targets[to], "kinds", NULL, map(from, to), "");
 			assert_lines(sources[from], targets[to], "kinds", "{\"method\": \"rows\", \"recheck_after\": 0}",
 						 map(from, to), "");
-			assert_lines(sources[from], targets[to], "kinds", "{\"digest\": \"sha256\", \"recheck_after\": 0}",
-						 map(from, to), "");
-			/* the sums themselves agree: nothing was saved by a look at the rows */
-			validate_with(sources[from], targets[to], "kinds", "{\"digest\": \"md5\"}", map(from, to), NULL, &v);
-			assert_true(v.ok && v.result.is_valid);
-			if (v.result.suspected != 0)
-				fail_msg("%s to %s: %d equal rows had other digests", engine_names[from], engine_names[to],
-						 (int) v.result.suspected);
-			verdict_free(&v);
+			/* the sums themselves agree: nothing was saved by a look at the rows; MySQL has no MD5() from 9.6 on */
+			for (int i = getenv("MYSQLD") ? 1 : 0; i < 2; i++)
+			{
+				verdict v;
+
+				validate_with(sources[from], targets[to], "kinds", digests[i], map(from, to), NULL, &v);
+				assert_true(v.ok && v.result.is_valid);
+				if (v.result.suspected != 0)
+					fail_msg("%s to %s, %s: %d equal rows had other digests", engine_names[from], engine_names[to],
+							 digests[i], (int) v.result.suspected);
+				verdict_free(&v);
+			}
 		}
 	}
 }

@@ -155,9 +155,10 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 		case 'b':
 		{
 			const void *bytes = sqlite3_value_blob(value);
-			char hex[33];
+			char hex[65];
 
-			pythia_md5(bytes != NULL ? bytes : "", (size_t) sqlite3_value_bytes(value), hex);
+			(size == 256 ? pythia_sha256 : pythia_md5)(bytes != NULL ? bytes : "", (size_t) sqlite3_value_bytes(value),
+													   hex);
 			pythia_buffer_puts(out, hex);
 			return;
 		}

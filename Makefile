@@ -11,7 +11,8 @@ mandir ?= $(datadir)/man
 
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
-MYSQL_CONFIG ?= $(firstword $(shell command -v mariadb_config mysql_config 2>/dev/null))
+# The client library of MySQL: MariaDB's Connector/C or Oracle's libmysqlclient, by pkg-config's name.
+MYSQL_LIBRARY ?= $(shell $(PKG_CONFIG) --exists libmariadb && echo libmariadb || echo mysqlclient)
 INSTALL ?= install
 CLIENT_BUILD ?= build
 
@@ -22,9 +23,9 @@ CLIENT_BUILD ?= build
 # be installed first).
 NO_LIBRARIES := help setup clean check demo bench lint format fuzz
 ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
-CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(MYSQL_CONFIG) --include) \
+CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(PKG_CONFIG) --cflags $(MYSQL_LIBRARY)) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
-CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq -lssl $(shell $(MYSQL_CONFIG) --libs) \
+CLIENT_LIBS := -L$(shell $(PG_CONFIG) --libdir) -lpq -lssl $(shell $(PKG_CONFIG) --libs $(MYSQL_LIBRARY)) \
 	$(shell $(PKG_CONFIG) --libs sqlite3) -lm -lpthread
 PGXS_FILE := $(shell $(PG_CONFIG) --pgxs)
 export CLIENT_LIBS
@@ -52,7 +53,8 @@ say = @echo '$(1) $(2)';
 endif
 
 # --- what there is to build -------------------------------------------------
-LIB_SOURCES = $(filter-out client/cli/% client/examples/%,$(wildcard client/*/*.c client/*/*/*.c))
+MYSQL_ROOM = client/drivers/mysql/$(if $(filter libmariadb,$(MYSQL_LIBRARY)),connector_c,libmysqlclient)
+LIB_SOURCES = $(filter-out client/cli/% client/examples/%,$(wildcard client/*/*.c client/*/*/*.c $(MYSQL_ROOM)/*.c))
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(CLIENT_BUILD)/%.o)
 CLI_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard client/cli/*.c) client/cli/templates.c)
 # Inside SQLite the library's own functions are reached through sqlite3ext.h.

@@ -106,7 +106,13 @@ static void bytes(const pythia_db *db, pythia_buffer *out, const pythia_canonica
 	pythia_buffer subject = PYTHIA_BUFFER_INIT;
 
 	if (item->column->type.kind == PYTHIA_KIND_GEOMETRY)
-		pythia_canonical_around(db, &subject, "ST_AsWKB(", item, ")");
+	{
+		pythia_buffer reference = PYTHIA_BUFFER_INIT;
+
+		pythia_canonical_reference(db, &reference, item);
+		pythia_mysql_geometry(&subject, reference.data);
+		pythia_buffer_free(&reference);
+	}
 	else if (item->column->type.kind == PYTHIA_KIND_BYTES)
 		pythia_canonical_reference(db, &subject, item);
 	else

@@ -66,6 +66,11 @@ typedef struct pythia_dialect
 	/* NULL, or for a pythia_load's `binary_sql`: appends nothing where the server or a type has none. */
 	void (*binary_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
 							 int ncolumns, const char *const *columns, const pythia_type *const *types);
+	/* NULL, or the same by statements that anybody may run: for a pythia_load's `insert_sql` and `insert_value`. */
+	void (*insert_statement)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
+							 int ncolumns, const char *const *columns);
+	void (*insert_value)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						 size_t length);
 	/* The interchange text of a value (NULL: SQL's NULL) as one that compares with a column of that type: the one way
 	 * for values into SQL.  False, with nothing appended, where no such column can hold it; SQLite's holds anything. */
 	bool (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
@@ -80,6 +85,12 @@ typedef struct pythia_dialect
 
 const pythia_dialect *pythia_dialect_of(const pythia_db *db);
 const pythia_dialect *pythia_dialect_for(pythia_engine engine);
+
+/* Whether its TIMESTAMP ends in 2106 (MariaDB from 11.5 on), not in 2038. */
+bool pythia_mysql_to_2106(const pythia_db *db);
+/* Makes the statements of a load whose table, columns and types are set; freed by the other. */
+void pythia_load_statements(const pythia_db *db, pythia_load *load);
+void pythia_load_statements_free(pythia_load *load);
 
 /* Splits "table", "schema.table", "\"Odd.Name\"", `x`.`y`, [z] into parts.
  * *schema is NULL where none was written; both are the caller's to free.  In PostgreSQL

@@ -51,6 +51,8 @@ void pythia_postgres_output(pythia_buffer *out, const char *subject);
 
 bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);
 void pythia_mysql_holder_query(const pythia_db *db, pythia_buffer *out);
+/* A geometry, by its name, as WKB with its SRID. */
+void pythia_mysql_geometry(pythia_buffer *out, const char *reference);
 
 extern const pythia_dialect pythia_dialect_postgres;
 extern const pythia_dialect pythia_dialect_mysql;

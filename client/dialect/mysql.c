@@ -73,7 +73,11 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 	if (db->is_mariadb)
 		pythia_buffer_puts(out, " NULLIF(c.COLUMN_DEFAULT, 'NULL'),");
 	else
-		pythia_buffer_puts(out, " CASE WHEN c.EXTRA LIKE '%DEFAULT_GENERATED%' THEN c.COLUMN_DEFAULT"
+		/* an expression, b'101' and 0xff as they are, other values without their quotes */
+		pythia_buffer_puts(out, " CASE WHEN c.EXTRA LIKE '%DEFAULT_GENERATED%' OR c.DATA_TYPE = 'bit'"
+								" THEN c.COLUMN_DEFAULT"
+								" WHEN c.DATA_TYPE IN ('binary', 'varbinary') AND c.COLUMN_DEFAULT LIKE '0x%'"
+								" THEN CONCAT('x', QUOTE(SUBSTR(c.COLUMN_DEFAULT, 3)))"
 								" WHEN c.COLUMN_DEFAULT IS NOT NULL THEN QUOTE(c.COLUMN_DEFAULT) END,");
 	pythia_buffer_puts(out, " c.COLLATION_NAME, c.COLUMN_COMMENT, NULL FROM information_schema.COLUMNS c");
 	where_table(out, "c", schema, table);
@@ -109,6 +113,16 @@ static void references_query(const pythia_db *db, pythia_buffer *out, const char
 	where_schema(out, "CONSTRAINT_SCHEMA", schema);
 }
 
+/* A geometry is stored as its SRID, four bytes, and its WKB, x before y in every system; ST_AsWKB would leave out
+ * the one and turn the other round in some.  PostGIS's extended WKB has the SRID behind the type, which it marks. */
+void pythia_mysql_geometry(pythia_buffer *out, const char *reference)
+{
+	pythia_buffer_printf(out,
+						 "IF(ST_SRID(%s) = 0, ST_AsWKB(%s), CONCAT(SUBSTR(%s, 5, 4), x'20', SUBSTR(%s, 1, 4),"
+						 " SUBSTR(%s, 10)))",
+						 reference, reference, reference, reference, reference);
+}
+
 static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
 {
 	const char *before = "";
@@ -122,9 +136,14 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 			after = " + 0E0";
 			break;
 		case PYTHIA_KIND_GEOMETRY:
-			before = "ST_AsWKB(";
-			after = ")";
-			break;
+		{
+			pythia_buffer reference = PYTHIA_BUFFER_INIT;
+
+			pythia_column_reference(&pythia_dialect_mysql, &reference, alias, column->name);
+			pythia_mysql_geometry(out, reference.data);
+			pythia_buffer_free(&reference);
+			return;
+		}
 		case PYTHIA_KIND_YEAR:
 			after = " + 0";
 			break;
@@ -153,6 +172,33 @@ static bool through_variable(const pythia_type *type)
 static bool is_set(const pythia_type *type, bool others)
 {
 	return through_variable(type) || (others && (type->kind == PYTHIA_KIND_INT || type->kind == PYTHIA_KIND_UINT));
+}
+
+/* Extended WKB, least significant byte first, into what the server stores; any other has no SRID. */
+static void load_geometry(pythia_buffer *out, int n)
+{
+	pythia_buffer_printf(out,
+						 "IF(SUBSTR(@p%d, 11, 2) = '20', UNHEX(CONCAT(SUBSTR(@p%d, 13, 8), SUBSTR(@p%d, 3, 8), '00',"
+						 " SUBSTR(@p%d, 21))), ST_GeomFromWKB(UNHEX(SUBSTR(@p%d, 3))))",
+						 n, n, n, n, n);
+}
+
+static void insert_geometry(pythia_buffer *out, const char *value, size_t length)
+{
+	bool extended = length > 20 && memcmp(value + 10, "20", 2) == 0;
+
+	pythia_buffer_puts(out, extended ? "x'" : "ST_GeomFromWKB(x'");
+	if (extended)
+	{
+		pythia_buffer_append(out, value + 12, 8);
+		pythia_buffer_append(out, value + 2, 8);
+		pythia_buffer_puts(out, "00");
+		pythia_buffer_append(out, value + 20, length - 20);
+		pythia_buffer_putc(out, '\'');
+		return;
+	}
+	pythia_buffer_append(out, value + 2, length - 2);
+	pythia_buffer_puts(out, "')");
 }
 
 static void load_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table, int ncolumns,
@@ -191,7 +237,7 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 				pythia_buffer_printf(out, "UNHEX(SUBSTR(@p%d, 3))", i + 1);
 				break;
 			case PYTHIA_KIND_GEOMETRY:
-				pythia_buffer_printf(out, "ST_GeomFromWKB(UNHEX(SUBSTR(@p%d, 3)))", i + 1);
+				load_geometry(out, i + 1);
 				break;
 			case PYTHIA_KIND_INT:
 			case PYTHIA_KIND_UINT:
@@ -209,6 +255,17 @@ static void load_statement(const pythia_db *db, pythia_buffer *out, const char *
 	}
 }
 
+static void insert_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
+							 int ncolumns, const char *const *columns)
+{
+	(void) db;
+	pythia_buffer_puts(out, "INSERT INTO ");
+	pythia_dialect_table(&pythia_dialect_mysql, out, schema, table);
+	pythia_buffer_putc(out, ' ');
+	pythia_column_list(&pythia_dialect_mysql, out, ncolumns, columns);
+	pythia_buffer_puts(out, " VALUES ");
+}
+
 static void binary_statement(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table,
 							 int ncolumns, const char *const *columns, const pythia_type *const *types)
 {
@@ -218,16 +275,52 @@ static void binary_statement(const pythia_db *db, pythia_buffer *out, const char
 	for (int i = 0; i < ncolumns; i++)
 		if (through_variable(types[i]) && types[i]->kind != PYTHIA_KIND_BYTES)
 			return;
-	pythia_buffer_puts(out, "INSERT INTO ");
-	pythia_dialect_table(&pythia_dialect_mysql, out, schema, table);
+	insert_statement(db, out, schema, table, ncolumns, columns);
 	for (int i = 0; i < ncolumns; i++)
-	{
-		pythia_buffer_puts(out, i > 0 ? ", " : " (");
-		identifier(out, columns[i]);
-	}
-	for (int i = 0; i < ncolumns; i++)
-		pythia_buffer_puts(out, i > 0 ? ", ?" : ") VALUES (?");
+		pythia_buffer_puts(out, i > 0 ? ", ?" : "(?");
 	pythia_buffer_putc(out, ')');
+}
+
+static bool is_integer(const char *value, size_t length)
+{
+	size_t i = length > 1 && value[0] == '-' ? 1 : 0;
+
+	if (i == length)
+		return false;
+	for (; i < length; i++)
+		if (value[i] < '0' || value[i] > '9')
+			return false;
+	return true;
+}
+
+/* Numbers stand as texts, but for those that mean another thing then: the server reads them as LOAD DATA would. */
+static void insert_value(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						 size_t length)
+{
+	bool formed = value != NULL && pythia_value_has_form(PYTHIA_MYSQL, type, value, length);
+
+	(void) db;
+	if (value == NULL)
+		pythia_buffer_puts(out, "NULL");
+	else if (type->kind == PYTHIA_KIND_GEOMETRY && formed)
+		insert_geometry(out, value, length);
+	else if (type->kind == PYTHIA_KIND_BYTES && formed)
+	{
+		pythia_buffer_puts(out, "x'");
+		pythia_buffer_append(out, value + 2, length - 2);
+		pythia_buffer_putc(out, '\'');
+	}
+	else if (type->kind == PYTHIA_KIND_BIT && formed)
+	{
+		pythia_buffer_puts(out, "b'");
+		pythia_buffer_append(out, value, length);
+		pythia_buffer_putc(out, '\'');
+	}
+	else if ((type->kind == PYTHIA_KIND_INT || type->kind == PYTHIA_KIND_UINT || type->kind == PYTHIA_KIND_YEAR) &&
+			 is_integer(value, length))
+		pythia_buffer_append(out, value, length);
+	else
+		literal(out, value, length);
 }
 
 static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
@@ -289,6 +382,8 @@ const pythia_dialect pythia_dialect_mysql = {
 	.read_expression = read_expression,
 	.load_statement = load_statement,
 	.binary_statement = binary_statement,
+	.insert_statement = insert_statement,
+	.insert_value = insert_value,
 	.value_literal = value_literal,
 	.holder_query = pythia_mysql_holder_query,
 };

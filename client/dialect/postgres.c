@@ -168,9 +168,11 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 				after = "::numeric";
 			break;
 		case PYTHIA_KIND_GEOMETRY:
+			/* with its SRID; a geography has but one */
 			st_schema(out, column->type.native);
-			before = "ST_AsBinary(";
-			after = ")";
+			before = column->type.native != NULL && strstr(column->type.native, "geography") != NULL ? "ST_AsBinary("
+																									 : "ST_AsEWKB(";
+			after = ", 'NDR')";
 			break;
 		default:
 			break;

@@ -38,6 +38,11 @@ typedef struct pythia_load
 	/* A statement that stores the same columns from values in binary form, where the rows allow it
 	 * (MariaDB: INSERT … VALUES (?, …), PostgreSQL: COPY … (FORMAT binary)); NULL: by `sql` alone */
 	const char *binary_sql;
+	/* MySQL that takes no LOAD DATA LOCAL: "INSERT … VALUES ", and what writes a value (NULL: SQL's NULL) behind it;
+	 * NULL: by `sql` alone */
+	const char *insert_sql;
+	void (*insert_value)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						 size_t length);
 	/* MySQL: rows may come over this many connections at once (0: one), each in a transaction that ends
 	 * with the caller's (without one, when the load ends).  They commit one after another, so a commit
 	 * that fails may have kept a part.  Not for a temporary table, which only one connection sees. */

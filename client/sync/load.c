@@ -19,15 +19,7 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	loader->load.ncolumns = plan->npairs;
 	loader->load.columns = run->names;
 	loader->load.types = run->types;
-	pythia_dialect_of(run->target)
-		->load_statement(run->target, &loader->sql, loader->load.schema, loader->load.table, plan->npairs, run->names,
-						 run->types);
-	loader->load.sql = loader->sql.data;
-	if (pythia_dialect_of(run->target)->binary_statement != NULL)
-		pythia_dialect_of(run->target)
-			->binary_statement(run->target, &loader->binary_sql, loader->load.schema, loader->load.table, plan->npairs,
-							   run->names, run->types);
-	loader->load.binary_sql = loader->binary_sql.length > 0 ? loader->binary_sql.data : NULL;
+	pythia_load_statements(run->target, &loader->load);
 	loader->load.lanes = run->staged ? 1 : run->lanes;
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 	/* one copy less of a large value that passes as it is */
@@ -233,7 +225,6 @@ void pythia_loader_free(pythia_loader *loader)
 	pythia_rows_free(&loader->writer);
 	pythia_rows_free(&loader->held);
 	pythia_buffer_free(&loader->scratch);
-	pythia_buffer_free(&loader->sql);
-	pythia_buffer_free(&loader->binary_sql);
+	pythia_load_statements_free(&loader->load);
 	memset(loader, 0, sizeof(*loader));
 }

@@ -129,8 +129,6 @@ bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error)
 typedef struct pythia_loader
 {
 	pythia_run *run;
-	pythia_buffer sql;
-	pythia_buffer binary_sql;
 	pythia_load load;
 	bool open;
 	bool holding;   /* rows are kept until the chunk ends, to find those that are refused */

@@ -129,7 +129,6 @@ static bool load_keys(pythia_run *run, pythia_error *error)
 	const pythia_type **types = pythia_calloc((size_t) n, sizeof(pythia_type *));
 	pythia_kind *kinds = pythia_calloc((size_t) n, sizeof(pythia_kind));
 	pythia_buffer query = PYTHIA_BUFFER_INIT;
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_load load = {
 		.schema = pythia_stage_schema(run), .table = PYTHIA_KEYS_NAME, .ncolumns = n, .columns = names, .types = types};
 	pythia_stream *stream = NULL;
@@ -143,8 +142,7 @@ static bool load_keys(pythia_run *run, pythia_error *error)
 		kinds[i] = pythia_pair_source(&run->plan, run->plan.key[i])->type.kind;
 	}
 	pythia_source_keys_query(run, &query);
-	dialect_of(run)->load_statement(run->target, &sql, load.schema, load.table, n, names, types);
-	load.sql = sql.data;
+	pythia_load_statements(run->target, &load);
 	ok = run->source->driver->stream_open(run->source, query.data, n, kinds, &stream, error);
 	if (ok && (ok = run->target->driver->load_begin(run->target, &load, error)))
 	{
@@ -156,7 +154,7 @@ static bool load_keys(pythia_run *run, pythia_error *error)
 	}
 	run->source->driver->stream_close(stream);
 	pythia_buffer_free(&query);
-	pythia_buffer_free(&sql);
+	pythia_load_statements_free(&load);
 	pythia_free(names);
 	pythia_free(types);
 	pythia_free(kinds);

@@ -14,14 +14,6 @@
 #include "core/reach.h"
 #include "core/suggest.h"
 
-/* The library's calls run on a stack of their own; TLS and name look-up want more than its default. */
-#define STACK_BYTES (512 * 1024)
-/* Bytes a write gathers; the library's default of 8 KiB makes a system call of each. */
-#define NET_BUFFER_BYTES (256 * 1024)
-/* Ways to enter that show a password and nothing else. */
-#define PASSWORD_PLUGINS                                                                                               \
-	"mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec,mysql_old_password,"            \
-	"mysql_clear_password,dialog"
 /* Spent at most on telling the server to stop. */
 #define KILL_MS 500
 
@@ -75,17 +67,7 @@ static bool is_true(const char *value)
 	return value && (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcasecmp(value, "on") == 0);
 }
 
-/* How much of TLS is asked for; the order is that of ssl_mode's names. */
-typedef enum tls_level
-{
-	TLS_DISABLED,
-	TLS_PREFERRED,
-	TLS_REQUIRED,
-	TLS_VERIFY_CA,
-	TLS_VERIFY_IDENTITY
-} tls_level;
-
-static bool tls_level_of(const pythia_url *url, tls_level *level, pythia_error *error)
+static bool tls_level_of(const pythia_url *url, pythia_tls_level *level, pythia_error *error)
 {
 	static const char *const modes[] = {"disabled", "preferred", "required", "verify_ca", "verify_identity"};
 	const char *mode = pythia_url_parameter_get(url, "ssl_mode");
@@ -94,18 +76,18 @@ static bool tls_level_of(const pythia_url *url, tls_level *level, pythia_error *
 
 	if (!mode)
 		mode = pythia_url_parameter_get(url, "ssl-mode");
-	*level = !ssl ? TLS_PREFERRED : is_true(ssl) ? TLS_REQUIRED : TLS_DISABLED;
+	*level = !ssl ? PYTHIA_TLS_PREFERRED : is_true(ssl) ? PYTHIA_TLS_REQUIRED : PYTHIA_TLS_DISABLED;
 	/* whoever names an authority wants it asked */
 	if (authority || is_true(pythia_url_parameter_get(url, "ssl_verify_cert")) ||
 		is_true(pythia_url_parameter_get(url, "ssl_verify_identity")))
-		*level = TLS_VERIFY_IDENTITY;
+		*level = PYTHIA_TLS_VERIFY_IDENTITY;
 	if (!mode)
 		return true;
-	for (int i = TLS_DISABLED; i <= TLS_VERIFY_IDENTITY; i++)
+	for (int i = PYTHIA_TLS_DISABLED; i <= PYTHIA_TLS_VERIFY_IDENTITY; i++)
 		if (strcasecmp(mode, modes[i]) == 0)
 		{
-			*level = (tls_level) i;
-			if (i != TLS_VERIFY_CA || authority)
+			*level = (pythia_tls_level) i;
+			if (i != PYTHIA_TLS_VERIFY_CA || authority)
 				return true;
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "ssl_mode \"verify_ca\" needs an authority");
 			return pythia_error_hint(error, "Name its file by ssl_ca, or its folder by ssl_capath.");
@@ -114,51 +96,33 @@ static bool tls_level_of(const pythia_url *url, tls_level *level, pythia_error *
 	return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
 }
 
-/*
- * The server chooses how it is shown the password, and whoever stands in its place would choose to be given it.
- * In clear it goes only to a server that has proved who it is, or through a Unix socket.  The method of before
- * MySQL 4.1, which is as good as clear, and a plugin by any other name are not to be had at all: the library would
- * look for a file of the name that the server gives.
- */
-static void limit_methods(mysql_db *db, const pythia_url *url, tls_level level)
-{
-	bool known = level == TLS_VERIFY_IDENTITY || pythia_url_parameter_get(url, "unix_socket");
-
-	mysql_optionsv(&db->mysql, MARIADB_OPT_RESTRICTED_AUTH,
-				   known ? "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
-						   "mysql_clear_password,dialog"
-						 : "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password");
-}
-
 static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 {
-	MYSQL *mysql = &db->mysql;
-	tls_level level;
-	my_bool yes = 1;
+	pythia_mysql_tls tls = {.key = pythia_url_parameter_get(url, "ssl_key"),
+							.certificate = pythia_url_parameter_get(url, "ssl_cert"),
+							.authority = pythia_url_parameter_get(url, "ssl_ca"),
+							.authorities = pythia_url_parameter_get(url, "ssl_capath"),
+							.ciphers = pythia_url_parameter_get(url, "ssl_cipher")};
+	const char *socket_path = pythia_url_parameter_get(url, "unix_socket");
+	const char *refused;
 
-	if (!tls_level_of(url, &level, error))
+	if (!tls_level_of(url, &tls.level, error))
 		return false;
-	limit_methods(db, url, level);
-	db->tls_required = level >= TLS_REQUIRED;
-	if (level == TLS_DISABLED)
+	/* Whoever stands in the server's place would choose to be given the password. In clear it goes only to a server
+	 * that has proved who it is, or through a Unix socket. */
+	pythia_mysql_limit_methods(&db->mysql, tls.level == PYTHIA_TLS_VERIFY_IDENTITY || socket_path);
+	db->tls_required = tls.level >= PYTHIA_TLS_REQUIRED;
+	refused = pythia_mysql_set_tls(&db->mysql, &tls, socket_path ? NULL : pythia_mysql_host_of(db, url));
+	if (!refused)
 		return true;
-	mysql_ssl_set(mysql, pythia_url_parameter_get(url, "ssl_key"), pythia_url_parameter_get(url, "ssl_cert"),
-				  pythia_url_parameter_get(url, "ssl_ca"), pythia_url_parameter_get(url, "ssl_capath"),
-				  pythia_url_parameter_get(url, "ssl_cipher"));
-	/* to the library this means "where the server can"; see tls_missing() */
-	mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
-	/* verifies the host as well; an authority given is asked without it */
-	if (level == TLS_VERIFY_IDENTITY)
-		mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
-	return true;
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: %s", db->base.display, refused);
+	return pythia_error_hint(error, "Name the host as its certificate does, or say ssl_mode=verify_ca with ssl_ca.");
 }
 
 /* Prepares `mysql` for a connection; `seconds` 0 waits for ever. */
 bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t seconds, pythia_error *error)
 {
 	MYSQL *mysql = &db->mysql;
-	size_t stack = STACK_BYTES;
-	size_t net_buffer = NET_BUFFER_BYTES;
 	unsigned timeout = (unsigned) seconds;
 	unsigned local = 1;
 	unsigned protocol = MYSQL_PROTOCOL_TCP;
@@ -167,9 +131,8 @@ bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t secon
 	if (!mysql_init(mysql))
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "53200", "out of memory");
 	db->connected = true;
-	if (mysql_options(mysql, MYSQL_OPT_NONBLOCK, &stack) != 0)
+	if (!pythia_mysql_unblock(mysql))
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "53200", "out of memory");
-	mysql_optionsv(mysql, MYSQL_OPT_NET_BUFFER_LENGTH, &net_buffer);
 	mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
 	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local);
@@ -180,9 +143,6 @@ bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t secon
 		mysql_options(mysql, MYSQL_OPT_COMPRESS, NULL);
 	if (db->client_defaults)
 		mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "client");
-	/* else a server could ask for the ticket, or for whatever else this process's user has */
-	if (db->require_password)
-		mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, PASSWORD_PLUGINS);
 	/* "localhost" would mean the socket, and with it the identity of this process */
 	if (!pythia_url_parameter_get(url, "unix_socket"))
 		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
@@ -230,7 +190,7 @@ static void keep_alive(int fd)
 /* Not CLIENT_MULTI_STATEMENTS: a text of several statements is an error. */
 #define CONNECT_FLAGS CLIENT_REMEMBER_OPTIONS
 
-/* The library goes on in the clear where the server has no TLS. */
+/* Connector/C goes on in the clear where the server has no TLS. */
 static bool tls_missing(mysql_db *db, pythia_error *error)
 {
 	if (!db->tls_required || mysql_get_ssl_cipher(&db->mysql))
@@ -250,16 +210,16 @@ bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *err
 
 	if (!pythia_mysql_may_go(db, host, pythia_mysql_port_of(url), socket_path, error) ||
 		!PYTHIA_MYSQL_RUN(db,
-						  mysql_real_connect_start(&answer, &db->mysql, host, url->user, password, url->database,
-												   (unsigned) url->port, socket_path, CONNECT_FLAGS),
-						  mysql_real_connect_cont(&answer, &db->mysql, ready), error))
+						  pythia_mysql_step_connect(&db->mysql, &answer, host, url->user, password, url->database,
+													(unsigned) url->port, socket_path, CONNECT_FLAGS, ready),
+						  error))
 		return false;
 	if (!answer)
 		return connect_failed(db, error);
 	if (!pythia_mysql_may_stay(db, error) || tls_missing(db, error))
 		return false;
 	db->thread_id = mysql_thread_id(&db->mysql);
-	keep_alive(mysql_get_socket(&db->mysql));
+	keep_alive(pythia_mysql_socket(&db->mysql));
 	return true;
 }
 
@@ -319,18 +279,23 @@ static const char pin_session[] =
 	"SET SESSION time_zone = '+00:00', sql_mode = CONCAT('STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
 	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', %s), group_concat_max_len = 1073741824, "
 	"net_write_timeout = 86400, net_read_timeout = 86400, sql_select_limit = 18446744073709551615, "
-	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, max_error_count = 1024";
+	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, %s";
 
 bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
 {
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	bool good;
 
-	/* MariaDB truncates fractions of a second where MySQL rounds; a statement log cannot take read committed */
+	/* MariaDB truncates fractions of a second where MySQL rounds, and keeps 64 warnings by default where MySQL lets few
+	 * accounts say how many; MySQL tells how large a table is, and its next AUTO_INCREMENT, as of a day ago */
 	pythia_buffer_printf(&text, pin_session,
-						 db->base.is_mariadb && db->base.version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''");
+						 db->base.is_mariadb && db->base.version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''",
+						 db->base.is_mariadb         ? "max_error_count = 1024"
+						 : db->base.version >= 80003 ? "information_schema_stats_expiry = 0"
+													 : "sql_notes = 1");
 	good = pythia_mysql_run(db, text.data, NULL, error) && pythia_mysql_run(db, "SET NAMES utf8mb4", NULL, error);
 	pythia_buffer_clear(&text);
+	/* a statement log cannot take read committed */
 	pythia_buffer_printf(&text, "SET SESSION TRANSACTION ISOLATION LEVEL %s%s",
 						 db->statement_log ? "REPEATABLE READ" : "READ COMMITTED",
 						 db->base.read_only ? ", READ ONLY" : "");

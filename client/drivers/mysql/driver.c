@@ -1,7 +1,6 @@
 /*
- * MySQL and MariaDB through MariaDB Connector/C's non-blocking interface: each
- * call is started, and continued when the host says that the socket is ready.
- * https://mariadb.com/kb/en/using-the-non-blocking-library/
+ * MySQL and MariaDB through the client library's non-blocking interface (library.h): each call is started, and
+ * continued when the host says that the socket is ready.
  */
 #include "drivers/mysql/internal.h"
 
@@ -28,8 +27,7 @@ static bool mysql_send(pythia_db *base, const char *sql, pythia_error *error)
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
 	pythia_mysql_remember(db, sql);
-	if (!PYTHIA_MYSQL_RUN(db, mysql_send_query_start(&answer, &db->mysql, sql, strlen(sql)),
-						  mysql_send_query_cont(&answer, &db->mysql, ready), error))
+	if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_send(&db->mysql, &answer, db->sql.data, db->sql.length, ready), error))
 		return false;
 	if (answer)
 		return pythia_mysql_failed(db, error);
@@ -40,16 +38,16 @@ static bool mysql_send(pythia_db *base, const char *sql, pythia_error *error)
 static bool mysql_receive(pythia_db *base, pythia_result *out, pythia_error *error)
 {
 	mysql_db *db = pythia_mysql_of(base);
-	my_bool failed = 0;
+	int answer = 0;
 
 	memset(out, 0, sizeof(*out));
 	if (!pythia_db_expect(base, db->state, PYTHIA_SENT, error))
 		return false;
 	db->state = PYTHIA_IDLE;
-	if (!PYTHIA_MYSQL_RUN(db, mysql_read_query_result_start(&failed, &db->mysql),
-						  mysql_read_query_result_cont(&failed, &db->mysql, ready), error))
+	if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_receive(&db->mysql, &answer, db->sql.data, db->sql.length, ready),
+						  error))
 		return false;
-	if (failed)
+	if (answer)
 		return pythia_mysql_failed(db, error);
 	return pythia_mysql_results(db, out, NULL, error);
 }
@@ -91,8 +89,7 @@ static bool mysql_reset(pythia_db *base, pythia_error *error)
 	pythia_buffer_free(&db->load.sql);
 	pythia_buffer_free(&db->load.fill);
 	pythia_buffer_free(&db->load.flight);
-	if (!PYTHIA_MYSQL_RUN(db, mysql_reset_connection_start(&answer, &db->mysql),
-						  mysql_reset_connection_cont(&answer, &db->mysql, ready), error))
+	if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_reset(&db->mysql, &answer, ready), error))
 		return false;
 	return answer ? pythia_mysql_failed(db, error) : pythia_mysql_pin(db, error);
 }
@@ -117,15 +114,14 @@ static void mysql_close_db(pythia_db *base)
 	pythia_mysql_close_lanes(db);
 	if (db->connected)
 	{
-		int fd = mysql_get_socket(&db->mysql);
+		int fd = pythia_mysql_socket(&db->mysql);
 
 		/* the farewell is written at once or, where the other side is stuck, not at all */
 		if (base->broken && fd >= 0)
 			shutdown(fd, SHUT_RDWR);
 		mysql_close(&db->mysql);
 	}
-	if (db->load.statement)
-		mysql_stmt_close(db->load.statement);
+	pythia_mysql_bulk_forget(db);
 	pythia_mysql_bulk_free(db->load.bulk);
 	pythia_buffer_free(&db->sql);
 	pythia_buffer_free(&db->load.sql);

@@ -2,13 +2,8 @@
 #ifndef PYTHIA_DRIVERS_MYSQL_INTERNAL_H
 #define PYTHIA_DRIVERS_MYSQL_INTERNAL_H
 
-#include <mysql.h>
-
-#ifndef MARIADB_PACKAGE_VERSION_ID
-#error "the driver needs MariaDB Connector/C: only it has a non-blocking interface"
-#endif
-
 #include "drivers/common.h"
+#include "drivers/mysql/library.h"
 
 typedef struct mysql_db mysql_db;
 typedef struct pythia_mysql_bulk pythia_mysql_bulk;
@@ -33,10 +28,15 @@ typedef struct pythia_mysql_load
 	bool flying;  /* the statement for `flight` has not ended */
 	int status;   /* what it waits for */
 	int answer;   /* its result, once ended */
+	bool used;    /* since the last commit */
 	bool in_bulk; /* it is the prepared INSERT; `flight` is empty then */
 	MYSQL_STMT *statement;
 	/* of the first connection only */
-	pythia_buffer sql;       /* the LOAD DATA statement, run once a buffer */
+	pythia_buffer sql;               /* the LOAD DATA statement, run once a buffer; of INSERTs, how they begin */
+	bool by_inserts;                 /* the server takes no LOAD DATA */
+	const pythia_type *const *types; /* of by_inserts */
+	void (*insert_value)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
+						 size_t length);
 	pythia_buffer insert;    /* the INSERT that does as well */
 	pythia_mysql_bulk *bulk; /* NULL where it does not */
 	int ncolumns;
@@ -70,6 +70,9 @@ struct mysql_db
 	bool tls_required;
 	unsigned long thread_id;
 	bool statement_log; /* the server logs statements, and takes no read committed */
+	bool takes_files;   /* the server lets its clients load files of theirs */
+	bool told_inserts;
+	size_t max_packet; /* bytes of a statement or a value that the server takes */
 };
 
 static inline mysql_db *pythia_mysql_of(pythia_db *db)
@@ -78,31 +81,29 @@ static inline mysql_db *pythia_mysql_of(pythia_db *db)
 }
 
 /*
- * Runs a pair of the library's functions to its end, waiting through the host:
- * START and CONT are calls that give the status to wait for, 0 when done.  CONT
- * uses `ready`.  False where the host asked to stop; then the call was aborted
- * and the connection is broken.
+ * Runs a step (library.h) to its end, waiting through the host: a call that uses `ready`.  False where the host
+ * asked to stop; then the call was aborted and the connection is broken.
  */
-#define PYTHIA_MYSQL_RUN(db, start, cont, error)                                                                       \
+#define PYTHIA_MYSQL_RUN(db, step, error)                                                                              \
 	__extension__({                                                                                                    \
-		int status_ = (start);                                                                                         \
+		int ready = PYTHIA_STEP_BEGIN;                                                                                 \
+		int status_ = (step);                                                                                          \
 		bool good_ = true;                                                                                             \
 		while (status_ && good_)                                                                                       \
 		{                                                                                                              \
-			int ready;                                                                                                 \
 			good_ = pythia_mysql_wait((db), status_, -1, &ready, (error));                                             \
 			if (!good_)                                                                                                \
 				pythia_mysql_abort(db);                                                                                \
 			do                                                                                                         \
-				status_ = (cont);                                                                                      \
-			while (status_ && !good_ && (ready = MYSQL_WAIT_TIMEOUT));                                                 \
+				status_ = (step);                                                                                      \
+			while (status_ && !good_ && (ready = PYTHIA_AWAIT_TIMEOUT));                                               \
 		}                                                                                                              \
 		good_;                                                                                                         \
 	})
 
 /* Waits for a status, at most timeout_ms (-1: as long as it takes, 0: only looks). *ready
  * is what to hand to a _cont call, 0 where timeout_ms passed. False (class CANCELLED, *ready
- * is MYSQL_WAIT_TIMEOUT) where the host wants to stop. */
+ * is PYTHIA_AWAIT_TIMEOUT) where the host wants to stop. */
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
 /* False where the connection has come to an address that may not be reached, before anything is said there. */
 bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error);
@@ -130,15 +131,21 @@ extern const pythia_driver pythia_mysql_driver;
 /* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */
 void pythia_mysql_guard_infile(mysql_db *db);
 
-/* bulk.c: rows by a prepared INSERT.  NULL where the load or the server has no such way. */
+/* insert.c: the next rows as one INSERT, as many as it takes well; at least one is left in the reader. */
+bool pythia_mysql_insert_make(const mysql_db *db, pythia_rows_reader *reader, pythia_buffer *out, uint64_t *rows,
+							  pythia_error *error);
+
+/* connector_c/bulk.c: rows by a prepared INSERT.  NULL where the load or the server has no such way. */
 pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load);
 /* Makes the statement on a connection that has nothing in flight. */
 bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error);
 /* Takes rows; false where LOAD DATA must take them. */
 bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows);
-/* Begins to execute the statement for the rows taken; the result is what to wait for, as of mysql_stmt_execute_start. */
-int pythia_mysql_bulk_start(pythia_mysql_bulk *bulk, mysql_db *lane);
+/* A step: executes the statement for the rows taken.  After its beginning `bulk` may take others. */
+int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *lane, int ready);
+uint64_t pythia_mysql_bulk_stored(mysql_db *lane); /* rows, by the statement that has ended */
 void pythia_mysql_bulk_close(mysql_db *lane);
+void pythia_mysql_bulk_forget(mysql_db *lane);        /* after the connection was closed */
 void pythia_mysql_bulk_free(pythia_mysql_bulk *bulk); /* NULL-safe */
 
 bool pythia_mysql_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,

@@ -1,6 +1,6 @@
 /*
- * Rows into MySQL, by LOAD DATA LOCAL INFILE from memory, or into MariaDB as arrays of
- * values (bulk.c): one buffer fills while others, one a connection, are on their way.
+ * Rows into MySQL, by LOAD DATA LOCAL INFILE from memory or, where the server takes none, by INSERTs (insert.c);
+ * into MariaDB as arrays of values (bulk.c): one buffer fills while others, one a connection, are on their way.
  */
 #include "drivers/mysql/internal.h"
 
@@ -55,18 +55,27 @@ void pythia_mysql_close_lanes(mysql_db *db)
  * foreign keys is all that is changed between two loads. */
 static bool open_lane(mysql_db *db, int i, pythia_error *error)
 {
-	static const char *const settings[] = {
-		"SET foreign_key_checks = 0, autocommit = 0, innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)",
-		"SET foreign_key_checks = 1, autocommit = 0, innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, 5)"};
 	pythia_result result;
-	bool checked;
+	char settings[128];
 
-	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks", "1b", &result, error))
+	/* a number: MySQL takes no expression for the timeout */
+	if (!pythia_db_query(&db->base, "SELECT @@foreign_key_checks, LEAST(@@innodb_lock_wait_timeout, 5)", "1bn", &result,
+						 error))
 		return false;
-	checked = pythia_result_true(&result, 0, 0);
+	snprintf(settings, sizeof(settings), "SET foreign_key_checks = %d, autocommit = 0, innodb_lock_wait_timeout = %lld",
+			 pythia_result_true(&result, 0, 0), (long long) pythia_result_number(&result, 0, 1));
 	pythia_result_free(&result);
-	return db->again(db, &db->load.lanes[i], error) &&
-		   pythia_mysql_run(db->load.lanes[i], settings[checked], NULL, error);
+	return db->again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], settings, NULL, error);
+}
+
+/* Whether it has something to end: without a transaction (MyISAM) it still holds a lock on the table. */
+static bool is_open(mysql_db *lane)
+{
+	bool open = lane && (lane->load.used || lane->mysql.server_status & SERVER_STATUS_IN_TRANS);
+
+	if (lane)
+		lane->load.used = false;
+	return open;
 }
 
 bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error)
@@ -75,8 +84,7 @@ bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error)
 	{
 		mysql_db *lane = db->load.lanes[i];
 
-		if (lane && lane->mysql.server_status & SERVER_STATUS_IN_TRANS &&
-			!pythia_mysql_run(lane, "COMMIT", NULL, error))
+		if (is_open(lane) && !pythia_mysql_run(lane, "COMMIT", NULL, error))
 		{
 			pythia_mysql_close_lanes(db);
 			return false;
@@ -91,8 +99,7 @@ void pythia_mysql_roll_back_lanes(mysql_db *db)
 	{
 		mysql_db *lane = db->load.lanes[i];
 
-		if (lane && lane->mysql.server_status & SERVER_STATUS_IN_TRANS &&
-			!pythia_mysql_run(lane, "ROLLBACK", NULL, NULL))
+		if (is_open(lane) && !pythia_mysql_run(lane, "ROLLBACK", NULL, NULL))
 		{
 			pythia_mysql_close_lanes(db);
 			return;
@@ -112,11 +119,11 @@ static bool watch(mysql_db *db, pythia_error *error)
 	{
 		mysql_db *lane = lane_of(db, i);
 		struct epoll_event event = {0};
-		int fd = mysql_get_socket(&lane->mysql);
+		int fd = pythia_mysql_socket(&lane->mysql);
 
-		if (lane->load.flying && lane->load.status & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT))
+		if (lane->load.flying && lane->load.status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_EXCEPT))
 			event.events |= EPOLLIN;
-		if (lane->load.flying && lane->load.status & MYSQL_WAIT_WRITE)
+		if (lane->load.flying && lane->load.status & PYTHIA_AWAIT_WRITE)
 			event.events |= EPOLLOUT;
 		if (!event.events)
 			epoll_ctl(db->load.ready_fd, EPOLL_CTL_DEL, fd, NULL); /* or a closed one would be ready for ever */
@@ -206,7 +213,7 @@ static bool landed(mysql_db *db, mysql_db *lane, pythia_error *error)
 		db->base.broken = db->base.broken || lane->base.broken;
 		return false;
 	}
-	stored = lane->load.in_bulk ? mysql_stmt_affected_rows(lane->load.statement) : mysql_affected_rows(&lane->mysql);
+	stored = lane->load.in_bulk ? pythia_mysql_bulk_stored(lane) : mysql_affected_rows(&lane->mysql);
 	warnings = mysql_warning_count(&lane->mysql);
 	/* LOCAL makes the server go on after a bad or a double row, with a warning */
 	if (stored != lane->load.flight_rows || warnings != 0)
@@ -215,10 +222,14 @@ static bool landed(mysql_db *db, mysql_db *lane, pythia_error *error)
 	return true;
 }
 
-static int go_on(mysql_db *lane, int ready)
+/* The statement of `db`'s load that a connection of it runs: the file's, or an INSERT in `flight`. */
+static int go_on(mysql_db *db, mysql_db *lane, int ready)
 {
-	return lane->load.in_bulk ? mysql_stmt_execute_cont(&lane->load.answer, lane->load.statement, ready)
-							  : mysql_real_query_cont(&lane->load.answer, &lane->mysql, ready);
+	const pythia_buffer *sql = db->load.by_inserts ? &lane->load.flight : &db->load.sql;
+
+	return lane->load.in_bulk
+			   ? pythia_mysql_bulk_step(db->load.bulk, lane, ready)
+			   : pythia_mysql_step_query(&lane->mysql, &lane->load.answer, sql->data, sql->length, ready);
 }
 
 /* Moves every statement in flight on, as far as it goes at once. */
@@ -231,7 +242,7 @@ static bool drive(mysql_db *db, pythia_error *error)
 
 		/* ready or not: where the socket is not, the library says so by its status */
 		if (load->flying && load->status)
-			load->status = go_on(lane, load->status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE));
+			load->status = go_on(db, lane, load->status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_WRITE));
 		if (load->flying && !load->status && !landed(db, lane, error))
 			return false;
 	}
@@ -263,25 +274,58 @@ static void take_off(mysql_db *db, mysql_db *lane, const char *data, size_t leng
 	lane->load.unsent_end = data + length;
 	lane->load.in_bulk = false;
 	lane->load.flying = true;
-	lane->load.status =
-		mysql_real_query_start(&lane->load.answer, &lane->mysql, db->load.sql.data, db->load.sql.length);
+	lane->load.status = go_on(db, lane, PYTHIA_STEP_BEGIN);
+}
+
+/* The first connection with nothing to do, once there is one; NULL on failure. */
+static mysql_db *wait_for_lane(mysql_db *db, pythia_error *error)
+{
+	mysql_db *lane;
+
+	if (!drive(db, error))
+		return NULL;
+	while (!(lane = free_lane(db)))
+		if (!wait_for_any(db, error) || !drive(db, error))
+			return NULL;
+	lane->load.answer = 0;
+	lane->load.in_bulk = false;
+	lane->load.used = true;
+	return lane;
+}
+
+/* Sends rows off by as many INSERTs as they take. */
+static bool launch_inserts(mysql_db *db, const pythia_rows *rows, pythia_error *error)
+{
+	pythia_rows_reader reader = {0};
+	mysql_db *lane;
+	bool ok = true;
+
+	pythia_rows_open(&reader, rows);
+	while (ok && reader.cursor < reader.end)
+	{
+		ok = (lane = wait_for_lane(db, error)) != NULL &&
+			 pythia_mysql_insert_make(db, &reader, &lane->load.flight, &lane->load.flight_rows, error);
+		if (!ok)
+			break;
+		lane->load.flying = true;
+		lane->load.status = go_on(db, lane, PYTHIA_STEP_BEGIN);
+		ok = drive(db, error);
+	}
+	pythia_rows_close(&reader);
+	return ok;
 }
 
 /* Sends the full buffer off over the first free connection, and begins an empty one. */
 static bool launch(mysql_db *db, pythia_error *error)
 {
 	pythia_mysql_load *load = &db->load;
-	mysql_db *lane;
+	mysql_db *lane = wait_for_lane(db, error);
 	pythia_buffer empty;
+	bool ok = true;
 
-	if (!drive(db, error))
+	if (!lane)
 		return false;
-	while (!(lane = free_lane(db)))
-		if (!wait_for_any(db, error) || !drive(db, error))
-			return false;
 	lane->load.flight_rows = load->fill_rows;
-	lane->load.answer = 0;
-	lane->load.in_bulk = false;
 	if (load->bulk && load->fill_rows >= BULK_ROWS)
 	{
 		pythia_rows rows = {load->fill.data, load->fill.length, load->fill_rows};
@@ -293,7 +337,13 @@ static bool launch(mysql_db *db, pythia_error *error)
 	if (lane->load.in_bulk)
 	{
 		lane->load.flying = true;
-		lane->load.status = pythia_mysql_bulk_start(load->bulk, lane);
+		lane->load.status = go_on(db, lane, PYTHIA_STEP_BEGIN);
+	}
+	else if (load->by_inserts)
+	{
+		pythia_rows rows = {load->fill.data, load->fill.length, load->fill_rows};
+
+		ok = launch_inserts(db, &rows, error);
 	}
 	else
 	{
@@ -304,10 +354,29 @@ static bool launch(mysql_db *db, pythia_error *error)
 	}
 	pythia_buffer_clear(&load->fill);
 	load->fill_rows = 0;
-	return drive(db, error);
+	return ok && drive(db, error);
 }
 
 /* --- a load --------------------------------------------------------------------- */
+
+/* LOAD DATA is the quicker way, but MySQL's default and many a managed server forbid it. */
+static void choose_statement(mysql_db *db, const pythia_load *load)
+{
+	db->load.by_inserts = !(db->takes_files && pythia_mysql_serves_files) && load->insert_sql;
+	db->load.insert_value = load->insert_value;
+	db->load.types = load->types;
+	pythia_buffer_clear(&db->load.sql);
+	pythia_buffer_puts(&db->load.sql, db->load.by_inserts ? load->insert_sql : load->sql);
+	pythia_buffer_clear(&db->sql);
+	pythia_buffer_puts(&db->sql, db->load.sql.data);
+	/* of what this library cannot do nobody need be told */
+	if (!db->load.by_inserts || db->takes_files || db->load.bulk || db->told_inserts)
+		return;
+	db->told_inserts = true;
+	pythia_host_log(db->base.host, PYTHIA_LOG_NOTICE,
+					"rows go into %s by INSERT, as local_infile is off there; LOAD DATA would be faster",
+					db->base.display);
+}
 
 bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_error *error)
 {
@@ -329,8 +398,6 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 		lane_of(db, i)->load.flying = false;
 		lane_of(db, i)->state = PYTHIA_LOADING;
 	}
-	pythia_buffer_clear(&db->load.sql);
-	pythia_buffer_puts(&db->load.sql, load->sql);
 	pythia_buffer_clear(&db->load.insert);
 	pythia_buffer_puts(&db->load.insert, load->binary_sql ? load->binary_sql : "");
 	db->load.bulk = pythia_mysql_bulk_make(db, load);
@@ -338,8 +405,7 @@ bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_er
 	pythia_buffer_clear(&db->load.fill);
 	db->load.fill_rows = 0;
 	db->load.stored = 0;
-	pythia_buffer_clear(&db->sql);
-	pythia_buffer_puts(&db->sql, load->sql);
+	choose_statement(db, load);
 	return true;
 }
 
@@ -353,6 +419,8 @@ static bool put_large(mysql_db *db, const pythia_rows *rows, pythia_error *error
 	for (int i = 0; i < db->load.nlanes; i++)
 		pythia_buffer_free(&lane_of(db, i)->load.flight);
 	pythia_buffer_free(&db->load.fill);
+	if (db->load.by_inserts)
+		return launch_inserts(db, rows, error) && all_landed(db, error);
 	db->load.flight_rows = rows->count;
 	db->load.answer = 0;
 	take_off(db, db, rows->data, rows->length);
@@ -427,7 +495,7 @@ void pythia_mysql_load_abandon(pythia_db *base)
 		if (!base->broken)
 			pythia_mysql_abort(db);
 		for (int tries = 0; load->status && tries < 100; tries++)
-			load->status = go_on(db, MYSQL_WAIT_TIMEOUT);
+			load->status = go_on(db, db, PYTHIA_AWAIT_TIMEOUT);
 		load->flying = false;
 	}
 	idle(db);

@@ -22,11 +22,15 @@ static bool set_up(mysql_db *db, const pythia_open_options *options, pythia_erro
 	pythia_buffer_printf(&text, "%s %d.%d.%d", base->is_mariadb ? "MariaDB" : "MySQL", base->version / 10000,
 						 base->version / 100 % 100, base->version % 100);
 	base->version_text = pythia_buffer_take(&text);
-	if (!pythia_db_query(base, "SELECT DATABASE(), @@log_bin = 1 AND @@binlog_format = 'STATEMENT'", "1Tb", &result,
-						 error))
+	if (!pythia_db_query(base,
+						 "SELECT DATABASE(), @@log_bin = 1 AND @@binlog_format = 'STATEMENT', @@local_infile,"
+						 " @@max_allowed_packet",
+						 "1Tbbn", &result, error))
 		return false;
 	base->default_schema = pythia_strdup(pythia_result_optional(&result, 0, 0));
 	db->statement_log = pythia_result_true(&result, 0, 1);
+	db->takes_files = pythia_result_true(&result, 0, 2);
+	db->max_packet = pythia_result_number(&result, 0, 3) > 0 ? (size_t) pythia_result_number(&result, 0, 3) : 0;
 	pythia_result_free(&result);
 	if (!base->default_schema)
 		base->default_schema = pythia_strdup("");

@@ -45,7 +45,7 @@ bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error)
 
 	/* while it is on its way there is no peer; a socket of the file system was asked for by its path */
 	if (!db->reach || db->thread_id != 0 ||
-		getpeername(mysql_get_socket(&db->mysql), (struct sockaddr *) &peer, &length) != 0 ||
+		getpeername(pythia_mysql_socket(&db->mysql), (struct sockaddr *) &peer, &length) != 0 ||
 		peer.ss_family == AF_UNIX || pythia_reach_address(db->reach, host, (const struct sockaddr *) &peer, port))
 		return true;
 	return pythia_reach_denied(host, port, error);

@@ -31,8 +31,7 @@ bool pythia_mysql_stream_open(pythia_db *base, const char *sql, int ncolumns, co
 		return false;
 	pythia_buffer_clear(&db->sql);
 	pythia_buffer_puts(&db->sql, sql);
-	if (!PYTHIA_MYSQL_RUN(db, mysql_real_query_start(&answer, &db->mysql, sql, strlen(sql)),
-						  mysql_real_query_cont(&answer, &db->mysql, ready), error))
+	if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_query(&db->mysql, &answer, sql, strlen(sql), ready), error))
 		return false;
 	if (answer)
 		return pythia_mysql_failed(db, error);
@@ -92,7 +91,7 @@ bool pythia_mysql_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_
 	while (writer->buffer.length < PYTHIA_CHUNK_BYTES)
 	{
 		if (!stream->status)
-			stream->status = mysql_fetch_row_start(&stream->row, stream->result);
+			stream->status = pythia_mysql_step_fetch(stream->result, &stream->row, PYTHIA_STEP_BEGIN);
 		while (stream->status)
 		{
 			int ready;
@@ -108,7 +107,7 @@ bool pythia_mysql_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_
 				pythia_mysql_abort(db);
 				return false;
 			}
-			stream->status = mysql_fetch_row_cont(&stream->row, stream->result, ready);
+			stream->status = pythia_mysql_step_fetch(stream->result, &stream->row, ready);
 		}
 		if (!stream->row)
 		{
@@ -149,12 +148,12 @@ static void drain(pythia_stream *stream)
 				pythia_mysql_abort(db);
 				return;
 			}
-			stream->status = mysql_fetch_row_cont(&stream->row, stream->result, ready);
+			stream->status = pythia_mysql_step_fetch(stream->result, &stream->row, ready);
 		}
 		if (!stream->row)
 			stream->done = true;
 		else
-			stream->status = mysql_fetch_row_start(&stream->row, stream->result);
+			stream->status = pythia_mysql_step_fetch(stream->result, &stream->row, PYTHIA_STEP_BEGIN);
 	}
 	/* the kill may come after the last row, and must not hit the next statement */
 	if (!db->base.broken)
@@ -171,12 +170,12 @@ void pythia_mysql_stream_close(pythia_stream *stream)
 	if (!stream->done && !db->base.broken)
 	{
 		if (!stream->status)
-			stream->status = mysql_fetch_row_start(&stream->row, stream->result);
+			stream->status = pythia_mysql_step_fetch(stream->result, &stream->row, PYTHIA_STEP_BEGIN);
 		drain(stream);
 	}
 	/* a suspended fetch ends at once where the connection is cut */
 	for (int tries = 0; stream->status && tries < 100; tries++)
-		stream->status = mysql_fetch_row_cont(&stream->row, stream->result, MYSQL_WAIT_TIMEOUT);
+		stream->status = pythia_mysql_step_fetch(stream->result, &stream->row, PYTHIA_AWAIT_TIMEOUT);
 	if (!stream->done && stream->result)
 		stream->result->handle = NULL; /* or freeing it would read the rest */
 	mysql_free_result(stream->result);

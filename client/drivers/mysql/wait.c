@@ -14,6 +14,10 @@
 /* Numbers that the headers of one client library or the other lack. */
 enum
 {
+	METHOD_FORBIDDEN = 5010,
+	READ_FAILED = 5013,
+	SECURE_TRANSPORT = 3159,
+	DISK_FULL = 1021,
 	LOCAL_INFILE_DISABLED = 1148,
 	LOCAL_INFILE_FORBIDDEN = 4166,
 	LOCAL_INFILE_DISABLED_8 = 3948,
@@ -42,20 +46,23 @@ static const known_error known_errors[] = {
 	{CR_SSL_CONNECTION_ERROR, "08001", PYTHIA_E_CONNECT, "Check ssl_mode and the certificates."},
 	{CR_SERVER_HANDSHAKE_ERR, "08001", PYTHIA_E_CONNECT, "Check that a MySQL or MariaDB server listens there."},
 	{CR_AUTH_PLUGIN_CANNOT_LOAD, "28000", PYTHIA_E_CONNECT,
-	 "Use an account whose authentication method this client knows."},
-	{CR_PLUGIN_NOT_ALLOWED, "28000", PYTHIA_E_CONNECT,
+	 "Use an account whose authentication method this client knows.  One that shows the password takes "
+	 "ssl_mode=verify_identity or the server's Unix socket."},
+	{METHOD_FORBIDDEN, "28000", PYTHIA_E_CONNECT,
 	 "That would show the password to whoever listens.  Let the server prove who it is by TLS "
 	 "(ssl_mode=verify_identity, with ssl_ca), enter by its Unix socket, or use an account with another method."},
 	{PYTHIA_MYSQL_ASKED_FOR_FILE, "08P01", PYTHIA_E_DATABASE,
 	 "Check that the URL leads to the server that is meant: an honest one asks for rows only while they are loaded."},
 	{CR_SERVER_GONE_ERROR, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
 	{CR_SERVER_LOST, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
-	{CR_ERR_NET_READ, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
+	{READ_FAILED, "08006", PYTHIA_E_LOST, "Check that the server is running; the work can be tried again."},
 	{CR_MALFORMED_PACKET, "08P01", PYTHIA_E_LOST, NULL},
 	{CONNECTION_KILLED, "57P01", PYTHIA_E_LOST, "Somebody ended the connection; the work can be tried again."},
 	{DISCONNECTED_8, "57P01", PYTHIA_E_LOST, "The server ended an idle connection; the work can be tried again."},
 	{ER_SERVER_SHUTDOWN, "57P01", PYTHIA_E_LOST, "Try again when the server is back."},
-	{ER_ACCESS_DENIED_ERROR, "28000", PYTHIA_E_CONNECT, "Check the user name and the password."},
+	{ER_ACCESS_DENIED_ERROR, "28000", PYTHIA_E_CONNECT,
+	 "Check the user name and the password, and whether the account takes TLS."},
+	{SECURE_TRANSPORT, "28000", PYTHIA_E_CONNECT, "The server takes TLS alone: leave out ssl_mode=disabled."},
 	{ER_DBACCESS_DENIED_ERROR, "42501", PYTHIA_E_CONNECT, "Grant this user privileges on the database."},
 	{ER_HOST_NOT_PRIVILEGED, "28000", PYTHIA_E_CONNECT, "The server must have an account for this user and address."},
 	{ER_HOST_IS_BLOCKED, "28000", PYTHIA_E_CONNECT, "Run FLUSH HOSTS on the server."},
@@ -88,8 +95,11 @@ static const known_error known_errors[] = {
 	{ER_SPECIFIC_ACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege."},
 	{ER_OPTION_PREVENTS_STATEMENT, "25006", PYTHIA_E_DATABASE, "The server is read-only."},
 	{ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, "25006", PYTHIA_E_DATABASE, NULL},
+	{ER_BINLOG_CREATE_ROUTINE_NEED_SUPER, "42501", PYTHIA_E_DATABASE,
+	 "With a binary log, triggers take SUPER or, for whoever has TRIGGER, log_bin_trust_function_creators = ON on that "
+	 "server.  Capture by polling (\"capture\": \"poll\") needs neither."},
 	{ER_RECORD_FILE_FULL, "53100", PYTHIA_E_DATABASE, "Make room for the table on the server."},
-	{ER_DISK_FULL, "53100", PYTHIA_E_DATABASE, "Make room on the server's disk."},
+	{DISK_FULL, "53100", PYTHIA_E_DATABASE, "Make room on the server's disk."},
 	{ER_OUT_OF_RESOURCES, "53200", PYTHIA_E_DATABASE, NULL},
 	{LOCAL_INFILE_DISABLED, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
 	{LOCAL_INFILE_FORBIDDEN, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
@@ -128,7 +138,7 @@ pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char 
 const char *pythia_mysql_message(mysql_db *db)
 {
 	/* the library names a method here that is no longer in its buffer */
-	return mysql_errno(&db->mysql) == CR_PLUGIN_NOT_ALLOWED
+	return mysql_errno(&db->mysql) == METHOD_FORBIDDEN
 			   ? "the server asked for the password by a method that is not allowed"
 			   : mysql_error(&db->mysql);
 }
@@ -161,36 +171,36 @@ bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error)
 {
 	int events = 0;
-	long own = status & MYSQL_WAIT_TIMEOUT ? (long) mysql_get_timeout_value_ms(&db->mysql) : -1;
+	long own = status & PYTHIA_AWAIT_TIMEOUT ? pythia_mysql_step_timeout(&db->mysql) : -1;
 	bool theirs = own >= 0 && (timeout_ms < 0 || own <= timeout_ms);
 
-	if (status & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT))
+	if (status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_EXCEPT))
 		events |= PYTHIA_WAIT_READ;
-	if (status & MYSQL_WAIT_WRITE)
+	if (status & PYTHIA_AWAIT_WRITE)
 		events |= PYTHIA_WAIT_WRITE;
-	switch (pythia_host_wait(db->base.host, mysql_get_socket(&db->mysql), events, theirs ? own : timeout_ms))
+	switch (pythia_host_wait(db->base.host, pythia_mysql_socket(&db->mysql), events, theirs ? own : timeout_ms))
 	{
 		case PYTHIA_WAIT_READY:
 			if (!pythia_mysql_may_stay(db, error))
 			{
-				*ready = MYSQL_WAIT_TIMEOUT;
+				*ready = PYTHIA_AWAIT_TIMEOUT;
 				return false;
 			}
-			*ready = status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE | MYSQL_WAIT_EXCEPT);
+			*ready = status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_WRITE | PYTHIA_AWAIT_EXCEPT);
 			return true;
 		case PYTHIA_WAIT_TIMEOUT:
-			*ready = theirs ? MYSQL_WAIT_TIMEOUT : 0;
+			*ready = theirs ? PYTHIA_AWAIT_TIMEOUT : 0;
 			return true;
 		case PYTHIA_WAIT_CANCELLED:
 			break;
 	}
-	*ready = MYSQL_WAIT_TIMEOUT;
+	*ready = PYTHIA_AWAIT_TIMEOUT;
 	return pythia_fail_cancelled(error);
 }
 
 void pythia_mysql_abort(mysql_db *db)
 {
-	int fd = mysql_get_socket(&db->mysql);
+	int fd = pythia_mysql_socket(&db->mysql);
 
 	db->base.broken = true;
 	if (!db->aborting && db->thread_id != 0 && db->kill)
@@ -213,9 +223,7 @@ static bool read_rows(mysql_db *db, MYSQL_RES *result, pythia_result *rows, pyth
 
 	if (rows)
 		rows->ncolumns = (int) columns;
-	while ((ok = PYTHIA_MYSQL_RUN(db, mysql_fetch_row_start(&row, result), mysql_fetch_row_cont(&row, result, ready),
-								  error)) &&
-		   row)
+	while ((ok = PYTHIA_MYSQL_RUN(db, pythia_mysql_step_fetch(result, &row, ready), error)) && row)
 	{
 		const unsigned long *given = rows ? mysql_fetch_lengths(result) : NULL;
 
@@ -268,8 +276,7 @@ bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, 
 		if (!mysql_more_results(&db->mysql))
 			return true;
 		answer = 0;
-		if (!PYTHIA_MYSQL_RUN(db, mysql_next_result_start(&answer, &db->mysql),
-							  mysql_next_result_cont(&answer, &db->mysql, ready), error))
+		if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_next_result(&db->mysql, &answer, ready), error))
 			break;
 		if (answer < 0)
 			return true;
@@ -295,8 +302,7 @@ bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_e
 	int answer = 0;
 
 	pythia_mysql_remember(db, sql);
-	if (!PYTHIA_MYSQL_RUN(db, mysql_real_query_start(&answer, &db->mysql, sql, strlen(sql)),
-						  mysql_real_query_cont(&answer, &db->mysql, ready), error))
+	if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_query(&db->mysql, &answer, sql, strlen(sql), ready), error))
 		return false;
 	if (answer)
 		return pythia_mysql_failed(db, error);

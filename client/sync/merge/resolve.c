@@ -172,7 +172,6 @@ static bool ask_all(pythia_run *run, pythia_stream *stream, pythia_rows_writer *
 static bool load_answers(pythia_run *run, const pythia_rows *rows, pythia_error *error)
 {
 	pythia_db *target = run->target;
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_load load = {.schema = pythia_stage_schema(run),
 						.table = PYTHIA_STAGE_NAME,
 						.ncolumns = run->plan.npairs,
@@ -181,9 +180,7 @@ static bool load_answers(pythia_run *run, const pythia_rows *rows, pythia_error 
 	uint64_t stored = 0;
 	bool ok;
 
-	pythia_dialect_of(target)->load_statement(target, &sql, load.schema, load.table, load.ncolumns, load.columns,
-											  load.types);
-	load.sql = sql.data;
+	pythia_load_statements(target, &load);
 	ok = pythia_stage_clear(run, error) && target->driver->load_begin(target, &load, error);
 	if (ok && !target->driver->load_put(target, rows, error))
 	{
@@ -191,7 +188,7 @@ static bool load_answers(pythia_run *run, const pythia_rows *rows, pythia_error 
 		ok = false;
 	}
 	ok = ok && target->driver->load_end(target, &stored, error);
-	pythia_buffer_free(&sql);
+	pythia_load_statements_free(&load);
 	return ok;
 }
 

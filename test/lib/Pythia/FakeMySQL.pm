@@ -12,12 +12,13 @@
 #   columns => [ [ NAME => TYPE, nullable => 1, generated => 0, identity => 0, default, collation, comment, labels ], … ]
 #   keys    => [ [ NAME, PRIMARY, UNIQUE, COLUMN ], … ]      (as the catalog gives them; else the first column)
 #   rows    => [ [ … ], … ]                                  undef is NULL
+#   local_infile => 1                                        whether it takes LOAD DATA LOCAL
 #   answers => [ [ qr/…/i => ANSWER ], … ]                   looked at first, against the text of the query
 #   mode    => what goes wrong (see %modes), for queries that  only => qr/…/,  at => N (the Nth of its connection)
 #              or  after => N (5: those that set a session up, and find the table, are answered well)
 #
 # An ANSWER is a list of rows, a hash { columns => [names], rows => [ … ] }, { error => [ 1105, 'HY000', 'text' ] },
-# 'ok', the name of a mode, or a function of the query that gives one of these.
+# { affected => N }, 'ok', the name of a mode, or a function of the query that gives one of these.
 package Pythia::FakeMySQL;
 
 use strict;
@@ -266,6 +267,7 @@ sub answer
 	return $self->take_file($1, $more) if $told =~ /^file (.*)/;
 	return $modes{$told}->($self, $query, scalar @wanted || 1) if $modes{$told};
 	return $self->fail(@{ $told->{error} }) if ref $told eq 'HASH' && $told->{error};
+	return $self->ok($told->{affected}, $more) if ref $told eq 'HASH' && defined $told->{affected};
 	my ($names, $rows) = ref $told eq 'HASH' ? @$told{ 'columns', 'rows' } : (undef, $told);
 	$names //= [ map { "c$_" } 1 .. (@$rows ? scalar @{ $rows->[0] } : scalar @wanted || 1) ];
 	return $self->result($names, $rows, $more);
@@ -301,7 +303,7 @@ sub honest_answer
 	return 'file rows' if $query =~ /\A\s*LOAD DATA LOCAL/i;
 	return 'ok' unless $query =~ /\A\s*(?:SELECT|SHOW|WITH|\()/i;
 	return [] unless $query =~ /\A\s*SELECT/i;
-	return [ [ $self->{schema}, 0 ] ] if $query =~ /SELECT DATABASE\(\), /i;
+	return [ [ $self->{schema}, 0, $self->{local_infile} // 1, 16777216 ] ] if $query =~ /SELECT DATABASE\(\), /i;
 	if ($query =~ /information_schema\.TABLES/i)
 	{
 		return [ [ $self->{relation}, $self->{estimate}, $self->{comment}, $self->{schema}, $table ] ] if @wanted == 5;

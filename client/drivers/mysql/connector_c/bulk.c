@@ -34,7 +34,7 @@ struct pythia_mysql_bulk
 	pythia_buffer texts; /* decoded; `values` point into it */
 	pythia_rows_reader reader;
 	size_t packet;     /* bytes that the rows take on their way, at most */
-	size_t max_packet; /* that the server takes; 0: not asked yet */
+	size_t max_packet; /* that the server takes */
 };
 
 static void choose_type(bulk_column *column)
@@ -93,6 +93,7 @@ pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load)
 		return NULL;
 	bulk = pythia_calloc(1, sizeof(*bulk));
 	bulk->ncolumns = load->ncolumns;
+	bulk->max_packet = db->max_packet;
 	bulk->columns = pythia_calloc((size_t) load->ncolumns, sizeof(bulk_column));
 	bulk->binds = pythia_calloc((size_t) load->ncolumns, sizeof(MYSQL_BIND));
 	for (int i = 0; i < load->ncolumns; i++)
@@ -216,33 +217,20 @@ bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows)
 	return bulk->rows == rows->count && bulk->packet <= bulk->max_packet;
 }
 
-/* How much the server takes at once. */
-static bool ask_max_packet(pythia_mysql_bulk *bulk, mysql_db *lane, pythia_error *error)
-{
-	pythia_db_state before = lane->state;
-	int64_t bytes;
-	bool ok;
-
-	lane->state = PYTHIA_IDLE;
-	ok = pythia_db_number(&lane->base, "SELECT @@max_allowed_packet", &bytes, error);
-	lane->state = before;
-	bulk->max_packet = ok && bytes > 0 ? (size_t) bytes : 0;
-	return ok;
-}
-
 bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error)
 {
 	int answer = 0;
 
-	if (bulk->max_packet == 0 && !ask_max_packet(bulk, lane, error))
-		return false;
 	if (lane->load.statement)
 		return true;
 	lane->load.statement = mysql_stmt_init(&lane->mysql);
 	if (!lane->load.statement)
 		return pythia_mysql_failed(lane, error);
-	if (!PYTHIA_MYSQL_RUN(lane, mysql_stmt_prepare_start(&answer, lane->load.statement, insert, strlen(insert)),
-						  mysql_stmt_prepare_cont(&answer, lane->load.statement, ready), error))
+	if (!PYTHIA_MYSQL_RUN(lane,
+						  ready == PYTHIA_STEP_BEGIN
+							  ? mysql_stmt_prepare_start(&answer, lane->load.statement, insert, strlen(insert))
+							  : mysql_stmt_prepare_cont(&answer, lane->load.statement, ready),
+						  error))
 		return false;
 	if (answer != 0)
 		return pythia_mysql_failed(lane, error);
@@ -254,10 +242,12 @@ bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const ch
 								mysql_stmt_param_count(lane->load.statement), bulk->ncolumns);
 }
 
-int pythia_mysql_bulk_start(pythia_mysql_bulk *bulk, mysql_db *lane)
+int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *lane, int ready)
 {
 	MYSQL_STMT *statement = lane->load.statement;
 
+	if (ready != PYTHIA_STEP_BEGIN)
+		return mysql_stmt_execute_cont(&lane->load.answer, statement, ready);
 	for (int i = 0; i < bulk->ncolumns; i++)
 	{
 		MYSQL_BIND *bind = &bulk->binds[i];
@@ -278,14 +268,28 @@ int pythia_mysql_bulk_start(pythia_mysql_bulk *bulk, mysql_db *lane)
 	return mysql_stmt_execute_start(&lane->load.answer, statement);
 }
 
+uint64_t pythia_mysql_bulk_stored(mysql_db *lane)
+{
+	return mysql_stmt_affected_rows(lane->load.statement);
+}
+
 void pythia_mysql_bulk_close(mysql_db *lane)
 {
 	my_bool answer;
 
 	if (!lane->load.statement || lane->base.broken)
 		return; /* it is freed after the connection */
-	(void) PYTHIA_MYSQL_RUN(lane, mysql_stmt_close_start(&answer, lane->load.statement),
-							mysql_stmt_close_cont(&answer, lane->load.statement, ready), NULL);
+	(void) PYTHIA_MYSQL_RUN(lane,
+							ready == PYTHIA_STEP_BEGIN ? mysql_stmt_close_start(&answer, lane->load.statement)
+													   : mysql_stmt_close_cont(&answer, lane->load.statement, ready),
+							NULL);
+	lane->load.statement = NULL;
+}
+
+void pythia_mysql_bulk_forget(mysql_db *lane)
+{
+	if (lane->load.statement)
+		mysql_stmt_close(lane->load.statement);
 	lane->load.statement = NULL;
 }
 

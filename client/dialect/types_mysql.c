@@ -83,7 +83,7 @@ static void split_base(const pythia_type_words *words, char *base, char *rest, s
 static bool parse_words(const pythia_type_words *words, pythia_type *type)
 {
 	/* carried as their texts */
-	static const char *const others[] = {"inet4", "inet6", "vector", NULL};
+	static const char *const others[] = {"inet4", "inet6", NULL};
 	char base[2 * sizeof(words->base)];
 	char rest[sizeof(base)];
 	int64_t first = words->nnumbers > 0 ? words->numbers[0] : -1;
@@ -124,6 +124,12 @@ static bool parse_words(const pythia_type_words *words, pythia_type *type)
 		type->kind = PYTHIA_KIND_JSON;
 	else if (strcmp(base, "uuid") == 0)
 		type->kind = PYTHIA_KIND_UUID;
+	else if (strcmp(base, "vector") == 0)
+	{
+		/* four bytes a number, as IEEE has them */
+		type->kind = PYTHIA_KIND_BYTES;
+		type->length = words->nnumbers > 0 ? first * 4 : -1;
+	}
 	else if (pythia_word_in(base, geometry_types))
 		type->kind = PYTHIA_KIND_GEOMETRY;
 	else
@@ -251,6 +257,11 @@ static void bytes_ddl(const pythia_type *type, bool in_key, pythia_buffer *out)
 static void timed(pythia_buffer *out, const char *name, const pythia_type *type)
 {
 	pythia_buffer_printf(out, "%s(%d)", name, type->precision >= 0 && type->precision < 6 ? type->precision : 6);
+}
+
+bool pythia_mysql_to_2106(const pythia_db *db)
+{
+	return db->engine == PYTHIA_MYSQL && db->is_mariadb && db->version >= 110500;
 }
 
 bool pythia_mysql_type_ddl(const pythia_db *db, const pythia_type *type, bool in_key, pythia_buffer *out,

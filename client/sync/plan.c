@@ -217,6 +217,7 @@ static bool add_pair(const pythia_sync_job *job, pythia_plan *plan, int source, 
 	pythia_transform_init(&pair->transform, &plan->source.columns[source].type, job->source->engine,
 						  &plan->target.columns[target].type, job->target->engine, &job->config->policies,
 						  careful(job->config));
+	pythia_transform_target(&pair->transform, job->target);
 	plan->transforms = plan->transforms || pythia_transform_needed(&pair->transform);
 	return true;
 }

@@ -103,7 +103,10 @@ static void dates(maker *m)
 	if (t->to->kind == PYTHIA_KIND_TIMESTAMPTZ)
 	{
 		add(m, PYTHIA_GUARD_BELOW, "1970-01-01 00:00:01", "1969-12-31 00:00:00");
-		add(m, PYTHIA_GUARD_FROM, "2038-01-19 03:14:08", "2038-01-20 00:00:00");
+		if (t->to_2106)
+			add(m, PYTHIA_GUARD_FROM, "2106-02-07 06:28:16", "2106-02-08 00:00:00");
+		else
+			add(m, PYTHIA_GUARD_FROM, "2038-01-19 03:14:08", "2038-01-20 00:00:00");
 	}
 }
 

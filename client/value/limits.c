@@ -75,6 +75,11 @@ static bool zero_date(const char *value, size_t length)
 		   (memcmp(value, "0000", 4) == 0 || memcmp(value + 5, "00", 2) == 0 || memcmp(value + 8, "00", 2) == 0);
 }
 
+static const char *stamp_end(const pythia_transform *t)
+{
+	return t->to_2106 ? "2106-02-07 06:28:15" : "2038-01-19 03:14:07";
+}
+
 static const char *date_bound(const pythia_transform *t, bool high)
 {
 	static const char *const highest[] = {
@@ -85,7 +90,7 @@ static const char *date_bound(const pythia_transform *t, bool high)
 	if (t->to->kind == PYTHIA_KIND_DATE)
 		return high ? "9999-12-31" : "0001-01-01";
 	if (narrow)
-		return high ? "2038-01-19 03:14:07" : "1970-01-01 00:00:01";
+		return high ? stamp_end(t) : "1970-01-01 00:00:01";
 	if (!high)
 		return "0001-01-01 00:00:00";
 	/* no more digits than the column has: it would round them up, into the year 10000 */
@@ -106,7 +111,7 @@ static pythia_verdict check_mysql_date(const pythia_transform *t, const char *va
 	if (narrow && !early && !late && !zero_date(value, length))
 	{
 		early = strcmp(value, "1970-01-01 00:00:01") < 0;
-		late = strncmp(value, "2038-01-19 03:14:07", 19) > 0;
+		late = strncmp(value, stamp_end(t), 19) > 0;
 	}
 	if (early || late)
 		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", date_bound(t, late),

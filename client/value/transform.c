@@ -6,6 +6,7 @@
 
 #include "value/convert.h"
 #include "value/form.h"
+#include "value/json_numbers.h"
 #include "value/limits.h"
 
 void pythia_transform_init(pythia_transform *transform, const pythia_type *from, pythia_engine from_engine,
@@ -17,14 +18,22 @@ void pythia_transform_init(pythia_transform *transform, const pythia_type *from,
 	transform->from_engine = from_engine;
 	transform->to_engine = to_engine;
 	transform->policies = *policies;
+	transform->doubles = transform->to_2106 = false;
 	transform->convert = pythia_convert_needed(from, from_engine, to, to_engine);
 	transform->check = pythia_limits_apply(transform, careful);
 	transform->form = pythia_form_apply(transform);
 }
 
+void pythia_transform_target(pythia_transform *transform, const pythia_db *target)
+{
+	transform->doubles =
+		target->engine == PYTHIA_MYSQL && !target->is_mariadb && transform->to->kind == PYTHIA_KIND_JSON;
+	transform->to_2106 = pythia_mysql_to_2106(target);
+}
+
 bool pythia_transform_needed(const pythia_transform *transform)
 {
-	return transform->check || transform->convert || transform->form;
+	return transform->check || transform->convert || transform->form || transform->doubles;
 }
 
 static pythia_verdict convert_and_check(const pythia_transform *transform, const char *value, size_t length,
@@ -62,8 +71,8 @@ static pythia_verdict convert_and_check(const pythia_transform *transform, const
 	return verdict;
 }
 
-pythia_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
-									  pythia_buffer *out, pythia_bad_value *bad)
+static pythia_verdict transformed(const pythia_transform *transform, const char *value, size_t length,
+								  pythia_buffer *out, pythia_bad_value *bad)
 {
 	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
 
@@ -86,4 +95,19 @@ pythia_verdict pythia_transform_value(const pythia_transform *transform, const c
 		pythia_buffer_free(&said);
 	}
 	return verdict;
+}
+
+pythia_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
+									  pythia_buffer *out, pythia_bad_value *bad)
+{
+	pythia_verdict verdict = transformed(transform, value, length, out, bad);
+	bool changed = verdict == PYTHIA_VALUE_CHANGED;
+
+	/* the nearest double is what "clamp" means */
+	if (!transform->doubles || transform->policies.out_of_range == PYTHIA_POLICY_CLAMP ||
+		(verdict != PYTHIA_VALUE_KEEP && !changed) ||
+		pythia_json_numbers_kept(changed ? pythia_buffer_text(out) : value, changed ? out->length : length))
+		return verdict;
+	return pythia_policy_decide(transform->policies.out_of_range, "out_of_range", NULL,
+								"a JSON number that is rounded there", out, bad);
 }

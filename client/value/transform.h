@@ -17,6 +17,8 @@ typedef struct pythia_transform
 	pythia_policies policies;
 	bool check;   /* look for values the target cannot hold; else its own errors will do */
 	bool convert; /* the kinds' texts differ */
+	bool doubles; /* numbers within JSON become doubles there */
+	bool to_2106; /* MySQL's TIMESTAMP ends then, not in 2038 */
 	bool form;    /* look for values that are not of the source column's own type */
 } pythia_transform;
 
@@ -39,6 +41,8 @@ typedef struct pythia_bad_value
 void pythia_transform_init(pythia_transform *transform, const pythia_type *from, pythia_engine from_engine,
 						   const pythia_type *to, pythia_engine to_engine, const pythia_policies *policies,
 						   bool careful);
+/* What the target's version adds to that. */
+void pythia_transform_target(pythia_transform *transform, const pythia_db *target);
 /* False where every value passes unchanged and unchecked. */
 bool pythia_transform_needed(const pythia_transform *transform);
 /* value is not NULL; `out` is cleared first; `bad` is filled with PYTHIA_VALUE_BAD only. */

@@ -1,6 +1,7 @@
 /* The target table: designed from the source's description, created, indexed after the load. */
 #include "sync/create/create.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -30,7 +31,7 @@ static bool source_has(const pythia_sync_job *job, const pythia_table *source, c
 
 /*
  * MySQL's tinyint(1) is a boolean only if it holds nothing but 0 and 1; its TIME is a time of day only
- * within the day; a MySQL TIMESTAMP ends in 2038.
+ * within the day; a MySQL TIMESTAMP ends in 2038, or in 2106.
  */
 static bool adjust_type(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
 						pythia_type *type, pythia_error *error)
@@ -53,12 +54,19 @@ static bool adjust_type(const pythia_sync_job *job, const pythia_table *source, 
 			type->kind = PYTHIA_KIND_INTERVAL;
 	}
 	else if (job->target->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_TIMESTAMPTZ &&
-			 job->source->engine != PYTHIA_MYSQL)
+			 (job->source->engine != PYTHIA_MYSQL ||
+			  (pythia_mysql_to_2106(job->source) && !pythia_mysql_to_2106(job->target))))
 	{
-		bool zulu = job->source->engine == PYTHIA_SQLITE;
+		const char *zone = job->source->engine == PYTHIA_SQLITE  ? "Z"
+						   : job->source->engine == PYTHIA_MYSQL ? ""
+																 : "+00";
+		char first[32];
+		char last[32];
 
-		if (!source_has(job, source, column, zulu ? "'1970-01-01 00:00:01Z'" : "'1970-01-01 00:00:01+00'",
-						zulu ? "'2038-01-19 03:14:07Z'" : "'2038-01-19 03:14:07+00'", &found, error))
+		snprintf(first, sizeof(first), "'1970-01-01 00:00:01%s'", zone);
+		snprintf(last, sizeof(last), "'%s%s'",
+				 pythia_mysql_to_2106(job->target) ? "2106-02-07 06:28:15" : "2038-01-19 03:14:07", zone);
+		if (!source_has(job, source, column, first, last, &found, error))
 			return false;
 		if (found)
 			type->kind = PYTHIA_KIND_TIMESTAMP;
@@ -132,8 +140,18 @@ static bool same_spelling(const pythia_sync_job *job, const pythia_column *colum
 	return true;
 }
 
+/* Between two MySQLs, or two MariaDBs, a text keeps its collation, unless the target might not know it yet. */
+static bool same_collation(const pythia_sync_job *job, const pythia_column *column)
+{
+	return job->source->engine == PYTHIA_MYSQL && job->target->engine == PYTHIA_MYSQL &&
+		   job->source->is_mariadb == job->target->is_mariadb && job->target->version >= job->source->version &&
+		   column->collation != NULL && column->collation[0] != '\0' &&
+		   column->collation[strspn(column->collation, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0' &&
+		   column->type.kind != PYTHIA_KIND_JSON;
+}
+
 static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
-						  bool in_key, row_room *room, pythia_column *out, pythia_error *error)
+						  bool in_key, bool key_only, row_room *room, pythia_column *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(job->target);
 	const pythia_column *column = &source->columns[position];
@@ -148,7 +166,9 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		!has_room(&type, *room))
 		type.length = -1;
 	take_room(&type, room);
-	if (ok && same_spelling(job, column))
+	/* a TIMESTAMP that ends too early there has become a DATETIME */
+	if (ok && same_spelling(job, column) &&
+		(type.kind == column->type.kind || column->type.kind != PYTHIA_KIND_TIMESTAMPTZ))
 		pythia_buffer_puts(&ddl, column->type.native);
 	else
 		ok = ok && dialect->type_ddl(job->target, &type, in_key, &ddl, error);
@@ -160,6 +180,9 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		out->nullable = column->nullable;
 		out->identity = column->identity && out->type.kind == PYTHIA_KIND_INT;
 		out->comment = pythia_strdup(column->comment);
+		/* a key that is only the sync's tells texts apart that the source's collation does not */
+		if (same_collation(job, column) && (!key_only || in_list(source->key, source->nkey, position)))
+			out->collation = pythia_strdup(column->collation);
 		if (!column->identity && pythia_default_ddl(&column->value, job->target, &out->type, &value))
 			pythia_default_copy(&out->value, &column->value);
 	}
@@ -240,7 +263,8 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 		position_of[i] = -1;
 		if (names[i] == NULL)
 			continue;
-		ok = design_column(job, source, i, names[i], in_key, &room, &target->columns[target->ncolumns], error);
+		ok = design_column(job, source, i, names[i], in_key, in_list(key, nkey, i), &room,
+						   &target->columns[target->ncolumns], error);
 		if (ok)
 			position_of[i] = target->ncolumns++;
 	}
@@ -293,6 +317,8 @@ static void column_ddl(const pythia_db *db, const pythia_table *table, int posit
 
 	dialect->identifier(out, column->name);
 	pythia_buffer_printf(out, " %s", column->type.native);
+	if (column->collation != NULL)
+		pythia_buffer_printf(out, " COLLATE %s", column->collation);
 	/* only the exact words make it the rowid */
 	if (db->engine == PYTHIA_SQLITE && single && strcmp(column->type.native, "INTEGER") == 0)
 	{
@@ -450,7 +476,7 @@ static bool add_column(const pythia_sync_job *job, const pythia_plan *plan, int 
 	bool ok;
 
 	if (!name_fits(job->target, column->name, "column_map", error) ||
-		!design_column(job, &plan->source, position, column->name, false, &room, &made, error))
+		!design_column(job, &plan->source, position, column->name, false, false, &room, &made, error))
 		return false;
 	soften(job->target, &made);
 	pythia_buffer_puts(&sql, "ALTER TABLE ");

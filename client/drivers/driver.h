@@ -160,6 +160,12 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 					   pythia_db **db, pythia_error *error);
 bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options,
 						pythia_db **db, pythia_error *error);
+/*
+ * A second db on the connection of a first one to a SQLite file, for who reads and writes that file at once: by two
+ * connections the one would wait for the other.  As long as it is open the transactions of both are savepoints of one.
+ * It is closed first.
+ */
+void pythia_sqlite_twin(pythia_db *db, pythia_db **twin);
 /* Wraps a sqlite3 * that somebody else owns (the SQLite extension's own database). */
 bool pythia_sqlite_wrap(void *sqlite3_handle, const pythia_host *host, pythia_db **db, pythia_error *error);
 

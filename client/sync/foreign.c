@@ -4,7 +4,8 @@
 
 #include "core/memory.h"
 
-static bool read_keys(pythia_run *run, pythia_result *keys, pythia_error *error)
+/* The foreign keys of the table; of_others: and those that refer to it. */
+static bool read_keys(pythia_run *run, bool of_others, pythia_result *keys, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->target);
 	const pythia_table *table = &run->plan.target;
@@ -12,10 +13,17 @@ static bool read_keys(pythia_run *run, pythia_result *keys, pythia_error *error)
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME,"
-							 " REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE ");
+							 " REFERENCED_COLUMN_NAME, TABLE_SCHEMA, TABLE_NAME"
+							 " FROM information_schema.KEY_COLUMN_USAGE WHERE (");
 	pythia_dialect_named(dialect, &sql, "TABLE_SCHEMA", "TABLE_NAME", table);
-	pythia_buffer_puts(&sql, " AND REFERENCED_TABLE_NAME IS NOT NULL ORDER BY CONSTRAINT_NAME, ORDINAL_POSITION");
-	ok = pythia_db_query(run->target, sql.data, "ttttt", keys, error);
+	if (of_others)
+	{
+		pythia_buffer_puts(&sql, " OR ");
+		pythia_dialect_named(dialect, &sql, "REFERENCED_TABLE_SCHEMA", "REFERENCED_TABLE_NAME", table);
+	}
+	pythia_buffer_puts(&sql, ") AND REFERENCED_TABLE_NAME IS NOT NULL"
+							 " ORDER BY TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION");
+	ok = pythia_db_query(run->target, sql.data, "ttttttt", keys, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -51,7 +59,7 @@ bool pythia_foreign_begin(pythia_run *run, pythia_error *error)
 		return true;
 	if (run->target->engine == PYTHIA_POSTGRESQL)
 		return find_own_reference(run, error);
-	if (!read_keys(run, &keys, error))
+	if (!read_keys(run, false, &keys, error))
 		return false;
 	if (keys.nrows > 0)
 		run->lanes = 1;
@@ -70,6 +78,7 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->target);
 	const char *name = pythia_result_text(keys, first, 0);
+	const char *child = pythia_result_text(keys, first, 6);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer join = PYTHIA_BUFFER_INIT;
 	pythia_buffer given = PYTHIA_BUFFER_INIT;
@@ -77,7 +86,10 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 	int64_t row = first;
 	bool ok;
 
-	for (; row < keys->nrows && strcmp(pythia_result_text(keys, row, 0), name) == 0; row++)
+	for (; row < keys->nrows && strcmp(pythia_result_text(keys, row, 0), name) == 0 &&
+		   strcmp(pythia_result_text(keys, row, 6), child) == 0 &&
+		   strcmp(pythia_result_text(keys, row, 5), pythia_result_text(keys, first, 5)) == 0;
+		 row++)
 	{
 		pythia_buffer_puts(&join, row > first ? " AND p." : "p.");
 		dialect->identifier(&join, pythia_result_text(keys, row, 4));
@@ -89,9 +101,9 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 	}
 	*next = row;
 	pythia_buffer_puts(&sql, "SELECT t.");
-	dialect->identifier(&sql, run->names[run->plan.key[0]]);
+	dialect->identifier(&sql, pythia_result_text(keys, first, 1));
 	pythia_buffer_puts(&sql, " FROM ");
-	pythia_merge_table(run, false, &sql);
+	pythia_dialect_table(dialect, &sql, pythia_result_text(keys, first, 5), child);
 	pythia_buffer_puts(&sql, " t LEFT JOIN ");
 	pythia_dialect_table(dialect, &sql, pythia_result_text(keys, first, 2), pythia_result_text(keys, first, 3));
 	pythia_buffer_printf(&sql, " p ON %s WHERE p.", join.data);
@@ -100,9 +112,8 @@ static bool check_constraint(pythia_run *run, const pythia_result *keys, int64_t
 	ok = pythia_db_text(run->target, sql.data, &orphan, error);
 	if (ok && orphan != NULL)
 	{
-		pythia_fail(error, PYTHIA_E_DATA, "23503", "rows of table \"%s\" break foreign key \"%s\"",
-					run->plan.target.name, name);
-		pythia_error_detail(error, "One of them has the key %s.", orphan);
+		pythia_fail(error, PYTHIA_E_DATA, "23503", "rows of table \"%s\" break foreign key \"%s\"", child, name);
+		pythia_error_detail(error, "One of them refers to %s.", orphan);
 		ok = pythia_error_hint(error, "Synchronise table \"%s\" first, or mend the rows in the source.",
 							   pythia_result_text(keys, first, 3));
 	}
@@ -121,9 +132,23 @@ bool pythia_foreign_end(pythia_run *run, pythia_error *error)
 	if (!run->unchecked)
 		return true;
 	memset(&keys, 0, sizeof(keys));
-	ok = read_keys(run, &keys, error);
+	ok = read_keys(run, true, &keys, error);
 	for (int64_t row = 0; ok && row < keys.nrows;)
 		ok = check_constraint(run, &keys, row, &row, error);
 	pythia_result_free(&keys);
-	return ok && pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, error);
+	if (!ok || !pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, error))
+		return false;
+	run->unchecked = false;
+	return true;
+}
+
+void pythia_foreign_restore(pythia_run *run)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (!run->unchecked || run->target->broken)
+		return;
+	run->unchecked = false;
+	pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, &ignored);
+	pythia_error_reset(&ignored);
 }

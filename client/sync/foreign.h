@@ -7,7 +7,9 @@
 /* MySQL: a table that refers to itself is loaded with the checks off, one that refers to any on a single lane.
  * PostgreSQL: finds out whether it refers to itself. */
 bool pythia_foreign_begin(pythia_run *run, pythia_error *error);
-/* Looks for rows whose parents are missing (class DATA, 23503), and turns the checks on again. */
+/* Looks for rows whose parents are missing, of this table and of those that refer to it (class DATA, 23503), and turns the checks on again. */
 bool pythia_foreign_end(pythia_run *run, pythia_error *error);
+/* After a failure: turns the checks on again. */
+void pythia_foreign_restore(pythia_run *run);
 
 #endif

@@ -57,6 +57,9 @@ typedef struct pythia_run
 	int64_t started;            /* host's clock, microseconds */
 } pythia_run;
 
+/* A job whose source and target are one SQLite file, as `own` over one connection; *twin is to be closed.  Any other job
+ * as it is. */
+const pythia_sync_job *pythia_job_apart(const pythia_sync_job *job, pythia_sync_job *own, pythia_db **twin);
 /* session.c: transactions, and databases that were lost. */
 bool pythia_run_begin_write(pythia_run *run, pythia_error *error);
 bool pythia_run_commit(pythia_run *run, pythia_error *error); /* rolls back in a dry run */

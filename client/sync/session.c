@@ -17,6 +17,23 @@ bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_er
 	return true;
 }
 
+const pythia_sync_job *pythia_job_apart(const pythia_sync_job *job, pythia_sync_job *own, pythia_db **twin)
+{
+	const char *place = job->target->place;
+
+	*twin = NULL;
+	/* a database in memory has a place without a name */
+	if (job->source->engine != PYTHIA_SQLITE || job->target->engine != PYTHIA_SQLITE || job->source->local ||
+		job->target->local || place == NULL || job->source->place == NULL || place[strlen(place) - 1] == ' ' ||
+		strcmp(place, job->source->place) != 0)
+		return job;
+	pythia_sqlite_twin(job->target, twin);
+	*own = *job;
+	own->source = *twin;
+	own->connect = NULL;
+	return own;
+}
+
 void pythia_run_progress(const pythia_run *run, const char *phase)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;

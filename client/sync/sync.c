@@ -415,13 +415,7 @@ static bool filled_meanwhile(pythia_run *run, const pythia_error *error)
 static void clean_up(pythia_run *run)
 {
 	pythia_run_give_up(run, false);
-	if (run->unchecked && !run->target->broken)
-	{
-		pythia_error ignored = PYTHIA_ERROR_INIT;
-
-		pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, &ignored);
-		pythia_error_reset(&ignored);
-	}
+	pythia_foreign_restore(run);
 	undo_load(run);
 	pythia_free(run->result->watermark);
 	run->result->watermark = NULL;
@@ -454,8 +448,11 @@ static void begin_again(pythia_run *run)
 	run->committed = *run->result;
 }
 
-bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error)
+bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result, pythia_error *error)
 {
+	pythia_db *twin;
+	pythia_sync_job own;
+	const pythia_sync_job *job = pythia_job_apart(given, &own, &twin);
 	pythia_run run;
 	bool ok;
 
@@ -496,5 +493,6 @@ bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, p
 	result->end_time = pythia_host_now(job->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
 	pythia_run_close(&run);
+	pythia_db_close(twin);
 	return ok;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "sync/foreign.h"
 #include "sync/run.h"
 #include "sync/soft.h"
 #include "validate/internal.h"
@@ -241,9 +242,8 @@ static bool begin(repair *r, pythia_error *error)
 		run->types[i] = &pythia_pair_target(&v->plan, i)->type;
 	}
 	r->begun = true;
-	if (!pythia_stage_create(run, error) || !run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
+	if (!pythia_foreign_begin(run, error) || !pythia_stage_create(run, error) || !pythia_run_begin_write(run, error))
 		return false;
-	run->writing = true;
 	v->mending = true;
 	return pythia_stage_clear(run, error);
 }
@@ -281,17 +281,14 @@ static bool end(repair *r, bool ok, pythia_error *error)
 
 	if (!r->begun)
 		return ok;
-	if (ok)
-	{
-		run->writing = false;
-		ok = run->target->driver->commit(run->target, error) && pythia_stage_drop(run, error);
-	}
-	if (!ok && !run->target->broken)
+	ok = ok && pythia_foreign_end(run, error) && pythia_run_commit(run, error);
+	if (!run->target->broken)
 	{
 		pythia_error ignored = PYTHIA_ERROR_INIT;
 
-		if (run->writing)
-			run->target->driver->rollback(run->target, &ignored);
+		pythia_run_give_up(run, false);
+		pythia_foreign_restore(run);
+		/* what was done is done, whatever becomes of the stage */
 		pythia_stage_drop(run, &ignored);
 		pythia_error_reset(&ignored);
 	}
@@ -356,13 +353,16 @@ static bool find_and_mend(repair *r, pythia_difference_callback found, void *con
 	return end(r, ok, error);
 }
 
-bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_options *options,
+bool pythia_repair_table(const pythia_sync_job *given, const pythia_validate_options *options,
 						 pythia_difference_callback found, void *context, pythia_sync_result *result,
 						 pythia_error *error)
 {
 	pythia_validate_options rows = *options;
 	pythia_validation v;
 	repair r = {.v = &v, .result = result, .limit = options->max_changes};
+	pythia_db *twin;
+	pythia_sync_job own;
+	const pythia_sync_job *job = pythia_job_apart(given, &own, &twin);
 	bool ok;
 
 	memset(result, 0, sizeof(*result));
@@ -373,14 +373,22 @@ bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_optio
 		rows.method = PYTHIA_VALIDATE_CHECKSUM;
 	rows.checks = NULL;
 	if (!pythia_validation_begin(&v, job, &rows, error))
+	{
+		pythia_db_close(twin);
 		return false;
+	}
 	ok = find_and_mend(&r, found, context, error);
 	for (int kind = 0; kind < 3; kind++)
 		pythia_candidates_free(&r.keys[kind], v.plan.nkey);
 	pythia_validation_end(&v);
+	pythia_db_close(twin);
 	if (!ok)
+	{
+		/* undone, all of it */
+		result->rows_synced = result->rows_inserted = result->rows_updated = result->rows_deleted = 0;
 		pythia_error_context(error, "repairing table \"%s\"", job->table);
-	result->end_time = pythia_host_now(job->source->host);
+	}
+	result->end_time = pythia_host_now(given->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
 	return ok;
 }

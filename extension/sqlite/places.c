@@ -11,6 +11,14 @@ bool pythia_place_is_local(const char *name)
 	return name == NULL || strcmp(name, "local") == 0;
 }
 
+static bool is_this_file(const pythia_sqlite *self, const pythia_db *db)
+{
+	const char *file = sqlite3_db_filename(self->handle, "main");
+
+	return db->engine == PYTHIA_SQLITE && file != NULL && file[0] != '\0' && db->place != NULL &&
+		   strncmp(db->place, "sqlite ", 7) == 0 && strcmp(db->place + 7, file) == 0;
+}
+
 bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
 					   bool *owned, pythia_error *error)
 {
@@ -37,6 +45,15 @@ bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, py
 		options.read_only = false;
 	ok = pythia_db_open(&own, &self->host, &options, db, error);
 	*owned = ok;
+	/* two connections to one file would wait for each other */
+	if (ok && is_this_file(self, *db))
+	{
+		pythia_db_close(*db);
+		pythia_url_free(&own);
+		*db = self->local;
+		*owned = false;
+		return true;
+	}
 	if (ok && url != NULL)
 		*url = own;
 	else

@@ -121,6 +121,14 @@ static void sqlite_close_db(pythia_db *base)
 	if (db->stream)
 		pythia_sqlite_stream_close(db->stream);
 	sqlite3_finalize(db->pending);
+	if (db->twin_of != NULL)
+	{
+		/* nothing stays open of what the two did */
+		if (!sqlite3_get_autocommit(db->handle))
+			pythia_sqlite_run(db, "ROLLBACK", NULL, NULL);
+		db->twin_of->shared = db->twin_of->outer = false;
+		db->twin_of->depth = 0;
+	}
 	if (db->owned)
 		sqlite3_close_v2(db->handle);
 	pythia_buffer_free(&db->sql);
@@ -181,6 +189,21 @@ bool pythia_sqlite_wrap(void *handle, const pythia_host *host, pythia_db **out, 
 	db->base.read_only = sqlite3_db_readonly(handle, "main") == 1;
 	*out = &db->base;
 	return true;
+}
+
+void pythia_sqlite_twin(pythia_db *base, pythia_db **twin)
+{
+	sqlite_db *of = pythia_sqlite_of(base);
+	sqlite_db *db = new_db(base->host);
+
+	db->handle = of->handle;
+	db->twin_of = of;
+	db->shared = of->shared = true;
+	db->serial = 1;
+	db->base.display = pythia_strdup(base->display);
+	db->base.place = pythia_strdup(base->place);
+	db->base.read_only = base->read_only;
+	*twin = &db->base;
 }
 
 /* Reads ?mode= and ?timeout=; other names are mistakes, save those that Python's module takes. */

@@ -19,6 +19,9 @@ typedef struct sqlite_db
 	pythia_db base;
 	sqlite3 *handle;
 	bool owned;
+	bool shared; /* with a twin: transactions are savepoints, as on a wrapped handle */
+	bool outer;  /* shared: the outermost is a transaction of its own, which took the write lock */
+	struct sqlite_db *twin_of;
 	pythia_db_state state;
 	int64_t busy_ms;       /* waited at most for another connection's lock */
 	int64_t busy_since;    /* microseconds; when the present wait began */

@@ -36,6 +36,30 @@ static bool rollback_inside(sqlite_db *db, pythia_error *error)
 	return pythia_error_hint(error, "SELECT it by itself.");
 }
 
+static bool begin_now(sqlite_db *db, pythia_begin_mode mode, pythia_error *error)
+{
+	sqlite_db *waiting = db->twin_of != NULL ? db->twin_of : db; /* whom SQLite asks */
+	int64_t busy_ms = waiting->busy_ms;
+	bool begun;
+
+	if (mode == PYTHIA_BEGIN_TRY)
+		waiting->busy_ms = -1;
+	begun = pythia_sqlite_run(
+		db, mode == PYTHIA_BEGIN_IMMEDIATE || mode == PYTHIA_BEGIN_TRY ? "BEGIN IMMEDIATE" : "BEGIN", NULL, error);
+	waiting->busy_ms = busy_ms;
+	return begun;
+}
+
+/* Ends the outermost transaction of a shared handle. */
+static bool end_outer(sqlite_db *db, const char *verb, pythia_error *error)
+{
+	if (!pythia_sqlite_run(db, verb, NULL, error))
+		return false;
+	db->outer = false;
+	db->depth = 0;
+	return true;
+}
+
 bool pythia_sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *error)
 {
 	sqlite_db *db = pythia_sqlite_of(base);
@@ -44,9 +68,16 @@ bool pythia_sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 		return false;
 	if (db->inside)
 		return begin_inside(db, error);
-	if (!db->owned)
+	if (!db->owned || db->shared)
 	{
-		if (!savepoint(db, "SAVEPOINT", db->depth + 1, error))
+		if (db->shared && mode != PYTHIA_BEGIN_SNAPSHOT && mode != PYTHIA_BEGIN_WRITE &&
+			sqlite3_get_autocommit(db->handle))
+		{
+			if (!begin_now(db, mode, error))
+				return false;
+			db->outer = true;
+		}
+		else if (!savepoint(db, "SAVEPOINT", db->depth + 1, error))
 			return false;
 		db->depth++;
 		if (mode == PYTHIA_BEGIN_SNAPSHOT)
@@ -54,19 +85,8 @@ bool pythia_sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 		else
 			db->snapshots &= ~(1u << db->depth);
 	}
-	else
-	{
-		int64_t busy_ms = db->busy_ms;
-		bool begun;
-
-		if (mode == PYTHIA_BEGIN_TRY)
-			db->busy_ms = -1;
-		begun = pythia_sqlite_run(
-			db, mode == PYTHIA_BEGIN_IMMEDIATE || mode == PYTHIA_BEGIN_TRY ? "BEGIN IMMEDIATE" : "BEGIN", NULL, error);
-		db->busy_ms = busy_ms;
-		if (!begun)
-			return false;
-	}
+	else if (!begin_now(db, mode, error))
+		return false;
 	/* SQLite takes its snapshot with the first read */
 	if (mode != PYTHIA_BEGIN_SNAPSHOT || pythia_sqlite_run(db, "SELECT 1 FROM sqlite_master LIMIT 1", NULL, error))
 		return true;
@@ -88,8 +108,10 @@ bool pythia_sqlite_commit(pythia_db *base, pythia_error *error)
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
-	if (db->owned)
+	if (db->owned && !db->shared)
 		return pythia_sqlite_run(db, "COMMIT", NULL, error);
+	if (db->outer && db->depth == 1)
+		return end_outer(db, "COMMIT", error);
 	if (!db->inside)
 	{
 		if (db->snapshots & 1u << db->depth)
@@ -113,10 +135,13 @@ bool pythia_sqlite_rollback(pythia_db *base, pythia_error *error)
 	if (sqlite3_get_autocommit(db->handle))
 	{
 		db->depth = 0;
+		db->outer = false;
 		return true;
 	}
-	if (db->owned)
+	if (db->owned && !db->shared)
 		return pythia_sqlite_run(db, "ROLLBACK", NULL, error);
+	if (db->outer && db->depth == 1)
+		return end_outer(db, "ROLLBACK", error);
 	if (db->depth == 0)
 		return true;
 	if (db->snapshots & 1u << db->depth)

@@ -159,6 +159,14 @@ static bool back_to_savepoint(pythia_run *run, pythia_error *error)
 		   pythia_db_exec(run->target, "RELEASE SAVEPOINT pythia_merge", NULL, error);
 }
 
+/* Rows that swap values; those that refer to new ones come after these. */
+static bool displace_and_insert(pythia_run *run, int64_t *updated, int64_t *inserted, pythia_error *error)
+{
+	if (run->refers_to_itself)
+		return insert_missing(run, inserted, error) && pythia_displace(run, updated, error);
+	return pythia_displace(run, updated, error) && insert_missing(run, inserted, error);
+}
+
 /* Rows that swap values of a unique key collide though the source's state is a sound one. */
 static bool write_colliding(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
@@ -172,7 +180,7 @@ static bool write_colliding(pythia_run *run, int64_t rows, int64_t *updated, int
 	{
 		*inserted = 0;
 		if (pythia_db_exec(run->target, "ROLLBACK TO SAVEPOINT pythia_merge", NULL, &second) &&
-			pythia_displace(run, updated, &second) && insert_missing(run, inserted, &second))
+			displace_and_insert(run, updated, inserted, &second))
 		{
 			pythia_error_reset(error);
 			ok = true;

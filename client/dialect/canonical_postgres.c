@@ -32,7 +32,10 @@ static void decimal(const pythia_db *db, pythia_buffer *out, const pythia_canoni
 	const pythia_type *own = &item->column->type;
 	char suffix[32];
 
-	if (agreed->precision > 0 && (own->kind == PYTHIA_KIND_FLOAT || own->kind == PYTHIA_KIND_DOUBLE))
+	/* its own text has a currency's sign, and the commas of a locale */
+	if (own->native != NULL && strcmp(own->native, "money") == 0)
+		pythia_canonical_around(db, out, "(", item, ")::numeric::text");
+	else if (agreed->precision > 0 && (own->kind == PYTHIA_KIND_FLOAT || own->kind == PYTHIA_KIND_DOUBLE))
 	{
 		/* by its shortest digits; NaN and infinities are none */
 		pythia_canonical_around(db, out, "CASE WHEN ", item, "");

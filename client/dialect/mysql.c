@@ -360,6 +360,12 @@ static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 			if (memchr(value, 'e', length) == NULL && memchr(value, 'E', length) == NULL)
 				pythia_buffer_puts(out, "E0");
 			return true;
+		case PYTHIA_KIND_CHAR:
+			/* it holds none at the end, and not every collation compares as if it did */
+			while (length > 0 && value[length - 1] == ' ')
+				length--;
+			literal(out, value, length);
+			return true;
 		default:
 			literal(out, value, length);
 			return true;

@@ -290,6 +290,11 @@ static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 		case PYTHIA_KIND_BYTES:
 			pythia_buffer_puts(out, "::bytea");
 			break;
+		case PYTHIA_KIND_DECIMAL:
+			/* its own text is a locale's; what it cannot hold is no value of it */
+			if (type->native != NULL && strcmp(type->native, "money") == 0)
+				pythia_buffer_puts(out, "::numeric::money");
+			break;
 		default:
 			/* of unknown type: it takes the column's */
 			break;

@@ -55,7 +55,8 @@ static bool tells_its_row(const pythia_validation *v, int side, const pythia_can
 
 /* Does the literal of the column's value, as it is read, find the row?  SQLite's columns hold anything, and what is no
  * value of the column's kind may read like one. */
-static void put_found(const pythia_side *s, const pythia_column *column, pythia_buffer *out)
+static void put_found(const pythia_side *s, const pythia_column *column, const pythia_side *other,
+					  const pythia_type *others, pythia_buffer *out)
 {
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_buffer read = PYTHIA_BUFFER_INIT;
@@ -77,6 +78,14 @@ static void put_found(const pythia_side *s, const pythia_column *column, pythia_
 			break;
 		case PYTHIA_KIND_BYTES:
 			pythia_buffer_puts(out, "= 'blob'");
+			break;
+		case PYTHIA_KIND_CHAR:
+			/* the blanks at the end are no part of it, but of the text here: there must be those that the other side gives */
+			pythia_buffer_puts(out, "= 'text' AND ");
+			if (other->db->engine == PYTHIA_POSTGRESQL && others->kind == PYTHIA_KIND_CHAR)
+				pythia_buffer_printf(out, "length(%s) = %lld", name.data, (long long) others->length);
+			else
+				pythia_buffer_printf(out, "rtrim(%s, ' ') = %s COLLATE BINARY", name.data, name.data);
 			break;
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:
@@ -108,7 +117,7 @@ bool pythia_try_literals(pythia_validation *v, pythia_error *error)
 		for (int i = 0; i < v->plan.nkey; i++)
 		{
 			pythia_buffer_puts(&sql, i > 0 ? " AND " : "");
-			put_found(s, s->items[i].column, &sql);
+			put_found(s, s->items[i].column, &v->sides[1 - side], &v->sides[1 - side].items[i].column->type, &sql);
 		}
 		pythia_buffer_puts(&sql, ") LIMIT 1");
 		ok = pythia_db_text(s->db, sql.data, &found, error);

@@ -40,18 +40,30 @@ static void safe_text(pythia_buffer *out, const char *text, size_t length)
 	pythia_buffer_append(out, text, length);
 }
 
+/* A value as bytes: a text's in UTF-8, whatever the encoding of its database, which a BLOB does not have. */
+static const char *value_bytes(sqlite3_value *value, size_t *length)
+{
+	const char *bytes =
+		sqlite3_value_type(value) == SQLITE_BLOB ? sqlite3_value_blob(value) : (const char *) sqlite3_value_text(value);
+
+	*length = bytes != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+	return bytes != NULL ? bytes : "";
+}
+
 static void value_text(pythia_buffer *out, sqlite3_value *value)
 {
-	const char *text = (const char *) sqlite3_value_text(value);
+	size_t length;
+	const char *text = value_bytes(value, &length);
 
-	pythia_buffer_append(out, text != NULL ? text : "", text != NULL ? (size_t) sqlite3_value_bytes(value) : 0);
+	pythia_buffer_append(out, text, length);
 }
 
 static void safe_value(pythia_buffer *out, sqlite3_value *value)
 {
-	const char *text = (const char *) sqlite3_value_text(value);
+	size_t length;
+	const char *text = value_bytes(value, &length);
 
-	safe_text(out, text != NULL ? text : "", text != NULL ? (size_t) sqlite3_value_bytes(value) : 0);
+	safe_text(out, text, length);
 }
 
 static void number(pythia_buffer *out, sqlite3_value *value, int scale)
@@ -81,12 +93,12 @@ static void ieee(pythia_buffer *out, sqlite3_value *value, int single)
 
 	if (sqlite3_value_type(value) == SQLITE_TEXT || sqlite3_value_type(value) == SQLITE_BLOB)
 	{
-		const char *text = (const char *) sqlite3_value_text(value);
-		size_t length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+		size_t length;
+		const char *text = value_bytes(value, &length);
 
-		if (text == NULL || !pythia_double_read(text, length, &number_value))
+		if (!pythia_double_read(text, length, &number_value))
 		{
-			safe_text(out, text != NULL ? text : "", length);
+			safe_text(out, text, length);
 			return;
 		}
 	}
@@ -154,11 +166,10 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			return;
 		case 'b':
 		{
-			const void *bytes = sqlite3_value_blob(value);
 			char hex[65];
 
-			(size == 256 ? pythia_sha256 : pythia_md5)(bytes != NULL ? bytes : "", (size_t) sqlite3_value_bytes(value),
-													   hex);
+			text = value_bytes(value, &length);
+			(size == 256 ? pythia_sha256 : pythia_md5)(text, length, hex);
 			pythia_buffer_puts(out, hex);
 			return;
 		}
@@ -175,10 +186,9 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			return;
 		case 'j':
 		case 'J':
-			text = (const char *) sqlite3_value_text(value);
-			length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
+			text = value_bytes(value, &length);
 			/* what is no JSON stands as it is */
-			if (!pythia_json_canonical(out, text != NULL ? text : "", length,
+			if (!pythia_json_canonical(out, text, length,
 									   letter == 'j' ? PYTHIA_JSON_STYLE_JSONB : PYTHIA_JSON_STYLE_NORMALIZED))
 				pythia_buffer_append(out, text, length);
 			return;
@@ -188,20 +198,17 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 				pythia_time_text(out, sqlite3_value_int64(value), (int) size);
 				return;
 			}
-			text = (const char *) sqlite3_value_text(value);
-			length = (size_t) sqlite3_value_bytes(value);
+			text = value_bytes(value, &length);
 			if (!pythia_time_canonical(out, text, length, (int) size))
 				safe_text(out, text, length);
 			return;
 		case 'S':
-			text = (const char *) sqlite3_value_text(value);
-			length = (size_t) sqlite3_value_bytes(value);
+			text = value_bytes(value, &length);
 			if (!pythia_stamp_canonical(out, text, length, (int) size))
 				safe_text(out, text, length);
 			return;
 		case 'D':
-			text = (const char *) sqlite3_value_text(value);
-			length = (size_t) sqlite3_value_bytes(value);
+			text = value_bytes(value, &length);
 			{
 				pythia_buffer stamp = PYTHIA_BUFFER_INIT;
 
@@ -282,17 +289,18 @@ static void encode_function(sqlite3_context *context, int nvalues, sqlite3_value
 
 static void digest_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
 {
-	const void *data;
+	const char *data;
+	size_t length;
 	char hex[65];
 
 	(void) nvalues;
 	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
 		return;
-	data = sqlite3_value_blob(values[0]);
+	data = value_bytes(values[0], &length);
 	if (sqlite3_user_data(context) != NULL)
-		pythia_sha256(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+		pythia_sha256(data, length, hex);
 	else
-		pythia_md5(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+		pythia_md5(data, length, hex);
 	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
 }
 
@@ -334,7 +342,8 @@ static uint64_t hex_slice(const char *hex)
 static void sums_step(sqlite3_context *context, int nvalues, sqlite3_value **values)
 {
 	sums *state = sqlite3_aggregate_context(context, sizeof(sums));
-	const void *data;
+	const char *data;
+	size_t length;
 
 	(void) nvalues;
 	if (state == NULL)
@@ -344,13 +353,13 @@ static void sums_step(sqlite3_context *context, int nvalues, sqlite3_value **val
 	}
 	if (sqlite3_value_type(values[0]) == SQLITE_NULL)
 		return;
-	data = sqlite3_value_blob(values[0]);
+	data = value_bytes(values[0], &length);
 	state->count++;
 	if (sqlite3_value_int(values[1]) == 256)
 	{
 		char hex[65];
 
-		pythia_sha256(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), hex);
+		pythia_sha256(data, length, hex);
 		state->slice[0] += hex_slice(hex);
 		state->slice[1] += hex_slice(hex + 15);
 	}
@@ -358,7 +367,7 @@ static void sums_step(sqlite3_context *context, int nvalues, sqlite3_value **val
 	{
 		uint64_t slices[2];
 
-		pythia_md5_slices(data != NULL ? data : "", (size_t) sqlite3_value_bytes(values[0]), slices);
+		pythia_md5_slices(data, length, slices);
 		state->slice[0] += slices[0];
 		state->slice[1] += slices[1];
 	}

@@ -11,6 +11,10 @@
 #   server_restart NAME        the same data, port and options again
 #   as_user COMMAND...         runs it as the unprivileged user that the servers run as
 #
+# PYTHIA_OTHER_POSTGRES names a folder whose bin has initdb, postgres, pg_ctl, psql and
+# pg_config of another version: pg_start starts that one, without pythia_db, for tests
+# that know it as a source and target alone.  test/matrix/other-postgres makes such folders.
+#
 # Servers listen on loopback and free ports, their data lie below the scratch
 # directory, and they are stopped by pid when the script ends, however it ends:
 # an EXIT trap for the usual ways, the kernel's parent-death signal for SIGKILL.
@@ -181,11 +185,11 @@ server_failed()
 
 pg_start()
 {
-    local name=$1 attempt
+    local name=$1 attempt bin=${PYTHIA_OTHER_POSTGRES:+$PYTHIA_OTHER_POSTGRES/bin}
     shift
     servers_init
     PG_DATA=$PYTHIA_SCRATCH/$name
-    as_user initdb --pgdata="$PG_DATA" --username=postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync \
+    as_user "${bin:-$PG_BIN}/initdb" --pgdata="$PG_DATA" --username=postgres --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync \
         --no-instructions >"$PYTHIA_SCRATCH/$name.log" 2>&1 || server_failed "$name" || return 1
     for attempt in 1 2 3; do
         PG_PORT=$(free_port)
@@ -199,7 +203,7 @@ log_line_prefix = '%m [%p] %q%a '
 $(printf '%s\n' "$@")
 CONF
         server_kind[$name]=postgresql
-        server_command[$name]="$PG_BIN/postgres -D $PG_DATA"
+        server_command[$name]="${bin:-$PG_BIN}/postgres -D $PG_DATA"
         if server_start_again "$name"; then
             export PGHOST=127.0.0.1 PGPORT=$PG_PORT PGUSER=postgres PGDATABASE=postgres
             export PG_PORT PG_DATA PG_URL="postgresql://postgres@127.0.0.1:$PG_PORT/postgres"

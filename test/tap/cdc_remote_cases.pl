@@ -238,7 +238,7 @@ subtest 'stamps of whole seconds, ties over batches' => sub {
 };
 
 subtest 'who holds low back in PostgreSQL and SQLite' => sub {
-	my $other = pg_node('other', extension => 0);
+	my $other = pg_node('other', other => 1);
 	$other->safe_psql('postgres', 'CREATE TABLE p (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON p (updated_at)');
 	create('there', 'p', pg_url($other));
 	my $a = Pythia::Session->new($other);

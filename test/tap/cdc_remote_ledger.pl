@@ -18,7 +18,7 @@ srand($seed);
 diag("seed $seed, $steps steps");
 
 my $host = pg_node('host', restart_after_crash => 'on', 'pythia_db.restart_delay' => '1s');
-my $other = pg_node('source', extension => 0, restart_after_crash => 'on', max_prepared_transactions => 20);
+my $other = pg_node('source', other => 1, restart_after_crash => 'on', max_prepared_transactions => 20);
 my $maria = Pythia::MariaDB->new('ledger');
 
 my %source = (

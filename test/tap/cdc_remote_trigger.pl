@@ -6,7 +6,7 @@ use Pythia::Session;
 use Test::More;
 
 my $node = pg_node('host');
-my $other = pg_node('source', extension => 0);
+my $other = pg_node('source', other => 1);
 my $maria = shared_mysql('cdc_remote_trigger');
 my $file = PostgreSQL::Test::Utils::tempdir() . '/source.db';
 

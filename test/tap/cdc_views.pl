@@ -6,7 +6,7 @@ use Pythia::Session;
 use Test::More;
 
 my $node = pg_node('views');
-my $far = pg_node('far', extension => 0);
+my $far = pg_node('far', other => 1);
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub refused { my ($rc, $out, $err) = $node->psql('postgres', $_[0]); return $err; }
 

@@ -28,16 +28,20 @@ our @EXPORT = qw(pg_node pg_url wait_for shared_mysql);
 
 # An initialised, started node with pythia_db preloaded and created in database
 # postgres.  Options are lines of postgresql.conf; extension => 0 leaves out
-# CREATE EXTENSION, start => 0 leaves it stopped.
+# CREATE EXTENSION, start => 0 leaves it stopped.  other => 1 is a server that knows
+# nothing of pythia_db, a mere source or target: that of PYTHIA_OTHER_POSTGRES where
+# the environment has one, see test/lib/servers.sh.
 sub pg_node
 {
 	my ($name, %conf) = @_;
-	my $extension = delete $conf{extension} // 1;
+	my $other = delete $conf{other};
+	my $extension = delete $conf{extension} // !$other;
 	my $start = delete $conf{start} // 1;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my @install = $other && $ENV{PYTHIA_OTHER_POSTGRES} ? (install_path => $ENV{PYTHIA_OTHER_POSTGRES}) : ();
+	my $node = PostgreSQL::Test::Cluster->new($name, @install);
 	$node->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
 	%conf = (
-		shared_preload_libraries => 'pythia_db',
+		shared_preload_libraries => $other ? '' : 'pythia_db',
 		max_prepared_transactions => 10,
 		timezone => 'UTC',
 		listen_addresses => '127.0.0.1',

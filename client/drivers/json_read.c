@@ -96,6 +96,21 @@ static bool build(const pythia_result *rows, const char *what, pythia_node **roo
 	return true;
 }
 
+/* SQLite ends a text there, and so a condition or a name. */
+static bool holds_nul(const char *json)
+{
+	for (; *json != '\0'; json++)
+	{
+		if (*json != '\\')
+			continue;
+		if (strncmp(json + 1, "u0000", 5) == 0)
+			return true;
+		if (json[1] != '\0')
+			json++;
+	}
+	return false;
+}
+
 bool pythia_json_read(pythia_db *sqlite, const char *what, const char *text, pythia_node **node, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -117,6 +132,11 @@ bool pythia_json_read(pythia_db *sqlite, const char *what, const char *text, pyt
 							   "after the last.");
 	}
 	pythia_result_free(&result);
+	if (ok && holds_nul(text))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22021", "%s holds a NUL character", what);
+		ok = pythia_error_hint(error, "No name and no condition of a database can hold one: leave out \\u0000.");
+	}
 	if (ok)
 	{
 		pythia_buffer_clear(&sql);

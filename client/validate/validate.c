@@ -142,11 +142,36 @@ static void state_confidence(pythia_validation *v)
 	}
 }
 
+/* A sample that holds no row of a table that has some says nothing of it. */
+static bool check_sample(pythia_validation *v, pythia_error *error)
+{
+	bool any = false;
+
+	if (v->options->sample >= 1 || v->result->source_count > 0 || v->result->target_count > 0)
+		return true;
+	for (int side = 0; !any && side < 2; side++)
+	{
+		pythia_side *s = &v->sides[side];
+		pythia_buffer sql = PYTHIA_BUFFER_INIT;
+		bool ok;
+
+		pythia_buffer_printf(&sql, "SELECT 1 FROM %s%s LIMIT 1", s->name.data, pythia_buffer_text(&s->lookup_filter));
+		ok = pythia_db_any(s->db, sql.data, &any, error);
+		pythia_buffer_free(&sql);
+		if (!ok)
+			return false;
+	}
+	if (!any)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "the sample holds no row of table \"%s\"", v->plan.source.name);
+	return pythia_error_hint(error, "Set \"sample\" to a larger share, or leave it out.");
+}
+
 bool pythia_validation_run(pythia_validation *v, pythia_validate_result *result, pythia_error *error)
 {
 	v->result = result;
 	result->method = method_names[v->options->method];
-	if (!compare(v, error) || !run_checks(v, error))
+	if (!compare(v, error) || !check_sample(v, error) || !run_checks(v, error))
 		return false;
 	state_confidence(v);
 	result->is_valid = result->difference == 0 && result->failed_checks == 0;

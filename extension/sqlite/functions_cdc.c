@@ -36,8 +36,9 @@ static bool open_source(pythia_call *call, const char *connection, const pythia_
 	pythia_capture_config config;
 
 	if (!pythia_capture_config_read(options, NULL, &config, error) ||
-		!pythia_place_open(call->self, connection, config.capture != PYTHIA_CAPTURE_TRIGGER, NULL, source, owned,
-						   error))
+		!pythia_place_open(call->self, connection,
+						   config.capture == PYTHIA_CAPTURE_TRIGGER ? PYTHIA_PLACE_WRITE : PYTHIA_PLACE_READ, NULL,
+						   source, owned, error))
 		return false;
 	/* store and source are two, also where both are this database */
 	if (!*owned)

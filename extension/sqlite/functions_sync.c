@@ -30,7 +30,7 @@ bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_e
 
 	if (!pythia_arg_needed(call, 0, "url", &url, error))
 		return false;
-	ok = pythia_place_open(call->self, url, true, NULL, &db, &owned, &failure);
+	ok = pythia_place_open(call->self, url, PYTHIA_PLACE_READ, NULL, &db, &owned, &failure);
 	started = pythia_host_now(&call->self->host);
 	if (ok)
 		ok = pythia_db_number(db, "SELECT 1", &one, &failure);
@@ -229,7 +229,7 @@ static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 	}
 	if (pythia_tables_alike(worker->config, tables, *ntables, others, nothers))
 	{
-		ok = pythia_places_open(call->self, worker->source, worker->target, false, &places, error) &&
+		ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
 			 pythia_tables_check(places.source, places.target, worker->config, tables, ntables, others, nothers, error);
 		pythia_places_close(&places);
 	}
@@ -261,7 +261,7 @@ static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worke
 	bool ok;
 
 	memset(result, 0, sizeof(*result));
-	ok = pythia_places_open(call->self, worker->source, worker->target, false, &places, error) &&
+	ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
 		 pythia_worker_watermark(call->self, worker->name, table, &watermark, error);
 	if (ok)
 	{
@@ -314,7 +314,7 @@ bool pythia_verb_sync_between(pythia_call *call, pythia_buffer *out, pythia_erro
 	memset(&result, 0, sizeof(result));
 	ok = pythia_arg_needed(call, 2, "table", &table, error) &&
 		 pythia_arg_options(call, 3, "sync_config", &config, error) &&
-		 pythia_places_open(call->self, pythia_arg(call, 0), pythia_arg(call, 1), false, &places, error) &&
+		 pythia_places_open(call->self, pythia_arg(call, 0), pythia_arg(call, 1), PYTHIA_PLACE_MAKE, &places, error) &&
 		 pythia_sync_config_names(config, (char *[]){(char *) table}, 1, places.source, error) &&
 		 sync_one(&r, &places, table, config, NULL, NULL, &result, error);
 	if (ok)
@@ -412,7 +412,7 @@ static bool worker_tables(pythia_call *call, const pythia_sync_worker *worker, c
 		}
 		return true;
 	}
-	if (!pythia_place_open(call->self, worker->source, true, NULL, &source, &owned, error))
+	if (!pythia_place_open(call->self, worker->source, PYTHIA_PLACE_READ, NULL, &source, &owned, error))
 		return false;
 	ok = pythia_list_tables(source, NULL, tables, ntables, error);
 	if (ok)

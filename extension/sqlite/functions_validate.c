@@ -54,7 +54,8 @@ static bool comparison_open(pythia_call *call, bool by_worker, bool repair, comp
 								 &c->settings, error))
 		return false;
 	if (!pythia_places_open(call->self, by_worker ? c->worker.source : pythia_arg(call, 0),
-							by_worker ? c->worker.target : pythia_arg(call, 1), !repair, &c->places, error) ||
+							by_worker ? c->worker.target : pythia_arg(call, 1),
+							repair ? PYTHIA_PLACE_WRITE : PYTHIA_PLACE_READ, &c->places, error) ||
 		(!by_worker && !pythia_sync_config_names(c->config, (char *[]){(char *) table}, 1, c->places.source, error)))
 		return false;
 	c->job.connect = pythia_places_another;

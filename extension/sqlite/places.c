@@ -19,10 +19,11 @@ static bool is_this_file(const pythia_sqlite *self, const pythia_db *db)
 		   strncmp(db->place, "sqlite ", 7) == 0 && strcmp(db->place + 7, file) == 0;
 }
 
-bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
+bool pythia_place_open(pythia_sqlite *self, const char *name, pythia_place_use use, pythia_url *url, pythia_db **db,
 					   bool *owned, pythia_error *error)
 {
-	pythia_open_options options = {.read_only = read_only, .create = !read_only, .client_defaults = true};
+	pythia_open_options options = {
+		.read_only = use == PYTHIA_PLACE_READ, .create = use == PYTHIA_PLACE_MAKE, .client_defaults = true};
 	pythia_url own;
 	bool ok;
 
@@ -61,13 +62,14 @@ bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, py
 	return ok;
 }
 
-bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, bool read_only_target,
+bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, pythia_place_use target_use,
 						pythia_places *places, pythia_error *error)
 {
 	memset(places, 0, sizeof(*places));
 	places->self = self;
-	if (!pythia_place_open(self, source, true, &places->source_url, &places->source, &places->source_owned, error) ||
-		!pythia_place_open(self, target, read_only_target, &places->target_url, &places->target, &places->target_owned,
+	if (!pythia_place_open(self, source, PYTHIA_PLACE_READ, &places->source_url, &places->source, &places->source_owned,
+						   error) ||
+		!pythia_place_open(self, target, target_use, &places->target_url, &places->target, &places->target_owned,
 						   error))
 		return false;
 	if (places->source == places->target)

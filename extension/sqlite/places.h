@@ -4,6 +4,14 @@
 
 #include "pythia_sqlite.h"
 
+/* What for; only MAKE makes the file of SQLite where there is none. */
+typedef enum pythia_place_use
+{
+	PYTHIA_PLACE_READ,
+	PYTHIA_PLACE_WRITE,
+	PYTHIA_PLACE_MAKE
+} pythia_place_use;
+
 typedef struct pythia_places
 {
 	pythia_sqlite *self;
@@ -21,9 +29,9 @@ bool pythia_place_is_local(const char *name);
  * file.  `what` ("source") begins the message. */
 bool pythia_place_storable(const char *name, const char *what, pythia_error *error);
 /* Opens one; *owned tells whether it is to be closed by the caller. url may be NULL. */
-bool pythia_place_open(pythia_sqlite *self, const char *name, bool read_only, pythia_url *url, pythia_db **db,
+bool pythia_place_open(pythia_sqlite *self, const char *name, pythia_place_use use, pythia_url *url, pythia_db **db,
 					   bool *owned, pythia_error *error);
-bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, bool read_only_target,
+bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, pythia_place_use target_use,
 						pythia_places *places, pythia_error *error);
 void pythia_places_close(pythia_places *places);
 /* For pythia_sync_job.connect: only a database that is not this one can be opened again. */

@@ -21,7 +21,7 @@ CLIENT_BUILD ?= build
 
 # Targets that can do without the client libraries' headers (they may have to
 # be installed first).
-NO_LIBRARIES := help setup clean check demo bench lint format fuzz
+NO_LIBRARIES := help setup clean check check-matrix demo bench lint format fuzz
 ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
 CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(PKG_CONFIG) --cflags $(MYSQL_LIBRARY)) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
@@ -161,6 +161,10 @@ check: setup-check
 check-built: tmp-install unit-tests sanitized fuzz-targets
 	@test/run $(TESTS)
 
+## check-matrix: make check on each system of test/matrix/combinations, in Debian trees below MATRIX_TREES (../pythia_db-trees), as root; MATRIX=name for one; writes doc/matrix.md
+check-matrix:
+	@test/matrix/run $(MATRIX)
+
 ## sanitized: the client side once more with ASan and UBSan, under build-asan; make check runs its tests with both
 sanitized:
 	@$(MAKE) --no-print-directory CLIENT_BUILD=build-asan OPTIMIZE='-O1 -g' \
@@ -251,5 +255,5 @@ help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  %-12s %s\n' "$$t" "$$d"; done
 
-.PHONY: fuzz fuzz-targets all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
+.PHONY: check-matrix fuzz fuzz-targets all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
 	format lint install installcheck install-client pgxs-install-if-any uninstall clean help force

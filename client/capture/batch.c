@@ -333,20 +333,23 @@ static bool checkpoint(batch *b, const char *stamp, pythia_error *error)
 }
 
 /* The row's stamp to the second; "" where it must not become a position. */
-static void second_of(const batch *b, const char *stamp, char out[32])
+static void second_of(const batch *b, const pythia_capture_row *row, char out[32])
 {
+	const char *stamp = row->stamp;
 	const pythia_capture_table *table = &b->member->table;
 	const char *next = b->window->next.low;
 	size_t length = stamp ? strlen(stamp) : 0;
 
 	out[0] = '\0';
-	if (!next || length < 1 || length > 31 || pythia_capture_stamp_kept(table, stamp, next))
+	if (!next || length < 1 || length > 31 || row->unsorted || pythia_capture_stamp_kept(table, stamp, next))
 		return;
 	if (table->numeric)
 		memcpy(out, stamp, length + 1);
 	else if (length >= 10 && length <= 29 && stamp[length - 1] != 'C')
 	{
 		length = length > 19 ? 19 : length;
+		/* of a day in SQLite those that are written with a T come last */
+		length = length > 10 && pythia_sqlite_stamp_is_text(table) ? 10 : length;
 		memcpy(out, stamp, length);
 		out[length] = '\0';
 	}
@@ -360,7 +363,7 @@ static bool on_row(void *context, const pythia_capture_row *row, pythia_error *e
 	entry *e;
 	char second[32];
 
-	second_of(b, row->stamp, second);
+	second_of(b, row, second);
 	if (b->since_checkpoint >= PYTHIA_CHECKPOINT_ROWS && !b->capture->store->local && !b->capture->held && second[0] &&
 		strcmp(second, b->last_stamp) != 0 && !checkpoint(b, second, error))
 		return false;

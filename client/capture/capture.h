@@ -50,7 +50,7 @@ typedef struct pythia_capture_table
 	bool numeric;       /* the stamp is an integer: an ever-growing id or version, or an epoch */
 	bool indexed;       /* an index begins with the timestamp column; a poll reads the whole table where not */
 	bool has_xmin;      /* versions are PostgreSQL's xmin, else a hash of the row */
-	char separator;     /* between date and time in a SQLite column: ' ' or 'T' */
+	bool zoned;         /* stamps in a SQLite column tell their zone */
 	int64_t offsets_at; /* microseconds; the quarter of an hour for which the zone's offsets are known */
 	int64_t offsets[PYTHIA_CAPTURE_OFFSETS]; /* microseconds; of that quarter and those that follow */
 } pythia_capture_table;
@@ -149,6 +149,7 @@ typedef struct pythia_capture_row
 	const char *transaction_id; /* or NULL */
 	bool fresh;                 /* stamped when it was made: an INSERT, as well as can be told */
 	bool aged;                  /* made before it was stamped: an UPDATE, as well as can be told */
+	bool unsorted;              /* rows that follow may have lesser stamps */
 	bool known;                 /* captured before the clock was set back: to be recorded as seen, not to be told */
 } pythia_capture_row;
 
@@ -180,6 +181,9 @@ typedef struct pythia_capture_change
 	const char *captured_at;
 } pythia_capture_change;
 
+/* The change_type of what a trigger could not log, which stops the capture of its table: new_data is the reason. */
+#define PYTHIA_NOT_LOGGED "ERROR"
+
 typedef bool (*pythia_capture_emit)(void *context, const pythia_capture_change *change, pythia_error *error);
 
 /* Makes the pythia_* tables where they are missing. */
@@ -210,6 +214,22 @@ typedef struct pythia_capture_settings
 bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_capture_settings *settings,
 								  pythia_error *error);
 void pythia_capture_settings_free(pythia_capture_settings *settings);
+
+/* What is to be different of a worker. */
+typedef struct pythia_capture_changes
+{
+	const char *const *tables;    /* NULL-terminated; NULL: as they are */
+	double poll_interval;         /* 0: as it is */
+	const char *timestamp_column; /* NULL: as it is */
+	const pythia_node *options;   /* all of them, as they shall be */
+	const char *options_json;
+	const pythia_node *options_before;
+} pythia_capture_changes;
+
+/* To be polled before and after.  Tables that stay keep their positions, unless what is recorded of them does not hold
+ * under the new options: those begin anew, now.  Those that come start as options.start_from says. */
+bool pythia_capture_alter(pythia_db *store, pythia_db *source, const char *name, const pythia_capture_changes *changes,
+						  pythia_error *error);
 
 /* A worker opened for polling; it borrows store, source and options until it is closed. */
 typedef struct pythia_capture pythia_capture;

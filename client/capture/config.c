@@ -48,6 +48,10 @@ static bool check_names(const pythia_node *value, const char *option, pythia_err
 	for (const pythia_node *item = value->children; item; item = item->next)
 		if (item->type != PYTHIA_NODE_STRING || !item->text[0])
 			return bad_value(error, option, "Each column name is a string.");
+	for (const pythia_node *item = value->children; item; item = item->next)
+		for (const pythia_node *other = item->next; other; other = other->next)
+			if (strcmp(item->text, other->text) == 0)
+				return bad_value(error, option, "Name each column once.");
 	return true;
 }
 

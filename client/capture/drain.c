@@ -30,6 +30,12 @@ static bool on_change(void *context, const pythia_capture_change *change, pythia
 	const char *stamp =
 		member->config.timestamp_column ? member->config.timestamp_column : d->capture->timestamp_column;
 
+	if (strcmp(change->change_type, PYTHIA_NOT_LOGGED) == 0)
+	{
+		if (!d->member->not_logged)
+			d->member->not_logged = pythia_strdup(change->new_data);
+		return true;
+	}
 	if (member->config.track == PYTHIA_TRACK_ROWS && strcmp(change->change_type, "UPDATE") == 0 &&
 		!pythia_classify_logged(member->config.track, pythia_image_likeness(change->old_data, change->new_data, stamp)))
 		return true;

@@ -26,6 +26,7 @@ static const struct
 	{"2F", PYTHIA_FAULT_TABLE}, /* functions that a view calls, and these three */
 	{"38", PYTHIA_FAULT_TABLE},     {"39", PYTHIA_FAULT_TABLE},
 	{"P0", PYTHIA_FAULT_TABLE},     {"42", PYTHIA_FAULT_TABLE}, /* names, types, rights */
+	{"3F", PYTHIA_FAULT_TABLE},                                 /* its schema is gone */
 	{"44", PYTHIA_FAULT_TABLE},     {"54", PYTHIA_FAULT_TABLE}, /* too big */
 	{"XX001", PYTHIA_FAULT_TABLE},                              /* corrupted data, and index */
 	{"XX002", PYTHIA_FAULT_TABLE},

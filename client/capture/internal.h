@@ -23,10 +23,27 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql); /* schema.table */
 /* Can the text be a position: an integer, or a date and time, as the timestamp column has them? */
 bool pythia_capture_is_stamp(const pythia_capture_table *table, const char *stamp);
-/* A literal comparable with the timestamp column; false where a position that was stored is none. */
+/* A literal comparable with the timestamp column (sql NULL: none); false where a position that was stored is none. */
 bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp,
 							  pythia_error *error);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
+
+/* ---- capture/source/collations.c ---- */
+
+/* A letter for each of the table's `ncolumns`, or 0: N for NOCASE, R for RTRIM, by which a unique index has it. */
+bool pythia_unique_collations(const pythia_capture_table *table, char *collations, pythia_error *error);
+bool pythia_unique_same(char collation, const char *a, const char *b);
+
+/* ---- capture/source/sqlite_stamp.c ---- */
+
+/* Whether the stamps are dates and times in a column of SQLite's, which may be written in several ways. */
+bool pythia_sqlite_stamp_is_text(const pythia_capture_table *table);
+/* The condition that a stamp is `low` or later, by ranges of an index; it holds for some before it, too. */
+void pythia_sqlite_put_since(const pythia_capture_table *table, pythia_buffer *sql, const char *low);
+/* A stamp in the one spelling that positions have (in UTC where it has a zone), into `out`, cleared first.  True where
+ * rows in the order of the column are in the order of time by it, within a day. */
+bool pythia_sqlite_stamp(pythia_buffer *out, const char *text, size_t length);
+bool pythia_sqlite_stamp_is_zoned(const char *text, size_t length);
 
 /* ---- capture/source/clock.c ---- */
 
@@ -52,6 +69,8 @@ void pythia_store_stamp(char out[32], int64_t microseconds);
 bool pythia_store_tune(pythia_db *store, pythia_error *error);
 /* A table of a worker, by the name it was given; its own names follow when it is described. */
 bool pythia_store_table(pythia_db *store, int64_t worker_id, const char *name, pythia_error *error);
+/* Those of its names that are patterns, one a line: tables that come under `schema.*` later are captured, too. */
+bool pythia_store_patterns(pythia_db *store, int64_t worker_id, const char *const *tables, pythia_error *error);
 bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id, pythia_error *error);
 
 /* ---- a worker at work: worker.c, batch.c, sweep.c, poll.c ---- */
@@ -61,6 +80,7 @@ typedef struct pythia_member
 {
 	int64_t table_id;
 	char *name;     /* as the user wrote it */
+	char *schema;   /* where it was when the worker was made; "" or NULL: not known */
 	pythia_log log; /* trigger capture; else its name is NULL */
 	pythia_capture_config config;
 	pythia_capture_table table;
@@ -76,6 +96,7 @@ typedef struct pythia_member
 	int64_t captured; /* in the present poll */
 	int64_t counted;  /* of those, what the stored counter has */
 	bool touched;     /* something to store besides the position */
+	char *not_logged; /* why a trigger could not log a change, of the present poll; or NULL */
 } pythia_member;
 
 struct pythia_capture

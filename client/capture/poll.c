@@ -166,13 +166,30 @@ static bool poll_member(pythia_capture *capture, pythia_member *member, const py
 	return pythia_member_save(capture, member, &member->position, error);
 }
 
+/* What was told stays told; of what could not be logged the table's state says why, until its next change. */
+static bool mark_not_logged(pythia_capture *capture, pythia_member *member, pythia_error *error)
+{
+	pythia_error why = PYTHIA_ERROR_INIT;
+	bool ok;
+
+	if (!member->not_logged)
+		return true;
+	pythia_log_not_logged(member->table.table.name, member->not_logged, &why);
+	pythia_free(member->not_logged);
+	member->not_logged = NULL;
+	ok = mark_failed(capture, member, &why, error);
+	pythia_error_reset(&why);
+	return ok;
+}
+
 /* One table in a transaction of the store, or in a savepoint of the host's. */
 static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
 								pythia_capture_window *window, pythia_error *error)
 {
 	if (!pythia_capture_begin(capture, error))
 		return false;
-	if (poll_member(capture, member, clock, window, error) && pythia_capture_commit(capture, error))
+	if (poll_member(capture, member, clock, window, error) && mark_not_logged(capture, member, error) &&
+		pythia_capture_commit(capture, error))
 		return true;
 	pythia_capture_undo(capture);
 	return false;
@@ -276,13 +293,15 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 		return false;
 	if (clock.boundary == PYTHIA_CAPTURE_UNKNOWN && !capture->warned_blind)
 	{
-		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING,
-						"open transactions of %s cannot be seen: changes committed later than options.lookback (60 s "
-						"unless set) after they were stamped will be missed; grant %s",
-						capture->source->display,
-						capture->source->engine == PYTHIA_MYSQL        ? "PROCESS"
-						: capture->source->engine == PYTHIA_POSTGRESQL ? "pg_read_all_stats"
-																	   : "write access to the file");
+		pythia_host_log(
+			capture->source->host, PYTHIA_LOG_WARNING,
+			"open transactions of %s cannot be seen: changes committed later than options.lookback (60 s "
+			"unless set) after they were stamped will be missed; grant %s, or set lookback to more than the "
+			"longest transaction takes",
+			capture->source->display,
+			capture->source->engine == PYTHIA_MYSQL        ? "PROCESS (of no use on a replica)"
+			: capture->source->engine == PYTHIA_POSTGRESQL ? "pg_read_all_stats (of no use on a standby)"
+														   : "write access to the file");
 		capture->warned_blind = true;
 	}
 	windows = pythia_calloc((size_t) capture->nmembers + 1, sizeof(*windows));

@@ -65,15 +65,13 @@ static bool open_store(cli_follow *follow, pythia_error *error)
 	return ok;
 }
 
-/* What must not change between two runs of a consumer, as text. */
-static char *definition(const cli_follow *follow)
+/* What a consumer follows, as text; of it the first *fixed bytes must not change between two runs. */
+static char *definition(const cli_follow *follow, size_t *fixed)
 {
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	const cli_follow_request *r = follow->request;
 
-	pythia_buffer_printf(&out, "%s by %s:", follow->source.name, r->timestamp_column);
-	for (int i = 0; i < r->ntables; i++)
-		pythia_buffer_printf(&out, " %s", r->tables[i]);
+	pythia_buffer_printf(&out, "%s by %s", follow->source.name, r->timestamp_column);
 	for (const pythia_node *option = r->options != NULL ? r->options->children : NULL; option != NULL;
 		 option = option->next)
 	{
@@ -83,6 +81,10 @@ static char *definition(const cli_follow *follow)
 		pythia_buffer_printf(&out, " %s=", option->name);
 		pythia_json_node(&out, option);
 	}
+	*fixed = out.length;
+	pythia_buffer_puts(&out, ":");
+	for (int i = 0; i < r->ntables; i++)
+		pythia_buffer_printf(&out, " %s", r->tables[i]);
 	return pythia_buffer_take(&out);
 }
 
@@ -127,19 +129,49 @@ static bool forget(cli_follow *follow, pythia_error *error)
 	return ok;
 }
 
-static bool create_worker(cli_follow *follow, pythia_error *error)
+/* NULL-terminated; to be freed. */
+static const char **tables_of(const cli_follow_request *r)
 {
-	const cli_follow_request *r = follow->request;
 	const char **tables = pythia_calloc((size_t) r->ntables + 1, sizeof(char *));
-	pythia_buffer json = PYTHIA_BUFFER_INIT;
-	bool ok;
 
 	for (int i = 0; i < r->ntables; i++)
 		tables[i] = r->tables[i];
+	return tables;
+}
+
+static void put_options(pythia_buffer *json, const cli_follow_request *r)
+{
 	if (r->options != NULL)
-		pythia_json_node(&json, r->options);
+		pythia_json_node(json, r->options);
 	else
-		pythia_buffer_puts(&json, "{}");
+		pythia_buffer_puts(json, "{}");
+}
+
+/* More tables, or fewer: the others keep their positions. */
+static bool change_tables(cli_follow *follow, pythia_error *error)
+{
+	const cli_follow_request *r = follow->request;
+	const char **tables = tables_of(r);
+	pythia_buffer json = PYTHIA_BUFFER_INIT;
+	pythia_capture_changes changes = {.tables = tables, .options = r->options, .options_before = r->options};
+	bool ok;
+
+	put_options(&json, r);
+	changes.options_json = pythia_buffer_text(&json);
+	ok = pythia_capture_alter(follow->store, follow->source.db, r->consumer, &changes, error);
+	pythia_buffer_free(&json);
+	pythia_free(tables);
+	return ok;
+}
+
+static bool create_worker(cli_follow *follow, pythia_error *error)
+{
+	const cli_follow_request *r = follow->request;
+	const char **tables = tables_of(r);
+	pythia_buffer json = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	put_options(&json, r);
 	ok =
 		pythia_capture_create_open(follow->store, follow->source.db, r->consumer, tables, follow->source.name, 1,
 								   r->timestamp_column, r->options, pythia_buffer_text(&json), &follow->capture, error);
@@ -152,7 +184,8 @@ static bool create_worker(cli_follow *follow, pythia_error *error)
 static bool find_worker(cli_follow *follow, pythia_error *error)
 {
 	char *stored = NULL;
-	char *wanted = definition(follow);
+	size_t fixed;
+	char *wanted = definition(follow, &fixed);
 	bool ok = stored_definition(follow, &stored, error);
 
 	if (ok && stored != NULL && follow->request->restart)
@@ -161,7 +194,9 @@ static bool find_worker(cli_follow *follow, pythia_error *error)
 		pythia_free(stored);
 		stored = NULL;
 	}
-	if (ok && stored != NULL && strcmp(stored, wanted) != 0)
+	if (ok && stored != NULL && strncmp(stored, wanted, fixed + 1) == 0)
+		ok = strcmp(stored, wanted) == 0 || (change_tables(follow, error) && store_definition(follow, wanted, error));
+	else if (ok && stored != NULL)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the consumer \"%s\" of this state file follows something else",
 					follow->request->consumer);

@@ -311,7 +311,10 @@ static void boundary_query(const pythia_db *db, pythia_buffer *out)
 {
 	(void) db;
 	/* the functions below pg_stat_activity and pg_prepared_xacts: the views' joins take longer than all the rest */
-	pythia_buffer_puts(out, "SELECT CASE"
+	/* a standby does not tell what is open at its primary; until it has replayed something, nor how far it is */
+	pythia_buffer_puts(out, "SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
+							" THEN CASE WHEN pg_catalog.pg_last_xact_replay_timestamp() IS NULL"
+							" THEN '0001-01-01 00:00:00.000000' END"
 							" WHEN bool_or(a.query = '<insufficient privilege>') THEN NULL"
 							" WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_xact() p WHERE p.dbid = max(d.oid))"
 							" THEN '0001-01-01 00:00:00.000000'"

@@ -82,7 +82,9 @@ CREATE TABLE pythia.cdc_state (
 	start_as text CHECK (start_as IN ('now', 'beginning')),
 	log_name text,
 	log_columns text,
-	key_form text
+	key_form text,
+	relid oid,
+	stamp_attnum smallint
 ) WITH (fillfactor = 40);
 COMMENT ON TABLE pythia.cdc_state IS 'how far the capture of each table has come';
 COMMENT ON COLUMN pythia.cdc_state.table_id IS 'the table';
@@ -104,9 +106,11 @@ COMMENT ON COLUMN pythia.cdc_state.remote_mark IS 'for a column of numbers there
 COMMENT ON COLUMN pythia.cdc_state.remote_mark_time IS 'microseconds since 1970 by its clock';
 COMMENT ON COLUMN pythia.cdc_state.round IS 'grows with each poll of another database that wrote something down';
 COMMENT ON COLUMN pythia.cdc_state.started IS 'false: the next poll of that database starts this table';
-COMMENT ON COLUMN pythia.cdc_state.start_as IS 'where it then starts, whatever start_from says';
+COMMENT ON COLUMN pythia.cdc_state.start_as IS 'where it then starts, whatever start_from says; of one that has started: its triggers are made anew where they are gone';
 COMMENT ON COLUMN pythia.cdc_state.log_name IS 'table over there that triggers write to';
 COMMENT ON COLUMN pythia.cdc_state.log_columns IS 'what its columns hold, a number and a name a line';
+COMMENT ON COLUMN pythia.cdc_state.relid IS 'the table, of this database: followed where it gets another name';
+COMMENT ON COLUMN pythia.cdc_state.stamp_attnum IS 'number of its timestamp column, likewise';
 COMMENT ON COLUMN pythia.cdc_state.key_form IS 'of a table elsewhere: names and types of the key by which its rows are known';
 
 -- What the last polls of another database saw there; written where it changes.

@@ -7,8 +7,11 @@ SQLITE_EXTENSION_INIT3
 #include <string.h>
 
 #include "capture/capture.h"
+#include "capture/fault.h"
+#include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "dialect/dialect.h"
 #include "drivers/json_read.h"
 #include "places.h"
 
@@ -93,6 +96,76 @@ bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia
 	return ok;
 }
 
+/* The worker's options with those of the call laid over them, as text and as a tree: the caller's. */
+static bool merge_options(pythia_call *call, const worker *w, const pythia_node *given, char **text,
+						  pythia_node **merged, pythia_error *error)
+{
+	pythia_db *db = call->self->local;
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_capture_config config;
+	bool ok = pythia_capture_config_read(given, NULL, &config, error);
+
+	pythia_buffer_puts(&sql, "SELECT json_set(");
+	dialect->literal(&sql, w->settings.options, strlen(w->settings.options));
+	/* their names are known ones, and plain */
+	for (const pythia_node *option = ok && given ? given->children : NULL; option; option = option->next)
+	{
+		pythia_buffer value = PYTHIA_BUFFER_INIT;
+
+		pythia_json_node(&value, option);
+		pythia_buffer_printf(&sql, ", '$.%s', json(", option->name);
+		dialect->literal(&sql, value.data, value.length);
+		pythia_buffer_putc(&sql, ')');
+		pythia_buffer_free(&value);
+	}
+	pythia_buffer_putc(&sql, ')');
+	ok = ok && pythia_db_text(db, sql.data, text, error) && pythia_json_read(db, "options", *text, merged, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_verb_alter_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	pythia_capture_changes changes = {0};
+	const char *name;
+	pythia_node *given = NULL;
+	pythia_node *merged = NULL;
+	pythia_error why = PYTHIA_ERROR_INIT;
+	worker w = {0};
+	char *text = NULL;
+	char **tables = NULL;
+	int ntables = 0;
+	bool ok = pythia_arg_needed(call, 0, "name", &name, error) && worker_open(call, name, &w, error);
+
+	(void) out;
+	ok = ok && (!pythia_arg(call, 1) || pythia_arg_names(call, 1, "tables", &tables, &ntables, error)) &&
+		 pythia_arg_seconds(call, 2, "poll_interval", &changes.poll_interval, error) &&
+		 pythia_arg_options(call, 4, "options", &given, error) && merge_options(call, &w, given, &text, &merged, error);
+	if (ok && pythia_arg(call, 1) && ntables == 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "tables is empty");
+		ok = pythia_error_hint(error, "Give a JSON array of names, such as '[\"users\", \"orders\"]'.");
+	}
+	/* what was there until now is told as it was; a table that is wrong may be what is altered */
+	if (ok && !pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, NULL, &why))
+		ok = pythia_fault_of(&why) == PYTHIA_FAULT_TABLE || pythia_error_move(error, &why);
+	pythia_error_reset(&why);
+	changes.tables = pythia_arg(call, 1) ? (const char *const *) tables : NULL;
+	changes.timestamp_column = pythia_arg(call, 3);
+	changes.options = merged;
+	changes.options_json = text;
+	changes.options_before = w.options;
+	ok = ok && pythia_capture_alter(call->self->local, w.source, name, &changes, error) &&
+		 pythia_capture_poll(call->self->local, w.source, name, merged, NULL, NULL, NULL, NULL, error);
+	worker_close(&w);
+	pythia_free(text);
+	pythia_node_free(given);
+	pythia_node_free(merged);
+	pythia_list_free(tables, ntables);
+	return ok;
+}
+
 bool pythia_verb_drop_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
 	const char *name;
@@ -152,16 +225,26 @@ bool pythia_verb_consume_changes(pythia_call *call, pythia_rowset *rows, pythia_
 	const char *name;
 	const char *consumer = pythia_arg(call, 1);
 	int64_t max_changes = 1000;
+	pythia_error why = PYTHIA_ERROR_INIT;
 	worker w = {0};
+	bool polled;
 	bool ok;
 
+	if (!pythia_arg_needed(call, 0, "name", &name, error) ||
+		!pythia_arg_int(call, 2, "max_changes", 1, &max_changes, error))
+		return false;
 	/* it polls first: there is no background worker here */
-	ok = pythia_arg_needed(call, 0, "name", &name, error) &&
-		 pythia_arg_int(call, 2, "max_changes", 1, &max_changes, error) && worker_open(call, name, &w, error) &&
-		 pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, NULL, error) &&
-		 pythia_capture_consume(call->self->local, name, consumer != NULL ? consumer : "default", max_changes,
-								add_change, rows, error);
+	polled = worker_open(call, name, &w, &why) &&
+			 pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, NULL, &why);
 	worker_close(&w);
+	if (!polled && (pythia_fault_of(&why) == PYTHIA_FAULT_CANCEL || pythia_fault_of(&why) == PYTHIA_FAULT_OURS))
+		return pythia_error_move(error, &why);
+	/* what is in the journal is told, whatever ails the source */
+	ok = pythia_capture_consume(call->self->local, name, consumer != NULL ? consumer : "default", max_changes,
+								add_change, rows, error);
+	if (ok && !polled && rows->nrows == 0)
+		return pythia_error_move(error, &why);
+	pythia_error_reset(&why);
 	return ok;
 }
 

@@ -32,6 +32,8 @@ static const pythia_registration registrations[] = {
 
 	{"pythia_create_cdc_worker", "name, tables[, connection[, poll_interval[, timestamp_column[, options]]]]", 2, 6,
 	 false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_create_cdc_worker, NULL, NULL},
+	{"pythia_alter_cdc_worker", "name[, tables[, poll_interval[, timestamp_column[, options]]]]", 1, 5, false,
+	 PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_alter_cdc_worker, NULL, NULL},
 	{"pythia_drop_cdc_worker", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL,
 	 pythia_verb_drop_cdc_worker, NULL, NULL},
 	{"pythia_poll", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_INT, pythia_verb_poll, NULL, NULL},

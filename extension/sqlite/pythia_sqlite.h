@@ -131,6 +131,7 @@ int pythia_register_tables(pythia_sqlite *self, const pythia_registration *regis
 
 /* functions_cdc.c */
 bool pythia_verb_create_cdc_worker(pythia_call *, pythia_buffer *, pythia_error *);
+bool pythia_verb_alter_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error);
 bool pythia_verb_drop_cdc_worker(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_poll(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_ack(pythia_call *, pythia_buffer *, pythia_error *);

@@ -14,7 +14,9 @@ static const char *clock_expression(const pythia_db *db)
 	switch (db->engine)
 	{
 		case PYTHIA_POSTGRESQL:
-			return "(EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint";
+			/* of a standby: what was committed later has not come there */
+			return "(EXTRACT(epoch FROM LEAST(pg_catalog.clock_timestamp(), CASE WHEN pg_catalog.pg_is_in_recovery()"
+				   " THEN pg_catalog.pg_last_xact_replay_timestamp() END)) * 1000000)::bigint";
 		case PYTHIA_MYSQL:
 			return "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 		default:
@@ -96,6 +98,27 @@ static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error 
 	return ok;
 }
 
+/*
+ * What a replica of MySQL's applies was stamped at its primary, and commits here when it comes: what is open there is not
+ * known, and later than the last event that was applied nothing is.  TIME of the applier is how long ago that was.
+ */
+static bool allow_for_primary(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	static const char sql[] = "SELECT LEAST(GREATEST(MAX(p.TIME), 0), 2000000000) FROM information_schema.PROCESSLIST p"
+							  " WHERE p.USER = 'system user' AND p.COMMAND IN ('Slave_SQL', 'Query')";
+	int64_t behind;
+
+	if (db->engine != PYTHIA_MYSQL)
+		return true;
+	if (!pythia_db_number_or(db, sql, -1, &behind, error))
+		return false;
+	if (behind < 0)
+		return true;
+	clock->now -= behind * PYTHIA_SECOND;
+	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	return true;
+}
+
 bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
 {
 	char *boundary = NULL;
@@ -115,7 +138,7 @@ bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythi
 	else if (clock->boundary > clock->now)
 		clock->boundary = clock->now;
 	pythia_free(boundary);
-	return true;
+	return allow_for_primary(db, clock, error);
 }
 
 /* --- who holds it back ------------------------------------------------------------ */

@@ -12,36 +12,6 @@
 
 #include "core/memory.h"
 
-void pythia_log_numbers_add(pythia_log_numbers *numbers, int64_t number)
-{
-	if (numbers->count == numbers->capacity)
-	{
-		numbers->capacity = numbers->capacity > 0 ? numbers->capacity * 2 : 1024;
-		numbers->numbers = pythia_realloc(numbers->numbers, sizeof(int64_t) * (size_t) numbers->capacity);
-	}
-	numbers->numbers[numbers->count++] = number;
-}
-
-void pythia_log_numbers_free(pythia_log_numbers *numbers)
-{
-	pythia_free(numbers->numbers);
-	memset(numbers, 0, sizeof(*numbers));
-}
-
-static int by_number(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *) a;
-	int64_t y = *(const int64_t *) b;
-
-	return x < y ? -1 : x > y;
-}
-
-void pythia_log_numbers_sort(pythia_log_numbers *numbers)
-{
-	if (numbers->count > 0)
-		qsort(numbers->numbers, (size_t) numbers->count, sizeof(int64_t), by_number);
-}
-
 /* A row that was in the way of an INSERT or UPDATE; gone where that was done. */
 typedef struct bystander
 {
@@ -67,14 +37,12 @@ typedef struct reader
 	pythia_buffer old_key;
 	pythia_buffer old_image;
 	pythia_buffer new_image;
+	int64_t seen;     /* rows of the log */
+	int64_t begun;    /* MySQL: the number of a row that is the old side of the one that follows; or 0 */
+	char *collations; /* SQLite: by which values exclude each other */
 	bystander *bystanders;
 	int nbystanders;
 } reader;
-
-static void put_log(const pythia_capture_table *table, const char *log, pythia_buffer *sql)
-{
-	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, log);
-}
 
 /* --- the query --------------------------------------------------------------------------- */
 
@@ -139,8 +107,14 @@ static void put_jsonb(const pythia_capture_table *table, pythia_buffer *sql, cha
 	}
 }
 
-/* Columns before those of the two sides. */
-#define META 4
+/* Columns before those of the two sides: number, operation, time, transaction, and what could not be logged. */
+#define META 5
+
+/* Rows of the log that have one number. */
+static int rows_of_one(const pythia_db *db)
+{
+	return db->engine == PYTHIA_MYSQL ? 2 : 1;
+}
 
 /* Returns the number of columns that the select list has. */
 static int put_query(const reader *r, pythia_buffer *sql)
@@ -148,11 +122,15 @@ static int put_query(const reader *r, pythia_buffer *sql)
 	const pythia_capture_table *table = r->table;
 	bool postgres = table->db->engine == PYTHIA_POSTGRESQL;
 	bool sqlite = table->db->engine == PYTHIA_SQLITE;
+	bool mysql = table->db->engine == PYTHIA_MYSQL;
 	int count = META;
 
-	pythia_buffer_printf(sql, "SELECT pythia_id, pythia_op, %s, %s", postgres ? "pythia_at::timestamp" : "pythia_at",
-						 postgres ? "pythia_xid" : "NULL");
-	for (const char *letter = "on"; *letter; letter++)
+	pythia_buffer_printf(sql, "SELECT pythia_id, pythia_op, %s, %s, %s",
+						 postgres ? "pythia_at::timestamp" : "pythia_at", postgres ? "pythia_xid" : "NULL",
+						 postgres ? "CASE WHEN pythia_op = 'E' THEN n ->> 'error' END"
+						 : mysql  ? "pythia_error"
+								  : "NULL");
+	for (const char *letter = mysql ? "c" : "on"; *letter; letter++)
 	{
 		if (postgres)
 		{
@@ -170,10 +148,10 @@ static int put_query(const reader *r, pythia_buffer *sql)
 		count += table->ncolumns + sqlite;
 	}
 	pythia_buffer_puts(sql, " FROM ");
-	put_log(table, r->log->name, sql);
-	pythia_buffer_puts(sql, " ORDER BY pythia_id");
+	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, r->log->name);
+	pythia_buffer_puts(sql, mysql ? " ORDER BY pythia_id, pythia_side" : " ORDER BY pythia_id");
 	if (r->limit > 0)
-		pythia_buffer_printf(sql, " LIMIT %d", r->limit);
+		pythia_buffer_printf(sql, " LIMIT %lld", (long long) r->limit * rows_of_one(table->db));
 	return count;
 }
 
@@ -284,27 +262,31 @@ static void add_bystander(reader *r, const pythia_field *old, bool update)
 		added->values[i] = pythia_strdup(old[i].value);
 }
 
-/* True where two rows cannot both be in the table, by one of its unique indexes. */
-static bool exclude_each_other(const pythia_capture_table *table, char **values, const pythia_field *new)
+static bool same_value(const reader *r, int position, char **values, const pythia_field *new)
 {
-	for (int x = 0; x < table->table.nindexes; x++)
+	int place = 0;
+
+	while (place < r->table->ncolumns && r->table->columns[place].position != position)
+		place++;
+	return place < r->table->ncolumns && values[place] &&
+		   new[place].value &&pythia_unique_same(r->collations[place], values[place], new[place].value);
+}
+
+/* True where two rows cannot both be in the table, by its primary key or one of its unique indexes. */
+static bool exclude_each_other(const reader *r, char **values, const pythia_field *new)
+{
+	const pythia_table *table = &r->table->table;
+	bool same = table->nkey > 0;
+
+	for (int k = 0; same && k < table->nkey; k++)
+		same = same_value(r, table->key[k], values, new);
+	for (int x = 0; !same && x < table->nindexes; x++)
 	{
-		const pythia_index *index = &table->table.indexes[x];
-		bool same = index->unique;
-
-		for (int i = 0; same && i < index->ncolumns; i++)
-		{
-			int place = 0;
-
-			while (place < table->ncolumns && table->columns[place].position != index->columns[i])
-				place++;
-			same = place < table->ncolumns && values[place] &&
-				   new[place].value &&strcmp(values[place], new[place].value) == 0;
-		}
-		if (same)
-			return true;
+		same = table->indexes[x].unique;
+		for (int i = 0; same && i < table->indexes[x].ncolumns; i++)
+			same = same_value(r, table->indexes[x].columns[i], values, new);
 	}
-	return false;
+	return same;
 }
 
 /*
@@ -326,7 +308,7 @@ static bool tell_replaced(reader *r, const pythia_field *meta, const pythia_fiel
 			continue;
 		if (same_key && updates)
 			*old_image = b->image;
-		else if (same_key || exclude_each_other(r->table, b->values, new))
+		else if (same_key || exclude_each_other(r, b->values, new))
 			ok = tell(r, "DELETE", b->key, b->image, NULL, meta, error);
 	}
 	return ok;
@@ -343,7 +325,7 @@ static bool tell_displaced(reader *r, const pythia_field *meta, const pythia_fie
 		const bystander *b = &r->bystanders[i];
 
 		if (b->update && strcmp(b->key, r->old_key.data) != 0 &&
-			(strcmp(b->key, r->key.data) == 0 || exclude_each_other(r->table, b->values, new)))
+			(strcmp(b->key, r->key.data) == 0 || exclude_each_other(r, b->values, new)))
 			ok = tell(r, "DELETE", b->key, b->image, NULL, meta, error);
 	}
 	return ok;
@@ -386,6 +368,9 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 		case 'D':
 			ok = tell(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error);
 			break;
+		case 'E':
+			ok = tell(r, PYTHIA_NOT_LOGGED, NULL, NULL, meta[4].value ? meta[4].value : "unknown error", meta, error);
+			break;
 		default:
 			ok = tell(r, "TRUNCATE", NULL, NULL, NULL, meta, error);
 			break;
@@ -394,31 +379,62 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 	return ok;
 }
 
+/* MySQL has one side a row. */
+static bool read_sides_mysql(reader *r, const pythia_field *fields, int64_t id, char operation, pythia_error *error)
+{
+	if (operation == 'O' || operation == 'D')
+		return read_side(r, fields, id, true, &r->old_key, &r->old_image, error);
+	return read_side(r, fields, id, operation != 'E', &r->key, &r->new_image, error);
+}
+
+static bool read_sides(reader *r, const pythia_field *fields, int64_t id, char operation, pythia_error *error)
+{
+	return read_side(r, fields, id, strchr("UDBRCY", operation) != NULL, &r->old_key, &r->old_image, error) &&
+		   read_side(r, fields + side_width(r), id, strchr("IUXCY", operation) != NULL, &r->key, &r->new_image, error);
+}
+
+/* An update of which the old side alone was logged, for the new one was refused. */
+static void give_up_begun(reader *r)
+{
+	if (r->begun != 0)
+		pythia_log_numbers_add(r->read, r->begun);
+	r->begun = 0;
+}
+
 static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error)
 {
 	const pythia_field *fields = row->fields;
-	const pythia_field *old = fields + META;
-	const pythia_field *new = old + side_width(r);
-	const pythia_field *end = new + side_width(r);
+	bool mysql = r->table->db->engine == PYTHIA_MYSQL;
+	int nfields = META + side_width(r) * (mysql ? 1 : 2);
 	int width = r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns;
-	const char *operation;
+	char operation;
 	int64_t id;
 
-	if (!pythia_db_fields(r->table->db, row, "ntTTV*", error))
+	if (!pythia_db_fields(r->table->db, row, "ntTTTV*", error))
 		return false;
-	if (row->nfields != end - fields)
+	if (row->nfields != nfields)
 		return pythia_db_bad_answer(r->table->db, error, "a row of %d values where %d were asked for", row->nfields,
-									(int) (end - fields));
+									nfields);
 	id = pythia_field_number(&fields[0]);
-	operation = fields[1].value;
-	if (strlen(operation) != 1)
+	operation = fields[1].value[0];
+	if (strlen(fields[1].value) != 1)
 		return pythia_db_bad_answer(r->table->db, error, "a logged row of no known operation");
-	pythia_log_numbers_add(r->read, id);
-	if (r->done->count > 0 && bsearch(&id, r->done->numbers, (size_t) r->done->count, sizeof(id), by_number))
+	r->seen++;
+	if (mysql && strchr("UC", operation) && r->begun != id)
+		return pythia_db_bad_answer(r->table->db, error, "a logged update without its old row");
+	if (r->begun != id)
+		give_up_begun(r);
+	r->begun = mysql && operation == 'O' ? id : 0;
+	/* what follows it is read with it, or not at all */
+	if (r->begun == 0)
+		pythia_log_numbers_add(r->read, id);
+	if (pythia_log_numbers_have(r->done, id))
 		return true;
-	return read_side(r, old, id, strchr("UDBRCY", *operation) != NULL, &r->old_key, &r->old_image, error) &&
-		   read_side(r, new, id, strchr("IUXCY", *operation) != NULL, &r->key, &r->new_image, error) &&
-		   tell_row(r, fields, new - width, end - width, error);
+	if (mysql)
+		return read_sides_mysql(r, fields + META, id, operation, error) &&
+			   (operation == 'O' || tell_row(r, fields, NULL, fields + META, error));
+	return read_sides(r, fields + META, id, operation, error) &&
+		   tell_row(r, fields, fields + META + side_width(r) - width, fields + nfields - width, error);
 }
 
 static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythia_error *error)
@@ -489,11 +505,16 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 		if (r.place[i] < 0)
 			ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the log of table \"%s\" does not fit it",
 							 table->table.name);
+	r.collations = pythia_calloc((size_t) table->ncolumns + 1, 1);
+	ok = ok && pythia_unique_collations(table, r.collations, error);
 	ncolumns = put_query(&r, &sql);
 	ok = ok && read_rows(&r, sql.data, ncolumns, &cut, error);
-	*more = cut || (limit > 0 && read->count == limit);
+	*more = cut || (limit > 0 && r.seen == (int64_t) limit * rows_of_one(table->db));
+	if (!*more)
+		give_up_begun(&r);
 	forget_bystanders(&r);
 	pythia_free(r.bystanders);
+	pythia_free(r.collations);
 	pythia_free(r.place);
 	pythia_free(r.first);
 	pythia_buffer_free(&sql);
@@ -504,103 +525,8 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 	return ok;
 }
 
-/* --- numbers ------------------------------------------------------------------------------- */
-
-static bool add_numbers(pythia_stream *stream, const pythia_db *db, pythia_log_numbers *all, pythia_error *error)
+bool pythia_log_not_logged(const char *table, const char *reason, pythia_error *error)
 {
-	pythia_rows_reader rows = {0};
-	pythia_rows chunk;
-	bool ok = true;
-
-	while (ok && (ok = db->driver->stream_next(stream, &chunk, error)) && chunk.count > 0)
-	{
-		pythia_rows_open(&rows, &chunk);
-		while (ok && pythia_rows_next(&rows))
-		{
-			ok = pythia_db_fields(db, &rows, "n", error);
-			if (ok)
-				pythia_log_numbers_add(all, pythia_field_number(&rows.fields[0]));
-		}
-	}
-	pythia_rows_close(&rows);
-	return ok;
-}
-
-bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_log_numbers *all, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_stream *stream;
-	bool ok;
-
-	all->count = 0;
-	pythia_buffer_puts(&sql, "SELECT pythia_id FROM ");
-	put_log(table, log->name, &sql);
-	pythia_buffer_puts(&sql, " ORDER BY pythia_id");
-	ok = table->db->driver->stream_open(table->db, sql.data, 1, NULL, &stream, error) &&
-		 add_numbers(stream, table->db, all, error);
-	if (stream)
-		table->db->driver->stream_close(stream);
-	pythia_buffer_free(&sql);
-	return ok;
-}
-
-/* InnoDB locks what a range scan passes, rows of open transactions too, so each row is looked up by its number. */
-static bool has_json_table(const pythia_db *db)
-{
-	return db->engine == PYTHIA_MYSQL && db->version >= (db->is_mariadb ? 100600 : 80004);
-}
-
-static void put_delete(pythia_db *source, const char *schema, const char *log, const int64_t *numbers, int64_t count,
-					   pythia_buffer *sql)
-{
-	pythia_capture_table table = {.db = source, .table = {.schema = (char *) schema}};
-	bool lookup = has_json_table(source);
-
-	pythia_buffer_puts(sql, lookup ? "DELETE l FROM JSON_TABLE('[" : "DELETE FROM ");
-	if (!lookup)
-	{
-		put_log(&table, log, sql);
-		pythia_buffer_puts(sql, " WHERE pythia_id IN (");
-	}
-	for (int64_t i = 0; i < count; i++)
-		pythia_buffer_printf(sql, "%s%lld", i > 0 ? "," : "", (long long) numbers[i]);
-	if (lookup)
-	{
-		pythia_buffer_puts(sql, "]', '$[*]' COLUMNS (id BIGINT UNSIGNED PATH '$')) AS x STRAIGHT_JOIN ");
-		put_log(&table, log, sql);
-		pythia_buffer_puts(sql, " AS l ON l.pythia_id = x.id");
-	}
-	else
-		pythia_buffer_putc(sql, ')');
-}
-
-bool pythia_log_delete(pythia_db *source, const char *schema, const char *log, const pythia_log_numbers *numbers,
-					   bool *deleted, pythia_error *error)
-{
-	bool begin = source->engine == PYTHIA_SQLITE && !source->local;
-	pythia_error why = PYTHIA_ERROR_INIT;
-	bool ok = !begin || source->driver->begin(source, PYTHIA_BEGIN_TRY, &why);
-	bool begun = ok && begin;
-
-	for (int64_t from = 0; ok && from < numbers->count; from += PYTHIA_LOG_ROWS)
-	{
-		int64_t count = numbers->count - from < PYTHIA_LOG_ROWS ? numbers->count - from : PYTHIA_LOG_ROWS;
-		pythia_buffer sql = PYTHIA_BUFFER_INIT;
-
-		put_delete(source, schema, log, numbers->numbers + from, count, &sql);
-		ok = pythia_db_exec(source, sql.data, NULL, &why);
-		pythia_buffer_free(&sql);
-	}
-	if (begun && (!ok || !source->driver->commit(source, &why)))
-	{
-		source->driver->rollback(source, NULL);
-		ok = false;
-	}
-	*deleted = ok;
-	if (ok)
-		return true;
-	if (why.error_class != PYTHIA_E_TRANSIENT || source->broken || source->local)
-		return pythia_error_move(error, &why);
-	pythia_error_reset(&why);
-	return true;
+	pythia_fail(error, PYTHIA_E_DATA, "22000", "a change of table \"%s\" could not be logged: %s", table, reason);
+	return pythia_error_hint(error, "Look for what differs, and mend the cause; what came after it is told as ever.");
 }

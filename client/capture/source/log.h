@@ -13,12 +13,15 @@
 #include "capture/capture.h"
 
 /*
- * In MySQL and SQLite the log has two columns (o0, n0, …) for each of the
- * table's, of the same types, so that values stay what they are; `columns`
+ * In SQLite the log has two columns (o0, n0, …) for each of the table's, so that values stay what they are; in MySQL one
+ * (c0, …) of the same type, and two rows an update, for no row may be larger than the table's own.  `columns`
  * tells what they hold: for each a line with the first number from which it
  * does, some letters for the type, and the column's name; an empty line where that is gone.  In
  * PostgreSQL there are two jsonb columns, so that the table may be altered
  * under the trigger, and `columns` is "".
+ *
+ * A trigger that fails does not make the writer fail: it logs the error ('E') in the change's place, which is told as
+ * PYTHIA_NOT_LOGGED.  SQLite has no way to do that: what could fail there is refused when the trigger is made.
  */
 typedef struct pythia_log
 {
@@ -44,11 +47,18 @@ char *pythia_log_removal(pythia_engine engine, const char *schema, const char *t
 /*
  * Brings log and triggers in line with the table as it was just described: columns that came are logged
  * from now on, those that went are left out.  *changed: log->columns is new and to be stored.  Fails
- * (55000) where the triggers are gone.  Outside of transactions, as install.
+ * (55000) where the triggers are gone, unless `mend`: then they are made anew; and where they do not see all changes any
+ * more.  Outside of transactions, as install.
  */
-bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool *changed, pythia_error *error);
+bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, bool *changed, pythia_error *error);
 
-/* ---- log.c ---- */
+/* As pythia_capture_table_open; a table that is not there any more under its name is looked for by its triggers, which
+ * go with it.  `schema` is where its log is. */
+bool pythia_log_table_open(pythia_db *db, const char *name, const char *schema, const char *log,
+						   const char *timestamp_column, const pythia_capture_config *config,
+						   pythia_capture_table *table, pythia_error *error);
+
+/* ---- log_numbers.c ---- */
 
 /* Numbers of log rows, ascending. */
 typedef struct pythia_log_numbers
@@ -60,20 +70,14 @@ typedef struct pythia_log_numbers
 
 void pythia_log_numbers_add(pythia_log_numbers *numbers, int64_t number);
 void pythia_log_numbers_sort(pythia_log_numbers *numbers);
-void pythia_log_numbers_free(pythia_log_numbers *numbers); /* and clears it */
+void pythia_log_numbers_free(pythia_log_numbers *numbers);                       /* and clears it */
+bool pythia_log_numbers_have(const pythia_log_numbers *numbers, int64_t number); /* sorted ones */
 
 /* Rows in one batch of who keeps them in memory, and in one statement that deletes them. */
 #define PYTHIA_LOG_ROWS 10000
 /* There it ends after so many bytes, too. */
 #define PYTHIA_LOG_BYTES (64 * 1024 * 1024)
 
-/*
- * Tells the changes of the next batch (`limit` rows and about `most` bytes, 0: any) but those numbered in
- * `done`; `read` gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
- */
-bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, size_t most,
-					 const pythia_log_numbers *done, pythia_log_numbers *read, bool *more, pythia_capture_emit emit,
-					 void *context, pythia_error *error);
 /* The numbers of everything in the log. */
 bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_log_numbers *all, pythia_error *error);
 /*
@@ -82,5 +86,17 @@ bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_l
  */
 bool pythia_log_delete(pythia_db *source, const char *schema, const char *log, const pythia_log_numbers *numbers,
 					   bool *deleted, pythia_error *error);
+
+/* ---- log.c ---- */
+
+/*
+ * Tells the changes of the next batch (`limit` rows and about `most` bytes, 0: any) but those numbered in
+ * `done`; `read` gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
+ */
+bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, size_t most,
+					 const pythia_log_numbers *done, pythia_log_numbers *read, bool *more, pythia_capture_emit emit,
+					 void *context, pythia_error *error);
+/* The error of a table of which a change could not be logged, for `reason`: always false. */
+bool pythia_log_not_logged(const char *table, const char *reason, pythia_error *error);
 
 #endif

@@ -120,6 +120,7 @@ typedef struct reader
 	int *field_of_key; /* places in the select list */
 	pythia_buffer key;
 	pythia_buffer image;
+	pythia_buffer stamp; /* in the spelling of positions */
 	char digest[33];
 	pythia_capture_row_callback callback;
 	void *context;
@@ -190,6 +191,15 @@ static bool hand_over(reader *r, const char *line, size_t length, const pythia_f
 	if (r->window)
 	{
 		row.stamp = fields[table->timestamp].value;
+		if (row.stamp && pythia_sqlite_stamp_is_text(table))
+		{
+			row.unsorted = !pythia_sqlite_stamp(&r->stamp, row.stamp, fields[table->timestamp].length);
+			row.stamp = r->stamp.data;
+			/* the ranges that were read hold some that were told long ago */
+			if (r->window->from && !table->config.time_zone &&
+				!pythia_capture_stamp_kept(table, row.stamp, r->window->from))
+				return true;
+		}
 		if (table->created >= 0 && fields[table->created].value && row.stamp)
 		{
 			row.fresh = strcmp(row.stamp, fields[table->created].value) == 0;
@@ -258,6 +268,7 @@ static bool read_rows(reader *r, const char *sql, pythia_error *error)
 	pythia_free(r->field_of_key);
 	pythia_buffer_free(&r->key);
 	pythia_buffer_free(&r->image);
+	pythia_buffer_free(&r->stamp);
 	return ok;
 }
 
@@ -268,6 +279,24 @@ static int *all_columns(const pythia_capture_table *table)
 	for (int i = 0; i < table->ncolumns; i++)
 		chosen[i] = i;
 	return chosen;
+}
+
+static bool put_since(const pythia_capture_table *table, pythia_buffer *sql, const char *low, pythia_error *error)
+{
+	if (pythia_sqlite_stamp_is_text(table))
+	{
+		if (!pythia_capture_put_stamp(table, NULL, low, error))
+			return false;
+		pythia_sqlite_put_since(table, sql, low);
+		return true;
+	}
+	pythia_buffer_putc(sql, '(');
+	pythia_dialect_of(table->db)->identifier(sql, pythia_capture_stamp_column(table)->name);
+	pythia_buffer_puts(sql, " >= ");
+	if (!pythia_capture_put_stamp(table, sql, low, error))
+		return false;
+	pythia_buffer_putc(sql, ')');
+	return true;
 }
 
 bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_window *window,
@@ -289,14 +318,13 @@ bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_windo
 	bool ok = true;
 
 	put_select(table, &sql, true, chosen, table->ncolumns);
-	dialect->identifier(&sql, stamp);
 	if (window->from)
-	{
-		pythia_buffer_puts(&sql, " >= ");
-		ok = pythia_capture_put_stamp(table, &sql, window->from, error);
-	}
+		ok = put_since(table, &sql, window->from, error);
 	else
+	{
+		dialect->identifier(&sql, stamp);
 		pythia_buffer_puts(&sql, " IS NOT NULL");
+	}
 	pythia_buffer_puts(&sql, " ORDER BY ");
 	dialect->identifier(&sql, stamp);
 	for (int i = 0; i < table->nkey; i++)
@@ -331,10 +359,8 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 	{
 		const char *stamp = pythia_capture_stamp_column(table)->name;
 
-		pythia_buffer_putc(&sql, '(');
-		dialect->identifier(&sql, stamp);
-		pythia_buffer_puts(&sql, " < ");
-		ok = pythia_capture_put_stamp(table, &sql, before, error);
+		pythia_buffer_puts(&sql, "(NOT ");
+		ok = put_since(table, &sql, before, error);
 		pythia_buffer_puts(&sql, " OR ");
 		dialect->identifier(&sql, stamp);
 		pythia_buffer_puts(&sql, " IS NULL)");

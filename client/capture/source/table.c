@@ -35,8 +35,10 @@ bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *
 	const pythia_dialect *dialect = pythia_dialect_of(table->db);
 	bool good = pythia_capture_is_stamp(table, stamp);
 
-	if (good && table->db->engine == PYTHIA_SQLITE && !table->numeric)
-		dialect->literal(sql, stamp, strlen(stamp)); /* as it is spelled in the column */
+	if (good && !sql)
+		return true;
+	if (good && pythia_sqlite_stamp_is_text(table))
+		dialect->literal(sql, stamp, strlen(stamp));
 	else if (good && table->numeric)
 		pythia_buffer_puts(sql, stamp); /* bare, for it may be beyond the column's own type */
 	else if (good)
@@ -169,7 +171,6 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 	char *sample = NULL;
 	bool ok = true;
 
-	table->separator = ' ';
 	/* in a column of integers a text is greater than all of them: it is not asked where there is one */
 	for (int integers = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 		 ok && !sample && integers >= 0; integers--)
@@ -193,7 +194,9 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 	if (!sample)
 		table->numeric = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 	else if (sample[0] == 'i')
-		table->numeric = true;
+		/* of a column of times they are seconds, or parts of them, since 1970 */
+		table->numeric = column->type.kind != PYTHIA_KIND_TIMESTAMP && column->type.kind != PYTHIA_KIND_TIMESTAMPTZ &&
+						 column->type.kind != PYTHIA_KIND_DATE;
 	else if (sample[0] != 't')
 	{
 		pythia_free(sample);
@@ -201,8 +204,8 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 					column->name, table->table.name);
 		return pythia_error_hint(error, "Keep stamps as text (datetime('now')) or as integers (unixepoch()).");
 	}
-	else if (strlen(sample) > 11 && sample[11] == 'T')
-		table->separator = 'T';
+	else
+		table->zoned = pythia_sqlite_stamp_is_zoned(sample + 1, strlen(sample + 1));
 	pythia_free(sample);
 	return true;
 }
@@ -267,7 +270,6 @@ bool pythia_capture_table_open(pythia_db *db, const char *name, const char *time
 	table->db = db;
 	table->config = *config;
 	table->created = -1;
-	table->separator = ' ';
 	if (config->timestamp_column)
 		timestamp_column = config->timestamp_column;
 	if (pythia_condition_check(db->engine, "where", config->where, error) &&

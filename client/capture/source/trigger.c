@@ -45,29 +45,6 @@ bool pythia_log_check_name(const char *name, pythia_error *error)
 
 /* --- MySQL ------------------------------------------------------------------------ */
 
-/* InnoDB runs the actions of foreign keys without the table's triggers. */
-static bool refuse_cascades(pythia_logger *w, pythia_error *error)
-{
-	const pythia_table *table = &w->table->table;
-	char *name;
-
-	pythia_buffer_puts(&w->sql,
-					   "SELECT CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
-					   " WHERE (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL'))"
-					   " AND ");
-	pythia_dialect_named(w->dialect, &w->sql, "CONSTRAINT_SCHEMA", "TABLE_NAME", table);
-	if (!pythia_db_text(w->table->db, w->sql.data, &name, error))
-		return false;
-	pythia_buffer_clear(&w->sql);
-	if (!name)
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers would miss what the foreign key \"%s\" of table \"%s\" does",
-				name, table->name);
-	pythia_error_detail(error, "MySQL fires no trigger for rows that CASCADE or SET NULL changes.");
-	pythia_free(name);
-	return pythia_error_hint(error, "Use \"capture\": \"poll\" for this table.");
-}
-
 /* Who waits for the table's lock holds up all writers behind: not for long. */
 bool pythia_logger_limit_waiting(pythia_logger *w, pythia_error *error)
 {
@@ -104,28 +81,45 @@ void pythia_logger_unlock_mysql(pythia_logger *w)
 	pythia_error_reset(&ignored);
 }
 
+/* The one thing for which writers may fail: MySQL runs a trigger as its definer, or not at all. */
+static bool say_definer(pythia_logger *w, pythia_error *error)
+{
+	pythia_db *db = w->table->db;
+	char *user = NULL;
+
+	if (!pythia_db_text(db, "SELECT CURRENT_USER()", &user, error))
+		return false;
+	pythia_host_log(db->host, PYTHIA_LOG_NOTICE,
+					"triggers on table %s run as %s: while that user does not exist, or lacks the privileges TRIGGER, "
+					"SELECT and INSERT there, nobody can write to the table; drop the worker before the user",
+					w->table->table.name, user);
+	pythia_free(user);
+	return true;
+}
+
 static bool install_mysql(pythia_logger *w, pythia_error *error)
 {
 	bool ok;
 
-	if (!refuse_cascades(w, error) || !pythia_logger_limit_waiting(w, error))
+	if (!pythia_logger_limit_waiting(w, error))
 		return false;
 	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
 	pythia_logger_put_name(w, "", true);
-	pythia_buffer_puts(&w->sql, " (pythia_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,"
-								" pythia_op CHAR(1) NOT NULL, pythia_at DATETIME(6) NOT NULL");
+	/* two rows an update: one that holds both sides could be larger than a row may be */
+	pythia_buffer_puts(&w->sql, " (pythia_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, pythia_side TINYINT NOT NULL,"
+								" pythia_op CHAR(1) NOT NULL, pythia_at DATETIME(6) NOT NULL, pythia_error TEXT"
+								" CHARACTER SET utf8mb4 NULL, PRIMARY KEY (pythia_id, pythia_side)");
 	for (int i = 0; i < w->table->ncolumns; i++)
-		for (const char *letter = "on"; *letter; letter++)
-		{
-			pythia_buffer_printf(&w->sql, ", %c%d ", *letter, w->place[i]);
-			pythia_logger_put_type(&w->sql, &w->table->table.columns[w->table->columns[i].position]);
-		}
-	pythia_buffer_puts(&w->sql, ") ENGINE = InnoDB");
+	{
+		pythia_buffer_printf(&w->sql, ", c%d ", w->place[i]);
+		pythia_logger_put_type(&w->sql, &w->table->table.columns[w->table->columns[i].position]);
+	}
+	pythia_buffer_puts(&w->sql, ") ENGINE = InnoDB ROW_FORMAT = DYNAMIC");
 	if (!pythia_logger_flush(w, error) || !pythia_logger_lock_mysql(w, error))
 		return false;
 	ok = pythia_logger_put_triggers(w, error);
 	pythia_logger_unlock_mysql(w);
-	return ok;
+	return ok && say_definer(w, error);
 }
 
 /* --- SQLite ----------------------------------------------------------------------- */
@@ -265,123 +259,6 @@ static bool install_sqlite(pythia_logger *w, pythia_error *error)
 	return pythia_logger_flush(w, error) && pythia_logger_put_befores(w, error) && pythia_logger_put_triggers(w, error);
 }
 
-/* --- PostgreSQL --------------------------------------------------------------------- */
-
-static void put_when(pythia_buffer *body, const pythia_logger *w, const char *side)
-{
-	pythia_buffer_printf(body, "EXISTS (SELECT FROM (SELECT (%s).*) AS ", side);
-	w->dialect->identifier(body, w->table->table.name);
-	pythia_buffer_puts(body, " WHERE ");
-	pythia_condition_put(body, w->table->config.where);
-	pythia_buffer_putc(body, ')');
-}
-
-/*
- * The function runs with our rights, and to_jsonb calls a cast to json that the owner of a type has made.  So in a
- * table with columns of users' types each value is taken by itself, these by their text: columns may come and go.
- */
-static void put_image(pythia_buffer *body, const char *variable, const char *side)
-{
-	/* clang-format off */
-	static const char execute[] =
-		"IF plain THEN %s := to_jsonb(%s); ELSE EXECUTE 'SELECT ' || (SELECT string_agg(format('jsonb_build_object(%%1$L, '"
-		" || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN 'to_jsonb(($1).%%1$I))'"
-		" ELSE 'CASE WHEN ($1).%%1$I IS DISTINCT FROM NULL THEN to_jsonb(concat(($1).%%1$I)'"
-		" || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END || ') END)' END, a.attname), ' || ' ORDER BY a.attnum)"
-		" FROM pg_attribute a CROSS JOIN LATERAL (WITH RECURSIVE r AS (SELECT t.* FROM pg_type t WHERE t.oid = a.atttypid"
-		" UNION ALL SELECT u.* FROM r JOIN pg_type u ON u.oid = r.typbasetype WHERE r.typtype = 'd')"
-		" SELECT * FROM r WHERE r.typtype <> 'd') b"
-		" WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped) INTO %s USING %s; END IF; ";
-	/* clang-format on */
-
-	pythia_buffer_printf(body, execute, variable, side, variable, side);
-}
-
-/* What the trigger does: `before` and `after` tell whether the row is ours. */
-static void put_function(pythia_logger *w)
-{
-	pythia_buffer body = PYTHIA_BUFFER_INIT;
-	pythia_buffer into = PYTHIA_BUFFER_INIT;
-
-	pythia_dialect_table(w->dialect, &into, w->table->table.schema, w->log);
-	pythia_buffer_puts(
-		&body, "DECLARE before boolean := false; after boolean := false; plain boolean; o jsonb; n jsonb; BEGIN "
-			   "IF TG_OP = 'TRUNCATE' THEN INSERT INTO ");
-	pythia_buffer_printf(&body, "%s (pythia_op) VALUES ('T'); RETURN NULL; END IF; ", into.data);
-	pythia_buffer_puts(&body, "IF TG_OP <> 'INSERT' THEN before := ");
-	if (w->table->config.where)
-		put_when(&body, w, "OLD");
-	else
-		pythia_buffer_puts(&body, "true");
-	pythia_buffer_puts(&body, "; END IF; IF TG_OP <> 'DELETE' THEN after := ");
-	if (w->table->config.where)
-		put_when(&body, w, "NEW");
-	else
-		pythia_buffer_puts(&body, "true");
-	pythia_buffer_puts(&body,
-					   "; END IF; IF NOT before AND NOT after THEN RETURN NULL; END IF; plain := NOT EXISTS (SELECT"
-					   " FROM pg_attribute a WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped"
-					   " AND a.atttypid >= 10000); IF before THEN ");
-	put_image(&body, "o", "OLD");
-	pythia_buffer_puts(&body, "END IF; IF after THEN ");
-	put_image(&body, "n", "NEW");
-	pythia_buffer_printf(&body,
-						 "END IF; INSERT INTO %s (pythia_op, o, n) VALUES (CASE WHEN before AND after THEN 'U'"
-						 " WHEN after THEN 'I' ELSE 'D' END, o, n); RETURN NULL; END",
-						 into.data);
-	w->dialect->literal(&w->sql, body.data, body.length);
-	pythia_buffer_free(&into);
-	pythia_buffer_free(&body);
-}
-
-static bool install_postgres(pythia_logger *w, pythia_error *error)
-{
-	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
-	pythia_logger_put_name(w, "", true);
-	pythia_buffer_puts(&w->sql, " (pythia_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pythia_op text NOT NULL,"
-								" pythia_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
-								" pythia_xid bigint NOT NULL DEFAULT pg_catalog.txid_current(), o jsonb, n jsonb)");
-	if (!pythia_logger_flush(w, error))
-		return false;
-	pythia_buffer_puts(&w->sql, "CREATE FUNCTION ");
-	pythia_logger_put_name(w, "_f", true);
-	/* the writer needs no right on the log */
-	pythia_buffer_puts(&w->sql, "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-								" SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS ");
-	put_function(w);
-	if (!pythia_logger_flush(w, error))
-		return false;
-	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
-	pythia_logger_put_name(w, "_r", false);
-	pythia_buffer_puts(&w->sql, " AFTER INSERT OR UPDATE OR DELETE ON ");
-	pythia_logger_put_table(w);
-	pythia_buffer_puts(&w->sql, " FOR EACH ROW EXECUTE FUNCTION ");
-	pythia_logger_put_name(w, "_f", true);
-	pythia_buffer_puts(&w->sql, "()");
-	if (!pythia_logger_flush(w, error))
-		return false;
-	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
-	pythia_logger_put_name(w, "_t", false);
-	pythia_buffer_puts(&w->sql, " AFTER TRUNCATE ON ");
-	pythia_logger_put_table(w);
-	pythia_buffer_puts(&w->sql, " FOR EACH STATEMENT EXECUTE FUNCTION ");
-	pythia_logger_put_name(w, "_f", true);
-	pythia_buffer_puts(&w->sql, "()");
-	/* also for what replication applies */
-	for (const char *suffix = "rt"; *suffix; suffix++)
-	{
-		char name[3] = {'_', *suffix, '\0'};
-
-		if (!pythia_logger_flush(w, error))
-			return false;
-		pythia_buffer_puts(&w->sql, "ALTER TABLE ");
-		pythia_logger_put_table(w);
-		pythia_buffer_puts(&w->sql, " ENABLE ALWAYS TRIGGER ");
-		pythia_logger_put_name(w, name, false);
-	}
-	return pythia_logger_flush(w, error);
-}
-
 /* --- all ways ------------------------------------------------------------------------ */
 
 /* DDL of SQLite and PostgreSQL in one transaction; in a caller's it is part of that. */
@@ -408,16 +285,104 @@ bool pythia_logger_end(pythia_db *source, bool ok, pythia_error *error)
 	return false;
 }
 
-static bool refuse(const pythia_capture_table *table, pythia_error *error)
+/* The name that a query gives, or NULL where there is no row. */
+static bool look_up(pythia_logger *w, char **name, pythia_error *error)
 {
+	bool ok = pythia_db_text(w->table->db, w->sql.data, name, error);
+
+	pythia_buffer_clear(&w->sql);
+	return ok;
+}
+
+static bool use_polls(pythia_error *error)
+{
+	return pythia_error_hint(error, "Use \"capture\": \"poll\" for this table.");
+}
+
+/* InnoDB runs the actions of foreign keys without the table's triggers. */
+static bool refuse_cascades(pythia_logger *w, pythia_error *error)
+{
+	const pythia_table *table = &w->table->table;
+	char *name;
+
+	pythia_buffer_puts(&w->sql,
+					   "SELECT CONSTRAINT_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS"
+					   " WHERE (DELETE_RULE IN ('CASCADE', 'SET NULL') OR UPDATE_RULE IN ('CASCADE', 'SET NULL'))"
+					   " AND ");
+	pythia_dialect_named(w->dialect, &w->sql, "CONSTRAINT_SCHEMA", "TABLE_NAME", table);
+	if (!look_up(w, &name, error))
+		return false;
+	if (!name)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers would miss what the foreign key \"%s\" of table \"%s\" does",
+				name, table->name);
+	pythia_error_detail(error, "MySQL fires no trigger for rows that CASCADE or SET NULL changes.");
+	pythia_free(name);
+	return use_polls(error);
+}
+
+/* Rows that replication brings fire no triggers. */
+static bool refuse_replica(pythia_logger *w, pythia_error *error)
+{
+	char *applier;
+
+	pythia_buffer_puts(&w->sql, "SELECT 'applier' FROM information_schema.PROCESSLIST p WHERE p.USER = 'system user'"
+								" AND p.COMMAND IN ('Slave_SQL', 'Query') LIMIT 1");
+	if (!look_up(w, &applier, error))
+		return false;
+	if (!applier)
+		return true;
+	pythia_free(applier);
+	pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers would miss what replication brings to table \"%s\"",
+				w->table->table.name);
+	pythia_error_detail(error, "The server is a replica, and fires no triggers for rows that it applies.");
+	return pythia_error_hint(error, "Capture from its primary, or use \"capture\": \"poll\".");
+}
+
+static bool refuse_heirs(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
+	char *name;
+
+	if (w->table->table.relation != PYTHIA_RELATION_TABLE)
+		return true;
+	pythia_capture_put_table(w->table, &table);
+	pythia_buffer_puts(&w->sql,
+					   "SELECT inhrelid::pg_catalog.regclass::text FROM pg_catalog.pg_inherits WHERE inhparent = ");
+	w->dialect->literal(&w->sql, table.data, table.length);
+	pythia_buffer_puts(&w->sql, "::pg_catalog.regclass LIMIT 1");
+	pythia_buffer_free(&table);
+	if (!look_up(w, &name, error))
+		return false;
+	if (!name)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "0A000",
+				"triggers would miss what is written to \"%s\", which inherits from table \"%s\"", name,
+				w->table->table.name);
+	pythia_free(name);
+	return pythia_error_hint(error, "Name the tables that inherit, or use \"capture\": \"poll\" for this table.");
+}
+
+bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
+{
+	const pythia_capture_table *table = w->table;
 	pythia_relation_kind kind = table->table.relation;
 
-	if (kind == PYTHIA_RELATION_TABLE || kind == PYTHIA_RELATION_PARTITIONED)
-		return false;
-	pythia_fail(error, PYTHIA_E_USAGE, "42809", "\"%s\" is no table that triggers could be installed on",
-				table->table.name);
-	pythia_error_hint(error, "Use \"capture\": \"poll\" for it.");
-	return true;
+	if (kind != PYTHIA_RELATION_TABLE && kind != PYTHIA_RELATION_PARTITIONED)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42809", "\"%s\" is no table that triggers could be installed on",
+					table->table.name);
+		return use_polls(error);
+	}
+	switch (table->db->engine)
+	{
+		case PYTHIA_MYSQL:
+			return refuse_cascades(w, error) && refuse_replica(w, error);
+		case PYTHIA_POSTGRESQL:
+			return refuse_heirs(w, error);
+		default:
+			return true;
+	}
 }
 
 bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_error *error)
@@ -426,7 +391,7 @@ bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_err
 	int64_t *first;
 	bool ok;
 
-	if (refuse(table, error))
+	if (!pythia_logger_refuse(&w, error))
 		return false;
 	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
 	first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
@@ -438,9 +403,10 @@ bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_err
 	ok = pythia_logger_begin(table->db, error);
 	if (ok)
 	{
-		ok = table->db->engine == PYTHIA_MYSQL    ? install_mysql(&w, error)
-			 : table->db->engine == PYTHIA_SQLITE ? install_sqlite(&w, error)
-												  : install_postgres(&w, error);
+		ok = pythia_logger_check_condition(&w, error) &&
+			 (table->db->engine == PYTHIA_MYSQL    ? install_mysql(&w, error)
+			  : table->db->engine == PYTHIA_SQLITE ? install_sqlite(&w, error)
+												   : pythia_logger_install_postgres(&w, error));
 		ok = pythia_logger_end(table->db, ok, error);
 	}
 	pythia_buffer_free(&w.sql);

@@ -9,7 +9,8 @@ typedef struct pythia_logger
 	const pythia_capture_table *table;
 	const pythia_dialect *dialect;
 	const char *log;
-	int *place; /* of each of the table's columns in the log */
+	int *place;   /* of each of the table's columns in the log */
+	bool strayed; /* the triggers are not on the table */
 	pythia_buffer sql;
 } pythia_logger;
 
@@ -30,6 +31,8 @@ void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column);
 bool pythia_logger_flush(pythia_logger *w, pythia_error *error);
 /* Makes the triggers of INSERT, UPDATE and DELETE anew; MySQL, SQLite. */
 bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error);
+/* Wherever they are. */
+bool pythia_logger_drop_triggers(pythia_logger *w, pythia_error *error);
 
 /* pythia_log.columns of the writer's places, each with the number from which it holds its column. */
 char *pythia_logger_spell(const pythia_logger *w, const int64_t *first);
@@ -37,8 +40,21 @@ char *pythia_logger_spell(const pythia_logger *w, const int64_t *first);
 #define PYTHIA_TYPE_LETTERS 6
 void pythia_logger_digest_type(const pythia_logger *w, int i, char type[33]);
 
+/* ---- trigger_postgres.c ---- */
+
+bool pythia_logger_install_postgres(pythia_logger *w, pythia_error *error);
+/* Function and triggers, for a log that is there. */
+bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error);
+
+/* ---- trigger_condition.c ---- */
+
+/* Fails where the user's condition could make writers fail: before anything is made, in the transaction that makes it. */
+bool pythia_logger_check_condition(pythia_logger *w, pythia_error *error);
+
 /* ---- trigger.c ---- */
 
+/* Fails for tables of which triggers would not see all changes. */
+bool pythia_logger_refuse(pythia_logger *w, pythia_error *error);
 /* Who waits for the table's lock holds up all writers behind: not for long. */
 bool pythia_logger_limit_waiting(pythia_logger *w, pythia_error *error);
 /* Nobody writes while triggers change: each change is logged by all of the old ones or all of the new ones. */

@@ -9,8 +9,8 @@
 #include "core/memory.h"
 #include "dialect/tokens.h"
 
-/* How many of our triggers there are. */
-static bool count_triggers(pythia_logger *w, int64_t *count, pythia_error *error)
+/* How many of our triggers there are.  MySQL's are to be our user's own: another one may be dropped at any time. */
+static bool count_triggers(pythia_logger *w, int64_t *count, int64_t *own, pythia_error *error)
 {
 	pythia_buffer table = PYTHIA_BUFFER_INIT;
 	bool ok;
@@ -35,33 +35,50 @@ static bool count_triggers(pythia_logger *w, int64_t *count, pythia_error *error
 		default:
 			pythia_capture_put_table(w->table, &table);
 			pythia_buffer_puts(&w->sql,
-							   "SELECT count(*) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
+							   "SELECT count(*) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
 							   " AND tgrelid = ");
 			w->dialect->literal(&w->sql, table.data, table.length);
-			pythia_buffer_puts(&w->sql, "::pg_catalog.regclass AND pg_catalog.left(tgname, 23) = ");
+			pythia_buffer_puts(&w->sql, "::pg_catalog.regclass AND pg_catalog.left(pg_catalog.ltrim(tgname), 23) = ");
 			pythia_buffer_free(&table);
 			break;
 	}
 	w->dialect->literal(&w->sql, w->log, strlen(w->log));
 	ok = pythia_db_count(w->table->db, w->sql.data, count, error);
+	*own = *count;
+	if (ok && w->table->db->engine == PYTHIA_MYSQL)
+	{
+		pythia_buffer_puts(&w->sql, " AND DEFINER = CURRENT_USER()");
+		ok = pythia_db_count(w->table->db, w->sql.data, own, error);
+	}
 	pythia_buffer_clear(&w->sql);
 	return ok;
 }
 
-static bool check_triggers(pythia_logger *w, pythia_error *error)
+/* *anew: they are to be made once more. */
+static bool check_triggers(pythia_logger *w, bool mend, bool *anew, pythia_error *error)
 {
-	static const int wanted[] = {[PYTHIA_POSTGRESQL] = 2, [PYTHIA_MYSQL] = 3, [PYTHIA_SQLITE] = 4};
+	static const int wanted[] = {[PYTHIA_POSTGRESQL] = 2, [PYTHIA_MYSQL] = 3, [PYTHIA_SQLITE] = 5};
 	int64_t count;
+	int64_t own;
 
-	if (!count_triggers(w, &count, error))
+	if (!count_triggers(w, &count, &own, error))
 		return false;
-	if (count >= wanted[w->table->db->engine])
+	*anew = own < count || (mend && count < wanted[w->table->db->engine]);
+	w->strayed = count < wanted[w->table->db->engine];
+	if (*anew && w->strayed)
+		pythia_host_log(
+			w->table->db->host, PYTHIA_LOG_WARNING,
+			"the triggers on table %s were gone, or disabled, and are made anew: what has changed meanwhile "
+			"is not known",
+			w->table->table.name);
+	if (*anew || count >= wanted[w->table->db->engine])
 		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "55000", "the triggers on table \"%s.%s\" are gone", w->table->table.schema,
-				w->table->table.name);
+	pythia_fail(error, PYTHIA_E_USAGE, "55000", "the triggers on table \"%s.%s\" are gone, or were disabled",
+				w->table->table.schema, w->table->table.name);
 	pythia_error_detail(error, "What has changed there since is not known.");
-	return pythia_error_hint(error, "Drop the worker and create it anew, with start_from \"beginning\" where its "
-									"readers need all rows.");
+	return pythia_error_hint(error, "Start the capture again: pythia.start_cdc in PostgreSQL, elsewhere the next poll. "
+									"Where readers need what was missed, create the worker anew with start_from "
+									"\"beginning\".");
 }
 
 /* The next line of pythia_log.columns: first number, type and name; false at the end. */
@@ -127,7 +144,7 @@ static bool count_places(pythia_logger *w, int *count, pythia_error *error)
 	pythia_buffer_free(&name);
 	*count = 0;
 	for (int i = 0; i < described.ncolumns; i++)
-		*count += described.columns[i].name[0] == 'o';
+		*count += described.columns[i].name[0] == (w->table->db->engine == PYTHIA_MYSQL ? 'c' : 'o');
 	pythia_table_free(&described);
 	return true;
 }
@@ -148,7 +165,7 @@ static bool set_place(pythia_logger *w, int i, const char *verb, pythia_error *e
 {
 	const pythia_column *column = &w->table->table.columns[w->table->columns[i].position];
 
-	for (const char *letter = "on"; *letter; letter++)
+	for (const char *letter = w->table->db->engine == PYTHIA_MYSQL ? "c" : "on"; *letter; letter++)
 	{
 		pythia_buffer_puts(&w->sql, "ALTER TABLE ");
 		pythia_logger_put_name(w, "", true);
@@ -161,11 +178,76 @@ static bool set_place(pythia_logger *w, int i, const char *verb, pythia_error *e
 	return true;
 }
 
+/* pythia_l is a row of the log and the table's row has the key that is logged there under `letter`. */
+static void put_same_key(pythia_logger *w, char letter)
+{
+	for (int k = 0; k < w->table->nkey; k++)
+	{
+		int i = w->table->key[k];
+
+		pythia_buffer_printf(&w->sql, "%spythia_l.%c%d = ", k > 0 ? " AND " : "", letter, w->place[i]);
+		w->dialect->identifier(&w->sql, w->table->table.name);
+		pythia_buffer_putc(&w->sql, '.');
+		w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
+	}
+}
+
+/* FROM the table, the rows that are in the log. */
+static void put_logged_rows(pythia_logger *w, char letter)
+{
+	pythia_buffer_puts(&w->sql, " FROM ");
+	pythia_logger_put_table(w);
+	pythia_buffer_puts(&w->sql, " WHERE EXISTS (SELECT 1 FROM ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " AS pythia_l WHERE ");
+	put_same_key(w, letter);
+	pythia_buffer_putc(&w->sql, ')');
+	if (w->table->config.where)
+	{
+		pythia_buffer_puts(&w->sql, " AND ");
+		pythia_condition_put(&w->sql, w->table->config.where);
+	}
+}
+
 /* Rows that were logged, after the columns came, without them: told once more as they are. */
+static bool complete_rows_mysql(pythia_logger *w, const int64_t *first, int64_t last, pythia_error *error)
+{
+	/* as an update: first the old sides, without what came, then the new ones under their numbers */
+	pythia_buffer_puts(&w->sql, "INSERT INTO ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " (pythia_side, pythia_op, pythia_at");
+	for (int i = 0; i < w->table->ncolumns; i++)
+		if (first[i] >= 0)
+			pythia_buffer_printf(&w->sql, ", c%d", w->place[i]);
+	pythia_buffer_puts(&w->sql, ") SELECT 0, 'O', ");
+	pythia_logger_put_now(w);
+	for (int i = 0; i < w->table->ncolumns; i++)
+		if (first[i] >= 0)
+		{
+			pythia_buffer_puts(&w->sql, ", ");
+			w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
+		}
+	put_logged_rows(w, 'c');
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "INSERT INTO ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " (pythia_id, pythia_side, pythia_op, pythia_at");
+	pythia_logger_put_places(w, 'c');
+	pythia_buffer_puts(&w->sql, ") SELECT pythia_l.pythia_id, 1, 'C', pythia_l.pythia_at");
+	pythia_logger_put_values(w, "");
+	pythia_buffer_puts(&w->sql, " FROM ");
+	pythia_logger_put_table(w);
+	pythia_buffer_puts(&w->sql, " JOIN ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, " AS pythia_l ON ");
+	put_same_key(w, 'c');
+	pythia_buffer_printf(&w->sql, " WHERE pythia_l.pythia_id > %lld", (long long) last);
+	return pythia_logger_flush(w, error);
+}
+
 static bool complete_rows(pythia_logger *w, const int64_t *first, pythia_error *error)
 {
-	const char *table = w->table->table.name;
-
 	pythia_buffer_puts(&w->sql, "INSERT INTO ");
 	pythia_logger_put_name(w, "", true);
 	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
@@ -182,26 +264,7 @@ static bool complete_rows(pythia_logger *w, const int64_t *first, pythia_error *
 			pythia_buffer_puts(&w->sql, ", ");
 			w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
 		}
-	pythia_buffer_puts(&w->sql, " FROM ");
-	pythia_logger_put_table(w);
-	pythia_buffer_puts(&w->sql, " WHERE EXISTS (SELECT 1 FROM ");
-	pythia_logger_put_name(w, "", true);
-	pythia_buffer_puts(&w->sql, " AS pythia_l WHERE ");
-	for (int k = 0; k < w->table->nkey; k++)
-	{
-		int i = w->table->key[k];
-
-		pythia_buffer_printf(&w->sql, "%spythia_l.n%d = ", k > 0 ? " AND " : "", w->place[i]);
-		w->dialect->identifier(&w->sql, table);
-		pythia_buffer_putc(&w->sql, '.');
-		w->dialect->identifier(&w->sql, pythia_logger_column_name(w, i));
-	}
-	pythia_buffer_putc(&w->sql, ')');
-	if (w->table->config.where)
-	{
-		pythia_buffer_puts(&w->sql, " AND ");
-		pythia_condition_put(&w->sql, w->table->config.where);
-	}
+	put_logged_rows(w, 'n');
 	return pythia_logger_flush(w, error);
 }
 
@@ -240,10 +303,12 @@ static bool refit(pythia_logger *w, const char *columns, int nplaces, int64_t *f
 		}
 		else if (!sqlite && other_type(w, i, columns) && !set_place(w, i, "MODIFY", error))
 			return false;
-	if (!sqlite && !pythia_logger_lock_mysql(w, error))
+	/* those of a table that was swapped are on another one by now, which is not locked */
+	if (!sqlite && ((w->strayed && !pythia_logger_drop_triggers(w, error)) || !pythia_logger_lock_mysql(w, error)))
 		return false;
 	ok = last_number(w, &last, error) && pythia_logger_put_triggers(w, error) &&
-		 (!sqlite || pythia_logger_put_befores(w, error)) && (!grown || complete_rows(w, first, error));
+		 (!sqlite || pythia_logger_put_befores(w, error)) &&
+		 (!grown || (sqlite ? complete_rows(w, first, error) : complete_rows_mysql(w, first, last, error)));
 	if (!sqlite)
 		pythia_logger_unlock_mysql(w);
 	for (int i = 0; i < w->table->ncolumns; i++)
@@ -252,9 +317,19 @@ static bool refit(pythia_logger *w, const char *columns, int nplaces, int64_t *f
 	return ok;
 }
 
-bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool *changed, pythia_error *error)
+/* Triggers alone: what they have logged stays. */
+static bool renew_postgres(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer_puts(&w->sql, "DROP FUNCTION IF EXISTS ");
+	pythia_logger_put_name(w, "_f", true);
+	pythia_buffer_puts(&w->sql, "() CASCADE");
+	return pythia_logger_flush(w, error) && pythia_logger_put_triggers_postgres(w, error);
+}
+
+bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, bool *changed, pythia_error *error)
 {
 	pythia_logger w = {.table = table, .dialect = pythia_dialect_of(table->db), .log = log->name};
+	bool postgres = table->db->engine == PYTHIA_POSTGRESQL;
 	int64_t *first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
 	char *columns;
 	int nplaces = 0;
@@ -262,12 +337,12 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool *changed,
 
 	*changed = false;
 	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
-	ok = check_triggers(&w, error);
-	if (ok && table->db->engine != PYTHIA_POSTGRESQL)
+	ok = pythia_logger_refuse(&w, error) && check_triggers(&w, mend, changed, error);
+	if (ok && !postgres)
 	{
 		nplaces = pythia_log_places(table, log, w.place, first);
 		columns = pythia_logger_spell(&w, first);
-		*changed = strcmp(columns, log->columns) != 0;
+		*changed = *changed || strcmp(columns, log->columns) != 0;
 		for (int i = 0; i < table->ncolumns; i++)
 			*changed = *changed || w.place[i] < 0;
 		pythia_free(columns);
@@ -275,13 +350,15 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool *changed,
 	if (ok && *changed)
 	{
 		ok = pythia_logger_limit_waiting(&w, error) && pythia_logger_begin(table->db, error) &&
-			 pythia_logger_end(table->db, refit(&w, log->columns, nplaces, first, error), error);
-		if (ok)
+			 pythia_logger_end(table->db,
+							   postgres ? renew_postgres(&w, error) : refit(&w, log->columns, nplaces, first, error),
+							   error);
+		if (ok && !postgres)
 		{
 			pythia_free(log->columns);
 			log->columns = pythia_logger_spell(&w, first);
 		}
-		*changed = ok;
+		*changed = ok && !postgres;
 	}
 	pythia_buffer_free(&w.sql);
 	pythia_free(w.place);

@@ -1,9 +1,10 @@
+#define _GNU_SOURCE /* strcasestr */
 #include "capture/source/trigger.h"
-
-#include "core/digest.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/digest.h"
 
 #include "core/memory.h"
 #include "dialect/tokens.h"
@@ -27,7 +28,7 @@ const char *pythia_logger_column_name(const pythia_logger *w, int i)
 	return w->table->table.columns[w->table->columns[i].position].name;
 }
 
-/* , o0, o1, … */
+/* , o0, o1, …: in MySQL c0, c1, … */
 void pythia_logger_put_places(pythia_logger *w, char letter)
 {
 	for (int i = 0; i < w->table->ncolumns; i++)
@@ -59,15 +60,24 @@ bool pythia_logger_flush(pythia_logger *w, pythia_error *error)
 	return ok;
 }
 
+/* Whether a condition may name the column.  Within quotes a name may be written otherwise than it is. */
+static bool may_name(const char *condition, const char *name)
+{
+	return strcasestr(condition, name) != NULL || strpbrk(name, "\"`[]\\") != NULL;
+}
+
 /* Whether the user's condition holds for a side (NEW or OLD): names in it mean that row's columns. */
 static void put_condition(pythia_logger *w, const char *side)
 {
 	const pythia_table *table = &w->table->table;
 
-	pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM (SELECT ");
+	/* what it does not name is left out: a server holds such a row in memory, within bounds */
+	pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM (SELECT 1 AS pythia_any");
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		pythia_buffer_printf(&w->sql, "%s%s.", i > 0 ? ", " : "", side);
+		if (!may_name(w->table->config.where, table->columns[i].name))
+			continue;
+		pythia_buffer_printf(&w->sql, ", %s.", side);
 		w->dialect->identifier(&w->sql, table->columns[i].name);
 		pythia_buffer_puts(&w->sql, " AS ");
 		w->dialect->identifier(&w->sql, table->columns[i].name);
@@ -79,16 +89,18 @@ static void put_condition(pythia_logger *w, const char *side)
 	pythia_buffer_putc(&w->sql, ')');
 }
 
+/* --- SQLite -------------------------------------------------------------------------- */
+
 /* INSERT INTO log … of one kind of change. `conditions`: of old, of new: ' ' none, '+' must hold, '-' must not. */
-static void put_entry(pythia_logger *w, char operation, const char *conditions, bool qualified)
+static void put_entry(pythia_logger *w, char operation, const char *conditions)
 {
 	static const char *const sides[] = {"OLD", "NEW"};
 	bool old = strchr("UDY", operation) != NULL;
 	bool new = strchr("UIXY", operation) != NULL;
-	const char *before = w->table->db->engine == PYTHIA_MYSQL ? " FROM DUAL WHERE " : " WHERE ";
+	const char *before = " WHERE ";
 
 	pythia_buffer_puts(&w->sql, "INSERT INTO ");
-	pythia_logger_put_name(w, "", qualified);
+	pythia_logger_put_name(w, "", false);
 	pythia_buffer_puts(&w->sql, " (pythia_op, pythia_at");
 	if (old)
 		pythia_logger_put_places(w, 'o');
@@ -114,40 +126,113 @@ static void put_entry(pythia_logger *w, char operation, const char *conditions, 
 	{
 		pythia_buffer_puts(&w->sql, before);
 		pythia_buffer_printf(&w->sql, "'%c' = (SELECT pythia_op FROM ", operation == 'X' ? 'B' : 'R');
-		pythia_logger_put_name(w, "", qualified);
+		pythia_logger_put_name(w, "", false);
 		pythia_buffer_puts(&w->sql, " ORDER BY pythia_id DESC LIMIT 1)");
 	}
 	pythia_buffer_puts(&w->sql, "; ");
 }
 
 /* With a condition, a row that comes under it is inserted, one that leaves it deleted, to whoever follows. */
-static void put_body(pythia_logger *w, char operation, bool qualified)
+static void put_body_sqlite(pythia_logger *w, char operation)
 {
 	pythia_buffer_puts(&w->sql, "BEGIN ");
 	switch (operation)
 	{
 		case 'I':
-			put_entry(w, 'I', " +", qualified);
+			put_entry(w, 'I', " +");
 			/* what it replaced goes */
-			if (w->table->config.where && w->table->db->engine == PYTHIA_SQLITE)
-				put_entry(w, 'X', " -", qualified);
+			if (w->table->config.where)
+				put_entry(w, 'X', " -");
 			break;
 		case 'D':
-			put_entry(w, 'D', "+ ", qualified);
+			put_entry(w, 'D', "+ ");
 			break;
 		default:
-			put_entry(w, 'U', "++", qualified);
+			put_entry(w, 'U', "++");
 			if (w->table->config.where)
 			{
-				put_entry(w, 'I', "-+", qualified);
-				if (w->table->db->engine == PYTHIA_SQLITE)
-					put_entry(w, 'Y', " -", qualified);
-				put_entry(w, 'D', "+-", qualified);
+				put_entry(w, 'I', "-+");
+				put_entry(w, 'Y', " -");
+				put_entry(w, 'D', "+-");
 			}
 			break;
 	}
 	pythia_buffer_puts(&w->sql, "END");
 }
+
+/* --- MySQL --------------------------------------------------------------------------- */
+
+/* One row of the log.  The new side of an update follows its old one, under the same number. */
+static void put_row(pythia_logger *w, char operation, const char *row)
+{
+	pythia_buffer_puts(&w->sql, "INSERT INTO ");
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(&w->sql, operation == 'U' ? " (pythia_id, pythia_side" : " (pythia_side");
+	pythia_buffer_puts(&w->sql, ", pythia_op, pythia_at");
+	pythia_logger_put_places(w, 'c');
+	pythia_buffer_puts(&w->sql, operation == 'U' ? ") VALUES (LAST_INSERT_ID(), 1" : ") VALUES (0");
+	pythia_buffer_printf(&w->sql, ", '%c', ", operation);
+	pythia_logger_put_now(w);
+	pythia_logger_put_values(w, row);
+	pythia_buffer_puts(&w->sql, "); ");
+}
+
+/* What no log is to blame for: whoever writes has to know, or to try again. */
+#define PASSED_ON "1205, 1213, 1317, 1969, 3024, 1021, 1028, 1114, 1180, 1927, 1053, 1290, 1836"
+
+/*
+ * No writer fails for what is logged: an error is written down in the change's place, and stops whoever reads.
+ * Variables have names that no column has: within a condition they would be taken for it.
+ */
+static void put_body_mysql(pythia_logger *w, char operation)
+{
+	bool where = w->table->config.where != NULL;
+	pythia_buffer *sql = &w->sql;
+
+	pythia_buffer_printf(sql,
+						 "BEGIN DECLARE %s_o, %s_n, %s_e INT DEFAULT %d; DECLARE %s_m TEXT CHARACTER SET utf8mb4; "
+						 "DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN "
+						 "GET DIAGNOSTICS CONDITION 1 %s_e = MYSQL_ERRNO, %s_m = MESSAGE_TEXT; "
+						 "IF %s_e IN (" PASSED_ON ") THEN RESIGNAL; END IF; "
+						 "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN END; INSERT INTO ",
+						 w->log, w->log, w->log, !where, w->log, w->log, w->log, w->log);
+	pythia_logger_put_name(w, "", true);
+	pythia_buffer_puts(sql, " (pythia_side, pythia_op, pythia_at, pythia_error) VALUES (0, 'E', ");
+	pythia_logger_put_now(w);
+	pythia_buffer_printf(sql, ", %s_m); END; END; ", w->log);
+	for (const char *side = "on"; where && *side; side++)
+	{
+		if (operation == (*side == 'o' ? 'I' : 'D'))
+			continue;
+		/* to SET it at once would take warnings for errors, as a query's condition does not */
+		pythia_buffer_puts(sql, "IF ");
+		put_condition(w, *side == 'o' ? "OLD" : "NEW");
+		pythia_buffer_printf(sql, " THEN SET %s_%c = 1; END IF; ", w->log, *side);
+	}
+	if (operation == 'I')
+	{
+		pythia_buffer_printf(sql, "IF %s_n THEN ", w->log);
+		put_row(w, 'I', "NEW.");
+	}
+	else if (operation == 'D')
+	{
+		pythia_buffer_printf(sql, "IF %s_o THEN ", w->log);
+		put_row(w, 'D', "OLD.");
+	}
+	else
+	{
+		pythia_buffer_printf(sql, "IF %s_o AND %s_n THEN ", w->log, w->log);
+		put_row(w, 'O', "OLD.");
+		put_row(w, 'U', "NEW.");
+		pythia_buffer_printf(sql, "ELSEIF %s_n THEN ", w->log);
+		put_row(w, 'I', "NEW.");
+		pythia_buffer_printf(sql, "ELSEIF %s_o THEN ", w->log);
+		put_row(w, 'D', "OLD.");
+	}
+	pythia_buffer_puts(sql, "END IF; END");
+}
+
+/* --- both ---------------------------------------------------------------------------- */
 
 static const struct
 {
@@ -156,15 +241,28 @@ static const struct
 	const char *event;
 } events[] = {{'I', "_i", "INSERT"}, {'U', "_u", "UPDATE"}, {'D', "_d", "DELETE"}};
 
+static bool drop_trigger(pythia_logger *w, const char *suffix, pythia_error *error)
+{
+	pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
+	pythia_logger_put_name(w, suffix, true);
+	return pythia_logger_flush(w, error);
+}
+
+bool pythia_logger_drop_triggers(pythia_logger *w, pythia_error *error)
+{
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (!drop_trigger(w, events[i].suffix, error))
+			return false;
+	return true;
+}
+
 bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
 {
 	bool mysql = w->table->db->engine == PYTHIA_MYSQL;
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 	{
-		pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
-		pythia_logger_put_name(w, events[i].suffix, true);
-		if (!pythia_logger_flush(w, error))
+		if (!drop_trigger(w, events[i].suffix, error))
 			return false;
 		pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
 		pythia_logger_put_name(w, events[i].suffix, true);
@@ -174,7 +272,10 @@ bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
 		else
 			w->dialect->identifier(&w->sql, w->table->table.name);
 		pythia_buffer_puts(&w->sql, mysql ? " FOR EACH ROW " : " ");
-		put_body(w, events[i].operation, mysql);
+		if (mysql)
+			put_body_mysql(w, events[i].operation);
+		else
+			put_body_sqlite(w, events[i].operation);
 		if (!pythia_logger_flush(w, error))
 			return false;
 	}

@@ -14,6 +14,7 @@
 #include "core/calendar.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/stamp.h"
 #include "dialect/forms.h"
 
 #define MINUTE (60 * PYTHIA_SECOND)
@@ -66,10 +67,10 @@ static char *text_of(const pythia_capture_table *table, int64_t local)
 	pythia_date_of(days, &year, &month, &day);
 	if (year < 1)
 		year = 1, month = day = 1, seconds = 0;
-	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_DATE)
+	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_DATE && table->db->engine != PYTHIA_SQLITE)
 		snprintf(text, sizeof(text), "%04lld-%02d-%02d", (long long) year, month, day);
 	else
-		snprintf(text, sizeof(text), "%04lld-%02d-%02d%c%02d:%02d:%02d", (long long) year, month, day, table->separator,
+		snprintf(text, sizeof(text), "%04lld-%02d-%02d %02d:%02d:%02d", (long long) year, month, day,
 				 (int) (seconds / 3600), (int) (seconds / 60 % 60), (int) (seconds % 60));
 	return pythia_strdup(text);
 }
@@ -387,21 +388,54 @@ static bool start_now(pythia_capture_table *table, const pythia_capture_clock *c
 	return true;
 }
 
-/* A stamp of the column, in UTC or not: YYYY-MM-DD[ HH:MM[:SS[.f…]]][Z]. */
-static bool starts_at(const char *at)
+static bool bad_start(const pythia_capture_table *table, const char *at, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"start_from\": \"%s\"", at);
+	return pythia_error_hint(error,
+							 table->numeric ? "The timestamp column of \"%s\" holds integers: give a number."
+											: "Give \"now\", \"beginning\" or YYYY-MM-DD HH:MM:SS, with Z or an offset "
+											  "such as +02:00 where it is of that zone (table \"%s\").",
+							 table->table.name);
+}
+
+/* A time that tells its zone is an instant, whatever zone stamps are in; another one is as stamps are. */
+static bool start_at(pythia_capture_table *table, const char *at, char **low, pythia_error *error)
 {
 	size_t length = strlen(at);
+	pythia_buffer utc = PYTHIA_BUFFER_INIT;
+	int64_t instant;
+	int64_t least;
+	int64_t greatest;
+	bool ok;
 
-	return length > 10 && at[length - 1] == 'Z' ? pythia_stamp_text(at, length - 1) && at[4] == '-'
-												: pythia_stamp_text(at, length) && at[4] == '-';
+	if (table->numeric)
+	{
+		*low = pythia_strdup(at);
+		return pythia_int64_read(at, length, &instant) || bad_start(table, at, error);
+	}
+	if (!pythia_stamp_canonical(&utc, at, length, 6) || !pythia_capture_instant(utc.data, &instant) ||
+		!pythia_stamp_text(utc.data, utc.length))
+		ok = bad_start(table, at, error);
+	else if (length <= 10 || (at[length - 1] != 'Z' && !pythia_sqlite_stamp_is_zoned(at, length)))
+	{
+		ok = true;
+		*low = pythia_strdup(at);
+		if (length > 10)
+			(*low)[10] = ' ';
+	}
+	else
+	{
+		ok = local_bounds(table, instant, &least, &greatest, error);
+		if (ok)
+			*low = text_of(table, least);
+	}
+	pythia_buffer_free(&utc);
+	return ok;
 }
 
 bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
 								 pythia_capture_window *window, pythia_error *error)
 {
-	const char *at = table->config.start_at;
-	int64_t number;
-
 	memset(window, 0, sizeof(*window));
 	switch (table->config.start)
 	{
@@ -412,25 +446,8 @@ bool pythia_capture_window_start(pythia_capture_table *table, const pythia_captu
 		case PYTHIA_START_AT:
 			break;
 	}
-	if (table->numeric ? !pythia_int64_read(at, strlen(at), &number) : !starts_at(at))
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"start_from\": \"%s\"", at);
-		return pythia_error_hint(error,
-								 table->numeric ? "The timestamp column of \"%s\" holds integers: give a number."
-												: "Give \"now\", \"beginning\" or YYYY-MM-DD HH:MM:SS (table "
-												  "\"%s\").",
-								 table->table.name);
-	}
-	window->next.low = pythia_strdup(at);
-	if (!table->numeric)
-	{
-		size_t length = strlen(at);
-
-		if (length > 10)
-			window->next.low[10] = table->separator;
-		if (window->next.low[length - 1] == 'Z')
-			window->next.low[length - 1] = '\0';
-	}
+	if (!start_at(table, table->config.start_at, &window->next.low, error))
+		return false;
 	window->from = pythia_strdup(window->next.low);
 	return true;
 }

@@ -59,8 +59,7 @@ static bool insert_tables(pythia_db *store, pythia_db *source, int64_t worker_id
 	return ok;
 }
 
-/* A name a line: tables that come under `schema.*` later are captured, too. */
-static bool store_patterns(pythia_db *store, int64_t worker_id, const char *const *tables, pythia_error *error)
+bool pythia_store_patterns(pythia_db *store, int64_t worker_id, const char *const *tables, pythia_error *error)
 {
 	pythia_buffer patterns = PYTHIA_BUFFER_INIT;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -90,7 +89,7 @@ static bool create_all(pythia_db *store, pythia_db *source, const char *name, co
 	for (int i = 0; tables[i]; i++)
 		if (!insert_tables(store, source, worker_id, tables[i], error))
 			return false;
-	if (!store_patterns(store, worker_id, tables, error))
+	if (!pythia_store_patterns(store, worker_id, tables, error))
 		return false;
 	if (!pythia_store_exec(store, error,
 						   "CREATE TABLE main.pythia_journal_%lld (change_id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -166,7 +165,9 @@ static bool drop_all(pythia_db *store, int64_t worker_id, pythia_error *error)
 							   by_table[i], id))
 			return false;
 	for (size_t i = 0; i < sizeof(by_worker) / sizeof(by_worker[0]); i++)
-		if (!pythia_store_exec(store, error, "DELETE FROM main.%s WHERE worker_id = %lld", by_worker[i], id))
+		/* of tables that were taken out the number is negative */
+		if (!pythia_store_exec(store, error, "DELETE FROM main.%s WHERE worker_id IN (%lld, %lld)", by_worker[i], id,
+							   -id))
 			return false;
 	return pythia_store_exec(store, error, "DROP TABLE IF EXISTS main.pythia_journal_%lld", id);
 }

@@ -103,12 +103,13 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 	pythia_result result;
 	bool ok;
 
-	pythia_buffer_printf(&sql,
-						 "SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
-						 " state = 'failed', log, log_columns, key_form FROM main.pythia_cdc_table WHERE worker_id = "
-						 "%lld ORDER BY table_id",
-						 (long long) capture->worker_id);
-	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTTT", &result, error);
+	pythia_buffer_printf(
+		&sql,
+		"SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
+		" state = 'failed', log, log_columns, key_form, \"schema\" FROM main.pythia_cdc_table WHERE worker_id = "
+		"%lld ORDER BY table_id",
+		(long long) capture->worker_id);
+	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTTTT", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -131,6 +132,7 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 		member->log.name = pythia_strdup(pythia_result_optional(&result, i, 10));
 		member->log.columns = pythia_strdup(pythia_result_optional(&result, i, 11));
 		member->key_form = pythia_strdup(pythia_result_optional(&result, i, 12));
+		member->schema = pythia_strdup(pythia_result_optional(&result, i, 13));
 		ok = (!member->log.name || pythia_log_check_name(member->log.name, error)) &&
 			 pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
@@ -143,7 +145,9 @@ void pythia_member_free(pythia_member *member)
 	pythia_member_close(member);
 	pythia_capture_position_free(&member->position);
 	pythia_free(member->name);
+	pythia_free(member->schema);
 	pythia_free(member->key_form);
+	pythia_free(member->not_logged);
 	pythia_log_free(&member->log);
 }
 
@@ -182,8 +186,9 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 	bool changed;
 
 	pythia_member_close(member);
-	if (!pythia_capture_table_open(capture->source, member->name, capture->timestamp_column, &member->config,
-								   &member->table, error))
+	if (!pythia_log_table_open(capture->source, member->name, member->schema,
+							   member->log.columns ? member->log.name : NULL, capture->timestamp_column,
+							   &member->config, &member->table, error))
 		return false;
 	member->open = true;
 	member->unfit = false;
@@ -199,7 +204,8 @@ bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_e
 	/* named, but not made yet */
 	if (!member->log.columns)
 		return pythia_member_install(capture, member, error);
-	if (pythia_log_fit(&member->table, &member->log, &changed, &why))
+	/* what has failed once was told; now it is begun again */
+	if (pythia_log_fit(&member->table, &member->log, member->failed, &changed, &why))
 		return !changed || store_log(capture, member, error);
 	if (why.error_class != PYTHIA_E_TRANSIENT || capture->source->broken)
 		return pythia_error_move(error, &why);

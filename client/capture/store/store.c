@@ -17,7 +17,7 @@ static const char *const schema_sql[] = {
 	" name TEXT NOT NULL UNIQUE, connection TEXT, poll_interval REAL NOT NULL, timestamp_column TEXT NOT NULL,"
 	" options TEXT NOT NULL, created_at TEXT NOT NULL, version INTEGER NOT NULL, patterns TEXT)",
 	"CREATE TABLE IF NOT EXISTS main.pythia_cdc_table (table_id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker, name TEXT NOT NULL, \"schema\" TEXT NOT NULL,"
+	" worker_id INTEGER NOT NULL, name TEXT NOT NULL, \"schema\" TEXT NOT NULL,"
 	" \"table\" TEXT NOT NULL, started INTEGER NOT NULL DEFAULT 0, low, mark, mark_time INTEGER NOT NULL DEFAULT 0,"
 	" saved_at INTEGER NOT NULL DEFAULT 0, last_sweep INTEGER NOT NULL DEFAULT 0, captured INTEGER NOT NULL DEFAULT 0,"
 	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT, log TEXT, log_columns "

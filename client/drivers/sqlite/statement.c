@@ -12,12 +12,25 @@ static bool is_rest(const char *tail)
 	return tail[strspn(tail, "; \t\r\n\f")] == '\0';
 }
 
+/* Another file may have its name by now: what is written to this one, or read from it, is nobody's. */
+static bool still_there(sqlite_db *db, pythia_error *error)
+{
+	int moved = 0;
+
+	if (db->base.local || sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK ||
+		!moved)
+		return true;
+	db->base.broken = true;
+	pythia_fail(error, PYTHIA_E_LOST, "08006", "the file of %s was replaced or taken away", db->base.display);
+	return pythia_error_hint(error, "It is opened again the next time.");
+}
+
 bool pythia_sqlite_prepare(sqlite_db *db, const char *sql, sqlite3_stmt **statement, pythia_error *error)
 {
 	const char *tail;
 
 	*statement = NULL;
-	if (!pythia_sqlite_allowed(db, sql, error))
+	if (!still_there(db, error) || !pythia_sqlite_allowed(db, sql, error))
 		return false;
 	if (sqlite3_prepare_v2(db->handle, sql, -1, statement, &tail) != SQLITE_OK)
 		return pythia_sqlite_failed(db, sql, error);

@@ -132,11 +132,67 @@ static int int8_array(Datum value, Oid type, int64 **result)
 	return count;
 }
 
+/* A table goes by its name; where nothing has that any more, what had it last is followed, and its timestamp column
+ * likewise.  (A table that took another one's place has its name.) */
+static void follow(pythia_cdc_table *table, Oid relid, AttrNumber stamp)
+{
+	Oid schema = table->relation ? get_namespace_oid(table->schema_name, true) : InvalidOid;
+	Oid found = OidIsValid(schema) ? get_relname_relid(table->table_name, schema) : InvalidOid;
+	char *name;
+
+	if (!table->relation || !OidIsValid(relid))
+		return;
+	if (!OidIsValid(found))
+	{
+		name = get_rel_name(relid);
+		if (!name)
+			return;
+		found = relid;
+		table->table_name = name;
+		table->schema_name = get_namespace_name(get_rel_namespace(relid));
+		table->relation = quote_qualified_identifier(table->schema_name, table->table_name);
+		table->renamed = true;
+	}
+	if (found != relid || stamp <= 0 || get_attnum(found, table->timestamp_column) != InvalidAttrNumber)
+		return;
+	name = get_attname(found, stamp, true);
+	if (!name)
+		return;
+	table->timestamp_column = name;
+	table->renamed = true;
+}
+
+void pythia_cdc_note_names(const pythia_cdc_worker *worker)
+{
+	static const char sql[] = "UPDATE pythia.cdc_table SET relation = $2, schema_name = $3, table_name = $4, "
+							  "timestamp_column = $5 WHERE table_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		const pythia_cdc_table *table = &worker->tables[i];
+		Datum values[] = {Int32GetDatum(table->table_id), (Datum) 0, (Datum) 0, (Datum) 0, (Datum) 0};
+
+		if (!table->renamed)
+			continue;
+		values[1] = CStringGetTextDatum(table->relation);
+		values[2] = CStringGetTextDatum(table->schema_name);
+		values[3] = CStringGetTextDatum(table->table_name);
+		values[4] = CStringGetTextDatum(table->timestamp_column);
+		pythia_catalog_run(sql, 5, types, values, NULL);
+		ereport(WARNING,
+				(errmsg("table \"%s\" of CDC worker \"%s\" is followed under its new name", table->name, worker->name),
+				 errdetail("It is %s now, its timestamp column \"%s\".", table->relation, table->timestamp_column),
+				 errhint("Name it so with pythia.alter_cdc_worker; its position stays.")));
+	}
+}
+
 static void load_state(pythia_cdc_table *table)
 {
 	pythia_reading state;
 	Datum key = Int32GetDatum(table->table_id);
 	Datum value;
+	Oid relid;
 	bool isnull;
 
 	pythia_reading_begin(&state, "cdc_state", "cdc_state_pkey", 1, &key);
@@ -166,6 +222,10 @@ static void load_state(pythia_cdc_table *table)
 		table->log_name = text_column(&state, "log_name");
 		table->log_columns = text_column(&state, "log_columns");
 		table->key_form = text_column(&state, "key_form");
+		value = pythia_reading_value(&state, "relid", &isnull);
+		relid = isnull ? InvalidOid : DatumGetObjectId(value);
+		value = pythia_reading_value(&state, "stamp_attnum", &isnull);
+		follow(table, relid, isnull ? 0 : DatumGetInt16(value));
 	}
 	pythia_reading_end(&state);
 }

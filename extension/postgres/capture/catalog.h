@@ -32,6 +32,7 @@ typedef struct pythia_cdc_table
 	char *table_name;
 	Oid owner; /* when capture was set up, or InvalidOid */
 	char *timestamp_column;
+	bool renamed; /* the table or that column has another name than is written down */
 	pythia_stamp_kind stamp_kind;
 	int nkey;
 	char **key;
@@ -94,6 +95,8 @@ extern void pythia_cdc_lock(int32 worker_id);
 extern bool pythia_cdc_try_lock(int32 worker_id);
 /* Of all its tables: where the journal can hold something of the worker's. */
 extern int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker);
+/* Writes down the names of tables that were renamed, and warns. */
+extern void pythia_cdc_note_names(const pythia_cdc_worker *worker);
 /* Stops the capture of one table, for a reason that stat_cdc shows, and warns. Where another session is about
  * to do so, or to start it again, it is left to that one. */
 extern void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason);

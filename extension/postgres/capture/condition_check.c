@@ -93,6 +93,17 @@ static void out_of_place(void)
 					errmsg("a condition holds something that does not depend on the row alone"), errhint(HINT)));
 }
 
+/* table.column, or schema.table.column: the table has another name where the condition is evaluated. */
+static bool names_table(Relation relation, List *fields)
+{
+	int count = list_length(fields);
+
+	return (count == 2 || (count == 3 && strcmp(strVal(linitial(fields)),
+												get_namespace_name(RelationGetNamespace(relation))) == 0)) &&
+		   IsA(list_nth(fields, count - 2), String) &&
+		   strcmp(strVal(list_nth(fields, count - 2)), RelationGetRelationName(relation)) == 0;
+}
+
 static bool check_raw(Node *node, void *context)
 {
 	raw_check *check = context;
@@ -103,11 +114,14 @@ static bool check_raw(Node *node, void *context)
 	{
 		case T_ColumnRef:
 		{
-			Node *last = llast(((ColumnRef *) node)->fields);
+			ColumnRef *reference = (ColumnRef *) node;
+			Node *last = llast(reference->fields);
 
 			if (!IsA(last, String))
 				out_of_place();
 			check_column(check->relation, strVal(last));
+			if (names_table(check->relation, reference->fields))
+				reference->fields = list_make1(last);
 			return false;
 		}
 		case T_TypeCast:

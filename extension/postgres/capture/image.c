@@ -454,6 +454,19 @@ bool pythia_image_is_bent(const pythia_image *image)
 	return ((image->shows & SHOWS_DIGITS) && digits_are_bent()) || ((image->shows & SHOWS_TIMES) && times_are_bent());
 }
 
+bool pythia_image_may_fail(const pythia_image *image)
+{
+	for (int i = 0; i < image->nfields; i++)
+	{
+		const image_field *field = &image->fields[i];
+
+		if (field->form == FORM_GENERAL || field->form == FORM_NESTED ||
+			(field->form == FORM_STRING && field->type >= FirstNormalObjectId))
+			return true;
+	}
+	return false;
+}
+
 void pythia_image_skip(pythia_image *image, int attribute)
 {
 	image->skipped = attribute;

@@ -38,4 +38,7 @@ extern int64 pythia_image_hash(pythia_image *image);
 /* pythia_image_likeness of images here; any of the three may be NULL. */
 extern pythia_likeness pythia_jsonb_likeness(Jsonb *old_image, Jsonb *new_image, const char *stamp);
 
+/* Whether a value of the columns' types, and not only one that is too large, may fail to become JSON. */
+extern bool pythia_image_may_fail(const pythia_image *image);
+
 #endif

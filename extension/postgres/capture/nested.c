@@ -228,3 +228,75 @@ Jsonb *pythia_nested_jsonb(Datum value, Oid type)
 	put(&state, WJB_VALUE, value, false, type);
 	return JsonbValueToJsonb(state.result);
 }
+
+static const char *after_string(const char *at)
+{
+	for (at++; *at && *at != '"'; at++)
+		if (*at == '\\' && at[1])
+			at++;
+	return *at ? at + 1 : at;
+}
+
+static const char *after_value(const char *at)
+{
+	int depth = 0;
+
+	for (; *at; at++)
+	{
+		if (*at == '"')
+			at = after_string(at) - 1;
+		else if (*at == '{' || *at == '[')
+			depth++;
+		else if (depth == 0 && (*at == ',' || *at == '}'))
+			break;
+		else if (*at == '}' || *at == ']')
+			depth--;
+	}
+	return at;
+}
+
+static Datum piece(const char *from, const char *to)
+{
+	return PointerGetDatum(cstring_to_text_with_len(from, to - from));
+}
+
+/* Each member by itself, for PostgreSQL takes nothing of an object apart of which it does not take all; *odd is the
+ * name of the first that jsonb does not take. */
+static Jsonb *by_members(const char *at, char **odd)
+{
+	JsonbParseState *state = NULL;
+
+	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	while ((at = strchr(at, '"')) != NULL)
+	{
+		const char *end = after_string(at);
+		conversion name = {piece(at, end), JSONOID, NULL};
+		conversion member;
+		JsonbValue key;
+
+		at = end + strspn(end, ": ");
+		end = after_value(at);
+		member = (conversion){piece(at, end), JSONOID, NULL};
+		convert(&name);
+		if (!JsonbExtractScalar(&name.json->root, &key))
+			elog(ERROR, "malformed jsonb");
+		if (!*odd && pythia_isolated(convert, is_of_the_value, &member))
+			*odd = pnstrdup(key.val.string.val, key.val.string.len);
+		(void) pushJsonbValue(&state, WJB_KEY, &key);
+		(void) put_builtin(&state, WJB_VALUE, member.value, JSONOID);
+		at = end;
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+}
+
+Jsonb *pythia_nested_image(Datum json, char **odd)
+{
+	conversion conversion = {json, JSONOID, NULL};
+
+	*odd = NULL;
+	if (is_plain(DatumGetTextPP(json)))
+		convert(&conversion);
+	else if (pythia_isolated(convert, is_of_the_value, &conversion))
+		return by_members(TextDatumGetCString(json), odd);
+	return conversion.json;
+}

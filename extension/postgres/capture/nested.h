@@ -21,4 +21,11 @@ extern Jsonb *pythia_nested_jsonb(Datum value, Oid type);
 /* json and arrays of it: their values may hold what jsonb cannot. */
 extern bool pythia_nested_is_json(Oid type);
 
+/*
+ * An object of JSON that the engine wrote, of a row of another database.  A member that jsonb does not take (the
+ * character 0 in a text, half a surrogate pair, a number beyond numeric) becomes a string that holds its JSON text;
+ * *odd is the name of the first one, or NULL.
+ */
+extern Jsonb *pythia_nested_image(Datum json, char **odd);
+
 #endif

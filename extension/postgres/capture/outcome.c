@@ -1,7 +1,9 @@
 #include "postgres/capture/outcome.h"
 
 #include "capture/fault.h"
+#include "catalog/pg_type.h"
 #include "commands/async.h"
+#include "postgres/base/catalog.h"
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"
 #include "utils/builtins.h"
@@ -40,4 +42,17 @@ void pythia_cdc_tell(int32 worker_id)
 		return;
 	pg_ltoa(worker_id, number);
 	Async_Notify("pythia_cdc", number);
+}
+
+void pythia_cdc_note_reason(const pythia_cdc_table *table, const char *reason)
+{
+	static const char sql[] =
+		"UPDATE pythia.cdc_state SET reason = $2 WHERE table_id OPERATOR(pg_catalog.=) $1 AND active "
+		"AND reason IS DISTINCT FROM $2";
+	Oid types[] = {INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(table->table_id), reason ? CStringGetTextDatum(reason) : (Datum) 0};
+
+	if (pythia_catalog_run(sql, 2, types, values, reason ? NULL : " n") > 0 && reason)
+		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s", table->name, reason),
+						  errhint("It is tried again at the next poll.")));
 }

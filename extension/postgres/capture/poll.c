@@ -163,20 +163,6 @@ static bool is_away(const pythia_cdc_table *table, int sqlerrcode)
 	return table->foreign && pythia_fault_of_state(unpack_sql_state(sqlerrcode)) == PYTHIA_FAULT_SOURCE;
 }
 
-/* Why the last poll of a table failed, or NULL: what stat_cdc shows. */
-static void note_reason(const pythia_cdc_table *table, const char *reason)
-{
-	static const char sql[] =
-		"UPDATE pythia.cdc_state SET reason = $2 WHERE table_id OPERATOR(pg_catalog.=) $1 AND active "
-		"AND reason IS DISTINCT FROM $2";
-	Oid types[] = {INT4OID, TEXTOID};
-	Datum values[] = {Int32GetDatum(table->table_id), reason ? CStringGetTextDatum(reason) : (Datum) 0};
-
-	if (pythia_catalog_run(sql, 2, types, values, reason ? NULL : " n") > 0 && reason)
-		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s", table->name, reason),
-						  errhint("It is tried again at the next poll.")));
-}
-
 /* Whether the next poll can do what this one could not: its primary key was renamed. */
 static bool follows(pythia_cdc_table *table, int sqlerrcode)
 {
@@ -217,7 +203,7 @@ static void try_to_poll(void *argument)
 
 	poll->captured = poll_table(poll->worker, poll->table, poll->boundary);
 	if (poll->table->reason)
-		note_reason(poll->table, NULL);
+		pythia_cdc_note_reason(poll->table, NULL);
 }
 
 /* What may be over at the next poll, and concerns this table: it is told, and the others go on. */
@@ -244,7 +230,7 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 	if (!error)
 		return poll.captured;
 	if (may_pass(table, error->sqlerrcode))
-		note_reason(table, error->message);
+		pythia_cdc_note_reason(table, error->message);
 	else if (!follows(table, error->sqlerrcode))
 		pythia_cdc_give_up(worker, table, error->message);
 	FreeErrorData(error);
@@ -256,6 +242,7 @@ int64 pythia_local_poll(pythia_cdc_worker *worker, bool isolate)
 	pythia_boundary boundary;
 	int64 captured = 0;
 
+	pythia_cdc_note_names(worker);
 	pythia_boundary_read(&boundary);
 	for (int i = 0; i < worker->ntables; i++)
 	{

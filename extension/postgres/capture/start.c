@@ -13,6 +13,10 @@
 #include "postgres/capture/track.h"
 #include "postgres/capture/trigger.h"
 #include "postgres/journal/journal.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -21,6 +25,41 @@
 static void say_start(void *arg)
 {
 	errcontext("option \"start_from\": \"now\", \"beginning\" or a value of the timestamp column");
+}
+
+static Datum instant_in_zone(const char *text, const char *zone)
+{
+	pg_tz *before = session_timezone;
+	Datum result;
+
+	session_timezone = pg_tzset(zone);
+	PG_TRY();
+	{
+		result =
+			DirectFunctionCall3(timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	}
+	PG_FINALLY();
+	{
+		session_timezone = before;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Without a zone: a time that tells one is an instant, and is shown in the zone that stamps are in. */
+static Datum local_time(const pythia_cdc_table *table, const char *text)
+{
+	Datum instant = instant_in_zone(text, "UTC");
+	const char *zone = table->config.time_zone;
+
+	if (DatumGetTimestampTz(instant) != DatumGetTimestampTz(instant_in_zone(text, "Etc/GMT-12")))
+		return DirectFunctionCall3(timestamp_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+								   Int32GetDatum(-1));
+	/* of any zone: the least that one may show */
+	if (zone && strcmp(zone, "any") == 0)
+		zone = "Etc/GMT+12";
+	return DirectFunctionCall2(timestamptz_zone,
+							   CStringGetTextDatum(zone ? zone : pg_get_timezone_name(session_timezone)), instant);
 }
 
 static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
@@ -50,7 +89,14 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 	getTypeInputInfo(type, &input, &parameter);
 	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	value = OidInputFunctionCall(input, pythia_from_utf8(table->config.start_at), parameter, -1);
+	if (type == TIMESTAMPOID || type == DATEOID)
+	{
+		value = local_time(table, pythia_from_utf8(table->config.start_at));
+		if (type == DATEOID)
+			value = DirectFunctionCall1(timestamp_date, value);
+	}
+	else
+		value = OidInputFunctionCall(input, pythia_from_utf8(table->config.start_at), parameter, -1);
 	error_context_stack = callback.previous;
 	table->low = pythia_stamp_number(table->stamp_kind, type, value);
 }

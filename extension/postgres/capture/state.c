@@ -1,11 +1,13 @@
 #include "postgres/capture/state.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "postgres/base/catalog.h"
 #include "postgres/capture/boundary.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -55,16 +57,19 @@ void pythia_cdc_save_state(const pythia_cdc_table *table, const pythia_scan *sca
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_state AS s (table_id, low, seen_until, history_at, history_value, captured, low_at, "
-		"journal_floor, clock_base, polled_at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp()) "
+		"journal_floor, clock_base, polled_at, relid, stamp_attnum) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp(), $10, $11) "
 		"ON CONFLICT (table_id) DO UPDATE SET low = EXCLUDED.low, seen_until = EXCLUDED.seen_until, "
 		"history_at = EXCLUDED.history_at, history_value = EXCLUDED.history_value, "
 		"captured = s.captured OPERATOR(pg_catalog.+) EXCLUDED.captured, low_at = COALESCE(EXCLUDED.low_at, s.low_at), "
-		"clock_base = EXCLUDED.clock_base, polled_at = EXCLUDED.polled_at";
-	Oid types[] = {INT4OID, INT8OID,        PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID,
-				   INT8OID, TIMESTAMPTZOID, INT8OID,        TIMESTAMPTZOID};
-	Datum values[9];
-	char nulls[] = "         ";
+		"clock_base = EXCLUDED.clock_base, polled_at = EXCLUDED.polled_at, relid = EXCLUDED.relid, "
+		"stamp_attnum = EXCLUDED.stamp_attnum";
+	Oid types[] = {INT4OID,        INT8OID, PG_SNAPSHOTOID, TIMESTAMPTZARRAYOID,
+				   INT8ARRAYOID,   INT8OID, TIMESTAMPTZOID, INT8OID,
+				   TIMESTAMPTZOID, OIDOID,  INT2OID};
+	Datum values[11];
+	char nulls[] = "           ";
+	Oid relid = get_relname_relid(table->table_name, get_namespace_oid(table->schema_name, false));
 
 	values[0] = Int32GetDatum(table->table_id);
 	values[1] = Int64GetDatum(table->low);
@@ -77,7 +82,9 @@ void pythia_cdc_save_state(const pythia_cdc_table *table, const pythia_scan *sca
 		nulls[6] = 'n';
 	values[7] = Int64GetDatum(table->journal_floor);
 	values[8] = TimestampTzGetDatum(table->clock_base);
-	pythia_catalog_execute(sql, 9, types, values, nulls);
+	values[9] = ObjectIdGetDatum(relid);
+	values[10] = Int16GetDatum(get_attnum(relid, table->timestamp_column));
+	pythia_catalog_execute(sql, 11, types, values, nulls);
 	save_seen(table, scan);
 }
 

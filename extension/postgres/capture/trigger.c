@@ -13,6 +13,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
@@ -469,14 +470,13 @@ static bool same_key(const trigger_target *target, TupleDesc desc, const Datum *
 	return true;
 }
 
-static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
+static void take_row(trigger_target *target, gathered *part, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
 {
 	int natts = desc->natts;
 	Datum *values = palloc(sizeof(Datum) * natts);
 	bool *nulls = palloc(sizeof(bool) * natts);
 	Datum *old_values = palloc(sizeof(Datum) * natts);
 	bool *old_nulls = palloc(sizeof(bool) * natts);
-	gathered *part = current_part();
 	MemoryContext before = MemoryContextSwitchTo(part->memory);
 	pythia_journal_entry *entry;
 	Jsonb *old_data = NULL;
@@ -531,6 +531,67 @@ static void take_row(trigger_target *target, TupleDesc desc, HeapTuple old_row, 
 	MemoryContextSwitchTo(before);
 }
 
+/* A row that was written, and what is to be told of it. */
+typedef struct written_row
+{
+	trigger_target *target;
+	gathered *part;
+	Relation relation;
+	HeapTuple old_row;
+	HeapTuple new_row;
+} written_row;
+
+static void log_row(void *argument)
+{
+	written_row *row = argument;
+	HeapTuple old_row = wanted(row->target, row->old_row) ? row->old_row : NULL;
+	HeapTuple new_row = wanted(row->target, row->new_row) ? row->new_row : NULL;
+
+	if (old_row || new_row)
+		take_row(row->target, row->part, RelationGetDescr(row->relation), old_row, new_row);
+}
+
+/* What concerns the row alone; a cancel, a full disk or a deadlock is the writer's. */
+static bool is_of_the_row(void *argument, const ErrorData *error)
+{
+	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
+
+	return category != ERRCODE_OPERATOR_INTERVENTION && category != ERRCODE_TRANSACTION_ROLLBACK &&
+		   category != ERRCODE_SYSTEM_ERROR &&
+		   (category != ERRCODE_INSUFFICIENT_RESOURCES || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY);
+}
+
+/* Conditions may fail, as may what is made of others' types and of values that are large. */
+static bool may_fail(const written_row *row)
+{
+	return row->target->filter || pythia_image_may_fail(row->target->row_image) ||
+		   pythia_image_may_fail(row->target->key_image) || (row->old_row && HeapTupleHasExternal(row->old_row)) ||
+		   (row->new_row && HeapTupleHasExternal(row->new_row));
+}
+
+/* No writer fails for a row that cannot be captured: the capture of its table stops. */
+static void log_safely(written_row *row)
+{
+	ErrorData *error = NULL;
+
+	if (may_fail(row))
+		error = pythia_isolated(log_row, is_of_the_row, row);
+	else
+		log_row(row);
+	if (error)
+		pythia_cdc_give_up(row->target->worker, row->target->table,
+						   psprintf("a change could not be captured: %s", error->message));
+}
+
+static bool is_part_of(Relation relation, const pythia_cdc_table *table)
+{
+	Oid whole = get_relname_relid(table->table_name, get_namespace_oid(table->schema_name, true));
+
+	return RelationGetRelid(relation) == whole ||
+		   (relation->rd_rel->relispartition &&
+			list_member_oid(get_partition_ancestors(RelationGetRelid(relation)), whole));
+}
+
 PYTHIA_FUNCTION(pythia_capture);
 
 Datum pythia_capture(PG_FUNCTION_ARGS)
@@ -538,8 +599,7 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	trigger_target *target;
 	Relation relation;
-	HeapTuple old_row = NULL;
-	HeapTuple new_row = NULL;
+	written_row row = {0};
 	pythia_cdc_identity before_pin;
 	bool pinned;
 
@@ -552,6 +612,9 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 	target = target_of(relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
 	if (!target->table)
 		return PointerGetDatum(NULL);
+	/* a partition that was detached keeps its own trigger */
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && !is_part_of(relation, target->table))
+		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{
 		gathered *part = current_part();
@@ -562,19 +625,17 @@ Datum pythia_capture(PG_FUNCTION_ARGS)
 	}
 	else
 	{
+		row.target = target;
+		row.relation = relation;
+		row.part = current_part();
 		if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-			new_row = data->tg_trigtuple;
+			row.new_row = data->tg_trigtuple;
 		else
-			old_row = data->tg_trigtuple;
+			row.old_row = data->tg_trigtuple;
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
-			new_row = data->tg_newtuple;
+			row.new_row = data->tg_newtuple;
 		pinned = pin_session(target, &before_pin);
-		if (!wanted(target, old_row))
-			old_row = NULL;
-		if (!wanted(target, new_row))
-			new_row = NULL;
-		if (old_row || new_row)
-			take_row(target, RelationGetDescr(relation), old_row, new_row);
+		log_safely(&row);
 		if (pinned)
 			pythia_cdc_leave(&before_pin);
 	}

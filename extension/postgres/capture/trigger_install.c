@@ -2,6 +2,8 @@
 #include "postgres/capture/trigger.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -12,6 +14,7 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
 static void run(const char *sql)
@@ -22,14 +25,16 @@ static void run(const char *sql)
 		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
 }
 
+/* Their names sort before all others: what other triggers and foreign keys change in turn is told after what they were
+ * fired by. */
 static char *row_trigger(const pythia_cdc_table *table)
 {
-	return psprintf("pythia_capture_%d", table->table_id);
+	return psprintf(" pythia_capture_%d", table->table_id);
 }
 
 static char *truncate_trigger(const pythia_cdc_table *table)
 {
-	return psprintf("pythia_truncate_%d", table->table_id);
+	return psprintf(" pythia_truncate_%d", table->table_id);
 }
 
 typedef struct found_relation
@@ -86,10 +91,10 @@ static void create_trigger(const pythia_cdc_table *table, const found_relation *
 	/* a trigger of rows goes down to the partitions */
 	if (of_rows)
 		pythia_evaluator_refuse_partitions(relation->relid, ShareRowExclusiveLock);
-	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", trigger,
+	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", quote_identifier(trigger),
 				 psprintf(when, relation->name), table->table_id));
 	/* what replication applies is captured too */
-	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation->name, trigger));
+	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation->name, quote_identifier(trigger)));
 	pythia_catalog_leave(&before);
 }
 
@@ -98,7 +103,7 @@ static void drop_trigger(const char *relation, const char *trigger)
 	pythia_identity before;
 
 	pythia_catalog_enter(&before);
-	run(psprintf("DROP TRIGGER %s ON %s", trigger, relation));
+	run(psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger), relation));
 	pythia_catalog_leave(&before);
 }
 
@@ -160,7 +165,7 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 	SPI_finish();
 }
 
-void pythia_trigger_complete(const pythia_cdc_table *table)
+static void complete(const pythia_cdc_table *table)
 {
 	ListCell *cell;
 
@@ -219,7 +224,10 @@ char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_tab
 		if (!found->enabled)
 			fault = "its capture trigger is gone, as when the table is dropped and made anew";
 		else if (found->enabled != TRIGGER_FIRES_ALWAYS)
-			fault = "its capture trigger is disabled";
+			fault = "its capture trigger is disabled, or was for a time";
+		else if (get_rel_relkind(found->relid) == RELKIND_RELATION &&
+				 find_inheritance_children(found->relid, NoLock) != NIL)
+			fault = "other tables inherit from it, and a trigger does not see what is written to them";
 		else
 			fault = pythia_cdc_closed_to(found->relid, worker->owner);
 	}
@@ -229,6 +237,21 @@ char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_tab
 		fault = MemoryContextStrdup(cxt, fault);
 	SPI_finish();
 	return unconstify(char *, fault);
+}
+
+void pythia_trigger_look_after(const pythia_cdc_worker *worker)
+{
+	pythia_cdc_note_names(worker);
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		const pythia_cdc_table *table = &worker->tables[i];
+		char *fault = table->active ? pythia_trigger_fault(worker, table) : NULL;
+
+		if (fault)
+			pythia_cdc_give_up(worker, table, fault);
+		else if (table->active)
+			complete(table);
+	}
 }
 
 void pythia_trigger_refresh(const pythia_cdc_table *table)

@@ -135,7 +135,7 @@ static void poll_if_nobody_does(const pythia_cdc_worker *worker)
 {
 	int32 worker_id = worker->worker_id;
 
-	if ((worker->config.capture == PYTHIA_CAPTURE_POLL || worker->connection) && pythia_worker_pid(worker_id) == 0)
+	if (pythia_worker_pid(worker_id) == 0)
 		pythia_attempt(poll_and_keep, &worker_id);
 }
 

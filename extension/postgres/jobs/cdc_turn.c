@@ -257,23 +257,12 @@ static bool handler_turn(const pythia_job *job, long *retry)
 	return true;
 }
 
-/* Partitions that have come since need a trigger of their own for TRUNCATE. */
 static void complete_triggers(const pythia_job *job)
 {
 	pythia_cdc_worker *worker = pythia_cdc_load(job->worker_id);
 
-	if (!worker || worker->connection || worker->config.capture != PYTHIA_CAPTURE_TRIGGER)
-		return;
-	for (int i = 0; i < worker->ntables; i++)
-	{
-		pythia_cdc_table *table = &worker->tables[i];
-		char *fault = table->active ? pythia_trigger_fault(worker, table) : NULL;
-
-		if (fault)
-			pythia_cdc_give_up(worker, table, fault);
-		else if (table->active)
-			pythia_trigger_complete(table);
-	}
+	if (worker && !worker->connection && worker->config.capture == PYTHIA_CAPTURE_TRIGGER)
+		pythia_trigger_look_after(worker);
 }
 
 long pythia_cdc_turn(const pythia_job *job)

@@ -193,11 +193,14 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 /* Whether what was recorded of a table still holds under its new definition. */
 static bool same_table(const pythia_cdc_table *old, const pythia_cdc_table *now)
 {
-	if (!now->relation && !pythia_same_text(old->config.where, now->config.where))
+	if (old->active && !now->relation && !pythia_same_text(old->config.where, now->config.where))
+		return false;
+	/* one that stopped goes on where it did, whatever it takes now */
+	if (old->active && !pythia_same_text(old->condition, now->condition))
 		return false;
 	if (old->stamp_kind != now->stamp_kind || !pythia_same_text(old->timestamp_column, now->timestamp_column) ||
-		!pythia_same_text(old->condition, now->condition) || old->nkey != now->nkey || old->by_hash != now->by_hash ||
-		old->config.track != now->config.track || old->config.capture != now->config.capture)
+		old->nkey != now->nkey || old->by_hash != now->by_hash || old->config.track != now->config.track ||
+		old->config.capture != now->config.capture)
 		return false;
 	for (int i = 0; i < old->nkey; i++)
 		if (strcmp(old->key[i], now->key[i]) != 0)
@@ -419,8 +422,11 @@ PYTHIA_FUNCTION(pythia_start_cdc);
 Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 {
 	static const char sql[] =
-		"UPDATE pythia.cdc_state s SET active = true, reason = NULL FROM pythia.cdc_table t "
-		"WHERE t.table_id OPERATOR(pg_catalog.=) s.table_id AND t.worker_id OPERATOR(pg_catalog.=) $1 AND NOT s.active";
+		"UPDATE pythia.cdc_state s SET active = true, reason = NULL, "
+		"relid = COALESCE(pg_catalog.to_regclass(t.relation)::pg_catalog.oid, s.relid), "
+		"start_as = CASE WHEN s.started AND s.log_name IS NOT NULL THEN 'now' ELSE s.start_as END "
+		"FROM pythia.cdc_table t WHERE t.table_id OPERATOR(pg_catalog.=) s.table_id "
+		"AND t.worker_id OPERATOR(pg_catalog.=) $1 AND (NOT s.active OR s.log_name IS NOT NULL)";
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	Oid types[] = {INT4OID};

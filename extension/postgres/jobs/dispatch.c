@@ -3,7 +3,9 @@
 
 #include "postgres/capture/outcome.h"
 #include "postgres/capture/poll.h"
+#include "postgres/capture/trigger.h"
 #include "postgres/remote/poll.h"
+#include "postgres/worker/transaction.h"
 
 int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 {
@@ -13,6 +15,9 @@ int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate)
 		captured = pythia_remote_poll(worker, isolate);
 	else if (worker->config.capture == PYTHIA_CAPTURE_POLL)
 		captured = pythia_local_poll(worker, isolate);
+	/* a background worker looks from time to time, in its own transactions */
+	else if (!pythia_in_job())
+		pythia_trigger_look_after(worker);
 	if (captured > 0)
 		pythia_cdc_tell(worker->worker_id);
 	return captured;

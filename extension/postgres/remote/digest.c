@@ -11,6 +11,7 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/table_writer.h"
 #include "postgres/capture/image.h"
+#include "postgres/capture/nested.h"
 #include "postgres/journal/journal.h"
 #include "tcop/dest.h"
 #include "utils/builtins.h"
@@ -28,7 +29,11 @@ typedef struct remote_receiver
 	pythia_table_writer *known;
 	bool silent;
 	int64 captured;
+	int odd; /* values of which a warning was given */
 } remote_receiver;
+
+/* Warnings in one poll about values that jsonb does not take. */
+#define MOST_WARNINGS 10
 
 /* Columns after the stage's own. */
 enum
@@ -46,9 +51,17 @@ static void ignore_start(DestReceiver *self, int operation, TupleDesc desc)
 {
 }
 
-static Jsonb *jsonb_of(Datum value)
+/* `key` is the row's, as text. */
+static Jsonb *jsonb_of(remote_receiver *receiver, Datum value, Datum key)
 {
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(value))));
+	char *odd;
+	Jsonb *result = pythia_nested_image(value, &odd);
+
+	if (odd && receiver->odd++ < MOST_WARNINGS)
+		ereport(WARNING, (errmsg("a value of table \"%s\" is captured as its JSON text, for jsonb does not take it",
+								 receiver->table->name),
+						  errdetail("It is column \"%s\" of the row %s.", odd, TextDatumGetCString(key))));
+	return result;
 }
 
 /* The engine writes what it reads in UTF-8, which may not be the encoding here. */
@@ -135,7 +148,7 @@ static void tell(remote_receiver *receiver, pythia_change_kind kind, const Datum
 	pythia_journal_entry entry = {.table_id = receiver->table->table_id, .kind = kind, .new_data = image};
 	MemoryContext before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 
-	entry.key = jsonb_of(values[STAGE_KEY]);
+	entry.key = jsonb_of(receiver, values[STAGE_KEY], values[STAGE_KEY]);
 	if (!nulls[KNOWN_IMAGE])
 		entry.old_data = DatumGetJsonbPCopy(values[KNOWN_IMAGE]);
 	journal(receiver, &entry, values, nulls);
@@ -174,7 +187,7 @@ static bool judge(TupleTableSlot *slot, DestReceiver *self)
 	/* made in the journal's memory, which its writer empties after the row is written */
 	before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 	if (!nulls[STAGE_IMAGE])
-		image = jsonb_of(values[STAGE_IMAGE]);
+		image = jsonb_of(receiver, values[STAGE_IMAGE], values[STAGE_KEY]);
 	if (pythia_classify_compares(&situation) && !nulls[KNOWN_IMAGE] && image)
 		situation.image =
 			pythia_jsonb_likeness(DatumGetJsonbP(values[KNOWN_IMAGE]), image, receiver->table->timestamp_column);
@@ -196,7 +209,7 @@ static bool gone(TupleTableSlot *slot, DestReceiver *self)
 	MemoryContext before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 
 	slot_getallattrs(slot);
-	entry.key = jsonb_of(slot->tts_values[1]);
+	entry.key = jsonb_of(receiver, slot->tts_values[1], slot->tts_values[1]);
 	if (!slot->tts_isnull[2])
 		entry.old_data = DatumGetJsonbPCopy(slot->tts_values[2]);
 	pythia_journal_put(receiver->journal, &entry);
@@ -323,11 +336,11 @@ static void journal_change(remote_receiver *receiver, const Datum *values, const
 								  .kind = (pythia_change_kind) DatumGetChar(values[STAGE_KIND])};
 
 	if (!nulls[STAGE_KEY])
-		entry.key = jsonb_of(values[STAGE_KEY]);
+		entry.key = jsonb_of(receiver, values[STAGE_KEY], values[STAGE_KEY]);
 	if (!nulls[STAGE_OLD])
-		entry.old_data = jsonb_of(values[STAGE_OLD]);
+		entry.old_data = jsonb_of(receiver, values[STAGE_OLD], values[STAGE_KEY]);
 	if (!nulls[STAGE_IMAGE])
-		entry.new_data = jsonb_of(values[STAGE_IMAGE]);
+		entry.new_data = jsonb_of(receiver, values[STAGE_IMAGE], values[STAGE_KEY]);
 	if (entry.kind == PYTHIA_CHANGE_UPDATE && receiver->table->config.track == PYTHIA_TRACK_ROWS &&
 		!pythia_classify_logged(PYTHIA_TRACK_ROWS, pythia_jsonb_likeness(entry.old_data, entry.new_data,
 																		 receiver->table->timestamp_column)))

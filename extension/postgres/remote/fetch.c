@@ -42,10 +42,12 @@ pythia_fetched *pythia_fetched_make(pythia_cdc_table *table, bool lasting)
 	fetched->table = table;
 	fetched->lasting = lasting;
 	fetched->name = pythia_to_utf8(table->name);
+	fetched->schema = pythia_to_utf8(table->schema_name);
 	fetched->log_name = pythia_to_utf8(table->log_name);
 	fetched->known_columns = pythia_to_utf8(table->log_columns);
 	fetched->key_form = pythia_to_utf8(table->key_form);
 	fetched->starting = !table->started;
+	fetched->again = table->started && table->start_as;
 	fetched->desc = stage_desc();
 	fetched->rows = tuplestore_begin_heap(true, lasting, work_mem);
 	return fetched;
@@ -58,6 +60,8 @@ void pythia_fetched_free(pythia_fetched *fetched)
 	if (fetched->keys)
 		tuplestore_end(fetched->keys);
 	fetched->rows = fetched->keys = NULL;
+	pythia_free(fetched->not_logged);
+	fetched->not_logged = NULL;
 	pythia_log_numbers_free(&fetched->told);
 	pythia_log_numbers_free(&fetched->own);
 	pythia_log_numbers_free(&fetched->fresh);
@@ -65,7 +69,8 @@ void pythia_fetched_free(pythia_fetched *fetched)
 
 bool pythia_fetched_idle(const pythia_fetched *fetched)
 {
-	if (fetched->failed || fetched->starting || fetched->count > 0 || fetched->keys)
+	if (fetched->failed || fetched->away || fetched->table->reason || fetched->starting || fetched->again ||
+		fetched->count > 0 || fetched->keys)
 		return false;
 	if (fetched->table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 		return fetched->fresh.count == 0 && !fetched->log_columns && !(fetched->deleted && fetched->told.count > 0);
@@ -150,6 +155,14 @@ static Datum fill_change(Datum *values, bool *nulls, const void *from)
 
 static bool take_change(void *context, const pythia_capture_change *change, pythia_error *error)
 {
+	pythia_fetched *f = context;
+
+	if (strcmp(change->change_type, PYTHIA_NOT_LOGGED) == 0)
+	{
+		if (!f->not_logged)
+			f->not_logged = pythia_strdup(change->new_data);
+		return true;
+	}
 	return put(context, fill_change, change, error);
 }
 
@@ -186,8 +199,8 @@ static bool fetch_rows(pythia_capture_table *source, const pythia_capture_clock 
 	f->into = f->rows;
 	/* where a worker starts, what is known are all rows before that */
 	if (ok && f->starting && tracked && table->config.start != PYTHIA_START_BEGINNING)
-		ok = pythia_capture_keys(source, true, table->config.start == PYTHIA_START_AT ? table->config.start_at : NULL,
-								 take_row, f, error);
+		ok = pythia_capture_keys(source, true, table->config.start == PYTHIA_START_AT ? window.from : NULL, take_row, f,
+								 error);
 	else if (ok && !(f->starting && table->config.start != PYTHIA_START_NOW))
 		ok = pythia_capture_scan(source, &window, take_row, f, error);
 	if (ok && sweep && !f->starting)
@@ -267,7 +280,8 @@ static bool fetch_log(pythia_capture_table *source, pythia_fetched *f, bool fres
 	pythia_log log = {.name = pythia_strdup(f->log_name), .columns = pythia_strdup(f->known_columns)};
 	pythia_error why = PYTHIA_ERROR_INIT;
 	bool changed = f->starting;
-	bool ok = f->starting ? install(source, &log, &why) : !fresh || pythia_log_fit(source, &log, &changed, &why);
+	bool ok =
+		f->starting ? install(source, &log, &why) : !fresh || pythia_log_fit(source, &log, f->again, &changed, &why);
 
 	/* locks are in the way of the table's new columns: all stays in the log for another time */
 	if (!ok && why.error_class == PYTHIA_E_TRANSIENT && !f->starting && !source->db->broken)
@@ -311,7 +325,7 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 						pythia_fetched *f, pythia_error *error)
 {
 	/* between reading and deleting the log is brought in line with the table as it is */
-	bool fresh = f->starting || f->told.count > 0;
+	bool fresh = f->starting || f->again || f->told.count > 0;
 	pythia_capture_table *described;
 	bool ok;
 
@@ -349,7 +363,7 @@ static bool is_due(const pythia_fetched *f)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	return f->starting || f->told.count > 0 ||
+	return f->starting || f->again || f->table->reason || f->told.count > 0 ||
 		   (f->table->config.capture == PYTHIA_CAPTURE_POLL && f->table->config.track != PYTHIA_TRACK_NONE &&
 			now - f->table->swept_at >= (int64) (f->table->config.delete_interval * USECS_PER_SEC));
 }
@@ -358,6 +372,9 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 					  pythia_remote_sight *sight, pythia_error *error)
 {
 	pythia_db *db = pythia_remote_source_db(source);
+	pythia_error first = PYTHIA_ERROR_INIT;
+	pythia_fault fault;
+	bool any = false;
 	bool idle;
 	ListCell *cell;
 
@@ -375,13 +392,25 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 			continue;
 		}
 		if (fetch_table(worker, source, sight, f, error))
+		{
+			any = true;
 			continue;
-		if (!isolate || db->broken || pythia_fault_of(error) != PYTHIA_FAULT_TABLE)
+		}
+		fault = pythia_fault_of(error);
+		if (!isolate || db->broken || (fault != PYTHIA_FAULT_TABLE && fault != PYTHIA_FAULT_SOURCE))
 			return false;
-		f->failed = true;
+		/* what ails the source for now may ail this table alone, a lock say: the others go on */
+		f->failed = fault == PYTHIA_FAULT_TABLE;
+		f->away = !f->failed;
 		f->reason = pstrdup(error->message);
+		any = any || f->failed;
+		if (f->away && !first.message)
+			pythia_error_move(&first, error);
 		pythia_error_reset(error);
 	}
+	if (first.message && !any)
+		return pythia_error_move(error, &first);
+	pythia_error_reset(&first);
 	if (sight->clock.now != 0 && sight->clock.boundary == PYTHIA_CAPTURE_UNKNOWN)
 		pythia_remote_source_blind(source);
 	return true;

@@ -84,13 +84,16 @@ enum
 struct pythia_fetched
 {
 	pythia_cdc_table *table;
-	char *name; /* of the table, in UTF-8, as are the next two */
+	char *name; /* of the table, in UTF-8, as are the next three */
+	char *schema;
 	char *log_name;
 	char *known_columns;
 	bool lasting;
 	bool starting;
-	bool failed;
-	char *reason; /* UTF-8 */
+	bool again;   /* it was stopped: triggers that are gone are made anew */
+	bool failed;  /* it stops */
+	bool away;    /* it could not be read this time */
+	char *reason; /* why, in UTF-8 */
 	Tuplestorestate *rows;
 	Tuplestorestate *keys; /* NULL: no sweep is due */
 	Tuplestorestate *into; /* one of both */
@@ -112,6 +115,7 @@ struct pythia_fetched
 	bool deleted;             /* the told ones are gone there */
 	pythia_log_numbers fresh; /* read now, and told with this */
 	char *log_columns;        /* as they are now; NULL: as they were */
+	char *not_logged;         /* why a change could not be logged, in UTF-8; or NULL */
 };
 
 /* Makes ready for one table; `lasting`: across transactions. In the current memory context. */

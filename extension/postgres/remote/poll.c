@@ -98,12 +98,23 @@ static int64 digest_isolated(const pythia_cdc_worker *worker, pythia_fetched *fe
 
 static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bool isolate)
 {
+	int64 captured;
+
 	if (fetched->failed)
 	{
 		pythia_cdc_give_up(worker, fetched->table, pythia_from_utf8(fetched->reason));
 		return 0;
 	}
-	return isolate ? digest_isolated(worker, fetched) : pythia_digest(worker, fetched);
+	if (fetched->away || fetched->table->reason)
+		pythia_cdc_note_reason(fetched->table, fetched->away ? pythia_from_utf8(fetched->reason) : NULL);
+	if (fetched->away)
+		return 0;
+	captured = isolate ? digest_isolated(worker, fetched) : pythia_digest(worker, fetched);
+	/* the rest was told: started again it goes on from here */
+	if (fetched->not_logged)
+		pythia_cdc_give_up(worker, fetched->table,
+						   psprintf("a change could not be logged: %s", pythia_from_utf8(fetched->not_logged)));
+	return captured;
 }
 
 /* ---- in a session ---- */
@@ -252,7 +263,7 @@ static bool write_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 
 		CHECK_FOR_INTERRUPTS();
 		ok = write_down(worker, fetched) && ok;
-		whole = whole && !fetched->failed;
+		whole = whole && !fetched->failed && !fetched->away;
 		/* once more also to delete what was told */
 		*again = *again || fetched->fresh.count > 0;
 	}

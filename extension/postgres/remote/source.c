@@ -215,8 +215,8 @@ pythia_capture_table *pythia_remote_source_table(pythia_remote_source *source, c
 		}
 	pythia_remote_source_forget(source, fetched);
 	known = pythia_calloc(1, sizeof(description));
-	if (!pythia_capture_table_open(source->db, fetched->name, worker->timestamp_column, &table->config, &known->table,
-								   error))
+	if (!pythia_log_table_open(source->db, fetched->name, fetched->schema, table->started ? fetched->log_name : NULL,
+							   worker->timestamp_column, &table->config, &known->table, error))
 	{
 		pythia_free(known);
 		return NULL;
@@ -251,8 +251,9 @@ void pythia_remote_source_polled(pythia_remote_source *source)
 
 void pythia_remote_source_blind(pythia_remote_source *source)
 {
-	static const char *const privileges[] = {[PYTHIA_POSTGRESQL] = "the role pg_read_all_stats",
-											 [PYTHIA_MYSQL] = "the privilege PROCESS",
+	static const char *const privileges[] = {[PYTHIA_POSTGRESQL] =
+												 "the role pg_read_all_stats (of no use on a standby)",
+											 [PYTHIA_MYSQL] = "the privilege PROCESS (of no use on a replica)",
 											 [PYTHIA_SQLITE] = "the right to write to the file"};
 
 	if (warned_blind && source->lasting)

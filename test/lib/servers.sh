@@ -5,7 +5,7 @@
 #   servers_in_memory          MariaDBs started afterwards have their data in memory, where there is room
 #   pg_start NAME [LINE...]    a PostgreSQL of build/tmp_install; the lines go to postgresql.conf.
 #                              Sets PG_PORT, PG_DATA, PG_URL and PGHOST PGPORT PGUSER PGDATABASE.
-#   mysql_start NAME [ARG...]  a MariaDB; the arguments go to mariadbd.
+#   mysql_start NAME [ARG...]  a MariaDB, or a MySQL where MYSQLD names its server; the arguments go to it.
 #                              Sets MYSQL_PORT, MYSQL_DATA, MYSQL_SOCKET, MYSQL_USER, MYSQL_PASSWORD, MYSQL_URL.
 #   server_stop NAME [SIGNAL]  stops one of them (default: fast, by SIGINT or SIGTERM)
 #   server_restart NAME        the same data, port and options again
@@ -26,6 +26,10 @@ export PYTHIA_PG_CONFIG
 PYTHIA_INSTALL=$PYTHIA_TOP/build/tmp_install
 PG_BIN=$PYTHIA_INSTALL$("$PYTHIA_PG_CONFIG" --bindir)
 export PATH="$PG_BIN:$PATH:/usr/sbin:/usr/local/sbin"
+# MariaDB's clients, or MySQL's where there are no others: both speak to either server.
+MYSQL_CLIENT=$(command -v mariadb || command -v mysql)
+MYSQL_ADMIN=$(command -v mariadb-admin || command -v mysqladmin)
+export MYSQL_CLIENT
 
 server_memory=
 declare -A server_pid server_kind server_command
@@ -105,7 +109,7 @@ end_leftovers()
         for file in /proc/[0-9]*/cmdline; do
             pid=${file#/proc/}
             pid=${pid%/cmdline}
-            if [ "$pid" != "$$" ] && { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*/(postgres|mariadbd) .*$ours/"; then
+            if [ "$pid" != "$$" ] && { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -qE "^[^ ]*/(postgres|mariadbd|mysqld) .*$ours/"; then
                 left=yes
                 kill -s "$signal" "$pid" 2>/dev/null || true
             fi
@@ -150,7 +154,7 @@ server_start_again()
     if [ "${server_kind[$name]}" = postgresql ]; then
         wait_until_up "$name" pg_isready -q -h 127.0.0.1 -p "$PG_PORT"
     else
-        wait_until_up "$name" mariadb-admin --no-defaults --socket="$MYSQL_SOCKET" --user=root ping
+        wait_until_up "$name" "$MYSQL_ADMIN" --no-defaults --socket="$MYSQL_SOCKET" --user=root ping
     fi
 }
 
@@ -214,6 +218,27 @@ CONF
     server_failed "$name"
 }
 
+mysql_server()
+{
+    echo "${MYSQLD:-$(command -v mariadbd)}"
+}
+
+# A data directory; of MySQL, which takes its time, a copy of one that was made once.
+mysql_prepare()
+{
+    local template=$PYTHIA_SCRATCH/mysqld.template
+    if [ -z "${MYSQLD:-}" ]; then
+        as_user mkdir -p "$MYSQL_DATA"
+        as_user mariadb-install-db --no-defaults --datadir="$MYSQL_DATA" --auth-root-authentication-method=normal \
+            --tmpdir="$MYSQL_DATA.tmp" --skip-test-db --skip-name-resolve --skip-log-bin
+        return
+    fi
+    [ -d "$template" ] || as_user "$MYSQLD" --no-defaults --initialize-insecure --datadir="$template" \
+        --secure-file-priv=NULL || return 1
+    # without its name, which would be that of two servers
+    as_user cp -a "$template" "$MYSQL_DATA" && as_user rm -f "$MYSQL_DATA/auto.cnf"
+}
+
 mysql_start()
 {
     local name=$1 attempt
@@ -224,19 +249,17 @@ mysql_start()
     MYSQL_USER=pythia
     MYSQL_PASSWORD=secret
     # A folder for temporary files of its own: a server that starts deletes those it finds.
-    as_user mkdir -p "$MYSQL_DATA" "$MYSQL_DATA.tmp"
-    as_user mariadb-install-db --no-defaults --datadir="$MYSQL_DATA" --auth-root-authentication-method=normal \
-        --tmpdir="$MYSQL_DATA.tmp" --skip-test-db --skip-name-resolve --skip-log-bin >"$PYTHIA_SCRATCH/$name.log" 2>&1 ||
-        server_failed "$name" || return 1
+    as_user mkdir -p "$MYSQL_DATA.tmp"
+    mysql_prepare >"$PYTHIA_SCRATCH/$name.log" 2>&1 || server_failed "$name" || return 1
     for attempt in 1 2 3; do
         MYSQL_PORT=$(free_port)
         server_kind[$name]=mariadb
-        server_command[$name]="$(command -v mariadbd) --no-defaults --datadir=$MYSQL_DATA --socket=$MYSQL_SOCKET \
+        server_command[$name]="$(mysql_server) --no-defaults --datadir=$MYSQL_DATA --socket=$MYSQL_SOCKET \
             --port=$MYSQL_PORT --bind-address=127.0.0.1 --pid-file=$PYTHIA_SCRATCH/$name.pid --skip-log-bin \
             --local-infile=1 --skip-name-resolve --character-set-server=utf8mb4 --innodb-flush-log-at-trx-commit=2 \
-            --tmpdir=$MYSQL_DATA.tmp $*"
+            --tmpdir=$MYSQL_DATA.tmp ${MYSQLD:+--mysqlx=OFF --secure-file-priv=NULL --collation-server=utf8mb4_bin} $*"
         if server_start_again "$name"; then
-            mariadb --no-defaults --socket="$MYSQL_SOCKET" --user=root <<SQL || return 1
+            "$MYSQL_CLIENT" --no-defaults --socket="$MYSQL_SOCKET" --user=root <<SQL || return 1
 CREATE USER '$MYSQL_USER'@'%' IDENTIFIED BY '$MYSQL_PASSWORD';
 GRANT ALL ON *.* TO '$MYSQL_USER'@'%';
 CREATE DATABASE IF NOT EXISTS pythia;

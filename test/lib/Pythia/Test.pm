@@ -121,9 +121,10 @@ use IO::Socket::INET;
 use POSIX ();
 
 my @running;
+my ($admin) = grep { -x } map { ("$_/mariadb-admin", "$_/mysqladmin") } split /:/, $ENV{PATH};
 
-# Starts a MariaDB with a data directory of its own; the arguments after the
-# name are given to mariadbd.
+# Starts a MariaDB, or a MySQL where MYSQLD names its server, with a data directory of its own; the arguments after
+# the name are given to it.
 sub new
 {
 	my ($class, $name, @arguments) = @_;
@@ -139,9 +140,10 @@ sub new
 	$ENV{PATH} .= ':/usr/sbin';
 	# temporary files in a folder of its own: a server that starts deletes those it finds
 	mkdir "$directory.tmp";
-	PostgreSQL::Test::Utils::system_or_bail('mariadb-install-db', '--no-defaults', "--datadir=$directory",
-		"--tmpdir=$directory.tmp",
-		'--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--skip-log-bin');
+	PostgreSQL::Test::Utils::system_or_bail($ENV{MYSQLD}
+		? ($ENV{MYSQLD}, '--no-defaults', '--initialize-insecure', "--datadir=$directory", '--secure-file-priv=NULL')
+		: ('mariadb-install-db', '--no-defaults', "--datadir=$directory", "--tmpdir=$directory.tmp",
+			'--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--skip-log-bin'));
 	push @running, $self;
 	$self->start;
 	$self->root_sql("CREATE USER 'pythia'\@'%' IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO 'pythia'\@'%'; "
@@ -159,20 +161,22 @@ sub start
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>>', $log;
 		open STDERR, '>&', \*STDOUT;
-		exec('setpriv', '--pdeathsig', 'TERM', '--', 'mariadbd', '--no-defaults', "--datadir=$self->{directory}",
+		exec('setpriv', '--pdeathsig', 'TERM', '--', $ENV{MYSQLD} || 'mariadbd', '--no-defaults', "--datadir=$self->{directory}",
 			"--tmpdir=$self->{directory}.tmp", "--socket=$self->{socket}", "--port=$self->{port}", '--bind-address=127.0.0.1', '--skip-log-bin',
 			'--local-infile=1', '--skip-name-resolve', '--character-set-server=utf8mb4',
-			'--innodb-flush-log-at-trx-commit=2', @{ $self->{arguments} })
+			'--innodb-flush-log-at-trx-commit=2',
+			($ENV{MYSQLD} ? ('--mysqlx=OFF', '--secure-file-priv=NULL', '--collation-server=utf8mb4_bin') : ()),
+			@{ $self->{arguments} })
 		  or POSIX::_exit(127);
 	}
 	$self->{pid} = $pid;
 	for (1 .. 600)
 	{
-		return if system("mariadb-admin --no-defaults --socket='$self->{socket}' --user=root ping >>'$log' 2>&1") == 0;
+		return if system("$admin --no-defaults --socket='$self->{socket}' --user=root ping >>'$log' 2>&1") == 0;
 		select(undef, undef, undef, 0.1);
 		last if waitpid($pid, POSIX::WNOHANG()) == $pid;
 	}
-	die "mariadbd did not start:\n" . PostgreSQL::Test::Utils::slurp_file($log);
+	die "the server did not start:\n" . PostgreSQL::Test::Utils::slurp_file($log);
 }
 
 sub end_by
@@ -213,7 +217,7 @@ sub sql
 sub command
 {
 	my ($self, $database) = @_;
-	return ('mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
+	return ($ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
 		'--default-character-set=utf8mb4', "--user=$self->{user}", "--password=$self->{password}",
 		$database // $self->{database});
 }
@@ -228,7 +232,7 @@ sub client
 {
 	my ($self, $sql, @arguments) = @_;
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
+	IPC::Run::run([ $ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
 			'--default-character-set=utf8mb4', @arguments ], '<', \$sql, '>', \$out, '2>', \$err)
 	  or die "MariaDB: $err\n$sql\n";
 	chomp $out;

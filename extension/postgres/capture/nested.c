@@ -264,9 +264,9 @@ static Datum piece(const char *from, const char *to)
  * name of the first that jsonb does not take. */
 static Jsonb *by_members(const char *at, char **odd)
 {
-	JsonbParseState *state = NULL;
+	pythia_json_state state = {0};
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	pythia_json_push(&state, WJB_BEGIN_OBJECT, NULL);
 	while ((at = strchr(at, '"')) != NULL)
 	{
 		const char *end = after_string(at);
@@ -282,11 +282,12 @@ static Jsonb *by_members(const char *at, char **odd)
 			elog(ERROR, "malformed jsonb");
 		if (!*odd && pythia_isolated(convert, is_of_the_value, &member))
 			*odd = pnstrdup(key.val.string.val, key.val.string.len);
-		(void) pushJsonbValue(&state, WJB_KEY, &key);
-		(void) put_builtin(&state, WJB_VALUE, member.value, JSONOID);
+		pythia_json_push(&state, WJB_KEY, &key);
+		put_builtin(&state, WJB_VALUE, member.value, JSONOID);
 		at = end;
 	}
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	pythia_json_push(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 Jsonb *pythia_nested_image(Datum json, char **odd)

@@ -55,7 +55,8 @@ sub log_rows
 {
 	my ($name, $worker) = @_;
 	my $log = $node->safe_psql('postgres', "SELECT log_name FROM pythia.cdc_state JOIN pythia.cdc_table USING (table_id) JOIN pythia.worker USING (worker_id) WHERE worker.name = '$worker'");
-	return $source{$name}{sql}->("SELECT count(*) FROM $log");
+	# MariaDB has two rows an update
+	return $source{$name}{sql}->("SELECT count(DISTINCT pythia_id) FROM $log");
 }
 
 $other->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz)');
@@ -167,7 +168,9 @@ for my $name (qw(pg maria lite))
 		is($node->safe_psql('postgres', "SELECT state FROM pythia.worker_status WHERE name = '${name}_all'"), 'running', 'the worker does not');
 		$sql->('CREATE TABLE t (id int PRIMARY KEY, v varchar(20))');
 		$node->safe_psql('postgres', "SELECT pythia.start_cdc('${name}_all')");
-		ok(wait_for($node, "SELECT NOT active AND reason LIKE 'the triggers on table % are gone%' FROM pythia.stat_cdc WHERE worker = '${name}_all'"), 'another table by its name has no triggers: told');
+		ok(wait_for($node, "SELECT active AND start_as IS NULL FROM pythia.cdc_state JOIN pythia.cdc_table USING (table_id) JOIN pythia.worker w USING (worker_id) WHERE w.name = '${name}_all'"), 'another table by its name gets triggers when it is started again');
+		$sql->("INSERT INTO t (id, v) VALUES (50, 'again')");
+		ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('${name}_all') WHERE primary_key->>'id' = '50'"), 'and is captured');
 		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('${name}_all'); SELECT pythia.drop_cdc_worker('${name}_w')");
 		is(leftovers($name), '0', 'dropped workers leave nothing');
 		create($name, "${name}_many");

@@ -44,7 +44,7 @@ void pythia_sqlite_put_since(const pythia_capture_table *table, pythia_buffer *s
 	int64_t instant = 0;
 	long long seconds;
 
-	dialect->identifier(&column, pythia_capture_stamp_column(table)->name);
+	dialect->identifier(&column, table->table.columns[table->columns[table->timestamp].position].name);
 	/* years before 1 and of five digits are not told apart by it: all of them are read */
 	if (!pythia_capture_instant(low, &instant))
 		instant = -62135596800 * PYTHIA_SECOND;

@@ -121,7 +121,7 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 									  .lookback = -1,
 									  .delete_interval = 60,
 									  .retention = -1,
-									  .max_attempts = 5,
+									  .max_attempts = 40, /* more than an hour, with growing delays */
 									  .retry_delay = 1};
 	if (options && options->type != PYTHIA_NODE_OBJECT && options->type != PYTHIA_NODE_NULL)
 	{

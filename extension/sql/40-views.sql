@@ -7,22 +7,37 @@ CREATE FUNCTION pythia._progress(OUT pid integer, OUT role oid, OUT worker_id in
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_progress';
 COMMENT ON FUNCTION pythia._progress() IS 'internal: the running syncs of this database, from shared memory';
 
+CREATE FUNCTION pythia._process(worker_id integer) RETURNS integer
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_process_of';
+COMMENT ON FUNCTION pythia._process(integer) IS 'internal: the background process that serves a worker; NULL where none does';
+CREATE FUNCTION pythia._next_turn(worker_id integer) RETURNS timestamptz
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_next_turn_of';
+COMMENT ON FUNCTION pythia._next_turn(integer) IS 'internal: when a worker wants its next turn; NULL while it has one, and where it is not known';
+
 CREATE VIEW pythia.worker_status WITH (security_barrier) AS
 SELECT w.kind, w.name, w.owner::oid::regrole AS owner, w.enabled,
 	CASE
 		WHEN h.reason IS NOT NULL THEN 'held'
-		WHEN l.pid IS NOT NULL AND s.failures > 0 AND s.retry_at IS NOT NULL THEN 'retrying'
+		WHEN (l.pid IS NOT NULL OR n.next_turn IS NOT NULL) AND s.failures > 0 AND s.retry_at IS NOT NULL THEN 'retrying'
 		WHEN l.pid IS NOT NULL THEN 'running'
 		WHEN w.enabled AND s.last_error_at > s.started_at THEN 'failed'
+		WHEN w.enabled AND n.next_turn > clock_timestamp() THEN 'idle'
 		WHEN w.enabled THEN 'starting'
 		ELSE 'stopped'
 	END AS state,
 	l.pid, s.started_at, s.stopped_at, coalesce(s.failures, 0) AS failures,
-	COALESCE(h.reason, s.last_error) AS last_error, s.last_error_sqlstate, s.last_error_at, s.retry_at
+	CASE WHEN h.reason IS NOT NULL THEN h.reason WHEN f.shown THEN f.message ELSE s.last_error END AS last_error,
+	CASE WHEN f.shown THEN f.sqlstate ELSE s.last_error_sqlstate END AS last_error_sqlstate,
+	CASE WHEN f.shown THEN f.last_failed_at ELSE s.last_error_at END AS last_error_at, s.retry_at,
+	n.next_turn
 FROM pythia.worker w
 LEFT JOIN pythia.worker_state s USING (worker_id)
-LEFT JOIN pg_catalog.pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 7 AND l.classid = 2::oid
-	AND l.objid::bigint = w.worker_id AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+CROSS JOIN LATERAL (SELECT pythia._process(w.worker_id) AS pid) l
+CROSS JOIN LATERAL (SELECT CASE WHEN w.enabled THEN pythia._next_turn(w.worker_id) END AS next_turn) n
+-- of the changes that its handler could not handle the oldest, unless it is the worker itself that fails
+LEFT JOIN LATERAL (SELECT COALESCE(s.failures, 0) = 0 AS shown, c.sqlstate, c.last_failed_at,
+		format('its handler failed on change %s, %s time(s): %s', c.change_id, c.attempts, c.message) AS message
+	FROM pythia.failed_change c WHERE c.worker_id = w.worker_id AND c.message IS NOT NULL ORDER BY c.change_id LIMIT 1) f ON true
 -- a worker that is stopped is not held, save where nobody could start it
 LEFT JOIN LATERAL (SELECT COALESCE(pythia._copied(w.home, w.name), CASE WHEN w.enabled OR r.oid IS NULL THEN
 		pythia._held(w.owner::oid, w.kind) || CASE WHEN r.oid IS NULL THEN ' It was "' || w.owner_name || '".' ELSE '' END END) AS reason
@@ -33,19 +48,21 @@ COMMENT ON COLUMN pythia.worker_status.kind IS 'cdc or sync';
 COMMENT ON COLUMN pythia.worker_status.name IS 'name of the worker';
 COMMENT ON COLUMN pythia.worker_status.owner IS 'role it runs as; - where that is gone';
 COMMENT ON COLUMN pythia.worker_status.enabled IS 'whether it shall run in the background';
-COMMENT ON COLUMN pythia.worker_status.state IS 'stopped, starting, running, retrying (runs, and waits after a failure), failed (has no process) or held (may not run: last_error says why)';
-COMMENT ON COLUMN pythia.worker_status.pid IS 'its background process';
-COMMENT ON COLUMN pythia.worker_status.started_at IS 'when that process started';
-COMMENT ON COLUMN pythia.worker_status.stopped_at IS 'when the last process ended of its own accord';
+COMMENT ON COLUMN pythia.worker_status.state IS 'stopped, starting (waits for a process), running, idle (waits for its next turn, without a process), retrying (waits after a failure), failed (has no process) or held (may not run: last_error says why)';
+COMMENT ON COLUMN pythia.worker_status.pid IS 'the background process that serves it, with others of its owner';
+COMMENT ON COLUMN pythia.worker_status.started_at IS 'when it last began to run';
+COMMENT ON COLUMN pythia.worker_status.stopped_at IS 'when it last ended of its own accord';
 COMMENT ON COLUMN pythia.worker_status.failures IS 'failures in a row';
-COMMENT ON COLUMN pythia.worker_status.last_error IS 'why it is held, or the last failure';
+COMMENT ON COLUMN pythia.worker_status.last_error IS 'why it is held, what its handler fails at, or the last failure';
 COMMENT ON COLUMN pythia.worker_status.last_error_sqlstate IS 'SQLSTATE of the last failure';
 COMMENT ON COLUMN pythia.worker_status.last_error_at IS 'when it last failed';
 COMMENT ON COLUMN pythia.worker_status.retry_at IS 'when it tries again';
+COMMENT ON COLUMN pythia.worker_status.next_turn IS 'when it wants its next turn; NULL while it has one, and where that is not known';
 
 CREATE VIEW pythia.stat_sync WITH (security_barrier) AS
 SELECT w.name AS worker, t.table_name AS "table",
-	CASE WHEN t.checkpoint IS NOT NULL THEN 'interrupted' WHEN t.last_error IS NOT NULL THEN 'failed'
+	CASE WHEN EXISTS (SELECT FROM pythia._progress() p WHERE p.worker_id = t.worker_id AND p.table_name = t.table_name) THEN 'running'
+		 WHEN t.checkpoint IS NOT NULL THEN 'interrupted' WHEN t.last_error IS NOT NULL THEN 'failed'
 		 WHEN t.runs > 0 THEN 'synced' ELSE 'new' END AS state,
 	t.runs, t.failures, t.rows_synced, t.rows_inserted, t.rows_updated, t.rows_deleted, t.rows_skipped,
 	t.rows_quarantined, t.bytes, t.last_mode, t.last_start, t.last_end, t.watermark, t.last_error, t.last_error_at,
@@ -55,7 +72,7 @@ WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('p
 COMMENT ON VIEW pythia.stat_sync IS 'counters of every table of every sync worker';
 COMMENT ON COLUMN pythia.stat_sync.worker IS 'name of the worker';
 COMMENT ON COLUMN pythia.stat_sync."table" IS 'the table, by its name in the source';
-COMMENT ON COLUMN pythia.stat_sync.state IS 'new, synced, failed, or interrupted (goes on where it stopped)';
+COMMENT ON COLUMN pythia.stat_sync.state IS 'new, running, synced, failed, or interrupted (goes on where it stopped)';
 COMMENT ON COLUMN pythia.stat_sync.runs IS 'runs that ended well';
 COMMENT ON COLUMN pythia.stat_sync.failures IS 'failed runs since the last good one';
 COMMENT ON COLUMN pythia.stat_sync.rows_synced IS 'rows applied or found equal, in all runs';

@@ -134,18 +134,49 @@ subtest 'one role takes every worker' => sub {
 	sql('CREATE DATABASE second');
 	sql('CREATE EXTENSION pythia_db', 'second');
 	tenant('mallory', 'second');
-	worker('mallory', "flood$_") for 1 .. 5;
-	worker('mallory', "flood$_", 'second') for 6 .. 9;
-	ok(wait_for($node, "SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'mallory'"), 'it has half of them, in all databases together');
-	ok(wait_for($node, "SELECT count(*) >= 2 FROM pythia.worker_status WHERE last_error LIKE 'pythia_db.max_workers_per_role workers of its owner run already%'"), 'and is told');
+	my $mallorys = "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pythia_db %' AND usename = 'mallory'";
+	# many that are quick share a process
+	worker('mallory', "quick$_") for 1 .. 5;
+	ok(wait_for($node, q{SELECT count(*) = 5 AND count(DISTINCT pid) < 5 FROM pythia.worker_status WHERE name LIKE 'quick%' AND state = 'running'}), 'workers of one role share processes');
+	as('mallory', "SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status WHERE name LIKE 'quick%'");
+	# each of these keeps the process that serves it
+	my $flood = sub {
+		my ($names, $database) = @_;
+		as('mallory', q{CREATE FUNCTION mallory.hang(c pythia.database_change) RETURNS jsonb LANGUAGE sql AS $$ SELECT to_jsonb(pg_sleep(600)::text) $$}, $database);
+		as('mallory', "SELECT pythia.create_cdc_worker('flood$_', '{mallory.t}', poll_interval => '50 ms', handler => 'mallory.hang', options => '{\"start_from\": \"beginning\"}'); SELECT pythia.start_cdc('flood$_')", $database) for @$names;
+		as('mallory', "INSERT INTO mallory.t VALUES (1000, 'x')", $database);
+	};
+	$flood->([ 1 .. 5 ]);
+	ok(wait_for($node, $mallorys, '3'), 'it has half of the processes');
+	$flood->([ 6 .. 9 ], 'second');
+	ok(wait_for($node, "SELECT count(*) = 4 FROM pythia.worker_status WHERE last_error LIKE 'pythia_db.max_workers_per_role processes of its owner are busy%'", 't', 'second'), 'in all databases together, and is told');
+	is(sql($mallorys), '3', 'it has no more');
+	like(says("SET ROLE mallory; SELECT pythia.start_cdc('flood6')", 'second'), qr/WARNING:  pythia_db\.max_workers_per_role processes of role "mallory" are busy/, 'as is who starts one that will wait');
+	# helpers count, too
+	as('mallory', q{CREATE VIEW mallory.slow1 AS SELECT 1 AS id, pg_sleep(600)::text AS v; CREATE VIEW mallory.slow2 AS SELECT * FROM mallory.slow1; CREATE VIEW mallory.slow3 AS SELECT * FROM mallory.slow1;
+		SELECT pythia.stop_cdc('flood' || i) FROM generate_series(1, 5) i});
+	my $drop_all = sub {
+		sql("SELECT pythia.stop_cdc(name) FROM pythia.worker_status", 'second');
+		sql('SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status', 'second');
+	};
+	$drop_all->();
+	as('mallory', "SELECT pythia.drop_cdc_worker('flood' || i) FROM generate_series(1, 5) i");
+	ok(wait_for($node, $mallorys, '0'), 'they are given back');
+	as('mallory', q{SELECT pythia.create_sync_worker('wide', 'local', 'local', '{"key": ["id"], "mode": "full", "parallel": 8, "table_map": {"mallory.slow1": "mallory.c1", "mallory.slow2": "mallory.c2", "mallory.slow3": "mallory.c3"}}', tables => '{mallory.slow1,mallory.slow2,mallory.slow3}');
+		SELECT pythia.start_sync('wide')});
+	ok(wait_for($node, "SELECT count(*) = 3 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND usename = 'mallory'"), 'with its helpers a sync has as many');
+	as('mallory', "INSERT INTO mallory.t VALUES (2000, 'x')");
+	is(sql($mallorys), '3', 'and no more');
 	worker('alice', 'alices');
 	state_is('alices', 'running', 'another role has hers');
-	as('mallory', "SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status WHERE name LIKE 'flood%'");
-	ok(wait_for($node, "SELECT count(*) = 3 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'mallory' AND datname = 'second'"), 'what it gives back here it may use there');
+	as('mallory', "SELECT pythia.drop_sync_worker('wide')");
+	sql('DROP FUNCTION mallory.hang; DELETE FROM mallory.t', 'second');
+	$flood->([ 6 .. 9 ], 'second');
+	ok(wait_for($node, $mallorys, '3'), 'what it gives back here it may use there');
 	$node->append_conf('postgresql.conf', 'pythia_db.max_workers_per_role = 4');
 	$node->reload;
-	ok(wait_for($node, "SELECT count(*) = 4 FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' AND usename = 'mallory'"), 'the limit can be set');
-	sql("SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status", 'second');
+	ok(wait_for($node, $mallorys, '4'), 'the limit can be set');
+	$drop_all->();
 	sql('DROP DATABASE second');
 };
 

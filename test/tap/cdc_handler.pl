@@ -76,4 +76,39 @@ subtest 'a handler that is set later; results' => sub {
 	sql("SELECT pythia.drop_cdc_worker('r')");
 };
 
+subtest 'a slow handler shows its progress, and a stop loses little' => sub {
+	sql(q{CREATE TABLE s (id int PRIMARY KEY);
+		CREATE FUNCTION slow(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN
+			PERFORM pg_sleep(0.05); INSERT INTO public.done (id, what) VALUES ((c.primary_key->>'id')::int, 'slow'); RETURN NULL; END $$;
+		TRUNCATE done; SELECT pythia.create_cdc_worker('s', '{s}', poll_interval => '50 ms', handler => 'slow', options => '{"capture": "trigger"}');
+		INSERT INTO s SELECT generate_series(1, 1000); SELECT pythia.start_cdc('s')});
+	# all of them are one batch, of fifty seconds
+	ok(wait_for($node, "SELECT count(*) > 0 AND count(*) < 500 FROM done"), 'what is done is committed before the batch is');
+	ok(wait_for($node, "SELECT consumed >= 5 FROM pythia.stat_consumer WHERE worker = 's'"), 'the position with it');
+	sql("SELECT pythia.stop_cdc('s')");
+	ok(wait_for($node, "SELECT state = 'stopped' AND pid IS NULL FROM pythia.worker_status WHERE name = 's'"), 'stopped');
+	is(sql("SELECT consumed = (SELECT count(*) FROM done) FROM pythia.stat_consumer WHERE worker = 's'"), 't', 'what was handled stays so');
+	sql("SELECT pythia.drop_cdc_worker('s')");
+};
+
+subtest 'an outage' => sub {
+	$node->append_conf('postgresql.conf', "log_min_messages = 'warning'");
+	$node->reload;
+	my $logged = -s $node->logfile;
+	sql(q{CREATE TABLE o (id int PRIMARY KEY, v text); UPDATE mood SET angry = true; TRUNCATE done;
+		SELECT pythia.create_cdc_worker('o', '{o}', poll_interval => '50 ms', handler => 'handle', options => '{"capture": "trigger"}');
+		INSERT INTO o SELECT g, 'bad' FROM generate_series(1, 300) g; SELECT pythia.start_cdc('o')});
+	ok(wait_for($node, 'SELECT count(*) = 300 FROM pythia.failed_change'), 'many changes fail');
+	ok(wait_for($node, 'SELECT min(attempts) > 1 FROM pythia.failed_change'), 'more than once');
+	my @lines = substr(PostgreSQL::Test::Utils::slurp_file($node->logfile), $logged) =~ /WARNING:  (handler of CDC worker "o" failed.*)/g;
+	cmp_ok(scalar @lines, '<', 30, 'the log has a line for many');
+	like($lines[0], qr/failed \d+ times, as on change \d+: not now/, 'which says how many, and why');
+	like(sql("SELECT last_error FROM pythia.worker_status WHERE name = 'o'"), qr/^its handler failed on change \d+, \d+ time\(s\): not now$/, 'worker_status says so');
+	sql('UPDATE mood SET angry = false');
+	ok(wait_for($node, 'SELECT count(*) = 300 FROM done'), 'when it is over all are handled');
+	is(sql('SELECT count(*) FROM pythia.failed_change'), '0', 'none is dead');
+	is(sql("SELECT last_error IS NULL FROM pythia.worker_status WHERE name = 'o'"), 't', 'and worker_status is at rest');
+	sql("SELECT pythia.drop_cdc_worker('o')");
+};
+
 done_testing();

@@ -104,19 +104,54 @@ sql('CREATE TABLE later (id int PRIMARY KEY, updated_at timestamptz)');
 ok(wait_for($pg, q{SELECT runs > 0 AND last_error IS NULL FROM pythia.stat_sync WHERE worker = 'late' AND "table" = 'later'}),
 	'once it is there it is synchronised');
 sql("SELECT pythia.drop_sync_worker('late')");
-ok(wait_for($pg, processes('worker'), 1), 'a dropped worker ends');
+ok(wait_for($pg, "SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 7 AND classid = 2"), 'a dropped worker ends');
 
-# no room
+# many share a few processes, and those that are not due have none
+sql('CREATE TABLE seen (w text, id int)');
+sql(q{CREATE FUNCTION see(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (c."table", (c.primary_key->>'id')::int); RETURN NULL; END $$});
+sql(q{DO $$ BEGIN FOR i IN 1..40 LOOP
+	EXECUTE format('CREATE TABLE many%s (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now())', i);
+	PERFORM pythia.create_cdc_worker('many' || i, ARRAY['many' || i], poll_interval => '1 s', handler => 'see');
+	PERFORM pythia.start_cdc('many' || i);
+END LOOP; END $$});
+ok(wait_for($pg, "SELECT count(*) = 40 AND count(DISTINCT pid) <= 3 FROM pythia.worker_status WHERE name LIKE 'many%' AND state = 'running'"), 'forty workers run in pythia_db.max_workers processes');
+sql(q{DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE format('INSERT INTO many%s VALUES (1)', i); END LOOP; END $$});
+ok(wait_for($pg, 'SELECT count(*) = 40 AND count(DISTINCT w) = 40 FROM seen'), 'each has its turn');
+is(sql("SELECT count(DISTINCT a.application_name) > 1 FROM (SELECT 1) x, LATERAL (SELECT application_name FROM pg_stat_activity WHERE backend_type = 'pythia_db worker' UNION SELECT 'other') a"), 't', 'under its own name');
+sql("SELECT pythia.stop_cdc('many' || i) FROM generate_series(1, 40) i");
+ok(wait_for($pg, "SELECT count(*) = 0 FROM pythia.worker_status WHERE name LIKE 'many%' AND (state <> 'stopped' OR pid IS NOT NULL)"), 'all stop');
+sql("SELECT pythia.drop_cdc_worker('many' || i) FROM generate_series(1, 40) i");
+sql("SELECT pythia.stop_sync('steady')");
 for my $i (1 .. 3)
 {
 	sql("SELECT pythia.create_sync_worker('w$i', 'local', 'sqlite:///$dir/w$i.db', tables => ARRAY['t'], schedule => '1 h'); SELECT pythia.start_sync('w$i')");
 }
-ok(wait_for($pg, processes('worker'), 3), 'pythia_db.max_workers workers run');
-ok(wait_for($pg, q{SELECT count(*) = 1 FROM pythia.worker_status WHERE enabled AND pid IS NULL AND last_error LIKE '%max_workers%'}),
-	'one says that there is no room');
-sql("SELECT pythia.stop_sync('steady')");
-ok(wait_for($pg, q{SELECT count(*) = 3 FROM pythia.worker_status WHERE name LIKE 'w_' AND state = 'running'}),
-	'it starts when there is');
+ok(wait_for($pg, q{SELECT count(*) = 3 FROM pythia.stat_sync WHERE worker LIKE 'w_' AND runs = 1}), 'workers with a schedule run');
+ok(wait_for($pg, q{SELECT count(*) = 3 FROM pythia.worker_status WHERE name LIKE 'w_' AND state = 'idle' AND pid IS NULL AND next_turn > now() + interval '50 min'}), 'and have no process until the next time');
+ok(wait_for($pg, processes('worker'), 0), 'nobody has one');
+
+# no room: who has a process and keeps it leaves the others none
+my @owners = map { "owner$_" } 1 .. 5;
+sql(q{CREATE FUNCTION nap(c pythia.database_change) RETURNS jsonb LANGUAGE sql AS $$ SELECT to_jsonb(pg_sleep(600)::text) $$; GRANT ALL ON t TO PUBLIC});
+for my $owner (@owners)
+{
+	sql("CREATE ROLE $owner LOGIN SUPERUSER; CREATE TABLE $owner (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now())");
+	sql("SET ROLE $owner; SELECT pythia.create_cdc_worker('$owner', '{$owner}', poll_interval => '200 ms', handler => '" . ($owner =~ /[123]/ ? 'nap' : 'see') . "')");
+}
+sql("SELECT pythia.start_cdc('$_')") for @owners;
+ok(wait_for($pg, "SELECT count(*) = 5 FROM pythia.stat_cdc WHERE worker LIKE 'owner%' AND last_poll IS NOT NULL"), 'owners take turns where there are more than processes');
+sql("INSERT INTO $_ VALUES (1)") for @owners[3, 4];
+ok(wait_for($pg, "SELECT count(*) = 2 FROM seen WHERE w LIKE 'owner%'"), 'and their workers work');
+sql("INSERT INTO $_ VALUES (1)") for @owners[0 .. 2];
+ok(wait_for($pg, "SELECT count(*) = 2 FROM pythia.worker_status WHERE name LIKE 'owner%' AND pid IS NULL AND last_error LIKE '%max_workers processes are busy%'"), 'who finds none is told');
+{
+	my ($rc, $out, $err) = $pg->psql('postgres', "SELECT pythia.start_cdc('owner5')");
+	like($err, qr/WARNING:  pythia_db\.max_workers processes are busy with other workers\n.*DETAIL:  This one waits.*HINT:  Raise pythia_db\.max_workers/s, 'also by start_cdc');
+}
+sql("SELECT pythia.stop_cdc('owner1')");
+sql("INSERT INTO $_ VALUES (2)") for @owners[3, 4];
+ok(wait_for($pg, "SELECT count(*) = 4 FROM seen WHERE w LIKE 'owner%'"), 'they go on when there is room');
+sql("SELECT pythia.drop_cdc_worker('$_')") for @owners;
 sql("SELECT pythia.drop_sync_worker('w$_')") for 1 .. 3;
 ok(wait_for($pg, processes('worker'), 0), 'all have ended');
 ok(wait_for($pg, processes('manager'), 0), 'and the manager with them');

@@ -20,14 +20,13 @@
 #include "utils/timestamp.h"
 
 #define ROTATE_EVERY_MS 10000
+/* A handler that fails is told of in the log so often. */
+#define TELL_EVERY_MS 10000
 /* Another session polls just now: look again. */
 #define LOCKED_OUT_MS 200
 
 /* The next poll may come earlier by this share of the interval. */
 #define EARLY_SHARE 0.1
-
-static TimestampTz next_poll = 0;
-static TimestampTz next_rotation = 0;
 
 static long until(TimestampTz time)
 {
@@ -59,16 +58,16 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 	interval = (long) (worker->poll_interval * 1000);
 	*has_handler = worker->handler != NULL;
 	now = GetCurrentTimestamp();
-	due = now >= next_poll || next_poll - now > (TimestampTz) interval * 1000;
+	due = now >= job->memory->next_poll || job->memory->next_poll - now > (TimestampTz) interval * 1000;
 	if (due && worker->connection)
 	{
 		/* what is read elsewhere is read outside of transactions */
 		pythia_job_commit();
-		if (!pythia_remote_turn(job->worker_id, &again))
+		if (!pythia_remote_turn(job->worker_id, &again, &job->memory->next_look))
 			interval = Min(interval, LOCKED_OUT_MS);
 		else
 			pythia_note_poll(job->worker_id);
-		next_poll = TimestampTzPlusMilliseconds(now, again ? 0 : interval);
+		job->memory->next_poll = TimestampTzPlusMilliseconds(now, again ? 0 : interval);
 		return interval;
 	}
 	if (due)
@@ -80,10 +79,10 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 			if (worker)
 				(void) pythia_cdc_poll(worker, true);
 			pythia_note_poll(job->worker_id);
-			next_poll = TimestampTzPlusMilliseconds(now, spread(interval));
+			job->memory->next_poll = TimestampTzPlusMilliseconds(now, spread(interval));
 		}
 		else
-			next_poll = TimestampTzPlusMilliseconds(now, Min(interval, LOCKED_OUT_MS));
+			job->memory->next_poll = TimestampTzPlusMilliseconds(now, Min(interval, LOCKED_OUT_MS));
 	}
 	pythia_job_commit();
 	return interval;
@@ -179,30 +178,26 @@ static void note_call(const pythia_job *job, int64 change_id, bool flushed)
 	PG_END_TRY();
 }
 
-/* Changes that are handed over one by one, as something among them could not be done with the others. */
-static int64 singly = 0;
-
 /*
  * Notes what is about to be called. False where there is nothing to do just now.
- * The first time in a process it looks what the one before has left.
+ * Where the turn before may have ended with its process, it looks what that has left.
  */
 static bool prepare(const pythia_job *job, pythia_handling *handling, long *retry)
 {
-	static bool first = true;
 	MemoryContext scratch = CurrentMemoryContext;
 	pythia_cdc_worker *worker;
 	int64 change_id = 0;
 	bool idle;
-	bool fresh = first;
+	bool fresh = !job->memory->served;
 
 	pythia_job_begin();
 	worker = pythia_cdc_load(job->worker_id);
 	idle = !worker || pythia_cdc_handler_idle(worker);
 	if (worker)
 		*retry = pythia_cdc_next_retry(worker);
-	if (!idle && first && pythia_attempt_left(job->worker_id, &change_id))
+	if (!idle && fresh && pythia_attempt_left(job->worker_id, &change_id))
 	{
-		singly = worker->config.batch_size;
+		job->memory->singly = worker->config.batch_size;
 		if (change_id > 0)
 		{
 			MemoryContextSwitchTo(scratch);
@@ -210,18 +205,45 @@ static bool prepare(const pythia_job *job, pythia_handling *handling, long *retr
 			handling->change_id = change_id;
 		}
 	}
-	if (!idle && singly == 0 && pythia_attempt_suspects(job->worker_id))
-		singly = 1;
+	if (!idle && job->memory->singly == 0 && pythia_attempt_suspects(job->worker_id))
+		job->memory->singly = 1;
 	pythia_job_commit();
 	MemoryContextSwitchTo(scratch);
 	if (idle)
 		return false;
-	first = false;
-	handling->most = singly > 0 ? 1 : 0;
+	job->memory->served = true;
+	handling->most = job->memory->singly > 0 ? 1 : 0;
 	/* the one that ended the process before is not called, but written down */
 	if (!handling->refused)
-		note_call(job, singly > 0 ? plan_call(job) : 0, fresh || singly > 0);
+		note_call(job, job->memory->singly > 0 ? plan_call(job) : 0, fresh || job->memory->singly > 0);
 	return true;
+}
+
+/* One line for many failures: the changes themselves stand in pythia.failed_change. */
+static void tell_failures(const pythia_job *job, const pythia_handling *handling)
+{
+	pythia_job_memory *memory = job->memory;
+	TimestampTz now = GetCurrentTimestamp();
+
+	memory->failed_untold += handling->failed;
+	memory->dead_untold += handling->dead;
+	if (memory->failed_untold == 0 ||
+		(memory->told_at != 0 && !TimestampDifferenceExceeds(memory->told_at, now, TELL_EVERY_MS)))
+		return;
+	if (handling->failed == 0)
+		ereport(WARNING, (errmsg("handler of CDC worker \"%s\" failed " INT64_FORMAT " more times", job->name,
+								 memory->failed_untold),
+						  errdetail("For the last time: " INT64_FORMAT ".", memory->dead_untold),
+						  errhint("See pythia.failed_change; pythia.retry_failed tries again.")));
+	else
+		ereport(WARNING,
+				(errmsg("handler of CDC worker \"%s\" failed " INT64_FORMAT " times, as on change " INT64_FORMAT ": %s",
+						job->name, memory->failed_untold, handling->failed_first, handling->why),
+				 errdetail("For the last time: " INT64_FORMAT ".", memory->dead_untold),
+				 errhint("See pythia.failed_change; pythia.retry_failed tries again.")));
+	memory->failed_untold = 0;
+	memory->dead_untold = 0;
+	memory->told_at = now;
 }
 
 /*
@@ -236,23 +258,31 @@ static bool handler_turn(const pythia_job *job, long *retry)
 	bool more;
 
 	if (!prepare(job, &handling, retry))
+	{
+		tell_failures(job, &handling);
 		return false;
+	}
 	more = hand_over(job, &handling, retry);
 	MemoryContextSwitchTo(scratch);
 	error = commit_or_error(job);
-	if (singly > 0)
-		singly--;
+	if (job->memory->singly > 0)
+		job->memory->singly--;
 	if (!error)
+	{
+		tell_failures(job, &handling);
 		return more;
+	}
 	if (handling.calls == 0)
 		ReThrowError(error);
 	if (handling.calls > 1)
-		singly = handling.calls;
+		job->memory->singly = handling.calls;
 	else
 	{
 		handling.refused = error;
+		handling.failed = handling.dead = 0;
 		(void) hand_over(job, &handling, retry);
 		pythia_job_commit();
+		tell_failures(job, &handling);
 	}
 	return true;
 }
@@ -275,20 +305,20 @@ long pythia_cdc_turn(const pythia_job *job)
 		return PYTHIA_TURN_OVER;
 	if (has_handler && handler_turn(job, &retry))
 		return 0;
-	if (GetCurrentTimestamp() >= next_rotation)
+	if (GetCurrentTimestamp() >= job->memory->next_rotation)
 	{
-		next_rotation = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ROTATE_EVERY_MS);
+		job->memory->next_rotation = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ROTATE_EVERY_MS);
 		pythia_job_begin();
 		pythia_journal_rotate();
 		pythia_journal_count();
 		pythia_job_commit();
 		pythia_job_begin();
 		if (pythia_cdc_try_lock(job->worker_id) && pythia_cdc_adopt(job->worker_id))
-			next_poll = 0;
+			job->memory->next_poll = 0;
 		complete_triggers(job);
 		pythia_job_commit();
 	}
-	wait = until(next_poll);
+	wait = until(job->memory->next_poll);
 	if (retry >= 0)
 		wait = Min(wait, retry);
 	return wait;

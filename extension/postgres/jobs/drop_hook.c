@@ -80,7 +80,7 @@ static bool end_processes(Oid database)
 	}
 	for (int i = 0; i < pythia_shmem->max_workers; i++)
 	{
-		pythia_worker_slot *slot = &pythia_shmem->workers[i];
+		pythia_executor_slot *slot = &pythia_shmem->executors[i];
 
 		if (slot->database == database && slot->pid != 0)
 		{

@@ -45,6 +45,8 @@
 
 /* A batch is bounded by bytes as well as by batch_size. */
 #define MAX_BATCH_BYTES (16 * 1024 * 1024)
+/* What was handed over is committed after so long, though more waits: a stop loses little, and progress shows. */
+#define TURN_MS 1000
 
 typedef struct batch_item
 {
@@ -71,6 +73,7 @@ typedef struct batch
 	HTAB *waiting; /* keys with an earlier change that is not done; also their tables, and tables as a whole */
 	bool any_waiting;
 	int64 budget; /* calls that may yet be made */
+	TimestampTz began;
 	pythia_handling *handling;
 	int failed_at; /* where the last run stopped, or -1 */
 } batch;
@@ -170,10 +173,14 @@ static void write_failed(batch *b, batch_item *item, const ErrorData *error)
 	pythia_catalog_run(sql, 12, types, values, nulls);
 	if (!dead)
 		add_waiting(b, item);
-	if (error)
-		ereport(WARNING, (errmsg("handler of CDC worker \"%s\" failed on change " INT64_FORMAT "%s: %s",
-								 b->worker->name, item->change_id, dead ? " for the last time" : "", error->message),
-						  errhint("See pythia.failed_change; pythia.retry_failed tries again.")));
+	if (!error)
+		return;
+	if (b->handling->failed++ == 0)
+	{
+		b->handling->failed_first = item->change_id;
+		strlcpy(b->handling->why, error->message ? error->message : "unknown error", sizeof(b->handling->why));
+	}
+	b->handling->dead += dead;
 }
 
 static void forget_failed(const batch *b, const batch_item *item)
@@ -361,6 +368,11 @@ static bool gather(void *context, const pythia_entry *entry)
 	return b->bytes < MAX_BATCH_BYTES;
 }
 
+static bool is_late(const batch *b)
+{
+	return TimestampDifferenceExceeds(b->began, GetCurrentTimestamp(), TURN_MS);
+}
+
 /* One page of failed changes from `after` on, in order: those that are due run, the others' keys wait. Returns
  * the last one's number, or 0 at the end. */
 static int64 run_failed_page(batch *b, int64 after)
@@ -381,7 +393,7 @@ static int64 run_failed_page(batch *b, int64 after)
 
 	SPI_connect();
 	pythia_catalog_execute(sql, 3, types, values, NULL);
-	for (uint64 i = 0; i < SPI_processed && b->budget > 0; i++)
+	for (uint64 i = 0; i < SPI_processed && b->budget > 0 && !is_late(b); i++)
 	{
 		SPITupleTable *found = SPI_tuptable;
 		HeapTuple row = found->vals[i];
@@ -423,13 +435,41 @@ static int64 run_failed_page(batch *b, int64 after)
 	return last;
 }
 
-static void run_failed(batch *b)
+/* False where there was no time for all of them. */
+static bool run_failed(batch *b)
 {
 	int64 last = 0;
 
 	do
 		last = run_failed_page(b, last);
-	while (last != 0 && b->budget > 0);
+	while (last != 0 && b->budget > 0 && !is_late(b));
+	return last == 0;
+}
+
+/* What waits, in pieces that grow as long as the time is good for them. */
+static int64 run_waiting(batch *b, pythia_consumer *consumer)
+{
+	int64 piece = 1;
+	int64 total = 0;
+
+	for (;;)
+	{
+		int64 most = Min(piece, Min(b->max - total, b->budget));
+		int64 elapsed;
+		int64 count;
+
+		b->count = 0;
+		count = pythia_consumer_read(consumer, most, gather, b);
+		run_range(b, 0, b->count);
+		total += count;
+		if (count < most || total >= b->max || b->budget <= 0 || b->bytes >= MAX_BATCH_BYTES ||
+			(b->worker->config.ordered && b->any_waiting))
+			return total;
+		elapsed = TimestampDifferenceMilliseconds(b->began, GetCurrentTimestamp());
+		if (elapsed >= TURN_MS)
+			return total;
+		piece = Min(piece * 2, 1 + (TURN_MS - elapsed) * total / Max(elapsed, 1));
+	}
 }
 
 static bool any_failed(const pythia_cdc_worker *worker)
@@ -499,14 +539,12 @@ int64 pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 			 errmsg("the handler of CDC worker \"%s\" fell so far behind that changes were dropped", worker->name),
 			 errhint("Bring what it feeds up to date, then call pythia.seek('%s', 'handler', 'now').", worker->name)));
 	b.budget = handling->most > 0 ? handling->most : PG_INT64_MAX;
-	run_failed(&b);
-	b.count = 0;
-	if (b.budget <= 0)
+	b.began = GetCurrentTimestamp();
+	if (!run_failed(&b) || b.budget <= 0)
 		count = 1; /* there may be more */
 	else if (!(worker->config.ordered && b.any_waiting))
 	{
-		count = pythia_consumer_read(&consumer, Min(b.max, b.budget), gather, &b);
-		run_range(&b, 0, b.count);
+		count = run_waiting(&b, &consumer);
 		if (consumer.moved)
 			pythia_consumer_save(&consumer);
 	}

@@ -10,6 +10,10 @@ typedef struct pythia_handling
 	bool plan;          /* makes no call: change_id is that of the first; the transaction is to be rolled back */
 	int64 calls;        /* made */
 	int64 change_id;    /* of the last one */
+	int failed;         /* calls that failed */
+	int dead;           /* of them: for the last time */
+	int64 failed_first; /* change of the first */
+	char why[256];      /* its message */
 	ErrorData *refused; /* the transaction with the call for change_id could not be committed: this is its failure */
 } pythia_handling;
 /* Hands the next batch to the worker's handler; returns how many changes it took. In the current transaction. */

@@ -20,8 +20,6 @@
 /* How often a background worker looks for tables that have come under a pattern. */
 #define LOOK_INTERVAL (5 * USECS_PER_SEC)
 
-static TimestampTz next_look = 0;
-
 /* ---- both ways ---- */
 
 /* What a dump brought has settings, but no position; nor has a table that was just found. */
@@ -193,6 +191,7 @@ typedef struct remote_turn
 	bool written; /* false: another session was faster */
 	bool again;
 	pythia_error error;
+	TimestampTz *next_look; /* for tables that have come under a pattern */
 } remote_turn;
 
 /* Loads the worker and what fetching needs. */
@@ -210,7 +209,7 @@ static void begin_turn(int32 worker_id, remote_turn *turn)
 		start_missing(worker);
 		turn->target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
 		turn->all = make_ready(worker, true);
-		if (GetCurrentTimestamp() >= next_look)
+		if (GetCurrentTimestamp() >= *turn->next_look)
 			pythia_remote_note_known(worker, &turn->known);
 	}
 	pythia_job_commit();
@@ -287,7 +286,7 @@ static void note_hold(const pythia_cdc_worker *worker, const pythia_remote_sight
 static void adopt(remote_turn *turn)
 {
 	if (turn->known.patterns != NIL)
-		next_look = GetCurrentTimestamp() + LOOK_INTERVAL;
+		*turn->next_look = GetCurrentTimestamp() + LOOK_INTERVAL;
 	if (turn->found == NIL)
 		return;
 	pythia_job_begin();
@@ -318,11 +317,12 @@ static void work(remote_turn *turn)
 		adopt(turn);
 }
 
-bool pythia_remote_turn(int32 worker_id, bool *again)
+bool pythia_remote_turn(int32 worker_id, bool *again, TimestampTz *next_look)
 {
 	remote_turn *turn = palloc0(sizeof(remote_turn));
 
 	turn->written = true;
+	turn->next_look = next_look;
 	begin_turn(worker_id, turn);
 	if (turn->target)
 	{

@@ -21,7 +21,7 @@ extern void pythia_remote_forget(const pythia_cdc_worker *worker, const pythia_c
 extern int64 pythia_remote_poll(pythia_cdc_worker *worker, bool isolate);
 /* The same in a background worker, outside of transactions: those it makes are short.
  * *again: there is more to be had at once. False where a session polls just now. */
-extern bool pythia_remote_turn(int32 worker_id, bool *again);
+extern bool pythia_remote_turn(int32 worker_id, bool *again, TimestampTz *next_look);
 
 /* Triggers that go with this transaction, if it is rolled back or when it commits. */
 extern void pythia_remote_triggers_come(const pythia_cdc_worker *worker, const pythia_cdc_table *table);

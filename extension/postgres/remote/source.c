@@ -9,6 +9,7 @@
 #include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/transaction.h"
+#include "nodes/bitmapset.h"
 #include "utils/acl.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -27,6 +28,9 @@ typedef struct description
 
 struct pythia_remote_source
 {
+	struct pythia_remote_source *next;
+	int32 worker_id;
+	TimestampTz used;
 	MemoryContext memory;
 	pythia_session *session;
 	pythia_db *db;
@@ -40,9 +44,11 @@ struct pythia_remote_source
 	int64 data_version_now;
 };
 
-/* A background worker's own, kept between its turns. */
+/* Of a background process, kept between the turns of its workers; those that others serve by now go after a while. */
 static pythia_remote_source *kept = NULL;
-static bool warned_blind = false;
+static Bitmapset *warned_blind = NULL; /* workers */
+
+#define LONGEST_UNUSED_MS (5 * 60 * 1000)
 
 pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
 {
@@ -95,8 +101,12 @@ static void close_source(pythia_remote_source *source, bool clean)
 {
 	MemoryContext before = CurrentMemoryContext;
 
-	if (source == kept)
-		kept = NULL;
+	for (pythia_remote_source **link = &kept; *link; link = &(*link)->next)
+		if (*link == source)
+		{
+			*link = source->next;
+			break;
+		}
 	close_tables(source);
 	if (source->lasting)
 		pythia_db_close(source->db);
@@ -107,26 +117,45 @@ static void close_source(pythia_remote_source *source, bool clean)
 	MemoryContextDelete(source->memory);
 }
 
-/* The one kept, where it still leads to the same place. */
+static void close_unused(TimestampTz now)
+{
+	pythia_remote_source *next;
+
+	for (pythia_remote_source *source = kept; source; source = next)
+	{
+		next = source->next;
+		if (TimestampDifferenceExceeds(source->used, now, LONGEST_UNUSED_MS))
+			close_source(source, false);
+	}
+}
+
+/* The worker's own, where it still leads to the same place. */
 static pythia_remote_source *reuse(const pythia_cdc_worker *worker, const char *place)
 {
-	if (!kept)
+	TimestampTz now = GetCurrentTimestamp();
+	pythia_remote_source *own;
+
+	for (own = kept; own && own->worker_id != worker->worker_id; own = own->next)
+		;
+	if (!own)
 		return NULL;
-	if (kept->in_use || kept->db->broken || strcmp(kept->place, place) != 0)
+	if (own->in_use || own->db->broken || strcmp(own->place, place) != 0)
 	{
-		close_source(kept, false);
+		close_source(own, false);
 		return NULL;
 	}
-	if (compareJsonbContainers(&kept->options->root, &worker->options->root) != 0)
+	own->used = now;
+	close_unused(now);
+	if (compareJsonbContainers(&own->options->root, &worker->options->root) != 0)
 	{
-		MemoryContext before = MemoryContextSwitchTo(kept->memory);
+		MemoryContext before = MemoryContextSwitchTo(own->memory);
 
-		close_tables(kept);
-		kept->options = (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(worker->options));
-		kept->data_version = 0;
+		close_tables(own);
+		own->options = (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(worker->options));
+		own->data_version = 0;
 		MemoryContextSwitchTo(before);
 	}
-	return kept;
+	return own;
 }
 
 pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker, const pythia_target *target,
@@ -163,8 +192,13 @@ pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker,
 		MemoryContextDelete(memory);
 		return NULL;
 	}
+	source->worker_id = worker->worker_id;
+	source->used = GetCurrentTimestamp();
 	if (lasting)
+	{
+		source->next = kept;
 		kept = source;
+	}
 	return source;
 }
 
@@ -256,9 +290,15 @@ void pythia_remote_source_blind(pythia_remote_source *source)
 											 [PYTHIA_MYSQL] = "the privilege PROCESS (of no use on a replica)",
 											 [PYTHIA_SQLITE] = "the right to write to the file"};
 
-	if (warned_blind && source->lasting)
+	if (source->lasting && bms_is_member(source->worker_id, warned_blind))
 		return;
-	warned_blind = true;
+	if (source->lasting)
+	{
+		MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+		warned_blind = bms_add_member(warned_blind, source->worker_id);
+		MemoryContextSwitchTo(before);
+	}
 	/* must not jump: the engine's frames are not below, but its connection is open */
 	HOLD_INTERRUPTS();
 	ereport(WARNING, (errmsg("open transactions of %s cannot be seen", source->db->display),

@@ -10,6 +10,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/connection/cache.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/roster.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lock.h"
@@ -155,6 +156,8 @@ void pythia_helpers_stop(void)
 		pfree(helpers[i]);
 	}
 	nhelpers = 0;
+	if (pythia_shmem)
+		pythia_place_free_helpers();
 }
 
 static void stop_at_exit(int code, Datum arg)
@@ -204,4 +207,6 @@ void pythia_helpers_wait(void)
 			proc_exit(1);
 		pfree(helpers[--nhelpers]);
 	}
+	if (pythia_shmem)
+		pythia_place_free_helpers();
 }

@@ -9,6 +9,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/roster.h"
 #include "postgres/worker/shared.h"
 #include "postgres/worker/worker.h"
 #include "storage/ipc.h"
@@ -63,63 +64,77 @@ static int pid_by_lock(int32 worker_id)
 
 int pythia_worker_pid(int32 worker_id)
 {
-	return pid_by_lock(worker_id);
+	pythia_job_slot *slot;
+	int pid;
+
+	if (!pythia_shmem)
+		return pid_by_lock(worker_id);
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	slot = pythia_job_find(MyDatabaseId, worker_id);
+	pid = slot ? slot->pid : 0;
+	LWLockRelease(pythia_shmem->lock);
+	return pid;
 }
 
 void pythia_note_poll(int32 worker_id)
 {
-	pythia_worker_slot *slot;
+	pythia_job_slot *slot;
 
 	if (!pythia_shmem)
 		return;
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	slot = pythia_job_find(MyDatabaseId, worker_id);
 	if (slot && slot->pid == MyProcPid)
 		slot->polled_at = GetCurrentTimestamp();
 	LWLockRelease(pythia_shmem->lock);
 }
 
-/* When the process of a worker last polled; 0: none is known. */
-static TimestampTz last_poll(int32 worker_id)
+/* A copy of what the roster has of a worker; false where it has nothing. */
+static bool read_slot(int32 worker_id, pythia_job_slot *copy)
 {
-	pythia_worker_slot *slot;
-	TimestampTz result = 0;
+	pythia_job_slot *slot;
 
 	if (!pythia_shmem)
-		return 0;
+		return false;
 	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
-	slot = pythia_worker_find(MyDatabaseId, worker_id);
+	slot = pythia_job_find(MyDatabaseId, worker_id);
 	if (slot)
-		result = slot->polled_at;
+		*copy = *slot;
 	LWLockRelease(pythia_shmem->lock);
-	return result;
+	return slot != NULL;
 }
 
 PYTHIA_FUNCTION(pythia_last_poll_of);
 
 Datum pythia_last_poll_of(PG_FUNCTION_ARGS)
 {
-	TimestampTz last = last_poll(PG_GETARG_INT32(0));
+	pythia_job_slot slot;
 
-	if (last == 0)
+	if (!read_slot(PG_GETARG_INT32(0), &slot) || slot.polled_at == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_TIMESTAMPTZ(last);
+	PG_RETURN_TIMESTAMPTZ(slot.polled_at);
 }
 
-static int quick_pid(int32 worker_id)
+PYTHIA_FUNCTION(pythia_process_of);
+
+Datum pythia_process_of(PG_FUNCTION_ARGS)
 {
-	int pid = 0;
+	int pid = pythia_worker_pid(PG_GETARG_INT32(0));
 
-	if (pythia_shmem)
-	{
-		pythia_worker_slot *slot;
+	if (pid == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(pid);
+}
 
-		LWLockAcquire(pythia_shmem->lock, LW_SHARED);
-		slot = pythia_worker_find(MyDatabaseId, worker_id);
-		pid = slot ? slot->pid : 0;
-		LWLockRelease(pythia_shmem->lock);
-	}
-	return pid;
+PYTHIA_FUNCTION(pythia_next_turn_of);
+
+Datum pythia_next_turn_of(PG_FUNCTION_ARGS)
+{
+	pythia_job_slot slot;
+
+	if (!read_slot(PG_GETARG_INT32(0), &slot) || slot.busy)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(slot.due);
 }
 
 static void wake(int32 worker_id)
@@ -145,10 +160,8 @@ static void wake(int32 worker_id)
 		pythia_set_latch_of(last_pid);
 		return;
 	}
+	pid = pythia_roster_wake(worker_id);
 	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
-	for (int i = 0; i < pythia_shmem->max_workers; i++)
-		if (pythia_shmem->workers[i].database == MyDatabaseId && pythia_shmem->workers[i].worker_id == worker_id)
-			pid = pythia_shmem->workers[i].pid;
 	if (pythia_shmem->nwaiters > 0)
 		for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
 			if (pythia_shmem->waiters[i].pid != 0 && pythia_shmem->waiters[i].database == MyDatabaseId &&
@@ -208,12 +221,17 @@ static void fulfil(const wish *wanted)
 				pythia_request_manager(MyDatabaseId);
 			break;
 		case WISH_STOP:
-			pid = pythia_shmem ? quick_pid(wanted->worker_id) : pid_by_lock(wanted->worker_id);
+			if (pythia_shmem)
+			{
+				if (pythia_worker_pid(wanted->worker_id) != MyProcPid)
+					pythia_roster_cancel(wanted->worker_id);
+				pythia_request_manager(MyDatabaseId);
+				break;
+			}
+			pid = pid_by_lock(wanted->worker_id);
 			/* as pg_cancel_backend: it looks at its row again and finds that it is not wanted */
 			if (pid != 0 && pid != MyProcPid && BackendPidGetProc(pid))
 				kill(pid, SIGINT);
-			if (pythia_shmem)
-				pythia_request_manager(MyDatabaseId);
 			break;
 		case WISH_LOOK_HERE:
 			look_here = true;
@@ -357,6 +375,31 @@ void pythia_waiter_remove(int32 worker_id)
 		remove_waits(worker_id);
 }
 
+/* That it will wait for a process is told to who starts it. */
+static void tell_outlook(Oid owner)
+{
+	switch (pythia_place_outlook(owner))
+	{
+		case PYTHIA_CLAIM_FULL:
+			ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+							  errmsg("pythia_db.max_workers processes are busy with other workers"),
+							  errdetail("This one waits until one of them can be spared."),
+							  errhint("Raise pythia_db.max_workers and restart the server.")));
+			break;
+		case PYTHIA_CLAIM_TOO_MANY:
+			ereport(WARNING,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("pythia_db.max_workers_per_role processes of role \"%s\" are busy",
+							GetUserNameFromId(owner, false)),
+					 errdetail("The worker waits until one of them can be spared."),
+					 errhint("Raise pythia_db.max_workers_per_role and reload the configuration, or stop other "
+							 "workers of the role.")));
+			break;
+		default:
+			break;
+	}
+}
+
 void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
 {
 	const char *hint;
@@ -374,6 +417,8 @@ void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
 		else if (pythia_shmem->launcher == 0)
 			ereport(WARNING, (errmsg("the launcher of pythia_db is not running yet"),
 							  errhint("If it stays so, raise max_worker_processes and restart the server.")));
+		else
+			tell_outlook(owner);
 		remember(WISH_START, worker_id);
 		return;
 	}
@@ -383,7 +428,7 @@ void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
 		return;
 	}
 	/* it waits for our transaction before it reads its row */
-	if (!pythia_process_register(worker_id, kind, owner, GetTopTransactionId(), true, NULL))
+	if (!pythia_process_register(worker_id, kind, owner, GetTopTransactionId()))
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no background worker slot is free"),
 						errhint("Raise max_worker_processes and restart the server.")));
 	ereport(NOTICE,

@@ -20,6 +20,7 @@
 #include "postgres/base/settings.h"
 #include "postgres/worker/database_hold.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/roster.h"
 #include "postgres/worker/shared.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
@@ -154,6 +155,7 @@ static bool launch(int i)
 		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 		memset(slot, 0, sizeof(*slot));
 		LWLockRelease(pythia_shmem->lock);
+		pythia_roster_forget(database);
 		pythia_retry_reset(&retries[i]);
 		return false;
 	}

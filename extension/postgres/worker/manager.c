@@ -1,10 +1,8 @@
 /*
  * A manager: one a database while it has enabled workers.  It reads the
- * catalogue and keeps a process running for each of them.
+ * catalogue, keeps the roster of them, and has executors where they are wanted.
  */
 #include "postgres.h"
-
-#include <signal.h>
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -21,6 +19,7 @@
 #include "postgres/worker/orphan.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/roster.h"
 #include "postgres/worker/shared.h"
 #include "postgres/worker/start.h"
 #include "postgres/worker/state.h"
@@ -36,20 +35,20 @@
 
 /* The catalogue is also read without being told, should somebody edit it by hand. */
 #define REREAD_MS 60000L
-#define STEADY_MS 60000L
 
 pg_noreturn extern PGDLLEXPORT void pythia_manager_main(Datum arg);
 
+/* A worker may be due so long before another executor comes to help. */
+#define PATIENCE_MS 200
+/* For so long an owner goes without any before its workers are told why. */
+#define TELL_MS 3000
+
+/* What is known of a worker between two looks. */
 typedef struct managed
 {
 	int32 worker_id; /* key */
-	BackgroundWorkerHandle *handle;
-	TimestampTz launched;
-	TimestampTz retry_at;
-	pythia_retry retry;
-	bool never_started; /* its process ended before it could say why */
-	bool told;          /* why it cannot run was said */
-	bool held;          /* that it may not was said */
+	bool told;       /* why it cannot run was said */
+	bool held;       /* that it may not was said */
 } managed;
 
 typedef struct wanted
@@ -62,8 +61,29 @@ typedef struct wanted
 	const char *hint;
 } wanted;
 
+/* An owner of workers. */
+typedef struct group
+{
+	Oid owner; /* key */
+	TimestampTz retry_at;
+	pythia_retry retry;
+} group;
+
+/* An executor that was registered and has not been seen. */
+typedef struct launch
+{
+	BackgroundWorkerHandle *handle;
+	int place;
+	Oid owner;
+} launch;
+
 static HTAB *known = NULL;
-static MemoryContext turn = NULL; /* what one look at the catalogue needs */
+static HTAB *groups = NULL;
+static List *launches = NIL;      /* in TopMemoryContext */
+static MemoryContext look = NULL; /* what one look at the catalogue needs */
+static bool installed = false;    /* the extension is here */
+static List *jobs = NIL;          /* there; of wanted *: as it said last */
+static MemoryContext turn = NULL; /* what one round needs */
 
 static pythia_manager_slot *my_slot(void)
 {
@@ -95,7 +115,8 @@ static List *read_wanted(void)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (OidIsValid(get_extension_oid("pythia_db", true)))
+	installed = OidIsValid(get_extension_oid("pythia_db", true));
+	if (installed)
 	{
 		pgstat_report_activity(STATE_RUNNING, "reading pythia.worker");
 		pythia_home_settle();
@@ -109,7 +130,7 @@ static List *read_wanted(void)
 		{
 			HeapTuple row = SPI_tuptable->vals[i];
 			TupleDesc desc = SPI_tuptable->tupdesc;
-			MemoryContext before = MemoryContextSwitchTo(turn);
+			MemoryContext before = MemoryContextSwitchTo(look);
 			wanted *job = palloc0(sizeof(wanted));
 			bool isnull;
 
@@ -133,86 +154,10 @@ static List *read_wanted(void)
 	return result;
 }
 
-/* True where a process has, or is about to have, the worker. */
-static bool runs(managed *entry)
-{
-	pythia_worker_slot *slot;
-	bool result = false;
-
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot = pythia_worker_find(MyDatabaseId, entry->worker_id);
-	if (slot)
-	{
-		pid_t pid;
-
-		if (slot->pid != 0)
-			result = true;
-		else if (slot->manager == MyProcPid && entry->handle)
-			result = GetBackgroundWorkerPid(entry->handle, &pid) != BGWH_STOPPED;
-		if (!result)
-		{
-			entry->never_started = slot->manager == MyProcPid;
-			memset(slot, 0, sizeof(*slot));
-		}
-	}
-	LWLockRelease(pythia_shmem->lock);
-	return result;
-}
-
-/* Workers that one role may run at once in all databases; 0: any number. */
-static int limit_of(Oid owner)
-{
-	bool exempt;
-
-	StartTransactionCommand();
-	exempt = superuser_arg(owner);
-	CommitTransactionCommand();
-	if (exempt)
-		return 0;
-	if (pythia_guc_max_workers_per_role < 0)
-		return (pythia_shmem->max_workers + 1) / 2;
-	return pythia_guc_max_workers_per_role;
-}
-
-static bool claim(const wanted *job, int limit, bool *too_many)
-{
-	bool result = false;
-	int own = 0;
-
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < pythia_shmem->max_workers; i++)
-		own += OidIsValid(pythia_shmem->workers[i].database) && pythia_shmem->workers[i].owner == job->owner;
-	*too_many = limit > 0 && own >= limit;
-	for (int i = 0; i < pythia_shmem->max_workers && !result && !*too_many; i++)
-	{
-		pythia_worker_slot *slot = &pythia_shmem->workers[i];
-
-		if (OidIsValid(slot->database))
-			continue;
-		slot->database = MyDatabaseId;
-		slot->worker_id = job->worker_id;
-		slot->owner = job->owner;
-		slot->pid = 0;
-		slot->manager = MyProcPid;
-		result = true;
-	}
-	LWLockRelease(pythia_shmem->lock);
-	return result;
-}
-
-static void release(int32 worker_id)
-{
-	pythia_worker_slot *slot;
-
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot = pythia_worker_find(MyDatabaseId, worker_id);
-	if (slot)
-		memset(slot, 0, sizeof(*slot));
-	LWLockRelease(pythia_shmem->lock);
-}
-
 static void tell(managed *entry, const wanted *job, const char *sqlstate, const char *message, const char *hint)
 {
+	MemoryContext before = CurrentMemoryContext;
+
 	if (entry->told)
 		return;
 	entry->told = true;
@@ -223,11 +168,7 @@ static void tell(managed *entry, const wanted *job, const char *sqlstate, const 
 	pythia_state_failed(job->worker_id, sqlstate, psprintf("%s. %s", message, hint), -1);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
-}
-
-static void later(managed *entry)
-{
-	entry->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pythia_retry_next(&entry->retry));
+	MemoryContextSwitchTo(before);
 }
 
 static managed *find(int32 worker_id)
@@ -236,115 +177,227 @@ static managed *find(int32 worker_id)
 	managed *entry = hash_search(known, &worker_id, HASH_ENTER, &found);
 
 	if (!found)
-	{
-		memset(entry, 0, sizeof(*entry));
-		entry->worker_id = worker_id;
-		entry->retry = pythia_retry_growing(0, (uint64) MyProcPid << 32 | (uint32) worker_id);
-	}
+		*entry = (managed){.worker_id = worker_id};
+	return entry;
+}
+
+static group *find_group(Oid owner)
+{
+	bool found;
+	group *entry = hash_search(groups, &owner, HASH_ENTER, &found);
+
+	if (!found)
+		*entry = (group){.owner = owner, .retry = pythia_retry_growing(0, (uint64) MyProcPid << 32 | owner)};
 	entry->retry.base_ms = pythia_guc_restart_delay * 1000L;
 	return entry;
 }
 
-/* It may not run, or not any more: the view says why, as long as that is so. Returns false. */
-static bool keep_out(managed *entry, const wanted *job)
+static void note_stop(int32 worker_id)
 {
-	pythia_worker_slot *slot;
+	MemoryContext before = CurrentMemoryContext;
 
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pythia_state_stopped(worker_id);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(before);
+}
+
+/* It may not run, or not any more: the view says why, as long as that is so. */
+static void keep_out(managed *entry, const wanted *job)
+{
 	if (!entry->held)
 		ereport(WARNING, (errmsg("worker \"%s\" is held: %s", job->name, job->fault), errhint("%s", job->hint)));
 	entry->held = true;
-	entry->launched = 0;
-	entry->retry_at = 0;
 	entry->told = false;
-	pythia_retry_reset(&entry->retry);
-	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
-	slot = pythia_worker_find(MyDatabaseId, entry->worker_id);
-	/* as pg_cancel_backend: it finds that it is not wanted */
-	if (slot && slot->pid != 0)
-		kill(slot->pid, SIGINT);
-	LWLockRelease(pythia_shmem->lock);
-	return false;
+	(void) pythia_roster_remove(job->worker_id);
 }
 
-/* Has the worker a process? If not and it is time, it gets one. True: look again soon. */
-static bool tend(const wanted *job)
+static bool is_wanted(int32 worker_id)
 {
-	managed *entry = find(job->worker_id);
-	TimestampTz now = GetCurrentTimestamp();
-	MemoryContext before;
-	bool too_many;
-	bool ok;
+	ListCell *cell;
 
-	if (job->fault)
-		return keep_out(entry, job);
-	entry->held = false;
-	if (runs(entry))
-		return false;
-	if (entry->launched != 0)
-	{
-		/* it ran and is gone, though it is wanted */
-		if (TimestampDifferenceExceeds(entry->launched, now, STEADY_MS))
-			pythia_retry_reset(&entry->retry);
-		entry->launched = 0;
-		later(entry);
-		if (entry->never_started)
-			tell(entry, job, "08006", "its process could not enter the database",
-				 "See the server's log: the role may lack CONNECT, or have used up its connections.");
-		entry->never_started = false;
-	}
-	if (entry->retry_at > now)
-		return true;
-	if (!claim(job, limit_of(job->owner), &too_many))
-	{
-		if (too_many)
-			tell(entry, job, "53400", "pythia_db.max_workers_per_role workers of its owner run already",
-				 "Stop one of them, or raise pythia_db.max_workers_per_role and reload the configuration.");
-		else
-			tell(entry, job, "53400", "pythia_db.max_workers workers run already",
-				 "Raise pythia_db.max_workers and restart the server.");
-		entry->retry_at = TimestampTzPlusMilliseconds(now, pythia_guc_restart_delay * 1000L);
-		return true;
-	}
-	before = MemoryContextSwitchTo(TopMemoryContext);
-	if (entry->handle)
-		pfree(entry->handle);
-	entry->handle = NULL;
-	ok = pythia_process_register(job->worker_id, job->kind, job->owner, InvalidTransactionId, false, &entry->handle);
-	MemoryContextSwitchTo(before);
-	if (!ok)
-	{
-		release(job->worker_id);
-		tell(entry, job, "53400", "no background worker slot is free",
-			 "Raise max_worker_processes and restart the server.");
-		entry->retry_at = TimestampTzPlusMilliseconds(now, pythia_guc_restart_delay * 1000L);
-		return true;
-	}
-	entry->launched = now;
-	entry->told = false;
+	foreach (cell, jobs)
+		if (((wanted *) lfirst(cell))->worker_id == worker_id)
+			return true;
 	return false;
 }
 
-/* A worker that was stopped is none that died: when it is wanted again it starts at once. */
-static void forget_unwanted(List *jobs)
+/* The roster, as the catalogue has it. */
+static void enlist(void)
 {
 	HASH_SEQ_STATUS status;
 	managed *entry;
+	ListCell *cell;
 
+	foreach (cell, jobs)
+	{
+		const wanted *job = lfirst(cell);
+
+		entry = find(job->worker_id);
+		if (job->fault)
+		{
+			keep_out(entry, job);
+			continue;
+		}
+		entry->held = false;
+		if (!pythia_roster_put(job->worker_id, job->kind, job->owner))
+			tell(entry, job, "53400", psprintf("%d workers run already", PYTHIA_MAX_JOBS),
+				 "Stop some of them, in this database or in others.");
+	}
+	/* also what a manager before us has put in */
+	foreach (cell, pythia_roster_list())
+		if (!is_wanted(lfirst_int(cell)) && !pythia_roster_remove(lfirst_int(cell)) && installed)
+			note_stop(lfirst_int(cell));
 	hash_seq_init(&status, known);
 	while ((entry = hash_seq_search(&status)))
-	{
-		bool is_wanted = false;
-		ListCell *cell;
+		if (!is_wanted(entry->worker_id))
+			(void) hash_search(known, &entry->worker_id, HASH_REMOVE, NULL);
+}
 
-		foreach (cell, jobs)
-			is_wanted |= ((wanted *) lfirst(cell))->worker_id == entry->worker_id;
-		if (is_wanted)
-			continue;
-		entry->launched = 0;
-		entry->retry_at = 0;
-		entry->told = false;
-		pythia_retry_reset(&entry->retry);
+/* ---- executors ---- */
+
+/* Every worker of an owner that waits in vain. */
+static void tell_all(Oid owner, const char *sqlstate, const char *message, const char *hint)
+{
+	ListCell *cell;
+
+	foreach (cell, jobs)
+	{
+		const wanted *job = lfirst(cell);
+
+		if (job->owner == owner && !job->fault)
+			tell(find(job->worker_id), job, sqlstate, message, hint);
 	}
+}
+
+static void later(group *entry)
+{
+	entry->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pythia_retry_next(&entry->retry));
+}
+
+/* Those that have come, and those that ended before they could say why. */
+static void see_launches(void)
+{
+	ListCell *cell;
+
+	foreach (cell, launches)
+	{
+		launch *started = lfirst(cell);
+		group *entry = find_group(started->owner);
+		BgwHandleStatus status;
+		bool came;
+		pid_t pid;
+
+		status = GetBackgroundWorkerPid(started->handle, &pid);
+		if (status == BGWH_NOT_YET_STARTED)
+			continue;
+		LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+		came = pythia_shmem->executors[started->place].starter != MyProcPid ||
+			   pythia_shmem->executors[started->place].pid != 0;
+		LWLockRelease(pythia_shmem->lock);
+		if (status != BGWH_STOPPED && !came)
+			continue;
+		if (came)
+			pythia_retry_reset(&entry->retry);
+		else
+		{
+			pythia_place_free(started->place);
+			later(entry);
+			tell_all(started->owner, "08006", "its process could not enter the database",
+					 "See the server's log: the role may lack CONNECT, or have used up its connections.");
+		}
+		launches = foreach_delete_current(launches, cell);
+		pfree(started->handle);
+		pfree(started);
+	}
+}
+
+static void start_executor(Oid owner, int place)
+{
+	MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+	launch *started = palloc0(sizeof(launch));
+
+	started->owner = owner;
+	started->place = place;
+	if (pythia_executor_register(owner, place, &started->handle))
+		launches = lappend(launches, started);
+	else
+	{
+		pythia_place_free(place);
+		pfree(started);
+		later(find_group(owner));
+		tell_all(owner, "53400", "no background worker slot is free",
+				 "Raise max_worker_processes and restart the server.");
+	}
+	MemoryContextSwitchTo(before);
+}
+
+/* An owner without any process, whose workers are due. */
+static void start_first(const pythia_need *need, TimestampTz now)
+{
+	int place;
+	pythia_claim claim = pythia_place_claim(need->owner, false, &place);
+	bool long_enough = TimestampDifferenceExceeds(need->overdue, now, TELL_MS);
+
+	if (claim == PYTHIA_CLAIM_OK)
+	{
+		start_executor(need->owner, place);
+		return;
+	}
+	pythia_place_ask(claim == PYTHIA_CLAIM_FULL ? InvalidOid : need->owner);
+	if (!long_enough)
+		return;
+	if (claim == PYTHIA_CLAIM_FULL)
+		tell_all(need->owner, "53400", "pythia_db.max_workers processes are busy with other workers",
+				 "Raise pythia_db.max_workers and restart the server.");
+	else
+		tell_all(
+			need->owner, "53400", "pythia_db.max_workers_per_role processes of its owner are busy",
+			"Raise pythia_db.max_workers_per_role and reload the configuration, or stop other workers of the role.");
+}
+
+static void start_another(const pythia_need *need)
+{
+	int place;
+
+	if (pythia_place_claim(need->owner, false, &place) == PYTHIA_CLAIM_OK)
+		start_executor(need->owner, place);
+}
+
+/* Executors where they are wanted; returns the milliseconds until the next look. */
+static long staff(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long wait = REREAD_MS;
+	ListCell *cell;
+
+	see_launches();
+	foreach (cell, pythia_roster_needs())
+	{
+		const pythia_need *need = lfirst(cell);
+		const group *entry = find_group(need->owner);
+		long next = need->next == 0 ? REREAD_MS : TimestampDifferenceMilliseconds(now, need->next);
+
+		if (need->overdue != 0 && entry->retry_at > now)
+			next = TimestampDifferenceMilliseconds(now, entry->retry_at);
+		else if (need->overdue != 0 && need->executors == 0)
+		{
+			start_first(need, now);
+			next = PATIENCE_MS;
+		}
+		else if (need->overdue != 0)
+		{
+			if (!need->spare && TimestampDifferenceExceeds(need->overdue, now, PATIENCE_MS))
+				start_another(need);
+			next = PATIENCE_MS;
+		}
+		else if (need->executors > 0)
+			next += PATIENCE_MS;
+		wait = Min(wait, Max(next, 1));
+	}
+	return launches == NIL ? wait : Min(wait, PATIENCE_MS);
 }
 
 /* Exits where nobody needs us; a request that came meanwhile keeps us. */
@@ -354,7 +407,7 @@ static void leave_if_idle(void)
 
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < pythia_shmem->max_workers; i++)
-		if (pythia_shmem->workers[i].database == MyDatabaseId)
+		if (pythia_shmem->executors[i].database == MyDatabaseId)
 			idle = false;
 	if (my_slot()->requested)
 		idle = false;
@@ -365,9 +418,29 @@ static void leave_if_idle(void)
 		proc_exit(0);
 }
 
+/* Places that a manager before us claimed and that nobody took: who comes for one now goes again. */
+static void free_left_places(void)
+{
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < pythia_shmem->max_workers; i++)
+	{
+		pythia_executor_slot *slot = &pythia_shmem->executors[i];
+
+		if (slot->database == MyDatabaseId && slot->pid == 0 && !slot->helper)
+			memset(slot, 0, sizeof(*slot));
+	}
+	LWLockRelease(pythia_shmem->lock);
+}
+
+static HTAB *make_table(const char *name, Size entry)
+{
+	HASHCTL control = {.keysize = sizeof(int32), .entrysize = entry};
+
+	return hash_create(name, 16, &control, HASH_ELEM | HASH_BLOBS);
+}
+
 static void enter(Oid database)
 {
-	HASHCTL control = {.keysize = sizeof(int32), .entrysize = sizeof(managed)};
 	pythia_manager_slot *slot;
 
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
@@ -388,13 +461,28 @@ static void enter(Oid database)
 	/* only now: whoever holds it first takes the hold, then looks for us */
 	if (!slot || pythia_database_held(database))
 		proc_exit(1);
+	free_left_places();
 	turn = AllocSetContextCreate(TopMemoryContext, "pythia_db manager", ALLOCSET_DEFAULT_SIZES);
-	known = hash_create("pythia_db workers", 16, &control, HASH_ELEM | HASH_BLOBS);
+	look = AllocSetContextCreate(TopMemoryContext, "pythia_db workers", ALLOCSET_DEFAULT_SIZES);
+	known = make_table("pythia_db workers", sizeof(managed));
+	groups = make_table("pythia_db owners", sizeof(group));
+}
+
+static bool is_requested(void)
+{
+	bool result;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	result = my_slot()->requested;
+	my_slot()->requested = false;
+	LWLockRelease(pythia_shmem->lock);
+	return result;
 }
 
 void pythia_manager_main(Datum arg)
 {
 	uint32 event = pythia_wait_event("PythiaManagerMain");
+	TimestampTz looked = 0;
 	pythia_start start;
 
 	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
@@ -402,24 +490,24 @@ void pythia_manager_main(Datum arg)
 	enter(start.database);
 	for (;;)
 	{
-		List *jobs;
-		ListCell *cell;
-		bool soon = false;
+		long wait;
 
 		pythia_process_interrupts();
-		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-		my_slot()->requested = false;
-		LWLockRelease(pythia_shmem->lock);
+		if (is_requested() || TimestampDifferenceExceeds(looked, GetCurrentTimestamp(), REREAD_MS))
+		{
+			looked = GetCurrentTimestamp();
+			MemoryContextReset(look);
+			MemoryContextSwitchTo(look);
+			jobs = read_wanted();
+			MemoryContextSwitchTo(look);
+			enlist();
+		}
+		MemoryContextSwitchTo(turn);
 		MemoryContextReset(turn);
-		MemoryContextSwitchTo(turn);
-		jobs = read_wanted();
-		MemoryContextSwitchTo(turn);
-		forget_unwanted(jobs);
-		foreach (cell, jobs)
-			soon |= tend(lfirst(cell));
+		wait = staff();
 		if (jobs == NIL)
 			leave_if_idle();
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, soon ? 1000L : REREAD_MS, event);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, wait, event);
 		ResetLatch(MyLatch);
 	}
 }

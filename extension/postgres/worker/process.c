@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
+#include "postgres/worker/roster.h"
 #include "postgres/worker/start.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -75,34 +76,64 @@ bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handle)
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
-bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, TransactionId starter, bool restart,
-							 BackgroundWorkerHandle **handle)
+bool pythia_farewell_register(Oid database, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId, .owner = owner, .kind = kind, .starter = starter};
+
+	fill_in(&worker, "pythia_db farewell", "pythia_farewell_main");
+	worker.bgw_main_arg = ObjectIdGetDatum(database);
+	worker.bgw_notify_pid = MyProcPid;
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+bool pythia_executor_register(Oid owner, int place, BackgroundWorkerHandle **handle)
+{
+	BackgroundWorker worker;
+	pythia_start start = {.database = MyDatabaseId, .owner = owner, .place = place, .starter_pid = MyProcPid};
 
 	StaticAssertStmt(sizeof(pythia_start) <= BGW_EXTRALEN, "start information does not fit");
-	fill_in(&worker, "pythia_db worker", "pythia_job_main");
+	fill_in(&worker, "pythia_db worker", "pythia_executor_main");
+	worker.bgw_notify_pid = MyProcPid;
+	memcpy(worker.bgw_extra, &start, sizeof(start));
+	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, TransactionId starter)
+{
+	BackgroundWorker worker;
+	pythia_start start = {.database = MyDatabaseId, .owner = owner, .kind = kind, .starter = starter, .place = -1};
+
+	fill_in(&worker, "pythia_db worker", "pythia_alone_main");
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db worker %d", worker_id);
 	worker.bgw_main_arg = Int32GetDatum(worker_id);
 	worker.bgw_notify_pid = MyProcPid;
-	if (restart)
-		worker.bgw_restart_time = pythia_guc_restart_delay;
+	worker.bgw_restart_time = pythia_guc_restart_delay;
 	memcpy(worker.bgw_extra, &start, sizeof(start));
-	return RegisterDynamicBackgroundWorker(&worker, handle);
+	return RegisterDynamicBackgroundWorker(&worker, NULL);
 }
 
 bool pythia_helper_register(const pythia_job *job, int share, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId, .owner = job->owner, .kind = job->kind, .share = share};
+	pythia_start start = {.database = MyDatabaseId,
+						  .owner = job->owner,
+						  .kind = job->kind,
+						  .share = share,
+						  .place = -1,
+						  .starter_pid = MyProcPid};
 
+	if (pythia_shmem && pythia_place_claim(job->owner, true, &start.place) != PYTHIA_CLAIM_OK)
+		return false;
 	fill_in(&worker, "pythia_db helper", "pythia_helper_main");
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db helper of worker %d", job->worker_id);
 	worker.bgw_main_arg = Int32GetDatum(job->worker_id);
 	worker.bgw_notify_pid = MyProcPid;
 	memcpy(worker.bgw_extra, &start, sizeof(start));
-	return RegisterDynamicBackgroundWorker(&worker, handle);
+	if (RegisterDynamicBackgroundWorker(&worker, handle))
+		return true;
+	if (start.place >= 0)
+		pythia_place_free(start.place);
+	return false;
 }
 
 /* --- entering ---------------------------------------------------------------- */

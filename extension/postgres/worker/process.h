@@ -23,17 +23,22 @@ extern bool pythia_process_lock(uint32 what, uint32 which);
 /* The lock of our worker, until the transaction ends, too. */
 extern void pythia_worker_lock_keep(int32 worker_id);
 
-/*
- * Registers a worker's process in this database.  `starter`: a transaction it
- * waits for first, or 0. `restart`: the postmaster brings it back when it dies
- * (without a launcher nobody else does). False where no slot is free.
- */
-extern bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, TransactionId starter,
-									bool restart, BackgroundWorkerHandle **handle);
+/* Registers an executor for the workers of a role in this database, at a place that was claimed (roster.h).
+ * False where no slot is free. */
+extern bool pythia_executor_register(Oid owner, int place, BackgroundWorkerHandle **handle);
 
-/* Registers a helper of a worker, for one turn; each load of its may use `share` connections. */
+/*
+ * Without a launcher: registers a process for one worker in this database, which waits for a transaction first,
+ * and which the postmaster brings back when it dies. False where no slot is free.
+ */
+extern bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, TransactionId starter);
+
+/* Registers a helper of a worker, for one turn; each load of its may use `share` connections. False where there
+ * is no room for it. */
 extern bool pythia_helper_register(const pythia_job *job, int share, BackgroundWorkerHandle **handle);
 
+/* Registers the process that takes leave of a database (jobs/farewell.c). False where no slot is free. */
+extern bool pythia_farewell_register(Oid database, BackgroundWorkerHandle **handle);
 extern void pythia_launcher_register(void); /* from _PG_init */
 /* False where no slot is free. */
 extern bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handle);

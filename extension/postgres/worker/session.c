@@ -2,12 +2,14 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "commands/async.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/shared.h"
 #include "storage/ipc.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
@@ -31,11 +33,17 @@ void pythia_session_tidy(const pythia_job *job)
 	PG_TRY();
 	{
 		StartTransactionCommand();
-		/* for a moment by the transaction too, so that nobody finds the worker's lock free */
-		pythia_worker_lock_keep(job->worker_id);
-		LockReleaseSession(USER_LOCKMETHOD);
-		if (!pythia_process_lock(PYTHIA_LOCK_WORKER, job->worker_id))
-			proc_exit(1);
+		if (pythia_shmem)
+			LockReleaseSession(USER_LOCKMETHOD);
+		else
+		{
+			/* for a moment by the transaction too, so that nobody finds the worker's lock free */
+			pythia_worker_lock_keep(job->worker_id);
+			LockReleaseSession(USER_LOCKMETHOD);
+			if (!pythia_process_lock(PYTHIA_LOCK_WORKER, job->worker_id))
+				proc_exit(1);
+		}
+		Async_UnlistenAll();
 		PushActiveSnapshot(GetTransactionSnapshot());
 		PortalHashTableDeleteAll();
 		DropAllPreparedStatements();

@@ -9,7 +9,8 @@
 
 #include "postgres/worker/worker.h"
 
-/* Between two turns: temporary tables, advisory locks, prepared statements, held cursors. */
+/* After a turn: temporary tables, advisory locks (with shared memory, the worker's own too), prepared statements, held
+ * cursors, channels. */
 extern void pythia_session_tidy(const pythia_job *job);
 
 #endif

@@ -21,7 +21,7 @@ static shmem_startup_hook_type previous_startup_hook = NULL;
 
 static Size shared_size(void)
 {
-	return add_size(offsetof(pythia_shared, workers), mul_size(pythia_guc_max_workers, sizeof(pythia_worker_slot)));
+	return add_size(offsetof(pythia_shared, executors), mul_size(pythia_guc_max_workers, sizeof(pythia_executor_slot)));
 }
 
 static void request(void)
@@ -80,11 +80,11 @@ pythia_manager_slot *pythia_manager_find(Oid database, bool make)
 	return free_slot;
 }
 
-pythia_worker_slot *pythia_worker_find(Oid database, int32 worker_id)
+pythia_job_slot *pythia_job_find(Oid database, int32 worker_id)
 {
-	for (int i = 0; i < pythia_shmem->max_workers; i++)
-		if (pythia_shmem->workers[i].database == database && pythia_shmem->workers[i].worker_id == worker_id)
-			return &pythia_shmem->workers[i];
+	for (int i = 0; i < pythia_shmem->njobs; i++)
+		if (pythia_shmem->jobs[i].worker_id == worker_id && pythia_shmem->jobs[i].database == database)
+			return &pythia_shmem->jobs[i];
 	return NULL;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Shared memory, where the library was preloaded: which databases have a
- * manager, which workers run, who waits for a worker, how far syncs are.
+ * manager, which processes run, which workers they serve and when (roster.h),
+ * who waits for a worker, how far syncs are.
  *
  * One lock guards it all; it is held for a few loads and stores only, and no
  * other lock is taken under it.
@@ -11,9 +12,11 @@
 #include "postgres.h"
 
 #include "storage/lwlock.h"
+#include "postgres/worker/worker.h"
 #include "utils/timestamp.h"
 
 #define PYTHIA_MAX_DATABASES 128
+#define PYTHIA_MAX_JOBS      4096
 #define PYTHIA_MAX_WAITERS   256
 #define PYTHIA_MAX_PROGRESS  128
 
@@ -33,15 +36,37 @@ typedef struct pythia_manager_slot
 	bool sent_away; /* for a hold: that it ends is no failure */
 } pythia_manager_slot;
 
-typedef struct pythia_worker_slot
+/* A process that serves the workers of one owner in one database, or helps with one of them. */
+typedef struct pythia_executor_slot
+{
+	Oid database;  /* InvalidOid: free */
+	Oid owner;     /* as which it runs */
+	pid_t pid;     /* 0 until the process has started */
+	pid_t starter; /* that claimed it */
+	bool helper;
+	bool waits;        /* it has nothing to do just now */
+	bool copies;       /* it is in the turn of a sync worker, which may be long */
+	TimestampTz leave; /* since when others need its place: it ends after this turn; 0: they do not */
+	TimestampTz since;
+} pythia_executor_slot;
+
+/* A worker that shall run. */
+typedef struct pythia_job_slot
 {
 	Oid database; /* InvalidOid: free */
 	int32 worker_id;
-	pid_t pid;             /* 0 until the process has started */
-	Oid owner;             /* as which it runs */
-	pid_t manager;         /* that claimed it */
+	Oid owner;
+	pythia_job_kind kind;
+	pid_t pid;             /* of the executor that serves it, or did so last and lives; 0: none */
+	bool busy;             /* in a turn */
+	bool woken;            /* during that turn: the next one follows at once */
+	bool unwanted;         /* goes when the turn is over */
+	bool started;          /* that it runs is noted */
+	int failures;          /* in a row */
+	TimestampTz due;       /* when it wants its next turn */
 	TimestampTz polled_at; /* 0: not yet */
-} pythia_worker_slot;
+	pythia_job_memory memory;
+} pythia_job_slot;
 
 typedef struct pythia_waiter_slot
 {
@@ -73,12 +98,14 @@ typedef struct pythia_shared
 	LWLock *lock;
 	pid_t launcher;
 	int max_workers;
+	int njobs;            /* places of `jobs` that were ever used */
 	bool look_everywhere; /* roles have changed: every manager looks whose workers may run */
 	pythia_manager_slot managers[PYTHIA_MAX_DATABASES];
 	pythia_waiter_slot waiters[PYTHIA_MAX_WAITERS];
 	int nwaiters; /* so that a wake with none costs nothing */
 	pythia_progress_slot progress[PYTHIA_MAX_PROGRESS];
-	pythia_worker_slot workers[FLEXIBLE_ARRAY_MEMBER];
+	pythia_job_slot jobs[PYTHIA_MAX_JOBS];
+	pythia_executor_slot executors[FLEXIBLE_ARRAY_MEMBER];
 } pythia_shared;
 
 extern pythia_shared *pythia_shmem; /* NULL where not preloaded */
@@ -87,7 +114,7 @@ extern void pythia_shared_init(void); /* from _PG_init */
 
 /* All under the lock, exclusive. */
 extern pythia_manager_slot *pythia_manager_find(Oid database, bool make);
-extern pythia_worker_slot *pythia_worker_find(Oid database, int32 worker_id);
+extern pythia_job_slot *pythia_job_find(Oid database, int32 worker_id);
 
 /* Sets the latch of a process, where it lives; a wrong one only looks up once more. */
 extern void pythia_set_latch_of(pid_t pid);

@@ -13,6 +13,8 @@ typedef struct pythia_start
 	pythia_job_kind kind;  /* of a worker */
 	TransactionId starter; /* of a worker: wait for it first, or 0 */
 	int share;             /* of a helper: connections that one load may use */
+	int place;             /* of an executor or helper (roster.h); -1: none */
+	pid_t starter_pid;     /* that claimed it */
 } pythia_start;
 
 #endif

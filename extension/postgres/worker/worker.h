@@ -1,7 +1,7 @@
 /*
- * Background workers: one launcher a server, one manager a database, one
- * worker a running job.  A job's worker calls its turn function again and
- * again; between two turns it sleeps on its latch, outside any transaction.
+ * Background workers: one launcher a server, one manager a database, executors that
+ * give the workers of one owner their turns.  A worker is a row, not a process: it
+ * has one while its turn lasts.  (Without shared memory each has a process to itself.)
  */
 #ifndef PYTHIA_POSTGRES_WORKER_WORKER_H
 #define PYTHIA_POSTGRES_WORKER_WORKER_H
@@ -16,12 +16,26 @@ typedef enum pythia_job_kind
 	PYTHIA_JOB_SYNC
 } pythia_job_kind;
 
+/* What is kept of a worker from one turn to the next, whichever process has it. */
+typedef struct pythia_job_memory
+{
+	TimestampTz next_poll;
+	TimestampTz next_rotation;
+	TimestampTz next_look; /* for tables that have come under a pattern */
+	int64 singly;          /* changes that are handed over one by one, as something among them failed with the others */
+	int64 failed_untold;   /* calls of the handler that failed since a line in the log said so */
+	int64 dead_untold;     /* of them for the last time */
+	TimestampTz told_at;
+	bool served; /* false: a process may have died in the turn before, or nothing is known of one */
+} pythia_job_memory;
+
 typedef struct pythia_job
 {
 	pythia_job_kind kind;
 	int32 worker_id;
 	char *name;
 	Oid owner; /* the process has this role as its session user */
+	pythia_job_memory *memory;
 } pythia_job;
 
 /* cdc or sync; anything else is an error. */

@@ -431,6 +431,14 @@ CREATE FUNCTION pythia._last_poll(worker_id integer) RETURNS timestamptz
 COMMENT ON FUNCTION pythia._last_poll(integer) IS 'internal: when the background process of a worker last polled; NULL where it has not, or is not known';
 
 CREATE VIEW pythia.stat_cdc WITH (security_barrier) AS
+-- what triggers have captured since a background worker last counted: of one look, and of so many at most
+WITH uncounted AS MATERIALIZED (
+	SELECT j.table_id, count(*) AS captured
+	FROM (SELECT l.table_id FROM pythia.journal l WHERE l.change_id > (SELECT n.counted FROM pythia.journal_state n)
+			AND EXISTS (SELECT FROM pythia.cdc_worker x WHERE x.connection IS NULL AND x.options ->> 'capture' = 'trigger')
+		ORDER BY l.change_id LIMIT 100000) j
+	GROUP BY j.table_id
+)
 SELECT w.name AS worker,
 	t.schema_name AS "schema",
 	t.table_name AS "table",
@@ -439,8 +447,7 @@ SELECT w.name AS worker,
 	s.reason,
 	COALESCE(s.captured, 0) + CASE WHEN c.options ->> 'capture' = 'trigger' AND t.relation IS NOT NULL
 		THEN (SELECT COALESCE(sum(k.captured), 0)::bigint FROM pythia.journal_count k WHERE k.table_id = t.table_id)
-			+ (SELECT count(*) FROM pythia.journal j WHERE j.table_id = t.table_id
-				AND j.change_id > (SELECT n.counted FROM pythia.journal_state n))
+			+ COALESCE((SELECT u.captured FROM uncounted u WHERE u.table_id = t.table_id), 0)
 		ELSE 0 END AS captured,
 	(SELECT COALESCE(sum(u.n), 0)::bigint FROM pythia.consumer r CROSS JOIN LATERAL unnest(r.tables, r.consumed_of) u(id, n)
 		WHERE r.worker_id = w.worker_id AND u.id = t.table_id) AS consumed,
@@ -471,7 +478,7 @@ FROM pythia.worker w
 	LEFT JOIN pythia.worker_state f ON f.worker_id = w.worker_id
 	CROSS JOIN pythia._boundary() b
 	CROSS JOIN LATERAL (SELECT COALESCE(c.options ->> 'capture', 'poll') = 'poll' AS polled) p
-WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE');
+WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_cdc IS 'capture of each table: how much, how far, and what holds it back';
 COMMENT ON COLUMN pythia.stat_cdc.worker IS 'the worker';
 COMMENT ON COLUMN pythia.stat_cdc."schema" IS 'schema of the table';
@@ -511,25 +518,56 @@ FROM pythia.consumer c
 			(SELECT min(j.change_id) - 1 FROM pythia.journal j WHERE j.worker_id = c.worker_id AND j.first
 				AND j.xid >= pg_snapshot_xmax(c.done) AND j.xid < c.done_horizon)) AS after
 	) b
+	CROSS JOIN LATERAL (SELECT CASE WHEN c.reading IS NULL THEN b.after ELSE c.position END AS place) a
+	-- counted are so many entries at most; what lies behind them is as they are
 	CROSS JOIN LATERAL (
-		SELECT count(*) AS lag_rows, min(j.captured_at) AS oldest
-		FROM pythia.journal j
-		WHERE j.worker_id = c.worker_id
-			AND j.change_id > b.after
-			AND NOT pg_visible_in_snapshot(j.xid, c.done)
-			AND NOT (c.done_own IS NOT NULL AND j.xid = c.done_own AND j.change_id <= c.done_upto)
-			AND NOT (c.reading IS NOT NULL AND j.change_id <= c.position
-				AND (pg_visible_in_snapshot(j.xid, c.reading) OR (j.xid = c.reading_own AND j.change_id <= c.reading_upto)))
+		SELECT CASE WHEN count(*) < 10000 THEN count(*) FILTER (WHERE j.unread)
+			ELSE (count(*) FILTER (WHERE j.unread)::double precision / 10000
+				* GREATEST((SELECT q.last_value FROM pythia.journal_change_id_seq q) - a.place, 10000))::bigint END AS lag_rows,
+			min(j.captured_at) FILTER (WHERE j.unread) AS oldest
+		FROM (SELECT e.captured_at,
+				e.worker_id = c.worker_id
+				AND NOT pg_visible_in_snapshot(e.xid, c.done)
+				AND NOT (c.done_own IS NOT NULL AND e.xid = c.done_own AND e.change_id <= c.done_upto)
+				AND NOT (c.reading IS NOT NULL AND e.change_id <= c.position
+					AND (pg_visible_in_snapshot(e.xid, c.reading) OR (e.xid = c.reading_own AND e.change_id <= c.reading_upto))) AS unread
+			FROM pythia.journal e
+			WHERE e.change_id > a.place
+			ORDER BY e.change_id LIMIT 10000) j
 	) l
-WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE');
+WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_consumer IS 'who reads a worker''s changes, and how far behind each is';
 COMMENT ON COLUMN pythia.stat_consumer.worker IS 'the worker';
 COMMENT ON COLUMN pythia.stat_consumer.consumer IS 'the consumer; "handler" stands for the worker''s own function';
 COMMENT ON COLUMN pythia.stat_consumer.lost IS 'it fell so far behind that changes were dropped';
 COMMENT ON COLUMN pythia.stat_consumer.consumed IS 'changes handed over so far';
 COMMENT ON COLUMN pythia.stat_consumer.last_consumed IS 'when some were last handed over';
-COMMENT ON COLUMN pythia.stat_consumer.lag_rows IS 'changes in the journal that it has not read';
+COMMENT ON COLUMN pythia.stat_consumer.lag_rows IS 'changes in the journal that it has not read; beyond 10,000 an estimate';
 COMMENT ON COLUMN pythia.stat_consumer.lag_seconds IS 'age of the oldest of them';
+
+CREATE FUNCTION pythia._longest_retention() RETURNS interval
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_longest_retention';
+COMMENT ON FUNCTION pythia._longest_retention() IS 'internal: how long the worker that wants it longest keeps changes';
+
+CREATE VIEW pythia.stat_journal WITH (security_barrier) AS
+SELECT z.size,
+	(SELECT NULLIF(g.setting::bigint, 0) * 1024 FROM pg_catalog.pg_settings g WHERE g.name = 'pythia_db.max_journal_size') AS max_size,
+	(SELECT j.captured_at FROM pythia.journal j ORDER BY j.change_id LIMIT 1) AS oldest,
+	(SELECT j.captured_at FROM pythia.journal j ORDER BY j.change_id DESC LIMIT 1) AS newest,
+	GREATEST(s.since + pythia._longest_retention() / 2, clock_timestamp()) AS next_truncation,
+	(SELECT w.name || '/' || c.name FROM pythia.consumer c JOIN pythia.worker w USING (worker_id)
+		WHERE NOT c.lost ORDER BY c.done_floor, w.name, c.name LIMIT 1) AS furthest_behind
+FROM pythia.journal_state s
+	CROSS JOIN LATERAL (SELECT sum(pg_catalog.pg_total_relation_size(p.inhrelid))::bigint AS size
+		FROM pg_catalog.pg_inherits p WHERE p.inhparent = 'pythia.journal'::regclass) z
+WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+COMMENT ON VIEW pythia.stat_journal IS 'the journal of this database: how large it is, and when it next shrinks; for who may monitor the server';
+COMMENT ON COLUMN pythia.stat_journal.size IS 'bytes on disk, indexes included';
+COMMENT ON COLUMN pythia.stat_journal.max_size IS 'pythia_db.max_journal_size in bytes; NULL where there is no limit';
+COMMENT ON COLUMN pythia.stat_journal.oldest IS 'when the oldest change in it was captured';
+COMMENT ON COLUMN pythia.stat_journal.newest IS 'when the newest one was';
+COMMENT ON COLUMN pythia.stat_journal.next_truncation IS 'from when on its oldest part may be emptied, if everything in it has been read or is too old';
+COMMENT ON COLUMN pythia.stat_journal.furthest_behind IS 'worker and consumer that have read least';
 
 CREATE FUNCTION pythia._rotate_journal() RETURNS void
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_rotate_journal';

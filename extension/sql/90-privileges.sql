@@ -38,4 +38,11 @@ COMMENT ON FUNCTION pythia.revoke_use(regrole) IS 'takes back what grant_use gav
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM PUBLIC;
 
+-- Who may monitor the server sees what the workers do, and nothing else.
+GRANT USAGE ON SCHEMA pythia TO pg_monitor;
+GRANT SELECT ON pythia.worker_status, pythia.stat_cdc, pythia.stat_consumer, pythia.stat_journal, pythia.stat_sync,
+	pythia.stat_progress_sync TO pg_monitor;
+GRANT EXECUTE ON FUNCTION pythia._held(oid, text), pythia._copied(uuid, text), pythia._process(integer), pythia._next_turn(integer),
+	pythia._progress(), pythia._boundary(), pythia._last_poll(integer), pythia._longest_retention() TO pg_monitor;
+
 DO $$ BEGIN PERFORM pythia._settle_home(); END $$;

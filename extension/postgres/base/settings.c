@@ -14,6 +14,7 @@ char *pythia_guc_databases = NULL;
 bool pythia_guc_keep_connections = true;
 int pythia_guc_after_promotion = PYTHIA_PROMOTION_RUN;
 bool pythia_guc_log_changes = false;
+int pythia_guc_max_journal_size = 0;
 int pythia_guc_max_retention = 30 * 24 * 60;
 int pythia_guc_max_workers = 8;
 int pythia_guc_max_workers_per_role = -1;
@@ -63,6 +64,9 @@ void pythia_settings_define(void)
 							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 	DefineCustomIntVariable("pythia_db.retention", "Time that consumed changes stay in the journal.", NULL,
 							&pythia_guc_retention, 7 * 24 * 60, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+	DefineCustomIntVariable("pythia_db.max_journal_size", "Size of the journal beyond which its oldest changes go.",
+							"Whether everybody has read them or not; 0: no limit.", &pythia_guc_max_journal_size, 0, 0,
+							INT_MAX, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("pythia_db.max_retention", "Time that no change stays in the journal longer than.",
 							"Whatever retention a worker has, and however far behind a consumer is.",
 							&pythia_guc_max_retention, 30 * 24 * 60, 1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, NULL, NULL,

@@ -9,6 +9,7 @@ extern int pythia_guc_max_workers;          /* background workers at once, in th
 extern int pythia_guc_max_workers_per_role; /* of them one role's that is no superuser; -1: half; 0: all */
 extern int pythia_guc_restart_delay;        /* seconds before a failed job is tried again, at first */
 extern int pythia_guc_retention;            /* minutes that consumed changes are kept */
+extern int pythia_guc_max_journal_size;     /* kilobytes; 0: any */
 extern int pythia_guc_max_retention;        /* minutes that any change is kept, whatever a worker wants */
 extern bool pythia_guc_log_changes;
 typedef enum pythia_promotion

@@ -41,7 +41,9 @@ static Datum single(const char *sql, int count, const Oid *types, const Datum *v
 	"NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j " \
 	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id " \
 	"AND NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done) " \
-	"AND (j.xid OPERATOR(pg_catalog.=) c.done_own AND j.change_id OPERATOR(pg_catalog.<=) c.done_upto) IS NOT TRUE) "
+	"AND (j.xid OPERATOR(pg_catalog.=) c.done_own AND j.change_id OPERATOR(pg_catalog.<=) c.done_upto) IS NOT TRUE " \
+	"AND (pg_catalog.pg_visible_in_snapshot(j.xid, c.reading) " \
+	"AND j.change_id OPERATOR(pg_catalog.<=) c.position) IS NOT TRUE) "
 
 #define UNREAD(slot) "SELECT true FROM pythia.consumer c " \
 	"WHERE c.worker_id OPERATOR(pg_catalog.=) $1 AND " FROM_UNREAD(slot) "LIMIT 1"
@@ -75,12 +77,13 @@ static int64 cap_of(int64 retention)
 	return Min(most, Max(retention > most / PYTHIA_RETENTION_CAP ? most : retention * PYTHIA_RETENTION_CAP, LEAST_CAP));
 }
 
-/* The parts take turns as the worker wants that keeps changes longest. */
+/* The parts take turns as the worker wants that keeps changes longest; where there is none, as the server does. */
 static int64 longest_retention(void)
 {
 	static const char sql[] =
-		"SELECT worker_id FROM pythia.cdc_worker WHERE options OPERATOR(pg_catalog.?) 'retention'";
-	int64 longest = retention_of(NULL);
+		"(SELECT worker_id FROM pythia.cdc_worker WHERE options OPERATOR(pg_catalog.?) 'retention') UNION ALL "
+		"(SELECT worker_id FROM pythia.cdc_worker WHERE NOT options OPERATOR(pg_catalog.?) 'retention' LIMIT 1)";
+	int64 longest = 0;
 	SPITupleTable *found;
 	uint64 count;
 	bool isnull;
@@ -91,7 +94,29 @@ static int64 longest_retention(void)
 	for (uint64 i = 0; i < count; i++)
 		longest = Max(longest, retention_of(pythia_cdc_load(
 								   DatumGetInt32(SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)))));
-	return longest;
+	return count > 0 ? longest : retention_of(NULL);
+}
+
+/* Bytes on disk: of one part, or of all (-1). */
+static int64 size_of(int slot)
+{
+	static const char sql[] = "SELECT pg_catalog.sum(pg_catalog.pg_total_relation_size(c.oid))::pg_catalog.int8 "
+							  "FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+							  "WHERE n.nspname = 'pythia' AND c.relname LIKE 'journal\\__' "
+							  "AND c.relkind = 'r' AND ($1 < 0 OR c.relname = 'journal_' || $1)";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(slot)};
+	bool isnull;
+	Datum result = single(sql, 1, types, values, &isnull);
+
+	return isnull ? 0 : DatumGetInt64(result);
+}
+
+static bool too_large(int slot, int parts)
+{
+	int64 most = (int64) pythia_guc_max_journal_size * 1024;
+
+	return most > 0 && size_of(slot) > most / parts;
 }
 
 /* Whether a part has served its time: for each worker, what is read its retention, what is not the cap. */
@@ -148,6 +173,7 @@ static void forget_results(int64 retention)
 
 void pythia_journal_rotate(void)
 {
+	static const char look_sql[] = "SELECT slot FROM pythia.journal_state";
 	static const char state_sql[] = "SELECT slot FROM pythia.journal_state WHERE since OPERATOR(pg_catalog.<) $1 "
 									"FOR UPDATE SKIP LOCKED";
 	static const char next_sql[] = "UPDATE pythia.journal_state SET slot = $1, since = pg_catalog.clock_timestamp()";
@@ -159,17 +185,24 @@ void pythia_journal_rotate(void)
 	bool isnull;
 	Oid relation;
 	int slot;
+	bool full;
+	bool over;
 	char name[NAMEDATALEN];
 	static TimestampTz look_at = 0;
 
 	/* what is read and what is not is told by what is committed now */
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION), errmsg("the journal is kept in READ COMMITTED only")));
-	if (now < look_at && look_at - now <= LOOK_MOST && pythia_in_job())
+	if (now < look_at && look_at - now <= LOOK_MOST && pythia_in_job() && pythia_guc_max_journal_size == 0)
 		return;
 	SPI_connect();
 	retention = longest_retention();
-	values[0] = TimestampTzGetDatum(now - retention / 2);
+	/* a part that has its share of the size makes way as one that has served its time; beyond the whole, nothing that
+	 * is old is kept */
+	over = too_large(-1, 1);
+	full = over ||
+		   (pythia_guc_max_journal_size > 0 && too_large(DatumGetInt32(single(look_sql, 0, NULL, NULL, &isnull)), 3));
+	values[0] = TimestampTzGetDatum(full ? now : now - retention / 2);
 	slot = DatumGetInt32(single(state_sql, 1, time_type, values, &isnull));
 	if (isnull)
 	{
@@ -185,7 +218,7 @@ void pythia_journal_rotate(void)
 		SPI_finish();
 		return;
 	}
-	if (!served(slot, now))
+	if (!over && !served(slot, now))
 	{
 		look_at = now + Min(retention / LOOK_SHARE, LOOK_MOST);
 		SPI_finish();
@@ -207,4 +240,16 @@ Datum pythia_rotate_journal(PG_FUNCTION_ARGS)
 	pythia_journal_rotate();
 	pythia_journal_count();
 	PG_RETURN_VOID();
+}
+
+PYTHIA_FUNCTION(pythia_longest_retention);
+
+Datum pythia_longest_retention(PG_FUNCTION_ARGS)
+{
+	Interval *result = palloc0(sizeof(Interval));
+
+	SPI_connect();
+	result->time = longest_retention();
+	SPI_finish();
+	PG_RETURN_INTERVAL_P(result);
 }

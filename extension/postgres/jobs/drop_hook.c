@@ -23,8 +23,10 @@
 #include "postgres/remote/poll.h"
 #include "postgres/worker/control.h"
 #include "postgres/worker/database_hold.h"
+#include "postgres/worker/process.h"
 #include "postgres/worker/shared.h"
 #include "storage/latch.h"
+#include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 
@@ -106,6 +108,33 @@ static void clear_database(Oid database)
 	}
 }
 
+/* Whether the command will fail anyway, as somebody else is there. */
+static bool in_use(const DropdbStmt *statement, Oid database)
+{
+	ListCell *cell;
+
+	foreach (cell, statement->options)
+		if (strcmp(((DefElem *) lfirst(cell))->defname, "force") == 0)
+			return false;
+	return CountDBConnections(database) > 0;
+}
+
+/* What the database's workers made elsewhere goes with it. */
+static void take_leave(const DropdbStmt *statement, Oid database)
+{
+	BackgroundWorkerHandle *handle;
+
+	if (in_use(statement, database))
+		return;
+	if (pythia_farewell_register(database, &handle))
+		(void) WaitForBackgroundWorkerShutdown(handle);
+	else
+		ereport(WARNING, (errmsg("triggers that workers of database \"%s\" made in other databases stay there",
+								 statement->dbname),
+						  errdetail("No background worker slot is free."),
+						  errhint("Raise max_worker_processes, or drop what is named pythia_log_… in them.")));
+}
+
 static void run_next(PlannedStmt *statement, const char *text, bool readOnlyTree, ProcessUtilityContext context,
 					 ParamListInfo params, QueryEnvironment *environment, DestReceiver *dest,
 					 QueryCompletion *completion)
@@ -181,6 +210,8 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	PG_TRY();
 	{
 		clear_database(database);
+		if (IsA(statement->utilityStmt, DropdbStmt))
+			take_leave((DropdbStmt *) statement->utilityStmt, database);
 		run_next(statement, text, readOnlyTree, context, params, environment, dest, completion);
 	}
 	PG_FINALLY();

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,18 @@ static bool set_url(creation *c, const char *name, const char *json, const char 
 	return true;
 }
 
+/* Units run as who made the folder; nothing that a worker does needs root, so his come with another. */
+static void set_unit_user(cli_variables *v)
+{
+	const struct passwd *who = geteuid() != 0 ? getpwuid(geteuid()) : NULL;
+
+	cli_variable_set(v, "unit_user", pythia_strdup(who != NULL ? who->pw_name : "pythia"));
+	cli_variable_set(v, "unit_user_note",
+					 pythia_strdup(who != NULL ? ", who made this folder"
+											   : ": make that user (`useradd --system pythia`) and give it the folder "
+												 "(`chown -R pythia .`), or name another in the units"));
+}
+
 static bool set_variables(creation *c, const cli_args *args, pythia_error *error)
 {
 	cli_variables *v = &c->variables;
@@ -291,6 +304,7 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 	cli_variable_set(v, "pythia_unit", unit_text(n > 0 ? self : "/usr/local/bin/pythia"));
 	cli_variable_set(v, "directory_unit", unit_text(c->directory));
 	cli_variable_set(v, "directory_plain", unit_path(c->directory));
+	set_unit_user(v);
 	cli_variable_set(v, "tables_usage", pythia_strdup(tables_usage[c->engine]));
 	cli_variable_set(v, "mode", pythia_strdup(cli_text(args, "mode", "incremental")));
 	pythia_buffer_printf(&number, "%g", seconds);

@@ -1,4 +1,4 @@
--- A role that owns the worker and can do nothing else.  Load worker.sql as it.
+-- A role that owns the worker and can do nothing else: worker.sql makes the worker as this role.
 -- usage: psql -f grants.sql DATABASE, as a superuser
 \set ON_ERROR_STOP on
 CREATE EXTENSION IF NOT EXISTS pythia_db;
@@ -10,8 +10,7 @@ BEGIN
     END IF;
 END
 $$;
-GRANT USAGE ON SCHEMA pythia TO {{role}};
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pythia TO {{role}};
+SELECT pythia.grant_use('{{role}}');
 GRANT USAGE, CREATE ON SCHEMA public TO {{role}};
 {{#tables}}
 GRANT SELECT ON {{table}} TO {{role}};

@@ -1,8 +1,9 @@
 -- The worker {{name}} inside PostgreSQL, with its handler.
--- usage: psql -f worker.sql DATABASE
+-- usage: psql -f worker.sql DATABASE, after grants.sql: by the role {{role}}, or by one that may become it
 -- To make it again: SELECT pythia.drop_cdc_worker('{{name}}');
 \set ON_ERROR_STOP on
-CREATE EXTENSION IF NOT EXISTS pythia_db;
+-- the worker and its handler run with the rights of this role, and no others
+SET ROLE {{role}};
 
 BEGIN;
 -- Called for every change, by the background worker, in a transaction of its own

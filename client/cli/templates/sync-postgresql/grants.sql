@@ -10,6 +10,5 @@ BEGIN
     END IF;
 END
 $$;
-GRANT USAGE ON SCHEMA pythia TO {{role}};
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pythia TO {{role}};
+SELECT pythia.grant_use('{{role}}');
 COMMIT;

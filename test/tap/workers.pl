@@ -151,6 +151,7 @@ ok(wait_for($pg, "SELECT count(*) = 2 FROM pythia.worker_status WHERE name LIKE 
 sql("SELECT pythia.stop_cdc('owner1')");
 sql("INSERT INTO $_ VALUES (2)") for @owners[3, 4];
 ok(wait_for($pg, "SELECT count(*) = 4 FROM seen WHERE w LIKE 'owner%'"), 'they go on when there is room');
+sql("SELECT pythia.stop_cdc('$_')") for @owners;
 sql("SELECT pythia.drop_cdc_worker('$_')") for @owners;
 sql("SELECT pythia.drop_sync_worker('w$_')") for 1 .. 3;
 ok(wait_for($pg, processes('worker'), 0), 'all have ended');

@@ -39,6 +39,8 @@ static const cli_option sync_options[] = {
 	 "target_where"},
 	{"soft-delete-column", 0, CLI_TEXT, "NAME", "with --deletes soft: the column that is set (default deleted_at)",
 	 NULL, "soft_delete_column"},
+	{"search-path", 0, CLI_LIST, "A,B", "where the target's triggers and checks look for names (PostgreSQL)", NULL,
+	 "search_path"},
 	{"truncate-target", 0, CLI_FLAG, NULL, "empty the target first (mode full)", NULL, "truncate_target"},
 	{"no-create-target", 0, CLI_NOT, NULL, "a missing target table is an error", NULL, "create_target"},
 	{"new-columns", 0, CLI_CHOICE, "HOW", "columns the source has gained", new_columns, "new_columns"},
@@ -64,7 +66,8 @@ typedef struct whole
 	const char *quarantine_path; /* NULL: the default, found when it is needed */
 	char *default_quarantine;
 	bool validate;
-	int share; /* connections that a load may use; 0: as many as pay */
+	int share;                /* connections that a load may use; 0: as many as pay */
+	pythia_sync_result *left; /* by table: of those that have rows to be deleted when the others are done */
 	int code;
 } whole;
 
@@ -229,27 +232,23 @@ static bool validate_one(run *r, pythia_validate_result *result, pythia_error *e
 	return pythia_validate_table(&job, &options, NULL, NULL, result, error);
 }
 
-static int one_table(run *r)
+/* What is told of a table that is done; takes the result and the error. */
+static int tell_table(run *r, pythia_sync_result *result, bool ok, pythia_error *failure)
 {
-	pythia_sync_result result;
 	pythia_validate_result equal;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
-	bool ok;
 
-	memset(&result, 0, sizeof(result));
-	cli_progress_begin(r->table);
-	ok = sync_one(r, &result, &error);
-	cli_progress_end();
 	if (!ok)
 	{
-		code = cli_table_exit_code(&error);
-		cli_say_error(r->table, &error);
+		code = cli_table_exit_code(failure);
+		cli_say_error(r->table, failure);
 	}
 	cli_output_lock();
-	cli_report_sync(r->table, &result, ok ? NULL : &error);
+	cli_report_sync(r->table, result, ok ? NULL : failure);
 	cli_output_unlock();
-	pythia_sync_result_free(&result);
+	pythia_sync_result_free(result);
+	pythia_error_reset(failure);
 	if (ok && r->all->validate)
 	{
 		memset(&equal, 0, sizeof(equal));
@@ -272,6 +271,52 @@ static int one_table(run *r)
 	return code;
 }
 
+static int one_table(run *r, int i)
+{
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	bool ok;
+
+	memset(&result, 0, sizeof(result));
+	cli_progress_begin(r->table);
+	ok = sync_one(r, &result, &error);
+	cli_progress_end();
+	if (!ok || result.rows_left == 0)
+		return tell_table(r, &result, ok, &error);
+	r->all->left[i] = result;
+	return CLI_DONE;
+}
+
+/* Children are done: what they no longer refer to goes. */
+static int sweep_table(run *r, pythia_sync_result *result)
+{
+	pythia_sync_config config;
+	pythia_sync_job job;
+	pythia_sync_result swept;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	bool ok = cli_pair_job(&r->pair, r->table, &config, &job, &error);
+
+	job.others_follow = false;
+	if (ok)
+	{
+		ok = pythia_sync_sweep(&job, &swept, &error);
+		result->rows_deleted += swept.rows_deleted;
+		pythia_sync_result_free(&swept);
+	}
+	return tell_table(r, result, ok, &error);
+}
+
+static void sweep_tables(run *r)
+{
+	for (int i = r->pair.ntables - 1; i >= 0; i--)
+	{
+		if (r->all->left[i].rows_left == 0)
+			continue;
+		r->table = r->pair.tables[i];
+		r->all->code = cli_worse(r->all->code, sweep_table(r, &r->all->left[i]));
+	}
+}
+
 static bool work(void *context, int runner, int i)
 {
 	run *r = (run *) context + runner;
@@ -279,7 +324,7 @@ static bool work(void *context, int runner, int i)
 	int worst;
 
 	r->table = r->pair.tables[i];
-	code = one_table(r);
+	code = one_table(r, i);
 	pthread_mutex_lock(&r->all->lock);
 	worst = r->all->code = cli_worse(r->all->code, code);
 	pthread_mutex_unlock(&r->all->lock);
@@ -334,7 +379,10 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 		if (i > 0)
 			runs[i].pair.source.db = runs[i].pair.target.db = NULL;
 	}
+	all->left = pythia_calloc((size_t) pair->ntables + 1, sizeof(pythia_sync_result));
 	cli_together(pair->ntables, waits, runners, work, help, runs);
+	sweep_tables(&runs[0]);
+	pythia_free(all->left);
 	for (int i = 1; i < runners; i++)
 	{
 		pythia_db_close(runs[i].pair.source.db);
@@ -366,8 +414,11 @@ static int run_sync(cli_args *args)
 	{
 		cli_report_end();
 		if (all.code == CLI_INTERRUPTED)
-			cli_say("pythia: interrupted; what is done is kept.  Run the same command again to go on (state in %s).",
-					all.state.path != NULL ? all.state.path : "no file: this was a dry run");
+			cli_say(all.state.path == NULL
+						? "pythia: interrupted.  It was a dry run: nothing was changed."
+						: "pythia: interrupted.  Rows that were committed are kept, and the same command goes on after "
+						  "them; a table that was being replaced is as it was (state in %s).",
+					all.state.path);
 		if (all.quarantine != NULL)
 		{
 			fclose(all.quarantine);

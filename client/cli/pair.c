@@ -11,6 +11,7 @@
 #include "dialect/dialect.h"
 #include "dialect/short_name.h"
 #include "drivers/json_read.h"
+#include "sync/order.h"
 #include "sync/target.h"
 #include "validate/validate.h"
 
@@ -183,12 +184,14 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	pair->target.options.create = create_target;
 	if (create_target && config.dry_run)
 		imagine(&pair->target);
+	pair->all = cli_given(args, "all");
 	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
 		   find_tables(args, pair, error) &&
 		   pythia_sync_config_names(pair->config, pair->tables, pair->ntables,
 									cli_given(args, "all") ? NULL : pair->source.db, error) &&
 		   pythia_tables_check(pair->source.db, pair->target.db, pair->config, pair->tables, &pair->ntables, NULL, 0,
-							   error);
+							   error) &&
+		   pythia_tables_order(pair->source.db, pair->target.db, pair->config, pair->tables, pair->ntables, error);
 }
 
 static bool connect_another(void *context, bool target, pythia_db **db, pythia_error *error)
@@ -207,6 +210,8 @@ bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config,
 	/* after a failed table a connection may be broken */
 	if (!cli_place_open(&pair->source, error) || !cli_place_open(&pair->target, error))
 		return false;
+	config->may_fall_back = pair->all;
+	job->others_follow = pair->ntables > 1;
 	job->connect = connect_another;
 	job->connect_context = pair;
 	job->source = pair->source.db;

@@ -16,6 +16,7 @@ typedef struct cli_pair
 	cli_place target;
 	char **tables;
 	int ntables;
+	bool all;            /* --all, and none by its name */
 	pythia_node *config; /* sync_config */
 } cli_pair;
 

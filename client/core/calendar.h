@@ -3,6 +3,7 @@
 #ifndef PYTHIA_CALENDAR_H
 #define PYTHIA_CALENDAR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Days since 1970-01-01. */
@@ -28,6 +29,14 @@ static inline void pythia_date_of(int64_t days, int64_t *year, int *month, int *
 	*day = (int) (day_of_year - (153 * shifted_month + 2) / 5 + 1);
 	*month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
 	*year = year_of_era + era * 400 + (*month <= 2);
+}
+
+static inline int pythia_days_in_month(int64_t year, int64_t month)
+{
+	static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
 }
 
 #endif

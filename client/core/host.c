@@ -136,3 +136,33 @@ int64_t pythia_host_now(const pythia_host *host)
 		return default_now(NULL);
 	return host->now(host->context);
 }
+
+static pythia_wait_result grace_wait(void *context, int fd, int events, long timeout_ms)
+{
+	const pythia_grace *grace = context;
+	int64_t left = (grace->deadline - pythia_host_now(NULL)) / 1000;
+	struct pollfd poller = {fd, 0, 0};
+
+	if (events & PYTHIA_WAIT_READ)
+		poller.events |= POLLIN;
+	if (events & PYTHIA_WAIT_WRITE)
+		poller.events |= POLLOUT;
+	if (left <= 0)
+		return PYTHIA_WAIT_CANCELLED;
+	if (timeout_ms >= 0 && timeout_ms < left)
+		left = timeout_ms;
+	return poll(&poller, 1, (int) left) > 0 ? PYTHIA_WAIT_READY : PYTHIA_WAIT_TIMEOUT;
+}
+
+static bool grace_cancelled(void *context)
+{
+	const pythia_grace *grace = context;
+
+	return grace->deadline <= pythia_host_now(NULL);
+}
+
+void pythia_grace_begin(pythia_grace *grace, long milliseconds)
+{
+	grace->deadline = pythia_host_now(NULL) + milliseconds * 1000;
+	grace->host = (pythia_host){grace, grace_wait, grace_cancelled, NULL, NULL};
+}

@@ -48,6 +48,16 @@ typedef struct pythia_host
 extern volatile int pythia_cancel_requested;
 const pythia_host *pythia_default_host(void);
 
+/* A host for what has to be cleaned up although the real one wants to stop: it waits all the same, but for no longer than
+ * its time in all.  `grace` has to outlive its use. */
+typedef struct pythia_grace
+{
+	pythia_host host;
+	int64_t deadline;
+} pythia_grace;
+
+void pythia_grace_begin(pythia_grace *grace, long milliseconds);
+
 /* NULL-safe shorthands. */
 pythia_wait_result pythia_host_wait(const pythia_host *host, int fd, int events, long timeout_ms);
 bool pythia_host_cancelled(const pythia_host *host);

@@ -10,14 +10,6 @@ static inline int two_digits(const char *text)
 	return pythia_is_digit(text[0]) && pythia_is_digit(text[1]) ? (text[0] - '0') * 10 + (text[1] - '0') : -1;
 }
 
-static int days_of_month(int year, int month)
-{
-	static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return days[month - 1] + (month == 2 && leap);
-}
-
 bool pythia_moment_date(const char *text, size_t length, pythia_moment *moment)
 {
 	int century, years;
@@ -31,7 +23,7 @@ bool pythia_moment_date(const char *text, size_t length, pythia_moment *moment)
 	moment->month = two_digits(text + 5);
 	moment->day = two_digits(text + 8);
 	return century >= 0 && years >= 0 && moment->year > 0 && moment->month >= 1 && moment->month <= 12 &&
-		   moment->day >= 1 && moment->day <= days_of_month(moment->year, moment->month);
+		   moment->day >= 1 && moment->day <= pythia_days_in_month(moment->year, moment->month);
 }
 
 bool pythia_moment_clock(const char *text, size_t length, pythia_moment *moment)

@@ -75,12 +75,15 @@ static inline void begin_field(pythia_rows_writer *writer, size_t room)
 	writer->in_row = true;
 }
 
-void pythia_rows_text(pythia_rows_writer *writer, const char *value, size_t length)
+static inline size_t text_room(size_t length)
 {
-	pythia_buffer *buffer = &writer->buffer;
+	return length < ENCODE_STEP ? length * 2 : length + length / 32;
+}
+
+static inline void put_text(pythia_buffer *buffer, const char *value, size_t length)
+{
 	size_t at = 0;
 
-	begin_field(writer, length < ENCODE_STEP ? length * 2 : length + length / 32);
 	while (at < length)
 	{
 		size_t step = length - at < ENCODE_STEP ? length - at : ENCODE_STEP;
@@ -105,6 +108,19 @@ void pythia_rows_text(pythia_rows_writer *writer, const char *value, size_t leng
 		buffer->length = (size_t) (to - buffer->data);
 	}
 	buffer->data[buffer->length] = '\0';
+}
+
+void pythia_rows_text(pythia_rows_writer *writer, const char *value, size_t length)
+{
+	begin_field(writer, text_room(length));
+	put_text(&writer->buffer, value, length);
+}
+
+void pythia_rows_marked(pythia_rows_writer *writer, char mark, const char *value, size_t length)
+{
+	begin_field(writer, text_room(length) + 1);
+	writer->buffer.data[writer->buffer.length++] = mark;
+	put_text(&writer->buffer, value, length);
 }
 
 void pythia_rows_bytes(pythia_rows_writer *writer, const void *value, size_t length)

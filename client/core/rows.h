@@ -31,7 +31,8 @@ typedef struct pythia_rows_writer
 } pythia_rows_writer;
 
 void pythia_rows_text(pythia_rows_writer *writer, const char *value, size_t length);
-void pythia_rows_bytes(pythia_rows_writer *writer, const void *value, size_t length); /* as \x… hex */
+void pythia_rows_marked(pythia_rows_writer *writer, char mark, const char *value, size_t length); /* mark before it */
+void pythia_rows_bytes(pythia_rows_writer *writer, const void *value, size_t length);             /* as \x… hex */
 void pythia_rows_null(pythia_rows_writer *writer);
 void pythia_rows_end(pythia_rows_writer *writer);
 void pythia_rows_undo(pythia_rows_writer *writer); /* the fields since the last row's end */

@@ -146,6 +146,8 @@ const char *pythia_kind_name(pythia_kind kind)
 			return "year";
 		case PYTHIA_KIND_GEOMETRY:
 			return "geometry";
+		case PYTHIA_KIND_STORED:
+			return "stored";
 		case PYTHIA_KIND_OTHER:
 			break;
 	}

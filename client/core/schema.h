@@ -17,7 +17,9 @@
  *   may exceed 24 where the type allows); TIMESTAMP YYYY-MM-DD HH:MM:SS[.ffffff],
  *   a local time; TIMESTAMPTZ the same, in UTC, without a zone suffix;
  *   UUID lower-case with hyphens; BIT a string of 0 and 1; YEAR digits;
- *   INTERVAL PostgreSQL's text; GEOMETRY \x and hex of WKB.
+ *   INTERVAL PostgreSQL's text; GEOMETRY \x and hex of WKB; STORED whatever SQLite
+ *   stores, with its storage class (classed.h): no type of a column, but how one
+ *   is carried between two files of SQLite.
  */
 typedef enum pythia_kind
 {
@@ -43,6 +45,7 @@ typedef enum pythia_kind
 	PYTHIA_KIND_ARRAY,
 	PYTHIA_KIND_YEAR,
 	PYTHIA_KIND_GEOMETRY,
+	PYTHIA_KIND_STORED,
 	PYTHIA_KIND_OTHER /* anything else, as its text */
 } pythia_kind;
 

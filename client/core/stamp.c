@@ -266,8 +266,8 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 	}
 	if (at != end)
 		return false;
-	/* A zero date is no day of any calendar: it stays as it is. */
-	if (month < 1 || month > 12 || day < 1 || day > 31)
+	/* A zero date and February's 30th are no days of any calendar: they stay as they are. */
+	if (month < 1 || month > 12 || day < 1 || day > pythia_days_in_month(year, month))
 	{
 		pythia_buffer_printf(out, "%04lld-%02lld-%02lld ", (long long) year, (long long) month, (long long) day);
 		pythia_time_text(out, clock, precision);

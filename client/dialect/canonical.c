@@ -5,6 +5,8 @@
 
 /* SQLite takes at most 127 arguments: the spec and this many values a call. */
 #define VALUES_A_CALL 100
+/* PostgreSQL takes at most 100: the separator, and one or two an item. */
+#define ITEMS_A_CALL 49
 
 bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const pythia_type *agreed)
 {
@@ -17,6 +19,7 @@ bool pythia_canonical_plain(const pythia_db *db, const pythia_type *own, const p
 		case PYTHIA_KIND_JSON:
 		case PYTHIA_KIND_ARRAY:
 		case PYTHIA_KIND_INTERVAL:
+		case PYTHIA_KIND_STORED:
 		case PYTHIA_KIND_OTHER:
 			return false;
 		default:
@@ -44,8 +47,7 @@ void pythia_canonical_text(const pythia_db *db, pythia_buffer *out, const pythia
 	}
 }
 
-/* PostgreSQL and MySQL: concat_ws leaves out NULLs, so N is written for them. */
-static void encode_sql(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems)
+static void encode_items(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems)
 {
 	bool mysql = db->engine == PYTHIA_MYSQL;
 
@@ -72,6 +74,23 @@ static void encode_sql(const pythia_db *db, pythia_buffer *out, const pythia_can
 			pythia_canonical_text(db, out, item);
 			pythia_buffer_puts(out, item->notnull ? "" : ", 'N')");
 		}
+	}
+	pythia_buffer_puts(out, ")");
+}
+
+/* PostgreSQL and MySQL: concat_ws leaves out NULLs, so N is written for them. */
+static void encode_sql(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *items, int nitems)
+{
+	if (db->engine == PYTHIA_MYSQL || nitems <= ITEMS_A_CALL)
+	{
+		encode_items(db, out, items, nitems);
+		return;
+	}
+	pythia_buffer_puts(out, "pg_catalog.concat_ws(';'");
+	for (int first = 0; first < nitems; first += ITEMS_A_CALL)
+	{
+		pythia_buffer_puts(out, ", ");
+		encode_items(db, out, items + first, nitems - first < ITEMS_A_CALL ? nitems - first : ITEMS_A_CALL);
 	}
 	pythia_buffer_puts(out, ")");
 }

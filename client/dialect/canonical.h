@@ -12,6 +12,7 @@
  *   TIME, TIMESTAMP(TZ) as interchange, the fraction without trailing zeros
  *   UUID                lower hex with hyphens;  BIT  0s and 1s
  *   BYTES GEOMETRY      the hex digits of their digest
+ *   STORED              a letter for the storage class (i, r, t, b) and the value as INT, DOUBLE, TEXT, BYTES
  *   JSON                in one of the forms below, as both sides can
  *   the others          their text; CHAR without trailing blanks
  *

@@ -12,6 +12,8 @@ void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_canonical_ite
 	switch (agreed->kind)
 	{
 		case PYTHIA_KIND_BOOL:
+			pythia_buffer_puts(out, "o");
+			return;
 		case PYTHIA_KIND_INT:
 		case PYTHIA_KIND_UINT:
 		case PYTHIA_KIND_YEAR:
@@ -48,6 +50,9 @@ void pythia_canonical_sqlite_spec(pythia_buffer *out, const pythia_canonical_ite
 			return;
 		case PYTHIA_KIND_BIT:
 			pythia_buffer_printf(out, "B%lld", (long long) agreed->length);
+			return;
+		case PYTHIA_KIND_STORED:
+			pythia_buffer_puts(out, item->sha256 ? "v256" : "v");
 			return;
 		case PYTHIA_KIND_JSON:
 		case PYTHIA_KIND_ARRAY:

@@ -450,3 +450,24 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 		pythia_table_free(table);
 	return ok;
 }
+
+bool pythia_all_columns_seen(pythia_db *db, const pythia_table *table, bool *all, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_error denied = PYTHIA_ERROR_INIT;
+	bool any;
+
+	*all = true;
+	if (db->engine != PYTHIA_MYSQL)
+		return true;
+	pythia_buffer_puts(&sql, "SELECT * FROM ");
+	pythia_dialect_table(pythia_dialect_of(db), &sql, table->schema, table->name);
+	pythia_buffer_puts(&sql, " LIMIT 0");
+	if (!pythia_db_any(db, sql.data, &any, &denied))
+		*all = false;
+	pythia_buffer_free(&sql);
+	if (*all || strcmp(denied.sqlstate, "42501") != 0)
+		return *all || pythia_error_move(error, &denied);
+	pythia_error_reset(&denied);
+	return true;
+}

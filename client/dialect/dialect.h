@@ -98,6 +98,8 @@ void pythia_load_statements_free(pythia_load *load);
 bool pythia_name_parse(const char *text, char **schema, char **table, pythia_error *error);
 /* True where two names, schema-qualified or not, quoted or not, mean one table (as far as written). */
 bool pythia_same_table_name(const char *a, const char *b);
+/* SQLite: do two columns make the same of a value that they are given? */
+bool pythia_sqlite_stores_alike(const pythia_type *a, const pythia_type *b);
 /* "schema"."table" quoted for the dialect; schema may be NULL. */
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table);
 /* The condition that two columns of a catalogue name the table: schema_column = '…' AND table_column = '…'. */
@@ -110,6 +112,8 @@ void pythia_default_read(pythia_engine engine, const char *expression, pythia_de
 /* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */
 bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error);
+/* MySQL's catalogue shows a user the columns alone that he has some right on: *all is false where there may be others. */
+bool pythia_all_columns_seen(pythia_db *db, const pythia_table *table, bool *all, pythia_error *error);
 /* Logs of capture's triggers, what is known of workers, what a sync leaves for its next run: names that begin with
  * pythia_ are ours, in each engine. */
 bool pythia_own_table(const char *name);

@@ -323,6 +323,11 @@ static void test(const pythia_db *db, pythia_buffer *out, const char *subject, c
 		case PYTHIA_GUARD_BAD_UTF8:
 			pythia_buffer_printf(out, "pythia_utf8(%s, 0, 0) IS NOT %s", subject, subject);
 			return;
+		case PYTHIA_GUARD_MISREAD:
+			pythia_buffer_puts(out, "pythia_misread(");
+			quoted(db, out, guard->bound);
+			pythia_buffer_printf(out, ", %s)", subject);
+			return;
 		default:
 			break;
 	}

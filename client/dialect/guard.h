@@ -25,7 +25,8 @@ typedef enum pythia_guard_test
 	PYTHIA_GUARD_CHARACTERS, /* more than length */
 	PYTHIA_GUARD_BYTES,      /* likewise, of a text in UTF-8 or of bytes */
 	PYTHIA_GUARD_NUL,        /* a text with a NUL byte */
-	PYTHIA_GUARD_BAD_UTF8
+	PYTHIA_GUARD_BAD_UTF8,
+	PYTHIA_GUARD_MISREAD /* SQLite: a value that is none of the target's kind, named in bound */
 } pythia_guard_test;
 
 typedef enum pythia_guard_action

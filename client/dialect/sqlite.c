@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/classed.h"
 #include "core/number.h"
 
 static void identifier(pythia_buffer *out, const char *name)
@@ -57,10 +58,18 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 {
 	const char *where = schema_of(db, schema);
 
-	/* INTEGER PRIMARY KEY is the rowid, where no index stands for it: it numbers itself. Any other key may hold anything. */
-	pythia_buffer_puts(out, "SELECT name, type, \"notnull\" = 0 AND NOT rid, hidden IN (2, 3), rid, dflt_value, NULL,"
-							" NULL, NULL FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
-							" FROM pragma_table_info");
+	/* ANY is no word to a table that is not strict, where it would be a number's.
+	 * INTEGER PRIMARY KEY is the rowid, where no index stands for it: it numbers itself. Any other key may hold anything. */
+	pythia_buffer_puts(out, "SELECT name, CASE WHEN upper(type) <> 'ANY' OR NOT (SELECT strict FROM"
+							" pragma_table_list(");
+	text_literal(out, table);
+	pythia_buffer_puts(out, ") WHERE schema = ");
+	text_literal(out, where);
+	pythia_buffer_puts(
+		out,
+		" COLLATE NOCASE) THEN type ELSE '' END, \"notnull\" = 0 AND NOT rid, hidden IN (2, 3), rid, dflt_value, NULL,"
+		" NULL, NULL FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
+		" FROM pragma_table_info");
 	pragma_arguments(out, where, table);
 	pythia_buffer_puts(out, " WHERE pk > 0) = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list");
 	pragma_arguments(out, where, table);
@@ -88,7 +97,7 @@ static void tables_query(const pythia_db *db, pythia_buffer *out, const char *sc
 {
 	pythia_buffer_puts(out, "SELECT schema, name FROM pragma_table_list WHERE schema = ");
 	text_literal(out, schema_of(db, schema));
-	pythia_buffer_puts(out, " COLLATE NOCASE AND type NOT IN ('view', 'shadow')"
+	pythia_buffer_puts(out, " COLLATE NOCASE AND type NOT IN ('view', 'shadow', 'virtual')"
 							" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 2");
 }
 
@@ -245,6 +254,42 @@ static int64_t time_microseconds(const char *value)
 	return negative ? -total : total;
 }
 
+static bool stored_literal(pythia_buffer *out, const char *value, size_t length)
+{
+	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
+	char storage = pythia_classed_read(value, length, &scratch, &value, &length);
+
+	switch (storage)
+	{
+		case 'i':
+			pythia_buffer_append(out, value, length);
+			break;
+		case 'r':
+			/* without a point it would be an integer */
+			if (memchr(value, 'n', length) != NULL)
+				pythia_buffer_puts(out, value[0] == '-' ? "-9e999" : "9e999");
+			else
+			{
+				pythia_buffer_append(out, value, length);
+				if (memchr(value, '.', length) == NULL && memchr(value, 'e', length) == NULL)
+					pythia_buffer_puts(out, ".0");
+			}
+			break;
+		case 't':
+			literal(out, value, length);
+			break;
+		case 'b':
+			pythia_buffer_puts(out, "x'");
+			pythia_buffer_hex(out, value, length);
+			pythia_buffer_putc(out, '\'');
+			break;
+		default:
+			break;
+	}
+	pythia_buffer_free(&scratch);
+	return storage != '\0';
+}
+
 static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length)
 {
@@ -257,6 +302,8 @@ static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 		pythia_buffer_puts(out, "NULL");
 		return true;
 	}
+	if (type->kind == PYTHIA_KIND_STORED)
+		return stored_literal(out, value, length);
 	/* what has another form is a text, whatever the column says */
 	switch (pythia_value_has_form(PYTHIA_SQLITE, type, value, length) ? type->kind : PYTHIA_KIND_TEXT)
 	{

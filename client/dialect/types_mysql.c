@@ -345,6 +345,7 @@ bool pythia_mysql_type_ddl(const pythia_db *db, const pythia_type *type, bool in
 			pythia_buffer_puts(out, "GEOMETRY");
 			break;
 		case PYTHIA_KIND_TEXT:
+		case PYTHIA_KIND_STORED:
 		case PYTHIA_KIND_OTHER:
 			text_ddl(type, in_key, out);
 			break;

@@ -331,6 +331,7 @@ bool pythia_postgres_type_ddl(const pythia_db *db, const pythia_type *type, bool
 			pythia_buffer_puts(out, "jsonb");
 			break;
 		case PYTHIA_KIND_ARRAY:
+		case PYTHIA_KIND_STORED:
 		case PYTHIA_KIND_OTHER:
 			named_ddl(type, out);
 			break;

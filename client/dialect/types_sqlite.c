@@ -131,6 +131,44 @@ static void by_affinity(const char *base, pythia_type *type)
 		type->kind = PYTHIA_KIND_DOUBLE, type->size = 8;
 }
 
+/* A column's affinity, by a letter: Integer, Text, Blob (none), Real, Numeric. */
+static char affinity(const pythia_type *type)
+{
+	pythia_type own = {.kind = PYTHIA_KIND_OTHER};
+	char *lower;
+
+	if (type->native != NULL && type->native[0] == '\0')
+		return 'B';
+	if (type->native != NULL)
+	{
+		lower = pythia_strdup(type->native);
+		pythia_lower(lower, strlen(lower) + 1, type->native);
+		by_affinity(lower, &own);
+		pythia_free(lower);
+	}
+	else
+		own.kind = type->kind; /* as by_affinity read it */
+	switch (own.kind)
+	{
+		case PYTHIA_KIND_INT:
+			return 'I';
+		case PYTHIA_KIND_CHAR:
+		case PYTHIA_KIND_TEXT:
+			return 'T';
+		case PYTHIA_KIND_BYTES:
+			return 'B';
+		case PYTHIA_KIND_DOUBLE:
+			return 'R';
+		default:
+			return 'N';
+	}
+}
+
+bool pythia_sqlite_stores_alike(const pythia_type *a, const pythia_type *b)
+{
+	return affinity(a) == affinity(b);
+}
+
 void pythia_sqlite_parse_type(const char *native, pythia_type *type)
 {
 	pythia_type_words words;
@@ -260,6 +298,7 @@ bool pythia_sqlite_type_ddl(const pythia_db *db, const pythia_type *type, bool i
 		case PYTHIA_KIND_ENUM:
 		case PYTHIA_KIND_SET:
 		case PYTHIA_KIND_ARRAY:
+		case PYTHIA_KIND_STORED:
 		case PYTHIA_KIND_OTHER:
 			pythia_buffer_puts(out, "TEXT");
 			break;

@@ -15,6 +15,7 @@ const char *const pythia_sync_option_names[] = {"batch_size",
 												"create_target",
 												"new_columns",
 												"deletes",
+												"search_path",
 												"soft_delete_column",
 												"columns",
 												"exclude_columns",
@@ -255,7 +256,9 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		!read_choice(tree, "deletes", deletes, &gone, error) || !read_texts(tree, config, error) ||
 		!read_names(tree, "columns", &config->columns, error) ||
 		!read_names(tree, "exclude_columns", &config->exclude_columns, error) ||
-		!read_names(tree, "key", &config->key, error) || !read_map(tree, "table_map", &config->table_map, error) ||
+		!read_names(tree, "key", &config->key, error) ||
+		!read_names(tree, "search_path", &config->search_path, error) ||
+		!read_map(tree, "table_map", &config->table_map, error) ||
 		!read_map(tree, "column_map", &config->column_map, error) ||
 		!pythia_node_int(tree, "parallel", 1, 64, &config->parallel, error) ||
 		!pythia_node_int(tree, "max_bytes_per_second", 0, INT64_MAX, &config->max_bytes_per_second, error) ||

@@ -23,11 +23,23 @@ bool pythia_finish_sequences(pythia_run *run, pythia_error *error)
 		if (!column->identity || column->type.kind != PYTHIA_KIND_INT)
 			continue;
 		pythia_buffer_clear(&sql);
-		pythia_buffer_puts(&sql, "SELECT pg_catalog.setval(q.s, q.m) FROM (SELECT pg_catalog.pg_get_serial_sequence(");
+		pythia_buffer_puts(&sql, "SELECT pg_catalog.setval(q.s, q.m) FROM (SELECT coalesce("
+								 "pg_catalog.pg_get_serial_sequence(");
 		dialect->literal(&sql, name.data, name.length);
 		pythia_buffer_puts(&sql, ", ");
 		dialect->literal(&sql, column->name, strlen(column->name));
-		pythia_buffer_puts(&sql, ")::pg_catalog.regclass AS s, (SELECT max(");
+		/* one that a default names, and that nothing owns */
+		pythia_buffer_puts(&sql,
+						   ")::pg_catalog.regclass, (SELECT s.oid::pg_catalog.regclass"
+						   " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"
+						   " AND a.attnum = d.adnum JOIN pg_catalog.pg_depend p ON p.objid = d.oid AND p.classid ="
+						   " 'pg_catalog.pg_attrdef'::pg_catalog.regclass JOIN pg_catalog.pg_class s"
+						   " ON s.oid = p.refobjid AND s.relkind = 'S'"
+						   " WHERE pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND d.adrelid = ");
+		dialect->literal(&sql, name.data, name.length);
+		pythia_buffer_puts(&sql, "::pg_catalog.regclass AND a.attname = ");
+		dialect->literal(&sql, column->name, strlen(column->name));
+		pythia_buffer_puts(&sql, " LIMIT 1)) AS s, (SELECT max(");
 		dialect->identifier(&sql, column->name);
 		pythia_buffer_printf(&sql, ") FROM %s) AS m) q", name.data);
 		/* last_value is where the sequence stands; it never goes back */

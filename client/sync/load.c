@@ -51,7 +51,11 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 		pythia_error_hint(error,
 						  "A row without a key is told from no other: leave such rows out by \"where\", name other"
 						  " columns in \"key\", or set on_bad_row to quarantine.");
-	else if (bad->policy != NULL)
+	else if (bad->policy == NULL)
+		pythia_error_hint(error,
+						  "Let the column take NULL, set the policy to clamp, replace or quarantine, or on_bad_row"
+						  " to quarantine.");
+	else
 		pythia_error_hint(error,
 						  "Set policy \"%s\" to null, clamp, replace or quarantine, or on_bad_row to quarantine.",
 						  bad->policy);

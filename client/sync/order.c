@@ -63,7 +63,7 @@ static bool same_name(const side *s, int table, const char *name)
 	return pythia_same_convention(s->names[table], name);
 }
 
-static void mark(const side *s, const pythia_result *references, bool *waits)
+static void mark(const side *s, const pythia_result *references, bool *refers)
 {
 	for (int64_t row = 0; row < references->nrows; row++)
 	{
@@ -71,16 +71,16 @@ static void mark(const side *s, const pythia_result *references, bool *waits)
 		{
 			if (!same_name(s, i, pythia_result_text(references, row, 0)))
 				continue;
-			for (int j = 0; j < i; j++)
+			for (int j = 0; j < s->count; j++)
 			{
-				if (same_name(s, j, pythia_result_text(references, row, 1)))
-					waits[i * s->count + j] = true;
+				if (j != i && same_name(s, j, pythia_result_text(references, row, 1)))
+					refers[i * s->count + j] = true;
 			}
 		}
 	}
 }
 
-static bool look(const side *s, bool *waits, pythia_error *error)
+static bool look(const side *s, bool *refers, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(s->db);
 
@@ -100,7 +100,7 @@ static bool look(const side *s, bool *waits, pythia_error *error)
 		dialect->references_query(s->db, &sql, schema);
 		ok = pythia_db_query(s->db, sql.data, "tt", &references, error);
 		if (ok)
-			mark(s, &references, waits);
+			mark(s, &references, refers);
 		pythia_result_free(&references);
 		pythia_buffer_free(&sql);
 		if (!ok)
@@ -109,22 +109,79 @@ static bool look(const side *s, bool *waits, pythia_error *error)
 	return true;
 }
 
-bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
-						 bool **waits, pythia_error *error)
+/* (*refers)[i * count + j]: table i of the source, or its target, refers to table j. */
+static bool look_at_both(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
+						 bool **refers, pythia_error *error)
 {
 	side from = {.db = source};
 	side to = {.db = target};
 	bool ok;
 
-	*waits = pythia_calloc((size_t) count * (size_t) count + 1, sizeof(bool));
+	*refers = pythia_calloc((size_t) count * (size_t) count + 1, sizeof(bool));
 	ok = take_names(&from, NULL, names, count, error) && take_names(&to, config, names, count, error) &&
-		 look(&from, *waits, error) && look(&to, *waits, error);
+		 look(&from, *refers, error) && look(&to, *refers, error);
 	free_side(&from);
 	free_side(&to);
 	if (!ok)
 	{
-		pythia_free(*waits);
-		*waits = NULL;
+		pythia_free(*refers);
+		*refers = NULL;
 	}
 	return ok;
+}
+
+bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
+						 bool **waits, pythia_error *error)
+{
+	if (!look_at_both(source, target, config, names, count, waits, error))
+		return false;
+	for (int i = 0; i < count; i++)
+	{
+		for (int j = i; j < count; j++)
+			(*waits)[i * count + j] = false;
+	}
+	return true;
+}
+
+/* Is nothing that table i refers to left to be placed? */
+static bool is_free(const bool *refers, const bool *placed, int count, int i)
+{
+	for (int j = 0; j < count; j++)
+	{
+		if (refers[i * count + j] && !placed[j])
+			return false;
+	}
+	return true;
+}
+
+bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node *config, char **names, int count,
+						 pythia_error *error)
+{
+	bool *refers;
+	bool *placed;
+	char **ordered;
+
+	if (count < 2)
+		return true;
+	if (!look_at_both(source, target, config, names, count, &refers, error))
+		return false;
+	placed = pythia_calloc((size_t) count, sizeof(bool));
+	ordered = pythia_calloc((size_t) count, sizeof(char *));
+	for (int n = 0; n < count; n++)
+	{
+		int next = 0;
+
+		/* the first that is free; in a ring, the first of those that are left */
+		while (next < count && (placed[next] || !is_free(refers, placed, count, next)))
+			next++;
+		for (int i = 0; next == count && i < count; i++)
+			next = placed[i] ? next : i;
+		placed[next] = true;
+		ordered[n] = names[next];
+	}
+	memcpy(names, ordered, (size_t) count * sizeof(char *));
+	pythia_free(ordered);
+	pythia_free(placed);
+	pythia_free(refers);
+	return true;
 }

@@ -1,4 +1,4 @@
-/* Which tables have to wait for which, where several are synchronised at once. */
+/* Which tables come before which, by foreign keys, where several are synchronised. */
 #ifndef PYTHIA_ORDER_H
 #define PYTHIA_ORDER_H
 
@@ -12,5 +12,10 @@
  */
 bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
 						 bool **waits, pythia_error *error);
+
+/* Puts the names in an order in which a table comes after those that it, or its target, refers to; otherwise, and in a
+ * ring, they keep theirs. */
+bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node *config, char **names, int count,
+						 pythia_error *error);
 
 #endif

@@ -9,12 +9,37 @@
 
 const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair)
 {
-	return &plan->source.columns[plan->pairs[pair].source];
+	const pythia_pair *p = &plan->pairs[pair];
+
+	return p->stored ? &p->stand_in[0] : &plan->source.columns[p->source];
 }
 
 const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair)
 {
-	return &plan->target.columns[plan->pairs[pair].target];
+	const pythia_pair *p = &plan->pairs[pair];
+
+	return p->stored ? &p->stand_in[1] : &plan->target.columns[p->target];
+}
+
+static void stand_in_for(pythia_column *stand_in, const pythia_column *column)
+{
+	*stand_in = *column;
+	stand_in->type =
+		(pythia_type){.kind = PYTHIA_KIND_STORED, .precision = -1, .length = -1, .native = column->type.native};
+}
+
+void pythia_pair_look(pythia_plan *plan, pythia_pair *pair, pythia_engine source, pythia_engine target)
+{
+	const pythia_column *from = &plan->source.columns[pair->source];
+	const pythia_column *to = &plan->target.columns[pair->target];
+
+	/* a rowid is an integer, and read by ranges */
+	pair->stored = source == PYTHIA_SQLITE && target == PYTHIA_SQLITE && !from->identity &&
+				   pythia_sqlite_stores_alike(&from->type, &to->type);
+	if (!pair->stored)
+		return;
+	stand_in_for(&pair->stand_in[0], from);
+	stand_in_for(&pair->stand_in[1], to);
 }
 
 bool pythia_pair_is_key(const pythia_plan *plan, int pair)

@@ -176,7 +176,7 @@ bool pythia_parts_cut(pythia_run *run, pythia_error *error)
 		run->bounds = NULL;
 		run->nparts = 0;
 	}
-	if (!may_be_cut(run))
+	if (run->plan.nkey == 0 || !may_be_cut(run))
 		return true;
 	parts = run->job->streams->most * PARTS_A_STREAM;
 	if (parts > MOST_PARTS)

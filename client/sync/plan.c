@@ -109,9 +109,47 @@ static bool wanted_columns(const pythia_sync_config *config, const pythia_table 
 	return true;
 }
 
+/* The unique index with the fewest columns, all of them NOT NULL: it tells rows apart as a primary key does. */
+static const pythia_index *key_index(const pythia_table *table)
+{
+	const pythia_index *best = NULL;
+
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		const pythia_index *index = &table->indexes[i];
+		bool whole = index->unique;
+
+		for (int k = 0; k < index->ncolumns; k++)
+			whole =
+				whole && !table->columns[index->columns[k]].nullable && !table->columns[index->columns[k]].generated;
+		if (whole && (best == NULL || index->ncolumns < best->ncolumns))
+			best = index;
+	}
+	return best;
+}
+
+static bool no_key(const pythia_table *source, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s\" has no primary key", source->name);
+	pythia_error_detail(error, "Neither has it a unique index over columns that are NOT NULL.");
+	for (int i = 0; i < source->nindexes; i++)
+	{
+		if (source->indexes[i].unique)
+			return pythia_error_hint(error,
+									 "Name the columns that identify a row in option \"key\": index \"%s\" has "
+									 "a unique set of them, beginning with \"%s\".",
+									 source->indexes[i].name, source->columns[source->indexes[i].columns[0]].name);
+	}
+	return pythia_error_hint(error, "Name the columns that identify a row in option \"key\", or have the table replaced"
+									" as a whole: mode \"full\" with truncate_target.");
+}
+
+/* *nkey is 0 where rows need not be told apart. */
 static bool find_key(const pythia_sync_config *config, const pythia_table *source, int **key, int *nkey,
 					 pythia_error *error)
 {
+	const pythia_index *index;
+
 	*key = pythia_calloc((size_t) source->ncolumns + 1, sizeof(int));
 	*nkey = 0;
 	for (const pythia_node *node = first_name(config->key); node != NULL; node = next_name(config->key, node))
@@ -136,16 +174,12 @@ static bool find_key(const pythia_sync_config *config, const pythia_table *sourc
 		(*key)[(*nkey)++] = source->key[i];
 	if (*nkey > 0)
 		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s\" has no primary key", source->name);
-	for (int i = 0; i < source->nindexes; i++)
-	{
-		if (source->indexes[i].unique)
-			return pythia_error_hint(error,
-									 "Name the columns that identify a row in option \"key\": index \"%s\" has "
-									 "a unique set of them, beginning with \"%s\".",
-									 source->indexes[i].name, source->columns[source->indexes[i].columns[0]].name);
-	}
-	return pythia_error_hint(error, "Name the columns that identify a row in option \"key\".");
+	index = key_index(source);
+	for (int i = 0; index != NULL && i < index->ncolumns; i++)
+		(*key)[(*nkey)++] = index->columns[i];
+	if (*nkey > 0 || (config->truncate_target && config->mode == PYTHIA_SYNC_FULL))
+		return true;
+	return no_key(source, error);
 }
 
 /* The target's name of a source column, as column_map says; else its own. */
@@ -214,10 +248,12 @@ static bool add_pair(const pythia_sync_job *job, pythia_plan *plan, int source, 
 	pair = &plan->pairs[plan->npairs++];
 	pair->source = source;
 	pair->target = target;
-	pythia_transform_init(&pair->transform, &plan->source.columns[source].type, job->source->engine,
-						  &plan->target.columns[target].type, job->target->engine, &job->config->policies,
-						  careful(job->config));
+	pythia_pair_look(plan, pair, job->source->engine, job->target->engine);
+	pythia_transform_init(&pair->transform, &pythia_pair_source(plan, plan->npairs - 1)->type, job->source->engine,
+						  &pythia_pair_target(plan, plan->npairs - 1)->type, job->target->engine,
+						  &job->config->policies, careful(job->config));
 	pythia_transform_target(&pair->transform, job->target);
+	pair->transform.notnull = !plan->target.columns[target].nullable;
 	plan->transforms = plan->transforms || pythia_transform_needed(&pair->transform);
 	return true;
 }
@@ -265,7 +301,8 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 	plan->stamp_source = find_column(&plan->source, config->timestamp_column);
 	if (plan->stamp_source < 0)
 	{
-		if (!needed)
+		if (!needed || (config->may_fall_back && config->conflict != PYTHIA_CONFLICT_NEWEST_WINS &&
+						config->conflict != PYTHIA_CONFLICT_OLDEST_WINS))
 			return true;
 		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s\" has no timestamp column \"%s\"", plan->source.name,
 					config->timestamp_column);
@@ -301,6 +338,23 @@ static bool make_pairs(const pythia_sync_job *job, pythia_plan *plan, const bool
 		   pythia_soft_check(job->target, job->config, plan, error);
 }
 
+/* A column that the user may not read is an error, unless he names those that he wants. */
+static bool check_rights(pythia_db *db, const pythia_sync_config *config, const pythia_table *table,
+						 pythia_error *error)
+{
+	bool all;
+
+	if (config->columns != NULL)
+		return true;
+	if (!pythia_all_columns_seen(db, table, &all, error))
+		return false;
+	if (all)
+		return true;
+	pythia_fail(error, PYTHIA_E_DATABASE, "42501", "permission denied for columns of table \"%s\"", table->name);
+	pythia_error_detail(error, "The user sees %d of its columns.", table->ncolumns);
+	return pythia_error_hint(error, "Grant SELECT on the whole table, or name the columns to carry in \"columns\".");
+}
+
 bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error)
 {
 	bool *wanted = NULL;
@@ -318,7 +372,8 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	plan->places[0] = pythia_strdup(job->source->place);
 	plan->places[1] = pythia_strdup(job->target->place);
 	ok = pythia_db_fresh(job->source, error) && pythia_db_fresh(job->target, error) &&
-		 pythia_describe(job->source, job->table, &plan->source, error);
+		 pythia_describe(job->source, job->table, &plan->source, error) &&
+		 check_rights(job->source, job->config, &plan->source, error);
 	if (ok)
 	{
 		wanted = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(bool));
@@ -330,6 +385,8 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	for (int i = 0; ok && i < nkey; i++)
 		wanted[key[i]] = true;
 	ok = ok && pythia_target_find(job, &plan->source, &plan->target, &plan->target_missing, &schema, &name, error);
+	if (ok && !plan->target_missing)
+		ok = check_rights(job->target, job->config, &plan->target, error);
 	if (ok && plan->target_missing)
 	{
 		const char **names = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(char *));

@@ -12,6 +12,10 @@ typedef struct pythia_pair
 	int source; /* position in plan->source.columns */
 	int target; /* position in plan->target.columns */
 	pythia_transform transform;
+	/* Between two columns of SQLite that store alike: they carry whatever is stored (PYTHIA_KIND_STORED), and these stand
+	 * in for source and target. */
+	bool stored;
+	pythia_column stand_in[2];
 } pythia_pair;
 
 typedef struct pythia_plan
@@ -21,8 +25,8 @@ typedef struct pythia_plan
 	bool target_missing; /* plan->target is what would be created */
 	pythia_pair *pairs;  /* in the source's order of columns; generated ones are left out */
 	int npairs;
-	int *key; /* positions in pairs, in the key's order; always at least one */
-	int nkey;
+	int *key;         /* positions in pairs, in the key's order */
+	int nkey;         /* 0: a table without a key, which is replaced as a whole */
 	int stamp;        /* position in pairs of the timestamp column; -1: none, or not among the pairs */
 	int stamp_source; /* position in source.columns, or -1 */
 	int *unmatched;   /* source columns that the target lacks and that would have been copied */
@@ -39,8 +43,11 @@ typedef struct pythia_plan
 bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error);
 void pythia_plan_free(pythia_plan *plan);
 
+/* How the pair's columns are read and written; what they were declared as is in source and target. */
 const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair);
 const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair);
+/* Sets pair->stored, from the pair's positions. */
+void pythia_pair_look(pythia_plan *plan, pythia_pair *pair, pythia_engine source, pythia_engine target);
 bool pythia_pair_is_key(const pythia_plan *plan, int pair);
 /* The pair that fills a column of the target, or -1. */
 int pythia_pair_of_target(const pythia_plan *plan, int column);

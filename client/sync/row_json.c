@@ -1,6 +1,7 @@
 /* A row as a JSON object, for quarantine and for conflict functions. */
 #include <string.h>
 
+#include "core/classed.h"
 #include "core/json.h"
 #include "dialect/dialect.h"
 #include "sync/run.h"
@@ -28,7 +29,9 @@ void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool t
 		pythia_buffer_puts(out, ": ");
 		if (field->value == NULL)
 			pythia_buffer_puts(out, "null");
-		else if (column->type.kind == PYTHIA_KIND_BOOL)
+		else if (column->type.kind == PYTHIA_KIND_STORED)
+			pythia_classed_json(out, field->value, field->length);
+		else if (column->type.kind == PYTHIA_KIND_BOOL && field->length == 1 && strchr("01", field->value[0]) != NULL)
 			pythia_buffer_puts(out, field->value[0] == '0' ? "false" : "true");
 		else if ((column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT ||
 				  column->type.kind == PYTHIA_KIND_DECIMAL || column->type.kind == PYTHIA_KIND_FLOAT ||

@@ -8,7 +8,11 @@
 
 typedef struct pythia_run
 {
-	const pythia_sync_job *job;
+	const pythia_sync_job *job; /* the caller's, or `own` */
+	const pythia_sync_job *given;
+	pythia_sync_job own; /* the caller's with settings of our own, where the tables ask for it */
+	pythia_sync_config settings;
+	bool all_rows;     /* the whole target is this run's, whatever the condition says */
 	pythia_db *source; /* the job's, or one that was opened in its place */
 	pythia_db *target;
 	bool source_ours;
@@ -51,6 +55,7 @@ typedef struct pythia_run
 	int part;          /* in hand */
 	const char *from;  /* its bounds; NULL: open */
 	const char *until; /* not in it */
+	char *path;        /* the statement that sets PostgreSQL's search_path while rows are written; NULL: not made yet */
 	char *snapshot;    /* in PostgreSQL: the first stream's, for the others */
 	pythia_sync_result counted; /* what the host has been told of the counters */
 	int64_t chunks;             /* ended so far */

@@ -5,6 +5,7 @@
 #include "core/list.h"
 #include "core/memory.h"
 #include "sync/run.h"
+#include "sync/search_path.h"
 
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error)
 {
@@ -74,7 +75,7 @@ bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
 	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
 	run->writing = true;
-	return defer_constraints(run, error) && prefer_index(run, error);
+	return defer_constraints(run, error) && prefer_index(run, error) && pythia_search_path_set(run, error);
 }
 
 static void remember_commit(pythia_run *run)
@@ -190,6 +191,9 @@ static bool worth_another_try(const pythia_run *run, const pythia_error *error)
 	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT &&
 		error->error_class != PYTHIA_E_CONNECT)
 		return false;
+	/* nobody grants a right meanwhile */
+	if (strcmp(error->sqlstate, "42501") == 0)
+		return false;
 	/* SQLite has waited already, for as long as its URL says */
 	if ((run->source_failed ? run->source : run->target)->engine == PYTHIA_SQLITE &&
 		strcmp(error->sqlstate, "55P03") == 0)
@@ -250,6 +254,7 @@ void pythia_run_close(pythia_run *run)
 		pythia_db_close(run->target);
 	pythia_run_forget_place(run);
 	pythia_list_free(run->bounds, run->nparts > 0 ? run->nparts - 1 : 0);
+	pythia_free(run->path);
 	pythia_free(run->snapshot);
 	pythia_free(run->swap);
 	pythia_free(run->names);

@@ -39,7 +39,7 @@ bool pythia_soft_check(const pythia_db *db, const pythia_sync_config *config, co
 		return true;
 	for (int i = 0; i < plan->npairs; i++)
 	{
-		if (pythia_pair_target(plan, i) != column)
+		if (&plan->target.columns[plan->pairs[i].target] != column)
 			continue;
 		pythia_fail(error, PYTHIA_E_USAGE, "42701", "column \"%s\" of target table \"%s\" cannot mark deleted rows",
 					column->name, plan->target.name);
@@ -94,4 +94,12 @@ void pythia_soft_condition(const pythia_db *db, const pythia_column *column, pyt
 	else
 		pythia_buffer_printf(out, "%s IS NULL", name.data);
 	pythia_buffer_free(&name);
+}
+
+void pythia_soft_marked(const pythia_db *db, const pythia_column *column, const char *name, pythia_buffer *out)
+{
+	if (is_flag(column))
+		pythia_buffer_printf(out, "%s <> %s", name, flag_text(db, column, false));
+	else
+		pythia_buffer_printf(out, "%s IS NOT NULL", name);
 }

@@ -15,4 +15,7 @@ void pythia_soft_here(const pythia_db *db, const pythia_column *column, pythia_b
 /* Appends the condition that rows which are there meet. */
 void pythia_soft_condition(const pythia_db *db, const pythia_column *column, pythia_buffer *out);
 
+/* The same of rows that are marked; `name` is the column, as the statement says it. */
+void pythia_soft_marked(const pythia_db *db, const pythia_column *column, const char *name, pythia_buffer *out);
+
 #endif

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "dialect/tokens.h"
 #include "sync/condition.h"
+#include "sync/referrers.h"
 #include "sync/run.h"
 #include "sync/soft.h"
 
@@ -205,7 +206,7 @@ static bool put_own_rows(const pythia_run *run, pythia_buffer *out, pythia_error
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	bool ok = true;
 
-	if (config->where == NULL && config->target_where == NULL)
+	if ((config->where == NULL && config->target_where == NULL) || run->all_rows)
 		return true;
 	if (config->target_where != NULL)
 		pythia_buffer_puts(&text, config->target_where);
@@ -242,6 +243,7 @@ static bool check_condition(const pythia_run *run, pythia_error *error)
 
 static bool count_gone(pythia_run *run, pythia_error *error)
 {
+	const pythia_column *soft = pythia_soft_column(run->job->config, &run->plan.target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	int64_t count = 0;
 	bool ok;
@@ -250,22 +252,47 @@ static bool count_gone(pythia_run *run, pythia_error *error)
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
+	if (soft != NULL)
+	{
+		/* those that are marked are gone already */
+		pythia_buffer_puts(&sql, " AND ");
+		pythia_soft_condition(run->target, soft, &sql);
+	}
 	ok = put_own_rows(run, &sql, error) && pythia_db_count(run->target, sql.data, &count, error);
 	run->result->rows_deleted += count;
 	pythia_buffer_free(&sql);
 	return ok;
 }
 
+/* Rows of other tables that refer to one may be gone from the source, too, and go when their table's turn comes: until
+ * then it is left. */
+static bool count_left(pythia_run *run, pythia_error *error)
+{
+	int64_t gone = run->result->rows_deleted;
+	bool ok = count_gone(run, error);
+
+	run->result->rows_left = run->result->rows_deleted - gone;
+	run->result->rows_deleted = gone;
+	return ok;
+}
+
 static bool delete_gone(pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer unreferred = PYTHIA_BUFFER_INIT;
+	bool any = false;
 	bool ok;
 
+	if (run->job->others_follow && !pythia_referrers(run, &any, &unreferred, error))
+		return false;
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? "DELETE t FROM " : "DELETE FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? " t WHERE " : " AS t WHERE ");
 	put_no_such_key(run, "NOT EXISTS", &sql);
-	ok = put_own_rows(run, &sql, error) && pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
+	pythia_buffer_puts(&sql, pythia_buffer_text(&unreferred));
+	ok = put_own_rows(run, &sql, error) && pythia_run_exec(run, sql.data, &run->result->rows_deleted, error) &&
+		 (unreferred.length == 0 || count_left(run, error));
+	pythia_buffer_free(&unreferred);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -314,7 +341,7 @@ bool pythia_sweep(pythia_run *run, pythia_error *error)
 	const pythia_sync_config *config = run->job->config;
 	bool ok;
 
-	if (config->deletes == PYTHIA_DELETES_IGNORE)
+	if (config->deletes == PYTHIA_DELETES_IGNORE || run->plan.nkey == 0)
 		return true;
 	if ((config->where != NULL || config->target_where != NULL) && !check_condition(run, error))
 		return false;

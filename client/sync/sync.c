@@ -6,6 +6,7 @@
 #include "dialect/tokens.h"
 #include "sync/create/create.h"
 #include "sync/foreign.h"
+#include "sync/referrers.h"
 #include "sync/run.h"
 #include "sync/soft.h"
 #include "sync/target.h"
@@ -39,6 +40,31 @@ static pythia_sync_job job_now(const pythia_run *run)
 	return job;
 }
 
+/* Settings that this run may change. */
+static pythia_sync_config *own_settings(pythia_run *run)
+{
+	if (run->job != &run->own)
+	{
+		run->own = *run->given;
+		run->settings = *run->given->config;
+		run->own.config = &run->settings;
+		run->job = &run->own;
+	}
+	return &run->settings;
+}
+
+/* One of all tables, which has no stamp to go by. */
+static void fall_back(pythia_run *run)
+{
+	if (run->job->config->mode != PYTHIA_SYNC_INCREMENTAL || run->plan.stamp_source >= 0)
+		return;
+	own_settings(run)->mode = PYTHIA_SYNC_FULL;
+	run->result->sync_mode = "full";
+	pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE,
+					"table \"%s\" has no timestamp column \"%s\": it is synchronised in full", run->plan.source.name,
+					run->job->config->timestamp_column);
+}
+
 static bool make_plan(pythia_run *run, pythia_error *error)
 {
 	pythia_sync_job job = job_now(run);
@@ -46,6 +72,7 @@ static bool make_plan(pythia_run *run, pythia_error *error)
 
 	if (!pythia_plan_make(&job, &run->plan, error))
 		return false;
+	fall_back(run);
 	if (!run->plan.target_missing && !pythia_target_is_source(&job, &run->plan.source, &run->plan.target, &same, error))
 		return false;
 	if (!same)
@@ -146,13 +173,25 @@ static void take_names(pythia_run *run)
 	}
 }
 
-/* A dry run without a target: all of it would be inserted. */
+/* A dry run without a target, or of one that would be replaced: all of it would be inserted. */
 static bool count_source(pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
+	if (!run->plan.target_missing)
+	{
+		/* it would be replaced */
+		pythia_merge_table(run, false, &sql);
+		if (!pythia_db_count(run->target, sql.data, &run->result->rows_deleted, error))
+		{
+			pythia_buffer_free(&sql);
+			return false;
+		}
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
+	}
 	pythia_dialect_table(pythia_dialect_of(run->source), &sql, run->plan.source.schema, run->plan.source.name);
 	if (run->plan.where != NULL)
 	{
@@ -190,10 +229,39 @@ static int choose_lanes(const pythia_run *run)
 {
 	int64_t rows = run->plan.source.estimated_rows;
 
-	if (run->target->engine != PYTHIA_MYSQL || run->staged || (run->replaces && run->swap == NULL) ||
-		run->job->config->quarantine || (rows >= 0 && rows < 50000) || unique_over_texts(&run->plan.target))
+	if (run->target->engine != PYTHIA_MYSQL || run->staged || run->plan.nkey == 0 ||
+		(run->replaces && run->swap == NULL) || run->job->config->quarantine || (rows >= 0 && rows < 50000) ||
+		unique_over_texts(&run->plan.target))
 		return 1;
 	return run->job->config->parallel > 0 ? (int) run->job->config->parallel : 2;
+}
+
+/* Rows of other tables refer to the target's: emptying it would break their keys, or take them along.  The same comes
+ * of it where the rows are compared, and those that are gone are deleted. */
+static void compare_instead(pythia_run *run)
+{
+	pythia_sync_config *settings = own_settings(run);
+
+	settings->truncate_target = false;
+	settings->deletes = PYTHIA_DELETES_HARD;
+	settings->conflict = PYTHIA_CONFLICT_SOURCE_WINS;
+	run->all_rows = true;
+	run->replaces = false;
+}
+
+static bool keep_referred(pythia_run *run, pythia_error *error)
+{
+	bool referred;
+
+	if (!pythia_referrers(run, &referred, NULL, error))
+		return false;
+	if (!referred)
+		return true;
+	pythia_host_log(run->target->host, PYTHIA_LOG_NOTICE,
+					"other tables refer to table \"%s\": it is not emptied, but its rows are compared",
+					run->plan.target.name);
+	compare_instead(run);
+	return true;
 }
 
 /* Straight or through a stage, in one transaction or in chunks, in the key's order or not. */
@@ -207,18 +275,21 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	bool unique;
 
 	/* a table made now holds nothing of an earlier attempt */
-	if (run->job->checkpoint != NULL && !run->created)
+	if (run->job->checkpoint != NULL && !run->created && run->plan.nkey > 0)
 		pythia_checkpoint_read(run, run->job->checkpoint);
 	if (!run->created && !target_empty(run, &empty, error))
 		return false;
 	run->replaces =
 		config->truncate_target && config->mode == PYTHIA_SYNC_FULL && !empty && !config->dry_run && !run->resumed;
+	if (run->replaces && !keep_referred(run, error))
+		return false;
+	config = run->job->config;
 	pythia_keys_look(run, &constrained);
 	run->staged =
 		(!empty && !run->replaces) || config->dry_run || (run->keys_may_meet && !constrained && !run->replaces);
 	/* PostgreSQL reads a heap faster than an index; who wants neither chunks nor a sorted load needs no order */
-	run->ordered =
-		run->source->engine != PYTHIA_POSTGRESQL || run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed;
+	run->ordered = run->plan.nkey > 0 && (run->source->engine != PYTHIA_POSTGRESQL ||
+										  run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed);
 	run->single = run->replaces || !run->ordered;
 	unique = pythia_merge_keys_are_loose(run) || pythia_may_displace(run);
 	run->sweep_first = unique && run->staged && config->deletes == PYTHIA_DELETES_HARD && !config->dry_run;
@@ -261,9 +332,13 @@ static bool finish_target(pythia_run *run, pythia_error *error)
 		return false;
 	if (run->made && run->design.name == NULL && !design_again(run, error))
 		return false;
-	if (run->design.nindexes > 0 &&
-		!pythia_target_create_indexes(run->target, run->plan.source.name, &run->design, &run->plan.target, error))
-		return false;
+	if (run->design.nindexes > 0)
+	{
+		pythia_sync_job job = job_now(run);
+
+		if (!pythia_target_create_indexes(&job, &run->plan.source, &run->design, &run->plan.target, error))
+			return false;
+	}
 	return pythia_finish_sequences(run, error);
 }
 
@@ -287,14 +362,24 @@ static bool begin_watermark(pythia_run *run, pythia_error *error)
 
 static bool copy_table(pythia_run *run, pythia_error *error)
 {
-	const pythia_sync_config *config = run->job->config;
+	const pythia_sync_config *config;
 
 	if (run->plan.target_missing)
 		return count_source(run, error);
+	if (run->job->config->dry_run && run->job->config->truncate_target && run->job->config->mode == PYTHIA_SYNC_FULL)
+	{
+		bool referred;
+
+		if (!pythia_referrers(run, &referred, NULL, error))
+			return false;
+		if (!referred)
+			return count_source(run, error);
+	}
 	if (!choose_way(run, error) || !pythia_foreign_begin(run, error) || !begin_watermark(run, error) ||
 		!pythia_parts_cut(run, error) ||
 		!(run->nparts > 0 ? pythia_parts_copy(run, error) : pythia_copy_rows(run, error)))
 		return false;
+	config = run->job->config;
 	/* a table that holds nothing but this run's rows has none that are gone */
 	if (!run->created && !run->replaces && !run->swept && !pythia_sweep(run, error))
 		return false;
@@ -315,16 +400,27 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	return finish_target(run, error);
 }
 
+/* For what was made to be dropped again, though the host wants to stop. */
+#define UNDO_MS 2000
+
 /* What a failed run leaves of a table that it made: nothing, unless a checkpoint goes on from there. */
 static void undo_load(pythia_run *run)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
 	bool resumable = (run->after != NULL || run->nparts > 0) && callbacks != NULL && callbacks->checkpoint != NULL;
+	const pythia_host *host = run->target->host;
+	pythia_grace grace;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
 	if (run->target->nested || run->target->broken || run->plan.target.name == NULL)
 		return;
+	/* who stops the run wants it undone, too */
+	if (pythia_host_cancelled(host))
+	{
+		pythia_grace_begin(&grace, UNDO_MS);
+		run->target->host = &grace.host;
+	}
 	run->undone = run->swap != NULL;
 	pythia_swap_undo(run);
 	if (run->created && !resumable)
@@ -334,6 +430,7 @@ static void undo_load(pythia_run *run)
 		pythia_merge_table(run, false, &sql);
 		pythia_db_exec(run->target, sql.data, NULL, &ignored);
 	}
+	run->target->host = host;
 	pythia_buffer_free(&sql);
 	pythia_error_reset(&ignored);
 }
@@ -342,7 +439,7 @@ static void init_run(pythia_run *run, const pythia_sync_job *job, pythia_sync_re
 {
 	memset(run, 0, sizeof(*run));
 	memset(result, 0, sizeof(*result));
-	run->job = job;
+	run->job = run->given = job;
 	run->source = job->source;
 	run->target = job->target;
 	run->result = result;
@@ -429,7 +526,7 @@ static void begin_again(pythia_run *run)
 
 	run->source_ours = run->target_ours = false;
 	pythia_run_close(run);
-	init_run(run, last.job, last.result);
+	init_run(run, last.given, last.result);
 	run->source = last.source;
 	run->target = last.target;
 	run->source_ours = last.source_ours;
@@ -446,6 +543,16 @@ static void begin_again(pythia_run *run)
 		run->result->rows_deleted = done.rows_deleted;
 	}
 	run->committed = *run->result;
+}
+
+/* What is meant is the other table, whichever way the key goes. */
+static void tell_reference(pythia_error *error)
+{
+	if (strcmp(error->sqlstate, "23503") == 0 && error->hint == NULL)
+		pythia_error_hint(error,
+						  "Synchronise both tables in one run (--all, or both names), with \"deletes\" where rows"
+						  " have gone: parents are then written first and deleted last.  Where the two refer to"
+						  " one another, leave the column that refers out by exclude_columns for one run.");
 }
 
 bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result, pythia_error *error)
@@ -477,9 +584,11 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 	}
 	if (!ok)
 	{
-		if (strcmp(error->sqlstate, "23503") == 0 && error->hint == NULL)
-			pythia_error_hint(error, "Synchronise the table that it refers to first.  Where the two refer to one "
-									 "another, leave the column that refers out by exclude_columns for one run.");
+		tell_reference(error);
+		if (run.path != NULL && error->error_class == PYTHIA_E_DATABASE && error->hint == NULL &&
+			(strcmp(error->sqlstate, "42P01") == 0 || strcmp(error->sqlstate, "42883") == 0))
+			pythia_error_hint(error, "Where it is what a trigger or a check of the target looks for: name its schema in"
+									 " option \"search_path\".");
 		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 && error->hint == NULL)
 			pythia_error_hint(error,
 							  "What becomes of values that the target cannot hold is said by the policies zero_date,"
@@ -492,6 +601,36 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 	}
 	result->end_time = pythia_host_now(job->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
+	pythia_run_close(&run);
+	pythia_db_close(twin);
+	return ok;
+}
+
+bool pythia_sync_sweep(const pythia_sync_job *given, pythia_sync_result *result, pythia_error *error)
+{
+	pythia_db *twin;
+	pythia_sync_job own;
+	const pythia_sync_job *job = pythia_job_apart(given, &own, &twin);
+	pythia_run run;
+	bool ok;
+
+	init_run(&run, job, result);
+	ok = make_plan(&run, error);
+	if (ok && !run.plan.target_missing)
+	{
+		/* a table that was left rows was not emptied */
+		if (job->config->truncate_target)
+			compare_instead(&run);
+		take_names(&run);
+		ok = pythia_run_begin_read(&run, error) && pythia_sweep(&run, error) && pythia_run_end_read(&run, error) &&
+			 pythia_run_commit(&run, error) && pythia_stage_drop_named(&run, PYTHIA_KEYS_NAME, error);
+	}
+	if (!ok)
+	{
+		pythia_run_give_up(&run, false);
+		tell_reference(error);
+		pythia_error_context(error, "deleting rows of table \"%s\"", job->table);
+	}
 	pythia_run_close(&run);
 	pythia_db_close(twin);
 	return ok;

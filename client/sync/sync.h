@@ -54,6 +54,8 @@ typedef struct pythia_sync_config
 	const char *conflict_function;
 	const char *timestamp_column;
 	bool timestamp_given; /* named by the user: its absence is an error */
+	bool may_fall_back;   /* set by the host: the table was taken with all others, and without that column it is
+						   * synchronised in full */
 	bool truncate_target;
 	bool create_target;
 	pythia_new_columns new_columns;
@@ -66,7 +68,8 @@ typedef struct pythia_sync_config
 	const pythia_node *table_map;
 	const pythia_node *column_map;
 	const pythia_node *key;
-	int64_t parallel; /* connections of one load; 0: as many as pay */
+	const pythia_node *search_path; /* of the target's triggers and checks, in PostgreSQL; NULL: the ordinary one */
+	int64_t parallel;               /* connections of one load; 0: as many as pay */
 	int64_t max_bytes_per_second;
 	double lookback; /* seconds; negative: the engine's default */
 	bool dry_run;
@@ -102,6 +105,7 @@ typedef struct pythia_sync_result
 	int64_t rows_deleted;
 	int64_t rows_skipped;
 	int64_t rows_quarantined;
+	int64_t rows_left;    /* gone from the source, but other tables of the target refer to them (job->others_follow) */
 	int64_t source_count; /* rows read */
 	int64_t bytes;
 	double duration_seconds;
@@ -172,12 +176,18 @@ typedef struct pythia_sync_job
 	const char *checkpoint; /* of an interrupted run, or NULL */
 	const pythia_sync_callbacks *callbacks;
 	pythia_sync_streams *streams; /* NULL: one, and checkpoints of one */
+	bool
+		others_follow; /* rows that other tables still refer to are left: the host has them deleted by pythia_sync_sweep
+						 * when those other tables are done */
 } pythia_sync_job;
 
 /* Synchronises one table.  On failure nothing half-done is left that a second run
  * would not mend: a local target is the caller's transaction, a remote one is rolled
  * back to its last committed chunk. */
 bool pythia_sync_table(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error);
+
+/* Deletes what a run left (result->rows_left > 0), of the last table first.  The result has the rows that went. */
+bool pythia_sync_sweep(const pythia_sync_job *job, pythia_sync_result *result, pythia_error *error);
 
 /* A further stream of a run that is under way: over the job's own connections it copies parts until none is
  * left to take.  What it did is in the host's counters (streams->save), not in a result. */

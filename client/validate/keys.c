@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/classed.h"
 #include "core/json.h"
 #include "core/json_canonical.h"
 #include "core/memory.h"
@@ -86,6 +87,9 @@ static void put_found(const pythia_side *s, const pythia_column *column, const p
 				pythia_buffer_printf(out, "length(%s) = %lld", name.data, (long long) others->length);
 			else
 				pythia_buffer_printf(out, "rtrim(%s, ' ') = %s COLLATE BINARY", name.data, name.data);
+			break;
+		case PYTHIA_KIND_STORED:
+			pythia_buffer_puts(out, "<> 'null'");
 			break;
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:
@@ -265,6 +269,9 @@ void pythia_json_column(pythia_buffer *out, const pythia_column *column, const p
 	}
 	switch (column->type.kind)
 	{
+		case PYTHIA_KIND_STORED:
+			pythia_classed_json(out, field->value, field->length);
+			return;
 		case PYTHIA_KIND_BOOL:
 			if (strcmp(field->value, "1") == 0 || strcmp(field->value, "0") == 0)
 			{

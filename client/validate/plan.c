@@ -88,6 +88,7 @@ static bool make_plan(pythia_validation *v, pythia_error *error)
 	v->config.conflict = PYTHIA_CONFLICT_SOURCE_WINS;
 	v->config.create_target = false;
 	v->config.timestamp_given = false;
+	v->config.truncate_target = false;
 	job.config = &v->config;
 	if (pythia_plan_make(&job, &v->plan, error))
 		return true;
@@ -132,6 +133,7 @@ static bool finds_its_row(pythia_kind kind)
 		case PYTHIA_KIND_TIMESTAMPTZ:
 		case PYTHIA_KIND_UUID:
 		case PYTHIA_KIND_ENUM:
+		case PYTHIA_KIND_STORED:
 			return true;
 		default:
 			return false;
@@ -253,8 +255,8 @@ static bool add_since(pythia_validation *v, pythia_error *error)
 	for (int side = 0; side < 2; side++)
 	{
 		pythia_side *s = &v->sides[side];
-		const pythia_column *column = side == PYTHIA_SOURCE ? pythia_pair_source(&v->plan, v->plan.stamp)
-															: pythia_pair_target(&v->plan, v->plan.stamp);
+		const pythia_pair *pair = &v->plan.pairs[v->plan.stamp];
+		const pythia_column *column = &s->table->columns[side == PYTHIA_SOURCE ? pair->source : pair->target];
 		bool number = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 
 		pythia_buffer_clear(&stamp);

@@ -405,7 +405,8 @@ static converter find_converter(const pythia_type *from, pythia_engine from_engi
 		return bits_to_integer;
 	if ((a == PYTHIA_KIND_INT || a == PYTHIA_KIND_UINT) && b == PYTHIA_KIND_BIT)
 		return integer_to_bits;
-	if (texty(a) && b == PYTHIA_KIND_BOOL && to_engine != PYTHIA_POSTGRESQL)
+	/* SQLite's are read as what they are by the form */
+	if (texty(a) && b == PYTHIA_KIND_BOOL && to_engine != PYTHIA_POSTGRESQL && from_engine != PYTHIA_SQLITE)
 		return bool_word;
 	return NULL;
 }

@@ -7,37 +7,64 @@
  */
 #include "value/form.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/moment.h"
-#include "core/stamp.h"
+#include "core/reading.h"
+#include "dialect/forms.h"
 #include "value/limits.h"
 
-static bool stamped(pythia_kind kind)
+static bool timed(pythia_kind kind)
 {
-	return kind == PYTHIA_KIND_TIMESTAMP || kind == PYTHIA_KIND_TIMESTAMPTZ;
+	return kind == PYTHIA_KIND_DATE || kind == PYTHIA_KIND_TIMESTAMP || kind == PYTHIA_KIND_TIMESTAMPTZ ||
+		   kind == PYTHIA_KIND_TIME;
 }
 
-static bool whole(pythia_kind kind)
+/* What is made into the target's kind first has the form of its own. */
+static bool converted(pythia_kind from, pythia_kind to)
 {
-	return kind == PYTHIA_KIND_INT || kind == PYTHIA_KIND_BOOL || kind == PYTHIA_KIND_UINT || kind == PYTHIA_KIND_YEAR;
+	return from == PYTHIA_KIND_BYTES || from == PYTHIA_KIND_GEOMETRY || from == PYTHIA_KIND_BIT ||
+		   (to == PYTHIA_KIND_JSON && from == PYTHIA_KIND_ARRAY);
+}
+
+/* Kinds whose values have a form. */
+static bool formed(pythia_kind kind)
+{
+	switch (kind)
+	{
+		case PYTHIA_KIND_BOOL:
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+		case PYTHIA_KIND_UUID:
+		case PYTHIA_KIND_JSON:
+			return true;
+		default:
+			return timed(kind);
+	}
+}
+
+pythia_kind pythia_form_kind(const pythia_transform *t)
+{
+	bool text = t->to->kind == PYTHIA_KIND_CHAR || t->to->kind == PYTHIA_KIND_TEXT;
+
+	return t->from->kind == PYTHIA_KIND_UUID && text ? PYTHIA_KIND_UUID : t->to->kind;
 }
 
 bool pythia_form_apply(const pythia_transform *t)
 {
 	pythia_kind from = t->from->kind;
 	pythia_kind to = t->to->kind;
-	bool anything = t->from_engine == PYTHIA_SQLITE;
 
 	if (t->to_engine == PYTHIA_SQLITE)
 		return false;
-	if (to == PYTHIA_KIND_DATE || stamped(to) || to == PYTHIA_KIND_TIME)
-		return anything || from == PYTHIA_KIND_TEXT || from == PYTHIA_KIND_CHAR || from == PYTHIA_KIND_OTHER;
-	if (to == PYTHIA_KIND_BIT)
-		return anything && from == PYTHIA_KIND_BIT;
-	return anything && t->to_engine == PYTHIA_MYSQL && whole(from) && whole(to);
+	if (t->from_engine == PYTHIA_SQLITE)
+		return to == PYTHIA_KIND_BIT ? from == to : formed(pythia_form_kind(t)) && !converted(from, to);
+	return timed(to) && (from == PYTHIA_KIND_TEXT || from == PYTHIA_KIND_CHAR || from == PYTHIA_KIND_OTHER);
 }
 
 /* PostgreSQL's words for a moment that depends on when they are read. */
@@ -58,64 +85,90 @@ static bool names_a_moment(const char *value, size_t length)
 	return false;
 }
 
-/* Digits and a hyphen: whatever else may be wrong with it the target tells. */
-static bool begins_as_date(const char *value, size_t length)
+/* What most values look like costs no reading. */
+static bool is_plain(const pythia_transform *t, const char *value, size_t length)
 {
-	size_t digits = 0;
+	pythia_moment moment;
 
-	while (digits < length && isdigit((unsigned char) value[digits]))
-		digits++;
-	return digits >= 4 && digits < length && value[digits] == '-';
+	switch (t->to->kind)
+	{
+		case PYTHIA_KIND_BOOL:
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+			return pythia_integer_text(value, length);
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			return pythia_numeric_text(value, length);
+		case PYTHIA_KIND_DATE:
+			return pythia_moment_date(value, length, &moment);
+		case PYTHIA_KIND_TIMESTAMP:
+		case PYTHIA_KIND_TIMESTAMPTZ:
+			return pythia_moment_stamp(value, length, &moment);
+		default:
+			return false;
+	}
 }
 
-static bool has_offset(const char *value, size_t length)
+static const char *misread(pythia_kind kind, const char *value, size_t length)
 {
-	return length > 16 &&
-		   (memchr(value + 16, '+', length - 16) != NULL || memchr(value + 16, '-', length - 16) != NULL);
+	switch (kind)
+	{
+		case PYTHIA_KIND_BOOL:
+			return "a value that is no truth value";
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+			return pythia_numeric_text(value, length) ? "a fraction for a whole number" : "a value that is no number";
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			return "a value that is no number";
+		case PYTHIA_KIND_TIME:
+			return "a value that is no time";
+		case PYTHIA_KIND_UUID:
+			return "a value that is no UUID";
+		case PYTHIA_KIND_JSON:
+			return "a value that is no JSON";
+		default:
+			return "a value that is no date";
+	}
 }
 
-static bool only_digits(const char *value, size_t length, const char *digits)
+/* SQLite's values are read by the one rule, and spelled anew where that is not how they are written. */
+static pythia_verdict read_value(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+								 pythia_bad_value *bad)
 {
-	size_t sign = length > 1 && (value[0] == '-' || value[0] == '+');
+	pythia_kind kind = pythia_form_kind(t);
+	/* an offset is no part of the rule */
+	bool zoned = kind == PYTHIA_KIND_TIME && t->to->zone;
 
-	return length > sign && strspn(value + sign, digits) == length - sign;
-}
-
-/* A number without a fraction, or something that is none, which the target refuses. */
-static bool is_whole(const char *value, size_t length)
-{
-	pythia_buffer plain = PYTHIA_BUFFER_INIT;
-	bool is = only_digits(value, length, "0123456789") || !pythia_decimal_text(&plain, value, length, -1) ||
-			  memchr(plain.data, '.', plain.length) == NULL;
-
-	pythia_buffer_free(&plain);
-	return is;
+	if (zoned ? !names_a_moment(value, length) : is_plain(t, value, length))
+		return PYTHIA_VALUE_KEEP;
+	if (!zoned && pythia_read_as(kind, value, length, out))
+	{
+		if (out->length != length || memcmp(out->data, value, length) != 0)
+			return PYTHIA_VALUE_CHANGED;
+		pythia_buffer_clear(out);
+		return PYTHIA_VALUE_KEEP;
+	}
+	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, misread(kind, value, length), out, bad);
 }
 
 pythia_verdict pythia_form_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
 								 pythia_bad_value *bad)
 {
-	pythia_moment moment;
 	const char *reason = NULL;
 
 	if (t->to->kind == PYTHIA_KIND_BIT)
 		reason = t->to->length > 0 && ((int64_t) length > t->to->length || strspn(value, "01") != length)
 					 ? "a number that has more bits"
 					 : NULL;
-	else if (t->to->kind == PYTHIA_KIND_TIME)
-		reason = names_a_moment(value, length) ? "a word that is no time" : NULL;
-	else if (whole(t->to->kind))
-		reason = is_whole(value, length) ? NULL : "a fraction for a whole number";
-	else if (pythia_moment_stamp(value, length, &moment) || pythia_moment_date(value, length, &moment))
-		return PYTHIA_VALUE_KEEP;
-	else if (t->from_engine != PYTHIA_SQLITE)
-		reason = names_a_moment(value, length) ? "a word that is no date" : NULL;
-	else if (strcmp(value, "infinity") == 0 || strcmp(value, "-infinity") == 0)
-		return PYTHIA_VALUE_KEEP;
-	else if (!begins_as_date(value, length))
-		reason = "a value that is no date";
-	else if (stamped(t->to->kind) && has_offset(value, length) && pythia_stamp_canonical(out, value, length, 6))
-		return PYTHIA_VALUE_CHANGED;
+	else if (t->from_engine == PYTHIA_SQLITE)
+		return read_value(t, value, length, out, bad);
+	else if (names_a_moment(value, length))
+		reason = t->to->kind == PYTHIA_KIND_TIME ? "a word that is no time" : "a word that is no date";
 	if (reason == NULL)
 		return PYTHIA_VALUE_KEEP;
 	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, reason, out, bad);

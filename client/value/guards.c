@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "value/form.h"
 #include "value/limits.h"
 
 #define FLOAT_BOUND "3.4028234663852886e38"
@@ -39,7 +40,8 @@ static void add_sized(maker *m, pythia_guard_test test, const char *bound, const
 			wanted = false;
 			break;
 		case PYTHIA_VALUE_NULL:
-			guard->action = PYTHIA_GUARD_NULL;
+			guard->action = m->t->notnull ? PYTHIA_GUARD_HOLD : PYTHIA_GUARD_NULL;
+			wanted = !m->t->notnull || m->quarantine;
 			break;
 		case PYTHIA_VALUE_CHANGED:
 			guard->action = PYTHIA_GUARD_VALUE;
@@ -255,7 +257,9 @@ static void add_length(maker *m, pythia_guard_test test, int64_t length)
 	switch (m->t->policies.out_of_range)
 	{
 		case PYTHIA_POLICY_NULL:
-			guard.action = PYTHIA_GUARD_NULL;
+			guard.action = m->t->notnull ? PYTHIA_GUARD_HOLD : PYTHIA_GUARD_NULL;
+			if (m->t->notnull && !m->quarantine)
+				return;
 			break;
 		case PYTHIA_POLICY_CLAMP:
 		case PYTHIA_POLICY_REPLACE:
@@ -302,13 +306,32 @@ static void texts(maker *m)
 		add_length(m, PYTHIA_GUARD_CHARACTERS, t->to->length);
 }
 
+/* What is no value of the target's kind at all, however it may be told. */
+static void misread(maker *m)
+{
+	const pythia_transform *t = m->t;
+	pythia_guard *guard = &m->guards[m->n];
+
+	if (!t->form || t->from_engine != PYTHIA_SQLITE || t->to->kind == PYTHIA_KIND_BIT ||
+		(t->to->kind == PYTHIA_KIND_TIME && t->to->zone))
+		return;
+	*guard = (pythia_guard){.test = PYTHIA_GUARD_MISREAD, .action = PYTHIA_GUARD_HOLD};
+	snprintf(guard->bound, sizeof(guard->bound), "%s", pythia_kind_name(pythia_form_kind(t)));
+	if (t->policies.out_of_range == PYTHIA_POLICY_NULL && !t->notnull)
+		guard->action = PYTHIA_GUARD_NULL;
+	else if (t->policies.out_of_range != PYTHIA_POLICY_QUARANTINE && !m->quarantine)
+		return;
+	m->n++;
+}
+
 int pythia_transform_guards(const pythia_transform *t, bool quarantine, pythia_guard guards[PYTHIA_GUARDS])
 {
 	maker m = {.t = t, .quarantine = quarantine, .guards = guards};
 	pythia_kind to = t->to->kind;
 
+	misread(&m);
 	if (!t->check || (t->convert && t->from->kind != PYTHIA_KIND_INTERVAL))
-		return 0;
+		return m.n;
 	if (is_dated(to))
 		dates(&m);
 	else if (is_float(to))

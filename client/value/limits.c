@@ -14,6 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/calendar.h"
+#include "core/number.h"
 #include "core/stamp.h"
 #include "value/text_limits.h"
 
@@ -80,6 +82,27 @@ static const char *stamp_end(const pythia_transform *t)
 	return t->to_2106 ? "2106-02-07 06:28:15" : "2038-01-19 03:14:07";
 }
 
+/* February's 30th, or a thirteenth month: MySQL keeps the former where it is let.  *last gets the last day of the month,
+ * where there is such a month. */
+static bool no_day(const char *value, size_t length, char last[11])
+{
+	static const char day_texts[4][3] = {"28", "29", "30", "31"};
+	int64_t year;
+	int64_t month;
+	int64_t day;
+
+	last[0] = '\0';
+	if (length < 10 || value[4] != '-' || value[7] != '-' || zero_date(value, length) ||
+		!pythia_int64_read(value, 4, &year) || !pythia_int64_read(value + 5, 2, &month) ||
+		!pythia_int64_read(value + 8, 2, &day) || month < 1 || day < 1)
+		return false;
+	if (month > 12)
+		return true;
+	memcpy(last, value, 8);
+	memcpy(last + 8, day_texts[pythia_days_in_month(year, month) - 28], 3);
+	return day > pythia_days_in_month(year, month);
+}
+
 static const char *date_bound(const pythia_transform *t, bool high)
 {
 	static const char *const highest[] = {
@@ -119,9 +142,20 @@ static pythia_verdict check_mysql_date(const pythia_transform *t, const char *va
 	return PYTHIA_VALUE_KEEP;
 }
 
+/* Its DATE and DATETIME hold days up to 31 in any month, as our sessions let them; its TIMESTAMP does not. */
+static bool keeps_days(const pythia_transform *t, const char *value)
+{
+	return t->to->kind != PYTHIA_KIND_TIMESTAMPTZ && memcmp(value + 5, "12", 2) <= 0 && memcmp(value + 8, "31", 2) <= 0;
+}
+
 static pythia_verdict check_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
 								 pythia_bad_value *bad)
 {
+	char last[11];
+
+	if (no_day(value, length, last) && !(t->to_engine == PYTHIA_MYSQL && keeps_days(t, value)))
+		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", last[0] != '\0' ? last : NULL,
+									"a day that no calendar has", out, bad);
 	if (t->to_engine == PYTHIA_MYSQL)
 		return check_mysql_date(t, value, length, out, bad);
 	if (t->to_engine == PYTHIA_POSTGRESQL && zero_date(value, length))

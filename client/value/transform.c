@@ -18,7 +18,7 @@ void pythia_transform_init(pythia_transform *transform, const pythia_type *from,
 	transform->from_engine = from_engine;
 	transform->to_engine = to_engine;
 	transform->policies = *policies;
-	transform->doubles = transform->to_2106 = false;
+	transform->doubles = transform->to_2106 = transform->notnull = false;
 	transform->convert = pythia_convert_needed(from, from_engine, to, to_engine);
 	transform->check = pythia_limits_apply(transform, careful);
 	transform->form = pythia_form_apply(transform);
@@ -103,6 +103,12 @@ pythia_verdict pythia_transform_value(const pythia_transform *transform, const c
 	pythia_verdict verdict = transformed(transform, value, length, out, bad);
 	bool changed = verdict == PYTHIA_VALUE_CHANGED;
 
+	if (verdict == PYTHIA_VALUE_NULL && transform->notnull)
+	{
+		memset(bad, 0, sizeof(*bad));
+		snprintf(bad->reason, sizeof(bad->reason), "%s", PYTHIA_NO_NULL);
+		return PYTHIA_VALUE_BAD;
+	}
 	/* the nearest double is what "clamp" means */
 	if (!transform->doubles || transform->policies.out_of_range == PYTHIA_POLICY_CLAMP ||
 		(verdict != PYTHIA_VALUE_KEEP && !changed) ||

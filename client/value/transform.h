@@ -20,6 +20,7 @@ typedef struct pythia_transform
 	bool doubles; /* numbers within JSON become doubles there */
 	bool to_2106; /* MySQL's TIMESTAMP ends then, not in 2038 */
 	bool form;    /* look for values that are not of the source column's own type */
+	bool notnull; /* the target takes no NULL, of a policy's either; set by the caller */
 } pythia_transform;
 
 typedef enum pythia_verdict
@@ -29,6 +30,9 @@ typedef enum pythia_verdict
 	PYTHIA_VALUE_NULL,    /* NULL by policy */
 	PYTHIA_VALUE_BAD      /* cannot be held and the policy is error or quarantine */
 } pythia_verdict;
+
+/* The reason where a policy says NULL and the column takes none. */
+#define PYTHIA_NO_NULL "its policy says NULL, and the column takes none"
 
 typedef struct pythia_bad_value
 {

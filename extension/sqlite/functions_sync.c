@@ -14,6 +14,7 @@ SQLITE_EXTENSION_INIT3
 #include "dialect/short_name.h"
 #include "places.h"
 #include "validate/result_json.h"
+#include "sync/order.h"
 #include "sync/target.h"
 #include "worker.h"
 #include "validate/validate.h"
@@ -178,6 +179,9 @@ typedef struct run
 {
 	pythia_sqlite *self;
 	const char *worker; /* NULL: sync_between */
+	bool others_follow; /* one of several tables, whose rows may refer to it */
+	bool any_table;     /* taken with all of the source's */
+	bool sweep;         /* only what the run of the table has left is deleted */
 } run;
 
 static bool on_quarantine(void *context, const char *table, const char *row_json, const char *column,
@@ -202,13 +206,15 @@ static bool sync_one(run *r, pythia_places *places, const char *table, const pyt
 						   .table = table,
 						   .config = &settings,
 						   .watermark = watermark,
-						   .callbacks = &callbacks};
+						   .callbacks = &callbacks,
+						   .others_follow = r->others_follow};
 
 	memset(result, 0, sizeof(*result));
 	if (!pythia_sync_config_read(config, overrides, table, &settings, error) ||
 		!pythia_validate_config_check(&settings, error))
 		return false;
-	return pythia_sync_table(&job, result, error);
+	settings.may_fall_back = r->any_table;
+	return r->sweep ? pythia_sync_sweep(&job, result, error) : pythia_sync_table(&job, result, error);
 }
 
 /* No two tables may go to one; the worker's own list counts also where only some of it is run. */
@@ -237,6 +243,22 @@ static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 	return ok;
 }
 
+/* Parents first, by the keys of both sides. */
+static bool order_tables(pythia_call *call, const pythia_sync_worker *worker, char **tables, int ntables,
+						 pythia_error *error)
+{
+	pythia_places places;
+	bool ok;
+
+	memset(&places, 0, sizeof(places));
+	if (ntables < 2)
+		return true;
+	ok = pythia_places_open(call->self, worker->source, worker->target, false, &places, error) &&
+		 pythia_tables_order(places.source, places.target, worker->config, tables, ntables, error);
+	pythia_places_close(&places);
+	return ok;
+}
+
 static bool check_one(pythia_call *call, const pythia_sync_worker *worker, const char *table,
 					  const pythia_node *overrides, pythia_error *error)
 {
@@ -250,24 +272,28 @@ static bool check_one(pythia_call *call, const pythia_sync_worker *worker, const
 }
 
 /* A worker's table, with its watermark: rows (where the target is here) and watermark in one transaction. */
-static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worker, const char *table,
+static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worker, const char *table, run how,
 							  const pythia_node *overrides, pythia_sync_result *result, pythia_error *error)
 {
-	run r = {call->self, worker->name};
+	run r = how;
 	pythia_places places;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	char *watermark = NULL;
 	bool inside = false;
 	bool ok;
 
+	r.self = call->self;
+	r.worker = worker->name;
 	memset(result, 0, sizeof(*result));
 	ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
 		 pythia_worker_watermark(call->self, worker->name, table, &watermark, error);
 	if (ok)
 	{
 		ok = inside = call->self->local->driver->begin(call->self->local, PYTHIA_BEGIN_WRITE, error);
-		ok = ok && sync_one(&r, &places, table, worker->config, overrides, watermark, result, error) &&
-			 pythia_worker_remember(call->self, worker->name, table, result, NULL, error);
+		ok = ok && sync_one(&r, &places, table, worker->config, overrides, watermark, result, error);
+		if (ok && r.sweep)
+			result->watermark = pythia_strdup(watermark);
+		ok = ok && pythia_worker_remember(call->self, worker->name, table, result, NULL, error);
 	}
 	if (inside && (ok ? !call->self->local->driver->commit(call->self->local, error)
 					  : !call->self->local->driver->rollback(call->self->local, &ignored)))
@@ -292,7 +318,7 @@ bool pythia_verb_sync_table(pythia_call *call, pythia_buffer *out, pythia_error 
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "table", &table, error) &&
 		 pythia_arg_options(call, 2, "overrides", &overrides, error) &&
 		 pythia_worker_read(call->self, name, &worker, error) && check_one(call, &worker, table, overrides, error) &&
-		 sync_worker_table(call, &worker, table, overrides, &result, error);
+		 sync_worker_table(call, &worker, table, (run){0}, overrides, &result, error);
 	if (ok)
 		pythia_sync_result_json(out, table, &result, NULL);
 	pythia_sync_result_free(&result);
@@ -307,7 +333,7 @@ bool pythia_verb_sync_between(pythia_call *call, pythia_buffer *out, pythia_erro
 	pythia_node *config = NULL;
 	pythia_places places;
 	pythia_sync_result result;
-	run r = {call->self, NULL};
+	run r = {.self = call->self};
 	bool ok;
 
 	memset(&places, 0, sizeof(places));
@@ -351,29 +377,70 @@ static bool add_result(pythia_rowset *rows, const char *table, const pythia_sync
 	return pythia_rowset_add(rows, cells, error);
 }
 
+/* A table's run, and how it ended. */
+typedef struct outcome
+{
+	pythia_sync_result result;
+	pythia_error failure;
+	bool failed;
+} outcome;
+
+/* Was the table taken with all of the source's? */
+static bool is_any(const pythia_sync_worker *worker)
+{
+	return worker->tables == NULL;
+}
+
+static bool sync_each(pythia_call *call, const pythia_sync_worker *worker, char *const *tables, int ntables,
+					  outcome *outcomes, pythia_error *error)
+{
+	run how = {.others_follow = ntables > 1, .any_table = is_any(worker)};
+
+	for (int i = 0; i < ntables; i++)
+	{
+		outcome *o = &outcomes[i];
+
+		o->failed = !sync_worker_table(call, worker, tables[i], how, NULL, &o->result, &o->failure);
+		if (o->failed && o->failure.error_class == PYTHIA_E_CANCELLED)
+			return pythia_error_move(error, &o->failure);
+		if (o->failed && !pythia_worker_remember(call->self, worker->name, tables[i], &o->result, &o->failure, error))
+			return false;
+	}
+	/* rows that those of the last tables do not refer to any more */
+	how.others_follow = false;
+	how.sweep = true;
+	for (int i = ntables - 1; i >= 0; i--)
+	{
+		outcome *o = &outcomes[i];
+		pythia_sync_result swept;
+
+		if (o->failed || o->result.rows_left == 0)
+			continue;
+		o->failed = !sync_worker_table(call, worker, tables[i], how, NULL, &swept, &o->failure);
+		o->result.rows_deleted += swept.rows_deleted;
+		pythia_sync_result_free(&swept);
+		if (o->failed && o->failure.error_class == PYTHIA_E_CANCELLED)
+			return pythia_error_move(error, &o->failure);
+	}
+	return true;
+}
+
 static bool sync_list(pythia_call *call, const pythia_sync_worker *worker, char *const *tables, int ntables,
 					  pythia_rowset *rows, pythia_error *error)
 {
+	outcome *outcomes = pythia_calloc((size_t) ntables + 1, sizeof(outcome));
+	bool ok = sync_each(call, worker, tables, ntables, outcomes, error);
+
 	for (int i = 0; i < ntables; i++)
 	{
-		pythia_sync_result result;
-		pythia_error failure = PYTHIA_ERROR_INIT;
-		bool done = sync_worker_table(call, worker, tables[i], NULL, &result, &failure);
-		bool ok;
+		outcome *o = &outcomes[i];
 
-		if (!done && failure.error_class == PYTHIA_E_CANCELLED)
-		{
-			pythia_sync_result_free(&result);
-			return pythia_error_move(error, &failure);
-		}
-		ok = (done || pythia_worker_remember(call->self, worker->name, tables[i], &result, &failure, error)) &&
-			 add_result(rows, tables[i], &result, done ? NULL : &failure, error);
-		pythia_sync_result_free(&result);
-		pythia_error_reset(&failure);
-		if (!ok)
-			return false;
+		ok = ok && add_result(rows, tables[i], &o->result, o->failed ? &o->failure : NULL, error);
+		pythia_sync_result_free(&o->result);
+		pythia_error_reset(&o->failure);
 	}
-	return true;
+	pythia_free(outcomes);
+	return ok;
 }
 
 bool pythia_verb_sync_tables(pythia_call *call, pythia_rowset *rows, pythia_error *error)
@@ -389,7 +456,7 @@ bool pythia_verb_sync_tables(pythia_call *call, pythia_rowset *rows, pythia_erro
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "tables", &list, error) &&
 		 pythia_arg_names(call, 1, "tables", &tables, &ntables, error) &&
 		 pythia_worker_read(call->self, name, &worker, error) && check_tables(call, &worker, tables, &ntables, error) &&
-		 sync_list(call, &worker, tables, ntables, rows, error);
+		 order_tables(call, &worker, tables, ntables, error) && sync_list(call, &worker, tables, ntables, rows, error);
 	pythia_worker_free(&worker);
 	pythia_list_free(tables, ntables);
 	return ok;
@@ -434,7 +501,8 @@ bool pythia_verb_sync_all_tables(pythia_call *call, pythia_rowset *rows, pythia_
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_worker_read(call->self, name, &worker, error) &&
 		 worker_tables(call, &worker, &tables, &ntables, error) &&
 		 pythia_sync_config_names(worker.config, tables, ntables, NULL, error) &&
-		 check_tables(call, &worker, tables, &ntables, error) && sync_list(call, &worker, tables, ntables, rows, error);
+		 check_tables(call, &worker, tables, &ntables, error) && order_tables(call, &worker, tables, ntables, error) &&
+		 sync_list(call, &worker, tables, ntables, rows, error);
 	pythia_worker_free(&worker);
 	pythia_list_free(tables, ntables);
 	return ok;

@@ -3,7 +3,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,40 +224,16 @@ bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *err
 
 /* --- killing a query -------------------------------------------------------- */
 
-/*
- * The host of the second connection: it waits although the real host wants to
- * stop, but for no longer than KILL_MS in all.
- */
-static pythia_wait_result grace_wait(void *context, int fd, int events, long timeout_ms)
-{
-	int64_t left = (*(int64_t *) context - pythia_host_now(NULL)) / 1000;
-	struct pollfd poller = {fd, 0, 0};
-
-	if (events & PYTHIA_WAIT_READ)
-		poller.events |= POLLIN;
-	if (events & PYTHIA_WAIT_WRITE)
-		poller.events |= POLLOUT;
-	if (left <= 0)
-		return PYTHIA_WAIT_CANCELLED;
-	if (timeout_ms >= 0 && timeout_ms < left)
-		left = timeout_ms;
-	return poll(&poller, 1, (int) left) > 0 ? PYTHIA_WAIT_READY : PYTHIA_WAIT_TIMEOUT;
-}
-
-static bool grace_cancelled(void *context)
-{
-	return *(int64_t *) context <= pythia_host_now(NULL);
-}
-
 void pythia_mysql_kill(mysql_db *db)
 {
-	int64_t deadline = pythia_host_now(NULL) + KILL_MS * 1000;
-	pythia_host grace = {&deadline, grace_wait, grace_cancelled, NULL, NULL};
+	pythia_grace grace;
 	mysql_db *second = pythia_calloc(1, sizeof(*second));
 	char sql[64];
 
 	second->base.driver = db->base.driver;
-	second->base.host = &grace;
+	/* it waits although the real host wants to stop */
+	pythia_grace_begin(&grace, KILL_MS);
+	second->base.host = &grace.host;
 	second->base.engine = PYTHIA_MYSQL;
 	second->base.display = pythia_strdup(db->base.display);
 	second->client_defaults = db->client_defaults;
@@ -276,9 +251,10 @@ void pythia_mysql_kill(mysql_db *db)
 
 /* What a session must say whatever the server or the account is set to. */
 static const char pin_session[] =
-	"SET SESSION time_zone = '+00:00', sql_mode = CONCAT('STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
+	"SET SESSION time_zone = '+00:00', sql_mode = CONCAT('STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,"
 	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', %s), group_concat_max_len = 1073741824, "
 	"net_write_timeout = 86400, net_read_timeout = 86400, sql_select_limit = 18446744073709551615, "
+	"completion_type = 0, default_tmp_storage_engine = InnoDB, foreign_key_checks = 1, unique_checks = 1, "
 	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, %s";
 
 bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
@@ -298,7 +274,7 @@ bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
 	/* a statement log cannot take read committed */
 	pythia_buffer_printf(&text, "SET SESSION TRANSACTION ISOLATION LEVEL %s%s",
 						 db->statement_log ? "REPEATABLE READ" : "READ COMMITTED",
-						 db->base.read_only ? ", READ ONLY" : "");
+						 db->base.read_only ? ", READ ONLY" : ", READ WRITE");
 	good = good && pythia_mysql_run(db, text.data, NULL, error);
 	pythia_buffer_free(&text);
 	pythia_buffer_clear(&db->sql);

@@ -93,7 +93,9 @@ static const known_error known_errors[] = {
 	{ER_TABLEACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege on the table."},
 	{ER_COLUMNACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege on the column."},
 	{ER_SPECIFIC_ACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege."},
-	{ER_OPTION_PREVENTS_STATEMENT, "25006", PYTHIA_E_DATABASE, "The server is read-only."},
+	{ER_OPTION_PREVENTS_STATEMENT, "25006", PYTHIA_E_DATABASE,
+	 "The option of the server that the message names forbids it: where that is read_only, name the primary server or"
+	 " an account that may write all the same."},
 	{ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, "25006", PYTHIA_E_DATABASE, NULL},
 	{ER_BINLOG_CREATE_ROUTINE_NEED_SUPER, "42501", PYTHIA_E_DATABASE,
 	 "With a binary log, triggers take SUPER or, for whoever has TRIGGER, log_bin_trust_function_creators = ON on that "

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/classed.h"
 #include "core/memory.h"
 #include "core/number.h"
 
@@ -84,7 +85,14 @@ static void stream_row(pythia_stream *stream)
 			continue;
 		}
 		text = pythia_sqlite_text(stream->statement, i, type, scratch, &length);
-		if (hex)
+		if (stream->kinds && stream->kinds[i] == PYTHIA_KIND_STORED)
+			pythia_classed_write(&stream->writer,
+								 type == SQLITE_INTEGER ? 'i'
+								 : type == SQLITE_FLOAT ? 'r'
+								 : type == SQLITE_TEXT  ? 't'
+														: 'b',
+								 text, length);
+		else if (hex)
 			pythia_rows_bytes(&stream->writer, text, length);
 		else
 			pythia_rows_text(&stream->writer, text, length);
@@ -188,6 +196,45 @@ static int bind_bits(sqlite3_stmt *statement, int at, const pythia_field *field)
 	return sqlite3_bind_int64(statement, at, bits);
 }
 
+/* Binds a value as what it was. */
+static int bind_stored(sqlite_db *db, int at, const pythia_field *field)
+{
+	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
+	const char *value = NULL;
+	size_t length = 0;
+	int64_t integer = 0;
+	double number = 0;
+	int code;
+
+	switch (pythia_classed_read(field->value, field->length, &scratch, &value, &length))
+	{
+		case 'i':
+			(void) pythia_int64_read(value, length, &integer);
+			code = sqlite3_bind_int64(db->insert, at, integer);
+			break;
+		case 'r':
+			(void) pythia_double_read(value, length, &number);
+			code = sqlite3_bind_double(db->insert, at, number);
+			break;
+		case 't':
+			if (scratch.length == 0)
+				return sqlite3_bind_text(db->insert, at, value, (int) length, SQLITE_STATIC);
+			code = sqlite3_bind_text(db->insert, at, value, (int) length, SQLITE_TRANSIENT);
+			break;
+		case 'b':
+			if (length == 0)
+				code = sqlite3_bind_zeroblob(db->insert, at, 0);
+			else
+				return sqlite3_bind_blob(db->insert, at, pythia_buffer_take(&scratch), (int) length, pythia_free);
+			break;
+		default:
+			code = SQLITE_MISMATCH;
+			break;
+	}
+	pythia_buffer_free(&scratch);
+	return code;
+}
+
 /* Binds a field as the class of its kind; *fits is false for what SQLite cannot hold. */
 static int bind_field(sqlite_db *db, int at, pythia_kind kind, const pythia_field *field, bool *fits)
 {
@@ -218,6 +265,8 @@ static int bind_field(sqlite_db *db, int at, pythia_kind kind, const pythia_fiel
 			if (number != number)
 				*fits = false;
 			return sqlite3_bind_double(db->insert, at, number);
+		case PYTHIA_KIND_STORED:
+			return bind_stored(db, at, field);
 		case PYTHIA_KIND_BIT:
 			return bind_bits(db->insert, at, field);
 		case PYTHIA_KIND_BYTES:

@@ -19,6 +19,8 @@ SQLITE_EXTENSION_INIT3
 #include "core/digest.h"
 #include "core/json_canonical.h"
 #include "core/number.h"
+#include "core/reading.h"
+#include "core/schema.h"
 #include "core/stamp.h"
 #include "core/utf8.h"
 
@@ -66,6 +68,29 @@ static void safe_value(pythia_buffer *out, sqlite3_value *value)
 	safe_text(out, text, length);
 }
 
+/* A number with blanks around it is one, any other text stands for itself. */
+static void number_text(pythia_buffer *out, const char *text, size_t length, int scale)
+{
+	pythia_buffer read = PYTHIA_BUFFER_INIT;
+
+	if (!pythia_read_as(PYTHIA_KIND_DECIMAL, text, length, &read) ||
+		!pythia_decimal_text(out, read.data, read.length, scale))
+		safe_text(out, text, length);
+	pythia_buffer_free(&read);
+}
+
+/* Reads a text as its column's kind, or has it stand for itself. */
+static void kind_text(pythia_buffer *out, pythia_kind kind, const char *text, size_t length)
+{
+	pythia_buffer read = PYTHIA_BUFFER_INIT;
+
+	if (pythia_read_as(kind, text, length, &read))
+		safe_text(out, read.data, read.length);
+	else
+		safe_text(out, text, length);
+	pythia_buffer_free(&read);
+}
+
 static void number(pythia_buffer *out, sqlite3_value *value, int scale)
 {
 	char digits[PYTHIA_DOUBLE_TEXT];
@@ -82,8 +107,8 @@ static void number(pythia_buffer *out, sqlite3_value *value, int scale)
 		text = (const char *) sqlite3_value_text(value);
 		length = text != NULL ? (size_t) sqlite3_value_bytes(value) : 0;
 	}
-	if (!pythia_decimal_text(out, text != NULL ? text : "", length, scale))
-		safe_text(out, text != NULL ? text : "", length);
+	if (text != NULL && !pythia_decimal_text(out, text, length, scale))
+		number_text(out, text, length, scale);
 }
 
 static void ieee(pythia_buffer *out, sqlite3_value *value, int single)
@@ -122,14 +147,10 @@ static void uuid(pythia_buffer *out, sqlite3_value *value)
 		return;
 	}
 	{
-		size_t start = out->length;
+		const char *text = (const char *) sqlite3_value_text(value);
 
-		safe_value(out, value);
-		for (size_t i = start; i < out->length; i++)
-		{
-			if (out->data[i] >= 'A' && out->data[i] <= 'Z')
-				out->data[i] = (char) (out->data[i] - 'A' + 'a');
-		}
+		kind_text(out, PYTHIA_KIND_UUID, text != NULL ? text : "",
+				  text != NULL ? (size_t) sqlite3_value_bytes(value) : 0);
 	}
 }
 
@@ -146,9 +167,55 @@ static void bits(pythia_buffer *out, sqlite3_value *value, long length)
 	safe_value(out, value);
 }
 
+/* A moment that is spelled in another way, rounded. */
+static void moment_text(pythia_buffer *out, pythia_kind kind, bool (*round)(pythia_buffer *, const char *, size_t, int),
+						const char *text, size_t length, int precision)
+{
+	pythia_buffer read = PYTHIA_BUFFER_INIT;
+
+	if (!pythia_read_as(kind, text, length, &read) || !round(out, read.data, read.length, precision))
+		safe_text(out, text, length);
+	pythia_buffer_free(&read);
+}
+
+static void bytes_digest(pythia_buffer *out, sqlite3_value *value, bool sha256)
+{
+	size_t length;
+	const char *bytes = value_bytes(value, &length);
+	char hex[65];
+
+	(sha256 ? pythia_sha256 : pythia_md5)(bytes, length, hex);
+	pythia_buffer_puts(out, hex);
+}
+
+/* A value and its storage class. */
+static void stored(pythia_buffer *out, sqlite3_value *value, bool sha256)
+{
+	switch (sqlite3_value_type(value))
+	{
+		case SQLITE_INTEGER:
+			pythia_buffer_putc(out, 'i');
+			value_text(out, value);
+			break;
+		case SQLITE_FLOAT:
+			pythia_buffer_putc(out, 'r');
+			ieee(out, value, 0);
+			break;
+		case SQLITE_TEXT:
+			pythia_buffer_putc(out, 't');
+			value_text(out, value);
+			break;
+		default:
+			pythia_buffer_putc(out, 'b');
+			bytes_digest(out, value, sha256);
+			break;
+	}
+}
+
 /* Appends the canonical text of a value that is not NULL. */
 static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value *value)
 {
+	pythia_buffer read = PYTHIA_BUFFER_INIT;
 	const char *text;
 	size_t length;
 
@@ -165,14 +232,11 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			ieee(out, value, letter == 'f');
 			return;
 		case 'b':
-		{
-			char hex[65];
-
-			text = value_bytes(value, &length);
-			(size == 256 ? pythia_sha256 : pythia_md5)(text, length, hex);
-			pythia_buffer_puts(out, hex);
+			bytes_digest(out, value, size == 256);
 			return;
-		}
+		case 'v':
+			stored(out, value, size == 256);
+			return;
 		case 'u':
 			uuid(out, value);
 			return;
@@ -200,25 +264,25 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			}
 			text = value_bytes(value, &length);
 			if (!pythia_time_canonical(out, text, length, (int) size))
-				safe_text(out, text, length);
+				moment_text(out, PYTHIA_KIND_TIME, pythia_time_canonical, text, length, (int) size);
 			return;
 		case 'S':
 			text = value_bytes(value, &length);
 			if (!pythia_stamp_canonical(out, text, length, (int) size))
-				safe_text(out, text, length);
+				moment_text(out, PYTHIA_KIND_TIMESTAMP, pythia_stamp_canonical, text, length, (int) size);
 			return;
 		case 'D':
 			text = value_bytes(value, &length);
-			{
-				pythia_buffer stamp = PYTHIA_BUFFER_INIT;
-
-				/* a time behind it goes, nothing else */
-				if (length > 10 && text[4] == '-' && pythia_stamp_canonical(&stamp, text, length, 6))
-					length = 10;
-				pythia_buffer_free(&stamp);
-				safe_text(out, text, length);
-				return;
-			}
+			/* a time behind it goes, nothing else */
+			if (length > 10 && text[4] == '-' && pythia_read_as(PYTHIA_KIND_TIMESTAMP, text, length, &read))
+				length = 10;
+			kind_text(out, PYTHIA_KIND_DATE, text, length);
+			pythia_buffer_free(&read);
+			return;
+		case 'o':
+			text = value_bytes(value, &length);
+			kind_text(out, PYTHIA_KIND_BOOL, text, length);
+			return;
 		default:
 			value_text(out, value);
 			return;
@@ -323,6 +387,30 @@ static void utf8_function(sqlite3_context *context, int nvalues, sqlite3_value *
 	result_buffer(context, &out);
 }
 
+/* 1 where a value is none of the kind; a kind is told by its name. */
+static void misread_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	const char *name = (const char *) sqlite3_value_text(values[0]);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_kind kind = PYTHIA_KIND_BOOL;
+	const char *text;
+
+	(void) nvalues;
+	while (name != NULL && kind < PYTHIA_KIND_OTHER && strcmp(pythia_kind_name(kind), name) != 0)
+		kind++;
+	/* microseconds are a time */
+	if (sqlite3_value_type(values[1]) == SQLITE_NULL ||
+		(kind == PYTHIA_KIND_TIME && sqlite3_value_type(values[1]) == SQLITE_INTEGER))
+	{
+		sqlite3_result_int(context, 0);
+		return;
+	}
+	text = (const char *) sqlite3_value_text(values[1]);
+	sqlite3_result_int(context,
+					   text != NULL && !pythia_read_as(kind, text, (size_t) sqlite3_value_bytes(values[1]), &out));
+	pythia_buffer_free(&out);
+}
+
 /* SQLite aligns an aggregate's memory to 8 bytes, __int128 would want 16. */
 typedef struct __attribute__((packed, aligned(8))) sums
 {
@@ -413,6 +501,7 @@ int pythia_sqlite_register_functions(void *sqlite3_handle)
 		{"pythia_md5", 1, NULL, digest_function, NULL, NULL},
 		{"pythia_sha256", 1, &sha256, digest_function, NULL, NULL},
 		{"pythia_utf8", 3, NULL, utf8_function, NULL, NULL},
+		{"pythia_misread", 2, NULL, misread_function, NULL, NULL},
 		{"pythia_sums", 2, NULL, NULL, sums_step, sums_final},
 	};
 

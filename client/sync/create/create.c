@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/number.h"
 #include "core/visible.h"
 #include "sync/plan.h"
+#include "value/guards.h"
 
 /* --- types that depend on the data ----------------------------------------- */
 
@@ -31,7 +33,8 @@ static bool source_has(const pythia_sync_job *job, const pythia_table *source, c
 
 /*
  * MySQL's tinyint(1) is a boolean only if it holds nothing but 0 and 1; its TIME is a time of day only
- * within the day; a MySQL TIMESTAMP ends in 2038, or in 2106.
+ * within the day; an unsigned number that counts on goes on counting where it has not gone beyond a signed one;
+ * a MySQL TIMESTAMP ends in 2038, or in 2106.
  */
 static bool adjust_type(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
 						pythia_type *type, pythia_error *error)
@@ -44,6 +47,18 @@ static bool adjust_type(const pythia_sync_job *job, const pythia_table *source, 
 			return false;
 		if (found)
 			type->kind = PYTHIA_KIND_INT;
+	}
+	else if (job->source->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_UINT && column->identity &&
+			 job->target->engine != PYTHIA_MYSQL)
+	{
+		if (type->size == 8 && !source_has(job, source, column, "0", "9223372036854775807", &found, error))
+			return false;
+		if (!found)
+		{
+			type->kind = PYTHIA_KIND_INT;
+			type->is_unsigned = false;
+			type->size = type->size < 4 ? 4 : 8;
+		}
 	}
 	else if (job->source->engine == PYTHIA_MYSQL && type->kind == PYTHIA_KIND_TIME &&
 			 job->target->engine == PYTHIA_POSTGRESQL)
@@ -84,14 +99,61 @@ static bool in_list(const int *list, int n, int value)
 	return false;
 }
 
-static bool in_index(const pythia_table *table, int column)
+/* Other indexes take a prefix, where a text is long. */
+static bool in_unique_index(const pythia_table *table, int column)
 {
 	for (int i = 0; i < table->nindexes; i++)
 	{
-		if (in_list(table->indexes[i].columns, table->indexes[i].ncolumns, column))
+		if (table->indexes[i].unique && in_list(table->indexes[i].columns, table->indexes[i].ncolumns, column))
 			return true;
 	}
 	return false;
+}
+
+#define SHORT_KEY 255
+#define LONG_KEY  768 /* characters, which make InnoDB's 3072 bytes */
+
+/* A text, as long as it likes, in a key or a unique index of MySQL's: the shorter of two lengths that holds its values.
+ * Where none does, it is kept as it is, and there is no such index; a primary key has to be. */
+static bool measure_text(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
+						 bool primary, bool *in_key, pythia_type *type, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(job->source);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *longest = NULL;
+	int64_t length = 0;
+	bool ok;
+
+	if ((type->kind != PYTHIA_KIND_TEXT && type->kind != PYTHIA_KIND_CHAR) ||
+		(type->length > 0 && type->length <= LONG_KEY && job->source->engine != PYTHIA_SQLITE))
+		return true;
+	pythia_buffer_puts(&sql, job->source->engine == PYTHIA_SQLITE ? "SELECT max(length(" : "SELECT max(char_length(");
+	dialect->identifier(&sql, column->name);
+	pythia_buffer_puts(&sql, ")) FROM ");
+	pythia_dialect_table(dialect, &sql, source->schema, source->name);
+	ok = pythia_db_text(job->source, sql.data, &longest, error);
+	if (ok && longest != NULL)
+		(void) pythia_int64_read(longest, strlen(longest), &length);
+	pythia_free(longest);
+	pythia_buffer_free(&sql);
+	if (!ok)
+		return false;
+	if (length <= LONG_KEY)
+	{
+		if (type->length <= 0 || type->length > LONG_KEY || length > type->length)
+			type->length = length <= SHORT_KEY ? SHORT_KEY : LONG_KEY;
+		return true;
+	}
+	if (!primary)
+	{
+		*in_key = false;
+		return true;
+	}
+	pythia_fail(error, PYTHIA_E_DATA, "22001", "the key of table \"%s\" is too long for MySQL", source->name);
+	pythia_error_detail(error, "Column \"%s\" holds texts of %lld characters; a key there may have %d.", column->name,
+						(long long) length, LONG_KEY);
+	return pythia_error_hint(error, "Name other columns that identify a row in \"key\", or create the target table"
+									" yourself, with a shorter key that is unique.");
 }
 
 /* MySQL's two limits: 65,535 bytes for all columns as declared, and what InnoDB keeps in the page itself,
@@ -131,7 +193,7 @@ static bool same_spelling(const pythia_sync_job *job, const pythia_column *colum
 	const char *native = column->type.native;
 
 	if (job->source->engine != job->target->engine || job->source->is_mariadb != job->target->is_mariadb ||
-		native == NULL || native[0] == '\0')
+		native == NULL || (native[0] == '\0' && job->source->engine != PYTHIA_SQLITE))
 		return false;
 	/* a type of somebody's own has its schema before it */
 	if (job->source->engine == PYTHIA_POSTGRESQL)
@@ -150,8 +212,25 @@ static bool same_collation(const pythia_sync_job *job, const pythia_column *colu
 		   column->type.kind != PYTHIA_KIND_JSON;
 }
 
+/* A policy may say NULL where the source never does. */
+static bool policy_says_null(const pythia_sync_job *job, const pythia_type *from, const pythia_type *to)
+{
+	pythia_transform transform;
+	pythia_guard guards[PYTHIA_GUARDS];
+	int n;
+
+	pythia_transform_init(&transform, from, job->source->engine, to, job->target->engine, &job->config->policies, true);
+	n = pythia_transform_guards(&transform, job->config->quarantine, guards);
+	for (int i = 0; i < n; i++)
+	{
+		if (guards[i].action == PYTHIA_GUARD_NULL)
+			return true;
+	}
+	return false;
+}
+
 static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
-						  bool in_key, bool key_only, row_room *room, pythia_column *out, pythia_error *error)
+						  bool primary, bool in_key, row_room *room, pythia_column *out, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(job->target);
 	const pythia_column *column = &source->columns[position];
@@ -162,6 +241,8 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 
 	pythia_type_copy(&type, &column->type);
 	ok = adjust_type(job, source, column, &type, error);
+	if (ok && in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL)
+		ok = measure_text(job, source, column, primary, &in_key, &type, error);
 	if (ok && !in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL &&
 		!has_room(&type, *room))
 		type.length = -1;
@@ -170,6 +251,9 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 	if (ok && same_spelling(job, column) &&
 		(type.kind == column->type.kind || column->type.kind != PYTHIA_KIND_TIMESTAMPTZ))
 		pythia_buffer_puts(&ddl, column->type.native);
+	else if (ok && job->source->engine == PYTHIA_SQLITE && job->target->engine == PYTHIA_SQLITE &&
+			 type.kind == PYTHIA_KIND_OTHER)
+		pythia_buffer_puts(&ddl, "NUMERIC");
 	else
 		ok = ok && dialect->type_ddl(job->target, &type, in_key, &ddl, error);
 	if (ok)
@@ -177,11 +261,14 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		memset(out, 0, sizeof(*out));
 		out->name = pythia_strdup(name);
 		dialect->parse_type(ddl.data, &out->type);
-		out->nullable = column->nullable;
-		out->identity = column->identity && out->type.kind == PYTHIA_KIND_INT;
+		out->nullable = column->nullable || policy_says_null(job, &column->type, &out->type);
+		/* what numbers itself holds no NULL; PostgreSQL and SQLite number with signs alone */
+		out->identity = column->identity && !column->nullable &&
+						(out->type.kind == PYTHIA_KIND_INT ||
+						 (out->type.kind == PYTHIA_KIND_UINT && job->target->engine == PYTHIA_MYSQL));
 		out->comment = pythia_strdup(column->comment);
 		/* a key that is only the sync's tells texts apart that the source's collation does not */
-		if (same_collation(job, column) && (!key_only || in_list(source->key, source->nkey, position)))
+		if (same_collation(job, column) && (!primary || in_list(source->key, source->nkey, position)))
 			out->collation = pythia_strdup(column->collation);
 		if (!column->identity && pythia_default_ddl(&column->value, job->target, &out->type, &value))
 			pythia_default_copy(&out->value, &column->value);
@@ -258,13 +345,13 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 	target->columns = pythia_calloc((size_t) source->ncolumns + 2, sizeof(pythia_column));
 	for (int i = 0; ok && i < source->ncolumns; i++)
 	{
-		bool in_key = in_list(key, nkey, i) || in_index(source, i);
+		bool primary = in_list(key, nkey, i);
+		bool in_key = primary || in_unique_index(source, i);
 
 		position_of[i] = -1;
 		if (names[i] == NULL)
 			continue;
-		ok = design_column(job, source, i, names[i], in_key, in_list(key, nkey, i), &room,
-						   &target->columns[target->ncolumns], error);
+		ok = design_column(job, source, i, names[i], primary, in_key, &room, &target->columns[target->ncolumns], error);
 		if (ok)
 			position_of[i] = target->ncolumns++;
 	}
@@ -289,6 +376,10 @@ void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, 
 		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
 						"column \"%s\" of table \"%s\" is made as %s: its type \"%s\" is not known here", from->name,
 						source->name, made->type.native, from->type.unread);
+	if (made->nullable && !from->nullable)
+		pythia_host_log(job->target->host, PYTHIA_LOG_NOTICE,
+						"column \"%s\" of table \"%s\" is made without NOT NULL, because a policy may say NULL there",
+						from->name, source->name);
 	if (from->value.kind != PYTHIA_DEFAULT_NONE && !from->identity && made->value.kind == PYTHIA_DEFAULT_NONE)
 	{
 		char *shown = pythia_visible_short(from->value.text != NULL ? from->value.text : "the current time");

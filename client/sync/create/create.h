@@ -14,8 +14,9 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 /* Creates plan->target, without its secondary indexes. */
 bool pythia_target_create(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
 /* Secondary indexes of `design`, which pythia_target_design made for the source's table `source`, after the
- * load; those that `there` (the same table, as it is now) has already are left out. */
-bool pythia_target_create_indexes(pythia_db *target, const char *source, const pythia_table *design,
+ * load; those that `there` (the same table, as it is now) has already are left out.  One that the target refuses is told
+ * to the host, and no error. */
+bool pythia_target_create_indexes(const pythia_sync_job *job, const pythia_table *source, const pythia_table *design,
 								  const pythia_table *there, pythia_error *error);
 /* ALTER TABLE … ADD COLUMN for each column of the source that the target lacks. */
 bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);

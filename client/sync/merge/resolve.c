@@ -8,7 +8,30 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/suggest.h"
+#include "dialect/forms.h"
 #include "sync/run.h"
+
+/* A number, a truth value as one, bytes as they were shown, or a text. */
+static void put_stored(pythia_rows_writer *out, const pythia_node *node)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	if (node->type == PYTHIA_NODE_NUMBER)
+		pythia_rows_marked(out, pythia_integer_text(node->text, strlen(node->text)) ? 'i' : 'r', node->text,
+						   strlen(node->text));
+	else if (node->type == PYTHIA_NODE_BOOL)
+		pythia_rows_text(out, strcmp(node->text, "true") == 0 ? "i1" : "i0", 2);
+	else if (node->type == PYTHIA_NODE_STRING && pythia_hex_text(node->text, strlen(node->text)))
+		pythia_rows_text(out, node->text, strlen(node->text));
+	else if (node->type == PYTHIA_NODE_STRING)
+		pythia_rows_marked(out, 't', node->text, strlen(node->text));
+	else
+	{
+		pythia_json_node(&text, node);
+		pythia_rows_marked(out, 't', text.data, text.length);
+	}
+	pythia_buffer_free(&text);
+}
 
 /* Interchange text of what the function returned for a column. */
 static void put_node(pythia_rows_writer *out, const pythia_node *node, pythia_kind kind)
@@ -17,6 +40,8 @@ static void put_node(pythia_rows_writer *out, const pythia_node *node, pythia_ki
 
 	if (node->type == PYTHIA_NODE_NULL)
 		pythia_rows_null(out);
+	else if (kind == PYTHIA_KIND_STORED)
+		put_stored(out, node);
 	else if (kind == PYTHIA_KIND_JSON && node->type != PYTHIA_NODE_STRING)
 	{
 		pythia_json_node(&json, node);
@@ -45,8 +70,9 @@ static int pair_of_name(const pythia_run *run, const char *name)
 }
 
 /* Whether a node says the same as a field that was given to the function. */
-static bool same_value(const pythia_node *node, const pythia_field *field)
+static bool same_value(const pythia_node *node, const pythia_field *field, pythia_kind kind)
 {
+	const char *value = field->value;
 	char *end[2];
 	double number[2];
 
@@ -54,13 +80,15 @@ static bool same_value(const pythia_node *node, const pythia_field *field)
 		return node->type == PYTHIA_NODE_NULL && field->value == NULL;
 	if (node->type == PYTHIA_NODE_ARRAY || node->type == PYTHIA_NODE_OBJECT)
 		return true; /* a key of such a kind has many spellings */
-	if (strcmp(node->text, field->value) == 0)
+	if (kind == PYTHIA_KIND_STORED && value[0] != '\\')
+		value++;
+	if (strcmp(node->text, value) == 0)
 		return true;
 	if (node->type == PYTHIA_NODE_BOOL)
-		return strcmp(field->value, strcmp(node->text, "true") == 0 ? "1" : "0") == 0;
+		return strcmp(value, strcmp(node->text, "true") == 0 ? "1" : "0") == 0;
 	/* 1.50 comes back as it likes */
 	number[0] = strtod(node->text, &end[0]);
-	number[1] = strtod(field->value, &end[1]);
+	number[1] = strtod(value, &end[1]);
 	return node->type == PYTHIA_NODE_NUMBER && *end[0] == '\0' && *end[1] == '\0' && number[0] == number[1];
 }
 
@@ -82,8 +110,8 @@ static bool check_row(const pythia_run *run, const pythia_node *row, const pythi
 				return pythia_error_hint(error, "Perhaps it meant \"%s\".", close);
 			return pythia_error_hint(error, "It returns columns by their names in the target, as it is given them.");
 		}
-		if (pythia_pair_is_key(&run->plan, pair) && !same_value(node, &fields[pair]) &&
-			!same_value(node, &fields[run->plan.npairs + pair]))
+		if (pythia_pair_is_key(&run->plan, pair) && !same_value(node, &fields[pair], run->types[pair]->kind) &&
+			!same_value(node, &fields[run->plan.npairs + pair], run->types[pair]->kind))
 		{
 			pythia_fail(error, PYTHIA_E_USAGE, "22000", "function %s returned another key in column \"%s\"", function,
 						node->name);

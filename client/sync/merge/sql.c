@@ -1,5 +1,6 @@
 /* The texts that statements over stage s and target t are put together from. */
 #include "sync/run.h"
+#include "sync/soft.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static bool equality_is_loose(const pythia_run *run, int pair)
 	const pythia_column *column = pythia_pair_target(&run->plan, pair);
 	pythia_kind kind = column->type.kind;
 
-	if (kind != PYTHIA_KIND_TEXT && kind != PYTHIA_KIND_CHAR && kind != PYTHIA_KIND_OTHER)
+	if (kind != PYTHIA_KIND_TEXT && kind != PYTHIA_KIND_CHAR && kind != PYTHIA_KIND_OTHER && kind != PYTHIA_KIND_STORED)
 		return false;
 	if (run->target->engine == PYTHIA_MYSQL)
 		return collation_of(column)[0] != '\0' && !ends_with(collation_of(column), "_nopad_bin") &&
@@ -182,22 +183,56 @@ static void put_mysql_difference(const pythia_run *run, int pair, pythia_buffer 
 	pythia_buffer_printf(out, "%s)", after);
 }
 
+static void put_sqlite_difference(const pythia_run *run, int pair, pythia_buffer *out)
+{
+	pythia_merge_column(run, out, "t.", pair);
+	pythia_buffer_puts(out, " IS NOT ");
+	pythia_merge_column(run, out, "s.", pair);
+	pythia_buffer_puts(out, " COLLATE BINARY");
+	if (run->types[pair]->kind != PYTHIA_KIND_STORED)
+		return;
+	/* 1 is 1.0 to the operator */
+	pythia_buffer_puts(out, " OR typeof(");
+	pythia_merge_column(run, out, "t.", pair);
+	pythia_buffer_puts(out, ") <> typeof(");
+	pythia_merge_column(run, out, "s.", pair);
+	pythia_buffer_putc(out, ')');
+}
+
+/* A row that was marked as gone, and is back. */
+static void put_returned(const pythia_run *run, pythia_buffer *out)
+{
+	const pythia_column *soft = pythia_soft_column(run->job->config, &run->plan.target);
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+	if (soft == NULL)
+		return;
+	pythia_buffer_puts(&name, "t.");
+	dialect_of(run)->identifier(&name, soft->name);
+	pythia_buffer_puts(out, ") OR (");
+	pythia_soft_marked(run->target, soft, name.data, out);
+	pythia_buffer_free(&name);
+}
+
+/* SQLite's expressions may be a thousand terms deep, and each OR is one. */
+#define TERMS_A_GROUP 50
+
 void pythia_merge_difference(const pythia_run *run, pythia_buffer *out)
 {
-	bool any = false;
+	int terms = 0;
 
 	if (run->known_to_differ)
 	{
 		pythia_buffer_puts(out, "1 = 1");
 		return;
 	}
-	pythia_buffer_putc(out, '(');
+	pythia_buffer_puts(out, "((");
 	for (int i = 0; i < run->plan.npairs; i++)
 	{
 		if (pythia_merge_is_fixed(run, i))
 			continue;
-		pythia_buffer_puts(out, any ? " OR " : "");
-		any = true;
+		pythia_buffer_puts(out, terms == 0 ? "" : terms % TERMS_A_GROUP == 0 ? ") OR (" : " OR ");
+		terms++;
 		switch (run->target->engine)
 		{
 			case PYTHIA_POSTGRESQL:
@@ -207,14 +242,28 @@ void pythia_merge_difference(const pythia_run *run, pythia_buffer *out)
 				put_mysql_difference(run, i, out);
 				break;
 			case PYTHIA_SQLITE:
-				pythia_merge_column(run, out, "t.", i);
-				pythia_buffer_puts(out, " IS NOT ");
-				pythia_merge_column(run, out, "s.", i);
-				pythia_buffer_puts(out, " COLLATE BINARY");
+				put_sqlite_difference(run, i, out);
 				break;
 		}
 	}
-	pythia_buffer_puts(out, any ? ")" : "1 = 0)");
+	if (terms == 0)
+		pythia_buffer_puts(out, "1 = 0");
+	put_returned(run, out);
+	pythia_buffer_puts(out, "))");
+}
+
+/* Between files of SQLite a stamp keeps its spelling, of which there are several. */
+static void put_stamp(const pythia_run *run, const char *alias, pythia_buffer *out)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+	pythia_merge_column(run, &name, alias, run->plan.stamp);
+	if (run->types[run->plan.stamp]->kind == PYTHIA_KIND_STORED)
+		pythia_buffer_printf(out, "CASE typeof(%s) WHEN 'text' THEN pythia_canonical('S6', %s) ELSE %s END", name.data,
+							 name.data, name.data);
+	else
+		pythia_buffer_puts(out, name.data);
+	pythia_buffer_free(&name);
 }
 
 /* Whose row stays, where both have one: a NULL stamp loses, a tie goes to the source. */
@@ -228,8 +277,8 @@ void pythia_merge_rule(const pythia_run *run, pythia_buffer *out)
 	pythia_buffer_puts(out, " AND (");
 	pythia_merge_column(run, out, "t.", run->plan.stamp);
 	pythia_buffer_puts(out, " IS NULL OR ");
-	pythia_merge_column(run, out, "s.", run->plan.stamp);
+	put_stamp(run, "s.", out);
 	pythia_buffer_puts(out, comparison);
-	pythia_merge_column(run, out, "t.", run->plan.stamp);
+	put_stamp(run, "t.", out);
 	pythia_buffer_putc(out, ')');
 }

@@ -130,6 +130,11 @@ bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int 
 	pythia_dialect_table(pythia_dialect_of(run->target), &sql, run->plan.target.schema, run->plan.target.name);
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_POSTGRESQL ? " WITH NO DATA" : " WHERE 1 = 0");
 	ok = pythia_db_exec(run->target, sql.data, NULL, error);
+	if (!ok && run->target->engine == PYTHIA_MYSQL && strcmp(error->sqlstate, "42501") == 0)
+		pythia_error_hint(error,
+						  "A target that holds rows is written through a temporary table: grant this user CREATE"
+						  " TEMPORARY TABLES on database \"%s\".",
+						  run->plan.target.schema);
 	if (!ok)
 		pythia_error_context(error, "making a stage for table \"%s\"", run->plan.target.name);
 	pythia_buffer_free(&sql);

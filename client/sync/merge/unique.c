@@ -116,7 +116,7 @@ static bool stay_apart(const pythia_run *run, int pair)
 
 void pythia_keys_look(pythia_run *run, bool *constrained_there)
 {
-	run->keys_may_meet = !constrained(&run->plan, true);
+	run->keys_may_meet = run->plan.nkey > 0 && !constrained(&run->plan, true);
 	for (int i = 0; i < run->plan.nkey; i++)
 		run->keys_may_meet = run->keys_may_meet || !stay_apart(run, run->plan.key[i]);
 	*constrained_there = constrained(&run->plan, false);

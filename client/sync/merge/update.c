@@ -1,9 +1,23 @@
 /* UPDATE of the target's rows that differ from the stage's. */
 #include "sync/run.h"
+#include "sync/soft.h"
 
 #include <string.h>
 
 #include "core/memory.h"
+
+/* Whatever comes from the source is not gone. */
+static void put_unmarked(const pythia_run *run, const char *alias, pythia_buffer *out)
+{
+	const pythia_column *soft = pythia_soft_column(run->job->config, &run->plan.target);
+
+	if (soft == NULL)
+		return;
+	pythia_buffer_printf(out, ", %s", alias);
+	pythia_dialect_of(run->target)->identifier(out, soft->name);
+	pythia_buffer_puts(out, " = ");
+	pythia_soft_here(run->target, soft, out);
+}
 
 static void put_assignments(const pythia_run *run, const char *alias, pythia_buffer *out)
 {
@@ -19,6 +33,7 @@ static void put_assignments(const pythia_run *run, const char *alias, pythia_buf
 		pythia_buffer_puts(out, " = ");
 		pythia_merge_column(run, out, "s.", i);
 	}
+	put_unmarked(run, alias, out);
 }
 
 static void put_changing(const pythia_run *run, const char *alias, pythia_buffer *out)
@@ -78,7 +93,9 @@ static bool update_large(pythia_run *run, bool by_rule, int64_t *count, pythia_e
 	put_changing(run, "", &sql);
 	pythia_buffer_puts(&sql, ") = (SELECT ");
 	put_changing(run, "s.", &sql);
-	pythia_buffer_printf(&sql, "%s) WHERE (", counterpart.data);
+	pythia_buffer_printf(&sql, "%s)", counterpart.data);
+	put_unmarked(run, "", &sql);
+	pythia_buffer_puts(&sql, " WHERE (");
 	put_keys(run, "t.", &sql);
 	pythia_buffer_puts(&sql, ") IN (SELECT ");
 	put_keys(run, "s.", &sql);

@@ -102,7 +102,23 @@ static void disable(const pythia_sync_spec *spec)
 }
 
 /* A table's failure is its own; a cancel, or a database that cannot be reached, is the worker's. */
-static void sync_due(const pythia_sides *sides, const char *table, const pythia_node *overrides)
+static void note_failure(const pythia_sides *sides, const char *table, pythia_error *error)
+{
+	if (error->error_class == PYTHIA_E_CANCELLED)
+		pythia_raise(error);
+	pythia_job_begin();
+	pythia_sync_record_error(sides->spec->worker_id, table, error);
+	pythia_job_commit();
+	if (error->error_class == PYTHIA_E_CONNECT || error->error_class == PYTHIA_E_LOST)
+		pythia_raise(error);
+	ereport(WARNING, (errcode(pythia_sqlstate_code(error->sqlstate)),
+					  errmsg("sync worker \"%s\" failed for table \"%s\": %s", sides->spec->name, table,
+							 pythia_from_utf8(pythia_error_line(error)))));
+	pythia_error_reset(error);
+}
+
+/* *left: tables with rows that go when the others are done. */
+static void sync_due(const pythia_sides *sides, const char *table, const pythia_node *overrides, List **left)
 {
 	pythia_sync_result result;
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -111,20 +127,29 @@ static void sync_due(const pythia_sides *sides, const char *table, const pythia_
 	if (!pythia_run_sync(sides, table, overrides, &result, &error) || !pythia_run_validation(sides, table, &error))
 	{
 		pythia_sync_result_free(&result);
-		if (error.error_class == PYTHIA_E_CANCELLED)
-			pythia_raise(&error);
-		pythia_job_begin();
-		pythia_sync_record_error(sides->spec->worker_id, table, &error);
-		pythia_job_commit();
-		if (error.error_class == PYTHIA_E_CONNECT || error.error_class == PYTHIA_E_LOST)
-			pythia_raise(&error);
-		ereport(WARNING, (errcode(pythia_sqlstate_code(error.sqlstate)),
-						  errmsg("sync worker \"%s\" failed for table \"%s\": %s", sides->spec->name, table,
-								 pythia_from_utf8(pythia_error_line(&error)))));
-		pythia_error_reset(&error);
+		note_failure(sides, table, &error);
 		return;
 	}
+	if (result.rows_left > 0)
+		*left = lcons(unconstify(char *, table), *left);
 	pythia_sync_result_free(&result);
+}
+
+/* Of the last table first.  Where other processes are at work on tables that refer to it, a row may stay for the next
+ * turn. */
+static void sweep_left(const pythia_sides *sides, List *left)
+{
+	ListCell *cell;
+
+	foreach (cell, left)
+	{
+		pythia_sync_result result = {0};
+		pythia_error error = PYTHIA_ERROR_INIT;
+
+		if (!pythia_run_sweep(sides, lfirst(cell), &result, &error))
+			note_failure(sides, lfirst(cell), &error);
+		pythia_sync_result_free(&result);
+	}
 }
 
 /* What a turn begins with; false where the worker is gone or stopped. */
@@ -140,7 +165,10 @@ static bool begin_turn(const pythia_job *job, pythia_sides **sides, List **table
 	pythia_job_commit();
 	MemoryContextSwitchTo(scratch);
 	if (*sides)
+	{
 		*tables = pythia_list_sync_tables(*sides, NIL);
+		(*sides)->others_follow = list_length(*tables) > 1;
+	}
 	return *sides != NULL;
 }
 
@@ -166,7 +194,7 @@ static bool others_are_at_work(int32 worker_id, const pythia_table_order *order)
 }
 
 static void sync_taken(const pythia_sides *sides, const pythia_table_order *order, int position,
-					   const pythia_node *overrides)
+					   const pythia_node *overrides, List **left)
 {
 	const char *name = list_nth(order->names, position);
 
@@ -176,7 +204,7 @@ static void sync_taken(const pythia_sides *sides, const pythia_table_order *orde
 		if (is_due(sides->spec, name))
 		{
 			pythia_table_wait(sides->spec->worker_id, order, position);
-			sync_due(sides, name, overrides);
+			sync_due(sides, name, overrides, left);
 		}
 	}
 	PG_CATCH();
@@ -189,7 +217,8 @@ static void sync_taken(const pythia_sides *sides, const pythia_table_order *orde
 }
 
 /* Takes every table that is due and that no other process has. */
-static void share_tables(const pythia_sides *sides, const pythia_table_order *order, const pythia_node *overrides)
+static void share_tables(const pythia_sides *sides, const pythia_table_order *order, const pythia_node *overrides,
+						 List **left)
 {
 	int position = 0;
 	ListCell *cell;
@@ -199,7 +228,7 @@ static void share_tables(const pythia_sides *sides, const pythia_table_order *or
 		due_table *table = lfirst(cell);
 
 		if (table->milliseconds == 0 && pythia_table_take(sides->spec->worker_id, table->name))
-			sync_taken(sides, order, position, overrides);
+			sync_taken(sides, order, position, overrides, left);
 		position++;
 	}
 }
@@ -255,14 +284,16 @@ static void sync_together(const pythia_job *job, const pythia_sides *sides, List
 	{
 		pythia_table_order *order;
 		const pythia_node *overrides = share_as_override(share);
+		List *left = NIL;
 
 		/* what is left over of the streams is for a large table of ours */
 		pythia_parts_allow(job, most, most - (runners - 1) * share - 1);
 		(void) pythia_helpers_start(job, runners - 1, share);
 		order = due > 1 ? pythia_table_order_make(sides, tables) : pythia_table_order_plain(tables);
-		share_tables(sides, order, overrides);
+		share_tables(sides, order, overrides, &left);
 		if (pythia_helpers_running() > 0)
 			help_others(sides, order, overrides);
+		sweep_left(sides, left);
 		pgstat_report_activity(STATE_RUNNING, "waiting for helpers");
 		pythia_helpers_wait();
 	}
@@ -283,10 +314,12 @@ void pythia_sync_help(const pythia_job *job, int share)
 	{
 		pythia_table_order *order = pythia_table_order_make(sides, tables);
 		const pythia_node *overrides = share_as_override(share);
+		List *left = NIL;
 
 		pythia_parts_allow(job, pythia_sync_parallel(sides->spec), share - 1);
-		share_tables(sides, order, overrides);
+		share_tables(sides, order, overrides, &left);
 		help_others(sides, order, overrides);
+		sweep_left(sides, left);
 		pythia_helpers_wait();
 	}
 }
@@ -295,6 +328,7 @@ static void sync_tables(const pythia_job *job, const pythia_sides *sides, List *
 {
 	int most = pythia_sync_parallel(sides->spec);
 	int due = most > 1 ? count_due(sides->spec, tables) : 0;
+	List *left = NIL;
 	ListCell *cell;
 
 	if (due > 0)
@@ -308,8 +342,9 @@ static void sync_tables(const pythia_job *job, const pythia_sides *sides, List *
 		due_table *table = lfirst(cell);
 
 		if (table->milliseconds == 0)
-			sync_due(sides, table->name, NULL);
+			sync_due(sides, table->name, NULL, &left);
 	}
+	sweep_left(sides, left);
 }
 
 long pythia_sync_turn(const pythia_job *job)

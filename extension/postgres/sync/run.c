@@ -16,6 +16,7 @@
 #include "postgres/worker/owner.h"
 #include "postgres/worker/progress.h"
 #include "postgres/worker/transaction.h"
+#include "sync/order.h"
 #include "sync/target.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -92,6 +93,25 @@ static bool open_both(pythia_session *session, const pythia_sides *sides, pythia
 	return true;
 }
 
+/* Was the table taken with all others, and not by its name? */
+static bool is_any_table(const pythia_sync_spec *spec, const char *name)
+{
+	ListCell *cell;
+
+	if (spec->worker_id == 0)
+		return false;
+	foreach (cell, spec->tables)
+	{
+		char *given = lfirst(cell);
+		size_t length = strlen(given);
+
+		if ((length < 3 || strcmp(given + length - 2, ".*") != 0) &&
+			pythia_same_table_name(pythia_to_utf8(given), name))
+			return false;
+	}
+	return true;
+}
+
 bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythia_node *overrides,
 					   pythia_sides_body body, void *arg, pythia_error *error)
 {
@@ -104,6 +124,8 @@ bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythi
 	if (!pythia_sync_config_read(sides->spec->config, overrides, name, &config, error) ||
 		!pythia_validate_config_check(&config, error))
 		return false;
+	config.may_fall_back = is_any_table(sides->spec, name);
+	job.others_follow = sides->others_follow;
 	connect.session = pythia_session_begin();
 	job.connect = open_further;
 	job.connect_context = &connect;
@@ -383,6 +405,41 @@ bool pythia_run_sync(const pythia_sides *sides, const char *table, const pythia_
 	return ok;
 }
 
+static bool sweep_body(pythia_session *session, pythia_sync_job *job, void *arg, pythia_error *error)
+{
+	(void) session;
+	return pythia_sync_sweep(job, arg, error);
+}
+
+static void save_swept(const pythia_sync_spec *spec, const char *table, int64_t deleted)
+{
+	static const char sql[] = "UPDATE pythia.sync_state SET rows_deleted = rows_deleted + $3 WHERE worker_id = $1 "
+							  "AND table_name = $2";
+	Oid types[] = {INT4OID, TEXTOID, INT8OID};
+	Datum values[] = {Int32GetDatum(spec->worker_id), CStringGetTextDatum(table), Int64GetDatum(deleted)};
+
+	pythia_catalog_run(sql, 3, types, values, NULL);
+}
+
+bool pythia_run_sweep(const pythia_sides *sides, const char *table, pythia_sync_result *result, pythia_error *error)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	pythia_sync_result swept = {0};
+	bool ok = pythia_with_callbacks(sides, table, NULL, sweep_body, &swept, error);
+	bool own;
+
+	result->rows_deleted += swept.rows_deleted;
+	if (!ok || swept.rows_deleted == 0 || sides->spec->worker_id == 0)
+		return ok;
+	own = begin_own();
+	MemoryContextSwitchTo(caller);
+	save_swept(sides->spec, table, swept.rows_deleted);
+	if (own)
+		pythia_job_commit();
+	MemoryContextSwitchTo(caller);
+	return true;
+}
+
 /* --- which tables ---------------------------------------------------------- */
 
 static bool add_tables(pythia_db *source, const char *schema, List **tables, pythia_error *error)
@@ -497,6 +554,24 @@ static bool check_tables(pythia_session *session, const pythia_sides *sides, pyt
 	return ok;
 }
 
+/* Parents first, by the keys of both sides. */
+static bool order_tables(pythia_session *session, const pythia_sides *sides, pythia_db *source, List **tables,
+						 pythia_error *error)
+{
+	pythia_db *target = NULL;
+	int count;
+	char **names = engine_names(*tables, &count);
+	bool ok = pythia_connection_take(session, sides->target, &target, error) &&
+			  pythia_tables_order(source, target, sides->spec->config, names, count, error);
+
+	pythia_connection_give_back(sides->target, target, ok);
+	*tables = NIL;
+	for (int i = 0; i < count; i++)
+		*tables = lappend(*tables, pythia_from_utf8(names[i]));
+	pythia_list_free(names, count);
+	return ok;
+}
+
 /* One table that is gone stops no worker; who asks for all of them is told. */
 static bool check_names(const pythia_sides *sides, List *tables, pythia_error *error)
 {
@@ -523,7 +598,7 @@ List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
 	bool ok;
 
 	/* names that need nobody's word */
-	if (tables != NIL && list_length(plain_names(tables)) == list_length(tables) && !alike(sides, tables, own))
+	if (list_length(tables) == 1 && !is_pattern(linitial(tables)) && !alike(sides, tables, own))
 		return tables;
 	session = pythia_session_begin();
 	MemoryContextSwitchTo(caller);
@@ -531,6 +606,8 @@ List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
 		 (wanted != NIL || check_names(sides, tables, &error));
 	if (ok && alike(sides, tables, own))
 		ok = check_tables(session, sides, source, &tables, own, &error);
+	if (ok && list_length(tables) > 1)
+		ok = order_tables(session, sides, source, &tables, &error);
 	pythia_connection_give_back(sides->source, source, ok);
 	pythia_session_end(session, ok);
 	if (!ok)

@@ -16,7 +16,8 @@ typedef struct pythia_sides
 	const pythia_sync_spec *spec;
 	pythia_target *source;
 	pythia_target *target;
-	bool write; /* the target shall be changed */
+	bool write;         /* the target shall be changed */
+	bool others_follow; /* one of several tables: rows that others refer to are left to pythia_run_sweep */
 } pythia_sides;
 
 /* Ereports. `write`: the target shall be changed. */
@@ -34,6 +35,11 @@ extern int pythia_sync_parallel(const pythia_sync_spec *spec);
  */
 extern bool pythia_run_sync(const pythia_sides *sides, const char *table, const pythia_node *overrides,
 							pythia_sync_result *result, pythia_error *error);
+
+/* Deletes what the table's run has left (result->rows_left), when the others are done, and adds it to *result; errors as
+ * above. */
+extern bool pythia_run_sweep(const pythia_sides *sides, const char *table, pythia_sync_result *result,
+							 pythia_error *error);
 
 /* A call in which source and target are open; the session ends as it returns. */
 typedef bool (*pythia_sides_body)(pythia_session *session, pythia_sync_job *job, void *arg, pythia_error *error);

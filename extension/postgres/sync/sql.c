@@ -70,30 +70,47 @@ Datum pythia_sync_between(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL));
 }
 
-/* A table that fails undoes only itself; a cancel ends it all. */
-static void sync_into(pythia_rows_out *out, const pythia_sides *sides, const char *table)
+/* A table's run: what came of it, and the line of its error. */
+typedef struct outcome
 {
+	const char *table;
 	pythia_sync_result result;
-	pythia_error error = PYTHIA_ERROR_INIT;
-	Datum values[PYTHIA_SYNC_COLUMNS];
-	bool nulls[PYTHIA_SYNC_COLUMNS];
-	char *line = NULL;
+	char *line;
+} outcome;
 
-	CHECK_FOR_INTERRUPTS();
-	if (!pythia_run_sync(sides, table, NULL, &result, &error))
+/* A table that fails undoes only itself; a cancel ends it all. */
+static void note_failure(const pythia_sides *sides, outcome *o, pythia_error *error)
+{
+	if (error->error_class == PYTHIA_E_CANCELLED)
 	{
-		if (error.error_class == PYTHIA_E_CANCELLED)
-		{
-			pythia_sync_result_free(&result);
-			pythia_raise(&error);
-		}
-		line = pythia_from_utf8(pythia_error_line(&error));
-		pythia_sync_record_error(sides->spec->worker_id, table, &error);
-		pythia_error_reset(&error);
+		pythia_sync_result_free(&o->result);
+		pythia_raise(error);
 	}
-	pythia_sync_values(table, &result, line, values, nulls);
-	pythia_sync_result_free(&result);
-	tuplestore_putvalues(out->store, out->desc, values, nulls);
+	o->line = pythia_from_utf8(pythia_error_line(error));
+	pythia_sync_record_error(sides->spec->worker_id, o->table, error);
+	pythia_error_reset(error);
+}
+
+/* Parents first; what they have lost goes last, when their children are done. */
+static void sync_each(pythia_sides *sides, outcome *outcomes, int count)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	sides->others_follow = count > 1;
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!pythia_run_sync(sides, outcomes[i].table, NULL, &outcomes[i].result, &error))
+			note_failure(sides, &outcomes[i], &error);
+	}
+	sides->others_follow = false;
+	for (int i = count - 1; i >= 0; i--)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (outcomes[i].line == NULL && outcomes[i].result.rows_left > 0 &&
+			!pythia_run_sweep(sides, outcomes[i].table, &outcomes[i].result, &error))
+			note_failure(sides, &outcomes[i], &error);
+	}
 }
 
 /* What is asked for cannot be had in a caller's transaction. */
@@ -109,15 +126,28 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 {
 	pythia_rows_out out;
 	pythia_sides *sides;
-	ListCell *cell;
+	outcome *outcomes;
+	int count;
 
 	pythia_rows_out_begin(fcinfo, &out);
 	pythia_require_owner(spec);
 	sides = pythia_sides_resolve(spec, true);
 	tables = pythia_list_sync_tables(sides, tables);
 	say_in_turn(sides, tables);
-	foreach (cell, tables)
-		sync_into(&out, sides, lfirst(cell));
+	count = list_length(tables);
+	outcomes = palloc0(sizeof(outcome) * (count + 1));
+	for (int i = 0; i < count; i++)
+		outcomes[i].table = list_nth(tables, i);
+	sync_each(sides, outcomes, count);
+	for (int i = 0; i < count; i++)
+	{
+		Datum values[PYTHIA_SYNC_COLUMNS];
+		bool nulls[PYTHIA_SYNC_COLUMNS];
+
+		pythia_sync_values(outcomes[i].table, &outcomes[i].result, outcomes[i].line, values, nulls);
+		pythia_sync_result_free(&outcomes[i].result);
+		tuplestore_putvalues(out.store, out.desc, values, nulls);
+	}
 }
 
 Datum pythia_sync_tables(PG_FUNCTION_ARGS)

@@ -9,14 +9,17 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_partitioned_table.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -114,13 +117,23 @@ static const char *code_of_constraints(Relation relation, Oid role, bool write)
 	return NULL;
 }
 
+/*
+ * Whoever has written a trigger's function, the table, the event and the arguments are the table owner's.  Those that come
+ * with PostgreSQL or with us do no more than their columns ask for.
+ */
+static bool trigger_is_foreign(Oid function)
+{
+	return function >= FirstNormalObjectId &&
+		   getExtensionOfObject(ProcedureRelationId, function) != get_extension_oid("pythia_db", true);
+}
+
 static const char *code_for_writers(Relation relation, Oid role)
 {
 	TriggerDesc *triggers = relation->trigdesc;
 	TupleDesc desc = RelationGetDescr(relation);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
-		if (!triggers->triggers[i].tgisinternal && (function_is_foreign(triggers->triggers[i].tgfoid, &role) ||
+		if (!triggers->triggers[i].tgisinternal && (trigger_is_foreign(triggers->triggers[i].tgfoid) ||
 													text_calls_foreign(triggers->triggers[i].tgqual, role)))
 			return "a trigger";
 	if (relation->rd_rules)

@@ -17,8 +17,8 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 
-extern PGDLLEXPORT void pythia_alone_main(Datum arg) pg_attribute_noreturn();
-extern PGDLLEXPORT void pythia_helper_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void pythia_alone_main(Datum arg);
+pg_noreturn extern PGDLLEXPORT void pythia_helper_main(Datum arg);
 
 static MemoryContext make_scratch(void)
 {

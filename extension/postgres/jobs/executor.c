@@ -16,7 +16,7 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
-extern PGDLLEXPORT void pythia_executor_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void pythia_executor_main(Datum arg);
 
 /* With nothing to do for so long, and for as long to come, it ends. */
 #define LINGER_MS 10000

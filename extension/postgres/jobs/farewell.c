@@ -14,7 +14,7 @@
 #include "storage/ipc.h"
 #include "utils/snapmgr.h"
 
-extern PGDLLEXPORT void pythia_farewell_main(Datum arg) pg_attribute_noreturn();
+pg_noreturn extern PGDLLEXPORT void pythia_farewell_main(Datum arg);
 
 void pythia_farewell_main(Datum arg)
 {

@@ -18,18 +18,34 @@ static bool savepoint(sqlite_db *db, const char *verb, int depth, pythia_error *
 	return pythia_sqlite_run(db, sql, NULL, error);
 }
 
+static void note_snapshot(sqlite_db *db, pythia_begin_mode mode)
+{
+	if (mode == PYTHIA_BEGIN_SNAPSHOT)
+		db->snapshots |= 1u << db->depth;
+	else
+		db->snapshots &= ~(1u << db->depth);
+}
+
 /* While a statement that writes is at work SQLite opens and ends no savepoint: what was changed is counted instead. */
-static bool begin_inside(sqlite_db *db, pythia_error *error)
+static bool begin_inside(sqlite_db *db, pythia_begin_mode mode, pythia_error *error)
 {
 	if (db->depth + 1 >= PYTHIA_SQLITE_DEPTH)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "too many transactions within each other");
 	db->changes[++db->depth] = sqlite3_total_changes(db->handle);
+	note_snapshot(db, mode);
 	return true;
 }
 
 static bool rollback_inside(sqlite_db *db, pythia_error *error)
 {
-	if (db->depth == 0 || db->changes[db->depth--] == sqlite3_total_changes(db->handle))
+	bool unchanged;
+
+	if (db->depth == 0)
+		return true;
+	/* a snapshot has nothing to undo; what was changed meanwhile is another's, who writes through the same handle */
+	unchanged = db->snapshots & 1u << db->depth || db->changes[db->depth] == sqlite3_total_changes(db->handle);
+	db->depth--;
+	if (unchanged)
 		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "25001",
 				"the statement that calls this writes, so a part of it cannot be undone");
@@ -67,7 +83,7 @@ bool pythia_sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
 	if (db->inside)
-		return begin_inside(db, error);
+		return begin_inside(db, mode, error);
 	if (!db->owned || db->shared)
 	{
 		if (db->shared && mode != PYTHIA_BEGIN_SNAPSHOT && mode != PYTHIA_BEGIN_WRITE &&
@@ -80,10 +96,7 @@ bool pythia_sqlite_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *
 		else if (!savepoint(db, "SAVEPOINT", db->depth + 1, error))
 			return false;
 		db->depth++;
-		if (mode == PYTHIA_BEGIN_SNAPSHOT)
-			db->snapshots |= 1u << db->depth;
-		else
-			db->snapshots &= ~(1u << db->depth);
+		note_snapshot(db, mode);
 	}
 	else if (!begin_now(db, mode, error))
 		return false;

@@ -538,7 +538,8 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 	if (ok && job->target->engine == PYTHIA_POSTGRESQL)
 		ok = postgres_comments(job->target, &plan->target, error);
 	for (int i = 0; ok && i < plan->npairs; i++)
-		pythia_target_tell(job, &plan->source, pythia_pair_source(plan, i), pythia_pair_target(plan, i));
+		pythia_target_tell(job, &plan->source, &plan->source.columns[plan->pairs[i].source],
+						   &plan->target.columns[plan->pairs[i].target]);
 	if (!ok)
 		pythia_error_context(error, "creating table \"%s\"", plan->target.name);
 	pythia_buffer_free(&sql);

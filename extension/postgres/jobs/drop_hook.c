@@ -198,7 +198,10 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	bool everywhere;
 
 	if (drops_extension(statement->utilityStmt))
+	{
 		pythia_remote_all_triggers_go();
+		pythia_control_look(false);
+	}
 	if (pythia_shmem && touches_roles(statement->utilityStmt, &everywhere))
 		pythia_control_look(everywhere);
 	if (!OidIsValid(database) || database == MyDatabaseId || !pythia_database_owned(database, GetUserId()))

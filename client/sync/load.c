@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/visible.h"
 #include "sync/run.h"
 
 /* More than a chunk takes but for one large row. */
@@ -37,6 +38,8 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 {
 	const pythia_plan *plan = &loader->run->plan;
 	pythia_buffer key = PYTHIA_BUFFER_INIT;
+	const char *value = loader->reader.fields[pair].value;
+	char *shown;
 
 	for (int i = 0; i < plan->nkey; i++)
 	{
@@ -46,7 +49,9 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 	}
 	pythia_fail(error, PYTHIA_E_DATA, "22000", "column \"%s\" of table \"%s\" cannot hold a value: %s",
 				pythia_pair_target(plan, pair)->name, plan->target.name, bad->reason);
-	pythia_error_detail(error, "The row's key is (%s).", key.data);
+	shown = pythia_visible_short(value != NULL ? value : "NULL");
+	pythia_error_detail(error, "The value is %s, the row's key (%s).", shown, key.data);
+	pythia_free(shown);
 	if (pythia_pair_is_key(plan, pair) && bad->policy == NULL)
 		pythia_error_hint(error,
 						  "A row without a key is told from no other: leave such rows out by \"where\", name other"

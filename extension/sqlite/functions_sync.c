@@ -253,7 +253,7 @@ static bool order_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 	memset(&places, 0, sizeof(places));
 	if (ntables < 2)
 		return true;
-	ok = pythia_places_open(call->self, worker->source, worker->target, false, &places, error) &&
+	ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
 		 pythia_tables_order(places.source, places.target, worker->config, tables, ntables, error);
 	pythia_places_close(&places);
 	return ok;

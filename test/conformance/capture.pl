@@ -48,7 +48,8 @@ my @situations = (
 		[ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1; DELETE FROM T WHERE id = 2; INSERT INTO T VALUES (3, 'd', {now})" => 'UPDATE 1 a>c, DELETE 2 b, INSERT 3 d' ],
 		[ "UPDATE T SET v = 'e', updated_at = {now} WHERE id = 1" => 'UPDATE 1 c>e' ] ],
-	[ 'nothing_kept', { track => 'none' },
+	# what came within lookback is known all the same
+	[ 'nothing_kept', { track => 'none', lookback => 600 },
 		[ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ "INSERT INTO T VALUES (3, 'd', {now}); DELETE FROM T WHERE id = 1" => 'INSERT 3 d' ],
 		[ "UPDATE T SET v = 'e', updated_at = {now} WHERE id = 3" => 'UPDATE 3 e' ] ],

@@ -156,7 +156,8 @@ static void follow(pythia_cdc_table *table, Oid relid, AttrNumber stamp)
 	if (found != relid || stamp <= 0 || get_attnum(found, table->timestamp_column) != InvalidAttrNumber)
 		return;
 	name = get_attname(found, stamp, true);
-	if (!name)
+	/* a column that is dropped has a name, too, by which nobody finds it */
+	if (!name || get_attnum(found, name) == InvalidAttrNumber)
 		return;
 	table->timestamp_column = name;
 	table->renamed = true;

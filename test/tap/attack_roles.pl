@@ -1,6 +1,7 @@
 # A role that owns a table, its types and what hangs on them gets no more rights by that, whoever captures the table.
 use strict;
 use warnings;
+use Pythia::Session;
 use Pythia::Test;
 use Test::More;
 
@@ -8,9 +9,11 @@ my $node = pg_node('attack', 'pythia_db.databases' => 'postgres');
 $node->append_conf('pg_hba.conf', "local all all trust\n");
 my $admin = scalar getpwuid $<;
 
-sub sql { return $node->safe_psql('postgres', $_[0]); }
+# one session a role: hundreds of new ones would take minutes on a busy machine
+my %sessions;
+sub as { my ($role, $text) = @_; return ($sessions{$role} //= Pythia::Session->new($node, 'postgres', $role))->do($text); }
+sub sql { return as($admin, $_[0]); }
 sub try_as { my ($role, $text) = @_; my ($rc, $out, $err) = $node->psql('postgres', $text, extra_params => ['-U', $role]); return ($out // '') . ($err // ''); }
-sub as { my ($role, $text) = @_; return $node->safe_psql('postgres', $text, extra_params => ['-U', $role]); }
 
 # evil() writes down as whom it was called, and takes what it can.
 sql(qq{

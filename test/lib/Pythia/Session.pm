@@ -1,6 +1,6 @@
 # A psql that stays open, so that a test can hold transactions open and go on elsewhere:
 #
-#   my $a = Pythia::Session->new($node);          # or ($node, 'database')
+#   my $a = Pythia::Session->new($node);          # or ($node, 'database'), ($node, 'database', 'role')
 #   $a->do('BEGIN');                              # dies on an error
 #   is($a->do('SELECT 1'), '1');                  # rows, unaligned
 #   $a->send('SELECT pythia.poll(…)');            # does not wait …
@@ -17,10 +17,10 @@ my $number = 0;
 
 sub new
 {
-	my ($class, $node, $database) = @_;
+	my ($class, $node, $database, $role) = @_;
 	my @command = (
 		$node->installed_command('psql'), '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=0', '-d',
-		$node->connstr($database // 'postgres'));
+		$node->connstr($database // 'postgres'), defined $role ? ('-U', $role) : ());
 	local %ENV = $node->_get_env();
 	return $class->start('\\echo %s', 'SELECT pg_backend_pid()', @command);
 }

@@ -241,6 +241,39 @@ static void test_cancel_while_locked(void **state)
 	pythia_db_close(holder);
 }
 
+static bool stop_in_the_end(void *context)
+{
+	return ++*(int *) context > 10;
+}
+
+/* A value of another's file may be as large as he likes: the wish to stop is seen between two. */
+static void test_cancel_between_values(void **state)
+{
+	pythia_db *db = open_file("values.db", &create);
+	int asked = 0;
+	pythia_host host = *pythia_default_host();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_stream *stream;
+	pythia_rows chunk;
+
+	(void) state;
+	host.context = &asked;
+	host.cancelled = stop_in_the_end;
+	db->host = &host;
+	pythia_buffer_puts(&sql, "SELECT zeroblob(1100000)");
+	for (int i = 1; i < 40; i++)
+		pythia_buffer_puts(&sql, ", zeroblob(1100000)");
+	assert_true(db->driver->stream_open(db, sql.data, 40, NULL, &stream, &error));
+	assert_false(db->driver->stream_next(stream, &chunk, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+	pythia_error_reset(&error);
+	db->driver->stream_close(stream);
+	pythia_buffer_free(&sql);
+	db->host = pythia_default_host();
+	pythia_db_close(db);
+}
+
 static void test_wrap(void **state)
 {
 	sqlite3 *handle;
@@ -496,6 +529,7 @@ int main(void)
 		cmocka_unit_test(test_load_kinds),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_while_locked),
+		cmocka_unit_test(test_cancel_between_values),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_one_thing_at_a_time),
 		cmocka_unit_test(test_damaged_file_is_an_error),

@@ -69,7 +69,8 @@ bool pythia_sqlite_stream_open(pythia_db *base, const char *sql, int ncolumns, c
 	return true;
 }
 
-static void stream_row(pythia_stream *stream)
+/* False where the host wants to stop. */
+static bool stream_row(pythia_stream *stream)
 {
 	for (int i = 0; i < stream->ncolumns; i++)
 	{
@@ -96,8 +97,11 @@ static void stream_row(pythia_stream *stream)
 			pythia_rows_bytes(&stream->writer, text, length);
 		else
 			pythia_rows_text(&stream->writer, text, length);
+		if (length >= LARGE_BYTES && pythia_host_cancelled(stream->db->base.host))
+			return false;
 	}
 	pythia_rows_end(&stream->writer);
+	return true;
 }
 
 bool pythia_sqlite_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error)
@@ -121,7 +125,8 @@ bool pythia_sqlite_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia
 		}
 		if (code != SQLITE_ROW)
 			return pythia_sqlite_failed(db, pythia_buffer_text(&stream->sql), error);
-		stream_row(stream);
+		if (!stream_row(stream))
+			return pythia_fail_cancelled(error);
 	}
 	*chunk = pythia_rows_view(&stream->writer);
 	return chunk->length < LARGE_BYTES || keep_few_pages(db, error);

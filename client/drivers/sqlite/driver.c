@@ -14,8 +14,8 @@
 #include "core/number.h"
 #include "drivers/sqlite/functions.h"
 
-/* Virtual machine steps between two looks at the host's wish to stop. */
-#define PROGRESS_STEPS 20000
+/* Virtual machine steps between two looks at the host's wish to stop; one may make a value of a gigabyte. */
+#define PROGRESS_STEPS 200
 /* How long a lock of another connection is waited for, without ?timeout=. */
 #define BUSY_SECONDS 30
 /* Pages held in memory; SQLite's own 2000 are few for rows that lie apart. */

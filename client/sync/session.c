@@ -188,15 +188,16 @@ static bool reopen(pythia_run *run, bool target, pythia_error *error)
 
 static bool worth_another_try(const pythia_run *run, const pythia_error *error)
 {
+	const pythia_db *failed = run->source_failed ? run->source : run->target;
+
 	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT &&
 		error->error_class != PYTHIA_E_CONNECT)
 		return false;
 	/* nobody grants a right meanwhile */
 	if (strcmp(error->sqlstate, "42501") == 0)
 		return false;
-	/* SQLite has waited already, for as long as its URL says */
-	if ((run->source_failed ? run->source : run->target)->engine == PYTHIA_SQLITE &&
-		strcmp(error->sqlstate, "55P03") == 0)
+	/* SQLite has waited already, for as long as its URL says; so has the host's own database */
+	if (strcmp(error->sqlstate, "55P03") == 0 && (failed->engine == PYTHIA_SQLITE || failed->local))
 		return false;
 	if ((run->source->broken || run->target->broken) && run->job->connect == NULL)
 		return false;

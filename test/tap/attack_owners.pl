@@ -214,4 +214,33 @@ subtest 'a schema that its owner exchanges while a sync runs' => sub {
 	sql('DROP TABLE public.copy');
 };
 
+subtest 'a table that its owner locks, or reads for ever' => sub {
+	as('mallory', 'CREATE TABLE m.a (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO m.a VALUES (1); CREATE TABLE m.b (LIKE m.a INCLUDING ALL); INSERT INTO m.b VALUES (1); CREATE TABLE m.into (LIKE m.a INCLUDING ALL)');
+	sql('CREATE TABLE public.from_here (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO from_here VALUES (1)');
+	my $owner = Pythia::Session->new($node, 'postgres', 'mallory');
+	$owner->do('BEGIN; LOCK TABLE m.a, m.into');
+	for my $parallel (1, 3)
+	{
+		sql(qq{SELECT pythia.create_sync_worker('s', 'local', 'local', '{"mode": "full", "parallel": $parallel, "table_map": {"m.a": "public.a", "m.b": "public.b", "public.from_here": "m.into"}}', '{m.a, public.from_here, m.b}', '1 s'); SELECT pythia.start_sync('s')});
+		ok(wait_for($node, q{SELECT count(*) = 1 FROM pythia.sync_state WHERE table_name = 'm.b' AND last_end IS NOT NULL}), "parallel $parallel: a sync worker goes on with the others");
+		ok(wait_for($node, q{SELECT count(*) = 2 FROM pythia.sync_state WHERE table_name IN ('m.a', 'public.from_here') AND last_error LIKE '%lock timeout%'}), 'and tells of those that are locked');
+		sql(q{SELECT pythia.drop_sync_worker('s'); DROP TABLE public.b});
+	}
+	$owner->do('ROLLBACK');
+	sql('DROP TABLE m.a, m.b, m.into, public.from_here; DROP TABLE IF EXISTS public.a');
+
+	as('mallory', 'CREATE TABLE m.t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON m.t (updated_at); INSERT INTO m.t VALUES (1)');
+	sql(q{SELECT pythia.create_cdc_worker('k', '{m.t}', options => '{"track": "rows"}')});
+	my $known = sql(q{SELECT oid::regclass FROM pg_class WHERE relnamespace = 'pythia_tracked'::regnamespace AND relkind = 'r'});
+	$owner->do("BEGIN; SELECT count(*) FROM $known");
+	for my $call (q{drop_cdc_worker('k')}, q{alter_cdc_worker('k', tables => '{public.other}')}, q{alter_cdc_worker('k', options => '{"track": "keys"}')})
+	{
+		sql('CREATE TABLE IF NOT EXISTS public.other (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now())');
+		like(says_to($admin, "SET statement_timeout = '30s'; SELECT pythia.$call"), qr/table \Q$known\E is in use in another session.*HINT:.*pg_terminate_backend/s, "$call does not wait for who reads what is known of his table");
+	}
+	$owner->do('ROLLBACK');
+	is(says_to($admin, q{SELECT pythia.drop_cdc_worker('k')}), '', 'and works when he has ended');
+	sql('DROP TABLE m.t, public.other');
+};
+
 done_testing();

@@ -19,10 +19,12 @@
 #include "postgres/capture/known.h"
 #include "postgres/capture/low.h"
 #include "postgres/journal/journal.h"
+#include "storage/proc.h"
 #include "tcop/dest.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -33,6 +35,9 @@
 
 /* Of rows without a stamp no more are counted. */
 #define MAX_NULLS 100000
+
+/* More than deadlock_timeout, after which autovacuum gives way. */
+#define PATIENCE_MS 2000
 
 /* Statements on tables of ours whose text is made here. */
 static void run(const char *sql)
@@ -46,6 +51,39 @@ static void run(const char *sql)
 static char *tracked_name(int32 table_id)
 {
 	return psprintf("pythia_tracked.tracked_%d", table_id);
+}
+
+/*
+ * What takes a table of ours for itself.  The owner of the captured table may read it, and keeps nobody waiting by a
+ * transaction that he leaves open.
+ */
+static void run_alone(const char *sql, int32 table_id)
+{
+	int settings = NewGUCNestLevel();
+	MemoryContext before = CurrentMemoryContext;
+
+	if (LockTimeout == 0 || LockTimeout > PATIENCE_MS)
+		(void) set_config_option("lock_timeout", psprintf("%d", PATIENCE_MS), PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	PG_TRY();
+	{
+		run(sql);
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(before);
+		FlushErrorState();
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+						errmsg("table %s is in use in another session", tracked_name(table_id)),
+						errdetail("It holds what is known of the rows of a captured table, whose owner may read it."),
+						errhint("Try again when that transaction has ended. A superuser can end its session: SELECT "
+								"pg_terminate_backend(pid) FROM pg_locks WHERE relation = '%s'::regclass.",
+								tracked_name(table_id))));
+	}
+	PG_END_TRY();
+	AtEOXact_GUC(false, settings);
 }
 
 /* Who may read what is known: the worker's owner, and who reads the table for him; nobody who did so once. */
@@ -106,7 +144,7 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	SPI_connect();
 	pythia_catalog_enter(&before);
 	if (OidIsValid(pythia_tracked_relation(table->table_id)))
-		run(psprintf("DROP TABLE %s", name));
+		run_alone(psprintf("DROP TABLE %s", name), table->table_id);
 	run(sql.data);
 	run(psprintf("COMMENT ON TABLE %s IS %s", name, quote_literal_cstr("rows known of a captured table")));
 	run(psprintf("REVOKE ALL ON %s FROM PUBLIC", name));
@@ -171,7 +209,7 @@ bool pythia_track_conform(const pythia_cdc_worker *worker, const pythia_cdc_tabl
 		return false;
 	pythia_catalog_enter(&before);
 	if (changes.len > 0)
-		run(psprintf("ALTER TABLE %s%s", tracked_name(table->table_id), changes.data));
+		run_alone(psprintf("ALTER TABLE %s%s", tracked_name(table->table_id), changes.data), table->table_id);
 	if (pg_class_aclcheck(tracked, evaluator, ACL_SELECT) != ACLCHECK_OK)
 		grant_readers(worker, table->table_id, evaluator);
 	pythia_catalog_leave(&before);
@@ -187,7 +225,7 @@ void pythia_track_drop(int32 table_id)
 		return;
 	SPI_connect();
 	pythia_catalog_enter(&before);
-	run(psprintf("DROP TABLE %s", tracked_name(table_id)));
+	run_alone(psprintf("DROP TABLE %s", tracked_name(table_id)), table_id);
 	pythia_catalog_leave(&before);
 	SPI_finish();
 }

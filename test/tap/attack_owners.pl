@@ -8,10 +8,13 @@ use Test::More;
 my $node = pg_node('owners', 'pythia_db.databases' => 'postgres');
 $node->append_conf('pg_hba.conf', "local all all trust\n");
 
-sub sql { return $node->safe_psql('postgres', $_[0]); }
-sub as { my ($role, $text) = @_; return $node->safe_psql('postgres', $text, extra_params => ['-U', $role]); }
-sub says_to { my ($role, $text) = @_; my ($rc, $out, $err) = $node->psql('postgres', $text, extra_params => ['-U', $role]); return ($out // '') . ($err // ''); }
 my $admin = scalar getpwuid $<;
+
+# one session a role: hundreds of new ones would take minutes on a busy machine
+my %sessions;
+sub as { my ($role, $text) = @_; return ($sessions{$role} //= Pythia::Session->new($node, 'postgres', $role))->do($text); }
+sub sql { return as($admin, $_[0]); }
+sub says_to { my ($role, $text) = @_; my ($rc, $out, $err) = $node->psql('postgres', $text, extra_params => ['-U', $role]); return ($out // '') . ($err // ''); }
 
 sql(q{
 	CREATE ROLE mallory LOGIN; CREATE ROLE alice LOGIN; CREATE ROLE bob;
@@ -212,6 +215,92 @@ subtest 'a schema that its owner exchanges while a sync runs' => sub {
 	like(says_to($admin, q{SELECT pythia.sync_between('local', 'local', 'x.t', '{"mode": "full", "table_map": {"x.t": "public.copy"}}')}), qr/a view's query of table "t" would run/, 'what is there then is looked at anew');
 	is(prize(), '', 'and nothing ran');
 	sql('DROP TABLE public.copy');
+};
+
+# Each statement is looked at when it is about to run, and runs as the owner of the tables: so what he adds meanwhile, too.
+subtest 'what is added to a target while a sync runs' => sub {
+	as('mallory', q{CREATE OR REPLACE FUNCTION m.keeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM m.note(TG_OP); RETURN coalesce(NEW, OLD); END'});
+	my $url = 'postgresql://' . $admin . '@/postgres?host=' . $node->host . '&port=' . $node->port;
+	my $statistics = q{CREATE STATISTICS m.s ON (x + m.evil('statistics')), id FROM m.t};
+	my $child = q{CREATE TABLE m.c (LIKE m.t INCLUDING ALL); INSERT INTO m.c VALUES (7, 7); };
+	my $plain = 'CREATE TABLE m.t (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now())';
+	my $parted = 'CREATE TABLE m.t (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()) PARTITION BY RANGE (id); CREATE TABLE m.t1 PARTITION OF m.t FOR VALUES FROM (2) TO (10)';
+	for my $case (
+		[ 'statistics', $plain, $statistics ],
+		[ 'statistics of a filled one', "$plain; INSERT INTO m.t VALUES (1, 9), (9, 9)", $statistics ],
+		[ 'an index', "$plain; INSERT INTO m.t VALUES (1, 9), (9, 9)", q{CREATE INDEX CONCURRENTLY ON m.t (x) WHERE m.evil('predicate') = 0} ],
+		[ 'a child with a trigger BEFORE', "$plain; INSERT INTO m.t VALUES (1, 9), (9, 9)", "$child CREATE TRIGGER g BEFORE DELETE OR UPDATE ON m.c FOR EACH ROW EXECUTE FUNCTION m.keeps(); ALTER TABLE m.c INHERIT m.t" ],
+		[ 'a child with a trigger AFTER', "$plain; INSERT INTO m.t VALUES (1, 9), (9, 9)", "$child CREATE TRIGGER g AFTER DELETE OR UPDATE ON m.c FOR EACH ROW EXECUTE FUNCTION m.keeps(); ALTER TABLE m.c INHERIT m.t" ],
+		[ 'a child with a deferred trigger', "$plain; INSERT INTO m.t VALUES (1, 9), (9, 9)", "$child CREATE CONSTRAINT TRIGGER g AFTER DELETE OR UPDATE ON m.c INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION m.keeps(); ALTER TABLE m.c INHERIT m.t" ],
+		[ 'a child with a check', "$plain; INSERT INTO m.t VALUES (1, 9), (9, 9)", "$child ALTER TABLE m.c ADD CHECK (m.evil('check') = 0); ALTER TABLE m.c INHERIT m.t" ],
+		[ 'a partition with a trigger', $parted, q{CREATE TABLE m.c (LIKE m.t INCLUDING ALL); CREATE TRIGGER g BEFORE INSERT ON m.c FOR EACH ROW EXECUTE FUNCTION m.keeps(); ALTER TABLE m.t ATTACH PARTITION m.c FOR VALUES FROM (0) TO (2)} ])
+	{
+		my ($what, $make, $add) = @$case;
+		sql(q{CREATE TABLE public.mine (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO mine VALUES (1, 1), (2, 2)});
+		as('mallory', $make);
+		sql('TRUNCATE m.calls');
+		my ($lock, $sync, $owner) = map { Pythia::Session->new($node) } 1 .. 3;
+		$lock->do('BEGIN; SELECT pg_advisory_xact_lock(77)');
+		$sync->send(qq{SELECT rows_synced FROM pythia.sync_between('$url', 'local', 'public.mine', '{"mode": "full", "deletes": "hard", "where": "pg_advisory_xact_lock_shared(77)::text IS NOT NULL", "table_map": {"public.mine": "m.t"}}')});
+		ok(wait_for($node, q{SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'advisory' AND objid = 77}), "$what: the sync has looked at its target, and waits for the source");
+		$owner->do('SET ROLE mallory');
+		# an index is there at once, and then waits for who writes
+		$owner->send($add);
+		ok(wait_for($node, q{SELECT EXISTS (SELECT FROM pg_statistic_ext WHERE stxname = 's') OR (SELECT count(*) > 1 FROM pg_index WHERE indrelid = 'm.t'::regclass) OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('m.c'))}), 'its owner adds to it');
+		$lock->do('COMMIT');
+		$sync->finish;
+		# rows that go straight into an empty table evaluate nothing of it
+		like($sync->{error}, $make =~ /INSERT/ ? qr/ would run with the rights of role "\Q$admin\E"/ : qr/^$| would run with the rights/, 'the sync is told');
+		$owner->finish;
+		is(prize(), '', 'and nothing ran with more rights than its owner has');
+		sql('DROP TABLE m.t, public.mine CASCADE; DROP TABLE IF EXISTS m.c');
+	}
+};
+
+subtest 'rights are asked of who syncs, whoever runs the statement' => sub {
+	as('mallory', q{CREATE TABLE m.t (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO m.t VALUES (9, 9);
+		CREATE TABLE m.r (LIKE m.t INCLUDING ALL); INSERT INTO m.r VALUES (9, 9); ALTER TABLE m.r ENABLE ROW LEVEL SECURITY; GRANT USAGE ON SCHEMA m TO alice; GRANT SELECT ON m.t, m.r TO alice});
+	as('alice', q{CREATE TABLE a.mine (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO a.mine VALUES (1, 1)});
+	my $into = q{SELECT rows_synced, rows_deleted FROM pythia.sync_between('local', 'local', 'a.mine', '{"mode": "full", "deletes": "hard", "table_map": {"a.mine": "m.t"}}')};
+	like(says_to('alice', $into), qr/permission denied for table t/, 'who may only read does not write');
+	as('mallory', 'GRANT INSERT, UPDATE ON m.t TO alice');
+	like(says_to('alice', $into), qr/permission denied for table t/, 'nor delete without the right');
+	as('mallory', 'GRANT DELETE ON m.t TO alice');
+	is(says_to('alice', $into), '1|1', 'and with all of them both');
+	like(says_to('alice', q{SELECT rows_synced FROM pythia.sync_between('local', 'local', 'm.r', '{"mode": "full", "table_map": {"m.r": "a.copy"}}')}), qr/row-level security/, 'rows that a policy hides are no rows that are gone');
+	is(says_to($admin, q{SELECT rows_synced FROM pythia.sync_between('local', 'local', 'm.r', '{"mode": "full", "table_map": {"m.r": "public.copy"}}')}), '1', 'who is above policies sees them');
+	sql('ALTER TABLE m.r FORCE ROW LEVEL SECURITY');
+	is(says_to($admin, q{SELECT source_count FROM pythia.sync_between('local', 'local', 'm.r', '{"mode": "full", "table_map": {"m.r": "public.copy"}}')}), '1', 'also where they hold for the owner');
+	# the owner has no right on what the statement reads besides, which is who syncs' own
+	as('mallory', q{CREATE TABLE m.parent (id int PRIMARY KEY); INSERT INTO m.parent VALUES (1), (2), (3); CREATE TABLE m.k (id int PRIMARY KEY REFERENCES m.parent DEFERRABLE, x int REFERENCES m.k INITIALLY DEFERRED, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO m.k VALUES (3, 3)});
+	sql(q{CREATE TABLE public.rows (id int PRIMARY KEY, x int, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO rows VALUES (1, 2), (2, 2)});
+	is(says_to($admin, q{SELECT rows_synced, rows_deleted FROM pythia.sync_between('local', 'local', 'public.rows', '{"mode": "full", "deletes": "hard", "table_map": {"public.rows": "m.k"}}')}), '2|1', 'deferred keys of a table that is written as its owner');
+	sql(q{UPDATE rows SET x = 1; SELECT pythia.create_sync_worker('k', 'local', 'local', '{"mode": "full", "deletes": "hard", "table_map": {"public.rows": "m.k"}}', '{public.rows}'); SELECT pythia.start_sync('k')});
+	ok(wait_for($node, q{SELECT string_agg(id || ' ' || x, ', ' ORDER BY id) = '1 1, 2 1' FROM m.k}), 'and by a worker');
+	sql(q{INSERT INTO rows VALUES (4, 4); SELECT pythia.start_sync('k')});
+	ok(wait_for($node, q{SELECT last_error LIKE '%violates foreign key%' FROM pythia.sync_state}), 'which is told of a row that breaks one');
+	sql(q{SELECT pythia.drop_sync_worker('k'); DROP TABLE m.t, m.r, a.mine, public.copy, m.k, m.parent, public.rows});
+};
+
+subtest 'what else one\'s own condition, or a key, would evaluate' => sub {
+	sql(q{CREATE TABLE public.mine (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); INSERT INTO mine VALUES (1)});
+	as('mallory', q{CREATE TABLE m.listed (id int PRIMARY KEY); INSERT INTO m.listed VALUES (1); CREATE VIEW m.seen AS SELECT id FROM m.listed WHERE m.note('view') = 0;
+		CREATE TABLE m.indexed (id int PRIMARY KEY); INSERT INTO m.indexed VALUES (1); CREATE INDEX ON m.indexed (id) WHERE m.evil('index') = 0; TRUNCATE m.calls});
+	for my $case ([ 'seen', qr/a view's query of table "seen" would run/ ], [ 'indexed', qr/an index on an expression of table "indexed" would run/ ])
+	{
+		my ($table, $told) = @$case;
+		for my $what ('sync', 'validate')
+		{
+			like(says_to($admin, qq{SELECT * FROM pythia.${what}_between('local', 'local', 'public.mine', '{"mode": "full", "where": "id IN (SELECT id FROM m.$table)", "table_map": {"public.mine": "public.copy"}}')}), $told, "$what: a condition over m.$table");
+			is(prize(), '', 'nothing ran');
+			sql('CREATE TABLE IF NOT EXISTS public.copy (LIKE mine INCLUDING ALL)');
+		}
+	}
+	is(says_to($admin, q{SELECT rows_synced FROM pythia.sync_between('local', 'local', 'public.mine', '{"mode": "full", "where": "id IN (SELECT id FROM m.listed)", "table_map": {"public.mine": "public.copy"}}')}), '1', 'one over a plain table is taken');
+	sql(q{INSERT INTO copy VALUES (9); GRANT REFERENCES, SELECT ON copy TO mallory});
+	as('mallory', 'CREATE TABLE m.child (id int REFERENCES public.copy ON DELETE CASCADE) PARTITION BY RANGE (id)');
+	like(says_to($admin, q{SELECT rows_deleted FROM pythia.sync_between('local', 'local', 'public.mine', '{"mode": "full", "deletes": "hard", "table_map": {"public.mine": "public.copy"}}')}), qr/what a foreign key passes on to partitions of table "child" would run.*HINT:/s, 'partitions that may come to a table that a key passes on to');
+	sql('DROP TABLE m.child, public.copy, public.mine');
 };
 
 subtest 'a table that its owner locks, or reads for ever' => sub {

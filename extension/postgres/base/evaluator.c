@@ -155,6 +155,26 @@ Oid pythia_evaluator(Relation relation, Oid role)
 	return InvalidOid;
 }
 
+Oid pythia_evaluator_among(List *relids, Oid role)
+{
+	List *owners = NIL;
+	ListCell *cell;
+
+	foreach (cell, relids)
+	{
+		Relation relation = relation_open(lfirst_oid(cell), NoLock);
+
+		gather(relation, &owners);
+		relation_close(relation, NoLock);
+	}
+	if (!OidIsValid(first_without(owners, role)))
+		return role;
+	foreach (cell, owners)
+		if (has_privs_of_role(role, lfirst_oid(cell)) && !OidIsValid(first_without(owners, lfirst_oid(cell))))
+			return lfirst_oid(cell);
+	return role;
+}
+
 int pythia_evaluator_context(int present, Oid evaluator, Oid role)
 {
 	int context = present | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION;

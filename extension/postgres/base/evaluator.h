@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
@@ -19,6 +20,13 @@
  * `role` may be given what he may see; ereports (42501) where neither will do.
  */
 extern Oid pythia_evaluator(Relation relation, Oid role);
+
+/*
+ * As whom a statement runs that concerns several relations, which it has locked: as one of their owners whose rights
+ * `role` and all the others have; else as `role`.  Whether `role` may do what the statement does is to be
+ * checked apart.
+ */
+extern Oid pythia_evaluator_among(List *relids, Oid role);
 
 /* The security context in which `evaluator` acts for `role`, beside the present one. */
 extern int pythia_evaluator_context(int present, Oid evaluator, Oid role);

@@ -229,11 +229,22 @@ static bool passes_on(Oid function)
 	}
 }
 
+/* A partition may come at any time, for no lock of ours keeps it away, and bring triggers. */
+static void refuse_partitioned(Oid relid, Oid role)
+{
+	Relation relation = relation_open(relid, AccessShareLock);
+
+	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !has_rights_of(relation->rd_rel->relowner, role))
+		refuse_code(relation, role, "what a foreign key passes on to partitions",
+					"Let the key of that table do nothing ON DELETE and ON UPDATE, or let its owner run the sync.");
+	relation_close(relation, NoLock);
+}
+
 /*
  * Tables whose foreign keys pass on what happens to this one.  Their triggers that fire AFTER do so at the end of our
  * statement, with our rights.
  */
-static void add_referencing(Relation relation, List **all, LOCKMODE mode)
+static void add_referencing(Relation relation, Oid role, List **all, LOCKMODE mode)
 {
 	TriggerDesc *triggers = relation->trigdesc;
 
@@ -244,6 +255,7 @@ static void add_referencing(Relation relation, List **all, LOCKMODE mode)
 
 		if (!trigger->tgisinternal || !passes_on(trigger->tgfoid) || list_member_oid(*all, other))
 			continue;
+		refuse_partitioned(other, role);
 		*all = list_concat_unique_oid(*all, find_all_inheritors(other, mode, NULL));
 	}
 }
@@ -259,7 +271,7 @@ static void refuse_one(Oid relid, Oid role, bool write, List **all, LOCKMODE mod
 					psprintf("Let that role own the sync worker, or call as it: SET ROLE %s.",
 							 quote_identifier(GetUserNameFromId(owner, false))));
 	if (write)
-		add_referencing(relation, all, mode);
+		add_referencing(relation, role, all, mode);
 	relation_close(relation, NoLock);
 }
 

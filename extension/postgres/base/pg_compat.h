@@ -199,4 +199,23 @@ static inline void pythia_check_insert(ParseState *state, ParseNamespaceItem *it
 #endif
 }
 
+/* Whoever runs the query: `role` is asked for its rights. */
+static inline void pythia_check_as(Query *query, Oid role)
+{
+	ListCell *cell;
+
+#if PG_VERSION_NUM >= 160000
+	foreach (cell, query->rteperminfos)
+	{
+		RTEPermissionInfo *entry = lfirst_node(RTEPermissionInfo, cell);
+#else
+	foreach (cell, query->rtable)
+	{
+		RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+#endif
+		if (!OidIsValid(entry->checkAsUser))
+			entry->checkAsUser = role;
+	}
+}
+
 #endif

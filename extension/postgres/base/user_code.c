@@ -15,7 +15,7 @@ void pythia_transaction_begun(void)
 	settings = NewGUCNestLevel();
 }
 
-static void run_deferred_triggers(void)
+void pythia_run_deferred_triggers(void)
 {
 	ConstraintsSetStmt all = {.type = T_ConstraintsSetStmt, .constraints = NIL, .deferred = false};
 
@@ -24,7 +24,7 @@ static void run_deferred_triggers(void)
 
 void pythia_transaction_ends(void)
 {
-	run_deferred_triggers();
+	pythia_run_deferred_triggers();
 	/* as if rolled back: also what was SET without LOCAL */
 	AtEOXact_GUC(false, settings);
 	settings = 0;

@@ -9,6 +9,8 @@
  */
 extern void pythia_transaction_begun(void);
 extern void pythia_transaction_ends(void);
+/* Those of the current transaction, as the current role. */
+extern void pythia_run_deferred_triggers(void);
 
 /* Around one call of a user's function, with the same for what it sets. */
 typedef struct pythia_user_call

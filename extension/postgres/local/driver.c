@@ -62,6 +62,7 @@ static void keep_rows(pythia_result *result)
 static void run_statement(pythia_local *local, void *arg)
 {
 	statement *call = arg;
+	Oid writer;
 	int code;
 
 	if (call->result)
@@ -70,12 +71,14 @@ static void run_statement(pythia_local *local, void *arg)
 	/* output functions may detoast, which needs a snapshot */
 	local_push_snapshot(local);
 	if (call->result)
-		code = pythia_local_query(encoded(call->sql), local->snapshot != NULL);
+		code = pythia_local_query(encoded(call->sql), local->snapshot != NULL, &writer);
 	else
-		code = pythia_local_execute(encoded(call->sql), local->snapshot != NULL);
+		code = pythia_local_execute(encoded(call->sql), local->snapshot != NULL, &writer);
 	if (code < 0)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("statement cannot run inside the server: %s", SPI_result_code_string(code))));
+	if (OidIsValid(writer))
+		local->session->writer = writer;
 	call->affected = (int64) SPI_processed;
 	if (call->result && SPI_tuptable)
 		keep_rows(call->result);

@@ -20,6 +20,7 @@ struct pythia_session
 	List *dbs;
 	List *tables; /* of looked_up: those in use, looked at anew in each transaction */
 	char *default_schema;
+	Oid writer; /* who has written in the present transaction, where that is not the session's role */
 	MemoryContext memory;
 	MemoryContext context_before;
 	ResourceOwner owner_before;

@@ -16,6 +16,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/local/heap.h"
+#include "postgres/local/stand_in.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -35,6 +36,8 @@ typedef struct local_load
 	int ncolumns;
 	char **columns;
 	local_heap *heap; /* NULL: by COPY */
+	Oid relid;
+	Oid evaluator; /* as whom it is written; InvalidOid: the session's role */
 	pythia_buffer buffer;
 	pythia_rows rows; /* what flush stores: the buffer, or a large chunk as it came */
 	uint64_t given;
@@ -72,22 +75,20 @@ static void check_allowed(Relation relation, ParseState *state, ParseNamespaceIt
 						errhint("Use a role with BYPASSRLS, or the table's owner.")));
 }
 
-static Relation open_target(local_load *load, ParseState *state, ParseNamespaceItem **item)
+static Relation open_target(local_load *load)
 {
 	RangeVar *name =
 		makeRangeVar(pythia_from_utf8(load->schema ? load->schema : "pg_temp"), pythia_from_utf8(load->table), -1);
-	Relation relation = table_openrv(name, RowExclusiveLock);
 
-	*item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);
-	return relation;
+	return table_openrv(name, RowExclusiveLock);
 }
 
 static void begin(pythia_local *local, void *arg)
 {
 	local_load *load = arg;
 	ParseState *state = make_parsestate(NULL);
-	ParseNamespaceItem *item;
-	Relation relation = open_target(load, state, &item);
+	Relation relation = open_target(load);
+	ParseNamespaceItem *item = addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);
 	AttrNumber *numbers = palloc(sizeof(AttrNumber) * Max(load->ncolumns, 1));
 
 	for (int i = 0; i < load->ncolumns; i++)
@@ -99,6 +100,10 @@ static void begin(pythia_local *local, void *arg)
 															   load->columns[i], RelationGetRelationName(relation))));
 	}
 	check_allowed(relation, state, item, numbers, load->ncolumns);
+	load->relid = RelationGetRelid(relation);
+	load->evaluator = local_stand_in_at(relation);
+	if (OidIsValid(load->evaluator))
+		local->session->writer = load->evaluator;
 	load->heap = local_heap_begin(relation, numbers, load->ncolumns, local->session->memory);
 	free_parsestate(state);
 	table_close(relation, NoLock);
@@ -107,8 +112,7 @@ static void begin(pythia_local *local, void *arg)
 static void copy_rows(local_load *load)
 {
 	ParseState *state = make_parsestate(NULL);
-	ParseNamespaceItem *item;
-	Relation relation = open_target(load, state, &item);
+	Relation relation = table_open(load->relid, RowExclusiveLock);
 	List *attributes = NIL;
 	List *options = NIL;
 	CopyFromState copy;
@@ -117,6 +121,7 @@ static void copy_rows(local_load *load)
 		attributes = lappend(attributes, makeString(pythia_from_utf8(load->columns[i])));
 	if (GetDatabaseEncoding() != PG_UTF8)
 		options = list_make1(makeDefElem("encoding", (Node *) makeString("UTF8"), -1));
+	(void) addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);
 	copy_cursor = load->rows.data;
 	copy_end = load->rows.data + load->rows.length;
 	copy = BeginCopyFrom(state, relation, NULL, NULL, false, copy_from_memory, attributes, options);
@@ -130,12 +135,18 @@ static void copy_rows(local_load *load)
 static void flush(pythia_local *local, void *arg)
 {
 	local_load *load = arg;
+	local_stand_in in;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
+	/* COPY fires triggers, and may have to defer some */
+	local_stand_in_begin(&in, load->evaluator, load->heap != NULL);
 	if (load->heap)
 		load->stored += local_heap_put(load->heap, &load->rows);
 	else
 		copy_rows(load);
+	local_stand_in_end(&in);
+	if (OidIsValid(load->evaluator))
+		local_stand_in_look_again(load->relid);
 	PopActiveSnapshot();
 }
 
@@ -213,7 +224,12 @@ bool local_load_put(pythia_db *db, const pythia_rows *chunk, pythia_error *error
 
 static void finish(pythia_local *local, void *arg)
 {
-	local_heap_end(((local_load *) arg)->heap);
+	local_load *load = arg;
+	local_stand_in in;
+
+	local_stand_in_begin(&in, load->evaluator, true);
+	local_heap_end(load->heap);
+	local_stand_in_end(&in);
 }
 
 /* Rows without index entries must not stay: what fails here is rolled back. */

@@ -4,7 +4,7 @@
 
 #include "common/hashfn.h"
 #include "executor/spi.h"
-#include "parser/parser.h"
+#include "postgres/local/stand_in.h"
 #include "utils/memutils.h"
 
 /* Plans kept, and texts remembered of which one may come again. */
@@ -63,16 +63,15 @@ static kept_plan *place(void)
 	return oldest;
 }
 
-static kept_plan *keep(const char *sql, uint64 hash)
+static void keep(const char *sql, uint64 hash, SPIPlanPtr plan)
 {
-	SPIPlanPtr plan = list_length(raw_parser(sql, RAW_PARSE_DEFAULT)) == 1 ? SPI_prepare(sql, 0, NULL) : NULL;
 	char *copy = MemoryContextStrdup(TopMemoryContext, sql);
 	kept_plan *entry = place();
 
-	if (!plan || !entry || SPI_keepplan(plan) != 0)
+	if (!entry || SPI_keepplan(plan) != 0)
 	{
 		pfree(copy);
-		return NULL;
+		return;
 	}
 	if (entry->sql)
 	{
@@ -80,31 +79,12 @@ static kept_plan *keep(const char *sql, uint64 hash)
 		pfree(entry->sql);
 	}
 	*entry = (kept_plan){.sql = copy, .hash = hash, .plan = plan};
-	return entry;
 }
 
-int pythia_local_execute(const char *sql, bool read_only)
+static int run_kept(kept_plan *entry, bool read_only)
 {
-	if (list_length(raw_parser(sql, RAW_PARSE_DEFAULT)) > 1)
-		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("several statements in one")));
-	return SPI_execute(sql, read_only, 0);
-}
-
-int pythia_local_query(const char *sql, bool read_only)
-{
-	size_t length = strlen(sql);
-	uint64 hash;
-	kept_plan *entry;
 	volatile int code = 0;
 
-	if (length > LONGEST)
-		return pythia_local_execute(sql, read_only);
-	hash = hash_bytes_extended((const unsigned char *) sql, (int) length, 0);
-	entry = find(sql, hash);
-	if (!entry && heard_before(hash))
-		entry = keep(sql, hash);
-	if (!entry)
-		return pythia_local_execute(sql, read_only);
 	entry->used = ++uses;
 	entry->running++;
 	PG_TRY();
@@ -117,4 +97,35 @@ int pythia_local_query(const char *sql, bool read_only)
 	}
 	PG_END_TRY();
 	return code;
+}
+
+/* `hash`: of a text that may come again; 0 of others. */
+static int run(const char *sql, uint64 hash, bool read_only, Oid *writer)
+{
+	local_concerned concerned;
+	Oid role;
+	SPIPlanPtr plan = local_stand_in_prepare(sql, 0, &concerned, &role);
+	int code;
+
+	/* tables are looked at each time */
+	if (hash != 0 && concerned.read == NIL && concerned.written == NIL && heard_before(hash))
+		keep(sql, hash, plan);
+	code = local_stand_in_execute(plan, &concerned, role, read_only);
+	*writer = concerned.written != NIL ? role : InvalidOid;
+	return code;
+}
+
+int pythia_local_execute(const char *sql, bool read_only, Oid *writer)
+{
+	return run(sql, 0, read_only, writer);
+}
+
+int pythia_local_query(const char *sql, bool read_only, Oid *writer)
+{
+	size_t length = strlen(sql);
+	uint64 hash = length > LONGEST ? 0 : hash_bytes_extended((const unsigned char *) sql, (int) length, 0);
+	kept_plan *entry = hash != 0 ? find(sql, hash) : NULL;
+
+	*writer = InvalidOid;
+	return entry ? run_kept(entry, read_only) : run(sql, hash, read_only, writer);
 }

@@ -11,6 +11,7 @@
 #include "postgres/base/host.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/user_code.h"
+#include "postgres/local/stand_in.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -75,22 +76,25 @@ static void start_transaction(pythia_session *session)
 {
 	ListCell *cell;
 
+	session->writer = InvalidOid;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	pythia_transaction_begun();
 	find_default_schema(session);
 	pin_settings(GUC_ACTION_LOCAL);
 	/* a background process goes on with other tables */
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+							 false);
 	/* what was agreed upon may have been changed since the last transaction */
 	foreach (cell, session->tables)
 		local_check_table(lfirst(cell));
 }
 
-static void commit_transaction(void)
+static void commit_transaction(pythia_session *session)
 {
 	MemoryContext before = CurrentMemoryContext;
 
+	local_stand_in_settle(session->writer);
 	pythia_transaction_ends();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(before);
@@ -217,7 +221,7 @@ static void leave(pythia_session *session)
 {
 	if (session->implicit && session->holds == 0)
 	{
-		commit_transaction();
+		commit_transaction(session);
 		session->implicit = false;
 	}
 }
@@ -374,7 +378,7 @@ static void release_levels(pythia_local *local, void *arg)
 		if (session->nested || list_length(session->levels) > 1)
 			release_subtransaction();
 		else
-			commit_transaction();
+			commit_transaction(session);
 		session->levels = list_delete_last(session->levels);
 	}
 }

@@ -7,6 +7,7 @@
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "postgres/base/bridge.h"
+#include "postgres/local/stand_in.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
@@ -35,6 +36,7 @@ typedef struct local_stream
 	MemoryContext row;    /* emptied after each row */
 	local_receiver receiver;
 	pythia_rows_writer writer;
+	Oid evaluator; /* as whom rows are read; InvalidOid: the session's role */
 	bool full;
 	bool ended;
 } local_stream;
@@ -127,13 +129,18 @@ static void stop_receiving(DestReceiver *self)
 static void open_portal(pythia_local *local, void *arg)
 {
 	local_stream *stream = arg;
-	SPIParseOpenOptions options = {.cursorOptions = CURSOR_OPT_NO_SCROLL, .read_only = local->snapshot != NULL};
+	local_concerned concerned;
+	local_stand_in in;
+	SPIPlanPtr plan;
 	Portal portal;
 	MemoryContext before;
 
 	SPI_connect();
 	local_push_snapshot(local);
-	portal = SPI_cursor_parse_open(stream->name, pythia_from_utf8(stream->sql), &options);
+	plan = local_stand_in_prepare(pythia_from_utf8(stream->sql), CURSOR_OPT_NO_SCROLL, &concerned, &stream->evaluator);
+	local_stand_in_begin(&in, stream->evaluator, true);
+	portal = SPI_cursor_open(stream->name, plan, NULL, NULL, local->snapshot != NULL);
+	local_stand_in_end(&in);
 	PopActiveSnapshot();
 	if (portal->tupDesc->natts != stream->ncolumns)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
@@ -201,12 +208,15 @@ static void fetch(pythia_local *local, void *arg)
 {
 	local_stream *stream = arg;
 	Portal portal = GetPortalByName(stream->name);
+	local_stand_in in;
 
 	if (!PortalIsValid(portal))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
 						errmsg("the rows were lost when the transaction was rolled back")));
 	stream->full = false;
+	local_stand_in_begin(&in, stream->evaluator, true);
 	PortalRunFetch(portal, FETCH_FORWARD, FETCH_ALL, &stream->receiver.base);
+	local_stand_in_end(&in);
 	if (stream->full)
 	{
 		/* the portal takes an early stop for the end: more may follow */

@@ -301,8 +301,9 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 	plan->stamp_source = find_column(&plan->source, config->timestamp_column);
 	if (plan->stamp_source < 0)
 	{
-		if (!needed || (config->may_fall_back && !config->timestamp_given && config->conflict != PYTHIA_CONFLICT_NEWEST_WINS &&
-						config->conflict != PYTHIA_CONFLICT_OLDEST_WINS))
+		if (!needed ||
+			(config->may_fall_back && !config->timestamp_given && config->conflict != PYTHIA_CONFLICT_NEWEST_WINS &&
+			 config->conflict != PYTHIA_CONFLICT_OLDEST_WINS))
 			return true;
 		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s\" has no timestamp column \"%s\"", plan->source.name,
 					config->timestamp_column);

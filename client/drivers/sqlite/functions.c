@@ -184,7 +184,10 @@ static void bytes_digest(pythia_buffer *out, sqlite3_value *value, bool sha256)
 	const char *bytes = value_bytes(value, &length);
 	char hex[65];
 
-	(sha256 ? pythia_sha256 : pythia_md5)(bytes, length, hex);
+	if (sha256)
+		pythia_sha256(bytes, length, hex);
+	else
+		pythia_md5(bytes, length, hex);
 	pythia_buffer_puts(out, hex);
 }
 

@@ -15,7 +15,7 @@
 #include "utils/plancache.h"
 #include "utils/rel.h"
 
-/* A statement is parsed anew so often where something changed while its tables were looked at. */
+/* So often a statement is parsed anew where something changed while its tables were looked at; then it is refused. */
 #define MAX_ATTEMPTS 5
 
 /* ---- what a statement concerns ---- */
@@ -180,7 +180,7 @@ SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_con
 		refuse(concerned);
 		*role = evaluator_of(concerned);
 		/* names could mean something else by now: what runs is what was looked at */
-		if (source->is_valid || attempt == MAX_ATTEMPTS)
+		if (source->is_valid)
 		{
 			if (OidIsValid(*role) && linitial_node(Query, source->query_list)->commandType == CMD_UTILITY)
 				*role = InvalidOid;
@@ -189,6 +189,10 @@ SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_con
 			return plan;
 		}
 		SPI_freeplan(plan);
+		if (attempt == MAX_ATTEMPTS)
+			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+							errmsg("tables of a statement are changed again and again while they are looked at"),
+							errhint("Try again when nobody alters them.")));
 	}
 }
 

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "core/memory.h"
 #include "dialect/forms.h"
 #include "sync/run.h"
 
 #define NAME_LIMIT 64
+#define MARK_LENGTH 9
 
 static const pythia_dialect *dialect_of(const pythia_run *run)
 {
@@ -25,13 +27,22 @@ static char *name_beside(const char *prefix, const char *table)
 {
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	int characters = (int) strlen(prefix);
+	size_t cut = 0; /* where the mark goes, if the name is too long */
+	char digest[33];
 
 	pythia_buffer_puts(&out, prefix);
 	for (const char *at = table; *at != '\0'; at++)
 	{
-		if (((unsigned char) *at & 0xC0) != 0x80 && characters++ == NAME_LIMIT)
-			break;
+		if (((unsigned char) *at & 0xC0) != 0x80 && characters++ == NAME_LIMIT - MARK_LENGTH)
+			cut = out.length;
 		pythia_buffer_putc(&out, *at);
+	}
+	if (characters > NAME_LIMIT)
+	{
+		/* tables that begin alike have each its own */
+		pythia_md5(table, strlen(table), digest);
+		out.length = cut;
+		pythia_buffer_printf(&out, "_%.*s", MARK_LENGTH - 1, digest);
 	}
 	return pythia_buffer_take(&out);
 }

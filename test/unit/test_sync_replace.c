@@ -162,10 +162,13 @@ static void test_kept(void **state)
 	must(target, "INSERT INTO `ßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßß1` VALUES (5)");
 	must(source,
 		 "CREATE TABLE `ßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßß1` (id int PRIMARY KEY)");
+	/* somebody else's, with a name that begins like the table's */
+	must(target, "CREATE TABLE `pythia_new_ßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßß` (id int)");
 	must_sync(source, target, "\"ßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßß1\"", CONFIG, NULL,
 			  &result);
 	assert_counts(&result, 0, 0, 1, 0);
 	pythia_sync_result_free(&result);
+	must(target, "DROP TABLE `pythia_new_ßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßßß`");
 	close_both(source, target);
 }
 

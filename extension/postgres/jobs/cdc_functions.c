@@ -114,15 +114,22 @@ static bool put_change(void *context, const pythia_entry *entry)
 	return true;
 }
 
+typedef struct own_poll
+{
+	int32 worker_id;
+	bool locked;
+} own_poll;
+
 /* A poll that wrote nothing down lets go of the worker's lock. */
 static bool poll_and_keep(void *argument)
 {
-	const int32 *worker_id = argument;
+	own_poll *poll = argument;
 
-	if (pythia_cdc_try_lock(*worker_id))
+	poll->locked = pythia_cdc_try_lock(poll->worker_id);
+	if (poll->locked)
 	{
 		/* only now: what another session wrote before it let go counts */
-		pythia_cdc_worker *locked = pythia_cdc_load(*worker_id);
+		pythia_cdc_worker *locked = pythia_cdc_load(poll->worker_id);
 
 		if (locked)
 			(void) pythia_cdc_poll(locked, true);
@@ -130,13 +137,14 @@ static bool poll_and_keep(void *argument)
 	return TransactionIdIsValid(GetCurrentTransactionIdIfAny());
 }
 
-/* Where no background worker does it, whoever wants changes polls for them; not while another session does. */
-static void poll_if_nobody_does(const pythia_cdc_worker *worker)
+/* Where no background worker does it, whoever wants changes polls for them; false while another session does. */
+static bool poll_if_nobody_does(const pythia_cdc_worker *worker)
 {
-	int32 worker_id = worker->worker_id;
+	own_poll poll = {worker->worker_id, true};
 
-	if (pythia_worker_pid(worker_id) == 0)
-		pythia_attempt(poll_and_keep, &worker_id);
+	if (pythia_worker_pid(worker->worker_id) == 0)
+		pythia_attempt(poll_and_keep, &poll);
+	return poll.locked;
 }
 
 /* A table that begins now must not be undone. */
@@ -153,10 +161,11 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	pythia_cdc_worker *worker = worker_of(name);
 	pythia_consumer consumer;
 	int64 count;
+	bool polled;
 
 	if (worker->connection)
 		pythia_home_require(worker->worker_id);
-	poll_if_nobody_does(worker);
+	polled = poll_if_nobody_does(worker);
 	pythia_trigger_flush();
 	output->maker = pythia_change_maker_make(worker);
 	if (pythia_consumer_idle(worker->worker_id, consumer_name))
@@ -168,6 +177,9 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 						errdetail("It fell so far behind that changes it had not read were dropped."),
 						errhint("Bring what it feeds up to date by other means, then move it with pythia.seek.")));
 	count = pythia_consumer_read(&consumer, max, put_change, output);
+	/* who polled may have been the one that we waited for, and have undone it */
+	if (count == 0 && !polled && poll_if_nobody_does(worker))
+		count = pythia_consumer_read(&consumer, max, put_change, output);
 	if (consumer.moved)
 		pythia_consumer_save(&consumer);
 	return count;

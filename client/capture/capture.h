@@ -162,7 +162,7 @@ bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_windo
  * deletes compares with.  With `before` only rows stamped before it or not at all. */
 bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *before,
 						 pythia_capture_row_callback callback, void *context, pythia_error *error);
-/* Rows whose stamp is NULL: polling cannot see them. */
+/* Rows whose stamp is NULL, or a part of their key: polling cannot see them. */
 bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_error *error);
 
 /* ---- the store half (SQLite) ---- */

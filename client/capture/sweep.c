@@ -164,8 +164,8 @@ bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_
 		return false;
 	if (nulls > 0 && nulls != member->null_stamps)
 		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING,
-						"%lld rows of table %s have no timestamp: polling cannot see their changes", (long long) nulls,
-						member->name);
+						"%lld rows of table %s have no timestamp, or no key: polling cannot see their changes",
+						(long long) nulls, member->name);
 	member->touched = member->touched || nulls != member->null_stamps;
 	member->null_stamps = nulls;
 	member->last_sweep = capture->now;

@@ -14,7 +14,7 @@
 #include "dialect/forms.h"
 #include "sync/run.h"
 
-#define NAME_LIMIT 64
+#define NAME_LIMIT  64
 #define MARK_LENGTH 9
 
 static const pythia_dialect *dialect_of(const pythia_run *run)

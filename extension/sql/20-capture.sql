@@ -96,7 +96,7 @@ COMMENT ON COLUMN pythia.cdc_state.seen_until IS 'what was visible in it and sta
 COMMENT ON COLUMN pythia.cdc_state.history_at IS 'for a column of numbers: times, oldest first';
 COMMENT ON COLUMN pythia.cdc_state.history_value IS 'for a column of numbers: greatest number visible at each of those times';
 COMMENT ON COLUMN pythia.cdc_state.captured IS 'changes captured so far';
-COMMENT ON COLUMN pythia.cdc_state.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
+COMMENT ON COLUMN pythia.cdc_state.null_stamps IS 'rows without a stamp or key, which polling cannot see, when last counted';
 COMMENT ON COLUMN pythia.cdc_state.low_at IS 'the instant low stands for';
 COMMENT ON COLUMN pythia.cdc_state.polled_at IS 'last poll that wrote something down';
 COMMENT ON COLUMN pythia.cdc_state.swept_at IS 'last sweep for deletes';
@@ -494,7 +494,7 @@ COMMENT ON COLUMN pythia.stat_cdc.low IS 'every row stamped before it has been s
 COMMENT ON COLUMN pythia.stat_cdc.behind IS 'how far open transactions hold low behind the clock just now; of another database, as the last poll saw it';
 COMMENT ON COLUMN pythia.stat_cdc.held_by IS 'process that holds it back, in the table''s own database (a connection''s number in MySQL), or NULL';
 COMMENT ON COLUMN pythia.stat_cdc.held_why IS 'what holds it back, a prepared transaction by its name';
-COMMENT ON COLUMN pythia.stat_cdc.null_stamps IS 'rows without a stamp, which polling cannot see, when last counted';
+COMMENT ON COLUMN pythia.stat_cdc.null_stamps IS 'rows without a stamp or key, which polling cannot see, when last counted';
 COMMENT ON COLUMN pythia.stat_cdc.last_poll IS 'last poll by the background worker, or of another session''s polls the last that found something';
 COMMENT ON COLUMN pythia.stat_cdc.last_sweep IS 'last sweep for deletes';
 COMMENT ON COLUMN pythia.stat_cdc.last_error IS 'why its capture stopped, or the last failure of its worker';

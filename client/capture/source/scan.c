@@ -73,6 +73,25 @@ static void put_storage(const pythia_capture_table *table, pythia_buffer *sql, c
 	}
 }
 
+/* " AND id IS NOT NULL" for all of the key, or the opposite.  SQLite lets a key be NULL: such rows are not told apart. */
+static bool put_keyed(const pythia_capture_table *table, bool keyed, pythia_buffer *sql)
+{
+	bool any = false;
+
+	for (int i = 0; i < table->nkey; i++)
+	{
+		const pythia_column *column = &table->table.columns[table->columns[table->key[i]].position];
+
+		if (!column->nullable || column->identity)
+			continue;
+		any = true;
+		pythia_buffer_puts(sql, keyed ? " AND " : " OR ");
+		pythia_dialect_of(table->db)->identifier(sql, column->name);
+		pythia_buffer_puts(sql, keyed ? " IS NOT NULL" : " IS NULL");
+	}
+	return any;
+}
+
 /* SELECT … FROM … WHERE, and the user's condition where there is one. */
 static void put_select(const pythia_capture_table *table, pythia_buffer *sql, bool version, const int *chosen,
 					   int nchosen)
@@ -325,6 +344,7 @@ bool pythia_capture_scan(pythia_capture_table *table, const pythia_capture_windo
 		dialect->identifier(&sql, stamp);
 		pythia_buffer_puts(&sql, " IS NOT NULL");
 	}
+	(void) put_keyed(table, true, &sql);
 	pythia_buffer_puts(&sql, " ORDER BY ");
 	dialect->identifier(&sql, stamp);
 	for (int i = 0; i < table->nkey; i++)
@@ -367,6 +387,7 @@ bool pythia_capture_keys(pythia_capture_table *table, bool images, const char *b
 	}
 	else
 		pythia_buffer_puts(&sql, "1 = 1");
+	(void) put_keyed(table, true, &sql);
 	ok = ok && read_rows(&r, sql.data, error);
 	pythia_buffer_free(&sql);
 	pythia_free(all);
@@ -377,11 +398,10 @@ bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_er
 {
 	const pythia_column *column = pythia_capture_stamp_column(table);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool any;
 	bool ok;
 
 	*count = 0;
-	if (!column->nullable)
-		return true;
 	pythia_buffer_puts(&sql, "SELECT count(*) FROM ");
 	pythia_capture_put_table(table, &sql);
 	pythia_buffer_puts(&sql, " WHERE ");
@@ -390,9 +410,12 @@ bool pythia_capture_nulls(pythia_capture_table *table, int64_t *count, pythia_er
 		pythia_condition_put(&sql, table->config.where);
 		pythia_buffer_puts(&sql, " AND ");
 	}
+	pythia_buffer_putc(&sql, '(');
 	pythia_dialect_of(table->db)->identifier(&sql, column->name);
 	pythia_buffer_puts(&sql, " IS NULL");
-	ok = pythia_db_count(table->db, sql.data, count, error);
+	any = put_keyed(table, false, &sql) || column->nullable;
+	pythia_buffer_putc(&sql, ')');
+	ok = !any || pythia_db_count(table->db, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

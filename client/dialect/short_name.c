@@ -1,6 +1,7 @@
 #include "dialect/short_name.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -83,4 +84,17 @@ bool pythia_same_table_name(const char *a, const char *b)
 	}
 	pythia_error_reset(&ignored);
 	return same;
+}
+
+const char *pythia_name_shown(const char *name, char room[PYTHIA_NAME_ROOM])
+{
+	char *schema;
+	char *table;
+
+	if (strpbrk(name, "\"`[") == NULL || !pythia_name_parse(name, &schema, &table, NULL))
+		return name;
+	snprintf(room, PYTHIA_NAME_ROOM, "%s%s%s", schema != NULL ? schema : "", schema != NULL ? "." : "", table);
+	pythia_free(schema);
+	pythia_free(table);
+	return room;
 }

@@ -4,6 +4,7 @@
 
 #include "core/list.h"
 #include "core/memory.h"
+#include "dialect/short_name.h"
 #include "sync/run.h"
 #include "sync/search_path.h"
 
@@ -224,8 +225,8 @@ bool pythia_run_recover(pythia_run *run, pythia_error *error)
 
 		if (delay < 0)
 			break;
-		pythia_host_log(run->job->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; trying again", run->job->table,
-						error->message);
+		pythia_host_log(run->job->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; trying again",
+						pythia_name_shown(run->job->table, (char[PYTHIA_NAME_ROOM]){0}), error->message);
 		if (pythia_host_wait(run->job->source->host, -1, 0, (long) delay) == PYTHIA_WAIT_CANCELLED)
 			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled while waiting to try again");
 		if (reopen(run, false, &again) && reopen(run, true, &again))

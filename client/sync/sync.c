@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/short_name.h"
 #include "dialect/tokens.h"
 #include "sync/create/create.h"
 #include "sync/foreign.h"
@@ -473,7 +474,8 @@ bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_e
 	if (!ok)
 	{
 		pythia_run_give_up(&run, false);
-		pythia_error_context(error, "synchronising a part of table \"%s\"", job->table);
+		pythia_error_context(error, "synchronising a part of table \"%s\"",
+							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}
 	pythia_run_close(&run);
 	return ok;
@@ -597,7 +599,8 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 			pythia_error_hint(error, "Two rows have values that are one in the target: mend one of them, give the"
 									 " target's column a collation that tells them apart, or set on_bad_row to"
 									 " quarantine.");
-		pythia_error_context(error, "synchronising table \"%s\"", job->table);
+		pythia_error_context(error, "synchronising table \"%s\"",
+							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}
 	result->end_time = pythia_host_now(job->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
@@ -629,7 +632,8 @@ bool pythia_sync_sweep(const pythia_sync_job *given, pythia_sync_result *result,
 	{
 		pythia_run_give_up(&run, false);
 		tell_reference(error);
-		pythia_error_context(error, "deleting rows of table \"%s\"", job->table);
+		pythia_error_context(error, "deleting rows of table \"%s\"",
+							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}
 	pythia_run_close(&run);
 	pythia_db_close(twin);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "dialect/short_name.h"
 #include "sync/foreign.h"
 #include "sync/run.h"
 #include "sync/soft.h"
@@ -386,7 +387,8 @@ bool pythia_repair_table(const pythia_sync_job *given, const pythia_validate_opt
 	{
 		/* undone, all of it */
 		result->rows_synced = result->rows_inserted = result->rows_updated = result->rows_deleted = 0;
-		pythia_error_context(error, "repairing table \"%s\"", job->table);
+		pythia_error_context(error, "repairing table \"%s\"",
+							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}
 	result->end_time = pythia_host_now(given->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;

@@ -115,6 +115,7 @@ SELECT matches(error, '"userz" does not exist', 'a bad one beside it') FROM pyth
 EXECUTE refused($$SELECT * FROM pythia.sync_tables('w', '{}')$$, '^22023 . the list of tables is empty', 'no tables');
 
 -- options of a CDC worker by table: a name misspelt would leave them without effect
+EXECUTE refused($$SELECT pythia.create_cdc_worker('c', ARRAY['"No Schema"."No Table"'])$$, '^42P01 . table "No Schema.No Table" does not exist', 'a quoted name, in quotes once');
 EXECUTE refused($$SELECT pythia.create_cdc_worker('c', '{users}', options => '{"exclude_columns": {"usrs": ["name"]}}')$$, '^22023 .*"exclude_columns" names table "usrs", which is not captured', 'columns left out of a table that is none');
 EXECUTE refused($$SELECT pythia.create_cdc_worker('c', '{public.users}', options => '{"where": {"other.users": "true"}}')$$, '^22023 .*"where" names table "other.users"', 'a condition for a table of another schema');
 SET client_min_messages = error;

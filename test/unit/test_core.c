@@ -23,6 +23,7 @@
 #include "core/retry.h"
 #include "core/schema.h"
 #include "core/suggest.h"
+#include "dialect/short_name.h"
 
 static uint64_t seed;
 
@@ -568,6 +569,19 @@ static void test_whole_number(void **state)
 	assert_int_equal(number, 100);
 }
 
+/* In a message that quotes it. */
+static void test_name_shown(void **state)
+{
+	static const char *const names[][2] = {{"users", "users"},           {"app.users", "app.users"},
+										   {"\"S\".\"la b\"", "S.la b"}, {"`x`.y", "x.y"},
+										   {"\"a\"\"b\"", "a\"b"},       {"\"unclosed", "\"unclosed"}};
+	char room[PYTHIA_NAME_ROOM];
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_string_equal(pythia_name_shown(names[i][0], room), names[i][1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_seconds),         cmocka_unit_test(test_options),
 		cmocka_unit_test(test_suggest),         cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_schema),          cmocka_unit_test(test_host),
+		cmocka_unit_test(test_name_shown),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -3,6 +3,7 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
@@ -78,12 +79,12 @@ static bool stop_table(int32 table_id, const char *reason)
 void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason)
 {
 	if (stop_table(table->table_id, reason))
-		ereport(WARNING,
-				(errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s", table->name, worker->name, reason),
-				 table->config.capture == PYTHIA_CAPTURE_TRIGGER
-					 ? errdetail("What changes in it until it is started again is not captured.")
-					 : 0,
-				 errhint("Mend the cause, then call pythia.start_cdc.")));
+		ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s",
+								 pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), worker->name, reason),
+						  table->config.capture == PYTHIA_CAPTURE_TRIGGER
+							  ? errdetail("What changes in it until it is started again is not captured.")
+							  : 0,
+						  errhint("Mend the cause, then call pythia.start_cdc.")));
 }
 
 /* ---- reading a row ---- */
@@ -182,7 +183,8 @@ void pythia_cdc_note_names(const pythia_cdc_worker *worker)
 		values[4] = CStringGetTextDatum(table->timestamp_column);
 		pythia_catalog_run(sql, 5, types, values, NULL);
 		ereport(WARNING,
-				(errmsg("table \"%s\" of CDC worker \"%s\" is followed under its new name", table->name, worker->name),
+				(errmsg("table \"%s\" of CDC worker \"%s\" is followed under its new name",
+						pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), worker->name),
 				 errdetail("It is %s now, its timestamp column \"%s\".", table->relation, table->timestamp_column),
 				 errhint("Name it so with pythia.alter_cdc_worker; its position stays.")));
 	}

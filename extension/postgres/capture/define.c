@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "core/suggest.h"
 #include "dialect/dialect.h"
+#include "dialect/short_name.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
@@ -59,7 +60,8 @@ static void unknown_table(const char *name, List *parts)
 	systable_endscan(scan);
 	table_close(classes, AccessShareLock);
 	close = pythia_suggest(last, names, count);
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table \"%s\" does not exist", name),
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+					errmsg("table \"%s\" does not exist", pythia_name_shown(name, (char[PYTHIA_NAME_ROOM]){0})),
 					close ? errhint("Perhaps you meant \"%s\".", close)
 						  : errhint("Names follow SQL's rules: write \"schema.table\", and quote capitals.")));
 }

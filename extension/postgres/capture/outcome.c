@@ -3,6 +3,7 @@
 #include "capture/fault.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
+#include "dialect/short_name.h"
 #include "postgres/base/catalog.h"
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"
@@ -53,6 +54,7 @@ void pythia_cdc_note_reason(const pythia_cdc_table *table, const char *reason)
 	Datum values[] = {Int32GetDatum(table->table_id), reason ? CStringGetTextDatum(reason) : (Datum) 0};
 
 	if (pythia_catalog_run(sql, 2, types, values, reason ? NULL : " n") > 0 && reason)
-		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s", table->name, reason),
+		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s",
+								 pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), reason),
 						  errhint("It is tried again at the next poll.")));
 }

@@ -15,6 +15,7 @@
 #include "capture/fault.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
+#include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -41,7 +42,8 @@
 /* A dump takes settings along, but no positions: those mean nothing in another cluster. */
 static void start_anew(pythia_cdc_worker *worker, pythia_cdc_table *table)
 {
-	ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" starts anew", table->name, worker->name),
+	ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" starts anew",
+							 pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), worker->name),
 					  errdetail("Its position is not known here, as after a restore from a dump.")));
 	table->config.start = PYTHIA_START_NOW;
 	/* nor what belonged to whom */

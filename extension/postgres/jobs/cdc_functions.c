@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/number.h"
+#include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -63,7 +64,8 @@ Datum pythia_poll(PG_FUNCTION_ARGS)
 		pythia_home_require(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
 		if (!worker->tables[i].active)
-			ereport(WARNING, (errmsg("capture of table \"%s\" is stopped: %s", worker->tables[i].name,
+			ereport(WARNING, (errmsg("capture of table \"%s\" is stopped: %s",
+									 pythia_name_shown(worker->tables[i].name, (char[PYTHIA_NAME_ROOM]){0}),
 									 worker->tables[i].reason ? worker->tables[i].reason : "no reason was kept"),
 							  errhint("Mend the cause, then call pythia.start_cdc.")));
 	PG_RETURN_INT64(pythia_cdc_poll(worker, false));

@@ -3,6 +3,7 @@
 
 #include "catalog/pg_type.h"
 #include "core/retry.h"
+#include "dialect/short_name.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postgres/base/bridge.h"
@@ -112,7 +113,8 @@ static void note_failure(const pythia_sides *sides, const char *table, pythia_er
 	if (error->error_class == PYTHIA_E_CONNECT || error->error_class == PYTHIA_E_LOST)
 		pythia_raise(error);
 	ereport(WARNING, (errcode(pythia_sqlstate_code(error->sqlstate)),
-					  errmsg("sync worker \"%s\" failed for table \"%s\": %s", sides->spec->name, table,
+					  errmsg("sync worker \"%s\" failed for table \"%s\": %s", sides->spec->name,
+							 pythia_name_shown(table, (char[PYTHIA_NAME_ROOM]){0}),
 							 pythia_from_utf8(pythia_error_line(error)))));
 	pythia_error_reset(error);
 }

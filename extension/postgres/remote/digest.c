@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "capture/classify.h"
 #include "catalog/pg_type.h"
+#include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -397,7 +398,8 @@ static void save(const pythia_fetched *f, int64 captured)
 	values[10] = pythia_text_or_null(pythia_from_utf8(f->key_form), &nulls[10]);
 	if (pythia_catalog_run(sql, 11, types, values, nulls) != 1)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("capture of table \"%s\" was changed by another session", f->table->name),
+						errmsg("capture of table \"%s\" was changed by another session",
+							   pythia_name_shown(f->table->name, (char[PYTHIA_NAME_ROOM]){0})),
 						errhint("Poll again.")));
 }
 

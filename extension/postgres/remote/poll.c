@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "core/text.h"
+#include "dialect/short_name.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/subtransaction.h"
@@ -29,8 +30,8 @@ static void start_missing(pythia_cdc_worker *worker)
 	{
 		if (worker->tables[i].has_state)
 			continue;
-		ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" starts anew", worker->tables[i].name,
-								 worker->name),
+		ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" starts anew",
+								 pythia_name_shown(worker->tables[i].name, (char[PYTHIA_NAME_ROOM]){0}), worker->name),
 						  errdetail("Its position is not known here, as after a restore from a dump.")));
 		pythia_remote_prepare(&worker->tables[i], "now");
 	}

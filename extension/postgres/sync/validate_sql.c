@@ -3,6 +3,7 @@
 
 #include "catalog/pg_type.h"
 #include "core/memory.h"
+#include "dialect/short_name.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
@@ -172,11 +173,11 @@ bool pythia_run_validation(const pythia_sides *sides, const char *table, pythia_
 	if (!ok)
 		return false;
 	if (!call.result.is_valid)
-		ereport(WARNING,
-				(errmsg("sync worker \"%s\": table \"%s\" is not equal to its source", sides->spec->name, table),
-				 errdetail("%lld rows differ, %lld break a check.", (long long) call.result.difference,
-						   (long long) call.result.failed_checks),
-				 errhint("pythia.sync_differences names the rows, pythia.repair_sync mends them.")));
+		ereport(WARNING, (errmsg("sync worker \"%s\": table \"%s\" is not equal to its source", sides->spec->name,
+								 pythia_name_shown(table, (char[PYTHIA_NAME_ROOM]){0})),
+						  errdetail("%lld rows differ, %lld break a check.", (long long) call.result.difference,
+									(long long) call.result.failed_checks),
+						  errhint("pythia.sync_differences names the rows, pythia.repair_sync mends them.")));
 	pythia_job_begin();
 	MemoryContextSwitchTo(caller);
 	record_validation(&call);

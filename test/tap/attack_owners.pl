@@ -332,4 +332,87 @@ subtest 'a table that its owner locks, or reads for ever' => sub {
 	sql('DROP TABLE m.t, public.other');
 };
 
+subtest 'what comes with PostgreSQL and runs what it is given' => sub {
+	sql(q{CREATE TABLE public.src (id int PRIMARY KEY, v text); INSERT INTO public.src SELECT g, 'a' FROM generate_series(1, 300) g;
+		CREATE TABLE public.ranges (id int PRIMARY KEY, v int4range); INSERT INTO public.ranges SELECT g, int4range(g * 3, g * 3 + 2) FROM generate_series(1, 1500) g;
+		GRANT SELECT ON public.src, public.ranges TO alice});
+	as('alice', q{CREATE TABLE a.precious (id int); INSERT INTO a.precious VALUES (1); GRANT USAGE ON SCHEMA a TO mallory;
+		CREATE FUNCTION a.wipe() RETURNS bool LANGUAGE sql AS $$ DELETE FROM a.precious; SELECT true $$});
+	as('mallory', q{
+		CREATE FUNCTION m.noted(how text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note(how); RETURN true; END $$;
+		CREATE DOMAIN m.guarded AS int CHECK (m.noted('domain')); CREATE TYPE m.pair AS (a m.guarded);
+		CREATE FUNCTION m.diff(int4, int4) RETURNS float8 LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM m.evil('diff'); RETURN $1 - $2; END $$;
+		CREATE TYPE m.apart AS RANGE (subtype = int4, subtype_diff = m.diff);
+		CREATE TABLE m.t1 (id int PRIMARY KEY, v text, CHECK (ts_rewrite('a', 'SELECT ''a''::tsquery, ''b''::tsquery WHERE m.noted(''ts_rewrite'')') IS NOT NULL));
+		CREATE TABLE m.t2 (id int PRIMARY KEY, v text, CHECK (query_to_xml('SELECT m.note(''query_to_xml'')', true, true, '') IS NOT NULL));
+		CREATE TABLE m.t3 (id int PRIMARY KEY, v text, w text DEFAULT query_to_xml('SELECT m.note(''default'')', true, true, '')::text);
+		CREATE TABLE m.t4 (id int PRIMARY KEY, v text, CHECK (('(' || id || ')')::m.pair IS NOT NULL));
+		CREATE TABLE m.t5 (id int PRIMARY KEY, v text, CHECK (('{' || id || '}')::m.guarded[] IS NOT NULL));
+		CREATE TABLE m.t6 (id int PRIMARY KEY, v text, CHECK (jsonb_populate_record(NULL::m.pair, '{"a": 1}') IS NOT NULL));
+		CREATE TABLE m.t7 (id int PRIMARY KEY, v text, CHECK (a.wipe()));
+		CREATE TABLE m.t8 (id int PRIMARY KEY, v text, CHECK (id <> 1 OR pythia.drop_cdc_worker('none') IS NULL));
+		CREATE TABLE m.t9 (id int PRIMARY KEY, v text);
+		CREATE TRIGGER x BEFORE UPDATE ON m.t9 FOR EACH ROW WHEN (query_to_xml('SELECT m.note(''when'')', true, true, '') IS NOT NULL)
+			EXECUTE FUNCTION suppress_redundant_updates_trigger();
+		CREATE TABLE m.t10 (id int PRIMARY KEY, v m.apart); CREATE INDEX ON m.t10 USING gist (v);
+		CREATE TABLE m.t11 (id int PRIMARY KEY, v m.apart, EXCLUDE USING gist (v WITH &&));
+		GRANT ALL ON ALL TABLES IN SCHEMA m TO alice});
+	prize();
+	for my $role ($admin, 'alice')
+	{
+		for my $n (1 .. 11)
+		{
+			my $source = $n > 9 ? 'public.ranges' : 'public.src';
+			like(says_to($role, qq{SELECT pythia.sync_between('local', 'local', '$source', '{"mode": "full", "table_map": {"$source": "m.t$n"}}')}),
+				qr/would run with the rights of role/, "$role, table $n: refused");
+			is(prize(), '', 'nothing ran');
+		}
+	}
+	is(sql('SELECT count(*) FROM a.precious'), '1', 'nor what is his own');
+	# likewise where it is read
+	as('mallory', q{INSERT INTO m.t10 SELECT g, m.apart(g, g + 2) FROM generate_series(1, 500) g; ANALYZE m.t10});
+	prize();
+	as('alice', 'CREATE TABLE a.read (id int PRIMARY KEY, v text)');
+	like(says_to('alice', q{SELECT pythia.sync_between('local', 'local', 'm.t10', '{"mode": "full", "where": "v && ''[3,5)''", "table_map": {"m.t10": "a.read"}}')}),
+		qr/the type of a column of table "t10" would run with the rights of role/, 'alice reads none either');
+	is(prize(), '', 'nothing ran');
+
+	# what tables usually have is no reason
+	as('mallory', q{CREATE TABLE m.good (id int PRIMARY KEY CHECK (id > 0), v text, n serial, at timestamptz DEFAULT now(), u uuid DEFAULT gen_random_uuid(),
+			w text GENERATED ALWAYS AS (lower(v)) STORED, d date DEFAULT CURRENT_DATE, x text DEFAULT 'a' || 'b', r int4range DEFAULT int4range(1, 2));
+		CREATE INDEX ON m.good (lower(v)); CREATE STATISTICS m.st ON (length(v)) FROM m.good; GRANT ALL ON m.good TO alice; GRANT USAGE ON m.good_n_seq TO alice});
+	for my $role ($admin, 'alice')
+	{
+		like(says_to($role, q{SELECT rows_inserted FROM pythia.sync_between('local', 'local', 'public.src', '{"mode": "full", "table_map": {"public.src": "m.good"}}')}),
+			qr/300/, "$role fills a table with the usual defaults, checks and indexes");
+		as('mallory', 'TRUNCATE m.good');
+	}
+	# but a sequence of somebody else
+	as('alice', 'CREATE SEQUENCE a.numbers; GRANT USAGE ON a.numbers TO mallory');
+	as('mallory', q{ALTER TABLE m.good ADD COLUMN other bigint DEFAULT nextval('a.numbers'); });
+	like(says_to('alice', q{SELECT pythia.sync_between('local', 'local', 'public.src', '{"mode": "full", "table_map": {"public.src": "m.good"}}')}),
+		qr/a default or a generated column of table "good" would run/, "another's sequence is not hers to move");
+	as('mallory', 'DROP TABLE m.good, m.t1, m.t2, m.t3, m.t4, m.t5, m.t6, m.t7, m.t8, m.t9, m.t10, m.t11');
+};
+
+subtest 'a partition that is being detached' => sub {
+	as('mallory', q{
+		CREATE TABLE m.p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+		CREATE TABLE m.p0 PARTITION OF m.p FOR VALUES FROM (0) TO (6); CREATE TABLE m.p1 PARTITION OF m.p FOR VALUES FROM (6) TO (10000);
+		CREATE FUNCTION m.fired() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('trigger'); RETURN NEW; END $$;
+		CREATE TRIGGER x BEFORE INSERT ON m.p1 FOR EACH ROW EXECUTE FUNCTION m.fired(); GRANT ALL ON m.p TO alice});
+	my $reader = Pythia::Session->new($node, 'postgres', $admin);
+	$reader->do('BEGIN; SELECT count(*) FROM m.p');
+	says_to('mallory', q{SET statement_timeout = '300ms'; ALTER TABLE m.p DETACH PARTITION m.p1 CONCURRENTLY});
+	$reader->do('ROLLBACK');
+	is(sql(q{SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = 'm.p1'::regclass}), 't', 'it has begun');
+	for my $role ($admin, 'alice')
+	{
+		like(says_to($role, q{BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pythia.sync_between('local', 'local', 'public.src', '{"mode": "full", "table_map": {"public.src": "m.p"}}'); COMMIT}),
+			qr/a trigger of table "p1" would run with the rights of role/, "$role: refused");
+		is(prize(), '', 'nothing ran');
+	}
+	as('mallory', 'DROP TABLE m.p1, m.p');
+};
+
 done_testing();

@@ -2,9 +2,9 @@
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "postgres/base/inheritors.h"
 #include "postgres/base/pg_compat.h"
 #include "rewrite/prs2lock.h"
 #include "utils/acl.h"
@@ -61,7 +61,7 @@ static void gather(Relation relation, List **owners)
 	}
 	else if (relation->rd_rel->relhassubclass)
 	{
-		List *children = find_all_inheritors(relid, AccessShareLock, NULL);
+		List *children = pythia_all_inheritors(relid, AccessShareLock);
 		ListCell *cell;
 
 		foreach (cell, children)

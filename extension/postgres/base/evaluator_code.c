@@ -13,17 +13,18 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_range.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "postgres/base/user_code.h"
+#include "postgres/base/harmless.h"
+#include "postgres/base/inheritors.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -38,27 +39,33 @@ static bool has_rights_of(Oid owner, Oid role)
 	return owner == role || has_privs_of_role(owner, role);
 }
 
-static bool function_is_foreign(Oid function, void *context)
+/* A range's maker names functions that build, index and estimate its values. */
+static bool range_calls(Oid range)
 {
-	Oid owner;
+	HeapTuple tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(range));
+	Form_pg_range form;
+	bool result;
 
-	if (function < FirstNormalObjectId)
-		return false;
-	owner = pythia_function_owner(function);
-	return !OidIsValid(owner) || !has_rights_of(owner, *(Oid *) context);
+	if (!HeapTupleIsValid(tuple))
+		return true;
+	form = (Form_pg_range) GETSTRUCT(tuple);
+	result = form->rngcanonical >= FirstNormalObjectId || form->rngsubdiff >= FirstNormalObjectId;
+	ReleaseSysCache(tuple);
+	return result;
 }
 
-static bool calls_foreign(Node *node, void *context)
+/* Whether reading values of the type does: they are compared with, and how many there are is estimated. */
+static bool type_is_measured(Oid type)
 {
-	if (!node)
-		return false;
-	return IsA(node, CoerceToDomain) || check_functions_in_node(node, function_is_foreign, context) ||
-		   expression_tree_walker(node, calls_foreign, context);
-}
+	Oid base = getBaseType(type);
+	Oid part = get_base_element_type(base);
 
-static bool text_calls_foreign(const char *text, Oid role)
-{
-	return text && calls_foreign(stringToNode(text), &role);
+	check_stack_depth();
+	if (!OidIsValid(part))
+		part = get_multirange_range(base);
+	if (OidIsValid(part))
+		return type_is_measured(part);
+	return get_typtype(base) == TYPTYPE_RANGE && (range_calls(base) || type_is_measured(get_range_subtype(base)));
 }
 
 /* Whether making a value of the type calls what a user has written. */
@@ -72,14 +79,56 @@ static bool type_calls(Oid type)
 	if (type_is_rowtype(type))
 		return true;
 	if (get_typtype(type) == TYPTYPE_RANGE)
-		return type_calls(get_range_subtype(type));
+		return range_calls(type) || type_calls(get_range_subtype(type));
 	if (get_typtype(type) == TYPTYPE_MULTIRANGE)
 		return type_calls(get_multirange_range(type));
 	/* a domain gets a check at any time, for no lock of a table keeps it away */
 	return get_typtype(type) == TYPTYPE_DOMAIN && type >= FirstNormalObjectId;
 }
 
-static const char *code_of_indexes(Relation relation, Oid role)
+/*
+ * Whoever has written a function, the expression that calls it, and with what, is the table owner's: a superuser's function
+ * would do for him what he likes.
+ */
+static bool function_is_foreign(Oid function, void *context)
+{
+	return function != F_CLOCK_TIMESTAMP && function != F_GEN_RANDOM_UUID && !pythia_function_is_harmless(function);
+}
+
+/* The next number of a sequence of the table's owner. */
+static bool counts_on(const Node *node, Oid owner)
+{
+	const FuncExpr *call = (const FuncExpr *) node;
+	const Const *sequence;
+	HeapTuple tuple;
+	bool result;
+
+	if (!IsA(node, FuncExpr) || call->funcid != F_NEXTVAL || !IsA(linitial(call->args), Const))
+		return false;
+	sequence = linitial(call->args);
+	tuple = sequence->constisnull ? NULL : SearchSysCache1(RELOID, sequence->constvalue);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_class) GETSTRUCT(tuple))->relowner == owner;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+static bool calls_foreign(Node *node, void *owner)
+{
+	if (!node || counts_on(node, *(Oid *) owner))
+		return false;
+	return IsA(node, CoerceToDomain) || (IsA(node, CoerceViaIO) && type_calls(((CoerceViaIO *) node)->resulttype)) ||
+		   check_functions_in_node(node, function_is_foreign, NULL) ||
+		   expression_tree_walker(node, calls_foreign, owner);
+}
+
+static bool text_calls_foreign(const char *text, Relation relation)
+{
+	return text && calls_foreign(stringToNode(text), &relation->rd_rel->relowner);
+}
+
+static const char *code_of_indexes(Relation relation)
 {
 	List *indexes = RelationGetIndexList(relation);
 	ListCell *cell;
@@ -95,7 +144,7 @@ static const char *code_of_indexes(Relation relation, Oid role)
 			bool isnull;
 			Datum tree = SysCacheGetAttr(INDEXRELID, tuple, parts[i], &isnull);
 
-			if (!isnull && text_calls_foreign(TextDatumGetCString(tree), role))
+			if (!isnull && text_calls_foreign(TextDatumGetCString(tree), relation))
 				result = "an index on an expression";
 		}
 		if (HeapTupleIsValid(tuple))
@@ -104,15 +153,15 @@ static const char *code_of_indexes(Relation relation, Oid role)
 	return result;
 }
 
-static const char *code_of_constraints(Relation relation, Oid role, bool write)
+static const char *code_of_constraints(Relation relation, bool write)
 {
 	TupleConstr *constraints = RelationGetDescr(relation)->constr;
 
 	for (int i = 0; constraints && i < constraints->num_check; i++)
-		if (text_calls_foreign(constraints->check[i].ccbin, role))
+		if (text_calls_foreign(constraints->check[i].ccbin, relation))
 			return "a check";
 	for (int i = 0; write && constraints && i < constraints->num_defval; i++)
-		if (text_calls_foreign(constraints->defval[i].adbin, role))
+		if (text_calls_foreign(constraints->defval[i].adbin, relation))
 			return "a default or a generated column";
 	return NULL;
 }
@@ -127,14 +176,14 @@ static bool trigger_is_foreign(Oid function)
 		   getExtensionOfObject(ProcedureRelationId, function) != get_extension_oid("pythia_db", true);
 }
 
-static const char *code_for_writers(Relation relation, Oid role)
+static const char *code_for_writers(Relation relation)
 {
 	TriggerDesc *triggers = relation->trigdesc;
 	TupleDesc desc = RelationGetDescr(relation);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 		if (!triggers->triggers[i].tgisinternal && (trigger_is_foreign(triggers->triggers[i].tgfoid) ||
-													text_calls_foreign(triggers->triggers[i].tgqual, role)))
+													text_calls_foreign(triggers->triggers[i].tgqual, relation)))
 			return "a trigger";
 	if (relation->rd_rules)
 		return "a rule";
@@ -145,7 +194,7 @@ static const char *code_for_writers(Relation relation, Oid role)
 }
 
 /* Opening a partitioned table for its partitions evaluates what is constant in its key. */
-static const char *code_of_partitions(Relation relation, Oid role)
+static const char *code_of_partitions(Relation relation)
 {
 	HeapTuple tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(RelationGetRelid(relation)));
 	bool isnull;
@@ -155,13 +204,13 @@ static const char *code_of_partitions(Relation relation, Oid role)
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
 	tree = SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partexprs, &isnull);
-	foreign = !isnull && text_calls_foreign(TextDatumGetCString(tree), role);
+	foreign = !isnull && text_calls_foreign(TextDatumGetCString(tree), relation);
 	ReleaseSysCache(tuple);
 	return foreign ? "a partition key" : NULL;
 }
 
 /* So does planning, of what is constant in statistics. */
-static const char *code_of_statistics(Relation relation, Oid role)
+static const char *code_of_statistics(Relation relation)
 {
 	List *all = RelationGetStatExtList(relation);
 	ListCell *cell;
@@ -176,29 +225,41 @@ static const char *code_of_statistics(Relation relation, Oid role)
 		if (!HeapTupleIsValid(tuple))
 			continue;
 		tree = SysCacheGetAttr(STATEXTOID, tuple, Anum_pg_statistic_ext_stxexprs, &isnull);
-		if (!isnull && text_calls_foreign(TextDatumGetCString(tree), role))
+		if (!isnull && text_calls_foreign(TextDatumGetCString(tree), relation))
 			result = "an expression of statistics";
 		ReleaseSysCache(tuple);
 	}
 	return result;
 }
 
-static const char *code_of(Relation relation, Oid role, bool write)
+static const char *code_of_types(Relation relation)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped && type_is_measured(TupleDescAttr(desc, i)->atttypid))
+			return "the type of a column";
+	return NULL;
+}
+
+static const char *code_of(Relation relation, bool write)
 {
 	char kind = relation->rd_rel->relkind;
 	const char *result;
 
 	if (kind == RELKIND_VIEW || kind == RELKIND_FOREIGN_TABLE)
 		return kind == RELKIND_VIEW ? "a view's query" : "a foreign table's options";
-	result = code_of_partitions(relation, role);
+	result = code_of_types(relation);
 	if (!result)
-		result = code_of_statistics(relation, role);
+		result = code_of_partitions(relation);
 	if (!result)
-		result = code_of_indexes(relation, role);
+		result = code_of_statistics(relation);
 	if (!result)
-		result = code_of_constraints(relation, role, write);
+		result = code_of_indexes(relation);
+	if (!result)
+		result = code_of_constraints(relation, write);
 	if (!result && write)
-		result = code_for_writers(relation, role);
+		result = code_for_writers(relation);
 	return result;
 }
 
@@ -256,7 +317,7 @@ static void add_referencing(Relation relation, Oid role, List **all, LOCKMODE mo
 		if (!trigger->tgisinternal || !passes_on(trigger->tgfoid) || list_member_oid(*all, other))
 			continue;
 		refuse_partitioned(other, role);
-		*all = list_concat_unique_oid(*all, find_all_inheritors(other, mode, NULL));
+		*all = list_concat_unique_oid(*all, pythia_all_inheritors(other, mode));
 	}
 }
 
@@ -264,7 +325,7 @@ static void refuse_one(Oid relid, Oid role, bool write, List **all, LOCKMODE mod
 {
 	Relation relation = relation_open(relid, NoLock);
 	Oid owner = relation->rd_rel->relowner;
-	const char *code = has_rights_of(owner, role) ? NULL : code_of(relation, role, write);
+	const char *code = has_rights_of(owner, role) ? NULL : code_of(relation, write);
 
 	if (code)
 		refuse_code(relation, role, code,
@@ -289,7 +350,7 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 	{
 		LockRelationOid(RelationGetRelid(relation), mode);
 		if (relation->rd_rel->relhassubclass)
-			all = find_all_inheritors(RelationGetRelid(relation), mode, NULL);
+			all = pythia_all_inheritors(RelationGetRelid(relation), mode);
 	}
 	/* the list grows by what a deletion or a new key would be passed on to */
 	foreach (cell, all)
@@ -298,14 +359,13 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 
 void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode)
 {
-	List *all = find_all_inheritors(relid, mode, NULL);
+	List *all = pythia_all_inheritors(relid, mode);
 	ListCell *cell;
 
 	foreach (cell, all)
 	{
 		Relation relation = relation_open(lfirst_oid(cell), NoLock);
-		const char *code =
-			has_rights_of(relation->rd_rel->relowner, GetUserId()) ? NULL : code_of_partitions(relation, GetUserId());
+		const char *code = has_rights_of(relation->rd_rel->relowner, GetUserId()) ? NULL : code_of_partitions(relation);
 
 		if (code)
 			refuse_code(relation, GetUserId(), code, "Capture it by polling: {\"capture\": \"poll\"}.");

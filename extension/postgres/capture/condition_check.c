@@ -9,6 +9,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
+#include "postgres/base/harmless.h"
 #include "postgres/capture/nested.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -172,62 +173,9 @@ void pythia_condition_check_raw(Node *raw, Relation relation, bool written)
 
 /* ---- as it is understood ---- */
 
-static bool is_of_time(Oid type)
-{
-	return type == DATEOID || type == TIMEOID || type == TIMETZOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID ||
-		   type == INTERVALOID;
-}
-
-/* Of what depends on settings (which are pinned) only dates and times are wanted, and how numbers and texts are put
- * together; the rest may read tables, settings and what else there is. */
-static bool is_harmless_stable(Oid function, const oidvector *arguments, Oid result)
-{
-	static const Oid listed[] = {F_CONCAT,
-								 F_CONCAT_WS,
-								 F_TO_CHAR_INT4_TEXT,
-								 F_TO_CHAR_INT8_TEXT,
-								 F_TO_CHAR_FLOAT4_TEXT,
-								 F_TO_CHAR_FLOAT8_TEXT,
-								 F_TO_CHAR_NUMERIC_TEXT,
-								 F_TO_NUMBER,
-								 F_ARRAY_TO_STRING_ANYARRAY_TEXT,
-								 F_ARRAY_TO_STRING_ANYARRAY_TEXT_TEXT};
-
-	for (int i = 0; i < arguments->dim1; i++)
-		if (is_of_time(arguments->values[i]))
-			return true;
-	for (int i = 0; i < lengthof(listed); i++)
-		if (listed[i] == function)
-			return true;
-	return is_of_time(result);
-}
-
-/* A function written in SQL is put in place with the types of its arguments, and with the casts of those. */
-static bool is_written_out(Oid language, const oidvector *arguments)
-{
-	if (language == INTERNALlanguageId)
-		return true;
-	for (int i = 0; i < arguments->dim1; i++)
-		if (get_typtype(arguments->values[i]) == TYPTYPE_PSEUDO)
-			return false;
-	return language == SQLlanguageId;
-}
-
 static bool is_refused(Oid function, void *context)
 {
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Form_pg_proc form;
-	bool refused;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	refused = function >= FirstNormalObjectId || form->proretset || form->provolatile == PROVOLATILE_VOLATILE ||
-			  !is_written_out(form->prolang, &form->proargtypes) ||
-			  (form->provolatile == PROVOLATILE_STABLE &&
-			   !is_harmless_stable(function, &form->proargtypes, form->prorettype));
-	ReleaseSysCache(tuple);
-	if (refused)
+	if (!pythia_function_is_harmless(function))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("a condition cannot call function %s", format_procedure(function)),
 						errdetail(function >= FirstNormalObjectId

@@ -1,6 +1,7 @@
 /* Writing: chunks go straight into the heap where the table allows it, else to COPY, a few MiB at a time. */
 #include "postgres/local/internal.h"
 
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -14,6 +15,7 @@
 #include "parser/parse_node.h"
 #include "parser/parse_relation.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/inheritors.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/local/heap.h"
 #include "postgres/local/stand_in.h"
@@ -38,11 +40,29 @@ typedef struct local_load
 	local_heap *heap; /* NULL: by COPY */
 	Oid relid;
 	Oid evaluator; /* as whom it is written; InvalidOid: the session's role */
+	bool defers;   /* a trigger or key may wait for the end of the transaction */
 	pythia_buffer buffer;
 	pythia_rows rows; /* what flush stores: the buffer, or a large chunk as it came */
 	uint64_t given;
 	uint64_t stored;
 } local_load;
+
+/* It itself, or where its rows go. */
+static bool has_deferrable_trigger(Relation relation)
+{
+	ListCell *cell;
+	bool result = false;
+
+	foreach (cell, pythia_all_inheritors(RelationGetRelid(relation), AccessShareLock))
+	{
+		Relation one = relation_open(lfirst_oid(cell), NoLock);
+
+		for (int i = 0; one->trigdesc && i < one->trigdesc->numtriggers; i++)
+			result = result || one->trigdesc->triggers[i].tgdeferrable;
+		relation_close(one, NoLock);
+	}
+	return result;
+}
 
 /* COPY's callback has no argument of its own. */
 static const char *copy_cursor = NULL;
@@ -102,6 +122,7 @@ static void begin(pythia_local *local, void *arg)
 	check_allowed(relation, state, item, numbers, load->ncolumns);
 	load->relid = RelationGetRelid(relation);
 	load->evaluator = local_stand_in_at(relation);
+	load->defers = has_deferrable_trigger(relation);
 	if (OidIsValid(load->evaluator))
 		local->session->writer = load->evaluator;
 	load->heap = local_heap_begin(relation, numbers, load->ncolumns, local->session->memory);
@@ -138,8 +159,8 @@ static void flush(pythia_local *local, void *arg)
 	local_stand_in in;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	/* COPY fires triggers, and may have to defer some */
-	local_stand_in_begin(&in, load->evaluator, load->heap != NULL);
+	/* COPY fires triggers, and in a security-restricted operation none can be deferred */
+	local_stand_in_begin(&in, load->evaluator, load->heap || !load->defers);
 	if (load->heap)
 		load->stored += local_heap_put(load->heap, &load->rows);
 	else

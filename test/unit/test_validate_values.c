@@ -109,6 +109,9 @@ static void check_pairs(const pair_of_values *pairs, size_t n)
 
 				if (pairs[i].types[from] == NULL || pairs[i].types[to] == NULL)
 					continue;
+				/* there what is spelled in another way is another value: it is carried as it is */
+				if (from == 2 && to == 2 && pairs[i].columns == NULL)
+					continue;
 				snprintf(doing, sizeof(doing), "(%s) (%s)", pairs[i].source, pairs[i].target);
 				one_row(from, false, "look", pairs[i].types, pairs[i].source);
 				one_row(to, true, "look_copy", pairs[i].types, pairs[i].source);

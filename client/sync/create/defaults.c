@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/moment.h"
 #include "core/stamp.h"
 #include "sync/create/create.h"
 
@@ -86,12 +87,10 @@ static bool put_now(const pythia_db *target, const pythia_type *type, pythia_buf
 /* The day of a stamp is one that every engine has. */
 static bool has_day(const char *text, const char *first, const char *last)
 {
-	pythia_buffer midnight = PYTHIA_BUFFER_INIT;
-	bool ok = strlen(text) >= 10 && pythia_stamp_canonical(&midnight, text, 10, 0) && midnight.length > 10 &&
-			  memcmp(midnight.data, text, 10) == 0 && strncmp(text, first, 4) >= 0 && strncmp(text, last, 4) <= 0;
+	pythia_moment moment;
 
-	pythia_buffer_free(&midnight);
-	return ok;
+	return strlen(text) >= 10 && pythia_moment_date(text, 10, &moment) && strncmp(text, first, 4) >= 0 &&
+		   strncmp(text, last, 4) <= 0;
 }
 
 /* A day, or a stamp, in UTC where it tells its zone. */

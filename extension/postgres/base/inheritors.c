@@ -9,7 +9,7 @@ List *pythia_all_inheritors(Oid relid, LOCKMODE mode)
 
 	/* the list grows while it is gone through */
 	foreach (cell, all)
-		all = list_concat_unique_oid(
-			all, find_inheritance_children_extended(lfirst_oid(cell), false, mode, NULL, NULL));
+		all =
+			list_concat_unique_oid(all, find_inheritance_children_extended(lfirst_oid(cell), false, mode, NULL, NULL));
 	return all;
 }

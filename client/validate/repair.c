@@ -295,6 +295,8 @@ static bool end(repair *r, bool ok, pythia_error *error)
 	}
 	pythia_free(run->names);
 	pythia_free(run->types);
+	pythia_free(run->path);
+	run->path = NULL;
 	r->begun = false;
 	return ok;
 }

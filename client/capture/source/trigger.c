@@ -392,7 +392,10 @@ bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_err
 	bool ok;
 
 	if (!pythia_logger_refuse(&w, error))
+	{
+		pythia_buffer_free(&w.sql);
 		return false;
+	}
 	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
 	first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
 	for (int i = 0; i < table->ncolumns; i++)
@@ -454,7 +457,10 @@ bool pythia_log_remove(pythia_db *source, const char *schema, const char *table,
 			  pythia_logger_begin(source, error);
 
 	if (!ok)
+	{
+		pythia_buffer_free(&w.sql);
 		return false;
+	}
 	for (int step = 0; ok && put_removal(&w, source->engine, step); step++)
 		ok = pythia_logger_flush(&w, error);
 	pythia_buffer_free(&w.sql);

@@ -584,6 +584,7 @@ static bool add_column(const pythia_sync_job *job, const pythia_plan *plan, int 
 	pythia_free(made.name);
 	pythia_default_free(&made.value);
 	pythia_free(made.comment);
+	pythia_free(made.collation);
 	pythia_type_free(&made.type);
 	pythia_buffer_free(&sql);
 	return ok;

@@ -283,6 +283,46 @@ subtest 'a command on a database is ended in its midst' => sub {
 	sql('DROP TABLESPACE elsewhere');
 };
 
+subtest 'code that catches cancels' => sub {
+	sql('CREATE DATABASE deaf');
+	sql('CREATE EXTENSION pythia_db', 'deaf');
+	tenant($_, 'deaf') for qw(mallory alice);
+	my $deaf = sub { return sql($_[0], 'deaf') };
+	as('mallory', q{CREATE FUNCTION mallory.hang() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+			LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;
+		CREATE FUNCTION mallory.hang_in() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+			IF current_setting('application_name') LIKE 'pythia_db%' THEN PERFORM mallory.hang(); END IF; RETURN 1; END $$;
+		CREATE FUNCTION mallory.hang_handler(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN PERFORM mallory.hang(); RETURN '{}'; END $$;
+		GRANT USAGE ON SCHEMA mallory TO alice; GRANT SELECT ON mallory.t TO alice;
+		CREATE INDEX expression ON mallory.t ((id + mallory.hang_in()))}, 'deaf');
+	my $hangs = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = 'deaf' AND backend_type = 'pythia_db worker'";
+	my $begin = sub {
+		my ($role, $handler) = @_;
+		as($role, "SELECT pythia.create_cdc_worker('w', '{mallory.t}', poll_interval => '50 ms', options => '{\"start_from\": \"beginning\"}'" . ($handler ? ", handler => '$handler'" : '') . "); SELECT pythia.start_cdc('w')", 'deaf');
+		ok(wait_for($node, $hangs, '1', 'deaf'), 'a process hangs');
+	};
+	sql(q{INSERT INTO mallory.t VALUES (1, 'x')}, 'deaf');
+	$begin->('alice');
+	my $pid = $deaf->("SELECT pid FROM pythia.worker_status WHERE name = 'w'");
+	like(says("SET ROLE alice; SET statement_timeout = '30s'; SELECT pythia.alter_cdc_worker('w', poll_interval => '1 s')", 'deaf'),
+		qr/ERROR:  CDC worker "w" is in use in another session\nDETAIL:  Process $pid polls or alters it\.\nHINT:  Try again .*stop_cdc/, 'alter_cdc_worker says who is in the way');
+	as('alice', "SELECT pythia.stop_cdc('w')", 'deaf');
+	state_is('w', 'stopped', 'stop_cdc stops a poll', 'deaf');
+	as('alice', "SELECT pythia.start_cdc('w')", 'deaf');
+	ok(wait_for($node, $hangs, '1', 'deaf'), 'it hangs again');
+	is(says("SET ROLE alice; SET statement_timeout = '30s'; SELECT pythia.drop_cdc_worker('w')", 'deaf'), '', 'drop_cdc_worker drops it');
+	ok(wait_for($node, $hangs, '0', 'deaf'), 'and nothing hangs');
+	$deaf->('DROP INDEX mallory.expression');
+	for my $end ("SET ROLE mallory; SELECT pythia.stop_cdc('w')", "SELECT pythia.revoke_use('mallory')", "SET ROLE mallory; SELECT pythia.drop_cdc_worker('w')", 'DROP EXTENSION pythia_db CASCADE')
+	{
+		$begin->('mallory', 'mallory.hang_handler');
+		is(says("SET client_min_messages = error; SET statement_timeout = '30s'; $end", 'deaf'), '', "$end: done");
+		ok(wait_for($node, $hangs, '0', 'deaf'), 'its handler ends');
+		$deaf->("SELECT pythia.grant_use('mallory'); SELECT pythia.drop_cdc_worker(name) FROM pythia.worker_status") if $end =~ /stop|revoke/;
+	}
+	sql('DROP DATABASE deaf');
+};
+
 subtest 'servers that do not answer' => sub {
 	# it takes connections and says nothing
 	my $silent = IO::Socket::INET->new(Listen => 16, LocalAddr => '127.0.0.1') or die;

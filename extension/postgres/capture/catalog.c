@@ -10,14 +10,21 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/jsonb_node.h"
+#include "postgres/base/subtransaction.h"
+#include "postgres/worker/control.h"
 #include "storage/lock.h"
+#include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 /* Apart from the classes of advisory locks that SQL can take. */
 #define LOCK_CLASS 7
+
+/* More than deadlock_timeout. */
+#define PATIENCE_MS 2000
 
 static const char *const kind_names[] = {"none", "timestamptz", "timestamp", "date", "integer"};
 
@@ -48,6 +55,70 @@ void pythia_cdc_lock(int32 worker_id)
 	LOCKTAG tag = lock_of(worker_id);
 
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/* A worker that nobody else shall poll, and, where it goes, nobody read for. */
+typedef struct claim
+{
+	int32 worker_id;
+	bool goes;
+} claim;
+
+/* As lock_timeout has it, or sooner. */
+static void lock_soon(void *argument)
+{
+	static const char sql[] = "SELECT FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 FOR UPDATE";
+	const claim *wanted = argument;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(wanted->worker_id)};
+	int settings = NewGUCNestLevel();
+
+	if (LockTimeout == 0 || LockTimeout > PATIENCE_MS)
+		(void) set_config_option("lock_timeout", psprintf("%d", PATIENCE_MS), PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	pythia_cdc_lock(wanted->worker_id);
+	if (wanted->goes)
+		pythia_catalog_run(sql, 1, types, values, NULL);
+	AtEOXact_GUC(false, settings);
+}
+
+static bool is_locked_out(void *argument, const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+/* 0: nobody, by now. */
+static int who_locks(int32 worker_id)
+{
+	LOCKTAG tag = lock_of(worker_id);
+	LockData *locks = GetLockStatusData();
+
+	for (int i = 0; i < locks->nelements; i++)
+		if (memcmp(&locks->locks[i].locktag, &tag, sizeof(tag)) == 0 && locks->locks[i].holdMask != 0)
+			return locks->locks[i].pid;
+	return 0;
+}
+
+void pythia_cdc_lock_soon(int32 worker_id, const char *name, bool goes)
+{
+	claim wanted = {worker_id, goes};
+	int pid;
+
+	if (!pythia_isolated(lock_soon, is_locked_out, &wanted))
+		return;
+	if (goes)
+	{
+		/* a handler, or what a table's owner has put into it, may run there and catch a cancel */
+		pythia_control_end_turn(worker_id);
+		if (!pythia_isolated(lock_soon, is_locked_out, &wanted))
+			return;
+	}
+	pid = who_locks(worker_id);
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("CDC worker \"%s\" is in use in another session", name),
+			 pid != 0 ? errdetail("Process %d polls or alters it.", pid) : 0,
+			 errhint("Try again when that has ended. Where it is the worker's own process, call pythia.stop_cdc; "
+					 "else end it with pg_terminate_backend.")));
 }
 
 bool pythia_cdc_try_lock(int32 worker_id)

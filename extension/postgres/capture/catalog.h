@@ -93,6 +93,11 @@ extern const char *pythia_stamp_kind_name(pythia_stamp_kind kind);
 /* Polls, alterations and sweeps of one worker exclude each other until the transaction ends. */
 extern void pythia_cdc_lock(int32 worker_id);
 extern bool pythia_cdc_try_lock(int32 worker_id);
+/*
+ * The same, for who alters a worker: waits two seconds, then 55P03. Where the worker goes, its consumers are locked
+ * too, and its own process is ended after two seconds and waited for again.
+ */
+extern void pythia_cdc_lock_soon(int32 worker_id, const char *name, bool goes);
 /* Of all its tables: where the journal can hold something of the worker's. */
 extern int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker);
 /* Writes down the names of tables that were renamed, and warns. */

@@ -311,13 +311,15 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	char nulls[] = "       ";
 	pythia_cdc_worker *old;
 	Jsonb *options;
+	char *name;
 	int32 worker_id;
 	bool isnull;
 
 	required(fcinfo, 0, "name");
 	pythia_cdc_refuse_standby();
-	worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
-	pythia_cdc_lock(worker_id);
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
+	pythia_cdc_lock_soon(worker_id, name, false);
 	if (!PG_ARGISNULL(2))
 		check_interval(PG_GETARG_DATUM(2));
 	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
@@ -371,7 +373,7 @@ Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 
-	pythia_cdc_lock(worker_id);
+	pythia_cdc_lock_soon(worker_id, name, true);
 	worker = pythia_cdc_load(worker_id);
 	for (int i = 0; worker && i < worker->ntables; i++)
 	{

@@ -5,6 +5,8 @@
  * are ended and held back; afterwards, where the database is still there, the
  * launcher starts them again: whatever happens to the process that gave it.
  *
+ * DROP EXTENSION waits for all who use our tables, and a worker may be in code that does not end: so there, too.
+ *
  * A worker whose role is dropped, or may not use us any more, shall end at once:
  * who is looked at again where roles and privileges change.
  */
@@ -84,7 +86,7 @@ static bool end_processes(Oid database)
 	{
 		pythia_executor_slot *slot = &pythia_shmem->executors[i];
 
-		if (slot->database == database && slot->pid != 0)
+		if (slot->database == database && slot->pid != 0 && slot->pid != MyProcPid)
 		{
 			none = false;
 			kill(slot->pid, SIGTERM);
@@ -201,10 +203,13 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	{
 		pythia_remote_all_triggers_go();
 		pythia_control_look(false);
+		database = pythia_shmem ? MyDatabaseId : InvalidOid;
 	}
+	else if (database == MyDatabaseId || (OidIsValid(database) && !pythia_database_owned(database, GetUserId())))
+		database = InvalidOid;
 	if (pythia_shmem && touches_roles(statement->utilityStmt, &everywhere))
 		pythia_control_look(everywhere);
-	if (!OidIsValid(database) || database == MyDatabaseId || !pythia_database_owned(database, GetUserId()))
+	if (!OidIsValid(database))
 	{
 		run_next(statement, text, readOnlyTree, context, params, environment, dest, completion);
 		return;

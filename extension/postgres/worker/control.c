@@ -441,6 +441,20 @@ void pythia_control_stop(int32 worker_id)
 	remember(WISH_STOP, worker_id);
 }
 
+void pythia_control_end_turn(int32 worker_id)
+{
+	int pid;
+
+	if (pythia_shmem)
+	{
+		pythia_roster_end(worker_id);
+		return;
+	}
+	pid = pid_by_lock(worker_id);
+	if (pid != 0 && pid != MyProcPid && BackendPidGetProc(pid))
+		kill(pid, SIGTERM);
+}
+
 void pythia_control_look(bool everywhere)
 {
 	if (pythia_shmem)

@@ -15,6 +15,8 @@
 extern void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner);
 /* The worker's process shall end once this transaction has committed. */
 extern void pythia_control_stop(int32 worker_id);
+/* At once: ends the process that gives the worker a turn just now, whatever the code in it does about it. */
+extern void pythia_control_end_turn(int32 worker_id);
 /* Once this transaction has committed: managers look again whose workers may run, here or in every database. */
 extern void pythia_control_look(bool everywhere);
 

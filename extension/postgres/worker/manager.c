@@ -370,7 +370,8 @@ static void start_another(const pythia_need *need)
 static long staff(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	long wait = REREAD_MS;
+	long insist = pythia_roster_insist();
+	long wait = insist < 0 ? REREAD_MS : Min(REREAD_MS, Max(insist, 1));
 	ListCell *cell;
 
 	see_launches();

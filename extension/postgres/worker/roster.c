@@ -16,6 +16,9 @@
 /* A copy that is due and may not begin is looked at again after so long. */
 #define COPY_WAIT_MS 1000
 
+/* A turn that was cancelled has so long to end; then its process is ended: code may catch a cancel. */
+#define CANCEL_MS 2000
+
 static int my_place = -1;
 
 long pythia_retry_after(int failures)
@@ -266,6 +269,15 @@ bool pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner)
 	return slot != NULL;
 }
 
+/* Under the lock, so that its process is still at this one. */
+static void cancel_turn(pythia_job_slot *slot)
+{
+	slot->unwanted = true;
+	slot->asked = GetCurrentTimestamp();
+	/* as pg_cancel_backend: it finds that it is not wanted */
+	kill(slot->pid, SIGINT);
+}
+
 bool pythia_roster_remove(int32 worker_id)
 {
 	pythia_job_slot *slot;
@@ -275,11 +287,7 @@ bool pythia_roster_remove(int32 worker_id)
 	slot = pythia_job_find(MyDatabaseId, worker_id);
 	busy = slot && slot->busy;
 	if (busy && !slot->unwanted)
-	{
-		slot->unwanted = true;
-		/* as pg_cancel_backend: it finds that it is not wanted */
-		kill(slot->pid, SIGINT);
-	}
+		cancel_turn(slot);
 	else if (slot && !busy)
 		memset(slot, 0, sizeof(*slot));
 	LWLockRelease(pythia_shmem->lock);
@@ -292,13 +300,46 @@ void pythia_roster_cancel(int32 worker_id)
 
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
 	slot = pythia_job_find(MyDatabaseId, worker_id);
-	/* under the lock, so that it is still at this one */
 	if (slot && slot->busy && slot->pid != MyProcPid)
+		cancel_turn(slot);
+	LWLockRelease(pythia_shmem->lock);
+}
+
+void pythia_roster_end(int32 worker_id)
+{
+	pythia_job_slot *slot;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	slot = pythia_job_find(MyDatabaseId, worker_id);
+	if (slot && slot->busy && slot->pid != MyProcPid)
+		kill(slot->pid, SIGTERM);
+	LWLockRelease(pythia_shmem->lock);
+}
+
+long pythia_roster_insist(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long wait = -1;
+
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < pythia_shmem->njobs; i++)
 	{
-		slot->unwanted = true;
-		kill(slot->pid, SIGINT);
+		pythia_job_slot *slot = &pythia_shmem->jobs[i];
+		long left;
+
+		if (slot->database != MyDatabaseId || !slot->busy || !slot->unwanted)
+			continue;
+		left = TimestampDifferenceMilliseconds(now, TimestampTzPlusMilliseconds(slot->asked, CANCEL_MS));
+		if (left == 0)
+		{
+			slot->asked = now;
+			left = CANCEL_MS;
+			kill(slot->pid, SIGTERM);
+		}
+		wait = wait < 0 ? left : Min(wait, left);
 	}
 	LWLockRelease(pythia_shmem->lock);
+	return wait;
 }
 
 List *pythia_roster_list(void)

@@ -46,6 +46,11 @@ extern bool pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner);
 extern bool pythia_roster_remove(int32 worker_id);
 /* It is stopped: cancels its turn, where it is in one, after which it goes. */
 extern void pythia_roster_cancel(int32 worker_id);
+/* Ends the process that gives it a turn just now. */
+extern void pythia_roster_end(int32 worker_id);
+/* Ends the processes of this database whose turn was cancelled and goes on all the same. Returns the milliseconds
+ * until that should be looked at again, -1: no turn was cancelled. */
+extern long pythia_roster_insist(void);
 /* Numbers of those of this database; palloc'ed. */
 extern List *pythia_roster_list(void);
 /* All of a database that is gone. */

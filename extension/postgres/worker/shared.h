@@ -61,6 +61,7 @@ typedef struct pythia_job_slot
 	bool busy;             /* in a turn */
 	bool woken;            /* during that turn: the next one follows at once */
 	bool unwanted;         /* goes when the turn is over */
+	TimestampTz asked;     /* when that turn was last told to end */
 	bool started;          /* that it runs is noted */
 	int failures;          /* in a row */
 	TimestampTz due;       /* when it wants its next turn */

@@ -394,6 +394,8 @@ subtest 'locks here' => sub {
 	ok(wait_for($node, "SELECT captured = 2 FROM pythia.stat_cdc WHERE worker = 'alices'"), 'or from polling');
 	$thief->close;
 	is(as('mallory', "SELECT count(*) FROM pythia.worker_status WHERE name = 'alices'"), '0', 'others do not see it');
+	like(as('alice', "SELECT pythia._process($id), pythia._last_poll($id)"), qr/^\d+\|\S+/, 'its owner sees its process and polls');
+	is(as('mallory', "SELECT pythia._process($id), pythia._last_poll($id), pythia._next_turn($id)"), '||', 'others do not, by the views\' functions either');
 	is(as('mallory', 'SELECT count(*) FROM pythia.stat_cdc') . as('mallory', 'SELECT count(*) FROM pythia.stat_consumer'), '00', 'nor what it captures');
 	for my $verb ("stop_cdc('alices')", "start_cdc('alices')", "drop_cdc_worker('alices')", "poll('alices')", "retry_failed('alices')", "seek('alices', 'default', 'now')", "alter_cdc_worker('alices', poll_interval => '1 h')", "release_worker('alices')")
 	{

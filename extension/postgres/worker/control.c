@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -16,6 +17,7 @@
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -89,7 +91,13 @@ void pythia_note_poll(int32 worker_id)
 	LWLockRelease(pythia_shmem->lock);
 }
 
-/* A copy of what the roster has of a worker; false where it has nothing. */
+/* The views say the same, but their functions can be called without them. */
+static bool may_see(Oid owner)
+{
+	return has_privs_of_role(GetUserId(), owner) || has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+}
+
+/* A copy of what the roster has of a worker; false where it has nothing, or nothing for who asks. */
 static bool read_slot(int32 worker_id, pythia_job_slot *copy)
 {
 	pythia_job_slot *slot;
@@ -101,7 +109,7 @@ static bool read_slot(int32 worker_id, pythia_job_slot *copy)
 	if (slot)
 		*copy = *slot;
 	LWLockRelease(pythia_shmem->lock);
-	return slot != NULL;
+	return slot && may_see(copy->owner);
 }
 
 PYTHIA_FUNCTION(pythia_last_poll_of);
@@ -119,11 +127,20 @@ PYTHIA_FUNCTION(pythia_process_of);
 
 Datum pythia_process_of(PG_FUNCTION_ARGS)
 {
-	int pid = pythia_worker_pid(PG_GETARG_INT32(0));
+	pythia_job_slot slot = {0};
+	PGPROC *process;
 
-	if (pid == 0)
+	if (pythia_shmem)
+	{
+		if (!read_slot(PG_GETARG_INT32(0), &slot) || slot.pid == 0)
+			PG_RETURN_NULL();
+		PG_RETURN_INT32(slot.pid);
+	}
+	slot.pid = pid_by_lock(PG_GETARG_INT32(0));
+	process = slot.pid == 0 ? NULL : BackendPidGetProc(slot.pid);
+	if (!process || !may_see(process->roleId))
 		PG_RETURN_NULL();
-	PG_RETURN_INT32(pid);
+	PG_RETURN_INT32(slot.pid);
 }
 
 PYTHIA_FUNCTION(pythia_next_turn_of);

@@ -392,9 +392,21 @@ void pythia_waiter_remove(int32 worker_id)
 		remove_waits(worker_id);
 }
 
-/* That it will wait for a process is told to who starts it. */
-static void tell_outlook(Oid owner)
+/* That it will wait for a place or a process is told to who starts it. */
+static void tell_outlook(int32 worker_id, Oid owner)
 {
+	pythia_claim room = pythia_roster_outlook(worker_id, owner);
+
+	if (room != PYTHIA_CLAIM_OK)
+	{
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  room == PYTHIA_CLAIM_FULL ? errmsg("%d workers run already", PYTHIA_MAX_JOBS)
+													: errmsg("%d workers of role \"%s\" run already",
+															 PYTHIA_MAX_JOBS_OF_ROLE, GetUserNameFromId(owner, false)),
+						  errdetail("This one waits until one of them is stopped."),
+						  errhint("Stop some of them, in this database or in others.")));
+		return;
+	}
 	switch (pythia_place_outlook(owner))
 	{
 		case PYTHIA_CLAIM_FULL:
@@ -435,7 +447,7 @@ void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
 			ereport(WARNING, (errmsg("the launcher of pythia_db is not running yet"),
 							  errhint("If it stays so, raise max_worker_processes and restart the server.")));
 		else
-			tell_outlook(owner);
+			tell_outlook(worker_id, owner);
 		remember(WISH_START, worker_id);
 		return;
 	}

@@ -242,9 +242,19 @@ static void enlist(void)
 			continue;
 		}
 		entry->held = false;
-		if (!pythia_roster_put(job->worker_id, job->kind, job->owner))
-			tell(entry, job, "53400", psprintf("%d workers run already", PYTHIA_MAX_JOBS),
-				 "Stop some of them, in this database or in others.");
+		switch (pythia_roster_put(job->worker_id, job->kind, job->owner))
+		{
+			case PYTHIA_CLAIM_FULL:
+				tell(entry, job, "53400", psprintf("%d workers run already", PYTHIA_MAX_JOBS),
+					 "Stop some of them, in this database or in others.");
+				break;
+			case PYTHIA_CLAIM_TOO_MANY:
+				tell(entry, job, "53400", psprintf("%d workers of its owner run already", PYTHIA_MAX_JOBS_OF_ROLE),
+					 "Stop some of them, in this database or in others.");
+				break;
+			default:
+				break;
+		}
 	}
 	/* also what a manager before us has put in */
 	foreach (cell, pythia_roster_list())

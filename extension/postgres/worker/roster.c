@@ -31,8 +31,7 @@ long pythia_retry_after(int failures)
 
 /* ---- places ---- */
 
-/* Processes that one role may have at once in all databases; 0: any number. */
-static int limit_of(Oid owner)
+static bool is_exempt(Oid owner)
 {
 	MemoryContext before = CurrentMemoryContext;
 	bool outside = !IsTransactionState();
@@ -44,7 +43,13 @@ static int limit_of(Oid owner)
 	if (outside)
 		CommitTransactionCommand();
 	MemoryContextSwitchTo(before);
-	if (exempt)
+	return exempt;
+}
+
+/* Processes that one role may have at once in all databases; 0: any number. */
+static int limit_of(Oid owner)
+{
+	if (is_exempt(owner))
 		return 0;
 	if (pythia_guc_max_workers_per_role < 0)
 		return (pythia_shmem->max_workers + 1) / 2;
@@ -237,6 +242,33 @@ void pythia_place_ask(Oid owner)
 
 /* ---- workers ---- */
 
+/* Under the lock. One role leaves places to others. */
+static pythia_claim look_for_job(Oid owner, bool exempt)
+{
+	int all = 0;
+	int own = 0;
+
+	for (int i = 0; i < pythia_shmem->njobs; i++)
+	{
+		all += OidIsValid(pythia_shmem->jobs[i].database);
+		own += OidIsValid(pythia_shmem->jobs[i].database) && pythia_shmem->jobs[i].owner == owner;
+	}
+	if (!exempt && own >= PYTHIA_MAX_JOBS_OF_ROLE)
+		return PYTHIA_CLAIM_TOO_MANY;
+	return all < PYTHIA_MAX_JOBS ? PYTHIA_CLAIM_OK : PYTHIA_CLAIM_FULL;
+}
+
+pythia_claim pythia_roster_outlook(int32 worker_id, Oid owner)
+{
+	bool exempt = is_exempt(owner);
+	pythia_claim result;
+
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	result = pythia_job_find(MyDatabaseId, worker_id) ? PYTHIA_CLAIM_OK : look_for_job(owner, exempt);
+	LWLockRelease(pythia_shmem->lock);
+	return result;
+}
+
 static pythia_job_slot *free_job(void)
 {
 	for (int i = 0; i < pythia_shmem->njobs; i++)
@@ -247,8 +279,10 @@ static pythia_job_slot *free_job(void)
 	return NULL;
 }
 
-bool pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner)
+pythia_claim pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner)
 {
+	bool exempt = is_exempt(owner);
+	pythia_claim result = PYTHIA_CLAIM_OK;
 	pythia_job_slot *slot;
 
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
@@ -257,7 +291,7 @@ bool pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner)
 		memset(slot, 0, sizeof(*slot));
 	else if (slot && slot->owner == owner)
 		slot->unwanted = false;
-	if (!slot)
+	if (!slot && (result = look_for_job(owner, exempt)) == PYTHIA_CLAIM_OK)
 		slot = free_job();
 	if (slot && !OidIsValid(slot->database))
 		*slot = (pythia_job_slot){.database = MyDatabaseId,
@@ -266,7 +300,7 @@ bool pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner)
 								  .kind = kind,
 								  .due = GetCurrentTimestamp()};
 	LWLockRelease(pythia_shmem->lock);
-	return slot != NULL;
+	return result;
 }
 
 /* Under the lock, so that its process is still at this one. */

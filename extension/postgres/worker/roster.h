@@ -40,8 +40,11 @@ extern pythia_claim pythia_place_outlook(Oid owner);
 
 /* ---- workers ---- */
 
-/* Puts a worker in, or corrects what is known of it; due at once where it is new. False where there is no room. */
-extern bool pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner);
+/* Puts a worker in, or corrects what is known of it; due at once where it is new. TOO_MANY: a quarter of all places
+ * is the owner's already, who is no superuser. */
+extern pythia_claim pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner);
+/* What that would say. */
+extern pythia_claim pythia_roster_outlook(int32 worker_id, Oid owner);
 /* Takes one out; where it is in a turn, that is cancelled. True where its process will note the end. */
 extern bool pythia_roster_remove(int32 worker_id);
 /* It is stopped: cancels its turn, where it is in one, after which it goes. */

@@ -15,10 +15,11 @@
 #include "postgres/worker/worker.h"
 #include "utils/timestamp.h"
 
-#define PYTHIA_MAX_DATABASES 128
-#define PYTHIA_MAX_JOBS      4096
-#define PYTHIA_MAX_WAITERS   256
-#define PYTHIA_MAX_PROGRESS  128
+#define PYTHIA_MAX_DATABASES    128
+#define PYTHIA_MAX_JOBS         4096
+#define PYTHIA_MAX_JOBS_OF_ROLE (PYTHIA_MAX_JOBS / 4)
+#define PYTHIA_MAX_WAITERS      256
+#define PYTHIA_MAX_PROGRESS     128
 
 typedef enum pythia_manager_state
 {

@@ -235,7 +235,7 @@ subtest 'a table that is dropped, made anew, altered or closed' => sub {
 	my $anew = $table->('id int PRIMARY KEY, v text', '');
 	# dropped
 	my $gone = $table->('id int PRIMARY KEY, v text', '');
-	$node->safe_psql('postgres', "DROP TABLE $anew, $gone; SET ROLE maker; CREATE TABLE $anew (id int PRIMARY KEY, v text); CREATE TRIGGER pythia_capture_1 BEFORE TRUNCATE ON $anew EXECUTE FUNCTION suppress_redundant_updates_trigger()");
+	$node->safe_psql('postgres', "BEGIN; DROP TABLE $anew, $gone; SET ROLE maker; CREATE TABLE $anew (id int PRIMARY KEY, v text); CREATE TRIGGER pythia_capture_1 BEFORE TRUNCATE ON $anew EXECUTE FUNCTION suppress_redundant_updates_trigger(); COMMIT");
 	stopped($anew, 'trigger is gone', 'a table made anew by somebody else is not captured');
 	$node->safe_psql('postgres', "INSERT INTO $anew VALUES (1, 'secret')");
 	is(changes($anew), '', 'nothing of it is told');

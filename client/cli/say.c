@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
-#include "core/secret.h"
 #include "core/text.h"
 #include "core/visible.h"
 #include "sync/sync.h"
@@ -42,27 +41,17 @@ static bool coloured(FILE *stream)
 	return isatty(fileno(stream)) == 1;
 }
 
-/* The one place where the command writes what others have given it. `masked`: what looks like a password is hidden. */
-static void write_visibly(FILE *stream, bool masked, const char *format, va_list list)
+/* The one place where the command writes what others have given it. */
+static void put(FILE *stream, const char *format, va_list list)
 {
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_buffer shown = PYTHIA_BUFFER_INIT;
 
 	pythia_buffer_vprintf(&text, format, list);
-	if (masked && text.length > 0 && pythia_secret_mask(text.data, false))
-	{
-		pythia_secret_squeeze(text.data);
-		text.length = strlen(text.data);
-	}
 	pythia_visible(&shown, pythia_buffer_text(&text), text.length);
 	fwrite(pythia_buffer_text(&shown), 1, shown.length, stream);
 	pythia_buffer_free(&text);
 	pythia_buffer_free(&shown);
-}
-
-static void put(FILE *stream, const char *format, va_list list)
-{
-	write_visibly(stream, false, format, list);
 }
 
 void cli_put(FILE *stream, const char *format, ...)
@@ -135,7 +124,7 @@ static void complain(const char *what, cli_colour colour, const char *format, va
 	cli_put(stderr, "pythia: ");
 	cli_put_coloured(stderr, colour, "%s:", what);
 	fputc(' ', stderr);
-	write_visibly(stderr, true, format, list);
+	put(stderr, format, list);
 	fputc('\n', stderr);
 	cli_output_unlock();
 }
@@ -201,29 +190,18 @@ static void put_hint(pythia_buffer *out, const char *hint)
 	}
 }
 
-/* A line below an error. */
-static void add_line(const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	write_visibly(stderr, true, format, list);
-	va_end(list);
-	fputc('\n', stderr);
-}
-
 void cli_say_error(const char *about, const pythia_error *error)
 {
 	cli_output_lock();
 	cli_complain("error", CLI_RED, "%s%s%s", about != NULL ? about : "", about != NULL ? ": " : "",
 				 error->message != NULL ? error->message : "unknown error");
 	if (error->detail != NULL)
-		add_line("  detail: %s", error->detail);
+		cli_put_line(stderr, "  detail: %s", error->detail);
 	for (const char *line = error->context; line != NULL && *line != '\0'; line += strspn(line, "\n"))
 	{
 		int length = (int) strcspn(line, "\n");
 
-		add_line("  context: %.*s", length, line);
+		cli_put_line(stderr, "  context: %.*s", length, line);
 		line += length;
 	}
 	if (error->hint != NULL)

@@ -343,8 +343,6 @@ static const char *engine_name(pythia_engine engine)
 
 void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 {
-	size_t begin = out->length;
-
 	pythia_buffer_printf(out, "%s://", url->scheme ? url->scheme : engine_name(url->engine));
 	if (url->user)
 		encode(out, url->user, "");
@@ -372,12 +370,6 @@ void pythia_url_redact(const pythia_url *url, pythia_buffer *out)
 			pythia_buffer_puts(out, "***");
 		else
 			encode(out, url->parameters[i].value, "/:@");
-	}
-	/* a second URL may stand in what is the name of a database, or a value, by its place */
-	if (pythia_secret_mask(out->data + begin, false))
-	{
-		pythia_secret_squeeze(out->data + begin);
-		out->length = begin + strlen(out->data + begin);
 	}
 }
 

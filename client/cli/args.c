@@ -9,7 +9,6 @@
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/number.h"
-#include "core/secret.h"
 #include "core/suggest.h"
 
 const cli_option cli_common_options[] = {
@@ -234,10 +233,8 @@ bool cli_args_parse(const cli_command *command, int argc, char **argv, cli_args 
 	}
 	if (args->noperands > command->max_operands)
 	{
-		char *shown = pythia_secret_shown(args->operands[command->max_operands]);
-
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unexpected argument \"%s\"", shown);
-		pythia_free(shown);
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unexpected argument \"%s\"",
+					args->operands[command->max_operands]);
 		return pythia_error_hint(error, "Usage: pythia %s %s", command->name, command->operands);
 	}
 	return true;

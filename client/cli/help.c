@@ -5,8 +5,6 @@
 
 #include "cli/cli.h"
 #include "cli/say.h"
-#include "core/memory.h"
-#include "core/secret.h"
 
 /* Fills text to the width of a terminal line, each line indented. */
 static void print_wrapped(const char *text, int indent, int column)
@@ -226,10 +224,8 @@ static int run_help(cli_args *args)
 	if (command == NULL)
 	{
 		pythia_error error = PYTHIA_ERROR_INIT;
-		char *shown = pythia_secret_shown(args->operands[0]);
 
-		pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", shown);
-		pythia_free(shown);
+		pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", args->operands[0]);
 		pythia_error_hint(&error, "\"pythia help\" lists the commands.");
 		return cli_fail(&error);
 	}

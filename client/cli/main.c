@@ -14,8 +14,6 @@
 #include "cli/say.h"
 #include "cli/scrub.h"
 #include "core/host.h"
-#include "core/memory.h"
-#include "core/secret.h"
 #include "core/suggest.h"
 
 static const cli_command *const commands[] = {
@@ -82,15 +80,13 @@ static int unknown_command(const char *word)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	const char *names[32];
-	char *shown = pythia_secret_shown(word);
 	const char *near;
 	int n = 0;
 
 	for (; cli_commands[n] != NULL; n++)
 		names[n] = cli_commands[n]->name;
 	near = pythia_suggest(word, names, n);
-	pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", shown);
-	pythia_free(shown);
+	pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", word);
 	if (near != NULL)
 		pythia_error_hint(&error, "Did you mean \"pythia %s\"?  \"pythia help\" lists the commands.", near);
 	else

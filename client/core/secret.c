@@ -209,33 +209,6 @@ static char *hide_in_url(scan *s, char *scheme, char *from)
 	return stop;
 }
 
-/* The scheme of a URL, wherever else the word before it ends. */
-static bool is_scheme(const char *name, size_t length)
-{
-	static const char *const schemes[] = {"postgresql", "postgres", "mysql", "mariadb"};
-
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-		if (ends_with(name, length, schemes[i]))
-			return true;
-	return false;
-}
-
-/* A URL that is misspelt: mysql:user:password@host, or without any scheme, where `from` is behind the user's name. */
-static char *hide_in_slip(scan *s, char *scheme, char *from, bool user)
-{
-	bool bounded;
-	char *begin = from + strspn(from, ":/");
-	char *end = user ? begin + strcspn(begin, " \t\r\n\"'") : url_end(s, scheme, from, &bounded);
-	size_t length = end > begin ? (size_t) (end - begin) : 0;
-	char *at = memrchr(begin, '@', length < MOST_URL_BYTES ? length : MOST_URL_BYTES);
-	char *colon = user ? from : at ? memchr(begin, ':', (size_t) (at - begin)) : NULL;
-
-	if (!at || !colon)
-		return begin;
-	hide(s, user ? begin : colon + 1, at);
-	return at;
-}
-
 /* --- name and value --------------------------------------------------------- */
 
 /* What follows a secret name at `from`: hides the value, and gives where to go on. */
@@ -357,9 +330,6 @@ static bool worth_a_look(const char *text)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasestr(text, words[i]))
 			return true;
-	/* a URL that is misspelt */
-	if (strchr(text, ':') && strchr(text, '@'))
-		return true;
 	/* these letters may be written otherwise */
 	return strstr(text, "\\u") || strstr(text, ":\\/");
 }
@@ -392,21 +362,8 @@ bool pythia_secret_mask(char *text, bool whole)
 			p = hide_in_url(&s, name, p + 3);
 		else if (secret_as_written(name, (size_t) (p - name)))
 			p = hide_value(&s, p);
-		else if ((*p == ':' || *p == '/') && is_scheme(name, (size_t) (p - name)))
-			p = hide_in_slip(&s, name, p, false);
-		else if (*p == ':' && whole)
-			p = hide_in_slip(&s, name, p, true);
 	}
 	return s.found;
-}
-
-char *pythia_secret_shown(const char *text)
-{
-	char *copy = pythia_strdup(text);
-
-	pythia_secret_mask(copy, true);
-	pythia_secret_squeeze(copy);
-	return copy;
 }
 
 void pythia_secret_squeeze(char *text)

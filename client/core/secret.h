@@ -14,16 +14,13 @@ bool pythia_secret_name(const char *name, size_t length);
 
 /*
  * Overwrites by asterisks, byte for byte, every secret of a text: passwords in URLs, values of secret
- * names in URLs (misspelt ones, too), in JSON, in SQL (name 'value', name => 'value') and in name=value.  Where a text can be
+ * names in URLs, in JSON, in SQL (name 'value', name => 'value') and in name=value.  Where a text can be
  * read in two ways, more is hidden rather than less.  `whole`: the text is one word, such as an argument,
- * so that a URL in it ends with it and not at a blank, and user:password@host is one.  True where there was something to hide.
+ * so that a URL in it ends with it and not at a blank.  True where there was something to hide.
  */
 bool pythia_secret_mask(char *text, bool whole);
 
 /* Makes three of every longer run of asterisks: not even the length of a secret shows. */
 void pythia_secret_squeeze(char *text);
-
-/* What a message may show of a word that somebody has given: a copy without its secrets, to be freed. */
-char *pythia_secret_shown(const char *text);
 
 #endif

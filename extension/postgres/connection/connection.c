@@ -3,7 +3,6 @@
 #include "catalog/pg_authid.h"
 #include "commands/defrem.h"
 #include "core/memory.h"
-#include "core/secret.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
@@ -187,10 +186,9 @@ static bool option_says_false(List *options, const char *name)
 
 static void not_a_connection(const char *name)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", pythia_secret_shown(name)),
-			 errhint("Create it with pythia.create_connection, write a URL such as mysql://user@host/database, "
-					 "or 'local' for this database.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", name),
+					errhint("Create it with pythia.create_connection, write a URL such as mysql://user@host/database, "
+							"or 'local' for this database.")));
 }
 
 /* The server of a connection's name; ereports where it is none of ours. */

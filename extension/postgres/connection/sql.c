@@ -11,7 +11,6 @@
 #include "catalog/pg_type.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
-#include "core/secret.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -230,8 +229,7 @@ Datum pythia_drop_connection(PG_FUNCTION_ARGS)
 
 	if (!server || strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "pythia_db") != 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("connection \"%s\" does not exist", pythia_secret_shown(name)),
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", name),
 				 errhint("Connections are the servers of the foreign data wrapper pythia_db, see \\des in psql.")));
 	if (!pythia_server_owned(server->serverid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_SERVER, name);

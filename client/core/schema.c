@@ -35,6 +35,23 @@ void pythia_type_add_label(pythia_type *type, const char *label)
 	type->labels[type->nlabels++] = pythia_strdup(label);
 }
 
+bool pythia_kind_is_number(pythia_kind kind)
+{
+	switch (kind)
+	{
+		case PYTHIA_KIND_BOOL:
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_YEAR:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_FLOAT:
+		case PYTHIA_KIND_DOUBLE:
+			return true;
+		default:
+			return false;
+	}
+}
+
 const char *pythia_type_shown(const pythia_type *type)
 {
 	return type->native != NULL && type->native[0] != '\0' ? type->native

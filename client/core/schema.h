@@ -133,6 +133,8 @@ void pythia_table_free(pythia_table *table); /* frees what it holds and clears i
 void pythia_type_copy(pythia_type *to, const pythia_type *from);
 void pythia_type_free(pythia_type *type);
 void pythia_type_add_label(pythia_type *type, const char *label);
+/* Numbers, whole ones or not, and what is written as one: truth values and years. */
+bool pythia_kind_is_number(pythia_kind kind);
 const char *pythia_type_shown(const pythia_type *type); /* for messages alone; never NULL */
 void pythia_default_copy(pythia_default *to, const pythia_default *from);
 void pythia_default_free(pythia_default *value);

@@ -12,23 +12,6 @@ static bool is_text_test(pythia_guard_test test)
 	return test == PYTHIA_GUARD_NUL || test == PYTHIA_GUARD_BAD_UTF8;
 }
 
-static bool is_number(pythia_kind kind)
-{
-	switch (kind)
-	{
-		case PYTHIA_KIND_BOOL:
-		case PYTHIA_KIND_INT:
-		case PYTHIA_KIND_UINT:
-		case PYTHIA_KIND_YEAR:
-		case PYTHIA_KIND_DECIMAL:
-		case PYTHIA_KIND_FLOAT:
-		case PYTHIA_KIND_DOUBLE:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /* --- values ------------------------------------------------------------------ */
 
 static void quoted(const pythia_db *db, pythia_buffer *out, const char *text)
@@ -49,7 +32,7 @@ static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column
 	const pythia_type *type = &column->type;
 	int precision = type->precision >= 0 && type->precision < 6 ? type->precision : 6;
 	/* a bound with a fraction, in the place of an integer */
-	bool fraction = type->kind != PYTHIA_KIND_DECIMAL && is_number(type->kind) && type->size > 0 &&
+	bool fraction = type->kind != PYTHIA_KIND_DECIMAL && pythia_kind_is_number(type->kind) && type->size > 0 &&
 					type->kind != PYTHIA_KIND_FLOAT && type->kind != PYTHIA_KIND_DOUBLE && strchr(text, '.') != NULL;
 
 	if (fraction)
@@ -106,7 +89,7 @@ static void literal(const pythia_db *db, pythia_buffer *out, const pythia_column
 /* What a bound is compared with: numbers as they are, whatever the column's own range. */
 static void bound(const pythia_db *db, pythia_buffer *out, const pythia_column *column, const char *text)
 {
-	if (is_number(column->type.kind) && pythia_numeric_text(text, strlen(text)))
+	if (pythia_kind_is_number(column->type.kind) && pythia_numeric_text(text, strlen(text)))
 		pythia_buffer_puts(out, text);
 	else
 		literal(db, out, column, text);
@@ -331,7 +314,7 @@ static void test(const pythia_db *db, pythia_buffer *out, const char *subject, c
 		default:
 			break;
 	}
-	if (db->engine == PYTHIA_SQLITE && !is_number(kind) && kind != PYTHIA_KIND_TIME)
+	if (db->engine == PYTHIA_SQLITE && !pythia_kind_is_number(kind) && kind != PYTHIA_KIND_TIME)
 		sqlite_date_test(out, subject, column, guard);
 	else if (guard->test <= PYTHIA_GUARD_BC)
 		date_test(db, out, subject, column, guard);

@@ -31,21 +31,7 @@ static bool converted(pythia_kind from, pythia_kind to)
 /* Kinds whose values have a form. */
 static bool formed(pythia_kind kind)
 {
-	switch (kind)
-	{
-		case PYTHIA_KIND_BOOL:
-		case PYTHIA_KIND_INT:
-		case PYTHIA_KIND_UINT:
-		case PYTHIA_KIND_YEAR:
-		case PYTHIA_KIND_DECIMAL:
-		case PYTHIA_KIND_FLOAT:
-		case PYTHIA_KIND_DOUBLE:
-		case PYTHIA_KIND_UUID:
-		case PYTHIA_KIND_JSON:
-			return true;
-		default:
-			return timed(kind);
-	}
+	return pythia_kind_is_number(kind) || timed(kind) || kind == PYTHIA_KIND_UUID || kind == PYTHIA_KIND_JSON;
 }
 
 pythia_kind pythia_form_kind(const pythia_transform *t)

@@ -10,6 +10,7 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/jsonb_node.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/subtransaction.h"
 #include "postgres/worker/control.h"
 #include "storage/lock.h"
@@ -22,9 +23,6 @@
 
 /* Apart from the classes of advisory locks that SQL can take. */
 #define LOCK_CLASS 7
-
-/* More than deadlock_timeout. */
-#define PATIENCE_MS 2000
 
 static const char *const kind_names[] = {"none", "timestamptz", "timestamp", "date", "integer"};
 
@@ -71,11 +69,8 @@ static void lock_soon(void *argument)
 	const claim *wanted = argument;
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(wanted->worker_id)};
-	int settings = NewGUCNestLevel();
+	int settings = pythia_lock_wait_limit();
 
-	if (LockTimeout == 0 || LockTimeout > PATIENCE_MS)
-		(void) set_config_option("lock_timeout", psprintf("%d", PATIENCE_MS), PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
 	pythia_cdc_lock(wanted->worker_id);
 	if (wanted->goes)
 		pythia_catalog_run(sql, 1, types, values, NULL);

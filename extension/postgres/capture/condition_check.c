@@ -1,9 +1,6 @@
 #include "postgres/capture/condition_check.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -12,11 +9,9 @@
 #include "postgres/base/harmless.h"
 #include "postgres/capture/nested.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #define HINT                                                                                                           \
 	"Use the table's own columns with functions and operators of PostgreSQL that depend on nothing else, and "         \

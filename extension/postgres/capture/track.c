@@ -11,6 +11,7 @@
 #include "parser/parse_coerce.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/evaluator.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/table_writer.h"
 #include "postgres/capture/columns.h"
 #include "postgres/capture/condition.h"
@@ -36,9 +37,6 @@
 /* Of rows without a stamp no more are counted. */
 #define MAX_NULLS 100000
 
-/* More than deadlock_timeout, after which autovacuum gives way. */
-#define PATIENCE_MS 2000
-
 /* Statements on tables of ours whose text is made here. */
 static void run(const char *sql)
 {
@@ -59,12 +57,9 @@ static char *tracked_name(int32 table_id)
  */
 static void run_alone(const char *sql, int32 table_id)
 {
-	int settings = NewGUCNestLevel();
+	int settings = pythia_lock_wait_limit();
 	MemoryContext before = CurrentMemoryContext;
 
-	if (LockTimeout == 0 || LockTimeout > PATIENCE_MS)
-		(void) set_config_option("lock_timeout", psprintf("%d", PATIENCE_MS), PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
 	PG_TRY();
 	{
 		run(sql);

@@ -122,7 +122,7 @@ static void begin(pythia_local *local, void *arg)
 	check_allowed(relation, state, item, numbers, load->ncolumns);
 	load->relid = RelationGetRelid(relation);
 	load->evaluator = local_stand_in_at(relation);
-	load->defers = has_deferrable_trigger(relation);
+	load->defers = OidIsValid(load->evaluator) && has_deferrable_trigger(relation);
 	if (OidIsValid(load->evaluator))
 		local->session->writer = load->evaluator;
 	load->heap = local_heap_begin(relation, numbers, load->ncolumns, local->session->memory);

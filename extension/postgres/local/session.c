@@ -9,6 +9,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/evaluator.h"
 #include "postgres/base/host.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/user_code.h"
 #include "postgres/local/stand_in.h"
@@ -57,9 +58,6 @@ static void pin_settings(GucAction action)
 		(void) set_config_option(pinned[i][0], pinned[i][1], PGC_USERSET, PGC_S_SESSION, action, true, 0, false);
 }
 
-/* How long a lock is waited for: more than deadlock_timeout, after which autovacuum gives way. */
-#define LOCK_TIMEOUT "2s"
-
 /* The schema that an unqualified name means, by the role's own search_path. */
 static void find_default_schema(pythia_session *session)
 {
@@ -83,8 +81,8 @@ static void start_transaction(pythia_session *session)
 	find_default_schema(session);
 	pin_settings(GUC_ACTION_LOCAL);
 	/* a background process goes on with other tables */
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
-							 false);
+	(void) set_config_option("lock_timeout", psprintf("%d", PYTHIA_LOCK_WAIT_MS), PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	/* what was agreed upon may have been changed since the last transaction */
 	foreach (cell, session->tables)
 		local_check_table(lfirst(cell));

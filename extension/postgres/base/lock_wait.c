@@ -1,0 +1,16 @@
+#include "postgres.h"
+
+#include "postgres/base/lock_wait.h"
+
+#include "storage/proc.h"
+#include "utils/guc.h"
+
+int pythia_lock_wait_limit(void)
+{
+	int settings = NewGUCNestLevel();
+
+	if (LockTimeout == 0 || LockTimeout > PYTHIA_LOCK_WAIT_MS)
+		(void) set_config_option("lock_timeout", psprintf("%d", PYTHIA_LOCK_WAIT_MS), PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	return settings;
+}

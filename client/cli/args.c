@@ -9,6 +9,7 @@
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/secret.h"
 #include "core/suggest.h"
 
 const cli_option cli_common_options[] = {
@@ -56,6 +57,14 @@ static bool whole_number(const char *text)
 	return pythia_whole_number(text, INT64_C(999999999999999999), &number);
 }
 
+static void does_not_fit(const cli_option *option, const char *text, const char *why, pythia_error *error)
+{
+	char *shown = pythia_secret_shown(text);
+
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" %s", option->name, shown, why);
+	pythia_free(shown);
+}
+
 static bool check_value(const cli_option *option, const char *text, pythia_error *error)
 {
 	double number;
@@ -66,23 +75,23 @@ static bool check_value(const cli_option *option, const char *text, pythia_error
 		case CLI_INT:
 			if (whole_number(text))
 				return true;
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a whole number", option->name, text);
+			does_not_fit(option, text, "is not a whole number", error);
 			return pythia_error_hint(error, "Give a number of 0 or more, such as --%s 1000.", option->name);
 		case CLI_LIMIT:
 			if (whole_number(text) || strcmp(text, "-1") == 0)
 				return true;
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a whole number", option->name, text);
+			does_not_fit(option, text, "is not a whole number", error);
 			return pythia_error_hint(error, "Give a number of 0 or more, or -1 for no limit.");
 		case CLI_SECONDS:
 			if (pythia_seconds_read(text, &number))
 				return true;
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a duration", option->name, text);
+			does_not_fit(option, text, "is not a duration", error);
 			return pythia_error_hint(error, "Give seconds, or a number with a unit: 500ms, 2s, 5min, 1h.");
 		case CLI_NUMBER:
 			number = strtod(text, &end);
 			if (end != text && *end == '\0' && number >= 0)
 				return true;
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: \"%s\" is not a number", option->name, text);
+			does_not_fit(option, text, "is not a number", error);
 			return pythia_error_hint(error, "Give a number such as 0.1.");
 		case CLI_CHOICE:
 		{
@@ -97,7 +106,7 @@ static bool check_value(const cli_option *option, const char *text, pythia_error
 				}
 				pythia_buffer_printf(&list, "%s%s", i > 0 ? ", " : "", option->choices[i]);
 			}
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "--%s: unknown value \"%s\"", option->name, text);
+			does_not_fit(option, text, "is not a value of it", error);
 			pythia_error_hint(error, "It takes one of: %s.", pythia_buffer_text(&list));
 			pythia_buffer_free(&list);
 			return false;
@@ -233,8 +242,10 @@ bool cli_args_parse(const cli_command *command, int argc, char **argv, cli_args 
 	}
 	if (args->noperands > command->max_operands)
 	{
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unexpected argument \"%s\"",
-					args->operands[command->max_operands]);
+		char *shown = pythia_secret_shown(args->operands[command->max_operands]);
+
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unexpected argument \"%s\"", shown);
+		pythia_free(shown);
 		return pythia_error_hint(error, "Usage: pythia %s %s", command->name, command->operands);
 	}
 	return true;

@@ -45,6 +45,9 @@ extern const cli_command cli_command_help;
 extern const cli_command *const *cli_commands;         /* set by main; ends with NULL */
 const cli_command *cli_find_command(const char *name); /* NULL where there is none */
 
+/* Says that there is no such command, and which may be meant; the exit code. */
+int cli_unknown_command(const char *word);
+
 /* The exit code for a kind of error, where no table result says otherwise. */
 int cli_exit_code(const pythia_error *error);
 

@@ -19,6 +19,7 @@
 #include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/secret.h"
 #include "dialect/dialect.h"
 
 static const char *const engines[] = {"postgresql", "mysql", "sqlite", NULL};
@@ -61,13 +62,16 @@ typedef struct creation
 static bool check_name(const char *name, pythia_error *error)
 {
 	size_t length = strlen(name);
+	char *shown;
 	bool good = length >= 1 && length <= 40 && isalpha((unsigned char) name[0]) && (unsigned char) name[0] < 128;
 
 	for (size_t i = 1; i < length && good; i++)
 		good = strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", name[i]) != NULL;
 	if (good)
 		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "42602", "\"%s\" is not a name for a worker", name);
+	shown = pythia_secret_shown(name);
+	pythia_fail(error, PYTHIA_E_USAGE, "42602", "\"%s\" is not a name for a worker", shown);
+	pythia_free(shown);
 	return pythia_error_hint(error, "Begin with a letter and go on with letters, digits, _ or -, at most 40 of them.");
 }
 

@@ -13,6 +13,7 @@
 #include "cli/say.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/secret.h"
 #include "drivers/json_read.h"
 
 static const cli_option run_options[] = {{"once", '1', CLI_FLAG, NULL, "one run, then stop", NULL, NULL}, {NULL}};
@@ -317,8 +318,11 @@ static int run_worker(cli_args *args)
 
 	if (chdir(args->operands[0]) != 0)
 	{
-		pythia_fail(&error, PYTHIA_E_USAGE, "58P01", "cannot enter the folder \"%s\": %s", args->operands[0],
-					strerror(errno));
+		int reason = errno;
+		char *shown = pythia_secret_shown(args->operands[0]);
+
+		pythia_fail(&error, PYTHIA_E_USAGE, "58P01", "cannot enter the folder \"%s\": %s", shown, strerror(reason));
+		pythia_free(shown);
 		pythia_error_hint(&error, "\"pythia create\" makes a folder that can be run.");
 		return cli_fail(&error);
 	}

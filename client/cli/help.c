@@ -222,13 +222,7 @@ static int run_help(cli_args *args)
 	}
 	command = cli_find_command(args->operands[0]);
 	if (command == NULL)
-	{
-		pythia_error error = PYTHIA_ERROR_INIT;
-
-		pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", args->operands[0]);
-		pythia_error_hint(&error, "\"pythia help\" lists the commands.");
-		return cli_fail(&error);
-	}
+		return cli_unknown_command(args->operands[0]);
 	cli_print_help(command);
 	return CLI_DONE;
 }

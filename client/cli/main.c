@@ -14,6 +14,8 @@
 #include "cli/say.h"
 #include "cli/scrub.h"
 #include "core/host.h"
+#include "core/memory.h"
+#include "core/secret.h"
 #include "core/suggest.h"
 
 static const cli_command *const commands[] = {
@@ -76,17 +78,19 @@ static void handle_signals(void)
 	sigaction(SIGPIPE, &action, NULL);
 }
 
-static int unknown_command(const char *word)
+int cli_unknown_command(const char *word)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	const char *names[32];
+	char *shown = pythia_secret_shown(word);
 	const char *near;
 	int n = 0;
 
 	for (; cli_commands[n] != NULL; n++)
 		names[n] = cli_commands[n]->name;
 	near = pythia_suggest(word, names, n);
-	pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", word);
+	pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", shown);
+	pythia_free(shown);
 	if (near != NULL)
 		pythia_error_hint(&error, "Did you mean \"pythia %s\"?  \"pythia help\" lists the commands.", near);
 	else
@@ -148,7 +152,7 @@ int main(int argc, char **argv)
 	{
 		const cli_command *command = cli_find_command(words[1]);
 
-		code = command != NULL ? run_command(command, argc - 2, words + 2) : unknown_command(words[1]);
+		code = command != NULL ? run_command(command, argc - 2, words + 2) : cli_unknown_command(words[1]);
 	}
 	cli_scrub_free(argc, words);
 	return check_output(code);

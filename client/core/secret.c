@@ -209,6 +209,41 @@ static char *hide_in_url(scan *s, char *scheme, char *from)
 	return stop;
 }
 
+/* --- URLs that are none ------------------------------------------------------ */
+
+/* From the first colon to the last at sign, there may be a password. */
+static void hide_between(scan *s, char *from, const char *end)
+{
+	char *at = memrchr(from, '@', (size_t) (end - from));
+	char *colon = at ? memchr(from, ':', (size_t) (at - from)) : NULL;
+
+	if (colon)
+		hide(s, colon + 1, at);
+}
+
+/* A URL in quotes whose "://" is misspelt: 'mysql:user:password@host'.  `from` is behind the scheme. */
+static char *hide_in_misspelt(scan *s, const char *scheme, char *from)
+{
+	static const char *const schemes[] = {"postgresql", "postgres", "mysql", "mariadb"};
+	bool known = false;
+	char *end;
+
+	if (s->whole || scheme == s->text || !strchr("'\"", scheme[-1]) || (*from != ':' && *from != '/'))
+		return from;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		known = known || (strlen(schemes[i]) == (size_t) (from - scheme) &&
+						  strncasecmp(scheme, schemes[i], (size_t) (from - scheme)) == 0);
+	if (!known)
+		return from;
+	from += strspn(from, ":/");
+	end = from + strnlen(from, MOST_URL_BYTES);
+	for (char *p = from; p < end; p++)
+		if (*p == scheme[-1])
+			end = p;
+	hide_between(s, from, end);
+	return end;
+}
+
 /* --- name and value --------------------------------------------------------- */
 
 /* What follows a secret name at `from`: hides the value, and gives where to go on. */
@@ -323,13 +358,16 @@ static char *hide_escaped(scan *s, char *from)
 
 /* --- all of it -------------------------------------------------------------- */
 
-static bool worth_a_look(const char *text)
+static bool worth_a_look(const char *text, bool whole)
 {
 	static const char *const words[] = {"://", "pass", "pwd", "secret", "token", "credential"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasestr(text, words[i]))
 			return true;
+	if (strchr(text, '@') &&
+		(whole || strcasestr(text, "postgres") || strcasestr(text, "mysql") || strcasestr(text, "mariadb")))
+		return true;
 	/* these letters may be written otherwise */
 	return strstr(text, "\\u") || strstr(text, ":\\/");
 }
@@ -339,8 +377,10 @@ bool pythia_secret_mask(char *text, bool whole)
 	scan s = {text, whole, false};
 	char *p = text;
 
-	if (!worth_a_look(text))
+	if (!worth_a_look(text, whole))
 		return false;
+	if (whole && !strstr(text, "://"))
+		hide_between(&s, text, text + strlen(text));
 	while (*p)
 	{
 		char *name = p;
@@ -362,6 +402,8 @@ bool pythia_secret_mask(char *text, bool whole)
 			p = hide_in_url(&s, name, p + 3);
 		else if (secret_as_written(name, (size_t) (p - name)))
 			p = hide_value(&s, p);
+		else
+			p = hide_in_misspelt(&s, name, p);
 	}
 	return s.found;
 }
@@ -379,4 +421,13 @@ void pythia_secret_squeeze(char *text)
 			*to++ = text[i];
 	}
 	memset(to, 0, (size_t) (text + length - to));
+}
+
+char *pythia_secret_shown(const char *word)
+{
+	char *shown = pythia_strdup(word);
+
+	pythia_secret_mask(shown, true);
+	pythia_secret_squeeze(shown);
+	return shown;
 }

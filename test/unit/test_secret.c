@@ -55,6 +55,9 @@ static void test_masked(void **state)
 		{"postgresql://u:hunter2?x@h/d", NULL},
 		{"postgresql://u:hunter2", NULL},
 		{"postgresql://u:my word hunter2@h/d", NULL},
+		{"SELECT f('mysql:u:hunter2@h')", NULL},
+		{"SELECT f(\"MariaDB/u:hunter2@h\", 1)", NULL},
+		{"SELECT f('postgresql:/u:hun@ter2:hunter2@h/d', 1)", NULL},
 		{"postgresql://u@h/d?password=hunter2", "postgresql://u@h/d?password=***"},
 		{"postgresql://u@h/d?a=b&PASSWORD=hunter2&c=d", "postgresql://u@h/d?a=b&PASSWORD=***&c=d"},
 		{"postgresql://u@h/d?pass%77ord=hunter2", "postgresql://u@h/d?pass%77ord=***"},
@@ -109,6 +112,31 @@ static void test_masked(void **state)
 				assert_string_equal(text, cases[i].masked);
 			pythia_free(text);
 		}
+}
+
+static void test_shown(void **state)
+{
+	static const char *const words[][2] = {
+		{"sync", "sync"},
+		{"app.orders", "app.orders"},
+		{"user@host", "user@host"},
+		{"12:30", "12:30"},
+		{"mysql://u@h:3306/a@b", "mysql://u@h:3306/a@b"},
+		{"postgresql://u:hunter2@h/d", "postgresql://u:***@h/d"},
+		{"postgresql:/u:hunter2@h/d", "postgresql:***@h/d"},
+		{"postgresql//u:hunter2@h/d", "postgresql//u:***@h/d"},
+		{"mysql:u:hun@ter2@h", "mysql:***@h"},
+		{"u:hunter2@h", "u:***@h"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	{
+		char *shown = pythia_secret_shown(words[i][0]);
+
+		assert_string_equal(shown, words[i][1]);
+		pythia_free(shown);
+	}
 }
 
 static void test_left_alone(void **state)
@@ -410,10 +438,10 @@ static void test_visible(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),       cmocka_unit_test(test_masked),         cmocka_unit_test(test_left_alone),
-		cmocka_unit_test(test_any_text),    cmocka_unit_test(test_long_text),      cmocka_unit_test(test_reach),
-		cmocka_unit_test(test_reach_lists), cmocka_unit_test(test_reach_resolved), cmocka_unit_test(test_parameters),
-		cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_names),      cmocka_unit_test(test_masked),      cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_left_alone), cmocka_unit_test(test_any_text),    cmocka_unit_test(test_long_text),
+		cmocka_unit_test(test_reach),      cmocka_unit_test(test_reach_lists), cmocka_unit_test(test_reach_resolved),
+		cmocka_unit_test(test_parameters), cmocka_unit_test(test_visible),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -3,6 +3,7 @@
 #include "catalog/pg_authid.h"
 #include "commands/defrem.h"
 #include "core/memory.h"
+#include "core/secret.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
@@ -184,11 +185,14 @@ static bool option_says_false(List *options, const char *name)
 	return false;
 }
 
-static void not_a_connection(const char *name)
+void pythia_no_connection(const char *name, const char *hint)
 {
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", name),
-					errhint("Create it with pythia.create_connection, write a URL such as mysql://user@host/database, "
-							"or 'local' for this database.")));
+	char *shown = pythia_secret_shown(name);
+	char *copy = pstrdup(shown);
+
+	pythia_free(shown);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", copy), errhint("%s", hint)));
 }
 
 /* The server of a connection's name; ereports where it is none of ours. */
@@ -197,7 +201,9 @@ static ForeignServer *find_server(const char *name)
 	ForeignServer *server = GetForeignServerByName(name, true);
 
 	if (!server || strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "pythia_db") != 0)
-		not_a_connection(name);
+		pythia_no_connection(name,
+							 "Create it with pythia.create_connection, write a URL such as mysql://user@host/database, "
+							 "or 'local' for this database.");
 	return server;
 }
 

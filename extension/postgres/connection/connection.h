@@ -12,6 +12,7 @@
 
 #include "core/url.h"
 #include "drivers/driver.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/local/driver.h"
 
 typedef struct pythia_target
@@ -28,6 +29,9 @@ typedef struct pythia_target
 
 /* `write`: the database shall be changed. Checks what the current role may do; ereports. */
 extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
+
+/* Raises that there is no connection of that name, as far as it may be shown. */
+pg_noreturn extern void pythia_no_connection(const char *name, const char *hint);
 
 /* What opening it takes. */
 extern pythia_open_options pythia_target_options(const pythia_target *target);

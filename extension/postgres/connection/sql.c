@@ -228,9 +228,8 @@ Datum pythia_drop_connection(PG_FUNCTION_ARGS)
 	ForeignServer *server = GetForeignServerByName(name, true);
 
 	if (!server || strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "pythia_db") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("connection \"%s\" does not exist", name),
-				 errhint("Connections are the servers of the foreign data wrapper pythia_db, see \\des in psql.")));
+		pythia_no_connection(name,
+							 "Connections are the servers of the foreign data wrapper pythia_db, see \\des in psql.");
 	if (!pythia_server_owned(server->serverid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_FOREIGN_SERVER, name);
 	check_unused(name);

@@ -14,9 +14,6 @@
 #include "cli/say.h"
 #include "cli/scrub.h"
 #include "core/host.h"
-#include "core/memory.h"
-#include "core/secret.h"
-#include "core/suggest.h"
 
 static const cli_command *const commands[] = {
 	&cli_command_create, &cli_command_cdc,    &cli_command_sync,       &cli_command_validate, &cli_command_repair,
@@ -76,26 +73,6 @@ static void handle_signals(void)
 	/* A reader that goes away is an error of write(2), after which the state is saved. */
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
-}
-
-int cli_unknown_command(const char *word)
-{
-	pythia_error error = PYTHIA_ERROR_INIT;
-	const char *names[32];
-	char *shown = pythia_secret_shown(word);
-	const char *near;
-	int n = 0;
-
-	for (; cli_commands[n] != NULL; n++)
-		names[n] = cli_commands[n]->name;
-	near = pythia_suggest(word, names, n);
-	pythia_fail(&error, PYTHIA_E_USAGE, "22023", "unknown command \"%s\"", shown);
-	pythia_free(shown);
-	if (near != NULL)
-		pythia_error_hint(&error, "Did you mean \"pythia %s\"?  \"pythia help\" lists the commands.", near);
-	else
-		pythia_error_hint(&error, "\"pythia help\" lists the commands.");
-	return cli_fail(&error);
 }
 
 static int run_command(const cli_command *command, int argc, char **argv)

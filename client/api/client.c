@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 
 /* How long a cancel may go unnoticed in a wait: nothing else wakes it. */
 #define CANCEL_MS 50
@@ -218,7 +218,7 @@ bool pythia_client_json(pythia_client *client, const char *what, const char *tex
 {
 	*node = NULL;
 	if (text)
-		return pythia_json_read_text(what, text, node, &client->error);
+		return pythia_json_read(what, text, node, &client->error);
 	*node = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
 	return true;
 }

@@ -14,7 +14,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/secret.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 
 static const cli_option run_options[] = {{"once", '1', CLI_FLAG, NULL, "one run, then stop", NULL, NULL}, {NULL}};
 static const cli_option *const sets[] = {run_options, cli_common_options, NULL};
@@ -87,7 +87,7 @@ static bool read_config(pythia_node **config, bool *sync, pythia_error *error)
 	*config = NULL;
 	if (text == NULL)
 		return pythia_error_hint(error, "\"pythia create\" makes a folder that can be run.");
-	ok = pythia_json_read_text("pythia.json", text, config, error);
+	ok = pythia_json_read("pythia.json", text, config, error);
 	pythia_free(text);
 	if (!ok)
 		return false;

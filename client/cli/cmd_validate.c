@@ -7,7 +7,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/say.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "validate/validate.h"
 
 static const char *const methods[] = {"checksum", "count", "rows", NULL};

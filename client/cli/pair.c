@@ -10,7 +10,7 @@
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "dialect/short_name.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "sync/order.h"
 #include "sync/target.h"
 #include "validate/validate.h"
@@ -88,7 +88,7 @@ bool cli_read_json_option(const cli_args *args, const char *option, bool list, p
 			return false;
 		text = file;
 	}
-	ok = pythia_json_read_text(what, text, node, error);
+	ok = pythia_json_read(what, text, node, error);
 	if (ok && (*node)->type != PYTHIA_NODE_OBJECT && !(list && (*node)->type == PYTHIA_NODE_ARRAY))
 	{
 		pythia_node_free(*node);

@@ -1,13 +1,12 @@
-/* JSON read by RFC 8259 and written again in one spelling. */
 #include "core/json_canonical.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/json.h"
+#include "core/json_scan.h"
 #include "core/memory.h"
 #include "core/stamp.h"
-#include "core/utf8.h"
 
 /* Deeper nesting is not taken for JSON; MariaDB's own limit for the normal form. */
 #define DEPTH_LIMIT      512
@@ -15,46 +14,28 @@
 
 typedef struct parser
 {
-	const char *at;
-	const char *end;
+	pythia_json_scan scan;
 	pythia_json_style style;
 	int depth; /* of arrays and objects */
 } parser;
 
 static bool value(parser *p, pythia_buffer *out);
 
-static void space(parser *p)
-{
-	while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\n' || *p->at == '\r'))
-		p->at++;
-}
-
-static bool take(parser *p, char c)
-{
-	space(p);
-	if (p->at == p->end || *p->at != c)
-		return false;
-	p->at++;
-	return true;
-}
-
 /* Reads a string whose opening quote was taken: `name` gets what is between the quotes, decoded but for the
  * normal form, which keeps its escapes. */
 static bool text_of(parser *p, pythia_buffer *name)
 {
-	const char *start = p->at;
+	const char *start = p->scan.at;
 
-	if (!pythia_json_unquote(&p->at, p->end, name))
+	if (!pythia_json_text(&p->scan, name))
 		return false;
 	if (p->style == PYTHIA_JSON_STYLE_NORMALIZED)
 	{
 		pythia_buffer_clear(name);
-		pythia_buffer_append(name, start, (size_t) (p->at - 1 - start));
+		pythia_buffer_append(name, start, (size_t) (p->scan.at - 1 - start));
 	}
 	/* jsonb has no such character */
-	if (p->style == PYTHIA_JSON_STYLE_JSONB && memchr(pythia_buffer_text(name), '\0', name->length) != NULL)
-		return false;
-	return pythia_utf8_valid(pythia_buffer_text(name), name->length);
+	return p->style != PYTHIA_JSON_STYLE_JSONB || memchr(pythia_buffer_text(name), '\0', name->length) == NULL;
 }
 
 static void put_text(const parser *p, const pythia_buffer *text, pythia_buffer *out)
@@ -80,76 +61,15 @@ static bool quoted(parser *p, pythia_buffer *out)
 	return ok;
 }
 
-/* A number in its parts: digits before and after the point, and the exponent. */
-typedef struct parts
-{
-	const char *whole;
-	const char *fraction;
-	int nwhole;
-	int nfraction;
-	long exponent;
-	bool negative;
-} parts;
-
-static int take_digits(parser *p)
-{
-	const char *start = p->at;
-
-	while (p->at < p->end && *p->at >= '0' && *p->at <= '9')
-		p->at++;
-	return (int) (p->at - start);
-}
-
-static bool read_parts(parser *p, parts *n)
-{
-	*n = (parts){0};
-	if (p->at < p->end && *p->at == '-')
-	{
-		n->negative = true;
-		p->at++;
-	}
-	n->whole = p->at;
-	n->nwhole = take_digits(p);
-	if (n->nwhole == 0 || (n->nwhole > 1 && *n->whole == '0'))
-		return false;
-	if (p->at < p->end && *p->at == '.')
-	{
-		n->fraction = ++p->at;
-		n->nfraction = take_digits(p);
-		if (n->nfraction == 0)
-			return false;
-	}
-	if (p->at < p->end && (*p->at == 'e' || *p->at == 'E'))
-	{
-		bool minus = false;
-		const char *digits;
-
-		if (++p->at < p->end && (*p->at == '-' || *p->at == '+'))
-			minus = *p->at++ == '-';
-		digits = p->at;
-		if (take_digits(p) == 0 || p->at - digits > 17)
-			return false;
-		for (; digits < p->at; digits++)
-			n->exponent = 10 * n->exponent + (*digits - '0');
-		n->exponent = minus ? -n->exponent : n->exponent;
-	}
-	return true;
-}
-
-static char digit_of(const parts *n, int i)
-{
-	return i < n->nwhole ? n->whole[i] : n->fraction[i - n->nwhole];
-}
-
 /* 1.234E-5: one digit before the point, no outer zeros. */
-static void put_normalized(const parts *n, pythia_buffer *out)
+static void put_normalized(const pythia_json_number *n, pythia_buffer *out)
 {
 	int last = n->nwhole + n->nfraction;
 	int first = 0;
 
-	while (first < last && digit_of(n, first) == '0')
+	while (first < last && pythia_json_digit(n, first) == '0')
 		first++;
-	while (last > first && digit_of(n, last - 1) == '0')
+	while (last > first && pythia_json_digit(n, last - 1) == '0')
 		last--;
 	if (first == last)
 	{
@@ -157,63 +77,31 @@ static void put_normalized(const parts *n, pythia_buffer *out)
 		return;
 	}
 	pythia_buffer_puts(out, n->negative ? "-" : "");
-	pythia_buffer_putc(out, digit_of(n, first));
+	pythia_buffer_putc(out, pythia_json_digit(n, first));
 	pythia_buffer_putc(out, '.');
 	if (last == first + 1)
 		pythia_buffer_putc(out, '0');
 	for (int i = first + 1; i < last; i++)
-		pythia_buffer_putc(out, digit_of(n, i));
+		pythia_buffer_putc(out, pythia_json_digit(n, i));
 	pythia_buffer_printf(out, "E%ld", n->exponent + n->nwhole - 1 - first);
-}
-
-/* Plain digits with the scale that PostgreSQL's numeric gives them. */
-static bool put_numeric(const parts *n, pythia_buffer *out)
-{
-	int ndigits = n->nwhole + n->nfraction;
-	long point = n->nwhole + n->exponent; /* digits before the point */
-	long scale = n->nfraction - n->exponent;
-	bool zero = true;
-
-	if (n->exponent > 100000 || n->exponent < -16000)
-		return false;
-	for (int i = 0; i < ndigits; i++)
-		zero = zero && digit_of(n, i) == '0';
-	if (n->negative && !zero)
-		pythia_buffer_putc(out, '-');
-	if (zero || point <= 0)
-		pythia_buffer_putc(out, '0');
-	else
-	{
-		long i = 0;
-
-		while (i < point - 1 && i < ndigits && digit_of(n, (int) i) == '0')
-			i++;
-		for (; i < point; i++)
-			pythia_buffer_putc(out, i < ndigits ? digit_of(n, (int) i) : '0');
-	}
-	if (scale > 0)
-		pythia_buffer_putc(out, '.');
-	for (long i = point; i < point + scale; i++)
-		pythia_buffer_putc(out, i < 0 || i >= ndigits ? '0' : digit_of(n, (int) i));
-	return true;
 }
 
 static bool number(parser *p, pythia_buffer *out)
 {
-	const char *start = p->at;
-	parts n;
+	const char *start = p->scan.at;
+	pythia_json_number n;
 
-	if (!read_parts(p, &n))
+	if (!pythia_json_read_number(&p->scan, &n))
 		return false;
 	switch (p->style)
 	{
 		case PYTHIA_JSON_STYLE_JSONB:
-			return put_numeric(&n, out);
+			return pythia_json_numeric(&n, out);
 		case PYTHIA_JSON_STYLE_NORMALIZED:
 			put_normalized(&n, out);
 			return true;
 		default:
-			return pythia_decimal_text(out, start, (size_t) (p->at - start), -1);
+			return pythia_decimal_text(out, start, (size_t) (p->scan.at - start), -1);
 	}
 }
 
@@ -256,7 +144,7 @@ static bool members(parser *p, member **list, int *count)
 {
 	int capacity = 0;
 
-	if (take(p, '}'))
+	if (pythia_json_take(&p->scan, '}'))
 		return true;
 	do
 	{
@@ -267,11 +155,11 @@ static bool members(parser *p, member **list, int *count)
 		}
 		(*list)[*count] = (member){.place = *count};
 		(*count)++;
-		if (!take(p, '"') || !text_of(p, &(*list)[*count - 1].name) || !take(p, ':') ||
-			!value(p, &(*list)[*count - 1].value))
+		if (!pythia_json_take(&p->scan, '"') || !text_of(p, &(*list)[*count - 1].name) ||
+			!pythia_json_take(&p->scan, ':') || !value(p, &(*list)[*count - 1].value))
 			return false;
-	} while (take(p, ','));
-	return take(p, '}');
+	} while (pythia_json_take(&p->scan, ','));
+	return pythia_json_take(&p->scan, '}');
 }
 
 /* Of a repeated name the last counts. */
@@ -321,7 +209,7 @@ static bool array(parser *p, pythia_buffer *out)
 	bool first = true;
 
 	pythia_buffer_putc(out, '[');
-	if (!take(p, ']'))
+	if (!pythia_json_take(&p->scan, ']'))
 	{
 		do
 		{
@@ -330,8 +218,8 @@ static bool array(parser *p, pythia_buffer *out)
 			first = false;
 			if (!value(p, out))
 				return false;
-		} while (take(p, ','));
-		if (!take(p, ']'))
+		} while (pythia_json_take(&p->scan, ','));
+		if (!pythia_json_take(&p->scan, ']'))
 			return false;
 	}
 	pythia_buffer_putc(out, ']');
@@ -344,7 +232,7 @@ static bool nested(parser *p, pythia_buffer *out, bool (*read)(parser *, pythia_
 
 	if (p->depth >= (p->style == PYTHIA_JSON_STYLE_NORMALIZED ? DEPTH_NORMALIZED : DEPTH_LIMIT))
 		return false;
-	p->at++;
+	p->scan.at++;
 	p->depth++;
 	ok = read(p, out);
 	p->depth--;
@@ -353,29 +241,21 @@ static bool nested(parser *p, pythia_buffer *out, bool (*read)(parser *, pythia_
 
 static bool word(parser *p, pythia_buffer *out, const char *text)
 {
-	size_t length = strlen(text);
-
-	if ((size_t) (p->end - p->at) < length || memcmp(p->at, text, length) != 0)
-		return false;
-	p->at += length;
 	pythia_buffer_puts(out, text);
-	return true;
+	return pythia_json_word(&p->scan, text);
 }
 
 /* Appends one value in the wanted spelling. */
 static bool value(parser *p, pythia_buffer *out)
 {
-	space(p);
-	if (p->at == p->end)
-		return false;
-	switch (*p->at)
+	switch (pythia_json_next(&p->scan))
 	{
 		case '{':
 			return nested(p, out, object);
 		case '[':
 			return nested(p, out, array);
 		case '"':
-			p->at++;
+			p->scan.at++;
 			return quoted(p, out);
 		case 't':
 			return word(p, out, "true");
@@ -390,15 +270,11 @@ static bool value(parser *p, pythia_buffer *out)
 
 bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, pythia_json_style style)
 {
-	parser p = {.at = text, .end = text + length, .style = style};
+	parser p = {.scan = {text, text + length}, .style = style};
 	size_t mark = out->length;
 
-	if (value(&p, out))
-	{
-		space(&p);
-		if (p.at == p.end)
-			return true;
-	}
+	if (value(&p, out) && pythia_json_next(&p.scan) == '\0' && p.scan.at == p.scan.end)
+		return true;
 	if (out->data != NULL)
 	{
 		out->length = mark;

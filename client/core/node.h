@@ -1,7 +1,6 @@
 /*
- * Options as a tree: what a host's own JSON parser (jsonb, SQLite's json_tree)
- * read.  The engine never parses JSON text; it looks names up here and refuses
- * the ones it does not know.
+ * Options as a tree, made of PostgreSQL's jsonb or by pythia_json_read.  The engine
+ * looks names up here and refuses the ones it does not know.
  */
 #ifndef PYTHIA_NODE_H
 #define PYTHIA_NODE_H

@@ -8,7 +8,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/visible.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 
 const char *pythia_arg(const pythia_call *call, int index)
 {
@@ -33,7 +33,7 @@ bool pythia_arg_options(const pythia_call *call, int index, const char *name, py
 	*node = NULL;
 	if (text == NULL)
 		return true;
-	if (!pythia_json_read(call->self->local, name, text, node, error))
+	if (!pythia_json_read(name, text, node, error))
 		return false;
 	if ((*node)->type == PYTHIA_NODE_OBJECT)
 		return true;
@@ -78,7 +78,7 @@ bool pythia_arg_names(const pythia_call *call, int index, const char *name, char
 	{
 		pythia_error not_json = PYTHIA_ERROR_INIT;
 
-		ok = pythia_json_read(call->self->local, name, text, &node, &not_json);
+		ok = pythia_json_read(name, text, &node, &not_json);
 		if (ok)
 		{
 			ok = names_of_array(node, name, names, count, error);

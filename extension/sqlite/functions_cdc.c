@@ -12,7 +12,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/list.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "places.h"
 
 /* A worker of this database with its source open; zero it first, end with worker_close. */
@@ -53,7 +53,7 @@ static bool worker_open(pythia_call *call, const char *name, worker *w, pythia_e
 {
 	return pythia_capture_install(call->self->local, error) &&
 		   pythia_capture_settings_read(call->self->local, name, &w->settings, error) &&
-		   pythia_json_read(call->self->local, "options", w->settings.options, &w->options, error) &&
+		   pythia_json_read("options", w->settings.options, &w->options, error) &&
 		   open_source(call, w->settings.connection, w->options, &w->source, &w->owned, error);
 }
 
@@ -120,7 +120,7 @@ static bool merge_options(pythia_call *call, const worker *w, const pythia_node 
 		pythia_buffer_free(&value);
 	}
 	pythia_buffer_putc(&sql, ')');
-	ok = ok && pythia_db_text(db, sql.data, text, error) && pythia_json_read(db, "options", *text, merged, error);
+	ok = ok && pythia_db_text(db, sql.data, text, error) && pythia_json_read("options", *text, merged, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -178,7 +178,7 @@ bool pythia_verb_drop_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_e
 		return false;
 	ok = pythia_capture_install(call->self->local, error) &&
 		 pythia_capture_settings_read(call->self->local, name, &w.settings, error) &&
-		 pythia_json_read(call->self->local, "options", w.settings.options, &w.options, error);
+		 pythia_json_read("options", w.settings.options, &w.options, error);
 	/* a source that cannot be reached keeps nobody from dropping the worker */
 	if (ok && !open_source(call, w.settings.connection, w.options, &w.source, &w.owned, &unreachable))
 		w.source = NULL;

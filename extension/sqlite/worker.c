@@ -6,7 +6,7 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/memory.h"
 #include "dialect/dialect.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 
 #define NOW "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
@@ -85,9 +85,9 @@ bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worke
 
 		worker->source = pythia_strdup(pythia_result_text(&result, 0, 0));
 		worker->target = pythia_strdup(pythia_result_text(&result, 0, 1));
-		ok = pythia_json_read(self->local, "sync_config", pythia_result_text(&result, 0, 2), &worker->config, error);
+		ok = pythia_json_read("sync_config", pythia_result_text(&result, 0, 2), &worker->config, error);
 		if (ok && tables != NULL)
-			ok = pythia_json_read(self->local, "tables", tables, &worker->tables, error);
+			ok = pythia_json_read("tables", tables, &worker->tables, error);
 	}
 	pythia_result_free(&result);
 	return ok;

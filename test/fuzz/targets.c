@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "drivers/json_read.h"
 
 char *fuzz_text_of(const uint8_t *data, size_t size)
 {
@@ -23,11 +22,6 @@ pythia_db *fuzz_memory_db(void)
 		pythia_url_free(&url);
 	}
 	return memory;
-}
-
-bool fuzz_read_json(const char *what, const char *text, pythia_node **node, pythia_error *error)
-{
-	return pythia_json_read(fuzz_memory_db(), what, text, node, error);
 }
 
 void fuzz_check_error(pythia_error *error)

@@ -58,8 +58,6 @@ void fuzz_mysql_results(const uint8_t *data, size_t size);
 char *fuzz_text_of(const uint8_t *data, size_t size);
 /* A database in memory, the same each time. */
 pythia_db *fuzz_memory_db(void);
-/* pythia_json_read_text, without opening a database each time. */
-bool fuzz_read_json(const char *what, const char *text, pythia_node **node, pythia_error *error);
 /* The error says something, and nothing internal; it is reset. */
 void fuzz_check_error(pythia_error *error);
 

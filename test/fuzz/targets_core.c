@@ -4,6 +4,7 @@
 
 #include "capture/internal.h"
 #include "core/json.h"
+#include "core/json_read.h"
 #include "core/memory.h"
 #include "core/number.h"
 #include "core/rows.h"
@@ -68,14 +69,14 @@ void fuzz_options(const uint8_t *data, size_t size)
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	pythia_buffer second = PYTHIA_BUFFER_INIT;
 
-	if (!fuzz_read_json("options", text, &tree, &error))
+	if (!pythia_json_read("options", text, &tree, &error))
 		fuzz_check_error(&error);
 	else
 	{
 		read_everything(tree);
 		pythia_json_node(&out, tree);
 		/* what we write, we read */
-		CHECK(fuzz_read_json("options", out.data, &again, &error));
+		CHECK(pythia_json_read("options", out.data, &again, &error));
 		pythia_json_node(&second, again);
 		CHECK(strcmp(out.data, second.data) == 0);
 	}
@@ -159,14 +160,14 @@ void fuzz_json(const uint8_t *data, size_t size)
 	/* what reads options takes no NUL, which no name and no condition can hold */
 	if (memchr(data, 0, size))
 	{
-		CHECK(!fuzz_read_json("string", out.data, &tree, &error) && strcmp(error.sqlstate, "22021") == 0);
+		CHECK(!pythia_json_read("string", out.data, &tree, &error) && strcmp(error.sqlstate, "22021") == 0);
 		fuzz_check_error(&error);
 	}
 	else
 	{
 		const char *text;
 
-		CHECK(fuzz_read_json("string", out.data, &tree, &error));
+		CHECK(pythia_json_read("string", out.data, &tree, &error));
 		CHECK(tree->children && tree->children->type == PYTHIA_NODE_STRING);
 		text = tree->children->text;
 
@@ -193,7 +194,7 @@ static void check_field(const pythia_field *field, pythia_kind kind, char storag
 	pythia_buffer_putc(&out, ']');
 	CHECK(!memchr(out.data, '\n', out.length));
 	/* valid; only what reads options refuses numbers beyond a double, which a DECIMAL may hold, and NUL characters */
-	if (!fuzz_read_json("field", out.data, &tree, &error))
+	if (!pythia_json_read("field", out.data, &tree, &error))
 	{
 		CHECK(strcmp(error.sqlstate, "22003") == 0 || strcmp(error.sqlstate, "22021") == 0);
 		fuzz_check_error(&error);

@@ -5,7 +5,7 @@
 #include "driver_tests.h"
 
 #include "capture/capture.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "folder.h"
 
 static inline pythia_db *open_file(const char *name)
@@ -43,7 +43,7 @@ static pythia_node *read_options(pythia_db *db, const char *json)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_node *node = NULL;
 
-	if (!pythia_json_read(db, "options", json, &node, &error))
+	if (!pythia_json_read("options", json, &node, &error))
 		fail_msg("%s: %s", json, error.message);
 	return node;
 }

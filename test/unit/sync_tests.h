@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "core/memory.h"
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "folder.h"
 #include "script.h"
 #include "sync/sync.h"
@@ -114,7 +114,7 @@ static inline bool try_sync_with(pythia_sync_job *job, const char *table, const 
 	pythia_sync_config config;
 	bool ok;
 
-	if (!pythia_json_read_text("sync_config", json, &tree, error))
+	if (!pythia_json_read("sync_config", json, &tree, error))
 		fail_msg("%s: %s", json, error->message);
 	job->table = table;
 	job->config = &config;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "sync/sync.h"
 #include "validate/validate.h"
 
@@ -163,7 +163,7 @@ static pythia_node *parse(const char *json)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_node *tree = NULL;
 
-	if (!pythia_json_read_text("sync_config", json, &tree, &error))
+	if (!pythia_json_read("sync_config", json, &tree, &error))
 		fail_msg("%s: %s", json, error.message);
 	return tree;
 }

@@ -257,7 +257,7 @@ static void assert_valid(pythia_db *source, pythia_db *target, const char *table
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_node *tree;
 
-	assert_true(pythia_json_read_text("sync_config", json, &tree, &error));
+	assert_true(pythia_json_read("sync_config", json, &tree, &error));
 	assert_true(pythia_sync_config_read(tree, NULL, table, &config, &error));
 	assert_true(pythia_validate_options_read(NULL, &options, &error));
 	if (!pythia_validate_table(&job, &options, NULL, NULL, &equal, &error))

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "drivers/json_read.h"
+#include "core/json_read.h"
 #include "folder.h"
 #include "validate/validate.h"
 
@@ -115,13 +115,10 @@ static inline bool note_difference(void *context, const pythia_difference *diffe
 
 static inline pythia_node *read_json(const char *text)
 {
-	static pythia_db *memory;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_node *node = NULL;
 
-	if (memory == NULL)
-		memory = open_url("sqlite://", NULL);
-	if (!pythia_json_read(memory, "options", text, &node, &error))
+	if (!pythia_json_read("options", text, &node, &error))
 		fail_msg("%s: %s", text, error.message);
 	return node;
 }

@@ -1,0 +1,119 @@
+#include "core/json_scan.h"
+
+#include <string.h>
+
+#include "core/json.h"
+#include "core/utf8.h"
+
+char pythia_json_next(pythia_json_scan *scan)
+{
+	while (scan->at < scan->end && *scan->at != '\0' && strchr(" \t\n\r", *scan->at))
+		scan->at++;
+	return scan->at < scan->end ? *scan->at : '\0';
+}
+
+bool pythia_json_take(pythia_json_scan *scan, char c)
+{
+	if (pythia_json_next(scan) != c || scan->at == scan->end)
+		return false;
+	scan->at++;
+	return true;
+}
+
+bool pythia_json_word(pythia_json_scan *scan, const char *word)
+{
+	size_t length = strlen(word);
+
+	if ((size_t) (scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
+		return false;
+	scan->at += length;
+	return true;
+}
+
+bool pythia_json_text(pythia_json_scan *scan, pythia_buffer *text)
+{
+	return pythia_json_unquote(&scan->at, scan->end, text) && pythia_utf8_valid(pythia_buffer_text(text), text->length);
+}
+
+/* --- numbers ------------------------------------------------------------------ */
+
+static int take_digits(pythia_json_scan *scan)
+{
+	const char *start = scan->at;
+
+	while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
+		scan->at++;
+	return (int) (scan->at - start);
+}
+
+bool pythia_json_read_number(pythia_json_scan *scan, pythia_json_number *n)
+{
+	*n = (pythia_json_number){0};
+	if (scan->at < scan->end && *scan->at == '-')
+	{
+		n->negative = true;
+		scan->at++;
+	}
+	n->whole = scan->at;
+	n->nwhole = take_digits(scan);
+	if (n->nwhole == 0 || (n->nwhole > 1 && *n->whole == '0'))
+		return false;
+	if (scan->at < scan->end && *scan->at == '.')
+	{
+		n->fraction = ++scan->at;
+		n->nfraction = take_digits(scan);
+		if (n->nfraction == 0)
+			return false;
+	}
+	if (scan->at < scan->end && (*scan->at == 'e' || *scan->at == 'E'))
+	{
+		bool minus = false;
+		const char *digits;
+
+		if (++scan->at < scan->end && (*scan->at == '-' || *scan->at == '+'))
+			minus = *scan->at++ == '-';
+		digits = scan->at;
+		if (take_digits(scan) == 0 || scan->at - digits > 17)
+			return false;
+		for (; digits < scan->at; digits++)
+			n->exponent = 10 * n->exponent + (*digits - '0');
+		n->exponent = minus ? -n->exponent : n->exponent;
+	}
+	return true;
+}
+
+char pythia_json_digit(const pythia_json_number *n, int i)
+{
+	return i < n->nwhole ? n->whole[i] : n->fraction[i - n->nwhole];
+}
+
+bool pythia_json_numeric(const pythia_json_number *n, pythia_buffer *out)
+{
+	int ndigits = n->nwhole + n->nfraction;
+	long point = n->nwhole + n->exponent; /* digits before the point */
+	long scale = n->nfraction - n->exponent;
+	bool zero = true;
+
+	if (n->exponent > 100000 || n->exponent < -16000)
+		return false;
+	for (int i = 0; i < ndigits; i++)
+		zero = zero && pythia_json_digit(n, i) == '0';
+	if (n->negative && !zero)
+		pythia_buffer_putc(out, '-');
+	if (zero || point <= 0)
+		pythia_buffer_putc(out, '0');
+	else
+	{
+		long i = 0;
+
+		while (i < point - 1 && i < ndigits && pythia_json_digit(n, (int) i) == '0')
+			i++;
+		for (; i < point; i++)
+			pythia_buffer_putc(out, i < ndigits ? pythia_json_digit(n, (int) i) : '0');
+	}
+	if (scale > 0)
+		pythia_buffer_putc(out, '.');
+	for (long i = point; i < point + scale; i++)
+		pythia_buffer_putc(out, i < 0 || i >= ndigits ? '0' : pythia_json_digit(n, (int) i));
+	return true;
+}

@@ -271,7 +271,8 @@ static bool stored_literal(pythia_buffer *out, const char *value, size_t length)
 			else
 			{
 				pythia_buffer_append(out, value, length);
-				if (memchr(value, '.', length) == NULL && memchr(value, 'e', length) == NULL)
+				if (memchr(value, '.', length) == NULL && memchr(value, 'e', length) == NULL &&
+					memchr(value, 'E', length) == NULL)
 					pythia_buffer_puts(out, ".0");
 			}
 			break;

@@ -407,6 +407,9 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 	bool mysql = r->table->db->engine == PYTHIA_MYSQL;
 	int nfields = META + side_width(r) * (mysql ? 1 : 2);
 	int width = r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns;
+	/* what the triggers of each engine log */
+	static const char *const operations[] = {
+		[PYTHIA_POSTGRESQL] = "IUDTE", [PYTHIA_MYSQL] = "OIUCDE", [PYTHIA_SQLITE] = "BRIXYUCD"};
 	char operation;
 	int64_t id;
 
@@ -417,7 +420,7 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 									nfields);
 	id = pythia_field_number(&fields[0]);
 	operation = fields[1].value[0];
-	if (strlen(fields[1].value) != 1)
+	if (strlen(fields[1].value) != 1 || strchr(operations[r->table->db->engine], operation) == NULL)
 		return pythia_db_bad_answer(r->table->db, error, "a logged row of no known operation");
 	r->seen++;
 	if (mysql && strchr("UC", operation) && r->begun != id)

@@ -28,14 +28,15 @@ bool pythia_finish_sequences(pythia_run *run, pythia_error *error)
 		dialect->literal(&sql, name.data, name.length);
 		pythia_buffer_puts(&sql, ", ");
 		dialect->literal(&sql, column->name, strlen(column->name));
-		/* one that a default names, and that nothing owns */
-		pythia_buffer_puts(&sql,
-						   ")::pg_catalog.regclass, (SELECT s.oid::pg_catalog.regclass"
-						   " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"
-						   " AND a.attnum = d.adnum JOIN pg_catalog.pg_depend p ON p.objid = d.oid AND p.classid ="
-						   " 'pg_catalog.pg_attrdef'::pg_catalog.regclass JOIN pg_catalog.pg_class s"
-						   " ON s.oid = p.refobjid AND s.relkind = 'S'"
-						   " WHERE pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') AND d.adrelid = ");
+		/* one that a default names, and that nothing owns; another's is his to move */
+		pythia_buffer_puts(
+			&sql, ")::pg_catalog.regclass, (SELECT s.oid::pg_catalog.regclass"
+				  " FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid"
+				  " AND a.attnum = d.adnum JOIN pg_catalog.pg_depend p ON p.objid = d.oid AND p.classid ="
+				  " 'pg_catalog.pg_attrdef'::pg_catalog.regclass JOIN pg_catalog.pg_class s"
+				  " ON s.oid = p.refobjid JOIN pg_catalog.pg_class t ON t.oid = d.adrelid AND t.relowner = s.relowner"
+				  " WHERE CASE WHEN s.relkind = 'S' THEN pg_catalog.has_sequence_privilege(s.oid, 'UPDATE') END"
+				  " AND d.adrelid = ");
 		dialect->literal(&sql, name.data, name.length);
 		pythia_buffer_puts(&sql, "::pg_catalog.regclass AND a.attname = ");
 		dialect->literal(&sql, column->name, strlen(column->name));

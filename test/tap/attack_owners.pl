@@ -415,4 +415,84 @@ subtest 'a partition that is being detached' => sub {
 	as('mallory', 'DROP TABLE m.p1, m.p');
 };
 
+# What alice says to pythia; the rows of a.src are what she has to give.
+sub syncs { my ($config) = @_; return says_to('alice', "SELECT pythia.sync_between('local', 'local', $config)"); }
+
+subtest 'the keys of the tables above a partition' => sub {
+	as('alice', q{CREATE TABLE a.src (id int PRIMARY KEY, v text); INSERT INTO a.src VALUES (1, 'x'), (2, 'y')});
+	as('mallory', q{
+		CREATE FUNCTION m.key(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM m.note('key'); RETURN $1; END $$;
+		CREATE TABLE m.top (id int NOT NULL, v text) PARTITION BY RANGE ((m.key(id)));
+		CREATE TABLE m.middle (id int NOT NULL, v text) PARTITION BY RANGE (id);
+		CREATE TABLE m.leaf (id int PRIMARY KEY, v text);
+		ALTER TABLE m.middle ATTACH PARTITION m.leaf FOR VALUES FROM (0) TO (1000);
+		ALTER TABLE m.top ATTACH PARTITION m.middle FOR VALUES FROM (0) TO (1000);
+		GRANT ALL ON m.leaf TO alice});
+	prize();
+	like(syncs(q{'a.src', '{"mode": "full", "table_map": {"a.src": "m.leaf"}}'}), qr/a partition key of table "top" would run with the rights of role "alice"/, 'filling it');
+	like(says_to($admin, q{SELECT pythia.sync_between('local', 'local', 'a.src', '{"mode": "full", "table_map": {"a.src": "m.leaf"}}')}), qr/a partition key of table "top" would run/, 'by a superuser as well');
+	like(syncs(q{'m.leaf', '{"mode": "full", "table_map": {"m.leaf": "a.src"}}'}), qr/a partition key of table "top" would run/, 'reading it');
+	is(prize(), '', 'nothing ran');
+	as('mallory', 'DROP TABLE m.top');
+	as('alice', 'DROP TABLE a.src');
+};
+
+subtest 'casts that the parser adds' => sub {
+	as('mallory', q{
+		CREATE TYPE m.mood AS ENUM ('sad', 'happy', 'gone');
+		CREATE FUNCTION m.spell(m.mood) RETURNS text LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('cast'); RETURN enum_out($1); END $$;
+		CREATE FUNCTION m.read(text) RETURNS m.mood LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('cast back'); RETURN enum_in($1::cstring, 'm.mood'::regtype); END $$;
+		CREATE CAST (m.mood AS text) WITH FUNCTION m.spell(m.mood) AS IMPLICIT;
+		CREATE CAST (text AS m.mood) WITH FUNCTION m.read(text) AS ASSIGNMENT;
+		CREATE TABLE m.people (id int PRIMARY KEY, mood m.mood); INSERT INTO m.people VALUES (1, 'sad'); GRANT ALL ON m.people TO alice});
+	as('alice', 'CREATE TABLE a.people (id int PRIMARY KEY, mood text)');
+	prize();
+	# LIKE needs text, and so does lower(); of the operators named = that of texts is taken
+	for my $where (q{mood LIKE ''s%''}, q{lower(mood) = ''sad''}, q{mood = ''sad''})
+	{
+		my $config = qq{'m.people', '{"mode": "full", "where": "$where", "table_map": {"m.people": "a.people"}}'};
+		my $refused = qr/function m\.spell\(m\.mood\) would run with the rights of role "alice"/;
+		like(syncs($config), $refused, "where $where");
+		like(says_to('alice', "SELECT is_valid FROM pythia.validate_between('local', 'local', " . $config =~ s/"mode": "full", //r . ")"), $refused, 'in validation');
+	}
+	is(prize(), '', 'nothing ran');
+	unlike(syncs(q{'m.people', '{"mode": "full", "where": "id = 1", "table_map": {"m.people": "a.people"}}'}), qr/ERROR/, 'a condition without a cast');
+	is(sql('SELECT count(*) FROM a.people'), '1', 'syncs the row');
+	is(prize(), '', 'and nothing ran');
+
+	as('mallory', q{CREATE TABLE m.kinds (k text PRIMARY KEY); INSERT INTO m.kinds VALUES ('sad'), ('happy'), ('gone');
+		CREATE TABLE m.moods (id int PRIMARY KEY, k m.mood REFERENCES m.kinds); INSERT INTO m.moods VALUES (1, 'sad'); GRANT ALL ON m.moods TO alice});
+	as('alice', q{CREATE TABLE a.moods (id int PRIMARY KEY, k text); INSERT INTO a.moods VALUES (1, 'happy')});
+	prize();
+	like(syncs(q{'a.moods', '{"mode": "full", "table_map": {"a.moods": "m.moods"}}'}), qr/a cast for a foreign key of table "moods" would run with the rights of role "alice"/, 'a foreign key that needs one');
+	is(prize(), '', 'nothing ran');
+
+	as('alice', q{CREATE TABLE a.kinds (k text PRIMARY KEY); CREATE TABLE a.new (k text PRIMARY KEY); CREATE TABLE a.one (id int PRIMARY KEY); CREATE TABLE a.two (id int PRIMARY KEY);
+		INSERT INTO a.kinds VALUES ('sad'), ('gone'); INSERT INTO a.new VALUES ('sad'); GRANT USAGE ON SCHEMA a TO mallory; GRANT REFERENCES ON a.kinds TO mallory});
+	as('mallory', q{CREATE TABLE m.child (id int PRIMARY KEY, k m.mood REFERENCES a.kinds); GRANT SELECT ON m.child TO alice});
+	prize();
+	as('alice', q{SELECT pythia.create_sync_worker('del', 'local', 'local', '{"mode": "full", "deletes": "hard", "table_map": {"a.new": "a.kinds", "a.one": "a.two"}}', ARRAY['a.new', 'a.one'])});
+	like(says_to('alice', q{SELECT * FROM pythia.sync_all_tables('del')}), qr/function m\.spell\(m\.mood\) would run with the rights of role "alice"/, 'a table that refers to the target');
+	is(prize(), '', 'nothing ran');
+	as('alice', q{SELECT pythia.drop_sync_worker('del')});
+	as('mallory', 'DROP TABLE m.child, m.moods, m.kinds, m.people; DROP TYPE m.mood CASCADE');
+	as('alice', 'DROP TABLE a.moods, a.kinds, a.new, a.one, a.two, a.people');
+};
+
+subtest 'the function of another\'s trigger capture' => sub {
+	my $url = pg_url($node);
+	as('alice', q{CREATE TABLE a.orders (id int PRIMARY KEY, v text)});
+	sql(q{GRANT USAGE ON SCHEMA a TO mallory});
+	sql(qq{SELECT pythia.create_cdc_worker('far', '{a.orders}', '$url', options => '{"capture": "trigger"}')});
+	my $function = sql(q{SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'a'::regnamespace AND prosecdef});
+	like($function, qr/^a\.pythia_log/, 'there is one');
+	as('mallory', 'CREATE TABLE m.forged (id int PRIMARY KEY, v text)');
+	like(says_to('mallory', "CREATE TRIGGER x AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION $function"), qr/permission denied for function/, 'is no one else\'s to use');
+	sql('GRANT INSERT ON a.orders TO mallory');
+	as('mallory', q{INSERT INTO a.orders VALUES (1, 'x')});
+	is(sql(q{SELECT string_agg(primary_key::text, '') FROM pythia.consume_changes('far')}), '{"id": 1}', 'what others write into the table is told as before');
+	sql(q{SELECT pythia.drop_cdc_worker('far'); DROP TABLE a.orders});
+	as('mallory', 'DROP TABLE m.forged');
+};
+
 done_testing();

@@ -29,6 +29,7 @@ static void put_when(pythia_buffer *body, const pythia_logger *w, const char *si
 /*
  * The function runs with our rights, and to_jsonb calls a cast to json that the owner of a type has made.  So in a
  * table with columns of users' types each value is taken by itself, these by their text: columns may come and go.
+ * concat() makes it by the type's output function, where ::text would call a cast.
  */
 static void put_image(pythia_buffer *body, const char *variable, const char *side)
 {
@@ -55,7 +56,7 @@ static void put_careful_image(pythia_buffer *body, const char *variable, const c
 		" IF c.plain THEN EXECUTE format('SELECT to_jsonb(($1).%%I)', c.attname) INTO piece USING %s;"
 		" ELSE EXECUTE format('SELECT to_jsonb(CASE WHEN ($1).%%1$I IS DISTINCT FROM NULL THEN concat(($1).%%1$I) END%%2$s)',"
 		" c.attname, CASE WHEN c.many THEN '::text[]' ELSE '' END) INTO piece USING %s; END IF;"
-		" EXCEPTION WHEN OTHERS THEN EXECUTE format('SELECT to_jsonb(($1).%%I::text)', c.attname) INTO piece USING %s; END;"
+		" EXCEPTION WHEN OTHERS THEN EXECUTE format('SELECT to_jsonb(concat(($1).%%I))', c.attname) INTO piece USING %s; END;"
 		" %s := %s || jsonb_build_object(c.attname, piece); END LOOP; ";
 	/* clang-format on */
 
@@ -159,6 +160,12 @@ bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 					   " SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, MDY'"
 					   " SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS ");
 	put_function(w);
+	if (!pythia_logger_flush(w, error))
+		return false;
+	/* else anybody could put it on a table of his own, and so write into the log */
+	pythia_buffer_puts(&w->sql, "REVOKE ALL ON FUNCTION ");
+	pythia_logger_put_name(w, "_f", true);
+	pythia_buffer_puts(&w->sql, "() FROM PUBLIC");
 	return pythia_logger_flush(w, error) && install_trigger(w, 'r', "INSERT OR UPDATE OR DELETE", "ROW", error) &&
 		   install_trigger(w, 't', "TRUNCATE", "STATEMENT", error);
 }

@@ -10,6 +10,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/dependency.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_index.h"
@@ -23,6 +24,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
 #include "postgres/base/harmless.h"
 #include "postgres/base/inheritors.h"
 #include "storage/bufmgr.h"
@@ -176,6 +178,33 @@ static bool trigger_is_foreign(Oid function)
 		   getExtensionOfObject(ProcedureRelationId, function) != get_extension_oid("pythia_db", true);
 }
 
+/*
+ * A row that gets another key is compared with what it was by the operator of the other table's key, for which a user's
+ * type may need a cast.  Who owns the type exchanges that when he likes: no lock of a table keeps it away.
+ */
+static bool key_needs_cast(Relation relation)
+{
+	List *keys = RelationGetFKeyList(relation);
+	ListCell *cell;
+
+	foreach (cell, keys)
+	{
+		const ForeignKeyCacheInfo *key = lfirst_node(ForeignKeyCacheInfo, cell);
+
+		for (int i = 0; i < key->nkeys; i++)
+		{
+			Oid type = TupleDescAttr(RelationGetDescr(relation), key->conkey[i] - 1)->atttypid;
+			Oid left;
+			Oid right;
+
+			op_input_types(key->conpfeqop[i], &left, &right);
+			if (type >= FirstNormalObjectId && !IsBinaryCoercible(type, right))
+				return true;
+		}
+	}
+	return false;
+}
+
 static const char *code_for_writers(Relation relation)
 {
 	TriggerDesc *triggers = relation->trigdesc;
@@ -187,6 +216,8 @@ static const char *code_for_writers(Relation relation)
 			return "a trigger";
 	if (relation->rd_rules)
 		return "a rule";
+	if (key_needs_cast(relation))
+		return "a cast for a foreign key";
 	for (int i = 0; i < desc->natts; i++)
 		if (!TupleDescAttr(desc, i)->attisdropped && type_calls(TupleDescAttr(desc, i)->atttypid))
 			return "a column of a domain, or of a row type";
@@ -273,6 +304,23 @@ static void refuse_code(Relation relation, Oid role, const char *code, const cha
 					errhint("%s", hint)));
 }
 
+/* Whoever writes into a partition by its own name checks it against the keys of all tables above. */
+static void refuse_ancestors(Relation relation, Oid role)
+{
+	List *ancestors = get_partition_ancestors(RelationGetRelid(relation));
+	ListCell *cell;
+
+	foreach (cell, ancestors)
+	{
+		Relation ancestor = relation_open(lfirst_oid(cell), AccessShareLock);
+		const char *code = has_rights_of(ancestor->rd_rel->relowner, role) ? NULL : code_of_partitions(ancestor);
+
+		if (code)
+			refuse_code(ancestor, role, code, "Let the owner of that table run the sync.");
+		relation_close(ancestor, NoLock);
+	}
+}
+
 /* Not those that only look whether a key is still wanted. */
 static bool passes_on(Oid function)
 {
@@ -331,6 +379,8 @@ static void refuse_one(Oid relid, Oid role, bool write, List **all, LOCKMODE mod
 		refuse_code(relation, role, code,
 					psprintf("Let that role own the sync worker, or call as it: SET ROLE %s.",
 							 quote_identifier(GetUserNameFromId(owner, false))));
+	if (relation->rd_rel->relispartition)
+		refuse_ancestors(relation, role);
 	if (write)
 		add_referencing(relation, role, all, mode);
 	relation_close(relation, NoLock);
@@ -344,7 +394,7 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 	ListCell *cell;
 
 	if (has_rights_of(relation->rd_rel->relowner, role) && !relation->rd_rel->relhassubclass &&
-		!(write && relation->trigdesc))
+		!relation->rd_rel->relispartition && !(write && relation->trigdesc))
 		return;
 	if (relation->rd_rel->relkind == RELKIND_RELATION || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 	{

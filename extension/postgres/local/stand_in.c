@@ -3,6 +3,7 @@
 #include "access/relation.h"
 #include "access/transam.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -11,9 +12,12 @@
 #include "parser/parser.h"
 #include "postgres/base/evaluator.h"
 #include "postgres/base/pg_compat.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
 
 /* So often a statement is parsed anew where something changed while its tables were looked at; then it is refused. */
 #define MAX_ATTEMPTS 5
@@ -136,6 +140,51 @@ static void refuse(const local_concerned *concerned)
 		look_at_relation(lfirst_oid(cell), false);
 }
 
+static bool is_others(Oid function, void *context)
+{
+	const Oid *role = context;
+	Oid owner;
+	HeapTuple tuple;
+
+	if (function < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	if (owner == *role || has_privs_of_role(owner, *role))
+		return false;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("function %s would run with the rights of role \"%s\"", format_procedure(function),
+					GetUserNameFromId(*role, false)),
+			 errdetail("The function belongs to role \"%s\", which has fewer. A condition calls it, or a cast of a "
+					   "type of that role's.",
+					   GetUserNameFromId(owner, false)),
+			 errhint("Leave the column whose type it is out of \"where\" and of foreign keys, or let that role own "
+					 "the sync worker.")));
+}
+
+/*
+ * The parser adds casts and operators to what is written: those of a column's type, which may be somebody's who has nothing
+ * to do with the tables.
+ */
+static bool look_at_functions(Node *node, void *role)
+{
+	Query *query = (Query *) node;
+
+	if (!node)
+		return false;
+	if (!IsA(node, Query))
+		return check_functions_in_node(node, is_others, role) || expression_tree_walker(node, look_at_functions, role);
+	if (query->commandType != CMD_UTILITY)
+		return query_tree_walker(query, look_at_functions, role, 0);
+	/* other commands have not been analysed yet */
+	return IsA(query->utilityStmt, CreateTableAsStmt) &&
+		   look_at_functions(((CreateTableAsStmt *) query->utilityStmt)->query, role);
+}
+
 static Oid evaluator_of(const local_concerned *concerned)
 {
 	List *relids = list_concat_unique_oid(list_copy(concerned->read), concerned->written);
@@ -171,6 +220,7 @@ SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_con
 	{
 		SPIPlanPtr plan = SPI_prepare_cursor(sql, 0, NULL, cursor_options);
 		CachedPlanSource *source;
+		Oid evaluator;
 
 		if (!plan)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -179,6 +229,8 @@ SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_con
 		*concerned = local_concerned_by(plan);
 		refuse(concerned);
 		*role = evaluator_of(concerned);
+		evaluator = OidIsValid(*role) ? *role : GetUserId();
+		(void) look_at_functions((Node *) source->query_list, &evaluator);
 		/* names could mean something else by now: what runs is what was looked at */
 		if (source->is_valid)
 		{

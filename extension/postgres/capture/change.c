@@ -18,6 +18,8 @@ struct pythia_change_maker
 	int last; /* table of the last change */
 	Datum *schemas;
 	Datum *tables;
+	List *gone; /* ids of tables that the worker has no longer */
+	MemoryContext memory;
 };
 
 TupleDesc pythia_change_desc(pythia_change_maker *maker)
@@ -30,6 +32,18 @@ static Datum enum_label(Oid type, const char *label)
 	return OidFunctionCall3(F_ENUM_IN, CStringGetDatum(label), ObjectIdGetDatum(type), Int32GetDatum(-1));
 }
 
+static void name_tables(pythia_change_maker *maker, const pythia_cdc_worker *worker)
+{
+	maker->worker = worker;
+	maker->schemas = palloc0(sizeof(Datum) * Max(worker->ntables, 1));
+	maker->tables = palloc0(sizeof(Datum) * Max(worker->ntables, 1));
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		maker->schemas[i] = CStringGetTextDatum(worker->tables[i].schema_name);
+		maker->tables[i] = CStringGetTextDatum(worker->tables[i].table_name);
+	}
+}
+
 pythia_change_maker *pythia_change_maker_make(const pythia_cdc_worker *worker)
 {
 	pythia_change_maker *maker = palloc0(sizeof(pythia_change_maker));
@@ -38,20 +52,39 @@ pythia_change_maker *pythia_change_maker_make(const pythia_cdc_worker *worker)
 		GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("database_change"), ObjectIdGetDatum(schema));
 	Oid kind = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("change_type"), ObjectIdGetDatum(schema));
 
-	maker->worker = worker;
+	maker->memory = CurrentMemoryContext;
 	maker->desc = lookup_rowtype_tupdesc_copy(row_type, -1);
 	maker->kinds[0] = enum_label(kind, "INSERT");
 	maker->kinds[1] = enum_label(kind, "UPDATE");
 	maker->kinds[2] = enum_label(kind, "DELETE");
 	maker->kinds[3] = enum_label(kind, "TRUNCATE");
-	maker->schemas = palloc0(sizeof(Datum) * Max(worker->ntables, 1));
-	maker->tables = palloc0(sizeof(Datum) * Max(worker->ntables, 1));
-	for (int i = 0; i < worker->ntables; i++)
-	{
-		maker->schemas[i] = CStringGetTextDatum(worker->tables[i].schema_name);
-		maker->tables[i] = CStringGetTextDatum(worker->tables[i].table_name);
-	}
+	name_tables(maker, worker);
 	return maker;
+}
+
+static void find_table(pythia_change_maker *maker, int32 table_id)
+{
+	const pythia_cdc_worker *worker = maker->worker;
+
+	if (maker->last < worker->ntables && worker->tables[maker->last].table_id == table_id)
+		return;
+	for (maker->last = 0; maker->last < worker->ntables; maker->last++)
+		if (worker->tables[maker->last].table_id == table_id)
+			return;
+}
+
+/* The table may have been discovered, and its first change written, after the worker was loaded. */
+static void find_newer_table(pythia_change_maker *maker, int32 table_id)
+{
+	MemoryContext before = MemoryContextSwitchTo(maker->memory);
+	const pythia_cdc_worker *worker = pythia_cdc_load(maker->worker->worker_id);
+
+	if (worker)
+		name_tables(maker, worker);
+	find_table(maker, table_id);
+	if (maker->last == maker->worker->ntables)
+		maker->gone = lappend_int(maker->gone, table_id);
+	MemoryContextSwitchTo(before);
 }
 
 static int kind_number(char kind)
@@ -71,14 +104,14 @@ static int kind_number(char kind)
 
 void pythia_change_values(pythia_change_maker *maker, const pythia_entry *entry, Datum *values, bool *nulls)
 {
-	const pythia_cdc_worker *worker = maker->worker;
+	const pythia_cdc_worker *worker;
 	FullTransactionId xid = FullTransactionIdIsValid(entry->source_xid) ? entry->source_xid : entry->xid;
 	char text[32];
 
-	if (maker->last >= worker->ntables || worker->tables[maker->last].table_id != entry->table_id)
-		for (maker->last = 0; maker->last < worker->ntables; maker->last++)
-			if (worker->tables[maker->last].table_id == entry->table_id)
-				break;
+	find_table(maker, entry->table_id);
+	if (maker->last == maker->worker->ntables && !list_member_int(maker->gone, entry->table_id))
+		find_newer_table(maker, entry->table_id);
+	worker = maker->worker;
 	values[0] = Int64GetDatum(entry->change_id);
 	nulls[0] = false;
 	/* a table taken off the worker leaves entries without a name */

@@ -3,6 +3,9 @@
 use strict;
 use warnings;
 use Test::More;
+
+# sessions are counted here
+$Pythia::Kept::wanted = 0;
 use Pythia::Session;
 use Pythia::Test;
 

@@ -14,6 +14,7 @@ use Exporter 'import';
 use Test::More;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Pythia::Kept;
 
 # So that END blocks run, which stop the servers.
 $SIG{INT} = $SIG{TERM} = sub { die "ended by a signal\n" };
@@ -231,12 +232,8 @@ sub root_sql
 sub client
 {
 	my ($self, $sql, @arguments) = @_;
-	my ($out, $err) = ('', '');
-	IPC::Run::run([ $ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
-			'--default-character-set=utf8mb4', @arguments ], '<', \$sql, '>', \$out, '2>', \$err)
-	  or die "MariaDB: $err\n$sql\n";
-	chomp $out;
-	return $out;
+	return Pythia::Kept::mariadb($self->{pid} // 0, $sql, $ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', "--socket=$self->{socket}",
+		'--batch', '--skip-column-names', '--unbuffered', '--default-character-set=utf8mb4', @arguments);
 }
 
 END

@@ -2,7 +2,7 @@
  * Reading a trigger's log (log.h).  All that a snapshot shows is told: a row
  * that a transaction commits late is simply there the next time, whatever its
  * number.  Of one key the numbers are in the order of its changes, because a
- * row's writers wait for each other.
+ * row's writers wait for each other; in a SQLite log they are brought into it (log_order.h).
  */
 #include "capture/internal.h"
 
@@ -10,16 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/source/log_order.h"
+#include "capture/source/log_replaced.h"
 #include "core/memory.h"
 
-/* A row that was in the way of an INSERT or UPDATE; gone where that was done. */
-typedef struct bystander
+/* Rows of a SQLite log that are sorted at once, and about how many bytes of them. */
+#define WINDOW_ROWS  4096
+#define WINDOW_BYTES (8 * 1024 * 1024)
+
+/* SQLite: rows of the log that are read at once, and where they may be parted from those that follow. */
+typedef struct window
 {
-	char *key;
-	char *image;
-	char **values; /* of each column; NULL for SQL NULL */
-	bool update;   /* in the way of an UPDATE */
-} bystander;
+	int64_t from; /* the log's rows from this number on; 0: all */
+	int rows;     /* how many have been read */
+	char at[32];  /* of the last one */
+	char last;    /* its operation */
+	int64_t first;
+	int64_t statement; /* the first of the last statement, as well as can be told */
+	int64_t key;       /* the first of those at the end that are of one key */
+	pythia_buffer last_key;
+} window;
 
 typedef struct reader
 {
@@ -27,6 +37,7 @@ typedef struct reader
 	const pythia_log *log;
 	int limit;      /* 0: none */
 	size_t most;    /* bytes, 0: any */
+	size_t bytes;   /* read so far */
 	int *place;     /* of each column in the log, or -1 */
 	int64_t *first; /* number from which it is there */
 	const pythia_log_numbers *done;
@@ -37,11 +48,13 @@ typedef struct reader
 	pythia_buffer old_key;
 	pythia_buffer old_image;
 	pythia_buffer new_image;
-	int64_t seen;     /* rows of the log */
-	int64_t begun;    /* MySQL: the number of a row that is the old side of the one that follows; or 0 */
-	char *collations; /* SQLite: by which values exclude each other */
-	bystander *bystanders;
-	int nbystanders;
+	int64_t seen;  /* rows of the log */
+	int64_t begun; /* MySQL: the number of a row that is the old side of the one that follows; or 0 */
+	/* SQLite */
+	char *collations;
+	pythia_bystanders bystanders;
+	pythia_log_order order;
+	window window;
 } reader;
 
 /* --- the query --------------------------------------------------------------------------- */
@@ -116,6 +129,16 @@ static int rows_of_one(const pythia_db *db)
 	return db->engine == PYTHIA_MYSQL ? 2 : 1;
 }
 
+/* How many rows a query may read; 0: any number. */
+static int64_t most_rows(const reader *r)
+{
+	int64_t left = (int64_t) r->limit * rows_of_one(r->table->db) - r->seen;
+
+	if (r->table->db->engine == PYTHIA_SQLITE && (r->limit == 0 || left > WINDOW_ROWS))
+		return WINDOW_ROWS;
+	return r->limit > 0 ? left : 0;
+}
+
 /* Returns the number of columns that the select list has. */
 static int put_query(const reader *r, pythia_buffer *sql)
 {
@@ -149,9 +172,11 @@ static int put_query(const reader *r, pythia_buffer *sql)
 	}
 	pythia_buffer_puts(sql, " FROM ");
 	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, r->log->name);
+	if (r->window.from > 0)
+		pythia_buffer_printf(sql, " WHERE pythia_id >= %lld", (long long) r->window.from);
 	pythia_buffer_puts(sql, mysql ? " ORDER BY pythia_id, pythia_side" : " ORDER BY pythia_id");
-	if (r->limit > 0)
-		pythia_buffer_printf(sql, " LIMIT %lld", (long long) r->limit * rows_of_one(table->db));
+	if (most_rows(r) > 0)
+		pythia_buffer_printf(sql, " LIMIT %lld", (long long) most_rows(r));
 	return count;
 }
 
@@ -220,22 +245,10 @@ static bool read_side(const reader *r, const pythia_field *fields, int64_t id, b
 
 /* --- telling ------------------------------------------------------------------------------ */
 
-static void forget_bystanders(reader *r)
-{
-	for (int i = 0; i < r->nbystanders; i++)
-	{
-		for (int j = 0; j < r->table->ncolumns; j++)
-			pythia_free(r->bystanders[i].values[j]);
-		pythia_free(r->bystanders[i].values);
-		pythia_free(r->bystanders[i].key);
-		pythia_free(r->bystanders[i].image);
-	}
-	r->nbystanders = 0;
-}
-
 static bool tell(reader *r, const char *type, const char *key, const char *old_data, const char *new_data,
 				 const pythia_field *meta, pythia_error *error)
 {
+	bool sorted = r->table->db->engine == PYTHIA_SQLITE;
 	pythia_capture_change change = {.schema = r->table->table.schema,
 									.table = r->table->table.name,
 									.change_type = type,
@@ -245,88 +258,49 @@ static bool tell(reader *r, const char *type, const char *key, const char *old_d
 									.timestamp = meta[2].value,
 									.transaction_id = meta[3].value};
 
-	return r->emit(r->context, &change, error);
-}
-
-static void add_bystander(reader *r, const pythia_field *old, bool update)
-{
-	bystander *added;
-
-	r->bystanders = pythia_realloc(r->bystanders, sizeof(bystander) * (size_t) (r->nbystanders + 1));
-	added = &r->bystanders[r->nbystanders++];
-	added->update = update;
-	added->key = pythia_strdup(r->old_key.data);
-	added->image = pythia_strdup(r->old_image.data);
-	added->values = pythia_calloc((size_t) r->table->ncolumns, sizeof(char *));
-	for (int i = 0; i < r->table->ncolumns; i++)
-		added->values[i] = pythia_strdup(old[i].value);
-}
-
-static bool same_value(const reader *r, int position, char **values, const pythia_field *new)
-{
-	int place = 0;
-
-	while (place < r->table->ncolumns && r->table->columns[place].position != position)
-		place++;
-	return place < r->table->ncolumns && values[place] &&
-		   new[place].value &&pythia_unique_same(r->collations[place], values[place], new[place].value);
-}
-
-/* True where two rows cannot both be in the table, by its primary key or one of its unique indexes. */
-static bool exclude_each_other(const reader *r, char **values, const pythia_field *new)
-{
-	const pythia_table *table = &r->table->table;
-	bool same = table->nkey > 0;
-
-	for (int k = 0; same && k < table->nkey; k++)
-		same = same_value(r, table->key[k], values, new);
-	for (int x = 0; !same && x < table->nindexes; x++)
-	{
-		same = table->indexes[x].unique;
-		for (int i = 0; same && i < table->indexes[x].ncolumns; i++)
-			same = same_value(r, table->indexes[x].columns[i], values, new);
-	}
-	return same;
+	if (!sorted)
+		return r->emit(r->context, &change, error);
+	if (old_data)
+		pythia_bystanders_changed(&r->bystanders, key, old_data);
+	pythia_log_order_put(&r->order, pythia_field_number(&meta[0]), &change);
+	return true;
 }
 
 /*
  * A REPLACE by an INSERT: the row of the same key was updated (`updates`: else deleted), others that the
- * new one excludes were deleted.  Rows in the way of an INSERT OR IGNORE or of an upsert are neither.
+ * new one excludes were deleted.
  */
-static bool tell_replaced(reader *r, const pythia_field *meta, const pythia_field *new, bool updates,
-						  const char **old_image, pythia_error *error)
+static bool tell_inserted(reader *r, const pythia_field *meta, const pythia_field *new, bool updates,
+						  pythia_error *error)
 {
+	pythia_bystander gone;
+	char *old_image = NULL;
 	bool ok = true;
 
-	*old_image = NULL;
-	for (int i = 0; ok && i < r->nbystanders; i++)
+	while (ok && pythia_bystanders_take(&r->bystanders, NULL, r->key.data, new, &gone))
 	{
-		const bystander *b = &r->bystanders[i];
-		bool same_key = strcmp(b->key, r->key.data) == 0;
-
-		if (b->update)
-			continue;
-		if (same_key && updates)
-			*old_image = b->image;
-		else if (same_key || exclude_each_other(r, b->values, new))
-			ok = tell(r, "DELETE", b->key, b->image, NULL, meta, error);
+		if (updates && !old_image && strcmp(gone.key, r->key.data) == 0)
+			old_image = pythia_strdup(gone.image);
+		else
+			ok = tell(r, "DELETE", gone.key, gone.image, NULL, meta, error);
+		pythia_bystander_free(r->table, &gone);
 	}
+	ok = ok &&
+		 (!updates || tell(r, old_image ? "UPDATE" : "INSERT", r->key.data, old_image, r->new_image.data, meta, error));
+	pythia_free(old_image);
 	return ok;
 }
 
-/* Rows that gave way to an UPDATE OR REPLACE; not the updated row itself, which an UPDATE OR IGNORE before it may have
- * found in its way. */
+/* Rows that gave way to an UPDATE OR REPLACE. */
 static bool tell_displaced(reader *r, const pythia_field *meta, const pythia_field *new, pythia_error *error)
 {
+	pythia_bystander gone;
 	bool ok = true;
 
-	for (int i = 0; ok && i < r->nbystanders; i++)
+	while (ok && pythia_bystanders_take(&r->bystanders, r->old_key.data, r->key.data, new, &gone))
 	{
-		const bystander *b = &r->bystanders[i];
-
-		if (b->update && strcmp(b->key, r->old_key.data) != 0 &&
-			(strcmp(b->key, r->key.data) == 0 || exclude_each_other(r, b->values, new)))
-			ok = tell(r, "DELETE", b->key, b->image, NULL, meta, error);
+		ok = tell(r, "DELETE", gone.key, gone.image, NULL, meta, error);
+		pythia_bystander_free(r->table, &gone);
 	}
 	return ok;
 }
@@ -335,31 +309,29 @@ static bool tell_displaced(reader *r, const pythia_field *meta, const pythia_fie
 static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *old, const pythia_field *new,
 					 pythia_error *error)
 {
-	const char *old_image = NULL;
 	bool ok = true;
 
 	switch (meta[1].value[0])
 	{
 		case 'B': /* what is in the way of an INSERT */
 		case 'R': /* of an UPDATE */
-			add_bystander(r, old, meta[1].value[0] == 'R');
-			return true;
+			pythia_bystanders_add(&r->bystanders, r->old_key.data, r->old_image.data, old, meta[1].value[0] == 'R');
+			break;
 		case 'I':
-			ok = tell_replaced(r, meta, new, true, &old_image, error) &&
-				 tell(r, old_image ? "UPDATE" : "INSERT", r->key.data, old_image, r->new_image.data, meta, error);
+			ok = tell_inserted(r, meta, new, true, error);
 			break;
 		case 'X': /* a row that is none of ours took their place */
-			ok = tell_replaced(r, meta, new, false, &old_image, error);
+			ok = tell_inserted(r, meta, new, false, error);
 			break;
 		case 'Y': /* the same of an UPDATE; its own row is told by what follows */
-			return tell_displaced(r, meta, new, error);
+			ok = tell_displaced(r, meta, new, error);
+			break;
 		case 'U':
-			if (!tell_displaced(r, meta, new, error))
-				return false;
-			if (strcmp(r->key.data, r->old_key.data) != 0)
+			ok = tell_displaced(r, meta, new, error);
+			if (ok && strcmp(r->key.data, r->old_key.data) != 0)
 				ok = tell(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error) &&
 					 tell(r, "INSERT", r->key.data, NULL, r->new_image.data, meta, error);
-			else if (strcmp(r->old_image.data, r->new_image.data) != 0)
+			else if (ok && strcmp(r->old_image.data, r->new_image.data) != 0)
 				ok = tell(r, "UPDATE", r->key.data, r->old_image.data, r->new_image.data, meta, error);
 			break;
 		case 'C': /* columns that came meanwhile (complete_rows in trigger.c) */
@@ -375,8 +347,32 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 			ok = tell(r, "TRUNCATE", NULL, NULL, NULL, meta, error);
 			break;
 	}
-	forget_bystanders(r);
 	return ok;
+}
+
+/* A row of the window: of another statement than the one before it, of another key? */
+static void enter_window(reader *r, const pythia_field *fields, int64_t id)
+{
+	window *w = &r->window;
+	char operation = fields[1].value[0];
+	const pythia_buffer *key = strchr("IXCY", operation) ? &r->key : &r->old_key;
+	const char *at = fields[2].value ? fields[2].value : "";
+	bool same_key = key->length == w->last_key.length && memcmp(key->data, w->last_key.data, key->length) == 0;
+
+	if (w->rows == 0)
+		w->first = w->statement = w->key = id;
+	else if (strncmp(at, w->at, sizeof(w->at)) != 0)
+	{
+		w->statement = w->key = id;
+		pythia_bystanders_forget(&r->bystanders);
+	}
+	else if (!same_key && !strchr("BR", w->last))
+		w->key = id;
+	w->rows++;
+	w->last = operation;
+	snprintf(w->at, sizeof(w->at), "%s", at);
+	pythia_buffer_clear(&w->last_key);
+	pythia_buffer_append(&w->last_key, key->data, key->length);
 }
 
 /* MySQL has one side a row. */
@@ -436,11 +432,15 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 	if (mysql)
 		return read_sides_mysql(r, fields + META, id, operation, error) &&
 			   (operation == 'O' || tell_row(r, fields, NULL, fields + META, error));
-	return read_sides(r, fields + META, id, operation, error) &&
-		   tell_row(r, fields, fields + META + side_width(r) - width, fields + nfields - width, error);
+	if (!read_sides(r, fields + META, id, operation, error))
+		return false;
+	if (r->table->db->engine == PYTHIA_SQLITE)
+		enter_window(r, fields, id);
+	return tell_row(r, fields, fields + META + side_width(r) - width, fields + nfields - width, error);
 }
 
-static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythia_error *error)
+/* *cut: `most` bytes (0: any number) were enough. */
+static bool read_rows(reader *r, const char *sql, int ncolumns, size_t most, bool *cut, pythia_error *error)
 {
 	pythia_db *db = r->table->db;
 	pythia_kind *kinds = NULL;
@@ -470,8 +470,9 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 		while (ok && pythia_rows_next(&rows))
 			ok = on_row(r, &rows, error);
 		bytes += chunk.length;
-		*cut = r->most > 0 && bytes >= r->most;
+		*cut = most > 0 && bytes >= most;
 	}
+	r->bytes += bytes;
 	if (stream)
 		db->driver->stream_close(stream);
 	pythia_rows_close(&rows);
@@ -479,6 +480,70 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, bool *cut, pythi
 	/* a stream that was cut may have cost the connection */
 	if (ok && db->broken)
 		ok = pythia_fail(error, PYTHIA_E_LOST, "08006", "the connection to %s broke", db->display);
+	return ok;
+}
+
+static bool query(reader *r, size_t most, bool *cut, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	int ncolumns = put_query(r, &sql);
+	bool ok = read_rows(r, sql.data, ncolumns, most, cut, error);
+
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* Gives back what may belong to rows that follow; the next window begins with that. */
+static void part_window(reader *r)
+{
+	window *w = &r->window;
+	pythia_log_numbers *read = r->read;
+	int64_t part = w->statement > w->first ? w->statement : w->key;
+
+	w->from = read->count > 0 ? read->numbers[read->count - 1] + 1 : w->from;
+	if (w->rows == 0 || part == w->first)
+		return;
+	while (read->count > 0 && read->numbers[read->count - 1] >= part)
+	{
+		read->count--;
+		r->seen--;
+	}
+	pythia_log_order_cut(&r->order, part);
+	w->from = part;
+}
+
+static bool read_windows(reader *r, bool *more, pythia_error *error)
+{
+	bool ended = false;
+	bool full = false;
+
+	while (!ended && !full)
+	{
+		int64_t expected = r->seen + most_rows(r);
+		bool cut = false;
+
+		r->window.rows = 0;
+		if (!query(r, r->most > 0 && r->most < WINDOW_BYTES ? r->most : WINDOW_BYTES, &cut, error))
+			return false;
+		ended = !cut && r->seen < expected;
+		full = (r->limit > 0 && r->seen >= r->limit) || (r->most > 0 && r->bytes >= r->most);
+		if (!ended)
+			part_window(r);
+		if (!pythia_log_order_tell(&r->order, r->table, r->log, r->place, r->emit, r->context, error))
+			return false;
+	}
+	*more = !ended;
+	return true;
+}
+
+static bool read_at_once(reader *r, bool *more, pythia_error *error)
+{
+	bool cut = false;
+	bool ok = query(r, r->most, &cut, error);
+
+	*more = cut || (r->limit > 0 && r->seen == (int64_t) r->limit * rows_of_one(r->table->db));
+	if (!*more)
+		give_up_begun(r);
 	return ok;
 }
 
@@ -494,9 +559,6 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 				.read = read,
 				.emit = emit,
 				.context = context};
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool cut = false;
-	int ncolumns;
 	bool ok = true;
 
 	r.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
@@ -510,17 +572,15 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 							 table->table.name);
 	r.collations = pythia_calloc((size_t) table->ncolumns + 1, 1);
 	ok = ok && pythia_unique_collations(table, r.collations, error);
-	ncolumns = put_query(&r, &sql);
-	ok = ok && read_rows(&r, sql.data, ncolumns, &cut, error);
-	*more = cut || (limit > 0 && r.seen == (int64_t) limit * rows_of_one(table->db));
-	if (!*more)
-		give_up_begun(&r);
-	forget_bystanders(&r);
-	pythia_free(r.bystanders);
+	r.bystanders = (pythia_bystanders){.table = table, .collations = r.collations};
+	*more = false;
+	ok = ok && (table->db->engine == PYTHIA_SQLITE ? read_windows(&r, more, error) : read_at_once(&r, more, error));
+	pythia_bystanders_free(&r.bystanders);
+	pythia_log_order_free(&r.order);
+	pythia_buffer_free(&r.window.last_key);
 	pythia_free(r.collations);
 	pythia_free(r.place);
 	pythia_free(r.first);
-	pythia_buffer_free(&sql);
 	pythia_buffer_free(&r.key);
 	pythia_buffer_free(&r.old_key);
 	pythia_buffer_free(&r.old_image);

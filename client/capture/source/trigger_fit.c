@@ -54,16 +54,44 @@ static bool count_triggers(pythia_logger *w, int64_t *count, int64_t *own, pythi
 	return ok;
 }
 
+/*
+ * SQLite fires the newest trigger first: one that came after ours and changes the row again is logged before what it
+ * follows.  Those of other workers write to their logs alone.
+ */
+static bool find_newer(pythia_logger *w, bool *newer, pythia_error *error)
+{
+	pythia_buffer from = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	*newer = false;
+	if (w->table->db->engine != PYTHIA_SQLITE)
+		return true;
+	pythia_buffer_puts(&from, " FROM ");
+	w->dialect->identifier(&from, w->table->table.schema);
+	pythia_buffer_puts(&from, ".sqlite_master WHERE type = 'trigger' AND tbl_name = ");
+	w->dialect->literal(&from, w->table->table.name, strlen(w->table->table.name));
+	pythia_buffer_puts(&from, " COLLATE NOCASE AND substr(name, 1, 23) ");
+	pythia_buffer_printf(&w->sql, "SELECT 1%s NOT GLOB 'pythia_log_*' AND rowid > (SELECT min(rowid)%s= ", from.data,
+						 from.data);
+	w->dialect->literal(&w->sql, w->log, strlen(w->log));
+	pythia_buffer_puts(&w->sql, ") LIMIT 1");
+	ok = pythia_db_any(w->table->db, w->sql.data, newer, error);
+	pythia_buffer_clear(&w->sql);
+	pythia_buffer_free(&from);
+	return ok;
+}
+
 /* *anew: they are to be made once more. */
 static bool check_triggers(pythia_logger *w, bool mend, bool *anew, pythia_error *error)
 {
 	static const int wanted[] = {[PYTHIA_POSTGRESQL] = 2, [PYTHIA_MYSQL] = 3, [PYTHIA_SQLITE] = 5};
 	int64_t count;
 	int64_t own;
+	bool newer;
 
-	if (!count_triggers(w, &count, &own, error))
+	if (!count_triggers(w, &count, &own, error) || !find_newer(w, &newer, error))
 		return false;
-	*anew = own < count || (mend && count < wanted[w->table->db->engine]);
+	*anew = own < count || (count < wanted[w->table->db->engine] ? mend : newer);
 	w->strayed = count < wanted[w->table->db->engine];
 	if (*anew && w->strayed)
 		pythia_host_log(

@@ -125,9 +125,10 @@ static void put_entry(pythia_logger *w, char operation, const char *conditions)
 	if (operation == 'X' || operation == 'Y')
 	{
 		pythia_buffer_puts(&w->sql, before);
-		pythia_buffer_printf(&w->sql, "'%c' = (SELECT pythia_op FROM ", operation == 'X' ? 'B' : 'R');
+		/* not the last one alone: triggers that are newer than this one may have logged theirs before */
+		pythia_buffer_printf(&w->sql, "'%c' IN (SELECT pythia_op FROM ", operation == 'X' ? 'B' : 'R');
 		pythia_logger_put_name(w, "", false);
-		pythia_buffer_puts(&w->sql, " ORDER BY pythia_id DESC LIMIT 1)");
+		pythia_buffer_puts(&w->sql, " ORDER BY pythia_id DESC LIMIT 16)");
 	}
 	pythia_buffer_puts(&w->sql, "; ");
 }

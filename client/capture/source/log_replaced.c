@@ -1,0 +1,117 @@
+#include "capture/source/log_replaced.h"
+
+#include <string.h>
+
+#include "capture/internal.h"
+#include "core/memory.h"
+
+void pythia_bystander_free(const pythia_capture_table *table, pythia_bystander *bystander)
+{
+	for (int i = 0; i < table->ncolumns; i++)
+		pythia_free(bystander->values[i]);
+	pythia_free(bystander->values);
+	pythia_free(bystander->key);
+	pythia_free(bystander->image);
+}
+
+void pythia_bystanders_forget(pythia_bystanders *b)
+{
+	for (int i = 0; i < b->count; i++)
+		pythia_bystander_free(b->table, &b->all[i]);
+	b->count = 0;
+}
+
+void pythia_bystanders_free(pythia_bystanders *b)
+{
+	pythia_bystanders_forget(b);
+	pythia_free(b->all);
+	memset(b, 0, sizeof(*b));
+}
+
+static pythia_bystander take_out(pythia_bystanders *b, int i)
+{
+	pythia_bystander taken = b->all[i];
+
+	memmove(&b->all[i], &b->all[i + 1], sizeof(*b->all) * (size_t) (b->count - i - 1));
+	b->count--;
+	return taken;
+}
+
+void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *image, const pythia_field *values,
+						   bool update)
+{
+	pythia_bystander *added;
+
+	/* what was in the way of an earlier one as well, and stayed */
+	for (int i = b->count - 1; i >= 0; i--)
+		if (b->all[i].update == update && strcmp(b->all[i].key, key) == 0)
+		{
+			pythia_bystander before = take_out(b, i);
+
+			pythia_bystander_free(b->table, &before);
+		}
+	b->all = pythia_realloc(b->all, sizeof(*b->all) * (size_t) (b->count + 1));
+	added = &b->all[b->count++];
+	added->update = update;
+	added->key = pythia_strdup(key);
+	added->image = pythia_strdup(image);
+	added->values = pythia_calloc((size_t) b->table->ncolumns, sizeof(char *));
+	for (int i = 0; i < b->table->ncolumns; i++)
+		added->values[i] = pythia_strdup(values[i].value);
+}
+
+void pythia_bystanders_changed(pythia_bystanders *b, const char *key, const char *image)
+{
+	for (int i = b->count - 1; i >= 0; i--)
+		if (strcmp(b->all[i].key, key) == 0 && strcmp(b->all[i].image, image) == 0)
+		{
+			pythia_bystander changed = take_out(b, i);
+
+			pythia_bystander_free(b->table, &changed);
+		}
+}
+
+static bool same_value(const pythia_bystanders *b, int position, char **values, const pythia_field *new)
+{
+	int place = 0;
+
+	while (place < b->table->ncolumns && b->table->columns[place].position != position)
+		place++;
+	return place < b->table->ncolumns && values[place] &&
+		   new[place].value != NULL &&pythia_unique_same(b->collations[place], values[place], new[place].value);
+}
+
+/* True where two rows cannot both be in the table, by its primary key or one of its unique indexes. */
+static bool exclude_each_other(const pythia_bystanders *b, char **values, const pythia_field *new)
+{
+	const pythia_table *table = &b->table->table;
+	bool same = table->nkey > 0;
+
+	for (int k = 0; same && k < table->nkey; k++)
+		same = same_value(b, table->key[k], values, new);
+	for (int x = 0; !same && x < table->nindexes; x++)
+	{
+		same = table->indexes[x].unique;
+		for (int i = 0; same && i < table->indexes[x].ncolumns; i++)
+			same = same_value(b, table->indexes[x].columns[i], values, new);
+	}
+	return same;
+}
+
+bool pythia_bystanders_take(pythia_bystanders *b, const char *old_key, const char *key, const pythia_field *values,
+							pythia_bystander *taken)
+{
+	for (int i = 0; i < b->count; i++)
+	{
+		const pythia_bystander *one = &b->all[i];
+
+		/* an UPDATE OR IGNORE may have found in its way the row that this one updates */
+		if (one->update != (old_key != NULL) || (old_key && strcmp(one->key, old_key) == 0))
+			continue;
+		if (strcmp(one->key, key) != 0 && !exclude_each_other(b, one->values, values))
+			continue;
+		*taken = take_out(b, i);
+		return true;
+	}
+	return false;
+}

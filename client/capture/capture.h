@@ -244,12 +244,14 @@ bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, 
 /*
  * Polls every table; *captured (may be NULL) gets the number of changes.  With `emit` NULL they go to the
  * journal, else to the callback, and the state is committed after `flush` (may be NULL) has returned
- * true: at least once.  A table that fails is marked so and skipped; false where the source or the store
- * fails, or every table does.
+ * true: at least once.  A table that fails is marked so and skipped, as is one that cannot be had for now (a lock);
+ * false where the source or the store fails, or every table does.
  */
 bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 						bool (*flush)(void *context, pythia_error *error), void *context, int64_t *captured,
 						pythia_error *error);
+/* How many tables the last run has left out; why is in the store, and was logged when it began. */
+int pythia_capture_left_out(const pythia_capture *capture);
 void pythia_capture_close(pythia_capture *capture); /* NULL-safe */
 
 /* open, run, close. */

@@ -77,3 +77,10 @@ pythia_fault pythia_fault_of(const pythia_error *error)
 			return PYTHIA_FAULT_OURS;
 	}
 }
+
+pythia_fault pythia_fault_among_tables(const pythia_error *error, bool broken)
+{
+	pythia_fault fault = pythia_fault_of(error);
+
+	return broken && fault != PYTHIA_FAULT_CANCEL ? PYTHIA_FAULT_OURS : fault;
+}

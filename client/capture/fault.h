@@ -21,5 +21,11 @@ typedef enum pythia_fault
 extern pythia_fault pythia_fault_of_state(const char *sqlstate);
 /* Of an error of the engine, whose class says more than some SQLSTATEs do. */
 extern pythia_fault pythia_fault_of(const pythia_error *error);
+/*
+ * Of an error that one of several tables brought, by a connection that is `broken` or not.  TABLE: it stops; SOURCE: it is
+ * passed over, for what ails the source now may ail this table alone, a lock say; the others are read in both cases.
+ * OURS or CANCEL: nothing more can be read.
+ */
+extern pythia_fault pythia_fault_among_tables(const pythia_error *error, bool broken);
 
 #endif

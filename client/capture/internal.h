@@ -85,8 +85,9 @@ typedef struct pythia_member
 	pythia_capture_config config;
 	pythia_capture_table table;
 	bool open;
-	bool failed; /* as the store says */
-	bool unfit;  /* the log could not be brought in line with the table: another time */
+	bool failed;   /* as the store says */
+	bool retrying; /* the same: passed over by the last poll */
+	bool unfit;    /* the log could not be brought in line with the table: another time */
 	bool started;
 	char *key_form; /* of the keys that are known, see pythia_capture_key_form; NULL: none are yet */
 	pythia_capture_position position;
@@ -118,6 +119,7 @@ struct pythia_capture
 	bool (*flush)(void *context, pythia_error *error);
 	void *context;
 	char captured_at[32];
+	int left_out; /* tables */
 	int64_t now;
 	bool held;       /* the whole poll is in one transaction of the caller's */
 	bool refused;    /* by the callback */

@@ -18,27 +18,34 @@
 
 /* --- tables ----------------------------------------------------------------------------- */
 
-/* A table that fails is told so, and tried again by the next poll. */
-static bool mark_failed(pythia_capture *capture, pythia_member *member, const pythia_error *why, pythia_error *error)
+/* A table that fails is told so, once, and tried again by the next poll. */
+static bool mark(pythia_capture *capture, pythia_member *member, bool failed, const pythia_error *why,
+				 pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
 	pythia_member_close(member);
-	if (!member->failed)
-		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING, "capture of table %s stops: %s", member->name,
-						why->message);
-	member->failed = true;
-	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET state = 'failed', error = ");
+	if (!(failed ? member->failed : member->failed || member->retrying))
+		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING,
+						failed ? "capture of table %s stops: %s"
+							   : "table %s could not be polled, and is tried again: %s",
+						member->name, why->message);
+	member->retrying = !failed;
+	member->failed = member->failed || failed;
+	pythia_buffer_printf(
+		&sql, "UPDATE main.pythia_cdc_table SET state = '%s', error = ", member->failed ? "failed" : "retrying");
 	pythia_store_text(&sql, why->message);
 	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
 	return pythia_store_run(capture->store, &sql, error);
 }
 
-/* True for what concerns one table: others may go on. */
-static bool concerns_table(const pythia_capture *capture, const pythia_error *error)
+/* True where others may go on: *failed, or for this time only. */
+static bool concerns_table(const pythia_capture *capture, const pythia_error *error, bool *failed)
 {
-	return !capture->refused && !capture->source->broken && !capture->store->broken &&
-		   pythia_fault_of(error) == PYTHIA_FAULT_TABLE;
+	pythia_fault fault = pythia_fault_among_tables(error, capture->source->broken);
+
+	*failed = fault == PYTHIA_FAULT_TABLE;
+	return !capture->refused && !capture->store->broken && (*failed || fault == PYTHIA_FAULT_SOURCE);
 }
 
 /* --- opening ------------------------------------------------------------------------------ */
@@ -177,7 +184,7 @@ static bool mark_not_logged(pythia_capture *capture, pythia_member *member, pyth
 	pythia_log_not_logged(member->table.table.name, member->not_logged, &why);
 	pythia_free(member->not_logged);
 	member->not_logged = NULL;
-	ok = mark_failed(capture, member, &why, error);
+	ok = mark(capture, member, true, &why, error);
 	pythia_error_reset(&why);
 	return ok;
 }
@@ -188,8 +195,9 @@ static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, 
 {
 	if (!pythia_capture_begin(capture, error))
 		return false;
-	if (poll_member(capture, member, clock, window, error) && mark_not_logged(capture, member, error) &&
-		pythia_capture_commit(capture, error))
+	if (poll_member(capture, member, clock, window, error) &&
+		(!member->retrying || member->failed || pythia_member_save(capture, member, &member->position, error)) &&
+		mark_not_logged(capture, member, error) && pythia_capture_commit(capture, error))
 		return true;
 	pythia_capture_undo(capture);
 	return false;
@@ -202,12 +210,18 @@ static void heed_view(pythia_member *member)
 		member->table.db->others_ran = true;
 }
 
+/* Before a table is read: what a view has set is gone, and a lock is not waited for at the cost of the others. */
+static bool make_ready(pythia_db *source, pythia_error *error)
+{
+	return pythia_db_fresh(source, error) && pythia_db_wait_briefly(source, error);
+}
+
 /* After a view the next table is read in a session, and so a snapshot, of its own: a later one is as good. */
 static bool begin_reading(pythia_db *source, bool reading, pythia_error *error)
 {
 	if (source->local || (reading && !source->others_ran))
 		return true;
-	return (!reading || source->driver->rollback(source, error)) && pythia_db_fresh(source, error) &&
+	return (!reading || source->driver->rollback(source, error)) && make_ready(source, error) &&
 		   source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error);
 }
 
@@ -219,7 +233,8 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 	{
 		pythia_member *member = &capture->members[i];
 		pythia_error why = PYTHIA_ERROR_INIT;
-		bool ok = pythia_db_fresh(capture->source, &why) && (member->open || pythia_member_open(capture, member, &why));
+		bool ok = make_ready(capture->source, &why) && (member->open || pythia_member_open(capture, member, &why));
+		bool failed;
 
 		if (ok && member->config.capture == PYTHIA_CAPTURE_TRIGGER)
 			continue;
@@ -230,7 +245,7 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 		heed_view(member);
 		if (ok)
 			continue;
-		if (strict || !concerns_table(capture, &why) || !mark_failed(capture, member, &why, error))
+		if (strict || !concerns_table(capture, &why, &failed) || !mark(capture, member, failed, &why, error))
 		{
 			pythia_error_move(error, &why);
 			return false;
@@ -253,6 +268,7 @@ static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock,
 	{
 		pythia_member *member = &capture->members[i];
 		pythia_error why = PYTHIA_ERROR_INIT;
+		bool failed;
 		bool ok;
 
 		if (!begin_reading(source, true, error))
@@ -261,7 +277,7 @@ static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock,
 		heed_view(member);
 		if (ok)
 			continue;
-		if (strict || !concerns_table(capture, &why))
+		if (strict || !concerns_table(capture, &why, &failed))
 		{
 			pythia_error_move(error, &why);
 			if (!source->local && !source->broken)
@@ -271,7 +287,7 @@ static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock,
 		/* a failed statement spoils PostgreSQL's transaction; the others get a later snapshot, which is as good */
 		if ((!source->local && (!source->driver->rollback(source, error) ||
 								!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))) ||
-			!mark_failed(capture, member, &why, error))
+			!mark(capture, member, failed, &why, error))
 		{
 			pythia_error_reset(&why);
 			return false;
@@ -349,6 +365,7 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 		pythia_error_reset(&first);
 		return false;
 	}
+	capture->left_out = failures;
 	if (failures == 0)
 		capture->data_version = version;
 	if (failures > 0 && failures == capture->nmembers)
@@ -367,6 +384,7 @@ bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 	capture->flush = flush;
 	capture->context = context;
 	capture->refused = false;
+	capture->left_out = 0;
 	for (int i = 0; i < capture->nmembers; i++)
 		capture->members[i].captured = capture->members[i].counted = 0;
 	ok = pythia_capture_turn(capture, false, error) && (emit || pythia_capture_retain(capture, error));
@@ -377,6 +395,11 @@ bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 			*captured += capture->members[i].captured;
 	}
 	return ok;
+}
+
+int pythia_capture_left_out(const pythia_capture *capture)
+{
+	return capture->left_out;
 }
 
 bool pythia_capture_poll(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,

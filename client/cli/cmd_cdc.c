@@ -139,7 +139,10 @@ static int follow_changes(cli_follow *follow, bool once, double interval, pythia
 			continue;
 		}
 		if (once)
+		{
+			code = pythia_capture_left_out(follow->capture) > 0 ? CLI_DIFFERENCE : CLI_DONE;
 			break;
+		}
 		if (!idle(interval, error))
 		{
 			code = CLI_INTERRUPTED;
@@ -198,7 +201,7 @@ static int run_cdc(cli_args *args)
 		if (code == CLI_INTERRUPTED)
 			cli_say("pythia: %s; the position is kept in %s.  Run the same command again to go on.",
 					error.message != NULL ? error.message : "interrupted", follow.state);
-		else if (code != CLI_DONE)
+		else if (error.message != NULL)
 			cli_say_error(NULL, &error);
 		pythia_error_reset(&error);
 	}

@@ -6,6 +6,7 @@
 #include "cli/connect.h"
 #include "cli/progress.h"
 #include "cli/say.h"
+#include "cli/state.h"
 #include "core/json.h"
 
 static const cli_option *const sets[] = {cli_common_options, NULL};
@@ -33,9 +34,22 @@ static const char sqlite_sync_query[] =
 /* the state file of `pythia sync` */
 static const char sqlite_client_query[] =
 	"SELECT 'sync', source || ' -> ' || target, CASE WHEN checkpoint IS NULL THEN 'synced' ELSE 'interrupted' END,"
-	" \"table\", NULL, NULL, watermark, NULL FROM pythia_client_sync ORDER BY 2, 4";
+	" \"table\", NULL, NULL, watermark, NULL, source, target FROM pythia_client_sync ORDER BY 2, 4";
 
 static int reported;
+static const char *file; /* that is looked at, where it is one */
+
+/* What has a checkpoint may be at work just now. */
+static const char *value_of(const pythia_result *rows, int64_t row, int i)
+{
+	const char *value = pythia_result_optional(rows, row, i);
+
+	if (i == 2 && file && rows->ncolumns > 8 && value && strcmp(value, "interrupted") == 0 &&
+		cli_state_is_locked(file, pythia_result_text(rows, row, 8), pythia_result_text(rows, row, 9),
+							pythia_result_text(rows, row, 3)))
+		return "running";
+	return value;
+}
 
 static void report_json(const pythia_result *rows, int64_t row)
 {
@@ -44,7 +58,7 @@ static void report_json(const pythia_result *rows, int64_t row)
 
 	for (int i = 0; i < 8; i++)
 	{
-		const char *value = pythia_result_optional(rows, row, i);
+		const char *value = value_of(rows, row, i);
 
 		pythia_buffer_printf(&line, "%s\"%s\":", i > 0 ? "," : "{", names[i]);
 		if (value == NULL)
@@ -65,7 +79,7 @@ static void report_text(const pythia_result *rows, int64_t row)
 
 	for (int i = 0; i < 8; i++)
 	{
-		text[i] = pythia_result_optional(rows, row, i);
+		text[i] = value_of(rows, row, i);
 		if (text[i] == NULL)
 			text[i] = i == 7 ? "" : "-";
 	}
@@ -90,13 +104,13 @@ static void report_text(const pythia_result *rows, int64_t row)
 	}
 }
 
-static bool report(pythia_db *db, const char *sql, pythia_error *error)
+static bool report(pythia_db *db, const char *sql, const char *shape, pythia_error *error)
 {
 	pythia_result rows;
 	bool ok;
 
 	memset(&rows, 0, sizeof(rows));
-	ok = pythia_db_query(db, sql, "tTTTNNTT", &rows, error);
+	ok = pythia_db_query(db, sql, shape, &rows, error);
 	for (int64_t i = 0; ok && i < rows.nrows; i++)
 	{
 		if (cli_json)
@@ -129,13 +143,16 @@ static bool nothing_here(const pythia_db *db, pythia_error *error)
 
 static bool status(pythia_db *db, pythia_error *error)
 {
+	static const char shape[] = "tTTTNNTT";
 	static const struct
 	{
 		const char *there;
 		const char *rows;
-	} sqlite[] = {{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_cdc_worker'", sqlite_cdc_query},
-				  {"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_sync_worker'", sqlite_sync_query},
-				  {"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_client_sync'", sqlite_client_query}};
+		const char *shape;
+	} sqlite[] = {
+		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_cdc_worker'", sqlite_cdc_query, shape},
+		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_sync_worker'", sqlite_sync_query, shape},
+		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_client_sync'", sqlite_client_query, "tTTTNNTTtt"}};
 	bool there;
 	int found = 0;
 
@@ -143,7 +160,7 @@ static bool status(pythia_db *db, pythia_error *error)
 	{
 		if (!there_is(db, "SELECT count(*) FROM pg_catalog.pg_extension WHERE extname = 'pythia_db'", &there, error))
 			return false;
-		return there ? report(db, postgres_query, error) : nothing_here(db, error);
+		return there ? report(db, postgres_query, shape, error) : nothing_here(db, error);
 	}
 	if (db->engine == PYTHIA_SQLITE)
 		for (size_t i = 0; i < sizeof(sqlite) / sizeof(sqlite[0]); i++)
@@ -151,7 +168,7 @@ static bool status(pythia_db *db, pythia_error *error)
 			if (!there_is(db, sqlite[i].there, &there, error))
 				return false;
 			found += there;
-			if (there && !report(db, sqlite[i].rows, error))
+			if (there && !report(db, sqlite[i].rows, sqlite[i].shape, error))
 				return false;
 		}
 	return found > 0 || nothing_here(db, error);
@@ -165,10 +182,13 @@ static int run_status(cli_args *args)
 
 	memset(&place, 0, sizeof(place));
 	place.options.read_only = true;
-	if (!cli_place_parse(&place, args->operands[0], &error) || !cli_place_open(&place, &error) ||
-		!status(place.db, &error))
+	if (!cli_place_parse(&place, args->operands[0], &error) || !cli_place_open(&place, &error))
 		code = cli_fail(&error);
-	else if (reported == 0)
+	else
+		file = place.url.engine == PYTHIA_SQLITE ? place.url.database : NULL;
+	if (code == CLI_DONE && !status(place.db, &error))
+		code = cli_fail(&error);
+	else if (code == CLI_DONE && reported == 0)
 		cli_say("no workers");
 	cli_place_close(&place);
 	return code;

@@ -134,12 +134,35 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 }
 
 /* Each source, target and table has a byte of its own in the lock file, far beyond its end. */
+static struct flock lock_of(const char *source, const char *target, const char *table, short type)
+{
+	uint64_t place = cli_hash(cli_hash(cli_hash(CLI_HASH_START, source), target), table);
+
+	return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t) (place >> 2), .l_len = 1};
+}
+
 static int set_lock(const cli_state *state, const char *table, short type)
 {
-	uint64_t place = cli_hash(cli_hash(cli_hash(CLI_HASH_START, state->source), state->target), table);
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t) (place >> 2), .l_len = 1};
+	struct flock lock = lock_of(state->source, state->target, table, type);
 
 	return fcntl(state->lock, F_SETLK, &lock);
+}
+
+bool cli_state_is_locked(const char *path, const char *source, const char *target, const char *table)
+{
+	struct flock lock = lock_of(source, target, table, F_WRLCK);
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	bool locked;
+	int fd;
+
+	pythia_buffer_printf(&name, "%s.lock", path);
+	fd = open(pythia_buffer_text(&name), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	pythia_buffer_free(&name);
+	if (fd < 0)
+		return false;
+	locked = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+	close(fd);
+	return locked;
 }
 
 bool cli_state_lock(cli_state *state, const char *table, pythia_error *error)

@@ -32,6 +32,8 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
  * position.  Class USAGE, SQLSTATE 55006, where another has it. */
 bool cli_state_lock(cli_state *state, const char *table, pythia_error *error);
 void cli_state_unlock(cli_state *state, const char *table);
+/* Whether any process is at work on the table with the state file at `path`; false also where that cannot be told. */
+bool cli_state_is_locked(const char *path, const char *source, const char *target, const char *table);
 /* What is remembered of a table; NULL where nothing is.  The caller frees. */
 bool cli_state_load(cli_state *state, const char *table, char **watermark, char **checkpoint, pythia_error *error);
 bool cli_state_store(cli_state *state, const char *table, const char *watermark, const char *checkpoint,

@@ -27,8 +27,17 @@ bool pythia_db_fresh(pythia_db *db, pythia_error *error)
 		return true;
 	if (!db->driver->reset(db, error))
 		return false;
-	db->others_ran = false;
+	db->others_ran = db->waits_briefly = false;
 	return true;
+}
+
+bool pythia_db_wait_briefly(pythia_db *db, pythia_error *error)
+{
+	if (db->waits_briefly || db->local || db->engine == PYTHIA_SQLITE)
+		return true;
+	db->waits_briefly = pythia_db_exec(
+		db, db->engine == PYTHIA_MYSQL ? "SET SESSION lock_wait_timeout = 2" : "SET lock_timeout = '2s'", NULL, error);
+	return db->waits_briefly;
 }
 
 bool pythia_fail_cancelled(pythia_error *error)

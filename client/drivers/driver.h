@@ -112,6 +112,7 @@ struct pythia_db
 	bool broken;
 	bool encrypted;     /* TLS in use */
 	bool others_ran;    /* code of others has run in the session: a view's, or a trigger's; see pythia_db_fresh */
+	bool waits_briefly; /* see pythia_db_wait_briefly */
 	int version;        /* 150018, 101119, 34001: major * 10000 + minor * 100 + patch; PostgreSQL: server_version_num */
 	char *version_text; /* "PostgreSQL 15.18", "MariaDB 10.11.19", "SQLite 3.40.1" */
 	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */
@@ -147,6 +148,12 @@ void pythia_db_close(pythia_db *db); /* NULL-safe */
  * tables that are not theirs.
  */
 bool pythia_db_fresh(pythia_db *db, pythia_error *error);
+/*
+ * From here on, until the session is made fresh, a lock on a table is waited for two seconds at most, which is more than
+ * autovacuum takes to give way: for who reads many tables, of which one may be locked for long.  A SQLite file has one
+ * lock for all, and a time for it of its own.
+ */
+bool pythia_db_wait_briefly(pythia_db *db, pythia_error *error);
 
 /* A shorthand over the driver's table; result.h has those for queries. */
 bool pythia_db_exec(pythia_db *db, const char *sql, int64_t *affected, pythia_error *error);

@@ -62,6 +62,8 @@ COMMENT ON COLUMN pythia.worker_status.next_turn IS 'when it wants its next turn
 CREATE VIEW pythia.stat_sync WITH (security_barrier) AS
 SELECT w.name AS worker, t.table_name AS "table",
 	CASE WHEN EXISTS (SELECT FROM pythia._progress() p WHERE p.worker_id = t.worker_id AND p.table_name = t.table_name) THEN 'running'
+		 -- without shared memory: what a process of the worker's has begun, and nothing has gone wrong with
+		 WHEN t.checkpoint IS NOT NULL AND t.last_error IS NULL AND pythia._process(t.worker_id) IS NOT NULL THEN 'running'
 		 WHEN t.checkpoint IS NOT NULL THEN 'interrupted' WHEN t.last_error IS NOT NULL THEN 'failed'
 		 WHEN t.runs > 0 THEN 'synced' ELSE 'new' END AS state,
 	t.runs, t.failures, t.rows_synced, t.rows_inserted, t.rows_updated, t.rows_deleted, t.rows_skipped,

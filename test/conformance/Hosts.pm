@@ -106,6 +106,27 @@ sub words
 
 sub write { my ($self, $sql) = @_; return $sql eq '' ? '' : $run{ $self->{engine} }->($self, $sql); }
 
+# Another session that keeps a table locked, until unlock.
+sub lock
+{
+	my ($self, $table) = @_;
+	my ($in, $out) = ('', '');
+	my $postgres = $self->{engine} eq 'postgresql';
+	my @command = $postgres
+	  ? ('psql', '-XAtq', '-d', $self->{url})
+	  : ($self->{maria}->command($self->{database}), '--unbuffered');
+	my $session = IPC::Run::start(\@command, '<', \$in, '>', \$out, IPC::Run::timeout(60));
+	$in = ($postgres ? "BEGIN; LOCK TABLE $table" : "LOCK TABLES $table WRITE") . ";\nSELECT 'locked';\n";
+	$session->pump until $out =~ /locked/;
+	return [ $session, \$in ];
+}
+
+sub unlock { my ($self, $lock) = @_; ${ $lock->[1] } .= "ROLLBACK;\n"; $lock->[0]->finish; return; }
+
+# Why a worker's tables do not go on, '' where all do; and what is to be done before they are tried again.
+sub troubled { my ($self, $worker) = @_; return $self->{trouble}{$worker} // ''; }
+sub again { }
+
 sub quoted { my ($text) = @_; return "'" . ($text =~ s/'/''/gr) . "'"; }
 
 sub change
@@ -146,7 +167,8 @@ sub told
 		# to consume is to poll, but for tables that have come under a pattern
 		$sql .= "SELECT pythia.poll('$name') \\g /dev/null\n" if $self->{schema};
 		$sql .= "SELECT row_to_json(c) FROM pythia.consume_changes('$name') c ORDER BY change_id;\n"
-		  . "SELECT 'stopped: ' || reason FROM pythia.stat_cdc WHERE worker = '$name' AND NOT active;\n";
+		  . "SELECT 'stopped: ' || reason FROM pythia.stat_cdc WHERE worker = '$name' AND NOT active;\n"
+		  . "SELECT 'trouble: ' || reason FROM pythia.stat_cdc WHERE worker = '$name' AND reason IS NOT NULL;\n";
 	}
 	my ($code, $out, $err) = $self->{node}->psql('postgres', $sql, on_error_stop => 0);
 	my %told;
@@ -156,9 +178,12 @@ sub told
 		my ($worker, $text) = ($1, $2);
 		$told{$worker} = [ Hosts::decoded($text) ];
 		$self->{stopped}{$worker} = $text =~ /^stopped: (.*)/m ? $1 : undef;
+		$self->{trouble}{$worker} = $text =~ /^trouble: (.*)/m ? $1 : undef;
 	}
 	return \%told;
 }
+
+sub again { my ($self, $worker) = @_; $self->{node}->safe_psql('postgres', "BEGIN; SELECT pythia.start_cdc('$self->{prefix}$worker'); SELECT pythia.stop_cdc('$self->{prefix}$worker'); COMMIT"); return; }
 
 package Hosts::SQLite;
 our @ISA = ('Hosts');
@@ -199,7 +224,8 @@ sub told
 		$sql .= ".print worker $worker\n"
 		  . "SELECT json_object('table', \"table\", 'change_type', change_type, 'primary_key', json(primary_key), 'old_data', json(old_data), 'new_data', json(new_data))"
 		  . " FROM pythia_consume_changes('$worker') ORDER BY change_id;\nSELECT pythia_seek('$worker', 'default', 'now');\n"
-		  . "SELECT 'stopped: ' || error FROM pythia_cdc_table t JOIN pythia_cdc_worker w USING (worker_id) WHERE w.name = '$worker' AND state = 'failed';\n";
+		  . "SELECT 'stopped: ' || error FROM pythia_cdc_table t JOIN pythia_cdc_worker w USING (worker_id) WHERE w.name = '$worker' AND state = 'failed';\n"
+		  . "SELECT 'trouble: ' || error FROM pythia_cdc_table t JOIN pythia_cdc_worker w USING (worker_id) WHERE w.name = '$worker' AND error IS NOT NULL;\n";
 	}
 	my $out = $self->shell($sql, careless => 1);
 	my %told;
@@ -209,6 +235,7 @@ sub told
 		my ($worker, $text) = ($1, $2);
 		$told{$worker} = [ Hosts::decoded($text) ];
 		$self->{stopped}{$worker} = $text =~ /^stopped: (.*)/m ? $1 : undef;
+		$self->{trouble}{$worker} = $text =~ /^trouble: (.*)/m ? $1 : undef;
 	}
 	return \%told;
 }
@@ -250,6 +277,7 @@ sub told
 		$told{$worker} = [ @{ delete $self->{first}{$worker} // [] }, Hosts::decoded($out) ];
 		$self->{stopped}{$worker} =
 		  Hosts::run([ 'sqlite3', $self->state($worker) ], q{SELECT error FROM pythia_cdc_table WHERE state = 'failed'}) || undef;
+		$self->{trouble}{$worker} = Hosts::run([ 'sqlite3', $self->state($worker) ], q{SELECT error FROM pythia_cdc_table WHERE error IS NOT NULL}) || undef;
 	}
 	return \%told;
 }

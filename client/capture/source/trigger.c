@@ -78,6 +78,7 @@ void pythia_logger_unlock_mysql(pythia_logger *w)
 	pythia_error_reset(&ignored);
 	if (!w->table->db->broken)
 		pythia_db_exec(w->table->db, "SET SESSION lock_wait_timeout = DEFAULT", NULL, &ignored);
+	w->table->db->waits_briefly = false;
 	pythia_error_reset(&ignored);
 }
 

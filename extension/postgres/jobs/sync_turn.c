@@ -45,16 +45,16 @@ static Datum name_array(List *tables)
 	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* When each table is due: after a failure with growing pauses, else by the schedule, else once. */
+/* When each table is due: after a failure of its own with growing pauses, else by the schedule, else once. */
 static List *read_due(const pythia_sync_spec *spec, List *tables)
 {
 	static const char sql[] =
 		"SELECT t.name, CASE "
-		"WHEN s.last_error_at IS NOT NULL THEN extract(epoch FROM s.last_error_at - clock_timestamp()) * 1000 "
+		"WHEN s.failures > 0 THEN extract(epoch FROM s.last_error_at - clock_timestamp()) * 1000 "
 		"+ least(300000, $3 * 2 ^ least(s.failures - 1, 10)) "
 		"WHEN s.last_start IS NULL THEN 0 "
 		"WHEN $4 >= 0 THEN extract(epoch FROM s.last_start - clock_timestamp()) * 1000 + $4 "
-		"WHEN s.last_end >= w.enabled_at THEN -1 ELSE 0 END::float8, s.last_error_at IS NULL "
+		"WHEN s.last_end >= w.enabled_at THEN -1 ELSE 0 END::float8, s.failures IS NULL OR s.failures = 0 "
 		"FROM unnest($2) WITH ORDINALITY AS t(name, place) "
 		"JOIN pythia.worker w ON w.worker_id = $1 "
 		"LEFT JOIN pythia.sync_state s ON s.worker_id = $1 AND s.table_name = t.name ORDER BY t.place";

@@ -329,7 +329,8 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 	pythia_capture_table *described;
 	bool ok;
 
-	if (!pythia_db_fresh(pythia_remote_source_db(source), error))
+	if (!pythia_db_fresh(pythia_remote_source_db(source), error) ||
+		!pythia_db_wait_briefly(pythia_remote_source_db(source), error))
 		return false;
 	described = pythia_remote_source_table(source, worker, f, &fresh, error);
 	if (!described)
@@ -396,10 +397,9 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 			any = true;
 			continue;
 		}
-		fault = pythia_fault_of(error);
-		if (!isolate || db->broken || (fault != PYTHIA_FAULT_TABLE && fault != PYTHIA_FAULT_SOURCE))
+		fault = pythia_fault_among_tables(error, db->broken);
+		if (!isolate || (fault != PYTHIA_FAULT_TABLE && fault != PYTHIA_FAULT_SOURCE))
 			return false;
-		/* what ails the source for now may ail this table alone, a lock say: the others go on */
 		f->failed = fault == PYTHIA_FAULT_TABLE;
 		f->away = !f->failed;
 		f->reason = pstrdup(error->message);

@@ -111,7 +111,11 @@ static void close_source(pythia_remote_source *source, bool clean)
 	if (source->lasting)
 		pythia_db_close(source->db);
 	else
+	{
+		/* whoever is served by it next may want to wait for locks */
+		source->db->others_ran = source->db->others_ran || source->db->waits_briefly;
 		pythia_connection_give_back(source->target, source->db, clean);
+	}
 	pythia_session_end(source->session, true);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(source->memory);

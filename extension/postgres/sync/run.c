@@ -240,15 +240,19 @@ static void save_state(const pythia_sync_spec *spec, const char *table, const py
 void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_error *error)
 {
 	static const char sql[] =
-		"INSERT INTO pythia.sync_state (worker_id, table_name, failures, last_error, last_error_at) "
-		"VALUES ($1, $2, 1, $3, pg_catalog.clock_timestamp()) ON CONFLICT (worker_id, table_name) DO UPDATE "
-		"SET failures = pythia.sync_state.failures + 1, copier = NULL, last_error = excluded.last_error, "
-		"last_error_at = excluded.last_error_at";
-	Oid types[] = {INT4OID, TEXTOID, TEXTOID};
+		"INSERT INTO pythia.sync_state AS s (worker_id, table_name, failures, last_error, last_error_at) "
+		"VALUES ($1, $2, 1 - $4, $3, pg_catalog.clock_timestamp()) ON CONFLICT (worker_id, table_name) DO UPDATE "
+		"SET failures = s.failures + CASE WHEN s.last_error IS NULL THEN 1 - $4 ELSE 1 - $5 END, copier = NULL, "
+		"last_error = excluded.last_error, last_error_at = excluded.last_error_at";
+	/* a database that cannot be reached is no table's fault; a connection that breaks with one again and again may be */
+	bool away = error->error_class == PYTHIA_E_CONNECT;
+	bool lost = error->error_class == PYTHIA_E_LOST;
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT4OID, INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(table),
-					  CStringGetTextDatum(pythia_from_utf8(pythia_error_line(error)))};
+					  CStringGetTextDatum(pythia_from_utf8(pythia_error_line(error))), Int32GetDatum(away || lost),
+					  Int32GetDatum(away)};
 
-	pythia_catalog_run(sql, 3, types, values, NULL);
+	pythia_catalog_run(sql, 5, types, values, NULL);
 }
 
 static void store_quarantined(void *arg)

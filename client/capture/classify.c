@@ -35,7 +35,7 @@ pythia_verdict pythia_classify(const pythia_situation *s)
 
 bool pythia_classify_logged(pythia_track track, pythia_likeness image)
 {
-	return track != PYTHIA_TRACK_ROWS || !is_alike(image);
+	return image != PYTHIA_IMAGE_EQUAL && (track != PYTHIA_TRACK_ROWS || !is_alike(image));
 }
 
 pythia_sweep_verdict pythia_classify_sweep(int64_t found, bool known, bool conditional)

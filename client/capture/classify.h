@@ -51,7 +51,7 @@ typedef enum pythia_verdict
 extern bool pythia_classify_compares(const pythia_situation *situation);
 extern pythia_verdict pythia_classify(const pythia_situation *situation);
 
-/* Whether an update that a trigger saw is told. */
+/* Whether an update that a trigger saw is told: one that changed nothing of what is told is not. */
 extern bool pythia_classify_logged(pythia_track track, pythia_likeness image);
 
 /* What a sweep of a table tells. */

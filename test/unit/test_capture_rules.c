@@ -68,7 +68,8 @@ static void test_classify(void **state)
 		if (pythia_classify_compares(&table[i].is) != table[i].compares)
 			fail_msg("%s: images are %scompared", table[i].name, table[i].compares ? "not " : "");
 	}
-	assert_true(pythia_classify_logged(PYTHIA_TRACK_KEYS, PYTHIA_IMAGE_EQUAL));
+	assert_false(pythia_classify_logged(PYTHIA_TRACK_KEYS, PYTHIA_IMAGE_EQUAL));
+	assert_true(pythia_classify_logged(PYTHIA_TRACK_KEYS, PYTHIA_IMAGE_RESTAMPED));
 	assert_true(pythia_classify_logged(PYTHIA_TRACK_ROWS, PYTHIA_IMAGE_DIFFERENT));
 	assert_true(pythia_classify_logged(PYTHIA_TRACK_ROWS, PYTHIA_IMAGE_UNKNOWN));
 	assert_false(pythia_classify_logged(PYTHIA_TRACK_ROWS, PYTHIA_IMAGE_RESTAMPED));

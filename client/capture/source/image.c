@@ -51,30 +51,38 @@ static void put_json(pythia_buffer *out, const char *text, size_t length)
 }
 
 /* Nothing in it that JSON would want escaped. */
-static bool is_stamp(const char *text, size_t length)
+/* Length of the date that a stamp begins with, with a blank and a time behind it; 0: it is none.  Years have four digits or more. */
+static size_t date_length(const char *text, size_t length)
 {
-	if (length < 19 || text[4] != '-' || text[7] != '-' || text[10] != ' ' || !pythia_is_digit(text[length - 1]))
-		return false;
+	size_t year = strspn(text, "0123456789");
+
+	if (year < 4 || length < year + 15 || text[year] != '-' || text[year + 3] != '-' || text[year + 6] != ' ' ||
+		!pythia_is_digit(text[length - 1]))
+		return 0;
 	for (size_t i = 0; i < length; i++)
 		if (!pythia_is_digit(text[i]) && text[i] != '-' && text[i] != ':' && text[i] != ' ' && text[i] != '.')
-			return false;
-	return true;
+			return 0;
+	return year + 6;
 }
 
-/* YYYY-MM-DD HH:MM:SS… becomes ISO 8601; others (infinity, BC, zero dates) stay as they are. */
+/* YYYY-MM-DD HH:MM:SS… becomes ISO 8601, before Christ as PostgreSQL's jsonb has it; others (infinity, zero dates) stay as
+ * they are. */
 static void put_timestamp(pythia_buffer *out, const char *text, size_t length, const char *zone)
 {
-	if (is_stamp(text, length))
+	bool bc = length > 3 && strcmp(text + length - 3, " BC") == 0;
+	size_t date = date_length(text, bc ? length - 3 : length);
+
+	if (date == 0)
 	{
-		pythia_buffer_putc(out, '"');
-		pythia_buffer_append(out, text, 10);
-		pythia_buffer_putc(out, 'T');
-		pythia_buffer_append(out, text + 11, length - 11);
-		pythia_buffer_puts(out, zone);
-		pythia_buffer_putc(out, '"');
-	}
-	else
 		pythia_json_string(out, text, length);
+		return;
+	}
+	pythia_buffer_putc(out, '"');
+	pythia_buffer_append(out, text, date);
+	pythia_buffer_putc(out, 'T');
+	pythia_buffer_append(out, text + date + 1, length - date - 1 - (bc ? 3 : 0));
+	pythia_buffer_puts(out, zone);
+	pythia_buffer_puts(out, bc ? " BC\"" : "\"");
 }
 
 static void put_stored(pythia_buffer *out, const pythia_type *type, char storage, const pythia_field *field)

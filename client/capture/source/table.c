@@ -129,6 +129,15 @@ static bool choose_columns(pythia_capture_table *table, pythia_error *error)
 	return ok;
 }
 
+/* As triggers log it: by the server's jsonb, which has no number for it. */
+static bool tell_money_as_written(pythia_capture_table *table)
+{
+	for (int i = 0; table->db->engine == PYTHIA_POSTGRESQL && i < table->table.ncolumns; i++)
+		if (table->table.columns[i].type.native && strcmp(table->table.columns[i].type.native, "money") == 0)
+			table->table.columns[i].type.kind = PYTHIA_KIND_TEXT;
+	return true;
+}
+
 static bool choose_key(pythia_capture_table *table, pythia_error *error)
 {
 	const pythia_table *described = &table->table;
@@ -155,6 +164,12 @@ static bool choose_key(pythia_capture_table *table, pythia_error *error)
 
 		if (position < 0)
 			return no_column(described, item->text, "key", error);
+		for (int i = 0; i < table->nkey; i++)
+			if (table->columns[table->key[i]].position == position)
+			{
+				pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"key\" names column \"%s\" twice", item->text);
+				return pythia_error_hint(error, "Name each column of the key once.");
+			}
 		table->key[table->nkey++] = add_column(table, position, false);
 	}
 	for (int i = 0; !given && i < described->nkey; i++)
@@ -273,8 +288,8 @@ bool pythia_capture_table_open(pythia_db *db, const char *name, const char *time
 	if (config->timestamp_column)
 		timestamp_column = config->timestamp_column;
 	if (pythia_condition_check(db->engine, "where", config->where, error) &&
-		pythia_describe(db, name, &table->table, error) && choose_columns(table, error) && choose_key(table, error) &&
-		choose_timestamp(table, timestamp_column, error))
+		pythia_describe(db, name, &table->table, error) && tell_money_as_written(table) &&
+		choose_columns(table, error) && choose_key(table, error) && choose_timestamp(table, timestamp_column, error))
 	{
 		table->has_xmin = db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||
 															  table->table.relation == PYTHIA_RELATION_PARTITIONED);

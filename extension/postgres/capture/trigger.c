@@ -504,8 +504,8 @@ static void take_row(trigger_target *target, gathered *part, TupleDesc desc, Hea
 					  ? new_key
 					  : pythia_image_of(target->key_image, old_values, old_nulls);
 	/* a key that changed is told, though the images may be without it */
-	if (old_row && new_row && old_key == new_key && target->table->config.track == PYTHIA_TRACK_ROWS &&
-		!pythia_classify_logged(PYTHIA_TRACK_ROWS,
+	if (old_row && new_row && old_key == new_key &&
+		!pythia_classify_logged(target->table->config.track,
 								pythia_jsonb_likeness(old_data, new_data, target->table->timestamp_column)))
 	{
 		MemoryContextSwitchTo(before);

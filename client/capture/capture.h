@@ -264,7 +264,7 @@ bool pythia_capture_consume(pythia_db *store, const char *name, const char *cons
 							pythia_capture_emit emit, void *context, pythia_error *error);
 bool pythia_capture_ack(pythia_db *store, const char *name, const char *consumer, int64_t change_id,
 						pythia_error *error);
-/* start: "now", "beginning" or a timestamp. */
+/* start: "now", "beginning", a change_id or a timestamp. */
 bool pythia_capture_consumer_create(pythia_db *store, const char *name, const char *consumer, const char *start,
 									pythia_error *error);
 bool pythia_capture_consumer_drop(pythia_db *store, const char *name, const char *consumer, pythia_error *error);

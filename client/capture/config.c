@@ -208,3 +208,26 @@ bool pythia_capture_config_names(const pythia_node *options, const char *const *
 	}
 	return true;
 }
+
+void pythia_capture_config_idle(const pythia_node *options, bool handled, pythia_option_idle tell, void *context)
+{
+	static const char *const of_polls[] = {"lookback", "delete_interval", NULL};
+	static const char *const of_handlers[] = {"max_attempts", "on_error",    "ordered",
+											  "keep_result",  "retry_delay", NULL};
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	pythia_capture_config config;
+
+	if (pythia_capture_config_read(options, NULL, &config, &ignored))
+	{
+		for (int i = 0; of_polls[i] && config.capture == PYTHIA_CAPTURE_TRIGGER; i++)
+			if (pythia_node_get(options, of_polls[i]))
+				tell(context, of_polls[i], "triggers tell every change");
+		if (config.capture == PYTHIA_CAPTURE_POLL && config.track == PYTHIA_TRACK_NONE &&
+			pythia_node_get(options, "delete_interval"))
+			tell(context, "delete_interval", "no keys are kept that deleted rows could be told by");
+		for (int i = 0; of_handlers[i] && !handled; i++)
+			if (pythia_node_get(options, of_handlers[i]))
+				tell(context, of_handlers[i], "there is no handler");
+	}
+	pythia_error_reset(&ignored);
+}

@@ -73,4 +73,11 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
  * the option without effect. */
 bool pythia_capture_config_names(const pythia_node *options, const char *const *tables, pythia_error *error);
 
+/*
+ * Tells which of the given options have no effect, for how the worker captures, or because (`handled` is false) nobody
+ * calls a handler.
+ */
+extern void pythia_capture_config_idle(const pythia_node *options, bool handled, pythia_option_idle tell,
+									   void *context);
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/say.h"
 #include "core/buffer.h"
 #include "core/list.h"
 #include "core/memory.h"
@@ -375,4 +376,17 @@ pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia
 		pythia_node_add(base, node);
 	}
 	return base;
+}
+
+void cli_warn_idle(void *args, const char *option, const char *why)
+{
+	const cli_args *given = args;
+
+	for (int i = 0; i < given->nvalues; i++)
+		if (given->values[i].option->key != NULL && strcmp(given->values[i].option->key, option) == 0)
+		{
+			cli_warn("--%s has no effect: %s", given->values[i].option->name, why);
+			return;
+		}
+	cli_warn("option \"%s\" has no effect: %s", option, why);
 }

@@ -73,6 +73,9 @@ double cli_seconds(const cli_args *args, const char *name, double otherwise);
  * `base` (an object, taken over; may be NULL).  Only those whose table is `set`. */
 pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia_node *base, pythia_error *error);
 
+/* A pythia_option_idle, of a cli_args: names the flag where one was given. */
+void cli_warn_idle(void *args, const char *option, const char *why);
+
 /* Writes the help of a command. */
 void cli_print_help(const cli_command *command);
 

@@ -171,6 +171,7 @@ static bool read_request(cli_args *args, cli_follow_request *request, char ***ta
 	*options = cli_option_tree(args, worker_options, *options, error);
 	if (*options == NULL || !pythia_capture_config_read(*options, NULL, &config, error))
 		return false;
+	pythia_capture_config_idle(*options, false, cli_warn_idle, args);
 	request->url = args->operands[0];
 	request->tables = *tables;
 	request->timestamp_column = cli_text(args, "timestamp-column", "updated_at");

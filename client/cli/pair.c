@@ -175,6 +175,7 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error) ||
 		!pythia_validate_config_check(&config, error))
 		return false;
+	pythia_sync_config_idle(pair->config, cli_warn_idle, (void *) args);
 	if (!cli_place_parse(&pair->source, source, error))
 		return pythia_error_context(error, "--source");
 	if (!cli_place_parse(&pair->target, target, error))

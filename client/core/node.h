@@ -47,6 +47,8 @@ bool pythia_node_choice(const pythia_node *object, const char *name, const char 
 						pythia_error *error);
 /* Fails for the first name of `object` that the NULL-terminated list lacks; the hint gives the closest known name.
  * what: "sync_config option", "connection option". */
+/* Told of an option that has no effect beside the others, and why. */
+typedef void (*pythia_option_idle)(void *context, const char *option, const char *why);
 bool pythia_node_only(const pythia_node *object, const char *const *known, const char *what, pythia_error *error);
 
 #endif

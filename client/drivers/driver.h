@@ -140,6 +140,12 @@ typedef struct pythia_open_options
 bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia_open_options *options, pythia_db **db,
 					pythia_error *error);
 void pythia_db_close(pythia_db *db); /* NULL-safe */
+/* What can be said of a URL's parameters without going there: names that its engine does not have, values that no server
+ * need be asked about.  Class USAGE. */
+bool pythia_db_check_url(const pythia_url *url, pythia_error *error);
+bool pythia_postgres_check_url(const pythia_url *url, pythia_error *error);
+bool pythia_mysql_check_url(const pythia_url *url, pythia_error *error);
+bool pythia_sqlite_check_url(const pythia_url *url, pythia_error *error);
 
 /*
  * Before a table is begun, outside any transaction: a session in which others' code has run is put back to what

@@ -51,3 +51,16 @@ bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia
 	}
 	return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "unknown database engine");
 }
+
+bool pythia_db_check_url(const pythia_url *url, pythia_error *error)
+{
+	switch (url->engine)
+	{
+		case PYTHIA_POSTGRESQL:
+			return pythia_postgres_check_url(url, error);
+		case PYTHIA_MYSQL:
+			return pythia_mysql_check_url(url, error);
+		default:
+			return pythia_sqlite_check_url(url, error);
+	}
+}

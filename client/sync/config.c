@@ -99,6 +99,19 @@ static bool read_choice(const pythia_node *tree, const char *name, const char *c
 	return pythia_node_choice(tree, name, choices, value, error);
 }
 
+static bool named_once(const pythia_node *names, const char *option, pythia_error *error)
+{
+	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
+		for (const pythia_node *other = item->next; other; other = other->next)
+			if (strcmp(item->text, other->text) == 0)
+			{
+				pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names column \"%s\" twice", option,
+							item->text);
+				return pythia_error_hint(error, "Name each column of the key once.");
+			}
+	return true;
+}
+
 static bool read_policies(const pythia_node *tree, pythia_policies *out, pythia_error *error)
 {
 	const struct
@@ -256,7 +269,7 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		!read_choice(tree, "deletes", deletes, &gone, error) || !read_texts(tree, config, error) ||
 		!read_names(tree, "columns", &config->columns, error) ||
 		!read_names(tree, "exclude_columns", &config->exclude_columns, error) ||
-		!read_names(tree, "key", &config->key, error) ||
+		!read_names(tree, "key", &config->key, error) || !named_once(config->key, "key", error) ||
 		!read_names(tree, "search_path", &config->search_path, error) ||
 		!read_map(tree, "table_map", &config->table_map, error) ||
 		!read_map(tree, "column_map", &config->column_map, error) ||
@@ -416,4 +429,31 @@ void pythia_sync_result_free(pythia_sync_result *result)
 {
 	pythia_free(result->watermark);
 	memset(result, 0, sizeof(*result));
+}
+
+void pythia_sync_config_idle(const pythia_node *tree, pythia_option_idle tell, void *context)
+{
+	const char *deletes_word = NULL;
+	const char *mode_word = NULL;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (pythia_node_text(tree, "mode", &mode_word, &ignored) && mode_word && strcmp(mode_word, "full") == 0 &&
+		pythia_node_get(tree, "lookback"))
+		tell(context, "lookback", "a full run reads every row");
+	if (pythia_node_get(tree, "soft_delete_column") &&
+		(!pythia_node_text(tree, "deletes", &deletes_word, &ignored) || !deletes_word ||
+		 strcmp(deletes_word, "soft") != 0) &&
+		!pythia_node_get(tree, "tables"))
+		tell(context, "soft_delete_column", "rows are not deleted softly");
+	pythia_error_reset(&ignored);
+}
+
+bool pythia_sync_config_places(const pythia_node *tree, const char *source, const char *target, pythia_error *error)
+{
+	if (strcmp(source, target) != 0 || pythia_node_get(tree, "table_map") || pythia_node_get(tree, "tables"))
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023",
+				strcmp(source, "local") == 0 ? "source and target are both this database"
+											 : "source and target are the same database");
+	return pythia_error_hint(error, "Give another one for one of them, or a table_map to other tables.");
 }

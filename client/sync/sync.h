@@ -92,6 +92,10 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
  * with other runs; a query a name that is not among them. */
 bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int count, pythia_db *source,
 							  pythia_error *error);
+/* Tells which of the given options have no effect. */
+void pythia_sync_config_idle(const pythia_node *tree, pythia_option_idle tell, void *context);
+/* Refuses source and target, as a worker's definition names them, where every table would be its own target. */
+bool pythia_sync_config_places(const pythia_node *tree, const char *source, const char *target, pythia_error *error);
 
 /* Tells the host of options that were given and have no effect beside the others. */
 void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table);

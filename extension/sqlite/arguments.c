@@ -165,3 +165,9 @@ int pythia_error_code(const pythia_error *error)
 			return SQLITE_ERROR;
 	}
 }
+
+void pythia_warn_idle(void *self, const char *option, const char *why)
+{
+	pythia_host_log(&((pythia_sqlite *) self)->host, PYTHIA_LOG_WARNING, "option \"%s\" has no effect: %s", option,
+					why);
+}

@@ -89,6 +89,8 @@ bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia
 		 pythia_capture_create(call->self->local, source, name, (const char *const *) tables, connection, poll_interval,
 							   timestamp_column != NULL ? timestamp_column : "updated_at", options,
 							   options != NULL ? pythia_arg(call, 5) : "{}", error);
+	if (ok)
+		pythia_capture_config_idle(options, false, pythia_warn_idle, call->self);
 	if (owned)
 		pythia_db_close(source);
 	pythia_node_free(options);

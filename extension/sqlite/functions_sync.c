@@ -82,16 +82,10 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 		pythia_arg_seconds(call, 5, "schedule", &schedule, error);
 
 	(void) out;
-	if (ok && pythia_place_is_local(source) && pythia_place_is_local(target))
-	{
-		bool mapped = checked.table_map != NULL;
-
-		if (!mapped)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "source and target are both this database");
-			ok = pythia_error_hint(error, "Give a URL for one of them, or a table_map to other tables.");
-		}
-	}
+	ok = ok && pythia_sync_config_places(config, pythia_place_is_local(source) ? "local" : source,
+										 pythia_place_is_local(target) ? "local" : target, error);
+	if (ok)
+		pythia_sync_config_idle(config, pythia_warn_idle, call->self);
 	if (ok && pythia_worker_install(call->self, error))
 	{
 		bool exists;

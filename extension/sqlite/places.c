@@ -114,6 +114,11 @@ bool pythia_place_storable(const char *name, const char *what, pythia_error *err
 	}
 	if (!pythia_url_parse(name, &url, error))
 		return pythia_error_context(error, "%s", what);
+	if (!pythia_db_check_url(&url, error))
+	{
+		pythia_url_free(&url);
+		return pythia_error_context(error, "%s", what);
+	}
 	secret = url.password != NULL || pythia_url_parameter_get(&url, "password") != NULL;
 	pythia_url_free(&url);
 	if (!secret)

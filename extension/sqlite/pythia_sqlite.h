@@ -129,6 +129,9 @@ int pythia_register_body(pythia_sqlite *self);
 
 int pythia_register_tables(pythia_sqlite *self, const pythia_registration *registration);
 
+/* arguments.c: a pythia_option_idle, of a pythia_sqlite */
+void pythia_warn_idle(void *self, const char *option, const char *why);
+
 /* functions_cdc.c */
 bool pythia_verb_create_cdc_worker(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_alter_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error);

@@ -25,6 +25,22 @@ PREPARE refused(text, text, text) AS SELECT matches(pg_temp.fails($1), $2, $3);
 -- workers
 EXECUTE refused($$SELECT pythia.sync_table('ww', 'users')$$, '^42704 . sync worker "ww" does not exist . Perhaps you meant "w"', 'unknown worker, close');
 EXECUTE refused($$SELECT pythia.sync_table('entirely_else', 'users')$$, '^42704 .* . Create it with pythia.create_sync_worker', 'unknown worker');
+-- what is given is checked at once, not when it is first used
+EXECUTE refused($$SELECT pythia.create_connection('x', 'postgresql://h/db?nosuch=1')$$, '^22023 . unknown URL parameter "nosuch" for PostgreSQL', 'a parameter that PostgreSQL does not have');
+EXECUTE refused($$SELECT pythia.create_connection('x', 'postgresql://h/db', '{"charset": "utf8"}')$$, '^22023 .*"charset"', 'an option of another engine');
+EXECUTE refused($$SELECT pythia.create_connection('x', 'postgresql://h/db', '{"sslmode": "bogus"}')$$, '^22023 .*"sslmode": "bogus" . It takes disable', 'no sslmode');
+EXECUTE refused($$SELECT pythia.create_connection('x', 'postgresql://h/db?connect_timeout=soon')$$, '^22023 .*connect_timeout', 'no number');
+EXECUTE refused($$SELECT pythia.create_connection('x', 'mariadb://h/db?ssl_mode=bogus')$$, '^22023 .*"ssl_mode": "bogus"', 'no ssl_mode');
+EXECUTE refused($$SELECT pythia.create_connection('x', 'mariadb://h/db', '{"application_name": "me"}')$$, '^22023 .*"application_name" for MySQL', 'MySQL has no such thing');
+EXECUTE refused($$SELECT pythia.create_connection('x', 'sqlite:////tmp/x.db?sslmode=require')$$, '^22023 .*"sslmode" for SQLite', 'SQLite neither');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'mariadb://h/db?sslmode=require')$$, '^22023 .*"sslmode" for MySQL', 'nor in the URL of a worker');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', tables => '{users}')$$, '^22023 . source and target are both this database . ', 'a table as its own target');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'mariadb://h/db', '{"key": ["id", "id"]}')$$, '^22023 . option "key" names column "id" twice . ', 'a column of the key twice');
+SELECT lives_ok($$SELECT pythia.create_cdc_worker('looked_at', '{users}')$$, 'a CDC worker');
+EXECUTE refused($$SELECT pythia.seek('looked_at', 'default', '99999999')$$, '^22023 . there is no change 99999999 yet . The last one is ', 'a position that is not there yet');
+EXECUTE refused($$SELECT pythia.create_consumer('looked_at', 'c', '99999999')$$, '^22023 . there is no change 99999999 yet . ', 'nor to begin at');
+EXECUTE refused($$SELECT pythia.create_consumer('looked_at', 'c', '2020-13-45')$$, '^22008 ', 'no such day');
+SELECT pythia.drop_cdc_worker('looked_at');
 EXECUTE refused($$SELECT pythia.start_sync('entirely_else')$$, '^42704 ', 'start of an unknown worker');
 EXECUTE refused($$SELECT pythia.stop_sync('entirely_else')$$, '^42704 ', 'stop of an unknown worker');
 EXECUTE refused($$SELECT pythia.drop_sync_worker('entirely_else')$$, '^42704 ', 'drop of an unknown worker');

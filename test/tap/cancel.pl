@@ -69,9 +69,17 @@ $my->thaw;
 $pg->start;
 ok(wait_for($pg, "SELECT runs > 0 FROM pythia.stat_sync WHERE worker = 'w'"), 'when the server answers again the worker goes on');
 
-# a server that dies under a worker, and comes back
+# a server that dies under workers, and comes back: it looks alike for both kinds, as long as it lasts
+$my->sql('CREATE TABLE watched (id int PRIMARY KEY, updated_at datetime(6), KEY (updated_at))');
+sql("SELECT pythia.create_cdc_worker('c', '{watched}', 'shop', '100 ms'); SELECT pythia.start_cdc('c')");
+ok(wait_for($pg, "SELECT state IN ('running', 'idle') FROM pythia.worker_status WHERE name = 'c'"), 'a CDC worker beside it');
 $my->kill9;
-ok(wait_for($pg, "SELECT failures > 0 AND last_error IS NOT NULL AND state = 'retrying' FROM pythia.worker_status WHERE name = 'w'"), 'a dead server is told in worker_status');
+for my $worker ('w', 'c')
+{
+	ok(wait_for($pg, "SELECT failures >= 3 AND last_error IS NOT NULL AND last_error_sqlstate IS NOT NULL AND last_error_at IS NOT NULL AND retry_at > last_error_at AND state = 'retrying' FROM pythia.worker_status WHERE name = '$worker'"),
+		"a dead server is told in worker_status ($worker)");
+}
+sql("SELECT pythia.drop_cdc_worker('c')");
 unlike(sql("SELECT last_error FROM pythia.worker_status WHERE name = 'w'"), qr/secret/, 'without the password');
 $my->start;
 ok(wait_for($pg, "SELECT failures = 0 AND state = 'running' FROM pythia.worker_status WHERE name = 'w'"), 'the worker recovers by itself');

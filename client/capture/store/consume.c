@@ -2,6 +2,7 @@
 #include "capture/internal.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -109,6 +110,21 @@ static bool set_position(pythia_db *store, int64_t worker_id, const char *consum
 	return pythia_store_run(store, &sql, error);
 }
 
+/* YYYY-MM-DD, with a time or without one. */
+static bool is_time(const char *text)
+{
+	char whole[64];
+	size_t length = strlen(text);
+	int64_t instant;
+
+	if (length > 0 && text[length - 1] == 'Z')
+		length--;
+	if (length < 10 || length > 40 || strspn(text + 10, "0123456789:. T") < length - 10)
+		return false;
+	snprintf(whole, sizeof(whole), "%.*s%s", (int) length, text, length == 10 ? " 00:00:00" : "");
+	return pythia_capture_instant(whole, &instant);
+}
+
 /* The change_id after which a consumer starts that is to see "now", "beginning", a timestamp or (seek) an id. */
 static bool find_position(pythia_db *store, int64_t worker_id, const char *text, bool ids, int64_t *position,
 						  pythia_error *error)
@@ -130,7 +146,7 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 		/* also right where retention has emptied the journal */
 		pythia_buffer_printf(&sql, "SELECT seq FROM main.sqlite_sequence WHERE name = 'pythia_journal_%lld'",
 							 (long long) worker_id);
-	else if (strlen(text) >= 10 && text[4] == '-' && text[7] == '-' && strspn(text, "0123456789-:. TZ") == strlen(text))
+	else if (is_time(text))
 	{
 		pythia_buffer_printf(&sql,
 							 "SELECT max(change_id) FROM main.pythia_journal_%lld WHERE captured_at < replace(rtrim(",
@@ -195,6 +211,7 @@ bool pythia_capture_consumer_create(pythia_db *store, const char *name, const ch
 	pythia_error none = PYTHIA_ERROR_INIT;
 	int64_t worker_id;
 	int64_t position;
+	int64_t last;
 
 	if (!consumer || !consumer[0])
 		return pythia_fail(error, PYTHIA_E_USAGE, "22023", "a consumer needs a name");
@@ -206,8 +223,11 @@ bool pythia_capture_consumer_create(pythia_db *store, const char *name, const ch
 		return pythia_error_hint(error, "Move it with pythia_seek.");
 	}
 	pythia_error_reset(&none);
-	if (!find_position(store, worker_id, start ? start : "now", false, &position, error))
+	if (!find_position(store, worker_id, start ? start : "now", true, &position, error) ||
+		!find_position(store, worker_id, "now", false, &last, error))
 		return false;
+	if (position > last)
+		return not_there_yet(position, last, error);
 	pythia_buffer_printf(&sql,
 						 "INSERT INTO main.pythia_consumer (worker_id, name, position, created_at) VALUES (%lld, ",
 						 (long long) worker_id);

@@ -12,6 +12,7 @@
 #include "core/memory.h"
 #include "core/reach.h"
 #include "core/suggest.h"
+#include "drivers/password_file.h"
 
 /* Spent at most on telling the server to stop. */
 #define KILL_MS 500
@@ -44,7 +45,8 @@ bool pythia_mysql_check_parameters(const pythia_url *url, pythia_error *error)
 	{
 		const char *name = url->parameters[i].name;
 		const char *close;
-		bool known = false;
+		/* that one is read before a connection is opened */
+		bool known = strcmp(name, PYTHIA_PASSWORD_FILE) == 0;
 
 		for (int j = 0; j < count; j++)
 			known = known || strcmp(parameters[j], name) == 0;
@@ -93,6 +95,15 @@ static bool tls_level_of(const pythia_url *url, pythia_tls_level *level, pythia_
 		}
 	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"ssl_mode\": \"%s\"", mode);
 	return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
+}
+
+bool pythia_mysql_check_url(const pythia_url *url, pythia_error *error)
+{
+	pythia_tls_level level;
+	int64_t seconds;
+
+	return pythia_mysql_check_parameters(url, error) &&
+		   pythia_url_seconds(url, "connect_timeout", 1, &seconds, error) && tls_level_of(url, &level, error);
 }
 
 static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)

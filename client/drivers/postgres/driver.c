@@ -13,6 +13,7 @@
 
 #include "core/memory.h"
 #include "core/suggest.h"
+#include "drivers/password_file.h"
 
 #define CONNECT_SECONDS 30
 /* Of a server's warnings so many are shown, a statement. */
@@ -413,6 +414,25 @@ static bool known_parameter(const char *name, pythia_error *error)
 	}
 	PQconninfoFree(options);
 	return known;
+}
+
+bool pythia_postgres_check_url(const pythia_url *url, pythia_error *error)
+{
+	static const char *const modes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+	const char *mode = pythia_url_parameter_get(url, "sslmode");
+	int64_t seconds;
+	bool known = mode == NULL;
+
+	for (int i = 0; i < url->nparameters; i++)
+		if (strcmp(url->parameters[i].name, "ssl") != 0 && strcmp(url->parameters[i].name, PYTHIA_PASSWORD_FILE) != 0 &&
+			!known_parameter(url->parameters[i].name, error))
+			return false;
+	for (size_t i = 0; !known && i < sizeof(modes) / sizeof(modes[0]); i++)
+		known = strcmp(mode, modes[i]) == 0;
+	if (known)
+		return pythia_url_seconds(url, "connect_timeout", 1, &seconds, error);
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"sslmode\": \"%s\"", mode);
+	return pythia_error_hint(error, "It takes disable, allow, prefer, require, verify-ca or verify-full.");
 }
 
 static bool connect_start(postgres_db *db, const pythia_url *url, const pythia_open_options *options,

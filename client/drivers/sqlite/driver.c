@@ -247,6 +247,15 @@ static bool read_parameters(const pythia_url *url, sqlite_db *db, bool *read_onl
 	return true;
 }
 
+bool pythia_sqlite_check_url(const pythia_url *url, pythia_error *error)
+{
+	sqlite_db nothing = {0};
+	bool read_only = false;
+	bool create = false;
+
+	return read_parameters(url, &nothing, &read_only, &create, error);
+}
+
 static bool open_file(sqlite_db *db, const char *path, bool read_only, bool create, pythia_error *error)
 {
 	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;

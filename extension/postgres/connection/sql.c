@@ -185,7 +185,7 @@ Datum pythia_create_connection(PG_FUNCTION_ARGS)
 	if (options->type != PYTHIA_NODE_OBJECT)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
 						errhint("For example '{\"sslmode\": \"require\"}'.")));
-	if (!apply_options(url, options, &error))
+	if (!apply_options(url, options, &error) || !pythia_db_check_url(url, &error))
 		pythia_raise(&error);
 	create_server(name, url);
 	PG_RETURN_VOID();
@@ -240,6 +240,7 @@ Datum pythia_drop_connection(PG_FUNCTION_ARGS)
 char *pythia_connection_adopt(const char *name_or_url, const char *suggested)
 {
 	pythia_url *url;
+	pythia_error error = PYTHIA_ERROR_INIT;
 
 	if (strcmp(name_or_url, "local") == 0)
 		return pstrdup("local");
@@ -249,6 +250,8 @@ char *pythia_connection_adopt(const char *name_or_url, const char *suggested)
 		return pstrdup(name_or_url);
 	}
 	url = pythia_url_read(name_or_url);
+	if (!pythia_db_check_url(url, &error))
+		pythia_raise(&error);
 	if (!url->password && pythia_url_secrets(url) == NIL)
 		return pstrdup(name_or_url);
 	check_name(suggested);

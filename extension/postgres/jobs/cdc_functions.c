@@ -354,6 +354,11 @@ static void place(pythia_consumer *consumer, const char *where)
 		error_context_stack = callback.previous;
 		number = number_before(consumer->worker_id, DatumGetTimestampTz(time));
 	}
+	else if (number > pythia_journal_last_number())
+		/* what is not there yet would be passed over when it comes */
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("there is no change " INT64_FORMAT " yet", (int64) number),
+						errhint("The last one is " INT64_FORMAT ".", pythia_journal_last_number())));
 	consumer->reading = pythia_mark_now();
 	consumer->ceiling = pythia_journal_last_number();
 	consumer->position = number;

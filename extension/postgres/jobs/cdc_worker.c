@@ -113,6 +113,11 @@ static void check_names(const pythia_cdc_worker *worker)
 		pythia_raise(&error);
 }
 
+static void warn_idle(void *context, const char *option, const char *why)
+{
+	ereport(WARNING, (errmsg("option \"%s\" has no effect: %s", option, why)));
+}
+
 /* Name of a connection made for a worker that was given a URL. */
 static char *suggested_connection(const char *worker)
 {
@@ -170,6 +175,7 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 
 	worker = pythia_cdc_load(worker_id);
 	check_names(worker);
+	pythia_capture_config_idle(worker->option_tree, !PG_ARGISNULL(5), warn_idle, NULL);
 	definitions = resolve(worker);
 	foreach (cell, definitions)
 		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));

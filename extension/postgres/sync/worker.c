@@ -98,6 +98,19 @@ static void check_names(const pythia_node *config, List *tables)
 		pythia_raise(&error);
 }
 
+static void warn_idle(void *context, const char *option, const char *why)
+{
+	ereport(WARNING, (errmsg("option \"%s\" has no effect: %s", option, why)));
+}
+
+static void check_places(const pythia_node *config, const char *source, const char *target)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_sync_config_places(config, source, target, &error))
+		pythia_raise(&error);
+}
+
 static int64 interval_ms(const Interval *interval)
 {
 	return ((int64) interval->month * 30 + interval->day) * 86400000 + interval->time / 1000;
@@ -128,6 +141,7 @@ Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
 	char *target = required_text(fcinfo, 2, "the target");
 	Datum values[6];
 	char nulls[7] = "      ";
+	const pythia_node *config;
 	int32 worker_id;
 
 	if (PG_ARGISNULL(3))
@@ -142,8 +156,10 @@ Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), false);
-
+	config = pythia_node_from_jsonb(DatumGetJsonbP(values[3]));
 	worker_id = pythia_worker_create(PYTHIA_JOB_SYNC, name);
+	check_places(config, source, target);
+	pythia_sync_config_idle(config, warn_idle, NULL);
 	source = pythia_connection_adopt(source, own_connection(name, "source"));
 	target = pythia_connection_adopt(target, own_connection(name, "target"));
 	values[0] = Int32GetDatum(worker_id);

@@ -64,6 +64,8 @@ SQLITE_LIB_OBJECTS = $(filter-out $(CLIENT_BUILD)/client/drivers/sqlite/%.o $(CL
 FUZZ_OBJECTS = $(patsubst %.c,$(CLIENT_BUILD)/%.o,$(wildcard test/fuzz/targets*.c))
 UNIT_TESTS = $(patsubst %.c,$(CLIENT_BUILD)/%,$(wildcard test/unit/*.c))
 SONAME = libpythia.so.0
+# A program may close a library that it has loaded; the client library of MySQL has been told of functions of ours.
+STAYS = -Wl,-z,nodelete
 
 ## all: the extension, libpythia, the SQLite extension and the command (default); V=1 shows the commands
 all: client sqlite-extension postgres-extension
@@ -91,7 +93,7 @@ $(CLIENT_BUILD)/libpythia.a: $(LIB_OBJECTS)
 
 $(CLIENT_BUILD)/libpythia.so: $(LIB_OBJECTS)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(CLIENT_LIBS)
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) $(STAYS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(CLIENT_LIBS)
 
 # The files that `pythia create` writes, as C strings.
 $(CLIENT_BUILD)/gen/client/cli/templates.c: client/cli/embed.sh $(shell find client/cli/templates -type f 2>/dev/null)
@@ -116,7 +118,7 @@ $(CLIENT_BUILD)/_pythia: $(CLIENT_BUILD)/pythia
 
 $(CLIENT_BUILD)/sqlite/pythia_db.so: $(SQLITE_EXT_OBJECTS) $(SQLITE_LIB_OBJECTS)
 	@mkdir -p $(@D)
-	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
+	$(call say,LD,$@)$(CC) $(SANITIZE) $(LDFLAGS) $(STAYS) -shared -o $@ $^ $(filter-out -lsqlite3,$(CLIENT_LIBS))
 
 -include $(LIB_OBJECTS:.o=.d) $(CLI_OBJECTS:.o=.d) $(SQLITE_EXT_OBJECTS:.o=.d) $(FUZZ_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
 

@@ -14,9 +14,8 @@
 
 /* More rows than that no table has; 65,536 such counts, one a bucket, can be added up. */
 #define GREATEST_COUNT INT64_C(100000000000000)
-/* Bytes of a result in memory, and of a cell without its value. */
-#define LARGEST_RESULT (256 << 20)
-#define CELL_BYTES     (2 * sizeof(void *))
+/* Bytes of a cell without its value. */
+#define CELL_BYTES (2 * sizeof(void *))
 
 void pythia_result_free(pythia_result *result)
 {
@@ -172,8 +171,9 @@ bool pythia_result_add(const pythia_db *db, pythia_result *result, int64_t *capa
 	}
 	result->nrows++;
 	result->bytes += CELL_BYTES;
-	return result->bytes <= LARGEST_RESULT ||
-		   pythia_db_bad_answer(db, error, "more than %d MB where a small result was expected", LARGEST_RESULT >> 20);
+	return result->bytes <= PYTHIA_LARGEST_RESULT ||
+		   pythia_db_bad_answer(db, error, "more than %d MB where a small result was expected",
+								PYTHIA_LARGEST_RESULT >> 20);
 }
 
 bool pythia_db_fields(const pythia_db *db, const pythia_rows_reader *row, const char *shape, pythia_error *error)

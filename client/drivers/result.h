@@ -24,6 +24,9 @@
 #include "core/error.h"
 #include "core/rows.h"
 
+/* Bytes of a result in memory. */
+#define PYTHIA_LARGEST_RESULT (256 << 20)
+
 typedef struct pythia_db pythia_db;
 
 typedef struct pythia_result

@@ -97,6 +97,31 @@ subtest 'packets that are none, and silence' => sub {
 	}
 };
 
+subtest 'answers without end' => sub {
+	my @cases = (
+		[ 'rows for a statement that has none', qr/^SET SESSION time_zone/, 'endless', qr/08P01: .*rows where none were expected/ ],
+		[ 'one result after the other', qr/^SET SESSION time_zone/, 'endless_results', qr/08P01: .*more results than one/ ],
+		[ 'the same of a query', qr/SELECT DATABASE/, 'endless', qr/08P01: .*(?:more than \d+ MB|\d columns)/ ],
+		[ 'columns', qr/SELECT DATABASE/, 'endless_columns', qr/08P01: .*more than 16 MB where a small result/ ],
+		[ 'columns for a statement that has none', qr/^SET SESSION time_zone/, 'endless_columns', qr/08P01: .*more than 16 MB/ ],
+		[ 'news of a statement that goes on', qr/^SET SESSION time_zone/, 'endless_progress', qr/08P01: .*more than 16 MB/ ]);
+	for my $case (@cases)
+	{
+		my ($what, $only, $mode, $error) = @$case;
+		my $fake = Pythia::FakeMySQL->start(mode => $mode, only => $only);
+		my ($code, $out, $err) = try('SELECT error FROM pythia.test_connection(\'' . $fake->url . '\')');
+		my ($sync_code, $sync_out, $sync_err) = try($calls{'sync from it'}->($fake->url));
+		like($sync_err, $error, "$what: an error at once");
+		unlike("$out$err", qr/timeout/, 'also where one only looks');
+		ok(alive(), 'and no crash');
+	}
+	# where there is no bound, one can stop
+	my $fake = Pythia::FakeMySQL->start(mode => 'endless_progress_in_rows', only => qr/`a`.* FROM .*`t`/);
+	my ($code, $out, $err) = try("SET statement_timeout = '3s'; " . $calls{'sync from it'}->($fake->url));
+	like($err, qr/57014: canceling statement due to statement timeout/, 'a row that never comes: can be cancelled') or diag($err);
+	ok(alive(), 'and no crash');
+};
+
 subtest 'workers of its own' => sub {
 	my $number = 0;
 	my @columns = (columns => [ [ id => 'int(11)' ], [ updated_at => 'datetime' ] ], rows => [ [ 1, '2026-01-01 00:00:00' ] ]);

@@ -120,7 +120,8 @@ static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 		return false;
 	/* Whoever stands in the server's place would choose to be given the password. In clear it goes only to a server
 	 * that has proved who it is, or through a Unix socket. */
-	pythia_mysql_limit_methods(&db->mysql, tls.level == PYTHIA_TLS_VERIFY_IDENTITY || socket_path);
+	db->in_clear = tls.level == PYTHIA_TLS_VERIFY_IDENTITY || socket_path;
+	pythia_mysql_limit_methods(&db->mysql, db->in_clear);
 	db->tls_required = tls.level >= PYTHIA_TLS_REQUIRED;
 	refused = pythia_mysql_set_tls(&db->mysql, &tls, socket_path ? NULL : pythia_mysql_host_of(db, url));
 	if (!refused)
@@ -165,13 +166,24 @@ static const char *password_of(const mysql_db *db, const pythia_url *url)
 	return url->password ? url->password : db->client_defaults ? NULL : "";
 }
 
+static bool no_tls(mysql_db *db, pythia_error *error)
+{
+	db->base.broken = true;
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: the server has no TLS", db->base.display);
+	return pythia_error_hint(error, "Set it up there, or allow a connection without it by ssl_mode=preferred.");
+}
+
 /* Where the connection goes and who comes, for messages; the URL is in db->base.display. */
 static bool connect_failed(mysql_db *db, pythia_error *error)
 {
-	unsigned code = mysql_errno(&db->mysql);
+	unsigned code = pythia_mysql_errno(db);
 	char sqlstate[6];
 	const char *hint;
 
+	if (db->cut)
+		return pythia_mysql_failed(db, error);
+	if (db->refused == PYTHIA_MYSQL_NO_TLS)
+		return no_tls(db, error);
 	pythia_mysql_classify(code, mysql_sqlstate(&db->mysql), sqlstate, &hint);
 	if (strcmp(sqlstate, "08006") == 0 || strcmp(sqlstate, "HY000") == 0)
 		memcpy(sqlstate, "08001", 6);
@@ -200,17 +212,6 @@ static void keep_alive(int fd)
 /* Not CLIENT_MULTI_STATEMENTS: a text of several statements is an error. */
 #define CONNECT_FLAGS CLIENT_REMEMBER_OPTIONS
 
-/* Connector/C goes on in the clear where the server has no TLS. */
-static bool tls_missing(mysql_db *db, pythia_error *error)
-{
-	if (!db->tls_required || mysql_get_ssl_cipher(&db->mysql))
-		return false;
-	db->base.broken = true;
-	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: the server has no TLS", db->base.display);
-	pythia_error_hint(error, "Set it up there, or allow a connection without it by ssl_mode=preferred.");
-	return true;
-}
-
 bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *error)
 {
 	const char *password = password_of(db, url);
@@ -226,8 +227,10 @@ bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *err
 		return false;
 	if (!answer)
 		return connect_failed(db, error);
-	if (!pythia_mysql_may_stay(db, error) || tls_missing(db, error))
+	if (!pythia_mysql_may_stay(db, error))
 		return false;
+	if (db->tls_required && !mysql_get_ssl_cipher(&db->mysql))
+		return no_tls(db, error);
 	db->thread_id = mysql_thread_id(&db->mysql);
 	keep_alive(pythia_mysql_socket(&db->mysql));
 	return true;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int infile_begin(void **handle, const char *name, void *context)
+int pythia_mysql_infile_begin(void **handle, const char *name, void *context)
 {
 	mysql_db *db = context;
 
@@ -65,5 +65,5 @@ static int infile_error(void *handle, char *message, unsigned room)
 
 void pythia_mysql_guard_infile(mysql_db *db)
 {
-	mysql_set_local_infile_handler(&db->mysql, infile_begin, infile_read, infile_end, infile_error, db);
+	mysql_set_local_infile_handler(&db->mysql, pythia_mysql_infile_begin, infile_read, infile_end, infile_error, db);
 }

@@ -68,6 +68,23 @@ struct mysql_db
 	bool require_password;
 	char *reach; /* hosts that may be reached, as of pythia_open_options */
 	bool tls_required;
+	bool in_clear; /* the password may be shown as it is */
+	enum
+	{
+		PYTHIA_MYSQL_ADMITTED,
+		PYTHIA_MYSQL_NO_TLS,
+		PYTHIA_MYSQL_BAD_METHOD
+	} refused; /* why logging in was given up before anything was said */
+	/* What the server may say without being asked to go on (pythia_mysql_listen). */
+	size_t heard;
+	size_t unasked; /* since the host was asked */
+	size_t most;
+	enum
+	{
+		PYTHIA_MYSQL_UNCUT,
+		PYTHIA_MYSQL_CUT_CANCELLED,
+		PYTHIA_MYSQL_CUT_FLOOD
+	} cut; /* why the connection was cut in the middle of an answer */
 	unsigned long thread_id;
 	bool statement_log; /* the server logs statements, and takes no read committed */
 	bool takes_files;   /* the server lets its clients load files of theirs */
@@ -80,14 +97,26 @@ static inline mysql_db *pythia_mysql_of(pythia_db *db)
 	return (mysql_db *) db;
 }
 
+/* Bytes of what an answer begins with: the names of 4096 columns, or how a statement ended. */
+#define PYTHIA_MYSQL_HEAD_BYTES (16 << 20)
+
+/* What comes from now on is at most so many bytes, or the connection is cut; the host is asked meanwhile. */
+static inline void pythia_mysql_listen(mysql_db *db, size_t most)
+{
+	db->heard = 0;
+	db->most = most;
+}
+
 /*
  * Runs a step (library.h) to its end, waiting through the host: a call that uses `ready`.  False where the host
  * asked to stop; then the call was aborted and the connection is broken.
  */
-#define PYTHIA_MYSQL_RUN(db, step, error)                                                                              \
+#define PYTHIA_MYSQL_RUN(db, step, error) PYTHIA_MYSQL_HEAR((db), PYTHIA_MYSQL_HEAD_BYTES, step, error)
+/* The same, for an answer that may be larger. */
+#define PYTHIA_MYSQL_HEAR(db, most, step, error)                                                                       \
 	__extension__({                                                                                                    \
 		int ready = PYTHIA_STEP_BEGIN;                                                                                 \
-		int status_ = (step);                                                                                          \
+		int status_ = (pythia_mysql_listen((db), (most)), (step));                                                     \
 		bool good_ = true;                                                                                             \
 		while (status_ && good_)                                                                                       \
 		{                                                                                                              \
@@ -109,13 +138,14 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error);
 /* Cuts the connection so that a suspended call ends at once; the server's query is killed. */
 void pythia_mysql_abort(mysql_db *db);
-/* What the library or the server says of the connection's last failure. */
+/* The number of the connection's last failure, and what the library or the server says of it. */
+unsigned pythia_mysql_errno(mysql_db *db);
 const char *pythia_mysql_message(mysql_db *db);
 /* Fills the error from the connection's last failure. Returns false. */
 bool pythia_mysql_failed(mysql_db *db, pythia_error *error);
 /* SQLSTATE and class of one of the server's or the library's error numbers. */
 pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char sqlstate[6], const char **hint);
-/* Runs statements and reads all their results. */
+/* Runs a statement that gives no rows. */
 bool pythia_mysql_run(mysql_db *db, const char *sql, int64_t *affected, pythia_error *error);
 /* Ends the server's query of this connection from a second one; waits for it 0.5 s at most. */
 void pythia_mysql_kill(mysql_db *db);
@@ -130,6 +160,8 @@ extern const pythia_driver pythia_mysql_driver;
 
 /* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */
 void pythia_mysql_guard_infile(mysql_db *db);
+/* What that sets: by it a connection of ours is known. */
+int pythia_mysql_infile_begin(void **handle, const char *name, void *context);
 
 /* insert.c: the next rows as one INSERT, as many as it takes well; at least one is left in the reader. */
 bool pythia_mysql_insert_make(const mysql_db *db, pythia_rows_reader *reader, pythia_buffer *out, uint64_t *rows,
@@ -158,7 +190,7 @@ bool pythia_mysql_load_end(pythia_db *db, uint64_t *rows, pythia_error *error);
 void pythia_mysql_load_abandon(pythia_db *db);
 /* The statement in hand, for errors. */
 void pythia_mysql_remember(mysql_db *db, const char *sql);
-/* Reads what a statement gave, all of it; *rows and *affected (may be NULL) are of the last one. */
+/* Reads what a statement gave, all of it; rows where none are expected (`rows` is NULL) are an error. */
 bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, pythia_error *error);
 /* Where the URL leads, with the defaults of the library. */
 const char *pythia_mysql_host_of(const mysql_db *db, const pythia_url *url);

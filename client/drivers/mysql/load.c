@@ -227,6 +227,8 @@ static int go_on(mysql_db *db, mysql_db *lane, int ready)
 {
 	const pythia_buffer *sql = db->load.by_inserts ? &lane->load.flight : &db->load.sql;
 
+	if (ready == PYTHIA_STEP_BEGIN)
+		pythia_mysql_listen(lane, PYTHIA_MYSQL_HEAD_BYTES);
 	return lane->load.in_bulk
 			   ? pythia_mysql_bulk_step(db->load.bulk, lane, ready)
 			   : pythia_mysql_step_query(&lane->mysql, &lane->load.answer, sql->data, sql->length, ready);

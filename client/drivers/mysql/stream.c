@@ -5,6 +5,9 @@
 
 #include "core/memory.h"
 
+/* What an honest server still has on its way when it is told to stop is less: a row, and what lies in buffers. */
+#define DRAIN_BYTES ((size_t) 2 << 30)
+
 struct pythia_stream
 {
 	mysql_db *db;
@@ -44,6 +47,7 @@ bool pythia_mysql_stream_open(pythia_db *base, const char *sql, int ncolumns, co
 	stream->result = result;
 	stream->ncolumns = ncolumns;
 	stream->done = !result;
+	pythia_mysql_listen(db, SIZE_MAX);
 	if (kinds)
 	{
 		stream->kinds = pythia_malloc((size_t) ncolumns * sizeof(*kinds));
@@ -137,8 +141,14 @@ static void drain(pythia_stream *stream)
 	mysql_db *db = stream->db;
 
 	pythia_mysql_kill(db);
+	pythia_mysql_listen(db, DRAIN_BYTES);
 	while (!stream->done && !db->base.broken)
 	{
+		if (pythia_host_cancelled(db->base.host))
+		{
+			pythia_mysql_abort(db);
+			return;
+		}
 		while (stream->status)
 		{
 			int ready;

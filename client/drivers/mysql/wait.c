@@ -137,12 +137,28 @@ pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char 
 	return code >= CR_MIN_ERROR && code <= CR_MAX_ERROR ? PYTHIA_E_LOST : PYTHIA_E_DATABASE;
 }
 
+unsigned pythia_mysql_errno(mysql_db *db)
+{
+	return db->refused == PYTHIA_MYSQL_BAD_METHOD ? METHOD_FORBIDDEN : mysql_errno(&db->mysql);
+}
+
 const char *pythia_mysql_message(mysql_db *db)
 {
 	/* the library names a method here that is no longer in its buffer */
-	return mysql_errno(&db->mysql) == METHOD_FORBIDDEN
+	return pythia_mysql_errno(db) == METHOD_FORBIDDEN
 			   ? "the server asked for the password by a method that is not allowed"
 			   : mysql_error(&db->mysql);
+}
+
+/* The connection was cut by us (pythia_mysql_listen). */
+static bool was_cut(mysql_db *db, pythia_error *error)
+{
+	db->base.broken = true;
+	if (db->cut == PYTHIA_MYSQL_CUT_FLOOD)
+		return pythia_db_bad_answer(&db->base, error, "more than %zu MB where a small result was expected",
+									db->most >> 20);
+	pythia_mysql_abort(db);
+	return pythia_fail_cancelled(error);
 }
 
 bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
@@ -152,6 +168,8 @@ bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
 	const char *hint;
 	pythia_error_class class = pythia_mysql_classify(code, mysql_sqlstate(&db->mysql), sqlstate, &hint);
 
+	if (db->cut)
+		return was_cut(db, error);
 	if (class == PYTHIA_E_LOST)
 	{
 		db->base.broken = true;
@@ -223,24 +241,34 @@ static bool read_rows(mysql_db *db, MYSQL_RES *result, pythia_result *rows, pyth
 	MYSQL_ROW row = NULL;
 	bool ok;
 
-	if (rows)
-		rows->ncolumns = (int) columns;
-	while ((ok = PYTHIA_MYSQL_RUN(db, pythia_mysql_step_fetch(result, &row, ready), error)) && row)
+	rows->ncolumns = (int) columns;
+	while ((ok = PYTHIA_MYSQL_HEAR(db, PYTHIA_LARGEST_RESULT, pythia_mysql_step_fetch(result, &row, ready), error)) &&
+		   row)
 	{
-		const unsigned long *given = rows ? mysql_fetch_lengths(result) : NULL;
+		const unsigned long *given = mysql_fetch_lengths(result);
 
-		for (unsigned i = 0; rows && i < columns; i++)
+		for (unsigned i = 0; i < columns; i++)
 			lengths[i] = given[i];
-		if (!rows || pythia_result_add(&db->base, rows, &capacity, (const char *const *) row, lengths, error))
+		if (pythia_host_cancelled(db->base.host))
+			ok = pythia_fail_cancelled(error);
+		else if (pythia_result_add(&db->base, rows, &capacity, (const char *const *) row, lengths, error))
 			continue;
+		else
+			ok = false;
 		/* the rest is not waited for */
 		pythia_mysql_abort(db);
-		ok = false;
 		break;
 	}
 	pythia_free(lengths);
 	/* a broken read gives no row, either */
 	return ok && (mysql_errno(&db->mysql) == 0 || pythia_mysql_failed(db, error));
+}
+
+/* The connection is cut: what comes where nothing is expected may have no end. */
+static bool not_expected(mysql_db *db, const char *what, pythia_error *error)
+{
+	pythia_mysql_abort(db);
+	return pythia_db_bad_answer(&db->base, error, "%s", what);
 }
 
 static bool take_result(mysql_db *db, pythia_result *rows, int64_t *affected, pythia_error *error)
@@ -254,10 +282,8 @@ static bool take_result(mysql_db *db, pythia_result *rows, int64_t *affected, py
 			*affected = (int64_t) mysql_affected_rows(&db->mysql);
 		return true;
 	}
-	if (affected)
-		*affected = 0;
-	if (rows)
-		pythia_result_free(rows);
+	if (!rows)
+		return not_expected(db, "rows where none were expected", error);
 	result = mysql_use_result(&db->mysql);
 	if (!result)
 		return pythia_mysql_failed(db, error);
@@ -269,25 +295,10 @@ static bool take_result(mysql_db *db, pythia_result *rows, int64_t *affected, py
 
 bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, pythia_error *error)
 {
-	int answer;
-
-	for (;;)
-	{
-		if (!take_result(db, rows, affected, error))
-			break;
-		if (!mysql_more_results(&db->mysql))
-			return true;
-		answer = 0;
-		if (!PYTHIA_MYSQL_RUN(db, pythia_mysql_step_next_result(&db->mysql, &answer, ready), error))
-			break;
-		if (answer < 0)
-			return true;
-		if (answer > 0)
-		{
-			pythia_mysql_failed(db, error);
-			break;
-		}
-	}
+	/* a text is one statement, and calls nothing: it has one result */
+	if (take_result(db, rows, affected, error) &&
+		(!mysql_more_results(&db->mysql) || not_expected(db, "more results than one", error)))
+		return true;
 	if (rows)
 		pythia_result_free(rows);
 	return false;

@@ -13,6 +13,7 @@
 #   keys    => [ [ NAME, PRIMARY, UNIQUE, COLUMN ], … ]      (as the catalog gives them; else the first column)
 #   rows    => [ [ … ], … ]                                  undef is NULL
 #   local_infile => 1                                        whether it takes LOAD DATA LOCAL
+#   plugin => 'mysql_native_password'                        the method of logging in that it greets with
 #   answers => [ [ qr/…/i => ANSWER ], … ]                   looked at first, against the text of the query
 #   mode    => what goes wrong (see %modes), for queries that  only => qr/…/,  at => N (the Nth of its connection)
 #              or  after => N (5: those that set a session up, and find the table, are answered well)
@@ -164,11 +165,39 @@ my %modes = (
 		$_[0]->head('c');
 		$_[0]->packet(Pythia::FakeServer::mysql_cell('x' x 60000)) while 1;
 	},
+	endless_results => sub { $_[0]->raw(packets(1, ("\x00\x00\x00" . pack 'vv', 10, 0) x 10000)) while 1 },
+	endless_columns => sub {
+		$_[0]->packet(Pythia::FakeServer::mysql_number(65535));
+		my $name = Pythia::FakeServer::mysql_cell('n' x 60000);
+		my $column = Pythia::FakeServer::mysql_cell('def') . $name x 5 . "\x0c" . pack 'vVCvCv', 45, 1024, 0xfd, 0, 0, 0;
+		$_[0]->raw(packets($_[0]{number}++, $column)) while 1;
+	},
+	endless_progress => sub { endless_progress($_[0]) },
+	endless_progress_in_rows => sub { $_[0]->head(map { "c$_" } 1 .. $_[2]); endless_progress($_[0]) },
 	silent => sub { $_[0]->hang },
 	closed => sub { close $_[0]{socket}; die "closed\n" },
 	error => sub { $_[0]->fail(1105, 'HY000', "evil \e]0;title\a\e[31m %s%n " . 'A' x 4000) },
 	infile => sub { $_[0]->take_file('/etc/passwd') },
 );
+
+# Packets at once, of these numbers on.
+sub packets
+{
+	my ($number, @payloads) = @_;
+	return join '', map { substr(pack('V', length), 0, 3) . chr($number++ & 255) . $_ } @payloads;
+}
+
+# MariaDB tells by errors that are none how far it is.
+sub endless_progress
+{
+	my ($self) = @_;
+	my $report = "\xff\xff\xff\x01\x01\x01\x00\x00\x00" . Pythia::FakeServer::mysql_cell('x' x 200);
+	while (1)
+	{
+		$self->raw(packets($self->{number}, ($report) x 256));
+	}
+	return;
+}
 
 # Asks the client for a file, and takes what comes.
 sub take_file
@@ -190,7 +219,41 @@ my %switches = (
 	old_password => "\xfe",
 	dialog => "\xfedialog\x00\x02Password: ",
 	unknown_plugin => "\xfe../../../../tmp/evil\x00",
+	caching_sha2_password => "\xfecaching_sha2_password\x00abcdefghijklmnopqrst\x00",
+	sha256_password => "\xfesha256_password\x00abcdefghijklmnopqrst\x00",
 );
+
+# For the two sha methods; nobody has the other half.
+my $public_key = <<'END';
+-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA5PWzLStEC+kuepABMwG2
+YEezFfpPPa6+GbKR6uNWFBdOY7kMxG7p3eg+klbRPpU1VL9S2r/orRbe7Y8OGzSo
+Cpb+N7dQk2RWJ2mI71T44wetW1jSt8ZCOUxLre6bqN5u04XrhQAe5W+pFBkKco9L
+POQWEQUF0Eb+ymQ0vkyUrI6pjhRXiwVfxiVuZeY4x/kt9LINxFInxvDJ1+5ZJpiO
+agZwtJY5vSmfyJtjyOeVnYPfmyutmyP9Tjjm7E5lOvh2AvSwYDh51eWR8iDou/eQ
+L5/REfJcTk+mHLIsIwD/UT8krvKgCr7h5OuISysmX9Zx5m0lHyo8vL6i2OvRPH6p
+jQIDAQAB
+-----END PUBLIC KEY-----
+END
+
+sub readable { return $_[0] =~ s/[^ -~]/./gr; }
+
+# Wants the password itself, as a server does that does not know it yet; $first is what the method has said.
+sub full_authentication
+{
+	my ($self, $plugin, $first) = @_;
+	if ($plugin eq 'caching_sha2_password')
+	{
+		$self->packet("\x01\x04");
+		$first = $self->receive;
+		$self->note('answer: ' . readable($first));
+	}
+	return if $first ne ($plugin eq 'sha256_password' ? "\x01" : "\x02");
+	$self->packet("\x01$public_key");
+	my $said = $self->receive;
+	$self->note('by the key: ' . length($said) . ' bytes, ' . readable($said));
+	return;
+}
 
 sub talk
 {
@@ -203,19 +266,22 @@ sub talk
 		$self->packet(join '', "\x0a", map { chr int rand 256 } 1 .. 90);
 		return;
 	}
+	my $plugin = $self->{plugin} // 'mysql_native_password';
 	# everything but TLS, compression and the newer ends of results
 	my $can = 0x1 | 0x4 | 0x8 | 0x80 | 0x200 | 0x2000 | 0x8000 | 0x10000 | 0x20000 | 0x80000;
 	$self->packet("\x0a$self->{version}\x00" . pack('V', 42) . "abcdefgh\x00" . pack('v', $can & 0xffff) . "\x2d"
-		  . pack('v', 2) . pack('v', $can >> 16) . "\x15" . "\x00" x 10 . "ijklmnopqrst\x00mysql_native_password\x00");
+		  . pack('v', 2) . pack('v', $can >> 16) . "\x15" . "\x00" x 10 . "ijklmnopqrst\x00$plugin\x00");
 	my $answer = $self->receive;
 	$self->{several} = unpack('V', $answer) & 0x10000;
 	$self->note('client ' . ($answer =~ /\A.{32}([^\0]*)/s ? $1 : '?'));
+	$self->note('login ' . readable(substr $answer, 32)) if $self->{plugin};
+	$self->full_authentication($plugin, $answer =~ /\A.{32}[^\0]*\0\x01(.)/s ? $1 : '') if $plugin =~ /sha/;
 	if (my $switch = $switches{$mode})
 	{
 		$self->packet($switch);
 		my $said = $self->receive;
-		$self->note(($mode eq 'clear_password' || $mode eq 'dialog' ? 'password in clear: ' : 'answer: ')
-			. $said =~ s/[^ -~]/./gr);
+		$self->note(($mode eq 'clear_password' || $mode eq 'dialog' ? 'password in clear: ' : 'answer: ') . readable($said));
+		$self->full_authentication($mode, $said) if $mode =~ /sha/;
 	}
 	$self->ok;
 	for (my $n = 1;; $n++)

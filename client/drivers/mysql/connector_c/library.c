@@ -4,6 +4,8 @@
 #include <errmsg.h>
 #include <string.h>
 
+#include "drivers/mysql/connector_c/guard.h"
+
 /* The library's calls run on a stack of their own; TLS and name look-up want more than its default. */
 #define STACK_BYTES (512 * 1024)
 /* Bytes a write gathers; the library's default of 8 KiB makes a system call of each. */
@@ -30,6 +32,7 @@ bool pythia_mysql_unblock(MYSQL *mysql)
  * the library would look for a file of the name that the server gives. */
 void pythia_mysql_limit_methods(MYSQL *mysql, bool in_clear)
 {
+	pythia_mysql_guard_library(mysql);
 	mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH,
 				   in_clear ? "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,parsec,"
 							  "mysql_clear_password,dialog"

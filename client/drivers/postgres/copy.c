@@ -284,7 +284,7 @@ bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pyth
 			break;
 		if (!pythia_postgres_wait(db, PYTHIA_WAIT_READ, error))
 			return false;
-		if (!PQconsumeInput(db->conn))
+		if (!pythia_postgres_consume(db))
 			return pythia_postgres_lost(db, error);
 	}
 	chunk->data = stream->chunk.data;
@@ -312,7 +312,7 @@ void pythia_postgres_stream_close(pythia_stream *stream)
 				PQfreemem(row);
 			else if (length == -2)
 				db->base.broken = true;
-			else if (pythia_postgres_wait(db, PYTHIA_WAIT_READ, NULL) && !PQconsumeInput(db->conn))
+			else if (pythia_postgres_wait(db, PYTHIA_WAIT_READ, NULL) && !pythia_postgres_consume(db))
 				db->base.broken = true;
 		}
 		if (!db->base.broken && pythia_postgres_finish(db, &last, NULL))

@@ -35,6 +35,8 @@ bool pythia_postgres_lost(postgres_db *db, pythia_error *error);
 bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_error *error);
 bool pythia_postgres_wait(postgres_db *db, int events, pythia_error *error);
 bool pythia_postgres_start(postgres_db *db, const char *sql, pythia_error *error); /* sends a statement */
+/* Takes what has come; notifications, which nobody asked for, are thrown away.  False: the connection is lost. */
+bool pythia_postgres_consume(postgres_db *db);
 bool pythia_postgres_flush(postgres_db *db, pythia_error *error);
 /* The next result, or NULL after the last; the caller clears it. */
 bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *error);

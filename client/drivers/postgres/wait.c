@@ -100,6 +100,16 @@ bool pythia_postgres_wait(postgres_db *db, int events, pythia_error *error)
 	return pythia_fail_cancelled(error);
 }
 
+bool pythia_postgres_consume(postgres_db *db)
+{
+	bool good = PQconsumeInput(db->conn);
+	PGnotify *notification;
+
+	while ((notification = PQnotifies(db->conn)))
+		PQfreemem(notification);
+	return good;
+}
+
 bool pythia_postgres_flush(postgres_db *db, pythia_error *error)
 {
 	int left;
@@ -109,7 +119,7 @@ bool pythia_postgres_flush(postgres_db *db, pythia_error *error)
 		/* a server that cannot send its notices does not read our data */
 		if (!pythia_postgres_wait(db, PYTHIA_WAIT_READ | PYTHIA_WAIT_WRITE, error))
 			return false;
-		if (!PQconsumeInput(db->conn))
+		if (!pythia_postgres_consume(db))
 			return pythia_postgres_lost(db, error);
 	}
 	return left == 0 || pythia_postgres_lost(db, error);
@@ -122,7 +132,7 @@ bool pythia_postgres_result(postgres_db *db, PGresult **result, pythia_error *er
 	{
 		if (!pythia_postgres_wait(db, PYTHIA_WAIT_READ, error))
 			return false;
-		if (!PQconsumeInput(db->conn))
+		if (!pythia_postgres_consume(db))
 			return pythia_postgres_lost(db, error);
 	}
 	*result = PQgetResult(db->conn);

@@ -10,7 +10,7 @@
 #   pieces => N         in pieces of so many bytes
 #   hidden => N         so many bytes of the first request come with the answer that there is no TLS
 #   then   => …         once in: 'notices' (without end, never ready), 'rows' (the answer to any query, without end),
-#                       'silent', 'closed'
+#                       'notifications' (the answer to any query, 400 MB of them, then the end), 'silent', 'closed'
 package Pythia::FakePostgres;
 
 use strict;
@@ -126,6 +126,12 @@ sub serve_client
 		next unless $type eq 'S';
 		return if $then eq 'closed';
 		next if $then eq 'silent';
+		if ($then eq 'notifications')
+		{
+			my $notification = message('A', pack('N', 1) . "word\0" . 'x' x 7000 . "\0") x 100;
+			$self->put($notification) for 1 .. 600;
+			return;
+		}
 		$self->put(message('1', '') . message('2', '') . message('T', pack('n', 1) . "a\0" . pack 'NnNnNn', 0, 0, 25, 65535, -1, 0));
 		my $row = message('D', pack('nN', 1, 10000) . 'x' x 10000) x 10;
 		$self->put($row) while 1;

@@ -13,7 +13,10 @@
 static bool refuse(const char *path, const char *why, const char *option, pythia_error *error)
 {
 	pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path, why);
-	return pythia_error_hint(error, "Give --%s FILE with a path you can write to, in a folder of your own.", option);
+	return pythia_error_hint(
+		error,
+		"Give --%s FILE with a path you can write to, in a folder that nobody else may write to, such as ~/pythia.",
+		option);
 }
 
 /* True where others may put files beside it: the folder is somebody else's, or lets them. */
@@ -68,11 +71,16 @@ int cli_private_open(const char *path, int flags, const char *option, pythia_err
 
 bool cli_private_database(const char *path, const char *option, pythia_error *error)
 {
-	/* SQLite believes a journal that lies there, and gives new ones the mode of the database */
+	/* SQLite gives these the mode of the database */
 	static const char *const beside[] = {"-journal", "-wal", "-shm"};
-	int fd = cli_private_open(path, O_RDWR, option, error);
-	bool ok = fd >= 0;
+	int fd;
+	bool ok;
 
+	/* it also believes a journal that lies there, and finds it by its name, whatever was looked at before */
+	if (open_to_others(path))
+		return refuse(path, "others may write to its folder, and so put a journal beside it", option, error);
+	fd = cli_private_open(path, O_RDWR, option, error);
+	ok = fd >= 0;
 	if (ok)
 		close(fd);
 	for (size_t i = 0; ok && i < sizeof(beside) / sizeof(beside[0]); i++)

@@ -13,7 +13,8 @@
  */
 int cli_private_open(const char *path, int flags, const char *option, pythia_error *error);
 
-/* The same for a SQLite database that is about to be opened by its path, and for the files beside it. */
+/* The same for a SQLite database that is about to be opened by its path, and for the files beside it; in a folder where
+ * others may write there is none. */
 bool cli_private_database(const char *path, const char *option, pythia_error *error);
 
 #endif

@@ -132,7 +132,8 @@ static char *marked_text(const char *text, const char *marked, char mark)
 	return pythia_buffer_take(&out);
 }
 
-/* In a systemd unit a percent sign begins a specifier; a path that stands alone has no quotes. */
+/* In a systemd unit a percent sign begins a specifier, and in a command's arguments a dollar sign a variable; a path that
+ * stands alone has no quotes. */
 static char *unit_path(const char *text)
 {
 	return marked_text(text, "%", '\0');
@@ -145,6 +146,22 @@ static char *unit_text(const char *text)
 
 	pythia_free(path);
 	return quoted;
+}
+
+/* In postgresql.conf, between quotes. */
+static char *conf_text(const char *text)
+{
+	return marked_text(text, "'\\", '\0');
+}
+
+/* What quotes the body of a function in PostgreSQL: nothing that stands in it, which is among the names. */
+static char *body_quote(const creation *c)
+{
+	char quote[32] = "$$";
+
+	for (int i = 1; strstr(c->timestamp_column, quote); i++)
+		snprintf(quote, sizeof(quote), "$body%d$", i);
+	return pythia_strdup(quote);
 }
 
 /* Within a literal of SQL. */
@@ -271,7 +288,7 @@ static bool set_url(creation *c, const char *name, const char *json, const char 
 		cli_variable_set(&c->variables, "user", plain("", url.user != NULL ? url.user : c->name, ""));
 		cli_variable_set(
 			&c->variables, "database",
-			pythia_strdup(url.database != NULL && url.engine == PYTHIA_POSTGRESQL ? url.database : "postgres"));
+			conf_text(url.database != NULL && url.engine == PYTHIA_POSTGRESQL ? url.database : "postgres"));
 	}
 	pythia_url_free(&url);
 	return true;
@@ -297,6 +314,7 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 	double seconds = cli_seconds(args, "poll-interval", 5);
 	pythia_buffer number = PYTHIA_BUFFER_INIT;
 	char *interval;
+	char *argument;
 
 	cli_variable_set(v, "name", pythia_strdup(c->name));
 	cli_variable_set(v, "ident", plain("", c->name, ""));
@@ -306,7 +324,9 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 						   c->name, ""));
 	self[n > 0 ? n : 0] = '\0';
 	cli_variable_set(v, "pythia_unit", unit_text(n > 0 ? self : "/usr/local/bin/pythia"));
-	cli_variable_set(v, "directory_unit", unit_text(c->directory));
+	argument = marked_text(c->directory, "$", '\0');
+	cli_variable_set(v, "directory_unit", unit_text(argument));
+	pythia_free(argument);
 	cli_variable_set(v, "directory_plain", unit_path(c->directory));
 	set_unit_user(v);
 	cli_variable_set(v, "tables_usage", pythia_strdup(tables_usage[c->engine]));
@@ -324,6 +344,7 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 		pythia_buffer_printf(&number, "\"timestamp_column\": %s, ", v->items[v->count - 1].value);
 	cli_variable_set(v, "timestamp_setting", pythia_buffer_take(&number));
 	cli_variable_set(v, "timestamp_setting_sql", within_literal(v->items[v->count - 1].value));
+	cli_variable_set(v, "body_quote", body_quote(c));
 	cli_variable_set(v, "timestamp_column_literal", sql_text(c->timestamp_column));
 	cli_variable_set(v, "timestamp_column_sql", identifier(c->engine, c->timestamp_column));
 	cli_variable_set(v, "timestamp_column_shell", shell_text(c->timestamp_column));
@@ -518,7 +539,8 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	snprintf(common, sizeof(common), "common-%s", c->sync ? "sync" : "cdc");
 	snprintf(own, sizeof(own), "%s-%s", c->sync ? "sync" : "cdc", host);
 	snprintf(ddl, sizeof(ddl), "tables-%s", engines[c->engine]);
-	return set_variables(c, args, error) && write_folder(c, names, cli_given(args, "force"), error);
+	return set_variables(c, args, error) && cli_variables_check(&c->variables, error) &&
+		   write_folder(c, names, cli_given(args, "force"), error);
 }
 
 static int run_create(cli_args *args)

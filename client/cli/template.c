@@ -3,12 +3,29 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/text.h"
 
 void cli_variable_set(cli_variables *variables, const char *name, char *value)
 {
 	variables->items[variables->count].name = name;
 	variables->items[variables->count].value = value;
 	variables->count++;
+}
+
+bool cli_variables_check(const cli_variables *variables, pythia_error *error)
+{
+	for (int i = 0; i < variables->count; i++)
+		for (const char *p = variables->items[i].value; *p != '\0'; p++)
+			if (pythia_is_control(*p))
+			{
+				pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" holds a control character",
+							variables->items[i].value);
+				return pythia_error_hint(error, "The files of a folder take no such name; write them by hand.");
+			}
+	for (int i = 0; i < variables->ntables; i++)
+		if (!cli_variables_check(&variables->tables[i], error))
+			return false;
+	return true;
 }
 
 void cli_variables_free(cli_variables *variables)

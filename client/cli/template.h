@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "core/buffer.h"
+#include "core/error.h"
 
 typedef struct cli_template_file
 {
@@ -32,6 +33,8 @@ typedef struct cli_variables
 } cli_variables;
 
 void cli_variable_set(cli_variables *variables, const char *name, char *value); /* takes value over */
+/* False (22023) where a value holds a line break or another control character: no kind of file takes all of them. */
+bool cli_variables_check(const cli_variables *variables, pythia_error *error);
 void cli_variables_free(cli_variables *variables);
 
 /* Fills text: {{name}}; {{#name}} … {{/name}} where name is not empty (for "tables":

@@ -27,8 +27,8 @@ SELECT lives_ok(format('SELECT {{ident}}_handler(pg_temp.a_change(%L))', kind), 
 -- as a change can be consumed once its transaction has ended
 CREATE TABLE {{ident}}_test (id int PRIMARY KEY, v text, {{timestamp_column_sql}} timestamptz DEFAULT now());
 CREATE INDEX ON {{ident}}_test ({{timestamp_column_sql}});
-SELECT lives_ok($$SELECT pythia.create_cdc_worker('{{name}}_test', ARRAY['{{ident}}_test'],
-    timestamp_column => {{timestamp_column_literal}}, options => '{"track": "keys", "start_from": "beginning"}')$$,
+SELECT lives_ok({{body_quote}}SELECT pythia.create_cdc_worker('{{name}}_test', ARRAY['{{ident}}_test'],
+    timestamp_column => {{timestamp_column_literal}}, options => '{"track": "keys", "start_from": "beginning"}'){{body_quote}},
     'a worker can be made');
 INSERT INTO {{ident}}_test VALUES (1, 'one'), (2, 'two');
 SELECT results_eq(

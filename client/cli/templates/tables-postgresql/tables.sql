@@ -12,12 +12,12 @@ CREATE TABLE IF NOT EXISTS {{table}} (
 );
 {{/example}}
 CREATE OR REPLACE FUNCTION {{ident}}_touch() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS {{body_quote}}
 BEGIN
     NEW.{{timestamp_column_sql}} := now();
     RETURN NEW;
 END
-$$;
+{{body_quote}};
 COMMENT ON FUNCTION {{ident}}_touch() IS 'keeps the timestamp column of tables true';
 {{#tables}}
 

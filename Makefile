@@ -12,7 +12,7 @@ mandir ?= $(datadir)/man
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
 # The client library of MySQL: MariaDB's Connector/C or Oracle's libmysqlclient, by pkg-config's name.
-MYSQL_LIBRARY ?= $(shell $(PKG_CONFIG) --exists libmariadb && echo libmariadb || echo mysqlclient)
+MYSQL_LIBRARY ?= $(shell $(PKG_CONFIG) --exists libmariadb 2>/dev/null && echo libmariadb || echo mysqlclient)
 INSTALL ?= install
 CLIENT_BUILD ?= build
 

@@ -5,7 +5,8 @@
 #   servers_in_memory          MariaDBs started afterwards have their data in memory, where there is room
 #   pg_start NAME [LINE...]    a PostgreSQL of build/tmp_install; the lines go to postgresql.conf.
 #                              Sets PG_PORT, PG_DATA, PG_URL and PGHOST PGPORT PGUSER PGDATABASE.
-#   mysql_start NAME [ARG...]  a MariaDB, or a MySQL where MYSQLD names its server; the arguments go to it.
+#   mysql_start NAME [ARG...]  a MariaDB, or a MySQL where MYSQLD names its server (or there is no other); the
+#                              arguments go to it.
 #                              Sets MYSQL_PORT, MYSQL_DATA, MYSQL_SOCKET, MYSQL_USER, MYSQL_PASSWORD, MYSQL_URL.
 #   server_stop NAME [SIGNAL]  stops one of them (default: fast, by SIGINT or SIGTERM)
 #   server_restart NAME        the same data, port and options again
@@ -30,6 +31,10 @@ export PATH="$PG_BIN:$PATH:/usr/sbin:/usr/local/sbin"
 MYSQL_CLIENT=$(command -v mariadb || command -v mysql)
 MYSQL_ADMIN=$(command -v mariadb-admin || command -v mysqladmin)
 export MYSQL_CLIENT
+if [ -z "${MYSQLD:-}" ] && ! command -v mariadbd >/dev/null && command -v mysqld >/dev/null; then
+    MYSQLD=$(command -v mysqld)
+    export MYSQLD
+fi
 
 server_memory=
 declare -A server_pid server_kind server_command

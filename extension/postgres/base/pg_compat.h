@@ -170,6 +170,11 @@ typedef struct pythia_json_state
 #define pythia_json_push(state, token, value) ((state)->result = pushJsonbValue(&(state)->parse, token, value))
 #endif
 
+/* 19 moved get_database_name */
+#if PG_VERSION_NUM >= 190000
+#include "utils/lsyscache.h"
+#endif
+
 /* What a signal's handler hands on to the server's own; 19 tells who sent it. */
 #if PG_VERSION_NUM >= 190000
 #define PYTHIA_SIGNAL_ARGS postgres_signal_arg, pg_siginfo

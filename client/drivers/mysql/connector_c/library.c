@@ -40,15 +40,21 @@ void pythia_mysql_limit_methods(MYSQL *mysql, bool in_clear)
 }
 
 #if MARIADB_PACKAGE_VERSION_ID >= VERIFIES
-#define HAVE_TLS 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wstrict-prototypes"
 #include <ma_pvio.h>
 #pragma GCC diagnostic pop
 
+/* What ma_tls.h calls MARIADB_TLS begins so; that header includes one that is not installed. */
+typedef struct tls_beginning
+{
+	void *data;
+	MARIADB_PVIO *pvio;
+} tls_beginning;
+
 /* In place of the library's own look at a certificate, which knows no chain without a name: what OpenSSL said of the
  * chain as it shook hands. */
-static int look_at_chain(MARIADB_TLS *tls, unsigned flags)
+static int look_at_chain(const tls_beginning *tls, unsigned flags)
 {
 	(void) flags;
 	return tls->pvio->mysql->net.tls_verify_status != 0;

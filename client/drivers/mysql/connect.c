@@ -134,7 +134,6 @@ static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t seconds, pythia_error *error)
 {
 	MYSQL *mysql = &db->mysql;
-	unsigned timeout = (unsigned) seconds;
 	unsigned local = 1;
 	unsigned protocol = MYSQL_PROTOCOL_TCP;
 	unsigned long packet = 1UL << 30;
@@ -148,8 +147,8 @@ bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t secon
 	mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &local);
 	pythia_mysql_guard_infile(db);
-	if (timeout > 0)
-		mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &timeout);
+	/* not by the library: Oracle's knows no time limit where it can be waited for */
+	db->connect_ms = seconds * 1000;
 	if (is_true(pythia_url_parameter_get(url, "compress")))
 		mysql_options(mysql, MYSQL_OPT_COMPRESS, NULL);
 	if (db->client_defaults)
@@ -218,12 +217,17 @@ bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *err
 	const char *host = pythia_mysql_host_of(db, url);
 	const char *socket_path = pythia_url_parameter_get(url, "unix_socket");
 	MYSQL *answer = NULL;
+	bool done;
 
-	if (!pythia_mysql_may_go(db, host, pythia_mysql_port_of(url), socket_path, error) ||
-		!PYTHIA_MYSQL_RUN(db,
-						  pythia_mysql_step_connect(&db->mysql, &answer, host, url->user, password, url->database,
-													(unsigned) url->port, socket_path, CONNECT_FLAGS, ready),
-						  error))
+	if (!pythia_mysql_may_go(db, host, pythia_mysql_port_of(url), socket_path, error))
+		return false;
+	db->connect_by = db->connect_ms > 0 ? pythia_monotonic_ms() + db->connect_ms : 0;
+	done = PYTHIA_MYSQL_RUN(db,
+							pythia_mysql_step_connect(&db->mysql, &answer, host, url->user, password, url->database,
+													  (unsigned) url->port, socket_path, CONNECT_FLAGS, ready),
+							error);
+	db->connect_by = 0;
+	if (!done)
 		return false;
 	if (!answer)
 		return connect_failed(db, error);

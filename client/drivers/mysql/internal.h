@@ -66,7 +66,9 @@ struct mysql_db
 	pythia_url url;
 	bool client_defaults;
 	bool require_password;
-	char *reach; /* hosts that may be reached, as of pythia_open_options */
+	char *reach;        /* hosts that may be reached, as of pythia_open_options */
+	int64_t connect_ms; /* that connecting may take; 0: as long as it takes */
+	int64_t connect_by; /* while connecting: when it has taken that long, by pythia_monotonic_ms; else 0 */
 	bool tls_required;
 	bool in_clear; /* the password may be shown as it is */
 	enum
@@ -109,7 +111,7 @@ static inline void pythia_mysql_listen(mysql_db *db, size_t most)
 
 /*
  * Runs a step (library.h) to its end, waiting through the host: a call that uses `ready`.  False where the host
- * asked to stop; then the call was aborted and the connection is broken.
+ * asked to stop, or connecting took too long; then the call was aborted and the connection is broken.
  */
 #define PYTHIA_MYSQL_RUN(db, step, error) PYTHIA_MYSQL_HEAR((db), PYTHIA_MYSQL_HEAD_BYTES, step, error)
 /* The same, for an answer that may be larger. */
@@ -131,8 +133,8 @@ static inline void pythia_mysql_listen(mysql_db *db, size_t most)
 	})
 
 /* Waits for a status, at most timeout_ms (-1: as long as it takes, 0: only looks). *ready
- * is what to hand to a _cont call, 0 where timeout_ms passed. False (class CANCELLED, *ready
- * is PYTHIA_AWAIT_TIMEOUT) where the host wants to stop. */
+ * is what to hand to a _cont call, 0 where timeout_ms passed. False (*ready is PYTHIA_AWAIT_TIMEOUT)
+ * where the host wants to stop (class CANCELLED) or connecting has taken too long (CONNECT). */
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
 /* False where the connection has come to an address that may not be reached, before anything is said there. */
 bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error);

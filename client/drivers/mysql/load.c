@@ -133,6 +133,25 @@ static bool watch(mysql_db *db, pythia_error *error)
 	}
 	return true;
 }
+
+/* Milliseconds until one of them wants to be looked at all the same; -1: never. */
+static long soonest(mysql_db *db)
+{
+	long least = -1;
+
+	for (int i = 0; i < db->load.nlanes; i++)
+	{
+		mysql_db *lane = lane_of(db, i);
+
+		if (lane->load.flying && lane->load.status & PYTHIA_AWAIT_TIMEOUT)
+		{
+			long own = pythia_mysql_step_timeout(&lane->mysql);
+
+			least = least < 0 || own < least ? own : least;
+		}
+	}
+	return least;
+}
 #endif
 
 /* Waits until one of the connections can go on. */
@@ -150,7 +169,7 @@ static bool wait_for_any(mysql_db *db, pythia_error *error)
 #ifdef __linux__
 		if (!watch(db, error))
 			return false;
-		if (pythia_host_wait(db->base.host, db->load.ready_fd, PYTHIA_WAIT_READ, -1) != PYTHIA_WAIT_CANCELLED)
+		if (pythia_host_wait(db->base.host, db->load.ready_fd, PYTHIA_WAIT_READ, soonest(db)) != PYTHIA_WAIT_CANCELLED)
 			return true;
 #else
 		if (pythia_host_wait(db->base.host, -1, 0, SLICE_MS) != PYTHIA_WAIT_CANCELLED)

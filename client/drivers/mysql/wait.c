@@ -188,17 +188,34 @@ bool pythia_mysql_failed(mysql_db *db, pythia_error *error)
 
 /* --- waiting --------------------------------------------------------------- */
 
+static bool too_late(mysql_db *db, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: no answer within %lld s", db->base.display,
+				(long long) db->connect_ms / 1000);
+	return pythia_error_hint(error, "Check the URL, and that the server is running and can be reached from here.");
+}
+
+/* The shorter of two times to wait, of which -1 is without end. */
+static long sooner(long a, long b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error)
 {
 	int events = 0;
+	int64_t left = db->connect_by ? db->connect_by - pythia_monotonic_ms() : 0;
 	long own = status & PYTHIA_AWAIT_TIMEOUT ? pythia_mysql_step_timeout(&db->mysql) : -1;
 	bool theirs = own >= 0 && (timeout_ms < 0 || own <= timeout_ms);
+	long most = sooner(timeout_ms, own);
 
+	if (db->connect_by)
+		most = sooner(most, left > 0 ? (long) left : 0);
 	if (status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_EXCEPT))
 		events |= PYTHIA_WAIT_READ;
 	if (status & PYTHIA_AWAIT_WRITE)
 		events |= PYTHIA_WAIT_WRITE;
-	switch (pythia_host_wait(db->base.host, pythia_mysql_socket(&db->mysql), events, theirs ? own : timeout_ms))
+	switch (pythia_host_wait(db->base.host, pythia_mysql_socket(&db->mysql), events, most))
 	{
 		case PYTHIA_WAIT_READY:
 			if (!pythia_mysql_may_stay(db, error))
@@ -209,7 +226,11 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 			*ready = status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_WRITE | PYTHIA_AWAIT_EXCEPT);
 			return true;
 		case PYTHIA_WAIT_TIMEOUT:
-			*ready = theirs ? PYTHIA_AWAIT_TIMEOUT : 0;
+			*ready = PYTHIA_AWAIT_TIMEOUT;
+			if (db->connect_by && pythia_monotonic_ms() >= db->connect_by)
+				return too_late(db, error);
+			if (!theirs)
+				*ready = 0;
 			return true;
 		case PYTHIA_WAIT_CANCELLED:
 			break;

@@ -4,6 +4,8 @@
 #include <errmsg.h>
 #include <mysql/client_plugin.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 
 /* A statement that is larger may have to be written in pieces. */
 #define IN_ONE_WRITE (16 * 1024)
@@ -90,7 +92,8 @@ int pythia_mysql_step_connect(MYSQL *mysql, MYSQL **answer, const char *host, co
 
 	(void) ready;
 	*answer = status == NET_ASYNC_COMPLETE ? mysql : NULL;
-	return status == NET_ASYNC_NOT_READY ? awaited(mysql, 0) : 0;
+	/* it also says so before it sends a password, and nothing comes: so it is asked again after a while */
+	return status == NET_ASYNC_NOT_READY ? awaited(mysql, 0) | PYTHIA_AWAIT_TIMEOUT : 0;
 }
 
 int pythia_mysql_step_query(MYSQL *mysql, int *answer, const char *sql, size_t length, int ready)
@@ -102,12 +105,14 @@ int pythia_mysql_step_query(MYSQL *mysql, int *answer, const char *sql, size_t l
 	return status == NET_ASYNC_NOT_READY ? awaited(mysql, length) : 0;
 }
 
-/* The call that sends also reads the answer: it is begun here, and ended in the next. */
+/* What is sent by this one is not sent again by the call that would also send. */
 int pythia_mysql_step_send(MYSQL *mysql, int *answer, const char *sql, size_t length, int ready)
 {
-	(void) pythia_mysql_step_query(mysql, answer, sql, length, ready);
-	*answer = 0;
-	return 0;
+	enum net_async_status status = mysql_send_query_nonblocking(mysql, sql, length);
+
+	(void) ready;
+	*answer = status == NET_ASYNC_ERROR;
+	return status == NET_ASYNC_NOT_READY ? awaited(mysql, length) : 0;
 }
 
 int pythia_mysql_step_receive(MYSQL *mysql, int *answer, const char *sql, size_t length, int ready)
@@ -124,6 +129,25 @@ int pythia_mysql_step_next_result(MYSQL *mysql, int *answer, int ready)
 	return status == NET_ASYNC_NOT_READY ? awaited(mysql, 0) : 0;
 }
 
+/* Whatever kept a row from being read, the library calls it "commands out of sync": here is what it was, from the
+ * packet that it has just read, which ends in a zero. */
+static void restore_failure(NET *net)
+{
+	const char *packet = net->vio ? (const char *) net->read_pos : NULL;
+
+	if (!packet)
+	{
+		net->last_errno = CR_SERVER_LOST;
+		snprintf(net->last_error, sizeof(net->last_error), "lost the connection during a query");
+	}
+	else if ((unsigned char) packet[0] == 255 && packet[3] == '#' && strlen(packet + 3) >= 6)
+	{
+		net->last_errno = (unsigned char) packet[1] | (unsigned) (unsigned char) packet[2] << 8;
+		snprintf(net->sqlstate, sizeof(net->sqlstate), "%.5s", packet + 4);
+		snprintf(net->last_error, sizeof(net->last_error), "%s", packet + 9);
+	}
+}
+
 int pythia_mysql_step_fetch(MYSQL_RES *result, MYSQL_ROW *row, int ready)
 {
 	MYSQL *mysql = result->handle;
@@ -134,6 +158,8 @@ int pythia_mysql_step_fetch(MYSQL_RES *result, MYSQL_ROW *row, int ready)
 		return awaited(mysql, 0);
 	if (status == NET_ASYNC_ERROR)
 		*row = NULL;
+	if (!*row && mysql && mysql->net.last_errno == CR_COMMANDS_OUT_OF_SYNC)
+		restore_failure(&mysql->net);
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 /* Validation between real databases: which rows are compared, and what is said of them. */
 #include "validate_tests.h"
 
+#include "between.h"
+
 static void three_rows(pythia_db *db, const char *table)
 {
 	drop(db, table);
@@ -395,7 +397,7 @@ static void test_sample(void **state)
 		assert_true(v.ok);
 		assert_true(v.result.is_valid);
 		taken = v.result.source_count;
-		assert_in_range(taken, 850, 1150);
+		assert_between(taken, 850, 1150);
 		assert_int_equal(v.result.target_count, taken);
 		assert_true(v.result.sample == 0.2 && v.result.confidence == 0.95);
 		/* the rule of three */
@@ -405,7 +407,7 @@ static void test_sample(void **state)
 		validate_with(sources[0], targets[j], "sampled", "{\"sample\": 0.2, \"seed\": 5, \"recheck_after\": 0}", NULL,
 					  NULL, &v);
 		assert_true(v.ok);
-		assert_in_range(v.result.differing, taken * 4 / 10, taken * 6 / 10);
+		assert_between(v.result.differing, taken * 4 / 10, taken * 6 / 10);
 		assert_true(v.result.max_difference > 0.5 && v.result.max_difference < 0.6);
 		verdict_free(&v);
 	}

@@ -27,6 +27,10 @@ enum
 	ENGINES
 };
 
+/* seq from 1 to n (a text) as a table, alike in MariaDB and MySQL */
+#define SEQ_TO(n)                                                                                                      \
+	"JSON_TABLE(CONCAT('[1', REPEAT(',1', " n " - 1), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) AS numbers"
+
 static const char *const engine_names[] = {"postgresql", "sqlite", "mariadb"};
 static char scratch[FOLDER_SIZE];
 

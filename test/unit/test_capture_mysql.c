@@ -26,7 +26,8 @@ static void open_rig(rig *r)
 	r->table = "cap_t";
 	r->wait = "DO SLEEP(2.1)";
 	must(r->writer, "CREATE DATABASE IF NOT EXISTS cap_all");
-	must(r->writer, "CREATE OR REPLACE TABLE cap_all.first (id int PRIMARY KEY, v text, updated_at timestamp "
+	must(r->writer, "DROP TABLE IF EXISTS cap_all.first; CREATE TABLE cap_all.first (id int PRIMARY KEY, v text, "
+					"updated_at timestamp "
 					"DEFAULT CURRENT_TIMESTAMP)");
 	r->schema = "cap_all";
 	r->other = "cap_all.first";
@@ -139,7 +140,7 @@ static void test_no_privilege(void **state)
 	open_rig(&r);
 	snprintf(root_url, sizeof(root_url), "mysql://root@localhost/mysql?unix_socket=%s", getenv("MYSQL_SOCKET"));
 	root = open_url(root_url, NULL);
-	must(root, "CREATE OR REPLACE USER 'cap_small'@'%' IDENTIFIED BY 'x'");
+	must(root, "DROP USER IF EXISTS 'cap_small'@'%'; CREATE USER 'cap_small'@'%' IDENTIFIED BY 'x'");
 	snprintf(grant, sizeof(grant), "GRANT SELECT ON %s.cap_t TO 'cap_small'@'%%'", r.writer->default_schema);
 	must(root, grant);
 	pythia_db_close(r.source);
@@ -307,8 +308,8 @@ static void test_triggers(void **state)
 		"\"d\": null} -\n"
 		"INSERT {\"id\": 2} - {\"id\": 2, \"v\": \"c\", \"ts\": \"2026-01-01T00:00:00.500+00:00\", \"b\": \"\\\\x00\", "
 		"\"d\": null}\n");
-	must(r.writer,
-		 "CREATE OR REPLACE TABLE cap_child (id int PRIMARY KEY, p int REFERENCES cap_t(id) ON DELETE CASCADE)");
+	must(r.writer, "DROP TABLE IF EXISTS cap_child; CREATE TABLE cap_child (id int PRIMARY KEY, p int REFERENCES "
+				   "cap_t(id) ON DELETE CASCADE)");
 	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
 	assert_count(r.writer,
 				 "SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME "

@@ -233,7 +233,7 @@ static void make_source(void)
 		snprintf(sql, sizeof(sql),
 				 "INSERT INTO broken SELECT i, repeat('v', 150), '2024-01-01' FROM generate_series(1, %d) i", ROWS);
 	else if (engines[0] == MY)
-		snprintf(sql, sizeof(sql), "INSERT INTO broken SELECT seq, REPEAT('v', 150), '2024-01-01' FROM seq_1_to_%d",
+		snprintf(sql, sizeof(sql), "INSERT INTO broken SELECT seq, REPEAT('v', 150), '2024-01-01' FROM " SEQ_TO("%d"),
 				 ROWS);
 	else
 		snprintf(sql, sizeof(sql),

@@ -172,7 +172,8 @@ static void make_many(pythia_db *db, int engine, int rows)
 		snprintf(sql, sizeof(sql),
 				 "INSERT INTO many SELECT i, repeat('v', 90), '2024-01-01' FROM generate_series(1, %d) i", rows);
 	else
-		snprintf(sql, sizeof(sql), "INSERT INTO many SELECT seq, REPEAT('v', 90), '2024-01-01' FROM seq_1_to_%d", rows);
+		snprintf(sql, sizeof(sql), "INSERT INTO many SELECT seq, REPEAT('v', 90), '2024-01-01' FROM " SEQ_TO("%d"),
+				 rows);
 	must(db, sql);
 }
 

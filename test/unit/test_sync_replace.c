@@ -17,7 +17,7 @@ static void make_source(pythia_db *db, int engine, int rows)
 	snprintf(sql, sizeof(sql),
 			 engine == PG ? "INSERT INTO swapped SELECT i, repeat('n', 60), NULL FROM generate_series(1, %d) i"
 			 : engine == MY
-				 ? "INSERT INTO swapped SELECT seq, REPEAT('n', 60), NULL FROM seq_1_to_%d"
+				 ? "INSERT INTO swapped SELECT seq, REPEAT('n', 60), NULL FROM " SEQ_TO("%d")
 				 : "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO swapped"
 				   " SELECT i, 'n', NULL FROM n",
 			 rows);

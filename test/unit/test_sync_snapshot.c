@@ -22,9 +22,10 @@ static void make_accounts(pythia_db *db, int engine)
 				 " SELECT i, %d, hex(zeroblob(%d)) FROM n",
 				 ROWS, AMOUNT, PADDING / 2);
 	else
-		snprintf(sql, sizeof(sql), "INSERT INTO accounts SELECT %s, %d, repeat('p', %d) FROM %s%d%s",
-				 engine == PG ? "i" : "seq", AMOUNT, PADDING, engine == PG ? "generate_series(1, " : "seq_1_to_", ROWS,
-				 engine == PG ? ") i" : "");
+		snprintf(sql, sizeof(sql),
+				 engine == PG ? "INSERT INTO accounts SELECT i, %d, repeat('p', %d) FROM generate_series(1, %d) i"
+							  : "INSERT INTO accounts SELECT seq, %d, REPEAT('p', %d) FROM " SEQ_TO("%d"),
+				 AMOUNT, PADDING, ROWS);
 	must(db, sql);
 	if (engine == PG)
 		must(db, "ANALYZE accounts");

@@ -177,8 +177,8 @@ void pythia_sqlite_parse_type(const char *native, pythia_type *type)
 	pythia_type_unread(type, native);
 	/* brackets are a name to SQLite, and none may follow numbers */
 	if (!pythia_type_split(PYTHIA_SQLITE, native, &words) || words.rest[0] != '\0' || words.word_argument ||
-		(words.array && words.nnumbers > 0) ||
-		words.schema.length > 0 || strchr(words.base, '"') != NULL || has_reserved(words.base))
+		(words.array && words.nnumbers > 0) || words.schema.length > 0 || strchr(words.base, '"') != NULL ||
+		has_reserved(words.base))
 	{
 		/* it says how SQLite keeps the column's values all the same */
 		char *lower = pythia_strdup(native);

@@ -99,7 +99,8 @@ subtest 'schema.*' => sub {
 		my ($place, $capture) = @$case;
 		my ($worker, $source) = ("${place}_$capture", $place eq 'here' ? $node : $other);
 		my $url = $place eq 'here' ? 'NULL' : q{'} . pg_url($other) . q{'};
-		$node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{s.*}', $url, poll_interval => '50 ms', options => '{\"capture\": \"$capture\"}')");
+		my (undef, undef, $warnings) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{s.*}', $url, poll_interval => '50 ms', options => '{\"capture\": \"$capture\"}')");
+		like($warnings, qr/column "updated_at" of table "(s\.)?first" has no index/, "$worker: an index that is missing is told") if $capture eq 'poll';
 		$source->safe_psql('postgres', "CREATE TABLE s.\"La ter\" (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); INSERT INTO s.\"La ter\" VALUES (1, 'a')");
 		$source->safe_psql('postgres', 'CREATE TABLE s.unfit (v text)');
 		$node->safe_psql('postgres', "SELECT pythia.poll('$worker')") for 1 .. 2;

@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
+#include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
@@ -73,7 +74,8 @@ static void localize(pythia_cdc_definition *definition)
 		definition->key[i] = pythia_from_utf8(definition->key[i]);
 	if (definition->unindexed)
 		ereport(WARNING, (errmsg("column \"%s\" of table \"%s\" has no index: every poll will read the whole table",
-								 definition->timestamp_column, definition->name)));
+								 definition->timestamp_column,
+								 pythia_name_shown(definition->name, (char[PYTHIA_NAME_ROOM]){0}))));
 }
 
 static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **result, pythia_error *error)

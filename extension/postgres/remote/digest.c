@@ -60,7 +60,7 @@ static Jsonb *jsonb_of(remote_receiver *receiver, Datum value, Datum key)
 
 	if (odd && receiver->odd++ < MOST_WARNINGS)
 		ereport(WARNING, (errmsg("a value of table \"%s\" is captured as its JSON text, for jsonb does not take it",
-								 receiver->table->name),
+								 pythia_name_shown(receiver->table->name, (char[PYTHIA_NAME_ROOM]){0})),
 						  errdetail("It is column \"%s\" of the row %s.", odd, TextDatumGetCString(key))));
 	return result;
 }

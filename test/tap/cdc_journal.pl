@@ -5,6 +5,9 @@ use Pythia::Test;
 use Pythia::Session;
 use Test::More;
 
+# a session that wrote before looks from time to time where to: here each is new
+$Pythia::Kept::wanted = 0;
+
 my $node = pg_node('journal', 'pythia_db.retention' => '2min', log_min_messages => 'warning');
 $node->safe_psql('postgres', q{
 	CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());
@@ -23,8 +26,6 @@ sub rotate { $node->safe_psql('postgres', 'SELECT pythia._rotate_journal()'); re
 sub consume { return $node->safe_psql('postgres', "SELECT string_agg(primary_key->>'id', ' ' ORDER BY change_id) FROM pythia.consume_changes('w')"); }
 
 subtest 'rotation' => sub {
-	# a session that wrote before looks from time to time where to: here each is new
-	local $Pythia::Kept::wanted = 0;
 	$node->safe_psql('postgres', "INSERT INTO t VALUES (1, 'a')");
 	is(consume(), '1', 'one');
 	is(rotate(), '0: 1 0 0', 'its time has not come');

@@ -57,8 +57,9 @@ sub run
 		substr($self->{out}, -$length) = '';
 		1;
 	} and return 0;
-	eval { $self->{run}->finish };
-	return $self->{run}->full_result >> 8 || 2;
+	# a server that crashed may have left it in any state
+	eval { $self->{run}->finish; 1 } or eval { $self->{run}->kill_kill };
+	return eval { $self->{run}->full_result >> 8 } || 2;
 }
 
 # Programs that were started later hold its standard input open, too: the end of that would not end it.

@@ -421,7 +421,7 @@ subtest 'one role takes every place of the roster' => sub {
 	ok(wait_for($node, q{SELECT count(*) = 1024 FROM pythia.worker w WHERE w.name LIKE 'many%' AND (pythia._process(w.worker_id) IS NOT NULL OR pythia._next_turn(w.worker_id) IS NOT NULL)}), 'a role has 1024 workers');
 	like(says('SET ROLE mallory; ' . sprintf $start, 1025, 1025), qr/WARNING:  1024 workers of role "mallory" run already\nDETAIL:  .*\nHINT:  Stop some/, 'and is told when it starts another');
 	ok(wait_for($node, q{SELECT last_error LIKE '1024 workers of its owner run already%' FROM pythia.worker_status WHERE name = 'many1025'}), 'as the view says');
-	unlike(says("SET ROLE alice; SELECT pythia.create_sync_worker('hers', 'local', 'local', tables => '{alice.t}'); SELECT pythia.start_sync('hers')"), qr/run already/, 'another role is not concerned');
+	unlike(says("SET ROLE alice; SELECT pythia.create_sync_worker('hers', 'local', 'local', '{\"table_map\": {\"alice.t\": \"alice.u\"}}', '{alice.t}'); SELECT pythia.start_sync('hers')"), qr/run already/, 'another role is not concerned');
 	sql(q{SELECT pythia.drop_sync_worker(name) FROM pythia.worker WHERE name LIKE 'many%' OR name = 'hers'});
 };
 

@@ -152,7 +152,7 @@ static void heard(int is_write, MYSQL *mysql, const unsigned char *bytes, size_t
 	}
 	/* the call ends as it does when the other side goes */
 	if (db->cut)
-		shutdown(pythia_mysql_socket(mysql), SHUT_RDWR);
+		shutdown((int) mysql_get_socket(mysql), SHUT_RDWR);
 }
 
 /* --- both ----------------------------------------------------------------------- */

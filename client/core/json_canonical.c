@@ -91,7 +91,7 @@ static bool number(parser *p, pythia_buffer *out)
 	const char *start = p->scan.at;
 	pythia_json_number n;
 
-	if (!pythia_json_read_number(&p->scan, &n))
+	if (!pythia_json_read_number(&p->scan, &n) || labs(n.exponent) >= PYTHIA_JSON_EXPONENTS)
 		return false;
 	switch (p->style)
 	{

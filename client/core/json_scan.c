@@ -73,10 +73,11 @@ bool pythia_json_read_number(pythia_json_scan *scan, pythia_json_number *n)
 		if (++scan->at < scan->end && (*scan->at == '-' || *scan->at == '+'))
 			minus = *scan->at++ == '-';
 		digits = scan->at;
-		if (take_digits(scan) == 0 || scan->at - digits > 17)
+		if (take_digits(scan) == 0)
 			return false;
 		for (; digits < scan->at; digits++)
-			n->exponent = 10 * n->exponent + (*digits - '0');
+			if (n->exponent < PYTHIA_JSON_EXPONENTS)
+				n->exponent = 10 * n->exponent + (*digits - '0');
 		n->exponent = minus ? -n->exponent : n->exponent;
 	}
 	return true;

@@ -13,6 +13,9 @@ typedef struct pythia_json_scan
 	const char *end;
 } pythia_json_scan;
 
+/* An exponent from here on is only known to be at least that large. */
+#define PYTHIA_JSON_EXPONENTS 10000000000000000L
+
 /* A number in its parts: digits before and after the point, within the text, and the exponent. */
 typedef struct pythia_json_number
 {

@@ -50,8 +50,8 @@ static void put_json(pythia_buffer *out, const char *text, size_t length)
 		*at = ' ';
 }
 
-/* Nothing in it that JSON would want escaped. */
-/* Length of the date that a stamp begins with, with a blank and a time behind it; 0: it is none.  Years have four digits or more. */
+/* Length of the date that a stamp begins with, with a blank and a time behind it, and nothing that JSON would want
+ * escaped; 0: it is none.  Years have four digits or more. */
 static size_t date_length(const char *text, size_t length)
 {
 	size_t year = strspn(text, "0123456789");

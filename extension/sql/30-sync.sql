@@ -34,6 +34,7 @@ CREATE TABLE pythia.sync_state (
 	last_mode text,
 	last_start timestamptz,
 	last_end timestamptz,
+	enabled_at timestamptz,
 	last_error text,
 	last_error_at timestamptz,
 	last_valid boolean,
@@ -59,6 +60,7 @@ COMMENT ON COLUMN pythia.sync_state.bytes IS 'bytes that travelled, in all runs'
 COMMENT ON COLUMN pythia.sync_state.last_mode IS 'mode of the last run';
 COMMENT ON COLUMN pythia.sync_state.last_start IS 'when the last good run began';
 COMMENT ON COLUMN pythia.sync_state.last_end IS 'when the last good run ended';
+COMMENT ON COLUMN pythia.sync_state.enabled_at IS 'worker.enabled_at as the last good run began: the start that it answered';
 COMMENT ON COLUMN pythia.sync_state.last_error IS 'why the last run failed; NULL after a good one';
 COMMENT ON COLUMN pythia.sync_state.last_error_at IS 'when it failed';
 COMMENT ON COLUMN pythia.sync_state.last_valid IS 'what the last validation said';

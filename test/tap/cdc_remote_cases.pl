@@ -321,7 +321,8 @@ subtest 'what this database cannot hold' => sub {
 		$maria->sql("INSERT INTO t (id, v) VALUES (40, CONCAT('a', CHAR(0 USING utf8mb4))); INSERT INTO s (id, v) VALUES (1000, 'fine')");
 		ok(wait_for($node, qq{SELECT string_agg(new_data->>'v', '') = '"a\\u0000"' FROM pythia.consume_changes('$capture') WHERE "table" = 't'}), "$capture: a NUL character is told as JSON text");
 		ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('$capture', 'second') WHERE \"table\" = 's'"), "$capture: others go on");
-		is($node->safe_psql('postgres', "SELECT state FROM pythia.worker_status WHERE name = '$capture'"), 'running', "$capture: as does the worker");
+		ok(wait_for($node, "SELECT state = 'running' FROM pythia.worker_status WHERE name = '$capture'"), "$capture: as does the worker")
+				or diag($node->safe_psql('postgres', "SELECT state, last_error FROM pythia.worker_status WHERE name = '$capture'"));
 		$maria->sql("DELETE FROM t WHERE id = 40; DELETE FROM s WHERE id = 1000");
 		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$capture')");
 	}

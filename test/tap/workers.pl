@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use Test::More;
 use Time::HiRes qw(time);
+use Pythia::Session;
 use Pythia::Test;
 
 my $pg = pg_node('main', restart_after_crash => 'on', max_worker_processes => 16, 'pythia_db.max_workers' => 3, 'pythia_db.restart_delay' => '1s');
@@ -40,6 +41,22 @@ is(sql("SELECT rows_inserted, runs, last_error IS NULL FROM pythia.stat_sync WHE
 	'and did them');
 sql("SELECT pythia.start_sync('once')");
 ok(wait_for($pg, "SELECT runs = 2 FROM pythia.stat_sync WHERE worker = 'once'"), 'started again it runs again');
+
+# a start that comes just as the worker ends is a run of its own
+my ($reader, $starter) = map { Pythia::Session->new($pg) } 1 .. 2;
+$reader->do('BEGIN; LOCK TABLE t');
+sql("SELECT pythia.start_sync('once')");
+$starter->do("BEGIN; SELECT FROM pythia.worker WHERE name = 'once' FOR NO KEY UPDATE");
+$reader->do('COMMIT');
+ok(wait_for($pg, "SELECT (SELECT runs FROM pythia.stat_sync WHERE worker = 'once') = 3 AND wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = (SELECT pid FROM pythia.worker_status WHERE name = 'once')"), 'a worker is about to end');
+$starter->do("SELECT pythia.start_sync('once'); COMMIT");
+ok(wait_for($pg, "SELECT runs = 4 FROM pythia.stat_sync WHERE worker = 'once'"), 'and runs for the start that came meanwhile');
+# one that was not committed when the rows were read does not count as done
+$starter->do("BEGIN; SELECT pythia.start_sync('once')");
+sql("SELECT rows_synced FROM pythia.sync_all_tables('once')");
+$starter->do('COMMIT');
+ok(wait_for($pg, "SELECT runs = 6 FROM pythia.stat_sync WHERE worker = 'once'"), 'a run before the start was committed does not answer it');
+ok(wait_for($pg, "SELECT NOT enabled FROM pythia.worker_status WHERE name = 'once'"), 'then it rests');
 
 # by schedule, start that is rolled back, stop
 sql("SELECT pythia.create_sync_worker('steady', 'local', 'sqlite:///$dir/steady.db', tables => ARRAY['t'], schedule => '100 ms')");

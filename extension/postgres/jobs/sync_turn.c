@@ -21,6 +21,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* With nothing due for so long, it looks again anyway. */
 #define LONGEST_SLEEP_MS (3600 * 1000L)
@@ -45,7 +46,8 @@ static Datum name_array(List *tables)
 	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* When each table is due: after a failure of its own with growing pauses, else by the schedule, else once. */
+/* When each table is due: after a failure of its own with growing pauses, else by the schedule, else once for each
+ * start. */
 static List *read_due(const pythia_sync_spec *spec, List *tables)
 {
 	static const char sql[] =
@@ -54,7 +56,7 @@ static List *read_due(const pythia_sync_spec *spec, List *tables)
 		"+ least(300000, $3 * 2 ^ least(s.failures - 1, 10)) "
 		"WHEN s.last_start IS NULL THEN 0 "
 		"WHEN $4 >= 0 THEN extract(epoch FROM s.last_start - clock_timestamp()) * 1000 + $4 "
-		"WHEN s.last_end >= w.enabled_at THEN -1 ELSE 0 END::float8, s.failures IS NULL OR s.failures = 0 "
+		"WHEN s.enabled_at = w.enabled_at THEN -1 ELSE 0 END::float8, s.failures IS NULL OR s.failures = 0 "
 		"FROM unnest($2) WITH ORDINALITY AS t(name, place) "
 		"JOIN pythia.worker w ON w.worker_id = $1 "
 		"LEFT JOIN pythia.sync_state s ON s.worker_id = $1 AND s.table_name = t.name ORDER BY t.place";
@@ -91,15 +93,19 @@ static List *read_due(const pythia_sync_spec *spec, List *tables)
 	return result;
 }
 
-static void disable(const pythia_sync_spec *spec)
+/* False where it was started again meanwhile. */
+static bool disable(const pythia_sync_spec *spec)
 {
-	static const char sql[] = "UPDATE pythia.worker SET enabled = false, enabled_at = NULL WHERE worker_id = $1";
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(spec->worker_id)};
+	static const char sql[] = "UPDATE pythia.worker SET enabled = false, enabled_at = NULL "
+							  "WHERE worker_id = $1 AND enabled_at = $2";
+	Oid types[] = {INT4OID, TIMESTAMPTZOID};
+	Datum values[] = {Int32GetDatum(spec->worker_id), TimestampTzGetDatum(spec->enabled_at)};
+	bool disabled;
 
 	pythia_job_begin();
-	pythia_catalog_run(sql, 1, types, values, NULL);
+	disabled = pythia_catalog_run(sql, 2, types, values, NULL) == 1;
 	pythia_job_commit();
+	return disabled;
 }
 
 /* A table's failure is its own; a cancel, or a database that cannot be reached, is the worker's. */
@@ -370,10 +376,7 @@ long pythia_sync_turn(const pythia_job *job)
 			next = table->milliseconds;
 	}
 	if (done && sides->spec->schedule_ms < 0)
-	{
-		disable(sides->spec);
-		return PYTHIA_TURN_OVER;
-	}
+		return disable(sides->spec) ? PYTHIA_TURN_OVER : 0;
 	if (next > PYTHIA_LONGEST_IDLE)
 		(void) pythia_connections_close_idle();
 	return (long) next + (next > 0);

@@ -206,16 +206,17 @@ static Datum stamp(int64_t unix_microseconds)
 
 static void save_state(const pythia_sync_spec *spec, const char *table, const pythia_sync_result *result)
 {
-	static const char sql[] = "UPDATE pythia.sync_state SET watermark = coalesce($3, watermark), checkpoint = NULL, "
-							  "copier = NULL, runs = runs + 1, failures = 0, rows_synced = rows_synced + $4, "
-							  "rows_inserted = rows_inserted + $5, rows_updated = rows_updated + $6, "
-							  "rows_deleted = rows_deleted + $7, rows_skipped = rows_skipped + $8, "
-							  "rows_quarantined = rows_quarantined + $9, bytes = bytes + $10, last_mode = $11, "
-							  "last_start = $12, last_end = $13, last_error = NULL, last_error_at = NULL "
-							  "WHERE worker_id = $1 AND table_name = $2";
-	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID,        INT8OID,       INT8OID,
-				   INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum values[13] = {Int32GetDatum(spec->worker_id),
+	static const char sql[] =
+		"UPDATE pythia.sync_state SET watermark = coalesce($3, watermark), checkpoint = NULL, "
+		"copier = NULL, runs = runs + 1, failures = 0, rows_synced = rows_synced + $4, "
+		"rows_inserted = rows_inserted + $5, rows_updated = rows_updated + $6, "
+		"rows_deleted = rows_deleted + $7, rows_skipped = rows_skipped + $8, "
+		"rows_quarantined = rows_quarantined + $9, bytes = bytes + $10, last_mode = $11, "
+		"last_start = $12, last_end = $13, enabled_at = $14, last_error = NULL, last_error_at = NULL "
+		"WHERE worker_id = $1 AND table_name = $2";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT8OID, INT8OID,        INT8OID,        INT8OID,
+				   INT8OID, INT8OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	Datum values[14] = {Int32GetDatum(spec->worker_id),
 						CStringGetTextDatum(table),
 						(Datum) 0,
 						Int64GetDatum(result->rows_synced),
@@ -227,14 +228,17 @@ static void save_state(const pythia_sync_spec *spec, const char *table, const py
 						Int64GetDatum(result->bytes),
 						CStringGetTextDatum(result->sync_mode ? result->sync_mode : ""),
 						stamp(result->start_time),
-						stamp(result->end_time)};
-	char nulls[14] = "             ";
+						stamp(result->end_time),
+						TimestampTzGetDatum(spec->enabled_at)};
+	char nulls[15] = "              ";
 
 	if (result->watermark)
 		values[2] = CStringGetTextDatum(result->watermark);
 	else
 		nulls[2] = 'n';
-	pythia_catalog_run(sql, 13, types, values, nulls);
+	if (spec->enabled_at == 0)
+		nulls[13] = 'n';
+	pythia_catalog_run(sql, 14, types, values, nulls);
 }
 
 void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_error *error)

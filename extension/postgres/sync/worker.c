@@ -259,6 +259,8 @@ static pythia_sync_spec *read_spec(MemoryContext caller)
 		spec->tables = text_list(DatumGetArrayTypeP(value));
 	value = column(8, &isnull);
 	spec->schedule_ms = isnull ? -1 : interval_ms(DatumGetIntervalP(value));
+	value = column(9, &isnull);
+	spec->enabled_at = isnull ? 0 : DatumGetTimestampTz(value);
 	MemoryContextSwitchTo(before);
 	return spec;
 }
@@ -267,7 +269,7 @@ pythia_sync_spec *pythia_sync_spec_by_name(const char *name)
 {
 	static const char sql[] =
 		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
-		"s.schedule FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
+		"s.schedule, w.enabled_at FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
 		"WHERE w.worker_id = $1";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(pythia_worker_lookup(PYTHIA_JOB_SYNC, name, NULL, NULL))};
@@ -287,7 +289,7 @@ pythia_sync_spec *pythia_sync_spec_by_id(int32 worker_id)
 {
 	static const char sql[] =
 		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
-		"s.schedule FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
+		"s.schedule, w.enabled_at FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
 		"WHERE w.worker_id = $1 AND w.enabled";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};

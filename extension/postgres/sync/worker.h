@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "core/node.h"
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 typedef struct pythia_sync_spec
@@ -15,8 +16,9 @@ typedef struct pythia_sync_spec
 	char *source;
 	char *target;
 	pythia_node *config;
-	List *tables;      /* of char *; NIL: all of the source's default schema */
-	int64 schedule_ms; /* -1: once */
+	List *tables;           /* of char *; NIL: all of the source's default schema */
+	int64 schedule_ms;      /* -1: once */
+	TimestampTz enabled_at; /* the start that this answers; 0: none */
 } pythia_sync_spec;
 
 /* Both ereport; the result is in the current memory context. */

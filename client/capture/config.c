@@ -6,10 +6,9 @@
 #include "dialect/dialect.h"
 
 static const char *const known_options[] = {
-	"capture",   "track",           "start_from", "batch_size",        "lookback",    "time_zone",
-	"columns",   "exclude_columns", "where",      "timestamp_columns", "key",         "delete_interval",
-	"retention", "max_attempts",    "on_error",   "ordered",           "keep_result", "retry_delay",
-	NULL};
+	"capture",         "track",   "start_from",        "batch_size",  "lookback",        "time_zone", "columns",
+	"exclude_columns", "where",   "timestamp_columns", "key",         "delete_interval", "retention", "max_attempts",
+	"on_error",        "ordered", "keep_result",       "retry_delay", "handlers",        NULL};
 
 static const char *const capture_words[] = {"poll", "trigger", NULL};
 static const char *const track_words[] = {"none", "keys", "rows", NULL};
@@ -122,6 +121,7 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 									  .delete_interval = 60,
 									  .retention = -1,
 									  .max_attempts = 40, /* more than an hour, with growing delays */
+									  .handlers = 1,
 									  .retry_delay = 1};
 	if (options && options->type != PYTHIA_NODE_OBJECT && options->type != PYTHIA_NODE_NULL)
 	{
@@ -134,6 +134,7 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 		!pythia_node_choice(options, "on_error", on_error_words, &on_error, error) ||
 		!pythia_node_int(options, "batch_size", 1, 1000000, &config->batch_size, error) ||
 		!pythia_node_int(options, "max_attempts", 1, 1000000, &config->max_attempts, error) ||
+		!pythia_node_int(options, "handlers", 1, 64, &config->handlers, error) ||
 		!pythia_node_bool(options, "ordered", &config->ordered, error) ||
 		!pythia_node_bool(options, "keep_result", &config->keep_result, error) ||
 		!positive(options, "lookback", 0, &config->lookback, error) ||
@@ -146,6 +147,12 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 		!check_map(options, "columns", true, false, error) ||
 		!check_map(options, "exclude_columns", true, false, error) || !check_map(options, "key", true, false, error))
 		return false;
+	if (config->ordered && config->handlers > 1)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"ordered\" needs one handler at a time");
+		return pythia_error_hint(error,
+								 "Leave out \"handlers\", or \"ordered\": changes of one key are in order without.");
+	}
 	config->capture = (pythia_capture_method) capture;
 	config->track = (pythia_track) track;
 	config->on_error = (pythia_on_error) on_error;
@@ -212,8 +219,8 @@ bool pythia_capture_config_names(const pythia_node *options, const char *const *
 void pythia_capture_config_idle(const pythia_node *options, bool handled, pythia_option_idle tell, void *context)
 {
 	static const char *const of_polls[] = {"lookback", "delete_interval", NULL};
-	static const char *const of_handlers[] = {"max_attempts", "on_error",    "ordered",
-											  "keep_result",  "retry_delay", NULL};
+	static const char *const of_handlers[] = {"max_attempts", "on_error", "ordered", "keep_result",
+											  "retry_delay",  "handlers", NULL};
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	pythia_capture_config config;
 

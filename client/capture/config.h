@@ -56,6 +56,7 @@ typedef struct pythia_capture_config
 	int64_t max_attempts;
 	double retry_delay; /* seconds before a failed change is tried again at first; doubles each time */
 	pythia_on_error on_error;
+	int64_t handlers; /* processes that call the handler at once (PostgreSQL) */
 	bool ordered;     /* a failed change holds back every later one */
 	bool keep_result; /* what a handler returns is kept */
 } pythia_capture_config;

@@ -250,6 +250,7 @@ CREATE TABLE pythia.consumer (
 	reading_horizon xid8 NOT NULL DEFAULT '1',
 	reading_ceiling bigint NOT NULL DEFAULT 0,
 	position bigint NOT NULL DEFAULT 0,
+	segment xid8,
 	consumed bigint NOT NULL DEFAULT 0,
 	calling bigint,
 	tables integer[] NOT NULL DEFAULT '{}',
@@ -274,12 +275,33 @@ COMMENT ON COLUMN pythia.consumer.reading_floor IS 'as done_floor';
 COMMENT ON COLUMN pythia.consumer.reading_horizon IS 'as done_horizon';
 COMMENT ON COLUMN pythia.consumer.reading_ceiling IS 'no entry of this reading has a greater number';
 COMMENT ON COLUMN pythia.consumer.position IS 'last number handed over in this reading';
+COMMENT ON COLUMN pythia.consumer.segment IS 'transaction that divided the next entries of this reading into pythia.handler_share; NULL: it is read alone';
 COMMENT ON COLUMN pythia.consumer.consumed IS 'changes handed over so far';
 COMMENT ON COLUMN pythia.consumer.calling IS 'of a handler that is being called: number of the change, or 0 for a batch; NULL once it has come back';
 COMMENT ON COLUMN pythia.consumer.tables IS 'tables it has been handed changes of';
 COMMENT ON COLUMN pythia.consumer.consumed_of IS 'how many of each';
 COMMENT ON COLUMN pythia.consumer.consumed_at IS 'when some were last handed over';
 COMMENT ON COLUMN pythia.consumer.created_at IS 'when it was created';
+
+-- A handler that several processes run: each change belongs to one share, by its key.
+CREATE TABLE pythia.handler_share (
+	worker_id integer NOT NULL REFERENCES pythia.cdc_worker ON DELETE CASCADE,
+	share integer NOT NULL,
+	shares integer NOT NULL,
+	segment xid8 NOT NULL,
+	position bigint NOT NULL,
+	upto bigint NOT NULL,
+	calling bigint,
+	PRIMARY KEY (worker_id, share)
+) WITH (fillfactor = 40);
+COMMENT ON TABLE pythia.handler_share IS 'how far the processes of a handler have come with the changes that they share';
+COMMENT ON COLUMN pythia.handler_share.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.handler_share.share IS 'number of the share, from 0';
+COMMENT ON COLUMN pythia.handler_share.shares IS 'how many there are';
+COMMENT ON COLUMN pythia.handler_share.segment IS 'as consumer.segment: the share of another one is void';
+COMMENT ON COLUMN pythia.handler_share.position IS 'last number handed over';
+COMMENT ON COLUMN pythia.handler_share.upto IS 'last number of the segment';
+COMMENT ON COLUMN pythia.handler_share.calling IS 'as consumer.calling';
 
 CREATE TABLE pythia.failed_change (
 	worker_id integer NOT NULL REFERENCES pythia.cdc_worker ON DELETE CASCADE,

@@ -1,6 +1,6 @@
 /*
  * Processes with one worker: where the library was not preloaded, so that nothing is shared, each worker has one to
- * itself; and those that help a sync worker for one turn.
+ * itself; and those that help a worker for one turn.
  *
  * What a turn needs is in `scratch`, emptied after each.
  */
@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/jobs/handler_turn.h"
 #include "postgres/jobs/turn.h"
 #include "postgres/worker/process.h"
 #include "postgres/worker/roster.h"
@@ -28,7 +29,7 @@ static MemoryContext make_scratch(void)
 	return scratch;
 }
 
-static void enter(pythia_job *job, pythia_start *start)
+static void enter(pythia_job *job, pythia_process_start *start)
 {
 	char what[64];
 
@@ -46,7 +47,7 @@ void pythia_alone_main(Datum arg)
 	pythia_job job = {.worker_id = DatumGetInt32(arg), .memory = &memory};
 	int failures = 0;
 	MemoryContext scratch;
-	pythia_start start;
+	pythia_process_start start;
 
 	enter(&job, &start);
 	if (!pythia_process_lock(PYTHIA_LOCK_WORKER, job.worker_id))
@@ -104,7 +105,7 @@ void pythia_alone_main(Datum arg)
 void pythia_helper_main(Datum arg)
 {
 	pythia_job job = {.worker_id = DatumGetInt32(arg)};
-	pythia_start start;
+	pythia_process_start start;
 
 	enter(&job, &start);
 	if (start.place >= 0 && !pythia_place_take(start.place, start.starter_pid, start.owner))
@@ -112,6 +113,9 @@ void pythia_helper_main(Datum arg)
 	(void) make_scratch();
 	if (!pythia_job_read(&job))
 		proc_exit(0);
-	pythia_sync_help(&job, start.share);
+	if (job.kind == PYTHIA_JOB_SYNC)
+		pythia_sync_help(&job, start.share);
+	else
+		pythia_handler_help(&job);
 	proc_exit(0);
 }

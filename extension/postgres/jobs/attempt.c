@@ -6,35 +6,55 @@
 #include "postgres/jobs/handler.h"
 #include "utils/builtins.h"
 
-bool pythia_attempt_left(int32 worker_id, int64 *change_id)
+bool pythia_attempt_left(int32 worker_id, const pythia_share *share, int64 *change_id)
 {
-	Datum key[] = {Int32GetDatum(worker_id), CStringGetTextDatum(PYTHIA_HANDLER_CONSUMER)};
+	Datum key[] = {Int32GetDatum(worker_id),
+				   share ? Int32GetDatum(share->index) : CStringGetTextDatum(PYTHIA_HANDLER_CONSUMER)};
 	pythia_reading row;
 	bool isnull = true;
 
-	pythia_reading_begin(&row, "consumer", "consumer_pkey", lengthof(key), key);
+	if (share)
+		pythia_reading_begin(&row, "handler_share", "handler_share_pkey", lengthof(key), key);
+	else
+		pythia_reading_begin(&row, "consumer", "consumer_pkey", lengthof(key), key);
 	if (pythia_reading_next(&row))
 		*change_id = DatumGetInt64(pythia_reading_value(&row, "calling", &isnull));
 	pythia_reading_end(&row);
 	return !isnull;
 }
 
-void pythia_attempt_note(int32 worker_id, int64 change_id)
+static void set_calling(int32 worker_id, const pythia_share *share, Datum change_id, char null)
 {
-	static const char sql[] = "UPDATE pythia.consumer SET calling = $3 WHERE worker_id = $1 AND name = $2";
-	Oid types[] = {INT4OID, TEXTOID, INT8OID};
-	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(PYTHIA_HANDLER_CONSUMER), Int64GetDatum(change_id)};
+	static const char alone[] = "UPDATE pythia.consumer SET calling = $3 WHERE worker_id = $1 AND name = $2 "
+								"AND calling IS DISTINCT FROM $3";
+	static const char shared[] = "UPDATE pythia.handler_share SET calling = $3 WHERE worker_id = $1 AND share = $2 "
+								 "AND calling IS DISTINCT FROM $3";
+	Oid types[] = {INT4OID, share ? INT4OID : TEXTOID, INT8OID};
+	Datum values[] = {Int32GetDatum(worker_id),
+					  share ? Int32GetDatum(share->index) : CStringGetTextDatum(PYTHIA_HANDLER_CONSUMER), change_id};
+	char nulls[] = {' ', ' ', null, '\0'};
 
-	pythia_catalog_run(sql, lengthof(types), types, values, NULL);
+	pythia_catalog_run(share ? shared : alone, lengthof(types), types, values, nulls);
 }
 
-void pythia_attempt_forget(int32 worker_id)
+void pythia_attempt_note(int32 worker_id, const pythia_share *share, int64 change_id)
+{
+	set_calling(worker_id, share, Int64GetDatum(change_id), ' ');
+}
+
+void pythia_attempt_forget(int32 worker_id, const pythia_share *share)
+{
+	set_calling(worker_id, share, (Datum) 0, 'n');
+}
+
+void pythia_attempt_forget_all(int32 worker_id)
 {
 	static const char sql[] =
-		"UPDATE pythia.consumer SET calling = NULL WHERE worker_id = $1 AND name = $2 AND calling IS NOT NULL";
-	Oid types[] = {INT4OID, TEXTOID};
-	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(PYTHIA_HANDLER_CONSUMER)};
+		"UPDATE pythia.handler_share SET calling = NULL WHERE worker_id = $1 AND calling IS NOT NULL";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
 
+	pythia_attempt_forget(worker_id, NULL);
 	pythia_catalog_run(sql, lengthof(types), types, values, NULL);
 }
 

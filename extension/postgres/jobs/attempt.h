@@ -11,10 +11,15 @@
 
 #include "postgres.h"
 
-/* What the process before left: true where a call did not come back; *change_id is its change, or 0. */
-extern bool pythia_attempt_left(int32 worker_id, int64 *change_id);
-extern void pythia_attempt_note(int32 worker_id, int64 change_id);
-extern void pythia_attempt_forget(int32 worker_id);
+#include "postgres/jobs/handler.h"
+
+/* Of a share, or (NULL) of what one process hands over alone.  What the process before left: true where a call did not
+ * come back; *change_id is its change, or 0. */
+extern bool pythia_attempt_left(int32 worker_id, const pythia_share *share, int64 *change_id);
+extern void pythia_attempt_note(int32 worker_id, const pythia_share *share, int64 change_id);
+extern void pythia_attempt_forget(int32 worker_id, const pythia_share *share);
+/* No process of the worker's is left that calls. */
+extern void pythia_attempt_forget_all(int32 worker_id);
 
 /* The failure of such a call. */
 extern ErrorData *pythia_attempt_error(void);

@@ -334,6 +334,7 @@ static void place(pythia_consumer *consumer, const char *where)
 	consumer->reading = (pythia_mark){0};
 	consumer->ceiling = 0;
 	consumer->position = 0;
+	consumer->segment = InvalidFullTransactionId;
 	consumer->lost = false;
 	if (strcmp(where, "now") == 0)
 	{

@@ -23,7 +23,7 @@ pg_noreturn extern PGDLLEXPORT void pythia_executor_main(Datum arg);
 /* A worker whose lock another process still has is looked at again after so long. */
 #define LOCKED_MS 500
 
-static void enter(pythia_start *start)
+static void enter(pythia_process_start *start)
 {
 	memcpy(start, MyBgworkerEntry->bgw_extra, sizeof(*start));
 	pythia_process_signals();
@@ -97,7 +97,7 @@ void pythia_executor_main(Datum arg)
 {
 	TimestampTz idle_since = 0;
 	MemoryContext scratch;
-	pythia_start start;
+	pythia_process_start start;
 
 	enter(&start);
 	scratch = AllocSetContextCreate(TopMemoryContext, "pythia_db turn", ALLOCSET_DEFAULT_SIZES);

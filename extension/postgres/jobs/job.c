@@ -51,7 +51,7 @@ static void show_name(const char *name)
 	set_ps_display(title);
 }
 
-void pythia_job_become(const pythia_start *start, const char *what)
+void pythia_job_become(const pythia_process_start *start, const char *what)
 {
 	pythia_process_enter(start->database, start->owner);
 	StartTransactionCommand();
@@ -174,7 +174,7 @@ void pythia_job_failed(const pythia_job *job, const ErrorData *error, long retry
 									 error->hint ? error->hint : ""),
 							retry_ms);
 		/* what was being called has come back */
-		pythia_attempt_forget(job->worker_id);
+		pythia_attempt_forget_all(job->worker_id);
 	}
 	end_note();
 	MemoryContextSwitchTo(before);
@@ -201,7 +201,7 @@ void pythia_job_note_stop(int32 worker_id)
 	{
 		pythia_state_stopped(worker_id);
 		/* it ended no handler's call but its own */
-		pythia_attempt_forget(worker_id);
+		pythia_attempt_forget_all(worker_id);
 	}
 	end_note();
 }

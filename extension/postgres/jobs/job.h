@@ -8,7 +8,7 @@
 #include "postgres/worker/worker.h"
 
 /* The process enters the database, as the owner; `what` is its name for now. */
-extern void pythia_job_become(const pythia_start *start, const char *what);
+extern void pythia_job_become(const pythia_process_start *start, const char *what);
 /* Fills in what the catalogue says of the worker (name and kind, palloc'ed in the caller's context) and shows its
  * name; false where it shall not run, or is not this owner's. */
 extern bool pythia_job_read(pythia_job *job);

@@ -15,6 +15,7 @@
 #include "postgres/sync/parallel.h"
 #include "postgres/sync/parts.h"
 #include "postgres/sync/parts_join.h"
+#include "postgres/worker/helpers.h"
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"
 #include "storage/latch.h"

@@ -165,12 +165,45 @@ static void close_window(pythia_consumer *consumer)
 	consumer->ceiling = 0;
 }
 
+static void check(const pythia_consumer *consumer)
+{
+	pythia_snapshot_check(consumer->done.snapshot, psprintf("consumer \"%s\"", consumer->name),
+						  "Move it with pythia.seek to a new start.");
+}
+
+bool pythia_consumer_begin(pythia_consumer *consumer)
+{
+	check(consumer);
+	if (consumer->reading.snapshot || open_window(consumer))
+		return true;
+	consumer->reading = (pythia_mark){0};
+	return false;
+}
+
+bool pythia_consumer_read_part(const pythia_consumer *consumer, int64 *position, int64 upto,
+							   pythia_entry_callback callback, void *context)
+{
+	pythia_consumer part = *consumer;
+	int64 count = 0;
+	bool ended;
+
+	part.position = *position;
+	part.ceiling = upto;
+	/* they are counted when the consumer itself comes by */
+	part.tables = NULL;
+	part.ntables = 0;
+	ended = read_window(&part, PG_INT64_MAX, callback, context, &count);
+	*position = part.position;
+	return ended;
+}
+
 int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context)
 {
 	int64 count = 0;
 
-	pythia_snapshot_check(consumer->done.snapshot, psprintf("consumer \"%s\"", consumer->name),
-						  "Move it with pythia.seek to a new start.");
+	check(consumer);
+	/* who moves on alone has no use for it */
+	consumer->segment = InvalidFullTransactionId;
 	if (consumer->reading.snapshot)
 	{
 		consumer->moved = true;

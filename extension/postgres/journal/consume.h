@@ -41,12 +41,13 @@ typedef struct pythia_consumer
 	char *name;
 	bool lost;
 	pythia_mark done;
-	pythia_mark reading; /* snapshot NULL: none */
-	int64 ceiling;       /* of the reading: no entry of it has a greater number */
-	int64 position;      /* last number handed over in it */
-	int64 handed;        /* changes handed over since it was loaded */
-	bool moved;          /* worth writing down */
-	int ntables;         /* how many of each table it has been handed, ever */
+	pythia_mark reading;       /* snapshot NULL: none */
+	int64 ceiling;             /* of the reading: no entry of it has a greater number */
+	int64 position;            /* last number handed over in it */
+	FullTransactionId segment; /* transaction that divided the next entries of it among processes; invalid: none */
+	int64 handed;              /* changes handed over since it was loaded */
+	bool moved;                /* worth writing down */
+	int ntables;               /* how many of each table it has been handed, ever */
 	pythia_table_count *tables;
 } pythia_consumer;
 
@@ -74,12 +75,20 @@ extern bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consu
 extern bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer);
 /* Adds one that begins where `done` says; false where the name is taken. */
 extern bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position);
+/* Loads it so that nobody moves it until the transaction ends; several may. */
+extern bool pythia_consumer_hold(int32 worker_id, const char *name, pythia_consumer *consumer);
 /* Writes down how far it has come. */
 extern void pythia_consumer_save(const pythia_consumer *consumer);
 /* Whether the consumer exists, is well, and has nothing to read at this moment: tells without locking or writing. */
 extern bool pythia_consumer_idle(int32 worker_id, const char *name);
 /* Hands over at most `max` entries; returns how many. Position and marks move along in `consumer`. */
 extern int64 pythia_consumer_read(pythia_consumer *consumer, int64 max, pythia_entry_callback callback, void *context);
+/* Begins a reading where none is under way; false where nothing can be in it. */
+extern bool pythia_consumer_begin(pythia_consumer *consumer);
+/* Hands over the entries of that reading above *position, which moves along, up to the number `upto`; the consumer
+ * stays where it is. True where it came to the end. */
+extern bool pythia_consumer_read_part(const pythia_consumer *consumer, int64 *position, int64 upto,
+									  pythia_entry_callback callback, void *context);
 /* The mark of this moment: what is committed now has been read. */
 extern pythia_mark pythia_mark_now(void);
 /* Nothing has been read, and there is nothing up to the number `floor`. */

@@ -73,6 +73,7 @@ bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *co
 {
 	Datum key[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
 	pythia_reading row;
+	Datum segment;
 	bool isnull;
 	bool found;
 
@@ -86,22 +87,36 @@ bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *co
 		consumer->reading = read_mark(&row, "reading");
 		consumer->ceiling = DatumGetInt64(pythia_reading_value(&row, "reading_ceiling", &isnull));
 		consumer->position = DatumGetInt64(pythia_reading_value(&row, "position", &isnull));
+		segment = pythia_reading_value(&row, "segment", &isnull);
+		if (!isnull)
+			consumer->segment = DatumGetFullTransactionId(segment);
 		read_counts(&row, consumer);
 	}
 	pythia_reading_end(&row);
 	return found;
 }
 
-bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer)
+#define SQL_ONE                                                                                                        \
+	"SELECT FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2 "
+
+static bool lock(const char *sql, int32 worker_id, const char *name, pythia_consumer *consumer)
 {
-	static const char sql[] = "SELECT FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
-							  "AND name OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE";
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
 
 	pythia_catalog_run(sql, 2, types, values, NULL);
 	/* only now, as whoever held the lock left it */
 	return pythia_consumer_look(worker_id, name, consumer);
+}
+
+bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer)
+{
+	return lock(SQL_ONE "FOR NO KEY UPDATE", worker_id, name, consumer);
+}
+
+bool pythia_consumer_hold(int32 worker_id, const char *name, pythia_consumer *consumer)
+{
+	return lock(SQL_ONE "FOR SHARE", worker_id, name, consumer);
 }
 
 static void put_mark(const pythia_mark *mark, Datum *values, char *nulls)
@@ -121,13 +136,14 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 		"UPDATE pythia.consumer SET done = $3, done_own = $4, done_upto = $5, done_floor = $6, done_horizon = $7, "
 		"reading = $8, reading_own = $9, reading_upto = $10, reading_floor = $11, reading_horizon = $12, "
 		"reading_ceiling = $13, position = $14, consumed = consumed OPERATOR(pg_catalog.+) $15, lost = $16, "
-		"tables = $17, consumed_of = $18, calling = NULL, "
+		"tables = $17, consumed_of = $18, segment = $19, calling = NULL, "
 		"consumed_at = CASE WHEN $15 OPERATOR(pg_catalog.>) 0 THEN pg_catalog.clock_timestamp() ELSE consumed_at END "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2";
-	Oid types[] = {INT4OID, TEXTOID, PG_SNAPSHOTOID, XID8OID, INT8OID, INT8OID, XID8OID, PG_SNAPSHOTOID, XID8OID,
-				   INT8OID, INT8OID, XID8OID,        INT8OID, INT8OID, INT8OID, BOOLOID, INT4ARRAYOID,   INT8ARRAYOID};
-	Datum values[18];
-	char nulls[] = "                  ";
+	Oid types[] = {INT4OID,        TEXTOID, PG_SNAPSHOTOID, XID8OID,      INT8OID, INT8OID, XID8OID,
+				   PG_SNAPSHOTOID, XID8OID, INT8OID,        INT8OID,      XID8OID, INT8OID, INT8OID,
+				   INT8OID,        BOOLOID, INT4ARRAYOID,   INT8ARRAYOID, XID8OID};
+	Datum values[19];
+	char nulls[] = "                   ";
 
 	values[0] = Int32GetDatum(consumer->worker_id);
 	values[1] = CStringGetTextDatum(consumer->name);
@@ -138,7 +154,9 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 	values[14] = Int64GetDatum(consumer->handed);
 	values[15] = BoolGetDatum(consumer->lost);
 	put_counts(consumer, values + 16);
-	pythia_catalog_run(sql, 18, types, values, nulls);
+	values[18] = FullTransactionIdGetDatum(consumer->segment);
+	nulls[18] = FullTransactionIdIsValid(consumer->segment) ? ' ' : 'n';
+	pythia_catalog_run(sql, 19, types, values, nulls);
 }
 
 bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position)

@@ -32,11 +32,4 @@ extern int pythia_table_taker(int32 worker_id, const char *name);
 /* Returns when no process has a table that this one (by its position) has to wait for. */
 extern void pythia_table_wait(int32 worker_id, const pythia_table_order *order, int position);
 
-/* Starts up to `count` helpers, fewer where processes are scarce; returns how many.  Each load of theirs may
- * use `share` connections.  They end with this process. */
-extern int pythia_helpers_start(const pythia_job *job, int count, int share);
-extern int pythia_helpers_running(void);
-extern void pythia_helpers_wait(void); /* until all have ended */
-extern void pythia_helpers_stop(void);
-
 #endif

@@ -6,6 +6,7 @@
 #include "pgstat.h"
 #include "postgres/base/catalog.h"
 #include "postgres/sync/parallel.h"
+#include "postgres/worker/helpers.h"
 #include "postgres/worker/progress.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

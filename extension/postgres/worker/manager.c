@@ -494,7 +494,7 @@ void pythia_manager_main(Datum arg)
 {
 	uint32 event = pythia_wait_event("PythiaManagerMain");
 	TimestampTz looked = 0;
-	pythia_start start;
+	pythia_process_start start;
 
 	memcpy(&start, MyBgworkerEntry->bgw_extra, sizeof(start));
 	pythia_process_signals();

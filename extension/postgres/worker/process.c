@@ -68,7 +68,7 @@ void pythia_launcher_register(void)
 bool pythia_manager_register(Oid database, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = database};
+	pythia_process_start start = {.database = database};
 
 	fill_in(&worker, "pythia_db manager", "pythia_manager_main");
 	worker.bgw_notify_pid = MyProcPid;
@@ -89,9 +89,9 @@ bool pythia_farewell_register(Oid database, BackgroundWorkerHandle **handle)
 bool pythia_executor_register(Oid owner, int place, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId, .owner = owner, .place = place, .starter_pid = MyProcPid};
+	pythia_process_start start = {.database = MyDatabaseId, .owner = owner, .place = place, .starter_pid = MyProcPid};
 
-	StaticAssertStmt(sizeof(pythia_start) <= BGW_EXTRALEN, "start information does not fit");
+	StaticAssertStmt(sizeof(pythia_process_start) <= BGW_EXTRALEN, "start information does not fit");
 	fill_in(&worker, "pythia_db worker", "pythia_executor_main");
 	worker.bgw_notify_pid = MyProcPid;
 	memcpy(worker.bgw_extra, &start, sizeof(start));
@@ -101,7 +101,8 @@ bool pythia_executor_register(Oid owner, int place, BackgroundWorkerHandle **han
 bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, TransactionId starter)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId, .owner = owner, .kind = kind, .starter = starter, .place = -1};
+	pythia_process_start start = {
+		.database = MyDatabaseId, .owner = owner, .kind = kind, .starter = starter, .place = -1};
 
 	fill_in(&worker, "pythia_db worker", "pythia_alone_main");
 	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "pythia_db worker %d", worker_id);
@@ -115,12 +116,12 @@ bool pythia_process_register(int32 worker_id, pythia_job_kind kind, Oid owner, T
 bool pythia_helper_register(const pythia_job *job, int share, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
-	pythia_start start = {.database = MyDatabaseId,
-						  .owner = job->owner,
-						  .kind = job->kind,
-						  .share = share,
-						  .place = -1,
-						  .starter_pid = MyProcPid};
+	pythia_process_start start = {.database = MyDatabaseId,
+								  .owner = job->owner,
+								  .kind = job->kind,
+								  .share = share,
+								  .place = -1,
+								  .starter_pid = MyProcPid};
 
 	if (pythia_shmem && pythia_place_claim(job->owner, true, &start.place) != PYTHIA_CLAIM_OK)
 		return false;

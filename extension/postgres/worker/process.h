@@ -16,6 +16,7 @@
 #define PYTHIA_LOCK_WORKER  2
 #define PYTHIA_LOCK_TABLE   3 /* of a sync worker, while a process is at it */
 #define PYTHIA_LOCK_HOLD    4 /* of a database that none of us may enter (database_hold.h) */
+#define PYTHIA_LOCK_SHARE   5 /* of a handler's changes, while a process is at it (jobs/share.h) */
 
 /* Takes such a lock for the session, after its last holder, if that one is just ending;
  * false where another process keeps it. */

@@ -6,7 +6,7 @@
 
 #include "postgres/worker/worker.h"
 
-typedef struct pythia_start
+typedef struct pythia_process_start
 {
 	Oid database;
 	Oid owner;             /* of a worker: the role to run as */
@@ -15,6 +15,6 @@ typedef struct pythia_start
 	int share;             /* of a helper: connections that one load may use */
 	int place;             /* of an executor or helper (roster.h); -1: none */
 	pid_t starter_pid;     /* that claimed it */
-} pythia_start;
+} pythia_process_start;
 
 #endif

@@ -26,7 +26,8 @@ typedef struct pythia_job_memory
 	int64 failed_untold;   /* calls of the handler that failed since a line in the log said so */
 	int64 dead_untold;     /* of them for the last time */
 	TimestampTz told_at;
-	bool served; /* false: a process may have died in the turn before, or nothing is known of one */
+	bool divided; /* several processes hand over what waits for the handler */
+	bool served;  /* false: a process may have died in the turn before, or nothing is known of one */
 } pythia_job_memory;
 
 typedef struct pythia_job

@@ -1,5 +1,5 @@
 /*
- * The options of a CDC worker, as every host reads them (API.md, "Capture").
+ * The options of a CDC worker, as every host reads them (doc/capture.md, "Options").
  */
 #ifndef PYTHIA_CAPTURE_CONFIG_H
 #define PYTHIA_CAPTURE_CONFIG_H

@@ -134,8 +134,8 @@ static bool drain_round(drain *d, bool *more, pythia_error *error)
 	bool deleted;
 
 	if (!read_done(d, error) ||
-		!pythia_log_read(&member->table, &member->log, PYTHIA_LOG_ROWS + (int) d->done.count, PYTHIA_LOG_BYTES,
-						 &d->done, &d->read, more, on_change, d, error) ||
+		!pythia_log_read(&member->table, &member->log, PYTHIA_TRIGGER_LOG_ROWS + (int) d->done.count,
+						 PYTHIA_TRIGGER_LOG_BYTES, &d->done, &d->read, more, on_change, d, error) ||
 		!pythia_outlet_write(&d->outlet, error))
 		return false;
 	if (d->read.count == 0)

@@ -8,7 +8,7 @@
 #include "cli/args.h"
 #include "core/error.h"
 
-/* Exit codes; they are a promise (doc/cli.md). */
+/* Exit codes; they are a promise (doc/client.md). */
 enum
 {
 	CLI_DONE = 0,

@@ -1,6 +1,6 @@
 /*
  * Canonical text in SQLite: values have types of their own there whatever the
- * column says, so our functions (drivers/sqlite_functions.c) look at each.
+ * column says, so our functions (drivers/sqlite/functions.c) look at each.
  */
 #include "dialect/canonical.h"
 

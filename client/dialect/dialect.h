@@ -14,7 +14,7 @@
 #include "core/url.h"
 #include "drivers/driver.h"
 
-/* What to do with a value that the other side cannot hold (TYPES.md). */
+/* What to do with a value that the other side cannot hold (doc/sync.md). */
 typedef enum pythia_policy
 {
 	PYTHIA_POLICY_ERROR,

@@ -69,7 +69,7 @@ static bool sqlite_boundary(pythia_db *db, char **text, pythia_error *error)
 	return db->driver->rollback(db, ok ? error : &busy) && ok;
 }
 
-bool pythia_boundary(pythia_db *db, char **text, pythia_error *error)
+bool pythia_source_boundary(pythia_db *db, char **text, pythia_error *error)
 {
 	bool ok;
 

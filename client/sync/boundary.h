@@ -6,7 +6,7 @@
 
 /* *text is `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, the caller's to free, or NULL where it cannot be known (the
  * right to see other sessions is missing; SQLite has a writer).  Call it outside a snapshot, before it. */
-bool pythia_boundary(pythia_db *db, char **text, pythia_error *error);
+bool pythia_source_boundary(pythia_db *db, char **text, pythia_error *error);
 
 /* Such texts as microseconds since 1970 in UTC, and back (the caller frees). False where it is no stamp. */
 bool pythia_stamp_read(const char *text, int64_t *microseconds);

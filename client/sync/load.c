@@ -27,7 +27,7 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	loader->reader.in_place = true;
 }
 
-static pythia_verdict no_key(pythia_bad_value *bad)
+static pythia_value_verdict no_key(pythia_bad_value *bad)
 {
 	memset(bad, 0, sizeof(*bad));
 	snprintf(bad->reason, sizeof(bad->reason), "NULL in the key");
@@ -87,8 +87,8 @@ static bool quarantine(pythia_loader *loader, int pair, const pythia_bad_value *
 	return ok;
 }
 
-static pythia_verdict transform_value(pythia_loader *loader, const pythia_transform *transform,
-									  const pythia_field *field, pythia_bad_value *bad)
+static pythia_value_verdict transform_value(pythia_loader *loader, const pythia_transform *transform,
+											const pythia_field *field, pythia_bad_value *bad)
 {
 	const char *value = field->value;
 

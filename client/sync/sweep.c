@@ -66,7 +66,8 @@ static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_
 			const pythia_transform *transform = &run->plan.pairs[run->plan.key[i]].transform;
 			const pythia_field *field = &reader->fields[i];
 			pythia_bad_value bad;
-			pythia_verdict verdict = pythia_transform_value(transform, field->value, field->length, scratch, &bad);
+			pythia_value_verdict verdict =
+				pythia_transform_value(transform, field->value, field->length, scratch, &bad);
 
 			if (verdict == PYTHIA_VALUE_BAD || (verdict == PYTHIA_VALUE_KEEP && !is_held(run, run->plan.key[i], field)))
 				whole = false;

@@ -229,7 +229,7 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 		ok = pythia_db_text(source, sql.data, &text, error);
 	}
 	else
-		ok = pythia_boundary(source, &text, error);
+		ok = pythia_source_boundary(source, &text, error);
 	blind = text == NULL || !pythia_stamp_read(text, since);
 	if (blind)
 		*since = pythia_subtract(clock, (int64_t) (lookback_of(source, config, true) * 1000000));
@@ -366,7 +366,7 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const py
 		return ok;
 	}
 	mark->low = believed;
-	return pythia_boundary(source, &mark->boundary, error) &&
+	return pythia_source_boundary(source, &mark->boundary, error) &&
 		   ((exact(plan) && mark->boundary != NULL) || server_clock(source, &mark->clock, &mark->local_clock, error)) &&
 		   doubt(source, plan, mark, error);
 }

@@ -62,7 +62,7 @@ static bool normalizes(const pythia_side *side, bool *can, pythia_error *error)
 	}
 }
 
-static bool choose_json(pythia_validation *v, const pythia_column *const columns[2], pythia_json_form *form,
+static bool choose_json(pythia_validation_state *v, const pythia_column *const columns[2], pythia_json_form *form,
 						pythia_error *error)
 {
 	bool can[2] = {false, false};
@@ -86,7 +86,7 @@ static bool choose_json(pythia_validation *v, const pythia_column *const columns
 /* --- policies -------------------------------------------------------------------- */
 
 /* The source's values as the policies give them to the target; rows that they keep back are not looked for. */
-static void apply_policies(pythia_validation *v, int i, bool in_key)
+static void apply_policies(pythia_validation_state *v, int i, bool in_key)
 {
 	pythia_side *source = &v->sides[PYTHIA_SOURCE];
 	pythia_canonical_item *item = &source->items[i];
@@ -111,7 +111,7 @@ static void apply_policies(pythia_validation *v, int i, bool in_key)
 
 /* --- all of them ------------------------------------------------------------------- */
 
-static void put_in_order(pythia_validation *v)
+static void put_in_order(pythia_validation_state *v)
 {
 	const pythia_plan *plan = &v->plan;
 	int n = 0;
@@ -126,7 +126,7 @@ static void put_in_order(pythia_validation *v)
 	}
 }
 
-bool pythia_validation_columns(pythia_validation *v, pythia_error *error)
+bool pythia_validation_columns(pythia_validation_state *v, pythia_error *error)
 {
 	const pythia_plan *plan = &v->plan;
 	bool unsigned_zero = loses_sign_of_zero(v->sides[0].db) || loses_sign_of_zero(v->sides[1].db);

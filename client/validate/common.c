@@ -6,7 +6,7 @@ void pythia_and(pythia_buffer *filter)
 	pythia_buffer_puts(filter, filter->length == 0 ? " WHERE " : " AND ");
 }
 
-void pythia_validation_progress(pythia_validation *v, const char *phase)
+void pythia_validation_progress(pythia_validation_state *v, const char *phase)
 {
 	const pythia_sync_callbacks *callbacks = v->job->callbacks;
 

@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 
-static void select_list(pythia_validation *v, pythia_cursor *c, bool digest)
+static void select_list(pythia_validation_state *v, pythia_cursor *c, bool digest)
 {
 	pythia_side *s = c->side;
 	int n = 0;
@@ -40,7 +40,7 @@ static void select_list(pythia_validation *v, pythia_cursor *c, bool digest)
 	c->nfields = n;
 }
 
-bool pythia_cursor_open(pythia_validation *v, pythia_cursor *c, int side, bool digest, const char *where,
+bool pythia_cursor_open(pythia_validation_state *v, pythia_cursor *c, int side, bool digest, const char *where,
 						pythia_error *error)
 {
 	c->side = &v->sides[side];
@@ -128,7 +128,7 @@ static int compare_integers(const pythia_field *a, const pythia_field *b)
 	return a_minus ? -size : size;
 }
 
-int pythia_cursor_order(const pythia_validation *v, const pythia_cursor cursors[2])
+int pythia_cursor_order(const pythia_validation_state *v, const pythia_cursor cursors[2])
 {
 	const pythia_field *a = cursors[0].reader.fields;
 	const pythia_field *b = cursors[1].reader.fields;

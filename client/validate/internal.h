@@ -44,7 +44,7 @@ typedef struct pythia_candidates
 	size_t bytes;
 } pythia_candidates;
 
-typedef struct pythia_validation
+typedef struct pythia_validation_state
 {
 	const pythia_sync_job *job;
 	const pythia_validate_options *options;
@@ -77,51 +77,51 @@ typedef struct pythia_validation
 	void *mend_context;
 	int64_t named;
 	pythia_validate_result *result;
-} pythia_validation;
+} pythia_validation_state;
 
 /* plan.c */
-bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, const pythia_validate_options *options,
-							 pythia_error *error);
-void pythia_validation_end(pythia_validation *v);
+bool pythia_validation_begin(pythia_validation_state *v, const pythia_sync_job *job,
+							 const pythia_validate_options *options, pythia_error *error);
+void pythia_validation_end(pythia_validation_state *v);
 /* Appends " WHERE"/" AND" as fits `filter`, to which a condition is then added. */
 void pythia_and(pythia_buffer *filter);
-bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], const char *shape, pythia_result results[2],
-					   pythia_error *error);
+bool pythia_both_query(pythia_validation_state *v, const pythia_buffer sql[2], const char *shape,
+					   pythia_result results[2], pythia_error *error);
 /* columns.c */
-bool pythia_validation_columns(pythia_validation *v, pythia_error *error);
+bool pythia_validation_columns(pythia_validation_state *v, pythia_error *error);
 bool pythia_side_never_null(const pythia_side *side, const pythia_column *column);
 /* Whether the PostgreSQL behind db has our extension's function, and we may call it. */
 bool pythia_postgres_offers(pythia_db *db, const char *function, bool *offered, pythia_error *error);
 
 /* validate.c */
 /* Compares and checks; fills `result`, which the caller zeroed. */
-bool pythia_validation_run(pythia_validation *v, pythia_validate_result *result, pythia_error *error);
+bool pythia_validation_run(pythia_validation_state *v, pythia_validate_result *result, pythia_error *error);
 
 /* plan.c */
-void pythia_validation_progress(pythia_validation *v, const char *phase);
+void pythia_validation_progress(pythia_validation_state *v, const char *phase);
 
 /* segments.c: sums, and which rows to look at */
-bool pythia_compare_segments(pythia_validation *v, pythia_error *error);
+bool pythia_compare_segments(pythia_validation_state *v, pythia_error *error);
 
 /* settle.c */
 /* Compares rows by digest, then those that differ by value. `condition` (of each side) narrows the filter. */
-bool pythia_compare_digests(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error);
+bool pythia_compare_digests(pythia_validation_state *v, const pythia_buffer condition[2], pythia_error *error);
 /* By value at once; `rows` (may be NULL) gets how many each side has. */
-bool pythia_compare_values(pythia_validation *v, const pythia_buffer condition[2], int64_t rows[2],
+bool pythia_compare_values(pythia_validation_state *v, const pythia_buffer condition[2], int64_t rows[2],
 						   pythia_error *error);
 /* Looks once more at what differs, and reports what still does. */
-bool pythia_settle(pythia_validation *v, pythia_error *error);
+bool pythia_settle(pythia_validation_state *v, pythia_error *error);
 /* Looks at keys by value, at once, and reports what differs. */
-bool pythia_look_finally(pythia_validation *v, const pythia_candidates *keys, pythia_error *error);
+bool pythia_look_finally(pythia_validation_state *v, const pythia_candidates *keys, pythia_error *error);
 void pythia_candidates_copy(pythia_candidates *candidates, const pythia_candidate *candidate, int nkey);
 void pythia_candidates_clear(pythia_candidates *candidates, int nkey);
 void pythia_candidates_free(pythia_candidates *candidates, int nkey);
 
 /* keys.c */
 /* To be called before keys are looked up: v->by_literal goes where a SQLite file holds keys that are not found so. */
-bool pythia_try_literals(pythia_validation *v, pythia_error *error);
+bool pythia_try_literals(pythia_validation_state *v, pythia_error *error);
 /* Appends a condition that finds these keys (of either side) on `side`. */
-void pythia_key_condition(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
+void pythia_key_condition(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
 						  pythia_buffer *out);
 /* Appends "name": value of a JSON object. */
 void pythia_json_column(pythia_buffer *out, const pythia_column *column, const pythia_field *field, bool first);

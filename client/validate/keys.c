@@ -10,8 +10,8 @@
 #include "dialect/forms.h"
 
 /* A key column's value in this side's words; false where this side cannot hold it. */
-static bool key_value(const pythia_validation *v, int side, const pythia_candidate *key, int i, pythia_buffer *scratch,
-					  const char **value, size_t *length)
+static bool key_value(const pythia_validation_state *v, int side, const pythia_candidate *key, int i,
+					  pythia_buffer *scratch, const char **value, size_t *length)
 {
 	const pythia_transform *transform =
 		key->side == PYTHIA_SOURCE ? &v->plan.pairs[v->plan.key[i]].transform : &v->backward[i];
@@ -39,7 +39,7 @@ static bool key_value(const pythia_validation *v, int side, const pythia_candida
 
 /* Do the columns' values find the key's row?  A NULL in a key does not (SQLite's may hold one), and where SQLite holds
  * what is not of the column's type, the text does not tell what it was: a number, a text or bytes. */
-static bool tells_its_row(const pythia_validation *v, int side, const pythia_candidate *key)
+static bool tells_its_row(const pythia_validation_state *v, int side, const pythia_candidate *key)
 {
 	for (int i = 0; i < v->plan.nkey; i++)
 	{
@@ -104,7 +104,7 @@ static void put_found(const pythia_side *s, const pythia_column *column, const p
 	pythia_buffer_free(&read);
 }
 
-bool pythia_try_literals(pythia_validation *v, pythia_error *error)
+bool pythia_try_literals(pythia_validation_state *v, pythia_error *error)
 {
 	bool ok = true;
 
@@ -134,7 +134,7 @@ bool pythia_try_literals(pythia_validation *v, pythia_error *error)
 }
 
 /* One key's values in parentheses where there are several; nothing, and false, where it cannot be there. */
-static bool put_key(const pythia_validation *v, int side, const pythia_candidate *key, const char *before,
+static bool put_key(const pythia_validation_state *v, int side, const pythia_candidate *key, const char *before,
 					pythia_buffer *out)
 {
 	const pythia_side *s = &v->sides[side];
@@ -168,7 +168,7 @@ static bool put_key(const pythia_validation *v, int side, const pythia_candidate
 	return held;
 }
 
-static void by_identity(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
+static void by_identity(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
 						pythia_buffer *out)
 {
 	const pythia_side *s = &v->sides[side];
@@ -182,7 +182,7 @@ static void by_identity(const pythia_validation *v, int side, const pythia_candi
 	pythia_buffer_putc(out, ')');
 }
 
-void pythia_key_condition(const pythia_validation *v, int side, const pythia_candidate *keys, int count,
+void pythia_key_condition(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
 						  pythia_buffer *out)
 {
 	const pythia_side *s = &v->sides[side];

@@ -118,7 +118,7 @@ static void key_json(pythia_merge *m, int side, pythia_buffer *out)
 /* Gives the row's key to a repair. */
 static bool mend(pythia_merge *m, pythia_difference_kind kind, int side, pythia_error *error)
 {
-	pythia_validation *v = m->v;
+	pythia_validation_state *v = m->v;
 	pythia_candidates one = {0};
 	bool ok = v->mend(v->mend_context, kind, pythia_candidates_add(&one, &m->cursors[side], side, v->plan.nkey), error);
 
@@ -128,7 +128,7 @@ static bool mend(pythia_merge *m, pythia_difference_kind kind, int side, pythia_
 
 static bool name_it(pythia_merge *m, pythia_difference_kind kind, int side, int ncolumns, pythia_error *error)
 {
-	pythia_validation *v = m->v;
+	pythia_validation_state *v = m->v;
 	pythia_buffer key = PYTHIA_BUFFER_INIT;
 	pythia_buffer rows[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	pythia_difference difference = {.kind = kind, .columns = m->names, .ncolumns = ncolumns};
@@ -152,7 +152,7 @@ static bool name_it(pythia_merge *m, pythia_difference_kind kind, int side, int 
 
 static bool report(pythia_merge *m, pythia_difference_kind kind, int side, int ncolumns, pythia_error *error)
 {
-	pythia_validation *v = m->v;
+	pythia_validation_state *v = m->v;
 
 	switch (kind)
 	{
@@ -303,7 +303,7 @@ static bool put_integer(const pythia_side *s, const pythia_buffer *text, pythia_
 	return true;
 }
 
-bool pythia_merge_after(const pythia_validation *v, const pythia_side *s, const pythia_buffer resume[2],
+bool pythia_merge_after(const pythia_validation_state *v, const pythia_side *s, const pythia_buffer resume[2],
 						pythia_buffer *where, pythia_error *error)
 {
 	pythia_buffer identity = PYTHIA_BUFFER_INIT;
@@ -344,7 +344,7 @@ static bool keep_transaction(pythia_merge *m, bool before, pythia_error *error)
 
 bool pythia_merge_rows(pythia_merge *m, const pythia_buffer where[2], pythia_error *error)
 {
-	pythia_validation *v = m->v;
+	pythia_validation_state *v = m->v;
 	bool ok = keep_transaction(m, true, error);
 
 	m->changed = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(pythia_buffer));

@@ -18,13 +18,13 @@ typedef struct pythia_cursor
 	bool row;      /* on a row */
 } pythia_cursor;
 
-bool pythia_cursor_open(pythia_validation *v, pythia_cursor *cursor, int side, bool digest, const char *where,
+bool pythia_cursor_open(pythia_validation_state *v, pythia_cursor *cursor, int side, bool digest, const char *where,
 						pythia_error *error);
 /* Moves to the next row; cursor->row is false at the end. */
 bool pythia_cursor_next(pythia_cursor *cursor, pythia_error *error);
 void pythia_cursor_close(pythia_cursor *cursor);
 /* Which side's row comes first: negative, 0 (the same key), positive. */
-int pythia_cursor_order(const pythia_validation *v, const pythia_cursor cursors[2]);
+int pythia_cursor_order(const pythia_validation_state *v, const pythia_cursor cursors[2]);
 /* Of the row's columns; never 0. */
 uint64_t pythia_cursor_hash(const pythia_cursor *cursor);
 
@@ -38,7 +38,7 @@ typedef enum pythia_comparison
 
 typedef struct pythia_merge
 {
-	pythia_validation *v;
+	pythia_validation_state *v;
 	pythia_comparison how;
 	pythia_candidates *into;       /* collected */
 	const pythia_candidate *known; /* in a lookup: what is looked up, in the order of their identities; else NULL */
@@ -57,7 +57,7 @@ typedef struct pythia_merge
 /* Opens both sides with their conditions, merges until their ends or until it has to stop, closes. */
 bool pythia_merge_rows(pythia_merge *merge, const pythia_buffer where[2], pythia_error *error);
 /* Appends " AND the place is behind the one in resume"; false where that is no key. */
-bool pythia_merge_after(const pythia_validation *v, const pythia_side *side, const pythia_buffer resume[2],
+bool pythia_merge_after(const pythia_validation_state *v, const pythia_side *side, const pythia_buffer resume[2],
 						pythia_buffer *where, pythia_error *error);
 
 /* True where a list should be settled before it grows further. */

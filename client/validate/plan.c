@@ -34,7 +34,7 @@ static bool listed(const pythia_node *list, const char *name)
 }
 
 /* Every column that is compared, as the option "key" would name them. */
-static bool whole_row_key(pythia_validation *v, pythia_node **key, pythia_error *error)
+static bool whole_row_key(pythia_validation_state *v, pythia_node **key, pythia_error *error)
 {
 	const pythia_sync_config *config = &v->config;
 	pythia_table table = {0};
@@ -55,7 +55,7 @@ static bool whole_row_key(pythia_validation *v, pythia_node **key, pythia_error 
 }
 
 /* Columns that the target lacks cannot be equal there, unless the sync leaves them out on purpose. */
-static bool all_columns_there(const pythia_validation *v, pythia_error *error)
+static bool all_columns_there(const pythia_validation_state *v, pythia_error *error)
 {
 	const pythia_sync_config *config = v->job->config;
 
@@ -78,7 +78,7 @@ static bool all_columns_there(const pythia_validation *v, pythia_error *error)
 	return true;
 }
 
-static bool make_plan(pythia_validation *v, pythia_error *error)
+static bool make_plan(pythia_validation_state *v, pythia_error *error)
 {
 	pythia_sync_job job = *v->job;
 	bool ok;
@@ -140,7 +140,7 @@ static bool finds_its_row(pythia_kind kind)
 	}
 }
 
-static void choose_identity(pythia_validation *v)
+static void choose_identity(pythia_validation_state *v)
 {
 	const pythia_plan *plan = &v->plan;
 
@@ -174,7 +174,7 @@ static void choose_identity(pythia_validation *v)
 
 /* --- rows --------------------------------------------------------------------- */
 
-static bool and_translated(pythia_validation *v, const char *condition, pythia_error *error)
+static bool and_translated(pythia_validation_state *v, const char *condition, pythia_error *error)
 {
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
@@ -200,7 +200,7 @@ static bool ask_condition(pythia_side *side, pythia_error *error)
 }
 
 /* The source's conditions, as the target can understand them; asked at once, where they can still be told apart. */
-static bool target_conditions(pythia_validation *v, pythia_error *error)
+static bool target_conditions(pythia_validation_state *v, pythia_error *error)
 {
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
 	pythia_error at_source = PYTHIA_ERROR_INIT;
@@ -237,7 +237,7 @@ static bool target_conditions(pythia_validation *v, pythia_error *error)
 	return ok;
 }
 
-static bool add_since(pythia_validation *v, pythia_error *error)
+static bool add_since(pythia_validation_state *v, pythia_error *error)
 {
 	const char *since = v->options->since;
 	pythia_buffer stamp = PYTHIA_BUFFER_INIT;
@@ -284,7 +284,7 @@ static bool add_since(pythia_validation *v, pythia_error *error)
 }
 
 /* Takes a row where the digest of seed and key is below the share. */
-static void add_sample(pythia_validation *v)
+static void add_sample(pythia_validation_state *v)
 {
 	char seed[32];
 	uint64_t limit = (uint64_t) (v->options->sample * 4294967296.0);
@@ -316,7 +316,7 @@ static void add_sample(pythia_validation *v)
 	}
 }
 
-static bool choose_rows(pythia_validation *v, pythia_error *error)
+static bool choose_rows(pythia_validation_state *v, pythia_error *error)
 {
 	const pythia_validate_options *options = v->options;
 	pythia_side *source = &v->sides[PYTHIA_SOURCE];
@@ -354,7 +354,7 @@ static bool choose_rows(pythia_validation *v, pythia_error *error)
 }
 
 /* MD5 unless told otherwise, or one side has none; between two PostgreSQL their own hash, and in the host's own database our aggregate. */
-static bool choose_digests(pythia_validation *v, pythia_error *error)
+static bool choose_digests(pythia_validation_state *v, pythia_error *error)
 {
 	pythia_digest wanted = v->options->digest;
 	bool postgres = v->sides[0].db->engine == PYTHIA_POSTGRESQL && v->sides[1].db->engine == PYTHIA_POSTGRESQL;
@@ -389,8 +389,8 @@ static bool choose_digests(pythia_validation *v, pythia_error *error)
 	return true;
 }
 
-bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, const pythia_validate_options *options,
-							 pythia_error *error)
+bool pythia_validation_begin(pythia_validation_state *v, const pythia_sync_job *job,
+							 const pythia_validate_options *options, pythia_error *error)
 {
 	memset(v, 0, sizeof(*v));
 	v->job = job;
@@ -424,7 +424,7 @@ bool pythia_validation_begin(pythia_validation *v, const pythia_sync_job *job, c
 	return true;
 }
 
-void pythia_validation_end(pythia_validation *v)
+void pythia_validation_end(pythia_validation_state *v)
 {
 	pythia_candidates_free(&v->pending, v->plan.nkey);
 	for (int i = 0; v->agreed != NULL && i < v->plan.npairs; i++)
@@ -453,8 +453,8 @@ void pythia_validation_end(pythia_validation *v)
 	memset(v, 0, sizeof(*v));
 }
 
-bool pythia_both_query(pythia_validation *v, const pythia_buffer sql[2], const char *shape, pythia_result results[2],
-					   pythia_error *error)
+bool pythia_both_query(pythia_validation_state *v, const pythia_buffer sql[2], const char *shape,
+					   pythia_result results[2], pythia_error *error)
 {
 	pythia_error other = PYTHIA_ERROR_INIT;
 	bool sent[2] = {false, false};

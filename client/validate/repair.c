@@ -18,7 +18,7 @@
 
 typedef struct repair
 {
-	pythia_validation *v;
+	pythia_validation_state *v;
 	pythia_sync_result *result;
 	pythia_candidates keys[3]; /* a kind of difference */
 	int64_t found;
@@ -72,7 +72,7 @@ static bool remember(void *context, pythia_difference_kind kind, const pythia_ca
 }
 
 /* Runs `before` with the condition of each run of keys behind it, on the target. */
-static bool on_keys(pythia_run *run, pythia_validation *v, const pythia_candidates *keys, const char *before,
+static bool on_keys(pythia_run *run, pythia_validation_state *v, const pythia_candidates *keys, const char *before,
 					int64_t *count, pythia_error *error)
 {
 	bool ok = true;
@@ -92,7 +92,7 @@ static bool on_keys(pythia_run *run, pythia_validation *v, const pythia_candidat
 
 static bool remove_extra(repair *r, pythia_run *run, pythia_error *error)
 {
-	pythia_validation *v = r->v;
+	pythia_validation_state *v = r->v;
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
 	const pythia_column *soft = pythia_soft_column(&v->config, &v->plan.target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -115,7 +115,7 @@ static bool remove_extra(repair *r, pythia_run *run, pythia_error *error)
 /* A row that is in the source again is no longer deleted. */
 static bool revive(repair *r, pythia_run *run, pythia_error *error)
 {
-	pythia_validation *v = r->v;
+	pythia_validation_state *v = r->v;
 	const pythia_column *soft = pythia_soft_column(&v->config, &v->plan.target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
@@ -135,7 +135,7 @@ static bool revive(repair *r, pythia_run *run, pythia_error *error)
 static bool load_rows(repair *r, pythia_run *run, pythia_loader *loader, const pythia_candidates *keys,
 					  pythia_error *error)
 {
-	pythia_validation *v = r->v;
+	pythia_validation_state *v = r->v;
 	pythia_side *source = &v->sides[PYTHIA_SOURCE];
 	pythia_kind *kinds = pythia_calloc((size_t) v->plan.npairs, sizeof(pythia_kind));
 	bool ok = true;
@@ -190,8 +190,8 @@ static bool put_rows(repair *r, pythia_run *run, pythia_error *error)
 /* Every mended row once more; what still differs was changed by somebody meanwhile, or cannot be mended. */
 static bool verify(repair *r, pythia_error *error)
 {
-	pythia_validation *v = r->v;
-	pythia_validation asked = *v;
+	pythia_validation_state *v = r->v;
+	pythia_validation_state asked = *v;
 	pythia_validate_result again = {0};
 	bool ok = true;
 
@@ -220,7 +220,7 @@ static bool verify(repair *r, pythia_error *error)
 /* Opens the target's transaction, in which everything happens. */
 static bool begin(repair *r, pythia_error *error)
 {
-	pythia_validation *v = r->v;
+	pythia_validation_state *v = r->v;
 	pythia_run *run = &r->run;
 
 	if (r->begun)
@@ -305,7 +305,7 @@ static bool end(repair *r, bool ok, pythia_error *error)
 static bool compare(repair *r, pythia_difference_callback found, void *context, pythia_validate_result *compared,
 					pythia_error *error)
 {
-	pythia_validation *v = r->v;
+	pythia_validation_state *v = r->v;
 
 	v->found = found;
 	v->found_context = context;
@@ -317,7 +317,7 @@ static bool compare(repair *r, pythia_difference_callback found, void *context, 
 
 static bool find_and_mend(repair *r, pythia_difference_callback found, void *context, pythia_error *error)
 {
-	pythia_validation *v = r->v;
+	pythia_validation_state *v = r->v;
 	pythia_validate_result compared = {0};
 	bool ok;
 
@@ -361,7 +361,7 @@ bool pythia_repair_table(const pythia_sync_job *given, const pythia_validate_opt
 						 pythia_error *error)
 {
 	pythia_validate_options rows = *options;
-	pythia_validation v;
+	pythia_validation_state v;
 	repair r = {.v = &v, .result = result, .limit = options->max_changes};
 	pythia_db *twin;
 	pythia_sync_job own;

@@ -126,7 +126,7 @@ static void range_condition(const pythia_side *side, const key_range *range, pyt
 	}
 }
 
-static void conditions(pythia_validation *v, const key_range *range, pythia_buffer out[2])
+static void conditions(pythia_validation_state *v, const key_range *range, pythia_buffer out[2])
 {
 	for (int side = 0; side < 2; side++)
 	{
@@ -142,7 +142,7 @@ static void free_both(pythia_buffer buffers[2])
 	pythia_buffer_free(&buffers[1]);
 }
 
-static bool sum_range(pythia_validation *v, const key_range *range, segment_sums *sums, pythia_error *error)
+static bool sum_range(pythia_validation_state *v, const key_range *range, segment_sums *sums, pythia_error *error)
 {
 	pythia_buffer where[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	pythia_buffer sql[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
@@ -173,8 +173,8 @@ static bool sum_range(pythia_validation *v, const key_range *range, segment_sums
 }
 
 /* The least and the greatest key of both sides within a range; *any is false where there is no row. */
-static bool bounds(pythia_validation *v, const key_range *within, bool least_only, wide *low, wide *high, bool *any,
-				   pythia_error *error)
+static bool bounds(pythia_validation_state *v, const key_range *within, bool least_only, wide *low, wide *high,
+				   bool *any, pythia_error *error)
 {
 	pythia_buffer where[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	pythia_buffer sql[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
@@ -220,7 +220,7 @@ static bool bounds(pythia_validation *v, const key_range *within, bool least_onl
 }
 
 /* Row by row; `rows` (may be NULL) gets how many each side has, where they are compared by value. */
-static bool look_at_range(pythia_validation *v, const key_range *range, int64_t rows[2], pythia_error *error)
+static bool look_at_range(pythia_validation_state *v, const key_range *range, int64_t rows[2], pythia_error *error)
 {
 	pythia_buffer where[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	bool ok;
@@ -231,11 +231,11 @@ static bool look_at_range(pythia_validation *v, const key_range *range, int64_t 
 	return ok;
 }
 
-static bool walk(pythia_validation *v, const key_range *whole, int64_t rows, int64_t expected, int depth,
+static bool walk(pythia_validation_state *v, const key_range *whole, int64_t rows, int64_t expected, int depth,
 				 pythia_error *error);
 
 /* A differing segment: its rows, or first its parts. */
-static bool descend(pythia_validation *v, const key_range *segment, const segment_sums *sums, int depth,
+static bool descend(pythia_validation_state *v, const key_range *segment, const segment_sums *sums, int depth,
 					pythia_error *error)
 {
 	int64_t most = sums->rows[0] > sums->rows[1] ? sums->rows[0] : sums->rows[1];
@@ -253,7 +253,7 @@ static bool descend(pythia_validation *v, const key_range *segment, const segmen
 }
 
 /* Sums `whole` in segments of about `rows` rows out of about `expected`. */
-static bool walk(pythia_validation *v, const key_range *whole, int64_t rows, int64_t expected, int depth,
+static bool walk(pythia_validation_state *v, const key_range *whole, int64_t rows, int64_t expected, int depth,
 				 pythia_error *error)
 {
 	wide low = 0, high = 0, width, at;
@@ -377,7 +377,7 @@ static bool index_buckets(const pythia_side *side, const pythia_result *result, 
 	return true;
 }
 
-static bool look_at_buckets(pythia_validation *v, const bool *differ, int nbuckets, int ndiffer, int digits,
+static bool look_at_buckets(pythia_validation_state *v, const bool *differ, int nbuckets, int ndiffer, int digits,
 							pythia_error *error)
 {
 	pythia_buffer where[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
@@ -409,7 +409,7 @@ static bool look_at_buckets(pythia_validation *v, const bool *differ, int nbucke
 	return ok;
 }
 
-static bool compare_buckets(pythia_validation *v, pythia_error *error)
+static bool compare_buckets(pythia_validation_state *v, pythia_error *error)
 {
 	pythia_buffer sql[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	pythia_result results[2];
@@ -483,7 +483,7 @@ static bool compare_buckets(pythia_validation *v, pythia_error *error)
 	return ok;
 }
 
-bool pythia_compare_segments(pythia_validation *v, pythia_error *error)
+bool pythia_compare_segments(pythia_validation_state *v, pythia_error *error)
 {
 	static const key_range everything = {.open_low = true, .open_high = true};
 

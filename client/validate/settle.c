@@ -30,7 +30,7 @@ static int by_identity(const void *a, const void *b)
 }
 
 /* How many of the keys from `first` on go into one statement. */
-static int keys_at_once(const pythia_validation *v, const pythia_candidates *keys, int first)
+static int keys_at_once(const pythia_validation_state *v, const pythia_candidates *keys, int first)
 {
 	int most = v->by_literal ? LOOKUP_KEYS : SCAN_KEYS;
 	size_t room = v->by_literal ? LOOKUP_BYTES : SCAN_BYTES;
@@ -42,8 +42,8 @@ static int keys_at_once(const pythia_validation *v, const pythia_candidates *key
 	return n;
 }
 
-static bool look_up(pythia_validation *v, pythia_comparison how, const pythia_candidates *keys, pythia_candidates *into,
-					pythia_error *error)
+static bool look_up(pythia_validation_state *v, pythia_comparison how, const pythia_candidates *keys,
+					pythia_candidates *into, pythia_error *error)
 {
 	bool ok = pythia_try_literals(v, error);
 	int n;
@@ -72,7 +72,7 @@ static bool look_up(pythia_validation *v, pythia_comparison how, const pythia_ca
 	return ok;
 }
 
-bool pythia_look_finally(pythia_validation *v, const pythia_candidates *keys, pythia_error *error)
+bool pythia_look_finally(pythia_validation_state *v, const pythia_candidates *keys, pythia_error *error)
 {
 	return look_up(v, PYTHIA_FINALLY, keys, NULL, error);
 }
@@ -80,7 +80,7 @@ bool pythia_look_finally(pythia_validation *v, const pythia_candidates *keys, py
 /* --- settling -------------------------------------------------------------------- */
 
 /* Until recheck_after has gone by since the last look. */
-static bool wait_for_rows_in_flight(pythia_validation *v, pythia_error *error)
+static bool wait_for_rows_in_flight(pythia_validation_state *v, pythia_error *error)
 {
 	const pythia_host *host = v->job->source->host;
 	int64_t until = v->looked_at + (int64_t) (v->options->recheck_after * 1e6);
@@ -96,7 +96,7 @@ static bool wait_for_rows_in_flight(pythia_validation *v, pythia_error *error)
 	}
 }
 
-bool pythia_settle(pythia_validation *v, pythia_error *error)
+bool pythia_settle(pythia_validation_state *v, pythia_error *error)
 {
 	bool ok = true;
 
@@ -114,7 +114,7 @@ bool pythia_settle(pythia_validation *v, pythia_error *error)
 }
 
 /* Looks at what digests made suspect. */
-static bool look_at_suspects(pythia_validation *v, pythia_candidates *suspects, pythia_error *error)
+static bool look_at_suspects(pythia_validation_state *v, pythia_candidates *suspects, pythia_error *error)
 {
 	bool at_once = v->options->recheck_after <= 0;
 	int64_t before = at_once ? v->result->difference : v->pending.count;
@@ -133,7 +133,7 @@ static bool look_at_suspects(pythia_validation *v, pythia_candidates *suspects, 
 
 /* --- whole conditions --------------------------------------------------------------- */
 
-static bool compare_all(pythia_validation *v, bool by_value, const pythia_buffer condition[2], int64_t rows[2],
+static bool compare_all(pythia_validation_state *v, bool by_value, const pythia_buffer condition[2], int64_t rows[2],
 						pythia_error *error)
 {
 	/* a repair mends between two looks, so that what it has to remember is bounded too */
@@ -176,12 +176,13 @@ static bool compare_all(pythia_validation *v, bool by_value, const pythia_buffer
 	return ok;
 }
 
-bool pythia_compare_digests(pythia_validation *v, const pythia_buffer condition[2], pythia_error *error)
+bool pythia_compare_digests(pythia_validation_state *v, const pythia_buffer condition[2], pythia_error *error)
 {
 	return compare_all(v, false, condition, NULL, error);
 }
 
-bool pythia_compare_values(pythia_validation *v, const pythia_buffer condition[2], int64_t rows[2], pythia_error *error)
+bool pythia_compare_values(pythia_validation_state *v, const pythia_buffer condition[2], int64_t rows[2],
+						   pythia_error *error)
 {
 	return compare_all(v, true, condition, rows, error);
 }

@@ -24,7 +24,7 @@ void pythia_validate_result_free(pythia_validate_result *result)
 	memset(result, 0, sizeof(*result));
 }
 
-static bool count_rows(pythia_validation *v, pythia_error *error)
+static bool count_rows(pythia_validation_state *v, pythia_error *error)
 {
 	pythia_buffer sql[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	pythia_result results[2];
@@ -46,7 +46,7 @@ static bool count_rows(pythia_validation *v, pythia_error *error)
 	return ok;
 }
 
-static bool compare(pythia_validation *v, pythia_error *error)
+static bool compare(pythia_validation_state *v, pythia_error *error)
 {
 	pythia_buffer all[2] = {PYTHIA_BUFFER_INIT, PYTHIA_BUFFER_INIT};
 	int64_t rows[2];
@@ -74,7 +74,7 @@ static bool compare(pythia_validation *v, pythia_error *error)
 }
 
 /* Each condition's rows that are not known to hold it; NULL counts as broken. */
-static bool run_checks(pythia_validation *v, pythia_error *error)
+static bool run_checks(pythia_validation_state *v, pythia_error *error)
 {
 	const pythia_node *checks = v->options->checks;
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
@@ -120,7 +120,7 @@ static bool run_checks(pythia_validation *v, pythia_error *error)
  * What a sample says of the whole table at 95 %.  None of n differing: at most 3/n do (the
  * rule of three); else the normal approximation's upper bound.
  */
-static void state_confidence(pythia_validation *v)
+static void state_confidence(pythia_validation_state *v)
 {
 	pythia_validate_result *result = v->result;
 	double n = (double) (result->source_count > result->target_count ? result->source_count : result->target_count);
@@ -143,7 +143,7 @@ static void state_confidence(pythia_validation *v)
 }
 
 /* A sample that holds no row of a table that has some says nothing of it. */
-static bool check_sample(pythia_validation *v, pythia_error *error)
+static bool check_sample(pythia_validation_state *v, pythia_error *error)
 {
 	bool any = false;
 
@@ -167,7 +167,7 @@ static bool check_sample(pythia_validation *v, pythia_error *error)
 	return pythia_error_hint(error, "Set \"sample\" to a larger share, or leave it out.");
 }
 
-bool pythia_validation_run(pythia_validation *v, pythia_validate_result *result, pythia_error *error)
+bool pythia_validation_run(pythia_validation_state *v, pythia_validate_result *result, pythia_error *error)
 {
 	v->result = result;
 	result->method = method_names[v->options->method];
@@ -182,7 +182,7 @@ bool pythia_validate_table(const pythia_sync_job *job, const pythia_validate_opt
 						   pythia_difference_callback found, void *context, pythia_validate_result *result,
 						   pythia_error *error)
 {
-	pythia_validation v;
+	pythia_validation_state v;
 	int64_t started = pythia_host_now(job->source->host);
 	bool ok;
 

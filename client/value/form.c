@@ -123,8 +123,8 @@ static const char *misread(pythia_kind kind, const char *value, size_t length)
 }
 
 /* SQLite's values are read by the one rule, and spelled anew where that is not how they are written. */
-static pythia_verdict read_value(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								 pythia_bad_value *bad)
+static pythia_value_verdict read_value(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+									   pythia_bad_value *bad)
 {
 	pythia_kind kind = pythia_form_kind(t);
 	/* an offset is no part of the rule */
@@ -142,8 +142,8 @@ static pythia_verdict read_value(const pythia_transform *t, const char *value, s
 	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, misread(kind, value, length), out, bad);
 }
 
-pythia_verdict pythia_form_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								 pythia_bad_value *bad)
+pythia_value_verdict pythia_form_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+									   pythia_bad_value *bad)
 {
 	const char *reason = NULL;
 

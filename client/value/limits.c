@@ -120,8 +120,8 @@ static const char *date_bound(const pythia_transform *t, bool high)
 	return highest[t->to->precision >= 0 && t->to->precision < 6 ? t->to->precision : 6];
 }
 
-static pythia_verdict check_mysql_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-									   pythia_bad_value *bad)
+static pythia_value_verdict check_mysql_date(const pythia_transform *t, const char *value, size_t length,
+											 pythia_buffer *out, pythia_bad_value *bad)
 {
 	bool narrow = t->to->kind == PYTHIA_KIND_TIMESTAMPTZ;
 	const char *dash = memchr(value, '-', length);
@@ -148,8 +148,8 @@ static bool keeps_days(const pythia_transform *t, const char *value)
 	return t->to->kind != PYTHIA_KIND_TIMESTAMPTZ && memcmp(value + 5, "12", 2) <= 0 && memcmp(value + 8, "31", 2) <= 0;
 }
 
-static pythia_verdict check_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								 pythia_bad_value *bad)
+static pythia_value_verdict check_date(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+									   pythia_bad_value *bad)
 {
 	char last[11];
 
@@ -169,8 +169,8 @@ static pythia_verdict check_date(const pythia_transform *t, const char *value, s
 	return PYTHIA_VALUE_KEEP;
 }
 
-static pythia_verdict check_time(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								 pythia_bad_value *bad)
+static pythia_value_verdict check_time(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+									   pythia_bad_value *bad)
 {
 	long long hours = strtoll(value + (value[0] == '-'), NULL, 10);
 	bool negative = length > 0 && value[0] == '-';
@@ -195,8 +195,8 @@ static pythia_verdict check_time(const pythia_transform *t, const char *value, s
 
 /* --- numbers ---------------------------------------------------------------- */
 
-static pythia_verdict check_special(const pythia_transform *t, const char *value, pythia_buffer *out,
-									pythia_bad_value *bad)
+static pythia_value_verdict check_special(const pythia_transform *t, const char *value, pythia_buffer *out,
+										  pythia_bad_value *bad)
 {
 	bool negative = value[0] == '-';
 	const char *bound = t->to->kind == PYTHIA_KIND_FLOAT ? (negative ? "-3.4028234e38" : "3.4028234e38")
@@ -223,8 +223,8 @@ static bool special(const char *value)
 	return isalpha((unsigned char) *value);
 }
 
-static pythia_verdict check_float(const pythia_transform *t, const char *value, pythia_buffer *out,
-								  pythia_bad_value *bad)
+static pythia_value_verdict check_float(const pythia_transform *t, const char *value, pythia_buffer *out,
+										pythia_bad_value *bad)
 {
 	if (special(value))
 		return check_special(t, value, out, bad);
@@ -263,8 +263,8 @@ static bool count_digits(const char *value, int *before, int *after)
 	return *at == '\0';
 }
 
-static pythia_verdict check_decimal(const pythia_transform *t, const char *value, pythia_buffer *out,
-									pythia_bad_value *bad)
+static pythia_value_verdict check_decimal(const pythia_transform *t, const char *value, pythia_buffer *out,
+										  pythia_bad_value *bad)
 {
 	pythia_buffer rounded = PYTHIA_BUFFER_INIT;
 	char bound[140];
@@ -282,7 +282,7 @@ static pythia_verdict check_decimal(const pythia_transform *t, const char *value
 	if (t->to_engine == PYTHIA_MYSQL && (!plain || after > t->to->scale) &&
 		pythia_decimal_text(&rounded, value, strlen(value), t->to->scale))
 	{
-		pythia_verdict verdict = check_decimal(t, rounded.data, out, bad);
+		pythia_value_verdict verdict = check_decimal(t, rounded.data, out, bad);
 
 		if (verdict == PYTHIA_VALUE_KEEP)
 			pythia_buffer_append(out, rounded.data, rounded.length);
@@ -359,8 +359,8 @@ void pythia_whole_bounds(const pythia_type *type, pythia_engine engine, const ch
 	}
 }
 
-static pythia_verdict check_whole(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								  pythia_bad_value *bad)
+static pythia_value_verdict check_whole(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+										pythia_bad_value *bad)
 {
 	const char *low;
 	const char *high;
@@ -381,8 +381,8 @@ static pythia_verdict check_whole(const pythia_transform *t, const char *value, 
 	return PYTHIA_VALUE_KEEP;
 }
 
-pythia_verdict pythia_limits_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								   pythia_bad_value *bad)
+pythia_value_verdict pythia_limits_check(const pythia_transform *t, const char *value, size_t length,
+										 pythia_buffer *out, pythia_bad_value *bad)
 {
 	if (dated(t->to->kind))
 		return check_date(t, value, length, out, bad);

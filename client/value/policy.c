@@ -6,8 +6,8 @@
 #include "value/limits.h"
 
 /* What the policy makes of it; `stand_in` is what clamp and replace put in its place. */
-pythia_verdict pythia_policy_decide(pythia_policy policy, const char *name, const char *stand_in, const char *reason,
-									pythia_buffer *out, pythia_bad_value *bad)
+pythia_value_verdict pythia_policy_decide(pythia_policy policy, const char *name, const char *stand_in,
+										  const char *reason, pythia_buffer *out, pythia_bad_value *bad)
 {
 	switch (policy)
 	{

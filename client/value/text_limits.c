@@ -6,8 +6,8 @@
 #include "value/limits.h"
 #include "value/transform.h"
 
-static pythia_verdict by_policy(pythia_policy policy, const char *name, const char *reason, const char *value,
-								size_t length, pythia_buffer *out, pythia_bad_value *bad)
+static pythia_value_verdict by_policy(pythia_policy policy, const char *name, const char *reason, const char *value,
+									  size_t length, pythia_buffer *out, pythia_bad_value *bad)
 {
 	if (policy == PYTHIA_POLICY_CLAMP || policy == PYTHIA_POLICY_REPLACE)
 	{
@@ -32,8 +32,8 @@ static size_t prefix_bytes(const char *value, size_t length, int64_t characters)
 	return (size_t) (at - (const unsigned char *) value);
 }
 
-static pythia_verdict check_length(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								   pythia_bad_value *bad)
+static pythia_value_verdict check_length(const pythia_transform *t, const char *value, size_t length,
+										 pythia_buffer *out, pythia_bad_value *bad)
 {
 	/* the TEXT family counts bytes, VARCHAR characters */
 	bool bytes = t->to_engine == PYTHIA_MYSQL && t->to->native != NULL && strstr(t->to->native, "text") != NULL;
@@ -65,8 +65,8 @@ static pythia_verdict check_length(const pythia_transform *t, const char *value,
 	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, "a text that is too long", out, bad);
 }
 
-static pythia_verdict check_bytes(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								  pythia_bad_value *bad)
+static pythia_value_verdict check_bytes(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+										pythia_bad_value *bad)
 {
 	size_t allowed = 2 + (size_t) t->to->length * 2;
 
@@ -82,8 +82,8 @@ static pythia_verdict check_bytes(const pythia_transform *t, const char *value, 
 }
 
 /* What a policy made of the value is what the next check looks at. */
-static pythia_verdict go_on(pythia_verdict verdict, const pythia_buffer *out, pythia_buffer *rewritten,
-							const char **value, size_t *length)
+static pythia_value_verdict go_on(pythia_value_verdict verdict, const pythia_buffer *out, pythia_buffer *rewritten,
+								  const char **value, size_t *length)
 {
 	if (verdict != PYTHIA_VALUE_CHANGED)
 		return verdict;
@@ -94,12 +94,12 @@ static pythia_verdict go_on(pythia_verdict verdict, const pythia_buffer *out, py
 	return PYTHIA_VALUE_KEEP;
 }
 
-pythia_verdict pythia_text_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
-								 pythia_bad_value *bad)
+pythia_value_verdict pythia_text_check(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
+									   pythia_bad_value *bad)
 {
 	const char *given = value;
 	pythia_buffer rewritten = PYTHIA_BUFFER_INIT;
-	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
+	pythia_value_verdict verdict = PYTHIA_VALUE_KEEP;
 
 	if (t->to->kind == PYTHIA_KIND_BYTES)
 		return check_bytes(t, value, length, out, bad);

@@ -4,7 +4,7 @@
 
 #include "value/transform.h"
 
-pythia_verdict pythia_text_check(const pythia_transform *transform, const char *value, size_t length,
-								 pythia_buffer *out, pythia_bad_value *bad);
+pythia_value_verdict pythia_text_check(const pythia_transform *transform, const char *value, size_t length,
+									   pythia_buffer *out, pythia_bad_value *bad);
 
 #endif

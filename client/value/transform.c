@@ -36,10 +36,10 @@ bool pythia_transform_needed(const pythia_transform *transform)
 	return transform->check || transform->convert || transform->form || transform->doubles;
 }
 
-static pythia_verdict convert_and_check(const pythia_transform *transform, const char *value, size_t length,
-										pythia_buffer *out, pythia_bad_value *bad)
+static pythia_value_verdict convert_and_check(const pythia_transform *transform, const char *value, size_t length,
+											  pythia_buffer *out, pythia_bad_value *bad)
 {
-	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
+	pythia_value_verdict verdict = PYTHIA_VALUE_KEEP;
 
 	if (transform->convert)
 	{
@@ -49,7 +49,7 @@ static pythia_verdict convert_and_check(const pythia_transform *transform, const
 	}
 	if (transform->check)
 	{
-		pythia_verdict checked;
+		pythia_value_verdict checked;
 
 		if (verdict == PYTHIA_VALUE_CHANGED)
 		{
@@ -71,10 +71,10 @@ static pythia_verdict convert_and_check(const pythia_transform *transform, const
 	return verdict;
 }
 
-static pythia_verdict transformed(const pythia_transform *transform, const char *value, size_t length,
-								  pythia_buffer *out, pythia_bad_value *bad)
+static pythia_value_verdict transformed(const pythia_transform *transform, const char *value, size_t length,
+										pythia_buffer *out, pythia_bad_value *bad)
 {
-	pythia_verdict verdict = PYTHIA_VALUE_KEEP;
+	pythia_value_verdict verdict = PYTHIA_VALUE_KEEP;
 
 	pythia_buffer_clear(out);
 	if (transform->form)
@@ -97,10 +97,10 @@ static pythia_verdict transformed(const pythia_transform *transform, const char 
 	return verdict;
 }
 
-pythia_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
-									  pythia_buffer *out, pythia_bad_value *bad)
+pythia_value_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
+											pythia_buffer *out, pythia_bad_value *bad)
 {
-	pythia_verdict verdict = transformed(transform, value, length, out, bad);
+	pythia_value_verdict verdict = transformed(transform, value, length, out, bad);
 	bool changed = verdict == PYTHIA_VALUE_CHANGED;
 
 	if (verdict == PYTHIA_VALUE_NULL && transform->notnull)

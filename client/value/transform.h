@@ -23,13 +23,13 @@ typedef struct pythia_transform
 	bool notnull; /* the target takes no NULL, of a policy's either; set by the caller */
 } pythia_transform;
 
-typedef enum pythia_verdict
+typedef enum pythia_value_verdict
 {
 	PYTHIA_VALUE_KEEP,    /* as it is */
 	PYTHIA_VALUE_CHANGED, /* the new text is in `out` */
 	PYTHIA_VALUE_NULL,    /* NULL by policy */
 	PYTHIA_VALUE_BAD      /* cannot be held and the policy is error or quarantine */
-} pythia_verdict;
+} pythia_value_verdict;
 
 /* The reason where a policy says NULL and the column takes none. */
 #define PYTHIA_NO_NULL "its policy says NULL, and the column takes none"
@@ -50,7 +50,7 @@ void pythia_transform_target(pythia_transform *transform, const pythia_db *targe
 /* False where every value passes unchanged and unchecked. */
 bool pythia_transform_needed(const pythia_transform *transform);
 /* value is not NULL; `out` is cleared first; `bad` is filled with PYTHIA_VALUE_BAD only. */
-pythia_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
-									  pythia_buffer *out, pythia_bad_value *bad);
+pythia_value_verdict pythia_transform_value(const pythia_transform *transform, const char *value, size_t length,
+											pythia_buffer *out, pythia_bad_value *bad);
 
 #endif

@@ -430,7 +430,7 @@ COMMENT ON FUNCTION pythia.discard_failed(text, bigint[]) IS
 	'gives up failed changes of a worker: those named, or all; returns their number';
 
 CREATE FUNCTION pythia._capture() RETURNS trigger
-	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_capture';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_write_row';
 COMMENT ON FUNCTION pythia._capture() IS 'internal: appends what a trigger saw to the journal';
 
 -- Each role sees what belongs to its own workers.

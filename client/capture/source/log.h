@@ -74,9 +74,9 @@ void pythia_log_numbers_free(pythia_log_numbers *numbers);                      
 bool pythia_log_numbers_have(const pythia_log_numbers *numbers, int64_t number); /* sorted ones */
 
 /* Rows in one batch of who keeps them in memory, and in one statement that deletes them. */
-#define PYTHIA_LOG_ROWS 10000
+#define PYTHIA_TRIGGER_LOG_ROWS 10000
 /* There it ends after so many bytes, too. */
-#define PYTHIA_LOG_BYTES (64 * 1024 * 1024)
+#define PYTHIA_TRIGGER_LOG_BYTES (64 * 1024 * 1024)
 
 /* The numbers of everything in the log. */
 bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_log_numbers *all, pythia_error *error);

@@ -123,9 +123,10 @@ bool pythia_log_delete(pythia_db *source, const char *schema, const char *log, c
 	bool ok = !begin || source->driver->begin(source, PYTHIA_BEGIN_TRY, &why);
 	bool begun = ok && begin;
 
-	for (int64_t from = 0; ok && from < numbers->count; from += PYTHIA_LOG_ROWS)
+	for (int64_t from = 0; ok && from < numbers->count; from += PYTHIA_TRIGGER_LOG_ROWS)
 	{
-		int64_t count = numbers->count - from < PYTHIA_LOG_ROWS ? numbers->count - from : PYTHIA_LOG_ROWS;
+		int64_t count =
+			numbers->count - from < PYTHIA_TRIGGER_LOG_ROWS ? numbers->count - from : PYTHIA_TRIGGER_LOG_ROWS;
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
 		put_delete(source, schema, log, numbers->numbers + from, count, &sql);

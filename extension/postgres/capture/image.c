@@ -1,5 +1,5 @@
 /*
- * Layout of a jsonb object (utils/jsonb.h): a header with the number of pairs,
+ * Layout of a jsonb object (PostgreSQL's utils/jsonb.h): a header with the number of pairs,
  * one JEntry a key, one JEntry a value, then the bytes of keys and values.  A
  * JEntry holds a length, or, every JB_OFFSET_STRIDE entries, an end offset.
  */

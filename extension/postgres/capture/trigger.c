@@ -592,9 +592,9 @@ static bool is_part_of(Relation relation, const pythia_cdc_table *table)
 			list_member_oid(get_partition_ancestors(RelationGetRelid(relation)), whole));
 }
 
-PYTHIA_FUNCTION(pythia_capture);
+PYTHIA_FUNCTION(pythia_write_row);
 
-Datum pythia_capture(PG_FUNCTION_ARGS)
+Datum pythia_write_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	trigger_target *target;

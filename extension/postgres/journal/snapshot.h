@@ -7,7 +7,7 @@
 #include "access/transam.h"
 #include "utils/xid8.h"
 
-/* The layout of pg_snapshot (utils/adt/xid8funcs.c), which is a stored type and so does not change. */
+/* The layout of pg_snapshot (PostgreSQL's utils/adt/xid8funcs.c), which is a stored type and so does not change. */
 typedef struct pythia_snapshot
 {
 	int32 varlena_header;

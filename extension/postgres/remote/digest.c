@@ -403,7 +403,7 @@ static void save(const pythia_fetched *f, int64 captured)
 						errhint("Poll again.")));
 }
 
-int64 pythia_digest(const pythia_cdc_worker *worker, pythia_fetched *f)
+int64 pythia_digest_fetched(const pythia_cdc_worker *worker, pythia_fetched *f)
 {
 	remote_receiver receiver = {.table = f->table};
 

@@ -150,9 +150,9 @@ extern void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythi
 /* ---- digest.c ---- */
 
 /* Compares, journals and saves; returns the number of changes. Within a transaction. */
-extern int64 pythia_digest(const pythia_cdc_worker *worker, pythia_fetched *fetched);
+extern int64 pythia_digest_fetched(const pythia_cdc_worker *worker, pythia_fetched *fetched);
 
-/* ---- cdc_remote_log.c: triggers over there that follow a transaction here ---- */
+/* ---- told.c: triggers over there that follow a transaction here ---- */
 
 /* Numbers told and perhaps still in the log, into fetched->told and ->own. */
 extern void pythia_remote_told_load(pythia_fetched *fetched);

@@ -79,7 +79,7 @@ static void try_to_digest(void *argument)
 {
 	table_digest *digest = argument;
 
-	digest->captured = pythia_digest(digest->worker, digest->fetched);
+	digest->captured = pythia_digest_fetched(digest->worker, digest->fetched);
 }
 
 /* What this database cannot hold (a NUL character, a row too big) stops the table, not the worker. */
@@ -108,7 +108,7 @@ static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bo
 		pythia_cdc_note_reason(fetched->table, fetched->away ? pythia_from_utf8(fetched->reason) : NULL);
 	if (fetched->away)
 		return 0;
-	captured = isolate ? digest_isolated(worker, fetched) : pythia_digest(worker, fetched);
+	captured = isolate ? digest_isolated(worker, fetched) : pythia_digest_fetched(worker, fetched);
 	/* the rest was told: started again it goes on from here */
 	if (fetched->not_logged)
 		pythia_cdc_give_up(worker, fetched->table,

@@ -45,7 +45,7 @@ void pythia_mysql_limit_methods(MYSQL *mysql, bool in_clear)
 #include <ma_pvio.h>
 #pragma GCC diagnostic pop
 
-/* What ma_tls.h calls MARIADB_TLS begins so; that header includes one that is not installed. */
+/* What Connector/C's ma_tls.h calls MARIADB_TLS begins so; that header includes one that is not installed. */
 typedef struct tls_beginning
 {
 	void *data;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/classed.h"
 #include "core/number.h"
@@ -265,8 +266,11 @@ static bool stored_literal(pythia_buffer *out, const char *value, size_t length)
 			pythia_buffer_append(out, value, length);
 			break;
 		case 'r':
+			/* which SQLite cannot store */
+			if (length == 3 && strncasecmp(value, "nan", 3) == 0)
+				pythia_buffer_puts(out, "NULL");
 			/* without a point it would be an integer */
-			if (memchr(value, 'n', length) != NULL)
+			else if (memchr(value, 'n', length) != NULL)
 				pythia_buffer_puts(out, value[0] == '-' ? "-9e999" : "9e999");
 			else
 			{

@@ -31,7 +31,7 @@ CREATE TABLE pythia.cdc_table (
 	relation text,
 	schema_name text NOT NULL,
 	table_name text NOT NULL,
-	table_owner regrole,
+	table_owner pythia.role,
 	timestamp_column text NOT NULL,
 	stamp_kind text NOT NULL CHECK (stamp_kind IN ('timestamptz', 'timestamp', 'date', 'integer', 'none')),
 	key_columns text[] NOT NULL,

@@ -81,6 +81,8 @@ static void expect_literal(pythia_engine engine, const char **at, pythia_buffer 
 		CHECK(next_token(engine, at).kind == PYTHIA_TOKEN_STRING);
 		return;
 	}
+	if (engine == PYTHIA_SQLITE && is_word(&token, "NULL"))
+		return;
 	if (token.kind == PYTHIA_TOKEN_OTHER)
 	{
 		CHECK(*token.text == '-' || *token.text == '+');

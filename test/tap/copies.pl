@@ -25,6 +25,17 @@ for my $node ($main, $second)
 	all_reach_the_original($name, drops_harmlessly($node, 'restored', $name));
 }
 
+# a captured table whose owner the other server lacks: a matter of its worker alone
+main_sql(q{CREATE ROLE leaver; CREATE DATABASE left_behind});
+$main->safe_psql('left_behind', q{CREATE EXTENSION pythia_db; CREATE TABLE his (id int PRIMARY KEY, updated_at timestamptz); CREATE TABLE ours (id int PRIMARY KEY, updated_at timestamptz); ALTER TABLE his OWNER TO leaver;
+	SELECT pythia.create_cdc_worker('his', '{his}', options => '{"capture": "trigger"}'); SELECT pythia.create_cdc_worker('ours', '{ours}')});
+$main->command_ok([ 'pg_dump', '--no-owner', '--file', "$dump.left", '--dbname', $main->connstr('left_behind') ], 'pg_dump');
+$second->safe_psql('postgres', 'CREATE DATABASE arrived');
+$second->command_ok([ 'psql', '-XAq', '-v', 'ON_ERROR_STOP=1', '-f', "$dump.left", '-d', $second->connstr('arrived') ], 'restored without that role');
+is($second->safe_psql('arrived', "SELECT string_agg(w.name || ' ' || COALESCE(t.table_owner::text, 'nobody'), ', ' ORDER BY w.name) FROM pythia.worker w LEFT JOIN pythia.cdc_table t USING (worker_id)"), 'his -, ours ' . $second->safe_psql('arrived', 'SELECT current_user'), 'no worker has lost its tables');
+$second->safe_psql('arrived', q{SELECT pythia.release_worker(name) FROM pythia.worker_status; SELECT count(*) FROM pythia.consume_changes('ours'); INSERT INTO ours VALUES (1, now() + interval '1 minute')});
+is($second->safe_psql('arrived', "SELECT count(*) FROM pythia.consume_changes('ours')"), '1', 'and they capture');
+
 # --- CREATE DATABASE … TEMPLATE -------------------------------------------------------------------------------------
 main_sql('CREATE DATABASE stencil');
 $main->command_ok([ 'psql', '-XAq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $main->connstr('stencil') ], 'a restored original');

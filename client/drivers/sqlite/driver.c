@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "core/memory.h"
 #include "core/number.h"
@@ -129,7 +129,10 @@ static void sqlite_close_db(pythia_db *base)
 		db->twin_of->shared = db->twin_of->outer = false;
 		db->twin_of->depth = 0;
 	}
-	if (db->owned)
+	/* the layer goes with the last statement of the connection */
+	if (db->owned && sqlite3_close(db->handle) == SQLITE_OK)
+		pythia_sqlite_files_free(db->files);
+	else if (db->owned)
 		sqlite3_close_v2(db->handle);
 	pythia_buffer_free(&db->sql);
 	pythia_free(base->version_text);
@@ -256,6 +259,24 @@ bool pythia_sqlite_check_url(const pythia_url *url, pythia_error *error)
 	return read_parameters(url, &nothing, &read_only, &create, error);
 }
 
+/* An ordinary file is there, or was made, for its owner alone. */
+static bool check_file(const sqlite_db *db, const char *path, bool create, pythia_error *error)
+{
+	struct stat found;
+	bool there = stat(path, &found) == 0;
+
+	if (!there && create)
+		there = pythia_sqlite_files_make(path) && stat(path, &found) == 0;
+	if (there && S_ISREG(found.st_mode))
+		return true;
+	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not open %s: %s", db->base.display,
+				!there                   ? strerror(errno)
+				: S_ISDIR(found.st_mode) ? "it is a folder"
+										 : "it is no ordinary file");
+	return pythia_error_hint(error, "Check the path: sqlite:////absolute/path.db has four slashes, "
+									"sqlite:///relative.db three.");
+}
+
 static bool open_file(sqlite_db *db, const char *path, bool read_only, bool create, pythia_error *error)
 {
 	int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
@@ -265,17 +286,14 @@ static bool open_file(sqlite_db *db, const char *path, bool read_only, bool crea
 
 	if (memory)
 		flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-	else if (create && !read_only)
-		flags |= SQLITE_OPEN_CREATE;
-	else if (access(path, F_OK) != 0)
-	{
-		pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not open %s: %s", db->base.display, strerror(errno));
-		return pythia_error_hint(error, "Check the path: sqlite:////absolute/path.db has four slashes, "
-										"sqlite:///relative.db three.");
-	}
+	else if (!check_file(db, path, create && !read_only, error))
+		return false;
 	/* what is a URI to SQLite, with parameters of its own, is a file's name to us */
 	pythia_buffer_printf(&name, "%s%s", strncasecmp(path, "file:", 5) == 0 ? "./" : "", memory ? ":memory:" : path);
-	code = sqlite3_open_v2(name.data, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	db->files = pythia_sqlite_files_new();
+	code = db->files ? sqlite3_open_v2(name.data, &db->handle, flags | SQLITE_OPEN_NOMUTEX,
+									   pythia_sqlite_files_name(db->files))
+					 : SQLITE_NOMEM;
 	pythia_buffer_free(&name);
 	if (code != SQLITE_OK)
 		return pythia_sqlite_failed(db, NULL, error);

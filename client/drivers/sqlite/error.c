@@ -112,6 +112,15 @@ bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error)
 			pythia_error_hint(error, "Check that the file is a SQLite database, with PRAGMA integrity_check.");
 			break;
 		case SQLITE_CANTOPEN:
+			if (pythia_sqlite_files_refused(db->files))
+			{
+				pythia_fail(error, PYTHIA_E_CONNECT, "08001",
+							"could not open %s: somebody else has put \"%s\" beside it", db->base.display,
+							pythia_sqlite_files_refused(db->files));
+				pythia_error_hint(error, "Look at that file, and move the database into a folder where nobody else "
+										 "may write.");
+				break;
+			}
 			pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not open %s: %s", db->base.display, message);
 			pythia_error_hint(error, "Check the path, and that the file and its folder are accessible to this user.");
 			break;

@@ -1,4 +1,4 @@
-/* Between driver.c, transaction.c, copy.c, guard.c and error.c. */
+/* Between the files of this folder. */
 #ifndef PYTHIA_DRIVERS_SQLITE_INTERNAL_H
 #define PYTHIA_DRIVERS_SQLITE_INTERNAL_H
 
@@ -10,6 +10,7 @@ SQLITE_EXTENSION_INIT3
 #endif
 
 #include "drivers/common.h"
+#include "drivers/sqlite/files.h"
 
 /* Transactions of ours within each other. */
 #define PYTHIA_SQLITE_DEPTH 8
@@ -19,8 +20,9 @@ typedef struct sqlite_db
 	pythia_db base;
 	sqlite3 *handle;
 	bool owned;
-	bool shared; /* with a twin: transactions are savepoints, as on a wrapped handle */
-	bool outer;  /* shared: the outermost is a transaction of its own, which took the write lock */
+	pythia_sqlite_files *files; /* of an owned one */
+	bool shared;                /* with a twin: transactions are savepoints, as on a wrapped handle */
+	bool outer;                 /* shared: the outermost is a transaction of its own, which took the write lock */
 	struct sqlite_db *twin_of;
 	pythia_db_state state;
 	int64_t busy_ms;       /* waited at most for another connection's lock */

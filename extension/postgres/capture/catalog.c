@@ -314,6 +314,7 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 	table->table_name = text_column(row, "table_name");
 	value = pythia_reading_value(row, "table_owner", &isnull);
 	table->owner = isnull ? InvalidOid : DatumGetObjectId(value);
+	table->owner_gone = !isnull && !OidIsValid(table->owner);
 	table->timestamp_column = text_column(row, "timestamp_column");
 	table->stamp_kind = stamp_kind_of(text_column(row, "stamp_kind"));
 	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);

@@ -30,7 +30,8 @@ typedef struct pythia_cdc_table
 	char *relation; /* quoted and qualified; NULL: a table of another database */
 	char *schema_name;
 	char *table_name;
-	Oid owner; /* when capture was set up, or InvalidOid */
+	Oid owner;       /* when capture was set up, or InvalidOid: it is not looked at */
+	bool owner_gone; /* the role it was does not exist */
 	char *timestamp_column;
 	bool renamed; /* the table or that column has another name than is written down */
 	pythia_stamp_kind stamp_kind;

@@ -49,7 +49,7 @@ static void check_owner(const pythia_cdc_table *table, Relation relation)
 {
 	Oid owner = relation->rd_rel->relowner;
 
-	if (!OidIsValid(table->owner) || owner == table->owner)
+	if (!table->owner_gone && (!OidIsValid(table->owner) || owner == table->owner))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("\"%s\" belongs to role \"%s\" now, and did not when its capture was set up",

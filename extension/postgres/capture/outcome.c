@@ -53,7 +53,8 @@ void pythia_cdc_note_reason(const pythia_cdc_table *table, const char *reason)
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(table->table_id), reason ? CStringGetTextDatum(reason) : (Datum) 0};
 
-	if (pythia_catalog_run(sql, 2, types, values, reason ? NULL : " n") > 0 && reason)
+	/* one that has not begun has no row to keep it in */
+	if ((pythia_catalog_run(sql, 2, types, values, reason ? NULL : " n") > 0 || !table->has_state) && reason)
 		ereport(WARNING, (errmsg("table \"%s\" could not be polled: %s",
 								 pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), reason),
 						  errhint("It is tried again at the next poll.")));

@@ -49,6 +49,7 @@ static void start_anew(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	/* nor what belonged to whom */
 	pythia_cdc_accept_owners(worker->worker_id, table->table_id);
 	table->owner = InvalidOid;
+	table->owner_gone = false;
 	if (pythia_tracks(table))
 		pythia_track_create(worker, table);
 	pythia_cdc_baseline(worker, table);

@@ -479,6 +479,17 @@ subtest 'casts that the parser adds' => sub {
 	as('alice', 'DROP TABLE a.moods, a.kinds, a.new, a.one, a.two, a.people');
 };
 
+subtest 'a tablespace that one may not use' => sub {
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	sql("CREATE TABLESPACE guarded LOCATION '$folder'");
+	as('alice', q{CREATE TABLE a.kept (id int PRIMARY KEY, updated_at timestamptz)});
+	like(says_to('alice', q{SET default_tablespace = guarded; CREATE TABLE a.nope (id int)}), qr/permission denied for tablespace/, 'it is not alice\'s');
+	says_to('alice', q{SET default_tablespace = guarded; SELECT pythia.create_cdc_worker('kept', '{a.kept}', options => '{"track": "rows"}')});
+	is(sql(q{SELECT count(*) FROM pg_class WHERE reltablespace = (SELECT oid FROM pg_tablespace WHERE spcname = 'guarded')}), '0', 'nothing of hers is made there for her');
+	as('alice', q{SELECT pythia.drop_cdc_worker('kept'); DROP TABLE a.kept});
+	sql('DROP TABLESPACE guarded');
+};
+
 subtest 'the function of another\'s trigger capture' => sub {
 	my $url = pg_url($node);
 	as('alice', q{CREATE TABLE a.orders (id int PRIMARY KEY, v text)});

@@ -60,6 +60,9 @@ static void value_text(pythia_buffer *out, sqlite3_value *value)
 	pythia_buffer_append(out, text, length);
 }
 
+/* Behind the point: what numeric has at most, in PostgreSQL. */
+#define MOST_DIGITS 16383
+
 static void safe_value(pythia_buffer *out, sqlite3_value *value)
 {
 	size_t length;
@@ -305,11 +308,14 @@ static void canonical_function(sqlite3_context *context, int nvalues, sqlite3_va
 {
 	const char *spec = (const char *) sqlite3_value_text(values[0]);
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	long size;
 
 	(void) nvalues;
 	if (spec == NULL || sqlite3_value_type(values[1]) == SQLITE_NULL)
 		return;
-	canonical(&out, spec[0], spec[0] != '\0' ? strtol(spec + 1, NULL, 10) : 0, values[1]);
+	/* a view of the file may call it as well: no value grows to gigabytes */
+	size = spec[0] != '\0' ? strtol(spec + 1, NULL, 10) : 0;
+	canonical(&out, spec[0], size > MOST_DIGITS ? MOST_DIGITS : size, values[1]);
 	result_buffer(context, &out);
 }
 

@@ -138,6 +138,8 @@ void pythia_track_create(pythia_cdc_worker *worker, pythia_cdc_table *table)
 
 	SPI_connect();
 	pythia_catalog_enter(&before);
+	/* where the session puts its own tables is no place for what another role makes */
+	(void) set_config_option("default_tablespace", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (OidIsValid(pythia_tracked_relation(table->table_id)))
 		run_alone(psprintf("DROP TABLE %s", name), table->table_id);
 	run(sql.data);

@@ -127,6 +127,59 @@ subtest 'idle polls of another database' => sub {
 	}
 };
 
+# Rows of any table that a statement makes the server read, whatever it does with them, in this session.
+sub read_by
+{
+	my ($statement) = @_;
+	# what the planner takes depends on what it knows of the catalogs
+	$node->safe_psql('postgres', 'VACUUM ANALYZE');
+	my $read = q{SELECT 'read ' || COALESCE(sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_all_tables};
+	my ($rows) = $node->safe_psql('postgres', "BEGIN;\n$statement \\g /dev/null\n$read;\nCOMMIT") =~ /^read (\d+)$/m;
+	return $rows;
+}
+
+subtest 'many tables cost as much as so many single ones' => sub {
+	my @counts = (100, 400);
+	my %rows;
+	for my $count (@counts)
+	{
+		$node->safe_psql('postgres', "CREATE SCHEMA many$count");
+		$node->safe_psql('postgres', "DO \$\$ BEGIN FOR i IN 1..$count LOOP EXECUTE format('CREATE TABLE many$count.t%s (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON many$count.t%s (updated_at)', i, i); END LOOP; END \$\$");
+	}
+	for my $capture ('trigger', 'poll')
+	{
+		for my $count (@counts)
+		{
+			$rows{create}{$count} = read_by("SELECT pythia.create_cdc_worker('many', '{many$count.*}', options => '{\"capture\": \"$capture\"}')");
+			$node->safe_psql('postgres', "SELECT pythia.poll('many')");
+			$rows{'an idle poll'}{$count} = read_by("SELECT pythia.poll('many')");
+			$rows{drop}{$count} = read_by("SELECT pythia.drop_cdc_worker('many')");
+		}
+		for my $what ('create', 'an idle poll', 'drop')
+		{
+			note("$capture, $what: $rows{$what}{$_} rows read for $_ tables") for @counts;
+			# the catalogs have thousands: whoever reads one of them for each table is far beyond that
+			cmp_ok($rows{$what}{400} - $rows{$what}{100}, '<', 300 * 400, "$capture, $what: a further table costs a few rows");
+		}
+	}
+	$node->safe_psql('postgres', "DROP SCHEMA many$_ CASCADE") for @counts;
+};
+
+subtest 'triggers on many tables over there go through one connection' => sub {
+	$node->safe_psql('postgres', 'CREATE DATABASE farther');
+	$node->safe_psql('farther', "DO \$\$ BEGIN FOR i IN 1..20 LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, updated_at timestamptz)', i); END LOOP; END \$\$");
+	my $url = pg_url($node, 'farther');
+	my $sessions = q{SELECT sessions FROM pg_stat_database WHERE datname = 'farther'};
+	my $alone = q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'farther')};
+	$node->safe_psql('postgres', qq{SELECT pythia.create_cdc_worker('many', '{public.*}', '$url', options => '{"capture": "trigger"}')});
+	ok(wait_for($node, $alone), 'nobody is there');
+	my $before = $node->safe_psql('postgres', $sessions);
+	$node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('many')});
+	is($node->safe_psql('farther', q{SELECT count(*) FROM pg_class WHERE relname LIKE 'pythia_log_%'}), '0', 'dropped with the worker');
+	ok(wait_for($node, "$alone AND ($sessions) > $before"), 'nobody is there');
+	cmp_ok($node->safe_psql('postgres', $sessions) - $before, '<', 10, 'by a few sessions');
+};
+
 # How much more memory a session has ever had after the second statement than after the first, in kB.
 sub growth
 {

@@ -16,7 +16,10 @@ extern void pythia_trigger_look_after(const pythia_cdc_worker *worker);
 extern char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table);
 /* Lets every session look at the worker's settings again before it captures the table's next change. */
 extern void pythia_trigger_refresh(const pythia_cdc_table *table);
+/* Takes them off the table, if it is there. */
 extern void pythia_trigger_remove(const pythia_cdc_table *table);
+/* Takes them off what has been one of the tables, or a partition of it, where another one has its name now. */
+extern void pythia_trigger_remove_elsewhere(const pythia_cdc_table *tables, int ntables);
 /* Writes what this transaction has captured so far, so that it can read it itself. */
 extern void pythia_trigger_flush(void);
 

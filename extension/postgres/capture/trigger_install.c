@@ -10,6 +10,7 @@
 #include "nodes/makefuncs.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/evaluator.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/capture/define.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -45,23 +46,51 @@ typedef struct found_relation
 	bool is_the_one; /* the table itself, not a partition of it */
 } found_relation;
 
-/* A table and its partitions, with the trigger of that name on each. SPI connected. */
+/* The table and its partitions; NIL: it is gone. */
+static List *relids_of(const pythia_cdc_table *table)
+{
+	Oid relid = RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(table->relation)), NoLock, true);
+
+	if (!OidIsValid(relid))
+		return NIL;
+	return get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? find_all_inheritors(relid, NoLock, NULL)
+															   : list_make1_oid(relid);
+}
+
+static Datum oid_array(List *oids)
+{
+	Datum *values = palloc((list_length(oids) + 1) * sizeof(Datum));
+	int count = 0;
+	ListCell *cell;
+
+	foreach (cell, oids)
+		values[count++] = ObjectIdGetDatum(lfirst_oid(cell));
+	return PointerGetDatum(construct_array(values, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+}
+
+/*
+ * A table and its partitions, with the trigger of that name on each. SPI connected.
+ * They are asked for by their numbers, so that the planner takes indexes: nothing here may read a whole catalog,
+ * because it is done for each of a worker's tables.
+ */
 static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 {
 	static const char sql[] =
 		"SELECT c.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
-		"pg_catalog.quote_ident(c.relname), g.tgenabled, c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1) "
-		"FROM (SELECT relid FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) "
-		"UNION SELECT pg_catalog.to_regclass($1)) t "
-		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) t.relid "
+		"pg_catalog.quote_ident(c.relname), g.tgenabled "
+		"FROM pg_catalog.pg_class c "
 		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
 		"LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid OPERATOR(pg_catalog.=) c.oid "
 		"AND g.tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name "
-		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure";
-	Oid types[] = {TEXTOID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(table->relation), CStringGetTextDatum(trigger)};
+		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure "
+		"WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1)";
+	Oid types[] = {OIDARRAYOID, TEXTOID};
+	List *relids = relids_of(table);
+	Datum values[] = {oid_array(relids), CStringGetTextDatum(trigger)};
 	List *result = NIL;
 
+	if (relids == NIL)
+		return NIL;
 	pythia_catalog_execute(sql, 2, types, values, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -75,7 +104,7 @@ static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 		found->name = SPI_getvalue(row, desc, 2);
 		enabled = SPI_getbinval(row, desc, 3, &isnull);
 		found->enabled = isnull ? 0 : DatumGetChar(enabled);
-		found->is_the_one = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
+		found->is_the_one = found->relid == linitial_oid(relids);
 		result = lappend(result, found);
 	}
 	return result;
@@ -107,34 +136,66 @@ static void drop_trigger(const char *relation, const char *trigger)
 	pythia_catalog_leave(&before);
 }
 
-/* Triggers on what has been the table, or a partition of it: another one has its name now. SPI connected. */
-static void drop_elsewhere(const pythia_cdc_table *table)
+/* The names of all their triggers: two a table, in the order of the tables. */
+static Datum trigger_names(const pythia_cdc_table *tables, int ntables)
 {
-	static const char sql[] =
-		"SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), g.tgname::pg_catalog.text "
-		"FROM pg_catalog.pg_trigger g "
-		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) g.tgrelid "
-		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
-		"WHERE g.tgname OPERATOR(pg_catalog.=) ANY (ARRAY[$2::pg_catalog.name, $3::pg_catalog.name]) "
-		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure "
-		"AND g.tgparentid OPERATOR(pg_catalog.=) 0 "
-		"AND c.oid IS DISTINCT FROM pg_catalog.to_regclass($1) AND NOT EXISTS (SELECT FROM "
-		"pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) t WHERE t.relid OPERATOR(pg_catalog.=) c.oid)";
-	Oid types[] = {TEXTOID, TEXTOID, TEXTOID};
-	Datum values[] = {CStringGetTextDatum(table->relation), CStringGetTextDatum(row_trigger(table)),
-					  CStringGetTextDatum(truncate_trigger(table))};
-	List *relations = NIL;
-	List *triggers = NIL;
-	ListCell *relation;
-	ListCell *trigger;
+	Datum *values = palloc((2 * ntables + 1) * sizeof(Datum));
 
-	pythia_catalog_execute(sql, 3, types, values, NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	for (int i = 0; i < ntables; i++)
 	{
-		relations = lappend(relations, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
-		triggers = lappend(triggers, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+		values[2 * i] = CStringGetTextDatum(row_trigger(&tables[i]));
+		values[2 * i + 1] = CStringGetTextDatum(truncate_trigger(&tables[i]));
 	}
-	forboth(relation, relations, trigger, triggers) drop_trigger(lfirst(relation), lfirst(trigger));
+	return PointerGetDatum(construct_array(values, 2 * ntables, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+typedef struct stray
+{
+	int table; /* its place among the tables */
+	Oid relid;
+	char *relation;
+	char *trigger;
+} stray;
+
+void pythia_trigger_remove_elsewhere(const pythia_cdc_table *tables, int ntables)
+{
+	/* no index has triggers by name: one look for all tables */
+	static const char sql[] =
+		"SELECT n.number, c.oid, pg_catalog.format('%I.%I', s.nspname, c.relname), g.tgname::pg_catalog.text "
+		"FROM pg_catalog.unnest($1) WITH ORDINALITY AS n(trigger, number) "
+		"JOIN pg_catalog.pg_trigger g ON g.tgname OPERATOR(pg_catalog.=) n.trigger::pg_catalog.name "
+		"JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) g.tgrelid "
+		"JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace "
+		"WHERE g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure "
+		"AND g.tgparentid OPERATOR(pg_catalog.=) 0";
+	Oid types[] = {TEXTARRAYOID};
+	Datum values[] = {trigger_names(tables, ntables)};
+	stray *strays;
+	int count;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	count = (int) SPI_processed;
+	strays = palloc0((count + 1) * sizeof(stray));
+	for (int i = 0; i < count; i++)
+	{
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool isnull;
+
+		strays[i].table = (int) (DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull)) - 1) / 2;
+		strays[i].relid = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
+		strays[i].relation = SPI_getvalue(row, desc, 3);
+		strays[i].trigger = SPI_getvalue(row, desc, 4);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		const pythia_cdc_table *table = &tables[strays[i].table];
+
+		if (table->relation && !list_member_oid(relids_of(table), strays[i].relid))
+			drop_trigger(strays[i].relation, strays[i].trigger);
+	}
+	SPI_finish();
 }
 
 void pythia_trigger_install(const pythia_cdc_table *table)
@@ -142,7 +203,6 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 	ListCell *cell;
 
 	SPI_connect();
-	drop_elsewhere(table);
 	/* on the table alone: its partitions, those to come too, have it from there */
 	foreach (cell, relations_of(table, row_trigger(table)))
 	{
@@ -188,7 +248,6 @@ void pythia_trigger_remove(const pythia_cdc_table *table)
 	if (!table->relation)
 		return;
 	SPI_connect();
-	drop_elsewhere(table);
 	foreach (cell, relations_of(table, row_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);

@@ -253,6 +253,23 @@ static void remove_table(const pythia_cdc_worker *worker, const pythia_cdc_table
 	pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
+/* Before tables go or begin anew: what has been one of them is let go, too. */
+static void leave_elsewhere(const pythia_cdc_worker *old, List *definitions, const pythia_cdc_worker *now)
+{
+	pythia_cdc_table *leaving = palloc((old->ntables + 1) * sizeof(pythia_cdc_table));
+	int count = 0;
+
+	for (int i = 0; i < old->ntables && !old->connection; i++)
+	{
+		const pythia_cdc_table *table = find_by_id(now, old->tables[i].table_id);
+
+		if (!wanted(definitions, &old->tables[i]) || (table && !same_table(&old->tables[i], table)))
+			leaving[count++] = old->tables[i];
+	}
+	if (count > 0)
+		pythia_trigger_remove_elsewhere(leaving, count);
+}
+
 /* Brings the tables of a worker in line with its settings; `old` is what it was. */
 static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 {
@@ -260,11 +277,13 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 	List *definitions = resolve(worker);
 	ListCell *cell;
 
+	foreach (cell, definitions)
+		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
+	CommandCounterIncrement();
+	leave_elsewhere(old, definitions, pythia_cdc_load(worker_id));
 	for (int i = 0; i < old->ntables; i++)
 		if (!wanted(definitions, &old->tables[i]))
 			remove_table(old, &old->tables[i]);
-	foreach (cell, definitions)
-		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
 	worker = pythia_cdc_load(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
@@ -381,6 +400,8 @@ Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 
 	pythia_cdc_lock_soon(worker_id, name, true);
 	worker = pythia_cdc_load(worker_id);
+	if (worker && !worker->connection)
+		pythia_trigger_remove_elsewhere(worker->tables, worker->ntables);
 	for (int i = 0; worker && i < worker->ntables; i++)
 	{
 		if (worker->connection)
@@ -410,6 +431,8 @@ static void enable(const char *name, bool enabled)
 static void mend_triggers(int32 worker_id)
 {
 	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	pythia_cdc_table *mended = palloc((worker->ntables + 1) * sizeof(pythia_cdc_table));
+	int count = 0;
 
 	for (int i = 0; i < worker->ntables && !worker->connection; i++)
 	{
@@ -421,8 +444,12 @@ static void mend_triggers(int32 worker_id)
 			continue;
 		relid = RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(table->relation)), NoLock, true);
 		if (OidIsValid(relid) && !pythia_cdc_closed_to(relid, worker->owner))
-			pythia_trigger_install(table);
+			mended[count++] = *table;
 	}
+	if (count > 0)
+		pythia_trigger_remove_elsewhere(mended, count);
+	for (int i = 0; i < count; i++)
+		pythia_trigger_install(&mended[i]);
 }
 
 PYTHIA_FUNCTION(pythia_start_cdc);

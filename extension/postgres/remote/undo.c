@@ -21,7 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* What all servers together may take of a command's end; the first of several that are silent has half of it. */
+/* How long all servers together may be silent at a command's end; the first of several that are has half of it. */
 #define MOST_MS 10000
 
 typedef struct log_entry
@@ -33,7 +33,8 @@ typedef struct log_entry
 		LOG_GARBAGE  /* goes in any case, when the transaction ends */
 	} kind;
 	int depth; /* nesting level of the (sub)transaction */
-	pythia_target *target;
+	int32 worker_id;
+	pythia_target *target; /* shared by the tables of a worker */
 	char *schema; /* UTF-8, as the next two */
 	char *table;
 	char *log;
@@ -42,12 +43,10 @@ typedef struct log_entry
 static List *entries = NIL; /* in TopTransactionContext */
 static bool callbacks_registered = false;
 
-/* No statement_timeout runs any more while a transaction ends. */
+/* No statement_timeout runs any more while a transaction ends: it holds for all of the removals. */
 static TimestampTz last_moment(void)
 {
-	int most = StatementTimeout > 0 ? Min(StatementTimeout, MOST_MS) : MOST_MS;
-
-	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), most);
+	return StatementTimeout > 0 ? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), StatementTimeout) : DT_NOEND;
 }
 
 static const char *by_hand(pythia_engine engine, const char *schema, const char *table, const char *log)
@@ -59,24 +58,45 @@ static const char *by_hand(pythia_engine engine, const char *schema, const char 
 	return result;
 }
 
+/* The connection for the next removal: many tables of one database take one. */
+typedef struct removal
+{
+	const pythia_target *target;
+	pythia_db *db;
+} removal;
+
+static bool reach(removal *r, const log_entry *entry, TimestampTz deadline, pythia_error *error)
+{
+	pythia_open_options options = pythia_target_options(entry->target);
+	/* what is open has its deadline moved by this, too */
+	const pythia_host *host = pythia_backend_host_until(deadline);
+
+	if (r->db && r->target == entry->target && !r->db->broken)
+		return true;
+	pythia_db_close(r->db);
+	r->db = NULL;
+	r->target = entry->target;
+	return pythia_db_open(&entry->target->url, host, &options, &r->db, error);
+}
+
 /* True where it is done. Raises nothing by itself: it also runs while a transaction aborts. */
-static bool remove_now(const log_entry *entry, TimestampTz deadline)
+static bool remove_now(removal *r, const log_entry *entry, TimestampTz deadline)
 {
 	const pythia_target *target = entry->target;
-	pythia_open_options options = pythia_target_options(target);
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_db *db = NULL;
-	bool ok = pythia_db_open(&target->url, pythia_backend_host_until(deadline), &options, &db, &error) &&
-			  pythia_log_remove(db, entry->schema, entry->table, entry->log, &error);
+	bool ok = reach(r, entry, deadline, &error) &&
+			  pythia_log_remove(r->db, entry->schema, entry->table, entry->log, &error);
 	bool late = !ok && error.error_class == PYTHIA_E_CANCELLED && GetCurrentTimestamp() >= deadline;
 	char *message = pstrdup(late            ? "It did not answer in time."
 							: error.message ? pythia_from_utf8(error.message)
 											: "unknown error");
 
 	pythia_error_reset(&error);
-	pythia_db_close(db);
 	if (ok)
 		return true;
+	/* nobody knows its state */
+	pythia_db_close(r->db);
+	r->db = NULL;
 	/* who cancels the command wants it rolled back */
 	if (entry->kind == LOG_DROPPED)
 		CHECK_FOR_INTERRUPTS();
@@ -89,8 +109,10 @@ static bool remove_now(const log_entry *entry, TimestampTz deadline)
 
 static void remove_kinds(int kind)
 {
-	TimestampTz deadline = 0;
+	TimestampTz last = last_moment();
+	TimestampTz silence = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MOST_MS);
 	const pythia_target *silent = NULL;
+	removal r = {0};
 	ListCell *cell;
 
 	foreach (cell, entries)
@@ -102,14 +124,16 @@ static void remove_kinds(int kind)
 			continue;
 		entries = foreach_delete_current(entries, cell);
 		now = GetCurrentTimestamp();
-		if (deadline == 0)
-			deadline = last_moment();
 		/* one that does not answer leaves time for the others, and is not asked again */
 		if (silent && strcmp(silent->display, entry->target->display) == 0)
-			(void) remove_now(entry, now);
-		else if (!remove_now(entry, now + Max(deadline - now, 0) / 2))
+			(void) remove_now(&r, entry, now);
+		else if (!remove_now(&r, entry, Min(last, now + Max(silence - now, 0) / 2)))
 			silent = entry->target;
+		else
+			/* many tables take their time where each answers */
+			silence += GetCurrentTimestamp() - now;
 	}
+	pythia_db_close(r.db);
 }
 
 static void at_transaction_end(XactEvent event, void *arg)
@@ -197,6 +221,14 @@ static pythia_target *target_of(const pythia_cdc_worker *worker, const pythia_cd
 	return NULL;
 }
 
+/* The one that an earlier table of the same worker has. */
+static pythia_target *known_target(const pythia_cdc_worker *worker)
+{
+	const log_entry *last = entries != NIL ? llast(entries) : NULL;
+
+	return last && last->worker_id == worker->worker_id ? last->target : NULL;
+}
+
 static void note(const pythia_cdc_worker *worker, const pythia_cdc_table *table, int kind)
 {
 	MemoryContext before = MemoryContextSwitchTo(TopTransactionContext);
@@ -210,7 +242,10 @@ static void note(const pythia_cdc_worker *worker, const pythia_cdc_table *table,
 	}
 	entry->kind = kind;
 	entry->depth = GetCurrentTransactionNestLevel();
-	entry->target = kind == LOG_MADE ? pythia_remote_target(worker, true) : target_of(worker, table);
+	entry->worker_id = worker->worker_id;
+	entry->target = known_target(worker);
+	if (!entry->target)
+		entry->target = kind == LOG_MADE ? pythia_remote_target(worker, true) : target_of(worker, table);
 	entry->schema = pythia_to_utf8(table->schema_name);
 	entry->table = pythia_to_utf8(table->table_name);
 	entry->log = pythia_to_utf8(table->log_name);

@@ -380,19 +380,19 @@ COMMENT ON FUNCTION pythia.alter_cdc_worker(text, text[], interval, text, regpro
 	'changes a worker: what is NULL stays as it is, options are merged, an option set to null goes back to its default';
 
 CREATE FUNCTION pythia.drop_cdc_worker(name text) RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_drop_cdc_worker';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_drop_cdc_worker';
 COMMENT ON FUNCTION pythia.drop_cdc_worker(text) IS 'stops and removes a worker, its journal entries, consumers and triggers';
 
 CREATE FUNCTION pythia.start_cdc(name text) RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_start_cdc';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_start_cdc';
 COMMENT ON FUNCTION pythia.start_cdc(text) IS 'lets a background worker poll and call the handler, now and after every restart';
 
 CREATE FUNCTION pythia.stop_cdc(name text) RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_stop_cdc';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_stop_cdc';
 COMMENT ON FUNCTION pythia.stop_cdc(text) IS 'ends the background worker; nothing is lost, start_cdc goes on from there';
 
 CREATE FUNCTION pythia.poll(name text) RETURNS bigint
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_poll';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_poll';
 COMMENT ON FUNCTION pythia.poll(text) IS 'polls now, in this session; returns the number of changes captured';
 
 CREATE FUNCTION pythia.consume_changes(
@@ -406,21 +406,21 @@ COMMENT ON FUNCTION pythia.consume_changes(text, text, integer, interval) IS
 	'the next changes for a consumer; its position moves when this transaction commits';
 
 CREATE FUNCTION pythia.create_consumer(worker text, consumer text, start_from text DEFAULT 'now') RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_create_consumer';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_create_consumer';
 COMMENT ON FUNCTION pythia.create_consumer(text, text, text) IS
 	'adds a reader of a worker''s changes; start_from is now, beginning, a timestamp or a change_id';
 
 CREATE FUNCTION pythia.drop_consumer(worker text, consumer text) RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_drop_consumer';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_drop_consumer';
 COMMENT ON FUNCTION pythia.drop_consumer(text, text) IS 'removes a reader, so that it holds no changes back';
 
 CREATE FUNCTION pythia.seek(worker text, consumer text, "position" text) RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_seek';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_seek';
 COMMENT ON FUNCTION pythia.seek(text, text, text) IS
 	'moves a consumer: to now, to the beginning of what is kept, after a change_id, or to a timestamp';
 
 CREATE FUNCTION pythia.retry_failed(worker text) RETURNS bigint
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_retry_failed';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_retry_failed';
 COMMENT ON FUNCTION pythia.retry_failed(text) IS
 	'lets every failed change of a worker, dead ones too, be tried again at once; returns their number';
 

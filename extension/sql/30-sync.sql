@@ -131,39 +131,39 @@ COMMENT ON FUNCTION pythia.alter_sync_worker(text, text, text, jsonb, text[], in
 	'changes what is not NULL; a schedule of 0 means once';
 
 CREATE FUNCTION pythia.drop_sync_worker(name text) RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_drop_sync_worker';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_drop_sync_worker';
 COMMENT ON FUNCTION pythia.drop_sync_worker(text) IS 'forgets a sync worker and its state; the tables stay as they are';
 
 CREATE FUNCTION pythia.start_sync(worker text) RETURNS void
-	LANGUAGE SQL VOLATILE STRICT AS $$ SELECT pythia._set_worker_enabled('sync', worker, true) $$;
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_start_sync';
 COMMENT ON FUNCTION pythia.start_sync(text) IS
 	'lets a background worker synchronise the worker''s tables, once or on its schedule, from the commit on';
 
 CREATE FUNCTION pythia.stop_sync(worker text) RETURNS void
-	LANGUAGE SQL VOLATILE STRICT AS $$ SELECT pythia._set_worker_enabled('sync', worker, false) $$;
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_stop_sync';
 COMMENT ON FUNCTION pythia.stop_sync(text) IS 'ends the background worker at commit; what it did stays, and it can go on later';
 
 CREATE FUNCTION pythia.sync_table(worker text, table_name text, overrides jsonb DEFAULT '{}') RETURNS pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_sync_table_sql';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_sync_table_sql';
 COMMENT ON FUNCTION pythia.sync_table(text, text, jsonb) IS 'synchronises one table of a worker now; overrides are options for this run';
 
 CREATE FUNCTION pythia.sync_tables(worker text, tables text[]) RETURNS SETOF pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_sync_tables';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_sync_tables';
 COMMENT ON FUNCTION pythia.sync_tables(text, text[]) IS
 	'synchronises several tables now, a row each; one that fails says why in its error and does not stop the rest';
 
 CREATE FUNCTION pythia.sync_all_tables(worker text) RETURNS SETOF pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_sync_all_tables';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_sync_all_tables';
 COMMENT ON FUNCTION pythia.sync_all_tables(text) IS 'synchronises every table of a worker now, a row each';
 
 CREATE FUNCTION pythia.sync_between(source text, target text, table_name text, sync_config jsonb DEFAULT '{}')
 	RETURNS pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_sync_between';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_sync_between';
 COMMENT ON FUNCTION pythia.sync_between(text, text, text, jsonb) IS
 	'synchronises one table now without a worker; nothing is remembered, so each run reads the whole table';
 
 CREATE FUNCTION pythia.replay_quarantine(worker text, table_name text) RETURNS pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_replay_quarantine';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_replay_quarantine';
 COMMENT ON FUNCTION pythia.replay_quarantine(text, text) IS
 	'tries the quarantined rows of a table again, as the source has them now, up to 1000 at a call; those that fail again stay';
 

@@ -1,31 +1,31 @@
 -- Comparing and mending.
 
 CREATE FUNCTION pythia.validate_sync(worker text, table_name text, options jsonb DEFAULT '{}') RETURNS pythia.validate_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_validate_sync';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_validate_sync';
 COMMENT ON FUNCTION pythia.validate_sync(text, text, jsonb) IS 'tells whether a worker''s table is equal in source and target';
 
 CREATE FUNCTION pythia.validate_between(source text, target text, table_name text, options jsonb DEFAULT '{}')
 	RETURNS pythia.validate_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_validate_between';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_validate_between';
 COMMENT ON FUNCTION pythia.validate_between(text, text, text, jsonb) IS 'tells whether a table is equal in two databases';
 
 CREATE FUNCTION pythia.sync_differences(worker text, table_name text, options jsonb DEFAULT '{}')
 	RETURNS SETOF pythia.sync_difference
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_sync_differences';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_sync_differences';
 COMMENT ON FUNCTION pythia.sync_differences(text, text, jsonb) IS 'the rows of a worker''s table that differ';
 
 CREATE FUNCTION pythia.differences_between(source text, target text, table_name text, options jsonb DEFAULT '{}')
 	RETURNS SETOF pythia.sync_difference
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_differences_between';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_differences_between';
 COMMENT ON FUNCTION pythia.differences_between(text, text, text, jsonb) IS 'the rows of a table that differ between two databases';
 
 CREATE FUNCTION pythia.repair_sync(worker text, table_name text, options jsonb DEFAULT '{}') RETURNS pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_repair_sync';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_repair_sync';
 COMMENT ON FUNCTION pythia.repair_sync(text, text, jsonb) IS 'makes exactly the differing rows of the target equal to the source';
 
 CREATE FUNCTION pythia.repair_between(source text, target text, table_name text, options jsonb DEFAULT '{}')
 	RETURNS pythia.sync_result
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_repair_between';
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_repair_between';
 COMMENT ON FUNCTION pythia.repair_between(text, text, text, jsonb) IS
 	'makes exactly the rows that differ equal to the source, without a worker';
 

@@ -5,11 +5,15 @@ CREATE POLICY own_rows ON pythia.quarantine USING (pg_catalog.pg_has_role(owner:
 COMMENT ON POLICY own_rows ON pythia.quarantine IS 'each role sees the rows of its own syncs';
 
 CREATE FUNCTION pythia.grant_use(role regrole) RETURNS void
-	LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
 	f regprocedure;
 	v regclass;
 BEGIN
+	IF role IS NULL THEN
+		RAISE EXCEPTION 'argument "role" of pythia.grant_use must not be null'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'Give a value: NULL does nothing here.';
+	END IF;
 	EXECUTE format('GRANT USAGE ON SCHEMA pythia TO %s', role);
 	EXECUTE format('GRANT USAGE ON FOREIGN DATA WRAPPER pythia_db TO %s', role);
 	-- no more than SELECT: with DELETE goes LOCK TABLE, and everybody's workers write there
@@ -27,8 +31,12 @@ COMMENT ON FUNCTION pythia.grant_use(regrole) IS
 	'lets a role use pythia_db: its functions and views, for connections and workers of its own; workers that were held run again';
 
 CREATE FUNCTION pythia.revoke_use(role regrole) RETURNS void
-	LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+	IF role IS NULL THEN
+		RAISE EXCEPTION 'argument "role" of pythia.revoke_use must not be null'
+			USING ERRCODE = 'null_value_not_allowed', HINT = 'Give a value: NULL does nothing here.';
+	END IF;
 	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM %s', role);
 	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA pythia, pythia_tracked FROM %s', role);
 	EXECUTE format('REVOKE ALL ON FOREIGN DATA WRAPPER pythia_db FROM %s', role);

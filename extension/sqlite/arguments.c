@@ -22,7 +22,8 @@ bool pythia_arg_needed(const pythia_call *call, int index, const char *name, con
 	*text = pythia_arg(call, index);
 	if (*text != NULL && **text != '\0')
 		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "22023", "%s must not be %s", name, *text == NULL ? "NULL" : "empty");
+	pythia_fail(error, PYTHIA_E_USAGE, *text == NULL ? "22004" : "22023", "%s must not be %s", name,
+				*text == NULL ? "NULL" : "empty");
 	return pythia_error_hint(error, "Give a text.");
 }
 

@@ -47,13 +47,42 @@ EXECUTE refused($$SELECT pythia.drop_sync_worker('entirely_else')$$, '^42704 ', 
 EXECUTE refused($$SELECT pythia.validate_sync('entirely_else', 'users')$$, '^42704 ', 'validate with an unknown worker');
 EXECUTE refused($$SELECT pythia.create_sync_worker('w', 'local', 'local')$$, '^42710 . sync worker "w" already exists . Choose another name', 'a name that is taken');
 EXECUTE refused($$SELECT pythia.create_sync_worker('', 'local', 'local')$$, '^22023 . a worker needs a name', 'an empty name');
-EXECUTE refused($$SELECT pythia.create_sync_worker(NULL, 'local', 'local')$$, '^22004 . the name must not be null', 'no name');
-EXECUTE refused($$SELECT pythia.create_sync_worker('x', NULL, 'local')$$, '^22004 . the source must not be null', 'no source');
-EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', NULL)$$, '^22004 . the target must not be null', 'no target');
+EXECUTE refused($$SELECT pythia.create_sync_worker(NULL, 'local', 'local')$$, '^22004 . argument "name" of pythia.create_sync_worker must not be null . Give a value', 'no name');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', NULL, 'local')$$, '^22004 . argument "source" of ', 'no source');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', NULL)$$, '^22004 . argument "target" of ', 'no target');
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', tables => '{}')$$, '^22023 . the list of tables is empty', 'no tables');
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', tables => '{a,NULL}')$$, '^22023 . a table name must not be null', 'a null table');
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', schedule => '-1 s')$$, '^22023 . the schedule must be a positive interval', 'a negative schedule');
 EXECUTE refused($$SELECT pythia._set_worker_enabled('other', 'w', true)$$, '^22023 . unknown kind of worker "other"', 'an unknown kind');
+
+-- a NULL where a value is needed is told: no public function is STRICT, but those without arguments
+SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace AND p.proname NOT LIKE '\_%'
+	AND p.proisstrict AND p.pronargs > 0$$, 'none is STRICT');
+SELECT pythia.create_cdc_worker('w', '{users}');
+SELECT matches(pg_temp.fails(format('SELECT pythia.%I(%s)', p.proname,
+		-- NULL in that place, and of the others something of their type
+		(SELECT string_agg(CASE WHEN i = place THEN 'NULL::' || format_type(t, -1)
+			WHEN p.proargnames[i] IN ('source', 'target', 'name_or_url') THEN quote_literal('local')
+			WHEN p.proargnames[i] IN ('connection', 'url') THEN quote_literal('sqlite:///:memory:')
+			WHEN p.proargnames[i] = 'consumer' THEN quote_literal('default')
+			ELSE COALESCE(v.value, quote_literal('w')) END, ', ' ORDER BY i)
+		FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a(t, i)
+		LEFT JOIN (VALUES ('regrole'::regtype, 'current_user::regrole'), ('jsonb', quote_literal('{}') || '::jsonb'),
+			('text[]', quote_literal('{users}') || '::text[]'), ('interval', quote_literal('1 s') || '::interval'),
+			('integer', '1'), ('bigint[]', quote_literal('{1}') || '::bigint[]'), ('regproc', 'NULL::regproc')) AS v(type, value)
+			ON v.type = t))),
+	format('^22004 . argument "%s" of pythia.%s must not be null . (Give a value|.*default)', p.proargnames[place], p.proname),
+	format('%s: %s', p.proname, p.proargnames[place]))
+FROM pg_proc p, generate_series(1, p.pronargs) place
+WHERE p.pronamespace = 'pythia'::regnamespace AND p.proname NOT LIKE '\_%' AND p.prokind = 'f'
+	AND (p.proname NOT LIKE 'alter\_%' OR place = 1)
+	-- where NULL says something, the reference says what
+	AND (p.proname, p.proargnames[place]) NOT IN (SELECT * FROM (VALUES ('create_cdc_worker', 'connection'), ('create_cdc_worker', 'handler'),
+		('create_cdc_worker', 'options'), ('create_sync_worker', 'sync_config'), ('create_sync_worker', 'tables'),
+		('create_sync_worker', 'schedule'), ('discard_failed', 'change_ids'), ('discard_quarantine', 'worker'),
+		('discard_quarantine', 'table_name'), ('release_worker', 'owner'), ('consume_changes', 'wait')) AS n(f, a));
+SELECT pythia.drop_cdc_worker('w');
+SELECT matches(pg_temp.fails($$SELECT pythia.sync_tables('w', '{users,NULL}')$$), '^22004 . a table name must not be null', 'nor a table among others');
 
 -- options
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', '{"batchsize": 1}')$$, '^22023 .*"batchsize".*batch_size', 'an unknown option, with the close one');

@@ -157,7 +157,7 @@ subtest 'the tables that workers of all write to' => sub {
 	is(as('alice', q{SELECT pythia.discard_failed('f', ARRAY[min(change_id), -1]) FROM pythia.failed_change}), '1', 'its owner can one');
 	is(as('alice', q{SELECT pythia.discard_failed('f')}), '2', 'and the others');
 	is(sql('SELECT count(*) FROM pythia.failed_change'), '0', 'and they are gone');
-	like(says_to('alice', q{SELECT pythia.discard_failed(NULL)}), qr/worker must not be null/, 'a worker is named');
+	like(says_to('alice', q{SELECT pythia.discard_failed(NULL)}), qr/"worker" of pythia.discard_failed must not be null/, 'a worker is named');
 	as('alice', q{SELECT pythia.drop_cdc_worker('f')});
 	sql(q{INSERT INTO pythia.quarantine (owner, table_name, row_data, reason) VALUES ('alice', 't', '{}', 'x'), ('alice', 'u', '{}', 'x'), ('mallory', 't', '{}', 'x')});
 	is(as('alice', q{SELECT pythia.discard_quarantine(NULL, 't')}), '1', 'of quarantined rows one table');

@@ -15,6 +15,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/host.h"
@@ -176,9 +177,9 @@ static bool apply_options(pythia_url *url, const pythia_node *options, pythia_er
 
 Datum pythia_create_connection(PG_FUNCTION_ARGS)
 {
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	pythia_url *url = pythia_url_read(text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	pythia_node *options = pythia_node_from_jsonb(PG_GETARG_JSONB_P(2));
+	char *name = pythia_argument_text(fcinfo, 0);
+	pythia_url *url = pythia_url_read(pythia_argument_text(fcinfo, 1));
+	pythia_node *options = pythia_node_from_jsonb(DatumGetJsonbP(pythia_argument(fcinfo, 2)));
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	check_name(name);
@@ -224,7 +225,7 @@ static void drop_server(Oid server)
 
 Datum pythia_drop_connection(PG_FUNCTION_ARGS)
 {
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = pythia_argument_text(fcinfo, 0);
 	ForeignServer *server = GetForeignServerByName(name, true);
 
 	if (!server || strcmp(GetForeignDataWrapper(server->fdwid)->fdwname, "pythia_db") != 0)
@@ -299,7 +300,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 
 Datum pythia_test_connection(PG_FUNCTION_ARGS)
 {
-	pythia_target *target = pythia_target_resolve(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	pythia_target *target = pythia_target_resolve(pythia_argument_text(fcinfo, 0), false);
 	pythia_session *session = pythia_session_begin();
 	pythia_error error = PYTHIA_ERROR_INIT;
 	probe found = {0};

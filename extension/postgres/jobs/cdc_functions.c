@@ -8,6 +8,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/subtransaction.h"
@@ -51,7 +52,7 @@ PYTHIA_FUNCTION(pythia_poll);
 
 Datum pythia_poll(PG_FUNCTION_ARGS)
 {
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = pythia_argument_text(fcinfo, 0);
 	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	pythia_cdc_worker *worker;
 
@@ -248,13 +249,9 @@ Datum pythia_consume_changes(PG_FUNCTION_ARGS)
 	char *name;
 	char *consumer;
 
-	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("worker, consumer and max_changes must not be null"),
-				 errhint("For example: SELECT * FROM pythia.consume_changes('my_worker').")));
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	consumer = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	max = PG_GETARG_INT32(2);
+	name = pythia_argument_text(fcinfo, 0);
+	consumer = pythia_argument_text(fcinfo, 1);
+	max = DatumGetInt32(pythia_argument(fcinfo, 2));
 	if (max <= 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max_changes must be greater than zero"),
 						errhint("Give the number of changes that one call may return, such as 1000.")));
@@ -369,15 +366,15 @@ PYTHIA_FUNCTION(pythia_create_consumer);
 
 Datum pythia_create_consumer(PG_FUNCTION_ARGS)
 {
-	pythia_cdc_worker *worker = worker_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pythia_cdc_worker *worker = worker_of(pythia_argument_text(fcinfo, 0));
+	char *name = pythia_argument_text(fcinfo, 1);
 	pythia_consumer consumer = {.worker_id = worker->worker_id, .name = name};
 
 	pythia_cdc_refuse_standby();
 	if (name[0] == '\0')
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a consumer needs a name"),
 						errhint("Give it a short word, such as \"search_index\".")));
-	place(&consumer, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	place(&consumer, pythia_argument_text(fcinfo, 2));
 	if (!pythia_consumer_add(worker->worker_id, name, &consumer.done, consumer.position))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
 						errmsg("consumer \"%s\" of CDC worker \"%s\" already exists", name, worker->name),
@@ -390,13 +387,13 @@ PYTHIA_FUNCTION(pythia_seek);
 
 Datum pythia_seek(PG_FUNCTION_ARGS)
 {
-	pythia_cdc_worker *worker = worker_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pythia_cdc_worker *worker = worker_of(pythia_argument_text(fcinfo, 0));
+	char *name = pythia_argument_text(fcinfo, 1);
 	pythia_consumer consumer;
 
 	pythia_cdc_refuse_standby();
 	lock_consumer(worker, name, &consumer);
-	place(&consumer, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	place(&consumer, pythia_argument_text(fcinfo, 2));
 	pythia_consumer_save(&consumer);
 	PG_RETURN_VOID();
 }
@@ -407,8 +404,8 @@ Datum pythia_drop_consumer(PG_FUNCTION_ARGS)
 {
 	static const char sql[] = "DELETE FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
 							  "AND name OPERATOR(pg_catalog.=) $2";
-	pythia_cdc_worker *worker = worker_of(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pythia_cdc_worker *worker = worker_of(pythia_argument_text(fcinfo, 0));
+	char *name = pythia_argument_text(fcinfo, 1);
 	Oid types[] = {INT4OID, TEXTOID};
 	Datum values[] = {Int32GetDatum(worker->worker_id), CStringGetTextDatum(name)};
 

@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/user_code.h"
 #include "postgres/base/jsonb_node.h"
@@ -63,12 +64,6 @@ static Datum handler_owner(FunctionCallInfo fcinfo, int argument)
 }
 
 /* ---- creating ---- */
-
-static void required(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name)));
-}
 
 static void check_interval(Datum value)
 {
@@ -139,10 +134,10 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 	ListCell *cell;
 	int32 worker_id;
 
-	required(fcinfo, 0, "name");
-	required(fcinfo, 1, "tables");
-	required(fcinfo, 3, "poll_interval");
-	required(fcinfo, 4, "timestamp_column");
+	pythia_argument_needed(fcinfo, 0);
+	pythia_argument_needed(fcinfo, 1);
+	pythia_argument_needed(fcinfo, 3);
+	pythia_argument_needed(fcinfo, 4);
 	pythia_cdc_refuse_standby();
 	check_interval(PG_GETARG_DATUM(3));
 	if (PG_ARGISNULL(6))
@@ -153,20 +148,20 @@ Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : CStringGetTextDatum(handler_name(PG_GETARG_OID(5)));
 	values[7] = handler_owner(fcinfo, 5);
 
-	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, pythia_argument_text(fcinfo, 0));
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = PG_GETARG_DATUM(1);
 	values[2] = (Datum) 0;
 	values[3] = PG_GETARG_DATUM(3);
 	values[4] = PG_GETARG_DATUM(4);
 	nulls[2] = 'n';
-	if (!PG_ARGISNULL(2) && strcmp(text_to_cstring(PG_GETARG_TEXT_PP(2)), "local") != 0)
+	if (!PG_ARGISNULL(2) && strcmp(pythia_argument_text(fcinfo, 2), "local") != 0)
 	{
 		/* what is written down holds no secret */
-		char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		char *name = pythia_argument_text(fcinfo, 0);
 
-		values[2] = CStringGetTextDatum(
-			pythia_connection_adopt(text_to_cstring(PG_GETARG_TEXT_PP(2)), suggested_connection(name)));
+		values[2] =
+			CStringGetTextDatum(pythia_connection_adopt(pythia_argument_text(fcinfo, 2), suggested_connection(name)));
 		nulls[2] = ' ';
 	}
 	nulls[5] = nulls[7] = PG_ARGISNULL(5) ? 'n' : ' ';
@@ -340,9 +335,9 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	int32 worker_id;
 	bool isnull;
 
-	required(fcinfo, 0, "name");
+	pythia_argument_needed(fcinfo, 0);
 	pythia_cdc_refuse_standby();
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	name = pythia_argument_text(fcinfo, 0);
 	worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	pythia_cdc_lock_soon(worker_id, name, false);
 	if (!PG_ARGISNULL(2))
@@ -392,7 +387,7 @@ PYTHIA_FUNCTION(pythia_drop_cdc_worker);
 Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
 {
 	static const char forget[] = "DELETE FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1";
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = pythia_argument_text(fcinfo, 0);
 	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	pythia_cdc_worker *worker;
 	Oid types[] = {INT4OID};
@@ -462,7 +457,7 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 		"start_as = CASE WHEN s.started AND s.log_name IS NOT NULL THEN 'now' ELSE s.start_as END "
 		"FROM pythia.cdc_table t WHERE t.table_id OPERATOR(pg_catalog.=) s.table_id "
 		"AND t.worker_id OPERATOR(pg_catalog.=) $1 AND (NOT s.active OR s.log_name IS NOT NULL)";
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char *name = pythia_argument_text(fcinfo, 0);
 	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
@@ -482,6 +477,6 @@ PYTHIA_FUNCTION(pythia_stop_cdc);
 
 Datum pythia_stop_cdc(PG_FUNCTION_ARGS)
 {
-	enable(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
+	enable(pythia_argument_text(fcinfo, 0), false);
 	PG_RETURN_VOID();
 }

@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/worker/worker.h"
@@ -14,7 +15,7 @@
 
 static int32 worker_of(FunctionCallInfo fcinfo, pythia_job_kind kind)
 {
-	return pythia_worker_lookup(kind, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
+	return pythia_worker_lookup(kind, pythia_argument_text(fcinfo, 0), NULL, NULL);
 }
 
 PYTHIA_FUNCTION(pythia_discard_failed);
@@ -28,9 +29,6 @@ Datum pythia_discard_failed(PG_FUNCTION_ARGS)
 	char nulls[] = {' ', PG_ARGISNULL(1) ? 'n' : ' ', '\0'};
 	int32 worker_id;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("worker must not be null"),
-						errhint("Name a CDC worker; pythia.worker_status shows those there are.")));
 	worker_id = worker_of(fcinfo, PYTHIA_JOB_CDC);
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1);

@@ -5,6 +5,7 @@
 #include "catalog/pg_type.h"
 #include "core/retry.h"
 #include "executor/spi.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/pg_compat.h"
@@ -192,7 +193,7 @@ Datum pythia_retry_failed(PG_FUNCTION_ARGS)
 		"UPDATE pythia.failed_change SET retry_at = pg_catalog.clock_timestamp(), state = 'retry', "
 		"attempts = CASE WHEN state OPERATOR(pg_catalog.=) 'dead' THEN 0 ELSE attempts END "
 		"WHERE worker_id OPERATOR(pg_catalog.=) $1 AND state OPERATOR(pg_catalog.<>) 'blocked'";
-	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, NULL);
+	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, pythia_argument_text(fcinfo, 0), NULL, NULL);
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 	int64 count = (int64) pythia_catalog_run(sql, 1, types, values, NULL);

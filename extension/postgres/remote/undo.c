@@ -35,7 +35,7 @@ typedef struct log_entry
 	int depth; /* nesting level of the (sub)transaction */
 	int32 worker_id;
 	pythia_target *target; /* shared by the tables of a worker */
-	char *schema; /* UTF-8, as the next two */
+	char *schema;          /* UTF-8, as the next two */
 	char *table;
 	char *log;
 } log_entry;
@@ -84,8 +84,8 @@ static bool remove_now(removal *r, const log_entry *entry, TimestampTz deadline)
 {
 	const pythia_target *target = entry->target;
 	pythia_error error = PYTHIA_ERROR_INIT;
-	bool ok = reach(r, entry, deadline, &error) &&
-			  pythia_log_remove(r->db, entry->schema, entry->table, entry->log, &error);
+	bool ok =
+		reach(r, entry, deadline, &error) && pythia_log_remove(r->db, entry->schema, entry->table, entry->log, &error);
 	bool late = !ok && error.error_class == PYTHIA_E_CANCELLED && GetCurrentTimestamp() >= deadline;
 	char *message = pstrdup(late            ? "It did not answer in time."
 							: error.message ? pythia_from_utf8(error.message)

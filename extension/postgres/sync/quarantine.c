@@ -6,6 +6,7 @@
 #include "dialect/dialect.h"
 #include "dialect/tokens.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/jsonb_node.h"
@@ -138,8 +139,8 @@ static bool replay_body(pythia_session *session, pythia_sync_job *job, void *arg
 
 Datum pythia_replay_quarantine(PG_FUNCTION_ARGS)
 {
-	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	char *table = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
+	char *table = pythia_argument_text(fcinfo, 1);
 	pythia_sync_result result = {0};
 	replay call = {.result = &result};
 	pythia_error error = PYTHIA_ERROR_INIT;

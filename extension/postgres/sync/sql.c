@@ -3,6 +3,7 @@
 
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
@@ -51,23 +52,22 @@ static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, cha
 
 Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
 {
-	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	const pythia_node *overrides = object_argument(PG_GETARG_JSONB_P(2), "overrides");
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
+	const pythia_node *overrides = object_argument(DatumGetJsonbP(pythia_argument(fcinfo, 2)), "overrides");
 	Datum row;
 
 	pythia_require_owner(spec);
-	row = sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(1)), overrides);
+	row = sync_one(fcinfo, spec, pythia_argument_text(fcinfo, 1), overrides);
 	PG_RETURN_DATUM(row);
 }
 
 Datum pythia_sync_between(PG_FUNCTION_ARGS)
 {
-	const pythia_node *config = object_argument(PG_GETARG_JSONB_P(3), "sync_config");
-	pythia_sync_spec *spec =
-		pythia_sync_spec_between(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)),
-								 unconstify(pythia_node *, config));
+	const pythia_node *config = object_argument(DatumGetJsonbP(pythia_argument(fcinfo, 3)), "sync_config");
+	pythia_sync_spec *spec = pythia_sync_spec_between(pythia_argument_text(fcinfo, 0), pythia_argument_text(fcinfo, 1),
+													  unconstify(pythia_node *, config));
 
-	PG_RETURN_DATUM(sync_one(fcinfo, spec, text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL));
+	PG_RETURN_DATUM(sync_one(fcinfo, spec, pythia_argument_text(fcinfo, 2), NULL));
 }
 
 /* A table's run: what came of it, and the line of its error. */
@@ -152,16 +152,21 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 
 Datum pythia_sync_tables(PG_FUNCTION_ARGS)
 {
-	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 	Datum *names;
 	bool *nulls;
 	int count;
 	List *tables = NIL;
 
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(1), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	deconstruct_array(DatumGetArrayTypeP(pythia_argument(fcinfo, 1)), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
+					  &count);
 	for (int i = 0; i < count; i++)
-		if (!nulls[i])
-			tables = lappend(tables, TextDatumGetCString(names[i]));
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a table name must not be null"),
+							errhint("Name the tables, as in ARRAY['users', 'sales.orders'].")));
+		tables = lappend(tables, TextDatumGetCString(names[i]));
+	}
 	if (tables == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the list of tables is empty"),
 						errhint("Name tables, or use pythia.sync_all_tables.")));
@@ -171,6 +176,6 @@ Datum pythia_sync_tables(PG_FUNCTION_ARGS)
 
 Datum pythia_sync_all_tables(PG_FUNCTION_ARGS)
 {
-	sync_list(fcinfo, pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0))), NIL);
+	sync_list(fcinfo, pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0)), NIL);
 	return (Datum) 0;
 }

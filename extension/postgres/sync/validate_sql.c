@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "dialect/short_name.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/jsonb_node.h"
@@ -66,17 +67,16 @@ static void read_options(validate_call *call, Jsonb *json, bool between)
 
 static void read_worker_call(FunctionCallInfo fcinfo, validate_call *call)
 {
-	call->spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	call->table = text_to_cstring(PG_GETARG_TEXT_PP(1));
-	read_options(call, PG_GETARG_JSONB_P(2), false);
+	call->spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
+	call->table = pythia_argument_text(fcinfo, 1);
+	read_options(call, DatumGetJsonbP(pythia_argument(fcinfo, 2)), false);
 }
 
 static void read_between_call(FunctionCallInfo fcinfo, validate_call *call)
 {
-	call->spec =
-		pythia_sync_spec_between(text_to_cstring(PG_GETARG_TEXT_PP(0)), text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL);
-	call->table = text_to_cstring(PG_GETARG_TEXT_PP(2));
-	read_options(call, PG_GETARG_JSONB_P(3), true);
+	call->spec = pythia_sync_spec_between(pythia_argument_text(fcinfo, 0), pythia_argument_text(fcinfo, 1), NULL);
+	call->table = pythia_argument_text(fcinfo, 2);
+	read_options(call, DatumGetJsonbP(pythia_argument(fcinfo, 3)), true);
 }
 
 /* Resolves, runs and raises. */

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/jsonb_node.h"
@@ -20,18 +21,14 @@
 PYTHIA_FUNCTION(pythia_create_sync_worker);
 PYTHIA_FUNCTION(pythia_alter_sync_worker);
 PYTHIA_FUNCTION(pythia_drop_sync_worker);
+PYTHIA_FUNCTION(pythia_start_sync);
+PYTHIA_FUNCTION(pythia_stop_sync);
+
+extern Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS);
 
 static void bad_value(const char *what, const char *hint)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", what), errhint("%s", hint)));
-}
-
-static char *required_text(FunctionCallInfo fcinfo, int argument, const char *name)
-{
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", name),
-						errhint("A sync worker has a name, a source and a target.")));
-	return text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
 static void check_config(Jsonb *config)
@@ -136,9 +133,9 @@ Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
 		"INSERT INTO pythia.sync_worker (worker_id, source, target, sync_config, tables, schedule) "
 		"VALUES ($1, $2, $3, $4, $5, $6)";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
-	char *name = required_text(fcinfo, 0, "the name");
-	char *source = required_text(fcinfo, 1, "the source");
-	char *target = required_text(fcinfo, 2, "the target");
+	char *name = pythia_argument_text(fcinfo, 0);
+	char *source = pythia_argument_text(fcinfo, 1);
+	char *target = pythia_argument_text(fcinfo, 2);
 	Datum values[6];
 	char nulls[7] = "      ";
 	const pythia_node *config;
@@ -180,7 +177,7 @@ static char *adopt_changed(FunctionCallInfo fcinfo, int argument, const char *wo
 	if (PG_ARGISNULL(argument))
 		return pstrdup(old);
 	pythia_connection_disown(old, own);
-	return pythia_connection_adopt(text_to_cstring(PG_GETARG_TEXT_PP(argument)), own);
+	return pythia_connection_adopt(pythia_argument_text(fcinfo, argument), own);
 }
 
 Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
@@ -198,7 +195,7 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 	Datum values[6];
 	char nulls[7] = "      ";
 
-	spec = pythia_sync_spec_by_name(required_text(fcinfo, 0, "the name"));
+	spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 	if (!PG_ARGISNULL(3))
 		check_config(PG_GETARG_JSONB_P(3));
 	if (!PG_ARGISNULL(4))
@@ -227,11 +224,29 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 
 Datum pythia_drop_sync_worker(PG_FUNCTION_ARGS)
 {
-	pythia_sync_spec *spec = pythia_sync_spec_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 
 	pythia_worker_drop(PYTHIA_JOB_SYNC, spec->name);
 	pythia_connection_disown(spec->source, own_connection(spec->name, "source"));
 	pythia_connection_disown(spec->target, own_connection(spec->name, "target"));
+	PG_RETURN_VOID();
+}
+
+static void enable(const char *name, bool enabled)
+{
+	(void) DirectFunctionCall3(pythia_set_worker_enabled, CStringGetTextDatum("sync"), CStringGetTextDatum(name),
+							   BoolGetDatum(enabled));
+}
+
+Datum pythia_start_sync(PG_FUNCTION_ARGS)
+{
+	enable(pythia_argument_text(fcinfo, 0), true);
+	PG_RETURN_VOID();
+}
+
+Datum pythia_stop_sync(PG_FUNCTION_ARGS)
+{
+	enable(pythia_argument_text(fcinfo, 0), false);
 	PG_RETURN_VOID();
 }
 

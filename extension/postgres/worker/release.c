@@ -5,6 +5,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/worker/control.h"
@@ -126,10 +127,7 @@ Datum pythia_release_worker(PG_FUNCTION_ARGS)
 	ListCell *cell;
 	char *name;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("a worker's name must not be null"),
-						errhint("pythia.worker_status shows the names.")));
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	name = pythia_argument_text(fcinfo, 0);
 	if (!role_exists(owner))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("role %u does not exist", owner),
 						errhint("Name a role that shall own the worker.")));

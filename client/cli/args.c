@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/say.h"
+#include "cli/words.h"
 #include "core/buffer.h"
 #include "core/list.h"
 #include "core/memory.h"
@@ -380,13 +381,11 @@ pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia
 
 void cli_warn_idle(void *args, const char *option, const char *why)
 {
-	const cli_args *given = args;
+	const char *flag = cli_flag_given(option);
 
-	for (int i = 0; i < given->nvalues; i++)
-		if (given->values[i].option->key != NULL && strcmp(given->values[i].option->key, option) == 0)
-		{
-			cli_warn("--%s has no effect: %s", given->values[i].option->name, why);
-			return;
-		}
-	cli_warn("option \"%s\" has no effect: %s", option, why);
+	(void) args;
+	if (flag != NULL)
+		cli_warn("--%s has no effect: %s", flag, why);
+	else
+		cli_warn("option \"%s\" has no effect: %s", option, why);
 }

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/say.h"
 #include "cli/scrub.h"
+#include "cli/words.h"
 #include "core/host.h"
 
 static const cli_command *const commands[] = {
@@ -94,7 +95,9 @@ static int run_command(const cli_command *command, int argc, char **argv)
 		cli_quiet = cli_given(&args, "quiet");
 		if (cli_given(&args, "no-color"))
 			cli_no_colour();
+		cli_words_of(&args);
 		code = command->run(&args);
+		cli_words_of(NULL);
 	}
 	cli_args_free(&args);
 	return code;

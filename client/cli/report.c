@@ -6,6 +6,8 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/say.h"
+#include "cli/words.h"
+#include "core/memory.h"
 #include "core/buffer.h"
 #include "validate/result_json.h"
 
@@ -37,9 +39,12 @@ static void heading(void)
 
 static void failed_line(const char *table, const pythia_error *error)
 {
+	char *message = cli_in_flags(error->message, false);
+
 	cli_put(stdout, "%-28s ", table);
 	cli_put_coloured(stdout, CLI_RED, "failed:");
-	cli_put_line(stdout, " %s", error->message);
+	cli_put_line(stdout, " %s", message);
+	pythia_free(message);
 	fflush(stdout);
 }
 

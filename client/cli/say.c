@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/words.h"
+#include "core/memory.h"
 #include "core/text.h"
 #include "core/visible.h"
-#include "sync/sync.h"
 
 bool cli_quiet;
 bool cli_json;
@@ -147,54 +148,13 @@ void cli_warn(const char *format, ...)
 	va_end(list);
 }
 
-static bool is_word(char c)
-{
-	return pythia_is_letter(c) || pythia_is_digit(c) || c == '_';
-}
-
-/* An option of sync_config by its name: one of several words, or one in quotes. */
-static bool names_option(const char *word, size_t length, bool quoted)
-{
-	for (const char *const *name = pythia_sync_option_names; *name != NULL; name++)
-	{
-		if (strlen(*name) == length && strncmp(*name, word, length) == 0)
-			return quoted || memchr(word, '_', length) != NULL;
-	}
-	return false;
-}
-
-/* The engine's hints name options as JSON has them; who reads it here has given flags. */
-static void put_hint(pythia_buffer *out, const char *hint)
-{
-	while (*hint != '\0')
-	{
-		bool quoted = *hint == '"';
-		const char *word = hint + quoted;
-		size_t length = 0;
-
-		while (is_word(word[length]))
-			length++;
-		quoted = quoted && word[length] == '"';
-		if (length == 0 || !names_option(word, length, quoted))
-		{
-			size_t whole = length > 0 ? (size_t) (word - hint) + length : 1;
-
-			pythia_buffer_append(out, hint, whole);
-			hint += whole;
-			continue;
-		}
-		pythia_buffer_puts(out, "--");
-		for (size_t i = 0; i < length; i++)
-			pythia_buffer_putc(out, word[i] == '_' ? '-' : word[i]);
-		hint = word + length + quoted;
-	}
-}
-
 void cli_say_error(const char *about, const pythia_error *error)
 {
+	char *message = cli_in_flags(error->message != NULL ? error->message : "unknown error", false);
+
 	cli_output_lock();
-	cli_complain("error", CLI_RED, "%s%s%s", about != NULL ? about : "", about != NULL ? ": " : "",
-				 error->message != NULL ? error->message : "unknown error");
+	cli_complain("error", CLI_RED, "%s%s%s", about != NULL ? about : "", about != NULL ? ": " : "", message);
+	pythia_free(message);
 	if (error->detail != NULL)
 		cli_put_line(stderr, "  detail: %s", error->detail);
 	for (const char *line = error->context; line != NULL && *line != '\0'; line += strspn(line, "\n"))
@@ -206,11 +166,10 @@ void cli_say_error(const char *about, const pythia_error *error)
 	}
 	if (error->hint != NULL)
 	{
-		pythia_buffer hint = PYTHIA_BUFFER_INIT;
+		char *hint = cli_in_flags(error->hint, true);
 
-		put_hint(&hint, error->hint);
-		cli_put_line(stderr, "  hint: %s", hint.data);
-		pythia_buffer_free(&hint);
+		cli_put_line(stderr, "  hint: %s", hint);
+		pythia_free(hint);
 	}
 	cli_output_unlock();
 }

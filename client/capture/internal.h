@@ -87,6 +87,7 @@ typedef struct pythia_member
 	bool open;
 	bool failed;   /* as the store says */
 	bool retrying; /* the same: passed over by the last poll */
+	bool lost;     /* the same: failed, as a change could not be logged; it stays so until the next change */
 	bool unfit;    /* the log could not be brought in line with the table: another time */
 	bool started;
 	char *key_form; /* of the keys that are known, see pythia_capture_key_form; NULL: none are yet */

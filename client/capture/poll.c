@@ -35,8 +35,16 @@ static bool mark(pythia_capture *capture, pythia_member *member, bool failed, co
 	pythia_buffer_printf(
 		&sql, "UPDATE main.pythia_cdc_table SET state = '%s', error = ", member->failed ? "failed" : "retrying");
 	pythia_store_text(&sql, why->message);
-	pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+	pythia_buffer_printf(&sql, ", lost = %d WHERE table_id = %lld", member->lost, (long long) member->table_id);
 	return pythia_store_run(capture->store, &sql, error);
+}
+
+/* All is well with a table that was not: that is told although there is no change to store. */
+static bool mark_well(pythia_capture *capture, pythia_member *member, pythia_error *error)
+{
+	if (!member->retrying && (!member->failed || member->lost))
+		return true;
+	return pythia_member_save(capture, member, &member->position, error);
 }
 
 /* True where others may go on: *failed, or for this time only. */
@@ -184,6 +192,7 @@ static bool mark_not_logged(pythia_capture *capture, pythia_member *member, pyth
 	pythia_log_not_logged(member->table.table.name, member->not_logged, &why);
 	pythia_free(member->not_logged);
 	member->not_logged = NULL;
+	member->lost = true;
 	ok = mark(capture, member, true, &why, error);
 	pythia_error_reset(&why);
 	return ok;
@@ -195,8 +204,7 @@ static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, 
 {
 	if (!pythia_capture_begin(capture, error))
 		return false;
-	if (poll_member(capture, member, clock, window, error) &&
-		(!member->retrying || member->failed || pythia_member_save(capture, member, &member->position, error)) &&
+	if (poll_member(capture, member, clock, window, error) && mark_well(capture, member, error) &&
 		mark_not_logged(capture, member, error) && pythia_capture_commit(capture, error))
 		return true;
 	pythia_capture_undo(capture);

@@ -64,7 +64,7 @@ bool pythia_member_save(pythia_capture *capture, pythia_member *member, const py
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_capture_position old = member->position;
 
-	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET state = 'running', error = NULL, low = ");
+	pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET state = 'running', error = NULL, lost = 0, low = ");
 	pythia_store_text(&sql, position->low);
 	pythia_buffer_puts(&sql, ", mark = ");
 	pythia_store_text(&sql, position->mark);
@@ -84,7 +84,7 @@ bool pythia_member_save(pythia_capture *capture, pythia_member *member, const py
 	member->position.mark_time = position->mark_time;
 	pythia_capture_position_free(&old);
 	member->saved_at = capture->now;
-	member->failed = member->retrying = member->touched = false;
+	member->failed = member->retrying = member->lost = member->touched = false;
 	return true;
 }
 
@@ -105,11 +105,11 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 
 	pythia_buffer_printf(&sql,
 						 "SELECT table_id, name, started, low, mark, mark_time, saved_at, last_sweep, null_stamps,"
-						 " state = 'failed', log, log_columns, key_form, \"schema\", state = 'retrying' FROM "
+						 " state = 'failed', log, log_columns, key_form, \"schema\", state = 'retrying', lost FROM "
 						 "main.pythia_cdc_table WHERE worker_id = "
 						 "%lld ORDER BY table_id",
 						 (long long) capture->worker_id);
-	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTTTTb", &result, error);
+	ok = pythia_db_query(capture->store, sql.data, "ntbTTNNNNbTTTTbb", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -134,6 +134,7 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 		member->key_form = pythia_strdup(pythia_result_optional(&result, i, 12));
 		member->schema = pythia_strdup(pythia_result_optional(&result, i, 13));
 		member->retrying = pythia_result_true(&result, i, 14);
+		member->lost = pythia_result_true(&result, i, 15);
 		ok = (!member->log.name || pythia_log_check_name(member->log.name, error)) &&
 			 pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}

@@ -20,7 +20,8 @@ static const char *const schema_sql[] = {
 	" worker_id INTEGER NOT NULL, name TEXT NOT NULL, \"schema\" TEXT NOT NULL,"
 	" \"table\" TEXT NOT NULL, started INTEGER NOT NULL DEFAULT 0, low, mark, mark_time INTEGER NOT NULL DEFAULT 0,"
 	" saved_at INTEGER NOT NULL DEFAULT 0, last_sweep INTEGER NOT NULL DEFAULT 0, captured INTEGER NOT NULL DEFAULT 0,"
-	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT, log TEXT, log_columns "
+	" null_stamps INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'running', error TEXT, lost INTEGER NOT "
+	"NULL DEFAULT 0, log TEXT, log_columns "
 	"TEXT, key_form TEXT,"
 	" UNIQUE (worker_id, name))",
 	/* the last version captured of each row stamped at or after low */

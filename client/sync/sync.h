@@ -92,6 +92,19 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
  * with other runs; a query a name that is not among them. */
 bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int count, pythia_db *source,
 							  pythia_error *error);
+/* Looks whether the source has the tables of a worker that is being defined ("schema.*" is passed over), and those
+ * that its options name. */
+bool pythia_sync_look(pythia_db *source, const pythia_node *config, char *const *tables, int count,
+					  pythia_error *error);
+/* Hands the functions for conflict_resolution to `find`, of all tables and of each that has its own options. */
+typedef bool (*pythia_sync_find_function)(void *context, const char *name, pythia_error *error);
+bool pythia_sync_functions(const pythia_node *config, pythia_sync_find_function find, void *context,
+						   pythia_error *error);
+/* Fails: this host calls no functions. */
+bool pythia_sync_no_function(const char *name, pythia_error *error);
+/* True for an error of pythia_sync_look or of opening the source that says nothing of the definition: it cannot be
+ * reached now. */
+bool pythia_sync_later(const pythia_error *error);
 /* Tells which of the given options have no effect. */
 void pythia_sync_config_idle(const pythia_node *tree, pythia_option_idle tell, void *context);
 /* Refuses source and target, as a worker's definition names them, where every table would be its own target. */

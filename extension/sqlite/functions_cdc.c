@@ -160,6 +160,8 @@ bool pythia_verb_alter_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_
 	changes.options_before = w.options;
 	ok = ok && pythia_capture_alter(call->self->local, w.source, name, &changes, error) &&
 		 pythia_capture_poll(call->self->local, w.source, name, merged, NULL, NULL, NULL, NULL, error);
+	if (ok && given)
+		pythia_capture_config_idle(merged, false, pythia_warn_idle, call->self);
 	worker_close(&w);
 	pythia_free(text);
 	pythia_node_free(given);

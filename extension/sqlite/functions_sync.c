@@ -62,6 +62,34 @@ bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_e
 	return true;
 }
 
+static bool no_function(void *context, const char *name, pythia_error *error)
+{
+	(void) context;
+	return pythia_sync_no_function(name, error);
+}
+
+/* Where the source can be reached, it has the tables. */
+static bool look_at_tables(pythia_call *call, const char *name, const char *place, const pythia_node *config,
+						   char *const *tables, int ntables, pythia_error *error)
+{
+	pythia_error why = PYTHIA_ERROR_INIT;
+	pythia_db *source;
+	bool owned;
+	bool ok = pythia_place_open(call->self, place, PYTHIA_PLACE_READ, NULL, &source, &owned, &why) &&
+			  pythia_sync_look(source, config, tables, ntables, &why);
+
+	if (owned)
+		pythia_db_close(source);
+	if (!ok && pythia_sync_later(&why))
+	{
+		pythia_host_log(&call->self->host, PYTHIA_LOG_WARNING,
+						"the tables of sync worker \"%s\" could not be looked at: %s", name, why.message);
+		pythia_error_reset(&why);
+		return true;
+	}
+	return ok || pythia_error_move(error, &why);
+}
+
 bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
 	const char *name;
@@ -84,6 +112,8 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 	(void) out;
 	ok = ok && pythia_sync_config_places(config, pythia_place_is_local(source) ? "local" : source,
 										 pythia_place_is_local(target) ? "local" : target, error);
+	ok = ok && pythia_sync_functions(config, no_function, NULL, error) &&
+		 look_at_tables(call, name, source, config, tables, ntables, error);
 	if (ok)
 		pythia_sync_config_idle(config, pythia_warn_idle, call->self);
 	if (ok && pythia_worker_install(call->self, error))

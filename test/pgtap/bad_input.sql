@@ -55,6 +55,15 @@ EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', tables
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'local', schedule => '-1 s')$$, '^22023 . the schedule must be a positive interval', 'a negative schedule');
 EXECUTE refused($$SELECT pythia._set_worker_enabled('other', 'w', true)$$, '^22023 . unknown kind of worker "other"', 'an unknown kind');
 
+-- what a sync worker names is looked at when it is created or altered
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'sqlite:////tmp/no/matter.db', tables => '{users,usres}')$$, '^42P01 . table "usres" does not exist', 'a table that is not there');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'sqlite:////tmp/no/matter.db', '{"tables": {"usres": {"mode": "full"}}}')$$, '^22023 . option "tables" names table "usres"', 'nor are its options');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'sqlite:////tmp/no/matter.db', '{"conflict_resolution": "newst_wins"}')$$, '^42883 . conflict_resolution: function newst_wins\(jsonb, jsonb\) does not exist', 'a function that is not there');
+EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', 'sqlite:////tmp/no/matter.db', '{"tables": {"users": {"conflict_resolution": "merge_them"}}}')$$, '^42883 .*merge_them', 'nor for one table');
+EXECUTE refused($$SELECT pythia.alter_sync_worker('w', tables => '{usres}')$$, '^42P01 . table "usres" does not exist', 'altered to a table that is not there');
+EXECUTE refused($$SELECT pythia.alter_sync_worker('w', sync_config => '{"conflict_resolution": "merge_them"}')$$, '^42883 .*merge_them', 'altered to a function that is not there');
+SELECT lives_ok($$SELECT pythia.create_sync_worker('away', 'postgresql://a:b@127.0.0.1:1/d', 'local', tables => '{users}')$$, 'of what cannot be reached now nobody knows: a warning');
+SELECT pythia.drop_sync_worker('away');
 -- a NULL where a value is needed is told: no public function is STRICT, but those without arguments
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace AND p.proname NOT LIKE '\_%'
 	AND p.proisstrict AND p.pronargs > 0$$, 'none is STRICT');

@@ -231,13 +231,7 @@ bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error)
 	bool ok;
 
 	if (callbacks == NULL || callbacks->resolve == NULL)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "0A000", "conflicts cannot be resolved by function \"%s\" here",
-					run->job->config->conflict_function);
-		return pythia_error_hint(error, "Functions are called where PostgreSQL is the host; elsewhere set "
-										"conflict_resolution to source_wins, target_wins, newest_wins, oldest_wins, "
-										"error or skip.");
-	}
+		return pythia_sync_no_function(run->job->config->conflict_function, error);
 	memset(&answers, 0, sizeof(answers));
 	kinds = pythia_calloc((size_t) ncolumns, sizeof(pythia_kind));
 	for (int i = 0; i < ncolumns; i++)

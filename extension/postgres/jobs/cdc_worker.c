@@ -373,7 +373,12 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 	CommandCounterIncrement();
 	/* tables that go leave their options behind */
 	if (!PG_ARGISNULL(5))
-		check_names(pythia_cdc_load(worker_id));
+	{
+		const pythia_cdc_worker *now = pythia_cdc_load(worker_id);
+
+		check_names(now);
+		pythia_capture_config_idle(now->option_tree, now->handler != NULL, warn_idle, NULL);
+	}
 	reconcile(old, worker_id);
 	refresh_triggers(worker_id);
 	pythia_wake_at_commit(worker_id);

@@ -1,6 +1,7 @@
 /* create_sync_worker, alter_sync_worker, drop_sync_worker and reading them back. */
 #include "postgres/sync/worker.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -11,6 +12,7 @@
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/connection/connection.h"
+#include "postgres/sync/look.h"
 #include "postgres/worker/worker.h"
 #include "sync/sync.h"
 #include "utils/array.h"
@@ -167,6 +169,8 @@ Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
 	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5);
 	pythia_catalog_run(sql, 6, types, values, nulls);
+	CommandCounterIncrement();
+	pythia_sync_worker_look(pythia_sync_spec_by_name(name));
 	PG_RETURN_INT32(worker_id);
 }
 
@@ -218,6 +222,10 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
 		pythia_catalog_execute(forget, 1, types, values, nulls);
 	SPI_finish();
+	CommandCounterIncrement();
+	if (!PG_ARGISNULL(3))
+		pythia_sync_config_idle(pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)), warn_idle, NULL);
+	pythia_sync_worker_look(pythia_sync_spec_by_name(spec->name));
 	pythia_wake_at_commit(spec->worker_id);
 	PG_RETURN_VOID();
 }

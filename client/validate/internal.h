@@ -129,4 +129,7 @@ void pythia_json_column(pythia_buffer *out, const pythia_column *column, const p
 /* With what the allocator takes for each piece. */
 size_t pythia_candidate_bytes(const pythia_candidate *candidate, int nkey);
 
+/* ---- validate/key_check.c: fails where the option "key" names columns that two rows have alike. ---- */
+bool pythia_validation_key_tells(const pythia_validation_state *v, pythia_error *error);
+
 #endif

@@ -416,7 +416,7 @@ bool pythia_validation_begin(pythia_validation_state *v, const pythia_sync_job *
 	choose_identity(v);
 	v->rows_expected = v->plan.source.estimated_rows > v->plan.target.estimated_rows ? v->plan.source.estimated_rows
 																					 : v->plan.target.estimated_rows;
-	if (!choose_rows(v, error))
+	if (!choose_rows(v, error) || !pythia_validation_key_tells(v, error))
 	{
 		pythia_validation_end(v);
 		return false;

@@ -112,7 +112,9 @@ state_is('steady', 'running', 'and after a crash of it');
 ok(wait_for($pg, "SELECT runs > $runs FROM pythia.stat_sync WHERE worker = 'steady'"), 'it works');
 
 # failure and recovery
+sql('CREATE TABLE later (id int PRIMARY KEY)');
 sql("SELECT pythia.create_sync_worker('late', 'local', 'sqlite:///$dir/late.db', tables => ARRAY['later', 't'], schedule => '200 ms')");
+sql('DROP TABLE later');
 sql("SELECT pythia.start_sync('late')");
 ok(wait_for($pg, q{SELECT last_error LIKE '%"later" does not exist%' FROM pythia.stat_sync WHERE worker = 'late' AND "table" = 'later'}),
 	'a missing table is told in stat_sync');

@@ -11,8 +11,7 @@
 
 #define KEPT_NAME "pythia_kept"
 
-/* Is there a unique index over key columns only? `source`: of the source's table, else of the target's. */
-static bool constrained(const pythia_plan *plan, bool source)
+bool pythia_plan_key_constrained(const pythia_plan *plan, bool source)
 {
 	const pythia_table *table = source ? &plan->source : &plan->target;
 
@@ -116,10 +115,10 @@ static bool stay_apart(const pythia_run *run, int pair)
 
 void pythia_keys_look(pythia_run *run, bool *constrained_there)
 {
-	run->keys_may_meet = run->plan.nkey > 0 && !constrained(&run->plan, true);
+	run->keys_may_meet = run->plan.nkey > 0 && !pythia_plan_key_constrained(&run->plan, true);
 	for (int i = 0; i < run->plan.nkey; i++)
 		run->keys_may_meet = run->keys_may_meet || !stay_apart(run, run->plan.key[i]);
-	*constrained_there = constrained(&run->plan, false);
+	*constrained_there = pythia_plan_key_constrained(&run->plan, false);
 }
 
 static void put_kept(const pythia_run *run, pythia_buffer *out)

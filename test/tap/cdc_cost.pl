@@ -166,6 +166,7 @@ subtest 'many tables cost as much as so many single ones' => sub {
 };
 
 subtest 'triggers on many tables over there go through one connection' => sub {
+	local $Pythia::Kept::wanted = 0; # sessions are counted
 	$node->safe_psql('postgres', 'CREATE DATABASE farther');
 	$node->safe_psql('farther', "DO \$\$ BEGIN FOR i IN 1..20 LOOP EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, updated_at timestamptz)', i); END LOOP; END \$\$");
 	my $url = pg_url($node, 'farther');

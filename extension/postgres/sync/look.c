@@ -2,10 +2,12 @@
 
 #include "core/memory.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/connection/cache.h"
 #include "postgres/connection/connection.h"
 #include "postgres/sync/conflict.h"
 #include "sync/sync.h"
+#include "utils/guc.h"
 
 static bool find_function(void *session, const char *name, pythia_error *error)
 {
@@ -40,11 +42,15 @@ void pythia_sync_worker_look(const pythia_sync_spec *spec)
 	pythia_session *session = pythia_session_begin();
 	pythia_error error = PYTHIA_ERROR_INIT;
 	bool reached = true;
+	int settings;
 	bool ok;
 
 	MemoryContextSwitchTo(caller);
+	/* a table that its owner keeps locked is looked at when the worker runs */
+	settings = pythia_lock_wait_limit();
 	ok = pythia_sync_functions(spec->config, find_function, session, &error) &&
 		 look_at_tables(session, spec, target, &reached, &error);
+	AtEOXact_GUC(true, settings);
 	pythia_session_end(session, ok);
 	if (ok)
 		return;

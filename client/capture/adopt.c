@@ -78,18 +78,17 @@ static bool adopt_pattern(pythia_capture *capture, const char *pattern, bool *gr
 
 bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error)
 {
-	char *patterns = pythia_strdup(capture->patterns);
 	bool grown = false;
 	bool ok = true;
 
-	for (char *at = patterns; ok && at && *at;)
+	for (const char *at = capture->patterns; ok && at && *at;)
 	{
-		char *end = strchr(at, '\n');
+		size_t length = strcspn(at, "\n");
+		char *pattern = pythia_strndup(at, length);
 
-		*end = '\0';
-		ok = adopt_pattern(capture, at, &grown, error);
-		at = end + 1;
+		ok = adopt_pattern(capture, pattern, &grown, error);
+		pythia_free(pattern);
+		at += length + (at[length] == '\n');
 	}
-	pythia_free(patterns);
 	return ok && (!grown || pythia_capture_members(capture, error));
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/discover.h"
 #include "capture/fault.h"
 #include "core/memory.h"
 #include "core/number.h"
@@ -64,13 +65,33 @@ static const char *const temporary_sql[] = {
 	"CREATE TEMP TABLE IF NOT EXISTS pythia_key (key TEXT PRIMARY KEY) WITHOUT ROWID",
 	"CREATE TEMP TABLE IF NOT EXISTS pythia_gone (n INTEGER PRIMARY KEY, key TEXT NOT NULL)", NULL};
 
-static bool read_patterns(pythia_capture *capture, pythia_error *error)
+/* They may come from anybody's file. */
+static bool check_patterns(const pythia_capture *capture, const char *name, pythia_error *error)
+{
+	for (const char *at = capture->patterns; at && *at;)
+	{
+		size_t length = strcspn(at, "\n");
+		char *pattern = pythia_strndup(at, length);
+		bool good = pythia_discover_is_pattern(pattern);
+
+		pythia_free(pattern);
+		if (!good)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "CDC worker \"%s\" has stored patterns that are none", name);
+			return pythia_error_hint(error, "Name its tables anew, or drop it.");
+		}
+		at += length + (at[length] == '\n');
+	}
+	return true;
+}
+
+static bool read_patterns(pythia_capture *capture, const char *name, pythia_error *error)
 {
 	char sql[100];
 
 	snprintf(sql, sizeof(sql), "SELECT patterns FROM main.pythia_cdc_worker WHERE worker_id = %lld",
 			 (long long) capture->worker_id);
-	return pythia_db_text(capture->store, sql, &capture->patterns, error);
+	return pythia_db_text(capture->store, sql, &capture->patterns, error) && check_patterns(capture, name, error);
 }
 
 bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
@@ -92,7 +113,7 @@ bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *n
 	capture->worker_id = settings.worker_id;
 	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
 	pythia_capture_settings_free(&settings);
-	if ((capture->held || pythia_store_tune(store, error)) && read_patterns(capture, error) &&
+	if ((capture->held || pythia_store_tune(store, error)) && read_patterns(capture, name, error) &&
 		pythia_capture_members(capture, error) && pythia_db_exec_each(store, temporary_sql, error))
 	{
 		*out = capture;

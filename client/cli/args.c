@@ -342,20 +342,6 @@ static pythia_node *value_node(const cli_value *value, pythia_error *error)
 	}
 }
 
-static void remove_child(pythia_node *object, const char *name)
-{
-	for (pythia_node **link = &object->children; *link != NULL; link = &(*link)->next)
-		if (strcmp((*link)->name, name) == 0)
-		{
-			pythia_node *gone = *link;
-
-			*link = gone->next;
-			gone->next = NULL;
-			pythia_node_free(gone);
-			return;
-		}
-}
-
 pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia_node *base, pythia_error *error)
 {
 	if (base == NULL)
@@ -373,7 +359,7 @@ pythia_node *cli_option_tree(const cli_args *args, const cli_option *set, pythia
 			pythia_node_free(base);
 			return NULL;
 		}
-		remove_child(base, o->key);
+		pythia_node_free(pythia_node_remove(base, o->key));
 		pythia_node_add(base, node);
 	}
 	return base;

@@ -52,21 +52,18 @@ static bool need_text(const pythia_node *config, const char *name, const char **
 static bool need_list(const pythia_node *config, const char *name, char ***list, int *count, pythia_error *error)
 {
 	const pythia_node *array = pythia_node_get(config, name);
-	bool good = array != NULL && array->type == PYTHIA_NODE_ARRAY && array->children != NULL;
+	bool good = pythia_node_items(array) != NULL && pythia_node_texts(array);
 
 	*list = NULL;
 	*count = 0;
-	for (const pythia_node *child = good ? array->children : NULL; child != NULL; child = child->next)
+	for (const pythia_node *child = good ? pythia_node_items(array) : NULL; child != NULL; child = child->next)
 	{
-		good = good && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
 		*list = pythia_realloc(*list, sizeof(char *) * (size_t) (*count + 2));
 		(*list)[(*count)++] = child->text;
 		(*list)[*count] = NULL;
 	}
 	if (good)
 		return true;
-	pythia_free(*list);
-	*list = NULL;
 	pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" of pythia.json is not a list of texts", name);
 	return pythia_error_hint(error, "Write \"%s\": [\"…\"].", name);
 }

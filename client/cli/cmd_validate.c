@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/say.h"
+#include "core/memory.h"
 #include "core/json_read.h"
 #include "validate/validate.h"
 
@@ -64,12 +65,8 @@ static bool read_options(const cli_args *args, const cli_option *own, pythia_nod
 			return false;
 		if (checks != NULL)
 		{
-			pythia_node *named = pythia_node_new(checks->type, "checks", NULL);
-
-			named->children = checks->children;
-			checks->children = NULL;
-			pythia_node_free(checks);
-			pythia_node_add(*tree, named);
+			checks->name = pythia_strdup("checks");
+			pythia_node_add(*tree, checks);
 		}
 	}
 	return pythia_validate_options_read(*tree, options, error);

@@ -72,8 +72,7 @@ static char *definition(const cli_follow *follow, size_t *fixed)
 	const cli_follow_request *r = follow->request;
 
 	pythia_buffer_printf(&out, "%s by %s", follow->source.name, r->timestamp_column);
-	for (const pythia_node *option = r->options != NULL ? r->options->children : NULL; option != NULL;
-		 option = option->next)
+	for (const pythia_node *option = pythia_node_members(r->options); option != NULL; option = option->next)
 	{
 		/* where it began, and how much it reads at once, may differ from run to run */
 		if (strcmp(option->name, "start_from") == 0 || strcmp(option->name, "batch_size") == 0)

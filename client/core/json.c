@@ -143,9 +143,7 @@ void pythia_json_node(pythia_buffer *out, const pythia_node *node)
 			pythia_buffer_puts(out, ", ");
 		if (node->type == PYTHIA_NODE_OBJECT)
 		{
-			const char *name = child->name ? child->name : "";
-
-			pythia_json_string(out, name, strlen(name));
+			pythia_json_string(out, child->name, strlen(child->name));
 			pythia_buffer_puts(out, ": ");
 		}
 		pythia_json_node(out, child);

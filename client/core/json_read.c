@@ -93,20 +93,20 @@ static bool nested(reader *r, const char *name, pythia_node **node)
 {
 	bool object = *r->scan.at++ == '{';
 	char close = object ? '}' : ']';
-	pythia_node **last;
+	pythia_node *child;
 	bool ok;
 
 	if (++r->depth > DEPTH_LIMIT)
 		return pythia_fail(r->error, PYTHIA_E_USAGE, "22023", "%s is nested more than %d deep", r->what, DEPTH_LIMIT);
 	*node = pythia_node_new(object ? PYTHIA_NODE_OBJECT : PYTHIA_NODE_ARRAY, name, NULL);
-	last = &(*node)->children;
 	ok = pythia_json_take(&r->scan, close);
 	if (!ok)
 	{
 		do
 		{
-			ok = object ? member(r, last) : value(r, NULL, last);
-			last = ok ? &(*last)->next : last;
+			ok = object ? member(r, &child) : value(r, NULL, &child);
+			if (ok)
+				pythia_node_add(*node, child);
 		} while (ok && pythia_json_take(&r->scan, ','));
 		ok = ok && (pythia_json_take(&r->scan, close) || not_json(r));
 	}

@@ -23,11 +23,8 @@ pythia_node *pythia_node_new(pythia_node_type type, const char *name, const char
 
 void pythia_node_add(pythia_node *parent, pythia_node *child)
 {
-	pythia_node **last = &parent->children;
-
-	while (*last)
-		last = &(*last)->next;
-	*last = child;
+	*(parent->last ? &parent->last->next : &parent->children) = child;
+	parent->last = child;
 }
 
 void pythia_node_free(pythia_node *node)
@@ -44,15 +41,77 @@ void pythia_node_free(pythia_node *node)
 	}
 }
 
+const pythia_node *pythia_node_members(const pythia_node *node)
+{
+	return node && node->type == PYTHIA_NODE_OBJECT ? node->children : NULL;
+}
+
+const pythia_node *pythia_node_items(const pythia_node *node)
+{
+	return node && node->type == PYTHIA_NODE_ARRAY ? node->children : NULL;
+}
+
+bool pythia_node_texts(const pythia_node *node)
+{
+	for (const pythia_node *item = pythia_node_items(node); item; item = item->next)
+		if (item->type != PYTHIA_NODE_STRING || !item->text[0])
+			return false;
+	return node && node->type == PYTHIA_NODE_ARRAY;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+const char *pythia_node_twice(const pythia_node *texts)
+{
+	const char *twice = NULL;
+	const char **sorted;
+	size_t count = 0;
+
+	for (const pythia_node *item = pythia_node_items(texts); item; item = item->next)
+		count++;
+	if (count < 2)
+		return NULL;
+	sorted = pythia_calloc(count, sizeof(char *));
+	count = 0;
+	for (const pythia_node *item = pythia_node_items(texts); item; item = item->next)
+		sorted[count++] = item->text;
+	qsort(sorted, count, sizeof(char *), by_text);
+	for (size_t i = 1; i < count && !twice; i++)
+		if (strcmp(sorted[i - 1], sorted[i]) == 0)
+			twice = sorted[i];
+	pythia_free(sorted);
+	return twice;
+}
+
+pythia_node *pythia_node_remove(pythia_node *object, const char *name)
+{
+	pythia_node *before = NULL;
+
+	if (object->type != PYTHIA_NODE_OBJECT)
+		return NULL;
+	for (pythia_node *child = object->children; child; before = child, child = child->next)
+	{
+		if (strcmp(child->name, name) != 0)
+			continue;
+		*(before ? &before->next : &object->children) = child->next;
+		if (object->last == child)
+			object->last = before;
+		child->next = NULL;
+		return child;
+	}
+	return NULL;
+}
+
 const pythia_node *pythia_node_get(const pythia_node *object, const char *name)
 {
 	const pythia_node *found = NULL;
 
-	if (!object || object->type != PYTHIA_NODE_OBJECT)
-		return NULL;
 	/* of two with one name the later one counts, as in jsonb */
-	for (const pythia_node *child = object->children; child; child = child->next)
-		if (child->name && strcmp(child->name, name) == 0)
+	for (const pythia_node *child = pythia_node_members(object); child; child = child->next)
+		if (strcmp(child->name, name) == 0)
 			found = child;
 	return found;
 }
@@ -337,16 +396,16 @@ bool pythia_node_only(const pythia_node *object, const char *const *known, const
 	}
 	while (known[nknown])
 		nknown++;
-	for (const pythia_node *child = object->children; child; child = child->next)
+	for (const pythia_node *child = pythia_node_members(object); child; child = child->next)
 	{
 		bool found = false;
 
 		for (int i = 0; i < nknown && !found; i++)
-			found = child->name && strcmp(child->name, known[i]) == 0;
+			found = strcmp(child->name, known[i]) == 0;
 		if (found)
 			continue;
-		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown %s \"%s\"", what, child->name ? child->name : "");
-		close = pythia_suggest(child->name ? child->name : "", known, nknown);
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "unknown %s \"%s\"", what, child->name);
+		close = pythia_suggest(child->name, known, nknown);
 		if (close)
 			return pythia_error_hint(error, "Perhaps you meant \"%s\".", close);
 		else

@@ -21,16 +21,27 @@ typedef enum pythia_node_type
 typedef struct pythia_node
 {
 	pythia_node_type type;
-	char *name; /* in an object; NULL elsewhere */
-	char *text; /* string, number as written, "true"/"false" */
-	struct pythia_node *children;
-	struct pythia_node *next; /* sibling */
+	char *name;                   /* in an object; NULL elsewhere */
+	char *text;                   /* string, number as written, "true"/"false" */
+	struct pythia_node *children; /* not to be walked but by the functions below, which look at the type first */
+	struct pythia_node *last;     /* of the children */
+	struct pythia_node *next;     /* sibling */
 } pythia_node;
 
 pythia_node *pythia_node_new(pythia_node_type type, const char *name, const char *text);
 void pythia_node_add(pythia_node *parent, pythia_node *child); /* parent owns it, order is kept */
 void pythia_node_free(pythia_node *node);
 const pythia_node *pythia_node_get(const pythia_node *object, const char *name); /* NULL-safe */
+/* The first member of an object, and of an array the first item; `next` goes on.  NULL where `node` is NULL, or something
+ * else: a member has a name, an item has none, and neither has a text unless its type says so. */
+const pythia_node *pythia_node_members(const pythia_node *node);
+const pythia_node *pythia_node_items(const pythia_node *node);
+/* Whether it is an array of texts that are not empty. */
+bool pythia_node_texts(const pythia_node *node);
+/* A text that such an array holds twice, borrowed; NULL where there is none, or no array. */
+const char *pythia_node_twice(const pythia_node *texts);
+/* Takes the first member of that name out of the object; NULL where there is none.  The caller's to free. */
+pythia_node *pythia_node_remove(pythia_node *object, const char *name);
 
 /* Typed readers: leave *value alone where the name is absent or null; fail with
  * class USAGE, SQLSTATE 22023, a message that names the option and a hint that

@@ -74,3 +74,11 @@ pythia_parameter_class pythia_parameter_class_of(pythia_engine engine, const cha
 	}
 	return PYTHIA_PARAMETER_ANYBODY;
 }
+
+bool pythia_parameter_storable(pythia_engine engine, const char *name, const char *value)
+{
+	static const char *const stay[] = {"sslrootcert", "sslcrl",      "sslcrldir", "ssl_ca",
+									   "ssl_capath",  "unix_socket", NULL};
+
+	return pythia_parameter_class_of(engine, name, value) == PYTHIA_PARAMETER_ANYBODY || among(stay, name);
+}

@@ -16,5 +16,8 @@ typedef enum pythia_parameter_class
 } pythia_parameter_class;
 
 pythia_parameter_class pythia_parameter_class_of(pythia_engine engine, const char *name, const char *value);
+/* Whether a URL may have it that stands in a file of somebody else than who opens that: it neither sends what a file of his
+ * holds nor lends his identity.  What the server is checked against stays with him. */
+bool pythia_parameter_storable(pythia_engine engine, const char *name, const char *value);
 
 #endif

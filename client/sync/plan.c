@@ -73,7 +73,7 @@ static const pythia_node *first_name(const pythia_node *node)
 {
 	if (node == NULL)
 		return NULL;
-	return node->type == PYTHIA_NODE_ARRAY ? node->children : node;
+	return node->type == PYTHIA_NODE_ARRAY ? pythia_node_items(node) : node;
 }
 
 static const pythia_node *next_name(const pythia_node *list, const pythia_node *node)
@@ -185,24 +185,17 @@ static bool find_key(const pythia_sync_config *config, const pythia_table *sourc
 /* The target's name of a source column, as column_map says; else its own. */
 static const char *mapped_name(const pythia_sync_config *config, const pythia_table *source, int column)
 {
-	const pythia_node *map = config->column_map;
-
-	if (map != NULL)
+	for (const pythia_node *node = pythia_node_members(config->column_map); node != NULL; node = node->next)
 	{
-		for (const pythia_node *node = map->children; node != NULL; node = node->next)
-		{
-			if (find_column(source, node->name) == column)
-				return node->text;
-		}
+		if (find_column(source, node->name) == column)
+			return node->text;
 	}
 	return source->columns[column].name;
 }
 
 static bool check_column_map(const pythia_sync_config *config, const pythia_table *source, pythia_error *error)
 {
-	if (config->column_map == NULL)
-		return true;
-	for (const pythia_node *node = config->column_map->children; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_members(config->column_map); node != NULL; node = node->next)
 	{
 		if (find_column(source, node->name) < 0)
 			return unknown_column(source, node->name, "column_map", error);

@@ -62,7 +62,7 @@ static void given_path(const pythia_run *run, const pythia_node *given, pythia_b
 		put_schema(run, given->text, path);
 		return;
 	}
-	for (const pythia_node *node = given->children; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_items(given); node != NULL; node = node->next)
 		put_schema(run, node->text, path);
 }
 

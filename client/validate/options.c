@@ -29,6 +29,11 @@ static bool read_share(const pythia_node *tree, double *share, pythia_error *err
 	return true;
 }
 
+const pythia_node *pythia_validate_checks(const pythia_node *checks)
+{
+	return checks->type == PYTHIA_NODE_OBJECT ? pythia_node_members(checks) : pythia_node_items(checks);
+}
+
 static bool read_checks(const pythia_node *tree, const pythia_node **checks, pythia_error *error)
 {
 	const pythia_node *node = pythia_node_get(tree, "checks");
@@ -37,7 +42,7 @@ static bool read_checks(const pythia_node *tree, const pythia_node **checks, pyt
 	if (node == NULL || node->type == PYTHIA_NODE_NULL)
 		return true;
 	good = node->type == PYTHIA_NODE_OBJECT || node->type == PYTHIA_NODE_ARRAY;
-	for (const pythia_node *child = good ? node->children : NULL; child != NULL; child = child->next)
+	for (const pythia_node *child = pythia_validate_checks(node); child != NULL; child = child->next)
 		good = good && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
 	if (!good)
 	{

@@ -25,7 +25,7 @@ static bool listed(const pythia_node *list, const char *name)
 		return false;
 	if (list->type != PYTHIA_NODE_ARRAY)
 		return list->text != NULL && strcasecmp(list->text, name) == 0;
-	for (const pythia_node *node = list->children; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_items(list); node != NULL; node = node->next)
 	{
 		if (strcasecmp(node->text, name) == 0)
 			return true;

@@ -84,7 +84,7 @@ static bool run_checks(pythia_validation_state *v, pythia_error *error)
 	if (checks == NULL)
 		return true;
 	pythia_buffer_putc(&json, '{');
-	for (const pythia_node *check = checks->children; ok && check != NULL; check = check->next)
+	for (const pythia_node *check = pythia_validate_checks(checks); ok && check != NULL; check = check->next)
 	{
 		const char *name = check->name != NULL ? check->name : check->text;
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;

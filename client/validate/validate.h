@@ -36,6 +36,8 @@ typedef struct pythia_validate_options
 extern const char *const pythia_validate_option_names[];
 /* Fills in the defaults and what `tree` (may be NULL) says.  Unknown names and bad values are class USAGE. */
 bool pythia_validate_options_read(const pythia_node *tree, pythia_validate_options *options, pythia_error *error);
+/* The first of such checks, with a name or without one; `next` goes on. */
+const pythia_node *pythia_validate_checks(const pythia_node *checks);
 
 typedef struct pythia_validate_result
 {

@@ -46,7 +46,7 @@ bool pythia_arg_options(const pythia_call *call, int index, const char *name, py
 
 static bool names_of_array(const pythia_node *array, const char *name, char ***names, int *count, pythia_error *error)
 {
-	for (const pythia_node *child = array->children; child != NULL; child = child->next)
+	for (const pythia_node *child = pythia_node_items(array); child != NULL; child = child->next)
 	{
 		if (child->type != PYTHIA_NODE_STRING || child->text[0] == '\0')
 		{

@@ -51,10 +51,13 @@ static bool open_source(pythia_call *call, const char *connection, const pythia_
 
 static bool worker_open(pythia_call *call, const char *name, worker *w, pythia_error *error)
 {
-	return pythia_capture_install(call->self->local, error) &&
-		   pythia_capture_settings_read(call->self->local, name, &w->settings, error) &&
-		   pythia_json_read("options", w->settings.options, &w->options, error) &&
-		   open_source(call, w->settings.connection, w->options, &w->source, &w->owned, error);
+	if (!pythia_capture_install(call->self->local, error) ||
+		!pythia_capture_settings_read(call->self->local, name, &w->settings, error))
+		return false;
+	return (pythia_place_storable(w->settings.connection, "connection", error) &&
+			pythia_json_read("options", w->settings.options, &w->options, error) &&
+			open_source(call, w->settings.connection, w->options, &w->source, &w->owned, error)) ||
+		   pythia_error_context(error, "CDC worker \"%s\"", name);
 }
 
 bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
@@ -111,7 +114,7 @@ static bool merge_options(pythia_call *call, const worker *w, const pythia_node 
 	pythia_buffer_puts(&sql, "SELECT json_set(");
 	dialect->literal(&sql, w->settings.options, strlen(w->settings.options));
 	/* their names are known ones, and plain */
-	for (const pythia_node *option = ok && given ? given->children : NULL; option; option = option->next)
+	for (const pythia_node *option = ok ? pythia_node_members(given) : NULL; option; option = option->next)
 	{
 		pythia_buffer value = PYTHIA_BUFFER_INIT;
 
@@ -174,19 +177,17 @@ bool pythia_verb_drop_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_e
 {
 	const char *name;
 	worker w = {0};
-	pythia_error unreachable = PYTHIA_ERROR_INIT;
+	pythia_error why = PYTHIA_ERROR_INIT;
 	bool ok;
 
 	(void) out;
 	if (!pythia_arg_needed(call, 0, "name", &name, error))
 		return false;
-	ok = pythia_capture_install(call->self->local, error) &&
-		 pythia_capture_settings_read(call->self->local, name, &w.settings, error) &&
-		 pythia_json_read("options", w.settings.options, &w.options, error);
-	/* a source that cannot be reached keeps nobody from dropping the worker */
-	if (ok && !open_source(call, w.settings.connection, w.options, &w.source, &w.owned, &unreachable))
+	/* neither a source that cannot be reached nor what is wrong with the worker keeps anybody from dropping it */
+	if (!worker_open(call, name, &w, &why))
 		w.source = NULL;
-	pythia_error_reset(&unreachable);
+	ok = w.settings.worker_id != 0 || pythia_error_move(error, &why);
+	pythia_error_reset(&why);
 	ok = ok && pythia_capture_drop(call->self->local, w.source, name, error);
 	worker_close(&w);
 	return ok;

@@ -174,16 +174,12 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 bool pythia_verb_drop_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
 	const char *name;
-	pythia_sync_worker worker;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	(void) out;
-	if (!pythia_arg_needed(call, 0, "name", &name, error))
-		return false;
-	ok = pythia_worker_read(call->self, name, &worker, error);
-	pythia_worker_free(&worker);
-	if (!ok)
+	/* one that cannot be run any more can be dropped */
+	if (!pythia_arg_needed(call, 0, "name", &name, error) || !pythia_worker_exists(call->self, name, error))
 		return false;
 	/* foreign keys may be off */
 	pythia_buffer_puts(&sql, "DELETE FROM main.pythia_sync_state WHERE worker = ");
@@ -252,7 +248,7 @@ static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 	bool ok = true;
 
 	memset(&places, 0, sizeof(places));
-	for (const pythia_node *child = list != NULL ? list->children : NULL; child != NULL; child = child->next)
+	for (const pythia_node *child = pythia_node_items(list); child != NULL; child = child->next)
 	{
 		others = pythia_realloc(others, sizeof(char *) * (size_t) (nothers + 1));
 		others[nothers++] = child->text;
@@ -496,7 +492,7 @@ static bool worker_tables(pythia_call *call, const pythia_sync_worker *worker, c
 
 	if (worker->tables != NULL)
 	{
-		for (const pythia_node *child = worker->tables->children; child != NULL; child = child->next)
+		for (const pythia_node *child = pythia_node_items(worker->tables); child != NULL; child = child->next)
 		{
 			*tables = pythia_realloc(*tables, sizeof(char *) * (size_t) (*ntables + 1));
 			(*tables)[(*ntables)++] = pythia_strdup(child->text);

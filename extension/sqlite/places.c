@@ -5,6 +5,7 @@ SQLITE_EXTENSION_INIT3
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/parameters.h"
 
 bool pythia_place_is_local(const char *name)
 {
@@ -100,10 +101,34 @@ bool pythia_places_another(void *context, bool target, pythia_db **db, pythia_er
 	return pythia_db_open(url, &places->self->host, &options, db, error);
 }
 
+static bool check_parameters(const pythia_url *url, const char *what, pythia_error *error)
+{
+	if (url->password != NULL || pythia_url_parameter_get(url, "password") != NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the URL of the %s holds a password, which this file would tell",
+					what);
+		return pythia_error_hint(error, "Leave it out of the URL and keep it in ~/.pgpass or PGPASSWORD, "
+										"or in ~/.my.cnf or MYSQL_PWD.");
+	}
+	for (int i = 0; i < url->nparameters; i++)
+	{
+		const pythia_url_parameter *parameter = &url->parameters[i];
+
+		if (pythia_parameter_storable(url->engine, parameter->name, parameter->value))
+			continue;
+		pythia_fail(error, PYTHIA_E_USAGE, "22023",
+					"parameter \"%s\" in the URL of the %s would lend files or the identity of whoever opens this file",
+					parameter->name, what);
+		return pythia_error_hint(error, "Leave it out and keep it in ~/.pgpass, ~/.postgresql, ~/.my.cnf or the "
+										"environment, or use a verb that stores nothing.");
+	}
+	return true;
+}
+
 bool pythia_place_storable(const char *name, const char *what, pythia_error *error)
 {
 	pythia_url url;
-	bool secret;
+	bool ok;
 
 	if (pythia_place_is_local(name))
 		return true;
@@ -114,16 +139,8 @@ bool pythia_place_storable(const char *name, const char *what, pythia_error *err
 	}
 	if (!pythia_url_parse(name, &url, error))
 		return pythia_error_context(error, "%s", what);
-	if (!pythia_db_check_url(&url, error))
-	{
-		pythia_url_free(&url);
-		return pythia_error_context(error, "%s", what);
-	}
-	secret = url.password != NULL || pythia_url_parameter_get(&url, "password") != NULL;
+	ok = pythia_db_check_url(&url, error) ? check_parameters(&url, what, error)
+										  : pythia_error_context(error, "%s", what);
 	pythia_url_free(&url);
-	if (!secret)
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "22023", "the URL of the %s holds a password, which this file would tell", what);
-	return pythia_error_hint(error, "Leave it out of the URL and keep it in ~/.pgpass or PGPASSWORD, "
-									"or in ~/.my.cnf or MYSQL_PWD.");
+	return ok;
 }

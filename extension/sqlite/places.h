@@ -25,8 +25,9 @@ typedef struct pythia_places
 
 /* NULL and 'local' mean this database. */
 bool pythia_place_is_local(const char *name);
-/* Refuses a URL that holds a password: what is stored is readable by everybody who reads the
- * file.  `what` ("source") begins the message. */
+/* Refuses a URL that holds a password: what is stored is readable by everybody who reads the file; and one that sends a
+ * file's content, or acts as somebody, of who opens the file.  To be asked when a URL is stored, and when it is read: the
+ * file may be anybody's.  `what` ("source") begins the message. */
 bool pythia_place_storable(const char *name, const char *what, pythia_error *error);
 /* Opens one; *owned tells whether it is to be closed by the caller. url may be NULL. */
 bool pythia_place_open(pythia_sqlite *self, const char *name, pythia_place_use use, pythia_url *url, pythia_db **db,

@@ -7,6 +7,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "core/json_read.h"
+#include "validate/validate.h"
 
 #define NOW "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
@@ -59,35 +60,74 @@ static bool query(pythia_sqlite *self, pythia_buffer *sql, const char *shape, py
 	return ok;
 }
 
-bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worker *worker, pythia_error *error)
+/* The row of a worker; *result is freed by the caller, also after a failure. */
+static bool find(pythia_sqlite *self, const char *name, const char *columns, const char *shape, pythia_result *result,
+				 pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	memset(result, 0, sizeof(*result));
+	/* no table yet is no worker yet */
+	if (!pythia_worker_install(self, error))
+		return false;
+	pythia_buffer_printf(&sql, "SELECT %s FROM main.pythia_sync_worker WHERE name = ", columns);
+	pythia_worker_literal(&sql, name);
+	if (!query(self, &sql, shape, result, error))
+		return pythia_error_context(error, "sync worker \"%s\"", name);
+	if (result->nrows > 0)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42704", "sync worker \"%s\" does not exist", name);
+	return pythia_error_hint(error, "SELECT name FROM pythia_sync_worker lists them; "
+									"pythia_create_sync_worker makes one.");
+}
+
+bool pythia_worker_exists(pythia_sqlite *self, const char *name, pythia_error *error)
+{
+	pythia_result result;
+	bool ok = find(self, name, "1", "n", &result, error);
+
+	pythia_result_free(&result);
+	return ok;
+}
+
+static bool check_tables(const pythia_node *tables, pythia_error *error)
+{
+	if (pythia_node_texts(tables))
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "tables is not a JSON array of names");
+	return pythia_error_hint(error, "Drop the worker and create it anew.");
+}
+
+/* What is in the file may be anybody's. */
+static bool check(const pythia_sync_worker *worker, pythia_error *error)
+{
+	pythia_sync_config config;
+
+	return pythia_place_storable(worker->source, "source", error) &&
+		   pythia_place_storable(worker->target, "target", error) &&
+		   pythia_sync_config_read(worker->config, NULL, NULL, &config, error) &&
+		   pythia_validate_config_check(&config, error) &&
+		   (worker->tables == NULL || check_tables(worker->tables, error));
+}
+
+bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worker *worker, pythia_error *error)
+{
 	pythia_result result;
 	bool ok;
 
 	memset(worker, 0, sizeof(*worker));
-	/* no table yet is no worker yet */
-	if (!pythia_worker_install(self, error))
-		return false;
-	pythia_buffer_puts(&sql, "SELECT source, target, sync_config, tables FROM main.pythia_sync_worker WHERE name = ");
-	pythia_worker_literal(&sql, name);
-	ok = query(self, &sql, "tttT", &result, error);
-	if (ok && result.nrows == 0)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "42704", "sync worker \"%s\" does not exist", name);
-		ok = pythia_error_hint(error, "SELECT name FROM pythia_sync_worker lists them; "
-									  "pythia_create_sync_worker makes one.");
-	}
+	ok = find(self, name, "source, target, sync_config, tables", "tttT", &result, error);
 	if (ok)
 	{
-		worker->name = pythia_strdup(name);
 		const char *tables = pythia_result_optional(&result, 0, 3);
 
+		worker->name = pythia_strdup(name);
 		worker->source = pythia_strdup(pythia_result_text(&result, 0, 0));
 		worker->target = pythia_strdup(pythia_result_text(&result, 0, 1));
 		ok = pythia_json_read("sync_config", pythia_result_text(&result, 0, 2), &worker->config, error);
 		if (ok && tables != NULL)
 			ok = pythia_json_read("tables", tables, &worker->tables, error);
+		ok = (ok && check(worker, error)) || pythia_error_context(error, "sync worker \"%s\"", name);
 	}
 	pythia_result_free(&result);
 	return ok;

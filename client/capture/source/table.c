@@ -74,7 +74,7 @@ static bool no_column(const pythia_table *table, const char *name, const char *o
 static bool mark_columns(const pythia_table *table, const pythia_node *names, const char *option, bool *marks,
 						 pythia_error *error)
 {
-	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
+	for (const pythia_node *item = pythia_node_items(names); item; item = item->next)
 	{
 		int position = pythia_table_column(table, item->text);
 
@@ -147,7 +147,7 @@ static bool choose_key(pythia_capture_table *table, pythia_error *error)
 	if (given)
 	{
 		count = 0;
-		for (const pythia_node *item = given->children; item; item = item->next)
+		for (const pythia_node *item = pythia_node_items(given); item; item = item->next)
 			count++;
 	}
 	if (count == 0)
@@ -158,7 +158,7 @@ static bool choose_key(pythia_capture_table *table, pythia_error *error)
 								 "Name the columns that tell its rows apart in option \"key\", or add a primary key.");
 	}
 	table->key = pythia_calloc((size_t) count, sizeof(int));
-	for (const pythia_node *item = given ? given->children : NULL; item; item = item->next)
+	for (const pythia_node *item = pythia_node_items(given); item; item = item->next)
 	{
 		int position = pythia_table_column(described, item->text);
 

@@ -135,7 +135,9 @@ bool pythia_capture_members(pythia_capture *capture, pythia_error *error)
 		member->schema = pythia_strdup(pythia_result_optional(&result, i, 13));
 		member->retrying = pythia_result_true(&result, i, 14);
 		member->lost = pythia_result_true(&result, i, 15);
-		ok = (!member->log.name || pythia_log_check_name(member->log.name, error)) &&
+		/* columns are those of a log */
+		ok = ((!member->log.name && !member->log.columns) ||
+			  pythia_log_check_name(member->log.name ? member->log.name : "", error)) &&
 			 pythia_capture_config_read(capture->options, member->name, &member->config, error);
 	}
 	pythia_result_free(&result);

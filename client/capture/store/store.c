@@ -156,7 +156,7 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 	pythia_buffer_puts(&sql, "SELECT worker_id, connection, timestamp_column, options, poll_interval"
 							 " FROM main.pythia_cdc_worker WHERE name = ");
 	pythia_store_text(&sql, name);
-	ok = pythia_db_query(store, sql.data, "nTTtv", &result, error);
+	ok = pythia_db_query(store, sql.data, "nTttv", &result, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
@@ -167,7 +167,7 @@ bool pythia_capture_settings_read(pythia_db *store, const char *name, pythia_cap
 	}
 	settings->worker_id = pythia_result_number(&result, 0, 0);
 	settings->connection = pythia_strdup(pythia_result_optional(&result, 0, 1));
-	settings->timestamp_column = pythia_strdup(pythia_result_optional(&result, 0, 2));
+	settings->timestamp_column = pythia_strdup(pythia_result_text(&result, 0, 2));
 	settings->options = pythia_strdup(pythia_result_text(&result, 0, 3));
 	ok = pythia_double_read(pythia_result_text(&result, 0, 4), pythia_result_length(&result, 0, 4),
 							&settings->poll_interval) ||

@@ -287,7 +287,7 @@ static bool list_names(const pythia_sync_job *job, const pythia_table *source, i
 		return true;
 	if (!pythia_list_table_names(job->source, source->schema, &tables, &count, error))
 		return false;
-	for (const pythia_node *node = map != NULL ? map->children : NULL; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_members(map); node != NULL; node = node->next)
 		names->most++;
 	names->tables = pythia_calloc((size_t) (count + names->most) + 1, sizeof(char *));
 	for (int i = 0; i < count; i++)
@@ -300,7 +300,7 @@ static bool list_names(const pythia_sync_job *job, const pythia_table *source, i
 		pythia_free(schema);
 		pythia_error_reset(&ignored);
 	}
-	for (const pythia_node *node = map != NULL ? map->children : NULL; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_members(map); node != NULL; node = node->next)
 		names->tables[names->count++] = pythia_strdup(node->text);
 	pythia_list_free(tables, count);
 	return true;

@@ -97,7 +97,7 @@ static bool check_row(const pythia_run *run, const pythia_node *row, const pythi
 {
 	const char *function = run->job->config->conflict_function;
 
-	for (const pythia_node *node = row->children; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_members(row); node != NULL; node = node->next)
 	{
 		int pair = pair_of_name(run, node->name);
 		const char *close = pair < 0 ? pythia_suggest(node->name, run->names, run->plan.npairs) : NULL;

@@ -30,7 +30,7 @@ int pythia_column_position(Relation relation, const char *name)
 
 static bool named(const pythia_node *names, const char *name)
 {
-	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
+	for (const pythia_node *item = pythia_node_items(names); item; item = item->next)
 		if (strcmp(item->text, name) == 0)
 			return true;
 	return false;
@@ -41,9 +41,9 @@ int pythia_image_columns(Relation relation, const pythia_capture_config *config,
 	TupleDesc desc = RelationGetDescr(relation);
 	int count = 0;
 
-	for (const pythia_node *item = config->columns ? config->columns->children : NULL; item; item = item->next)
+	for (const pythia_node *item = pythia_node_items(config->columns); item; item = item->next)
 		(void) pythia_column_position(relation, item->text);
-	for (const pythia_node *item = config->exclude_columns ? config->exclude_columns->children : NULL; item;
+	for (const pythia_node *item = pythia_node_items(config->exclude_columns); item;
 		 item = item->next)
 		(void) pythia_column_position(relation, item->text);
 	*positions = palloc(sizeof(int) * Max(desc->natts, 1));

@@ -273,11 +273,11 @@ static void take_key(pythia_cdc_definition *definition, Relation relation, const
 {
 	if (config->key)
 	{
-		for (const pythia_node *item = config->key->children; item; item = item->next)
+		for (const pythia_node *item = pythia_node_items(config->key); item; item = item->next)
 			definition->nkey++;
 		definition->key = palloc(sizeof(char *) * definition->nkey);
 		definition->nkey = 0;
-		for (const pythia_node *item = config->key->children; item; item = item->next)
+		for (const pythia_node *item = pythia_node_items(config->key); item; item = item->next)
 		{
 			(void) pythia_column_position(relation, pythia_from_utf8(item->text));
 			definition->key[definition->nkey++] = pstrdup(pythia_from_utf8(item->text));

@@ -42,10 +42,21 @@ void pythia_require_owner(const pythia_sync_spec *spec)
 							quote_identifier(owner))));
 }
 
+/* Before anything looks into it: of a call, or from a catalog that another version has written. */
+static void check_config(const pythia_node *tree)
+{
+	pythia_sync_config config;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_sync_config_read(tree, NULL, NULL, &config, &error) || !pythia_validate_config_check(&config, &error))
+		pythia_raise(&error);
+}
+
 pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 {
 	pythia_sides *sides = palloc0(sizeof(pythia_sides));
 
+	check_config(spec->config);
 	if (write && spec->worker_id != 0)
 		pythia_home_require(spec->worker_id);
 	sides->spec = spec;

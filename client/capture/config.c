@@ -4,6 +4,7 @@
 
 #include "capture/discover.h"
 #include "dialect/dialect.h"
+#include "dialect/table_names.h"
 
 static const char *const known_options[] = {
 	"capture",         "track",   "start_from",        "batch_size",  "lookback",        "time_zone", "columns",
@@ -31,7 +32,7 @@ static const pythia_node *for_table(const pythia_node *value, const char *table)
 	if (!table)
 		return NULL;
 	found = pythia_node_get(value, table);
-	for (const pythia_node *item = value->children; item && !found; item = item->next)
+	for (const pythia_node *item = pythia_node_members(value); item && !found; item = item->next)
 		if (pythia_same_table_name(item->name, table))
 			found = item;
 	return found && found->type != PYTHIA_NODE_NULL ? found : NULL;
@@ -41,17 +42,12 @@ static bool check_names(const pythia_node *value, const char *option, pythia_err
 {
 	if (!value || value->type == PYTHIA_NODE_NULL)
 		return true;
-	if (value->type != PYTHIA_NODE_ARRAY || !value->children)
+	if (!pythia_node_items(value))
 		return bad_value(error, option,
 						 "Give an array of column names, or an object from table name to such an array.");
-	for (const pythia_node *item = value->children; item; item = item->next)
-		if (item->type != PYTHIA_NODE_STRING || !item->text[0])
-			return bad_value(error, option, "Each column name is a string.");
-	for (const pythia_node *item = value->children; item; item = item->next)
-		for (const pythia_node *other = item->next; other; other = other->next)
-			if (strcmp(item->text, other->text) == 0)
-				return bad_value(error, option, "Name each column once.");
-	return true;
+	if (!pythia_node_texts(value))
+		return bad_value(error, option, "Each column name is a string.");
+	return !pythia_node_twice(value) || bad_value(error, option, "Name each column once.");
 }
 
 static bool check_text(const pythia_node *value, const char *option, pythia_error *error)
@@ -70,7 +66,7 @@ static bool check_map(const pythia_node *options, const char *option, bool names
 		return true;
 	if (value->type == PYTHIA_NODE_OBJECT)
 	{
-		for (const pythia_node *item = value->children; item; item = item->next)
+		for (const pythia_node *item = pythia_node_members(value); item; item = item->next)
 			if (!(names ? check_names(item, option, error) : check_text(item, option, error)))
 				return false;
 		return true;
@@ -186,34 +182,35 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 	return true;
 }
 
+static bool check_named(const pythia_node *options, const char *option, pythia_table_names *known, pythia_error *error)
+{
+	for (const pythia_node *item = pythia_node_members(pythia_node_get(options, option)); item; item = item->next)
+	{
+		if (pythia_table_names_find(known, item->name, NULL))
+			continue;
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names table \"%s\", which is not captured", option,
+					item->name);
+		return pythia_error_hint(error, "Name one of the worker's tables.");
+	}
+	return true;
+}
+
 bool pythia_capture_config_names(const pythia_node *options, const char *const *tables, pythia_error *error)
 {
 	static const char *const maps[] = {"columns", "exclude_columns", "where", "timestamp_columns", "key"};
+	pythia_table_names known = {0};
+	bool ok = true;
 
 	/* what such a schema will hold is not known yet */
 	for (int i = 0; tables[i]; i++)
 		if (pythia_discover_is_pattern(tables[i]))
 			return true;
-	for (size_t m = 0; m < sizeof(maps) / sizeof(maps[0]); m++)
-	{
-		const pythia_node *map = pythia_node_get(options, maps[m]);
-
-		if (!map || map->type != PYTHIA_NODE_OBJECT)
-			continue;
-		for (const pythia_node *item = map->children; item; item = item->next)
-		{
-			bool known = false;
-
-			for (int i = 0; tables[i]; i++)
-				known = known || pythia_same_table_name(item->name, tables[i]);
-			if (known)
-				continue;
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names table \"%s\", which is not captured",
-						maps[m], item->name);
-			return pythia_error_hint(error, "Name one of the worker's tables.");
-		}
-	}
-	return true;
+	for (int i = 0; tables[i]; i++)
+		pythia_table_names_add(&known, tables[i], NULL);
+	for (size_t m = 0; ok && m < sizeof(maps) / sizeof(maps[0]); m++)
+		ok = check_named(options, maps[m], &known, error);
+	pythia_table_names_free(&known);
+	return ok;
 }
 
 void pythia_capture_config_idle(const pythia_node *options, bool handled, pythia_option_idle tell, void *context)

@@ -42,7 +42,7 @@ static bool ready(const together *all, int i)
 		return false;
 	for (int j = 0; all->waits != NULL && j < all->count; j++)
 	{
-		if (all->waits[i * all->count + j] && all->stages[j] != DONE)
+		if (all->waits[(size_t) i * (size_t) all->count + (size_t) j] && all->stages[j] != DONE)
 			return false;
 	}
 	return true;

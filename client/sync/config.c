@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/suggest.h"
 #include "dialect/dialect.h"
+#include "dialect/table_names.h"
 #include "sync/sync.h"
 
 const char *const pythia_sync_option_names[] = {"batch_size",
@@ -101,15 +102,12 @@ static bool read_choice(const pythia_node *tree, const char *name, const char *c
 
 static bool named_once(const pythia_node *names, const char *option, pythia_error *error)
 {
-	for (const pythia_node *item = names ? names->children : NULL; item; item = item->next)
-		for (const pythia_node *other = item->next; other; other = other->next)
-			if (strcmp(item->text, other->text) == 0)
-			{
-				pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names column \"%s\" twice", option,
-							item->text);
-				return pythia_error_hint(error, "Name each column of the key once.");
-			}
-	return true;
+	const char *twice = pythia_node_twice(names);
+
+	if (twice == NULL)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" names column \"%s\" twice", option, twice);
+	return pythia_error_hint(error, "Name each column of the key once.");
 }
 
 static bool read_policies(const pythia_node *tree, pythia_policies *out, pythia_error *error)
@@ -139,20 +137,9 @@ static bool read_names(const pythia_node *tree, const char *name, const pythia_n
 
 	if (node == NULL || node->type == PYTHIA_NODE_NULL)
 		return true;
-	if (node->type == PYTHIA_NODE_ARRAY)
-	{
-		bool strings = true;
-
-		for (const pythia_node *child = node->children; child != NULL; child = child->next)
-			strings = strings && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
-		/* no column at all is no list of columns to carry */
-		if (strings && (node->children != NULL || strcmp(name, "columns") != 0))
-		{
-			*value = node;
-			return true;
-		}
-	}
-	else if (node->type == PYTHIA_NODE_STRING && node->text[0] != '\0')
+	/* no column at all is no list of columns to carry */
+	if ((node->type == PYTHIA_NODE_STRING && node->text[0] != '\0') ||
+		(pythia_node_texts(node) && (pythia_node_items(node) != NULL || strcmp(name, "columns") != 0)))
 	{
 		*value = node;
 		return true;
@@ -169,7 +156,7 @@ static bool read_map(const pythia_node *tree, const char *name, const pythia_nod
 
 	if (node == NULL || node->type == PYTHIA_NODE_NULL)
 		return true;
-	for (const pythia_node *child = node->children; child != NULL; child = child->next)
+	for (const pythia_node *child = pythia_node_members(node); child != NULL; child = child->next)
 		texts = texts && child->type == PYTHIA_NODE_STRING && child->text[0] != '\0';
 	if (node->type == PYTHIA_NODE_OBJECT && texts)
 	{
@@ -303,28 +290,15 @@ static bool unknown_table(const char *option, const char *name, char *const *tab
 /* Options of one table map no other one. */
 static bool names_only(const pythia_node *level, const char *table, pythia_error *error)
 {
-	const pythia_node *map = level != NULL ? pythia_node_get(level, "table_map") : NULL;
+	const pythia_node *map = pythia_node_get(level, "table_map");
 	char *tables[] = {(char *) table};
 
-	for (const pythia_node *node = map != NULL ? map->children : NULL; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_members(map); node != NULL; node = node->next)
 	{
 		if (!pythia_same_table_name(node->name, table))
 			return unknown_table("table_map", node->name, tables, 1, error);
 	}
 	return true;
-}
-
-static bool is_among(const char *name, char *const *tables, int count)
-{
-	for (int i = 0; i < count; i++)
-	{
-		size_t length = strlen(tables[i]);
-
-		/* what such a schema holds is known when it is listed */
-		if ((length > 2 && strcmp(tables[i] + length - 2, ".*") == 0) || pythia_same_table_name(name, tables[i]))
-			return true;
-	}
-	return false;
 }
 
 /* *exists: the source has that table, or cannot tell. */
@@ -341,28 +315,41 @@ static bool exists_in(pythia_db *source, const char *name, bool *exists, pythia_
 	return true;
 }
 
+/* What is no object is told by pythia_sync_config_read. */
+static bool check_option(const pythia_node *tree, const char *option, pythia_table_names *known, char *const *tables,
+						 int count, pythia_db *source, pythia_error *error)
+{
+	for (const pythia_node *node = pythia_node_members(pythia_node_get(tree, option)); node != NULL; node = node->next)
+	{
+		bool there = pythia_table_names_find(known, node->name, NULL);
+
+		if (!there && source != NULL && !exists_in(source, node->name, &there, error))
+			return false;
+		if (!there)
+			return unknown_table(option, node->name, tables, count, error);
+	}
+	return true;
+}
+
 bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int count, pythia_db *source,
 							  pythia_error *error)
 {
-	static const char *const options[] = {"tables", "table_map"};
+	pythia_table_names known = {0};
+	bool any = false;
+	bool ok;
 
-	for (int i = 0; i < 2 && tree != NULL; i++)
+	for (int i = 0; i < count; i++)
 	{
-		const pythia_node *map = pythia_node_get(tree, options[i]);
+		size_t length = strlen(tables[i]);
 
-		/* what is no object is told by pythia_sync_config_read */
-		for (const pythia_node *node = map != NULL && map->type == PYTHIA_NODE_OBJECT ? map->children : NULL;
-			 node != NULL; node = node->next)
-		{
-			bool known = is_among(node->name, tables, count);
-
-			if (!known && source != NULL && !exists_in(source, node->name, &known, error))
-				return false;
-			if (!known)
-				return unknown_table(options[i], node->name, tables, count, error);
-		}
+		/* what such a schema holds is known when it is listed */
+		any = any || (length > 2 && strcmp(tables[i] + length - 2, ".*") == 0);
+		pythia_table_names_add(&known, tables[i], NULL);
 	}
-	return true;
+	ok = any || (check_option(tree, "tables", &known, tables, count, source, error) &&
+				 check_option(tree, "table_map", &known, tables, count, source, error));
+	pythia_table_names_free(&known);
+	return ok;
 }
 
 /* Checks every table's overrides, and applies those of `table`. */
@@ -377,7 +364,7 @@ static bool read_tables(const pythia_node *tree, const char *table, pythia_sync_
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"tables\"");
 		return pythia_error_hint(error, "It takes an object that gives, for each table, its own options.");
 	}
-	for (const pythia_node *child = tables->children; child != NULL; child = child->next)
+	for (const pythia_node *child = pythia_node_members(tables); child != NULL; child = child->next)
 	{
 		pythia_sync_config scratch = *config;
 		bool wanted = table != NULL && pythia_same_table_name(child->name, table);

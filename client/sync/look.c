@@ -43,7 +43,7 @@ bool pythia_sync_functions(const pythia_node *config, pythia_sync_find_function 
 	if (!pythia_sync_config_read(config, NULL, NULL, &read, error) ||
 		(read.conflict_function != NULL && !find(context, read.conflict_function, error)))
 		return false;
-	for (const pythia_node *table = tables != NULL ? tables->children : NULL; table != NULL; table = table->next)
+	for (const pythia_node *table = pythia_node_members(tables); table != NULL; table = table->next)
 		if (!pythia_sync_config_read(config, NULL, table->name, &read, error) ||
 			(read.conflict_function != NULL && !find(context, read.conflict_function, error)))
 			return false;

@@ -5,7 +5,7 @@
 #include "sync/sync.h"
 
 /*
- * (*waits)[i * count + j] is true where table i of the source, or its target, refers to table j by a foreign
+ * (*waits)[i * count + j] (in size_t) is true where table i of the source, or its target, refers to table j by a foreign
  * key and j comes before i in `names` (pythia_list_tables puts parents first; in a ring the order decides).
  * Tables are told by their names alone: a stranger of the same name costs a wait, nothing else.  `config` is the
  * whole sync_config, or NULL.  *waits is the caller's.

@@ -52,19 +52,25 @@ bool pythia_pair_is_key(const pythia_plan *plan, int pair)
 	return false;
 }
 
-bool pythia_same_convention(const char *a, const char *b)
+int pythia_compare_convention(const char *a, const char *b)
 {
 	for (;;)
 	{
+		int order;
+
 		while (*a == '_')
 			a++;
 		while (*b == '_')
 			b++;
-		if (*a == '\0' || *b == '\0')
-			return *a == *b;
-		if (tolower((unsigned char) *a) != tolower((unsigned char) *b))
-			return false;
+		order = tolower((unsigned char) *a) - tolower((unsigned char) *b);
+		if (order != 0 || *a == '\0')
+			return order;
 		a++;
 		b++;
 	}
+}
+
+bool pythia_same_convention(const char *a, const char *b)
+{
+	return pythia_compare_convention(a, b) == 0;
 }

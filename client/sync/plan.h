@@ -54,6 +54,7 @@ int pythia_pair_of_target(const pythia_plan *plan, int column);
 
 /* True where two names are one but for case and underscores. */
 bool pythia_same_convention(const char *a, const char *b);
+int pythia_compare_convention(const char *a, const char *b); /* 0 where they are the same, as strcmp */
 
 /* Is there a unique index over key columns only? `source`: of the source's table, else of the target's. */
 bool pythia_plan_key_constrained(const pythia_plan *plan, bool source);

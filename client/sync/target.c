@@ -8,6 +8,7 @@
 
 #include "core/memory.h"
 #include "core/text.h"
+#include "sync/mapping.h"
 #include "sync/plan.h"
 
 /* Appends "schema"."table" in a form that pythia_name_parse reads. */
@@ -59,7 +60,7 @@ static const char *map_table(const pythia_sync_config *config, const pythia_tabl
 	if (config->table_map == NULL)
 		return NULL;
 	quoted_name(&name, source->schema, source->name);
-	for (const pythia_node *node = config->table_map->children; node != NULL; node = node->next)
+	for (const pythia_node *node = pythia_node_members(config->table_map); node != NULL; node = node->next)
 	{
 		if (pythia_same_table_name(node->name, name.data))
 			found = node->text;
@@ -268,28 +269,14 @@ static char *likeness(const char *name)
 	return pythia_buffer_take(&out);
 }
 
-/* The name a table would have in the target, without its schema. */
-static char *likely_target(const pythia_node *config, const char *name)
+/* Of a name without its schema. */
+static char *likely_target(const char *name)
 {
-	const pythia_node *map = config != NULL ? pythia_node_get(config, "table_map") : NULL;
-	const pythia_node *tables = config != NULL ? pythia_node_get(config, "tables") : NULL;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	char *schema = NULL;
 	char *table = NULL;
 	char *result;
 
-	for (const pythia_node *node = tables != NULL ? tables->children : NULL; node != NULL; node = node->next)
-	{
-		const pythia_node *own = node->type == PYTHIA_NODE_OBJECT ? pythia_node_get(node, "table_map") : NULL;
-
-		if (own != NULL && pythia_same_table_name(node->name, name))
-			map = own;
-	}
-	for (const pythia_node *node = map != NULL ? map->children : NULL; node != NULL; node = node->next)
-	{
-		if (node->text != NULL && pythia_same_table_name(node->name, name))
-			name = node->text;
-	}
 	result = likeness(pythia_name_parse(name, &schema, &table, &ignored) ? table : name);
 	pythia_free(schema);
 	pythia_free(table);
@@ -306,32 +293,35 @@ static int by_likeness(const void *a, const void *b)
 	return order != 0 ? order : one->position - two->position;
 }
 
-static bool is_among(char *const *names, int count, const char *name)
+static int by_text(const void *a, const void *b)
 {
-	for (int i = 0; i < count; i++)
-	{
-		if (strcmp(names[i], name) == 0)
-			return true;
-	}
-	return false;
+	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
 static candidate *sort_candidates(const pythia_node *config, char *const *names, int count, char *const *others,
 								  int nothers, int *nall)
 {
-	candidate *all = pythia_calloc((size_t) (count + nothers) + 1, sizeof(candidate));
+	candidate *all = pythia_calloc((size_t) count + (size_t) nothers + 1, sizeof(candidate));
+	char **sorted = pythia_calloc((size_t) count + 1, sizeof(char *));
+	pythia_mapping mapping;
 
+	pythia_mapping_read(config, &mapping);
+	for (int i = 0; i < count; i++)
+		sorted[i] = names[i];
+	qsort(sorted, (size_t) count, sizeof(char *), by_text);
 	*nall = 0;
 	for (int i = 0; i < count + nothers; i++)
 	{
 		candidate *c = &all[*nall];
 
-		if (i >= count && is_among(names, count, others[i - count]))
+		if (i >= count && bsearch(&others[i - count], sorted, (size_t) count, sizeof(char *), by_text) != NULL)
 			continue;
 		c->name = i < count ? names[i] : others[i - count];
 		c->position = (*nall)++;
-		c->likeness = likely_target(config, c->name);
+		c->likeness = likely_target(pythia_mapping_target(&mapping, c->name));
 	}
+	pythia_mapping_free(&mapping);
+	pythia_free(sorted);
 	qsort(all, (size_t) *nall, sizeof(candidate), by_likeness);
 	return all;
 }

@@ -8,11 +8,16 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "core/json_read.h"
+#include "core/list.h"
+#include "core/memory.h"
+#include "dialect/table_names.h"
 #include "sync/sync.h"
+#include "sync/target.h"
 #include "validate/validate.h"
 
 /* What of a config an option sets, as text. */
@@ -32,7 +37,9 @@ typedef void (*show)(const pythia_sync_config *config, char *out, size_t size);
 	static void show_##field(const pythia_sync_config *config, char *out, size_t size)                                 \
 	{                                                                                                                  \
 		const pythia_node *node = config->field;                                                                       \
-		const pythia_node *child = node != NULL && node->children != NULL ? node->children : node;                     \
+		const pythia_node *first =                                                                                     \
+			node == NULL || node->type == PYTHIA_NODE_OBJECT ? pythia_node_members(node) : pythia_node_items(node);    \
+		const pythia_node *child = first != NULL ? first : node;                                                       \
                                                                                                                        \
 		if (node == NULL)                                                                                              \
 			snprintf(out, size, "-");                                                                                  \
@@ -386,11 +393,106 @@ static void test_names(void **state)
 	refuse("{}", "{\"table_map\": {\"u\": \"x\"}}", "table_map");
 }
 
+/* Whoever looks into options that nobody has read yet finds nothing in what is of another shape. */
+static void test_shapes(void **state)
+{
+	static const char *const shapes[] = {"null",         "7", "\"x\"", "[]", "[\"x\"]", "[null]", "{\"t\": [\"x\"]}",
+										 "{\"t\": null}"};
+	char *tables[] = {"t", "u", "T"};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		for (int form = 0; form < 4; form++)
+		{
+			static const char *const forms[] = {"%s", "{\"table_map\": %s}", "{\"tables\": %s}",
+												"{\"tables\": {\"t\": {\"table_map\": %s}}}"};
+			pythia_error error = PYTHIA_ERROR_INIT;
+			pythia_sync_config config;
+			pythia_node *tree;
+			char json[100];
+
+			snprintf(json, sizeof(json), forms[form], shapes[i]); /* NOLINT */
+			tree = parse(json);
+			assert_null(pythia_node_get(tree, "x"));
+			assert_true(pythia_tables_alike(tree, tables, 3, NULL, 0)); /* t and T */
+			assert_false(pythia_tables_alike(tree, tables, 2, NULL, 0));
+			pythia_sync_config_names(tree, tables, 3, NULL, &error);
+			pythia_error_reset(&error);
+			pythia_sync_config_read(tree, NULL, "t", &config, &error);
+			pythia_error_reset(&error);
+			pythia_node_free(tree);
+		}
+}
+
+/* Names with options each, taken together with as many tables: in seconds of this process. */
+static double time_names(int count)
+{
+	pythia_node *tree = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
+	pythia_node *own = pythia_node_new(PYTHIA_NODE_OBJECT, "tables", NULL);
+	char **tables = pythia_calloc((size_t) count, sizeof(char *));
+	pythia_error error = PYTHIA_ERROR_INIT;
+	clock_t begin = clock();
+
+	pythia_node_add(tree, own);
+	for (int i = 0; i < count; i++)
+	{
+		char name[30];
+
+		snprintf(name, sizeof(name), "shop.t%d", i);
+		tables[i] = pythia_strdup(name);
+		pythia_node_add(own, pythia_node_new(PYTHIA_NODE_OBJECT, name, NULL));
+	}
+	assert_true(pythia_sync_config_names(tree, tables, count, NULL, &error));
+	assert_false(pythia_tables_alike(tree, tables, count, tables, count));
+	pythia_list_free(tables, count);
+	pythia_node_free(tree);
+	return (double) (clock() - begin) / CLOCKS_PER_SEC;
+}
+
+/* Four times as many take about four times as long, not sixteen times. */
+static void test_growth(void **state)
+{
+	double once = time_names(4000);
+	double more = time_names(16000);
+
+	(void) state;
+	if (more > 10 * once + 0.2)
+		fail_msg("4000 tables take %.3f s, 16000 take %.3f s", once, more);
+}
+
+/* The one that was added last counts, among those that could be meant. */
+static void test_lookup(void **state)
+{
+	static const char *const given[] = {"a.t", "T", "b.\"t\"", "u", "b.u", "no.name.at.all"};
+	static const struct
+	{
+		const char *name;
+		const char *found; /* NULL: none */
+	} cases[] = {{"t", "b.\"t\""}, {"a.T", "T"}, {"b.t", "b.\"t\""}, {"c.t", "T"},
+				 {"u", "b.u"},     {"x.u", "u"}, {"v", NULL},        {"no.name.at.all", NULL}};
+	pythia_table_names names = {0};
+
+	(void) state;
+	assert_false(pythia_table_names_find(&names, "t", NULL));
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		pythia_table_names_add(&names, given[i], given[i]);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		const char *found = NULL;
+
+		assert_int_equal(pythia_table_names_find(&names, cases[i].name, &found), cases[i].found != NULL);
+		if (cases[i].found != NULL)
+			assert_string_equal(found, cases[i].found);
+	}
+	pythia_table_names_free(&names);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_option), cmocka_unit_test(test_every_mistake),
-									   cmocka_unit_test(test_truncate), cmocka_unit_test(test_together),
-									   cmocka_unit_test(test_names)};
+									   cmocka_unit_test(test_truncate),     cmocka_unit_test(test_together),
+									   cmocka_unit_test(test_names),        cmocka_unit_test(test_shapes),
+									   cmocka_unit_test(test_growth),       cmocka_unit_test(test_lookup)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,8 +43,7 @@ int pythia_image_columns(Relation relation, const pythia_capture_config *config,
 
 	for (const pythia_node *item = pythia_node_items(config->columns); item; item = item->next)
 		(void) pythia_column_position(relation, item->text);
-	for (const pythia_node *item = pythia_node_items(config->exclude_columns); item;
-		 item = item->next)
+	for (const pythia_node *item = pythia_node_items(config->exclude_columns); item; item = item->next)
 		(void) pythia_column_position(relation, item->text);
 	*positions = palloc(sizeof(int) * Max(desc->natts, 1));
 	for (int i = 0; i < desc->natts; i++)

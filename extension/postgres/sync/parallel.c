@@ -84,7 +84,7 @@ static void wait_for(int32 worker_id, const char *name)
 void pythia_table_wait(int32 worker_id, const pythia_table_order *order, int position)
 {
 	for (int i = 0; order->waits && i < position; i++)
-		if (order->waits[position * order->count + i])
+		if (order->waits[(size_t) position * order->count + i])
 			wait_for(worker_id, list_nth(order->names, i));
 }
 

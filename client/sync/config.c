@@ -66,7 +66,7 @@ static void set_defaults(pythia_sync_config *config)
 	config->lookback = -1;
 }
 
-static bool read_conflict(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
+bool pythia_sync_read_conflict(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
 {
 	const char *word = NULL;
 
@@ -249,7 +249,7 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		return pythia_error_hint(error, "Put it at the top of sync_config.");
 	}
 	if (!pythia_node_int(tree, "batch_size", 1, 10000000, &config->batch_size, error) ||
-		!read_choice(tree, "mode", modes, &mode, error) || !read_conflict(tree, config, error) ||
+		!read_choice(tree, "mode", modes, &mode, error) || !pythia_sync_read_conflict(tree, config, error) ||
 		!pythia_node_bool(tree, "truncate_target", &config->truncate_target, error) ||
 		!pythia_node_bool(tree, "create_target", &config->create_target, error) ||
 		!read_choice(tree, "new_columns", new_columns, &grown, error) ||

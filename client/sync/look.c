@@ -43,10 +43,14 @@ bool pythia_sync_functions(const pythia_node *config, pythia_sync_find_function 
 	if (!pythia_sync_config_read(config, NULL, NULL, &read, error) ||
 		(read.conflict_function != NULL && !find(context, read.conflict_function, error)))
 		return false;
+	/* their other options have just been checked */
 	for (const pythia_node *table = pythia_node_members(tables); table != NULL; table = table->next)
-		if (!pythia_sync_config_read(config, NULL, table->name, &read, error) ||
+	{
+		read.conflict_function = NULL;
+		if (!pythia_sync_read_conflict(table, &read, error) ||
 			(read.conflict_function != NULL && !find(context, read.conflict_function, error)))
 			return false;
+	}
 	return true;
 }
 

@@ -96,6 +96,8 @@ bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int 
  * that its options name. */
 bool pythia_sync_look(pythia_db *source, const pythia_node *config, char *const *tables, int count,
 					  pythia_error *error);
+/* conflict_resolution alone, of a worker's options or of those of one of its tables; else the config stays as it is. */
+bool pythia_sync_read_conflict(const pythia_node *options, pythia_sync_config *config, pythia_error *error);
 /* Hands the functions for conflict_resolution to `find`, of all tables and of each that has its own options. */
 typedef bool (*pythia_sync_find_function)(void *context, const char *name, pythia_error *error);
 bool pythia_sync_functions(const pythia_node *config, pythia_sync_find_function find, void *context,

@@ -90,7 +90,7 @@ is_deeply(\@after, \@before, 'workers, their settings and where they stand come 
 is($main->safe_psql('again', "SELECT table_name || reason FROM pythia.quarantine"), 'ta test', 'the quarantine too');
 is($main->safe_psql('again', "SELECT srvname FROM pg_foreign_server"), 'shop', 'and the connection');
 is($main->safe_psql('again', "SELECT umoptions::text LIKE '%secret%' FROM pg_user_mappings"), 't', 'with its secret');
-$main->safe_psql('again', "SELECT pythia.create_sync_worker('new', 'local', 'local', '{\"table_map\": {\"a\": \"b\"}}')");
+$main->safe_psql('again', "SELECT pythia.create_sync_worker('new', 'local', 'local', '{\"table_map\": {\"t\": \"b\"}}')");
 is($main->safe_psql('again', "SELECT count(DISTINCT worker_id) = count(*) FROM pythia.worker"), 't', 'numbers go on after the last');
 $main->safe_psql('again', "SELECT pythia.release_worker('w')");
 is($main->safe_psql('again', "SELECT rows_inserted + rows_updated FROM pythia.sync_table('w', 't')"), 0, 'a sync goes on where it stood');

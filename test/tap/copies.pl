@@ -48,7 +48,7 @@ main_sql('CREATE DATABASE printed TEMPLATE stencil');
 is_held($main, 'printed', 'copied from another database', 'a TEMPLATE copy');
 $main->restart;
 is_held($main, 'printed', 'copied from another database', 'a TEMPLATE copy, after a restart');
-like($main->safe_psql('printed', "SELECT pythia.create_sync_worker('own', 'local', 'local', '{\"table_map\": {\"a\": \"b\"}}'); SELECT state FROM pythia.worker_status WHERE name = 'own'"), qr/stopped/, 'a worker that a copy makes is its own');
+like($main->safe_psql('printed', "SELECT pythia.create_sync_worker('own', 'local', 'local', '{\"table_map\": {\"target\": \"b\"}}'); SELECT state FROM pythia.worker_status WHERE name = 'own'"), qr/stopped/, 'a worker that a copy makes is its own');
 is($main->safe_psql('stencil', "SELECT string_agg(DISTINCT state, '') FROM pythia.worker_status"), 'stopped', 'the one it was copied from is none');
 
 # who may release

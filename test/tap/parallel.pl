@@ -37,7 +37,7 @@ ok(wait_for($pg, "SELECT count(DISTINCT pid) = 3 AND count(DISTINCT \"table\") =
 is(sql($processes), '3', 'the worker and two helpers');
 ok(synced('together', 4), 'all four are synchronised');
 ok(over('together'), 'and the worker is done');
-is(sql($processes), '0', 'no process is left');
+ok(wait_for($pg, $processes, 0), 'no process is left');
 is(sql("SELECT string_agg(DISTINCT runs || ' ' || failures || ' ' || rows_inserted, ',') FROM pythia.stat_sync WHERE worker = 'together'"),
 	"1 0 $rows", 'each was taken once');
 is($my->sql(join ' UNION ALL ', map { "SELECT COUNT(*) FROM $_" } @tables), join("\n", ($rows) x 4), 'and every row is there');

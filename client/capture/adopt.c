@@ -78,17 +78,15 @@ static bool adopt_pattern(pythia_capture *capture, const char *pattern, bool *gr
 
 bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error)
 {
+	const char *at = capture->patterns;
 	bool grown = false;
 	bool ok = true;
+	char *pattern;
 
-	for (const char *at = capture->patterns; ok && at && *at;)
+	while (ok && (pattern = pythia_discover_next(&at)) != NULL)
 	{
-		size_t length = strcspn(at, "\n");
-		char *pattern = pythia_strndup(at, length);
-
 		ok = adopt_pattern(capture, pattern, &grown, error);
 		pythia_free(pattern);
-		at += length + (at[length] == '\n');
 	}
 	return ok && (!grown || pythia_capture_members(capture, error));
 }

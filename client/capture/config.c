@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "capture/discover.h"
 #include "dialect/dialect.h"
 #include "dialect/table_names.h"
 
@@ -130,7 +129,7 @@ bool pythia_capture_config_read(const pythia_node *options, const char *table, p
 		!pythia_node_choice(options, "on_error", on_error_words, &on_error, error) ||
 		!pythia_node_int(options, "batch_size", 1, 1000000, &config->batch_size, error) ||
 		!pythia_node_int(options, "max_attempts", 1, 1000000, &config->max_attempts, error) ||
-		!pythia_node_int(options, "handlers", 1, 64, &config->handlers, error) ||
+		!pythia_node_int(options, "handlers", 1, PYTHIA_MAX_HANDLERS, &config->handlers, error) ||
 		!pythia_node_bool(options, "ordered", &config->ordered, error) ||
 		!pythia_node_bool(options, "keep_result", &config->keep_result, error) ||
 		!positive(options, "lookback", 0, &config->lookback, error) ||
@@ -203,7 +202,7 @@ bool pythia_capture_config_names(const pythia_node *options, const char *const *
 
 	/* what such a schema will hold is not known yet */
 	for (int i = 0; tables[i]; i++)
-		if (pythia_discover_is_pattern(tables[i]))
+		if (pythia_name_is_pattern(tables[i]))
 			return true;
 	for (int i = 0; tables[i]; i++)
 		pythia_table_names_add(&known, tables[i], NULL);

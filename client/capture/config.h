@@ -30,6 +30,9 @@ typedef enum pythia_start
 	PYTHIA_START_AT /* start_at holds the time (or the number, for an integer column) */
 } pythia_start;
 
+/* Processes that may call a handler at once. */
+#define PYTHIA_MAX_HANDLERS 64
+
 typedef enum pythia_on_error
 {
 	PYTHIA_ON_ERROR_SKIP,     /* later changes go on */

@@ -5,11 +5,16 @@
 #include "core/memory.h"
 #include "dialect/dialect.h"
 
-bool pythia_discover_is_pattern(const char *name)
+char *pythia_discover_next(const char **patterns)
 {
-	size_t length = strlen(name);
+	size_t length = *patterns ? strcspn(*patterns, "\n") : 0;
+	char *next;
 
-	return length >= 3 && strcmp(name + length - 2, ".*") == 0;
+	if (!*patterns || !**patterns)
+		return NULL;
+	next = pythia_strndup(*patterns, length);
+	*patterns += length + ((*patterns)[length] == '\n');
+	return next;
 }
 
 bool pythia_discover(pythia_db *db, const char *pattern, bool again, char ***names, int *count, pythia_error *error)
@@ -20,7 +25,7 @@ bool pythia_discover(pythia_db *db, const char *pattern, bool again, char ***nam
 
 	*names = NULL;
 	*count = 0;
-	if (!pythia_discover_is_pattern(pattern))
+	if (!pythia_name_is_pattern(pattern))
 	{
 		*names = pythia_calloc(1, sizeof(char *));
 		(*names)[(*count)++] = pythia_strdup(pattern);

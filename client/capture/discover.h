@@ -13,8 +13,8 @@
 #include "core/error.h"
 #include "drivers/driver.h"
 
-/* Whether a name stands for all tables of a schema. */
-extern bool pythia_discover_is_pattern(const char *name);
+/* The next of a worker's patterns, which stand one a line, to be freed; NULL where there is none left (or no text). */
+extern char *pythia_discover_next(const char **patterns);
 
 /*
  * The tables that a name or `schema.*` stands for, as pythia_describe reads them, to be freed one by one.  A schema

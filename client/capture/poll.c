@@ -13,6 +13,7 @@
 #include "capture/fault.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "dialect/dialect.h"
 
 /* Tables are described again after so long, so that new columns are noticed. */
 #define DESCRIBE_INTERVAL (5 * PYTHIA_SECOND)
@@ -68,11 +69,12 @@ static const char *const temporary_sql[] = {
 /* They may come from anybody's file. */
 static bool check_patterns(const pythia_capture *capture, const char *name, pythia_error *error)
 {
-	for (const char *at = capture->patterns; at && *at;)
+	const char *at = capture->patterns;
+	char *pattern;
+
+	while ((pattern = pythia_discover_next(&at)) != NULL)
 	{
-		size_t length = strcspn(at, "\n");
-		char *pattern = pythia_strndup(at, length);
-		bool good = pythia_discover_is_pattern(pattern);
+		bool good = pythia_name_is_pattern(pattern);
 
 		pythia_free(pattern);
 		if (!good)
@@ -80,7 +82,6 @@ static bool check_patterns(const pythia_capture *capture, const char *name, pyth
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "CDC worker \"%s\" has stored patterns that are none", name);
 			return pythia_error_hint(error, "Name its tables anew, or drop it.");
 		}
-		at += length + (at[length] == '\n');
 	}
 	return true;
 }

@@ -96,6 +96,8 @@ void pythia_load_statements_free(pythia_load *load);
  * *schema is NULL where none was written; both are the caller's to free.  In PostgreSQL
  * an unquoted name is folded to lower case first, then tried as written. */
 bool pythia_name_parse(const char *text, char **schema, char **table, pythia_error *error);
+/* Whether a name stands for all tables of a schema: "schema.*". */
+bool pythia_name_is_pattern(const char *name);
 /* True where two names, schema-qualified or not, quoted or not, mean one table (as far as written). */
 bool pythia_same_table_name(const char *a, const char *b);
 /* SQLite: do two columns make the same of a value that they are given? */

@@ -68,6 +68,13 @@ void pythia_short_names(const pythia_db *db, char **names, int *count)
 	*count = kept;
 }
 
+bool pythia_name_is_pattern(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length >= 3 && strcmp(name + length - 2, ".*") == 0;
+}
+
 bool pythia_same_table_name(const char *a, const char *b)
 {
 	pythia_error ignored = PYTHIA_ERROR_INIT;

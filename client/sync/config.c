@@ -340,10 +340,8 @@ bool pythia_sync_config_names(const pythia_node *tree, char *const *tables, int 
 
 	for (int i = 0; i < count; i++)
 	{
-		size_t length = strlen(tables[i]);
-
 		/* what such a schema holds is known when it is listed */
-		any = any || (length > 2 && strcmp(tables[i] + length - 2, ".*") == 0);
+		any = any || pythia_name_is_pattern(tables[i]);
 		pythia_table_names_add(&known, tables[i], NULL);
 	}
 	ok = any || (check_option(tree, "tables", &known, tables, count, source, error) &&

@@ -1,15 +1,6 @@
 /* A worker's tables looked at when it is defined, so that a name that is wrong is told to whoever writes it. */
-#include <string.h>
-
 #include "dialect/dialect.h"
 #include "sync/sync.h"
-
-static bool is_pattern(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 2 && strcmp(name + length - 2, ".*") == 0;
-}
 
 bool pythia_sync_look(pythia_db *source, const pythia_node *config, char *const *tables, int count, pythia_error *error)
 {
@@ -17,7 +8,7 @@ bool pythia_sync_look(pythia_db *source, const pythia_node *config, char *const 
 	{
 		pythia_table table;
 
-		if (is_pattern(tables[i]))
+		if (pythia_name_is_pattern(tables[i]))
 			continue;
 		if (!pythia_describe(source, tables[i], &table, error))
 			return pythia_error_context(error, "source %s", source->display);

@@ -7,6 +7,7 @@
 
 #include "capture/discover.h"
 #include "core/memory.h"
+#include "dialect/dialect.h"
 
 #define STORE_VERSION 1
 
@@ -65,7 +66,7 @@ bool pythia_store_patterns(pythia_db *store, int64_t worker_id, const char *cons
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
 	for (int i = 0; tables[i]; i++)
-		if (pythia_discover_is_pattern(tables[i]))
+		if (pythia_name_is_pattern(tables[i]))
 			pythia_buffer_printf(&patterns, "%s\n", tables[i]);
 	if (patterns.length == 0)
 		return true;

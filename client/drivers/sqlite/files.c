@@ -44,9 +44,10 @@ static sqlite3_vfs *real_of(sqlite3_vfs *vfs)
 
 /* ---- what lies beside a database ---- */
 
+static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
+
 static bool is_beside(const pythia_sqlite_files *files, const char *path)
 {
-	static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
 	size_t length = files->database ? strlen(files->database) : 0;
 
 	if (length == 0 || strncmp(path, files->database, length) != 0)
@@ -98,7 +99,6 @@ static bool trust(pythia_sqlite_files *files, const char *path)
 
 static bool trust_all(pythia_sqlite_files *files)
 {
-	static const char *const suffixes[] = {"-journal", "-wal", "-shm"};
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)

@@ -5,7 +5,6 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xact.h"
-#include "capture/discover.h"
 #include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
@@ -135,7 +134,7 @@ static bool whole_schema(const char *pattern, Oid *schema, bool missing_ok)
 	List *parts = NIL;
 	char *name;
 
-	if (!pythia_discover_is_pattern(pattern))
+	if (!pythia_name_is_pattern(pattern))
 		return false;
 	name = pnstrdup(pattern, length - 2);
 	if (SplitIdentifierString(pstrdup(name), '.', &parts) && list_length(parts) > 1)

@@ -277,18 +277,14 @@ static bool hold_consumer(const pythia_cdc_worker *worker, pythia_handling *hand
 	return true;
 }
 
-/* Writes down how far it has come; that what was called has come back, too. */
+/* Writes down how far it has come. */
 static void save_position(const pythia_cdc_worker *worker, const pythia_handling *handling,
 						  const pythia_consumer *consumer)
 {
 	if (handling->share)
 		pythia_share_save(worker->worker_id, handling->share);
-	else
-	{
-		if (consumer->moved)
-			pythia_consumer_save(consumer);
-		pythia_attempt_forget(worker->worker_id, NULL);
-	}
+	else if (consumer->moved)
+		pythia_consumer_save(consumer);
 }
 
 static void run_one(pythia_batch *b, const pythia_batch_item *item)
@@ -344,7 +340,8 @@ bool pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 			more = run_waiting(&b, &consumer);
 		save_position(worker, handling, &consumer);
 	}
-	else if (!handling->share)
+	/* a share's is taken back with its position */
+	if (!handling->share)
 		pythia_attempt_forget(worker->worker_id, NULL);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(b.memory);

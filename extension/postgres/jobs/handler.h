@@ -35,7 +35,6 @@ extern bool pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handli
 extern void pythia_cdc_check_handler(Oid function);
 /* Milliseconds until a failed change is due again; -1: none waits. */
 extern long pythia_cdc_next_retry(const pythia_cdc_worker *worker);
-#define PYTHIA_MAX_HANDLERS 64
 /* Name of the consumer that stands for a worker's handler. */
 #define PYTHIA_HANDLER_CONSUMER "handler"
 

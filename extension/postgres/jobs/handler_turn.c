@@ -284,6 +284,18 @@ static void look_again(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Until all shares are done, by this process or others, or the time is over. */
+static void work_on_shares(const pythia_job *job, TimestampTz began, long *retry)
+{
+	int left;
+
+	do
+	{
+		if (!take_share(job, began, &left, retry) && left > 0)
+			look_again();
+	} while (left > 0 && !is_late(began));
+}
+
 /* Returns how many processes the handler may have; 0 where nothing is left for several. */
 static int advance(const pythia_job *job)
 {
@@ -303,16 +315,11 @@ static bool hand_over_together(const pythia_job *job, long *retry)
 {
 	TimestampTz began = GetCurrentTimestamp();
 	int processes;
-	int left;
 
 	while ((processes = advance(job)) > 0 && !is_late(began))
 	{
 		(void) pythia_helpers_start(job, processes - 1, 0);
-		do
-		{
-			if (!take_share(job, began, &left, retry) && left > 0)
-				look_again();
-		} while (left > 0 && !is_late(began));
+		work_on_shares(job, began, retry);
 	}
 	/* a call may last; its process ends with its batch */
 	pythia_helpers_wait();
@@ -338,18 +345,12 @@ static bool try_together(const pythia_job *job, long *retry)
 
 void pythia_handler_help(const pythia_job *job)
 {
-	TimestampTz began = GetCurrentTimestamp();
 	pythia_job_memory memory = {0};
 	pythia_job mine = *job;
 	long ignored;
-	int left;
 
 	mine.memory = &memory;
-	do
-	{
-		if (!take_share(&mine, began, &left, &ignored) && left > 0)
-			look_again();
-	} while (left > 0 && !is_late(began));
+	work_on_shares(&mine, GetCurrentTimestamp(), &ignored);
 }
 
 bool pythia_handler_turn(const pythia_job *job, long *retry)

@@ -76,25 +76,31 @@ static void divide(const pythia_consumer *consumer, const piece *p, int count)
 	pythia_catalog_run(sql, lengthof(types), types, values, NULL);
 }
 
-/* True where a share of the consumer's segment is not done; *last is the segment's last number, or 0 without one. */
-static bool is_under_way(const pythia_consumer *consumer, int64 *last)
+/* Shares of the consumer's segment that are not done, their indexes (NULL: not wanted) as far as there is room; *last is
+ * the segment's last number, or 0 without one. */
+static int look_at_shares(const pythia_consumer *consumer, int *indexes, int room, int64 *last)
 {
 	Datum key = Int32GetDatum(consumer->worker_id);
 	FullTransactionId segment;
 	pythia_reading row;
 	pythia_share share;
-	bool left = false;
+	int left = 0;
 
 	*last = 0;
 	if (!FullTransactionIdIsValid(consumer->segment))
-		return false;
+		return 0;
 	pythia_reading_begin(&row, "handler_share", "handler_share_pkey", 1, &key);
-	while (read_share(&row, &share, &segment))
-		if (FullTransactionIdEquals(segment, consumer->segment))
-		{
-			left |= share.position < share.upto;
-			*last = share.upto;
-		}
+	while (left < room && read_share(&row, &share, &segment))
+	{
+		if (!FullTransactionIdEquals(segment, consumer->segment))
+			continue;
+		*last = share.upto;
+		if (share.position >= share.upto)
+			continue;
+		if (indexes)
+			indexes[left] = share.index;
+		left++;
+	}
 	pythia_reading_end(&row);
 	return left;
 }
@@ -108,12 +114,12 @@ bool pythia_segment_advance(const pythia_cdc_worker *worker)
 
 	if (!pythia_consumer_look(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
 		return false;
-	if (is_under_way(&consumer, &done.last))
+	if (look_at_shares(&consumer, NULL, PYTHIA_MAX_HANDLERS, &done.last) > 0)
 		return true;
 	if (!pythia_consumer_lock(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer) || consumer.lost)
 		return false;
 	/* it may have been moved meanwhile, and is nobody's then */
-	(void) is_under_way(&consumer, &done.last);
+	(void) look_at_shares(&consumer, NULL, PYTHIA_MAX_HANDLERS, &done.last);
 	if (done.last > 0)
 		(void) pythia_consumer_read(&consumer, PG_INT64_MAX, is_before_end, &done);
 	forget_shares(worker->worker_id);
@@ -135,21 +141,12 @@ bool pythia_segment_advance(const pythia_cdc_worker *worker)
 
 int pythia_shares_left(int32 worker_id, int *indexes, int room)
 {
-	Datum key = Int32GetDatum(worker_id);
 	pythia_consumer consumer;
-	FullTransactionId segment;
-	pythia_reading row;
-	pythia_share share;
-	int count = 0;
+	int64 ignored;
 
 	if (!pythia_consumer_look(worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
 		return 0;
-	pythia_reading_begin(&row, "handler_share", "handler_share_pkey", 1, &key);
-	while (count < room && read_share(&row, &share, &segment))
-		if (share.position < share.upto && FullTransactionIdEquals(segment, consumer.segment))
-			indexes[count++] = share.index;
-	pythia_reading_end(&row);
-	return count;
+	return look_at_shares(&consumer, indexes, room, &ignored);
 }
 
 /* ---- one share ---- */

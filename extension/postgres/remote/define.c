@@ -148,7 +148,7 @@ void pythia_remote_note_known(const pythia_cdc_worker *worker, pythia_remote_kno
 	{
 		char *pattern = pythia_to_utf8(lfirst(cell));
 
-		if (pythia_discover_is_pattern(pattern))
+		if (pythia_name_is_pattern(pattern))
 			known->patterns = lappend(known->patterns, pattern);
 	}
 	for (int i = 0; known->patterns != NIL && i < worker->ntables; i++)

@@ -19,6 +19,7 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/schema.h"
+#include "dialect/dialect.h"
 #include "drivers/driver.h"
 
 /* ---- the source half: capture/source/table.c, capture/source/window.c, capture/source/scan.c, capture/source/image.c ---- */
@@ -55,10 +56,11 @@ typedef struct pythia_capture_table
 	int64_t offsets[PYTHIA_CAPTURE_OFFSETS]; /* microseconds; of that quarter and those that follow */
 } pythia_capture_table;
 
-/* Describes the table and checks the options against it: unknown column, no key
- * (hint: options.key), no timestamp column, or one of another type: class USAGE. */
-bool pythia_capture_table_open(pythia_db *db, const char *name, const char *timestamp_column,
-							   const pythia_capture_config *config, pythia_capture_table *table, pythia_error *error);
+/* Describes the table (by `described` where it is among them; may be NULL) and checks the options against it: unknown
+ * column, no key (hint: options.key), no timestamp column, or one of another type: class USAGE. */
+bool pythia_capture_table_open(pythia_db *db, pythia_descriptions *described, const char *name,
+							   const char *timestamp_column, const pythia_capture_config *config,
+							   pythia_capture_table *table, pythia_error *error);
 void pythia_capture_table_close(pythia_capture_table *table);
 
 /* How the table's keys are spelled, by name and type of their columns; the caller's.  Keys of another form cannot be

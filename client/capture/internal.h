@@ -111,6 +111,7 @@ struct pythia_capture
 	char *patterns; /* `schema.*`, each on a line; or NULL */
 	pythia_member *members;
 	int nmembers;
+	pythia_descriptions *described; /* of those that are about to be opened; or NULL */
 	int64_t described_at;
 	int64_t data_version;   /* of a SQLite source, after the last whole poll; 0: none */
 	int64_t schema_version; /* of a SQLite source */
@@ -181,6 +182,9 @@ bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name,
 bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error);
 /* Reads the worker's tables from the store, anew. */
 bool pythia_capture_members(pythia_capture *capture, pythia_error *error);
+/* Reads what opening the tables needs that are not open, for all of them at once; the second forgets what is left. */
+bool pythia_members_describe(pythia_capture *capture, pythia_error *error);
+void pythia_members_described(pythia_capture *capture);
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
 /* Gives an open table its log and triggers, and remembers them. */
 bool pythia_member_install(pythia_capture *capture, pythia_member *member, pythia_error *error);

@@ -135,6 +135,7 @@ void pythia_capture_close(pythia_capture *capture)
 	if (!capture)
 		return;
 	pythia_members_free(capture);
+	pythia_members_described(capture);
 	pythia_free(capture->patterns);
 	pythia_free(capture->timestamp_column);
 	pythia_free(capture);
@@ -259,6 +260,8 @@ static bool begin_reading(pythia_db *source, bool reading, pythia_error *error)
 static bool make_windows(pythia_capture *capture, const pythia_capture_clock *clock, pythia_capture_window *windows,
 						 bool strict, int *failures, pythia_error *first, pythia_error *error)
 {
+	if (!make_ready(capture->source, error) || !pythia_members_describe(capture, error))
+		return false;
 	for (int i = 0; i < capture->nmembers; i++)
 	{
 		pythia_member *member = &capture->members[i];
@@ -284,6 +287,7 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 			pythia_error_move(first, &why);
 		pythia_error_reset(&why);
 	}
+	pythia_members_described(capture);
 	return true;
 }
 

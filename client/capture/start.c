@@ -30,6 +30,8 @@ static bool same_table(const pythia_member *a, const pythia_member *b)
 /* Describes every table and stores its own names; one that was named twice is taken once. */
 static bool name_tables(pythia_capture *capture, pythia_error *error)
 {
+	if (!pythia_members_describe(capture, error))
+		return false;
 	for (int i = 0; i < capture->nmembers; i++)
 	{
 		pythia_member *member = &capture->members[i];
@@ -60,6 +62,7 @@ static bool name_tables(pythia_capture *capture, pythia_error *error)
 			i--;
 		}
 	}
+	pythia_members_described(capture);
 	return true;
 }
 

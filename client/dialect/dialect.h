@@ -34,6 +34,13 @@ typedef struct pythia_policies
 	pythia_policy out_of_range;
 } pythia_policies;
 
+/* A table that the catalog is asked for; without a name: nothing. */
+typedef struct pythia_asked
+{
+	const char *schema; /* NULL: the default one */
+	const char *name;
+} pythia_asked;
+
 typedef struct pythia_dialect
 {
 	pythia_engine engine;
@@ -44,11 +51,11 @@ typedef struct pythia_dialect
 	void (*literal)(pythia_buffer *out, const char *value, size_t length);
 	void (*plain_string)(pythia_buffer *out, const char *text); /* quoted, where definitions take nothing but '…' */
 
-	/* Catalog queries for one table; db->version may matter.  Their result shapes are
-	 * fixed by pythia_describe, which reads them (dialect.c says the columns). */
-	void (*table_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
-	void (*columns_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
-	void (*keys_query)(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table);
+	/* Catalog queries for tables, in PostgreSQL for any number of them, elsewhere for one; db->version may matter.  Their
+	 * result shapes are fixed by who reads them: describe.c says the columns. */
+	void (*table_query)(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count);
+	void (*columns_query)(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count);
+	void (*keys_query)(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count);
 	void (*tables_query)(const pythia_db *db, pythia_buffer *out, const char *schema); /* schema, table */
 	/* Foreign keys within the schema: referring table, table referred to. */
 	void (*references_query)(const pythia_db *db, pythia_buffer *out, const char *schema);
@@ -114,6 +121,17 @@ void pythia_default_read(pythia_engine engine, const char *expression, pythia_de
 /* Reads a table's columns, key and indexes.  An unknown table is class USAGE, SQLSTATE
  * 42P01, with a hint naming a close match; name as in pythia_name_parse. */
 bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error);
+/*
+ * Reads many at once where that is cheaper (PostgreSQL, where planning the queries for one takes longer than all tables'
+ * rows).  *many is to be freed, on failure as well; fails where the connection does, or is canceled.  pythia_describe_next takes one out of
+ * it, quickest in the order of `names`, and asks for it alone where it was not found; `many` may be NULL.
+ */
+typedef struct pythia_descriptions pythia_descriptions;
+bool pythia_describe_many(pythia_db *db, const char *const *names, int count, pythia_descriptions **many,
+						  pythia_error *error);
+bool pythia_describe_next(pythia_db *db, pythia_descriptions *many, const char *name, pythia_table *table,
+						  pythia_error *error);
+void pythia_descriptions_free(pythia_descriptions *many); /* NULL-safe */
 /* MySQL's catalogue shows a user the columns alone that he has some right on: *all is false where there may be others. */
 bool pythia_all_columns_seen(pythia_db *db, const pythia_table *table, bool *all, pythia_error *error);
 /* Logs of capture's triggers, what is known of workers, what a sync leaves for its next run: names that begin with

@@ -33,6 +33,16 @@ bool pythia_read_labels(pythia_engine engine, const char *text, pythia_type *typ
 bool pythia_word_in(const char *word, const char *const *list);
 /* Lower-case copy of at most size - 1 bytes. */
 void pythia_lower(char *out, size_t size, const char *text);
+/* A part of a name as users write it; `text` is NULL where none was written. */
+typedef struct pythia_name_part
+{
+	char *text;
+	bool quoted;
+} pythia_name_part;
+
+/* As pythia_name_parse; both texts are the caller's to free. */
+bool pythia_name_split(const char *text, pythia_name_part *schema, pythia_name_part *table, pythia_error *error);
+
 /* Writes alias."column". */
 void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column);
 /* ("a", "b") */

@@ -39,26 +39,28 @@ static void where_schema(pythia_buffer *out, const char *column, const char *sch
 		pythia_buffer_puts(out, "DATABASE()");
 }
 
-static void where_table(pythia_buffer *out, const char *alias, const char *schema, const char *table)
+static void where_table(pythia_buffer *out, const char *alias, const pythia_asked *asked)
 {
 	pythia_buffer_printf(out, " WHERE %s.", alias);
-	where_schema(out, "TABLE_SCHEMA", schema);
+	where_schema(out, "TABLE_SCHEMA", asked->schema);
 	pythia_buffer_printf(out, " AND %s.TABLE_NAME = ", alias);
-	text_literal(out, table);
+	text_literal(out, asked->name);
 }
 
-static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void table_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
 	(void) db;
-	pythia_buffer_puts(out, "SELECT CASE WHEN t.TABLE_TYPE LIKE '%VIEW' THEN 'view' ELSE 'table' END, t.TABLE_ROWS,"
+	(void) count;
+	pythia_buffer_puts(out, "SELECT 0, CASE WHEN t.TABLE_TYPE LIKE '%VIEW' THEN 'view' ELSE 'table' END, t.TABLE_ROWS,"
 							" CASE WHEN t.TABLE_TYPE LIKE '%VIEW' THEN NULL ELSE t.TABLE_COMMENT END,"
 							" t.TABLE_SCHEMA, t.TABLE_NAME FROM information_schema.TABLES t");
-	where_table(out, "t", schema, table);
+	where_table(out, "t", asked);
 }
 
-static void columns_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
-	pythia_buffer_puts(out, "SELECT c.COLUMN_NAME, ");
+	(void) count;
+	pythia_buffer_puts(out, "SELECT 0, c.COLUMN_NAME, ");
 	/* MariaDB's JSON is a LONGTEXT with a check. */
 	if (db->is_mariadb)
 		pythia_buffer_puts(out, "CASE WHEN c.DATA_TYPE = 'longtext' AND EXISTS (SELECT 1 FROM"
@@ -80,18 +82,19 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 								" THEN CONCAT('x', QUOTE(SUBSTR(c.COLUMN_DEFAULT, 3)))"
 								" WHEN c.COLUMN_DEFAULT IS NOT NULL THEN QUOTE(c.COLUMN_DEFAULT) END,");
 	pythia_buffer_puts(out, " c.COLLATION_NAME, c.COLUMN_COMMENT, NULL FROM information_schema.COLUMNS c");
-	where_table(out, "c", schema, table);
+	where_table(out, "c", asked);
 	pythia_buffer_puts(out, " ORDER BY c.ORDINAL_POSITION");
 }
 
-static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
 	(void) db;
+	(void) count;
 	/* An index over a column's prefix, or a FULLTEXT or SPATIAL one, means something else elsewhere. */
-	pythia_buffer_puts(out, "SELECT s.INDEX_NAME, s.INDEX_NAME = 'PRIMARY', s.NON_UNIQUE = 0,"
+	pythia_buffer_puts(out, "SELECT 0, s.INDEX_NAME, s.INDEX_NAME = 'PRIMARY', s.NON_UNIQUE = 0,"
 							" CASE WHEN s.SUB_PART IS NULL AND s.INDEX_TYPE IN ('BTREE', 'HASH') THEN s.COLUMN_NAME END"
 							" FROM information_schema.STATISTICS s");
-	where_table(out, "s", schema, table);
+	where_table(out, "s", asked);
 	pythia_buffer_puts(out, " ORDER BY s.INDEX_NAME = 'PRIMARY' DESC, s.INDEX_NAME, s.SEQ_IN_INDEX");
 }
 

@@ -39,39 +39,58 @@ static void text_literal(pythia_buffer *out, const char *text)
 	literal(out, text, strlen(text));
 }
 
-/* The condition that finds one relation `c` of namespace `n`. */
-static void relation_condition(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static const char *schema_of(const pythia_db *db, const char *schema)
 {
-	const char *where = schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public";
+	return schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public";
+}
 
-	pythia_buffer_puts(out, "c.relname = ");
-	text_literal(out, table);
-	if (strcmp(where, "pg_temp") == 0)
-		pythia_buffer_puts(out, " AND n.oid = pg_catalog.pg_my_temp_schema()");
-	else
+/* The relations `c` of namespaces `n` that are asked for, each with its number `w.i`. */
+static void from_asked(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
+{
+	const char *between = " FROM (VALUES ";
+
+	for (int i = 0; i < count; i++)
 	{
-		pythia_buffer_puts(out, " AND n.nspname = ");
-		text_literal(out, where);
+		const char *schema;
+
+		if (!asked[i].name)
+			continue;
+		schema = schema_of(db, asked[i].schema);
+		pythia_buffer_printf(out, "%s(%d, ", between, i);
+		if (strcmp(schema, "pg_temp") == 0)
+			pythia_buffer_puts(out, "(SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid ="
+									" pg_catalog.pg_my_temp_schema()), ");
+		else
+		{
+			text_literal(out, schema);
+			pythia_buffer_puts(out, "::pg_catalog.name, ");
+		}
+		text_literal(out, asked[i].name);
+		pythia_buffer_puts(out, "::pg_catalog.name)");
+		between = ", ";
 	}
+	if (between[0] != ',')
+		pythia_buffer_puts(out, " FROM (SELECT 0, ''::pg_catalog.name, ''::pg_catalog.name WHERE false");
+	pythia_buffer_puts(out, ") AS w(i, schema, name) JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema"
+							" JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = w.name");
 }
 
-static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void table_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
-	pythia_buffer_puts(out,
-					   "SELECT CASE c.relkind WHEN 'p' THEN 'partitioned' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view'"
-					   " WHEN 'f' THEN 'foreign' ELSE 'table' END,"
-					   " CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END,"
-					   " pg_catalog.obj_description(c.oid, 'pg_class'), n.nspname, c.relname"
-					   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-					   " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ");
-	relation_condition(db, out, schema, table);
+	pythia_buffer_puts(
+		out, "SELECT w.i, CASE c.relkind WHEN 'p' THEN 'partitioned' WHEN 'v' THEN 'view' WHEN 'm' THEN 'view'"
+			 " WHEN 'f' THEN 'foreign' ELSE 'table' END,"
+			 " CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END,"
+			 " pg_catalog.obj_description(c.oid, 'pg_class'), n.nspname, c.relname");
+	from_asked(db, out, asked, count);
+	pythia_buffer_puts(out, " WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY w.i");
 }
 
-static void columns_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
 	pythia_buffer_puts(
 		out,
-		"SELECT a.attname,"
+		"SELECT w.i, a.attname,"
 		/* a user's enum or row type may have the name of an extension's: only a superuser makes base types */
 		" CASE WHEN b.typtype <> 'b' AND b.typname IN ('citext', 'geometry', 'geography')"
 		" THEN pg_catalog.regexp_replace(pg_catalog.format_type(b.oid, -1), '([^.]*)$', '\"\\1\"')"
@@ -82,41 +101,40 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 		" CASE WHEN a.attcollation <> t.typcollation THEN l.collname END,"
 		" pg_catalog.col_description(a.attrelid, a.attnum),"
 		" (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder)"
-		" FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid)"
-		" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-		" JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
-		" JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-		" CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype, typname) AS ("
-		"SELECT t.oid, a.atttypmod, t.typtype, t.typname UNION ALL"
-		" SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype, u.typname"
-		" FROM r JOIN pg_catalog.pg_type v ON v.oid = r.oid JOIN pg_catalog.pg_type u ON u.oid = v.typbasetype"
-		" WHERE r.typtype = 'd') SELECT r.oid, r.typmod, r.typtype, r.typname FROM r WHERE r.typtype <> 'd') b"
-		" LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-		" LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation WHERE ");
-	relation_condition(db, out, schema, table);
-	pythia_buffer_puts(out, " ORDER BY a.attnum");
+		" FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid)");
+	from_asked(db, out, asked, count);
+	pythia_buffer_puts(
+		out, " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+			 " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
+			 " CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype, typname) AS ("
+			 "SELECT t.oid, a.atttypmod, t.typtype, t.typname UNION ALL"
+			 " SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype, u.typname"
+			 " FROM r JOIN pg_catalog.pg_type v ON v.oid = r.oid JOIN pg_catalog.pg_type u ON u.oid = v.typbasetype"
+			 " WHERE r.typtype = 'd') SELECT r.oid, r.typmod, r.typtype, r.typname FROM r WHERE r.typtype <> 'd') b"
+			 " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+			 " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
+			 " ORDER BY w.i, a.attnum");
 }
 
-static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
 	/* Partial indexes and other access methods mean something else elsewhere: a column of NULL leaves them out. */
+	pythia_buffer_puts(out, "SELECT w.i, x.relname, i.indisprimary::int, i.indisunique::int,"
+							" CASE WHEN i.indpred IS NULL AND m.amname = 'btree' THEN a.attname END");
+	from_asked(db, out, asked, count);
 	pythia_buffer_puts(
-		out, "SELECT x.relname, i.indisprimary::int, i.indisunique::int,"
-			 " CASE WHEN i.indpred IS NULL AND m.amname = 'btree' THEN a.attname END"
-			 " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-			 " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"
+		out, " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"
 			 " JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
 			 " JOIN pg_catalog.pg_am m ON m.oid = x.relam"
 			 " CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)"
 			 " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum AND k.attnum > 0"
-			 " WHERE k.position <= i.indnkeyatts AND ");
-	relation_condition(db, out, schema, table);
-	pythia_buffer_puts(out, " ORDER BY i.indisprimary DESC, x.relname, k.position");
+			 " WHERE k.position <= i.indnkeyatts"
+			 " ORDER BY w.i, i.indisprimary DESC, x.relname, k.position");
 }
 
 static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)
 {
-	const char *where = schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public";
+	const char *where = schema_of(db, schema);
 
 	pythia_buffer_puts(out, "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c"
 							" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -134,7 +152,7 @@ static void references_query(const pythia_db *db, pythia_buffer *out, const char
 							" JOIN pg_catalog.pg_class p ON p.oid = f.confrelid"
 							" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.oid = p.relnamespace"
 							" WHERE f.contype = 'f' AND n.nspname = ");
-	text_literal(out, schema != NULL ? schema : db->default_schema != NULL ? db->default_schema : "public");
+	text_literal(out, schema_of(db, schema));
 }
 
 /* A function of PostGIS lies where its types do; in another schema anybody may have put one of that name. */

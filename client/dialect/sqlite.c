@@ -36,13 +36,14 @@ static const char *schema_of(const pythia_db *db, const char *schema)
 }
 
 /* By pragma_table_list, not sqlite_master: a schema that is not there has no tables and is no error. */
-static void table_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void table_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
-	pythia_buffer_puts(out, "SELECT CASE type WHEN 'view' THEN 'view' ELSE 'table' END, NULL, NULL, schema, name"
+	(void) count;
+	pythia_buffer_puts(out, "SELECT 0, CASE type WHEN 'view' THEN 'view' ELSE 'table' END, NULL, NULL, schema, name"
 							" FROM pragma_table_list(");
-	text_literal(out, table);
+	text_literal(out, asked->name);
 	pythia_buffer_puts(out, ") WHERE schema = ");
-	text_literal(out, schema_of(db, schema));
+	text_literal(out, schema_of(db, asked->schema));
 	pythia_buffer_puts(out, " COLLATE NOCASE");
 }
 
@@ -55,15 +56,16 @@ static void pragma_arguments(pythia_buffer *out, const char *schema, const char 
 	pythia_buffer_putc(out, ')');
 }
 
-static void columns_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
-	const char *where = schema_of(db, schema);
+	const char *where = schema_of(db, asked->schema);
 
+	(void) count;
 	/* ANY is no word to a table that is not strict, where it would be a number's.
 	 * INTEGER PRIMARY KEY is the rowid, where no index stands for it: it numbers itself. Any other key may hold anything. */
-	pythia_buffer_puts(out, "SELECT name, CASE WHEN upper(type) <> 'ANY' OR NOT (SELECT strict FROM"
+	pythia_buffer_puts(out, "SELECT 0, name, CASE WHEN upper(type) <> 'ANY' OR NOT (SELECT strict FROM"
 							" pragma_table_list(");
-	text_literal(out, table);
+	text_literal(out, asked->name);
 	pythia_buffer_puts(out, ") WHERE schema = ");
 	text_literal(out, where);
 	pythia_buffer_puts(
@@ -71,24 +73,25 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const char *s
 		" COLLATE NOCASE) THEN type ELSE '' END, \"notnull\" = 0 AND NOT rid, hidden IN (2, 3), rid, dflt_value, NULL,"
 		" NULL, NULL FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
 		" FROM pragma_table_info");
-	pragma_arguments(out, where, table);
+	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, " WHERE pk > 0) = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list");
-	pragma_arguments(out, where, table);
+	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, " WHERE origin = 'pk') AS rid FROM pragma_table_xinfo");
-	pragma_arguments(out, where, table);
+	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, ") WHERE hidden <> 1 ORDER BY cid");
 }
 
-static void keys_query(const pythia_db *db, pythia_buffer *out, const char *schema, const char *table)
+static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
-	const char *where = schema_of(db, schema);
+	const char *where = schema_of(db, asked->schema);
 
-	pythia_buffer_puts(out, "SELECT i, p, u, c FROM (SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n"
+	(void) count;
+	pythia_buffer_puts(out, "SELECT 0, i, p, u, c FROM (SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n"
 							" FROM pragma_table_xinfo");
-	pragma_arguments(out, where, table);
+	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, " WHERE pk > 0 UNION ALL SELECT l.name, 0, l.\"unique\","
 							" CASE WHEN l.partial = 0 THEN x.name END, x.seqno FROM pragma_index_list");
-	pragma_arguments(out, where, table);
+	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, " AS l JOIN pragma_index_info(l.name, ");
 	text_literal(out, where);
 	pythia_buffer_puts(out, ") AS x WHERE l.origin <> 'pk') ORDER BY i, n");

@@ -288,7 +288,7 @@ static bool read_log(pythia_db *db, pythia_error *error)
 	bool more;
 	bool ok;
 
-	if (!pythia_capture_table_open(db, "t", "updated_at", &config, &table, error))
+	if (!pythia_capture_table_open(db, NULL, "t", "updated_at", &config, &table, error))
 		return false;
 	check_table(&table.table);
 	ok = pythia_log_read(&table, &log, 0, 0, &none, &read, &more, take_change, NULL, error);

@@ -127,6 +127,33 @@ subtest 'idle polls of another database' => sub {
 	}
 };
 
+# An idle poll of a thousand tables is to take a second: by few statements over there, and none that is long in planning.
+subtest 'idle polls of many tables of another database' => sub {
+	plan skip_all => "there is no pg_stat_statements in $installed" unless $statements;
+	$node->safe_psql('postgres', 'CREATE DATABASE wide');
+	$node->safe_psql('wide', "CREATE SCHEMA few; CREATE SCHEMA many; " . join('', map { my $schema = $_; map { "CREATE TABLE $schema.t$_ ($columns); CREATE INDEX ON $schema.t$_ (updated_at);" } 1 .. ($schema eq 'few' ? 10 : 60) } 'few', 'many'));
+	my $url = pg_url($node, 'wide');
+	my %most = (poll => 1, trigger => 2);
+	for my $capture ('poll', 'trigger')
+	{
+		my %calls;
+		for my $schema ('few', 'many')
+		{
+			my $worker = "${capture}_$schema";
+			$node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('$worker', '{$schema.*}', '$url', options => '{\"capture\": \"$capture\", \"delete_interval\": \"1 day\"}')");
+			$node->safe_psql('postgres', "SELECT pythia.poll('$worker')") for 1 .. 2;
+			my $sent = q{SELECT sum(calls) FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = 'wide')};
+			my $before = $node->safe_psql('postgres', $sent);
+			is($node->safe_psql('postgres', "SELECT pythia.poll('$worker')"), 0, "$worker is idle");
+			$calls{$schema} = $node->safe_psql('postgres', $sent) - $before;
+			$node->safe_psql('wide', "INSERT INTO $schema.t3 VALUES (" . ($capture eq 'poll' ? 1 : 2) . ")");
+			ok(wait_for($node, "SELECT pythia.poll('$worker') >= 0 AND EXISTS (SELECT FROM pythia.consume_changes('$worker'))"), 'and works');
+			$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$worker')");
+		}
+		cmp_ok($calls{many} - $calls{few}, '<=', 50 * $most{$capture}, "$capture: statements for a further table, $calls{few} for 10 tables and $calls{many} for 60");
+	}
+};
+
 # Rows of any table that a statement makes the server read, whatever it does with them, in this session.
 sub read_by
 {

@@ -145,7 +145,7 @@ static inline void check_baseline(rig *r, const char *name, const char *stamp)
 	char listed[200] = "";
 
 	assert_true(pythia_capture_config_read(NULL, name, &config, &error));
-	if (!pythia_capture_table_open(r->source, name, stamp, &config, &table, &error))
+	if (!pythia_capture_table_open(r->source, NULL, name, stamp, &config, &table, &error))
 		fail_msg("%s", error.message);
 	assert_true(pythia_capture_scan(&table, &window, keep_version, scanned, &error));
 	assert_true(pythia_capture_keys(&table, true, NULL, keep_version, listed, &error));

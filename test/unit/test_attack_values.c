@@ -580,7 +580,7 @@ static void test_windows(void **state)
 	run(db, "window", "CREATE TABLE % (id INTEGER PRIMARY KEY, stamp INTEGER)");
 	run(db, "window", "INSERT INTO % VALUES (1, -9223372036854775808), (2, '9 OR 1')");
 	assert_true(pythia_capture_config_read(options, "window", &config, &error));
-	assert_true(pythia_capture_table_open(db, "window", "stamp", &config, &table, &error));
+	assert_true(pythia_capture_table_open(db, NULL, "window", "stamp", &config, &table, &error));
 	assert_true(table.numeric);
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		for (size_t j = 0; j < sizeof(moments) / sizeof(moments[0]); j++)

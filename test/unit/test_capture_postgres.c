@@ -120,7 +120,7 @@ static void check_low(rig *r, int seconds, const char *expected)
 
 	clock.boundary = clock.now;
 	assert_true(pythia_capture_config_read(r->options, "cap.z", &config, &error));
-	assert_true(pythia_capture_table_open(r->source, "cap.z", "updated_at", &config, &table, &error));
+	assert_true(pythia_capture_table_open(r->source, NULL, "cap.z", "updated_at", &config, &table, &error));
 	if (!pythia_capture_window_make(&table, &clock, &position, &window, &error))
 		fail_msg("%s", error.message);
 	assert_string_equal(window.next.low, expected);

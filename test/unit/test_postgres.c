@@ -2,6 +2,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "capture/source/log.h"
+#include "dialect/dialect.h"
 #include "driver_tests.h"
 #include "drivers/postgres/internal.h"
 #include "small_servers.h"
@@ -20,6 +22,100 @@ static void make_url(pythia_buffer *out, const char *user, const char *rest)
 
 	pythia_buffer_clear(out);
 	pythia_buffer_printf(out, "postgresql://%s%s%s", user, at, rest);
+}
+
+/* Described together they are what they are one by one, in whatever order they are asked for. */
+static void test_describe_many(void **state)
+{
+	static const char *const names[] = {
+		"core_many.plain",    "core_many.Mixed", "core_many.\"Mixed\"", "core_many.nothing",
+		"core_many.part",     "core_many.seen",  "no_schema.t",         "core_many.plain",
+		"pg_temp.core_fleet", "core_bare",       "core_many..x",        "core_many.\"it's\"",
+	};
+	enum
+	{
+		COUNT = sizeof(names) / sizeof(names[0])
+	};
+	pythia_db *db = enter();
+	pythia_descriptions *many;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(
+		db,
+		"DROP SCHEMA IF EXISTS core_many CASCADE; CREATE SCHEMA core_many; DROP TABLE IF EXISTS public.core_bare;"
+		"CREATE TYPE core_many.mood AS ENUM ('so', 'la''la');"
+		"CREATE TABLE core_many.plain (b int NOT NULL, a numeric(7, 2) DEFAULT 1.5, m core_many.mood, PRIMARY KEY (b));"
+		"CREATE UNIQUE INDEX ON core_many.plain (m, a); CREATE INDEX ON core_many.plain (abs(a));"
+		"CREATE TABLE core_many.mixed (x int PRIMARY KEY); CREATE TABLE core_many.\"Mixed\" (y text PRIMARY KEY);"
+		"CREATE TABLE core_many.part (k int PRIMARY KEY, v text COLLATE \"C\") PARTITION BY RANGE (k);"
+		"CREATE VIEW core_many.seen AS SELECT b FROM core_many.plain; CREATE TABLE core_many.\"it's\" ();"
+		"CREATE TEMP TABLE core_fleet (t int UNIQUE); CREATE TABLE public.core_bare (z int PRIMARY KEY)");
+	for (int backwards = 0; backwards < 2; backwards++)
+	{
+		assert_true(pythia_describe_many(db, names, COUNT, &many, &error));
+		for (int n = 0; n < COUNT; n++)
+		{
+			const char *name = names[backwards ? COUNT - 1 - n : n];
+			pythia_error why = PYTHIA_ERROR_INIT;
+			pythia_table one;
+			pythia_table other;
+			bool there = pythia_describe(db, name, &one, &error);
+
+			assert_int_equal(there, pythia_describe_next(db, many, name, &other, &why));
+			if (!there)
+			{
+				assert_string_equal(error.message, why.message);
+				pythia_error_reset(&error);
+				pythia_error_reset(&why);
+				continue;
+			}
+			assert_string_equal(one.schema, other.schema);
+			assert_string_equal(one.name, other.name);
+			assert_int_equal(one.relation, other.relation);
+			assert_int_equal(one.ncolumns, other.ncolumns);
+			for (int i = 0; i < one.ncolumns; i++)
+			{
+				assert_string_equal(one.columns[i].name, other.columns[i].name);
+				assert_int_equal(one.columns[i].type.kind, other.columns[i].type.kind);
+				assert_int_equal(one.columns[i].type.scale, other.columns[i].type.scale);
+				assert_int_equal(one.columns[i].nullable, other.columns[i].nullable);
+				assert_int_equal(one.columns[i].value.kind, other.columns[i].value.kind);
+			}
+			assert_int_equal(one.nkey, other.nkey);
+			for (int i = 0; i < one.nkey; i++)
+				assert_int_equal(one.key[i], other.key[i]);
+			assert_int_equal(one.nindexes, other.nindexes);
+			for (int i = 0; i < one.nindexes; i++)
+				assert_string_equal(one.indexes[i].name, other.indexes[i].name);
+			pythia_table_free(&one);
+			pythia_table_free(&other);
+		}
+		pythia_descriptions_free(many);
+	}
+	must(db, "DROP SCHEMA core_many CASCADE; DROP TABLE public.core_bare");
+	pythia_db_close(db);
+}
+
+/* Which logs are empty is known without reading each of them; where one is not to be had it is not known. */
+static void test_logs_empty(void **state)
+{
+	pythia_log_place logs[] = {{"core_logs", "l1"}, {"core_logs", "l2"}, {"core_logs", "l3"}};
+	bool empty[3] = {false, true, false};
+	pythia_db *db = enter();
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	must(db,
+		 "DROP SCHEMA IF EXISTS core_logs CASCADE; CREATE SCHEMA core_logs; CREATE TABLE core_logs.l1 (i int);"
+		 "CREATE TABLE core_logs.l2 (i int); CREATE TABLE core_logs.l3 (i int); INSERT INTO core_logs.l2 VALUES (1)");
+	assert_true(pythia_logs_empty(db, logs, 3, empty, &error));
+	assert_true(empty[0] && !empty[1] && empty[2]);
+	must(db, "DROP TABLE core_logs.l3");
+	assert_true(pythia_logs_empty(db, logs, 3, empty, &error));
+	assert_false(empty[0] || empty[1] || empty[2]);
+	must(db, "DROP SCHEMA core_logs CASCADE");
+	pythia_db_close(db);
 }
 
 static void test_open(void **state)
@@ -391,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_load_and_stream),
 		cmocka_unit_test(test_load_errors),
 		cmocka_unit_test(test_stream_closed_midway),
+		cmocka_unit_test(test_describe_many),
+		cmocka_unit_test(test_logs_empty),
 		cmocka_unit_test(test_server_gone_midway),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_wrong_password),

@@ -54,8 +54,8 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, boo
 
 /* As pythia_capture_table_open; a table that is not there any more under its name is looked for by its triggers, which
  * go with it.  `schema` is where its log is. */
-bool pythia_log_table_open(pythia_db *db, const char *name, const char *schema, const char *log,
-						   const char *timestamp_column, const pythia_capture_config *config,
+bool pythia_log_table_open(pythia_db *db, pythia_descriptions *described, const char *name, const char *schema,
+						   const char *log, const char *timestamp_column, const pythia_capture_config *config,
 						   pythia_capture_table *table, pythia_error *error);
 
 /* ---- log_numbers.c ---- */
@@ -80,6 +80,16 @@ bool pythia_log_numbers_have(const pythia_log_numbers *numbers, int64_t number);
 
 /* The numbers of everything in the log. */
 bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_log_numbers *all, pythia_error *error);
+/* Where a log is. */
+typedef struct pythia_log_place
+{
+	const char *schema;
+	const char *name;
+} pythia_log_place;
+
+/* Which of many logs hold nothing just now, by few statements: empty[i] is false where that is not known, too.  Fails
+ * where the connection does, or is canceled. */
+bool pythia_logs_empty(pythia_db *source, const pythia_log_place *logs, int count, bool *empty, pythia_error *error);
 /*
  * Deletes exactly these rows: one between them may belong to a transaction that is still open.
  * *deleted is false where a lock is in the way: then another time.

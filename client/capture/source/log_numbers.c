@@ -41,6 +41,9 @@ bool pythia_log_numbers_have(const pythia_log_numbers *numbers, int64_t number)
 		   bsearch(&number, numbers->numbers, (size_t) numbers->count, sizeof(number), by_number) != NULL;
 }
 
+/* Logs that one statement looks into. */
+#define LOGS_AT_ONCE 100
+
 static void put_log(const pythia_capture_table *table, const char *log, pythia_buffer *sql)
 {
 	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, log);
@@ -83,6 +86,46 @@ bool pythia_log_all(pythia_capture_table *table, const pythia_log *log, pythia_l
 		table->db->driver->stream_close(stream);
 	pythia_buffer_free(&sql);
 	return ok;
+}
+
+/* True where they could be asked. */
+static bool look_into(pythia_db *source, const pythia_log_place *logs, int count, bool *empty, pythia_error *error)
+{
+	char shape[LOGS_AT_ONCE + 1] = {0};
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	for (int i = 0; i < count; i++)
+	{
+		pythia_buffer_puts(&sql, i == 0 ? "SELECT EXISTS (SELECT 1 FROM " : "), EXISTS (SELECT 1 FROM ");
+		pythia_dialect_table(pythia_dialect_of(source), &sql, logs[i].schema, logs[i].name);
+		shape[i] = 'b';
+	}
+	pythia_buffer_putc(&sql, ')');
+	ok = pythia_db_query(source, sql.data, shape, &result, error);
+	for (int i = 0; ok && result.nrows == 1 && i < count; i++)
+		empty[i] = !pythia_result_true(&result, 0, i);
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+bool pythia_logs_empty(pythia_db *source, const pythia_log_place *logs, int count, bool *empty, pythia_error *error)
+{
+	memset(empty, 0, sizeof(*empty) * (size_t) count);
+	for (int i = 0; i < count; i += LOGS_AT_ONCE)
+	{
+		int some = count - i < LOGS_AT_ONCE ? count - i : LOGS_AT_ONCE;
+
+		if (look_into(source, logs + i, some, empty + i, error))
+			continue;
+		/* one that is gone or locked hides the others: whoever reads each of them tells which */
+		if (source->broken || error->error_class == PYTHIA_E_CANCELLED)
+			return false;
+		pythia_error_reset(error);
+	}
+	return true;
 }
 
 /* InnoDB locks what a range scan passes, rows of open transactions too, so each row is looked up by its number. */

@@ -278,8 +278,9 @@ static bool choose_timestamp(pythia_capture_table *table, const char *name, pyth
 	}
 }
 
-bool pythia_capture_table_open(pythia_db *db, const char *name, const char *timestamp_column,
-							   const pythia_capture_config *config, pythia_capture_table *table, pythia_error *error)
+bool pythia_capture_table_open(pythia_db *db, pythia_descriptions *described, const char *name,
+							   const char *timestamp_column, const pythia_capture_config *config,
+							   pythia_capture_table *table, pythia_error *error)
 {
 	memset(table, 0, sizeof(*table));
 	table->db = db;
@@ -288,7 +289,7 @@ bool pythia_capture_table_open(pythia_db *db, const char *name, const char *time
 	if (config->timestamp_column)
 		timestamp_column = config->timestamp_column;
 	if (pythia_condition_check(db->engine, "where", config->where, error) &&
-		pythia_describe(db, name, &table->table, error) && tell_money_as_written(table) &&
+		pythia_describe_next(db, described, name, &table->table, error) && tell_money_as_written(table) &&
 		choose_columns(table, error) && choose_key(table, error) && choose_timestamp(table, timestamp_column, error))
 	{
 		table->has_xmin = db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||

@@ -53,15 +53,15 @@ static bool find(pythia_db *db, const char *schema, const char *log, char **name
 	return ok;
 }
 
-bool pythia_log_table_open(pythia_db *db, const char *name, const char *schema, const char *log,
-						   const char *timestamp_column, const pythia_capture_config *config,
+bool pythia_log_table_open(pythia_db *db, pythia_descriptions *described, const char *name, const char *schema,
+						   const char *log, const char *timestamp_column, const pythia_capture_config *config,
 						   pythia_capture_table *table, pythia_error *error)
 {
 	pythia_error why = PYTHIA_ERROR_INIT;
 	char *found = NULL;
 	bool ok;
 
-	if (pythia_capture_table_open(db, name, timestamp_column, config, table, &why))
+	if (pythia_capture_table_open(db, described, name, timestamp_column, config, table, &why))
 		return true;
 	if (!log || db->broken || strcmp(why.sqlstate, "42P01") != 0)
 		return pythia_error_move(error, &why);
@@ -69,7 +69,7 @@ bool pythia_log_table_open(pythia_db *db, const char *name, const char *schema, 
 	if (ok && !found)
 		return pythia_error_move(error, &why);
 	pythia_error_reset(&why);
-	ok = ok && pythia_capture_table_open(db, found, timestamp_column, config, table, error);
+	ok = ok && pythia_capture_table_open(db, NULL, found, timestamp_column, config, table, error);
 	pythia_free(found);
 	return ok;
 }

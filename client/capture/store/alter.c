@@ -75,7 +75,7 @@ static bool take_in(const alteration *a, const char *name, bool now, pythia_erro
 	char *log;
 
 	if (!pythia_capture_config_read(a->options, name, &config, error) ||
-		!pythia_capture_table_open(a->source, name, a->timestamp_column, &config, &table, error))
+		!pythia_capture_table_open(a->source, NULL, name, a->timestamp_column, &config, &table, error))
 		return false;
 	log = config.capture == PYTHIA_CAPTURE_TRIGGER ? pythia_log_name() : NULL;
 	pythia_buffer_puts(&sql,

@@ -184,13 +184,34 @@ bool pythia_member_install(pythia_capture *capture, pythia_member *member, pythi
 	return pythia_store_run(capture->store, &sql, error);
 }
 
+bool pythia_members_describe(pythia_capture *capture, pythia_error *error)
+{
+	const char **names = pythia_malloc(sizeof(char *) * ((size_t) capture->nmembers + 1));
+	int count = 0;
+	bool ok;
+
+	for (int i = 0; i < capture->nmembers; i++)
+		if (!capture->members[i].open)
+			names[count++] = capture->members[i].name;
+	pythia_descriptions_free(capture->described);
+	ok = pythia_describe_many(capture->source, names, count, &capture->described, error);
+	pythia_free(names);
+	return ok;
+}
+
+void pythia_members_described(pythia_capture *capture)
+{
+	pythia_descriptions_free(capture->described);
+	capture->described = NULL;
+}
+
 bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error)
 {
 	pythia_error why = PYTHIA_ERROR_INIT;
 	bool changed;
 
 	pythia_member_close(member);
-	if (!pythia_log_table_open(capture->source, member->name, member->schema,
+	if (!pythia_log_table_open(capture->source, capture->described, member->name, member->schema,
 							   member->log.columns ? member->log.name : NULL, capture->timestamp_column,
 							   &member->config, &member->table, error))
 		return false;

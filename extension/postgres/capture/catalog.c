@@ -333,16 +333,21 @@ static int compare_tables(const void *a, const void *b)
 	return ((const pythia_cdc_table *) a)->table_id - ((const pythia_cdc_table *) b)->table_id;
 }
 
-static void load_tables(pythia_cdc_worker *worker)
+/* All of them, or the one of that number. */
+static void load_tables(pythia_cdc_worker *worker, int32 table_id)
 {
 	pythia_reading rows;
-	Datum key = Int32GetDatum(worker->worker_id);
+	Datum key = Int32GetDatum(table_id ? table_id : worker->worker_id);
+	bool isnull;
 	int room = 4;
 
 	worker->tables = palloc(sizeof(pythia_cdc_table) * room);
-	pythia_reading_begin(&rows, "cdc_table", "cdc_table_worker_id_schema_name_table_name_key", 1, &key);
+	pythia_reading_begin(&rows, "cdc_table",
+						 table_id ? "cdc_table_pkey" : "cdc_table_worker_id_schema_name_table_name_key", 1, &key);
 	while (pythia_reading_next(&rows))
 	{
+		if (DatumGetInt32(pythia_reading_value(&rows, "worker_id", &isnull)) != worker->worker_id)
+			continue;
 		if (worker->ntables == room)
 		{
 			room *= 2;
@@ -421,7 +426,7 @@ static void load_source(pythia_cdc_worker *worker)
 	pythia_reading_end(&row);
 }
 
-pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
+static pythia_cdc_worker *load(int32 worker_id, int32 table_id)
 {
 	pythia_cdc_worker *worker = load_worker(worker_id);
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -431,10 +436,20 @@ pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
 	worker->option_tree = pythia_node_from_jsonb(worker->options);
 	if (!pythia_capture_config_read(worker->option_tree, NULL, &worker->config, &error))
 		pythia_raise(&error);
-	load_tables(worker);
+	load_tables(worker, table_id);
 	if (worker->connection)
 		load_source(worker);
 	return worker;
+}
+
+pythia_cdc_worker *pythia_cdc_load(int32 worker_id)
+{
+	return load(worker_id, 0);
+}
+
+pythia_cdc_worker *pythia_cdc_load_table(int32 worker_id, int32 table_id)
+{
+	return load(worker_id, table_id);
 }
 
 int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker)

@@ -40,15 +40,15 @@ static bool check_start(const pythia_capture_config *config, pythia_error *error
 }
 
 /* In UTF-8, as everything in the engine: a transaction is needed to say it otherwise. */
-static pythia_cdc_definition *define(const pythia_cdc_worker *worker, pythia_db *db, const char *timestamp_column,
-									 const char *name, pythia_error *error)
+static pythia_cdc_definition *define(const pythia_cdc_worker *worker, pythia_db *db, pythia_descriptions *described,
+									 const char *timestamp_column, const char *name, pythia_error *error)
 {
 	pythia_cdc_definition *definition = palloc0(sizeof(pythia_cdc_definition));
 	pythia_capture_config config;
 	pythia_capture_table source = {0};
 
 	if (!pythia_capture_config_read(worker->option_tree, name, &config, error) || !check_start(&config, error) ||
-		!pythia_capture_table_open(db, name, timestamp_column, &config, &source, error))
+		!pythia_capture_table_open(db, described, name, timestamp_column, &config, &source, error))
 		return NULL;
 	definition->name = words(name);
 	definition->schema_name = words(source.table.schema);
@@ -87,11 +87,14 @@ static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **re
 	{
 		char **names;
 		int count;
-		bool ok = pythia_discover(db, pythia_to_utf8(lfirst(cell)), false, &names, &count, error);
+		pythia_descriptions *described = NULL;
+		bool ok = pythia_discover(db, pythia_to_utf8(lfirst(cell)), false, &names, &count, error) &&
+				  pythia_describe_many(db, (const char *const *) names, count, &described, error);
 
 		for (int i = 0; i < count; i++)
 		{
-			pythia_cdc_definition *definition = ok ? define(worker, db, timestamp_column, names[i], error) : NULL;
+			pythia_cdc_definition *definition =
+				ok ? define(worker, db, described, timestamp_column, names[i], error) : NULL;
 
 			ok = definition != NULL;
 			if (ok)
@@ -99,6 +102,7 @@ static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **re
 			pythia_free(names[i]);
 		}
 		pythia_free(names);
+		pythia_descriptions_free(described);
 		if (!ok)
 			return false;
 	}
@@ -170,7 +174,7 @@ static bool is_known(const pythia_remote_known *known, const char *name)
 static pythia_cdc_definition *define_found(const pythia_cdc_worker *worker, pythia_db *db, const char *name,
 										   pythia_error *error)
 {
-	pythia_cdc_definition *definition = define(worker, db, worker->timestamp_column, name, error);
+	pythia_cdc_definition *definition = define(worker, db, NULL, worker->timestamp_column, name, error);
 	char *schema = NULL;
 	char *table = NULL;
 

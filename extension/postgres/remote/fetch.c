@@ -298,7 +298,7 @@ static bool fetch_log(pythia_capture_table *source, pythia_fetched *f, bool fres
 		f->log_columns = keep(log.columns);
 	if (ok && f->told.count > 0)
 		ok = pythia_log_delete(source->db, source->table.schema, log.name, &f->told, &f->deleted, error);
-	ok = ok && read_log(source, &log, f, error);
+	ok = ok && (f->empty || read_log(source, &log, f, error));
 	pythia_log_free(&log);
 	return ok;
 }
@@ -321,11 +321,16 @@ static bool look(pythia_db *db, pythia_remote_sight *sight, pythia_error *error)
 		   pythia_capture_holder_read(db, &sight->clock, &sight->holder, error);
 }
 
+/* Between reading and deleting the log is brought in line with the table as it is. */
+static bool wants_description(const pythia_fetched *f)
+{
+	return f->starting || f->again || f->told.count > 0;
+}
+
 static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *source, pythia_remote_sight *sight,
 						pythia_fetched *f, pythia_error *error)
 {
-	/* between reading and deleting the log is brought in line with the table as it is */
-	bool fresh = f->starting || f->again || f->told.count > 0;
+	bool fresh = wants_description(f);
 	pythia_capture_table *described;
 	bool ok;
 
@@ -360,6 +365,34 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 	return ok;
 }
 
+/* Most logs are empty most of the time: those need not be read one by one. */
+static bool look_into_logs(pythia_db *db, List *all, pythia_error *error)
+{
+	pythia_log_place *logs = palloc(sizeof(pythia_log_place) * Max(list_length(all), 1));
+	bool *empty = palloc(sizeof(bool) * Max(list_length(all), 1));
+	int count = 0;
+	int i = 0;
+	ListCell *cell;
+	bool ok;
+
+	foreach (cell, all)
+	{
+		const pythia_fetched *f = lfirst(cell);
+
+		if (f->table->config.capture == PYTHIA_CAPTURE_TRIGGER && !f->starting)
+			logs[count++] = (pythia_log_place){.schema = f->schema, .name = f->log_name};
+	}
+	ok = pythia_logs_empty(db, logs, count, empty, error);
+	foreach (cell, all)
+	{
+		pythia_fetched *f = lfirst(cell);
+
+		if (ok && f->table->config.capture == PYTHIA_CAPTURE_TRIGGER && !f->starting)
+			f->empty = empty[i++];
+	}
+	return ok;
+}
+
 static bool is_due(const pythia_fetched *f)
 {
 	TimestampTz now = GetCurrentTimestamp();
@@ -380,7 +413,10 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	ListCell *cell;
 
 	memset(sight, 0, sizeof(*sight));
-	if (!pythia_remote_source_idle(source, &idle, error))
+	if (!pythia_remote_source_idle(source, &idle, error) || !pythia_db_fresh(db, error) ||
+		!pythia_db_wait_briefly(db, error) ||
+		(!idle &&
+		 (!pythia_remote_source_describe(source, all, wants_description, error) || !look_into_logs(db, all, error))))
 		return false;
 	foreach (cell, all)
 	{

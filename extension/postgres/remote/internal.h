@@ -33,6 +33,10 @@ extern pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *
 /* After use; `ok`: it may be used again. NULL-safe. */
 extern void pythia_remote_source_done(pythia_remote_source *source, bool ok);
 extern pythia_db *pythia_remote_source_db(pythia_remote_source *source);
+/* Reads at once what the next calls of pythia_remote_source_table need for these (pythia_fetched), where nothing is known
+ * or it is `wanted` at any rate. */
+extern bool pythia_remote_source_describe(pythia_remote_source *source, List *all,
+										  bool (*wanted)(const pythia_fetched *fetched), pythia_error *error);
 /* The table described, from some seconds ago unless *fresh; *fresh tells whether it was just now. NULL: an error. */
 extern pythia_capture_table *pythia_remote_source_table(pythia_remote_source *source, const pythia_cdc_worker *worker,
 														const pythia_fetched *fetched, bool *fresh,
@@ -112,6 +116,7 @@ struct pythia_fetched
 	/* of a table with triggers */
 	pythia_log_numbers told;  /* told by transactions that have committed: may be deleted over there */
 	pythia_log_numbers own;   /* told by this very transaction */
+	bool empty;               /* nothing was in the log when this poll began */
 	bool deleted;             /* the told ones are gone there */
 	pythia_log_numbers fresh; /* read now, and told with this */
 	char *log_columns;        /* as they are now; NULL: as they were */

@@ -220,18 +220,15 @@ static void begin_turn(int32 worker_id, remote_turn *turn)
 /* Whether nobody has captured this table, or altered the worker, since we loaded it. */
 static bool still_holds(const pythia_cdc_worker *before, const pythia_cdc_table *table)
 {
-	pythia_cdc_worker *now = pythia_cdc_load(before->worker_id);
+	pythia_cdc_worker *now = pythia_cdc_load_table(before->worker_id, table->table_id);
 
 	if (!now || !pythia_same_text(now->connection, before->connection) ||
 		compareJsonbContainers(&now->options->root, &before->options->root) != 0)
 		return false;
-	for (int i = 0; i < now->ntables; i++)
-		if (now->tables[i].table_id == table->table_id)
-			return now->tables[i].has_state && now->tables[i].active && now->tables[i].round == table->round &&
-				   now->tables[i].started == table->started &&
-				   pythia_same_text(now->tables[i].log_name, table->log_name) &&
-				   pythia_same_text(now->tables[i].timestamp_column, table->timestamp_column);
-	return false;
+	return now->ntables == 1 && now->tables[0].has_state && now->tables[0].active &&
+		   now->tables[0].round == table->round && now->tables[0].started == table->started &&
+		   pythia_same_text(now->tables[0].log_name, table->log_name) &&
+		   pythia_same_text(now->tables[0].timestamp_column, table->timestamp_column);
 }
 
 /* In a transaction of its own; false where another session was faster. */

@@ -40,7 +40,8 @@ struct pythia_remote_source
 	char *place;    /* where it leads, secrets and all: another place wants another connection */
 	Jsonb *options; /* of the worker when the tables were described */
 	description *tables;
-	int64 data_version; /* of a SQLite file, at the last whole poll; 0: none */
+	pythia_descriptions *described; /* of those that are about to be described anew; or NULL */
+	int64 data_version;             /* of a SQLite file, at the last whole poll; 0: none */
 	int64 data_version_now;
 };
 
@@ -87,6 +88,8 @@ static char *place_of(const pythia_target *target)
 
 static void close_tables(pythia_remote_source *source)
 {
+	pythia_descriptions_free(source->described);
+	source->described = NULL;
 	while (source->tables)
 	{
 		description *first = source->tables;
@@ -236,6 +239,36 @@ void pythia_remote_source_forget(pythia_remote_source *source, const pythia_fetc
 		}
 }
 
+/* Whether what is known of the table is of some seconds ago at most. */
+static bool still_good(const description *known, TimestampTz now)
+{
+	return now - known->at < DESCRIBE_INTERVAL && now >= known->at;
+}
+
+bool pythia_remote_source_describe(pythia_remote_source *source, List *all,
+								   bool (*wanted)(const pythia_fetched *fetched), pythia_error *error)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	const char **names = palloc(sizeof(char *) * Max(list_length(all), 1));
+	Bitmapset *good = NULL;
+	int count = 0;
+	ListCell *cell;
+
+	for (const description *known = source->tables; known; known = known->next)
+		if (still_good(known, now))
+			good = bms_add_member(good, known->table_id);
+	foreach (cell, all)
+	{
+		const pythia_fetched *fetched = lfirst(cell);
+
+		if (wanted(fetched) || !bms_is_member(fetched->table->table_id, good))
+			names[count++] = fetched->name;
+	}
+	bms_free(good);
+	pythia_descriptions_free(source->described);
+	return pythia_describe_many(source->db, names, count, &source->described, error);
+}
+
 pythia_capture_table *pythia_remote_source_table(pythia_remote_source *source, const pythia_cdc_worker *worker,
 												 const pythia_fetched *fetched, bool *fresh, pythia_error *error)
 {
@@ -248,13 +281,14 @@ pythia_capture_table *pythia_remote_source_table(pythia_remote_source *source, c
 		{
 			/* its texts live in the worker as it was loaded this time */
 			known->table.config = table->config;
-			if (!*fresh && now - known->at < DESCRIBE_INTERVAL && now >= known->at)
+			if (!*fresh && still_good(known, now))
 				return &known->table;
 		}
 	pythia_remote_source_forget(source, fetched);
 	known = pythia_calloc(1, sizeof(description));
-	if (!pythia_log_table_open(source->db, fetched->name, fetched->schema, table->started ? fetched->log_name : NULL,
-							   worker->timestamp_column, &table->config, &known->table, error))
+	if (!pythia_log_table_open(source->db, source->described, fetched->name, fetched->schema,
+							   table->started ? fetched->log_name : NULL, worker->timestamp_column, &table->config,
+							   &known->table, error))
 	{
 		pythia_free(known);
 		return NULL;

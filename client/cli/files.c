@@ -2,13 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/buffer.h"
+#include "core/memory.h"
 
 #define OWNER_ONLY 0600
+/* As the kernel: more links than that on the way to a file are a circle. */
+#define LINKS_MOST 40
 
 static bool refuse(const char *path, const char *why, const char *option, pythia_error *error)
 {
@@ -50,7 +55,139 @@ static bool trust(const char *path, const struct stat *found, const char *option
 	return true;
 }
 
-int cli_private_open(const char *path, int flags, const char *option, pythia_error *error)
+/* ---- the way to a file ---- */
+
+static bool is_ours(const struct stat *found)
+{
+	return found->st_uid == geteuid() || found->st_uid == 0;
+}
+
+/* Whether nobody but us can put something else in the place of an entry of the folder. */
+static bool stays(const struct stat *folder, const struct stat *entry)
+{
+	if (!is_ours(folder))
+		return false;
+	return !(folder->st_mode & (S_IWGRP | S_IWOTH)) || ((folder->st_mode & S_ISVTX) && is_ours(entry));
+}
+
+/* Puts what a link stands for in its place: `at` is the folder that holds it, `rest` what follows it. */
+static bool follow(const char *link, pythia_buffer *at, pythia_buffer *rest)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlink(link, target, sizeof(target) - 1);
+	pythia_buffer whole = PYTHIA_BUFFER_INIT;
+
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	pythia_buffer_printf(&whole, "%s/%s", target, pythia_buffer_text(rest));
+	if (target[0] == '/')
+		pythia_buffer_clear(at);
+	pythia_buffer_free(rest);
+	*rest = whole;
+	return true;
+}
+
+/* One step from the folder `at` to its entry `name`; NULL, or why it is not to be trusted. */
+static const char *step(pythia_buffer *at, const char *name, pythia_buffer *rest, int *links)
+{
+	pythia_buffer next = PYTHIA_BUFFER_INIT;
+	struct stat folder;
+	struct stat entry;
+	const char *why = NULL;
+
+	pythia_buffer_printf(&next, "%s/%s", pythia_buffer_text(at), name);
+	if (lstat(at->length > 0 ? at->data : "/", &folder) != 0 || lstat(next.data, &entry) != 0)
+		why = strerror(errno);
+	else if (!stays(&folder, &entry))
+		why = "others may put something else in the place of a folder above it";
+	else if (S_ISLNK(entry.st_mode))
+	{
+		if (++*links > LINKS_MOST || !follow(next.data, at, rest))
+			why = strerror(ELOOP);
+	}
+	else if (!S_ISDIR(entry.st_mode))
+		why = strerror(ENOTDIR);
+	else
+	{
+		pythia_buffer_clear(at);
+		pythia_buffer_puts(at, next.data);
+	}
+	pythia_buffer_free(&next);
+	return why;
+}
+
+/* The folders of `rest` one after another, from the root on. */
+static const char *walk(pythia_buffer *at, pythia_buffer *rest)
+{
+	const char *why = NULL;
+	int links = 0;
+
+	while (!why)
+	{
+		const char *begin = pythia_buffer_text(rest) + strspn(pythia_buffer_text(rest), "/");
+		size_t length = strcspn(begin, "/");
+		char *name = pythia_strndup(begin, length);
+		pythia_buffer others = PYTHIA_BUFFER_INIT;
+
+		pythia_buffer_puts(&others, begin + length);
+		pythia_buffer_free(rest);
+		*rest = others;
+		if (length == 0)
+		{
+			pythia_free(name);
+			break;
+		}
+		if (strcmp(name, "..") == 0)
+		{
+			char *slash = at->length > 0 ? strrchr(at->data, '/') : NULL;
+
+			if (slash)
+			{
+				at->length = (size_t) (slash - at->data);
+				*slash = '\0';
+			}
+		}
+		else if (strcmp(name, ".") != 0)
+			why = step(at, name, rest, &links);
+		pythia_free(name);
+	}
+	return why;
+}
+
+char *cli_trusted_path(const char *path, const char *option, pythia_error *error)
+{
+	const char *slash = strrchr(path, '/');
+	pythia_buffer at = PYTHIA_BUFFER_INIT;
+	pythia_buffer rest = PYTHIA_BUFFER_INIT;
+	const char *why = NULL;
+
+	if (path[0] != '/')
+	{
+		char *here = getcwd(NULL, 0);
+
+		if (here)
+			pythia_buffer_printf(&rest, "%s/", here);
+		else
+			why = strerror(errno);
+		free(here);
+	}
+	pythia_buffer_append(&rest, path, slash ? (size_t) (slash - path) : 0);
+	why = why ? why : walk(&at, &rest);
+	pythia_buffer_free(&rest);
+	if (why)
+	{
+		pythia_buffer_free(&at);
+		refuse(path, why, option, error);
+		return NULL;
+	}
+	pythia_buffer_printf(&at, "/%s", slash ? slash + 1 : path);
+	return pythia_buffer_take(&at);
+}
+
+/* ---- the file ---- */
+
+static int open_private(const char *path, int flags, const char *option, pythia_error *error)
 {
 	/* a pipe must not make us wait for its other end */
 	int fd = open(path, flags | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, OWNER_ONLY);
@@ -69,20 +206,32 @@ int cli_private_open(const char *path, int flags, const char *option, pythia_err
 	return fd;
 }
 
-bool cli_private_database(const char *path, const char *option, pythia_error *error)
+int cli_private_open(const char *path, int flags, const char *option, pythia_error *error)
+{
+	char *trusted = cli_trusted_path(path, option, error);
+	int fd = trusted ? open_private(trusted, flags, option, error) : -1;
+
+	pythia_free(trusted);
+	return fd;
+}
+
+char *cli_private_database(const char *given, const char *option, pythia_error *error)
 {
 	/* SQLite gives these the mode of the database */
 	static const char *const beside[] = {"-journal", "-wal", "-shm"};
+	char *path = cli_trusted_path(given, option, error);
 	int fd;
 	bool ok;
 
+	if (!path)
+		return NULL;
 	/* it also believes a journal that lies there, and finds it by its name, whatever was looked at before */
-	if (open_to_others(path))
-		return refuse(path, "others may write to its folder, and so put a journal beside it", option, error);
-	fd = cli_private_open(path, O_RDWR, option, error);
+	fd = open_to_others(path) ? -1 : open_private(path, O_RDWR, option, error);
 	ok = fd >= 0;
 	if (ok)
 		close(fd);
+	else if (!error->message)
+		refuse(path, "others may write to its folder, and so put a journal beside it", option, error);
 	for (size_t i = 0; ok && i < sizeof(beside) / sizeof(beside[0]); i++)
 	{
 		pythia_buffer name = PYTHIA_BUFFER_INIT;
@@ -92,5 +241,8 @@ bool cli_private_database(const char *path, const char *option, pythia_error *er
 		ok = lstat(pythia_buffer_text(&name), &found) != 0 || trust(pythia_buffer_text(&name), &found, option, error);
 		pythia_buffer_free(&name);
 	}
-	return ok;
+	if (ok)
+		return path;
+	pythia_free(path);
+	return NULL;
 }

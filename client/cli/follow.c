@@ -29,7 +29,7 @@ static char *default_state(const cli_follow *follow, pythia_error *error)
 /* Two readers of one position would each get a part of the changes. */
 static bool take_lock(cli_follow *follow, pythia_error *error)
 {
-	follow->lock = cli_state_lock_file(follow->state, error);
+	follow->lock = cli_state_lock_file(follow->file, error);
 	if (follow->lock < 0 || flock(follow->lock, LOCK_EX | LOCK_NB) == 0)
 		return follow->lock >= 0;
 	pythia_fail(error, PYTHIA_E_USAGE, "55006", "another pythia is using the state file \"%s\"", follow->state);
@@ -45,7 +45,7 @@ static bool open_store(cli_follow *follow, pythia_error *error)
 	memset(&url, 0, sizeof(url));
 	url.engine = PYTHIA_SQLITE;
 	url.scheme = pythia_strdup("sqlite");
-	url.database = pythia_strdup(follow->state);
+	url.database = pythia_strdup(follow->file);
 	/* Nothing waits for the disk while the tables are made: they hold nothing yet.  Afterwards a power
 	 * cut may lose the last position, never the file, and what came after it is delivered again. */
 	ok = pythia_db_open(&url, pythia_default_host(), &options, &follow->store, error) &&
@@ -225,8 +225,9 @@ bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pyth
 	if (!cli_place_parse(&follow->source, request->url, error))
 		return false;
 	follow->state = request->state != NULL ? pythia_strdup(request->state) : default_state(follow, error);
-	if (follow->state == NULL || !cli_state_make(follow->state, error) || !take_lock(follow, error) ||
-		!cli_place_open(&follow->source, error) || !open_store(follow, error))
+	follow->file = follow->state != NULL ? cli_state_make(follow->state, error) : NULL;
+	if (follow->file == NULL || !take_lock(follow, error) || !cli_place_open(&follow->source, error) ||
+		!open_store(follow, error))
 		return false;
 	return find_worker(follow, error) && (follow->capture != NULL || open_capture(follow, error));
 }
@@ -271,6 +272,7 @@ void cli_follow_close(cli_follow *follow)
 	if (follow->lock >= 0)
 		close(follow->lock);
 	pythia_free(follow->state);
+	pythia_free(follow->file);
 	memset(follow, 0, sizeof(*follow));
 	follow->lock = -1;
 }

@@ -28,7 +28,8 @@ typedef struct cli_follow
 	cli_place source;
 	pythia_db *store;
 	pythia_capture *capture;
-	char *state; /* path of the file */
+	char *state; /* path of the file, as it was given */
+	char *file;  /* by which it is opened */
 	int lock;    /* of the state file, held while it is followed */
 	pythia_retry retry;
 } cli_follow;

@@ -52,7 +52,7 @@ char *cli_state_path(const char *name, pythia_error *error)
 	return pythia_buffer_take(&path);
 }
 
-bool cli_state_make(const char *path, pythia_error *error)
+char *cli_state_make(const char *path, pythia_error *error)
 {
 	struct stat found;
 
@@ -60,7 +60,8 @@ bool cli_state_make(const char *path, pythia_error *error)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" cannot be a state file: it is %s", path,
 					S_ISDIR(found.st_mode) ? "a folder" : "no ordinary file");
-		return pythia_error_hint(error, "Give --state FILE with the path of a file; it is made where it is missing.");
+		pythia_error_hint(error, "Give --state FILE with the path of a file; it is made where it is missing.");
+		return NULL;
 	}
 	return cli_private_database(path, "state", error);
 }
@@ -111,9 +112,8 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	state->source = source;
 	state->target = target;
 	state->path = path != NULL ? pythia_strdup(path) : cli_state_path("sync.db", error);
-	if (state->path == NULL)
-		return false;
-	if (!cli_state_make(state->path, error))
+	state->file = state->path != NULL ? cli_state_make(state->path, error) : NULL;
+	if (state->file == NULL)
 	{
 		cli_state_close(state);
 		return false;
@@ -121,7 +121,7 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	memset(&url, 0, sizeof(url));
 	url.engine = PYTHIA_SQLITE;
 	url.scheme = pythia_strdup("sqlite");
-	url.database = pythia_strdup(state->path);
+	url.database = pythia_strdup(state->file);
 	ok = pythia_db_open(&url, pythia_default_host(), &options, &state->db, error) &&
 		 pythia_db_exec_each(state->db, tables, error);
 	pythia_url_free(&url);
@@ -169,7 +169,7 @@ bool cli_state_lock(cli_state *state, const char *table, pythia_error *error)
 {
 	if (state->db == NULL)
 		return true;
-	if (state->lock < 0 && (state->lock = cli_state_lock_file(state->path, error)) < 0)
+	if (state->lock < 0 && (state->lock = cli_state_lock_file(state->file, error)) < 0)
 		return false;
 	if (set_lock(state, table, F_WRLCK) == 0)
 		return true;
@@ -358,7 +358,8 @@ void cli_state_close(cli_state *state)
 		close(state->lock);
 	pythia_db_close(state->db);
 	pythia_free(state->path);
+	pythia_free(state->file);
 	state->db = NULL;
-	state->path = NULL;
+	state->path = state->file = NULL;
 	state->lock = -1;
 }

@@ -11,8 +11,9 @@
 
 typedef struct cli_state
 {
-	pythia_db *db; /* NULL: nothing is remembered (a dry run) */
-	char *path;
+	pythia_db *db;      /* NULL: nothing is remembered (a dry run) */
+	char *path;         /* as it was given */
+	char *file;         /* by which it is opened */
 	int lock;           /* of PATH.lock, in which each table at work has a byte locked */
 	const char *source; /* borrowed: cli_place.name */
 	const char *target;
@@ -22,8 +23,9 @@ typedef struct cli_state
  * (mode 0700).  NULL after an error; the caller frees. */
 char *cli_state_path(const char *name, pythia_error *error);
 
-/* Makes the file where it is missing, for its owner alone; false, with an error, where what is there is none. */
-bool cli_state_make(const char *path, pythia_error *error);
+/* Makes the file where it is missing, for its owner alone.  Returns the path to open it by, the caller's to free; NULL, with
+ * an error, where what is there is none. */
+char *cli_state_make(const char *path, pythia_error *error);
 /* Opens the file beside it that locks are taken on; -1 after an error. */
 int cli_state_lock_file(const char *state, pythia_error *error);
 /* Opens or makes the file at `path` (NULL: the default, sync.db). */

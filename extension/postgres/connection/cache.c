@@ -1,3 +1,4 @@
+#include "postgres/base/verb.h"
 #include "postgres/connection/cache.h"
 
 #include "access/xact.h"
@@ -206,9 +207,7 @@ void pythia_connection_give_back(const pythia_target *target, pythia_db *db, boo
 		close_kept(last);
 }
 
-PYTHIA_FUNCTION(pythia_disconnect);
-
-Datum pythia_disconnect(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_disconnect)
 {
 	PG_RETURN_INT32(pythia_connections_close_idle());
 }

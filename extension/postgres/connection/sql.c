@@ -1,4 +1,5 @@
 /* create_connection, drop_connection, test_connection and the options of their servers. */
+#include "postgres/base/verb.h"
 #include "postgres/connection/connection.h"
 
 #include "access/htup_details.h"
@@ -29,9 +30,6 @@
 #include "utils/timestamp.h"
 
 PYTHIA_FUNCTION(pythia_connection_validator);
-PYTHIA_FUNCTION(pythia_create_connection);
-PYTHIA_FUNCTION(pythia_drop_connection);
-PYTHIA_FUNCTION(pythia_test_connection);
 
 static void check_server_option(const DefElem *element)
 {
@@ -175,7 +173,7 @@ static bool apply_options(pythia_url *url, const pythia_node *options, pythia_er
 	return true;
 }
 
-Datum pythia_create_connection(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_create_connection)
 {
 	char *name = pythia_argument_text(fcinfo, 0);
 	pythia_url *url = pythia_url_read(pythia_argument_text(fcinfo, 1));
@@ -223,7 +221,7 @@ static void drop_server(Oid server)
 	CommandCounterIncrement();
 }
 
-Datum pythia_drop_connection(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_drop_connection)
 {
 	char *name = pythia_argument_text(fcinfo, 0);
 	ForeignServer *server = GetForeignServerByName(name, true);
@@ -298,7 +296,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 	return ok;
 }
 
-Datum pythia_test_connection(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_test_connection)
 {
 	pythia_target *target = pythia_target_resolve(pythia_argument_text(fcinfo, 0), false);
 	pythia_session *session = pythia_session_begin();

@@ -1,4 +1,5 @@
 /* What SQL calls to poll and to consume. */
+#include "postgres/base/verb.h"
 #include "postgres/capture/catalog.h"
 
 #include "access/xact.h"
@@ -48,9 +49,7 @@ static pythia_cdc_worker *worker_of(const char *name)
 	return loaded(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL), name);
 }
 
-PYTHIA_FUNCTION(pythia_poll);
-
-Datum pythia_poll(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_poll)
 {
 	char *name = pythia_argument_text(fcinfo, 0);
 	int32 worker_id = pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL);
@@ -235,9 +234,7 @@ static void wait_for_changes(const char *name, TimestampTz deadline)
 	CHECK_FOR_INTERRUPTS();
 }
 
-PYTHIA_FUNCTION(pythia_consume_changes);
-
-Datum pythia_consume_changes(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_consume_changes)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	MemoryContext per_query;
@@ -362,9 +359,7 @@ static void place(pythia_consumer *consumer, const char *where)
 	consumer->position = number;
 }
 
-PYTHIA_FUNCTION(pythia_create_consumer);
-
-Datum pythia_create_consumer(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_create_consumer)
 {
 	pythia_cdc_worker *worker = worker_of(pythia_argument_text(fcinfo, 0));
 	char *name = pythia_argument_text(fcinfo, 1);
@@ -383,9 +378,7 @@ Datum pythia_create_consumer(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PYTHIA_FUNCTION(pythia_seek);
-
-Datum pythia_seek(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_seek)
 {
 	pythia_cdc_worker *worker = worker_of(pythia_argument_text(fcinfo, 0));
 	char *name = pythia_argument_text(fcinfo, 1);
@@ -398,9 +391,7 @@ Datum pythia_seek(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PYTHIA_FUNCTION(pythia_drop_consumer);
-
-Datum pythia_drop_consumer(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_drop_consumer)
 {
 	static const char sql[] = "DELETE FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
 							  "AND name OPERATOR(pg_catalog.=) $2";

@@ -1,4 +1,5 @@
 /* Creating, changing and dropping CDC workers. */
+#include "postgres/base/verb.h"
 #include "postgres/capture/catalog.h"
 
 #include "access/xact.h"
@@ -119,9 +120,7 @@ static char *suggested_connection(const char *worker)
 	return psprintf("%s_cdc", worker);
 }
 
-PYTHIA_FUNCTION(pythia_create_cdc_worker);
-
-Datum pythia_create_cdc_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_create_cdc_worker)
 {
 	static const char sql[] = "INSERT INTO pythia.cdc_worker (worker_id, tables, connection, poll_interval, "
 							  "timestamp_column, handler, options, handler_owner) "
@@ -316,9 +315,7 @@ static void refresh_triggers(int32 worker_id)
 			pythia_trigger_refresh(&worker->tables[i]);
 }
 
-PYTHIA_FUNCTION(pythia_alter_cdc_worker);
-
-Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_alter_cdc_worker)
 {
 	static const char sql[] =
 		"UPDATE pythia.cdc_worker SET tables = COALESCE($2, tables), poll_interval = COALESCE($3, poll_interval), "
@@ -387,9 +384,7 @@ Datum pythia_alter_cdc_worker(PG_FUNCTION_ARGS)
 
 /* ---- dropping ---- */
 
-PYTHIA_FUNCTION(pythia_drop_cdc_worker);
-
-Datum pythia_drop_cdc_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_drop_cdc_worker)
 {
 	static const char forget[] = "DELETE FROM pythia.journal WHERE worker_id OPERATOR(pg_catalog.=) $1";
 	char *name = pythia_argument_text(fcinfo, 0);

@@ -10,6 +10,7 @@
 #include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/verb.h"
 #include "postgres/worker/worker.h"
 #include "utils/builtins.h"
 
@@ -18,9 +19,7 @@ static int32 worker_of(FunctionCallInfo fcinfo, pythia_job_kind kind)
 	return pythia_worker_lookup(kind, pythia_argument_text(fcinfo, 0), NULL, NULL);
 }
 
-PYTHIA_FUNCTION(pythia_discard_failed);
-
-Datum pythia_discard_failed(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_discard_failed)
 {
 	static const char sql[] = "DELETE FROM pythia.failed_change WHERE worker_id OPERATOR(pg_catalog.=) $1 "
 							  "AND ($2 IS NULL OR change_id OPERATOR(pg_catalog.=) ANY ($2))";
@@ -37,9 +36,7 @@ Datum pythia_discard_failed(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64((int64) pythia_catalog_run(sql, 2, types, values, nulls));
 }
 
-PYTHIA_FUNCTION(pythia_discard_quarantine);
-
-Datum pythia_discard_quarantine(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_discard_quarantine)
 {
 	static const char sql[] =
 		"DELETE FROM pythia.quarantine WHERE CASE WHEN $1 IS NULL THEN worker_id IS NULL "

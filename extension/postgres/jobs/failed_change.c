@@ -1,4 +1,5 @@
 /* The rows of pythia.failed_change: changes that a handler could not handle, and those that wait for them. */
+#include "postgres/base/verb.h"
 #include "postgres/capture/catalog.h"
 
 #include "postgres/jobs/batch.h"
@@ -185,9 +186,7 @@ long pythia_cdc_next_retry(const pythia_cdc_worker *worker)
 	return result;
 }
 
-PYTHIA_FUNCTION(pythia_retry_failed);
-
-Datum pythia_retry_failed(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_retry_failed)
 {
 	static const char sql[] =
 		"UPDATE pythia.failed_change SET retry_at = pg_catalog.clock_timestamp(), state = 'retry', "

@@ -19,6 +19,7 @@
 #include "postgres/base/settings.h"
 #include "postgres/base/subtransaction.h"
 #include "postgres/base/user_code.h"
+#include "postgres/base/verb.h"
 #include "postgres/capture/change.h"
 #include "postgres/jobs/attempt.h"
 #include "postgres/jobs/batch.h"
@@ -53,7 +54,8 @@ static void call_handler(pythia_batch *b, const pythia_batch_item *item)
 	LOCAL_FCINFO(call, 1);
 	PgStat_FunctionCallUsage usage;
 	pythia_user_call before;
-	Datum result;
+	bool refused;
+	volatile Datum result = (Datum) 0;
 
 	CHECK_FOR_INTERRUPTS();
 	b->handling->calls++;
@@ -66,7 +68,17 @@ static void call_handler(pythia_batch *b, const pythia_batch_item *item)
 	call->args[0].isnull = false;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pgstat_init_function_usage(call, &usage);
-	result = FunctionCallInvoke(call);
+	/* it is called between two steps: what it polls or alters is seen by the next one */
+	refused = pythia_verbs_refuse(false);
+	PG_TRY();
+	{
+		result = FunctionCallInvoke(call);
+	}
+	PG_FINALLY();
+	{
+		(void) pythia_verbs_refuse(refused);
+	}
+	PG_END_TRY();
 	pgstat_end_function_usage(&usage, true);
 	PopActiveSnapshot();
 	pythia_user_call_end(&before);

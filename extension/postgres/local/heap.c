@@ -30,6 +30,7 @@
 struct local_heap
 {
 	Oid relation;
+	List *indexes;  /* its indexes */
 	TupleDesc desc; /* a copy that needs no pin */
 	int ncolumns;
 	AttrNumber *columns; /* of the rows' fields */
@@ -132,6 +133,7 @@ local_heap *local_heap_begin(Relation relation, const AttrNumber *columns, int n
 	heap->values = AllocSetContextCreate(own, "pythia_db values", ALLOCSET_DEFAULT_SIZES);
 	heap->relation = RelationGetRelid(relation);
 	heap->desc = CreateTupleDescCopyConstr(RelationGetDescr(relation));
+	heap->indexes = list_copy(indexes);
 	heap->indexes_wait = indexes != NIL && alone_and_empty(relation);
 	heap->indexed = indexes != NIL && !heap->indexes_wait;
 	heap->ncolumns = ncolumns;
@@ -189,6 +191,19 @@ static TupleTableSlot *free_slot(local_heap *heap)
 		MemoryContextSwitchTo(before);
 	}
 	return ExecClearTuple(heap->slots[heap->count]);
+}
+
+/* Between two chunks code of users runs, that of a view which is read, say: the table may have been altered by it. */
+static void check_unchanged(const local_heap *heap, Relation relation)
+{
+	List *indexes = RelationGetIndexList(relation);
+
+	if (!local_same_types(RelationGetDescr(relation), heap->desc) || !is_plain(relation) ||
+		!columns_are_plain(RelationGetDescr(relation), heap->columns, heap->ncolumns) || !equal(indexes, heap->indexes))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("table \"%s\" was altered while it was loaded", RelationGetRelationName(relation)),
+						errhint("Alter it when nothing is written to it by this session.")));
+	list_free(indexes);
 }
 
 /* Makes a row's values of the fields just read. */
@@ -262,10 +277,13 @@ uint64 local_heap_put(local_heap *heap, const pythia_rows *rows)
 	BulkInsertState bulk = GetBulkInsertState();
 	ErrorContextCallback where = {.callback = say_where, .arg = heap, .previous = error_context_stack};
 	EState *estate = NULL;
-	ResultRelInfo *indexes = heap->indexed ? open_indexes(relation, &estate) : NULL;
-	MemoryContext before = MemoryContextSwitchTo(heap->values);
+	ResultRelInfo *indexes;
+	MemoryContext before;
 	uint64 stored = 0;
 
+	check_unchanged(heap, relation);
+	indexes = heap->indexed ? open_indexes(relation, &estate) : NULL;
+	before = MemoryContextSwitchTo(heap->values);
 	heap->column = -1;
 	heap->count = 0;
 	error_context_stack = &where;

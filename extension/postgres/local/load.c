@@ -136,6 +136,8 @@ static void copy_rows(local_load *load)
 	Relation relation = table_open(load->relid, RowExclusiveLock);
 	List *attributes = NIL;
 	List *options = NIL;
+	const char *outer_cursor = copy_cursor;
+	const char *outer_end = copy_end;
 	CopyFromState copy;
 
 	for (int i = 0; i < load->ncolumns; i++)
@@ -145,12 +147,34 @@ static void copy_rows(local_load *load)
 	(void) addRangeTableEntryForRelation(state, relation, RowExclusiveLock, NULL, false, false);
 	copy_cursor = load->rows.data;
 	copy_end = load->rows.data + load->rows.length;
-	copy = BeginCopyFrom(state, relation, NULL, NULL, false, copy_from_memory, attributes, options);
-	load->stored += CopyFrom(copy);
-	EndCopyFrom(copy);
+	PG_TRY();
+	{
+		copy = BeginCopyFrom(state, relation, NULL, NULL, false, copy_from_memory, attributes, options);
+		load->stored += CopyFrom(copy);
+		EndCopyFrom(copy);
+	}
+	PG_FINALLY();
+	{
+		/* a trigger may have loaded something itself */
+		copy_cursor = outer_cursor;
+		copy_end = outer_end;
+	}
+	PG_END_TRY();
 	free_parsestate(state);
 	table_close(relation, NoLock);
 	CommandCounterIncrement();
+}
+
+/* Code of users runs between two flushes: whose the table is and what he has put into it may have changed. */
+static void look_at_target(const local_load *load)
+{
+	Relation relation = table_open(load->relid, NoLock);
+
+	if (local_stand_in_at(relation) != load->evaluator)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+						errmsg("table \"%s\" was altered while it was loaded", RelationGetRelationName(relation)),
+						errhint("Alter it when nothing is written to it by this session.")));
+	table_close(relation, NoLock);
 }
 
 static void flush(pythia_local *local, void *arg)
@@ -158,6 +182,7 @@ static void flush(pythia_local *local, void *arg)
 	local_load *load = arg;
 	local_stand_in in;
 
+	look_at_target(load);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	/* COPY fires triggers, and in a security-restricted operation none can be deferred */
 	local_stand_in_begin(&in, load->evaluator, load->heap || !load->defers);

@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "postgres/base/bridge.h"
 #include "postgres/local/stand_in.h"
+#include "postgres/local/values.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
@@ -27,10 +28,11 @@ typedef struct local_receiver
 typedef struct local_stream
 {
 	pythia_local *local;
-	char name[NAMEDATALEN]; /* of the portal: a rollback may take it away */
+	char name[NAMEDATALEN]; /* of the portal: a rollback may take it away; nobody can guess it */
 	char *sql;
 	int ncolumns;
 	pythia_kind *kinds; /* or NULL */
+	TupleDesc desc;     /* of the rows */
 	FmgrInfo *outputs;
 	MemoryContext memory; /* as long as the stream */
 	MemoryContext row;    /* emptied after each row */
@@ -100,7 +102,7 @@ static void put_value(local_stream *stream, int column, Oid type, Datum value)
 static bool receive_row(TupleTableSlot *slot, DestReceiver *self)
 {
 	local_stream *stream = ((local_receiver *) self)->stream;
-	TupleDesc desc = slot->tts_tupleDescriptor;
+	TupleDesc desc = stream->desc;
 	MemoryContext before = MemoryContextSwitchTo(stream->row);
 
 	slot_getallattrs(slot);
@@ -120,6 +122,11 @@ static bool receive_row(TupleTableSlot *slot, DestReceiver *self)
 
 static void start_receiving(DestReceiver *self, int operation, TupleDesc desc)
 {
+	local_stream *stream = ((local_receiver *) self)->stream;
+
+	if (!local_same_types(desc, stream->desc))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_CURSOR_STATE), errmsg("the rows of a query have changed while it was read")));
 }
 
 static void stop_receiving(DestReceiver *self)
@@ -145,7 +152,10 @@ static void open_portal(pythia_local *local, void *arg)
 	if (portal->tupDesc->natts != stream->ncolumns)
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
 						errmsg("query returns %d columns, expected %d", portal->tupDesc->natts, stream->ncolumns)));
+	/* out of sight: whoever knew its name could read from it, or put another one in its place */
+	portal->visible = false;
 	before = MemoryContextSwitchTo(stream->memory);
+	stream->desc = CreateTupleDescCopyConstr(portal->tupDesc);
 	stream->outputs = palloc0(sizeof(FmgrInfo) * stream->ncolumns);
 	for (int i = 0; i < stream->ncolumns; i++)
 	{
@@ -157,6 +167,18 @@ static void open_portal(pythia_local *local, void *arg)
 	}
 	MemoryContextSwitchTo(before);
 	SPI_finish();
+}
+
+static bool random_name(char name[NAMEDATALEN], pythia_error *error)
+{
+	uint8 random[16];
+
+	if (!pg_strong_random(random, sizeof(random)))
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the operating system gives no random bytes");
+	strcpy(name, "pythia_db ");
+	(void) hex_encode((const char *) random, sizeof(random), name + strlen(name));
+	name[strlen("pythia_db ") + 2 * sizeof(random)] = '\0';
+	return true;
 }
 
 static void free_stream(local_stream *stream)
@@ -171,12 +193,16 @@ static void free_stream(local_stream *stream)
 bool local_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds, pythia_stream **result,
 					   pythia_error *error)
 {
-	static uint32 counter = 0;
 	pythia_local *local = (pythia_local *) db;
 	local_stream *stream = pythia_calloc(1, sizeof(local_stream));
 
 	stream->local = local;
-	snprintf(stream->name, sizeof(stream->name), "pythia_db stream %u", ++counter);
+	if (!random_name(stream->name, error))
+	{
+		pythia_free(stream);
+		*result = NULL;
+		return false;
+	}
 	stream->sql = pythia_strdup(sql);
 	stream->ncolumns = ncolumns;
 	if (kinds)
@@ -211,8 +237,8 @@ static void fetch(pythia_local *local, void *arg)
 	local_stand_in in;
 
 	if (!PortalIsValid(portal))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE),
-						errmsg("the rows were lost when the transaction was rolled back")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE), errmsg("the rows that were read are lost"),
+						errdetail("Their cursor was closed, or made in a transaction that was rolled back.")));
 	stream->full = false;
 	local_stand_in_begin(&in, stream->evaluator, true);
 	PortalRunFetch(portal, FETCH_FORWARD, FETCH_ALL, &stream->receiver.base);

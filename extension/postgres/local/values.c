@@ -247,3 +247,19 @@ Datum local_value_read(local_value_reader *reader, const pythia_field *field)
 																 : pnstrdup(field->value, field->length),
 							 reader->parameter, reader->typmod);
 }
+
+bool local_same_types(TupleDesc a, TupleDesc b)
+{
+	if (a->natts != b->natts)
+		return false;
+	for (int i = 0; i < a->natts; i++)
+	{
+		Form_pg_attribute one = TupleDescAttr(a, i);
+		Form_pg_attribute other = TupleDescAttr(b, i);
+
+		if (one->atttypid != other->atttypid || one->atttypmod != other->atttypmod ||
+			one->attisdropped != other->attisdropped || one->attnotnull != other->attnotnull)
+			return false;
+	}
+	return true;
+}

@@ -4,6 +4,7 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
 #include "catalog/pg_attribute.h"
 #include "core/rows.h"
 #include "fmgr.h"
@@ -25,5 +26,8 @@ extern void local_value_reader_init(local_value_reader *reader, Form_pg_attribut
  * input function raises of a text that is no such value, or does not fit the column.
  */
 extern Datum local_value_read(local_value_reader *reader, const pythia_field *field);
+
+/* Whether rows of both have the same columns, of the same types: what was made for the one fits the other. */
+extern bool local_same_types(TupleDesc a, TupleDesc b);
 
 #endif

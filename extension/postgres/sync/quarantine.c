@@ -1,4 +1,5 @@
 /* replay_quarantine: rows that were refused are read from the source again and tried once more. */
+#include "postgres/base/verb.h"
 #include "postgres/sync/run.h"
 
 #include "catalog/pg_type.h"
@@ -14,8 +15,6 @@
 #include "postgres/base/rows_out.h"
 #include "postgres/sync/out.h"
 #include "utils/builtins.h"
-
-PYTHIA_FUNCTION(pythia_replay_quarantine);
 
 /* Rows a call takes at once: their keys become one condition. */
 #define MOST_ROWS 1000
@@ -137,7 +136,7 @@ static bool replay_body(pythia_session *session, pythia_sync_job *job, void *arg
 	return ok;
 }
 
-Datum pythia_replay_quarantine(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_replay_quarantine)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 	char *table = pythia_argument_text(fcinfo, 1);

@@ -1,4 +1,5 @@
 /* sync_table, sync_tables, sync_all_tables, sync_between. */
+#include "postgres/base/verb.h"
 #include "postgres/sync/run.h"
 
 #include "catalog/pg_type.h"
@@ -12,11 +13,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-
-PYTHIA_FUNCTION(pythia_sync_table_sql);
-PYTHIA_FUNCTION(pythia_sync_tables);
-PYTHIA_FUNCTION(pythia_sync_all_tables);
-PYTHIA_FUNCTION(pythia_sync_between);
 
 /* An argument as a tree; ereports where it is not an object. */
 static const pythia_node *object_argument(Jsonb *json, const char *what)
@@ -50,7 +46,7 @@ static Datum sync_one(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, cha
 	return pythia_row_out(fcinfo, values, nulls);
 }
 
-Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_sync_table_sql)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 	const pythia_node *overrides = object_argument(DatumGetJsonbP(pythia_argument(fcinfo, 2)), "overrides");
@@ -61,7 +57,7 @@ Datum pythia_sync_table_sql(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(row);
 }
 
-Datum pythia_sync_between(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_sync_between)
 {
 	const pythia_node *config = object_argument(DatumGetJsonbP(pythia_argument(fcinfo, 3)), "sync_config");
 	pythia_sync_spec *spec = pythia_sync_spec_between(pythia_argument_text(fcinfo, 0), pythia_argument_text(fcinfo, 1),
@@ -150,7 +146,7 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 	}
 }
 
-Datum pythia_sync_tables(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_sync_tables)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 	Datum *names;
@@ -174,7 +170,7 @@ Datum pythia_sync_tables(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-Datum pythia_sync_all_tables(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_sync_all_tables)
 {
 	sync_list(fcinfo, pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0)), NIL);
 	return (Datum) 0;

@@ -1,4 +1,5 @@
 /* validate_sync, sync_differences, repair_sync and their forms without a worker. */
+#include "postgres/base/verb.h"
 #include "postgres/sync/run.h"
 
 #include "catalog/pg_type.h"
@@ -18,13 +19,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "validate/options_split.h"
-
-PYTHIA_FUNCTION(pythia_validate_sync);
-PYTHIA_FUNCTION(pythia_validate_between);
-PYTHIA_FUNCTION(pythia_sync_differences);
-PYTHIA_FUNCTION(pythia_differences_between);
-PYTHIA_FUNCTION(pythia_repair_sync);
-PYTHIA_FUNCTION(pythia_repair_between);
 
 /* What all six have in common, read from their arguments. */
 typedef struct validate_call
@@ -223,7 +217,7 @@ static Datum validate(FunctionCallInfo fcinfo, validate_call *call)
 	return pythia_row_out(fcinfo, values, nulls);
 }
 
-Datum pythia_validate_sync(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_validate_sync)
 {
 	validate_call call = {0};
 
@@ -231,7 +225,7 @@ Datum pythia_validate_sync(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(validate(fcinfo, &call));
 }
 
-Datum pythia_validate_between(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_validate_between)
 {
 	validate_call call = {0};
 
@@ -285,7 +279,7 @@ static bool differences_body(pythia_session *session, pythia_sync_job *job, void
 	return pythia_validate_table(job, &call->options, found, call, &call->result, error);
 }
 
-Datum pythia_sync_differences(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_sync_differences)
 {
 	validate_call call = {0};
 	pythia_rows_out out;
@@ -297,7 +291,7 @@ Datum pythia_sync_differences(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-Datum pythia_differences_between(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_differences_between)
 {
 	validate_call call = {0};
 	pythia_rows_out out;
@@ -328,7 +322,7 @@ static Datum repair(FunctionCallInfo fcinfo, validate_call *call)
 	return pythia_row_out(fcinfo, values, nulls);
 }
 
-Datum pythia_repair_sync(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_repair_sync)
 {
 	validate_call call = {0};
 
@@ -336,7 +330,7 @@ Datum pythia_repair_sync(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(repair(fcinfo, &call));
 }
 
-Datum pythia_repair_between(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_repair_between)
 {
 	validate_call call = {0};
 

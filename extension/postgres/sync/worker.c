@@ -1,4 +1,5 @@
 /* create_sync_worker, alter_sync_worker, drop_sync_worker and reading them back. */
+#include "postgres/base/verb.h"
 #include "postgres/sync/worker.h"
 
 #include "access/xact.h"
@@ -20,9 +21,6 @@
 #include "utils/timestamp.h"
 #include "validate/validate.h"
 
-PYTHIA_FUNCTION(pythia_create_sync_worker);
-PYTHIA_FUNCTION(pythia_alter_sync_worker);
-PYTHIA_FUNCTION(pythia_drop_sync_worker);
 PYTHIA_FUNCTION(pythia_start_sync);
 PYTHIA_FUNCTION(pythia_stop_sync);
 
@@ -129,7 +127,7 @@ static char *own_connection(const char *worker, const char *side)
 	return psprintf("%s_%s", worker, side);
 }
 
-Datum pythia_create_sync_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_create_sync_worker)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.sync_worker (worker_id, source, target, sync_config, tables, schedule) "
@@ -184,7 +182,7 @@ static char *adopt_changed(FunctionCallInfo fcinfo, int argument, const char *wo
 	return pythia_connection_adopt(pythia_argument_text(fcinfo, argument), own);
 }
 
-Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_alter_sync_worker)
 {
 	static const char sql[] =
 		"UPDATE pythia.sync_worker SET source = $2, target = $3, sync_config = coalesce($4, sync_config), "
@@ -230,7 +228,7 @@ Datum pythia_alter_sync_worker(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-Datum pythia_drop_sync_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_drop_sync_worker)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 

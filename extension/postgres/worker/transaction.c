@@ -3,6 +3,7 @@
 #include "access/xact.h"
 #include "pgstat.h"
 #include "postgres/base/user_code.h"
+#include "postgres/base/verb.h"
 #include "postgres/worker/orphan.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/shared.h"
@@ -18,6 +19,7 @@ static pythia_job_kind my_kind = PYTHIA_JOB_CDC;
 void pythia_job_enter(Oid owner, pythia_job_kind kind, int32 worker_id)
 {
 	in_job = true;
+	(void) pythia_verbs_refuse(true);
 	my_owner = owner;
 	my_kind = kind;
 	my_worker = worker_id;

@@ -415,6 +415,8 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 		return pythia_db_bad_answer(r->table->db, error, "a row of %d values where %d were asked for", row->nfields,
 									nfields);
 	id = pythia_field_number(&fields[0]);
+	if (id <= 0)
+		return pythia_db_bad_answer(r->table->db, error, "a logged row of the number %lld", (long long) id);
 	operation = fields[1].value[0];
 	if (strlen(fields[1].value) != 1 || strchr(operations[r->table->db->engine], operation) == NULL)
 		return pythia_db_bad_answer(r->table->db, error, "a logged row of no known operation");

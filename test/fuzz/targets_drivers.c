@@ -297,6 +297,26 @@ static bool read_log(pythia_db *db, pythia_error *error)
 	return ok;
 }
 
+static bool describe_many(pythia_db *db, pythia_error *error)
+{
+	static const char *const names[] = {"t", "U", "t", "no.t"};
+	pythia_descriptions *many = NULL;
+	pythia_table table;
+	bool ok = pythia_describe_many(db, names, 4, &many, error);
+
+	for (int i = 0; ok && i < 4; i++)
+	{
+		ok = pythia_describe_next(db, many, names[i], &table, error);
+		if (ok)
+		{
+			check_table(&table);
+			pythia_table_free(&table);
+		}
+	}
+	pythia_descriptions_free(many);
+	return ok;
+}
+
 static bool list(pythia_db *db, bool ordered, pythia_error *error)
 {
 	char **names = NULL;
@@ -345,6 +365,8 @@ void fuzz_mysql_results(const uint8_t *data, size_t size)
 	switch (data[1] % 8)
 	{
 		case 0:
+			ok = describe_many(&db.base, &error);
+			break;
 		case 1:
 			ok = pythia_describe(&db.base, "t", &table, &error);
 			if (ok)

@@ -13,6 +13,7 @@
 #include "capture/source/log_order.h"
 #include "capture/source/log_replaced.h"
 #include "core/memory.h"
+#include "core/utf8.h"
 
 /* Rows of a SQLite log that are sorted at once, and about how many bytes of them. */
 #define WINDOW_ROWS  4096
@@ -213,6 +214,15 @@ static int side_width(const reader *r)
 	return r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns + (r->table->db->engine == PYTHIA_SQLITE);
 }
 
+/* The server's JSON; what a database of the encoding SQL_ASCII holds may be no UTF-8. */
+static void put_json(pythia_buffer *out, const pythia_field *field)
+{
+	if (pythia_utf8_valid(field->value, field->length))
+		pythia_buffer_append(out, field->value, field->length);
+	else
+		pythia_utf8_rewrite(field->value, field->length, false, false, out);
+}
+
 /* Old or new side of a log row into key and image. */
 static bool read_side(const reader *r, const pythia_field *fields, int64_t id, bool there, pythia_buffer *key,
 					  pythia_buffer *image, pythia_error *error)
@@ -227,8 +237,8 @@ static bool read_side(const reader *r, const pythia_field *fields, int64_t id, b
 	{
 		if (!fields[0].value || !fields[1].value)
 			return pythia_db_bad_answer(r->table->db, error, "a logged row without its image");
-		pythia_buffer_puts(key, fields[0].value);
-		pythia_buffer_puts(image, fields[1].value);
+		put_json(key, &fields[0]);
+		put_json(image, &fields[1]);
 		return true;
 	}
 	if (r->table->db->engine == PYTHIA_SQLITE)

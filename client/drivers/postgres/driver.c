@@ -38,6 +38,8 @@
 	" pg_catalog.set_config('quote_all_identifiers', 'off', false),"                                                   \
 	" pg_catalog.set_config('row_security', 'off', false),"                                                            \
 	" pg_catalog.set_config('default_transaction_read_only', %s, false),%s"                                            \
+	" pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII'"    \
+	" THEN 'SQL_ASCII' ELSE 'UTF8' END, false),"                                                                       \
 	" pg_catalog.set_config('search_path', 'pg_catalog', false)"                                                       \
 	" FROM (SELECT pg_catalog.current_schema() AS path OFFSET 0) was"
 #define CHECK_CONNECTION                                                                                               \

@@ -372,11 +372,11 @@ sub honest_answer
 	return [ [ $self->{schema}, 0, $self->{local_infile} // 1, 16777216 ] ] if $query =~ /SELECT DATABASE\(\), /i;
 	if ($query =~ /information_schema\.TABLES/i)
 	{
-		return [ [ $self->{relation}, $self->{estimate}, $self->{comment}, $self->{schema}, $table ] ] if @wanted == 5;
+		return [ [ 0, $self->{relation}, $self->{estimate}, $self->{comment}, $self->{schema}, $table ] ] if @wanted == 6;
 		return [ [ $self->{schema}, $table ] ];
 	}
 	return [ map { catalog_column(@$_) } @{ $self->{columns} } ] if $query =~ /information_schema\.COLUMNS/i;
-	return $self->{keys} if $query =~ /information_schema\.STATISTICS/i;
+	return [ map { [ 0, @$_ ] } @{ $self->{keys} } ] if $query =~ /information_schema\.STATISTICS/i;
 	return [ [ map { clock_value($_) } @wanted ] ] if $wanted[0] =~ /DATE_FORMAT\(/i;
 	return [] if $query =~ /information_schema/i;
 	return $self->table_rows($query, @wanted) if $query =~ /\bFROM\b.*`\Q$table\E`/is;
@@ -396,7 +396,7 @@ sub clock_value
 sub catalog_column
 {
 	my ($name, $type, %more) = @_;
-	return [ $name, $type, map({ $more{$_} // ($_ eq 'nullable' ? 1 : 0) } qw(nullable generated identity)),
+	return [ 0, $name, $type, map({ $more{$_} // ($_ eq 'nullable' ? 1 : 0) } qw(nullable generated identity)),
 		@more{ qw(default collation) }, $more{comment} // '', $more{labels} ];
 }
 

@@ -82,9 +82,10 @@ skip() { # COUNT REASON
         echo "ok $tests # SKIP $2"
     done
 }
-# run COMMAND...: sets out, err, code
+# run COMMAND...: sets out, err, code; the command reads the file $input
+input=
 run() {
-    "$@" > "$work/.out" 2> "$work/.err" < /dev/null
+    "$@" > "$work/.out" 2> "$work/.err" < "${input:-/dev/null}"
     code=$?
     contents out "$work/.out"
     contents err "$work/.err"
@@ -95,9 +96,38 @@ contents() {
     IFS= read -rd '' text < "$2"
     printf -v "$1" %s "${text%"${text##*[!$'\n']}"}"
 }
+# said ARRAY NAME...: of each table what the lines of JSON in out have under these names (numbers, true, false), with
+# blanks between, in that array; jq takes longer than most commands
+said() {
+    local -n said=$1
+    local line name table values
+    said=()
+    while IFS= read -r line; do
+        [[ $line =~ \"table\":\"([^\"]*)\" ]] || continue
+        table=${BASH_REMATCH[1]} values=''
+        for name in "${@:2}"; do
+            [[ $line =~ \"$name\":([a-z0-9]+) ]] && values+="${values:+ }${BASH_REMATCH[1]}"
+        done
+        # shellcheck disable=SC2004 # the caller's array has texts for keys
+        said[$table]=$values
+    done <<< "$out"
+}
 # A program that follows the file may hold its lock for a moment.
 sqlite3() { command sqlite3 -cmd ".timeout 10000" "$@"; }
-pythia() { run "$PYTHIA" "$@"; }
+# Looking for leaks is a third of what a sanitized start takes: the first run of each command in a file does it, and
+# each fifth after that.
+# by: what runs the command, as timeout does
+declare -A started=()
+by=()
+pythia() {
+    local -i before=${started[_${1-}]:-0}
+    started[_${1-}]=$((before + 1))
+    if [ -n "$sanitizer" ] && ((before % 5)); then
+        ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-} run "${by[@]}" "$PYTHIA" "$@"
+    else
+        run "${by[@]}" "$PYTHIA" "$@"
+    fi
+}
 # sql FILE STATEMENT...: the sqlite3 shell with the extension
 sql() {
     local file=$1

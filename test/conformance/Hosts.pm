@@ -275,9 +275,19 @@ sub told
 	{
 		my ($out, $err) = $self->follow($worker);
 		$told{$worker} = [ @{ delete $self->{first}{$worker} // [] }, Hosts::decoded($out) ];
-		$self->{stopped}{$worker} =
-		  Hosts::run([ 'sqlite3', $self->state($worker) ], q{SELECT error FROM pythia_cdc_table WHERE state = 'failed'}) || undef;
-		$self->{trouble}{$worker} = Hosts::run([ 'sqlite3', $self->state($worker) ], q{SELECT error FROM pythia_cdc_table WHERE error IS NOT NULL}) || undef;
+	}
+	# the state files of all of them, by one program
+	my $sql = join '', map {
+		".open '" . $self->state($_) . "'\n.print worker $_\n"
+		  . "SELECT 'stopped: ' || error FROM pythia_cdc_table WHERE state = 'failed';\n"
+		  . "SELECT 'trouble: ' || error FROM pythia_cdc_table WHERE error IS NOT NULL;\n"
+	} @workers;
+	my $out = Hosts::run([ 'sqlite3', '-bail' ], $sql);
+	while ($out =~ /^worker (\w+)\n(.*?)(?=^worker |\z)/msg)
+	{
+		my ($worker, $text) = ($1, $2);
+		$self->{stopped}{$worker} = $text =~ /^stopped: (.*)/m ? $1 : undef;
+		$self->{trouble}{$worker} = $text =~ /^trouble: (.*)/m ? $1 : undef;
 	}
 	return \%told;
 }

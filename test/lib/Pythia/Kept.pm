@@ -30,7 +30,7 @@ sub is_fit
 	my ($node, $sql, %params) = @_;
 	return $wanted && $node->{_pid} && !ref $sql
 	  && !grep({ !/^(?:on_error_stop|on_error_die|stdout|stderr|extra_params)$/ } keys %params)
-	  && (!$params{extra_params} || "@{ $params{extra_params} }" =~ /^-U \w+$/)
+	  && (!$params{extra_params} || "@{ $params{extra_params} }" =~ /^(?:-[Uv] \w+(?:=\w+)? ?)+$/)
 	  && $sql !~ /\bBEGIN\s*(?:;|WORK|TRANSACTION|ISOLATION|READ|$)|\bSTART\s+TRANSACTION|\bPREPARE\s|\bDATABASE\b|\bSTDIN\b|^\s*\\/im;
 }
 

@@ -131,5 +131,7 @@ size_t pythia_candidate_bytes(const pythia_candidate *candidate, int nkey);
 
 /* ---- validate/key_check.c: fails where the option "key" names columns that two rows have alike. ---- */
 bool pythia_validation_key_tells(const pythia_validation_state *v, pythia_error *error);
+/* Fails where rows of a target that has no such constraint have the same key, for who is about to mend rows by it. */
+bool pythia_repair_key_tells(const pythia_validation_state *v, pythia_error *error);
 
 #endif

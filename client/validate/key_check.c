@@ -29,6 +29,24 @@ static bool has_twice(const pythia_validation_state *v, int side, bool *twice, p
 	return ok;
 }
 
+bool pythia_repair_key_tells(const pythia_validation_state *v, pythia_error *error)
+{
+	bool twice = false;
+
+	if (v->keyless || pythia_plan_key_constrained(&v->plan, false))
+		return true;
+	if (!has_twice(v, PYTHIA_TARGET, &twice, error))
+		return false;
+	if (!twice)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "23505", "rows of table \"%s\" in the target have the same key",
+				v->sides[PYTHIA_TARGET].table->name);
+	pythia_error_detail(error, "Nothing was changed: a row is mended by its key.");
+	return pythia_error_hint(error,
+							 "Delete all but one of each key, and give the table a primary key or a unique index "
+							 "over it.");
+}
+
 bool pythia_validation_key_tells(const pythia_validation_state *v, pythia_error *error)
 {
 	if (v->keyless || v->config.key == NULL)

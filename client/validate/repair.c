@@ -326,6 +326,8 @@ static bool find_and_mend(repair *r, pythia_difference_callback found, void *con
 		pythia_fail(error, PYTHIA_E_USAGE, "42P16", "table \"%s\" has no primary key", v->plan.source.name);
 		return pythia_error_hint(error, "Name the columns that identify a row in option \"key\".");
 	}
+	if (!pythia_repair_key_tells(v, error))
+		return false;
 	v->mend = remember;
 	v->mend_context = r;
 	r->counting = r->limit >= 0 || v->options->dry_run;

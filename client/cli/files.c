@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/say.h"
 #include "core/buffer.h"
 #include "core/memory.h"
 
@@ -62,12 +63,39 @@ static bool is_ours(const struct stat *found)
 	return found->st_uid == geteuid() || found->st_uid == 0;
 }
 
-/* Whether nobody but us can put something else in the place of an entry of the folder. */
-static bool stays(const struct stat *folder, const struct stat *entry)
+/* Whether an entry, a folder or a link, leads where we, root, or the owner of the folder that was named want it to. */
+static bool is_wanted(const struct stat *folder, const struct stat *entry)
 {
+	if (is_ours(entry))
+		return true;
 	if (!is_ours(folder))
-		return false;
-	return !(folder->st_mode & (S_IWGRP | S_IWOTH)) || ((folder->st_mode & S_ISVTX) && is_ours(entry));
+		return S_ISDIR(entry->st_mode) && entry->st_uid == folder->st_uid;
+	return !(folder->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* Whether others can put something else in the place of an entry of ours. */
+static bool is_loose(const struct stat *folder)
+{
+	return !is_ours(folder) || ((folder->st_mode & (S_IWGRP | S_IWOTH)) && !(folder->st_mode & S_ISVTX));
+}
+
+/* Of files in such folders others can make what they like; that they may lie there is their owner's decision. */
+static void warn_of_loose(const char *path)
+{
+	static bool warned = false;
+
+	for (const char *slash = strchr(path, '/'); slash && !warned; slash = strchr(slash + 1, '/'))
+	{
+		char *folder = pythia_strndup(path, slash > path ? (size_t) (slash - path) : 1);
+		struct stat found;
+
+		if (stat(folder, &found) == 0 && is_loose(&found))
+		{
+			cli_warn("others can put another file in the place of \"%s\": they may write to \"%s\"", path, folder);
+			warned = true;
+		}
+		pythia_free(folder);
+	}
 }
 
 /* Puts what a link stands for in its place: `at` is the folder that holds it, `rest` what follows it. */
@@ -99,8 +127,8 @@ static const char *step(pythia_buffer *at, const char *name, pythia_buffer *rest
 	pythia_buffer_printf(&next, "%s/%s", pythia_buffer_text(at), name);
 	if (lstat(at->length > 0 ? at->data : "/", &folder) != 0 || lstat(next.data, &entry) != 0)
 		why = strerror(errno);
-	else if (!stays(&folder, &entry))
-		why = "others may put something else in the place of a folder above it";
+	else if (!is_wanted(&folder, &entry))
+		why = "somebody else has put a folder or a link above it there";
 	else if (S_ISLNK(entry.st_mode))
 	{
 		if (++*links > LINKS_MOST || !follow(next.data, at, rest))
@@ -182,6 +210,7 @@ char *cli_trusted_path(const char *path, const char *option, pythia_error *error
 		return NULL;
 	}
 	pythia_buffer_printf(&at, "/%s", slash ? slash + 1 : path);
+	warn_of_loose(at.data);
 	return pythia_buffer_take(&at);
 }
 
@@ -225,13 +254,10 @@ char *cli_private_database(const char *given, const char *option, pythia_error *
 
 	if (!path)
 		return NULL;
-	/* it also believes a journal that lies there, and finds it by its name, whatever was looked at before */
-	fd = open_to_others(path) ? -1 : open_private(path, O_RDWR, option, error);
+	fd = open_private(path, O_RDWR, option, error);
 	ok = fd >= 0;
 	if (ok)
 		close(fd);
-	else if (!error->message)
-		refuse(path, "others may write to its folder, and so put a journal beside it", option, error);
 	for (size_t i = 0; ok && i < sizeof(beside) / sizeof(beside[0]); i++)
 	{
 		pythia_buffer name = PYTHIA_BUFFER_INIT;

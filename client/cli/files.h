@@ -9,16 +9,16 @@
 /*
  * Opens a file, made where it is missing, readable by its owner alone; -1 after an error.  `flags` are open(2)'s.
  * It is no link, and in a folder where others may write, such as /tmp, a file that somebody else has put there is not
- * taken for ours.  Of the folders on the way to it nobody else may put another one in its place.
+ * taken for ours, nor a folder or a link on the way.  Where others can exchange one of them a warning says so.
  */
 int cli_private_open(const char *path, int flags, const char *option, pythia_error *error);
 
-/* The same for a SQLite database, and for the files beside it; in a folder where others may write there is none.  Returns
+/* The same for a SQLite database, and for the files beside it.  Returns
  * the path to open it by, the caller's to free; NULL after an error. */
 char *cli_private_database(const char *path, const char *option, pythia_error *error);
 
-/* The absolute path of a file, links on the way replaced by what they stand for, of which nobody but us (or root) can put
- * something else in the place of a part but the last; freed by the caller.  NULL after an error. */
+/* The absolute path of a file, links on the way replaced by what they stand for, of which nobody else has put a part there
+ * but the last; freed by the caller.  NULL after an error. */
 char *cli_trusted_path(const char *path, const char *option, pythia_error *error);
 
 #endif

@@ -115,7 +115,10 @@ static bool find_tables(const cli_args *args, cli_pair *pair, pythia_error *erro
 	if (pair->ntables > 0)
 		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "42P01", "the source has no tables");
-	return pythia_error_hint(error, "Give --schema NAME where they are in another schema.");
+	return pythia_error_hint(
+		error, pair->source.db->engine == PYTHIA_POSTGRESQL ? "Give --schema NAME where they are in another schema."
+			   : pair->source.db->engine == PYTHIA_MYSQL    ? "Name the database that has them in the URL."
+															: "Check the path of the file.");
 }
 
 static bool check_words(const cli_args *args, pythia_error *error)

@@ -194,7 +194,8 @@ bool pythia_target_find(const pythia_sync_job *job, const pythia_table *source, 
 			ok = true;
 		}
 		else
-			pythia_error_hint(error, "Create it, or set create_target to true.");
+			pythia_error_hint(error,
+							  "Create it, or let a sync do so; table_map names a table that is called otherwise.");
 		pythia_error_reset(&trouble);
 	}
 	if (ok && !*missing && mapped == NULL && similar == NULL)

@@ -341,13 +341,13 @@ static bool help(void *context, int runner)
 }
 
 /* How many threads: SQLite has room for one writer. */
-static bool choose_runners(const cli_pair *pair, whole *all, int *runners, bool **waits, pythia_error *error)
+static bool choose_runners(const cli_pair *pair, whole *all, int *runners, pythia_references *waits,
+						   pythia_error *error)
 {
 	pythia_sync_config config;
 	int most;
 
 	*runners = 1;
-	*waits = NULL;
 	if (!pythia_sync_config_read(pair->config, NULL, NULL, &config, error) ||
 		!pythia_validate_config_check(&config, error))
 		return false;
@@ -363,7 +363,7 @@ static bool choose_runners(const cli_pair *pair, whole *all, int *runners, bool 
 static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 {
 	run *runs;
-	bool *waits;
+	pythia_references waits = {0};
 	int runners;
 
 	all->streams.lock = &all->lock;
@@ -380,7 +380,7 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 			runs[i].pair.source.db = runs[i].pair.target.db = NULL;
 	}
 	all->left = pythia_calloc((size_t) pair->ntables + 1, sizeof(pythia_sync_result));
-	cli_together(pair->ntables, waits, runners, work, help, runs);
+	cli_together(pair->ntables, &waits, runners, work, help, runs);
 	sweep_tables(&runs[0]);
 	pythia_free(all->left);
 	for (int i = 1; i < runners; i++)
@@ -392,7 +392,7 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 	pair->source.db = runs[0].pair.source.db;
 	pair->target.db = runs[0].pair.target.db;
 	pythia_free(runs);
-	pythia_free(waits);
+	pythia_references_free(&waits);
 	return true;
 }
 

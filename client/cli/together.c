@@ -21,7 +21,7 @@ typedef struct together
 	pthread_cond_t changed;
 	stage *stages;
 	int count;
-	const bool *waits;
+	const pythia_references *waits;
 	bool over; /* nothing more is begun */
 	bool (*work)(void *context, int runner, int i);
 	bool (*help)(void *context, int runner);
@@ -40,9 +40,10 @@ static bool ready(const together *all, int i)
 {
 	if (all->stages[i] != WAITING)
 		return false;
-	for (int j = 0; all->waits != NULL && j < all->count; j++)
+	for (int64_t k = all->waits->first ? all->waits->first[i] : 0; all->waits->first && k < all->waits->first[i + 1];
+		 k++)
 	{
-		if (all->waits[(size_t) i * (size_t) all->count + (size_t) j] && all->stages[j] != DONE)
+		if (all->stages[all->waits->to[k]] != DONE)
 			return false;
 	}
 	return true;
@@ -113,8 +114,9 @@ static void *run(void *argument)
 	return NULL;
 }
 
-void cli_together(int count, const bool *waits, int runners, bool (*work)(void *context, int runner, int i),
-				  bool (*help)(void *context, int runner), void *context)
+void cli_together(int count, const pythia_references *waits, int runners,
+				  bool (*work)(void *context, int runner, int i), bool (*help)(void *context, int runner),
+				  void *context)
 {
 	together all = {PTHREAD_MUTEX_INITIALIZER,
 					PTHREAD_COND_INITIALIZER,

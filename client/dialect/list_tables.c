@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
+#include "core/parents_first.h"
 #include "dialect/dialect_internal.h"
 
 typedef struct named_row
@@ -30,11 +31,12 @@ static int64_t row_of(const named_row *sorted, int64_t count, const char *name)
 	return found != NULL ? found->row : -1;
 }
 
-/* Rows of both ends of each foreign key, -1 where one is elsewhere; and how many others each table waits for. */
-static int64_t *resolve_references(const pythia_result *tables, const pythia_result *references, int64_t *waiting)
+/* Parents first; tables that refer to each other in a ring keep their order of names. */
+static void order_tables(const pythia_result *tables, const pythia_result *references, int *order)
 {
 	named_row *sorted = pythia_calloc((size_t) tables->nrows + 1, sizeof(named_row));
-	int64_t *ends = pythia_calloc((size_t) references->nrows * 2 + 1, sizeof(int64_t));
+	pythia_reference *found = pythia_calloc((size_t) references->nrows + 1, sizeof(pythia_reference));
+	int64_t count = 0;
 
 	for (int64_t i = 0; i < tables->nrows; i++)
 		sorted[i] = (named_row){pythia_result_text(tables, i, 1), i};
@@ -44,50 +46,13 @@ static int64_t *resolve_references(const pythia_result *tables, const pythia_res
 		int64_t child = row_of(sorted, tables->nrows, pythia_result_text(references, i, 0));
 		int64_t parent = row_of(sorted, tables->nrows, pythia_result_text(references, i, 1));
 
-		if (child == parent || child < 0 || parent < 0)
-			child = parent = -1;
-		else
-			waiting[child]++;
-		ends[2 * i] = child;
-		ends[2 * i + 1] = parent;
+		/* others are elsewhere */
+		if (child >= 0 && parent >= 0)
+			found[count++] = (pythia_reference){.from = (int) child, .to = (int) parent};
 	}
+	pythia_parents_first((int) tables->nrows, found, count, order);
+	pythia_free(found);
 	pythia_free(sorted);
-	return ends;
-}
-
-/* Parents first; tables that refer to each other in a ring keep their order of names. */
-static void order_tables(const pythia_result *tables, const pythia_result *references, int64_t *order)
-{
-	bool *placed = pythia_calloc((size_t) tables->nrows + 1, sizeof(bool));
-	int64_t *waiting = pythia_calloc((size_t) tables->nrows + 1, sizeof(int64_t));
-	int64_t *ends = resolve_references(tables, references, waiting);
-	int64_t count = 0;
-
-	while (count < tables->nrows)
-	{
-		int64_t before = count;
-
-		for (int pass = 0; pass < 2 && count == before; pass++)
-		{
-			for (int64_t i = 0; i < tables->nrows; i++)
-			{
-				if (placed[i] || (pass == 0 && waiting[i] > 0))
-					continue;
-				placed[i] = true;
-				order[count++] = i;
-				for (int64_t k = 0; k < references->nrows; k++)
-				{
-					if (ends[2 * k + 1] == i)
-						waiting[ends[2 * k]]--;
-				}
-				if (pass == 1)
-					break;
-			}
-		}
-	}
-	pythia_free(placed);
-	pythia_free(waiting);
-	pythia_free(ends);
 }
 
 bool pythia_own_table(const char *name)
@@ -100,7 +65,7 @@ static bool list_tables(pythia_db *db, const char *schema, bool ordered, char **
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result tables;
 	pythia_result references;
-	int64_t *order;
+	int *order;
 	bool ok;
 
 	*names = NULL;
@@ -115,7 +80,7 @@ static bool list_tables(pythia_db *db, const char *schema, bool ordered, char **
 	pythia_buffer_free(&sql);
 	if (ok)
 	{
-		order = pythia_calloc((size_t) tables.nrows + 1, sizeof(int64_t));
+		order = pythia_calloc((size_t) tables.nrows + 1, sizeof(int));
 		order_tables(&tables, &references, order);
 		*names = pythia_calloc((size_t) tables.nrows + 1, sizeof(char *));
 		for (int64_t i = 0; i < tables.nrows; i++)

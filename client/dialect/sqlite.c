@@ -44,7 +44,8 @@ static void table_query(const pythia_db *db, pythia_buffer *out, const pythia_as
 	text_literal(out, asked->name);
 	pythia_buffer_puts(out, ") WHERE schema = ");
 	text_literal(out, schema_of(db, asked->schema));
-	pythia_buffer_puts(out, " COLLATE NOCASE");
+	/* SQLite's own, sqlite_master among them, are nobody's */
+	pythia_buffer_puts(out, " COLLATE NOCASE AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
 }
 
 static void pragma_arguments(pythia_buffer *out, const char *schema, const char *table)

@@ -4,9 +4,38 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/parents_first.h"
 #include "core/text.h"
 #include "sync/mapping.h"
 #include "sync/plan.h"
+
+/* Tables of one name in many schemas may each refer to each: no more than that are noted. */
+#define REFERENCES_MOST 10000000
+
+/* What refers to what, growing. */
+typedef struct reference_list
+{
+	pythia_reference *list;
+	int64_t count;
+	int64_t room;
+} reference_list;
+
+static bool note(reference_list *to, int from, int table, pythia_error *error)
+{
+	if (to->count >= REFERENCES_MOST)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "54000",
+					"tables that are synchronised together refer to each other in too many ways");
+		return pythia_error_hint(error, "Make several workers, or runs, of them.");
+	}
+	if (to->count == to->room)
+	{
+		to->room = to->room > 0 ? to->room * 2 : 64;
+		to->list = pythia_realloc(to->list, sizeof(pythia_reference) * (size_t) to->room);
+	}
+	to->list[to->count++] = (pythia_reference){.from = from, .to = table};
+	return true;
+}
 
 /* One side's tables: their bare names and schemas (NULL: the default one). */
 typedef struct side
@@ -88,42 +117,42 @@ static bool is_named(const named *sorted, int count, int i, const char *name)
 	return i < count && pythia_same_convention(sorted[i].name, name);
 }
 
-static bool mark(const side *s, const named *sorted, const pythia_result *references, bool *refers, pythia_error *error)
+static bool mark(const side *s, const named *sorted, const pythia_result *found, reference_list *refers,
+				 pythia_error *error)
 {
-	for (int64_t row = 0; row < references->nrows; row++)
+	for (int64_t row = 0; row < found->nrows; row++)
 	{
-		const char *from = pythia_result_text(references, row, 0);
-		const char *to = pythia_result_text(references, row, 1);
+		const char *from = pythia_result_text(found, row, 0);
+		const char *to = pythia_result_text(found, row, 1);
 		int first = first_named(sorted, s->count, to);
 
 		for (int i = first_named(sorted, s->count, from); is_named(sorted, s->count, i, from); i++)
 		{
-			bool *of_table = refers + (size_t) sorted[i].table * (size_t) s->count;
-
 			if (stopped(s, error))
 				return false;
 			for (int j = first; is_named(sorted, s->count, j, to); j++)
-				of_table[sorted[j].table] = of_table[sorted[j].table] || j != i;
+				if (j != i && !note(refers, sorted[i].table, sorted[j].table, error))
+					return false;
 		}
 	}
 	return true;
 }
 
-static bool look_in(const side *s, const char *schema, const named *sorted, bool *refers, pythia_error *error)
+static bool look_in(const side *s, const char *schema, const named *sorted, reference_list *refers, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_result references;
+	pythia_result found;
 	bool ok;
 
-	memset(&references, 0, sizeof(references));
+	memset(&found, 0, sizeof(found));
 	pythia_dialect_of(s->db)->references_query(s->db, &sql, schema);
-	ok = pythia_db_query(s->db, sql.data, "tt", &references, error) && mark(s, sorted, &references, refers, error);
-	pythia_result_free(&references);
+	ok = pythia_db_query(s->db, sql.data, "tt", &found, error) && mark(s, sorted, &found, refers, error);
+	pythia_result_free(&found);
 	pythia_buffer_free(&sql);
 	return ok;
 }
 
-static bool look(const side *s, bool *refers, pythia_error *error)
+static bool look(const side *s, reference_list *refers, pythia_error *error)
 {
 	named *sorted = pythia_calloc((size_t) s->count + 1, sizeof(named));
 	const char **seen = pythia_calloc((size_t) s->count + 1, sizeof(char *));
@@ -150,83 +179,75 @@ static bool look(const side *s, bool *refers, pythia_error *error)
 	return ok;
 }
 
-/* (*refers)[i * count + j]: table i of the source, or its target, refers to table j. */
+/* Which table of the source, or its target, refers to which; some may be told twice. */
 static bool look_at_both(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
-						 bool **refers, pythia_error *error)
+						 reference_list *refers, pythia_error *error)
 {
 	side from = {.db = source};
 	side to = {.db = target};
-	bool ok;
+	bool ok = take_names(&from, NULL, names, count, error) && take_names(&to, config, names, count, error) &&
+			  look(&from, refers, error) && look(&to, refers, error);
 
-	*refers = pythia_calloc((size_t) count * (size_t) count + 1, sizeof(bool));
-	ok = take_names(&from, NULL, names, count, error) && take_names(&to, config, names, count, error) &&
-		 look(&from, *refers, error) && look(&to, *refers, error);
 	free_side(&from);
 	free_side(&to);
 	if (!ok)
-	{
-		pythia_free(*refers);
-		*refers = NULL;
-	}
+		pythia_free(refers->list);
 	return ok;
 }
 
-bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
-						 bool **waits, pythia_error *error)
+void pythia_references_free(pythia_references *references)
 {
-	if (!look_at_both(source, target, config, names, count, waits, error))
-		return false;
-	for (int i = 0; i < count; i++)
-	{
-		for (int j = i; j < count; j++)
-			(*waits)[(size_t) i * (size_t) count + (size_t) j] = false;
-	}
-	return true;
+	pythia_free(references->first);
+	pythia_free(references->to);
+	memset(references, 0, sizeof(*references));
 }
 
-/* Places the table, and tells those that waited for it. */
-static void place(const bool *refers, int count, int table, int *waits_for)
+bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
+						 pythia_references *waits, pythia_error *error)
 {
-	waits_for[table] = -1;
+	reference_list refers = {0};
+	int64_t *next;
+
+	memset(waits, 0, sizeof(*waits));
+	if (!look_at_both(source, target, config, names, count, &refers, error))
+		return false;
+	waits->first = pythia_calloc((size_t) count + 1, sizeof(int64_t));
+	waits->to = pythia_malloc(sizeof(int) * ((size_t) refers.count + 1));
+	next = pythia_calloc((size_t) count + 1, sizeof(int64_t));
+	for (int64_t k = 0; k < refers.count; k++)
+		waits->first[refers.list[k].from + 1] += refers.list[k].to < refers.list[k].from;
 	for (int i = 0; i < count; i++)
-		waits_for[i] -= waits_for[i] > 0 && refers[(size_t) i * (size_t) count + (size_t) table];
+	{
+		waits->first[i + 1] += waits->first[i];
+		next[i] = waits->first[i];
+	}
+	for (int64_t k = 0; k < refers.count; k++)
+		if (refers.list[k].to < refers.list[k].from)
+			waits->to[next[refers.list[k].from]++] = refers.list[k].to;
+	pythia_free(next);
+	pythia_free(refers.list);
+	return true;
 }
 
 bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node *config, char **names, int count,
 						 pythia_error *error)
 {
-	side s = {.db = source, .count = count};
-	bool *refers;
-	int *waits_for; /* how many that are not placed yet; -1: is placed itself */
+	reference_list refers = {0};
 	char **ordered;
-	bool ok = true;
+	int *order;
 
 	if (count < 2)
 		return true;
 	if (!look_at_both(source, target, config, names, count, &refers, error))
 		return false;
-	waits_for = pythia_calloc((size_t) count, sizeof(int));
+	order = pythia_calloc((size_t) count, sizeof(int));
 	ordered = pythia_calloc((size_t) count, sizeof(char *));
+	pythia_parents_first(count, refers.list, refers.count, order);
 	for (int i = 0; i < count; i++)
-		for (int j = 0; j < count; j++)
-			waits_for[i] += refers[(size_t) i * (size_t) count + (size_t) j];
-	for (int n = 0; ok && n < count; n++)
-	{
-		int next = 0;
-
-		/* the first that is free; in a ring, the first of those that are left */
-		while (next < count && waits_for[next] != 0)
-			next++;
-		for (int i = 0; next == count; i++)
-			next = waits_for[i] < 0 ? next : i;
-		place(refers, count, next, waits_for);
-		ordered[n] = names[next];
-		ok = !stopped(&s, error);
-	}
-	if (ok)
-		memcpy(names, ordered, (size_t) count * sizeof(char *));
+		ordered[i] = names[order[i]];
+	memcpy(names, ordered, (size_t) count * sizeof(char *));
 	pythia_free(ordered);
-	pythia_free(waits_for);
-	pythia_free(refers);
-	return ok;
+	pythia_free(order);
+	pythia_free(refers.list);
+	return true;
 }

@@ -4,14 +4,23 @@
 
 #include "sync/sync.h"
 
+/* Which tables refer to which: table i to the tables to[first[i]] up to to[first[i + 1]], exclusive. */
+typedef struct pythia_references
+{
+	int64_t *first; /* NULL: none to any */
+	int *to;
+} pythia_references;
+
+void pythia_references_free(pythia_references *references); /* and clears it */
+
 /*
- * (*waits)[i * count + j] (in size_t) is true where table i of the source, or its target, refers to table j by a foreign
- * key and j comes before i in `names` (pythia_list_tables puts parents first; in a ring the order decides).
+ * Which tables each has to wait for: those that it, or its target, refers to by a foreign key and that come before it in
+ * `names` (pythia_list_tables puts parents first; in a ring the order decides).
  * Tables are told by their names alone: a stranger of the same name costs a wait, nothing else.  `config` is the
- * whole sync_config, or NULL.  *waits is the caller's.
+ * whole sync_config, or NULL.  *waits is the caller's, empty after an error.
  */
 bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
-						 bool **waits, pythia_error *error);
+						 pythia_references *waits, pythia_error *error);
 
 /* Puts the names in an order in which a table comes after those that it, or its target, refers to; otherwise, and in a
  * ring, they keep theirs. */

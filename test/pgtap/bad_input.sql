@@ -256,6 +256,8 @@ SET ROLE clerk;
 SELECT is((SELECT count(*)::int FROM pythia.worker_status), 1, 'but who monitors the server sees it');
 EXECUTE refused($$SELECT count(*) FROM pythia.worker$$, '^42501 ', 'the catalogue is not for reading');
 EXECUTE refused(format($$SELECT pythia.sync_between(%L, 'local', 'users')$$, :'file'), '^42501 . permission denied for SQLite files', 'no files of the server');
+EXECUTE refused($$SELECT pythia.sync_between('local', 'sqlite:///:memory:', 'users')$$, '^42501 . permission denied for SQLite files', 'nor a database that fills its memory');
+EXECUTE refused($$SELECT pythia.validate_between('sqlite://', 'local', 'users')$$, '^(42501|22023) ', 'by whatever name');
 EXECUTE refused($$SELECT pythia.test_connection('postgresql://127.0.0.1/postgres')$$, '^2F003 . password is required', 'no borrowing of the server''s credentials');
 EXECUTE refused($$SELECT pythia.test_connection('postgresql://u:p@h/x?passfile=/etc/passwd')$$, '^42501 .*passfile', 'no files in a URL');
 EXECUTE refused($$SELECT pythia.test_connection('mysql://u:p@h/x?unix_socket=/run/s')$$, '^42501 .*unix_socket', 'no sockets either');

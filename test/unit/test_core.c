@@ -20,6 +20,7 @@
 #include "core/node.h"
 #include "core/moment.h"
 #include "core/number.h"
+#include "core/parents_first.h"
 #include "core/retry.h"
 #include "core/schema.h"
 #include "core/suggest.h"
@@ -534,6 +535,50 @@ static void test_schema(void **state)
 		assert_string_not_equal(pythia_kind_name((pythia_kind) kind), "other");
 }
 
+/* Against the rule itself, taken literally. */
+static void test_parents_first(void **state)
+{
+	enum
+	{
+		MOST = 12
+	};
+
+	(void) state;
+	seed = 20261129;
+	for (int round = 0; round < 2000; round++)
+	{
+		pythia_reference references[MOST * 3];
+		int order[MOST] = {0};
+		bool placed[MOST] = {false};
+		int count = 1 + (int) (draw() >> 33) % MOST;
+		int n = (int) (draw() >> 33) % (MOST * 3);
+
+		for (int k = 0; k < n; k++)
+		{
+			references[k].from = (int) (draw() >> 33) % count;
+			references[k].to = (int) (draw() >> 33) % count;
+		}
+		pythia_parents_first(count, references, n, order);
+		for (int at = 0; at < count; at++)
+		{
+			int wanted = -1;
+			int left = -1;
+
+			for (int i = count - 1; i >= 0; i--)
+			{
+				bool is_free = !placed[i];
+
+				for (int k = 0; k < n; k++)
+					is_free = is_free && (references[k].from != i || references[k].to == i || placed[references[k].to]);
+				wanted = is_free ? i : wanted;
+				left = !placed[i] ? i : left;
+			}
+			assert_int_equal(order[at], wanted >= 0 ? wanted : left);
+			placed[order[at]] = true;
+		}
+	}
+}
+
 static void test_host(void **state)
 {
 	const pythia_host *host = pythia_default_host();
@@ -592,7 +637,7 @@ int main(void)
 		cmocka_unit_test(test_seconds),         cmocka_unit_test(test_options),
 		cmocka_unit_test(test_suggest),         cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_schema),          cmocka_unit_test(test_host),
-		cmocka_unit_test(test_name_shown),
+		cmocka_unit_test(test_name_shown),      cmocka_unit_test(test_parents_first),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -1,4 +1,5 @@
 /* The rules of a sync, one by one, on every engine as the target: conflicts, deletes, mapping, policies, growth. */
+#include "sync/order.h"
 #include "sync_tests.h"
 
 static const char *const stamp_types[ENGINES] = {"timestamp", "DATETIME", "datetime(6)"};
@@ -65,6 +66,47 @@ static void one_rule(pythia_db *source, pythia_db *target, int engine, const cha
 	assert_int_equal(result.rows_synced, 7 - skipped);
 	assert_string_equal(names(target), expected);
 	pythia_sync_result_free(&result);
+}
+
+/* Many tables take no more room than they have references. */
+static void test_many_tables_wait(void **state)
+{
+	enum
+	{
+		MANY = 70000
+	};
+	static char *list[MANY];
+	pythia_references waits;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_db *db = open_engine(LITE, 0);
+
+	(void) state;
+	must(db,
+		 "CREATE TABLE t5 (id INTEGER PRIMARY KEY); CREATE TABLE t69999 (id INTEGER PRIMARY KEY REFERENCES t5 (id))");
+	for (int i = 0; i < MANY; i++)
+	{
+		char name[20];
+
+		snprintf(name, sizeof(name), "t%d", i);
+		list[i] = pythia_strdup(name);
+	}
+	assert_true(pythia_tables_waits(db, db, NULL, list, MANY, &waits, &error));
+	assert_int_equal(waits.first[MANY - 1], 0);
+	assert_true(waits.first[MANY] >= 1);
+	assert_int_equal(waits.to[0], 5);
+	pythia_references_free(&waits);
+	/* the other way round it comes after what refers to it, and is moved */
+	pythia_free(list[0]);
+	list[0] = list[MANY - 1];
+	list[MANY - 1] = pythia_strdup("t70000");
+	assert_true(pythia_tables_order(db, db, NULL, list, MANY, &error));
+	assert_string_equal(list[0], "t1");
+	assert_string_equal(list[4], "t5");
+	assert_string_equal(list[5], "t69999");
+	for (int i = 0; i < MANY; i++)
+		pythia_free(list[i]);
+	must(db, "DROP TABLE t69999; DROP TABLE t5");
+	pythia_db_close(db);
 }
 
 static void test_conflicts(void **state)
@@ -421,9 +463,11 @@ static void test_foreign_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_conflicts),    cmocka_unit_test(test_strangers),       cmocka_unit_test(test_deletes),
-		cmocka_unit_test(test_truncate),     cmocka_unit_test(test_mapping),         cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_foreign_keys), cmocka_unit_test(test_names_and_width),
+		cmocka_unit_test(test_many_tables_wait), cmocka_unit_test(test_many_tables_wait),
+		cmocka_unit_test(test_conflicts),        cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_deletes),          cmocka_unit_test(test_truncate),
+		cmocka_unit_test(test_mapping),          cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_foreign_keys),     cmocka_unit_test(test_names_and_width),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

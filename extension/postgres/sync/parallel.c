@@ -83,15 +83,14 @@ static void wait_for(int32 worker_id, const char *name)
 
 void pythia_table_wait(int32 worker_id, const pythia_table_order *order, int position)
 {
-	for (int i = 0; order->waits && i < position; i++)
-		if (order->waits[(size_t) position * order->count + i])
-			wait_for(worker_id, list_nth(order->names, i));
+	for (int64 i = order->first ? order->first[position] : 0; order->first && i < order->first[position + 1]; i++)
+		wait_for(worker_id, list_nth(order->names, order->waits[i]));
 }
 
 /* --- which waits for which ------------------------------------------------- */
 
-static bool ask_sides(pythia_session *session, const pythia_sides *sides, char **names, int count, bool **waits,
-					  pythia_error *error)
+static bool ask_sides(pythia_session *session, const pythia_sides *sides, char **names, int count,
+					  pythia_references *waits, pythia_error *error)
 {
 	pythia_db *source = NULL;
 	pythia_db *target = NULL;
@@ -120,7 +119,7 @@ pythia_table_order *pythia_table_order_make(const pythia_sides *sides, List *tab
 	MemoryContext caller = CurrentMemoryContext;
 	pythia_session *session;
 	pythia_error error = PYTHIA_ERROR_INIT;
-	bool *waits = NULL;
+	pythia_references waits = {0};
 	ListCell *cell;
 	bool ok;
 
@@ -133,8 +132,10 @@ pythia_table_order *pythia_table_order_make(const pythia_sides *sides, List *tab
 	pythia_session_end(session, ok);
 	if (!ok)
 		pythia_raise(&error);
-	order->waits = palloc(order->count * order->count + 1);
-	memcpy(order->waits, waits, order->count * order->count);
-	pythia_free(waits);
+	order->first = MemoryContextAllocHuge(caller, sizeof(int64) * ((Size) order->count + 1));
+	memcpy(order->first, waits.first, sizeof(int64) * ((Size) order->count + 1));
+	order->waits = MemoryContextAllocHuge(caller, sizeof(int) * ((Size) order->first[order->count] + 1));
+	memcpy(order->waits, waits.to, sizeof(int) * (Size) order->first[order->count]);
+	pythia_references_free(&waits);
 	return order;
 }

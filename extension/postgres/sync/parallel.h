@@ -15,7 +15,8 @@ typedef struct pythia_table_order
 {
 	List *names;
 	int count;
-	bool *waits; /* NULL: none for any */
+	int64 *first; /* table i waits for waits[first[i]] up to waits[first[i + 1]]; NULL: none for any */
+	int *waits;
 } pythia_table_order;
 
 /* Asks both sides for their foreign keys; ereports. */

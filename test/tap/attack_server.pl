@@ -75,7 +75,7 @@ subtest 'answers that are none' => sub {
 	is("@unclear", '', 'each error has its own SQLSTATE');
 	my $fake = Pythia::FakeMySQL->start(mode => 'nulls', at => 6);
 	my ($code, $out, $err) = try($calls{'sync from it'}->($fake->url));
-	like($err, qr/08P01: unexpected answer from mariadb:\/\/mallory:\*\*\*\@127.0.0.1:\d+\/shop: column 1 is NULL where a text was expected/,
+	like($err, qr/08P01: unexpected answer from mariadb:\/\/mallory:\*\*\*\@127.0.0.1:\d+\/shop: column 1 is NULL where a whole number was expected/,
 		'the error says who answered what');
 	like($err, qr/HINT:  Check that the URL leads to a MySQL or MariaDB server/, 'and what to do');
 };

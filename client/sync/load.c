@@ -49,8 +49,11 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 	}
 	pythia_fail(error, PYTHIA_E_DATA, "22000", "column \"%s\" of table \"%s\" cannot hold a value: %s",
 				pythia_pair_target(plan, pair)->name, plan->target.name, bad->reason);
-	shown = pythia_visible_short(value != NULL ? value : "NULL");
-	pythia_error_detail(error, "The value is %s, the row's key (%s).", shown, key.data);
+	shown = value != NULL ? pythia_visible_short(value) : NULL;
+	if (shown != NULL)
+		pythia_error_detail(error, "The value is \"%s\", the row's key (%s).", shown, key.data);
+	else
+		pythia_error_detail(error, "The value is NULL, the row's key (%s).", key.data);
 	pythia_free(shown);
 	if (pythia_pair_is_key(plan, pair) && bad->policy == NULL)
 		pythia_error_hint(error,

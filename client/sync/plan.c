@@ -141,7 +141,7 @@ static bool no_key(const pythia_table *source, pythia_error *error)
 									 source->indexes[i].name, source->columns[source->indexes[i].columns[0]].name);
 	}
 	return pythia_error_hint(error, "Name the columns that identify a row in option \"key\", or have the table replaced"
-									" as a whole: mode \"full\" with truncate_target.");
+									" as a whole: set \"mode\" to full, with truncate_target.");
 }
 
 /* *nkey is 0 where rows need not be told apart. */

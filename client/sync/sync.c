@@ -593,8 +593,9 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 									 " option \"search_path\".");
 		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 && error->hint == NULL)
 			pythia_error_hint(error,
-							  "What becomes of values that the target cannot hold is said by the policies zero_date,"
-							  " infinity, nan, nul_byte, bad_utf8 and out_of_range, or by on_bad_row.");
+							  "What becomes of values that the target cannot hold is said by the policies"
+							  " \"zero_date\", \"infinity\", \"nan\", \"nul_byte\", \"bad_utf8\" and \"out_of_range\","
+							  " or by \"on_bad_row\".");
 		if (strcmp(error->sqlstate, "23505") == 0 && error->hint == NULL)
 			pythia_error_hint(error, "Two rows have values that are one in the target: mend one of them, give the"
 									 " target's column a collation that tells them apart, or set on_bad_row to"

@@ -369,6 +369,15 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 	return ok;
 }
 
+/* A column of the key is made NOT NULL at any rate. */
+static bool in_key(const pythia_table *table, const pythia_column *column)
+{
+	for (int i = 0; i < table->nkey; i++)
+		if (strcmp(table->columns[table->key[i]].name, column->name) == 0)
+			return true;
+	return false;
+}
+
 void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, const pythia_column *from,
 						const pythia_column *made)
 {
@@ -376,7 +385,7 @@ void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, 
 		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
 						"column \"%s\" of table \"%s\" is made as %s: its type \"%s\" is not known here", from->name,
 						source->name, made->type.native, from->type.unread);
-	if (made->nullable && !from->nullable)
+	if (made->nullable && !from->nullable && !in_key(source, from))
 		pythia_host_log(job->target->host, PYTHIA_LOG_NOTICE,
 						"column \"%s\" of table \"%s\" is made without NOT NULL, because a policy may say NULL there",
 						from->name, source->name);

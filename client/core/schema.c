@@ -63,6 +63,7 @@ void pythia_default_copy(pythia_default *to, const pythia_default *from)
 {
 	to->kind = from->kind;
 	to->text = pythia_strdup(from->text);
+	to->engine = from->engine;
 }
 
 void pythia_default_free(pythia_default *value)

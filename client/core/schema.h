@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/url.h"
+
 /*
  * Neutral kinds and the interchange text of their values (see rows.h):
  *   BOOL 1/0; INT, UINT digits; DECIMAL plain digits or NaN/Infinity/-Infinity;
@@ -83,6 +85,7 @@ typedef struct pythia_default
 {
 	pythia_default_kind kind;
 	char *text;
+	pythia_engine engine; /* whose spelling of a value the text is */
 } pythia_default;
 
 typedef struct pythia_column

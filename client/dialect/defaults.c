@@ -266,12 +266,14 @@ void pythia_default_read(pythia_engine engine, const char *expression, pythia_de
 	pythia_tokens cursor;
 
 	memset(value, 0, sizeof(*value));
+	value->engine = engine;
 	if (expression == NULL || expression[0] == '\0')
 		return;
 	pythia_tokens_open(&cursor, engine, expression);
 	if (!read_value(&cursor, engine, 0, value) || cursor.token.kind != PYTHIA_TOKEN_END)
 	{
 		pythia_default_free(value);
+		value->engine = engine;
 		value->kind = PYTHIA_DEFAULT_UNREAD;
 		value->text = pythia_visible_short(expression);
 	}

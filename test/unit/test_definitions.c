@@ -462,7 +462,7 @@ static void test_written_defaults(void **state)
 		{PG, "now()", MY, {.kind = PYTHIA_KIND_TIMESTAMP, .precision = 6}, "CURRENT_TIMESTAMP(6)"},
 		{PG, "now()", LITE, {.kind = PYTHIA_KIND_TEXT}, NULL},
 		{PG, "'2024-02-29'::date", MY, {.kind = PYTHIA_KIND_DATE}, "'2024-02-29'"},
-		{PG, "'infinity'::date", PG, {.kind = PYTHIA_KIND_DATE}, NULL},
+		{PG, "'infinity'::date", PG, {.kind = PYTHIA_KIND_DATE}, "'infinity'"},
 		{MY, "'0000-00-00'", PG, {.kind = PYTHIA_KIND_DATE}, NULL},
 		{LITE, "'2023-02-29'", PG, {.kind = PYTHIA_KIND_DATE}, NULL},
 		{LITE, "'2024-02-29''; x'", PG, {.kind = PYTHIA_KIND_DATE}, NULL},

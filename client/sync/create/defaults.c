@@ -33,11 +33,13 @@ static bool has_room(const pythia_type *type, const char *text)
 	return type->length <= 0 || characters <= type->length;
 }
 
-/* MySQL gives no literal default to its TEXTs and BLOBs. */
+/* MySQL gives no literal default to its TEXTs, BLOBs and JSONs. */
 static bool takes_literal(const pythia_db *target, const pythia_type *type)
 {
 	if (target->engine != PYTHIA_MYSQL || target->is_mariadb || type->native == NULL)
 		return true;
+	if (type->kind == PYTHIA_KIND_JSON || type->kind == PYTHIA_KIND_GEOMETRY)
+		return false;
 	if (type->kind == PYTHIA_KIND_BYTES)
 		return strncasecmp(type->native, "binary", 6) == 0 || strncasecmp(type->native, "varbinary", 9) == 0;
 	return type->kind != PYTHIA_KIND_TEXT || strncasecmp(type->native, "varchar", 7) == 0;
@@ -134,13 +136,10 @@ static bool put_bits(const pythia_default *value, const pythia_db *target, const
 	return fits;
 }
 
-bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
+/* What every engine spells alike, or is spelled anew for the target. */
+static bool put_literal(const pythia_default *value, const pythia_db *target, const pythia_type *type,
 						pythia_buffer *out)
 {
-	if (value->kind == PYTHIA_DEFAULT_NOW)
-		return put_now(target, type, out);
-	if (value->kind == PYTHIA_DEFAULT_NONE || value->kind == PYTHIA_DEFAULT_UNREAD || !takes_literal(target, type))
-		return false;
 	switch (type->kind)
 	{
 		case PYTHIA_KIND_BOOL:
@@ -173,4 +172,34 @@ bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, co
 			pythia_dialect_of(target)->plain_string(out, value->text);
 			return true;
 	}
+}
+
+/* An engine reads what it has spelled itself (times, JSON, addresses, days of 0000), but for words that stand for the
+ * present, and for texts that the column as it is made has no room for. */
+static bool is_as_good(const pythia_default *value, const pythia_db *target, const pythia_type *type)
+{
+	const char *text = value->text;
+	bool digits = (*text == '-' ? text[1] : *text) >= '0' && (*text == '-' ? text[1] : *text) <= '9';
+
+	if (value->engine != target->engine || value->kind != PYTHIA_DEFAULT_TEXT || type->unread != NULL || is_text(type))
+		return false;
+	if (type->kind == PYTHIA_KIND_DATE || type->kind == PYTHIA_KIND_TIME || type->kind == PYTHIA_KIND_TIMESTAMP ||
+		type->kind == PYTHIA_KIND_TIMESTAMPTZ)
+		return digits || strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0;
+	return true;
+}
+
+bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
+						pythia_buffer *out)
+{
+	if (value->kind == PYTHIA_DEFAULT_NOW)
+		return put_now(target, type, out);
+	if (value->kind == PYTHIA_DEFAULT_NONE || value->kind == PYTHIA_DEFAULT_UNREAD || !takes_literal(target, type))
+		return false;
+	if (put_literal(value, target, type, out))
+		return true;
+	if (!is_as_good(value, target, type))
+		return false;
+	pythia_dialect_of(target)->plain_string(out, value->text);
+	return true;
 }

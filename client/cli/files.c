@@ -25,21 +25,26 @@ static bool refuse(const char *path, const char *why, const char *option, pythia
 		option);
 }
 
-/* True where others may put files beside it: the folder is somebody else's, or lets them. */
+static bool is_ours(const struct stat *found)
+{
+	return found->st_uid == geteuid() || found->st_uid == 0;
+}
+
+/* A folder that is somebody else's, or lets others put files into it. */
+static bool others_write(const struct stat *folder)
+{
+	return !is_ours(folder) || (folder->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* The same of the folder that a file lies in; the path is absolute. */
 static bool open_to_others(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	pythia_buffer folder = PYTHIA_BUFFER_INIT;
+	char *folder = pythia_strndup(path, slash > path ? (size_t) (slash - path) : 1);
 	struct stat found;
-	bool shared;
+	bool shared = stat(folder, &found) == 0 && others_write(&found);
 
-	if (slash)
-		pythia_buffer_append(&folder, path, slash > path ? (size_t) (slash - path) : 1);
-	else
-		pythia_buffer_putc(&folder, '.');
-	shared = stat(pythia_buffer_text(&folder), &found) == 0 &&
-			 ((found.st_mode & (S_IWGRP | S_IWOTH)) || (found.st_uid != geteuid() && found.st_uid != 0));
-	pythia_buffer_free(&folder);
+	pythia_free(folder);
 	return shared;
 }
 
@@ -58,11 +63,6 @@ static bool trust(const char *path, const struct stat *found, const char *option
 
 /* ---- the way to a file ---- */
 
-static bool is_ours(const struct stat *found)
-{
-	return found->st_uid == geteuid() || found->st_uid == 0;
-}
-
 /* Whether an entry, a folder or a link, leads where we, root, or the owner of the folder that was named want it to. */
 static bool is_wanted(const struct stat *folder, const struct stat *entry)
 {
@@ -70,13 +70,13 @@ static bool is_wanted(const struct stat *folder, const struct stat *entry)
 		return true;
 	if (!is_ours(folder))
 		return S_ISDIR(entry->st_mode) && entry->st_uid == folder->st_uid;
-	return !(folder->st_mode & (S_IWGRP | S_IWOTH));
+	return !others_write(folder);
 }
 
 /* Whether others can put something else in the place of an entry of ours. */
 static bool is_loose(const struct stat *folder)
 {
-	return !is_ours(folder) || ((folder->st_mode & (S_IWGRP | S_IWOTH)) && !(folder->st_mode & S_ISVTX));
+	return others_write(folder) && !(is_ours(folder) && (folder->st_mode & S_ISVTX));
 }
 
 /* Of files in such folders others can make what they like; that they may lie there is their owner's decision. */
@@ -183,7 +183,9 @@ static const char *walk(pythia_buffer *at, pythia_buffer *rest)
 	return why;
 }
 
-char *cli_trusted_path(const char *path, const char *option, pythia_error *error)
+/* The absolute path of a file, links on the way replaced by what they stand for, of which nobody else has put a part there
+ * but the last; freed by the caller.  NULL after an error. */
+static char *trusted_path(const char *path, const char *option, pythia_error *error)
 {
 	const char *slash = strrchr(path, '/');
 	pythia_buffer at = PYTHIA_BUFFER_INIT;
@@ -237,7 +239,7 @@ static int open_private(const char *path, int flags, const char *option, pythia_
 
 int cli_private_open(const char *path, int flags, const char *option, pythia_error *error)
 {
-	char *trusted = cli_trusted_path(path, option, error);
+	char *trusted = trusted_path(path, option, error);
 	int fd = trusted ? open_private(trusted, flags, option, error) : -1;
 
 	pythia_free(trusted);
@@ -248,7 +250,7 @@ char *cli_private_database(const char *given, const char *option, pythia_error *
 {
 	/* SQLite gives these the mode of the database */
 	static const char *const beside[] = {"-journal", "-wal", "-shm"};
-	char *path = cli_trusted_path(given, option, error);
+	char *path = trusted_path(given, option, error);
 	int fd;
 	bool ok;
 

@@ -17,8 +17,4 @@ int cli_private_open(const char *path, int flags, const char *option, pythia_err
  * the path to open it by, the caller's to free; NULL after an error. */
 char *cli_private_database(const char *path, const char *option, pythia_error *error);
 
-/* The absolute path of a file, links on the way replaced by what they stand for, of which nobody else has put a part there
- * but the last; freed by the caller.  NULL after an error. */
-char *cli_trusted_path(const char *path, const char *option, pythia_error *error);
-
 #endif

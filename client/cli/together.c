@@ -38,12 +38,14 @@ typedef struct runner
 
 static bool ready(const together *all, int i)
 {
+	int64_t n;
+	const int *before = pythia_references_of(all->waits, i, &n);
+
 	if (all->stages[i] != WAITING)
 		return false;
-	for (int64_t k = all->waits->first ? all->waits->first[i] : 0; all->waits->first && k < all->waits->first[i + 1];
-		 k++)
+	for (int64_t k = 0; k < n; k++)
 	{
-		if (all->stages[all->waits->to[k]] != DONE)
+		if (all->stages[before[k]] != DONE)
 			return false;
 	}
 	return true;

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "sync/order.h"
+#include "core/references.h"
 
 /*
  * Calls work(context, runner, i) once for each i below `count`, from `runners` threads (numbered from 0), the

@@ -13,7 +13,6 @@
 #include "dialect/dialect_internal.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -36,34 +35,46 @@ static char *copy_text(const pythia_result *result, int64_t row, int column)
 	return text != NULL && text[0] != '\0' ? pythia_strdup(text) : NULL;
 }
 
+typedef void (*catalog_query)(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count);
+
+/* The result, to be freed on failure as well, is of that shape (pythia_db_query). */
+static bool ask(pythia_db *db, catalog_query query, const tables *t, const char *shape, pythia_result *result,
+				pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	memset(result, 0, sizeof(*result));
+	query(db, &sql, t->asked, t->count);
+	ok = pythia_db_query(db, sql.data, shape, result, error);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 /* Whose row it is: rows of what was not asked for, or out of order, are a server's that lies. */
-static bool whose(const tables *t, const pythia_result *result, int64_t row, int *last, pythia_error *error)
+static bool whose(const pythia_db *db, const tables *t, const pythia_result *result, int64_t row, int *last,
+				  pythia_error *error)
 {
 	int64_t number = pythia_result_number(result, row, 0);
 
 	if (number < *last || number >= t->count)
-		return pythia_fail(error, PYTHIA_E_DATABASE, "08P01", "the catalog tells of a table that it was not asked for");
+		return pythia_db_bad_answer(db, error, "a table that the catalog was not asked for");
 	*last = (int) number;
 	return true;
 }
 
 static bool read_tables(pythia_db *db, tables *t, pythia_error *error)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	const char *relation;
 	int last = 0;
-	bool ok;
+	bool ok = ask(db, pythia_dialect_of(db)->table_query, t, "ntCTtt", &result, error);
 
-	memset(&result, 0, sizeof(result));
-	pythia_dialect_of(db)->table_query(db, &sql, t->asked, t->count);
-	ok = pythia_db_query(db, sql.data, "ntCTtt", &result, error);
-	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < result.nrows; i++)
 	{
 		pythia_table *table;
 
-		ok = whose(t, &result, i, &last, error);
+		ok = whose(db, t, &result, i, &last, error);
 		table = &t->found[last];
 		if (!ok || table->name)
 			continue;
@@ -106,29 +117,24 @@ static void read_column(const pythia_db *db, const pythia_result *result, int64_
 
 static bool read_columns(pythia_db *db, tables *t, pythia_error *error)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	int64_t row = 0;
 	int last = 0;
-	bool ok;
+	bool ok = ask(db, pythia_dialect_of(db)->columns_query, t, "nttbbbTTTT", &result, error);
 
-	memset(&result, 0, sizeof(result));
-	pythia_dialect_of(db)->columns_query(db, &sql, t->asked, t->count);
-	ok = pythia_db_query(db, sql.data, "nttbbbTTTT", &result, error);
-	pythia_buffer_free(&sql);
 	for (int i = 0; ok && i < t->count; i++)
 	{
 		pythia_table *table = &t->found[i];
 		int64_t end = row;
 
 		while (ok && end < result.nrows && pythia_result_number(&result, end, 0) <= i)
-			ok = whose(t, &result, end++, &last, error);
+			ok = whose(db, t, &result, end++, &last, error);
 		table->columns = pythia_calloc((size_t) (end - row) + 1, sizeof(pythia_column));
 		for (; ok && row < end; row++)
 			read_column(db, &result, row, &table->columns[table->ncolumns++]);
 	}
 	if (ok && row < result.nrows)
-		ok = whose(t, &result, row, &last, error);
+		ok = whose(db, t, &result, row, &last, error);
 	pythia_result_free(&result);
 	return ok;
 }
@@ -191,22 +197,16 @@ static void read_key(pythia_table *table, const pythia_result *result, int64_t r
 
 static bool read_keys(pythia_db *db, tables *t, pythia_error *error)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	int64_t row = 0;
 	int64_t end;
-	int *columns;
 	int last = 0;
-	bool ok;
+	bool ok = ask(db, pythia_dialect_of(db)->keys_query, t, "ntbbT", &result, error);
+	int *columns = pythia_malloc(sizeof(int) * ((size_t) (ok ? result.nrows : 0) + 1));
 
-	memset(&result, 0, sizeof(result));
-	pythia_dialect_of(db)->keys_query(db, &sql, t->asked, t->count);
-	ok = pythia_db_query(db, sql.data, "ntbbT", &result, error);
-	pythia_buffer_free(&sql);
-	columns = pythia_malloc(sizeof(int) * ((size_t) (ok ? result.nrows : 0) + 1));
 	for (; ok && row < result.nrows; row = end)
 	{
-		ok = whose(t, &result, row, &last, error);
+		ok = whose(db, t, &result, row, &last, error);
 		for (end = row; end < result.nrows && pythia_result_number(&result, end, 0) == last &&
 						strcmp(pythia_result_text(&result, end, 1), pythia_result_text(&result, row, 1)) == 0;
 			 end++)
@@ -303,15 +303,14 @@ static char *folded(const pythia_name_part *part)
 	return text;
 }
 
-/* PostgreSQL's own rule first (unquoted names are lower case), then as written.  *found: into `table`. */
-static bool find_table(pythia_db *db, const pythia_name_part *schema, const pythia_name_part *name, bool *found,
-					   pythia_table *table, pythia_error *error)
+/* PostgreSQL's own rule first (unquoted names are lower case), then as written.  A table that is not found has no name. */
+static bool find_table(pythia_db *db, const pythia_name_part *schema, const pythia_name_part *name, pythia_table *table,
+					   pythia_error *error)
 {
 	pythia_asked asked = {.schema = schema->text, .name = name->text};
 	tables t = {.asked = &asked, .found = table, .count = 1};
 	bool ok = true;
 
-	*found = false;
 	if (db->engine == PYTHIA_POSTGRESQL)
 	{
 		char *lower_schema = folded(schema);
@@ -325,9 +324,7 @@ static bool find_table(pythia_db *db, const pythia_name_part *schema, const pyth
 		pythia_free(lower_schema);
 		pythia_free(lower_name);
 	}
-	ok = ok && (table->name || read_tables(db, &t, error));
-	*found = ok && table->name;
-	return ok;
+	return ok && (table->name || read_tables(db, &t, error));
 }
 
 /* What is left to do with a table before it is used. */
@@ -351,14 +348,13 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 {
 	pythia_name_part schema;
 	pythia_name_part part;
-	bool found = false;
 	bool ok;
 
 	memset(table, 0, sizeof(*table));
 	if (!pythia_name_split(name, &schema, &part, error))
 		return false;
-	ok = find_table(db, &schema, &part, &found, table, error);
-	if (ok && !found)
+	ok = find_table(db, &schema, &part, table, error);
+	if (ok && !table->name)
 		ok = unknown_table(db, schema.text, part.text, error);
 	ok = ok && read_parts(db, table, error) && use(db, table, error);
 	pythia_free(schema.text);
@@ -429,10 +425,12 @@ static bool describe_some(pythia_db *db, char *const *names, pythia_table *found
 bool pythia_describe_many(pythia_db *db, const char *const *names, int count, pythia_descriptions **many,
 						  pythia_error *error)
 {
-	pythia_descriptions *d = *many = pythia_calloc(1, sizeof(*d));
+	pythia_descriptions *d;
 
+	*many = NULL;
 	if (db->engine != PYTHIA_POSTGRESQL || count < 2)
 		return true;
+	d = *many = pythia_calloc(1, sizeof(*d));
 	d->names = pythia_calloc((size_t) count, sizeof(char *));
 	d->tables = pythia_calloc((size_t) count, sizeof(pythia_table));
 	for (; d->count < count; d->count++)
@@ -475,15 +473,14 @@ bool pythia_describe_next(pythia_db *db, pythia_descriptions *many, const char *
 
 void pythia_descriptions_free(pythia_descriptions *many)
 {
-	for (int i = 0; many && i < many->count; i++)
+	if (!many)
+		return;
+	for (int i = 0; i < many->count; i++)
 	{
 		pythia_free(many->names[i]);
 		pythia_table_free(&many->tables[i]);
 	}
-	if (many)
-	{
-		pythia_free(many->names);
-		pythia_free(many->tables);
-	}
+	pythia_free(many->names);
+	pythia_free(many->tables);
 	pythia_free(many);
 }

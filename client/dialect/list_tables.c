@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "core/memory.h"
-#include "core/parents_first.h"
+#include "core/references.h"
 #include "dialect/dialect_internal.h"
 
 typedef struct named_row

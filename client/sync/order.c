@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/parents_first.h"
+#include "core/references.h"
 #include "core/text.h"
 #include "sync/mapping.h"
 #include "sync/plan.h"
@@ -195,36 +195,19 @@ static bool look_at_both(pythia_db *source, pythia_db *target, const pythia_node
 	return ok;
 }
 
-void pythia_references_free(pythia_references *references)
-{
-	pythia_free(references->first);
-	pythia_free(references->to);
-	memset(references, 0, sizeof(*references));
-}
-
 bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
 						 pythia_references *waits, pythia_error *error)
 {
 	reference_list refers = {0};
-	int64_t *next;
+	int64_t earlier = 0;
 
 	memset(waits, 0, sizeof(*waits));
 	if (!look_at_both(source, target, config, names, count, &refers, error))
 		return false;
-	waits->first = pythia_calloc((size_t) count + 1, sizeof(int64_t));
-	waits->to = pythia_malloc(sizeof(int) * ((size_t) refers.count + 1));
-	next = pythia_calloc((size_t) count + 1, sizeof(int64_t));
-	for (int64_t k = 0; k < refers.count; k++)
-		waits->first[refers.list[k].from + 1] += refers.list[k].to < refers.list[k].from;
-	for (int i = 0; i < count; i++)
-	{
-		waits->first[i + 1] += waits->first[i];
-		next[i] = waits->first[i];
-	}
 	for (int64_t k = 0; k < refers.count; k++)
 		if (refers.list[k].to < refers.list[k].from)
-			waits->to[next[refers.list[k].from]++] = refers.list[k].to;
-	pythia_free(next);
+			refers.list[earlier++] = refers.list[k];
+	pythia_references_group(count, refers.list, earlier, false, waits);
 	pythia_free(refers.list);
 	return true;
 }

@@ -2,16 +2,8 @@
 #ifndef PYTHIA_ORDER_H
 #define PYTHIA_ORDER_H
 
+#include "core/references.h"
 #include "sync/sync.h"
-
-/* Which tables refer to which: table i to the tables to[first[i]] up to to[first[i + 1]], exclusive. */
-typedef struct pythia_references
-{
-	int64_t *first; /* NULL: none to any */
-	int *to;
-} pythia_references;
-
-void pythia_references_free(pythia_references *references); /* and clears it */
 
 /*
  * Which tables each has to wait for: those that it, or its target, refers to by a foreign key and that come before it in

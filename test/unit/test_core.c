@@ -20,7 +20,7 @@
 #include "core/node.h"
 #include "core/moment.h"
 #include "core/number.h"
-#include "core/parents_first.h"
+#include "core/references.h"
 #include "core/retry.h"
 #include "core/schema.h"
 #include "core/suggest.h"

@@ -5,6 +5,9 @@
 #include "capture/internal.h"
 #include "core/memory.h"
 
+/* Logs that one statement looks into. */
+#define LOGS_AT_ONCE 100
+
 void pythia_log_numbers_add(pythia_log_numbers *numbers, int64_t number)
 {
 	if (numbers->count == numbers->capacity)
@@ -40,9 +43,6 @@ bool pythia_log_numbers_have(const pythia_log_numbers *numbers, int64_t number)
 	return numbers->count > 0 &&
 		   bsearch(&number, numbers->numbers, (size_t) numbers->count, sizeof(number), by_number) != NULL;
 }
-
-/* Logs that one statement looks into. */
-#define LOGS_AT_ONCE 100
 
 static void put_log(const pythia_capture_table *table, const char *log, pythia_buffer *sql)
 {

@@ -261,7 +261,8 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		memset(out, 0, sizeof(*out));
 		out->name = pythia_strdup(name);
 		dialect->parse_type(ddl.data, &out->type);
-		out->nullable = column->nullable || policy_says_null(job, &column->type, &out->type);
+		/* a key holds no NULL, whatever policies say */
+		out->nullable = column->nullable || (!primary && policy_says_null(job, &column->type, &out->type));
 		/* what numbers itself holds no NULL; PostgreSQL and SQLite number with signs alone */
 		out->identity = column->identity && !column->nullable &&
 						(out->type.kind == PYTHIA_KIND_INT ||
@@ -369,15 +370,6 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 	return ok;
 }
 
-/* A column of the key is made NOT NULL at any rate. */
-static bool in_key(const pythia_table *table, const pythia_column *column)
-{
-	for (int i = 0; i < table->nkey; i++)
-		if (strcmp(table->columns[table->key[i]].name, column->name) == 0)
-			return true;
-	return false;
-}
-
 void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, const pythia_column *from,
 						const pythia_column *made)
 {
@@ -385,7 +377,7 @@ void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, 
 		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
 						"column \"%s\" of table \"%s\" is made as %s: its type \"%s\" is not known here", from->name,
 						source->name, made->type.native, from->type.unread);
-	if (made->nullable && !from->nullable && !in_key(source, from))
+	if (made->nullable && !from->nullable)
 		pythia_host_log(job->target->host, PYTHIA_LOG_NOTICE,
 						"column \"%s\" of table \"%s\" is made without NOT NULL, because a policy may say NULL there",
 						from->name, source->name);

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/moment.h"
 #include "core/stamp.h"
+#include "core/text.h"
 #include "sync/create/create.h"
 
 static bool is_text(const pythia_type *type)
@@ -179,13 +180,12 @@ static bool put_literal(const pythia_default *value, const pythia_db *target, co
 static bool is_as_good(const pythia_default *value, const pythia_db *target, const pythia_type *type)
 {
 	const char *text = value->text;
-	bool digits = (*text == '-' ? text[1] : *text) >= '0' && (*text == '-' ? text[1] : *text) <= '9';
 
 	if (value->engine != target->engine || value->kind != PYTHIA_DEFAULT_TEXT || type->unread != NULL || is_text(type))
 		return false;
 	if (type->kind == PYTHIA_KIND_DATE || type->kind == PYTHIA_KIND_TIME || type->kind == PYTHIA_KIND_TIMESTAMP ||
 		type->kind == PYTHIA_KIND_TIMESTAMPTZ)
-		return digits || strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0;
+		return pythia_is_digit(text[*text == '-']) || strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0;
 	return true;
 }
 

@@ -1,4 +1,3 @@
-#include "postgres/base/verb.h"
 #include "postgres/connection/cache.h"
 
 #include "access/xact.h"
@@ -6,6 +5,7 @@
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
+#include "postgres/base/verb.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/inval.h"

@@ -1,5 +1,4 @@
 /* create_connection, drop_connection, test_connection and the options of their servers. */
-#include "postgres/base/verb.h"
 #include "postgres/connection/connection.h"
 
 #include "access/htup_details.h"
@@ -22,6 +21,7 @@
 #include "postgres/base/host.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/verb.h"
 #include "postgres/connection/url.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"

@@ -1,5 +1,4 @@
 /* What SQL calls to poll and to consume. */
-#include "postgres/base/verb.h"
 #include "postgres/capture/catalog.h"
 
 #include "access/xact.h"
@@ -13,6 +12,7 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/subtransaction.h"
+#include "postgres/base/verb.h"
 #include "postgres/capture/adopt.h"
 #include "postgres/capture/change.h"
 #include "postgres/capture/trigger.h"

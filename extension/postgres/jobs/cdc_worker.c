@@ -1,5 +1,4 @@
 /* Creating, changing and dropping CDC workers. */
-#include "postgres/base/verb.h"
 #include "postgres/capture/catalog.h"
 
 #include "access/xact.h"
@@ -16,6 +15,7 @@
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
+#include "postgres/base/verb.h"
 #include "postgres/capture/define.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/low.h"

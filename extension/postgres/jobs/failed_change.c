@@ -1,7 +1,7 @@
 /* The rows of pythia.failed_change: changes that a handler could not handle, and those that wait for them. */
-#include "postgres/base/verb.h"
 #include "postgres/capture/catalog.h"
 
+#include "postgres/base/verb.h"
 #include "postgres/jobs/batch.h"
 #include "catalog/pg_type.h"
 #include "core/retry.h"

@@ -28,7 +28,7 @@ typedef struct local_receiver
 typedef struct local_stream
 {
 	pythia_local *local;
-	char name[NAMEDATALEN]; /* of the portal: a rollback may take it away; nobody can guess it */
+	char *name; /* of the portal: a rollback may take it away; nobody can guess it */
 	char *sql;
 	int ncolumns;
 	pythia_kind *kinds; /* or NULL */
@@ -169,21 +169,23 @@ static void open_portal(pythia_local *local, void *arg)
 	SPI_finish();
 }
 
-static bool random_name(char name[NAMEDATALEN], pythia_error *error)
+static bool random_name(char **name, pythia_error *error)
 {
 	uint8 random[16];
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
 
 	if (!pg_strong_random(random, sizeof(random)))
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the operating system gives no random bytes");
-	strcpy(name, "pythia_db ");
-	(void) hex_encode((const char *) random, sizeof(random), name + strlen(name));
-	name[strlen("pythia_db ") + 2 * sizeof(random)] = '\0';
+	pythia_buffer_puts(&text, "pythia_db ");
+	pythia_buffer_hex(&text, random, sizeof(random));
+	*name = pythia_buffer_take(&text);
 	return true;
 }
 
 static void free_stream(local_stream *stream)
 {
 	pythia_rows_free(&stream->writer);
+	pythia_free(stream->name);
 	pythia_free(stream->sql);
 	pythia_free(stream->kinds);
 	MemoryContextDelete(stream->memory);
@@ -197,7 +199,7 @@ bool local_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythi
 	local_stream *stream = pythia_calloc(1, sizeof(local_stream));
 
 	stream->local = local;
-	if (!random_name(stream->name, error))
+	if (!random_name(&stream->name, error))
 	{
 		pythia_free(stream);
 		*result = NULL;

@@ -368,29 +368,27 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 /* Most logs are empty most of the time: those need not be read one by one. */
 static bool look_into_logs(pythia_db *db, List *all, pythia_error *error)
 {
-	pythia_log_place *logs = palloc(sizeof(pythia_log_place) * Max(list_length(all), 1));
-	bool *empty = palloc(sizeof(bool) * Max(list_length(all), 1));
+	int most = Max(list_length(all), 1);
+	pythia_fetched **logged = palloc(sizeof(pythia_fetched *) * most);
+	pythia_log_place *logs = palloc(sizeof(pythia_log_place) * most);
+	bool *empty = palloc(sizeof(bool) * most);
 	int count = 0;
-	int i = 0;
 	ListCell *cell;
-	bool ok;
 
-	foreach (cell, all)
-	{
-		const pythia_fetched *f = lfirst(cell);
-
-		if (f->table->config.capture == PYTHIA_CAPTURE_TRIGGER && !f->starting)
-			logs[count++] = (pythia_log_place){.schema = f->schema, .name = f->log_name};
-	}
-	ok = pythia_logs_empty(db, logs, count, empty, error);
 	foreach (cell, all)
 	{
 		pythia_fetched *f = lfirst(cell);
 
-		if (ok && f->table->config.capture == PYTHIA_CAPTURE_TRIGGER && !f->starting)
-			f->empty = empty[i++];
+		if (f->table->config.capture != PYTHIA_CAPTURE_TRIGGER || f->starting)
+			continue;
+		logs[count] = (pythia_log_place){.schema = f->schema, .name = f->log_name};
+		logged[count++] = f;
 	}
-	return ok;
+	if (!pythia_logs_empty(db, logs, count, empty, error))
+		return false;
+	for (int i = 0; i < count; i++)
+		logged[i]->empty = empty[i];
+	return true;
 }
 
 static bool is_due(const pythia_fetched *f)
@@ -413,10 +411,11 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	ListCell *cell;
 
 	memset(sight, 0, sizeof(*sight));
-	if (!pythia_remote_source_idle(source, &idle, error) || !pythia_db_fresh(db, error) ||
-		!pythia_db_wait_briefly(db, error) ||
-		(!idle &&
-		 (!pythia_remote_source_describe(source, all, wants_description, error) || !look_into_logs(db, all, error))))
+	if (!pythia_remote_source_idle(source, &idle, error))
+		return false;
+	if (!idle &&
+		(!pythia_db_fresh(db, error) || !pythia_db_wait_briefly(db, error) ||
+		 !pythia_remote_source_describe(source, all, wants_description, error) || !look_into_logs(db, all, error)))
 		return false;
 	foreach (cell, all)
 	{

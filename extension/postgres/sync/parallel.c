@@ -83,8 +83,11 @@ static void wait_for(int32 worker_id, const char *name)
 
 void pythia_table_wait(int32 worker_id, const pythia_table_order *order, int position)
 {
-	for (int64 i = order->first ? order->first[position] : 0; order->first && i < order->first[position + 1]; i++)
-		wait_for(worker_id, list_nth(order->names, order->waits[i]));
+	int64 n;
+	const int *before = pythia_references_of(&order->waits, position, &n);
+
+	for (int64 i = 0; i < n; i++)
+		wait_for(worker_id, list_nth(order->names, before[i]));
 }
 
 /* --- which waits for which ------------------------------------------------- */
@@ -101,6 +104,11 @@ static bool ask_sides(pythia_session *session, const pythia_sides *sides, char *
 	pythia_connection_give_back(sides->target, target, ok);
 	pythia_connection_give_back(sides->source, source, ok);
 	return ok;
+}
+
+static void *copy_huge(const void *from, Size size)
+{
+	return memcpy(MemoryContextAllocHuge(CurrentMemoryContext, Max(size, 1)), from, size);
 }
 
 pythia_table_order *pythia_table_order_plain(List *names)
@@ -132,10 +140,8 @@ pythia_table_order *pythia_table_order_make(const pythia_sides *sides, List *tab
 	pythia_session_end(session, ok);
 	if (!ok)
 		pythia_raise(&error);
-	order->first = MemoryContextAllocHuge(caller, sizeof(int64) * ((Size) order->count + 1));
-	memcpy(order->first, waits.first, sizeof(int64) * ((Size) order->count + 1));
-	order->waits = MemoryContextAllocHuge(caller, sizeof(int) * ((Size) order->first[order->count] + 1));
-	memcpy(order->waits, waits.to, sizeof(int) * (Size) order->first[order->count]);
+	order->waits.first = copy_huge(waits.first, sizeof(int64) * ((Size) order->count + 1));
+	order->waits.to = copy_huge(waits.to, sizeof(int) * (Size) waits.first[order->count]);
 	pythia_references_free(&waits);
 	return order;
 }

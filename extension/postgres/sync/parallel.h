@@ -7,6 +7,7 @@
 #ifndef PYTHIA_POSTGRES_SYNC_PARALLEL_H
 #define PYTHIA_POSTGRES_SYNC_PARALLEL_H
 
+#include "core/references.h"
 #include "postgres/sync/run.h"
 #include "postgres/worker/worker.h"
 
@@ -15,8 +16,7 @@ typedef struct pythia_table_order
 {
 	List *names;
 	int count;
-	int64 *first; /* table i waits for waits[first[i]] up to waits[first[i + 1]]; NULL: none for any */
-	int *waits;
+	pythia_references waits;
 } pythia_table_order;
 
 /* Asks both sides for their foreign keys; ereports. */

@@ -1,5 +1,4 @@
 /* replay_quarantine: rows that were refused are read from the source again and tried once more. */
-#include "postgres/base/verb.h"
 #include "postgres/sync/run.h"
 
 #include "catalog/pg_type.h"
@@ -13,6 +12,7 @@
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/rows_out.h"
+#include "postgres/base/verb.h"
 #include "postgres/sync/out.h"
 #include "utils/builtins.h"
 

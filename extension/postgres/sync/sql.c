@@ -1,5 +1,4 @@
 /* sync_table, sync_tables, sync_all_tables, sync_between. */
-#include "postgres/base/verb.h"
 #include "postgres/sync/run.h"
 
 #include "catalog/pg_type.h"
@@ -9,6 +8,7 @@
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/rows_out.h"
+#include "postgres/base/verb.h"
 #include "postgres/sync/out.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

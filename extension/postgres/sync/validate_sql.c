@@ -1,5 +1,4 @@
 /* validate_sync, sync_differences, repair_sync and their forms without a worker. */
-#include "postgres/base/verb.h"
 #include "postgres/sync/run.h"
 
 #include "catalog/pg_type.h"
@@ -12,6 +11,7 @@
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/rows_out.h"
+#include "postgres/base/verb.h"
 #include "postgres/sync/out.h"
 #include "postgres/worker/progress.h"
 #include "postgres/worker/transaction.h"

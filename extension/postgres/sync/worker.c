@@ -1,5 +1,4 @@
 /* create_sync_worker, alter_sync_worker, drop_sync_worker and reading them back. */
-#include "postgres/base/verb.h"
 #include "postgres/sync/worker.h"
 
 #include "access/xact.h"
@@ -12,6 +11,7 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/verb.h"
 #include "postgres/connection/connection.h"
 #include "postgres/sync/look.h"
 #include "postgres/worker/worker.h"

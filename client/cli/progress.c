@@ -207,6 +207,25 @@ static bar sum_of_bars(void)
 	return sum;
 }
 
+/* Draws where it is time to, with the lock held. */
+static void show(bar *shown)
+{
+	int64_t at = now();
+
+	if (terminal && at - drawn >= 100000)
+	{
+		bar sum = sum_of_bars();
+
+		drawn = at;
+		draw(&sum);
+	}
+	else if (!terminal && (double) (at - shown->shown) / 1e6 >= log_interval())
+	{
+		shown->shown = at;
+		draw(shown);
+	}
+}
+
 /* With the lock held. */
 static void add_to_joined(int64_t rows, int64_t bytes)
 {
@@ -216,6 +235,8 @@ static void add_to_joined(int64_t rows, int64_t bytes)
 		{
 			one->joined_rows += rows - own.rows;
 			one->joined_bytes += bytes - own.bytes;
+			/* the table's own thread may be done with its share and wait for ours */
+			show(one);
 		}
 	}
 	own.rows = rows;
@@ -246,8 +267,6 @@ void cli_progress_alone(void)
 
 void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t bytes)
 {
-	int64_t at;
-
 	if (own.label[0] == '\0')
 		return;
 	cli_output_lock();
@@ -261,19 +280,7 @@ void cli_progress_update(const char *phase, int64_t rows, int64_t total, int64_t
 	own.rows = rows;
 	own.total = total;
 	own.bytes = bytes;
-	at = now();
-	if (terminal && at - drawn >= 100000)
-	{
-		bar sum = sum_of_bars();
-
-		drawn = at;
-		draw(&sum);
-	}
-	else if (!terminal && (double) (at - own.shown) / 1e6 >= log_interval())
-	{
-		own.shown = at;
-		draw(&own);
-	}
+	show(&own);
 	cli_output_unlock();
 }
 

@@ -110,4 +110,4 @@ COMMENT ON FUNCTION pythia._settle_home() IS 'internal: notes where this databas
 CREATE FUNCTION pythia.release_worker(name text, owner regrole DEFAULT NULL) RETURNS void
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_release_worker';
 COMMENT ON FUNCTION pythia.release_worker(text, regrole) IS
-	'lets a worker that is held run: here, where its database is a copy; for another owner, where its own is gone (for superusers)';
+	'lets a worker that is held run: here, where its database is a copy; for another owner, where its own is gone (for superusers); with connections that belong to other roles by now';

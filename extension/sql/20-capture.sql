@@ -5,6 +5,7 @@ CREATE TABLE pythia.cdc_worker (
 	worker_id integer PRIMARY KEY REFERENCES pythia.worker ON DELETE CASCADE,
 	tables text[] NOT NULL,
 	connection text,
+	connection_owner pythia.role,
 	poll_interval interval NOT NULL CHECK (poll_interval > '0'),
 	timestamp_column text NOT NULL,
 	handler text,
@@ -16,6 +17,7 @@ COMMENT ON TABLE pythia.cdc_worker IS 'settings of the CDC workers, as create_cd
 COMMENT ON COLUMN pythia.cdc_worker.worker_id IS 'the worker';
 COMMENT ON COLUMN pythia.cdc_worker.tables IS 'names and patterns of its tables, as written';
 COMMENT ON COLUMN pythia.cdc_worker.connection IS 'NULL: this database; else a connection''s name or a URL';
+COMMENT ON COLUMN pythia.cdc_worker.connection_owner IS 'role that the connection belonged to when it was named: another one''s is not used';
 COMMENT ON COLUMN pythia.cdc_worker.poll_interval IS 'time between two polls of the background worker';
 COMMENT ON COLUMN pythia.cdc_worker.timestamp_column IS 'column that tells when a row changed';
 COMMENT ON COLUMN pythia.cdc_worker.handler IS 'function(pythia.database_change) that the background worker calls, or NULL';

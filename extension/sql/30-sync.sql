@@ -4,6 +4,8 @@ CREATE TABLE pythia.sync_worker (
 	worker_id integer PRIMARY KEY REFERENCES pythia.worker ON DELETE CASCADE,
 	source text NOT NULL,
 	target text NOT NULL,
+	source_owner pythia.role,
+	target_owner pythia.role,
 	sync_config jsonb NOT NULL DEFAULT '{}',
 	tables text[],
 	schedule interval
@@ -12,6 +14,8 @@ COMMENT ON TABLE pythia.sync_worker IS 'what each sync worker synchronises';
 COMMENT ON COLUMN pythia.sync_worker.worker_id IS 'the worker';
 COMMENT ON COLUMN pythia.sync_worker.source IS 'local, a connection''s name or a URL without secrets';
 COMMENT ON COLUMN pythia.sync_worker.target IS 'local, a connection''s name or a URL without secrets';
+COMMENT ON COLUMN pythia.sync_worker.source_owner IS 'role that the source''s connection belonged to when it was named: another one''s is not used';
+COMMENT ON COLUMN pythia.sync_worker.target_owner IS 'the same of the target';
 COMMENT ON COLUMN pythia.sync_worker.sync_config IS 'options of every table, and per-table overrides under tables';
 COMMENT ON COLUMN pythia.sync_worker.tables IS 'tables of the source, schema.* for all of a schema; NULL for all of the default schema';
 COMMENT ON COLUMN pythia.sync_worker.schedule IS 'how often the background worker repeats it; NULL for once';

@@ -313,14 +313,53 @@ subtest 'in the background' => sub {
 	by('bob', "SELECT pythia.create_sync_worker('steady', source => 'local', target => '$mine', tables => '{background}', schedule => '100 ms'); SELECT pythia.start_sync('steady')");
 	ok(wait_for($node, "SELECT rows_synced > 0 FROM pythia.stat_sync WHERE worker = 'steady'"), 'a worker syncs') or return;
 	allow('10.0.0.0/8');
-	$node->safe_psql('postgres', 'INSERT INTO background VALUES (2)');
 	ok(wait_for($node, "SELECT coalesce(last_error, '') LIKE '%permission denied to connect%' FROM pythia.stat_sync WHERE worker = 'steady'"), 'until its host is taken away');
+	# from here on it knows of that: a turn begins and ends after the row is there
+	$node->safe_psql('postgres', 'INSERT INTO background VALUES (2)');
+	my $failed = $node->safe_psql('postgres', "SELECT failures FROM pythia.stat_sync WHERE worker = 'steady'");
+	ok(wait_for($node, "SELECT failures > $failed + 1 FROM pythia.stat_sync WHERE worker = 'steady'"), 'it tries again');
 	is($maria->sql('SELECT count(*) FROM background'), 1, 'nothing more comes there');
 	unlike(by('watcher', 'SELECT query, application_name FROM pg_stat_activity'), qr/\Q$maria->{password}\E@|mysql:/, 'nor does a worker show where it goes to');
 	allow('*');
 	ok(wait_for($node, "SELECT last_error IS NULL FROM pythia.stat_sync WHERE worker = 'steady'"), 'and goes on when it is given back');
 	is($maria->sql('SELECT count(*) FROM background'), 2, 'with what has come meanwhile');
 	by('bob', "SELECT pythia.stop_sync('steady')");
+};
+
+subtest 'the name of a connection that goes to another role' => sub {
+	$node->safe_psql('postgres', "CREATE ROLE eve LOGIN; SELECT pythia.grant_use('eve'); ALTER SYSTEM SET pythia_db.allowed_hosts = '*'; SELECT pg_reload_conf()");
+	$node->safe_psql('postgres', 'CREATE TABLE stock (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); ALTER TABLE stock OWNER TO bob');
+	$maria->sql($_) for 'DROP TABLE IF EXISTS stock', 'CREATE TABLE stock (id int PRIMARY KEY, updated_at timestamp NULL)';
+	my $url = $mine =~ s/'/''/gr;
+	like(by('bob', "SELECT pythia.create_connection('shop', '$url')"), qr/^$/, 'a connection of his');
+	for my $made (
+		[ 'told', 'target', q{SELECT pythia.create_sync_worker('told', source => 'local', target => 'shop', tables => '{stock}')}, q{SELECT error FROM pythia.sync_table('told', 'stock')} ],
+		[ 'asked', 'source', q{SELECT pythia.create_sync_worker('asked', source => 'shop', target => 'local', tables => '{stock}')}, q{SELECT is_valid FROM pythia.validate_sync('asked', 'stock')} ],
+		[ 'followed', 'capture', q{SELECT pythia.create_cdc_worker('followed', '{stock}', 'shop')}, q{SELECT pythia.poll('followed')} ])
+	{
+		my ($worker, $use, $make, $run) = @$made;
+		like(by('bob', $make), qr/^\d+(?!.*ERROR)/s, "$use: a worker that names it");
+		unlike(by('bob', $run), qr/ERROR|belongs/, "$use: it is used");
+	}
+	for my $taken ('ALTER SERVER shop RENAME TO old_shop', 'DROP SERVER shop CASCADE')
+	{
+		$node->safe_psql('postgres', $taken);
+		like(by('eve', "SELECT pythia.create_connection('shop', '$url')"), qr/^$/, "$taken: another role takes the name");
+		by('eve', "GRANT USAGE ON FOREIGN SERVER shop TO bob; CREATE USER MAPPING FOR bob SERVER shop OPTIONS (user '$maria->{user}', password '$maria->{password}')");
+		for my $run (q{SELECT pythia.sync_table('told', 'stock')}, q{SELECT is_valid FROM pythia.validate_sync('asked', 'stock')}, q{SELECT pythia.poll('followed')},
+			q{SELECT pythia.alter_sync_worker('asked', schedule => '1 h')})
+		{
+			like(by('bob', $run), qr/42501.*connection "shop" belongs to role "eve" now, and did not when/, "$taken: $run");
+		}
+		like(by('eve', q{SELECT pythia.release_worker('told')}), qr/42501|does not exist/, 'she cannot release it');
+		$node->safe_psql('postgres', 'DROP SERVER IF EXISTS old_shop CASCADE');
+		next if $taken =~ /RENAME/;
+		like(by('bob', "SELECT pythia.release_worker('$_')"), qr/^$/, "$_: he may, where he means it") for qw(told asked followed);
+		unlike(by('bob', q{SELECT error FROM pythia.sync_table('told', 'stock')}), qr/ERROR|belongs/, 'told: and it is used');
+		unlike(by('bob', q{SELECT pythia.poll('followed')}), qr/ERROR|belongs/, 'followed: and it is used');
+	}
+	like(by('bob', q{SELECT pythia.release_worker('told')}), qr/no worker "told" is held/, 'there is nothing to release any more');
+	by('bob', "SELECT pythia.drop_sync_worker('told'); SELECT pythia.drop_sync_worker('asked'); SELECT pythia.drop_cdc_worker('followed')");
 };
 
 subtest 'a server that does not preload' => sub {

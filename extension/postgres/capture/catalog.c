@@ -397,6 +397,7 @@ static bool load_settings(pythia_cdc_worker *worker)
 	if (found)
 	{
 		worker->connection = text_column(&row, "connection");
+		worker->connection_owner = DatumGetObjectId(pythia_reading_value(&row, "connection_owner", &isnull));
 		worker->poll_interval = DatumGetFloat8(DirectFunctionCall2(
 			interval_part, CStringGetTextDatum("epoch"), pythia_reading_value(&row, "poll_interval", &isnull)));
 		worker->timestamp_column = text_column(&row, "timestamp_column");

@@ -73,6 +73,7 @@ typedef struct pythia_cdc_worker
 	Oid owner;
 	bool enabled;
 	char *connection;     /* NULL: this database */
+	Oid connection_owner; /* whose it was when it was named */
 	double poll_interval; /* seconds */
 	char *timestamp_column;
 	char *handler;     /* quoted name with argument type, or NULL */

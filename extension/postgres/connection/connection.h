@@ -30,6 +30,27 @@ typedef struct pythia_target
 /* `write`: the database shall be changed. Checks what the current role may do; ereports. */
 extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
 
+/*
+ * The same for what a worker's row says.  `owner`: whose the connection was when it was named; one that is another
+ * role's by now, which has not the current role's rights at any rate, is refused: by ALTER SERVER or DROP SERVER its
+ * name may have gone to somebody who wants the worker's rows.
+ */
+extern pythia_target *pythia_target_resolve_stored(const char *name_or_url, Oid owner, bool write);
+
+/* Where a worker's row names a connection. */
+typedef enum pythia_connection_use
+{
+	PYTHIA_USE_CAPTURE,
+	PYTHIA_USE_SOURCE,
+	PYTHIA_USE_TARGET,
+} pythia_connection_use;
+
+/* Notes whose the connection is that the worker's row names, for pythia_target_resolve_stored. */
+extern void pythia_connection_note_owner(int32 worker_id, pythia_connection_use use);
+
+/* Whether a connection of the worker is another role's than the one that was noted, or gone. */
+extern bool pythia_connection_strayed(int32 worker_id);
+
 /* Raises that there is no connection of that name, as far as it may be shown. */
 pg_noreturn extern void pythia_no_connection(const char *name, const char *hint);
 

@@ -196,14 +196,11 @@ static void check_unused(const char *name)
 	static const char sql[] =
 		"SELECT w.name FROM pythia.worker w LEFT JOIN pythia.sync_worker s USING (worker_id) "
 		"LEFT JOIN pythia.cdc_worker c USING (worker_id) WHERE $1 IN (s.source, s.target, c.connection)";
-	static const char sync_only[] = "SELECT w.name FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
-									"WHERE $1 IN (s.source, s.target)";
 	Oid types[] = {TEXTOID};
 	Datum values[] = {CStringGetTextDatum(name)};
-	bool capture = OidIsValid(get_relname_relid("cdc_worker", get_namespace_oid("pythia", false)));
 
 	SPI_connect();
-	pythia_catalog_execute(capture ? sql : sync_only, 1, types, values, NULL);
+	pythia_catalog_execute(sql, 1, types, values, NULL);
 	if (SPI_processed > 0)
 		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 						errmsg("cannot drop connection \"%s\": worker \"%s\" uses it", name,

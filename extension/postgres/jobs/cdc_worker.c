@@ -166,6 +166,8 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	nulls[5] = nulls[7] = PG_ARGISNULL(5) ? 'n' : ' ';
 	pythia_catalog_run(sql, 8, types, values, nulls);
 	CommandCounterIncrement();
+	pythia_connection_note_owner(worker_id, PYTHIA_USE_CAPTURE);
+	CommandCounterIncrement();
 
 	worker = pythia_cdc_load(worker_id);
 	check_names(worker);

@@ -61,7 +61,7 @@ pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
 	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	target = pythia_target_resolve(worker->connection, write);
+	target = pythia_target_resolve_stored(worker->connection, worker->connection_owner, write);
 	/* a SQLite file's boundary takes its write lock for a moment */
 	if (!write && target->url.engine == PYTHIA_SQLITE &&
 		(superuser_arg(worker->owner) || has_privs_of_role(worker->owner, ROLE_PG_WRITE_SERVER_FILES)))

@@ -37,7 +37,7 @@ static bool look_at_tables(pythia_session *session, const pythia_sync_spec *spec
 
 void pythia_sync_worker_look(const pythia_sync_spec *spec)
 {
-	pythia_target *target = pythia_target_resolve(spec->source, false);
+	pythia_target *target = pythia_target_resolve_stored(spec->source, spec->source_owner, false);
 	MemoryContext caller = CurrentMemoryContext;
 	pythia_session *session = pythia_session_begin();
 	pythia_error error = PYTHIA_ERROR_INIT;

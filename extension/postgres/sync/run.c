@@ -61,8 +61,16 @@ pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 		pythia_home_require(spec->worker_id);
 	sides->spec = spec;
 	sides->write = write;
-	sides->source = pythia_target_resolve(spec->source, false);
-	sides->target = pythia_target_resolve(spec->target, write);
+	if (spec->worker_id == 0)
+	{
+		sides->source = pythia_target_resolve(spec->source, false);
+		sides->target = pythia_target_resolve(spec->target, write);
+	}
+	else
+	{
+		sides->source = pythia_target_resolve_stored(spec->source, spec->source_owner, false);
+		sides->target = pythia_target_resolve_stored(spec->target, spec->target_owner, write);
+	}
 	return sides;
 }
 

@@ -168,6 +168,9 @@ PYTHIA_VERB(pythia_create_sync_worker)
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5);
 	pythia_catalog_run(sql, 6, types, values, nulls);
 	CommandCounterIncrement();
+	pythia_connection_note_owner(worker_id, PYTHIA_USE_SOURCE);
+	pythia_connection_note_owner(worker_id, PYTHIA_USE_TARGET);
+	CommandCounterIncrement();
 	pythia_sync_worker_look(pythia_sync_spec_by_name(name));
 	PG_RETURN_INT32(worker_id);
 }
@@ -220,6 +223,11 @@ PYTHIA_VERB(pythia_alter_sync_worker)
 	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2))
 		pythia_catalog_execute(forget, 1, types, values, nulls);
 	SPI_finish();
+	CommandCounterIncrement();
+	if (!PG_ARGISNULL(1))
+		pythia_connection_note_owner(spec->worker_id, PYTHIA_USE_SOURCE);
+	if (!PG_ARGISNULL(2))
+		pythia_connection_note_owner(spec->worker_id, PYTHIA_USE_TARGET);
 	CommandCounterIncrement();
 	if (!PG_ARGISNULL(3))
 		pythia_sync_config_idle(pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)), warn_idle, NULL);
@@ -282,6 +290,10 @@ static pythia_sync_spec *read_spec(MemoryContext caller)
 	spec->schedule_ms = isnull ? -1 : interval_ms(DatumGetIntervalP(value));
 	value = column(9, &isnull);
 	spec->enabled_at = isnull ? 0 : DatumGetTimestampTz(value);
+	value = column(10, &isnull);
+	spec->source_owner = isnull ? InvalidOid : DatumGetObjectId(value);
+	value = column(11, &isnull);
+	spec->target_owner = isnull ? InvalidOid : DatumGetObjectId(value);
 	MemoryContextSwitchTo(before);
 	return spec;
 }
@@ -290,7 +302,8 @@ pythia_sync_spec *pythia_sync_spec_by_name(const char *name)
 {
 	static const char sql[] =
 		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
-		"s.schedule, w.enabled_at FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
+		"s.schedule, w.enabled_at, s.source_owner::pg_catalog.oid, s.target_owner::pg_catalog.oid FROM pythia.worker w "
+		"JOIN pythia.sync_worker s USING (worker_id) "
 		"WHERE w.worker_id = $1";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(pythia_worker_lookup(PYTHIA_JOB_SYNC, name, NULL, NULL))};
@@ -310,7 +323,8 @@ pythia_sync_spec *pythia_sync_spec_by_id(int32 worker_id)
 {
 	static const char sql[] =
 		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
-		"s.schedule, w.enabled_at FROM pythia.worker w JOIN pythia.sync_worker s USING (worker_id) "
+		"s.schedule, w.enabled_at, s.source_owner::pg_catalog.oid, s.target_owner::pg_catalog.oid FROM pythia.worker w "
+		"JOIN pythia.sync_worker s USING (worker_id) "
 		"WHERE w.worker_id = $1 AND w.enabled";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};

@@ -15,6 +15,8 @@ typedef struct pythia_sync_spec
 	char *name; /* of the worker, or NULL */
 	char *source;
 	char *target;
+	Oid source_owner; /* whose the connection was when it was named */
+	Oid target_owner;
 	pythia_node *config;
 	List *tables;           /* of char *; NIL: all of the source's default schema */
 	int64 schedule_ms;      /* -1: once */

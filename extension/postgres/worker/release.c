@@ -8,6 +8,7 @@
 #include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/connection/connection.h"
 #include "postgres/worker/control.h"
 #include "postgres/worker/home.h"
 #include "postgres/worker/worker.h"
@@ -100,9 +101,10 @@ static void check_may(const char *name, const held *worker)
 static bool release(const char *name, const held *worker, Oid owner)
 {
 	bool abroad = pythia_home_abroad(worker->worker_id);
+	bool strayed = pythia_connection_strayed(worker->worker_id);
 
 	check_may(name, worker);
-	if (!worker->orphan && !abroad)
+	if (!worker->orphan && !abroad && !strayed)
 		return false;
 	if (worker->orphan)
 	{
@@ -112,6 +114,9 @@ static bool release(const char *name, const held *worker, Oid owner)
 	}
 	if (abroad)
 		pythia_home_adopt(worker->worker_id);
+	for (int use = PYTHIA_USE_CAPTURE; use <= PYTHIA_USE_TARGET; use++)
+		pythia_connection_note_owner(worker->worker_id, use);
+	CommandCounterIncrement();
 	if (worker->ran)
 		pythia_control_start(worker->worker_id, worker->kind, worker->orphan ? owner : worker->owner);
 	return true;

@@ -229,6 +229,13 @@ static void sqlite_date_test(pythia_buffer *out, const char *subject, const pyth
 								 "substr(%s, 9, 2) = '00')",
 								 subject, subject, subject, subject);
 			return;
+		case PYTHIA_GUARD_NO_DAY:
+			pythia_buffer_printf(
+				out,
+				"%s LIKE '____-__-__%%' AND substr(%s, 1, 4) <> '0000' AND substr(%s, 6, 2) <> '00' AND "
+				"substr(%s, 9, 2) <> '00' AND coalesce(date(substr(%s, 1, 10), '+0 days'), '') <> substr(%s, 1, 10)",
+				subject, subject, subject, subject, subject, subject);
+			return;
 		case PYTHIA_GUARD_LATE_YEAR:
 			pythia_buffer_printf(out, "instr(%s, '-') > 5", subject);
 			return;
@@ -250,6 +257,11 @@ static void date_test(const pythia_db *db, pythia_buffer *out, const char *subje
 	{
 		case PYTHIA_GUARD_ZERO_DATE:
 			pythia_buffer_printf(out, "YEAR(%s) = 0 OR MONTH(%s) = 0 OR DAYOFMONTH(%s) = 0", subject, subject, subject);
+			return;
+		case PYTHIA_GUARD_NO_DAY:
+			/* of such a day LAST_DAY tells the month's last one all the same */
+			pythia_buffer_printf(out, "YEAR(%s) > 0 AND DAYOFMONTH(%s) > COALESCE(DAYOFMONTH(LAST_DAY(%s)), 31)",
+								 subject, subject, subject);
 			return;
 		case PYTHIA_GUARD_LATE_YEAR:
 			pythia_buffer_printf(out, "%s >= ", subject);

@@ -15,6 +15,7 @@
 typedef enum pythia_guard_test
 {
 	PYTHIA_GUARD_ZERO_DATE, /* a zero year, month or day */
+	PYTHIA_GUARD_NO_DAY,    /* one that no calendar has, such as February's 30th */
 	PYTHIA_GUARD_LATE_YEAR, /* beyond 9999 */
 	PYTHIA_GUARD_BC,
 	PYTHIA_GUARD_EQUAL, /* bound: infinity, NaN, 0 */

@@ -80,6 +80,16 @@ static bool is_dated(pythia_kind kind)
 	return kind == PYTHIA_KIND_DATE || kind == PYTHIA_KIND_TIMESTAMP || kind == PYTHIA_KIND_TIMESTAMPTZ;
 }
 
+/* February's 30th and the like.  The day before, which `clamp` makes of it, is no one value: rows say that. */
+static void impossible_days(maker *m)
+{
+	int before = m->n;
+
+	add(m, PYTHIA_GUARD_NO_DAY, NULL, "2021-02-30 00:00:00");
+	if (m->n > before && m->guards[before].action == PYTHIA_GUARD_VALUE)
+		m->n = before;
+}
+
 static void dates(maker *m)
 {
 	const pythia_transform *t = m->t;
@@ -90,11 +100,17 @@ static void dates(maker *m)
 	if (t->to_engine == PYTHIA_POSTGRESQL)
 	{
 		if (zero_dates)
+		{
 			add(m, PYTHIA_GUARD_ZERO_DATE, NULL, "0000-00-00 00:00:00");
+			impossible_days(m);
+		}
 		return;
 	}
 	if (zero_dates)
+	{
 		add_kept(m, PYTHIA_GUARD_ZERO_DATE, "");
+		impossible_days(m);
+	}
 	if (t->from_engine != PYTHIA_MYSQL)
 	{
 		add(m, PYTHIA_GUARD_EQUAL, "infinity", "infinity");

@@ -40,6 +40,7 @@ typedef struct local_load
 	local_heap *heap; /* NULL: by COPY */
 	Oid relid;
 	Oid evaluator; /* as whom it is written; InvalidOid: the session's role */
+	uint64 seen;   /* the moment when that was found */
 	bool defers;   /* a trigger or key may wait for the end of the transaction */
 	pythia_buffer buffer;
 	pythia_rows rows; /* what flush stores: the buffer, or a large chunk as it came */
@@ -166,15 +167,20 @@ static void copy_rows(local_load *load)
 }
 
 /* Code of users runs between two flushes: whose the table is and what he has put into it may have changed. */
-static void look_at_target(const local_load *load)
+static void look_at_target(local_load *load)
 {
-	Relation relation = table_open(load->relid, NoLock);
+	uint64 now = local_stand_in_moment();
+	Relation relation;
 
+	if (now == load->seen)
+		return;
+	relation = table_open(load->relid, NoLock);
 	if (local_stand_in_at(relation) != load->evaluator)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
 						errmsg("table \"%s\" was altered while it was loaded", RelationGetRelationName(relation)),
 						errhint("Alter it when nothing is written to it by this session.")));
 	table_close(relation, NoLock);
+	load->seen = now;
 }
 
 static void flush(pythia_local *local, void *arg)

@@ -13,6 +13,7 @@
 #include "postgres/base/evaluator.h"
 #include "postgres/base/pg_compat.h"
 #include "utils/acl.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
@@ -257,6 +258,35 @@ Oid local_stand_in_at(Relation relation)
 	concerned.written = list_make1_oid(RelationGetRelid(relation));
 	refuse(&concerned);
 	return evaluator_of(&concerned);
+}
+
+static uint64 moment = 0; /* 0: nobody has asked yet */
+
+static void relation_changed(Datum arg, Oid relid)
+{
+	moment++;
+}
+
+static void catalog_changed(Datum arg, int cache, uint32 hash)
+{
+	moment++;
+}
+
+uint64 local_stand_in_moment(void)
+{
+	/* of a relation's own triggers, rules, indexes, checks and defaults its own invalidation tells */
+	static const int caches[] = {AUTHMEMROLEMEM, AUTHOID, CASTSOURCETARGET, COLLOID,
+								 NAMESPACEOID,   OPEROID, PROCOID,          TYPEOID};
+
+	if (moment == 0)
+	{
+		moment = 1;
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+		for (int i = 0; i < lengthof(caches); i++)
+			CacheRegisterSyscacheCallback(caches[i], catalog_changed, (Datum) 0);
+	}
+	AcceptInvalidationMessages();
+	return moment;
 }
 
 void local_stand_in_look_again(Oid relid)

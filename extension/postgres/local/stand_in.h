@@ -38,6 +38,11 @@ extern SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, lo
 
 /* Likewise of a relation that is open, locked, and about to be written. */
 extern Oid local_stand_in_at(Relation relation);
+/*
+ * A number that is another one once anything may have changed that local_stand_in_at asks for: a table, a function, a type,
+ * a role, by this session or by another one whose commit it has seen.
+ */
+extern uint64 local_stand_in_moment(void);
 /* After it was written: what came meanwhile may have left something for the end of the transaction. */
 extern void local_stand_in_look_again(Oid relid);
 

@@ -176,7 +176,7 @@ for my $name (qw(pg maria lite))
 		create($name, "${name}_many");
 		$sql->('DELETE FROM t');
 		$node->safe_psql('postgres', "SELECT count(*) FROM pythia.consume_changes('${name}_many')");
-		$sql->($name eq 'maria' ? "INSERT INTO t (id, v) SELECT seq, 'x' FROM seq_1_to_25000" : $name eq 'pg' ? "INSERT INTO t (id, v) SELECT i, 'x' FROM generate_series(1, 25000) i"
+		$sql->($name eq 'maria' ? "INSERT INTO t (id, v) SELECT seq, 'x' FROM " . mysql_numbers(25000) : $name eq 'pg' ? "INSERT INTO t (id, v) SELECT i, 'x' FROM generate_series(1, 25000) i"
 			: "INSERT INTO t (id, v) WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < 25000) SELECT i, 'x' FROM g");
 		is($node->safe_psql('postgres', "SELECT pythia.poll('${name}_many')"), '25000', 'one poll takes all there is');
 		is($node->safe_psql('postgres', "SELECT pythia.poll('${name}_many')"), '0', 'and the next nothing');

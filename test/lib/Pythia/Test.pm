@@ -25,7 +25,7 @@ $SIG{INT} = $SIG{TERM} = sub { die "ended by a signal\n" };
 	*Test::Builder::BAIL_OUT = sub { die "$_[1]\n" };
 }
 
-our @EXPORT = qw(pg_node pg_url wait_for shared_mysql);
+our @EXPORT = qw(mysql_numbers pg_node pg_url wait_for shared_mysql);
 
 # An initialised, started node with pythia_db preloaded and created in database
 # postgres.  Options are lines of postgresql.conf; extension => 0 leaves out
@@ -75,6 +75,15 @@ sub pg_url
 	my ($node, $database) = @_;
 	$database //= 'postgres';
 	return sprintf('postgresql://%s@127.0.0.1:%d/%s', scalar(getpwuid($<)), $node->port, $database);
+}
+
+# What stands behind FROM for rows of seq from 1 to $count (100,000 at most), in MariaDB and MySQL.
+sub mysql_numbers
+{
+	my ($count) = @_;
+	my $ten = join ' UNION ALL ', map { "SELECT $_ AS d" } 0 .. 9;
+	return "(WITH ten AS ($ten) SELECT 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS seq "
+	  . "FROM ten a, ten b, ten c, ten e, ten f) numbers WHERE seq <= $count";
 }
 
 # Waits until the query says t (or $expected): true where it did within

@@ -133,8 +133,6 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
 								 pythia_capture_window *window, pythia_error *error);
 void pythia_capture_window_free(pythia_capture_window *window);
-/* Microseconds since 1970 of YYYY-MM-DD HH:MM:SS[.f] (or with a T) in UTC; false where the text says no such time. */
-bool pythia_capture_instant(const char *text, int64_t *instant);
 
 /* True where a row of this stamp must be kept among the versions seen when low is `low`. */
 bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *stamp, const char *low);

@@ -5,6 +5,7 @@
 #include "capture/capture.h"
 #include "capture/source/log.h"
 #include "core/rows.h"
+#include "core/stamp.h"
 #include "dialect/dialect.h"
 
 #define PYTHIA_SECOND INT64_C(1000000)
@@ -62,8 +63,6 @@ bool pythia_store_run(pythia_db *store, pythia_buffer *sql, pythia_error *error)
 /* Bulk insert by a statement with ?1 … ?n over columns of these kinds. */
 bool pythia_store_load(pythia_db *store, const char *sql, int ncolumns, const pythia_kind *kinds,
 					   const pythia_rows_writer *rows, pythia_error *error);
-/* YYYY-MM-DD HH:MM:SS.ffffff in UTC. */
-void pythia_store_stamp(char out[32], int64_t microseconds);
 /* A file of ours alone: a last commit that is lost with the machine only means that changes are told twice.
  * Outside of transactions. */
 bool pythia_store_tune(pythia_db *store, pythia_error *error);
@@ -120,7 +119,7 @@ struct pythia_capture
 	pythia_capture_emit emit;
 	bool (*flush)(void *context, pythia_error *error);
 	void *context;
-	char captured_at[32];
+	char captured_at[PYTHIA_INSTANT_SIZE];
 	int left_out; /* tables */
 	int64_t now;
 	bool held;       /* the whole poll is in one transaction of the caller's */

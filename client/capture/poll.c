@@ -373,7 +373,7 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 	bool nested = capture->source->local && !capture->held;
 
 	capture->now = pythia_host_now(capture->store->host);
-	pythia_store_stamp(capture->captured_at, capture->now);
+	(void) pythia_instant_write(capture->captured_at, capture->now);
 	if (!look_at_file(capture, &version, &idle, error))
 		return false;
 	if (idle && version != 0)

@@ -134,7 +134,7 @@ static bool bury(cli_handler *h, cli_pending *pending, pythia_error *error)
 {
 	int fd = cli_private_open(h->settings->dead_letter, O_WRONLY | O_APPEND, "dead-letter", error);
 	pythia_buffer line = PYTHIA_BUFFER_INIT;
-	char now[40];
+	char now[PYTHIA_INSTANT_SIZE];
 	bool ok;
 
 	pythia_buffer_puts(&line, "{\"error\":");

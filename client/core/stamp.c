@@ -2,6 +2,7 @@
 #include "core/calendar.h"
 #include "core/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SECOND INT64_C(1000000)
@@ -283,4 +284,44 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 	pythia_buffer_putc(out, ' ');
 	pythia_time_text(out, clock - days * 86400 * SECOND, 6);
 	return true;
+}
+
+bool pythia_instant_read(const char *text, int64_t *microseconds)
+{
+	const char *at = text;
+	const char *end = text != NULL ? text + strlen(text) : NULL;
+	int64_t year, month, day, clock = 0;
+
+	if (text == NULL || !read_number(&at, end, 5, &year) || at == end || *at++ != '-' ||
+		!read_number(&at, end, 2, &month) || at == end || *at++ != '-' || !read_number(&at, end, 2, &day))
+		return false;
+	if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31)
+		return false;
+	if (at < end && (*at == ' ' || *at == 'T'))
+	{
+		at++;
+		if (!read_clock(&at, end, &clock) || clock > 25 * 3600 * SECOND)
+			return false;
+	}
+	*microseconds = pythia_days_of(year, month, day) * 86400 * SECOND + clock;
+	return true;
+}
+
+char *pythia_instant_write(char out[PYTHIA_INSTANT_SIZE], int64_t microseconds)
+{
+	int64_t days = microseconds / (86400 * SECOND);
+	int64_t clock = microseconds % (86400 * SECOND);
+	int64_t year;
+	int month, day;
+
+	if (clock < 0)
+	{
+		days--;
+		clock += 86400 * SECOND;
+	}
+	pythia_date_of(days, &year, &month, &day);
+	snprintf(out, PYTHIA_INSTANT_SIZE, "%04lld-%02u-%02u %02u:%02u:%02u.%06u", (long long) year, (unsigned) month % 100,
+			 (unsigned) day % 100, (unsigned) (clock / (3600 * SECOND)) % 24, (unsigned) (clock / (60 * SECOND) % 60),
+			 (unsigned) (clock / SECOND % 60), (unsigned) (clock % SECOND));
+	return out;
 }

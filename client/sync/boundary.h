@@ -8,8 +8,4 @@
  * right to see other sessions is missing; SQLite has a writer).  Call it outside a snapshot, before it. */
 bool pythia_source_boundary(pythia_db *db, char **text, pythia_error *error);
 
-/* Such texts as microseconds since 1970 in UTC, and back (the caller frees). False where it is no stamp. */
-bool pythia_stamp_read(const char *text, int64_t *microseconds);
-char *pythia_stamp_write(int64_t microseconds);
-
 #endif

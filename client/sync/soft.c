@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/stamp.h"
 #include "dialect/dialect.h"
-#include "sync/boundary.h"
 
 const pythia_column *pythia_soft_column(const pythia_sync_config *config, const pythia_table *target)
 {
@@ -66,17 +66,16 @@ static const char *flag_text(const pythia_db *db, const pythia_column *column, b
 
 void pythia_soft_gone(const pythia_db *db, const pythia_column *column, pythia_buffer *out)
 {
-	char *now;
+	char now[PYTHIA_INSTANT_SIZE];
 
 	if (is_flag(column))
 	{
 		pythia_buffer_puts(out, flag_text(db, column, true));
 		return;
 	}
-	now = pythia_stamp_write(pythia_host_now(db->host));
+	(void) pythia_instant_write(now, pythia_host_now(db->host));
 	/* a time of now is one of any column that pythia_soft_check let pass */
 	(void) pythia_dialect_of(db)->value_literal(db, out, &column->type, now, strlen(now));
-	pythia_free(now);
 }
 
 void pythia_soft_here(const pythia_db *db, const pythia_column *column, pythia_buffer *out)

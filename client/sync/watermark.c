@@ -19,6 +19,7 @@
 
 #include "core/digest.h"
 #include "core/memory.h"
+#include "core/stamp.h"
 #include "dialect/tokens.h"
 #include "core/number.h"
 #include "dialect/forms.h"
@@ -100,8 +101,8 @@ static bool server_clock(pythia_db *db, int64_t *clock, int64_t *local, pythia_e
 
 	memset(&result, 0, sizeof(result));
 	ok = pythia_db_query(db, sql, "1tt", &result, error);
-	if (ok && (!pythia_stamp_read(pythia_result_text(&result, 0, 0), clock) ||
-			   !pythia_stamp_read(pythia_result_text(&result, 0, 1), local)))
+	if (ok && (!pythia_instant_read(pythia_result_text(&result, 0, 0), clock) ||
+			   !pythia_instant_read(pythia_result_text(&result, 0, 1), local)))
 		ok = pythia_db_bad_answer(db, error, "the server's clock cannot be read");
 	pythia_result_free(&result);
 	return ok;
@@ -175,7 +176,7 @@ static void read_integer(const char *text, char **low, char **candidate, int64_t
 		pythia_buffer_append(&part, text, open != NULL ? (size_t) (open - text) : strlen(text));
 		*low = pythia_buffer_take(&part);
 	}
-	if (at != NULL && pythia_stamp_read(at + 4, read_at))
+	if (at != NULL && pythia_instant_read(at + 4, read_at))
 	{
 		pythia_buffer_append(&part, open + 2, (size_t) (at - open - 2));
 		*candidate = pythia_buffer_take(&part);
@@ -230,7 +231,7 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 	}
 	else
 		ok = pythia_source_boundary(source, &text, error);
-	blind = text == NULL || !pythia_stamp_read(text, since);
+	blind = text == NULL || !pythia_instant_read(text, since);
 	if (blind)
 		*since = pythia_subtract(clock, (int64_t) (lookback_of(source, config, true) * 1000000));
 	else if (source->engine == PYTHIA_SQLITE)
@@ -248,7 +249,7 @@ static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pyth
 	pythia_buffer next = PYTHIA_BUFFER_INIT;
 	char *highest = NULL;
 	char *candidate = NULL;
-	char *stamp = NULL;
+	char stamp[PYTHIA_INSTANT_SIZE];
 	int64_t read_at = 0;
 	int64_t since = 0;
 
@@ -271,14 +272,13 @@ static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pyth
 		const char *low = ended ? candidate : mark->low;
 
 		/* one that waits is kept until it may be believed: newer ones would wait for ever */
-		stamp = pythia_stamp_write(candidate == NULL || ended ? mark->clock : read_at);
 		pythia_buffer_printf(&next, "%s (%s at %s)", low != NULL ? low : "-",
-							 candidate == NULL || ended ? highest : candidate, stamp);
+							 candidate == NULL || ended ? highest : candidate,
+							 pythia_instant_write(stamp, candidate == NULL || ended ? mark->clock : read_at));
 	}
 	mark->integer = pythia_buffer_take(&next);
 	pythia_free(highest);
 	pythia_free(candidate);
-	pythia_free(stamp);
 	return true;
 }
 
@@ -295,11 +295,11 @@ static bool doubt(pythia_db *source, const pythia_plan *plan, pythia_watermark *
 	int64_t low = 0;
 	int64_t boundary = 0;
 
-	if (mark->low == NULL || !pythia_stamp_read(mark->low, &low))
+	if (mark->low == NULL || !pythia_instant_read(mark->low, &low))
 		return true;
 	if (mark->clock == 0)
 	{
-		if (mark->boundary != NULL && pythia_stamp_read(mark->boundary, &boundary) && low <= boundary)
+		if (mark->boundary != NULL && pythia_instant_read(mark->boundary, &boundary) && low <= boundary)
 			return true;
 		if (!server_clock(source, &mark->clock, &mark->local_clock, error))
 			return false;
@@ -394,7 +394,7 @@ static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_
 	int64_t highest = 0;
 	int64_t limit = exact(plan) ? mark->clock : mark->local_clock;
 	char *text = NULL;
-	bool blind = mark->boundary == NULL || !pythia_stamp_read(mark->boundary, &boundary);
+	bool blind = mark->boundary == NULL || !pythia_instant_read(mark->boundary, &boundary);
 	bool ok = true;
 
 	*known = true;
@@ -403,7 +403,7 @@ static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_
 	else
 	{
 		ok = highest_stamp(source, plan, &text, error);
-		*known = ok && text != NULL && pythia_stamp_read(text, &highest);
+		*known = ok && text != NULL && pythia_instant_read(text, &highest);
 		if (highest > limit)
 			highest = limit;
 		*next = blind ? highest : pythia_subtract(highest, pythia_subtract(mark->clock, boundary));
@@ -431,14 +431,13 @@ bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pyt
 	else if (!next_stamp(source, plan, config, mark, &low, &known, error))
 		return false;
 	/* what has been seen stays seen */
-	else if (mark->low != NULL && (!known || (pythia_stamp_read(mark->low, &old) && old > low)))
+	else if (mark->low != NULL && (!known || (pythia_instant_read(mark->low, &old) && old > low)))
 		pythia_buffer_puts(&out, mark->low);
 	else if (known)
 	{
-		char *stamp = pythia_stamp_write(low);
+		char stamp[PYTHIA_INSTANT_SIZE];
 
-		pythia_buffer_puts(&out, stamp);
-		pythia_free(stamp);
+		pythia_buffer_puts(&out, pythia_instant_write(stamp, low));
 	}
 	if (out.length > 0)
 	{

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/json.h"
 
@@ -20,21 +19,17 @@ static void int_member(pythia_buffer *out, const char *name, int64_t value)
 	pythia_buffer_printf(out, ",\"%s\":%lld", name, (long long) value);
 }
 
-char *pythia_time_json(int64_t microseconds, char *text)
+char *pythia_time_json(int64_t microseconds, char text[PYTHIA_INSTANT_SIZE])
 {
-	time_t seconds = (time_t) (microseconds / 1000000);
-	struct tm parts;
-	size_t n;
+	char *space = strchr(pythia_instant_write(text, microseconds), ' ');
 
-	gmtime_r(&seconds, &parts);
-	n = strftime(text, 40, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(text + n, 40 - n, ".%06dZ", (int) (microseconds % 1000000));
-	return text;
+	*space = 'T';
+	return strcat(text, "Z");
 }
 
 static void time_member(pythia_buffer *out, const char *name, int64_t microseconds)
 {
-	char text[40];
+	char text[PYTHIA_INSTANT_SIZE];
 
 	text_member(out, name, microseconds != 0 ? pythia_time_json(microseconds, text) : NULL);
 }

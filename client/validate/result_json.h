@@ -3,6 +3,8 @@
 #define PYTHIA_VALIDATE_RESULT_JSON_H
 
 #include "core/buffer.h"
+#include "core/stamp.h"
+#include "core/stamp.h"
 #include "validate/validate.h"
 
 /* error: of a table that failed, or NULL.  Both append one object, without a newline. */
@@ -12,7 +14,7 @@ void pythia_validate_result_json(pythia_buffer *out, const char *table, const py
 								 const pythia_error *error);
 /* table NULL leaves that member out. */
 void pythia_difference_json(pythia_buffer *out, const char *table, const pythia_difference *difference);
-/* "2026-01-31T23:59:59.123456Z" into a buffer of at least 40 bytes, which is returned; microseconds since 1970. */
-char *pythia_time_json(int64_t microseconds, char *text);
+/* "2026-01-31T23:59:59.123456Z" into text, which is returned; microseconds since 1970. */
+char *pythia_time_json(int64_t microseconds, char text[PYTHIA_INSTANT_SIZE]);
 
 #endif

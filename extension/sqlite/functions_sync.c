@@ -377,7 +377,7 @@ static bool add_result(pythia_rowset *rows, const char *table, const pythia_sync
 					   const pythia_error *failure, pythia_error *error)
 {
 	char numbers[9][24];
-	char times[2][40];
+	char times[2][PYTHIA_INSTANT_SIZE];
 	const int64_t counts[] = {result->rows_synced,  result->rows_inserted, result->rows_updated,
 							  result->rows_deleted, result->rows_skipped,  result->rows_quarantined,
 							  result->source_count, result->bytes};

@@ -23,6 +23,7 @@
 #include "core/references.h"
 #include "core/retry.h"
 #include "core/schema.h"
+#include "core/stamp.h"
 #include "core/suggest.h"
 #include "dialect/short_name.h"
 
@@ -217,6 +218,47 @@ static void test_doubles(void **state)
 	assert_false(pythia_double_read(" 1", 2, &value));
 	assert_false(pythia_double_read("1\0", 2, &value));
 	assert_false(pythia_double_read("1e", 2, &value));
+}
+
+/* An instant as text, and back: what was before 1970, too. */
+static void test_instants(void **state)
+{
+	static const struct
+	{
+		const char *text;
+		const char *written; /* NULL: no instant */
+		int64_t microseconds;
+	} cases[] = {
+		{"1970-01-01 00:00:00.000000", "1970-01-01 00:00:00.000000", 0},
+		{"1969-12-31 23:59:59.999999", "1969-12-31 23:59:59.999999", -1},
+		{"2026-01-31T23:59:59.5Z", "2026-01-31 23:59:59.500000", INT64_C(1769903999500000)},
+		{"2026-01-31", "2026-01-31 00:00:00.000000", INT64_C(1769817600000000)},
+		{"2024-02-29 7:05", "2024-02-29 07:05:00.000000", INT64_C(1709190300000000)},
+		{"0001-01-01 00:00:00", "0001-01-01 00:00:00.000000", INT64_C(-62135596800000000)},
+		{"99999-12-31 24:00:00", "100000-01-01 00:00:00.000000", INT64_C(3093527980800000000)},
+		{"0000-01-01 00:00:00", NULL, 0},
+		{"2026-13-01", NULL, 0},
+		{"2026-00-01", NULL, 0},
+		{"2026-01-32", NULL, 0},
+		{"2026-01-01 25:01", NULL, 0},
+		{"2026-01-01 noon", NULL, 0},
+		{"-1", NULL, 0},
+		{"", NULL, 0},
+		{NULL, NULL, 0},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		char text[PYTHIA_INSTANT_SIZE];
+		int64_t microseconds = 0;
+		bool is = pythia_instant_read(cases[i].text, &microseconds);
+
+		if (is != (cases[i].written != NULL) || (is && microseconds != cases[i].microseconds))
+			fail_msg("%s was read as %lld", cases[i].text, (long long) microseconds);
+		if (is)
+			assert_string_equal(pythia_instant_write(text, microseconds), cases[i].written);
+	}
 }
 
 /* Read as the C library does, whatever the digits: random ones, and those midway between two doubles. */
@@ -630,14 +672,12 @@ static void test_name_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buffer),          cmocka_unit_test(test_whole_number),
-		cmocka_unit_test(test_error),           cmocka_unit_test(test_doubles),
-		cmocka_unit_test(test_reading_doubles), cmocka_unit_test(test_moments),
-		cmocka_unit_test(test_integers),        cmocka_unit_test(test_json),
-		cmocka_unit_test(test_seconds),         cmocka_unit_test(test_options),
-		cmocka_unit_test(test_suggest),         cmocka_unit_test(test_retry),
-		cmocka_unit_test(test_schema),          cmocka_unit_test(test_host),
-		cmocka_unit_test(test_name_shown),      cmocka_unit_test(test_parents_first),
+		cmocka_unit_test(test_buffer),     cmocka_unit_test(test_whole_number),  cmocka_unit_test(test_error),
+		cmocka_unit_test(test_doubles),    cmocka_unit_test(test_instants),      cmocka_unit_test(test_reading_doubles),
+		cmocka_unit_test(test_moments),    cmocka_unit_test(test_integers),      cmocka_unit_test(test_json),
+		cmocka_unit_test(test_seconds),    cmocka_unit_test(test_options),       cmocka_unit_test(test_suggest),
+		cmocka_unit_test(test_retry),      cmocka_unit_test(test_schema),        cmocka_unit_test(test_host),
+		cmocka_unit_test(test_name_shown), cmocka_unit_test(test_parents_first),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "capture/internal.h"
-#include "core/calendar.h"
 #include "core/memory.h"
 #include "core/number.h"
 #include "core/visible.h"
@@ -129,7 +128,7 @@ bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythi
 		return read_under_lock(db, clock, error);
 	if (!ask_both(db, &clock->now, &boundary, error))
 		return false;
-	if (!pythia_capture_instant(boundary, &clock->boundary))
+	if (!pythia_instant_read(boundary, &clock->boundary))
 		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
 	/* a prepared transaction, whose start is not known */
 	else if (clock->boundary < 0)
@@ -243,27 +242,5 @@ bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock
 		if (!holder->what[0] && clock->boundary == PYTHIA_CAPTURE_HELD)
 			snprintf(holder->what, sizeof(holder->what), "a prepared transaction");
 	}
-	return true;
-}
-
-bool pythia_capture_instant(const char *text, int64_t *instant)
-{
-	int year, month, day, hour = 0, minute = 0, second = 0, used = 0, more = 0;
-	int64_t unit = 100000;
-
-	if (!text || sscanf(text, "%5d-%2d-%2d%n", &year, &month, &day, &used) != 3 || year < 1 || month < 1 ||
-		month > 12 || day < 1 || day > 31)
-		return false;
-	if (text[used] == ' ' || text[used] == 'T')
-	{
-		if (sscanf(text + used + 1, "%2d:%2d%n:%2d%n", &hour, &minute, &more, &second, &more) < 2 || hour < 0 ||
-			hour > 24 || minute < 0 || minute > 59 || second < 0 || second > 60)
-			return false;
-		used += 1 + more;
-	}
-	*instant = (pythia_days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second) * PYTHIA_SECOND;
-	if (text[used] == '.')
-		for (const char *at = text + used + 1; *at >= '0' && *at <= '9'; at++, unit /= 10)
-			*instant += (*at - '0') * unit;
 	return true;
 }

@@ -9,7 +9,6 @@
 #include "capture/internal.h"
 #include "core/calendar.h"
 #include "core/number.h"
-#include "core/stamp.h"
 
 /* Seconds: no zone is further from UTC. */
 #define FARTHEST 50400
@@ -46,7 +45,7 @@ void pythia_sqlite_put_since(const pythia_capture_table *table, pythia_buffer *s
 
 	dialect->identifier(&column, table->table.columns[table->columns[table->timestamp].position].name);
 	/* years before 1 and of five digits are not told apart by it: all of them are read */
-	if (!pythia_capture_instant(low, &instant))
+	if (!pythia_instant_read(low, &instant))
 		instant = -62135596800 * PYTHIA_SECOND;
 	seconds = instant / PYTHIA_SECOND - (instant % PYTHIA_SECOND < 0);
 	if (table->zoned)

@@ -14,7 +14,6 @@
 #include "core/calendar.h"
 #include "core/memory.h"
 #include "core/number.h"
-#include "core/stamp.h"
 #include "dialect/forms.h"
 
 #define MINUTE (60 * PYTHIA_SECOND)
@@ -413,7 +412,7 @@ static bool start_at(pythia_capture_table *table, const char *at, char **low, py
 		*low = pythia_strdup(at);
 		return pythia_int64_read(at, length, &instant) || bad_start(table, at, error);
 	}
-	if (!pythia_stamp_canonical(&utc, at, length, 6) || !pythia_capture_instant(utc.data, &instant) ||
+	if (!pythia_stamp_canonical(&utc, at, length, 6) || !pythia_instant_read(utc.data, &instant) ||
 		!pythia_stamp_text(utc.data, utc.length))
 		ok = bad_start(table, at, error);
 	else if (length <= 10 || (at[length - 1] != 'Z' && !pythia_sqlite_stamp_is_zoned(at, length)))

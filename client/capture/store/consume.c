@@ -122,7 +122,7 @@ static bool is_time(const char *text)
 	if (length < 10 || length > 40 || strspn(text + 10, "0123456789:. T") < length - 10)
 		return false;
 	snprintf(whole, sizeof(whole), "%.*s%s", (int) length, text, length == 10 ? " 00:00:00" : "");
-	return pythia_capture_instant(whole, &instant);
+	return pythia_instant_read(whole, &instant);
 }
 
 /* The change_id after which a consumer starts that is to see "now", "beginning", a timestamp or (seek) an id. */

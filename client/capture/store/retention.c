@@ -20,10 +20,10 @@
 static bool first_younger(pythia_capture *capture, double seconds, int64_t *change_id, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char cutoff[32];
+	char cutoff[PYTHIA_INSTANT_SIZE];
 	bool ok;
 
-	pythia_store_stamp(cutoff, capture->now - (int64_t) (seconds * 1e6));
+	(void) pythia_instant_write(cutoff, capture->now - (int64_t) (seconds * 1e6));
 	pythia_buffer_printf(&sql,
 						 "SELECT COALESCE((SELECT change_id FROM main.pythia_journal_%lld WHERE captured_at >= '%s'"
 						 " ORDER BY change_id LIMIT 1), (SELECT max(change_id) + 1 FROM main.pythia_journal_%lld), 0)",
@@ -92,13 +92,13 @@ bool pythia_capture_retain(pythia_capture *capture, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	double seconds = RETENTION;
-	char cutoff[32];
+	char cutoff[PYTHIA_INSTANT_SIZE];
 	bool old;
 	bool ok;
 
 	if (capture->nmembers > 0 && capture->members[0].config.retention >= 0)
 		seconds = capture->members[0].config.retention;
-	pythia_store_stamp(cutoff, capture->now - (int64_t) (seconds * 1e6));
+	(void) pythia_instant_write(cutoff, capture->now - (int64_t) (seconds * 1e6));
 	pythia_buffer_printf(&sql,
 						 "SELECT 1 FROM (SELECT captured_at FROM main.pythia_journal_%lld ORDER BY change_id LIMIT 1)"
 						 " WHERE captured_at < '%s'",

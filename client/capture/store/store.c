@@ -89,17 +89,6 @@ bool pythia_store_load(pythia_db *store, const char *sql, int ncolumns, const py
 	return false;
 }
 
-void pythia_store_stamp(char out[32], int64_t microseconds)
-{
-	time_t seconds = (time_t) (microseconds / PYTHIA_SECOND);
-	struct tm parts;
-	size_t length;
-
-	gmtime_r(&seconds, &parts);
-	length = strftime(out, 32, "%Y-%m-%d %H:%M:%S", &parts);
-	snprintf(out + length, 32 - length, ".%06d", (int) (microseconds % PYTHIA_SECOND));
-}
-
 bool pythia_store_tune(pythia_db *store, pythia_error *error)
 {
 	return store->local || store->read_only || store->engine != PYTHIA_SQLITE ||

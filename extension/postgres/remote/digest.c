@@ -4,6 +4,7 @@
 #include "access/xact.h"
 #include "capture/classify.h"
 #include "catalog/pg_type.h"
+#include "core/stamp.h"
 #include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -103,7 +104,7 @@ static void set_stamp(pythia_journal_entry *entry, Datum value)
 {
 	int64 instant;
 
-	if (!pythia_capture_instant(TextDatumGetCString(value), &instant))
+	if (!pythia_instant_read(TextDatumGetCString(value), &instant))
 		return;
 	entry->stamp = instant - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
 	entry->has_stamp = IS_VALID_TIMESTAMP(entry->stamp);

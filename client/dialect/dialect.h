@@ -57,6 +57,10 @@ typedef struct pythia_dialect
 	void (*columns_query)(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count);
 	void (*keys_query)(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count);
 	void (*tables_query)(const pythia_db *db, pythia_buffer *out, const char *schema); /* schema, table */
+	/* Of one table: kind (pythia_extra_kind), name, detail, column; the last three may be NULL (extras.h).  `own` is the
+	 * dialect itself. */
+	void (*extras_query)(const struct pythia_dialect *own, const pythia_db *db, pythia_buffer *out,
+						 const pythia_table *table);
 	/* Foreign keys within the schema: referring table, table referred to. */
 	void (*references_query)(const pythia_db *db, pythia_buffer *out, const char *schema);
 	/* Reads the engine's spelling of a type; total.  One that is not known becomes OTHER, with type->unread. */

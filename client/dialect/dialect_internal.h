@@ -4,6 +4,7 @@
 
 #include "dialect/canonical.h"
 #include "dialect/dialect.h"
+#include "dialect/extras.h"
 #include "dialect/forms.h"
 
 /* A type's spelling taken apart: "character varying(20)" is base "character varying", one number;
@@ -58,6 +59,16 @@ void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char
 
 /* Writes what the output function of whatever type makes of `subject`, NULL of NULL. */
 void pythia_postgres_output(pythia_buffer *out, const char *subject);
+
+/* Kind of a row of an extras_query that is not told, but read: SQLite's CREATE TABLE. */
+#define PYTHIA_EXTRA_DEFINITION PYTHIA_EXTRA_KINDS
+
+void pythia_postgres_extras_query(const pythia_dialect *own, const pythia_db *db, pythia_buffer *out,
+								  const pythia_table *table);
+void pythia_mysql_extras_query(const pythia_dialect *own, const pythia_db *db, pythia_buffer *out,
+							   const pythia_table *table);
+void pythia_sqlite_extras_query(const pythia_dialect *own, const pythia_db *db, pythia_buffer *out,
+								const pythia_table *table);
 
 bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);
 void pythia_mysql_holder_query(const pythia_db *db, pythia_buffer *out);

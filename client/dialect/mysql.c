@@ -384,6 +384,7 @@ const pythia_dialect pythia_dialect_mysql = {
 	.table_query = table_query,
 	.columns_query = columns_query,
 	.keys_query = keys_query,
+	.extras_query = pythia_mysql_extras_query,
 	.tables_query = tables_query,
 	.references_query = references_query,
 	.parse_type = pythia_mysql_parse_type,

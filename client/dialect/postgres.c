@@ -366,6 +366,7 @@ const pythia_dialect pythia_dialect_postgres = {
 	.table_query = table_query,
 	.columns_query = columns_query,
 	.keys_query = keys_query,
+	.extras_query = pythia_postgres_extras_query,
 	.tables_query = tables_query,
 	.references_query = references_query,
 	.parse_type = pythia_postgres_parse_type,

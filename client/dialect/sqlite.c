@@ -372,6 +372,7 @@ const pythia_dialect pythia_dialect_sqlite = {
 	.table_query = table_query,
 	.columns_query = columns_query,
 	.keys_query = keys_query,
+	.extras_query = pythia_sqlite_extras_query,
 	.tables_query = tables_query,
 	.references_query = references_query,
 	.parse_type = pythia_sqlite_parse_type,

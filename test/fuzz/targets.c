@@ -62,6 +62,11 @@ const fuzz_target fuzz_targets[] = {
 	 "\x01\0\x02\0\x03\0(\0)\0,\0'\0''\0\\\0\"\0[]\0;\0--\0/*\0*/\0 \0 10\0-2\0.\0\x80\0enum('a')\0set(\0varchar\0"
 	 "character varying\0numeric\0interval\0 day to second\0timestamp\0 with time zone\0 unsigned\0 zerofill\0"
 	 "public.\0citext\0geometry\0integer\0decimal\0text\0blob\0 primary\0 default\0 generated\0 as\0"},
+	{"tables", fuzz_tables, "a table of SQLite's is read to its end, and what is found belongs to columns of it",
+	 "a\0b\0[\0]\0'\0''\0\"\0`\0(\0)\0,\0 \0\n\0--\0/*\0*/\0;\0\x27x\x27\0x'00'\0"
+	 "0x1\0001.5e-3\0\xc3\xa4\0\xff\0"
+	 "int\0integer primary key\0 autoincrement\0 collate \0nocase\0 check \0(a > 1)\0 constraint \0 default \0"
+	 " unique\0 unique (a)\0 on conflict \0ignore\0 references \0 foreign key (a) references b\0 as (a)\0 not null\0"},
 	{"defaults", fuzz_defaults, "a default is left out, or written as one literal of the target",
 	 "\x01\0\x02\0\x03\0\x06\0\x09\0'\0''\0\\\0\"\0(\0)\0::\0text\0\"bit\"\0bytea\0[]\0;\0--\0/*\0*/\0 "
 	 "\0-\0+\0007\0.5\0"

@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "dialect/dialect.h"
+#include "dialect/extras.h"
 #include "drivers/driver.h"
 #include "sync/create/create.h"
 #include "targets.h"
@@ -158,5 +159,45 @@ void fuzz_defaults(const uint8_t *data, size_t size)
 		pythia_buffer_free(&out);
 	}
 	pythia_default_free(&value);
+	pythia_free(text);
+}
+
+/* The text stands between the parentheses of a CREATE TABLE. */
+void fuzz_tables(const uint8_t *data, size_t size)
+{
+	pythia_db *memory = fuzz_memory_db();
+	char *text = fuzz_text_of(data, size);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_extras extras = {0};
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	bool taken;
+
+	/* AUTOINCREMENT leaves a table that nobody can drop */
+	CHECK(memory->driver->begin(memory, PYTHIA_BEGIN_WRITE, NULL));
+	pythia_buffer_printf(&sql, "CREATE TABLE f (%s)", text);
+	taken = pythia_db_exec(memory, sql.data, NULL, &ignored);
+	pythia_sqlite_read_definition(sql.data, &extras);
+	for (int i = 0; i < extras.count; i++)
+	{
+		const pythia_extra *extra = &extras.items[i];
+		bool there = extra->column == NULL;
+
+		CHECK(extra->name != NULL || extra->detail != NULL);
+		if (!taken)
+			continue;
+		CHECK(extra->kind != PYTHIA_EXTRA_UNREAD);
+		pythia_buffer_clear(&sql);
+		pythia_buffer_puts(&sql, "SELECT 1 FROM pragma_table_xinfo('f') WHERE name = ");
+		if (!there)
+		{
+			pythia_dialect_for(PYTHIA_SQLITE)->literal(&sql, extra->column, strlen(extra->column));
+			CHECK(pythia_db_any(memory, sql.data, &there, NULL));
+		}
+		CHECK(there);
+	}
+	CHECK(memory->driver->rollback(memory, NULL));
+	pythia_error_reset(&ignored);
+	pythia_extras_free(&extras);
+	pythia_buffer_free(&sql);
 	pythia_free(text);
 }

@@ -54,4 +54,14 @@ unlink $lite;
 (undef, $err) = says("SET client_min_messages = error; $make");
 is($err, '', 'and not to him who wants errors alone');
 
+# what a table that is made lacks: in a session, and by a worker, which has nobody to tell but the log
+$node->safe_psql('postgres', q{CREATE TABLE kept (id int PRIMARY KEY, CONSTRAINT positive CHECK (id > 0))});
+my $lacks = qr/table "kept" is made without 1 CHECK constraint, because conditions are not translated: positive/;
+(undef, $err) = says(qq{SELECT FROM pythia.sync_between('local', 'sqlite:///$lite', 'kept', '{"mode": "full"}')});
+like($err, qr/WARNING:  $lacks/, 'what a table that is made lacks is told');
+my $from = -s $node->logfile;
+$node->safe_psql('postgres', qq{SELECT pythia.create_sync_worker('copier', 'local', 'sqlite:///$lite.too', '{"mode": "full"}', '{kept}', '1 h'); SELECT pythia.start_sync('copier')});
+ok(wait_for($node, q{SELECT runs = 1 FROM pythia.stat_sync WHERE worker = 'copier'}), 'a worker makes it, too');
+like(PostgreSQL::Test::Utils::slurp_file($node->logfile, $from), qr/WARNING:  $lacks/, 'and the log has it');
+
 done_testing();

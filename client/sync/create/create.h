@@ -2,6 +2,7 @@
 #ifndef PYTHIA_SYNC_CREATE_CREATE_H
 #define PYTHIA_SYNC_CREATE_CREATE_H
 
+#include "dialect/extras.h"
 #include "sync/sync.h"
 
 struct pythia_plan;
@@ -11,8 +12,28 @@ struct pythia_plan;
 bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source, const char *const *names,
 						  const int *key, int nkey, const char *schema, const char *name, pythia_table *target,
 						  pythia_error *error);
-/* Creates plan->target, without its secondary indexes. */
+/* Creates plan->target, without its secondary indexes, and tells what it lacks of the source's. */
 bool pythia_target_create(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
+/* Does the column of `table`, of `target`, count on by itself where it is created so? */
+bool pythia_target_counts(const pythia_db *target, const pythia_table *table, int position);
+
+/* How a kind of what is not carried is told. */
+typedef struct pythia_extra_words
+{
+	const char *one;
+	const char *many; /* NULL: it is not counted */
+	const char *why;
+} pythia_extra_words;
+
+const pythia_extra_words *pythia_extra_words_of(pythia_extra_kind kind);
+/* What plan->source has and plan->target, as it is designed, would not get, in the order of kinds; types and defaults of
+ * columns are pythia_target_tell's, an index that the target refuses pythia_target_create_indexes'.  One query to the
+ * source; `lacks` is to be freed, on failure as well. */
+bool pythia_target_lacks(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_extras *lacks,
+						 pythia_error *error);
+/* Tells them to the target's host, a warning for each kind, with their names. */
+void pythia_target_tell_lacks(const pythia_sync_job *job, const pythia_table *source, const pythia_extras *lacks);
+
 /* Secondary indexes of `design`, which pythia_target_design made for the source's table `source`, after the
  * load; those that `there` (the same table, as it is now) has already are left out.  One that the target refuses is told
  * to the host, and no error. */

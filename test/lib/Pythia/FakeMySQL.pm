@@ -11,6 +11,7 @@
 #   schema => 'shop', table => 't', comment => '', estimate => rows, relation => 'table', version => '5.5.5-10.11.6-MariaDB'
 #   columns => [ [ NAME => TYPE, nullable => 1, generated => 0, identity => 0, default, collation, comment, labels ], … ]
 #   keys    => [ [ NAME, PRIMARY, UNIQUE, COLUMN ], … ]      (as the catalog gives them; else the first column)
+#   extras  => [ [ KIND, NAME, DETAIL, COLUMN ], … ]         what else the table has (client/dialect/extras.h)
 #   rows    => [ [ … ], … ]                                  undef is NULL
 #   local_infile => 1                                        whether it takes LOAD DATA LOCAL
 #   plugin => 'mysql_native_password'                        the method of logging in that it greets with
@@ -370,6 +371,7 @@ sub honest_answer
 	return 'ok' unless $query =~ /\A\s*(?:SELECT|SHOW|WITH|\()/i;
 	return [] unless $query =~ /\A\s*SELECT/i;
 	return [ [ $self->{schema}, 0, $self->{local_infile} // 1, 16777216 ] ] if $query =~ /SELECT DATABASE\(\), /i;
+	return $self->{extras} // [] if $query =~ /\be\.of_column\b/;
 	if ($query =~ /information_schema\.TABLES/i)
 	{
 		return [ [ 0, $self->{relation}, $self->{estimate}, $self->{comment}, $self->{schema}, $table ] ] if @wanted == 6;

@@ -25,7 +25,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
-#include "postgres/base/harmless.h"
+#include "postgres/base/expression.h"
 #include "postgres/base/inheritors.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -41,93 +41,9 @@ static bool has_rights_of(Oid owner, Oid role)
 	return owner == role || has_privs_of_role(owner, role);
 }
 
-/* A range's maker names functions that build, index and estimate its values. */
-static bool range_calls(Oid range)
-{
-	HeapTuple tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(range));
-	Form_pg_range form;
-	bool result;
-
-	if (!HeapTupleIsValid(tuple))
-		return true;
-	form = (Form_pg_range) GETSTRUCT(tuple);
-	result = form->rngcanonical >= FirstNormalObjectId || form->rngsubdiff >= FirstNormalObjectId;
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/* Whether reading values of the type does: they are compared with, and how many there are is estimated. */
-static bool type_is_measured(Oid type)
-{
-	Oid base = getBaseType(type);
-	Oid part = get_base_element_type(base);
-
-	check_stack_depth();
-	if (!OidIsValid(part))
-		part = get_multirange_range(base);
-	if (OidIsValid(part))
-		return type_is_measured(part);
-	return get_typtype(base) == TYPTYPE_RANGE && (range_calls(base) || type_is_measured(get_range_subtype(base)));
-}
-
-/* Whether making a value of the type calls what a user has written. */
-static bool type_calls(Oid type)
-{
-	Oid element = get_base_element_type(type);
-
-	check_stack_depth();
-	if (OidIsValid(element))
-		return type_calls(element);
-	if (type_is_rowtype(type))
-		return true;
-	if (get_typtype(type) == TYPTYPE_RANGE)
-		return range_calls(type) || type_calls(get_range_subtype(type));
-	if (get_typtype(type) == TYPTYPE_MULTIRANGE)
-		return type_calls(get_multirange_range(type));
-	/* a domain gets a check at any time, for no lock of a table keeps it away */
-	return get_typtype(type) == TYPTYPE_DOMAIN && type >= FirstNormalObjectId;
-}
-
-/*
- * Whoever has written a function, the expression that calls it, and with what, is the table owner's: a superuser's function
- * would do for him what he likes.
- */
-static bool function_is_foreign(Oid function, void *context)
-{
-	return function != F_CLOCK_TIMESTAMP && function != F_GEN_RANDOM_UUID && !pythia_function_is_harmless(function);
-}
-
-/* The next number of a sequence of the table's owner. */
-static bool counts_on(const Node *node, Oid owner)
-{
-	const FuncExpr *call = (const FuncExpr *) node;
-	const Const *sequence;
-	HeapTuple tuple;
-	bool result;
-
-	if (!IsA(node, FuncExpr) || call->funcid != F_NEXTVAL || !IsA(linitial(call->args), Const))
-		return false;
-	sequence = linitial(call->args);
-	tuple = sequence->constisnull ? NULL : SearchSysCache1(RELOID, sequence->constvalue);
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_class) GETSTRUCT(tuple))->relowner == owner;
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-static bool calls_foreign(Node *node, void *owner)
-{
-	if (!node || counts_on(node, *(Oid *) owner))
-		return false;
-	return IsA(node, CoerceToDomain) || (IsA(node, CoerceViaIO) && type_calls(((CoerceViaIO *) node)->resulttype)) ||
-		   check_functions_in_node(node, function_is_foreign, NULL) ||
-		   expression_tree_walker(node, calls_foreign, owner);
-}
-
 static bool text_calls_foreign(const char *text, Relation relation)
 {
-	return text && calls_foreign(stringToNode(text), &relation->rd_rel->relowner);
+	return text && pythia_expression_calls(stringToNode(text), relation->rd_rel->relowner);
 }
 
 static const char *code_of_indexes(Relation relation)
@@ -219,7 +135,7 @@ static const char *code_for_writers(Relation relation)
 	if (key_needs_cast(relation))
 		return "a cast for a foreign key";
 	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped && type_calls(TupleDescAttr(desc, i)->atttypid))
+		if (!TupleDescAttr(desc, i)->attisdropped && pythia_type_calls(TupleDescAttr(desc, i)->atttypid))
 			return "a column of a domain, or of a row type";
 	return NULL;
 }
@@ -268,7 +184,7 @@ static const char *code_of_types(Relation relation)
 	TupleDesc desc = RelationGetDescr(relation);
 
 	for (int i = 0; i < desc->natts; i++)
-		if (!TupleDescAttr(desc, i)->attisdropped && type_is_measured(TupleDescAttr(desc, i)->atttypid))
+		if (!TupleDescAttr(desc, i)->attisdropped && pythia_type_is_measured(TupleDescAttr(desc, i)->atttypid))
 			return "the type of a column";
 	return NULL;
 }

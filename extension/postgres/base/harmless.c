@@ -50,6 +50,23 @@ static bool is_written_out(Oid language, const oidvector *arguments)
 	return language == SQLlanguageId;
 }
 
+/*
+ * What takes values of any type at all looks them up, and more: satisfies_hash_partition opens the table that it is told, and
+ * with it evaluates that table's key.
+ */
+static bool takes_any(Oid function, const oidvector *arguments)
+{
+	static const Oid counting[] = {F_NUM_NULLS, F_NUM_NONNULLS, F_COUNT_ANY};
+
+	for (int i = 0; i < lengthof(counting); i++)
+		if (counting[i] == function)
+			return false;
+	for (int i = 0; i < arguments->dim1; i++)
+		if (arguments->values[i] == ANYOID)
+			return true;
+	return false;
+}
+
 bool pythia_function_is_harmless(Oid function)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
@@ -61,7 +78,7 @@ bool pythia_function_is_harmless(Oid function)
 	form = (Form_pg_proc) GETSTRUCT(tuple);
 	harmless = function < FirstNormalObjectId && !form->proretset && form->provolatile != PROVOLATILE_VOLATILE &&
 			   is_written_out(form->prolang, &form->proargtypes) &&
-			   (form->provolatile == PROVOLATILE_IMMUTABLE ||
+			   ((form->provolatile == PROVOLATILE_IMMUTABLE && !takes_any(function, &form->proargtypes)) ||
 				is_harmless_stable(function, &form->proargtypes, form->prorettype));
 	ReleaseSysCache(tuple);
 	return harmless;

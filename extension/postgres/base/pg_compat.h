@@ -134,6 +134,18 @@ extern void pythia_shmem_request(void (*request)(void));
 #define pythia_random_share()  (random() / ((double) MAX_RANDOM_VALUE + 1))
 #endif
 
+/* 16 has nodes that make JSON, and IS JSON, 17 those that read it: the former look up casts to json */
+#if PG_VERSION_NUM >= 170000
+#define pythia_is_json_test(node) IsA(node, JsonIsPredicate)
+#define pythia_is_json_call(node) (IsA(node, JsonConstructorExpr) || IsA(node, JsonExpr))
+#elif PG_VERSION_NUM >= 160000
+#define pythia_is_json_test(node) IsA(node, JsonIsPredicate)
+#define pythia_is_json_call(node) IsA(node, JsonConstructorExpr)
+#else
+#define pythia_is_json_test(node) false
+#define pythia_is_json_call(node) false
+#endif
+
 /* 16 takes soft errors */
 #if PG_VERSION_NUM >= 160000
 #define pythia_name_list(name) stringToQualifiedNameList(name, NULL)

@@ -6,6 +6,7 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_type.h"
+#include "postgres/base/expression.h"
 #include "postgres/base/harmless.h"
 #include "postgres/capture/nested.h"
 #include "utils/builtins.h"
@@ -33,6 +34,8 @@ static bool is_safe_literal(Oid type)
 {
 	Oid part = get_element_type(type);
 
+	if (pythia_type_calls(type))
+		return false;
 	if (!OidIsValid(part))
 		part = get_multirange_range(type);
 	if (!OidIsValid(part) && type >= FirstNormalObjectId)

@@ -12,6 +12,7 @@
 #include "parser/parser.h"
 #include "postgres/base/evaluator.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/local/statement_code.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -141,51 +142,6 @@ static void refuse(const local_concerned *concerned)
 		look_at_relation(lfirst_oid(cell), false);
 }
 
-static bool is_others(Oid function, void *context)
-{
-	const Oid *role = context;
-	Oid owner;
-	HeapTuple tuple;
-
-	if (function < FirstNormalObjectId)
-		return false;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	if (owner == *role || has_privs_of_role(owner, *role))
-		return false;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("function %s would run with the rights of role \"%s\"", format_procedure(function),
-					GetUserNameFromId(*role, false)),
-			 errdetail("The function belongs to role \"%s\", which has fewer. A condition calls it, or a cast of a "
-					   "type of that role's.",
-					   GetUserNameFromId(owner, false)),
-			 errhint("Leave the column whose type it is out of \"where\" and of foreign keys, or let that role own "
-					 "the sync worker.")));
-}
-
-/*
- * The parser adds casts and operators to what is written: those of a column's type, which may be somebody's who has nothing
- * to do with the tables.
- */
-static bool look_at_functions(Node *node, void *role)
-{
-	Query *query = (Query *) node;
-
-	if (!node)
-		return false;
-	if (!IsA(node, Query))
-		return check_functions_in_node(node, is_others, role) || expression_tree_walker(node, look_at_functions, role);
-	if (query->commandType != CMD_UTILITY)
-		return query_tree_walker(query, look_at_functions, role, 0);
-	/* other commands have not been analysed yet */
-	return IsA(query->utilityStmt, CreateTableAsStmt) &&
-		   look_at_functions(((CreateTableAsStmt *) query->utilityStmt)->query, role);
-}
-
 static Oid evaluator_of(const local_concerned *concerned)
 {
 	List *relids = list_concat_unique_oid(list_copy(concerned->read), concerned->written);
@@ -215,14 +171,51 @@ static void hand_over(CachedPlanSource *source, Oid role)
 	source->rewriteRoleId = role;
 }
 
+/* Parsing reads constants already, as values of the types that a table's columns have. */
+static bool look_at_names(Node *node, void *context)
+{
+	if (!node)
+		return false;
+	if (IsA(node, RangeVar))
+	{
+		Oid relid = RangeVarGetRelid((RangeVar *) node, AccessShareLock, true);
+
+		if (OidIsValid(relid) && concerns(relid))
+			look_at_relation(relid, false);
+		return false;
+	}
+	if (IsA(node, TypeName))
+	{
+		local_type_refuse((TypeName *) node, GetUserId());
+		return false;
+	}
+	return raw_expression_tree_walker(node, look_at_names, context);
+}
+
+static void look_at_text(const char *sql)
+{
+	ListCell *cell;
+
+	foreach (cell, raw_parser(sql, RAW_PARSE_DEFAULT))
+	{
+		Node *statement = lfirst_node(RawStmt, cell)->stmt;
+
+		if (IsA(statement, SelectStmt) || IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) ||
+			IsA(statement, DeleteStmt))
+			(void) look_at_names(statement, NULL);
+	}
+}
+
 SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_concerned *concerned, Oid *role)
 {
 	for (int attempt = 1;; attempt++)
 	{
-		SPIPlanPtr plan = SPI_prepare_cursor(sql, 0, NULL, cursor_options);
 		CachedPlanSource *source;
+		SPIPlanPtr plan;
 		Oid evaluator;
 
+		look_at_text(sql);
+		plan = SPI_prepare_cursor(sql, 0, NULL, cursor_options);
 		if (!plan)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 							errmsg("statement cannot run inside the server: %s", SPI_result_code_string(SPI_result))));
@@ -231,7 +224,7 @@ SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_con
 		refuse(concerned);
 		*role = evaluator_of(concerned);
 		evaluator = OidIsValid(*role) ? *role : GetUserId();
-		(void) look_at_functions((Node *) source->query_list, &evaluator);
+		local_statement_refuse(source->query_list, evaluator);
 		/* names could mean something else by now: what runs is what was looked at */
 		if (source->is_valid)
 		{

@@ -1,0 +1,19 @@
+/* What the expressions and types in a table call, whoever evaluates them. */
+#ifndef PYTHIA_POSTGRES_BASE_EXPRESSION_H
+#define PYTHIA_POSTGRES_BASE_EXPRESSION_H
+
+#include "postgres.h"
+
+#include "nodes/nodes.h"
+
+/* Whether reading values of the type calls a user's function: they are compared, and how many there are is estimated. */
+extern bool pythia_type_is_measured(Oid type);
+/* Whether making a value of the type does. */
+extern bool pythia_type_calls(Oid type);
+/*
+ * Whether evaluating an expression that `owner` has put into a table may call what a user has written.  Only nodes that
+ * are known to call no more than the functions that they name pass: others look up casts, or open tables.
+ */
+extern bool pythia_expression_calls(Node *tree, Oid owner);
+
+#endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/follow.h"
 #include "cli/handler.h"
 #include "cli/line.h"
@@ -84,6 +85,7 @@ static bool read_config(pythia_node **config, bool *sync, pythia_error *error)
 	*config = NULL;
 	if (text == NULL)
 		return pythia_error_hint(error, "\"pythia create\" makes a folder that can be run.");
+	cli_warn_of_owner("pythia.json");
 	ok = pythia_json_read("pythia.json", text, config, error);
 	pythia_free(text);
 	if (!ok)

@@ -274,3 +274,11 @@ char *cli_private_database(const char *given, const char *option, pythia_error *
 	pythia_free(path);
 	return NULL;
 }
+
+void cli_warn_of_owner(const char *path)
+{
+	struct stat found;
+
+	if (stat(path, &found) == 0 && found.st_uid != geteuid() && found.st_uid != 0)
+		cli_warn("\"%s\" belongs to another user, who decides what is run", path);
+}

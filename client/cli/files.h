@@ -17,4 +17,7 @@ int cli_private_open(const char *path, int flags, const char *option, pythia_err
  * the path to open it by, the caller's to free; NULL after an error. */
 char *cli_private_database(const char *path, const char *option, pythia_error *error);
 
+/* Warns where neither we nor root own a file that says what is run. */
+void cli_warn_of_owner(const char *path);
+
 #endif

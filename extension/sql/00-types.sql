@@ -18,7 +18,6 @@ COMMENT ON SCHEMA pythia IS 'change data capture and cross-database sync';
 -- What is known of captured tables is read together with them, as whoever reads them: each may be read by that role alone.
 CREATE SCHEMA pythia_tracked;
 COMMENT ON SCHEMA pythia_tracked IS 'internal: rows known of captured tables';
-GRANT USAGE ON SCHEMA pythia_tracked TO PUBLIC;
 
 CREATE TYPE pythia.change_type AS ENUM ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE');
 COMMENT ON TYPE pythia.change_type IS 'what happened to a row, or, with TRUNCATE, to a whole table';

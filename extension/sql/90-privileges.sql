@@ -46,6 +46,41 @@ COMMENT ON FUNCTION pythia.revoke_use(regrole) IS 'takes back what grant_use gav
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM PUBLIC;
 
+-- Nobody has anything else, whatever ALTER DEFAULT PRIVILEGES says: tables hold everybody's changes, and _capture
+-- writes them.
+DO $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN
+		SELECT DISTINCT o.kind, o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee FROM (
+			SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, c.oid::regclass::text AS name, c.relowner AS owner,
+				c.relacl AS acl FROM pg_catalog.pg_class c WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+			UNION ALL SELECT 'FUNCTION', p.oid::regprocedure::text, p.proowner, p.proacl FROM pg_catalog.pg_proc p
+				WHERE p.pronamespace = 'pythia'::regnamespace
+			UNION ALL SELECT 'SCHEMA', n.oid::regnamespace::text, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace n
+				WHERE n.nspname IN ('pythia', 'pythia_tracked')) o,
+			LATERAL pg_catalog.aclexplode(o.acl) a
+		WHERE a.grantee <> o.owner
+	LOOP
+		EXECUTE format('REVOKE ALL ON %s %s FROM %s', r.kind, r.name, r.grantee);
+	END LOOP;
+END $$;
+GRANT USAGE ON SCHEMA pythia_tracked TO PUBLIC;
+
+-- A publication of all tables takes these along, and then refuses changes of what has no key.
+DO $$
+DECLARE
+	name regclass;
+BEGIN
+	FOR name IN
+		SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind IN ('r', 'p')
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+	LOOP
+		EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', name);
+	END LOOP;
+END $$;
+
 -- Who may monitor the server sees what the workers do, and nothing else.
 GRANT USAGE ON SCHEMA pythia TO pg_monitor;
 GRANT SELECT ON pythia.worker_status, pythia.stat_cdc, pythia.stat_consumer, pythia.stat_journal, pythia.stat_sync,

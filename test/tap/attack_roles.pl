@@ -299,4 +299,15 @@ subtest 'tables of others that a superuser syncs and validates' => sub {
 	is(prize(), '', 'no cast of hers was called');
 };
 
+subtest 'default privileges that somebody has set' => sub {
+	$node->safe_psql('postgres', 'CREATE DATABASE generous');
+	$node->safe_psql('generous', join ';', (map { ("ALTER DEFAULT PRIVILEGES GRANT ALL ON $_ TO mallory", "ALTER DEFAULT PRIVILEGES GRANT ALL ON $_ TO PUBLIC") } qw(TABLES SEQUENCES FUNCTIONS SCHEMAS)), 'CREATE EXTENSION pythia_db');
+	is($node->safe_psql('generous', q{SELECT count(*) FROM (
+			SELECT oid::regclass::text, relacl, relowner FROM pg_class WHERE relnamespace = 'pythia'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+			UNION ALL SELECT oid::regprocedure::text, proacl, proowner FROM pg_proc WHERE pronamespace = 'pythia'::regnamespace
+			UNION ALL SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname = 'pythia') o (name, acl, owner), aclexplode(acl) a
+		WHERE a.grantee NOT IN (owner, 'pg_monitor'::regrole)}), '0', 'give nobody anything of ours');
+	$node->safe_psql('postgres', 'DROP DATABASE generous');
+};
+
 done_testing();

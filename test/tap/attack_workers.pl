@@ -402,6 +402,9 @@ subtest 'locks here' => sub {
 	state_is('alices', 'running', 'no advisory lock of another role keeps a worker out');
 	as('alice', "INSERT INTO alice.t VALUES (99, 'x')");
 	ok(wait_for($node, "SELECT captured = 2 FROM pythia.stat_cdc WHERE worker = 'alices'"), 'or from polling');
+	$thief->do("RESET ROLE; SET ROLE mallory; BEGIN; SELECT pythia.create_cdc_worker('sought', '{mallory.t}')");
+	like(says("SET ROLE alice; SELECT pythia.create_cdc_worker('sought', '{alice.t}')"), qr/CDC worker "sought" is created or dropped in another session just now/, 'a name that is not committed keeps nobody waiting for long');
+	$thief->do('ROLLBACK');
 	$thief->close;
 	is(as('mallory', "SELECT count(*) FROM pythia.worker_status WHERE name = 'alices'"), '0', 'others do not see it');
 	like(as('alice', "SELECT pythia._process($id), pythia._last_poll($id)"), qr/^\d+\|\S+/, 'its owner sees its process and polls');

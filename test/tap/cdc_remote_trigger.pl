@@ -6,6 +6,8 @@ use Pythia::Session;
 use Test::More;
 
 my $node = pg_node('host');
+# of our tables, too
+$node->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
 my $other = pg_node('source', other => 1);
 my $maria = shared_mysql('cdc_remote_trigger');
 my $file = PostgreSQL::Test::Utils::tempdir() . '/source.db';

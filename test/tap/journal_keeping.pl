@@ -5,6 +5,8 @@ use Test::More;
 use Pythia::Test;
 
 my $node = pg_node('main', 'pythia_db.restart_delay' => '1s', 'pythia_db.retention' => '7d');
+# its tables are among all tables, and are written to all the same
+$node->safe_psql('postgres', 'CREATE PUBLICATION everything FOR ALL TABLES');
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
 sql(q{CREATE TABLE t (id int PRIMARY KEY, v text, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON t (updated_at);

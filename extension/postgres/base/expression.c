@@ -38,7 +38,8 @@ bool pythia_type_is_measured(Oid type)
 		part = get_multirange_range(base);
 	if (OidIsValid(part))
 		return pythia_type_is_measured(part);
-	return get_typtype(base) == TYPTYPE_RANGE && (range_calls(base) || pythia_type_is_measured(get_range_subtype(base)));
+	return get_typtype(base) == TYPTYPE_RANGE &&
+		   (range_calls(base) || pythia_type_is_measured(get_range_subtype(base)));
 }
 
 bool pythia_type_calls(Oid type)

@@ -94,12 +94,13 @@ static bool type_is_others(Oid type, Oid role)
 
 pg_noreturn static void refuse_type(Oid type, Oid role)
 {
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					errmsg("what belongs to type %s would run with the rights of role \"%s\"", format_type_be(type),
-						   GetUserNameFromId(role, false)),
-					errdetail("The type, or one that it is made of, may belong to a role that has fewer: a cast of it, a "
-							  "check or a function of a range."),
-					errhint("Leave it out of \"where\", or let the type's owner run the sync.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("what belongs to type %s would run with the rights of role \"%s\"", format_type_be(type),
+					GetUserNameFromId(role, false)),
+			 errdetail("The type, or one that it is made of, may belong to a role that has fewer: a cast of it, a "
+					   "check or a function of a range."),
+			 errhint("Leave it out of \"where\", or let the type's owner run the sync.")));
 }
 
 /* Makes a value of the type. */

@@ -6,7 +6,9 @@
 #include "miscadmin.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/catalog_read.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/subtransaction.h"
 #include "postgres/worker/control.h"
 #include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
@@ -101,33 +103,60 @@ bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id)
 	return result;
 }
 
-int32 pythia_worker_create(pythia_job_kind kind, const char *name)
+typedef struct creation
+{
+	pythia_job_kind kind;
+	const char *name;
+	int32 worker_id; /* 0: there is one of that name */
+} creation;
+
+/* Another session may create one of that name, and not commit: it is waited for, but not for long. */
+static void insert_soon(void *argument)
 {
 	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner, owner_name, home) SELECT $1, $2, $3, "
 							  "pg_catalog.pg_get_userbyid($3), h.token FROM pythia.home h "
 							  "ON CONFLICT (kind, name) DO NOTHING RETURNING worker_id";
+	creation *wanted = argument;
 	Oid types[] = {TEXTOID, TEXTOID, OIDOID};
-	Datum values[] = {CStringGetTextDatum(kind_name(kind)), CStringGetTextDatum(name), ObjectIdGetDatum(GetUserId())};
-	int32 worker_id;
+	Datum values[] = {CStringGetTextDatum(kind_name(wanted->kind)), CStringGetTextDatum(wanted->name),
+					  ObjectIdGetDatum(GetUserId())};
+	int settings = pythia_lock_wait_limit();
 	bool isnull;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 3, types, values, NULL);
+	if (SPI_processed > 0)
+		wanted->worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	AtEOXact_GUC(true, settings);
+}
+
+static bool is_locked_out(void *argument, const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+int32 pythia_worker_create(pythia_job_kind kind, const char *name)
+{
+	creation wanted = {kind, name, 0};
+	const char *word = kind == PYTHIA_JOB_CDC ? "CDC" : "sync";
 
 	if (name[0] == '\0')
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a worker needs a name"),
 						errhint("Give it a short word, such as \"orders\".")));
 	pythia_home_settle();
-	SPI_connect();
-	pythia_catalog_execute(sql, 3, types, values, NULL);
-	if (SPI_processed == 0)
+	if (pythia_isolated(insert_soon, is_locked_out, &wanted))
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+						errmsg("%s worker \"%s\" is created or dropped in another session just now", word, name),
+						errhint("Try again when that session has ended its transaction, or choose another name.")));
+	if (wanted.worker_id == 0)
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-			 errmsg("%s worker \"%s\" already exists", kind == PYTHIA_JOB_CDC ? "CDC" : "sync", name),
+			(errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("%s worker \"%s\" already exists", word, name),
 			 errhint(
 				 "Choose another name, change it with pythia.alter_%s_worker, or drop it with pythia.drop_%s_worker.",
 				 kind_name(kind), kind_name(kind))));
-	worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
-	return worker_id;
+	return wanted.worker_id;
 }
 
 void pythia_worker_drop(pythia_job_kind kind, const char *name)

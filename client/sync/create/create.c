@@ -228,6 +228,30 @@ static bool policy_says_null(const pythia_sync_job *job, const pythia_type *from
 	return false;
 }
 
+bool pythia_catalog_blurs(const pythia_db *source, const pythia_column *column, const char *text)
+{
+	static const char *const wide[] = {"utf8mb4_", "utf16_", "utf16le_", "utf32_", "gb18030_"};
+
+	if (source->engine != PYTHIA_MYSQL || column->collation == NULL || text == NULL || strchr(text, '?') == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
+	{
+		if (strncmp(column->collation, wide[i], strlen(wide[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool pythia_labels_are_blurred(const pythia_db *source, const pythia_column *column)
+{
+	for (int i = 0; i < column->type.nlabels; i++)
+	{
+		if (pythia_catalog_blurs(source, column, column->type.labels[i]))
+			return true;
+	}
+	return false;
+}
+
 static bool design_column(const pythia_sync_job *job, const pythia_table *source, int position, const char *name,
 						  bool primary, bool in_key, row_room *room, pythia_column *out, pythia_error *error)
 {
@@ -235,10 +259,18 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 	const pythia_column *column = &source->columns[position];
 	pythia_buffer ddl = PYTHIA_BUFFER_INIT;
 	pythia_buffer value = PYTHIA_BUFFER_INIT;
+	bool blurred = pythia_labels_are_blurred(job->source, column);
 	pythia_type type;
 	bool ok;
 
 	pythia_type_copy(&type, &column->type);
+	while (blurred && type.nlabels > 0)
+		pythia_free(type.labels[--type.nlabels]);
+	if (blurred)
+	{
+		pythia_free(type.labels);
+		type.labels = NULL;
+	}
 	ok = adjust_type(job, source, column, &type, error);
 	if (ok && in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL)
 		ok = measure_text(job, source, column, primary, &in_key, &type, error);
@@ -247,7 +279,7 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		type.length = -1;
 	take_room(&type, room);
 	/* a TIMESTAMP that ends too early there has become a DATETIME */
-	if (ok && same_spelling(job, column) &&
+	if (ok && !blurred && same_spelling(job, column) &&
 		(type.kind == column->type.kind || column->type.kind != PYTHIA_KIND_TIMESTAMPTZ))
 		pythia_buffer_puts(&ddl, column->type.native);
 	else if (ok && job->source->engine == PYTHIA_SQLITE && job->target->engine == PYTHIA_SQLITE &&
@@ -270,7 +302,8 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		/* a key that is only the sync's tells texts apart that the source's collation does not */
 		if (same_collation(job, column) && (!primary || in_list(source->key, source->nkey, position)))
 			out->collation = pythia_strdup(column->collation);
-		if (!column->identity && pythia_default_ddl(&column->value, job->target, &out->type, &value))
+		if (!column->identity && !pythia_catalog_blurs(job->source, column, column->value.text) &&
+			pythia_default_ddl(&column->value, job->target, &out->type, &value))
 			pythia_default_copy(&out->value, &column->value);
 	}
 	else

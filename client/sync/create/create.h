@@ -42,6 +42,13 @@ bool pythia_target_create_indexes(const pythia_sync_job *job, const pythia_table
 /* ALTER TABLE … ADD COLUMN for each column of the source that the target lacks. */
 bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
 
+/*
+ * MySQL's catalogue is kept in utf8mb3 and shows "?" for what that has not: whether a text of it that belongs to the column
+ * may be such a one, and whether one of the column's labels is.
+ */
+bool pythia_catalog_blurs(const pythia_db *source, const pythia_column *column, const char *text);
+bool pythia_labels_are_blurred(const pythia_db *source, const pythia_column *column);
+
 /* Writes a default that means the same in the target; false, and nothing, where there is none. */
 bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
 						pythia_buffer *out);

@@ -62,6 +62,12 @@ void pythia_target_tell(const pythia_sync_job *job, const pythia_table *source, 
 		pythia_host_log(job->target->host, PYTHIA_LOG_WARNING,
 						"column \"%s\" of table \"%s\" is made as %s: its type \"%s\" is not known here", from->name,
 						source->name, made->type.native, from->type.unread);
+	if (pythia_labels_are_blurred(job->source, from) && job->target->engine == PYTHIA_MYSQL)
+		pythia_host_log(
+			job->target->host, PYTHIA_LOG_WARNING,
+			"column \"%s\" of table \"%s\" is made as %s: the source's catalogue shows its labels with question "
+			"marks, which may stand for other characters",
+			from->name, source->name, made->type.native);
 	if (made->nullable && !from->nullable)
 		pythia_host_log(job->target->host, PYTHIA_LOG_NOTICE,
 						"column \"%s\" of table \"%s\" is made without NOT NULL, because a policy may say NULL there",

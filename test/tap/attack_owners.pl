@@ -552,6 +552,81 @@ subtest 'what follows the types that it is given' => sub {
 	as('alice', 'DROP TABLE a.kinds, a.lists, a.plain');
 };
 
+subtest 'operators that the planner exchanges' => sub {
+	as('mallory', q{
+		CREATE FUNCTION m.differs(int, int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM m.evil('negator'); RETURN $1 <> $2; END $$;
+		CREATE OPERATOR m.= (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq, NEGATOR = OPERATOR(m.<>), COMMUTATOR = OPERATOR(m.=));
+		CREATE OPERATOR m.<> (LEFTARG = int, RIGHTARG = int, FUNCTION = m.differs, NEGATOR = OPERATOR(m.=));
+		CREATE TABLE m.negated (id int PRIMARY KEY, v text, CHECK (NOT (id OPERATOR(m.=) 5)));
+		CREATE TABLE m.listed_not (id int PRIMARY KEY, v text, CHECK (NOT (id OPERATOR(m.=) ANY (ARRAY[5, 6]))));
+		CREATE TABLE m.in_index_not (id int PRIMARY KEY, v text); CREATE INDEX ON m.in_index_not (v) WHERE NOT (id OPERATOR(m.=) 5);
+		GRANT ALL ON m.negated, m.listed_not, m.in_index_not TO alice; GRANT USAGE ON SCHEMA m TO alice});
+	as('alice', q{CREATE TABLE a.numbers_of (id int PRIMARY KEY, v text); INSERT INTO a.numbers_of VALUES (1, 'x'); GRANT SELECT ON a.numbers_of TO mallory; CREATE TABLE a.into (id int PRIMARY KEY, v text)});
+	prize();
+	for my $table ('negated', 'listed_not', 'in_index_not')
+	{
+		like(syncs(qq{'a.numbers_of', '{"mode": "full", "table_map": {"a.numbers_of": "m.$table"}}'}), qr/would run with the rights of role "alice"/, "$table: refused");
+		is(prize(), '', 'nothing ran');
+	}
+	like(syncs(q{'a.numbers_of', '{"mode": "full", "where": "NOT (id OPERATOR(m.=) 5)", "table_map": {"a.numbers_of": "a.into"}}'}), qr/operator m\.=\S* would run with the rights of role "alice"/, 'in a where');
+	is(prize(), '', 'nothing ran');
+	for my $capture ('poll', 'trigger')
+	{
+		for my $table ('a.numbers_of', 'm.negated')
+		{
+			like(says_to('mallory', qq{SELECT pythia.create_cdc_worker('w', '{$table}', timestamp_column => 'id', options => '{"capture": "$capture", "where": "NOT (id OPERATOR(m.=) 5)"}')}),
+				qr/a condition cannot use an operator that does not come with PostgreSQL|permission denied for table/, "where of $table by $capture");
+			is(prize(), '', 'nothing ran');
+		}
+	}
+	as('mallory', 'DROP TABLE m.negated, m.listed_not, m.in_index_not; DROP OPERATOR m.= (int, int), m.<> (int, int)');
+	as('alice', 'DROP TABLE a.numbers_of, a.into');
+};
+
+subtest 'constants that are read beside a column, and what an index makes' => sub {
+	as('mallory', q{
+		CREATE FUNCTION m.noting(anyelement) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM m.evil('constant'); RETURN true; END $$;
+		CREATE DOMAIN m.tag AS text CHECK (m.noting(VALUE)); CREATE TYPE m.two AS (a m.tag, b int); CREATE TYPE m.feeling2 AS ENUM ('a', 'b');
+		CREATE FUNCTION m.says(m.feeling2) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM m.evil('cast to text'); RETURN 'a'; END $$;
+		CREATE CAST (m.feeling2 AS text) WITH FUNCTION m.says(m.feeling2);
+		CREATE TABLE m.tagged (id int PRIMARY KEY, v text, tags m.tag[], pair m.two, f m.feeling2); INSERT INTO m.tagged VALUES (1, 'x', NULL, NULL, 'a');
+		CREATE TABLE m.made (id int PRIMARY KEY, v text); CREATE INDEX ON m.made USING gist ((CASE WHEN id > 5 THEN '[1,2)'::m.apart ELSE '[5,9)'::m.apart END));
+		GRANT ALL ON m.tagged, m.made TO alice});
+	as('alice', q{CREATE TABLE a.tagged (id int PRIMARY KEY, v text); CREATE TABLE a.many (id int PRIMARY KEY, v text); INSERT INTO a.many SELECT g, 'x' FROM generate_series(1, 2000) g});
+	prize();
+	for my $where (q{tags @> ''{vip}''}, q{tags = ''{vip}''}, q{''vip'' = ANY (tags)}, q{coalesce(pair, ''(1,2)'') IS NOT NULL}, q{pair = ''(1,2)''}, q{tags IN (''{a}'', ''{b}'')}, q{array_append(tags, ''a'') IS NULL}, q{f || ''-x'' = ''a-x''},
+		q{coalesce(tagged, ''(1,x,{a},,)'') IS NOT NULL}, q{EXISTS (SELECT FROM m.tagged o WHERE o.tags = ''{a}'')}, q{CASE WHEN id = 1 THEN tags ELSE ''{a}'' END IS NULL})
+	{
+		for my $role ('alice', $admin)
+		{
+			my $said = says_to($role, qq{SELECT pythia.sync_between('local', 'local', 'm.tagged', '{"mode": "full", "where": "$where", "exclude_columns": ["tags", "pair", "f"], "table_map": {"m.tagged": "a.tagged"}}')});
+			like($said, qr/would (be read|run)|with the rights of role|ERROR/, "$role: where $where") if $role eq 'alice';
+			is(prize(), '', "$role: nothing ran of $where");
+		}
+	}
+	unlike(syncs(q{'m.tagged', '{"mode": "full", "where": "id = ''1'' AND tags IS NULL AND v = ''x''", "exclude_columns": ["tags", "pair", "f"], "table_map": {"m.tagged": "a.tagged"}}'}), qr/ERROR/, 'constants beside other columns are no reason');
+	is(sql('SELECT count(*) FROM a.tagged'), '1', 'the row is there');
+	like(syncs(q{'a.many', '{"mode": "full", "table_map": {"a.many": "m.made"}}'}), qr/an index on an expression of table "made" would run/, 'an index over ranges that no column has');
+	is(prize(), '', 'nothing ran');
+	if ($node->pg_version >= 18)
+	{
+		as('mallory', q{CREATE TABLE m.worked (id int PRIMARY KEY, v text, g bool GENERATED ALWAYS AS (m.evil('virtual') = 0) VIRTUAL); INSERT INTO m.worked (id) VALUES (1); GRANT ALL ON m.worked TO alice});
+		prize();
+		like(syncs(q{'m.worked', '{"mode": "full", "table_map": {"m.worked": "a.tagged"}}'}), qr/would run with the rights of role/, 'a column that is worked out when it is read');
+		is(prize(), '', 'nothing ran');
+	}
+	as('mallory', 'DROP TABLE m.tagged, m.made');
+	as('alice', 'DROP TABLE a.tagged, a.many');
+};
+
+subtest 'a server by the name of this database' => sub {
+	as('alice', q{CREATE TABLE a.one_to (id int PRIMARY KEY); CREATE TABLE a.one_from (id int PRIMARY KEY); SELECT pythia.create_sync_worker('own', 'local', 'local', '{"mode": "full", "table_map": {"a.one_from": "a.one_to"}}', '{a.one_from}')});
+	as('mallory', q{CREATE SERVER "local" FOREIGN DATA WRAPPER pythia_db OPTIONS (url 'sqlite:///x')});
+	unlike(says_to('alice', q{SELECT error FROM pythia.sync_all_tables('own')}), qr/ERROR|belongs/, 'keeps no worker from it');
+	as('alice', q{SELECT pythia.drop_sync_worker('own'); DROP TABLE a.one_to, a.one_from});
+	as('mallory', 'DROP SERVER "local"');
+};
+
 subtest 'a tablespace that one may not use' => sub {
 	my $folder = PostgreSQL::Test::Utils::tempdir();
 	sql("CREATE TABLESPACE guarded LOCATION '$folder'");

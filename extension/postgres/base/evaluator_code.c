@@ -27,6 +27,7 @@
 #include "parser/parse_coerce.h"
 #include "postgres/base/expression.h"
 #include "postgres/base/inheritors.h"
+#include "postgres/base/pg_compat.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
@@ -78,8 +79,11 @@ static const char *code_of_constraints(Relation relation, bool write)
 	for (int i = 0; constraints && i < constraints->num_check; i++)
 		if (text_calls_foreign(constraints->check[i].ccbin, relation))
 			return "a check";
-	for (int i = 0; write && constraints && i < constraints->num_defval; i++)
-		if (text_calls_foreign(constraints->defval[i].adbin, relation))
+	for (int i = 0; constraints && i < constraints->num_defval; i++)
+		/* a column that is virtual is worked out by who reads it */
+		if ((write || TupleDescAttr(RelationGetDescr(relation), constraints->defval[i].adnum - 1)->attgenerated ==
+						  ATTRIBUTE_GENERATED_VIRTUAL) &&
+			text_calls_foreign(constraints->defval[i].adbin, relation))
 			return "a default or a generated column";
 	return NULL;
 }

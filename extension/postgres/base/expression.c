@@ -12,6 +12,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 
 /* A range's maker names functions that build, index and estimate its values. */
 static bool range_calls(Oid range)
@@ -28,6 +29,17 @@ static bool range_calls(Oid range)
 	return result;
 }
 
+static bool row_is_measured(Oid type)
+{
+	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
+	bool result = false;
+
+	for (int i = 0; i < desc->natts && !result; i++)
+		result = !TupleDescAttr(desc, i)->attisdropped && pythia_type_is_measured(TupleDescAttr(desc, i)->atttypid);
+	ReleaseTupleDesc(desc);
+	return result;
+}
+
 bool pythia_type_is_measured(Oid type)
 {
 	Oid base = getBaseType(type);
@@ -38,6 +50,8 @@ bool pythia_type_is_measured(Oid type)
 		part = get_multirange_range(base);
 	if (OidIsValid(part))
 		return pythia_type_is_measured(part);
+	if (get_typtype(base) == TYPTYPE_COMPOSITE)
+		return row_is_measured(base);
 	return get_typtype(base) == TYPTYPE_RANGE &&
 		   (range_calls(base) || pythia_type_is_measured(get_range_subtype(base)));
 }
@@ -87,30 +101,67 @@ static bool counts_on(const Node *node, Oid owner)
 	return result;
 }
 
-static bool any_calls(List *expressions)
+bool pythia_operator_is_users(const Node *node)
 {
+	const List *several = NIL;
 	ListCell *cell;
 
-	foreach (cell, expressions)
-		if (pythia_type_calls(exprType(lfirst(cell))))
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			return ((const OpExpr *) node)->opno >= FirstNormalObjectId;
+		case T_ScalarArrayOpExpr:
+			return ((const ScalarArrayOpExpr *) node)->opno >= FirstNormalObjectId;
+		case T_RowCompareExpr:
+			several = ((const RowCompareExpr *) node)->opnos;
+			break;
+		default:
+			return false;
+	}
+	foreach (cell, several)
+		if (lfirst_oid(cell) >= FirstNormalObjectId)
 			return true;
 	return false;
 }
 
-/* A function that comes with PostgreSQL and takes any type does with it what the type says. */
-static bool operands_call(const Node *node)
+/*
+ * A function that comes with PostgreSQL and takes any type does with it what the type says, and so does an index over
+ * what an expression makes.  Columns are looked at by themselves.
+ */
+static bool type_of_node_calls(const Node *node)
+{
+	Oid type;
+
+	if (IsA(node, List) || IsA(node, CaseWhen) || IsA(node, Var))
+		return false;
+	type = exprType(node);
+	return pythia_type_calls(type) || pythia_type_is_measured(type);
+}
+
+/* A column as an operand, of a type that calls something. */
+static bool operand_calls(Node *node, void *context)
+{
+	if (!node)
+		return false;
+	if (IsA(node, List))
+		return expression_tree_walker(node, operand_calls, context);
+	return IsA(node, Var) && pythia_type_calls(exprType(node));
+}
+
+static bool operands_call(Node *node)
 {
 	switch (nodeTag(node))
 	{
 		case T_FuncExpr:
-			return pythia_type_calls(((const FuncExpr *) node)->funcresulttype) ||
-				   any_calls(((const FuncExpr *) node)->args);
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			return any_calls(((const OpExpr *) node)->args);
 		case T_ScalarArrayOpExpr:
-			return any_calls(((const ScalarArrayOpExpr *) node)->args);
+		case T_RowCompareExpr:
+		case T_MinMaxExpr:
+			return expression_tree_walker(node, operand_calls, NULL);
 		default:
 			return false;
 	}
@@ -159,7 +210,7 @@ static bool calls_foreign(Node *node, void *owner)
 {
 	if (!node || counts_on(node, *(Oid *) owner))
 		return false;
-	return !is_known(node) || (IsA(node, CoerceViaIO) && pythia_type_calls(((CoerceViaIO *) node)->resulttype)) ||
+	return !is_known(node) || pythia_operator_is_users(node) || type_of_node_calls(node) ||
 		   check_functions_in_node(node, function_is_foreign, NULL) || operands_call(node) ||
 		   expression_tree_walker(node, calls_foreign, owner);
 }

@@ -11,6 +11,11 @@ extern bool pythia_type_is_measured(Oid type);
 /* Whether making a value of the type does. */
 extern bool pythia_type_calls(Oid type);
 /*
+ * Whether the node calls an operator that does not come with PostgreSQL: the planner puts its negator or commutator in its
+ * place, whose function is another one.
+ */
+extern bool pythia_operator_is_users(const Node *node);
+/*
  * Whether evaluating an expression that `owner` has put into a table may call what a user has written.  Only nodes that
  * are known to call no more than the functions that they name pass: others look up casts, or open tables.
  */

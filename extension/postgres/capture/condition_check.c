@@ -227,6 +227,11 @@ static bool check_tree(Node *node, void *context)
 		case T_FuncExpr:
 		case T_RowCompareExpr:
 			(void) check_functions_in_node(node, is_refused, context);
+			if (pythia_operator_is_users(node))
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("a condition cannot use an operator that does not come with PostgreSQL"),
+								errdetail("Its negator, which others could change, may be called in its place."),
+								errhint(HINT)));
 			break;
 		default:
 			out_of_place();

@@ -206,7 +206,19 @@ static ForeignServer *find_server(const char *name)
 	return server;
 }
 
-static pythia_target *resolve_server(const char *name, bool write)
+static void check_owner(const ForeignServer *server, Oid owner)
+{
+	if (server->owner == owner || has_privs_of_role(server->owner, GetUserId()))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("connection \"%s\" belongs to role \"%s\" now, and did not when the worker was told of it",
+						   server->servername, GetUserNameFromId(server->owner, false)),
+					errdetail("The worker's rows would go to whatever that role names."),
+					errhint("Call pythia.release_worker with the worker's name where that is meant.")));
+}
+
+/* owner: whose it has to be; NULL: anybody's. */
+static pythia_target *resolve_server(const char *name, const Oid *owner, bool write)
 {
 	pythia_target *target = palloc0(sizeof(pythia_target));
 	ForeignServer *server = find_server(name);
@@ -217,6 +229,8 @@ static pythia_target *resolve_server(const char *name, bool write)
 
 	if (pythia_server_usage(server->serverid, GetUserId()) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FOREIGN_SERVER, name);
+	if (owner)
+		check_owner(server, *owner);
 	foreach (cell, server->options)
 	{
 		DefElem *element = lfirst(cell);
@@ -241,7 +255,7 @@ static pythia_target *resolve_server(const char *name, bool write)
 	return target;
 }
 
-pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
+static pythia_target *resolve(const char *name_or_url, const Oid *owner, bool write)
 {
 	pythia_target *target;
 	responsible who;
@@ -256,7 +270,7 @@ pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
 		return target;
 	}
 	if (!pythia_url_like(name_or_url))
-		return resolve_server(name_or_url, write);
+		return resolve_server(name_or_url, owner, write);
 	target = palloc0(sizeof(pythia_target));
 	url = pythia_url_read(name_or_url);
 	target->url = *url;
@@ -268,6 +282,16 @@ pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
 	who.password_required = true;
 	check_responsible(target, &who, write);
 	return target;
+}
+
+pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
+{
+	return resolve(name_or_url, NULL, write);
+}
+
+pythia_target *pythia_target_resolve_stored(const char *name_or_url, Oid owner, bool write)
+{
+	return resolve(name_or_url, &owner, write);
 }
 
 pythia_open_options pythia_target_options(const pythia_target *target)

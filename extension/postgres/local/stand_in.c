@@ -11,6 +11,7 @@
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "postgres/base/evaluator.h"
+#include "postgres/base/expression.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/local/statement_code.h"
 #include "utils/acl.h"
@@ -171,25 +172,141 @@ static void hand_over(CachedPlanSource *source, Oid role)
 	source->rewriteRoleId = role;
 }
 
-/* Parsing reads constants already, as values of the types that a table's columns have. */
+/*
+ * Parsing reads constants already, as the current role, as values of what stands beside them: of a column's type, or of a
+ * type that is named.
+ */
+typedef struct raw_look
+{
+	List *columns; /* char *: those, and tables as rows, whose types call what somebody else has written */
+	bool constant; /* of an expression: holds a text that is of no type yet */
+	bool column;   /* and one of these columns */
+} raw_look;
+
+static void add_column(raw_look *look, const char *name, Oid type)
+{
+	if (pythia_type_calls(getBaseType(type)) && local_type_is_others(type, GetUserId()))
+		look->columns = lappend(look->columns, pstrdup(name));
+}
+
+static void look_at_columns(raw_look *look, const RangeVar *name, bool write)
+{
+	Oid relid = RangeVarGetRelid(name, AccessShareLock, true);
+	Relation relation;
+
+	if (!OidIsValid(relid) || !concerns(relid))
+		return;
+	look_at_relation(relid, write);
+	relation = relation_open(relid, NoLock);
+	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), i);
+
+		if (!column->attisdropped)
+			add_column(look, NameStr(column->attname), column->atttypid);
+	}
+	/* as a row */
+	if (OidIsValid(relation->rd_rel->reltype))
+		add_column(look, name->alias ? name->alias->aliasname : name->relname, relation->rd_rel->reltype);
+	relation_close(relation, NoLock);
+}
+
+/* All tables and types that it names. */
 static bool look_at_names(Node *node, void *context)
 {
 	if (!node)
 		return false;
 	if (IsA(node, RangeVar))
 	{
-		Oid relid = RangeVarGetRelid((RangeVar *) node, AccessShareLock, true);
-
-		if (OidIsValid(relid) && concerns(relid))
-			look_at_relation(relid, false);
+		look_at_columns(context, (RangeVar *) node, false);
 		return false;
 	}
+	if (IsA(node, InsertStmt))
+		look_at_columns(context, ((InsertStmt *) node)->relation, true);
+	if (IsA(node, UpdateStmt))
+		look_at_columns(context, ((UpdateStmt *) node)->relation, true);
 	if (IsA(node, TypeName))
 	{
 		local_type_refuse((TypeName *) node, GetUserId());
 		return false;
 	}
 	return raw_expression_tree_walker(node, look_at_names, context);
+}
+
+static bool is_named(const raw_look *look, const ColumnRef *reference)
+{
+	Node *last = llast(reference->fields);
+	ListCell *cell;
+
+	foreach (cell, look->columns)
+		if (IsA(last, String) && strcmp(strVal(last), lfirst(cell)) == 0)
+			return true;
+	return false;
+}
+
+/* pg_catalog.concat and concat_ws write each argument as it is, into a text. */
+static bool writes_text(const Node *node)
+{
+	const List *name = IsA(node, FuncCall) ? ((const FuncCall *) node)->funcname : NIL;
+
+	return list_length(name) == 2 && strcmp(strVal(linitial(name)), "pg_catalog") == 0 &&
+		   (strcmp(strVal(lsecond(name)), "concat") == 0 || strcmp(strVal(lsecond(name)), "concat_ws") == 0);
+}
+
+/* What is cast is of the type that is named there, and a test is true or false. */
+static bool has_own_type(const Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_TypeCast:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_SelectStmt:
+			return true;
+		case T_A_Expr:
+			/* an operator may make anything */
+			return ((const A_Expr *) node)->kind != AEXPR_OP && ((const A_Expr *) node)->kind != AEXPR_NULLIF;
+		default:
+			return writes_text(node);
+	}
+}
+
+static bool look_at_expression(Node *node, void *context)
+{
+	raw_look *look = context;
+
+	if (!node || has_own_type(node))
+		return false;
+	if (IsA(node, ColumnRef))
+		look->column = look->column || is_named(look, (ColumnRef *) node);
+	else if (IsA(node, A_Const))
+		look->constant = look->constant || pythia_is_text_constant((A_Const *) node);
+	else
+		return raw_expression_tree_walker(node, look_at_expression, context);
+	return false;
+}
+
+/* Each comparison or call that stands by itself. */
+static bool look_at_constants(Node *node, void *context)
+{
+	raw_look *look = context;
+
+	if (!node)
+		return false;
+	if (IsA(node, A_Expr) || (IsA(node, FuncCall) && !writes_text(node)) || IsA(node, CoalesceExpr) ||
+		IsA(node, MinMaxExpr) || IsA(node, CaseExpr) || IsA(node, A_ArrayExpr) || IsA(node, RowExpr))
+	{
+		look->constant = look->column = false;
+		(void) raw_expression_tree_walker(node, look_at_expression, context);
+		if (look->constant && look->column)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("a constant would be read as a value of another role's type with the rights of role \"%s\"",
+							GetUserNameFromId(GetUserId(), false)),
+					 errdetail("It stands beside a column whose type calls what that role has written."),
+					 errhint("Leave that column out of \"where\", or cast it to text there.")));
+	}
+	return raw_expression_tree_walker(node, look_at_constants, context);
 }
 
 static void look_at_text(const char *sql)
@@ -199,10 +316,16 @@ static void look_at_text(const char *sql)
 	foreach (cell, raw_parser(sql, RAW_PARSE_DEFAULT))
 	{
 		Node *statement = lfirst_node(RawStmt, cell)->stmt;
+		raw_look look = {0};
 
-		if (IsA(statement, SelectStmt) || IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) ||
-			IsA(statement, DeleteStmt))
-			(void) look_at_names(statement, NULL);
+		if (IsA(statement, CreateTableAsStmt))
+			statement = ((CreateTableAsStmt *) statement)->query;
+		if (!IsA(statement, SelectStmt) && !IsA(statement, InsertStmt) && !IsA(statement, UpdateStmt) &&
+			!IsA(statement, DeleteStmt))
+			continue;
+		(void) look_at_names(statement, &look);
+		if (look.columns != NIL)
+			(void) look_at_constants(statement, &look);
 	}
 }
 
@@ -268,7 +391,7 @@ static void catalog_changed(Datum arg, int cache, uint32 hash)
 uint64 local_stand_in_moment(void)
 {
 	/* of a relation's own triggers, rules, indexes, checks and defaults its own invalidation tells */
-	static const int caches[] = {AUTHMEMROLEMEM, AUTHOID, CASTSOURCETARGET, COLLOID,
+	static const int caches[] = {AUTHMEMROLEMEM, AUTHOID, CASTSOURCETARGET, COLLOID, DATABASEOID,
 								 NAMESPACEOID,   OPEROID, PROCOID,          TYPEOID};
 
 	if (moment == 0)

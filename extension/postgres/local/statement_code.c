@@ -2,6 +2,7 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -47,9 +48,29 @@ static bool refuse_function(Oid function, void *context)
 					 "the sync worker.")));
 }
 
-/* ---- types ---- */
+/* The planner may put its negator or commutator in its place: those are its owner's. */
+static void refuse_operator(Oid operator, Oid role)
+{
+	HeapTuple tuple;
+	Oid owner;
 
-static bool type_is_others(Oid type, Oid role);
+	if (operator<FirstNormalObjectId)
+		return;
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	owner = ((Form_pg_operator) GETSTRUCT(tuple))->oprowner;
+	ReleaseSysCache(tuple);
+	if (owner == role || has_privs_of_role(owner, role))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					errmsg("operator %s would run with the rights of role \"%s\"", format_operator(operator),
+						   GetUserNameFromId(role, false)),
+					errdetail("It belongs to role \"%s\", which has fewer.", GetUserNameFromId(owner, false)),
+					errhint("Leave it out of \"where\".")));
+}
+
+/* ---- types ---- */
 
 static bool row_is_others(Oid type, Oid role)
 {
@@ -57,13 +78,12 @@ static bool row_is_others(Oid type, Oid role)
 	bool result = false;
 
 	for (int i = 0; i < desc->natts && !result; i++)
-		result = !TupleDescAttr(desc, i)->attisdropped && type_is_others(TupleDescAttr(desc, i)->atttypid, role);
+		result = !TupleDescAttr(desc, i)->attisdropped && local_type_is_others(TupleDescAttr(desc, i)->atttypid, role);
 	ReleaseTupleDesc(desc);
 	return result;
 }
 
-/* Whether somebody without the role's rights owns the type, or one that it is made of. */
-static bool type_is_others(Oid type, Oid role)
+bool local_type_is_others(Oid type, Oid role)
 {
 	HeapTuple tuple;
 	Form_pg_type form;
@@ -89,7 +109,7 @@ static bool type_is_others(Oid type, Oid role)
 		part = get_range_subtype(type);
 	else if (kind == TYPTYPE_MULTIRANGE)
 		part = get_multirange_range(type);
-	return kind == TYPTYPE_COMPOSITE ? row_is_others(type, role) : OidIsValid(part) && type_is_others(part, role);
+	return kind == TYPTYPE_COMPOSITE ? row_is_others(type, role) : OidIsValid(part) && local_type_is_others(part, role);
 }
 
 pg_noreturn static void refuse_type(Oid type, Oid role)
@@ -106,7 +126,7 @@ pg_noreturn static void refuse_type(Oid type, Oid role)
 /* Makes a value of the type. */
 static void refuse_making(Oid type, Oid role)
 {
-	if (pythia_type_calls(type) && type_is_others(type, role))
+	if (pythia_type_calls(type) && local_type_is_others(type, role))
 		refuse_type(type, role);
 }
 
@@ -139,7 +159,7 @@ static bool refuse_operand(Node *node, void *context)
 	/* of a list, each; of an aggregate's argument, what is in it */
 	if (IsA(node, List) || IsA(node, TargetEntry))
 		return expression_tree_walker(node, refuse_operand, context);
-	if (type_is_others(exprType(node), role))
+	if (local_type_is_others(exprType(node), role))
 		refuse_type(exprType(node), role);
 	return false;
 }
@@ -162,6 +182,7 @@ static bool look_at_functions(Node *node, void *context)
 {
 	Oid *role = context;
 	Query *query = (Query *) node;
+	ListCell *cell;
 
 	if (!node)
 		return false;
@@ -185,6 +206,24 @@ static bool look_at_functions(Node *node, void *context)
 			if (follows_types(((WindowFunc *) node)->winfnoid))
 				(void) refuse_operand((Node *) ((WindowFunc *) node)->args, context);
 			break;
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			set_opfuncid((OpExpr *) node);
+			refuse_operator(((OpExpr *) node)->opno, *role);
+			if (follows_types(((OpExpr *) node)->opfuncid))
+				(void) refuse_operand((Node *) ((OpExpr *) node)->args, context);
+			break;
+		case T_ScalarArrayOpExpr:
+			set_sa_opfuncid((ScalarArrayOpExpr *) node);
+			refuse_operator(((ScalarArrayOpExpr *) node)->opno, *role);
+			if (follows_types(((ScalarArrayOpExpr *) node)->opfuncid))
+				(void) refuse_operand((Node *) ((ScalarArrayOpExpr *) node)->args, context);
+			break;
+		case T_RowCompareExpr:
+			foreach (cell, ((RowCompareExpr *) node)->opnos)
+				refuse_operator(lfirst_oid(cell), *role);
+			break;
 		case T_CoerceToDomain:
 		case T_CoerceViaIO:
 			refuse_making(exprType(node), *role);
@@ -200,7 +239,7 @@ static bool look_at_functions(Node *node, void *context)
 	}
 	if (pythia_is_json_call(node))
 	{
-		if (type_is_others(exprType(node), *role))
+		if (local_type_is_others(exprType(node), *role))
 			refuse_type(exprType(node), *role);
 		(void) expression_tree_walker(node, refuse_operand, context);
 	}

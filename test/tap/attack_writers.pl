@@ -64,4 +64,26 @@ subtest 'a table that its owner keeps locked' => sub {
 	sql(q{SELECT pythia.drop_cdc_worker('all')});
 };
 
+subtest 'a writer who calls too deep' => sub {
+	$node->safe_psql('postgres', q{
+		CREATE TABLE public.deep (id int, v text, updated_at timestamptz DEFAULT now()); CREATE TABLE public.deep_key (id int PRIMARY KEY);
+		ALTER TABLE deep ADD PRIMARY KEY (id);
+		SELECT pythia.create_cdc_worker('deep', '{public.deep}', options => '{"capture": "trigger", "where": "v IS DISTINCT FROM ''none''"}');
+		CREATE SEQUENCE public.deep_seq;
+		CREATE FUNCTION public.dive(n int, deepest int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+			IF n < deepest THEN BEGIN PERFORM dive(n + 1, deepest); EXCEPTION WHEN statement_too_complex THEN NULL; END; END IF;
+			BEGIN INSERT INTO deep SELECT nextval('deep_seq'), 'x' WHERE n > 0; EXCEPTION WHEN statement_too_complex THEN NULL; END;
+		END $$});
+	my $started = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
+	# the plan is there, the trigger has not been called yet; then each depth tries
+	my $session = Pythia::Session->new($node);
+	$session->do('SET max_stack_depth = 200; SELECT dive(0, 0); SELECT dive(1, 100000)');
+	$session->close;
+	is($node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()'), $started, 'the server stands');
+	cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM deep'), '>', 0, 'rows were written');
+	is($node->safe_psql('postgres', q{SELECT active, reason FROM pythia.stat_cdc WHERE worker = 'deep'}), 't|', 'the capture of the table goes on');
+	is($node->safe_psql('postgres', q{SELECT (SELECT count(*) FROM deep) = count(*) FROM pythia.consume_changes('deep', max_changes => 1000000)}), 't', 'each row is told');
+	$node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('deep'); DROP TABLE deep, deep_key});
+};
+
 done_testing();

@@ -146,14 +146,6 @@ extern void pythia_shmem_request(void (*request)(void));
 #define pythia_is_json_call(node) false
 #endif
 
-/* 15 made constants nodes of their own kind */
-#include "nodes/parsenodes.h"
-#if PG_VERSION_NUM >= 150000
-#define pythia_is_text_constant(constant) (!(constant)->isnull && IsA(&(constant)->val, String))
-#else
-#define pythia_is_text_constant(constant) IsA(&(constant)->val, String)
-#endif
-
 /* 18 has columns that are worked out when they are read */
 #include "catalog/pg_attribute.h"
 #ifndef ATTRIBUTE_GENERATED_VIRTUAL

@@ -10,6 +10,7 @@
 #include "parser/parse_collate.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "postgres/base/trusted_calls.h"
 #include "postgres/capture/condition_check.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
@@ -48,8 +49,25 @@ static void say_option(void *arg)
 	errcontext("option \"where\" of table \"%s\"", condition->table);
 }
 
+typedef struct condition_analysis
+{
+	ParseState *state;
+	Node *raw;
+	Node *result;
+} condition_analysis;
+
+static void analyse(void *argument)
+{
+	condition_analysis *analysis = argument;
+
+	analysis->result = transformWhereClause(analysis->state, analysis->raw, EXPR_KIND_WHERE, "where");
+	assign_expr_collations(analysis->state, analysis->result);
+	pythia_condition_check_tree(analysis->result);
+}
+
 static Node *analysed(Relation relation, const char *text, bool written)
 {
+	condition_analysis analysis = {0};
 	condition_text given = {RelationGetRelationName(relation), text};
 	ErrorContextCallback callback = {.callback = say_option, .arg = &given};
 	ParseState *state = make_parsestate(NULL);
@@ -72,10 +90,11 @@ static Node *analysed(Relation relation, const char *text, bool written)
 	state->p_sourcetext = text;
 	item = addRangeTableEntryForRelation(state, relation, AccessShareLock, makeAlias("t", NIL), false, true);
 	addNSItemToQuery(state, item, true, true, true);
-	condition =
-		transformWhereClause(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_WHERE, "where");
-	assign_expr_collations(state, condition);
-	pythia_condition_check_tree(condition);
+	/* it reads constants, as values of the types of what stands beside them */
+	analysis.state = state;
+	analysis.raw = linitial_node(ResTarget, select->targetList)->val;
+	pythia_with_trusted_calls(analyse, &analysis, InvalidOid);
+	condition = analysis.result;
 	error_context_stack = callback.previous;
 	free_parsestate(state);
 	return condition;

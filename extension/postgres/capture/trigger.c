@@ -370,7 +370,9 @@ static bool is_fault(void *argument, const ErrorData *error)
 {
 	const look_up *look = argument;
 
-	look->target->valid = pythia_cdc_table_is_to_blame(NULL, error);
+	/* before the table is known nobody can be told; and how deep a writer calls is his own affair */
+	look->target->valid = look->target->table != NULL && error->sqlerrcode != ERRCODE_STATEMENT_TOO_COMPLEX &&
+						  pythia_cdc_table_is_to_blame(NULL, error);
 	return look->target->valid;
 }
 
@@ -387,6 +389,7 @@ static void prepare_target(trigger_target *target, Relation relation)
 	if (target->memory)
 		MemoryContextDelete(target->memory);
 	target->memory = AllocSetContextCreate(TopMemoryContext, "pythia_db trigger target", ALLOCSET_DEFAULT_SIZES);
+	target->worker = NULL;
 	target->table = NULL;
 	target->filter = NULL;
 	before = MemoryContextSwitchTo(target->memory);
@@ -551,13 +554,13 @@ static void log_row(void *argument)
 		take_row(row->target, row->part, RelationGetDescr(row->relation), old_row, new_row);
 }
 
-/* What concerns the row alone; a cancel, a full disk or a deadlock is the writer's. */
+/* What concerns the row alone; a cancel, a full disk, a deadlock or calls that are too deep are the writer's. */
 static bool is_of_the_row(void *argument, const ErrorData *error)
 {
 	int category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 
 	return category != ERRCODE_OPERATOR_INTERVENTION && category != ERRCODE_TRANSACTION_ROLLBACK &&
-		   category != ERRCODE_SYSTEM_ERROR &&
+		   category != ERRCODE_SYSTEM_ERROR && error->sqlerrcode != ERRCODE_STATEMENT_TOO_COMPLEX &&
 		   (category != ERRCODE_INSUFFICIENT_RESOURCES || error->sqlerrcode == ERRCODE_OUT_OF_MEMORY);
 }
 

@@ -73,6 +73,6 @@ extern void pythia_connection_unregister(pythia_db *db);
  */
 extern char *pythia_connection_adopt(const char *name_or_url, const char *suggested);
 /* Drops a connection that pythia_connection_adopt made; leaves others alone. */
-extern void pythia_connection_disown(const char *stored, const char *suggested);
+extern void pythia_connection_disown(const char *stored, const char *suggested, Oid worker_owner);
 
 #endif

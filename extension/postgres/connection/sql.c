@@ -255,14 +255,15 @@ char *pythia_connection_adopt(const char *name_or_url, const char *suggested)
 	return pstrdup(suggested);
 }
 
-void pythia_connection_disown(const char *stored, const char *suggested)
+void pythia_connection_disown(const char *stored, const char *suggested, Oid worker_owner)
 {
 	ForeignServer *server;
 
 	if (strcmp(stored, suggested) != 0)
 		return;
 	server = GetForeignServerByName(stored, true);
-	if (server && pythia_server_owned(server->serverid, GetUserId()))
+	/* another role's of that name was made for something else */
+	if (server && server->owner == worker_owner && pythia_server_owned(server->serverid, GetUserId()))
 		drop_server(server->serverid);
 }
 

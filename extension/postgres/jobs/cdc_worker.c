@@ -412,7 +412,7 @@ PYTHIA_VERB(pythia_drop_cdc_worker)
 	pythia_catalog_run(forget, 1, types, values, NULL);
 	pythia_worker_drop(PYTHIA_JOB_CDC, name);
 	if (worker && worker->connection)
-		pythia_connection_disown(worker->connection, suggested_connection(name));
+		pythia_connection_disown(worker->connection, suggested_connection(name), worker->owner);
 	PG_RETURN_VOID();
 }
 

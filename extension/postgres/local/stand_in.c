@@ -11,8 +11,8 @@
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "postgres/base/evaluator.h"
-#include "postgres/base/expression.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/trusted_calls.h"
 #include "postgres/local/statement_code.h"
 #include "utils/acl.h"
 #include "utils/inval.h"
@@ -172,173 +172,32 @@ static void hand_over(CachedPlanSource *source, Oid role)
 	source->rewriteRoleId = role;
 }
 
-/*
- * Parsing reads constants already, as the current role, as values of what stands beside them: of a column's type, or of a
- * type that is named.
- */
-typedef struct raw_look
+typedef struct preparation
 {
-	List *columns; /* char *: those, and tables as rows, whose types call what somebody else has written */
-	bool constant; /* of an expression: holds a text that is of no type yet */
-	bool column;   /* and one of these columns */
-} raw_look;
+	const char *sql;
+	int cursor_options;
+	SPIPlanPtr plan;
+} preparation;
 
-static void add_column(raw_look *look, const char *name, Oid type)
+static void prepare(void *argument)
 {
-	if (pythia_type_calls(getBaseType(type)) && local_type_is_others(type, GetUserId()))
-		look->columns = lappend(look->columns, pstrdup(name));
-}
+	preparation *wanted = argument;
 
-static void look_at_columns(raw_look *look, const RangeVar *name, bool write)
-{
-	Oid relid = RangeVarGetRelid(name, AccessShareLock, true);
-	Relation relation;
-
-	if (!OidIsValid(relid) || !concerns(relid))
-		return;
-	look_at_relation(relid, write);
-	relation = relation_open(relid, NoLock);
-	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), i);
-
-		if (!column->attisdropped)
-			add_column(look, NameStr(column->attname), column->atttypid);
-	}
-	/* as a row */
-	if (OidIsValid(relation->rd_rel->reltype))
-		add_column(look, name->alias ? name->alias->aliasname : name->relname, relation->rd_rel->reltype);
-	relation_close(relation, NoLock);
-}
-
-/* All tables and types that it names. */
-static bool look_at_names(Node *node, void *context)
-{
-	if (!node)
-		return false;
-	if (IsA(node, RangeVar))
-	{
-		look_at_columns(context, (RangeVar *) node, false);
-		return false;
-	}
-	if (IsA(node, InsertStmt))
-		look_at_columns(context, ((InsertStmt *) node)->relation, true);
-	if (IsA(node, UpdateStmt))
-		look_at_columns(context, ((UpdateStmt *) node)->relation, true);
-	if (IsA(node, TypeName))
-	{
-		local_type_refuse((TypeName *) node, GetUserId());
-		return false;
-	}
-	return raw_expression_tree_walker(node, look_at_names, context);
-}
-
-static bool is_named(const raw_look *look, const ColumnRef *reference)
-{
-	Node *last = llast(reference->fields);
-	ListCell *cell;
-
-	foreach (cell, look->columns)
-		if (IsA(last, String) && strcmp(strVal(last), lfirst(cell)) == 0)
-			return true;
-	return false;
-}
-
-/* pg_catalog.concat and concat_ws write each argument as it is, into a text. */
-static bool writes_text(const Node *node)
-{
-	const List *name = IsA(node, FuncCall) ? ((const FuncCall *) node)->funcname : NIL;
-
-	return list_length(name) == 2 && strcmp(strVal(linitial(name)), "pg_catalog") == 0 &&
-		   (strcmp(strVal(lsecond(name)), "concat") == 0 || strcmp(strVal(lsecond(name)), "concat_ws") == 0);
-}
-
-/* What is cast is of the type that is named there, and a test is true or false. */
-static bool has_own_type(const Node *node)
-{
-	switch (nodeTag(node))
-	{
-		case T_TypeCast:
-		case T_NullTest:
-		case T_BooleanTest:
-		case T_SelectStmt:
-			return true;
-		case T_A_Expr:
-			/* an operator may make anything */
-			return ((const A_Expr *) node)->kind != AEXPR_OP && ((const A_Expr *) node)->kind != AEXPR_NULLIF;
-		default:
-			return writes_text(node);
-	}
-}
-
-static bool look_at_expression(Node *node, void *context)
-{
-	raw_look *look = context;
-
-	if (!node || has_own_type(node))
-		return false;
-	if (IsA(node, ColumnRef))
-		look->column = look->column || is_named(look, (ColumnRef *) node);
-	else if (IsA(node, A_Const))
-		look->constant = look->constant || pythia_is_text_constant((A_Const *) node);
-	else
-		return raw_expression_tree_walker(node, look_at_expression, context);
-	return false;
-}
-
-/* Each comparison or call that stands by itself. */
-static bool look_at_constants(Node *node, void *context)
-{
-	raw_look *look = context;
-
-	if (!node)
-		return false;
-	if (IsA(node, A_Expr) || (IsA(node, FuncCall) && !writes_text(node)) || IsA(node, CoalesceExpr) ||
-		IsA(node, MinMaxExpr) || IsA(node, CaseExpr) || IsA(node, A_ArrayExpr) || IsA(node, RowExpr))
-	{
-		look->constant = look->column = false;
-		(void) raw_expression_tree_walker(node, look_at_expression, context);
-		if (look->constant && look->column)
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("a constant would be read as a value of another role's type with the rights of role \"%s\"",
-							GetUserNameFromId(GetUserId(), false)),
-					 errdetail("It stands beside a column whose type calls what that role has written."),
-					 errhint("Leave that column out of \"where\", or cast it to text there.")));
-	}
-	return raw_expression_tree_walker(node, look_at_constants, context);
-}
-
-static void look_at_text(const char *sql)
-{
-	ListCell *cell;
-
-	foreach (cell, raw_parser(sql, RAW_PARSE_DEFAULT))
-	{
-		Node *statement = lfirst_node(RawStmt, cell)->stmt;
-		raw_look look = {0};
-
-		if (IsA(statement, CreateTableAsStmt))
-			statement = ((CreateTableAsStmt *) statement)->query;
-		if (!IsA(statement, SelectStmt) && !IsA(statement, InsertStmt) && !IsA(statement, UpdateStmt) &&
-			!IsA(statement, DeleteStmt))
-			continue;
-		(void) look_at_names(statement, &look);
-		if (look.columns != NIL)
-			(void) look_at_constants(statement, &look);
-	}
+	wanted->plan = SPI_prepare_cursor(wanted->sql, 0, NULL, wanted->cursor_options);
 }
 
 SPIPlanPtr local_stand_in_prepare(const char *sql, int cursor_options, local_concerned *concerned, Oid *role)
 {
 	for (int attempt = 1;; attempt++)
 	{
+		preparation wanted = {sql, cursor_options, NULL};
 		CachedPlanSource *source;
 		SPIPlanPtr plan;
 		Oid evaluator;
 
-		look_at_text(sql);
-		plan = SPI_prepare_cursor(sql, 0, NULL, cursor_options);
+		/* parsing reads constants already, as the current role */
+		pythia_with_trusted_calls(prepare, &wanted, GetUserId());
+		plan = wanted.plan;
 		if (!plan)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 							errmsg("statement cannot run inside the server: %s", SPI_result_code_string(SPI_result))));

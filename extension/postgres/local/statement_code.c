@@ -7,7 +7,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/parse_type.h"
 #include "postgres/base/expression.h"
 #include "postgres/base/harmless.h"
 #include "postgres/base/pg_compat.h"
@@ -72,18 +71,21 @@ static void refuse_operator(Oid operator, Oid role)
 
 /* ---- types ---- */
 
+static bool type_is_others(Oid type, Oid role);
+
 static bool row_is_others(Oid type, Oid role)
 {
 	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
 	bool result = false;
 
 	for (int i = 0; i < desc->natts && !result; i++)
-		result = !TupleDescAttr(desc, i)->attisdropped && local_type_is_others(TupleDescAttr(desc, i)->atttypid, role);
+		result = !TupleDescAttr(desc, i)->attisdropped && type_is_others(TupleDescAttr(desc, i)->atttypid, role);
 	ReleaseTupleDesc(desc);
 	return result;
 }
 
-bool local_type_is_others(Oid type, Oid role)
+/* Whether somebody without the role's rights owns the type, or one that it is made of. */
+static bool type_is_others(Oid type, Oid role)
 {
 	HeapTuple tuple;
 	Form_pg_type form;
@@ -109,7 +111,7 @@ bool local_type_is_others(Oid type, Oid role)
 		part = get_range_subtype(type);
 	else if (kind == TYPTYPE_MULTIRANGE)
 		part = get_multirange_range(type);
-	return kind == TYPTYPE_COMPOSITE ? row_is_others(type, role) : OidIsValid(part) && local_type_is_others(part, role);
+	return kind == TYPTYPE_COMPOSITE ? row_is_others(type, role) : OidIsValid(part) && type_is_others(part, role);
 }
 
 pg_noreturn static void refuse_type(Oid type, Oid role)
@@ -126,7 +128,7 @@ pg_noreturn static void refuse_type(Oid type, Oid role)
 /* Makes a value of the type. */
 static void refuse_making(Oid type, Oid role)
 {
-	if (pythia_type_calls(type) && local_type_is_others(type, role))
+	if (pythia_type_calls(type) && type_is_others(type, role))
 		refuse_type(type, role);
 }
 
@@ -159,7 +161,7 @@ static bool refuse_operand(Node *node, void *context)
 	/* of a list, each; of an aggregate's argument, what is in it */
 	if (IsA(node, List) || IsA(node, TargetEntry))
 		return expression_tree_walker(node, refuse_operand, context);
-	if (local_type_is_others(exprType(node), role))
+	if (type_is_others(exprType(node), role))
 		refuse_type(exprType(node), role);
 	return false;
 }
@@ -239,7 +241,7 @@ static bool look_at_functions(Node *node, void *context)
 	}
 	if (pythia_is_json_call(node))
 	{
-		if (local_type_is_others(exprType(node), *role))
+		if (type_is_others(exprType(node), *role))
 			refuse_type(exprType(node), *role);
 		(void) expression_tree_walker(node, refuse_operand, context);
 	}
@@ -250,16 +252,4 @@ static bool look_at_functions(Node *node, void *context)
 void local_statement_refuse(List *queries, Oid role)
 {
 	(void) look_at_functions((Node *) queries, &role);
-}
-
-void local_type_refuse(const TypeName *name, Oid role)
-{
-	Type tuple = name->names == NIL ? NULL : LookupTypeName(NULL, name, NULL, true);
-	Oid type;
-
-	if (!tuple)
-		return;
-	type = typeTypeId(tuple);
-	ReleaseSysCache(tuple);
-	refuse_making(type, role);
 }

@@ -11,9 +11,5 @@
  * `role`'s rights, by its name, by a cast, or by a type of his that a function of PostgreSQL makes something of.
  */
 extern void local_statement_refuse(List *queries, Oid role);
-/* Whether somebody without the role's rights owns the type, or one that it is made of. */
-extern bool local_type_is_others(Oid type, Oid role);
-/* The same, before it is analysed, of a type that it names: constants of it are read by then.  No type at all passes. */
-extern void local_type_refuse(const TypeName *name, Oid role);
 
 #endif

@@ -175,13 +175,14 @@ PYTHIA_VERB(pythia_create_sync_worker)
 	PG_RETURN_INT32(worker_id);
 }
 
-static char *adopt_changed(FunctionCallInfo fcinfo, int argument, const char *worker, const char *side, const char *old)
+static char *adopt_changed(FunctionCallInfo fcinfo, int argument, const char *worker, const char *side, const char *old,
+						   Oid worker_owner)
 {
 	char *own = own_connection(worker, side);
 
 	if (PG_ARGISNULL(argument))
 		return pstrdup(old);
-	pythia_connection_disown(old, own);
+	pythia_connection_disown(old, own, worker_owner);
 	return pythia_connection_adopt(pythia_argument_text(fcinfo, argument), own);
 }
 
@@ -211,8 +212,8 @@ PYTHIA_VERB(pythia_alter_sync_worker)
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), true);
 	values[0] = Int32GetDatum(spec->worker_id);
-	values[1] = CStringGetTextDatum(adopt_changed(fcinfo, 1, spec->name, "source", spec->source));
-	values[2] = CStringGetTextDatum(adopt_changed(fcinfo, 2, spec->name, "target", spec->target));
+	values[1] = CStringGetTextDatum(adopt_changed(fcinfo, 1, spec->name, "source", spec->source, spec->owner));
+	values[2] = CStringGetTextDatum(adopt_changed(fcinfo, 2, spec->name, "target", spec->target, spec->owner));
 	for (int i = 3; i < 6; i++)
 	{
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
@@ -241,8 +242,8 @@ PYTHIA_VERB(pythia_drop_sync_worker)
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 
 	pythia_worker_drop(PYTHIA_JOB_SYNC, spec->name);
-	pythia_connection_disown(spec->source, own_connection(spec->name, "source"));
-	pythia_connection_disown(spec->target, own_connection(spec->name, "target"));
+	pythia_connection_disown(spec->source, own_connection(spec->name, "source"), spec->owner);
+	pythia_connection_disown(spec->target, own_connection(spec->name, "target"), spec->owner);
 	PG_RETURN_VOID();
 }
 

@@ -40,7 +40,7 @@ typedef enum pythia_guard_action
 	PYTHIA_GUARD_HOLD     /* the row is kept back */
 } pythia_guard_action;
 
-#define PYTHIA_GUARDS 8 /* a column's at most */
+#define PYTHIA_GUARDS 10 /* a column's at most */
 
 typedef struct pythia_guard
 {

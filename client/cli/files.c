@@ -279,6 +279,6 @@ void cli_warn_of_owner(const char *path)
 {
 	struct stat found;
 
-	if (stat(path, &found) == 0 && found.st_uid != geteuid() && found.st_uid != 0)
+	if (stat(path, &found) == 0 && !is_ours(&found))
 		cli_warn("\"%s\" belongs to another user, who decides what is run", path);
 }

@@ -5,13 +5,19 @@
 
 #include "core/memory.h"
 
+void pythia_type_forget_labels(pythia_type *type)
+{
+	while (type->nlabels > 0)
+		pythia_free(type->labels[--type->nlabels]);
+	pythia_free(type->labels);
+	type->labels = NULL;
+}
+
 void pythia_type_free(pythia_type *type)
 {
 	pythia_free(type->native);
 	pythia_free(type->unread);
-	for (int i = 0; i < type->nlabels; i++)
-		pythia_free(type->labels[i]);
-	pythia_free(type->labels);
+	pythia_type_forget_labels(type);
 	memset(type, 0, sizeof(*type));
 }
 

@@ -136,6 +136,8 @@ void pythia_table_free(pythia_table *table); /* frees what it holds and clears i
 void pythia_type_copy(pythia_type *to, const pythia_type *from);
 void pythia_type_free(pythia_type *type);
 void pythia_type_add_label(pythia_type *type, const char *label);
+/* From here on they are not known. */
+void pythia_type_forget_labels(pythia_type *type);
 /* Numbers, whole ones or not, and what is written as one: truth values and years. */
 bool pythia_kind_is_number(pythia_kind kind);
 const char *pythia_type_shown(const pythia_type *type); /* for messages alone; never NULL */

@@ -214,13 +214,8 @@ bool pythia_read_labels(pythia_engine engine, const char *text, pythia_type *typ
 	} while (pythia_tokens_take(&cursor, ","));
 	ok = ok && cursor.token.kind == PYTHIA_TOKEN_END;
 	pythia_tokens_close(&cursor);
-	while (!ok && type->nlabels > 0)
-		pythia_free(type->labels[--type->nlabels]);
 	if (!ok)
-	{
-		pythia_free(type->labels);
-		type->labels = NULL;
-	}
+		pythia_type_forget_labels(type);
 	return ok;
 }
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/memory.h"
 #include "core/stamp.h"
 #include "dialect/dialect.h"
 

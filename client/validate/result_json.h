@@ -4,7 +4,6 @@
 
 #include "core/buffer.h"
 #include "core/stamp.h"
-#include "core/stamp.h"
 #include "validate/validate.h"
 
 /* error: of a table that failed, or NULL.  Both append one object, without a newline. */

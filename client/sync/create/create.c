@@ -240,13 +240,8 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 	bool ok;
 
 	pythia_type_copy(&type, &column->type);
-	while (blurred && type.nlabels > 0)
-		pythia_free(type.labels[--type.nlabels]);
 	if (blurred)
-	{
-		pythia_free(type.labels);
-		type.labels = NULL;
-	}
+		pythia_type_forget_labels(&type);
 	ok = adjust_type(job, source, column, &type, error);
 	if (ok && in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL)
 		ok = measure_text(job, source, column, primary, &in_key, &type, error);

@@ -83,7 +83,7 @@ static Oid first_without(List *owners, Oid role)
 	ListCell *cell;
 
 	foreach (cell, owners)
-		if (lfirst_oid(cell) != role && !has_privs_of_role(lfirst_oid(cell), role))
+		if (!has_privs_of_role(lfirst_oid(cell), role))
 			return lfirst_oid(cell);
 	return InvalidOid;
 }

@@ -17,13 +17,10 @@
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_range.h"
 #include "catalog/pg_statistic_ext.h"
-#include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "postgres/base/expression.h"
 #include "postgres/base/inheritors.h"
@@ -36,11 +33,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-
-static bool has_rights_of(Oid owner, Oid role)
-{
-	return owner == role || has_privs_of_role(owner, role);
-}
 
 static bool text_calls_foreign(const char *text, Relation relation)
 {
@@ -233,7 +225,7 @@ static void refuse_ancestors(Relation relation, Oid role)
 	foreach (cell, ancestors)
 	{
 		Relation ancestor = relation_open(lfirst_oid(cell), AccessShareLock);
-		const char *code = has_rights_of(ancestor->rd_rel->relowner, role) ? NULL : code_of_partitions(ancestor);
+		const char *code = has_privs_of_role(ancestor->rd_rel->relowner, role) ? NULL : code_of_partitions(ancestor);
 
 		if (code)
 			refuse_code(ancestor, role, code, "Let the owner of that table run the sync.");
@@ -263,7 +255,7 @@ static void refuse_partitioned(Oid relid, Oid role)
 {
 	Relation relation = relation_open(relid, AccessShareLock);
 
-	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !has_rights_of(relation->rd_rel->relowner, role))
+	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !has_privs_of_role(relation->rd_rel->relowner, role))
 		refuse_code(relation, role, "what a foreign key passes on to partitions",
 					"Let the key of that table do nothing ON DELETE and ON UPDATE, or let its owner run the sync.");
 	relation_close(relation, NoLock);
@@ -293,7 +285,7 @@ static void refuse_one(Oid relid, Oid role, bool write, List **all, LOCKMODE mod
 {
 	Relation relation = relation_open(relid, NoLock);
 	Oid owner = relation->rd_rel->relowner;
-	const char *code = has_rights_of(owner, role) ? NULL : code_of(relation, write);
+	const char *code = has_privs_of_role(owner, role) ? NULL : code_of(relation, write);
 
 	if (code)
 		refuse_code(relation, role, code,
@@ -313,7 +305,7 @@ void pythia_evaluator_refuse(Relation relation, Oid role, bool write)
 	List *all = list_make1_oid(RelationGetRelid(relation));
 	ListCell *cell;
 
-	if (has_rights_of(relation->rd_rel->relowner, role) && !relation->rd_rel->relhassubclass &&
+	if (has_privs_of_role(relation->rd_rel->relowner, role) && !relation->rd_rel->relhassubclass &&
 		!relation->rd_rel->relispartition && !(write && relation->trigdesc))
 		return;
 	if (relation->rd_rel->relkind == RELKIND_RELATION || relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
@@ -335,7 +327,8 @@ void pythia_evaluator_refuse_partitions(Oid relid, LOCKMODE mode)
 	foreach (cell, all)
 	{
 		Relation relation = relation_open(lfirst_oid(cell), NoLock);
-		const char *code = has_rights_of(relation->rd_rel->relowner, GetUserId()) ? NULL : code_of_partitions(relation);
+		const char *code =
+			has_privs_of_role(relation->rd_rel->relowner, GetUserId()) ? NULL : code_of_partitions(relation);
 
 		if (code)
 			refuse_code(relation, GetUserId(), code, "Capture it by polling: {\"capture\": \"poll\"}.");
@@ -372,7 +365,7 @@ void pythia_evaluator_hold_schema(Oid schema, Oid role)
 	TM_FailureData failure;
 	TM_Result result;
 
-	if (!HeapTupleIsValid(tuple) || RecoveryInProgress() || has_rights_of(owner_of_schema(tuple), role))
+	if (!HeapTupleIsValid(tuple) || RecoveryInProgress() || has_privs_of_role(owner_of_schema(tuple), role))
 		return;
 	namespaces = table_open(NamespaceRelationId, RowShareLock);
 	result = heap_lock_tuple(namespaces, tuple, GetCurrentCommandId(true), LockTupleKeyShare, LockWaitBlock, false,

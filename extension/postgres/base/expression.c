@@ -167,11 +167,10 @@ static bool operands_call(Node *node)
 	}
 }
 
-static bool is_known(const Node *node)
+bool pythia_node_calls_nothing(const Node *node)
 {
 	switch (nodeTag(node))
 	{
-		case T_Var:
 		case T_Const:
 		case T_List:
 		case T_BoolExpr:
@@ -187,6 +186,17 @@ static bool is_known(const Node *node)
 		case T_ArrayCoerceExpr:
 		case T_CollateExpr:
 		case T_SubscriptingRef:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool is_known(const Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Var:
 		case T_FieldSelect:
 		case T_RowExpr:
 		case T_RowCompareExpr:
@@ -202,7 +212,7 @@ static bool is_known(const Node *node)
 		case T_ScalarArrayOpExpr:
 			return true;
 		default:
-			return pythia_is_json_test(node);
+			return pythia_node_calls_nothing(node) || pythia_is_json_test(node);
 	}
 }
 

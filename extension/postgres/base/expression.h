@@ -10,6 +10,8 @@
 extern bool pythia_type_is_measured(Oid type);
 /* Whether making a value of the type does. */
 extern bool pythia_type_calls(Oid type);
+/* Whether it is one of the nodes that every expression is made of, and that call nothing but what stands below them. */
+extern bool pythia_node_calls_nothing(const Node *node);
 /*
  * Whether the node calls an operator that does not come with PostgreSQL: the planner puts its negator or commutator in its
  * place, whose function is another one.

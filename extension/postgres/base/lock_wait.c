@@ -14,3 +14,8 @@ int pythia_lock_wait_limit(void)
 								 GUC_ACTION_SAVE, true, 0, false);
 	return settings;
 }
+
+bool pythia_is_locked_out(void *unused, const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}

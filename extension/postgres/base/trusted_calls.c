@@ -20,7 +20,7 @@ static void look_at_call(ObjectAccessType access, Oid class, Oid object, int par
 	if (access != OAT_FUNCTION_EXECUTE || class != ProcedureRelationId || object < FirstNormalObjectId)
 		return;
 	owner = pythia_function_owner(object);
-	if (OidIsValid(trusted_role) && (owner == trusted_role || has_privs_of_role(owner, trusted_role)))
+	if (OidIsValid(trusted_role) && has_privs_of_role(owner, trusted_role))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("function %s would run with the rights of role \"%s\"", format_procedure(object),

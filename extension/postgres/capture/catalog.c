@@ -77,11 +77,6 @@ static void lock_soon(void *argument)
 	AtEOXact_GUC(false, settings);
 }
 
-static bool is_locked_out(void *argument, const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-}
-
 /* 0: nobody, by now. */
 static int who_locks(int32 worker_id)
 {
@@ -99,13 +94,13 @@ void pythia_cdc_lock_soon(int32 worker_id, const char *name, bool goes)
 	claim wanted = {worker_id, goes};
 	int pid;
 
-	if (!pythia_isolated(lock_soon, is_locked_out, &wanted))
+	if (!pythia_isolated(lock_soon, pythia_is_locked_out, &wanted))
 		return;
 	if (goes)
 	{
 		/* a handler, or what a table's owner has put into it, may run there and catch a cancel */
 		pythia_control_end_turn(worker_id);
-		if (!pythia_isolated(lock_soon, is_locked_out, &wanted))
+		if (!pythia_isolated(lock_soon, pythia_is_locked_out, &wanted))
 			return;
 	}
 	pid = who_locks(worker_id);

@@ -204,22 +204,6 @@ static bool check_tree(Node *node, void *context)
 			if (!pythia_nested_is_builtin(((CoerceViaIO *) node)->resulttype))
 				out_of_place();
 			break;
-		case T_Const:
-		case T_List:
-		case T_BoolExpr:
-		case T_NullTest:
-		case T_BooleanTest:
-		case T_RelabelType:
-		case T_CaseExpr:
-		case T_CaseWhen:
-		case T_CaseTestExpr:
-		case T_CoalesceExpr:
-		case T_MinMaxExpr:
-		case T_ArrayExpr:
-		case T_ArrayCoerceExpr:
-		case T_CollateExpr:
-		case T_SubscriptingRef:
-			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
@@ -234,7 +218,8 @@ static bool check_tree(Node *node, void *context)
 								errhint(HINT)));
 			break;
 		default:
-			out_of_place();
+			if (!pythia_node_calls_nothing(node))
+				out_of_place();
 	}
 	return expression_tree_walker(node, check_tree, context);
 }

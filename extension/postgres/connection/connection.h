@@ -48,7 +48,7 @@ typedef enum pythia_connection_use
 /* Notes whose the connection is that the worker's row names, for pythia_target_resolve_stored. */
 extern void pythia_connection_note_owner(int32 worker_id, pythia_connection_use use);
 
-/* Whether a connection of the worker is another role's than the one that was noted, or gone. */
+/* Whether a connection of the worker is another role's than the one that was noted. */
 extern bool pythia_connection_strayed(int32 worker_id);
 
 /* Raises that there is no connection of that name, as far as it may be shown. */

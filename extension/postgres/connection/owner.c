@@ -5,13 +5,6 @@
 #include "postgres/base/catalog.h"
 #include "postgres/connection/connection.h"
 
-/* All that a worker's rows name, with whose it was and whose it is. */
-#define NAMED                                                                                                          \
-	"FROM (SELECT worker_id, connection AS name, connection_owner AS owner FROM pythia.cdc_worker "                    \
-	"UNION ALL SELECT worker_id, source, source_owner FROM pythia.sync_worker "                                        \
-	"UNION ALL SELECT worker_id, target, target_owner FROM pythia.sync_worker) n "                                     \
-	"JOIN pg_catalog.pg_foreign_server s ON s.srvname = n.name AND n.name <> 'local' AND n.name NOT LIKE '%://%' "
-
 void pythia_connection_note_owner(int32 worker_id, pythia_connection_use use)
 {
 	static const char *const sql[] = {
@@ -31,7 +24,11 @@ void pythia_connection_note_owner(int32 worker_id, pythia_connection_use use)
 bool pythia_connection_strayed(int32 worker_id)
 {
 	static const char sql[] =
-		"SELECT " NAMED "WHERE n.worker_id = $1 AND n.owner::pg_catalog.oid IS DISTINCT FROM s.srvowner";
+		"SELECT FROM (SELECT worker_id, connection AS name, connection_owner AS owner FROM pythia.cdc_worker "
+		"UNION ALL SELECT worker_id, source, source_owner FROM pythia.sync_worker "
+		"UNION ALL SELECT worker_id, target, target_owner FROM pythia.sync_worker) n "
+		"JOIN pg_catalog.pg_foreign_server s ON s.srvname = n.name AND n.name <> 'local' AND n.name NOT LIKE '%://%' "
+		"WHERE n.worker_id = $1 AND n.owner::pg_catalog.oid IS DISTINCT FROM s.srvowner";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 

@@ -3,7 +3,6 @@
 #include "access/relation.h"
 #include "access/transam.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -14,12 +13,10 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/trusted_calls.h"
 #include "postgres/local/statement_code.h"
-#include "utils/acl.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
-#include "utils/regproc.h"
 #include "utils/syscache.h"
 
 /* So often a statement is parsed anew where something changed while its tables were looked at; then it is refused. */

@@ -10,6 +10,7 @@
 #include "postgres/base/expression.h"
 #include "postgres/base/harmless.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/user_code.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -24,17 +25,10 @@
 static bool refuse_function(Oid function, void *context)
 {
 	const Oid *role = context;
-	Oid owner;
-	HeapTuple tuple;
+	Oid owner = function < FirstNormalObjectId ? InvalidOid : pythia_function_owner(function);
 
-	if (function < FirstNormalObjectId)
-		return false;
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	if (owner == *role || has_privs_of_role(owner, *role))
+	/* what comes with PostgreSQL; one that is gone fails by itself */
+	if (!OidIsValid(owner) || has_privs_of_role(owner, *role))
 		return false;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -48,22 +42,22 @@ static bool refuse_function(Oid function, void *context)
 }
 
 /* The planner may put its negator or commutator in its place: those are its owner's. */
-static void refuse_operator(Oid operator, Oid role)
+static void refuse_operator(Oid called, Oid role)
 {
 	HeapTuple tuple;
 	Oid owner;
 
-	if (operator<FirstNormalObjectId)
+	if (called < FirstNormalObjectId)
 		return;
-	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator));
+	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(called));
 	if (!HeapTupleIsValid(tuple))
 		return;
 	owner = ((Form_pg_operator) GETSTRUCT(tuple))->oprowner;
 	ReleaseSysCache(tuple);
-	if (owner == role || has_privs_of_role(owner, role))
+	if (has_privs_of_role(owner, role))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					errmsg("operator %s would run with the rights of role \"%s\"", format_operator(operator),
+					errmsg("operator %s would run with the rights of role \"%s\"", format_operator(called),
 						   GetUserNameFromId(role, false)),
 					errdetail("It belongs to role \"%s\", which has fewer.", GetUserNameFromId(owner, false)),
 					errhint("Leave it out of \"where\".")));
@@ -105,7 +99,7 @@ static bool type_is_others(Oid type, Oid role)
 	kind = form->typtype;
 	part = IsTrueArrayType(form) ? form->typelem : form->typbasetype;
 	ReleaseSysCache(tuple);
-	if (type >= FirstNormalObjectId && owner != role && !has_privs_of_role(owner, role))
+	if (type >= FirstNormalObjectId && !has_privs_of_role(owner, role))
 		return true;
 	if (kind == TYPTYPE_RANGE)
 		part = get_range_subtype(type);
@@ -166,6 +160,12 @@ static bool refuse_operand(Node *node, void *context)
 	return false;
 }
 
+static void refuse_operands(Oid function, List *arguments, void *role)
+{
+	if (follows_types(function))
+		(void) refuse_operand((Node *) arguments, role);
+}
+
 static void refuse_types(List *types, Oid role)
 {
 	ListCell *cell;
@@ -197,30 +197,25 @@ static bool look_at_functions(Node *node, void *context)
 			return IsA(query->utilityStmt, CreateTableAsStmt) &&
 				   look_at_functions(((CreateTableAsStmt *) query->utilityStmt)->query, context);
 		case T_FuncExpr:
-			if (follows_types(((FuncExpr *) node)->funcid))
-				(void) refuse_operand((Node *) ((FuncExpr *) node)->args, context);
+			refuse_operands(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->args, context);
 			break;
 		case T_Aggref:
-			if (follows_types(((Aggref *) node)->aggfnoid))
-				(void) refuse_operand((Node *) ((Aggref *) node)->args, context);
+			refuse_operands(((Aggref *) node)->aggfnoid, ((Aggref *) node)->args, context);
 			break;
 		case T_WindowFunc:
-			if (follows_types(((WindowFunc *) node)->winfnoid))
-				(void) refuse_operand((Node *) ((WindowFunc *) node)->args, context);
+			refuse_operands(((WindowFunc *) node)->winfnoid, ((WindowFunc *) node)->args, context);
 			break;
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
 			set_opfuncid((OpExpr *) node);
 			refuse_operator(((OpExpr *) node)->opno, *role);
-			if (follows_types(((OpExpr *) node)->opfuncid))
-				(void) refuse_operand((Node *) ((OpExpr *) node)->args, context);
+			refuse_operands(((OpExpr *) node)->opfuncid, ((OpExpr *) node)->args, context);
 			break;
 		case T_ScalarArrayOpExpr:
 			set_sa_opfuncid((ScalarArrayOpExpr *) node);
 			refuse_operator(((ScalarArrayOpExpr *) node)->opno, *role);
-			if (follows_types(((ScalarArrayOpExpr *) node)->opfuncid))
-				(void) refuse_operand((Node *) ((ScalarArrayOpExpr *) node)->args, context);
+			refuse_operands(((ScalarArrayOpExpr *) node)->opfuncid, ((ScalarArrayOpExpr *) node)->args, context);
 			break;
 		case T_RowCompareExpr:
 			foreach (cell, ((RowCompareExpr *) node)->opnos)

@@ -131,11 +131,6 @@ static void insert_soon(void *argument)
 	AtEOXact_GUC(true, settings);
 }
 
-static bool is_locked_out(void *argument, const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
-}
-
 int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 {
 	creation wanted = {kind, name, 0};
@@ -145,7 +140,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a worker needs a name"),
 						errhint("Give it a short word, such as \"orders\".")));
 	pythia_home_settle();
-	if (pythia_isolated(insert_soon, is_locked_out, &wanted))
+	if (pythia_isolated(insert_soon, pythia_is_locked_out, &wanted))
 		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 						errmsg("%s worker \"%s\" is created or dropped in another session just now", word, name),
 						errhint("Try again when that session has ended its transaction, or choose another name.")));

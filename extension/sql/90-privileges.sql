@@ -22,7 +22,6 @@ BEGIN
 		EXECUTE format('GRANT SELECT ON %s TO %s', v, role);
 	END LOOP;
 	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace
-				-- who may make a trigger of _capture could write changes into anybody's journal
 				AND p.proname NOT IN ('grant_use', 'revoke_use', '_settle_home', '_capture', '_rotate_journal') LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
 	END LOOP;
@@ -46,8 +45,7 @@ COMMENT ON FUNCTION pythia.revoke_use(regrole) IS 'takes back what grant_use gav
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM PUBLIC;
 
--- Nobody has anything else, whatever ALTER DEFAULT PRIVILEGES says: tables hold everybody's changes, and _capture
--- writes them.
+-- Nobody has anything else, whatever ALTER DEFAULT PRIVILEGES says: tables hold everybody's changes.
 DO $$
 DECLARE
 	r record;
@@ -67,6 +65,8 @@ BEGIN
 	END LOOP;
 END $$;
 GRANT USAGE ON SCHEMA pythia_tracked TO PUBLIC;
+-- A partition gets its trigger from whoever makes it.  The function does nothing in a trigger that we did not make.
+GRANT EXECUTE ON FUNCTION pythia._capture() TO PUBLIC;
 
 -- A publication of all tables takes these along, and then refuses changes of what has no key.
 DO $$

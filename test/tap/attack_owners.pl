@@ -649,20 +649,52 @@ subtest 'a tablespace that one may not use' => sub {
 	sql('DROP TABLESPACE guarded');
 };
 
-subtest 'the function of another\'s trigger capture' => sub {
+# whoever adds a partition makes its trigger, so the functions of capture are open to all
+subtest 'partitions under trigger capture, and triggers forged' => sub {
 	my $url = pg_url($node);
-	as('alice', q{CREATE TABLE a.orders (id int PRIMARY KEY, v text)});
+	as('alice', q{CREATE TABLE a.orders (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE a.orders_1 PARTITION OF a.orders FOR VALUES FROM (0) TO (10);
+		CREATE TABLE a.orders_3 (id int PRIMARY KEY, v text)});
 	sql(q{GRANT USAGE ON SCHEMA a TO mallory});
-	sql(qq{SELECT pythia.create_cdc_worker('far', '{a.orders}', '$url', options => '{"capture": "trigger"}')});
-	my $function = sql(q{SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace = 'a'::regnamespace AND prosecdef});
-	like($function, qr/^a\.pythia_log/, 'there is one');
-	as('mallory', 'CREATE TABLE m.forged (id int PRIMARY KEY, v text)');
-	like(says_to('mallory', "CREATE TRIGGER x AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION $function"), qr/permission denied for function/, 'is no one else\'s to use');
-	sql('GRANT INSERT ON a.orders TO mallory');
-	as('mallory', q{INSERT INTO a.orders VALUES (1, 'x')});
-	is(sql(q{SELECT string_agg(primary_key::text, '') FROM pythia.consume_changes('far')}), '{"id": 1}', 'what others write into the table is told as before');
-	sql(q{SELECT pythia.drop_cdc_worker('far'); DROP TABLE a.orders});
+	sql(qq{SELECT pythia.create_cdc_worker('near', '{a.orders}', options => '{"capture": "trigger"}');
+		SELECT pythia.create_cdc_worker('far', '{a.orders}', '$url', options => '{"capture": "trigger"}')});
+	unlike(says_to('alice', q{CREATE TABLE a.orders_2 PARTITION OF a.orders FOR VALUES FROM (10) TO (20); ALTER TABLE a.orders ATTACH PARTITION a.orders_3 FOR VALUES FROM (20) TO (30)}), qr/ERROR/,
+		'the owner, who is not the worker\'s, adds partitions as before');
+	as('alice', q{GRANT INSERT, TRIGGER ON a.orders_2 TO mallory; INSERT INTO a.orders VALUES (15, 'two'), (25, 'three'); ALTER TABLE a.orders DETACH PARTITION a.orders_3; INSERT INTO a.orders_3 VALUES (27, 'no more')});
+	my ($function, $log) = split(/\|/, sql(q{SELECT p.oid::regprocedure, regexp_replace(proname, '_f$', '') FROM pg_proc p WHERE pronamespace = 'a'::regnamespace AND prosecdef}));
+	like($function, qr/^a\.pythia_log/, 'the function over there');
+	my $near = sql(q{SELECT table_id FROM pythia.cdc_table t JOIN pythia.worker w USING (worker_id) WHERE w.name = 'near'});
+	# on a table of his own, and a second time on what he may trigger
+	for my $table ('m.forged', 'a.orders_2')
+	{
+		as('mallory', 'CREATE TABLE m.forged (id int PRIMARY KEY, v text)') if $table eq 'm.forged';
+		unlike(says_to('mallory', qq{CREATE TRIGGER x AFTER INSERT ON $table FOR EACH ROW EXECUTE FUNCTION $function; CREATE TRIGGER y AFTER INSERT ON $table FOR EACH ROW EXECUTE FUNCTION pythia._capture($near)}), qr/ERROR/, "$table: triggers of mallory's");
+	}
+	as('mallory', qq{CREATE TRIGGER " ${log}_r" AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION $function;
+		CREATE TRIGGER " ${log}_t" AFTER TRUNCATE ON m.forged FOR EACH STATEMENT EXECUTE FUNCTION $function;
+		CREATE TRIGGER " pythia_capture_$near" AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION pythia._capture($near);
+		CREATE TRIGGER " pythia_truncate_$near" AFTER TRUNCATE ON m.forged FOR EACH STATEMENT EXECUTE FUNCTION pythia._capture($near)});
+	as('mallory', q{INSERT INTO m.forged VALUES (99, 'forged'); TRUNCATE m.forged; INSERT INTO a.orders_2 VALUES (16, 'once')});
+	for my $worker ('near', 'far')
+	{
+		is(sql(qq{SELECT string_agg(change_type || primary_key::text, ' ' ORDER BY change_id) FROM pythia.consume_changes('$worker')}), 'INSERT{"id": 15} INSERT{"id": 25} INSERT{"id": 16}',
+			"$worker: what is written into the table and its partitions is told, once, and nothing else");
+	}
+	sql(q{SELECT pythia.drop_cdc_worker('near')});
+	unlike(says_to($admin, q{SELECT pythia.drop_cdc_worker('far')}), qr/ERROR/, 'forged triggers keep no worker from being dropped');
+	as('alice', 'DROP TABLE a.orders, a.orders_3');
 	as('mallory', 'DROP TABLE m.forged');
+};
+
+subtest 'the name of a schema while what is in it is read' => sub {
+	as('alice', q{CREATE TABLE m.read (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON m.read (updated_at)});
+	sql(q{SELECT pythia.create_cdc_worker('reads', '{m.read}', options => '{"track": "rows"}')});
+	as('alice', 'INSERT INTO m.read VALUES (1)');
+	as($admin, q{BEGIN; SELECT pythia.poll('reads')});
+	like(says_to('mallory', q{SET lock_timeout = '100ms'; ALTER SCHEMA m RENAME TO other}), qr/lock timeout/, 'is not given away');
+	as($admin, 'COMMIT');
+	is(sql(q{SELECT count(*) FROM pythia.consume_changes('reads')}), '1', 'the row is told');
+	sql(q{SELECT pythia.drop_cdc_worker('reads')});
+	as('alice', 'DROP TABLE m.read');
 };
 
 done_testing();

@@ -301,6 +301,19 @@ subtest 'conditions and images are nobody\'s but the worker\'s' => sub {
 		'{"f": 0.1, "v": "big", "at": "2026-06-01T00:00:00+00:00", "id": 2, "many": ["2026-06-01T00:00:00+00:00"], "span": "[\"2026-06-01 00:00:00+00\",)"}', 'whoever writes, with whatever settings');
 };
 
+# money, month names and dates as they are spelled depend on settings: of whoever makes the worker when he is understood, of nobody later
+subtest 'a condition means what it meant to whoever wrote it' => sub {
+	for my $capture ('poll', 'trigger')
+	{
+		my ($t, $w) = ("spelled_$capture", "spelled_$capture");
+		$node->safe_psql('postgres', qq{SET DateStyle = 'SQL, DMY'; CREATE TABLE $t (id int PRIMARY KEY, day date, amount money, updated_at timestamptz DEFAULT now()); CREATE INDEX ON $t (updated_at);
+			SELECT pythia.create_cdc_worker('$w', '{$t}', options => '{"capture": "$capture", "where": "day > ''05/12/2026'' AND amount > ''5.50''"}')});
+		is($node->safe_psql('postgres', "SELECT condition FROM pythia.cdc_table WHERE name = '$t'"), q{((t.day > '2026-12-05'::date) AND (t.amount > '$5.50'::money))}, "$capture: it is written down so that every session reads the same");
+		$node->safe_psql('postgres', qq{SET lc_monetary = 'C.UTF-8'; INSERT INTO $t (id, day, amount) VALUES (1, '2026-06-01', 6), (2, '2026-12-06', 6), (3, '2026-12-06', 5)});
+		is($node->safe_psql('postgres', "SELECT string_agg(new_data->>'id' || ' ' || (new_data->>'amount'), ',') FROM pythia.consume_changes('$w')"), '2 $6.00', "$capture: whoever writes");
+	}
+};
+
 subtest 'what triggers cannot get right is refused' => sub {
 	my ($rc, $out, $err);
 	$node->safe_psql('postgres', 'CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE heir (x int) INHERITS (parent); CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)');

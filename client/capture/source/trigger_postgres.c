@@ -1,6 +1,7 @@
 /* Log and triggers (log.h) in PostgreSQL: a function in PL/pgSQL that runs with the rights of whoever made it. */
 #include "capture/source/trigger.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "dialect/tokens.h"
@@ -64,10 +65,32 @@ static void put_careful_image(pythia_buffer *body, const char *variable, const c
 }
 
 /*
+ * Whoever adds a partition gives it our trigger himself, so the function is open to all: in a trigger of theirs it does
+ * nothing.  The table goes by its number, whatever its name is by now, or by its name, as in a restored dump.
+ */
+static void put_guard(pythia_buffer *body, const pythia_logger *w, int64_t relid)
+{
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
+	pythia_buffer which = PYTHIA_BUFFER_INIT;
+
+	pythia_capture_put_table(w->table, &table);
+	pythia_buffer_printf(&which, "IN (%" PRId64 ", to_regclass(", relid);
+	w->dialect->literal(&which, table.data, table.length);
+	pythia_buffer_puts(&which, ")::oid)");
+	pythia_buffer_printf(body,
+						 "IF TG_NAME NOT IN (' %s_r', ' %s_t') OR TG_RELID <> %" PRId64
+						 " AND (TG_RELID %s OR EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) p"
+						 " WHERE p.relid::oid %s)) IS NOT TRUE THEN RETURN NULL; END IF; ",
+						 w->log, w->log, relid, which.data, which.data);
+	pythia_buffer_free(&table);
+	pythia_buffer_free(&which);
+}
+
+/*
  * What the trigger does: `before` and `after` tell whether the row is ours.  No writer fails for what is logged.  What
  * may fail is done in subtransactions that write nothing, for those that do are dear.
  */
-static void put_function(pythia_logger *w)
+static void put_function(pythia_logger *w, int64_t relid)
 {
 	pythia_buffer body = PYTHIA_BUFFER_INIT;
 	pythia_buffer into = PYTHIA_BUFFER_INIT;
@@ -75,7 +98,9 @@ static void put_function(pythia_logger *w)
 	pythia_dialect_table(w->dialect, &into, w->table->table.schema, w->log);
 	pythia_buffer_puts(&body, "\n#variable_conflict use_column\n"
 							  "DECLARE before boolean := false; after boolean := false; plain boolean; fault text; "
-							  "o jsonb; n jsonb; piece jsonb; c record; log regclass; BEGIN BEGIN log := to_regclass(");
+							  "o jsonb; n jsonb; piece jsonb; c record; log regclass; BEGIN ");
+	put_guard(&body, w, relid);
+	pythia_buffer_puts(&body, "BEGIN log := to_regclass(");
 	w->dialect->literal(&body, into.data, into.length);
 	/* dropped by somebody, or taken away: whoever reads it will notice */
 	pythia_buffer_puts(&body, "); IF NOT has_table_privilege(log, 'INSERT') THEN log := NULL; END IF; "
@@ -150,8 +175,28 @@ bool pythia_logger_install_postgres(pythia_logger *w, pythia_error *error)
 	return pythia_logger_flush(w, error) && pythia_logger_put_triggers_postgres(w, error);
 }
 
+static bool find_table(const pythia_logger *w, int64_t *relid, pythia_error *error)
+{
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_capture_put_table(w->table, &table);
+	pythia_buffer_puts(&sql, "SELECT ");
+	w->dialect->literal(&sql, table.data, table.length);
+	pythia_buffer_puts(&sql, "::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8");
+	ok = pythia_db_count(w->table->db, sql.data, relid, error);
+	pythia_buffer_free(&table);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 {
+	int64_t relid;
+
+	if (!find_table(w, &relid, error))
+		return false;
 	pythia_buffer_puts(&w->sql, "CREATE FUNCTION ");
 	pythia_logger_put_name(w, "_f", true);
 	/* the writer needs no right on the log; what his session sets shows in no value */
@@ -159,13 +204,13 @@ bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 					   "() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
 					   " SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, MDY'"
 					   " SET intervalstyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS ");
-	put_function(w);
+	put_function(w, relid);
 	if (!pythia_logger_flush(w, error))
 		return false;
-	/* else anybody could put it on a table of his own, and so write into the log */
-	pythia_buffer_puts(&w->sql, "REVOKE ALL ON FUNCTION ");
+	/* whatever ALTER DEFAULT PRIVILEGES says; see put_guard */
+	pythia_buffer_puts(&w->sql, "GRANT EXECUTE ON FUNCTION ");
 	pythia_logger_put_name(w, "_f", true);
-	pythia_buffer_puts(&w->sql, "() FROM PUBLIC");
+	pythia_buffer_puts(&w->sql, "() TO PUBLIC");
 	return pythia_logger_flush(w, error) && install_trigger(w, 'r', "INSERT OR UPDATE OR DELETE", "ROW", error) &&
 		   install_trigger(w, 't', "TRUNCATE", "STATEMENT", error);
 }

@@ -19,16 +19,26 @@ typedef struct plan_entry
 	SPIPlanPtr plan;
 } plan_entry;
 
+Oid pythia_owner_of_relation(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
 /* Whoever owns the extension owns its tables, after REASSIGN OWNED too. */
 static Oid extension_owner(void)
 {
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(pythia_relation("worker")));
-	Oid owner;
+	Oid owner = pythia_owner_of_relation(pythia_relation("worker"));
 
-	if (!HeapTupleIsValid(tuple))
+	if (!OidIsValid(owner))
 		elog(ERROR, "relation \"pythia.worker\" was dropped just now");
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
 	return owner;
 }
 

@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "postgres/base/catalog.h"
 #include "postgres/base/harmless.h"
 #include "postgres/base/pg_compat.h"
 #include "utils/fmgroids.h"
@@ -87,18 +88,11 @@ static bool counts_on(const Node *node, Oid owner)
 {
 	const FuncExpr *call = (const FuncExpr *) node;
 	const Const *sequence;
-	HeapTuple tuple;
-	bool result;
 
 	if (!IsA(node, FuncExpr) || call->funcid != F_NEXTVAL || !IsA(linitial(call->args), Const))
 		return false;
 	sequence = linitial(call->args);
-	tuple = sequence->constisnull ? NULL : SearchSysCache1(RELOID, sequence->constvalue);
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_class) GETSTRUCT(tuple))->relowner == owner;
-	ReleaseSysCache(tuple);
-	return result;
+	return !sequence->constisnull && pythia_owner_of_relation(DatumGetObjectId(sequence->constvalue)) == owner;
 }
 
 bool pythia_operator_is_users(const Node *node)

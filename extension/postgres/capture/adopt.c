@@ -110,7 +110,7 @@ bool pythia_cdc_adopt(int32 worker_id)
 		return false;
 	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
-	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
 	foreach (cell, worker->patterns)
 	{
 		List *relids = pythia_cdc_pattern_tables(lfirst(cell));

@@ -196,26 +196,26 @@ static int int8_array(Datum value, Oid type, int64 **result)
 
 /* A table goes by its name; where nothing has that any more, what had it last is followed, and its timestamp column
  * likewise.  (A table that took another one's place has its name.) */
-static void follow(pythia_cdc_table *table, Oid relid, AttrNumber stamp)
+static void follow(pythia_cdc_table *table, AttrNumber stamp)
 {
 	Oid schema = table->relation ? get_namespace_oid(table->schema_name, true) : InvalidOid;
 	Oid found = OidIsValid(schema) ? get_relname_relid(table->table_name, schema) : InvalidOid;
 	char *name;
 
-	if (!table->relation || !OidIsValid(relid))
+	if (!table->relation || !OidIsValid(table->relid))
 		return;
 	if (!OidIsValid(found))
 	{
-		name = get_rel_name(relid);
+		name = get_rel_name(table->relid);
 		if (!name)
 			return;
-		found = relid;
+		found = table->relid;
 		table->table_name = name;
-		table->schema_name = get_namespace_name(get_rel_namespace(relid));
+		table->schema_name = get_namespace_name(get_rel_namespace(table->relid));
 		table->relation = quote_qualified_identifier(table->schema_name, table->table_name);
 		table->renamed = true;
 	}
-	if (found != relid || stamp <= 0 || get_attnum(found, table->timestamp_column) != InvalidAttrNumber)
+	if (found != table->relid || stamp <= 0 || get_attnum(found, table->timestamp_column) != InvalidAttrNumber)
 		return;
 	name = get_attname(found, stamp, true);
 	/* a column that is dropped has a name, too, by which nobody finds it */
@@ -256,7 +256,6 @@ static void load_state(pythia_cdc_table *table)
 	pythia_reading state;
 	Datum key = Int32GetDatum(table->table_id);
 	Datum value;
-	Oid relid;
 	bool isnull;
 
 	pythia_reading_begin(&state, "cdc_state", "cdc_state_pkey", 1, &key);
@@ -287,9 +286,9 @@ static void load_state(pythia_cdc_table *table)
 		table->log_columns = text_column(&state, "log_columns");
 		table->key_form = text_column(&state, "key_form");
 		value = pythia_reading_value(&state, "relid", &isnull);
-		relid = isnull ? InvalidOid : DatumGetObjectId(value);
+		table->relid = isnull ? InvalidOid : DatumGetObjectId(value);
 		value = pythia_reading_value(&state, "stamp_attnum", &isnull);
-		follow(table, relid, isnull ? 0 : DatumGetInt16(value));
+		follow(table, isnull ? 0 : DatumGetInt16(value));
 	}
 	pythia_reading_end(&state);
 }

@@ -44,6 +44,7 @@ typedef struct pythia_cdc_table
 
 	/* state */
 	bool has_state;
+	Oid relid; /* of this database, when it was read last, or started; InvalidOid: not yet */
 	bool active;
 	char *reason;
 	int64 low;                   /* in the stamp's own unit */

@@ -15,6 +15,7 @@
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -26,6 +27,7 @@ struct pythia_filter
 	ExprContext *econtext;
 	TupleTableSlot *slot;
 	bool of_session; /* settings of the session may show */
+	bool of_locale;  /* those of money, numbers and names of months, too */
 };
 
 typedef struct condition_text
@@ -142,13 +144,12 @@ char *pythia_cdc_condition(Relation relation, const char *text)
 	Node *condition = analysed(relation, text, false);
 	Node *again;
 	char *result;
-	/* read back with nothing but pg_catalog on the path, so that each name comes out qualified */
-	int guc_level = NewGUCNestLevel();
+	int guc_level;
 
 	if (has_others_constants(condition, NULL))
 		condition = eval_const_expressions(NULL, condition);
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-							 false);
+	/* as it is read later: each name comes out qualified, and constants so that they say the same then */
+	guc_level = pythia_cdc_pin();
 	result = deparse_expression(without_types(condition, NULL), deparse_context_for("t", RelationGetRelid(relation)),
 								true, false);
 	again = pythia_cdc_condition_node(relation, result);
@@ -166,6 +167,39 @@ char *pythia_cdc_condition(Relation relation, const char *text)
 
 /* ---- on rows ---- */
 
+static bool function_is_of_locale(Oid function, void *context)
+{
+	switch (function)
+	{
+		case F_CASH_IN:
+		case F_CASH_OUT:
+		case F_NUMERIC_MONEY:
+		case F_MONEY_NUMERIC:
+		case F_MONEY_INT4:
+		case F_MONEY_INT8:
+		case F_TO_CHAR_INTERVAL_TEXT:
+		case F_TO_CHAR_TIMESTAMPTZ_TEXT:
+		case F_TO_CHAR_TIMESTAMP_TEXT:
+		case F_TO_CHAR_NUMERIC_TEXT:
+		case F_TO_CHAR_INT4_TEXT:
+		case F_TO_CHAR_INT8_TEXT:
+		case F_TO_CHAR_FLOAT4_TEXT:
+		case F_TO_CHAR_FLOAT8_TEXT:
+		case F_TO_NUMBER:
+		case F_TO_DATE:
+		case F_TO_TIMESTAMP_TEXT_TEXT:
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool is_of_locale(Node *node, void *context)
+{
+	return node && (check_functions_in_node(node, function_is_of_locale, context) ||
+					expression_tree_walker(node, is_of_locale, context));
+}
+
 pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation relation, const char *condition)
 {
 	pythia_filter *filter = palloc0(sizeof(pythia_filter));
@@ -176,6 +210,7 @@ pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation rela
 	pythia_cdc_enter(worker, NULL, &before);
 	node = pythia_cdc_condition_node(relation, condition);
 	filter->of_session = contain_mutable_functions(node);
+	filter->of_locale = is_of_locale(node, NULL);
 	filter->condition = ExecPrepareExpr((Expr *) node, estate);
 	pythia_cdc_leave(&before);
 	filter->econtext = CreateExprContext(estate);
@@ -185,7 +220,7 @@ pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation rela
 
 bool pythia_filter_is_bent(const pythia_filter *filter)
 {
-	return filter->of_session && pythia_session_is_bent();
+	return filter->of_session && pythia_session_is_bent(filter->of_locale);
 }
 
 bool pythia_filter_passes(pythia_filter *filter, HeapTuple row)

@@ -67,6 +67,18 @@ Relation pythia_cdc_relation(const pythia_cdc_table *table)
 	return relation;
 }
 
+/* Statements find the table by its name: that stays its name from here on. */
+static void hold_name(Relation relation, const pythia_cdc_table *table, Oid role)
+{
+	RangeVar *name = makeRangeVarFromNameList(pythia_name_list(table->relation));
+
+	pythia_evaluator_hold_schema(RelationGetNamespace(relation), role);
+	if (RangeVarGetRelid(name, NoLock, true) != RelationGetRelid(relation))
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("the schema of \"%s\" was renamed just now", RelationGetRelationName(relation)),
+						errhint("It is tried again at the next poll.")));
+}
+
 void pythia_cdc_accept_owners(int32 worker_id, int32 table_id)
 {
 	static const char sql[] =
@@ -89,6 +101,26 @@ static void set_local(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+int pythia_cdc_pin(void)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"datestyle", "iso, mdy"},
+		{"timezone", "UTC"},
+		{"intervalstyle", "postgres"},
+		{"bytea_output", "hex"},
+		{"extra_float_digits", "1"},
+		{"lc_monetary", "C"},
+		{"lc_numeric", "C"},
+		{"lc_time", "C"},
+	};
+	int level = NewGUCNestLevel();
+
+	for (size_t i = 0; i < lengthof(settings); i++)
+		set_local(settings[i][0], settings[i][1]);
+	return level;
+}
+
 void pythia_cdc_enter(const pythia_cdc_worker *worker, const pythia_cdc_table *table, pythia_cdc_identity *before)
 {
 	Oid role = worker->owner;
@@ -99,21 +131,15 @@ void pythia_cdc_enter(const pythia_cdc_worker *worker, const pythia_cdc_table *t
 		Relation relation = pythia_cdc_relation(table);
 
 		role = pythia_evaluator(relation, worker->owner);
+		hold_name(relation, table, role);
 		/* the lock stays: it keeps its owner and its kind */
 		table_close(relation, NoLock);
 	}
 	GetUserIdAndSecContext(&before->role, &before->context);
 	SetUserIdAndSecContext(role, pythia_evaluator_context(before->context, role, worker->owner));
-	before->guc_level = NewGUCNestLevel();
-	set_local("search_path", "pg_catalog, pg_temp");
+	before->guc_level = pythia_cdc_pin();
 	/* a policy that hides rows would lose changes: better an error */
 	set_local("row_security", "off");
-	/* images and conditions do not depend on who polls */
-	set_local("datestyle", "iso, mdy");
-	set_local("timezone", "UTC");
-	set_local("intervalstyle", "postgres");
-	set_local("bytea_output", "hex");
-	set_local("extra_float_digits", "1");
 	set_local("jit", "off");
 }
 

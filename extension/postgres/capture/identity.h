@@ -15,9 +15,14 @@ typedef struct pythia_cdc_identity
 } pythia_cdc_identity;
 
 /*
- * Acts, for the length of engine work, in a security-restricted operation, with names pinned to pg_catalog: as the
+ * What is read and written from here on means the same in every session.  Returns the level for AtEOXact_GUC.
+ */
+extern int pythia_cdc_pin(void);
+
+/*
+ * Acts, for the length of engine work, in a security-restricted operation, pinned as above: as the
  * worker's owner, or for a table whose owner has fewer rights as that one (see postgres/base/evaluator.h).  `table` may be NULL:
- * where nothing of a table's is evaluated.
+ * where nothing of a table's is evaluated; else its name is its own until the transaction ends.
  */
 extern void pythia_cdc_enter(const pythia_cdc_worker *worker, const pythia_cdc_table *table,
 							 pythia_cdc_identity *before);

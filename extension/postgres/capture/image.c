@@ -26,6 +26,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/pg_locale.h"
 #include "utils/timestamp.h"
 
 typedef enum value_form
@@ -59,7 +60,8 @@ typedef struct image_field
 enum
 {
 	SHOWS_DIGITS = 1, /* bytea_output, IntervalStyle, extra_float_digits */
-	SHOWS_TIMES = 2   /* DateStyle, TimeZone */
+	SHOWS_TIMES = 2,  /* DateStyle, TimeZone */
+	SHOWS_MONEY = 4   /* lc_monetary */
 };
 
 struct pythia_image
@@ -184,9 +186,13 @@ static int settings_of(Oid type)
 		case FLOAT4OID:
 		case FLOAT8OID:
 			return SHOWS_DIGITS;
+		case CASHOID:
+			return SHOWS_MONEY;
 		default:
 			/* ranges, composites and others' types may hold anything */
-			return base < FirstNormalObjectId && get_typtype(base) == TYPTYPE_BASE ? 0 : SHOWS_TIMES | SHOWS_DIGITS;
+			return base < FirstNormalObjectId && get_typtype(base) == TYPTYPE_BASE
+					   ? 0
+					   : SHOWS_TIMES | SHOWS_DIGITS | SHOWS_MONEY;
 	}
 }
 
@@ -444,14 +450,21 @@ static bool times_are_bent(void)
 	return DateStyle != USE_ISO_DATES || DateOrder != DATEORDER_MDY || session_timezone != utc;
 }
 
-bool pythia_session_is_bent(void)
+static bool money_is_bent(void)
 {
-	return digits_are_bent() || times_are_bent();
+	return strcmp(locale_monetary, "C") != 0;
+}
+
+bool pythia_session_is_bent(bool local)
+{
+	return digits_are_bent() || times_are_bent() ||
+		   (local && (money_is_bent() || strcmp(locale_numeric, "C") != 0 || strcmp(locale_time, "C") != 0));
 }
 
 bool pythia_image_is_bent(const pythia_image *image)
 {
-	return ((image->shows & SHOWS_DIGITS) && digits_are_bent()) || ((image->shows & SHOWS_TIMES) && times_are_bent());
+	return ((image->shows & SHOWS_DIGITS) && digits_are_bent()) || ((image->shows & SHOWS_TIMES) && times_are_bent()) ||
+		   ((image->shows & SHOWS_MONEY) && money_is_bent());
 }
 
 bool pythia_image_may_fail(const pythia_image *image)

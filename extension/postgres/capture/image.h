@@ -27,8 +27,8 @@ extern Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bo
 
 /* Whether the session's settings show in its objects as they are now. */
 extern bool pythia_image_is_bent(const pythia_image *image);
-/* Whether any of those settings is not as pythia_cdc_enter would have it. */
-extern bool pythia_session_is_bent(void);
+/* Whether any of those settings is not as pythia_cdc_pin would have it; `local`: those of lc_*, too. */
+extern bool pythia_session_is_bent(bool local);
 
 /* The attribute (position in the row) that hash and comparison leave out: a row that was
  * only stamped anew has not changed.  -1: none. */

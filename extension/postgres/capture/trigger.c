@@ -66,6 +66,8 @@ typedef struct trigger_target
 	int *key_attributes;
 	int stamp;             /* attribute, or -1 */
 	pythia_filter *filter; /* NULL: all rows */
+	char *row_trigger;     /* the names of ours */
+	char *truncate_trigger;
 } trigger_target;
 
 /* Entries gathered by one subtransaction. */
@@ -312,6 +314,33 @@ static int stamp_of(const pythia_cdc_table *table, TupleDesc desc)
 	return -1;
 }
 
+/* What was noted, whatever its name is by now; or what has the name, if it is its owner's still. */
+static bool is_the_table(Oid relid, const pythia_cdc_table *table)
+{
+	if (relid == table->relid)
+		return true;
+	return relid == get_relname_relid(table->table_name, get_namespace_oid(table->schema_name, true)) &&
+		   !table->owner_gone && (!OidIsValid(table->owner) || pythia_owner_of_relation(relid) == table->owner);
+}
+
+/*
+ * Anybody may name our function for a trigger of his own: it then has to do with no table that is captured.  (Whoever
+ * adds a partition makes our trigger there himself, so the function cannot be kept from him.)
+ */
+static bool is_part_of(Relation relation, const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	if (is_the_table(RelationGetRelid(relation), table))
+		return true;
+	if (!relation->rd_rel->relispartition)
+		return false;
+	foreach (cell, get_partition_ancestors(RelationGetRelid(relation)))
+		if (is_the_table(lfirst_oid(cell), table))
+			return true;
+	return false;
+}
+
 /* Fills in the target; returns why the table cannot be captured, or NULL. */
 static const char *fill_in(trigger_target *target, Relation relation)
 {
@@ -328,10 +357,12 @@ static const char *fill_in(trigger_target *target, Relation relation)
 		if (worker->tables[i].table_id == target->key.table_id)
 			table = &worker->tables[i];
 	/* gone: a trigger that a restore brought back, say */
-	if (!table || !table->active)
+	if (!table || !table->active || !is_part_of(relation, table))
 		return NULL;
 	target->worker = worker;
 	target->table = table;
+	target->row_trigger = pythia_row_trigger(table);
+	target->truncate_trigger = pythia_truncate_trigger(table);
 	fault = pythia_cdc_closed_to(RelationGetRelid(relation), worker->owner);
 	if (fault)
 		return fault;
@@ -586,13 +617,12 @@ static void log_safely(written_row *row)
 						   psprintf("a change could not be captured: %s", error->message));
 }
 
-static bool is_part_of(Relation relation, const pythia_cdc_table *table)
+/* A second trigger beside ours would tell everything twice. */
+static bool is_ours(const trigger_target *target, const TriggerData *data)
 {
-	Oid whole = get_relname_relid(table->table_name, get_namespace_oid(table->schema_name, true));
+	const char *name = TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) ? target->truncate_trigger : target->row_trigger;
 
-	return RelationGetRelid(relation) == whole ||
-		   (relation->rd_rel->relispartition &&
-			list_member_oid(get_partition_ancestors(RelationGetRelid(relation)), whole));
+	return strcmp(data->tg_trigger->tgname, name) == 0;
 }
 
 PYTHIA_FUNCTION(pythia_write_row);
@@ -613,10 +643,7 @@ Datum pythia_write_row(PG_FUNCTION_ARGS)
 				 errhint("They are made by pythia.create_cdc_worker with the option \"capture\": \"trigger\".")));
 	relation = data->tg_relation;
 	target = target_of(relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
-	if (!target->table)
-		return PointerGetDatum(NULL);
-	/* a partition that was detached keeps its own trigger */
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && !is_part_of(relation, target->table))
+	if (!target->table || !is_ours(target, data))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
 	{

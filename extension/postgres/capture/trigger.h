@@ -6,6 +6,9 @@
 
 #include "postgres/capture/catalog.h"
 
+/* The names of a table's triggers, and of its partitions'; palloc'd. */
+extern char *pythia_row_trigger(const pythia_cdc_table *table);
+extern char *pythia_truncate_trigger(const pythia_cdc_table *table);
 /* Puts the triggers on a table of a worker, where they are missing. */
 extern void pythia_trigger_install(const pythia_cdc_table *table);
 /* Stops tables whose changes are not captured, with the reason, and gives partitions that have come since what they

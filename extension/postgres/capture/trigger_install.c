@@ -28,12 +28,12 @@ static void run(const char *sql)
 
 /* Their names sort before all others: what other triggers and foreign keys change in turn is told after what they were
  * fired by. */
-static char *row_trigger(const pythia_cdc_table *table)
+char *pythia_row_trigger(const pythia_cdc_table *table)
 {
 	return psprintf(" pythia_capture_%d", table->table_id);
 }
 
-static char *truncate_trigger(const pythia_cdc_table *table)
+char *pythia_truncate_trigger(const pythia_cdc_table *table)
 {
 	return psprintf(" pythia_truncate_%d", table->table_id);
 }
@@ -110,7 +110,7 @@ static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 	return result;
 }
 
-/* As the extension's owner: its function may be used by nobody else. */
+/* As the extension's owner: nobody else needs to own the table, or to see the schema of the function. */
 static void create_trigger(const pythia_cdc_table *table, const found_relation *relation, const char *trigger,
 						   const char *when, bool of_rows)
 {
@@ -143,8 +143,8 @@ static Datum trigger_names(const pythia_cdc_table *tables, int ntables)
 
 	for (int i = 0; i < ntables; i++)
 	{
-		values[2 * i] = CStringGetTextDatum(row_trigger(&tables[i]));
-		values[2 * i + 1] = CStringGetTextDatum(truncate_trigger(&tables[i]));
+		values[2 * i] = CStringGetTextDatum(pythia_row_trigger(&tables[i]));
+		values[2 * i + 1] = CStringGetTextDatum(pythia_truncate_trigger(&tables[i]));
 	}
 	return PointerGetDatum(construct_array(values, 2 * ntables, TEXTOID, -1, false, TYPALIGN_INT));
 }
@@ -204,23 +204,23 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 
 	SPI_connect();
 	/* on the table alone: its partitions, those to come too, have it from there */
-	foreach (cell, relations_of(table, row_trigger(table)))
+	foreach (cell, relations_of(table, pythia_row_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		if (!found->is_the_one || found->enabled == TRIGGER_FIRES_ALWAYS)
 			continue;
 		if (found->enabled)
-			drop_trigger(found->name, row_trigger(table));
-		create_trigger(table, found, row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", true);
+			drop_trigger(found->name, pythia_row_trigger(table));
+		create_trigger(table, found, pythia_row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", true);
 	}
 	/* a statement's trigger does not come down to partitions */
-	foreach (cell, relations_of(table, truncate_trigger(table)))
+	foreach (cell, relations_of(table, pythia_truncate_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		if (!found->enabled)
-			create_trigger(table, found, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
+			create_trigger(table, found, pythia_truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
 	}
 	SPI_finish();
 }
@@ -230,13 +230,13 @@ static void complete(const pythia_cdc_table *table)
 	ListCell *cell;
 
 	SPI_connect();
-	foreach (cell, relations_of(table, truncate_trigger(table)))
+	foreach (cell, relations_of(table, pythia_truncate_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		/* who waits for this lock stands in the way of every writer that comes after */
 		if (!found->enabled && ConditionalLockRelationOid(found->relid, ShareRowExclusiveLock))
-			create_trigger(table, found, truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
+			create_trigger(table, found, pythia_truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
 	}
 	SPI_finish();
 }
@@ -248,19 +248,19 @@ void pythia_trigger_remove(const pythia_cdc_table *table)
 	if (!table->relation)
 		return;
 	SPI_connect();
-	foreach (cell, relations_of(table, row_trigger(table)))
+	foreach (cell, relations_of(table, pythia_row_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		if (found->is_the_one && found->enabled)
-			drop_trigger(found->name, row_trigger(table));
+			drop_trigger(found->name, pythia_row_trigger(table));
 	}
-	foreach (cell, relations_of(table, truncate_trigger(table)))
+	foreach (cell, relations_of(table, pythia_truncate_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		if (found->enabled)
-			drop_trigger(found->name, truncate_trigger(table));
+			drop_trigger(found->name, pythia_truncate_trigger(table));
 	}
 	SPI_finish();
 }
@@ -273,7 +273,7 @@ char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_tab
 	ListCell *cell;
 
 	SPI_connect();
-	foreach (cell, relations_of(table, row_trigger(table)))
+	foreach (cell, relations_of(table, pythia_row_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
@@ -318,7 +318,7 @@ void pythia_trigger_refresh(const pythia_cdc_table *table)
 	ListCell *cell;
 
 	SPI_connect();
-	foreach (cell, relations_of(table, row_trigger(table)))
+	foreach (cell, relations_of(table, pythia_row_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 

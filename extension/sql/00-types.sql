@@ -11,6 +11,17 @@ BEGIN
 			MESSAGE = 'schema "pythia" belongs to another role',
 			HINT = 'Drop or rename that schema, then create the extension again.';
 	END IF;
+	IF EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) d.refobjid
+			   WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+				 AND n.nspname OPERATOR(pg_catalog.=) 'pythia' AND NOT (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+					 AND d.objid OPERATOR(pg_catalog.=)
+						 (SELECT e.oid FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'pythia_db'))) THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'schema "pythia" is not empty',
+			DETAIL = 'What is in it would run with the rights of whoever creates the extension.',
+			HINT = 'Drop what is in that schema, or rename it, then create the extension again.';
+	END IF;
 END $$;
 
 COMMENT ON SCHEMA pythia IS 'change data capture and cross-database sync';

@@ -133,9 +133,10 @@ CREATE TABLE pythia.remote_row (
 	table_id integer NOT NULL REFERENCES pythia.cdc_table ON DELETE CASCADE,
 	key text COLLATE "C" NOT NULL,
 	version text,
-	image jsonb,
-	PRIMARY KEY (table_id, key)
+	image jsonb
 ) WITH (fillfactor = 70);
+-- Of keys as long as other engines have them, which no index takes.  No two rows of a table have one key.
+CREATE INDEX remote_row_key ON pythia.remote_row (table_id, pg_catalog.hashtextextended(key, 0));
 COMMENT ON TABLE pythia.remote_row IS 'rows known of captured tables in other databases';
 COMMENT ON COLUMN pythia.remote_row.table_id IS 'the table';
 COMMENT ON COLUMN pythia.remote_row.key IS 'key columns and their values, as JSON text';

@@ -8,7 +8,8 @@ CREATE TABLE pythia.sync_worker (
 	target_owner pythia.role,
 	sync_config jsonb NOT NULL DEFAULT '{}',
 	tables text[],
-	schedule interval
+	schedule interval,
+	default_schema text NOT NULL
 );
 COMMENT ON TABLE pythia.sync_worker IS 'what each sync worker synchronises';
 COMMENT ON COLUMN pythia.sync_worker.worker_id IS 'the worker';
@@ -19,6 +20,7 @@ COMMENT ON COLUMN pythia.sync_worker.target_owner IS 'the same of the target';
 COMMENT ON COLUMN pythia.sync_worker.sync_config IS 'options of every table, and per-table overrides under tables';
 COMMENT ON COLUMN pythia.sync_worker.tables IS 'tables of the source, schema.* for all of a schema; NULL for all of the default schema';
 COMMENT ON COLUMN pythia.sync_worker.schedule IS 'how often the background worker repeats it; NULL for once';
+COMMENT ON COLUMN pythia.sync_worker.default_schema IS 'schema that a table of this database without one is in: the first of the search_path when the worker was made';
 SELECT pg_catalog.pg_extension_config_dump('pythia.sync_worker', '');
 
 CREATE TABLE pythia.sync_state (

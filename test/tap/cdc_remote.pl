@@ -73,6 +73,26 @@ subtest 'SQLite' => sub {
 	story('lite', "sqlite:///$file", $sql, "datetime('now')");
 };
 
+# whoever may insert would stop the capture of the table
+subtest 'keys that are longer than an index takes' => sub {
+	my $file = "$scratch/long.db";
+	my $sql = sub { my ($text) = @_; system('perl', '-MDBI', '-e', 'DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1 })->do($ARGV[1])', $file, $text) == 0 or die $text; };
+	my $key = join '', map { chr(33 + (($_ * 7919) ^ ($_ >> 3) * 104729) % 90) } 1 .. 9000;
+	$key =~ tr/'"\\/xyz/;
+	$sql->('CREATE TABLE t (id text NOT NULL PRIMARY KEY, v text, updated_at text)');
+	$sql->('CREATE INDEX t_stamp ON t (updated_at)');
+	create('long', "sqlite:///$file", '{"delete_interval": 0, "track": "rows"}');
+	$sql->("INSERT INTO t VALUES ('$key', 'a', datetime('now')), ('${key}2', 'b', datetime('now'))");
+	my $told = sub { return $node->safe_psql('postgres', q{SELECT string_agg(change_type || ' ' || length(primary_key->>'id') || COALESCE('=' || (new_data->>'v'), ''), ', ' ORDER BY change_id) FROM pythia.consume_changes('long')}); };
+	is($told->(), 'INSERT 9000=a, INSERT 9001=b', 'rows are told');
+	$sql->("UPDATE t SET v = 'c', updated_at = datetime('now', '+1 second') WHERE v = 'a'");
+	is($told->(), 'UPDATE 9000=c', 'and what becomes of them');
+	$sql->("DELETE FROM t WHERE v = 'b'");
+	is($told->(), 'DELETE 9001', 'to the end');
+	is($node->safe_psql('postgres', "SELECT active FROM pythia.stat_cdc WHERE worker = 'long'"), 't', 'nothing stopped');
+	$node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('long')});
+};
+
 subtest 'a source that goes and comes back' => sub {
 	$node->safe_psql('postgres', q{SELECT pythia.alter_cdc_worker('pg', poll_interval => '50 ms'); SELECT pythia.start_cdc('pg')});
 	changes('pg');

@@ -2,6 +2,7 @@
 use strict;
 use warnings;
 use Test::More;
+use Pythia::Session;
 use Pythia::Test;
 
 my $node = pg_node('main', 'pythia_db.restart_delay' => '1s', 'pythia_db.retention' => '7d');
@@ -39,6 +40,17 @@ $node->reload;
 sql("INSERT INTO u SELECT g, repeat('x', 500) FROM generate_series(1, 10000) g");
 sql("SELECT count(*) FROM pythia.consume_changes('much', 'quick', 10000)");
 is(sql('SELECT size > max_size, max_size FROM pythia.stat_journal'), 't|4194304', 'it is larger than it may be');
+# whoever keeps a consumer locked is waited for by nobody, least of all by who keeps every reader out
+my $open = Pythia::Session->new($node);
+$open->do(q{BEGIN; SELECT pythia.seek('much', 'slow', 'beginning')});
+for (1 .. 4)
+{
+	is(scalar($node->psql('postgres', q{SET statement_timeout = '20 s'; SELECT pythia._rotate_journal()})), 0, 'the journal is looked at while a seek is open');
+	is(sql(q{SET statement_timeout = '20 s'; SELECT count(*) FROM pythia.consume_changes('much', 'quick', 10)}), '0', 'others read');
+}
+is(sql("SELECT count(*) FROM pythia.journal WHERE table_id = (SELECT table_id FROM pythia.cdc_table WHERE name = 'u')"), '10000', 'nothing is dropped that it may still want');
+$open->do('ROLLBACK');
+$open->close;
 my $said = '';
 for (1 .. 4)
 {

@@ -194,18 +194,23 @@ PYTHIA_VERB(pythia_create_connection)
 static void check_unused(const char *name)
 {
 	static const char sql[] =
-		"SELECT w.name FROM pythia.worker w LEFT JOIN pythia.sync_worker s USING (worker_id) "
-		"LEFT JOIN pythia.cdc_worker c USING (worker_id) WHERE $1 IN (s.source, s.target, c.connection)";
-	Oid types[] = {TEXTOID};
-	Datum values[] = {CStringGetTextDatum(name)};
+		"SELECT CASE WHEN pg_catalog.pg_has_role($2, w.owner::pg_catalog.oid, 'USAGE') THEN w.name END "
+		"FROM pythia.worker w LEFT JOIN pythia.sync_worker s USING (worker_id) "
+		"LEFT JOIN pythia.cdc_worker c USING (worker_id) WHERE $1 IN (s.source, s.target, c.connection) "
+		"ORDER BY 1 LIMIT 1";
+	Oid types[] = {TEXTOID, OIDOID};
+	Datum values[] = {CStringGetTextDatum(name), ObjectIdGetDatum(GetUserId())};
+	const char *worker;
 
 	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
+	pythia_catalog_execute(sql, 2, types, values, NULL);
+	worker = SPI_processed > 0 ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : NULL;
 	if (SPI_processed > 0)
 		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-						errmsg("cannot drop connection \"%s\": worker \"%s\" uses it", name,
-							   SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)),
-						errhint("Drop or alter that worker first.")));
+						errmsg("cannot drop connection \"%s\": %s uses it", name,
+							   worker ? psprintf("worker \"%s\"", worker) : "a worker of another role"),
+						errhint("%s", worker ? "Drop or alter that worker first."
+											 : "Let its owner drop or alter it, or ask a superuser who that is.")));
 	SPI_finish();
 }
 
@@ -297,7 +302,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 PYTHIA_VERB(pythia_test_connection)
 {
 	pythia_target *target = pythia_target_resolve(pythia_argument_text(fcinfo, 0), false);
-	pythia_session *session = pythia_session_begin();
+	pythia_session *session = pythia_session_begin(NULL);
 	pythia_error error = PYTHIA_ERROR_INIT;
 	probe found = {0};
 	TupleDesc desc;

@@ -22,8 +22,11 @@
 
 typedef struct pythia_session pythia_session;
 
-/* Sessions nest; each is ended in the reverse order, or by the caller's abort. */
-extern pythia_session *pythia_session_begin(void);
+/* The schema that a name without one means, by the session's search_path; palloc'd. */
+extern char *pythia_default_schema(void);
+/* Sessions nest; each is ended in the reverse order, or by the caller's abort.  `schema`: what a name without one means
+ * in it; NULL: the above. */
+extern pythia_session *pythia_session_begin(const char *schema);
 /* Keeps the session's work where ok, else undoes it (in a background worker: what
  * was not committed).  Databases opened in it have been closed before. */
 extern void pythia_session_end(pythia_session *session, bool ok);

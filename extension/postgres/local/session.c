@@ -59,15 +59,17 @@ static void pin_settings(GucAction action)
 }
 
 /* The schema that an unqualified name means, by the role's own search_path. */
+char *pythia_default_schema(void)
+{
+	List *path = fetch_search_path(false);
+
+	return path != NIL ? get_namespace_name(linitial_oid(path)) : pstrdup("public");
+}
+
 static void find_default_schema(pythia_session *session)
 {
-	List *path;
-
-	if (session->default_schema)
-		return;
-	path = fetch_search_path(false);
-	session->default_schema =
-		MemoryContextStrdup(session->memory, path != NIL ? get_namespace_name(linitial_oid(path)) : "public");
+	if (!session->default_schema)
+		session->default_schema = MemoryContextStrdup(session->memory, pythia_default_schema());
 }
 
 static void start_transaction(pythia_session *session)
@@ -131,12 +133,14 @@ static void undo_transaction(void)
 	MemoryContextSwitchTo(before);
 }
 
-pythia_session *pythia_session_begin(void)
+pythia_session *pythia_session_begin(const char *schema)
 {
 	MemoryContext memory = AllocSetContextCreate(CurrentMemoryContext, "pythia_db session", ALLOCSET_DEFAULT_SIZES);
 	pythia_session *session = MemoryContextAllocZero(memory, sizeof(pythia_session));
 
 	session->memory = memory;
+	if (schema)
+		session->default_schema = MemoryContextStrdup(memory, schema);
 	session->nested = IsTransactionState();
 	session->context_before = CurrentMemoryContext;
 	session->owner_before = CurrentResourceOwner;

@@ -271,6 +271,12 @@ static uint64 run_for_table(const char *sql, int32 table_id)
 	return pythia_catalog_run(sql, 1, types, values, NULL);
 }
 
+/* As the index has it. */
+#define SAME_KEY                                                                                                       \
+	"pg_catalog.hashtextextended(k.key, 0) OPERATOR(pg_catalog.=) pg_catalog.hashtextextended(s.key COLLATE \"C\", "   \
+	"0) "                                                                                                              \
+	"AND k.key OPERATOR(pg_catalog.=) s.key"
+
 static void sweep(remote_receiver *receiver, pythia_fetched *f)
 {
 	static const char any_sql[] = "SELECT FROM pythia.remote_row WHERE table_id OPERATOR(pg_catalog.=) $1 LIMIT 1";
@@ -294,7 +300,7 @@ static void sweep(remote_receiver *receiver, pythia_fetched *f)
 	receiver->base.receiveSlot = gone;
 	compare(receiver,
 			"SELECT k.ctid, k.key, k.image FROM pythia.remote_row k WHERE k.table_id OPERATOR(pg_catalog.=) $1 "
-			"AND NOT EXISTS (SELECT FROM stage s WHERE s.key OPERATOR(pg_catalog.=) k.key) ORDER BY k.key",
+			"AND NOT EXISTS (SELECT FROM stage s WHERE " SAME_KEY ") ORDER BY k.key",
 			f->keys, f->desc);
 }
 
@@ -302,7 +308,7 @@ static void digest_rows(remote_receiver *receiver, pythia_fetched *f)
 {
 	static const char prune_sql[] =
 		"SELECT k.ctid, k.key, k.image FROM pythia.remote_row k WHERE k.table_id OPERATOR(pg_catalog.=) $1 "
-		"AND NOT EXISTS (SELECT FROM stage s WHERE s.key OPERATOR(pg_catalog.=) k.key)";
+		"AND NOT EXISTS (SELECT FROM stage s WHERE " SAME_KEY ")";
 
 	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"));
 	receiver->silent = f->starting;
@@ -311,7 +317,7 @@ static void digest_rows(remote_receiver *receiver, pythia_fetched *f)
 	compare(receiver,
 			"SELECT s.n, s.key, s.version, s.stamp, s.image, s.transaction_id, s.aged, s.known, s.kind, s.old, k.ctid, "
 			"k.version, k.image FROM stage s LEFT JOIN pythia.remote_row k ON k.table_id OPERATOR(pg_catalog.=) $1 "
-			"AND k.key OPERATOR(pg_catalog.=) s.key ORDER BY s.n",
+			"AND " SAME_KEY " ORDER BY s.n",
 			f->rows, f->desc);
 	PopActiveSnapshot();
 	pythia_table_writer_close(receiver->known);

@@ -188,7 +188,7 @@ pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker,
 	source->in_use = true;
 	source->place = pstrdup(place);
 	source->options = (Jsonb *) PG_DETOAST_DATUM_COPY(JsonbPGetDatum(worker->options));
-	source->session = pythia_session_begin();
+	source->session = pythia_session_begin(NULL);
 	MemoryContextSwitchTo(before);
 	/* a session's polls share its other work's connections; a background worker has one at any rate */
 	source->target = target;

@@ -39,7 +39,7 @@ void pythia_sync_worker_look(const pythia_sync_spec *spec)
 {
 	pythia_target *target = pythia_target_resolve_stored(spec->source, spec->source_owner, false);
 	MemoryContext caller = CurrentMemoryContext;
-	pythia_session *session = pythia_session_begin();
+	pythia_session *session = pythia_session_begin(spec->default_schema);
 	pythia_error error = PYTHIA_ERROR_INIT;
 	bool reached = true;
 	int settings;

@@ -134,7 +134,7 @@ pythia_table_order *pythia_table_order_make(const pythia_sides *sides, List *tab
 	order->names = tables;
 	foreach (cell, tables)
 		names[order->count++] = pythia_to_utf8(lfirst(cell));
-	session = pythia_session_begin();
+	session = pythia_session_begin(sides->spec->default_schema);
 	MemoryContextSwitchTo(caller);
 	ok = ask_sides(session, sides, names, order->count, &waits, &error);
 	pythia_session_end(session, ok);

@@ -145,7 +145,7 @@ bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythi
 		return false;
 	config.may_fall_back = is_any_table(sides->spec, name);
 	job.others_follow = sides->others_follow;
-	connect.session = pythia_session_begin();
+	connect.session = pythia_session_begin(sides->spec->default_schema);
 	job.connect = open_further;
 	job.connect_context = &connect;
 	ok = open_both(connect.session, sides, &job, error) &&
@@ -627,7 +627,7 @@ List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted)
 	/* names that need nobody's word */
 	if (list_length(tables) == 1 && !is_pattern(linitial(tables)) && !alike(sides, tables, own))
 		return tables;
-	session = pythia_session_begin();
+	session = pythia_session_begin(sides->spec->default_schema);
 	MemoryContextSwitchTo(caller);
 	ok = pythia_connection_take(session, sides->source, &source, &error) && expand(source, tables, &tables, &error) &&
 		 (wanted != NIL || check_names(sides, tables, &error));

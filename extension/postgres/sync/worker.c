@@ -13,6 +13,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/verb.h"
 #include "postgres/connection/connection.h"
+#include "postgres/local/driver.h"
 #include "postgres/sync/look.h"
 #include "postgres/worker/worker.h"
 #include "sync/sync.h"
@@ -130,14 +131,14 @@ static char *own_connection(const char *worker, const char *side)
 PYTHIA_VERB(pythia_create_sync_worker)
 {
 	static const char sql[] =
-		"INSERT INTO pythia.sync_worker (worker_id, source, target, sync_config, tables, schedule) "
-		"VALUES ($1, $2, $3, $4, $5, $6)";
-	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
+		"INSERT INTO pythia.sync_worker (worker_id, source, target, sync_config, tables, schedule, "
+		"default_schema) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID, TEXTOID};
 	char *name = pythia_argument_text(fcinfo, 0);
 	char *source = pythia_argument_text(fcinfo, 1);
 	char *target = pythia_argument_text(fcinfo, 2);
-	Datum values[6];
-	char nulls[7] = "      ";
+	Datum values[7];
+	char nulls[8] = "       ";
 	const pythia_node *config;
 	int32 worker_id;
 
@@ -166,7 +167,9 @@ PYTHIA_VERB(pythia_create_sync_worker)
 	values[4] = PG_ARGISNULL(4) ? (Datum) 0 : PG_GETARG_DATUM(4);
 	nulls[5] = PG_ARGISNULL(5) ? 'n' : ' ';
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : PG_GETARG_DATUM(5);
-	pythia_catalog_run(sql, 6, types, values, nulls);
+	/* what is put before it on the path later is somebody else's */
+	values[6] = CStringGetTextDatum(pythia_default_schema());
+	pythia_catalog_run(sql, 7, types, values, nulls);
 	CommandCounterIncrement();
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_SOURCE);
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_TARGET);
@@ -295,6 +298,7 @@ static pythia_sync_spec *read_spec(MemoryContext caller)
 	spec->source_owner = isnull ? InvalidOid : DatumGetObjectId(value);
 	value = column(11, &isnull);
 	spec->target_owner = isnull ? InvalidOid : DatumGetObjectId(value);
+	spec->default_schema = TextDatumGetCString(column(12, &isnull));
 	MemoryContextSwitchTo(before);
 	return spec;
 }
@@ -303,7 +307,8 @@ pythia_sync_spec *pythia_sync_spec_by_name(const char *name)
 {
 	static const char sql[] =
 		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
-		"s.schedule, w.enabled_at, s.source_owner::pg_catalog.oid, s.target_owner::pg_catalog.oid FROM pythia.worker w "
+		"s.schedule, w.enabled_at, s.source_owner::pg_catalog.oid, s.target_owner::pg_catalog.oid, "
+		"s.default_schema FROM pythia.worker w "
 		"JOIN pythia.sync_worker s USING (worker_id) "
 		"WHERE w.worker_id = $1";
 	Oid types[] = {INT4OID};
@@ -324,7 +329,8 @@ pythia_sync_spec *pythia_sync_spec_by_id(int32 worker_id)
 {
 	static const char sql[] =
 		"SELECT w.worker_id, w.name, w.owner::pg_catalog.oid, s.source, s.target, s.sync_config, s.tables, "
-		"s.schedule, w.enabled_at, s.source_owner::pg_catalog.oid, s.target_owner::pg_catalog.oid FROM pythia.worker w "
+		"s.schedule, w.enabled_at, s.source_owner::pg_catalog.oid, s.target_owner::pg_catalog.oid, "
+		"s.default_schema FROM pythia.worker w "
 		"JOIN pythia.sync_worker s USING (worker_id) "
 		"WHERE w.worker_id = $1 AND w.enabled";
 	Oid types[] = {INT4OID};

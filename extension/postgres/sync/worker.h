@@ -17,6 +17,7 @@ typedef struct pythia_sync_spec
 	char *target;
 	Oid source_owner; /* whose the connection was when it was named */
 	Oid target_owner;
+	char *default_schema; /* that a name of this database without one means; NULL: by the session's search_path */
 	pythia_node *config;
 	List *tables;           /* of char *; NIL: all of the source's default schema */
 	int64 schedule_ms;      /* -1: once */

@@ -38,46 +38,61 @@ static TimestampTz retry_at[PYTHIA_MAX_DATABASES];
 static pythia_retry retries[PYTHIA_MAX_DATABASES];
 static bool shortage_told = false;
 
-/* Every database that may be served is asked for once. */
-static void request_all(void)
+/* Databases that may have workers, each to be asked for once; more of them than places wait for one to be free. */
+static List *unasked = NIL;
+
+static void find_databases(void)
 {
 	Relation relation;
 	TableScanDesc scan;
 	HeapTuple tuple;
-	Oid wanted[PYTHIA_MAX_DATABASES];
-	pid_t managers[PYTHIA_MAX_DATABASES];
-	int running = 0;
-	int count = 0;
 
+	list_free(unasked);
+	unasked = NIL;
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();
 	relation = table_open(DatabaseRelationId, AccessShareLock);
 	scan = table_beginscan_catalog(relation, 0, NULL);
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) && count < PYTHIA_MAX_DATABASES)
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)))
 	{
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
 		if (database->datallowconn && !database->datistemplate && database->datconnlimit != -2 &&
 			pythia_database_served(NameStr(database->datname)))
-			wanted[count++] = database->oid;
+		{
+			MemoryContext before = MemoryContextSwitchTo(TopMemoryContext);
+
+			unasked = lappend_oid(unasked, database->oid);
+			MemoryContextSwitchTo(before);
+		}
 	}
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
-	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < count; i++)
-	{
-		pythia_manager_slot *slot = pythia_manager_find(wanted[i], true);
+}
 
+/* Whether some have to wait: a manager that finds nothing to do goes, and says so. */
+static bool ask(void)
+{
+	while (unasked != NIL)
+	{
+		pythia_manager_slot *slot;
+		pid_t manager = 0;
+
+		LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+		slot = pythia_manager_find(linitial_oid(unasked), true);
 		if (slot)
 		{
 			slot->requested = true;
-			managers[running++] = slot->pid;
+			manager = slot->pid;
 		}
+		LWLockRelease(pythia_shmem->lock);
+		if (!slot)
+			return true;
+		pythia_set_latch_of(manager);
+		unasked = list_delete_first(unasked);
 	}
-	LWLockRelease(pythia_shmem->lock);
-	for (int i = 0; i < running; i++)
-		pythia_set_latch_of(managers[i]);
+	return false;
 }
 
 static bool database_exists(Oid database)
@@ -196,21 +211,22 @@ void pythia_launcher_main(Datum arg)
 	pythia_shmem->launcher = MyProcPid;
 	SetConfigOption("application_name", "pythia_db launcher", PGC_USERSET, PGC_S_SESSION);
 	scratch = AllocSetContextCreate(TopMemoryContext, "pythia_db launcher", ALLOCSET_DEFAULT_SIZES);
-	request_all();
+	find_databases();
 	databases = MemoryContextStrdup(TopMemoryContext, pythia_guc_databases);
 	for (;;)
 	{
-		bool again = false;
+		bool again;
 
 		pythia_process_interrupts();
 		if (strcmp(databases, pythia_guc_databases) != 0)
 		{
 			pfree(databases);
 			databases = MemoryContextStrdup(TopMemoryContext, pythia_guc_databases);
-			request_all();
+			find_databases();
 		}
 		if (roles_changed())
-			request_all();
+			find_databases();
+		again = ask();
 		/* handles live as long as we, the rest goes each round */
 		for (int i = 0; i < PYTHIA_MAX_DATABASES; i++)
 		{

@@ -11,6 +11,8 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postgres/base/subtransaction.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
@@ -27,6 +29,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
+#include "utils/guc.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -154,6 +157,36 @@ static List *read_wanted(void)
 	return result;
 }
 
+/* In a transaction.  All workers of the database wait for us: we wait for nobody's rows for long. */
+static void note(void (*write)(void *argument), void *argument)
+{
+	MemoryContext before = CurrentMemoryContext;
+	int settings;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	settings = pythia_lock_wait_limit();
+	(void) pythia_isolated(write, pythia_is_locked_out, argument);
+	AtEOXact_GUC(true, settings);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(before);
+}
+
+typedef struct failure
+{
+	int32 worker_id;
+	const char *sqlstate;
+	const char *message;
+} failure;
+
+static void write_failure(void *argument)
+{
+	const failure *told = argument;
+
+	pythia_state_failed(told->worker_id, told->sqlstate, told->message, -1);
+}
+
 static void tell(managed *entry, const wanted *job, const char *sqlstate, const char *message, const char *hint)
 {
 	MemoryContext before = CurrentMemoryContext;
@@ -163,11 +196,7 @@ static void tell(managed *entry, const wanted *job, const char *sqlstate, const 
 	entry->told = true;
 	ereport(WARNING, (errcode(pythia_sqlstate_code(sqlstate)),
 					  errmsg("worker \"%s\" cannot run: %s", job->name, message), errhint("%s", hint)));
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pythia_state_failed(job->worker_id, sqlstate, psprintf("%s. %s", message, hint), -1);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	note(write_failure, &(failure){job->worker_id, sqlstate, psprintf("%s. %s", message, hint)});
 	MemoryContextSwitchTo(before);
 }
 
@@ -192,16 +221,9 @@ static group *find_group(Oid owner)
 	return entry;
 }
 
-static void note_stop(int32 worker_id)
+static void write_stop(void *argument)
 {
-	MemoryContext before = CurrentMemoryContext;
-
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pythia_state_stopped(worker_id);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(before);
+	pythia_state_stopped(*(int32 *) argument);
 }
 
 /* It may not run, or not any more: the view says why, as long as that is so. */
@@ -259,7 +281,7 @@ static void enlist(void)
 	/* also what a manager before us has put in */
 	foreach (cell, pythia_roster_list())
 		if (!is_wanted(lfirst_int(cell)) && !pythia_roster_remove(lfirst_int(cell)) && installed)
-			note_stop(lfirst_int(cell));
+			note(write_stop, &lfirst_int(cell));
 	hash_seq_init(&status, known);
 	while ((entry = hash_seq_search(&status)))
 		if (!is_wanted(entry->worker_id))

@@ -4,11 +4,14 @@
 #include "postgres/base/catalog.h"
 #include "utils/builtins.h"
 
+/* Nobody waits here for whoever drops it just now, and may keep that transaction open. */
+#define WORKER "(SELECT worker_id FROM pythia.worker WHERE worker_id = $1 FOR KEY SHARE SKIP LOCKED) w "
+
 void pythia_state_started(int32 worker_id)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.worker_state (worker_id, started_at) SELECT w.worker_id, "
-		"pg_catalog.clock_timestamp() FROM pythia.worker w WHERE w.worker_id = $1 "
+		"pg_catalog.clock_timestamp() FROM " WORKER
 		"ON CONFLICT (worker_id) DO UPDATE SET started_at = excluded.started_at, stopped_at = NULL, "
 		"retry_at = NULL";
 	Oid types[] = {INT4OID};
@@ -21,7 +24,8 @@ void pythia_state_stopped(int32 worker_id)
 {
 	static const char sql[] =
 		"UPDATE pythia.worker_state SET stopped_at = pg_catalog.clock_timestamp(), retry_at = NULL "
-		"WHERE worker_id = $1";
+		"WHERE worker_id IN (SELECT worker_id FROM pythia.worker_state WHERE worker_id = $1 FOR NO KEY UPDATE SKIP "
+		"LOCKED)";
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 
@@ -45,7 +49,7 @@ void pythia_state_failed(int32 worker_id, const char *sqlstate, const char *mess
 		"retry_at) "
 		"SELECT w.worker_id, 1, $2, $3, pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp() "
 		"+ "
-		"pg_catalog.make_interval(secs => $4) FROM pythia.worker w WHERE w.worker_id = $1 "
+		"pg_catalog.make_interval(secs => $4) FROM " WORKER
 		"ON CONFLICT (worker_id) DO UPDATE SET failures = pythia.worker_state.failures + 1, "
 		"last_error_sqlstate = excluded.last_error_sqlstate, last_error = excluded.last_error, "
 		"last_error_at = excluded.last_error_at, retry_at = excluded.retry_at";

@@ -80,6 +80,10 @@ static void split_base(const pythia_type_words *words, char *base, char *rest, s
 	snprintf(rest, size, "%s%s%s", blank != NULL ? blank + 1 : "", both ? " " : "", words->rest);
 }
 
+/* MariaDB's, which has more behind the point than MySQL's 30. */
+#define MOST_DIGITS 65
+#define MOST_SCALE  38
+
 static bool parse_words(const pythia_type_words *words, pythia_type *type)
 {
 	/* carried as their texts */
@@ -100,6 +104,7 @@ static bool parse_words(const pythia_type_words *words, pythia_type *type)
 		type->kind = PYTHIA_KIND_DECIMAL;
 		type->precision = words->nnumbers > 0 ? (int) first : 10;
 		type->scale = words->nnumbers > 1 ? (int) words->numbers[1] : 0;
+		return type->precision <= MOST_DIGITS && type->scale <= MOST_SCALE;
 	}
 	else if (strcmp(base, "float") == 0)
 		type->kind = PYTHIA_KIND_FLOAT, type->size = 4;

@@ -240,7 +240,8 @@ static pythia_value_verdict check_float(const pythia_transform *t, const char *v
 	return PYTHIA_VALUE_KEEP;
 }
 
-/* Digits before and after the point, without outer zeros; false where it is written with an exponent. */
+/* Digits before and after the point, without outer zeros: 0.0012 has -2 and 4, zero has none after it and no more than
+ * none before.  False where it is written with an exponent. */
 static bool count_digits(const char *value, int *before, int *after)
 {
 	const char *at = *value == '-' || *value == '+' ? value + 1 : value;
@@ -255,6 +256,8 @@ static bool count_digits(const char *value, int *before, int *after)
 	{
 		for (at++; isdigit((unsigned char) *at); at++)
 		{
+			if (*at == '0' && *before <= 0 && *after + *before == 0)
+				(*before)--;
 			(*after)++;
 			zeros = *at == '0' ? zeros + 1 : 0;
 		}
@@ -263,50 +266,72 @@ static bool count_digits(const char *value, int *before, int *after)
 	return *at == '\0';
 }
 
+/* One nine for each digit that the column has, and more than half behind them: rounded, it has a digit more. */
+static bool rounds_up_beyond(const char *value, int precision)
+{
+	const char *at = value + strspn(value, "+-0.");
+
+	for (int nines = 0; nines < precision; at++)
+	{
+		if (*at != '9' && *at != '.')
+			return false;
+		nines += *at == '9';
+	}
+	at += *at == '.';
+	return *at >= '5' && *at <= '9';
+}
+
+/* The greatest number of the type: PostgreSQL's digits may all stand far before the point, or far behind it. */
+static void put_greatest(const pythia_type *type, bool negative, pythia_buffer *out)
+{
+	int room = type->precision - type->scale;
+
+	pythia_buffer_puts(out, negative ? "-" : "");
+	for (int i = 0; i < room; i++)
+		pythia_buffer_putc(out, i < type->precision ? '9' : '0');
+	pythia_buffer_puts(out, room <= 0 ? "0" : "");
+	pythia_buffer_puts(out, type->scale > 0 ? "." : "");
+	for (int i = 0; i < type->scale; i++)
+		pythia_buffer_putc(out, i < -room ? '0' : '9');
+}
+
 static pythia_value_verdict check_decimal(const pythia_transform *t, const char *value, pythia_buffer *out,
 										  pythia_bad_value *bad)
 {
-	pythia_buffer rounded = PYTHIA_BUFFER_INIT;
-	char bound[140];
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_value_verdict verdict;
+	bool beyond;
 	bool plain;
 	int before;
 	int after;
 	int room = t->to->precision - t->to->scale;
-	int n = 0;
 
 	if (special(value))
 		return check_special(t, value, out, bad);
-	if (t->to->precision <= 0 || t->to->precision > 100)
+	if (t->to->precision <= 0)
 		return PYTHIA_VALUE_KEEP;
 	plain = count_digits(value, &before, &after);
 	if (t->to_engine == PYTHIA_MYSQL && (!plain || after > t->to->scale) &&
-		pythia_decimal_text(&rounded, value, strlen(value), t->to->scale))
+		pythia_decimal_text(&text, value, strlen(value), t->to->scale))
 	{
-		pythia_value_verdict verdict = check_decimal(t, rounded.data, out, bad);
-
+		verdict = check_decimal(t, text.data, out, bad);
 		if (verdict == PYTHIA_VALUE_KEEP)
-			pythia_buffer_append(out, rounded.data, rounded.length);
-		pythia_buffer_free(&rounded);
+			pythia_buffer_append(out, text.data, text.length);
+		pythia_buffer_free(&text);
 		return verdict == PYTHIA_VALUE_KEEP ? PYTHIA_VALUE_CHANGED : verdict;
 	}
-	if (!plain)
+	if (!plain || (before <= 0 && after == 0))
 		return PYTHIA_VALUE_KEEP;
 	/* an engine with real decimals rounds the fraction, as the column asks; SQLite would keep a double */
-	if (before <= room && (t->to_engine != PYTHIA_SQLITE || before + after <= 15))
+	beyond = before > room ||
+			 (before == room && t->to_engine == PYTHIA_POSTGRESQL && rounds_up_beyond(value, t->to->precision));
+	if (!beyond && (t->to_engine != PYTHIA_SQLITE || (before > 0 ? before : 0) + after <= 15))
 		return PYTHIA_VALUE_KEEP;
-	if (value[0] == '-')
-		bound[n++] = '-';
-	for (int i = 0; i < room; i++)
-		bound[n++] = '9';
-	if (room <= 0)
-		bound[n++] = '0';
-	if (t->to->scale > 0)
-		bound[n++] = '.';
-	for (int i = 0; i < t->to->scale; i++)
-		bound[n++] = '9';
-	bound[n] = '\0';
-	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", before > room ? bound : NULL,
-								before > room ? "a number out of range" : "a number with too many digits", out, bad);
+	put_greatest(t->to, value[0] == '-', &text);
+	verdict = pythia_policy_decide(t->policies.out_of_range, "out_of_range", beyond ? text.data : NULL,
+								   beyond ? "a number out of range" : "a number with too many digits", out, bad);
+	pythia_buffer_free(&text);
+	return verdict;
 }
 
 /* Compares whole numbers written in digits. */

@@ -1,0 +1,142 @@
+/* Values and types without a server: what a column can hold. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/memory.h"
+#include "value/limits.h"
+
+#define PG   PYTHIA_POSTGRESQL
+#define MY   PYTHIA_MYSQL
+#define LITE PYTHIA_SQLITE
+
+static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+							"0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+							"000000000000000000000000";
+
+/* --- decimals ---------------------------------------------------------------- */
+
+typedef struct decimal
+{
+	pythia_engine engine;
+	const char *type;
+	const char *value; /* # stands for 197 zeros */
+	const char *clamp; /* NULL: the value fits */
+} decimal;
+
+static const decimal decimals[] = {
+	{PG, "numeric(3,200)", "0.#999", NULL},        {PG, "numeric(3,200)", "-0.#0012", NULL},
+	{PG, "numeric(3,200)", "0.#9994", NULL},       {PG, "numeric(3,200)", "0", NULL},
+	{PG, "numeric(3,200)", "-0.00", NULL},         {PG, "numeric(3,200)", "1", "0.#999"},
+	{PG, "numeric(3,200)", "-0.5", "-0.#999"},     {PG, "numeric(3,200)", "0.#9995", "0.#999"},
+	{PG, "numeric(3,200)", "0.01", "0.#999"},      {PG, "numeric(3,-5)", "99900000", NULL},
+	{PG, "numeric(3,-5)", "12345", NULL},          {PG, "numeric(3,-5)", "99949999.5", NULL},
+	{PG, "numeric(3,-5)", "99950000", "99900000"}, {PG, "numeric(3,-5)", "-123456789", "-99900000"},
+	{PG, "numeric(3,3)", "0.9994", NULL},          {PG, "numeric(3,3)", "0.9995", "0.999"},
+	{PG, "numeric(3,3)", "0.0999", NULL},          {PG, "numeric(3,1)", "99.94", NULL},
+	{PG, "numeric(3,1)", "-99.95", "-99.9"},       {PG, "numeric(3,1)", "99.895", NULL},
+	{PG, "numeric(5,2)", "1000", "999.99"},        {PG, "numeric(1000,0)", "12", NULL},
+	{PG, "numeric(150,150)", "0.5", NULL},         {PG, "numeric", "1", NULL},
+	{MY, "decimal(5,2)", "999.994", NULL},         {MY, "decimal(5,2)", "999.995", "999.99"},
+	{MY, "decimal(30,30)", "0.05", NULL},          {LITE, "DECIMAL(5,2)", "-1000", "-999.99"},
+};
+
+static void put_value(pythia_buffer *out, const char *text)
+{
+	pythia_buffer_clear(out);
+	for (; *text != '\0'; text++)
+	{
+		if (*text == '#')
+			pythia_buffer_append(out, zeros, 197);
+		else
+			pythia_buffer_putc(out, *text);
+	}
+}
+
+static pythia_value_verdict judge(const decimal *d, pythia_policy policy, pythia_buffer *value, pythia_buffer *out)
+{
+	pythia_type from = {.kind = PYTHIA_KIND_DECIMAL, .precision = -1};
+	pythia_type to;
+	pythia_transform t = {.from = &from, .to = &to, .from_engine = PG, .to_engine = d->engine};
+	pythia_value_verdict verdict;
+	pythia_bad_value bad;
+
+	t.policies.out_of_range = policy;
+	pythia_dialect_for(d->engine)->parse_type(d->type, &to);
+	assert_int_equal(to.kind, PYTHIA_KIND_DECIMAL);
+	put_value(value, d->value);
+	pythia_buffer_clear(out);
+	verdict = pythia_limits_check(&t, value->data, value->length, out, &bad);
+	pythia_type_free(&to);
+	return verdict;
+}
+
+static void test_decimals(void **state)
+{
+	pythia_buffer value = PYTHIA_BUFFER_INIT;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(decimals) / sizeof(decimals[0]); i++)
+	{
+		const decimal *d = &decimals[i];
+		pythia_value_verdict null = judge(d, PYTHIA_POLICY_NULL, &value, &out);
+		pythia_value_verdict error = judge(d, PYTHIA_POLICY_ERROR, &value, &out);
+		pythia_value_verdict clamp = judge(d, PYTHIA_POLICY_CLAMP, &value, &out);
+		bool fits = null == PYTHIA_VALUE_KEEP || null == PYTHIA_VALUE_CHANGED;
+
+		if (fits != (d->clamp == NULL) || (fits && (error != null || clamp != null)))
+			fail_msg("%s in %s: judged %d, %d, %d", d->value, d->type, null, error, clamp);
+		if (fits)
+			continue;
+		assert_int_equal(null, PYTHIA_VALUE_NULL);
+		assert_int_equal(error, PYTHIA_VALUE_BAD);
+		assert_int_equal(clamp, PYTHIA_VALUE_CHANGED);
+		put_value(&value, d->clamp);
+		assert_string_equal(out.data, value.data);
+	}
+	pythia_buffer_free(&value);
+	pythia_buffer_free(&out);
+}
+
+/* Digits that no server has are no type of it. */
+static void test_decimal_types(void **state)
+{
+	static const decimal types[] = {
+		{MY, "decimal(10,2000000000)", NULL, NULL}, {MY, "decimal(66,0)", NULL, NULL},
+		{MY, "decimal(65,39)", NULL, NULL},         {MY, "decimal(2000000000,2)", NULL, NULL},
+		{PG, "numeric(3,1001)", NULL, NULL},        {PG, "numeric(3,-1001)", NULL, NULL},
+		{PG, "numeric(1001,0)", NULL, NULL},        {PG, "numeric(0,0)", NULL, NULL},
+		{PG, "numeric(3,2000000000)", NULL, NULL},  {MY, "decimal(65,38)", "", NULL},
+		{PG, "numeric(1000,1000)", "", NULL},       {PG, "numeric(1,-1000)", "", NULL},
+		{MY, "decimal(20,4) unsigned", "", NULL},
+	};
+	pythia_type type;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	{
+		pythia_dialect_for(types[i].engine)->parse_type(types[i].type, &type);
+		if ((type.kind == PYTHIA_KIND_DECIMAL) != (types[i].value != NULL) ||
+			(type.native != NULL) != (types[i].value != NULL))
+			fail_msg("%s is of kind %d", types[i].type, type.kind);
+		pythia_type_free(&type);
+	}
+	/* to SQLite they are what somebody wrote */
+	pythia_dialect_for(LITE)->parse_type("DECIMAL(10,2000000000)", &type);
+	assert_int_equal(type.precision, -1);
+	assert_int_equal(type.scale, 0);
+	pythia_type_free(&type);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_types)};
+
+	return cmocka_run_group_tests_name("values", tests, NULL, NULL);
+}

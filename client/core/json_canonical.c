@@ -6,17 +6,19 @@
 #include "core/json.h"
 #include "core/json_scan.h"
 #include "core/memory.h"
-#include "core/stamp.h"
 
 /* Deeper nesting is not taken for JSON; MariaDB's own limit for the normal form. */
 #define DEPTH_LIMIT      512
 #define DEPTH_NORMALIZED 31
+/* 1e99999 is a hundred thousand digits to jsonb: the numbers of a document may come to as many bytes more than it has. */
+#define DIGITS_ROOM ((size_t) 16 * 1024 * 1024)
 
 typedef struct parser
 {
 	pythia_json_scan scan;
 	pythia_json_style style;
-	int depth; /* of arrays and objects */
+	int depth;   /* of arrays and objects */
+	size_t room; /* for the digits of jsonb's numbers */
 } parser;
 
 static bool value(parser *p, pythia_buffer *out);
@@ -86,23 +88,26 @@ static void put_normalized(const pythia_json_number *n, pythia_buffer *out)
 	pythia_buffer_printf(out, "E%ld", n->exponent + n->nwhole - 1 - first);
 }
 
+static bool jsonb_number(parser *p, const pythia_json_number *n, pythia_buffer *out)
+{
+	size_t mark = out->length;
+
+	if (!pythia_json_numeric(n, out) || out->length - mark > p->room)
+		return false;
+	p->room -= out->length - mark;
+	return true;
+}
+
 static bool number(parser *p, pythia_buffer *out)
 {
-	const char *start = p->scan.at;
 	pythia_json_number n;
 
 	if (!pythia_json_read_number(&p->scan, &n) || labs(n.exponent) >= PYTHIA_JSON_EXPONENTS)
 		return false;
-	switch (p->style)
-	{
-		case PYTHIA_JSON_STYLE_JSONB:
-			return pythia_json_numeric(&n, out);
-		case PYTHIA_JSON_STYLE_NORMALIZED:
-			put_normalized(&n, out);
-			return true;
-		default:
-			return pythia_decimal_text(out, start, (size_t) (p->scan.at - start), -1);
-	}
+	if (p->style == PYTHIA_JSON_STYLE_JSONB)
+		return jsonb_number(p, &n, out);
+	put_normalized(&n, out);
+	return true;
 }
 
 typedef struct member
@@ -270,7 +275,7 @@ static bool value(parser *p, pythia_buffer *out)
 
 bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, pythia_json_style style)
 {
-	parser p = {.scan = {text, text + length}, .style = style};
+	parser p = {.scan = {text, text + length}, .style = style, .room = length + DIGITS_ROOM};
 	size_t mark = out->length;
 
 	if (value(&p, out) && pythia_json_next(&p.scan) == '\0' && p.scan.at == p.scan.end)

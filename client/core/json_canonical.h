@@ -12,12 +12,13 @@
 
 typedef enum pythia_json_style
 {
-	PYTHIA_JSON_STYLE_VALUE,     /* neither the spelling of strings nor that of numbers counts, their digits do */
+	PYTHIA_JSON_STYLE_VALUE,     /* neither the spelling of strings nor that of numbers counts */
 	PYTHIA_JSON_STYLE_JSONB,     /* PostgreSQL's text of jsonb: numbers keep their trailing zeros */
 	PYTHIA_JSON_STYLE_NORMALIZED /* MariaDB's JSON_NORMALIZE: strings keep their escapes */
 } pythia_json_style;
 
-/* Appends `text` in that spelling; false, with nothing appended, where it is no JSON, or none that the style has. */
+/* Appends `text` in that spelling; false, with nothing appended, where it is no JSON, none that the style has, or one whose
+ * numbers jsonb would write with more than 16 MB of digits that are not in the text. */
 bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, pythia_json_style style);
 /* Whether two texts are one JSON value; false also where one of them is no JSON. */
 bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length);

@@ -1,4 +1,5 @@
-/* Values and types without a server: what a column can hold. */
+/* Values and types without a server: what a column can hold, whether two texts are one value, what comes out of a
+ * number that is written short and is long. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "core/json_canonical.h"
 #include "core/memory.h"
 #include "value/limits.h"
 
@@ -134,9 +136,47 @@ static void test_decimal_types(void **state)
 	pythia_type_free(&type);
 }
 
+/* --- short numbers of many digits ----------------------------------------------- */
+
+/* A hundred thousand numbers of a hundred thousand digits each. */
+static void test_json_numbers(void **state)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	(void) state;
+	pythia_buffer_putc(&text, '[');
+	for (int i = 0; i < 100000; i++)
+		pythia_buffer_puts(&text, "1e99999,");
+	pythia_buffer_puts(&text, "1]");
+	assert_true(pythia_json_canonical(&out, text.data, text.length, PYTHIA_JSON_STYLE_VALUE));
+	assert_true(out.length < 3 * text.length && out.capacity < 8 * text.length);
+	pythia_buffer_free(&out);
+	assert_true(pythia_json_canonical(&out, text.data, text.length, PYTHIA_JSON_STYLE_NORMALIZED));
+	assert_true(out.length < 3 * text.length && out.capacity < 8 * text.length);
+	pythia_buffer_free(&out);
+	pythia_buffer_puts(&out, "before");
+	assert_false(pythia_json_canonical(&out, text.data, text.length, PYTHIA_JSON_STYLE_JSONB));
+	assert_string_equal(out.data, "before");
+	assert_true(out.capacity < 64 * 1024 * 1024);
+	pythia_buffer_free(&out);
+	assert_true(pythia_json_equal(text.data, text.length, text.data, text.length));
+	/* a hundred of them are what jsonb has */
+	pythia_buffer_clear(&text);
+	pythia_buffer_puts(&text, "{\"a\":[1");
+	for (int i = 0; i < 100; i++)
+		pythia_buffer_puts(&text, ",1e99999");
+	pythia_buffer_puts(&text, "]}");
+	assert_true(pythia_json_canonical(&out, text.data, text.length, PYTHIA_JSON_STYLE_JSONB));
+	assert_int_equal(out.length, 10 + 100 * 100002);
+	pythia_buffer_free(&text);
+	pythia_buffer_free(&out);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_types)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_types),
+									   cmocka_unit_test(test_json_numbers)};
 
 	return cmocka_run_group_tests_name("values", tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@ void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool t
 			pythia_buffer_puts(out, "null");
 		else if (column->type.kind == PYTHIA_KIND_STORED)
 			pythia_classed_json(out, field->value, field->length);
-		else if (column->type.kind == PYTHIA_KIND_BOOL && field->length == 1 && strchr("01", field->value[0]) != NULL)
+		else if (column->type.kind == PYTHIA_KIND_BOOL && field->length == 1 &&
+				 (field->value[0] == '0' || field->value[0] == '1'))
 			pythia_buffer_puts(out, field->value[0] == '0' ? "false" : "true");
 		else if ((column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT ||
 				  column->type.kind == PYTHIA_KIND_DECIMAL || column->type.kind == PYTHIA_KIND_FLOAT ||

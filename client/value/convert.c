@@ -112,7 +112,7 @@ static bool json_number(const char *text, size_t length)
 		return false;
 	for (; i < length; i++)
 	{
-		if (!isdigit((unsigned char) text[i]) && strchr(".eE+-", text[i]) == NULL)
+		if (!isdigit((unsigned char) text[i]) && (text[i] == '\0' || strchr(".eE+-", text[i]) == NULL))
 			return false;
 	}
 	return true;
@@ -343,9 +343,11 @@ static bool interval_to_time(const pythia_transform *transform, const char *valu
 static bool bool_word(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	(void) transform;
-	if (length > 0 && strchr("tTyY1", value[0]) != NULL)
+	if (length == 0 || value[0] == '\0')
+		return false;
+	if (strchr("tTyY1", value[0]) != NULL)
 		pythia_buffer_putc(out, '1');
-	else if (length > 0 && strchr("fFnN0", value[0]) != NULL)
+	else if (strchr("fFnN0", value[0]) != NULL)
 		pythia_buffer_putc(out, '0');
 	else
 		return false;

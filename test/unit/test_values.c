@@ -11,6 +11,7 @@
 
 #include "core/json_canonical.h"
 #include "core/memory.h"
+#include "value/equal.h"
 #include "value/limits.h"
 
 #define PG   PYTHIA_POSTGRESQL
@@ -136,6 +137,63 @@ static void test_decimal_types(void **state)
 	pythia_type_free(&type);
 }
 
+/* --- equality ---------------------------------------------------------------- */
+
+typedef struct pair
+{
+	pythia_kind kind;
+	const char *a;
+	const char *b;
+	bool equal;
+} pair;
+
+static const pair pairs[] = {
+	{PYTHIA_KIND_DATE, "2024-01-01", "2024-01-01 00:00:00", true},
+	{PYTHIA_KIND_DATE, "2024-01-01T10:00", "2024-01-01", true},
+	{PYTHIA_KIND_DATE, "12020-01-01", "12020-01-01 00:00:00", true},
+	{PYTHIA_KIND_DATE, "12020-01-01", "12020-01-09", false},
+	{PYTHIA_KIND_DATE, "212020-01-01", "212020-01-19", false},
+	{PYTHIA_KIND_DATE, "2024-01-01", "2024-01-011", false},
+	{PYTHIA_KIND_DATE, "0044-03-15", "0044-03-15 BC", false},
+	{PYTHIA_KIND_TIMESTAMP, "12020-01-01 00:00:01", "12020-01-01T00:00:01.0", true},
+	{PYTHIA_KIND_TIMESTAMP, "12020-01-01 00:00:01", "12020-01-09 00:00:01", false},
+	{PYTHIA_KIND_TIMESTAMP, "0044-03-15 00:00:00", "0044-03-15 00:00:00 BC", false},
+	{PYTHIA_KIND_BOOL, "t", "1", true},
+	{PYTHIA_KIND_BOOL, "f", "0", true},
+	{PYTHIA_KIND_BOOL, "t", "0", false},
+	{PYTHIA_KIND_JSON, "[1e99999, 12]", "[10e99998, 1.2E1]", true},
+	{PYTHIA_KIND_JSON, "1e400000", "10e399999", true},
+	{PYTHIA_KIND_JSON, "1e400000", "1e400001", false},
+	{PYTHIA_KIND_JSON, "1e99999999999999999999", "1e99999999999999999998", false},
+	{PYTHIA_KIND_JSON, "-0.0e7", "0", true},
+	{PYTHIA_KIND_JSON, "-1.50e1", "-15", true},
+};
+
+static void test_equal(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+	{
+		const pair *p = &pairs[i];
+		const pythia_type agreed = {.kind = p->kind, .precision = -1, .length = -1};
+
+		if (pythia_value_equal(&agreed, p->a, strlen(p->a), p->b, strlen(p->b)) != p->equal ||
+			pythia_value_equal(&agreed, p->b, strlen(p->b), p->a, strlen(p->a)) != p->equal)
+			fail_msg("%s and %s of kind %d: should be %d", p->a, p->b, p->kind, p->equal);
+	}
+}
+
+/* A text of one NUL, which SQLite can hold. */
+static void test_nul_is_no_truth(void **state)
+{
+	static const char *const truths[] = {"1", "t", "true", "0", "f", "false"};
+	const pythia_type agreed = {.kind = PYTHIA_KIND_BOOL, .precision = -1, .length = -1};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(truths) / sizeof(truths[0]); i++)
+		assert_false(pythia_value_equal(&agreed, "", 1, truths[i], strlen(truths[i])));
+}
+
 /* --- short numbers of many digits ----------------------------------------------- */
 
 /* A hundred thousand numbers of a hundred thousand digits each. */
@@ -176,6 +234,7 @@ static void test_json_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_types),
+									   cmocka_unit_test(test_equal), cmocka_unit_test(test_nul_is_no_truth),
 									   cmocka_unit_test(test_json_numbers)};
 
 	return cmocka_run_group_tests_name("values", tests, NULL, NULL);

@@ -80,6 +80,9 @@ typedef enum pythia_default_kind
 	PYTHIA_DEFAULT_UNREAD  /* an expression that means nothing elsewhere; text: it, for messages alone */
 } pythia_default_kind;
 
+/* The longest bit string that a default is made of. */
+#define PYTHIA_DEFAULT_MOST_BITS 4096
+
 /* A column's default as a value: what a catalogue says of it is never SQL for anybody else. */
 typedef struct pythia_default
 {

@@ -160,9 +160,6 @@ static void cut_bits(pythia_default *value, size_t length)
 	value->text[length] = '\0';
 }
 
-/* The longest bit string that a default is made of here. */
-#define MOST_BITS 4096
-
 typedef struct cast
 {
 	char name[24]; /* the first word of the type's own name */
@@ -187,7 +184,7 @@ static bool apply_cast(const cast *to, pythia_default *value)
 		value->kind = PYTHIA_DEFAULT_BITS;
 		if (to->nnumbers == 0)
 			return true;
-		if (to->numbers[0] < 1 || to->numbers[0] > MOST_BITS)
+		if (to->numbers[0] < 1 || to->numbers[0] > PYTHIA_DEFAULT_MOST_BITS)
 			return false;
 		cut_bits(value, (size_t) to->numbers[0]);
 	}

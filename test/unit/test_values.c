@@ -11,6 +11,7 @@
 
 #include "core/json_canonical.h"
 #include "core/memory.h"
+#include "sync/create/create.h"
 #include "value/equal.h"
 #include "value/limits.h"
 
@@ -231,11 +232,42 @@ static void test_json_numbers(void **state)
 	pythia_buffer_free(&out);
 }
 
+/* --- defaults ---------------------------------------------------------------- */
+
+/* What is no number is never written bare, and no engine is handed bits without end. */
+static void test_defaults(void **state)
+{
+	static const char *const bare[] = {"1; x", "0x1F", "1 OR 1", "--1", "1e", ""};
+	static pythia_db server = {.engine = PYTHIA_POSTGRESQL};
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_default value = {.kind = PYTHIA_DEFAULT_NUMBER, .engine = PYTHIA_SQLITE};
+	pythia_type number = {.kind = PYTHIA_KIND_DECIMAL, .precision = -1, .length = -1};
+	pythia_type bits = {.kind = PYTHIA_KIND_BIT, .precision = -1, .length = 100000000};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(bare) / sizeof(bare[0]); i++)
+	{
+		value.text = (char *) bare[i];
+		if (pythia_default_ddl(&value, &server, &number, &out))
+			fail_msg("%s was written as %s", bare[i], out.data);
+	}
+	value.text = (char *) "-1.5e3";
+	assert_true(pythia_default_ddl(&value, &server, &number, &out));
+	assert_string_equal(out.data, "-1.5e3");
+	value = (pythia_default){.kind = PYTHIA_DEFAULT_BITS, .engine = PYTHIA_POSTGRESQL, .text = (char *) "1"};
+	pythia_buffer_clear(&out);
+	assert_false(pythia_default_ddl(&value, &server, &bits, &out));
+	bits.length = 4096;
+	assert_true(pythia_default_ddl(&value, &server, &bits, &out));
+	assert_true(out.length > 4096 && out.length < 4200);
+	pythia_buffer_free(&out);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_types),
-									   cmocka_unit_test(test_equal), cmocka_unit_test(test_nul_is_no_truth),
-									   cmocka_unit_test(test_json_numbers)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals),     cmocka_unit_test(test_decimal_types),
+									   cmocka_unit_test(test_equal),        cmocka_unit_test(test_nul_is_no_truth),
+									   cmocka_unit_test(test_json_numbers), cmocka_unit_test(test_defaults)};
 
 	return cmocka_run_group_tests_name("values", tests, NULL, NULL);
 }

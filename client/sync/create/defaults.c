@@ -7,6 +7,7 @@
 #include "core/moment.h"
 #include "core/stamp.h"
 #include "core/text.h"
+#include "dialect/forms.h"
 #include "sync/create/create.h"
 
 static bool is_text(const pythia_type *type)
@@ -61,6 +62,17 @@ static bool is_number(const char *text)
 		text += 1 + fraction;
 	}
 	return *text == '\0' && whole + fraction > 0;
+}
+
+static bool put_number(const pythia_default *value, pythia_buffer *out)
+{
+	bool number = value->kind == PYTHIA_DEFAULT_NUMBER || value->kind == PYTHIA_DEFAULT_BOOL;
+
+	if (number ? !pythia_numeric_text(value->text, strlen(value->text))
+			   : value->kind != PYTHIA_DEFAULT_TEXT || !is_number(value->text))
+		return false;
+	pythia_buffer_puts(out, value->text);
+	return true;
 }
 
 static bool put_bool(const pythia_default *value, const pythia_db *target, pythia_buffer *out)
@@ -126,7 +138,7 @@ static bool put_bits(const pythia_default *value, const pythia_db *target, const
 {
 	pythia_buffer bits = PYTHIA_BUFFER_INIT;
 	size_t length = strlen(value->text);
-	bool fits = type->length <= 0 || length <= (size_t) type->length;
+	bool fits = type->length <= PYTHIA_DEFAULT_MOST_BITS && (type->length <= 0 || length <= (size_t) type->length);
 
 	for (int64_t i = (int64_t) length; fits && i < type->length; i++)
 		pythia_buffer_putc(&bits, '0');
@@ -151,11 +163,7 @@ static bool put_literal(const pythia_default *value, const pythia_db *target, co
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
 		case PYTHIA_KIND_YEAR:
-			if (value->kind != PYTHIA_DEFAULT_NUMBER && value->kind != PYTHIA_DEFAULT_BOOL &&
-				(value->kind != PYTHIA_DEFAULT_TEXT || !is_number(value->text)))
-				return false;
-			pythia_buffer_puts(out, value->text);
-			return true;
+			return put_number(value, out);
 		case PYTHIA_KIND_DATE:
 		case PYTHIA_KIND_TIMESTAMP:
 		case PYTHIA_KIND_TIMESTAMPTZ:

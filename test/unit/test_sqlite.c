@@ -274,6 +274,29 @@ static void test_cancel_between_values(void **state)
 	pythia_db_close(db);
 }
 
+/* Functions that a view of somebody's file may call as well: what they make grows no further than a text may. */
+static void test_functions_of_views(void **state)
+{
+	sqlite3 *handle;
+	pythia_db *db;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result = {0};
+
+	(void) state;
+	assert_int_equal(sqlite3_open(":memory:", &handle), SQLITE_OK);
+	assert_true(pythia_sqlite_wrap(handle, NULL, &db, &error));
+	assert_count(db, "SELECT length(pythia_canonical('n20000000', 1)) < 20000", 1);
+	assert_count(db, "SELECT length(pythia_encode('#n20000000#n20000000', 1, 1)) < 40000", 1);
+	assert_count(db, "SELECT length(pythia_encode('.n-9223372036854775808', 1))", 1);
+	sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, 50000);
+	assert_false(
+		pythia_db_query(db, "SELECT pythia_encode('.n16000.n16000.n16000.n16000', 1, 1, 1, 1)", "t", &result, &error));
+	assert_non_null(strstr(error.message, "too big"));
+	pythia_error_reset(&error);
+	pythia_db_close(db);
+	assert_int_equal(sqlite3_close(handle), SQLITE_OK);
+}
+
 static void test_wrap(void **state)
 {
 	sqlite3 *handle;
@@ -530,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_while_locked),
 		cmocka_unit_test(test_cancel_between_values),
+		cmocka_unit_test(test_functions_of_views),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_one_thing_at_a_time),
 		cmocka_unit_test(test_damaged_file_is_an_error),

@@ -24,9 +24,6 @@ SQLITE_EXTENSION_INIT3
 #include "core/stamp.h"
 #include "core/utf8.h"
 
-/* The largest text SQLite takes by default; what is longer is refused. */
-#define MAX_TEXT 1000000000
-
 /* A text that can neither hold ';' nor be taken for NULL's N stands as it is, any other as ?digest. */
 static void safe_text(pythia_buffer *out, const char *text, size_t length)
 {
@@ -60,7 +57,7 @@ static void value_text(pythia_buffer *out, sqlite3_value *value)
 	pythia_buffer_append(out, text, length);
 }
 
-/* Behind the point: what numeric has at most, in PostgreSQL. */
+/* Behind the point: what numeric has at most, in PostgreSQL.  A view of the file may ask for more. */
 #define MOST_DIGITS 16383
 
 static void safe_value(pythia_buffer *out, sqlite3_value *value)
@@ -225,6 +222,7 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 	const char *text;
 	size_t length;
 
+	size = size > MOST_DIGITS ? MOST_DIGITS : size < -1 ? -1 : size;
 	switch (letter)
 	{
 		case 'i':
@@ -295,9 +293,15 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 	}
 }
 
+/* Beyond the largest text that this connection takes. */
+static bool too_long(sqlite3_context *context, const pythia_buffer *buffer)
+{
+	return buffer->length > (size_t) sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1);
+}
+
 static void result_buffer(sqlite3_context *context, pythia_buffer *buffer)
 {
-	if (buffer->length > MAX_TEXT)
+	if (too_long(context, buffer))
 		sqlite3_result_error_toobig(context);
 	else
 		sqlite3_result_text(context, pythia_buffer_text(buffer), (int) buffer->length, SQLITE_TRANSIENT);
@@ -313,9 +317,8 @@ static void canonical_function(sqlite3_context *context, int nvalues, sqlite3_va
 	(void) nvalues;
 	if (spec == NULL || sqlite3_value_type(values[1]) == SQLITE_NULL)
 		return;
-	/* a view of the file may call it as well: no value grows to gigabytes */
 	size = spec[0] != '\0' ? strtol(spec + 1, NULL, 10) : 0;
-	canonical(&out, spec[0], size > MOST_DIGITS ? MOST_DIGITS : size, values[1]);
+	canonical(&out, spec[0], size, values[1]);
 	result_buffer(context, &out);
 }
 
@@ -325,7 +328,7 @@ static void encode_function(sqlite3_context *context, int nvalues, sqlite3_value
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
 
-	for (int i = 1; i < nvalues; i++)
+	for (int i = 1; i < nvalues && !too_long(context, &out); i++)
 	{
 		char mark, letter;
 		char *next;

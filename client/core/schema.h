@@ -130,7 +130,7 @@ typedef struct pythia_table
 	int nkey;              /* 0 where there is no key */
 	pythia_index *indexes; /* secondary ones; those over expressions are left out */
 	int nindexes;
-	bool other_unique;      /* a unique index that `indexes` leaves out: partial, or over expressions */
+	bool other_unique;      /* a unique index that `indexes` leaves out: partial, over expressions, of other texts */
 	int64_t estimated_rows; /* -1 unknown */
 	char *comment;
 } pythia_table;

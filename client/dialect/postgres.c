@@ -118,9 +118,13 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_
 
 static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_asked *asked, int count)
 {
-	/* Partial indexes and other access methods mean something else elsewhere: a column of NULL leaves them out. */
+	/* Partial indexes and other access methods mean something else elsewhere, and one of another collation tells other texts
+	 * apart than the column does, where either takes different texts for one: a column of NULL leaves them out. */
 	pythia_buffer_puts(out, "SELECT w.i, x.relname, i.indisprimary::int, i.indisunique::int,"
-							" CASE WHEN i.indpred IS NULL AND m.amname = 'btree' THEN a.attname END");
+							" CASE WHEN i.indpred IS NULL AND m.amname = 'btree'"
+							" AND (i.indcollation[k.position - 1] = a.attcollation OR NOT EXISTS (SELECT FROM"
+							" pg_catalog.pg_collation o WHERE o.oid IN (i.indcollation[k.position - 1], a.attcollation)"
+							" AND NOT o.collisdeterministic)) THEN a.attname END");
 	from_asked(db, out, asked, count);
 	pythia_buffer_puts(
 		out, " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"

@@ -123,6 +123,10 @@ bool pythia_try_literals(pythia_validation_state *v, pythia_error *error);
 /* Appends a condition that finds these keys (of either side) on `side`. */
 void pythia_key_condition(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
 						  pythia_buffer *out);
+/* The same for who changes rows: a column's equality may take other texts for the key's, where a unique index of another
+ * collation tells them apart. */
+void pythia_key_condition_exact(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
+								pythia_buffer *out);
 /* Appends "name": value of a JSON object. */
 void pythia_json_column(pythia_buffer *out, const pythia_column *column, const pythia_field *field, bool first);
 

@@ -182,16 +182,22 @@ static void by_identity(const pythia_validation_state *v, int side, const pythia
 	pythia_buffer_putc(out, ')');
 }
 
+static bool by_literals(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count)
+{
+	bool literal = v->by_literal;
+
+	for (int i = 0; literal && i < count; i++)
+		literal = tells_its_row(v, side, &keys[i]);
+	return literal;
+}
+
 void pythia_key_condition(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
 						  pythia_buffer *out)
 {
 	const pythia_side *s = &v->sides[side];
-	bool literal = v->by_literal;
 	bool first = true;
 
-	for (int i = 0; literal && i < count; i++)
-		literal = tells_its_row(v, side, &keys[i]);
-	if (!literal)
+	if (!by_literals(v, side, keys, count))
 	{
 		by_identity(v, side, keys, count, out);
 		return;
@@ -220,6 +226,16 @@ void pythia_key_condition(const pythia_validation_state *v, int side, const pyth
 			pythia_buffer_putc(out, ')');
 	}
 	pythia_buffer_putc(out, ')');
+}
+
+void pythia_key_condition_exact(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
+								pythia_buffer *out)
+{
+	pythia_key_condition(v, side, keys, count, out);
+	if (!by_literals(v, side, keys, count))
+		return;
+	pythia_buffer_puts(out, " AND ");
+	by_identity(v, side, keys, count, out);
 }
 
 /* --- rows as JSON --------------------------------------------------------------- */

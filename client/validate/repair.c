@@ -83,7 +83,7 @@ static bool on_keys(pythia_run *run, pythia_validation_state *v, const pythia_ca
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
 		pythia_buffer_printf(&sql, "%s WHERE ", before);
-		pythia_key_condition(v, PYTHIA_TARGET, &keys->list[first], n, &sql);
+		pythia_key_condition_exact(v, PYTHIA_TARGET, &keys->list[first], n, &sql);
 		ok = pythia_run_exec(run, sql.data, count, error);
 		pythia_buffer_free(&sql);
 	}
@@ -157,7 +157,7 @@ static bool load_rows(repair *r, pythia_run *run, pythia_loader *loader, const p
 		}
 		pythia_buffer_printf(&sql, " FROM %s%s", source->name.data, pythia_buffer_text(&source->lookup_filter));
 		pythia_buffer_puts(&sql, source->lookup_filter.length > 0 ? " AND " : " WHERE ");
-		pythia_key_condition(v, PYTHIA_SOURCE, &keys->list[first], n, &sql);
+		pythia_key_condition_exact(v, PYTHIA_SOURCE, &keys->list[first], n, &sql);
 		ok = source->db->driver->stream_open(source->db, sql.data, v->plan.npairs, kinds, &stream, error);
 		for (;;)
 		{

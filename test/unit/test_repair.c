@@ -262,13 +262,57 @@ static void test_awkward_keys(void **state)
 	}
 }
 
+/* The index of the key tells texts apart that are one to the column: the row that is meant, and no other. */
+static void test_other_collation(void **state)
+{
+	static const char *const own = "{\"table_map\": {\"told\": \"told_apart\"}}";
+	static const char *const soft = "{\"deletes\": \"soft\", \"table_map\": {\"told\": \"told_apart\"}}";
+	pythia_db *lite = targets[2];
+	repaired r;
+
+	(void) state;
+	drop(sources[0], "told");
+	run(sources[0], "told", "CREATE TABLE % (k text PRIMARY KEY, v integer)");
+	run(sources[0], "told", "INSERT INTO % VALUES ('A', 1)");
+	drop(lite, "told_apart");
+	run(lite, "told_apart",
+		"CREATE TABLE % (k TEXT COLLATE NOCASE NOT NULL, v INTEGER, deleted_at TIMESTAMP, PRIMARY KEY (k COLLATE "
+		"BINARY))");
+	run(lite, "told_apart", "INSERT INTO % (k, v) VALUES ('a', 1), ('A', 1)");
+	must_repair(sources[0], lite, "told", own, 0, 0, 1);
+	assert_count(lite, "SELECT count(*) FROM told_apart WHERE k = 'A' COLLATE BINARY", 1);
+	assert_count(lite, "SELECT count(*) FROM told_apart", 1);
+	/* marked as gone, and no longer so */
+	run(lite, "told_apart", "INSERT INTO % (k, v) VALUES ('a', 1)");
+	must_repair(sources[0], lite, "told", soft, 0, 0, 1);
+	assert_count(lite, "SELECT count(*) FROM told_apart WHERE deleted_at IS NOT NULL AND k = 'a' COLLATE BINARY", 1);
+	assert_count(lite, "SELECT count(*) FROM told_apart WHERE deleted_at IS NULL AND k = 'A' COLLATE BINARY", 1);
+	run(lite, "told_apart", "UPDATE % SET deleted_at = '2026-01-01 00:00:00'");
+	must_repair(sources[0], lite, "told", soft, 0, 1, 0);
+	assert_count(lite, "SELECT count(*) FROM told_apart WHERE deleted_at IS NULL", 1);
+	/* PostgreSQL: such an index is no key, so the column's own equality decides whether rows are told apart */
+	must(targets[0], "CREATE COLLATION IF NOT EXISTS public.told_ci (provider = icu, locale = 'und-u-ks-level2',"
+					 " deterministic = false)");
+	drop(targets[0], "told_apart");
+	run(targets[0], "told_apart", "CREATE TABLE % (k text COLLATE public.told_ci NOT NULL, v integer)");
+	must(targets[0], "CREATE UNIQUE INDEX ON public.told_apart (k COLLATE \"C\")");
+	run(targets[0], "told_apart", "INSERT INTO % VALUES ('a', 1), ('A', 1)");
+	repair_with(sources[0], targets[0], "told", NULL, own, &r);
+	assert_false(r.ok);
+	assert_string_equal(r.error.sqlstate, "23505");
+	repaired_free(&r);
+	assert_count(targets[0], "SELECT count(*) FROM public.told_apart", 2);
+	drop(targets[0], "told_apart");
+	must(targets[0], "DROP COLLATION public.told_ci");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_direction),   cmocka_unit_test(test_exactly_those_rows),
 		cmocka_unit_test(test_dry_run_and_bound), cmocka_unit_test(test_all_or_nothing),
 		cmocka_unit_test(test_soft_deletes),      cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_awkward_keys),
+		cmocka_unit_test(test_awkward_keys),      cmocka_unit_test(test_other_collation),
 	};
 
 	return cmocka_run_group_tests(tests, open_engines, close_engines);

@@ -94,6 +94,30 @@ static void test_moves(void **state)
 	}
 }
 
+/* SQLite: a row beside those that move, whose key is one with another's to the column but not to its index. */
+static void test_other_collation(void **state)
+{
+	pythia_db *source = open_engine(PG, 0);
+	pythia_db *target = open_engine(LITE, 1);
+	pythia_sync_result result;
+
+	(void) state;
+	drop(source, "told");
+	drop(target, "told");
+	must(source, "CREATE TABLE told (k text, n integer, v integer NOT NULL UNIQUE, PRIMARY KEY (k, n))");
+	must(source, "INSERT INTO told VALUES ('a', 1, 2), ('b', 1, 1), ('A', 1, 9)");
+	must(target, "CREATE TABLE told (k TEXT COLLATE NOCASE NOT NULL, n INTEGER NOT NULL, v INTEGER NOT NULL UNIQUE,"
+				 " PRIMARY KEY (k COLLATE BINARY, n))");
+	must(target, "INSERT INTO told VALUES ('a', 1, 1), ('b', 1, 2), ('A', 1, 9)");
+	must_sync(source, target, "told", "{\"mode\": \"full\"}", NULL, &result);
+	assert_counts(&result, 0, 2, 0, 0);
+	pythia_sync_result_free(&result);
+	assert_string_equal(value_of(target, "SELECT group_concat(k || v) FROM (SELECT * FROM told ORDER BY v)"),
+						"b1,a2,A9");
+	pythia_db_close(target);
+	pythia_db_close(source);
+}
+
 /* A value that a stranger holds, or a row that the rule leaves as it is: a conflict, and nothing has changed. */
 static void test_in_the_way(void **state)
 {
@@ -233,8 +257,9 @@ static void test_other_keys(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_in_the_way),
-									   cmocka_unit_test(test_children), cmocka_unit_test(test_other_keys)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_other_collation),
+									   cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_children),
+									   cmocka_unit_test(test_other_keys)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -53,13 +53,14 @@ static void put_all(const pythia_run *run, const char *stage, const char *moved,
 	}
 }
 
-static void put_key(const pythia_run *run, const char *alias, pythia_buffer *out)
+static void put_key(const pythia_run *run, const char *alias, const char *after, pythia_buffer *out)
 {
 	for (int i = 0; i < run->plan.nkey; i++)
 	{
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
 		pythia_buffer_puts(out, alias);
 		dialect_of(run)->identifier(out, run->names[run->plan.key[i]]);
+		pythia_buffer_puts(out, after);
 	}
 }
 
@@ -144,10 +145,23 @@ static bool move_in_postgres(pythia_run *run, int64_t *count, pythia_error *erro
 	pythia_buffer_puts(&sql, " AS s ON ");
 	pythia_merge_key_join(run, &sql);
 	pythia_buffer_puts(&sql, " ORDER BY ");
-	put_key(run, "s.", &sql);
+	put_key(run, "s.", "", &sql);
 	ok = pythia_run_exec(run, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
+}
+
+/* SQLite's column and the index of its key may compare texts in different ways: the first condition is for the index, the
+ * second tells the rows, as pythia_merge_key_join does. */
+static void put_key_moved(const pythia_run *run, const char *collate, pythia_buffer *out)
+{
+	pythia_buffer_puts(out, collate[0] == '\0' ? " WHERE (" : " AND (");
+	put_key(run, "", collate, out);
+	pythia_buffer_puts(out, ") IN (SELECT ");
+	put_key(run, "", "", out);
+	pythia_buffer_puts(out, " FROM ");
+	put_moved(run, out);
+	pythia_buffer_putc(out, ')');
 }
 
 static bool delete_moved(pythia_run *run, int64_t *count, pythia_error *error)
@@ -174,13 +188,8 @@ static bool delete_moved(pythia_run *run, int64_t *count, pythia_error *error)
 	}
 	else
 	{
-		pythia_buffer_puts(&sql, " WHERE (");
-		put_key(run, "", &sql);
-		pythia_buffer_puts(&sql, ") IN (SELECT ");
-		put_key(run, "", &sql);
-		pythia_buffer_puts(&sql, " FROM ");
-		put_moved(run, &sql);
-		pythia_buffer_putc(&sql, ')');
+		put_key_moved(run, "", &sql);
+		put_key_moved(run, " COLLATE BINARY", &sql);
 	}
 	ok = !checked || pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 0", NULL, error);
 	if (ok)

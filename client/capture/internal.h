@@ -93,6 +93,7 @@ typedef struct pythia_member
 	pythia_capture_position position;
 	int64_t saved_at;   /* microseconds; when the position was stored */
 	int64_t last_sweep; /* microseconds, 0: never */
+	bool unswept;       /* polled since */
 	int64_t null_stamps;
 	int64_t captured; /* in the present poll */
 	int64_t counted;  /* of those, what the stored counter has */

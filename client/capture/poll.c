@@ -175,11 +175,23 @@ static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, 
 	return true;
 }
 
+static bool sweep_is_due(const pythia_capture *capture, const pythia_member *member)
+{
+	return pythia_subtract(capture->now, member->last_sweep) >= (int64_t) (member->config.delete_interval * 1e6);
+}
+
+/* Whether a table has changed since it was looked through for rows that are gone, and it is time to do so. */
+static bool sweep_waits(const pythia_capture *capture)
+{
+	for (int i = 0; i < capture->nmembers; i++)
+		if (capture->members[i].unswept && sweep_is_due(capture, &capture->members[i]))
+			return true;
+	return false;
+}
+
 static bool poll_member(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
 						pythia_capture_window *window, pythia_error *error)
 {
-	bool due = pythia_subtract(capture->now, member->last_sweep) >= (int64_t) (member->config.delete_interval * 1e6);
-
 	(void) clock;
 	if (member->config.capture == PYTHIA_CAPTURE_TRIGGER)
 	{
@@ -193,10 +205,12 @@ static bool poll_member(pythia_capture *capture, pythia_member *member, const py
 		return pythia_member_start(capture, member, window, error);
 	if (!pythia_member_poll(capture, member, window, error))
 		return false;
-	if (!due)
+	member->unswept = member->config.track != PYTHIA_TRACK_NONE;
+	if (!sweep_is_due(capture, member))
 		return true;
 	if (!pythia_member_sweep(capture, member, error))
 		return false;
+	member->unswept = false;
 	/* the time of a sweep that found nothing is worth a write once a minute */
 	if (!member->touched && member->captured == member->counted &&
 		pythia_subtract(capture->now, member->saved_at) < 60 * PYTHIA_SECOND)
@@ -376,7 +390,7 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 	(void) pythia_instant_write(capture->captured_at, capture->now);
 	if (!look_at_file(capture, &version, &idle, error))
 		return false;
-	if (idle && version != 0)
+	if (idle && version != 0 && !sweep_waits(capture))
 		return true;
 	if (!capture->held && capture->now - capture->described_at >= DESCRIBE_INTERVAL)
 	{

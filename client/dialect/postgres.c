@@ -337,7 +337,7 @@ static void boundary_query(const pythia_db *db, pythia_buffer *out)
 	pythia_buffer_puts(out, "SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
 							" THEN CASE WHEN pg_catalog.pg_last_xact_replay_timestamp() IS NULL"
 							" THEN '0001-01-01 00:00:00.000000' END"
-							" WHEN bool_or(a.query = '<insufficient privilege>') THEN NULL"
+							" WHEN bool_or(a.query = '<insufficient privilege>' OR a.state = 'disabled') THEN NULL"
 							" WHEN EXISTS (SELECT FROM pg_catalog.pg_prepared_xact() p WHERE p.dbid = max(d.oid))"
 							" THEN '0001-01-01 00:00:00.000000'"
 							" ELSE pg_catalog.to_char(LEAST(pg_catalog.clock_timestamp(), min(a.xact_start))"

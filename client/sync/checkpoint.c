@@ -1,5 +1,5 @@
 /*
- * How far a run has come, as a JSON array of texts.  In one piece: ["3", scope, boundary, integer, made,
+ * How far a run has come, as a JSON array of texts, the first with "full" behind it where that is the mode.  In one piece: ["3", scope, boundary, integer, made,
  * key…].  In parts: ["4", scope, boundary, integer, made, staged, snapshot, bound…], and of each part the key
  * up to which it is done.  The boundary is that of the first attempt, because rows before the key may have
  * changed since they were read.  With another scope (a condition, columns) the rows before the key are not
@@ -12,10 +12,16 @@
 #include "core/memory.h"
 #include "sync/run.h"
 
-#define FIXED         5
-#define FIXED_PARTS   7
-#define VERSION       "3"
-#define VERSION_PARTS "4"
+#define FIXED       5
+#define FIXED_PARTS 7
+
+/* What an incremental run has left out before its key is not what a full one wants. */
+static const char *version_of(const pythia_run *run, bool parts)
+{
+	bool full = run->job->config->mode == PYTHIA_SYNC_FULL;
+
+	return parts ? (full ? "4 full" : "4") : (full ? "3 full" : "3");
+}
 
 static char *write_texts(const char *const *fixed, int nfixed, char *const *more, int nmore)
 {
@@ -39,7 +45,7 @@ static char *write_texts(const char *const *fixed, int nfixed, char *const *more
 
 char *pythia_checkpoint_write(const pythia_run *run)
 {
-	const char *fixed[FIXED] = {VERSION, run->mark.scope, run->mark.boundary, run->mark.integer,
+	const char *fixed[FIXED] = {version_of(run, false), run->mark.scope, run->mark.boundary, run->mark.integer,
 								run->made ? "made" : NULL};
 
 	return write_texts(fixed, FIXED, run->after, run->plan.nkey);
@@ -52,8 +58,8 @@ char *pythia_checkpoint_write_key(const pythia_run *run)
 
 char *pythia_ticket_write(const pythia_run *run)
 {
-	const char *fixed[FIXED_PARTS] = {VERSION_PARTS,     run->mark.scope,           run->mark.boundary,
-									  run->mark.integer, run->made ? "made" : NULL, run->staged ? "staged" : NULL,
+	const char *fixed[FIXED_PARTS] = {version_of(run, true), run->mark.scope,           run->mark.boundary,
+									  run->mark.integer,     run->made ? "made" : NULL, run->staged ? "staged" : NULL,
 									  run->snapshot};
 
 	return write_texts(fixed, FIXED_PARTS, run->bounds, run->nparts - 1);
@@ -139,9 +145,9 @@ static void say_anew(const pythia_run *run)
 					run->plan.source.name);
 }
 
-static bool is_version(char *const *texts, int count, const char *version)
+static bool is_version(char *const *texts, int count, char version)
 {
-	return count > 0 && texts[0] != NULL && strcmp(texts[0], version) == 0;
+	return count > 0 && texts[0] != NULL && texts[0][0] == version;
 }
 
 void pythia_checkpoint_read(pythia_run *run, const char *text)
@@ -149,14 +155,14 @@ void pythia_checkpoint_read(pythia_run *run, const char *text)
 	char scope[9];
 	int count;
 	char **texts = read_texts(text, &count);
-	bool parts = is_version(texts, count, VERSION_PARTS) && count >= FIXED_PARTS;
-	bool known = parts || (is_version(texts, count, VERSION) && count >= FIXED);
+	bool parts = is_version(texts, count, '4') && count >= FIXED_PARTS;
+	bool known = parts || (is_version(texts, count, '3') && count >= FIXED);
 	int fixed = parts ? FIXED_PARTS : FIXED;
 
 	pythia_watermark_scope(&run->plan, scope);
 	/* indexes are owed to a table that was made, wherever the run goes on */
 	run->made = known && texts[4] != NULL;
-	if (known && texts[1] != NULL && strcmp(texts[1], scope) == 0 &&
+	if (known && strcmp(texts[0], version_of(run, parts)) == 0 && texts[1] != NULL && strcmp(texts[1], scope) == 0 &&
 		(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey) &&
 		are_keys(run, texts, fixed, count, parts))
 	{
@@ -183,7 +189,7 @@ bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error)
 	char **texts = read_texts(text, &count);
 
 	pythia_watermark_scope(&run->plan, run->mark.scope);
-	if (!is_version(texts, count, VERSION_PARTS) || count < FIXED_PARTS || texts[1] == NULL ||
+	if (!is_version(texts, count, '4') || count < FIXED_PARTS || texts[1] == NULL ||
 		strcmp(texts[1], run->mark.scope) != 0 || !are_keys(run, texts, FIXED_PARTS, count, true))
 	{
 		pythia_list_free(texts, count);

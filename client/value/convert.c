@@ -8,6 +8,7 @@
 
 #include "core/json.h"
 #include "core/memory.h"
+#include "core/reading.h"
 #include "core/rows.h"
 #include "core/text.h"
 
@@ -343,15 +344,7 @@ static bool interval_to_time(const pythia_transform *transform, const char *valu
 static bool bool_word(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	(void) transform;
-	if (length == 0 || value[0] == '\0')
-		return false;
-	if (strchr("tTyY1", value[0]) != NULL)
-		pythia_buffer_putc(out, '1');
-	else if (strchr("fFnN0", value[0]) != NULL)
-		pythia_buffer_putc(out, '0');
-	else
-		return false;
-	return true;
+	return pythia_read_as(PYTHIA_KIND_BOOL, value, length, out);
 }
 
 /* MySQL writes every digit of its fraction, the others only what is needed; where it stays text, that shows. */

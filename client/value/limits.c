@@ -8,7 +8,7 @@
 #include "value/limits.h"
 
 #include <ctype.h>
-#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,9 +230,10 @@ static pythia_value_verdict check_float(const pythia_transform *t, const char *v
 		return check_special(t, value, out, bad);
 	if (t->to->kind == PYTHIA_KIND_FLOAT)
 	{
-		double number = strtod(value, NULL);
+		/* a text with the digits that tell a float apart may be a little beyond the greatest, and is read as that */
+		float number = strtof(value, NULL);
 
-		if (number > FLT_MAX || number < -FLT_MAX)
+		if (isinf(number))
 			return pythia_policy_decide(t->policies.out_of_range, "out_of_range",
 										number < 0 ? "-3.4028234e38" : "3.4028234e38", "a number out of range", out,
 										bad);

@@ -288,6 +288,30 @@ static void test_retention(void **state)
 	pythia_error_reset(&error);
 	assert_true(pythia_capture_seek(r.store, "w", "slow", "beginning", &error));
 	assert_true(pythia_capture_consume(r.store, "w", "slow", 9, log_change, &r, &error));
+	/* what was before the first change that is left is nothing to lose */
+	assert_true(pythia_capture_seek(r.store, "w", "slow", "beginning", &error));
+	must(r.store, "UPDATE pythia_journal_1 SET captured_at = datetime('now', '-200 seconds')");
+	must(r.writer, "UPDATE t SET v = 'f', updated_at = datetime('now') WHERE id = 3");
+	poll_journal(&r);
+	assert_count(r.store, "SELECT min(change_id) FROM pythia_journal_1", 3);
+	assert_count(r.store, "SELECT count(*) FROM pythia_consumer WHERE lost", 0);
+	close_rig(&r);
+}
+
+/* A file that nobody writes to any more is looked through all the same when it is time. */
+static void test_quiet_delete(void **state)
+{
+	rig r;
+	time_t until = time(NULL) + 60;
+
+	open_rig(&r);
+	must(r.writer, "INSERT INTO t VALUES (1, 'old', '2020-01-01 00:00:00')");
+	create(&r, "t", "updated_at", "{\"track\": \"keys\", \"delete_interval\": 2}");
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "DELETE FROM t WHERE id = 1");
+	while (poll_journal(&r)[0] == '\0' && time(NULL) < until)
+		usleep(50000);
+	assert_string_equal(r.log, "TRUNCATE - - -\n");
 	close_rig(&r);
 }
 
@@ -380,21 +404,14 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),
-		cmocka_unit_test(test_kinds_of_change),
-		cmocka_unit_test(test_track_rows),
-		cmocka_unit_test(test_back_and_forth),
-		cmocka_unit_test(test_refused_flush),
-		cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_integer_stamps),
-		cmocka_unit_test(test_tables_come_and_go),
-		cmocka_unit_test(test_bad_words),
-		cmocka_unit_test(test_consumers),
-		cmocka_unit_test(test_retention),
-		cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_triggers_from_the_beginning),
-		cmocka_unit_test(test_new_columns),
-		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_baseline),       cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_track_rows),     cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_refused_flush),  cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_integer_stamps), cmocka_unit_test(test_tables_come_and_go),
+		cmocka_unit_test(test_bad_words),      cmocka_unit_test(test_consumers),
+		cmocka_unit_test(test_retention),      cmocka_unit_test(test_quiet_delete),
+		cmocka_unit_test(test_triggers),       cmocka_unit_test(test_triggers_from_the_beginning),
+		cmocka_unit_test(test_new_columns),    cmocka_unit_test(test_where),
 		cmocka_unit_test(test_new_table),
 	};
 

@@ -188,7 +188,6 @@ static bool stop_at_first(void *context, const char *checkpoint, pythia_error *e
 	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "stopped by the test");
 }
 
-/* An interrupted run goes on only where it is about the same rows. */
 /* A mark is of two databases: another one may hold other rows, also where a connection's name leads to it. */
 static void test_place(void **state)
 {
@@ -217,28 +216,37 @@ static void test_place(void **state)
 	}
 }
 
-static void test_scope_of_checkpoint(void **state)
+static void begins_anew(const char *first, const char *then)
 {
 	pythia_sync_callbacks callbacks = {.checkpoint = stop_at_first};
 	pythia_sync_job job = {.callbacks = &callbacks};
 	pythia_sync_result result;
 	pythia_error error = PYTHIA_ERROR_INIT;
 
-	(void) state;
 	begin(PG, "timestamptz");
 	must(source, "INSERT INTO marks SELECT i, 'v', 'w', now() FROM generate_series(1, 150000) i");
 	job.source = source;
 	job.target = target;
-	assert_false(try_sync_with(&job, "marks", "{\"where\": \"id % 2 = 0\"}", &result, &error));
+	assert_false(try_sync_with(&job, "marks", first, &result, &error));
 	assert_non_null(first_checkpoint);
 	pythia_error_reset(&error);
 	job.checkpoint = first_checkpoint;
-	assert_true(try_sync_with(&job, "marks", "{}", &result, &error));
+	assert_true(try_sync_with(&job, "marks", then, &result, &error));
 	assert_int_equal(result.source_count, 150000);
 	assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "150000");
 	pythia_sync_result_free(&result);
 	pythia_free(first_checkpoint);
+	first_checkpoint = NULL;
 	end();
+}
+
+/* An interrupted run goes on only where it is about the same rows: what an incremental one has left out a full one wants. */
+static void test_scope_of_checkpoint(void **state)
+{
+	(void) state;
+	begins_anew("{\"where\": \"id % 2 = 0\"}", "{}");
+	begins_anew("{\"mode\": \"incremental\"}", "{\"mode\": \"full\"}");
+	begins_anew("{\"mode\": \"full\"}", "{\"mode\": \"incremental\"}");
 }
 
 /* The mark follows while transactions are open, as long as none of them is open for ever. */

@@ -12,6 +12,7 @@
 #include "core/json_canonical.h"
 #include "core/memory.h"
 #include "sync/create/create.h"
+#include "value/convert.h"
 #include "value/equal.h"
 #include "value/limits.h"
 
@@ -263,11 +264,62 @@ static void test_defaults(void **state)
 	pythia_buffer_free(&out);
 }
 
+/* --- texts that are read -------------------------------------------------------- */
+
+static bool as_bool(const char *text, pythia_buffer *out)
+{
+	static const pythia_type from = {.kind = PYTHIA_KIND_TEXT};
+	static const pythia_type to = {.kind = PYTHIA_KIND_BOOL};
+	pythia_transform t = {.from = &from, .to = &to, .from_engine = PG, .to_engine = MY};
+	pythia_bad_value bad = {0};
+
+	pythia_buffer_clear(out);
+	return pythia_convert_value(&t, text, strlen(text), out, &bad);
+}
+
+/* A word is read as a whole, not by its first letter. */
+static void test_truth_of_texts(void **state)
+{
+	static const char *const read[][2] = {{"true", "1"}, {"t", "1"}, {"YES", "1"}, {"off", "0"},
+										  {"no", "0"},   {"0", "0"}, {"15", "15"}, {"-1", "-1"}};
+	static const char *const refused[] = {"Toronto", "none", "0.5", "yesterday", ""};
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++)
+	{
+		if (!as_bool(read[i][0], &out))
+			fail_msg("\"%s\" is no truth value", read[i][0]);
+		assert_string_equal(pythia_buffer_text(&out), read[i][1]);
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (as_bool(refused[i], &out))
+			fail_msg("\"%s\" is read as %s", refused[i], out.data);
+	pythia_buffer_free(&out);
+}
+
+/* The greatest real as PostgreSQL writes it is a little more than it. */
+static void test_greatest_float(void **state)
+{
+	static const pythia_type real = {.kind = PYTHIA_KIND_FLOAT, .size = 4};
+	pythia_transform t = {.from = &real, .to = &real, .from_engine = PG, .to_engine = PG};
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	pythia_bad_value bad;
+
+	(void) state;
+	t.policies.out_of_range = PYTHIA_POLICY_NULL;
+	assert_int_equal(pythia_limits_check(&t, "3.4028235e+38", 13, &out, &bad), PYTHIA_VALUE_KEEP);
+	assert_int_equal(pythia_limits_check(&t, "-3.4028235e+38", 14, &out, &bad), PYTHIA_VALUE_KEEP);
+	assert_int_equal(pythia_limits_check(&t, "3.4028236e+38", 13, &out, &bad), PYTHIA_VALUE_NULL);
+	pythia_buffer_free(&out);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals),     cmocka_unit_test(test_decimal_types),
-									   cmocka_unit_test(test_equal),        cmocka_unit_test(test_nul_is_no_truth),
-									   cmocka_unit_test(test_json_numbers), cmocka_unit_test(test_defaults)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals),       cmocka_unit_test(test_decimal_types),
+									   cmocka_unit_test(test_equal),          cmocka_unit_test(test_nul_is_no_truth),
+									   cmocka_unit_test(test_json_numbers),   cmocka_unit_test(test_defaults),
+									   cmocka_unit_test(test_truth_of_texts), cmocka_unit_test(test_greatest_float)};
 
 	return cmocka_run_group_tests_name("values", tests, NULL, NULL);
 }

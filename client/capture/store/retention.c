@@ -39,6 +39,9 @@ static bool drop_before(pythia_capture *capture, int64_t change_id, pythia_error
 							 (long long) capture->worker_id, (long long) change_id);
 }
 
+/* Something is dropped that it has not read: a position of before all that there was has nothing to lose. */
+#define BEHIND "position < (SELECT COALESCE(max(change_id), 0) FROM main.pythia_journal_%lld WHERE change_id < %lld)"
+
 static bool mark_lost(pythia_capture *capture, int64_t kept, pythia_error *error)
 {
 	long long id = capture->worker_id;
@@ -46,9 +49,8 @@ static bool mark_lost(pythia_capture *capture, int64_t kept, pythia_error *error
 	pythia_result lost;
 	bool ok;
 
-	pythia_buffer_printf(
-		&sql, "SELECT name FROM main.pythia_consumer WHERE worker_id = %lld AND NOT lost AND position < %lld", id,
-		(long long) pythia_subtract(kept, 1));
+	pythia_buffer_printf(&sql, "SELECT name FROM main.pythia_consumer WHERE worker_id = %lld AND NOT lost AND " BEHIND,
+						 id, id, (long long) kept);
 	ok = pythia_db_query(capture->store, sql.data, "t", &lost, error);
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < lost.nrows; i++)
@@ -57,8 +59,8 @@ static bool mark_lost(pythia_capture *capture, int64_t kept, pythia_error *error
 						pythia_result_text(&lost, i, 0));
 	ok = ok && (lost.nrows == 0 ||
 				pythia_store_exec(capture->store, error,
-								  "UPDATE main.pythia_consumer SET lost = 1 WHERE worker_id = %lld AND position < %lld",
-								  id, (long long) pythia_subtract(kept, 1)));
+								  "UPDATE main.pythia_consumer SET lost = 1 WHERE worker_id = %lld AND " BEHIND, id, id,
+								  (long long) kept));
 	pythia_result_free(&lost);
 	return ok;
 }

@@ -98,7 +98,8 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_
 		" (NOT a.attnotnull)::int, (a.attgenerated <> '')::int,"
 		" (a.attidentity <> '' OR COALESCE(pg_catalog.pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval(%', false))::int,"
 		" CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,"
-		" CASE WHEN a.attcollation <> t.typcollation THEN l.collname END,"
+		/* of a domain the type beneath counts: its collation may be another one */
+		" CASE WHEN a.attcollation <> b.typcollation THEN l.collname END,"
 		" pg_catalog.col_description(a.attrelid, a.attnum),"
 		" (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder)"
 		" FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid)");
@@ -106,11 +107,13 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_
 	pythia_buffer_puts(
 		out, " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
 			 " JOIN pg_catalog.pg_type t ON t.oid = a.atttypid"
-			 " CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype, typname) AS ("
-			 "SELECT t.oid, a.atttypmod, t.typtype, t.typname UNION ALL"
-			 " SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype, u.typname"
+			 " CROSS JOIN LATERAL (WITH RECURSIVE r(oid, typmod, typtype, typname, typcollation) AS ("
+			 "SELECT t.oid, a.atttypmod, t.typtype, t.typname, t.typcollation UNION ALL"
+			 " SELECT u.oid, CASE WHEN v.typtypmod <> -1 THEN v.typtypmod ELSE r.typmod END, u.typtype, u.typname, "
+			 "u.typcollation"
 			 " FROM r JOIN pg_catalog.pg_type v ON v.oid = r.oid JOIN pg_catalog.pg_type u ON u.oid = v.typbasetype"
-			 " WHERE r.typtype = 'd') SELECT r.oid, r.typmod, r.typtype, r.typname FROM r WHERE r.typtype <> 'd') b"
+			 " WHERE r.typtype = 'd') SELECT r.oid, r.typmod, r.typtype, r.typname, r.typcollation FROM r WHERE "
+			 "r.typtype <> 'd') b"
 			 " LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 			 " LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation"
 			 " ORDER BY w.i, a.attnum");

@@ -329,6 +329,37 @@ static void test_loose_keys(void **state)
 	}
 }
 
+/* PostgreSQL: a column that takes two spellings for one has the source's all the same, as has one of such a domain. */
+static void test_respelt_values(void **state)
+{
+	pythia_db *source = open_anew(LITE, 0, "respelt");
+	pythia_db *target = open_anew(PG, 1, "respelt");
+	pythia_sync_result result;
+
+	(void) state;
+	must(source, "CREATE TABLE respelt (k text PRIMARY KEY, a text, b text, c varchar(9))");
+	must(source, "INSERT INTO respelt VALUES ('k', 'bob', 'x', 'x'), ('l', 'x', 'bob', 'x'), ('m', 'x', 'x', 'bob'), "
+				 "('n', 'x', 'x', 'x'), ('o', 'x', 'x', 'x')");
+	must(target,
+		 "CREATE COLLATION IF NOT EXISTS loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+	must(target, "DROP DOMAIN IF EXISTS respelling");
+	must(target, "CREATE DOMAIN respelling AS text COLLATE loose");
+	must(target, "CREATE TABLE respelt (k respelling PRIMARY KEY, a text COLLATE loose, b respelling, c varchar(9) "
+				 "COLLATE loose)");
+	must(target, "INSERT INTO respelt VALUES ('k', 'Bob', 'x', 'x'), ('l', 'x', 'Bob', 'x'), ('m', 'x', 'x', 'Bob'), "
+				 "('n', 'x', 'x', 'x'), ('O', 'x', 'x', 'x')");
+	must_sync(source, target, "respelt", "{\"mode\": \"full\", \"deletes\": \"hard\"}", NULL, &result);
+	/* a key is a row's own, byte for byte */
+	assert_counts(&result, 1, 3, 1, 0);
+	assert_string_equal(
+		value_of(target, "SELECT string_agg(concat(k, a, b, c), ' ' ORDER BY k COLLATE \"C\") FROM respelt"),
+		"kbobxx lxbobx mxxbob nxxx oxxx");
+	pythia_sync_result_free(&result);
+	drop(target, "respelt");
+	must(target, "DROP DOMAIN respelling");
+	close_both(source, target);
+}
+
 /* Where both sides take the same texts for one, a key's new spelling is a change of the row. */
 static void test_respelt_key(void **state)
 {
@@ -441,6 +472,7 @@ int main(void)
 									   cmocka_unit_test(test_comments),
 									   cmocka_unit_test(test_money),
 									   cmocka_unit_test(test_loose_keys),
+									   cmocka_unit_test(test_respelt_values),
 									   cmocka_unit_test(test_respelt_key),
 									   cmocka_unit_test(test_soft_column),
 									   cmocka_unit_test(test_named_key)};

@@ -153,6 +153,10 @@ static void put_postgres_value(const pythia_run *run, int pair, const char *alia
 							 pythia_buffer_text(&subject));
 	else if (postgres_compares_texts(type))
 		pythia_postgres_text(out, type, pythia_buffer_text(&subject));
+	else if ((type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR) &&
+			 strcmp(type->native, "\"char\"") != 0)
+		/* one that is not deterministic takes other spellings for the same */
+		pythia_buffer_printf(out, "%s COLLATE pg_catalog.\"C\"", pythia_buffer_text(&subject));
 	else
 		pythia_buffer_puts(out, pythia_buffer_text(&subject));
 	pythia_buffer_free(&subject);

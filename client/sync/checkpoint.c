@@ -1,7 +1,7 @@
 /*
- * How far a run has come, as a JSON array of texts, the first with "full" behind it where that is the mode.  In one piece: ["3", scope, boundary, integer, made,
+ * How far a run has come, as a JSON array of texts.  In one piece: ["3", scope, boundary, integer, made,
  * key…].  In parts: ["4", scope, boundary, integer, made, staged, snapshot, bound…], and of each part the key
- * up to which it is done.  The boundary is that of the first attempt, because rows before the key may have
+ * up to which it is done.  In mode full the first text is "3 full" or "4 full".  The boundary is that of the first attempt, because rows before the key may have
  * changed since they were read.  With another scope (a condition, columns) the rows before the key are not
  * those that are wanted now.
  */
@@ -12,15 +12,17 @@
 #include "core/memory.h"
 #include "sync/run.h"
 
-#define FIXED       5
-#define FIXED_PARTS 7
+#define FIXED         5
+#define FIXED_PARTS   7
+#define VERSION       '3'
+#define VERSION_PARTS '4'
 
 /* What an incremental run has left out before its key is not what a full one wants. */
 static const char *version_of(const pythia_run *run, bool parts)
 {
-	bool full = run->job->config->mode == PYTHIA_SYNC_FULL;
-
-	return parts ? (full ? "4 full" : "4") : (full ? "3 full" : "3");
+	if (run->job->config->mode == PYTHIA_SYNC_FULL)
+		return parts ? "4 full" : "3 full";
+	return parts ? "4" : "3";
 }
 
 static char *write_texts(const char *const *fixed, int nfixed, char *const *more, int nmore)
@@ -155,8 +157,8 @@ void pythia_checkpoint_read(pythia_run *run, const char *text)
 	char scope[9];
 	int count;
 	char **texts = read_texts(text, &count);
-	bool parts = is_version(texts, count, '4') && count >= FIXED_PARTS;
-	bool known = parts || (is_version(texts, count, '3') && count >= FIXED);
+	bool parts = is_version(texts, count, VERSION_PARTS) && count >= FIXED_PARTS;
+	bool known = parts || (is_version(texts, count, VERSION) && count >= FIXED);
 	int fixed = parts ? FIXED_PARTS : FIXED;
 
 	pythia_watermark_scope(&run->plan, scope);
@@ -189,7 +191,7 @@ bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error)
 	char **texts = read_texts(text, &count);
 
 	pythia_watermark_scope(&run->plan, run->mark.scope);
-	if (!is_version(texts, count, '4') || count < FIXED_PARTS || texts[1] == NULL ||
+	if (!is_version(texts, count, VERSION_PARTS) || count < FIXED_PARTS || texts[1] == NULL ||
 		strcmp(texts[1], run->mark.scope) != 0 || !are_keys(run, texts, FIXED_PARTS, count, true))
 	{
 		pythia_list_free(texts, count);

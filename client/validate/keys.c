@@ -182,7 +182,8 @@ static void by_identity(const pythia_validation_state *v, int side, const pythia
 	pythia_buffer_putc(out, ')');
 }
 
-static bool by_literals(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count)
+/* Whether each key's literal finds its row. */
+static bool have_literals(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count)
 {
 	bool literal = v->by_literal;
 
@@ -191,17 +192,12 @@ static bool by_literals(const pythia_validation_state *v, int side, const pythia
 	return literal;
 }
 
-void pythia_key_condition(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
-						  pythia_buffer *out)
+static void by_literals(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
+						pythia_buffer *out)
 {
 	const pythia_side *s = &v->sides[side];
 	bool first = true;
 
-	if (!by_literals(v, side, keys, count))
-	{
-		by_identity(v, side, keys, count, out);
-		return;
-	}
 	if (v->plan.nkey > 1)
 		pythia_buffer_putc(out, '(');
 	for (int i = 0; i < v->plan.nkey; i++)
@@ -228,13 +224,23 @@ void pythia_key_condition(const pythia_validation_state *v, int side, const pyth
 	pythia_buffer_putc(out, ')');
 }
 
+void pythia_key_condition(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
+						  pythia_buffer *out)
+{
+	if (have_literals(v, side, keys, count))
+		by_literals(v, side, keys, count, out);
+	else
+		by_identity(v, side, keys, count, out);
+}
+
 void pythia_key_condition_exact(const pythia_validation_state *v, int side, const pythia_candidate *keys, int count,
 								pythia_buffer *out)
 {
-	pythia_key_condition(v, side, keys, count, out);
-	if (!by_literals(v, side, keys, count))
-		return;
-	pythia_buffer_puts(out, " AND ");
+	if (have_literals(v, side, keys, count))
+	{
+		by_literals(v, side, keys, count, out);
+		pythia_buffer_puts(out, " AND ");
+	}
 	by_identity(v, side, keys, count, out);
 }
 

@@ -18,6 +18,13 @@ sub changes
 		. " FROM pythia.consume_changes('$worker', max_changes => 1000000)");
 }
 
+# Runs statements in a SQLite file.
+sub lite
+{
+	my ($file) = @_;
+	return sub { my ($text) = @_; system('perl', '-MDBI', '-e', 'DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1 })->do($ARGV[1])', $file, $text) == 0 or die $text; };
+}
+
 sub create
 {
 	my ($worker, $url, $options) = @_;
@@ -67,7 +74,7 @@ subtest 'MariaDB' => sub {
 
 subtest 'SQLite' => sub {
 	my $file = "$scratch/source.db";
-	my $sql = sub { my ($text) = @_; system('perl', '-MDBI', '-e', 'DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1 })->do($ARGV[1])', $file, $text) == 0 or die $text; };
+	my $sql = lite($file);
 	$sql->('CREATE TABLE t (id integer PRIMARY KEY, v text, updated_at text)');
 	$sql->('CREATE INDEX t_stamp ON t (updated_at)');
 	story('lite', "sqlite:///$file", $sql, "datetime('now')");
@@ -76,7 +83,7 @@ subtest 'SQLite' => sub {
 # whoever may insert would stop the capture of the table
 subtest 'keys that are longer than an index takes' => sub {
 	my $file = "$scratch/long.db";
-	my $sql = sub { my ($text) = @_; system('perl', '-MDBI', '-e', 'DBI->connect("dbi:SQLite:dbname=$ARGV[0]", "", "", { RaiseError => 1 })->do($ARGV[1])', $file, $text) == 0 or die $text; };
+	my $sql = lite($file);
 	my $key = join '', map { chr(33 + (($_ * 7919) ^ ($_ >> 3) * 104729) % 90) } 1 .. 9000;
 	$key =~ tr/'"\\/xyz/;
 	$sql->('CREATE TABLE t (id text NOT NULL PRIMARY KEY, v text, updated_at text)');

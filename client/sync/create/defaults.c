@@ -66,13 +66,13 @@ static bool is_number(const char *text)
 
 static bool put_number(const pythia_default *value, pythia_buffer *out)
 {
-	bool number = value->kind == PYTHIA_DEFAULT_NUMBER || value->kind == PYTHIA_DEFAULT_BOOL;
+	bool good = value->kind == PYTHIA_DEFAULT_TEXT && is_number(value->text);
 
-	if (number ? !pythia_numeric_text(value->text, strlen(value->text))
-			   : value->kind != PYTHIA_DEFAULT_TEXT || !is_number(value->text))
-		return false;
-	pythia_buffer_puts(out, value->text);
-	return true;
+	if (value->kind == PYTHIA_DEFAULT_NUMBER || value->kind == PYTHIA_DEFAULT_BOOL)
+		good = pythia_numeric_text(value->text, strlen(value->text));
+	if (good)
+		pythia_buffer_puts(out, value->text);
+	return good;
 }
 
 static bool put_bool(const pythia_default *value, const pythia_db *target, pythia_buffer *out)

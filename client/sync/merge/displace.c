@@ -153,9 +153,9 @@ static bool move_in_postgres(pythia_run *run, int64_t *count, pythia_error *erro
 
 /* SQLite's column and the index of its key may compare texts in different ways: the first condition is for the index, the
  * second tells the rows, as pythia_merge_key_join does. */
-static void put_key_moved(const pythia_run *run, const char *collate, pythia_buffer *out)
+static void put_key_moved(const pythia_run *run, const char *word, const char *collate, pythia_buffer *out)
 {
-	pythia_buffer_puts(out, collate[0] == '\0' ? " WHERE (" : " AND (");
+	pythia_buffer_printf(out, " %s (", word);
 	put_key(run, "", collate, out);
 	pythia_buffer_puts(out, ") IN (SELECT ");
 	put_key(run, "", "", out);
@@ -188,8 +188,8 @@ static bool delete_moved(pythia_run *run, int64_t *count, pythia_error *error)
 	}
 	else
 	{
-		put_key_moved(run, "", &sql);
-		put_key_moved(run, " COLLATE BINARY", &sql);
+		put_key_moved(run, "WHERE", "", &sql);
+		put_key_moved(run, "AND", " COLLATE BINARY", &sql);
 	}
 	ok = !checked || pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 0", NULL, error);
 	if (ok)

@@ -5,6 +5,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "postgres/base/object_owner.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
@@ -19,23 +20,10 @@ typedef struct plan_entry
 	SPIPlanPtr plan;
 } plan_entry;
 
-Oid pythia_owner_of_relation(Oid relation)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
 /* Whoever owns the extension owns its tables, after REASSIGN OWNED too. */
 static Oid extension_owner(void)
 {
-	Oid owner = pythia_owner_of_relation(pythia_relation("worker"));
+	Oid owner = pythia_relation_owner(pythia_relation("worker"));
 
 	if (!OidIsValid(owner))
 		elog(ERROR, "relation \"pythia.worker\" was dropped just now");

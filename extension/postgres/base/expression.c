@@ -7,8 +7,8 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
-#include "postgres/base/catalog.h"
 #include "postgres/base/harmless.h"
+#include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -92,7 +92,7 @@ static bool counts_on(const Node *node, Oid owner)
 	if (!IsA(node, FuncExpr) || call->funcid != F_NEXTVAL || !IsA(linitial(call->args), Const))
 		return false;
 	sequence = linitial(call->args);
-	return !sequence->constisnull && pythia_owner_of_relation(DatumGetObjectId(sequence->constvalue)) == owner;
+	return !sequence->constisnull && pythia_relation_owner(DatumGetObjectId(sequence->constvalue)) == owner;
 }
 
 bool pythia_operator_is_users(const Node *node)

@@ -2,6 +2,7 @@
 
 #include "postgres/base/lock_wait.h"
 
+#include "postgres/base/subtransaction.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 
@@ -15,7 +16,16 @@ int pythia_lock_wait_limit(void)
 	return settings;
 }
 
-bool pythia_is_locked_out(void *unused, const ErrorData *error)
+static bool is_locked_out(void *unused, const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+bool pythia_unless_locked_out(void (*act)(void *argument), void *argument)
+{
+	int settings = pythia_lock_wait_limit();
+	bool done = !pythia_isolated(act, is_locked_out, argument);
+
+	AtEOXact_GUC(true, settings);
+	return done;
 }

@@ -8,7 +8,10 @@
 /* From here on a lock is waited for so long, or less where lock_timeout says so; returns what AtEOXact_GUC takes. */
 extern int pythia_lock_wait_limit(void);
 
-/* For pythia_isolated: forgives that a lock was waited for in vain. */
-extern bool pythia_is_locked_out(void *unused, const ErrorData *error);
+/*
+ * Runs act(argument) in a subtransaction with that limit.  False, with all undone, where a lock was waited for in vain;
+ * any other error goes on its way.
+ */
+extern bool pythia_unless_locked_out(void (*act)(void *argument), void *argument);
 
 #endif

@@ -41,16 +41,3 @@ void pythia_user_call_end(const pythia_user_call *call)
 	AtEOXact_GUC(false, call->settings);
 	SetUserIdAndSecContext(call->role, call->context);
 }
-
-Oid pythia_function_owner(Oid function)
-{
-	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}

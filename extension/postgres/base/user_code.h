@@ -22,7 +22,4 @@ typedef struct pythia_user_call
 extern void pythia_user_call_begin(pythia_user_call *call);
 extern void pythia_user_call_end(const pythia_user_call *call);
 
-/* The role that a function belongs to; InvalidOid where it is gone. */
-extern Oid pythia_function_owner(Oid function);
-
 #endif

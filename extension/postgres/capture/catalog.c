@@ -11,13 +11,11 @@
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/lock_wait.h"
-#include "postgres/base/subtransaction.h"
 #include "postgres/worker/control.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -62,19 +60,16 @@ typedef struct claim
 	bool goes;
 } claim;
 
-/* As lock_timeout has it, or sooner. */
-static void lock_soon(void *argument)
+static void lock(void *argument)
 {
 	static const char sql[] = "SELECT FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 FOR UPDATE";
 	const claim *wanted = argument;
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(wanted->worker_id)};
-	int settings = pythia_lock_wait_limit();
 
 	pythia_cdc_lock(wanted->worker_id);
 	if (wanted->goes)
 		pythia_catalog_run(sql, 1, types, values, NULL);
-	AtEOXact_GUC(false, settings);
 }
 
 /* 0: nobody, by now. */
@@ -94,13 +89,13 @@ void pythia_cdc_lock_soon(int32 worker_id, const char *name, bool goes)
 	claim wanted = {worker_id, goes};
 	int pid;
 
-	if (!pythia_isolated(lock_soon, pythia_is_locked_out, &wanted))
+	if (pythia_unless_locked_out(lock, &wanted))
 		return;
 	if (goes)
 	{
 		/* a handler, or what a table's owner has put into it, may run there and catch a cancel */
 		pythia_control_end_turn(worker_id);
-		if (!pythia_isolated(lock_soon, pythia_is_locked_out, &wanted))
+		if (pythia_unless_locked_out(lock, &wanted))
 			return;
 	}
 	pid = who_locks(worker_id);

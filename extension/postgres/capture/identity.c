@@ -57,10 +57,19 @@ static void check_owner(const pythia_cdc_table *table, Relation relation)
 					errhint("Call pythia.start_cdc where that is meant.")));
 }
 
+static RangeVar *name_of(const pythia_cdc_table *table)
+{
+	return makeRangeVarFromNameList(pythia_name_list(table->relation));
+}
+
+Oid pythia_cdc_relid(const pythia_cdc_table *table)
+{
+	return RangeVarGetRelid(name_of(table), NoLock, true);
+}
+
 Relation pythia_cdc_relation(const pythia_cdc_table *table)
 {
-	RangeVar *name = makeRangeVarFromNameList(pythia_name_list(table->relation));
-	Relation relation = table_openrv(name, AccessShareLock);
+	Relation relation = table_openrv(name_of(table), AccessShareLock);
 
 	check_kind(table, relation);
 	check_owner(table, relation);
@@ -70,10 +79,8 @@ Relation pythia_cdc_relation(const pythia_cdc_table *table)
 /* Statements find the table by its name: that stays its name from here on. */
 static void hold_name(Relation relation, const pythia_cdc_table *table, Oid role)
 {
-	RangeVar *name = makeRangeVarFromNameList(pythia_name_list(table->relation));
-
 	pythia_evaluator_hold_schema(RelationGetNamespace(relation), role);
-	if (RangeVarGetRelid(name, NoLock, true) != RelationGetRelid(relation))
+	if (pythia_cdc_relid(table) != RelationGetRelid(relation))
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("the schema of \"%s\" was renamed just now", RelationGetRelationName(relation)),
 						errhint("It is tried again at the next poll.")));

@@ -33,6 +33,8 @@ extern void pythia_cdc_leave(const pythia_cdc_identity *before);
  * belongs to another role than when its capture was set up: what is in it now was not agreed upon.
  */
 extern Relation pythia_cdc_relation(const pythia_cdc_table *table);
+/* What has its name just now, whatever that is; InvalidOid: nothing.  No lock is taken. */
+extern Oid pythia_cdc_relid(const pythia_cdc_table *table);
 /* Takes the present owners of the worker's tables as right: of those whose capture stopped, or of one (else 0). */
 extern void pythia_cdc_accept_owners(int32 worker_id, int32 table_id);
 

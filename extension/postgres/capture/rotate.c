@@ -8,14 +8,12 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "postgres/base/subtransaction.h"
-#include "postgres/base/lock_wait.h"
 #include "postgres/base/catalog.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
 #include "postgres/worker/transaction.h"
 #include "storage/lmgr.h"
-#include "utils/guc.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -52,15 +50,14 @@ static Datum single(const char *sql, int count, const Oid *types, const Datum *v
 	"WHERE c.worker_id OPERATOR(pg_catalog.=) $1 AND " FROM_UNREAD(slot) "LIMIT 1"
 #define LOSE(slot) "UPDATE pythia.consumer c SET lost = true FROM pythia.worker w " \
 	"WHERE w.worker_id OPERATOR(pg_catalog.=) c.worker_id AND " FROM_UNREAD(slot) "RETURNING c.name, w.name"
-/* Of those, the ones that nobody has locked: from here on they are ours. */
-#define CLAIM(slot) "SELECT FROM pythia.consumer c WHERE " FROM_UNREAD(slot) "FOR NO KEY UPDATE OF c SKIP LOCKED"
-#define COUNT_UNREAD(slot) "SELECT FROM pythia.consumer c WHERE " FROM_UNREAD(slot)
+/* Whoever has one locked (seek, drop_cdc_worker) may keep it so for long, and we keep every reader out of the part: no
+ * waiting here. */
+#define CLAIM(slot) "SELECT FROM pythia.consumer c WHERE " FROM_UNREAD(slot) "FOR NO KEY UPDATE OF c NOWAIT"
 #define NEWEST(slot) "SELECT worker_id, pg_catalog.max(captured_at) FROM pythia.journal_" slot " GROUP BY worker_id"
 
 static const char *const unread_sql[] = {UNREAD("0"), UNREAD("1"), UNREAD("2")};
 static const char *const lose_sql[] = {LOSE("0"), LOSE("1"), LOSE("2")};
 static const char *const claim_sql[] = {CLAIM("0"), CLAIM("1"), CLAIM("2")};
-static const char *const count_sql[] = {COUNT_UNREAD("0"), COUNT_UNREAD("1"), COUNT_UNREAD("2")};
 static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
 
 /* clang-format on */
@@ -158,22 +155,9 @@ static bool served(int slot, TimestampTz now)
 	return true;
 }
 
-/*
- * Whoever has a consumer locked (seek, drop_cdc_worker) may keep it so for long, and we keep every reader out of the part:
- * no waiting here.
- */
-static bool claim_consumers(int slot)
-{
-	uint64 unread;
-
-	pythia_catalog_execute(claim_sql[slot], 0, NULL, NULL, NULL);
-	unread = SPI_processed;
-	pythia_catalog_execute(count_sql[slot], 0, NULL, NULL, NULL);
-	return unread >= SPI_processed;
-}
-
 static void lose_consumers(int slot)
 {
+	pythia_catalog_execute(claim_sql[slot], 0, NULL, NULL, NULL);
 	pythia_catalog_execute(lose_sql[slot], 0, NULL, NULL, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		ereport(WARNING, (errmsg("consumer \"%s\" of CDC worker \"%s\" is lost: it fell too far behind, and changes it "
@@ -246,11 +230,6 @@ static void rotate(void *unused)
 		SPI_finish();
 		return;
 	}
-	if (!claim_consumers(slot))
-	{
-		SPI_finish();
-		return;
-	}
 	lose_consumers(slot);
 	pythia_journal_count_part(slot);
 	pythia_catalog_execute(truncate_sql[slot], 0, NULL, NULL, NULL);
@@ -262,15 +241,11 @@ static void rotate(void *unused)
 
 void pythia_journal_rotate(void)
 {
-	int settings;
-
 	/* what is read and what is not is told by what is committed now */
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION), errmsg("the journal is kept in READ COMMITTED only")));
-	/* a part that is locked is everybody's: should somebody's row be in our way after all, another time will do */
-	settings = pythia_lock_wait_limit();
-	(void) pythia_isolated(rotate, pythia_is_locked_out, NULL);
-	AtEOXact_GUC(true, settings);
+	/* where somebody's row is in our way, another time will do */
+	(void) pythia_unless_locked_out(rotate, NULL);
 }
 
 PYTHIA_FUNCTION(pythia_rotate_journal);

@@ -20,6 +20,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "postgres/base/catalog.h"
+#include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/subtransaction.h"
 #include "postgres/capture/columns.h"
@@ -320,7 +321,7 @@ static bool is_the_table(Oid relid, const pythia_cdc_table *table)
 	if (relid == table->relid)
 		return true;
 	return relid == get_relname_relid(table->table_name, get_namespace_oid(table->schema_name, true)) &&
-		   !table->owner_gone && (!OidIsValid(table->owner) || pythia_owner_of_relation(relid) == table->owner);
+		   !table->owner_gone && (!OidIsValid(table->owner) || pythia_relation_owner(relid) == table->owner);
 }
 
 /*

@@ -1,13 +1,12 @@
 /* Capture triggers on tables: put there, looked after, taken off again. */
+#include "postgres/capture/identity.h"
 #include "postgres/capture/trigger.h"
 
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "nodes/makefuncs.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/evaluator.h"
 #include "postgres/base/pg_compat.h"
@@ -49,7 +48,7 @@ typedef struct found_relation
 /* The table and its partitions; NIL: it is gone. */
 static List *relids_of(const pythia_cdc_table *table)
 {
-	Oid relid = RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(table->relation)), NoLock, true);
+	Oid relid = pythia_cdc_relid(table);
 
 	if (!OidIsValid(relid))
 		return NIL;

@@ -2,17 +2,15 @@
 #include "postgres/capture/catalog.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "core/text.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
-#include "postgres/base/user_code.h"
 #include "postgres/base/jsonb_node.h"
+#include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
 #include "postgres/base/verb.h"
@@ -439,7 +437,7 @@ static void mend_triggers(int32 worker_id)
 		/* that its trigger is gone may have been noticed by nobody yet */
 		if (table->config.capture != PYTHIA_CAPTURE_TRIGGER || (table->active && !pythia_trigger_fault(worker, table)))
 			continue;
-		relid = RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(table->relation)), NoLock, true);
+		relid = pythia_cdc_relid(table);
 		if (OidIsValid(relid) && !pythia_cdc_closed_to(relid, worker->owner))
 			mended[count++] = *table;
 	}

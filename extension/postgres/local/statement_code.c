@@ -9,8 +9,8 @@
 #include "nodes/nodeFuncs.h"
 #include "postgres/base/expression.h"
 #include "postgres/base/harmless.h"
+#include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
-#include "postgres/base/user_code.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -44,17 +44,10 @@ static bool refuse_function(Oid function, void *context)
 /* The planner may put its negator or commutator in its place: those are its owner's. */
 static void refuse_operator(Oid called, Oid role)
 {
-	HeapTuple tuple;
-	Oid owner;
+	Oid owner = called < FirstNormalObjectId ? InvalidOid : pythia_operator_owner(called);
 
-	if (called < FirstNormalObjectId)
-		return;
-	tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(called));
-	if (!HeapTupleIsValid(tuple))
-		return;
-	owner = ((Form_pg_operator) GETSTRUCT(tuple))->oprowner;
-	ReleaseSysCache(tuple);
-	if (has_privs_of_role(owner, role))
+	/* what comes with PostgreSQL; one that is gone fails by itself */
+	if (!OidIsValid(owner) || has_privs_of_role(owner, role))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					errmsg("operator %s would run with the rights of role \"%s\"", format_operator(called),

@@ -8,7 +8,6 @@
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
-#include "postgres/base/subtransaction.h"
 #include "postgres/worker/control.h"
 #include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
@@ -110,8 +109,7 @@ typedef struct creation
 	int32 worker_id; /* 0: there is one of that name */
 } creation;
 
-/* Another session may create one of that name, and not commit: it is waited for, but not for long. */
-static void insert_soon(void *argument)
+static void insert(void *argument)
 {
 	static const char sql[] = "INSERT INTO pythia.worker (kind, name, owner, owner_name, home) SELECT $1, $2, $3, "
 							  "pg_catalog.pg_get_userbyid($3), h.token FROM pythia.home h "
@@ -120,7 +118,6 @@ static void insert_soon(void *argument)
 	Oid types[] = {TEXTOID, TEXTOID, OIDOID};
 	Datum values[] = {CStringGetTextDatum(kind_name(wanted->kind)), CStringGetTextDatum(wanted->name),
 					  ObjectIdGetDatum(GetUserId())};
-	int settings = pythia_lock_wait_limit();
 	bool isnull;
 
 	SPI_connect();
@@ -128,7 +125,6 @@ static void insert_soon(void *argument)
 	if (SPI_processed > 0)
 		wanted->worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_finish();
-	AtEOXact_GUC(true, settings);
 }
 
 int32 pythia_worker_create(pythia_job_kind kind, const char *name)
@@ -140,7 +136,8 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a worker needs a name"),
 						errhint("Give it a short word, such as \"orders\".")));
 	pythia_home_settle();
-	if (pythia_isolated(insert_soon, pythia_is_locked_out, &wanted))
+	/* another session may create one of that name, and not commit */
+	if (!pythia_unless_locked_out(insert, &wanted))
 		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 						errmsg("%s worker \"%s\" is created or dropped in another session just now", word, name),
 						errhint("Try again when that session has ended its transaction, or choose another name.")));

@@ -11,9 +11,8 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postgres/base/subtransaction.h"
-#include "postgres/base/lock_wait.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
 #include "postgres/worker/database_hold.h"
@@ -161,13 +160,10 @@ static List *read_wanted(void)
 static void note(void (*write)(void *argument), void *argument)
 {
 	MemoryContext before = CurrentMemoryContext;
-	int settings;
 
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	settings = pythia_lock_wait_limit();
-	(void) pythia_isolated(write, pythia_is_locked_out, argument);
-	AtEOXact_GUC(true, settings);
+	(void) pythia_unless_locked_out(write, argument);
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(before);

@@ -5,9 +5,7 @@
 #include "executor/spi.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/lock_wait.h"
-#include "postgres/base/subtransaction.h"
 #include "postgres/worker/control.h"
-#include "utils/guc.h"
 
 /*
  * Rows of a role that is gone, but those that somebody has locked: who keeps a transaction open keeps nobody from being
@@ -58,8 +56,5 @@ static void disown(void *unused)
 
 void pythia_disown_orphans(void)
 {
-	int settings = pythia_lock_wait_limit();
-
-	(void) pythia_isolated(disown, pythia_is_locked_out, NULL);
-	AtEOXact_GUC(true, settings);
+	(void) pythia_unless_locked_out(disown, NULL);
 }

@@ -172,7 +172,7 @@ static void read_item(reader *r, pythia_extras *extras)
 		}
 		else if (take(r, "AUTOINCREMENT"))
 			pythia_extras_add(extras, PYTHIA_EXTRA_AUTOINCREMENT, name, NULL, name);
-		else if (take(r, "CONFLICT"))
+		else if (take(r, "ON") && take(r, "CONFLICT")) /* CONFLICT alone may be a type */
 		{
 			take_name(r, &word);
 			if (strcasecmp(pythia_buffer_text(&word), "ABORT") != 0)

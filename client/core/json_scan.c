@@ -1,5 +1,6 @@
 #include "core/json_scan.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "core/json.h"
@@ -117,4 +118,104 @@ bool pythia_json_numeric(const pythia_json_number *n, pythia_buffer *out)
 	for (long i = point; i < point + scale; i++)
 		pythia_buffer_putc(out, i < 0 || i >= ndigits ? '0' : pythia_json_digit(n, (int) i));
 	return true;
+}
+
+/* --- whole values ------------------------------------------------------------- */
+
+/* A string whose opening quote was taken. */
+static bool skip_string(pythia_json_scan *scan)
+{
+	while (scan->at < scan->end && (unsigned char) *scan->at >= ' ')
+	{
+		char c = *scan->at++;
+
+		if (c == '"')
+			return true;
+		if (c != '\\')
+			continue;
+		if (scan->at == scan->end || !strchr("\"\\/bfnrtu", *scan->at) || *scan->at == '\0')
+			return false;
+		if (*scan->at++ != 'u')
+			continue;
+		for (int i = 0; i < 4; i++, scan->at++)
+			if (scan->at == scan->end || !isxdigit((unsigned char) *scan->at))
+				return false;
+	}
+	return false;
+}
+
+static bool skip_scalar(pythia_json_scan *scan)
+{
+	pythia_json_number ignored;
+
+	switch (pythia_json_next(scan))
+	{
+		case '"':
+			scan->at++;
+			return skip_string(scan);
+		case 't':
+			return pythia_json_word(scan, "true");
+		case 'f':
+			return pythia_json_word(scan, "false");
+		case 'n':
+			return pythia_json_word(scan, "null");
+		default:
+			return pythia_json_read_number(scan, &ignored);
+	}
+}
+
+static bool skip_name(pythia_json_scan *scan)
+{
+	return pythia_json_take(scan, '"') && skip_string(scan) && pythia_json_take(scan, ':');
+}
+
+/* Where a value may stand: opens what holds others, to the first scalar or what is empty. */
+static bool skip_into(pythia_json_scan *scan, pythia_buffer *open)
+{
+	for (;;)
+	{
+		char c = pythia_json_next(scan);
+
+		if (c != '{' && c != '[')
+			return skip_scalar(scan);
+		scan->at++;
+		if (pythia_json_take(scan, c == '{' ? '}' : ']'))
+			return true;
+		pythia_buffer_putc(open, c);
+		if (c == '{' && !skip_name(scan))
+			return false;
+	}
+}
+
+/* Behind a value: closes what ends there; *more where another value follows. */
+static bool skip_behind(pythia_json_scan *scan, pythia_buffer *open, bool *more)
+{
+	*more = false;
+	while (open->length > 0)
+	{
+		bool object = open->data[open->length - 1] == '{';
+
+		if (pythia_json_take(scan, ','))
+		{
+			*more = true;
+			return !object || skip_name(scan);
+		}
+		if (!pythia_json_take(scan, object ? '}' : ']'))
+			return false;
+		open->length--;
+	}
+	return pythia_json_next(scan) == '\0' && scan->at == scan->end;
+}
+
+bool pythia_json_valid(const char *text, size_t length)
+{
+	pythia_json_scan scan = {.at = text, .end = text + length};
+	pythia_buffer open = PYTHIA_BUFFER_INIT; /* the brackets, innermost last */
+	bool more = true;
+	bool ok = true;
+
+	while (ok && more)
+		ok = skip_into(&scan, &open) && skip_behind(&scan, &open, &more);
+	pythia_buffer_free(&open);
+	return ok;
 }

@@ -36,6 +36,8 @@ bool pythia_json_word(pythia_json_scan *scan, const char *word);
 /* The rest of a string whose opening quote was taken: `text` (cleared first) gets it without its escapes.  False where
  * it is none, or no UTF-8. */
 bool pythia_json_text(pythia_json_scan *scan, pythia_buffer *text);
+/* Is the text, which may hold NUL, one JSON value?  However deep it is.  Whether it is UTF-8 is not asked. */
+bool pythia_json_valid(const char *text, size_t length);
 bool pythia_json_read_number(pythia_json_scan *scan, pythia_json_number *number);
 
 /* The digit of that place, of those before and after the point. */

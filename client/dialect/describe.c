@@ -162,6 +162,14 @@ static int exact_column(const pythia_table *table, const char *name)
 	return pythia_table_column(table, name);
 }
 
+static bool holds(const int *numbers, int count, int number)
+{
+	for (int i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
 /* An index: the rows from `row` up to `end`. `columns` has room for them. */
 static void read_key(pythia_table *table, const pythia_result *result, int64_t row, int64_t end, int *columns)
 {
@@ -176,9 +184,10 @@ static void read_key(pythia_table *table, const pythia_result *result, int64_t r
 		const char *column = pythia_result_optional(result, row, 4);
 		int position = column != NULL ? exact_column(table, column) : -1;
 
+		/* one that is named again adds nothing: a key has no more columns than its table */
 		if (position < 0)
 			usable = false;
-		else
+		else if (!holds(columns, n, position))
 			columns[n++] = position;
 	}
 	table->other_unique = table->other_unique || (unique && !usable);

@@ -11,6 +11,7 @@ CREATE TABLE pythia.cdc_worker (
 	handler text,
 	handler_owner pythia.role,
 	options jsonb NOT NULL,
+	retention double precision,
 	created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE pythia.cdc_worker IS 'settings of the CDC workers, as create_cdc_worker was told';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN pythia.cdc_worker.timestamp_column IS 'column that tells when 
 COMMENT ON COLUMN pythia.cdc_worker.handler IS 'function(pythia.database_change) that the background worker calls, or NULL';
 COMMENT ON COLUMN pythia.cdc_worker.handler_owner IS 'role that function belonged to when it was named: another one''s is not called';
 COMMENT ON COLUMN pythia.cdc_worker.options IS 'options, as given';
+COMMENT ON COLUMN pythia.cdc_worker.retention IS 'seconds that its read changes are kept, as its options say; NULL: as the server does';
 COMMENT ON COLUMN pythia.cdc_worker.created_at IS 'when it was created';
 SELECT pg_catalog.pg_extension_config_dump('pythia.cdc_worker', '');
 

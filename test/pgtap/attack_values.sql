@@ -60,4 +60,14 @@ SELECT is(rows_quarantined, 1::bigint, 'a row is kept back again') FROM pythia.s
 UPDATE pythia.quarantine SET row_data = row_data || '{"id": "3 OR 1=1"}';
 SELECT matches(pg_temp.fails($$SELECT pythia.replay_quarantine('q', 'goods')$$), '^22P02 . a quarantined row of table "goods" has no value of type integer', 'a key that is none');
 SELECT pythia.drop_sync_worker('q') IS NOT NULL AS dropped \gset
+
+-- a key has no more columns than its table, whatever an index names again and again
+CREATE TABLE again (b text, a int NOT NULL);
+SELECT format('CREATE UNIQUE INDEX ON again (%s)', string_agg('a', ', ')) FROM generate_series(1, 32) \gexec
+INSERT INTO again VALUES ('x', 1), ('y', 2);
+CREATE TABLE again_too (LIKE again INCLUDING INDEXES);
+SELECT is(rows_inserted, 2::bigint, 'an index of 32 times one column: sync') FROM pythia.sync_between('local', 'local', 'again', '{"mode": "full", "table_map": {"again": "again_too"}}');
+UPDATE again_too SET b = 'z' WHERE a = 2;
+SELECT is(is_valid, false, 'validation') FROM pythia.validate_between('local', 'local', 'again', '{"table_map": {"again": "again_too"}}');
+SELECT is(rows_inserted, 2::bigint, 'to another engine') FROM pythia.sync_between('local', :'mysql_url', 'again', '{"mode": "full"}');
 SELECT * FROM finish();

@@ -47,6 +47,12 @@ EXECUTE refused($$SELECT pythia.drop_sync_worker('entirely_else')$$, '^42704 ', 
 EXECUTE refused($$SELECT pythia.validate_sync('entirely_else', 'users')$$, '^42704 ', 'validate with an unknown worker');
 EXECUTE refused($$SELECT pythia.create_sync_worker('w', 'local', 'local')$$, '^42710 . sync worker "w" already exists . Choose another name', 'a name that is taken');
 EXECUTE refused($$SELECT pythia.create_sync_worker('', 'local', 'local')$$, '^22023 . a worker needs a name', 'an empty name');
+EXECUTE refused($$SELECT pythia.create_sync_worker(repeat('w', 64), 'local', 'local')$$, '^42622 . the name of the worker is too long', 'a long name');
+EXECUTE refused($$SELECT pythia.create_cdc_worker(repeat('w', 64), '{users}')$$, '^42622 . the name of the worker is too long', 'of a CDC worker, too');
+EXECUTE refused($$SELECT pythia.create_cdc_worker('w', '{users}', options => jsonb_build_object('where', jsonb_build_object('users', repeat('x', 1100000))))$$, '^54000 . options are too large', 'options that are large');
+EXECUTE refused($$SELECT pythia.create_sync_worker('w', 'local', 'local', jsonb_build_object('where', repeat('x', 1100000)))$$, '^54000 . the options in sync_config are too large', 'those of a sync as well');
+EXECUTE refused($$SELECT pythia.create_cdc_worker('w', '{users}', options => '{"start_from": "infinity"}')$$, '^22023 . "infinity" is no time to start from', 'from no time');
+EXECUTE refused($$SELECT pythia.create_cdc_worker('w', '{users}', options => '{"start_from": "-infinity"}')$$, '^22023 . "-infinity" is no time to start from', 'nor from before all');
 EXECUTE refused($$SELECT pythia.create_sync_worker(NULL, 'local', 'local')$$, '^22004 . argument "name" of pythia.create_sync_worker must not be null . Give a value', 'no name');
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', NULL, 'local')$$, '^22004 . argument "source" of ', 'no source');
 EXECUTE refused($$SELECT pythia.create_sync_worker('x', 'local', NULL)$$, '^22004 . argument "target" of ', 'no target');

@@ -1,6 +1,7 @@
 # Another PostgreSQL's tables are captured without calling a cast that the owner of a type has made there.
 use strict;
 use warnings;
+use Pythia::Session;
 use Pythia::Test;
 use Test::More;
 
@@ -23,5 +24,23 @@ for my $capture ('poll', 'trigger')
 		'{"a": null, "d": null, "j": null, "n": null, "p": null, "r": null, "id": 2, "mood": null, "moods": null}', "$capture: the values");
 	is(other('SELECT count(*) FROM calls'), '0', "$capture: no cast was called");
 }
+
+# what cannot be told in the database's encoding, or cannot be converted any more since the transaction has failed
+subtest 'a rollback here, a server there that is gone, and another encoding' => sub {
+	$node->safe_psql('postgres', q{CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'; CREATE ROLE rem LOGIN});
+	other('GRANT CREATE ON SCHEMA public TO rem');
+	$node->safe_psql('latin', 'CREATE EXTENSION pythia_db');
+	my $there = sprintf 'postgresql://rem@127.0.0.1:%d/other', $node->port;
+	my @names = map { "\x{c3}\x{a9}$_" } 1 .. 8;
+	other(join ';', map { qq(CREATE TABLE "$_" (id int PRIMARY KEY); ALTER TABLE "$_" OWNER TO rem) } @names);
+	my $session = Pythia::Session->new($node, 'latin');
+	$session->do(q(SET client_encoding = 'UTF8'));
+	my $made = sprintf q{BEGIN; SELECT pythia.create_cdc_worker('w', '{%s}', '%s', options => '{"capture": "trigger"}') > 0}, join(',', @names), $there;
+	is($session->do($made), 't', 'triggers on eight tables');
+	$node->safe_psql('postgres', q{ALTER ROLE rem NOLOGIN; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'rem'});
+	$session->try('ROLLBACK');
+	is(scalar(() = $session->{error} =~ /the triggers on table "public.\x{c3}\x{a9}\d" of .* stay/g), 8, 'each that stays is told') or diag $session->{error};
+	is($session->do('SELECT pg_backend_pid()'), $session->{pid}, 'and the session goes on');
+};
 
 done_testing();

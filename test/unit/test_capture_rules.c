@@ -4,6 +4,8 @@
 #include "between.h"
 #include "capture/classify.h"
 #include "capture/fault.h"
+#include "capture/internal.h"
+#include "core/json_scan.h"
 #include "core/retry.h"
 
 /* Short, for the table. */
@@ -192,11 +194,92 @@ static void test_clock_set_back(void **state)
 	assert_int_equal(pythia_capture_unnoticed(-1), 3600 * second);
 }
 
+/* Whatever a source says that a value is: it stays within its place, and its line. */
+static void test_values_that_are_none(void **state)
+{
+	static const struct
+	{
+		pythia_kind kind;
+		char storage;
+		bool whole;
+		const char *value;
+		const char *json;
+	} table[] = {
+		{PYTHIA_KIND_INT, 0, false, "-17", "-17"},
+		{PYTHIA_KIND_INT, 0, false, "007", "7"},
+		{PYTHIA_KIND_UINT, 0, false, "18446744073709551615", "18446744073709551615"},
+		{PYTHIA_KIND_INT, 0, false, "7}}\n{\"table\":\"pay\"", "\"7}}\\n{\\\"table\\\":\\\"pay\\\"\""},
+		{PYTHIA_KIND_UINT, 0, false, "x", "\"x\""},
+		{PYTHIA_KIND_BOOL, 0, false, "1},", "\"1},\""},
+		{PYTHIA_KIND_DOUBLE, 0, false, "NaN", "\"NaN\""},
+		{PYTHIA_KIND_INT, 'i', false, "1},", "\"1},\""},
+		{PYTHIA_KIND_TIMESTAMP, 0, false, "2026-01-01 00:00:00\"}", "\"2026-01-01 00:00:00\\\"}\""},
+		{PYTHIA_KIND_JSON, 0, true, "{\"a\":\n[1, {}]}", "{\"a\": [1, {}]}"},
+		{PYTHIA_KIND_JSON, 0, true, "{}},\"table\":{", "\"{}},\\\"table\\\":{\""},
+		{PYTHIA_KIND_JSON, 'j', false, "1, 2", "\"1, 2\""},
+		{PYTHIA_KIND_JSON, 'j', false, "", "\"\""},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+	{
+		pythia_capture_column column = {.whole = table[i].whole};
+		pythia_type type = {.kind = table[i].kind};
+		pythia_field field = {(char *) table[i].value, strlen(table[i].value)};
+		pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+		pythia_capture_json_field(&out, &column, &type, table[i].storage, &field);
+		if (strcmp(pythia_buffer_text(&out), table[i].json) != 0)
+			fail_msg("%s gives %s, not %s", table[i].value, pythia_buffer_text(&out), table[i].json);
+		assert_true(pythia_json_valid(out.data, out.length));
+		pythia_buffer_free(&out);
+	}
+}
+
+static void test_json_that_is_none(void **state)
+{
+	static const char *const some[] = {"0",
+									   "-1.5e+3",
+									   " [ ] ",
+									   "{}",
+									   "\"\\u00e9\\\"\"",
+									   "{\"a\":[1,{\"b\":null}],\"c\":true}",
+									   "[[[]],[false]]",
+									   "[\n1\t,\r2]"};
+	static const char *const none[] = {"",          " ",          "01",         "+1",          "1.",    ".5",
+									   "1e",        "nul",        "truex",      "[1,]",        "[,1]",  "[1 2]",
+									   "{\"a\"}",   "{\"a\":}",   "{\"a\":1,}", "{1:2}",       "{a:1}", "[1}",
+									   "{\"a\":1]", "1 2",        "[] []",      "[",           "{",     "\"",
+									   "\"\n\"",    "\"\\x\"",    "\"\\u12\"",  "\"\\u12g4\"", "]",     "\"a\"b",
+									   "[1],",      "{\"a\":1}}", "NaN",        "'a'"};
+	pythia_buffer deep = PYTHIA_BUFFER_INIT;
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		if (!pythia_json_valid(some[i], strlen(some[i])))
+			fail_msg("%s", some[i]);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (pythia_json_valid(none[i], strlen(none[i])))
+			fail_msg("%s", none[i]);
+	assert_false(pythia_json_valid("1\0", 2));
+	assert_false(pythia_json_valid("\"a\0b\"", 5));
+	for (int i = 0; i < 1000000; i++)
+		pythia_buffer_putc(&deep, '[');
+	assert_false(pythia_json_valid(deep.data, deep.length));
+	for (int i = 0; i < 1000000; i++)
+		pythia_buffer_putc(&deep, ']');
+	assert_true(pythia_json_valid(deep.data, deep.length));
+	pythia_buffer_free(&deep);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_classify), cmocka_unit_test(test_sweeps),
-									   cmocka_unit_test(test_images),   cmocka_unit_test(test_faults),
-									   cmocka_unit_test(test_retry),    cmocka_unit_test(test_clock_set_back)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_classify),
+									   cmocka_unit_test(test_sweeps),
+									   cmocka_unit_test(test_images),
+									   cmocka_unit_test(test_faults),
+									   cmocka_unit_test(test_retry),
+									   cmocka_unit_test(test_clock_set_back),
+									   cmocka_unit_test(test_values_that_are_none),
+									   cmocka_unit_test(test_json_that_is_none)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

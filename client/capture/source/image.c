@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/json_scan.h"
 #include "core/text.h"
 #include "dialect/forms.h"
 
@@ -20,12 +21,6 @@ static bool is_json_number(const char *text, size_t length)
 	return !point || (point + 1 < text + length && pythia_is_digit(point[1]));
 }
 
-/* Whole numbers come as JSON writes them, unless they are padded. */
-static bool is_whole(const char *text, size_t length)
-{
-	return length == 1 || (length > 1 && text[0] != '0');
-}
-
 static void put_number(pythia_buffer *out, const char *text, size_t length)
 {
 	/* MySQL pads ZEROFILL columns */
@@ -40,11 +35,19 @@ static void put_number(pythia_buffer *out, const char *text, size_t length)
 		pythia_json_string(out, text, length);
 }
 
-/* JSON text, which may be spread over lines: a change is one line. Within strings JSON has no bare newline. */
-static void put_json(pythia_buffer *out, const char *text, size_t length)
+/*
+ * JSON text, which may be spread over lines: a change is one line. Within strings JSON has no bare newline.  What the
+ * source calls JSON and is none is a string: nothing else of the line is its.
+ */
+void pythia_capture_put_json(pythia_buffer *out, const char *text, size_t length)
 {
 	size_t from = out->length;
 
+	if (!pythia_json_valid(text, length))
+	{
+		pythia_json_string(out, text, length);
+		return;
+	}
 	pythia_buffer_append(out, text, length);
 	for (char *at = out->data + from; (at = strpbrk(at, "\n\r\t")) != NULL; at++)
 		*at = ' ';
@@ -94,13 +97,13 @@ static void put_stored(pythia_buffer *out, const pythia_type *type, char storage
 				(field->value[0] == '0' || field->value[0] == '1'))
 				pythia_buffer_puts(out, field->value[0] == '1' ? "true" : "false");
 			else
-				pythia_buffer_append(out, field->value, field->length);
+				put_number(out, field->value, field->length);
 			break;
 		case 'r':
 			put_number(out, field->value, field->length);
 			break;
 		case 'j':
-			put_json(out, field->value, field->length);
+			pythia_capture_put_json(out, field->value, field->length);
 			break;
 		case 'b':
 			pythia_buffer_puts(out, "\"\\\\x");
@@ -128,7 +131,7 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 	}
 	if (column->whole)
 	{
-		put_json(out, field->value, field->length);
+		pythia_capture_put_json(out, field->value, field->length);
 		return;
 	}
 	switch (type->kind)
@@ -143,11 +146,6 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 			break;
 		case PYTHIA_KIND_INT:
 		case PYTHIA_KIND_UINT:
-			if (is_whole(field->value, field->length))
-				pythia_buffer_append(out, field->value, field->length);
-			else
-				put_number(out, field->value, field->length);
-			break;
 		case PYTHIA_KIND_YEAR:
 		case PYTHIA_KIND_DECIMAL:
 		case PYTHIA_KIND_FLOAT:

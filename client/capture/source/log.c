@@ -217,10 +217,16 @@ static int side_width(const reader *r)
 /* The server's JSON; what a database of the encoding SQL_ASCII holds may be no UTF-8. */
 static void put_json(pythia_buffer *out, const pythia_field *field)
 {
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
 	if (pythia_utf8_valid(field->value, field->length))
-		pythia_buffer_append(out, field->value, field->length);
+		pythia_capture_put_json(out, field->value, field->length);
 	else
-		pythia_utf8_rewrite(field->value, field->length, false, false, out);
+	{
+		pythia_utf8_rewrite(field->value, field->length, false, false, &text);
+		pythia_capture_put_json(out, pythia_buffer_text(&text), text.length);
+	}
+	pythia_buffer_free(&text);
 }
 
 /* Old or new side of a log row into key and image. */

@@ -7,6 +7,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#define MOST_BYTES (1024 * 1024)
+
 /* What the argument of a function is called; *optional: it may be left out. */
 static char *name_of(Oid function, int place, bool *optional)
 {
@@ -51,4 +53,23 @@ Datum pythia_argument(FunctionCallInfo fcinfo, int place)
 char *pythia_argument_text(FunctionCallInfo fcinfo, int place)
 {
 	return TextDatumGetCString(pythia_argument(fcinfo, place));
+}
+
+void pythia_argument_name(const char *name, const char *what)
+{
+	if (name[0] == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a %s needs a name", what),
+						errhint("Give it a short word, such as \"orders\".")));
+	if (strlen(name) >= NAMEDATALEN)
+		ereport(ERROR, (errcode(ERRCODE_NAME_TOO_LONG), errmsg("the name of the %s is too long", what),
+						errhint("It may have up to %d bytes.", NAMEDATALEN - 1)));
+}
+
+void pythia_argument_bound(const struct varlena *options, const char *what)
+{
+	if (VARSIZE_ANY(options) > MOST_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("%s are too large", what),
+				 errdetail("They have %zu bytes; at most %d are taken.", (size_t) VARSIZE_ANY(options), MOST_BYTES),
+				 errhint("Divide the tables among several workers.")));
 }

@@ -1,11 +1,17 @@
 #include "postgres/base/bridge.h"
 
+#include "access/xact.h"
+#include "catalog/namespace.h"
 #include "core/memory.h"
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/elog.h"
 #include "utils/memutils.h"
+
+/* Bytes of a message that are told. */
+#define LONGEST_MESSAGE (1024 * 1024)
 
 /* The last error that was caught, until it is raised or another one replaces it. */
 static ErrorData *kept = NULL;
@@ -41,18 +47,20 @@ int pythia_sqlstate_code(const char *sqlstate)
 	return MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4]);
 }
 
-/* An unreadable text must not hide the error that it tells of. */
+static bool needs_none(int from, int to)
+{
+	return from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII;
+}
+
 static char *convert(const char *text, int from, int to)
 {
 	char *result;
-	int length;
 
 	if (!text)
 		return NULL;
-	length = strlen(text);
-	if (from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII)
+	if (needs_none(from, to))
 		return pstrdup(text);
-	result = (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), length, from, to);
+	result = (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), strlen(text), from, to);
 	return result == text ? pstrdup(text) : result;
 }
 
@@ -64,6 +72,87 @@ char *pythia_from_utf8(const char *text)
 char *pythia_to_utf8(const char *text)
 {
 	return convert(text, GetDatabaseEncoding(), PG_UTF8);
+}
+
+/* Looked up while there is a transaction, so that it is there when that has failed; NULL where it is not. */
+static FmgrInfo *converter(int from, int to)
+{
+	static FmgrInfo known[2];
+	FmgrInfo *found = &known[to == PG_UTF8];
+
+	if (!OidIsValid(found->fn_oid) && IsTransactionState() && !IsAbortedTransactionBlockState())
+	{
+		Oid oid = FindDefaultConversionProc(from, to);
+
+		if (OidIsValid(oid))
+			fmgr_info_cxt(oid, found, TopMemoryContext);
+	}
+	return OidIsValid(found->fn_oid) ? found : NULL;
+}
+
+/* As much as the converter takes, in bytes; without one, what is ASCII. */
+static int convert_some(FmgrInfo *by, const char *text, int length, int from, int to, char *out)
+{
+	int count = 0;
+
+	if (by)
+		return DatumGetInt32(FunctionCall6(by, Int32GetDatum(from), Int32GetDatum(to), CStringGetDatum(text),
+										   CStringGetDatum(out), Int32GetDatum(length), BoolGetDatum(true)));
+	for (; count < length && !IS_HIGHBIT_SET(text[count]); count++)
+		out[count] = text[count];
+	out[count] = '\0';
+	return count;
+}
+
+/*
+ * An unreadable text must not hide the error that it tells of: what cannot be converted is a '?'.  That goes for texts
+ * as well that are converted while a transaction fails, when nothing may be raised or looked up.
+ */
+static char *convert_message(const char *text, int from, int to)
+{
+	FmgrInfo *by;
+	char *result;
+	char *out;
+	int length;
+
+	if (!text)
+		return NULL;
+	if (needs_none(from, to))
+		return pstrdup(text);
+	by = converter(from, to);
+	length = strnlen(text, LONGEST_MESSAGE);
+	out = result = palloc(length * MAX_CONVERSION_GROWTH + 1);
+	for (;;)
+	{
+		int done = convert_some(by, text, length, from, to, out);
+
+		out += strlen(out);
+		text += done;
+		length -= done;
+		if (length <= 0)
+			return result;
+		*out++ = '?';
+		done = Min(length, pg_encoding_mblen(from, text));
+		text += done;
+		length -= done;
+		*out = '\0';
+	}
+}
+
+char *pythia_message_from_utf8(const char *text)
+{
+	return convert_message(text, PG_UTF8, GetDatabaseEncoding());
+}
+
+char *pythia_message_to_utf8(const char *text)
+{
+	return convert_message(text, GetDatabaseEncoding(), PG_UTF8);
+}
+
+void pythia_messages_prepare(void)
+{
+	(void) pythia_message_from_utf8("");
+	(void) pythia_message_to_utf8("");
 }
 
 bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
@@ -79,13 +168,13 @@ bool pythia_error_catch(pythia_error *error, MemoryContext cxt)
 	if (!error)
 		return false;
 	pythia_fail(error, class_of(kept->sqlerrcode), unpack_sql_state(kept->sqlerrcode), "%s",
-				kept->message ? pythia_to_utf8(kept->message) : "unknown error");
+				kept->message ? pythia_message_to_utf8(kept->message) : "unknown error");
 	if (kept->detail)
-		pythia_error_detail(error, "%s", pythia_to_utf8(kept->detail));
+		pythia_error_detail(error, "%s", pythia_message_to_utf8(kept->detail));
 	if (kept->hint)
-		pythia_error_hint(error, "%s", pythia_to_utf8(kept->hint));
+		pythia_error_hint(error, "%s", pythia_message_to_utf8(kept->hint));
 	if (kept->context)
-		pythia_error_context(error, "%s", pythia_to_utf8(kept->context));
+		pythia_error_context(error, "%s", pythia_message_to_utf8(kept->context));
 	return false;
 }
 
@@ -113,7 +202,7 @@ void pythia_raise(pythia_error *error)
 	int code;
 
 	if (error->error_class == PYTHIA_E_CANCELLED &&
-		!(kept && error->message && strcmp(kept->message, pythia_from_utf8(error->message)) == 0))
+		!(kept && error->message && strcmp(kept->message, pythia_message_from_utf8(error->message)) == 0))
 	{
 		/* as a rule this does not come back */
 		PG_TRY();
@@ -128,10 +217,10 @@ void pythia_raise(pythia_error *error)
 		PG_END_TRY();
 	}
 
-	message = pythia_from_utf8(error->message ? error->message : "unknown error");
-	detail = pythia_from_utf8(error->detail);
-	hint = pythia_from_utf8(error->hint);
-	context = pythia_from_utf8(error->context);
+	message = pythia_message_from_utf8(error->message ? error->message : "unknown error");
+	detail = pythia_message_from_utf8(error->detail);
+	hint = pythia_message_from_utf8(error->hint);
+	context = pythia_message_from_utf8(error->context);
 	code = pythia_sqlstate_code(error->sqlstate);
 	pythia_error_reset(error);
 

@@ -33,6 +33,15 @@ extern int pythia_sqlstate_code(const char *sqlstate);
 extern char *pythia_from_utf8(const char *text);
 extern char *pythia_to_utf8(const char *text);
 
+/*
+ * The same for messages, whose reader wants them in any case: nothing is raised for what they hold, a character that
+ * the other encoding lacks is a '?'.  Where a message may be told after a transaction has failed, the converters are
+ * prepared before; without that all that is not ASCII is a '?' there.
+ */
+extern char *pythia_message_from_utf8(const char *text);
+extern char *pythia_message_to_utf8(const char *text);
+extern void pythia_messages_prepare(void);
+
 /* "message. Detail. Hint." in one palloc'ed line, for a result's error column. */
 extern char *pythia_error_line(const pythia_error *error);
 

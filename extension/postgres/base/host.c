@@ -204,6 +204,7 @@ static const pythia_host backend_host = {
 
 const pythia_host *pythia_backend_host(void)
 {
+	pythia_messages_prepare();
 	if (wait_event_io == 0)
 		wait_event_io = pythia_wait_event("PythiaRemote");
 	return &backend_host;

@@ -12,6 +12,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/worker/owner.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
 
@@ -76,14 +77,13 @@ Relation pythia_cdc_relation(const pythia_cdc_table *table)
 	return relation;
 }
 
-/* Statements find the table by its name: that stays its name from here on. */
-static void hold_name(Relation relation, const pythia_cdc_table *table, Oid role)
+void pythia_cdc_hold_name(Oid relid, const char *name, Oid role)
 {
-	pythia_evaluator_hold_schema(RelationGetNamespace(relation), role);
-	if (pythia_cdc_relid(table) != RelationGetRelid(relation))
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("the schema of \"%s\" was renamed just now", RelationGetRelationName(relation)),
-						errhint("It is tried again at the next poll.")));
+	pythia_evaluator_hold_schema(get_rel_namespace(relid), role);
+	if (RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(name)), NoLock, true) != relid)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the schema of %s was renamed just now", name),
+				 errhint("Run the command again; a poll is tried again by itself.")));
 }
 
 void pythia_cdc_accept_owners(int32 worker_id, int32 table_id)
@@ -138,7 +138,7 @@ void pythia_cdc_enter(const pythia_cdc_worker *worker, const pythia_cdc_table *t
 		Relation relation = pythia_cdc_relation(table);
 
 		role = pythia_evaluator(relation, worker->owner);
-		hold_name(relation, table, role);
+		pythia_cdc_hold_name(RelationGetRelid(relation), table->relation, role);
 		/* the lock stays: it keeps its owner and its kind */
 		table_close(relation, NoLock);
 	}

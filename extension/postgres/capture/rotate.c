@@ -53,7 +53,9 @@ static Datum single(const char *sql, int count, const Oid *types, const Datum *v
 /* Whoever has one locked (seek, drop_cdc_worker) may keep it so for long, and we keep every reader out of the part: no
  * waiting here. */
 #define CLAIM(slot) "SELECT FROM pythia.consumer c WHERE " FROM_UNREAD(slot) "FOR NO KEY UPDATE OF c NOWAIT"
-#define NEWEST(slot) "SELECT worker_id, pg_catalog.max(captured_at) FROM pythia.journal_" slot " GROUP BY worker_id"
+#define NEWEST(slot) "SELECT n.worker_id, n.at, w.retention FROM (SELECT j.worker_id, pg_catalog.max(j.captured_at) AS at " \
+	"FROM pythia.journal_" slot " j GROUP BY j.worker_id) n " \
+	"JOIN pythia.cdc_worker w ON w.worker_id OPERATOR(pg_catalog.=) n.worker_id"
 
 static const char *const unread_sql[] = {UNREAD("0"), UNREAD("1"), UNREAD("2")};
 static const char *const lose_sql[] = {LOSE("0"), LOSE("1"), LOSE("2")};
@@ -65,14 +67,12 @@ static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
 static const char *const truncate_sql[] = {"TRUNCATE pythia.journal_0", "TRUNCATE pythia.journal_1",
 										   "TRUNCATE pythia.journal_2"};
 
-/* In microseconds. No worker's option goes beyond what the server allows. */
-static int64 retention_of(const pythia_cdc_worker *worker)
+/* In microseconds, of seconds that may be NULL. No worker's option goes beyond what the server allows. */
+static int64 retention_of(Datum seconds, bool isnull)
 {
-	double seconds = pythia_guc_retention * 60.0;
+	double wanted = isnull ? pythia_guc_retention * 60.0 : DatumGetFloat8(seconds);
 
-	if (worker && worker->config.retention >= 0)
-		seconds = worker->config.retention;
-	return (int64) (Min(seconds, pythia_guc_max_retention * 60.0) * USECS_PER_SEC);
+	return (int64) (Min(wanted, pythia_guc_max_retention * 60.0) * USECS_PER_SEC);
 }
 
 static int64 cap_of(int64 retention)
@@ -85,21 +85,13 @@ static int64 cap_of(int64 retention)
 /* The parts take turns as the worker wants that keeps changes longest; where there is none, as the server does. */
 static int64 longest_retention(void)
 {
-	static const char sql[] =
-		"(SELECT worker_id FROM pythia.cdc_worker WHERE options OPERATOR(pg_catalog.?) 'retention') UNION ALL "
-		"(SELECT worker_id FROM pythia.cdc_worker WHERE NOT options OPERATOR(pg_catalog.?) 'retention' LIMIT 1)";
-	int64 longest = 0;
-	SPITupleTable *found;
-	uint64 count;
+	static const char sql[] = "SELECT pg_catalog.max(COALESCE(retention, $1)) FROM pythia.cdc_worker";
+	Oid types[] = {FLOAT8OID};
+	Datum values[] = {Float8GetDatum(pythia_guc_retention * 60.0)};
 	bool isnull;
+	Datum seconds = single(sql, 1, types, values, &isnull);
 
-	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
-	found = SPI_tuptable;
-	count = SPI_processed;
-	for (uint64 i = 0; i < count; i++)
-		longest = Max(longest, retention_of(pythia_cdc_load(
-								   DatumGetInt32(SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)))));
-	return count > 0 ? longest : retention_of(NULL);
+	return retention_of(seconds, isnull);
 }
 
 /* Bytes on disk: of one part, or of all (-1). */
@@ -139,11 +131,9 @@ static bool served(int slot, TimestampTz now)
 		bool isnull;
 		Datum values[] = {SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)};
 		int64 age = now - DatumGetTimestampTz(SPI_getbinval(found->vals[i], found->tupdesc, 2, &isnull));
-		pythia_cdc_worker *worker = pythia_cdc_load(DatumGetInt32(values[0]));
-		int64 retention = retention_of(worker);
+		Datum seconds = SPI_getbinval(found->vals[i], found->tupdesc, 3, &isnull);
+		int64 retention = retention_of(seconds, isnull);
 
-		if (!worker)
-			continue;
 		if (age < retention)
 			return false;
 		if (age >= cap_of(retention))

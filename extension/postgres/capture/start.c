@@ -97,6 +97,12 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 	}
 	else
 		value = OidInputFunctionCall(input, pythia_from_utf8(table->config.start_at), parameter, -1);
+	if (type == DATEOID                                  ? DATE_NOT_FINITE(DatumGetDateADT(value))
+		: type == TIMESTAMPOID || type == TIMESTAMPTZOID ? TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value))
+														 : false)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("\"%s\" is no time to start from", table->config.start_at),
+						errhint("Give \"beginning\", \"now\" or a time.")));
 	error_context_stack = callback.previous;
 	table->low = pythia_stamp_number(table->stamp_kind, type, value);
 }

@@ -1,16 +1,9 @@
-/*
- * A row trigger that appends to the journal.
- *
- * Entries are numbered when the trigger fires and gathered in memory; they are
- * written before the transaction commits or is prepared, or when there are
- * many.  An entry belongs to the subtransaction it was made in: what that one
- * has gathered goes with it when it is rolled back, and is only ever written
- * within it.  Numbers, not places, make the order.
- */
+/* The function of the triggers that append to the journal. */
 #include "postgres/capture/trigger.h"
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
@@ -26,6 +19,7 @@
 #include "postgres/capture/columns.h"
 #include "postgres/capture/condition.h"
 #include "postgres/capture/define.h"
+#include "postgres/capture/gather.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
 #include "postgres/capture/low.h"
@@ -45,14 +39,20 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#define MAX_BYTES (256 * 1024)
-
 /* What the trigger knows of one relation it fires on (a table or a partition of it). */
 typedef struct trigger_key
 {
 	Oid relation;
 	int32 table_id;
 } trigger_key;
+
+/* When a TRUNCATE of the table was told: while nothing more is told in that subtransaction, no row is left. */
+typedef struct emptied
+{
+	FullTransactionId transaction;
+	SubTransactionId subtransaction;
+	uint64 rows_told;
+} emptied;
 
 typedef struct trigger_target
 {
@@ -69,187 +69,11 @@ typedef struct trigger_target
 	pythia_filter *filter; /* NULL: all rows */
 	char *row_trigger;     /* the names of ours */
 	char *truncate_trigger;
+	emptied emptied; /* of the table itself */
 } trigger_target;
 
-/* Entries gathered by one subtransaction. */
-typedef struct gathered
-{
-	SubTransactionId owner;
-	MemoryContext memory;
-	List *entries;               /* of pythia_journal_entry */
-	SubTransactionId written_in; /* written within this inner one, so not for certain; 0: not written */
-	struct gathered *outer;
-} gathered;
-
 static HTAB *targets = NULL;
-static gathered *innermost = NULL; /* in TopTransactionContext */
-
-/* ---- writing ---- */
-
-static void write_out(gathered *part)
-{
-	pythia_journal *journal = NULL;
-	MemoryContext before;
-	ListCell *cell;
-	bool pushed = false;
-
-	if (part->entries == NIL)
-		return;
-	/* at a commit there is none */
-	if (!ActiveSnapshotSet())
-	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		pushed = true;
-	}
-	before = MemoryContextSwitchTo(part->memory);
-	foreach (cell, part->entries)
-	{
-		pythia_journal_entry *entry = lfirst(cell);
-
-		if (!journal)
-			journal = pythia_journal_open(entry->worker_id);
-		pythia_journal_put(journal, entry);
-	}
-	pythia_journal_close(journal);
-	MemoryContextSwitchTo(before);
-	if (pushed)
-		PopActiveSnapshot();
-}
-
-static void forget_entries(gathered *part)
-{
-	part->entries = NIL;
-	part->written_in = InvalidSubTransactionId;
-	MemoryContextReset(part->memory);
-}
-
-static void flush_part(gathered *part, SubTransactionId current)
-{
-	if (part->written_in != InvalidSubTransactionId)
-		return;
-	write_out(part);
-	/* a rollback to a savepoint would take along what we wrote for an outer one: kept until that is settled */
-	if (part->owner == current)
-		forget_entries(part);
-	else if (part->entries != NIL)
-		part->written_in = current;
-}
-
-void pythia_trigger_flush(void)
-{
-	SubTransactionId current = GetCurrentSubTransactionId();
-
-	for (gathered *part = innermost; part; part = part->outer)
-		flush_part(part, current);
-}
-
-static gathered *current_part(void)
-{
-	SubTransactionId id = GetCurrentSubTransactionId();
-	gathered *part;
-
-	if (innermost && innermost->owner == id)
-		return innermost;
-	part = MemoryContextAllocZero(TopTransactionContext, sizeof(gathered));
-	part->owner = id;
-	part->memory = AllocSetContextCreate(TopTransactionContext, "pythia_db captured rows", ALLOCSET_START_SMALL_SIZES);
-	part->outer = innermost;
-	innermost = part;
-	return part;
-}
-
-static void on_transaction(XactEvent event, void *arg)
-{
-	switch (event)
-	{
-		case XACT_EVENT_PRE_COMMIT:
-		case XACT_EVENT_PRE_PREPARE:
-			pythia_trigger_flush();
-			break;
-		case XACT_EVENT_COMMIT:
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			innermost = NULL;
-			break;
-		default:
-			break;
-	}
-}
-
-static bool is_full(const gathered *part)
-{
-	return MemoryContextMemAllocated(part->memory, true) > MAX_BYTES;
-}
-
-static void drop_innermost(void)
-{
-	gathered *part = innermost;
-
-	innermost = part->outer;
-	pfree(part);
-}
-
-/* A savepoint a row is common: its few entries go to the parent's, and are not worth a write of their own. */
-static void hand_over_innermost(SubTransactionId parent)
-{
-	gathered *outer = innermost->outer;
-	MemoryContext before;
-
-	if (!outer || outer->owner != parent)
-	{
-		innermost->owner = parent;
-		return;
-	}
-	before = MemoryContextSwitchTo(outer->memory);
-	outer->entries = list_concat(outer->entries, innermost->entries);
-	MemoryContextSwitchTo(before);
-	MemoryContextSetParent(innermost->memory, outer->memory);
-	drop_innermost();
-}
-
-static void settle(SubTransactionId mine, SubTransactionId parent, bool committed)
-{
-	for (gathered *part = innermost; part; part = part->outer)
-	{
-		if (part->written_in != mine)
-			continue;
-		if (!committed)
-			part->written_in = InvalidSubTransactionId;
-		else if (parent == part->owner)
-			forget_entries(part);
-		else
-			part->written_in = parent;
-	}
-	if (!innermost || innermost->owner != mine)
-		return;
-	if (committed)
-		hand_over_innermost(parent);
-	else
-	{
-		MemoryContextDelete(innermost->memory);
-		drop_innermost();
-	}
-}
-
-static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
-{
-	switch (event)
-	{
-		case SUBXACT_EVENT_PRE_COMMIT_SUB:
-			/* what many of them hand over is written from time to time */
-			if (innermost && innermost->owner == mine && innermost->outer && is_full(innermost->outer))
-				flush_part(innermost->outer, mine);
-			break;
-		case SUBXACT_EVENT_COMMIT_SUB:
-			settle(mine, parent, true);
-			break;
-		case SUBXACT_EVENT_ABORT_SUB:
-			settle(mine, parent, false);
-			break;
-		default:
-			break;
-	}
-}
+static uint64 rows_told = 0; /* by this session */
 
 /* ---- what the trigger knows ---- */
 
@@ -280,8 +104,7 @@ static void set_up(void)
 	/* what the worker's owner may also hangs on what he is a member of */
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
-	RegisterXactCallback(on_transaction, NULL);
-	RegisterSubXactCallback(on_subtransaction, NULL);
+	pythia_gather_set_up();
 }
 
 static int32 worker_of_table(int32 table_id)
@@ -453,6 +276,7 @@ static trigger_target *target_of(Relation relation, int32 table_id)
 	{
 		target->memory = NULL;
 		target->valid = false;
+		target->emptied = (emptied){0};
 	}
 	if (!target->valid)
 		prepare_target(target, relation);
@@ -476,9 +300,9 @@ static bool wanted(trigger_target *target, HeapTuple tuple)
 	return tuple && (!target->filter || pythia_filter_passes(target->filter, tuple));
 }
 
-static pythia_journal_entry *new_entry(trigger_target *target, gathered *part)
+static pythia_journal_entry *new_entry(trigger_target *target, pythia_gathered *part)
 {
-	pythia_journal_entry *entry = palloc0(sizeof(pythia_journal_entry));
+	pythia_journal_entry *entry = pythia_gather_add(part);
 
 	/* the id first, the number after it: consumers rely on that */
 	(void) GetTopFullTransactionId();
@@ -486,7 +310,6 @@ static pythia_journal_entry *new_entry(trigger_target *target, gathered *part)
 	entry->table_id = target->table->table_id;
 	entry->change_id = pythia_journal_next_number(target->sequence);
 	entry->captured_at = GetCurrentTimestamp();
-	part->entries = lappend(part->entries, entry);
 	return entry;
 }
 
@@ -505,14 +328,15 @@ static bool same_key(const trigger_target *target, TupleDesc desc, const Datum *
 	return true;
 }
 
-static void take_row(trigger_target *target, gathered *part, TupleDesc desc, HeapTuple old_row, HeapTuple new_row)
+static void take_row(trigger_target *target, pythia_gathered *part, TupleDesc desc, HeapTuple old_row,
+					 HeapTuple new_row)
 {
 	int natts = desc->natts;
 	Datum *values = palloc(sizeof(Datum) * natts);
 	bool *nulls = palloc(sizeof(bool) * natts);
 	Datum *old_values = palloc(sizeof(Datum) * natts);
 	bool *old_nulls = palloc(sizeof(bool) * natts);
-	MemoryContext before = MemoryContextSwitchTo(part->memory);
+	MemoryContext before = MemoryContextSwitchTo(pythia_gather_memory(part));
 	pythia_journal_entry *entry;
 	Jsonb *old_data = NULL;
 	Jsonb *new_data = NULL;
@@ -563,6 +387,7 @@ static void take_row(trigger_target *target, gathered *part, TupleDesc desc, Hea
 	entry->new_data = new_data;
 	entry->has_stamp = has_stamp;
 	entry->stamp = stamp;
+	rows_told++;
 	MemoryContextSwitchTo(before);
 }
 
@@ -570,7 +395,7 @@ static void take_row(trigger_target *target, gathered *part, TupleDesc desc, Hea
 typedef struct written_row
 {
 	trigger_target *target;
-	gathered *part;
+	pythia_gathered *part;
 	Relation relation;
 	HeapTuple old_row;
 	HeapTuple new_row;
@@ -604,8 +429,8 @@ static bool may_fail(const written_row *row)
 		   (row->new_row && HeapTupleHasExternal(row->new_row));
 }
 
-/* No writer fails for a row that cannot be captured: the capture of its table stops. */
-static void log_safely(written_row *row)
+/* No writer fails for a row that cannot be captured: the capture of its table stops (false). */
+static bool log_safely(written_row *row)
 {
 	ErrorData *error = NULL;
 
@@ -616,6 +441,74 @@ static void log_safely(written_row *row)
 	if (error)
 		pythia_cdc_give_up(row->target->worker, row->target->table,
 						   psprintf("a change could not be captured: %s", error->message));
+	return !error;
+}
+
+/* ---- TRUNCATE ---- */
+
+static emptied emptied_now(void)
+{
+	emptied now = {GetTopFullTransactionId(), GetCurrentSubTransactionId(), rows_told};
+
+	return now;
+}
+
+/* Is the partition emptied with its whole table, which has told that already? */
+static bool is_told(const trigger_target *partition)
+{
+	emptied now = emptied_now();
+	ListCell *cell;
+
+	foreach (cell, get_partition_ancestors(partition->key.relation))
+	{
+		trigger_key key = {.relation = lfirst_oid(cell), .table_id = partition->key.table_id};
+		const trigger_target *whole = hash_search(targets, &key, HASH_FIND, NULL);
+
+		if (whole && FullTransactionIdEquals(whole->emptied.transaction, now.transaction) &&
+			whole->emptied.subtransaction == now.subtransaction && whole->emptied.rows_told == now.rows_told)
+			return true;
+	}
+	return false;
+}
+
+/* A partition's rows, before it is emptied.  Those that came after the transaction's snapshot go as well. */
+static void take_partition(written_row *row)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "pythia_db row", ALLOCSET_DEFAULT_SIZES);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TupleTableSlot *slot = table_slot_create(row->relation, NULL);
+	TableScanDesc scan = pythia_table_beginscan(row->relation, snapshot);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	bool ok = true;
+
+	while (ok && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		row->old_row = ExecFetchSlotHeapTuple(slot, false, NULL);
+		ok = log_safely(row);
+		pythia_gather_bound();
+		MemoryContextReset(scratch);
+	}
+	MemoryContextSwitchTo(before);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	UnregisterSnapshot(snapshot);
+	MemoryContextDelete(scratch);
+}
+
+/* The table's own trigger, or a partition's: the rows of one that is emptied alone go one by one. */
+static void take_truncate(written_row *row)
+{
+	trigger_target *target = row->target;
+
+	if (!is_the_table(RelationGetRelid(row->relation), target->table))
+	{
+		if (!is_told(target))
+			take_partition(row);
+		return;
+	}
+	new_entry(target, row->part)->kind = PYTHIA_CHANGE_TRUNCATE;
+	target->emptied = emptied_now();
 }
 
 /* A second trigger beside ours would tell everything twice. */
@@ -632,46 +525,39 @@ Datum pythia_write_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
 	trigger_target *target;
-	Relation relation;
 	written_row row = {0};
 	pythia_cdc_identity before_pin;
 	bool pinned;
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) || data->tg_trigger->tgnargs != 1)
+	if (!CALLED_AS_TRIGGER(fcinfo) || data->tg_trigger->tgnargs != 1 ||
+		!(TRIGGER_FIRED_AFTER(data->tg_event) ||
+		  (TRIGGER_FIRED_BEFORE(data->tg_event) && TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("pythia._capture is the function of capture triggers"),
 				 errhint("They are made by pythia.create_cdc_worker with the option \"capture\": \"trigger\".")));
-	relation = data->tg_relation;
-	target = target_of(relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
+	target = target_of(data->tg_relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
 	if (!target->table || !is_ours(target, data))
 		return PointerGetDatum(NULL);
+	row.target = target;
+	row.relation = data->tg_relation;
+	row.part = pythia_gather_here();
+	pinned = pin_session(target, &before_pin);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
-	{
-		gathered *part = current_part();
-		MemoryContext before = MemoryContextSwitchTo(part->memory);
-
-		new_entry(target, part)->kind = PYTHIA_CHANGE_TRUNCATE;
-		MemoryContextSwitchTo(before);
-	}
+		take_truncate(&row);
 	else
 	{
-		row.target = target;
-		row.relation = relation;
-		row.part = current_part();
 		if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
 			row.new_row = data->tg_trigtuple;
 		else
 			row.old_row = data->tg_trigtuple;
 		if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
 			row.new_row = data->tg_newtuple;
-		pinned = pin_session(target, &before_pin);
-		log_safely(&row);
-		if (pinned)
-			pythia_cdc_leave(&before_pin);
+		(void) log_safely(&row);
 	}
-	if (innermost && innermost->owner == GetCurrentSubTransactionId() && is_full(innermost))
-		flush_part(innermost, innermost->owner);
+	if (pinned)
+		pythia_cdc_leave(&before_pin);
+	pythia_gather_bound();
 	pythia_wake_at_commit(target->worker->worker_id);
 	return PointerGetDatum(NULL);
 }

@@ -23,7 +23,5 @@ extern void pythia_trigger_refresh(const pythia_cdc_table *table);
 extern void pythia_trigger_remove(const pythia_cdc_table *table);
 /* Takes them off what has been one of the tables, or a partition of it, where another one has its name now. */
 extern void pythia_trigger_remove_elsewhere(const pythia_cdc_table *tables, int ntables);
-/* Writes what this transaction has captured so far, so that it can read it itself. */
-extern void pythia_trigger_flush(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/capture/define.h"
 #include "storage/lmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -40,7 +41,8 @@ char *pythia_truncate_trigger(const pythia_cdc_table *table)
 typedef struct found_relation
 {
 	Oid relid;
-	char *name;      /* quoted and qualified */
+	char *name; /* quoted and qualified */
+	char kind;
 	char enabled;    /* of its trigger; 0: it has none of ours */
 	bool is_the_one; /* the table itself, not a partition of it */
 } found_relation;
@@ -76,7 +78,7 @@ static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 {
 	static const char sql[] =
 		"SELECT c.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
-		"pg_catalog.quote_ident(c.relname), g.tgenabled "
+		"pg_catalog.quote_ident(c.relname), c.relkind, g.tgenabled "
 		"FROM pg_catalog.pg_class c "
 		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
 		"LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid OPERATOR(pg_catalog.=) c.oid "
@@ -101,7 +103,8 @@ static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 
 		found->relid = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
 		found->name = SPI_getvalue(row, desc, 2);
-		enabled = SPI_getbinval(row, desc, 3, &isnull);
+		found->kind = DatumGetChar(SPI_getbinval(row, desc, 3, &isnull));
+		enabled = SPI_getbinval(row, desc, 4, &isnull);
 		found->enabled = isnull ? 0 : DatumGetChar(enabled);
 		found->is_the_one = found->relid == linitial_oid(relids);
 		result = lappend(result, found);
@@ -119,19 +122,37 @@ static void create_trigger(const pythia_cdc_table *table, const found_relation *
 	/* a trigger of rows goes down to the partitions */
 	if (of_rows)
 		pythia_evaluator_refuse_partitions(relation->relid, ShareRowExclusiveLock);
-	run(psprintf("CREATE TRIGGER %s AFTER %s EXECUTE FUNCTION pythia._capture(%d)", quote_identifier(trigger),
+	LockRelationOid(relation->relid, ShareRowExclusiveLock);
+	pythia_cdc_hold_name(relation->relid, relation->name, GetUserId());
+	run(psprintf("CREATE TRIGGER %s %s EXECUTE FUNCTION pythia._capture(%d)", quote_identifier(trigger),
 				 psprintf(when, relation->name), table->table_id));
 	/* what replication applies is captured too */
 	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", relation->name, quote_identifier(trigger)));
 	pythia_catalog_leave(&before);
 }
 
-static void drop_trigger(const char *relation, const char *trigger)
+/*
+ * A statement's trigger does not come down to partitions.  One of theirs tells the rows before they go, where they are
+ * emptied alone: PostgreSQL fires the table's own before that.
+ */
+static void create_truncate_trigger(const pythia_cdc_table *table, const found_relation *relation)
+{
+	bool before = relation->kind == RELKIND_PARTITIONED_TABLE || !relation->is_the_one;
+
+	if (relation->is_the_one || relation->kind == RELKIND_RELATION)
+		create_trigger(table, relation, pythia_truncate_trigger(table),
+					   before ? "BEFORE TRUNCATE ON %s FOR EACH STATEMENT" : "AFTER TRUNCATE ON %s FOR EACH STATEMENT",
+					   false);
+}
+
+static void drop_trigger(Oid relid, const char *name, const char *trigger)
 {
 	pythia_identity before;
 
 	pythia_catalog_enter(&before);
-	run(psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger), relation));
+	LockRelationOid(relid, AccessExclusiveLock);
+	pythia_cdc_hold_name(relid, name, GetUserId());
+	run(psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger), name));
 	pythia_catalog_leave(&before);
 }
 
@@ -192,7 +213,7 @@ void pythia_trigger_remove_elsewhere(const pythia_cdc_table *tables, int ntables
 		const pythia_cdc_table *table = &tables[strays[i].table];
 
 		if (table->relation && !list_member_oid(relids_of(table), strays[i].relid))
-			drop_trigger(strays[i].relation, strays[i].trigger);
+			drop_trigger(strays[i].relid, strays[i].relation, strays[i].trigger);
 	}
 	SPI_finish();
 }
@@ -210,16 +231,16 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 		if (!found->is_the_one || found->enabled == TRIGGER_FIRES_ALWAYS)
 			continue;
 		if (found->enabled)
-			drop_trigger(found->name, pythia_row_trigger(table));
-		create_trigger(table, found, pythia_row_trigger(table), "INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", true);
+			drop_trigger(found->relid, found->name, pythia_row_trigger(table));
+		create_trigger(table, found, pythia_row_trigger(table), "AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW",
+					   true);
 	}
-	/* a statement's trigger does not come down to partitions */
 	foreach (cell, relations_of(table, pythia_truncate_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		if (!found->enabled)
-			create_trigger(table, found, pythia_truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
+			create_truncate_trigger(table, found);
 	}
 	SPI_finish();
 }
@@ -235,7 +256,7 @@ static void complete(const pythia_cdc_table *table)
 
 		/* who waits for this lock stands in the way of every writer that comes after */
 		if (!found->enabled && ConditionalLockRelationOid(found->relid, ShareRowExclusiveLock))
-			create_trigger(table, found, pythia_truncate_trigger(table), "TRUNCATE ON %s FOR EACH STATEMENT", false);
+			create_truncate_trigger(table, found);
 	}
 	SPI_finish();
 }
@@ -252,14 +273,14 @@ void pythia_trigger_remove(const pythia_cdc_table *table)
 		found_relation *found = lfirst(cell);
 
 		if (found->is_the_one && found->enabled)
-			drop_trigger(found->name, pythia_row_trigger(table));
+			drop_trigger(found->relid, found->name, pythia_row_trigger(table));
 	}
 	foreach (cell, relations_of(table, pythia_truncate_trigger(table)))
 	{
 		found_relation *found = lfirst(cell);
 
 		if (found->enabled)
-			drop_trigger(found->name, pythia_truncate_trigger(table));
+			drop_trigger(found->relid, found->name, pythia_truncate_trigger(table));
 	}
 	SPI_finish();
 }

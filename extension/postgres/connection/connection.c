@@ -276,7 +276,7 @@ static pythia_target *resolve(const char *name_or_url, const Oid *owner, bool wr
 	target->url = *url;
 	target->read_only = !write;
 	pythia_url_redact(url, &text);
-	target->display = pythia_from_utf8(pythia_buffer_text(&text));
+	target->display = pythia_message_from_utf8(pythia_buffer_text(&text));
 	pythia_buffer_free(&text);
 	who.user = who.author = GetUserId();
 	who.password_required = true;

@@ -294,7 +294,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 	found->round_trip = pythia_host_now(pythia_backend_host()) - start;
 	found->reachable = ok;
 	found->tls = db->encrypted;
-	found->version = pythia_from_utf8(db->version_text ? db->version_text : "");
+	found->version = pythia_message_from_utf8(db->version_text ? db->version_text : "");
 	pythia_db_close(db);
 	return ok;
 }
@@ -328,7 +328,7 @@ PYTHIA_VERB(pythia_test_connection)
 		values[3] = BoolGetDatum(found.tls);
 	}
 	if (!ok)
-		values[4] = CStringGetTextDatum(pythia_from_utf8(pythia_error_line(&error)));
+		values[4] = CStringGetTextDatum(pythia_message_from_utf8(pythia_error_line(&error)));
 	pythia_error_reset(&error);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -34,7 +34,7 @@ void pythia_url_check_parameters(const pythia_url *url, Oid role)
 		if (class <= most)
 			continue;
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("permission denied to use \"%s\" in a connection", pythia_from_utf8(one->name)),
+						errmsg("permission denied to use \"%s\" in a connection", pythia_message_from_utf8(one->name)),
 						class == PYTHIA_PARAMETER_FILE
 							? errdetail("It names a file of the server.")
 							: errdetail("It is not among the parameters that other roles than superusers may use."),

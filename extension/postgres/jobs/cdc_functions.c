@@ -15,7 +15,7 @@
 #include "postgres/base/verb.h"
 #include "postgres/capture/adopt.h"
 #include "postgres/capture/change.h"
-#include "postgres/capture/trigger.h"
+#include "postgres/capture/gather.h"
 #include "postgres/jobs/dispatch.h"
 #include "postgres/jobs/handler.h"
 #include "postgres/journal/consume.h"
@@ -168,7 +168,7 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 	if (worker->connection)
 		pythia_home_require(worker->worker_id);
 	polled = poll_if_nobody_does(worker);
-	pythia_trigger_flush();
+	pythia_gather_flush();
 	output->maker = pythia_change_maker_make(worker);
 	if (pythia_consumer_idle(worker->worker_id, consumer_name))
 		return 0;
@@ -366,9 +366,7 @@ PYTHIA_VERB(pythia_create_consumer)
 	pythia_consumer consumer = {.worker_id = worker->worker_id, .name = name};
 
 	pythia_cdc_refuse_standby();
-	if (name[0] == '\0')
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a consumer needs a name"),
-						errhint("Give it a short word, such as \"search_index\".")));
+	pythia_argument_name(name, "consumer");
 	place(&consumer, pythia_argument_text(fcinfo, 2));
 	if (!pythia_consumer_add(worker->worker_id, name, &consumer.done, consumer.position))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -73,7 +73,8 @@ static void check_interval(Datum value)
 						errhint("For example poll_interval => '1 s'.")));
 }
 
-static void check_options(Jsonb *options)
+/* Gives the retention: seconds, or negative where they say none. */
+static double check_options(Jsonb *options)
 {
 	pythia_capture_config config;
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -81,6 +82,7 @@ static void check_options(Jsonb *options)
 	if (!JB_ROOT_IS_OBJECT(options))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
 						errhint("For example options => '{\"track\": \"rows\"}'.")));
+	pythia_argument_bound((struct varlena *) options, "options");
 	if (!pythia_capture_config_read(pythia_node_from_jsonb(options), NULL, &config, &error))
 		pythia_raise(&error);
 	pythia_check_time_zone(config.time_zone);
@@ -91,6 +93,17 @@ static void check_options(Jsonb *options)
 			 errmsg("invalid value for option \"retention\": it is longer than this server keeps changes"),
 			 errdetail("pythia_db.max_retention is %s.", GetConfigOptionByName("pythia_db.max_retention", NULL, false)),
 			 errhint("Give a shorter time, or let the server's administrator raise pythia_db.max_retention.")));
+	return config.retention;
+}
+
+/* Where whoever keeps the journal finds it: he reads no other worker's options. */
+static void note_retention(int32 worker_id, double seconds)
+{
+	static const char sql[] = "UPDATE pythia.cdc_worker SET retention = $2 WHERE worker_id OPERATOR(pg_catalog.=) $1";
+	Oid types[] = {INT4OID, FLOAT8OID};
+	Datum values[] = {Int32GetDatum(worker_id), Float8GetDatum(seconds)};
+
+	pythia_catalog_run(sql, 2, types, values, seconds < 0 ? " n" : NULL);
 }
 
 /* Options by table are for tables that the worker has. */
@@ -129,6 +142,7 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	pythia_cdc_worker *worker;
 	List *definitions;
 	ListCell *cell;
+	double retention;
 	int32 worker_id;
 
 	pythia_argument_needed(fcinfo, 0);
@@ -141,7 +155,7 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 		values[6] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 	else
 		values[6] = PG_GETARG_DATUM(6);
-	check_options(DatumGetJsonbP(values[6]));
+	retention = check_options(DatumGetJsonbP(values[6]));
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : CStringGetTextDatum(handler_name(PG_GETARG_OID(5)));
 	values[7] = handler_owner(fcinfo, 5);
 
@@ -164,6 +178,7 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	nulls[5] = nulls[7] = PG_ARGISNULL(5) ? 'n' : ' ';
 	pythia_catalog_run(sql, 8, types, values, nulls);
 	CommandCounterIncrement();
+	note_retention(worker_id, retention);
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_CAPTURE);
 	CommandCounterIncrement();
 
@@ -328,6 +343,7 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 	char nulls[] = "       ";
 	pythia_cdc_worker *old;
 	Jsonb *options;
+	double retention;
 	char *name;
 	int32 worker_id;
 	bool isnull;
@@ -340,7 +356,7 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 	if (!PG_ARGISNULL(2))
 		check_interval(PG_GETARG_DATUM(2));
 	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
-		check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
+		(void) check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
 	old = pythia_cdc_load(worker_id);
 	if (old->connection)
 		pythia_home_require(worker_id);
@@ -365,9 +381,10 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 	SPI_connect();
 	pythia_catalog_execute(sql, 7, types, values, nulls);
 	options = DatumGetJsonbPCopy(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	check_options(options);
+	retention = check_options(options);
 	SPI_finish();
 	CommandCounterIncrement();
+	note_retention(worker_id, retention);
 	/* tables that go leave their options behind */
 	if (!PG_ARGISNULL(5))
 	{

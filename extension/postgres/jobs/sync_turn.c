@@ -122,7 +122,7 @@ static void note_failure(const pythia_sides *sides, const char *table, pythia_er
 	ereport(WARNING, (errcode(pythia_sqlstate_code(error->sqlstate)),
 					  errmsg("sync worker \"%s\" failed for table \"%s\": %s", sides->spec->name,
 							 pythia_name_shown(table, (char[PYTHIA_NAME_ROOM]){0}),
-							 pythia_from_utf8(pythia_error_line(error)))));
+							 pythia_message_from_utf8(pythia_error_line(error)))));
 	pythia_error_reset(error);
 }
 

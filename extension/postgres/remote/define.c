@@ -69,7 +69,7 @@ static void localize(pythia_cdc_definition *definition)
 	definition->schema_name = pythia_from_utf8(definition->schema_name);
 	definition->table_name = pythia_from_utf8(definition->table_name);
 	definition->timestamp_column = pythia_from_utf8(definition->timestamp_column);
-	definition->unfit = pythia_from_utf8(definition->unfit);
+	definition->unfit = pythia_message_from_utf8(definition->unfit);
 	for (int i = 0; i < definition->nkey; i++)
 		definition->key[i] = pythia_from_utf8(definition->key[i]);
 	if (definition->unindexed)

@@ -101,18 +101,18 @@ static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bo
 
 	if (fetched->failed)
 	{
-		pythia_cdc_give_up(worker, fetched->table, pythia_from_utf8(fetched->reason));
+		pythia_cdc_give_up(worker, fetched->table, pythia_message_from_utf8(fetched->reason));
 		return 0;
 	}
 	if (fetched->away || fetched->table->reason)
-		pythia_cdc_note_reason(fetched->table, fetched->away ? pythia_from_utf8(fetched->reason) : NULL);
+		pythia_cdc_note_reason(fetched->table, fetched->away ? pythia_message_from_utf8(fetched->reason) : NULL);
 	if (fetched->away)
 		return 0;
 	captured = isolate ? digest_isolated(worker, fetched) : pythia_digest_fetched(worker, fetched);
 	/* the rest was told: started again it goes on from here */
 	if (fetched->not_logged)
 		pythia_cdc_give_up(worker, fetched->table,
-						   psprintf("a change could not be logged: %s", pythia_from_utf8(fetched->not_logged)));
+						   psprintf("a change could not be logged: %s", pythia_message_from_utf8(fetched->not_logged)));
 	return captured;
 }
 

@@ -52,7 +52,7 @@ static TimestampTz last_moment(void)
 static const char *by_hand(pythia_engine engine, const char *schema, const char *table, const char *log)
 {
 	char *statements = pythia_log_removal(engine, schema, table, log);
-	const char *result = pythia_from_utf8(statements);
+	const char *result = pythia_message_from_utf8(statements);
 
 	pythia_free(statements);
 	return result;
@@ -88,7 +88,7 @@ static bool remove_now(removal *r, const log_entry *entry, TimestampTz deadline)
 		reach(r, entry, deadline, &error) && pythia_log_remove(r->db, entry->schema, entry->table, entry->log, &error);
 	bool late = !ok && error.error_class == PYTHIA_E_CANCELLED && GetCurrentTimestamp() >= deadline;
 	char *message = pstrdup(late            ? "It did not answer in time."
-							: error.message ? pythia_from_utf8(error.message)
+							: error.message ? pythia_message_from_utf8(error.message)
 											: "unknown error");
 
 	pythia_error_reset(&error);
@@ -100,19 +100,18 @@ static bool remove_now(removal *r, const log_entry *entry, TimestampTz deadline)
 	/* who cancels the command wants it rolled back */
 	if (entry->kind == LOG_DROPPED)
 		CHECK_FOR_INTERRUPTS();
-	ereport(WARNING, (errmsg("the triggers on table \"%s.%s\" of %s stay", pythia_from_utf8(entry->schema),
-							 pythia_from_utf8(entry->table), target->display),
+	ereport(WARNING, (errmsg("the triggers on table \"%s.%s\" of %s stay", pythia_message_from_utf8(entry->schema),
+							 pythia_message_from_utf8(entry->table), target->display),
 					  errdetail_internal("%s", message),
 					  errhint("Run there: %s", by_hand(target->url.engine, entry->schema, entry->table, entry->log))));
 	return false;
 }
 
-static void remove_kinds(int kind)
+static void remove_kinds(removal *r, int kind)
 {
 	TimestampTz last = last_moment();
 	TimestampTz silence = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MOST_MS);
 	const pythia_target *silent = NULL;
-	removal r = {0};
 	ListCell *cell;
 
 	foreach (cell, entries)
@@ -126,22 +125,46 @@ static void remove_kinds(int kind)
 		now = GetCurrentTimestamp();
 		/* one that does not answer leaves time for the others, and is not asked again */
 		if (silent && strcmp(silent->display, entry->target->display) == 0)
-			(void) remove_now(&r, entry, now);
-		else if (!remove_now(&r, entry, Min(last, now + Max(silence - now, 0) / 2)))
+			(void) remove_now(r, entry, now);
+		else if (!remove_now(r, entry, Min(last, now + Max(silence - now, 0) / 2)))
 			silent = entry->target;
 		else
 			/* many tables take their time where each answers */
 			silence += GetCurrentTimestamp() - now;
 	}
-	pythia_db_close(r.db);
+}
+
+/* While a transaction aborts, an error would begin that anew: it is told, and the next one's turn comes. */
+static void remove_unraised(removal *r, int kind)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile bool done = false;
+
+	while (!done)
+	{
+		PG_TRY();
+		{
+			remove_kinds(r, kind);
+			done = true;
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(cxt);
+			EmitErrorReport();
+			FlushErrorState();
+		}
+		PG_END_TRY();
+	}
 }
 
 static void at_transaction_end(XactEvent event, void *arg)
 {
+	removal r = {0};
+
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			remove_kinds(LOG_DROPPED);
+			remove_kinds(&r, LOG_DROPPED);
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			if (entries != NIL)
@@ -150,7 +173,7 @@ static void at_transaction_end(XactEvent event, void *arg)
 								errhint("Commit it directly.")));
 			break;
 		case XACT_EVENT_ABORT:
-			remove_kinds(LOG_MADE);
+			remove_unraised(&r, LOG_MADE);
 			entries = NIL;
 			break;
 		case XACT_EVENT_COMMIT:
@@ -159,6 +182,7 @@ static void at_transaction_end(XactEvent event, void *arg)
 		default:
 			break;
 	}
+	pythia_db_close(r.db);
 }
 
 static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)

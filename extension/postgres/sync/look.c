@@ -57,7 +57,7 @@ void pythia_sync_worker_look(const pythia_sync_spec *spec)
 	if (reached)
 		pythia_raise(&error);
 	ereport(WARNING, (errmsg("the tables of sync worker \"%s\" could not be looked at", spec->name),
-					  errdetail_internal("%s", pythia_from_utf8(error.message)),
+					  errdetail_internal("%s", pythia_message_from_utf8(error.message)),
 					  errhint("What is wrong with them is told when it runs.")));
 	pythia_error_reset(&error);
 }

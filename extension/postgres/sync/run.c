@@ -272,8 +272,8 @@ void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_e
 	bool lost = error->error_class == PYTHIA_E_LOST;
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, INT4OID, INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id), CStringGetTextDatum(table),
-					  CStringGetTextDatum(pythia_from_utf8(pythia_error_line(error))), Int32GetDatum(away || lost),
-					  Int32GetDatum(away)};
+					  CStringGetTextDatum(pythia_message_from_utf8(pythia_error_line(error))),
+					  Int32GetDatum(away || lost), Int32GetDatum(away)};
 
 	pythia_catalog_run(sql, 5, types, values, NULL);
 }
@@ -296,7 +296,7 @@ static void store_quarantined(void *arg)
 	values[3] = JsonbPGetDatum(pythia_jsonb_from_text(row->row));
 	nulls[4] = row->column ? ' ' : 'n';
 	values[4] = row->column ? CStringGetTextDatum(pythia_from_utf8(row->column)) : (Datum) 0;
-	values[5] = CStringGetTextDatum(pythia_from_utf8(row->reason));
+	values[5] = CStringGetTextDatum(pythia_message_from_utf8(row->reason));
 	pythia_catalog_execute(sql, 6, types, values, nulls);
 	SPI_finish();
 }
@@ -609,7 +609,7 @@ static bool check_names(const pythia_sides *sides, List *tables, pythia_error *e
 	pythia_list_free(names, count);
 	if (ok || !pythia_in_job())
 		return ok;
-	ereport(WARNING, (errmsg("sync worker \"%s\": %s", sides->spec->name, pythia_from_utf8(error->message))));
+	ereport(WARNING, (errmsg("sync worker \"%s\": %s", sides->spec->name, pythia_message_from_utf8(error->message))));
 	pythia_error_reset(error);
 	return true;
 }

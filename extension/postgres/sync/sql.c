@@ -82,7 +82,7 @@ static void note_failure(const pythia_sides *sides, outcome *o, pythia_error *er
 		pythia_sync_result_free(&o->result);
 		pythia_raise(error);
 	}
-	o->line = pythia_from_utf8(pythia_error_line(error));
+	o->line = pythia_message_from_utf8(pythia_error_line(error));
 	pythia_sync_record_error(sides->spec->worker_id, o->table, error);
 	pythia_error_reset(error);
 }

@@ -36,8 +36,10 @@ static void check_config(Jsonb *config)
 {
 	pythia_sync_config ignored;
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_node *tree = pythia_node_from_jsonb(config);
+	pythia_node *tree;
 
+	pythia_argument_bound((struct varlena *) config, "the options in sync_config");
+	tree = pythia_node_from_jsonb(config);
 	if (tree->type != PYTHIA_NODE_OBJECT)
 		bad_value("sync_config must be a JSON object", "For example '{\"mode\": \"full\"}'.");
 	if (!pythia_sync_config_read(tree, NULL, NULL, &ignored, &error) || !pythia_validate_config_check(&ignored, &error))

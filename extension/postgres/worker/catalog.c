@@ -4,6 +4,7 @@
 #include "catalog/pg_type.h"
 #include "core/suggest.h"
 #include "miscadmin.h"
+#include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/lock_wait.h"
@@ -132,9 +133,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 	creation wanted = {kind, name, 0};
 	const char *word = kind == PYTHIA_JOB_CDC ? "CDC" : "sync";
 
-	if (name[0] == '\0')
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("a worker needs a name"),
-						errhint("Give it a short word, such as \"orders\".")));
+	pythia_argument_name(name, "worker");
 	pythia_home_settle();
 	/* another session may create one of that name, and not commit */
 	if (!pythia_unless_locked_out(insert, &wanted))

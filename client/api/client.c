@@ -173,10 +173,25 @@ pythia_status pythia_client_open(pythia_client *client, const char *url, unsigne
 	return PYTHIA_OK;
 }
 
+/* A capture does not outlive the connections that it reads and writes by. */
+static void close_captures(pythia_database *database, bool for_good)
+{
+	for (pythia_watch *watch = database->client->watches; watch; watch = watch->next)
+	{
+		if (watch->source != database && watch->state != database)
+			continue;
+		pythia_capture_close(watch->capture);
+		watch->capture = NULL;
+		if (for_good)
+			watch->source = watch->state = NULL;
+	}
+}
+
 void pythia_client_close(pythia_database *database)
 {
 	if (!database)
 		return;
+	close_captures(database, true);
 	pythia_db_close(database->db);
 	pythia_url_free(&database->url);
 	pythia_free(database);
@@ -196,6 +211,7 @@ static bool reopen(pythia_database *database)
 {
 	if (database->db && !database->db->broken)
 		return true;
+	close_captures(database, false);
 	pythia_db_close(database->db);
 	database->db = NULL;
 	return pythia_db_open(&database->url, &database->client->host, &database->options, &database->db,

@@ -22,6 +22,20 @@ struct pythia_client
 	void *progress_context;
 	pythia_notice notice;
 	void *notice_context;
+	pythia_watch *watches; /* all that are open */
+};
+
+struct pythia_watch
+{
+	pythia_client *client;
+	pythia_watch *next;
+	pythia_database *source; /* NULL: closed meanwhile, as is the next */
+	pythia_database *state;
+	char *name;
+	pythia_node *options;
+	pythia_capture *capture;   /* NULL: to be opened again, the databases being others by now */
+	pythia_on_change callback; /* of the poll under way */
+	void *context;
 };
 
 struct pythia_database

@@ -177,15 +177,6 @@ pythia_status pythia_client_repair(pythia_database *source, pythia_database *tar
 
 /* --- changes -------------------------------------------------------------------------- */
 
-struct pythia_watch
-{
-	pythia_client *client;
-	pythia_node *options;
-	pythia_capture *capture;
-	pythia_on_change callback; /* of the poll under way */
-	void *context;
-};
-
 /* Makes the watch where the state does not know it yet. */
 static bool watch_known(pythia_watch *watch, pythia_database *source, pythia_database *state, const char *name,
 						const char *const *tables, const char *timestamp_column, const char *options)
@@ -208,6 +199,12 @@ static bool watch_known(pythia_watch *watch, pythia_database *source, pythia_dat
 								 options ? options : "{}", error);
 }
 
+static bool open_capture(pythia_watch *watch)
+{
+	return pythia_capture_open(watch->state->db, watch->source->db, watch->name, watch->options, &watch->capture,
+							   &watch->client->error);
+}
+
 pythia_status pythia_client_watch(pythia_database *source, pythia_database *state, const char *name,
 								  const char *const *tables, const char *timestamp_column, const char *options,
 								  pythia_watch **out)
@@ -217,9 +214,13 @@ pythia_status pythia_client_watch(pythia_database *source, pythia_database *stat
 
 	*out = NULL;
 	watch->client = client;
+	watch->source = source;
+	watch->state = state;
+	watch->name = pythia_strdup(name);
+	watch->next = client->watches;
+	client->watches = watch;
 	if (pythia_client_pair(source, state) && pythia_client_json(client, "options", options, &watch->options) &&
-		watch_known(watch, source, state, name, tables, timestamp_column, options) &&
-		pythia_capture_open(state->db, source->db, name, watch->options, &watch->capture, &client->error))
+		watch_known(watch, source, state, name, tables, timestamp_column, options) && open_capture(watch))
 	{
 		*out = watch;
 		return PYTHIA_OK;
@@ -251,16 +252,30 @@ pythia_status pythia_client_poll(pythia_watch *watch, pythia_on_change callback,
 	watch->context = context;
 	if (count)
 		*count = 0;
-	if (pythia_capture_run(watch->capture, tell_change, NULL, watch, count, &watch->client->error))
+	if (!watch->source)
+	{
+		pythia_fail(&watch->client->error, PYTHIA_E_USAGE, "55000", "a database of watch \"%s\" is closed",
+					watch->name);
+		pythia_error_hint(&watch->client->error, "Close the watch first, and then its databases.");
+		return pythia_client_failed(watch->client);
+	}
+	if (pythia_client_pair(watch->source, watch->state) && (watch->capture || open_capture(watch)) &&
+		pythia_capture_run(watch->capture, tell_change, NULL, watch, count, &watch->client->error))
 		return PYTHIA_OK;
 	return pythia_client_failed(watch->client);
 }
 
 void pythia_client_unwatch(pythia_watch *watch)
 {
+	pythia_watch **at;
+
 	if (!watch)
 		return;
+	for (at = &watch->client->watches; *at != watch; at = &(*at)->next)
+		;
+	*at = watch->next;
 	pythia_capture_close(watch->capture);
+	pythia_free(watch->name);
 	pythia_node_free(watch->options);
 	pythia_free(watch);
 }

@@ -297,7 +297,9 @@ bool pythia_rows_next(pythia_rows_reader *reader)
 				if (from == stop || *from == '\t')
 					break;
 				from++;
-				if (from == stop) /* a lone backslash at the end stands for itself */
+				/* A bare tab ends a field whatever stands before it, so that all who count them agree: a lone
+				 * backslash stands for itself. */
+				if (from == stop || *from == '\t')
 				{
 					*to++ = '\\';
 					break;

@@ -8,8 +8,12 @@
 #include "core/memory.h"
 #include "core/text.h"
 
-/* Of a URL.  One longer is nobody's, and a text made of nothing but beginnings of URLs must not take for ever. */
+/* Of a URL.  One longer is nobody's. */
 #define MOST_URL_BYTES 4096
+/* Of a text that is looked through, and how often each byte of it may be looked at: this runs where nothing can
+ * interrupt it, on texts of whoever may log one.  What is left then is hidden unread. */
+#define MOST_TEXT_BYTES (1024 * 1024)
+#define MOST_LOOKS      64
 
 /* A text and what of it has been found. */
 typedef struct scan
@@ -17,7 +21,15 @@ typedef struct scan
 	char *text;
 	bool whole;
 	bool found;
+	size_t *looks; /* that are left, for this text and those within it */
 } scan;
+
+static void spend(const scan *s, const char *from, const char *end)
+{
+	size_t bytes = (size_t) (end - from) + 1;
+
+	*s->looks -= bytes < *s->looks ? bytes : *s->looks;
+}
 
 /* --- names ------------------------------------------------------------------ */
 
@@ -94,6 +106,7 @@ static char *closing(const scan *s, char *from)
 	char quote = from[-1];
 	size_t slashes = 0;
 	bool escapes;
+	char *p;
 
 	if (quote == '$')
 	{
@@ -108,14 +121,16 @@ static char *closing(const scan *s, char *from)
 		copy = pythia_strndup(tag, (size_t) (from - tag));
 		end = strstr(from, copy);
 		pythia_free(copy);
-		return end ? end : from + strlen(from);
+		end = end ? end : from + strlen(from);
+		spend(s, from, end);
+		return end;
 	}
 	while (from - 2 - slashes >= s->text && from[-2 - (ptrdiff_t) slashes] == '\\')
 		slashes++;
 	/* only E'…' of SQL knows backslashes */
 	escapes = quote == '"' || (from - 2 >= s->text && (from[-2] == 'E' || from[-2] == 'e'));
 
-	for (char *p = from; *p; p++)
+	for (p = from; *p; p++)
 	{
 		size_t before = 0;
 
@@ -126,9 +141,13 @@ static char *closing(const scan *s, char *from)
 		if (quote == '\'' && p[1] == '\'' && slashes == 0)
 			p++;
 		else if (!escapes || before == slashes || (slashes == 0 && before % 2 == 0))
+		{
+			spend(s, from, p);
 			return p - (slashes < before ? slashes : before);
+		}
 	}
-	return from + strlen(from);
+	spend(s, from, p);
+	return p;
 }
 
 static void hide(scan *s, char *from, const char *end)
@@ -187,6 +206,7 @@ static char *hide_in_url(scan *s, char *scheme, char *from)
 	bool port;
 
 	end = from + length;
+	spend(s, from, end);
 	while (stop < end && *stop != '/' && *stop != '?')
 		stop++;
 	at = memrchr(from, '@', (size_t) (stop - from));
@@ -333,6 +353,8 @@ static char *decoded(const char *from, size_t length)
 }
 
 /* A string written with escapes is looked at as what it means.  NULL where it holds no secret. */
+static bool mask(char *text, bool whole, size_t *looks);
+
 static char *hide_escaped(scan *s, char *from)
 {
 	char *end = closing(s, from);
@@ -347,7 +369,7 @@ static char *hide_escaped(scan *s, char *from)
 	if (length == strspn(plain, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.%") &&
 		secret_as_written(plain, length))
 		result = hide_value(s, end);
-	else if (pythia_secret_mask(plain, true))
+	else if (mask(plain, true, s->looks))
 	{
 		hide(s, from, end);
 		result = end;
@@ -372,9 +394,9 @@ static bool worth_a_look(const char *text, bool whole)
 	return strstr(text, "\\u") || strstr(text, ":\\/");
 }
 
-bool pythia_secret_mask(char *text, bool whole)
+static bool mask(char *text, bool whole, size_t *looks)
 {
-	scan s = {text, whole, false};
+	scan s = {text, whole, false, looks};
 	char *p = text;
 
 	if (!worth_a_look(text, whole))
@@ -386,6 +408,11 @@ bool pythia_secret_mask(char *text, bool whole)
 		char *name = p;
 		char *next;
 
+		if (*looks == 0)
+		{
+			hide(&s, p, p + strlen(p));
+			break;
+		}
 		if (*p == '"' && (next = hide_escaped(&s, p + 1)))
 		{
 			p = next;
@@ -406,6 +433,27 @@ bool pythia_secret_mask(char *text, bool whole)
 			p = hide_in_misspelt(&s, name, p);
 	}
 	return s.found;
+}
+
+bool pythia_secret_mask(char *text, bool whole)
+{
+	size_t length = strnlen(text, MOST_TEXT_BYTES);
+	size_t looks = MOST_LOOKS * (length + MOST_URL_BYTES);
+	char kept = text[length];
+	bool found;
+
+	text[length] = '\0';
+	found = mask(text, whole, &looks);
+	text[length] = kept;
+	/* no character is cut */
+	while (length > 0 && kept != '\0' && (text[length] & 0x80))
+		length--;
+	if (kept && worth_a_look(text, whole))
+	{
+		memset(text + length, '*', strlen(text + length));
+		found = true;
+	}
+	return found;
 }
 
 void pythia_secret_squeeze(char *text)

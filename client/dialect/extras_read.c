@@ -20,9 +20,9 @@ bool pythia_extras_read(pythia_db *db, const pythia_table *table, pythia_extras 
 		int64_t kind = pythia_result_number(&result, i, 0);
 		const char *name = pythia_result_optional(&result, i, 1);
 
-		if (kind == PYTHIA_EXTRA_DEFINITION)
+		if (kind == PYTHIA_EXTRA_DEFINITION && db->engine == PYTHIA_SQLITE)
 			pythia_sqlite_read_definition(name != NULL ? name : "", extras);
-		else if (kind < 0 || kind >= PYTHIA_EXTRA_KINDS)
+		else if (kind < 0 || kind >= PYTHIA_EXTRA_KINDS || kind == PYTHIA_EXTRA_DEFINITION)
 			ok = pythia_db_bad_answer(db, error, "a part of a table that is none");
 		/* those of our own capture */
 		else if (kind != PYTHIA_EXTRA_TRIGGER || name == NULL || strncmp(name, "pythia_", 7) != 0)

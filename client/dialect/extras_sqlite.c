@@ -197,8 +197,8 @@ static bool is_own(const void *context, const pythia_extra *extra)
 	{
 		const pythia_extra *other = &all->items[i];
 
-		if (other->kind == PYTHIA_EXTRA_COLLATION && strcasecmp(other->column, extra->column) == 0 &&
-			strcasecmp(other->detail, extra->detail) == 0)
+		if (other->kind == PYTHIA_EXTRA_COLLATION && other->column != NULL && other->detail != NULL &&
+			strcasecmp(other->column, extra->column) == 0 && strcasecmp(other->detail, extra->detail) == 0)
 			return false;
 	}
 	return true;

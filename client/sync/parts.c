@@ -219,8 +219,11 @@ bool pythia_parts_take(pythia_run *run, pythia_error *error)
 		char *checkpoint = NULL;
 		bool begun = false;
 
-		ok = streams->take(streams->context, &run->part, &begun, &checkpoint, error) &&
-			 (run->part < 0 || copy_part(run, begun, checkpoint, error));
+		ok = streams->take(streams->context, &run->part, &begun, &checkpoint, error);
+		if (ok && run->part >= run->nparts)
+			ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX001", "part %d of table \"%s\" is none of %d", run->part,
+							 run->plan.source.name, run->nparts);
+		ok = ok && (run->part < 0 || copy_part(run, begun, checkpoint, error));
 		pythia_free(checkpoint);
 	}
 	run->from = run->until = NULL;

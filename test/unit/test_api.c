@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "api/internal.h"
 #include "driver_tests.h"
 #include "folder.h"
 #include "pythia.h"
@@ -185,6 +186,54 @@ static void test_told(void **state)
 	pythia_client_free(client);
 }
 
+static int count_change(void *context, const pythia_change *change)
+{
+	(void) change;
+	++*(int *) context;
+	return 0;
+}
+
+/* A watch goes on with the connections that took the place of its own, and ends with its databases. */
+static void test_watch_outlives_connections(void **state)
+{
+	static const char *const tables[] = {"t", NULL};
+	pythia_client *client = pythia_client_new();
+	pythia_database *source;
+	pythia_database *target;
+	pythia_database *kept;
+	pythia_sync_report report;
+	pythia_watch *watch;
+	pythia_watch *other;
+	int64_t count;
+	int seen = 0;
+
+	(void) state;
+	make_table("watched.db", "INSERT INTO t VALUES (1, 'x', '2024-01-01')");
+	source = open_one(client, "watched.db", 0);
+	target = open_one(client, "watched_copy.db", PYTHIA_CREATE);
+	kept = open_one(client, "watched_state.db", PYTHIA_CREATE);
+	assert_int_equal(pythia_client_watch(source, kept, "w", tables, NULL, "{\"start_from\": \"beginning\"}", &watch),
+					 PYTHIA_OK);
+	assert_int_equal(pythia_client_watch(source, kept, "other", tables, NULL, NULL, &other), PYTHIA_OK);
+	assert_int_equal(pythia_client_poll(watch, count_change, &seen, &count), PYTHIA_OK);
+	assert_int_equal(seen, 1);
+	source->db->broken = true;
+	assert_int_equal(pythia_client_sync(source, target, "t", "{\"mode\": \"full\"}", NULL, &report), PYTHIA_OK);
+	must(target->db, "INSERT INTO t VALUES (2, 'y', datetime('now'))");
+	assert_int_equal(pythia_client_sync(target, source, "t", "{\"mode\": \"full\"}", NULL, &report), PYTHIA_OK);
+	kept->db->broken = true;
+	assert_int_equal(pythia_client_poll(watch, count_change, &seen, &count), PYTHIA_OK);
+	assert_int_equal(seen, 2);
+	pythia_client_unwatch(watch);
+	pythia_client_close(source);
+	assert_int_equal(pythia_client_poll(other, count_change, &seen, &count), PYTHIA_WRONG_USAGE);
+	assert_string_equal(pythia_client_message(client), "a database of watch \"other\" is closed");
+	pythia_client_unwatch(other);
+	pythia_client_close(target);
+	pythia_client_close(kept);
+	pythia_client_free(client);
+}
+
 static void *cancel_soon(void *client)
 {
 	usleep(100000); /* the other thread is at work by then, or is cancelled as it begins */
@@ -217,9 +266,8 @@ static void test_cancel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_work),
-		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_errors), cmocka_unit_test(test_work),
+		cmocka_unit_test(test_told),   cmocka_unit_test(test_watch_outlives_connections),
 		cmocka_unit_test(test_cancel),
 	};
 

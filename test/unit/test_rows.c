@@ -47,6 +47,37 @@ static void test_encoding(void **state)
 	pythia_rows_free(&writer);
 }
 
+/* A bare tab ends a field whatever stands before it: else a value is longer than the room that was made for the row. */
+static void test_backslash_before_tab(void **state)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	(void) state;
+	for (int in_place = 0; in_place < 2; in_place++)
+	{
+		pythia_rows_reader reader = {.in_place = in_place};
+		pythia_rows rows;
+
+		pythia_buffer_clear(&text);
+		pythia_buffer_puts(&text, "1\\\t\\\\x");
+		for (int i = 0; i < 1500000; i++)
+			pythia_buffer_puts(&text, "41");
+		pythia_buffer_puts(&text, "\t\\\t\\\n");
+		rows = (pythia_rows){text.data, text.length, 1};
+		pythia_rows_open(&reader, &rows);
+		assert_true(pythia_rows_next(&reader));
+		assert_int_equal(reader.nfields, 4);
+		assert_string_equal(reader.fields[0].value, "1\\");
+		assert_int_equal(reader.fields[1].length, 3000002);
+		assert_memory_equal(reader.fields[1].value, "\\x4141", 6);
+		assert_string_equal(reader.fields[2].value, "\\");
+		assert_string_equal(reader.fields[3].value, "\\");
+		assert_false(pythia_rows_next(&reader));
+		pythia_rows_close(&reader);
+	}
+	pythia_buffer_free(&text);
+}
+
 static void test_decoding(void **state)
 {
 	pythia_rows_reader reader = {0};
@@ -279,9 +310,13 @@ static void test_in_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_in_place),      cmocka_unit_test(test_encoding),
-		cmocka_unit_test(test_decoding),      cmocka_unit_test(test_every_byte_at_every_offset),
-		cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_ten_megabytes),
+		cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_encoding),
+		cmocka_unit_test(test_backslash_before_tab),
+		cmocka_unit_test(test_decoding),
+		cmocka_unit_test(test_every_byte_at_every_offset),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_ten_megabytes),
 		cmocka_unit_test(test_unhex_refuses),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");

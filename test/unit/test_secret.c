@@ -228,25 +228,63 @@ static void test_any_text(void **state)
 	}
 }
 
+/* Of a text beyond what is looked through the rest is hidden; one that tells of nothing secret stays. */
+static void test_very_long_text(void **state)
+{
+	size_t length = 3 << 20;
+	char *text = pythia_malloc(length + 1);
+
+	(void) state;
+	memset(text, 'x', length);
+	text[length] = '\0';
+	assert_false(pythia_secret_mask(text, false));
+	assert_int_equal(strspn(text, "x"), length);
+	for (size_t at = (1 << 20) - 40; at < (1 << 20) + 3; at++)
+	{
+		static const char secret[] = "\xc3\xa9 password 'hunter2' \xc3\xa9";
+
+		memset(text, 'x', length);
+		memcpy(text + at, secret, sizeof(secret) - 1);
+		assert_true(pythia_secret_mask(text, false));
+		assert_null(strstr(text, "hunter"));
+		assert_non_null(strstr(text, "xx"));
+		assert_int_equal(text[length - 1], '*');
+		for (size_t i = at; i < at + 40; i++)
+			assert_true(text[i] != '\xa9' || text[i - 1] == '\xc3');
+	}
+	pythia_free(text);
+}
+
 /* However long the text is, it is read in a moment. */
 static void test_long_text(void **state)
 {
-	static const char *const parts[] = {"a://",        "a://b:",          "password '", "\"\\\"",
-										"$a$password", "\"password\": [", "://@",       "\\u0070\""};
-	size_t most = 1 << 20;
+	static const char *const parts[] = {"a://", "a://b:",    "password '", "\"\\\"",   "$a$password", "\"password\": [",
+										"://@", "\\u0070\"", "''a://",     "$1$a:// ", "'a:\\/\\/\"", "x"};
+	size_t most = 16 << 20;
 
 	(void) state;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	for (size_t i = 0; i < 2 * sizeof(parts) / sizeof(parts[0]); i++)
 	{
-		char *text = pythia_malloc(most + 32);
+		char *text = pythia_malloc(most + 4096);
 		size_t n = 0;
+		size_t slashes = 0;
 		clock_t start = clock();
 
 		while (n < most)
-			n += (size_t) sprintf(text + n, "%s", parts[i]);
+		{
+			n += (size_t) sprintf(text + n, "%s", parts[i / 2]);
+			/* quotes of which none closes another one */
+			if (strcmp(parts[i / 2], "x") != 0)
+				continue;
+			slashes = (slashes + 8) % 2048;
+			memset(text + n, '\\', slashes);
+			n += slashes;
+			n += (size_t) sprintf(text + n, "\"\\u0070ass");
+		}
 		pythia_secret_mask(text, i % 2);
+		assert_int_equal(strlen(text), n);
 		if (clock() - start > 20 * CLOCKS_PER_SEC)
-			fail_msg("takes too long: %s", parts[i]);
+			fail_msg("takes too long: %s", parts[i / 2]);
 		pythia_free(text);
 	}
 }
@@ -438,10 +476,10 @@ static void test_visible(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),      cmocka_unit_test(test_masked),      cmocka_unit_test(test_shown),
-		cmocka_unit_test(test_left_alone), cmocka_unit_test(test_any_text),    cmocka_unit_test(test_long_text),
-		cmocka_unit_test(test_reach),      cmocka_unit_test(test_reach_lists), cmocka_unit_test(test_reach_resolved),
-		cmocka_unit_test(test_parameters), cmocka_unit_test(test_visible),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_masked),     cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_left_alone),     cmocka_unit_test(test_any_text),   cmocka_unit_test(test_very_long_text),
+		cmocka_unit_test(test_long_text),      cmocka_unit_test(test_reach),      cmocka_unit_test(test_reach_lists),
+		cmocka_unit_test(test_reach_resolved), cmocka_unit_test(test_parameters), cmocka_unit_test(test_visible),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -222,9 +222,8 @@ static int bind_stored(sqlite_db *db, int at, const pythia_field *field)
 			code = sqlite3_bind_double(db->insert, at, number);
 			break;
 		case 't':
-			if (scratch.length == 0)
-				return sqlite3_bind_text(db->insert, at, value, (int) length, SQLITE_STATIC);
-			code = sqlite3_bind_text(db->insert, at, value, (int) length, SQLITE_TRANSIENT);
+			code =
+				sqlite3_bind_text(db->insert, at, value, (int) length, scratch.data ? SQLITE_TRANSIENT : SQLITE_STATIC);
 			break;
 		case 'b':
 			if (length == 0)

@@ -26,12 +26,17 @@ struct pythia_table_writer
 	MemoryContext rows; /* values of the rows gathered */
 };
 
-pythia_table_writer *pythia_table_writer_open(Oid relation)
+pythia_table_writer *pythia_table_writer_open(Oid relation, int most)
 {
 	pythia_table_writer *writer = palloc0(sizeof(pythia_table_writer));
 
 	writer->own = CurrentMemoryContext;
 	writer->relation = table_open(relation, RowExclusiveLock);
+	if (RelationGetNumberOfAttributes(writer->relation) > most)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("table \"%s\" of pythia_db has columns that are not its own",
+							   RelationGetRelationName(writer->relation)),
+						errhint("It was altered: drop the worker and create it anew.")));
 	writer->estate = CreateExecutorState();
 	writer->info = makeNode(ResultRelInfo);
 	InitResultRelInfo(writer->info, writer->relation, 1, NULL, 0);

@@ -9,8 +9,11 @@
 
 typedef struct pythia_table_writer pythia_table_writer;
 
-/* Opens the table for writing. Lives in the current memory context and (sub)transaction. */
-extern pythia_table_writer *pythia_table_writer_open(Oid relation);
+/*
+ * Opens the table for writing. Lives in the current memory context and (sub)transaction.  Ereports (XX001) where it has
+ * more columns than `most`, the number of values that rows will have.
+ */
+extern pythia_table_writer *pythia_table_writer_open(Oid relation, int most);
 /* Rows written from now on will not be read soon: they leave the buffers to others. */
 extern void pythia_table_writer_load(pythia_table_writer *writer);
 /* By-reference values are made in here and live until the rows are written. */

@@ -267,7 +267,11 @@ static void load_state(pythia_cdc_table *table)
 		table->seen_until = isnull ? NULL : (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);
 		table->nhistory =
 			int8_array(pythia_reading_value(&state, "history_at", &isnull), TIMESTAMPTZOID, &table->history_at);
-		int8_array(pythia_reading_value(&state, "history_value", &isnull), INT8OID, &table->history_value);
+		if (int8_array(pythia_reading_value(&state, "history_value", &isnull), INT8OID, &table->history_value) !=
+			table->nhistory)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED), errmsg("the state of table \"%s\" is damaged", table->name),
+					 errhint("Drop the worker and create it anew.")));
 		table->polled_at = int_column(&state, "polled_at");
 		table->swept_at = int_column(&state, "swept_at");
 		table->journal_floor = int_column(&state, "journal_floor");

@@ -126,7 +126,8 @@ static void open_writers(scan_receiver *receiver)
 
 	receiver->journal = pythia_journal_open(receiver->scan->worker->worker_id);
 	if (receiver->tracked)
-		receiver->known = pythia_table_writer_open(pythia_tracked_relation(receiver->scan->table->table_id));
+		receiver->known = pythia_table_writer_open(pythia_tracked_relation(receiver->scan->table->table_id),
+												   receiver->scan->table->nkey + 2);
 	MemoryContextSwitchTo(before);
 }
 

@@ -188,6 +188,10 @@ bool pythia_track_conform(const pythia_cdc_worker *worker, const pythia_cdc_tabl
 	relation = pythia_cdc_relation(table);
 	evaluator = pythia_evaluator(relation, worker->owner);
 	known = table_open(tracked, AccessShareLock);
+	if (RelationGetNumberOfAttributes(known) < table->nkey)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("table \"%s\" of pythia_db lacks a column", RelationGetRelationName(known)),
+						errhint("It was altered: drop the worker and create it anew.")));
 	initStringInfo(&changes);
 	for (int i = 0; i < table->nkey; i++)
 	{
@@ -369,7 +373,7 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	table_close(relation, NoLock);
 	receiver.base.receiveSlot = add_known;
 	receiver.base.rStartup = start_images;
-	receiver.known = pythia_table_writer_open(pythia_tracked_relation(table->table_id));
+	receiver.known = pythia_table_writer_open(pythia_tracked_relation(table->table_id), table->nkey + 2);
 	pythia_table_writer_load(receiver.known);
 	query(&receiver, sql.data, parameters);
 	pythia_table_writer_close(receiver.known);
@@ -401,7 +405,8 @@ static bool drop_known(TupleTableSlot *slot, DestReceiver *self)
 	if (!receiver->journal)
 	{
 		receiver->journal = pythia_journal_open(receiver->worker->worker_id);
-		receiver->known = pythia_table_writer_open(pythia_tracked_relation(receiver->table->table_id));
+		receiver->known =
+			pythia_table_writer_open(pythia_tracked_relation(receiver->table->table_id), receiver->table->nkey + 2);
 	}
 	MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 	entry.key = pythia_image_of(receiver->key_image, slot->tts_values, slot->tts_isnull);

@@ -63,7 +63,7 @@ pythia_journal *pythia_journal_open(int32 worker_id)
 	journal->worker_id = worker_id;
 	journal->sequence = pythia_relation("journal_change_id_seq");
 	journal->now = GetCurrentTimestamp();
-	journal->writer = pythia_table_writer_open(current_child());
+	journal->writer = pythia_table_writer_open(current_child(), JOURNAL_COLUMNS);
 	return journal;
 }
 

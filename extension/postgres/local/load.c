@@ -115,7 +115,7 @@ static void begin(pythia_local *local, void *arg)
 	for (int i = 0; i < load->ncolumns; i++)
 	{
 		numbers[i] = get_attnum(RelationGetRelid(relation), pythia_from_utf8(load->columns[i]));
-		if (numbers[i] == InvalidAttrNumber)
+		if (numbers[i] <= 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("column \"%s\" of relation \"%s\" does not exist",
 															   load->columns[i], RelationGetRelationName(relation))));

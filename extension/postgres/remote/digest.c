@@ -310,7 +310,7 @@ static void digest_rows(remote_receiver *receiver, pythia_fetched *f)
 		"SELECT k.ctid, k.key, k.image FROM pythia.remote_row k WHERE k.table_id OPERATOR(pg_catalog.=) $1 "
 		"AND NOT EXISTS (SELECT FROM stage s WHERE " SAME_KEY ")";
 
-	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"));
+	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"), 4);
 	receiver->silent = f->starting;
 	receiver->base.receiveSlot = judge;
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -323,7 +323,7 @@ static void digest_rows(remote_receiver *receiver, pythia_fetched *f)
 	pythia_table_writer_close(receiver->known);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"));
+	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"), 4);
 	/* without tracking only what may be read again is kept */
 	if (f->table->config.track == PYTHIA_TRACK_NONE)
 	{

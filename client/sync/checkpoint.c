@@ -1,7 +1,7 @@
 /*
- * How far a run has come, as a JSON array of texts.  In one piece: ["3", scope, boundary, integer, made,
- * key…].  In parts: ["4", scope, boundary, integer, made, staged, snapshot, bound…], and of each part the key
- * up to which it is done.  In mode full the first text is "3 full" or "4 full".  The boundary is that of the first attempt, because rows before the key may have
+ * How far a run has come, as a JSON array of texts.  In one piece: ["5", scope, boundary, integer, made,
+ * place…].  In parts: ["6", scope, boundary, integer, made, staged, snapshot, bound…], and of each part the place
+ * up to which it is done.  In mode full the first text is "5 full" or "6 full".  The boundary is that of the first attempt, because rows before the key may have
  * changed since they were read.  With another scope (a condition, columns) the rows before the key are not
  * those that are wanted now.
  */
@@ -14,15 +14,15 @@
 
 #define FIXED         5
 #define FIXED_PARTS   7
-#define VERSION       '3'
-#define VERSION_PARTS '4'
+#define VERSION       '5'
+#define VERSION_PARTS '6'
 
 /* What an incremental run has left out before its key is not what a full one wants. */
 static const char *version_of(const pythia_run *run, bool parts)
 {
 	if (run->job->config->mode == PYTHIA_SYNC_FULL)
-		return parts ? "4 full" : "3 full";
-	return parts ? "4" : "3";
+		return parts ? "6 full" : "5 full";
+	return parts ? "6" : "5";
 }
 
 static char *write_texts(const char *const *fixed, int nfixed, char *const *more, int nmore)
@@ -124,17 +124,13 @@ static char **take_texts(char **texts, int first, int count)
  * kept has no word in the query. */
 static bool are_keys(const pythia_run *run, char *const *texts, int first, int count, bool bounds)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 	pythia_buffer literal = PYTHIA_BUFFER_INIT;
+	pythia_error none = PYTHIA_ERROR_INIT;
 	bool good = true;
 
 	for (int i = first; good && i < count; i++)
-	{
-		const pythia_column *column = pythia_pair_source(&run->plan, run->plan.key[bounds ? 0 : i - first]);
-
-		good = texts[i] != NULL &&
-			   dialect->value_literal(run->source, &literal, &column->type, texts[i], strlen(texts[i]));
-	}
+		good = texts[i] != NULL && pythia_place_literal(run, bounds ? 0 : i - first, texts[i], &literal, &none);
+	pythia_error_reset(&none);
 	pythia_buffer_free(&literal);
 	return good;
 }

@@ -115,7 +115,7 @@ static bool take_chunk(pythia_run *run, pythia_loader *loader, const pythia_rows
 	if (!begin_chunk(run, loader, error) || !pythia_loader_put(loader, chunk, error))
 		return false;
 	if (run->ordered)
-		pythia_source_remember(run, chunk);
+		pythia_place_remember(run, chunk);
 	if (chunk_is_full(run, loader) && !end_chunk(run, loader, error))
 		return false;
 	pythia_run_progress(run, "copying");
@@ -174,7 +174,7 @@ static bool copy_stream(pythia_run *run, pythia_stream *stream, bool *more, pyth
 		}
 		*more = chunk.count > 0;
 		ok = chunk.count == 0 || take_chunk(run, &loader, &chunk, error);
-		if (!ok || chunk.count == 0 || (run->chunks > chunks && reads_in_pieces(run)))
+		if (!ok || chunk.count == 0 || (run->chunks > chunks && reads_in_pieces(run) && !run->placeless))
 			break;
 	}
 	ok = ok && (!loader.open || end_chunk(run, &loader, error));
@@ -211,6 +211,7 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 	pythia_kind *kinds;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_stream *stream = NULL;
+	int nfields;
 	bool ok;
 
 	if (run->replaces && run->swap == NULL && !run->writing &&
@@ -224,11 +225,13 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 		return false;
 	if (run->sweep_first && !run->swept && !pythia_sweep_now(run, error))
 		return false;
-	kinds = pythia_calloc((size_t) run->plan.npairs, sizeof(pythia_kind));
-	for (int i = 0; i < run->plan.npairs; i++)
-		kinds[i] = pythia_pair_source(&run->plan, i)->type.kind;
+	nfields = run->plan.npairs + (run->plan.extra_place ? run->plan.nkey : 0);
+	kinds = pythia_calloc((size_t) nfields, sizeof(pythia_kind));
+	for (int i = 0; i < nfields; i++)
+		kinds[i] = i < run->plan.npairs ? pythia_pair_source(&run->plan, i)->type.kind
+										: pythia_place_type(run, i - run->plan.npairs)->kind;
 	ok = pythia_source_query(run, run->ordered, &sql, error) &&
-		 run->source->driver->stream_open(run->source, sql.data, run->plan.npairs, kinds, &stream, error);
+		 run->source->driver->stream_open(run->source, sql.data, nfields, kinds, &stream, error);
 	if (ok)
 	{
 		run->source_failed = false;

@@ -42,11 +42,9 @@ static bool may_be_cut(const pythia_run *run)
 static void key_query(const pythia_run *run, const char *function, pythia_buffer *sql)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
-	pythia_column column = *pythia_pair_source(&run->plan, run->plan.key[0]);
 
 	pythia_buffer_puts(sql, "SELECT ");
-	column.name = "k";
-	dialect->read_expression(run->source, sql, "d", &column);
+	pythia_place_read(run, 0, "d", "k", sql);
 	pythia_buffer_puts(sql, " FROM (SELECT ");
 	if (function != NULL)
 		pythia_buffer_printf(sql, "%s(", function);
@@ -55,10 +53,48 @@ static void key_query(const pythia_run *run, const char *function, pythia_buffer
 	pythia_dialect_table(dialect, sql, run->plan.source.schema, run->plan.source.name);
 }
 
-/* One of at most 18 characters: their differences do not overflow. */
-static bool whole_number(const char *text, int64_t *number)
+/* The place that a query tells, the caller's to free; NULL where it tells none. */
+static bool ask_place(const pythia_run *run, const char *sql, char **place, pythia_error *error)
 {
-	return text != NULL && strlen(text) <= 18 && pythia_int64_read(text, strlen(text), number);
+	const pythia_driver *driver = run->source->driver;
+	pythia_stream *stream = NULL;
+	pythia_rows_reader reader;
+	pythia_rows rows;
+	bool ok;
+
+	/* only a stream tells SQLite's classes */
+	if (run->source->engine != PYTHIA_SQLITE)
+		return pythia_db_text(run->source, sql, place, error);
+	*place = NULL;
+	memset(&reader, 0, sizeof(reader));
+	ok = driver->stream_open(run->source, sql, 1, &pythia_place_type(run, 0)->kind, &stream, error) &&
+		 driver->stream_next(stream, &rows, error);
+	if (ok && rows.count > 0)
+	{
+		pythia_rows_open(&reader, &rows);
+		if (pythia_rows_next(&reader) && reader.fields[0].value != NULL)
+			*place = pythia_strdup(reader.fields[0].value);
+		pythia_rows_close(&reader);
+	}
+	driver->stream_close(stream);
+	return ok;
+}
+
+/* Places of integers of SQLite begin with their class. */
+static const char *integer_mark(const pythia_run *run)
+{
+	return pythia_place_type(run, 0)->kind == PYTHIA_KIND_STORED ? "i" : "";
+}
+
+/* One of at most 18 characters: their differences do not overflow. */
+static bool whole_number(const pythia_run *run, const char *place, int64_t *number)
+{
+	size_t mark = strlen(integer_mark(run));
+
+	if (place == NULL || strncmp(place, integer_mark(run), mark) != 0)
+		return false;
+	place += mark;
+	return strlen(place) <= 18 && pythia_int64_read(place, strlen(place), number);
 }
 
 static void add_bound(pythia_run *run, char *bound)
@@ -88,8 +124,8 @@ static bool cut_evenly(pythia_run *run, int parts, bool *done, pythia_error *err
 
 		key_query(run, ends[i], &sql);
 		pythia_buffer_puts(&sql, ") d");
-		ok = pythia_db_text(run->source, sql.data, &text, error);
-		known = ok && whole_number(text, &numbers[i]);
+		ok = ask_place(run, sql.data, &text, error);
+		known = ok && whole_number(run, text, &numbers[i]);
 		pythia_free(text);
 		pythia_buffer_free(&sql);
 		if (!ok)
@@ -103,7 +139,7 @@ static bool cut_evenly(pythia_run *run, int parts, bool *done, pythia_error *err
 	{
 		pythia_buffer bound = PYTHIA_BUFFER_INIT;
 
-		pythia_buffer_printf(&bound, "%lld", (long long) (numbers[0] + span / parts * i));
+		pythia_buffer_printf(&bound, "%s%lld", integer_mark(run), (long long) (numbers[0] + span / parts * i));
 		add_bound(run, pythia_buffer_take(&bound));
 	}
 	*done = true;
@@ -113,29 +149,21 @@ static bool cut_evenly(pythia_run *run, int parts, bool *done, pythia_error *err
 /* The value `offset` rows after the last bound, or the next one where that is the same. */
 static bool next_bound(pythia_run *run, const char *last, int64_t offset, char **bound, pythia_error *error)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(run->source);
-	const pythia_column *column = pythia_pair_source(&run->plan, run->plan.key[0]);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
+	bool ok = true;
 
 	key_query(run, NULL, &sql);
 	if (last != NULL)
 	{
 		pythia_buffer_puts(&sql, " WHERE ");
-		dialect->identifier(&sql, column->name);
+		pythia_place_order(run, 0, &sql);
 		pythia_buffer_puts(&sql, offset > 0 ? " >= " : " > ");
-		if (!dialect->value_literal(run->source, &sql, &column->type, last, strlen(last)))
-		{
-			pythia_buffer_free(&sql);
-			return pythia_fail(error, PYTHIA_E_DATA, "22P02",
-							   "\"%.100s\" is no value of key column \"%s\" of table \"%s\"", last, column->name,
-							   run->plan.source.name);
-		}
+		ok = pythia_place_literal(run, 0, last, &sql, error);
 	}
 	pythia_buffer_puts(&sql, " ORDER BY ");
-	dialect->identifier(&sql, column->name);
+	pythia_place_order(run, 0, &sql);
 	pythia_buffer_printf(&sql, " LIMIT 1 OFFSET %lld) d", (long long) offset);
-	ok = pythia_db_text(run->source, sql.data, bound, error);
+	ok = ok && ask_place(run, sql.data, bound, error);
 	pythia_buffer_free(&sql);
 	if (!ok || *bound == NULL || last == NULL || offset == 0 || strcmp(*bound, last) != 0)
 		return ok;

@@ -261,7 +261,7 @@ static int pair_of_source(const pythia_plan *plan, int source)
 	return -1;
 }
 
-static bool pair_key(pythia_plan *plan, const int *key, int nkey, pythia_error *error)
+static bool pair_key(pythia_plan *plan, pythia_engine source, const int *key, int nkey, pythia_error *error)
 {
 	plan->key = pythia_calloc((size_t) nkey + 1, sizeof(int));
 	for (int i = 0; i < nkey; i++)
@@ -278,8 +278,9 @@ static bool pair_key(pythia_plan *plan, const int *key, int nkey, pythia_error *
 		plan->key[plan->nkey++] = pair;
 		plan->null_keys = plan->null_keys || plan->source.columns[key[i]].nullable;
 	}
-	/* rows without a key have to be found */
-	plan->transforms = plan->transforms || plan->null_keys;
+	plan->extra_place = pythia_place_is_extra(plan, source);
+	/* rows without a key have to be found, and further fields left out */
+	plan->transforms = plan->transforms || plan->null_keys || plan->extra_place;
 	return true;
 }
 
@@ -328,7 +329,7 @@ static bool make_pairs(const pythia_sync_job *job, pythia_plan *plan, const bool
 		if (wanted[i] && !add_pair(job, plan, i, error))
 			return false;
 	}
-	return pair_key(plan, key, nkey, error) && find_stamp(job, plan, error) &&
+	return pair_key(plan, job->source->engine, key, nkey, error) && find_stamp(job, plan, error) &&
 		   pythia_soft_check(job->target, job->config, plan, error);
 }
 

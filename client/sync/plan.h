@@ -33,6 +33,7 @@ typedef struct pythia_plan
 	int nunmatched;
 	bool transforms;   /* any pair needs its values looked at */
 	bool null_keys;    /* a key column of the source may hold NULL */
+	bool extra_place;  /* the source's rows have their places as nkey further fields (sync/place.c) */
 	const char *where; /* borrowed from the config */
 	char *places[2];   /* which databases, source's and target's; NULL: the host's own */
 } pythia_plan;
@@ -51,6 +52,9 @@ void pythia_pair_look(pythia_plan *plan, pythia_pair *pair, pythia_engine source
 bool pythia_pair_is_key(const pythia_plan *plan, int pair);
 /* The pair that fills a column of the target, or -1. */
 int pythia_pair_of_target(const pythia_plan *plan, int column);
+
+/* place.c: does the key's text not tell a row's place in the order of the source, an engine? */
+bool pythia_place_is_extra(const pythia_plan *plan, pythia_engine source);
 
 /* True where two names are one but for case and underscores. */
 bool pythia_same_convention(const char *a, const char *b);

@@ -47,6 +47,9 @@ typedef struct pythia_run
 	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
 	char **seen;                  /* key of the last row read */
+	bool placeless;               /* or of one before it: the last has a NULL in its key */
+	bool by_bytes;                /* no index holds the key: texts are ordered by bytes, whatever their collation */
+	char **collations;            /* in SQLite, where they may not be the columns': those to order the key by, nkey */
 	const char **names;           /* of the target's columns, one a pair */
 	const pythia_type **types;
 	pythia_retry retry;
@@ -88,8 +91,19 @@ void pythia_run_progress(const pythia_run *run, const char *phase);
 bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out, pythia_error *error);
 /* Only the key's columns, all rows that the run is about. */
 void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out);
-/* Remembers the key of the last row of a chunk in run->seen. */
-void pythia_source_remember(pythia_run *run, const pythia_rows *chunk);
+
+/* place.c: where a copy goes on. */
+/* Looks at the order that the key has; before anything is read by it. */
+bool pythia_place_begin(pythia_run *run, pythia_error *error);
+/* What key column i is ordered by and compared as; and the text of a place in it, compared with that: false, class DATA,
+ * where it is none. */
+void pythia_place_order(const pythia_run *run, int i, pythia_buffer *out);
+bool pythia_place_literal(const pythia_run *run, int i, const char *value, pythia_buffer *out, pythia_error *error);
+/* The expression whose text is the place, over the column or, where `name` is given, alias.name; and its type. */
+void pythia_place_read(const pythia_run *run, int i, const char *alias, const char *name, pythia_buffer *out);
+const pythia_type *pythia_place_type(const pythia_run *run, int i);
+/* Remembers the place of the last row of a chunk in run->seen; one with a NULL in its key has none. */
+void pythia_place_remember(pythia_run *run, const pythia_rows *chunk);
 
 /* sync/merge/stage.c: a temporary table of the target beside the real one. */
 #define PYTHIA_STAGE_NAME "pythia_stage"

@@ -255,6 +255,7 @@ void pythia_run_close(pythia_run *run)
 	if (run->target_ours)
 		pythia_db_close(run->target);
 	pythia_run_forget_place(run);
+	pythia_list_free(run->collations, run->collations != NULL ? run->plan.nkey : 0);
 	pythia_list_free(run->bounds, run->nparts > 0 ? run->nparts - 1 : 0);
 	pythia_free(run->path);
 	pythia_free(run->snapshot);

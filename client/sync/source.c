@@ -5,44 +5,25 @@
 #include "dialect/tokens.h"
 #include "sync/run.h"
 
-static const pythia_column *key_column(const pythia_run *run, int i)
-{
-	return pythia_pair_source(&run->plan, run->plan.key[i]);
-}
-
-/* A value of a key column, as the source told it or a checkpoint has it. */
-static bool key_literal(const pythia_run *run, int i, const char *value, pythia_buffer *out, pythia_error *error)
-{
-	const pythia_dialect *dialect = pythia_dialect_of(run->source);
-
-	if (dialect->value_literal(run->source, out, &key_column(run, i)->type, value, strlen(value)))
-		return true;
-	pythia_fail(error, PYTHIA_E_DATA, "22P02", "\"%.100s\" is no value of key column \"%s\" of table \"%s\"", value,
-				key_column(run, i)->name, run->plan.source.name);
-	return pythia_error_hint(error,
-							 "Begin anew, with another state or with mode \"full\", where a checkpoint is damaged.");
-}
-
-/* (a, b) > (1, 2); MySQL uses its index only for the form that is written out. */
+/* (a, b) > (1, 2); written out where an index would not be used for it: in MySQL, and in SQLite beside a COLLATE. */
 static bool keyset_condition(const pythia_run *run, pythia_buffer *out, pythia_error *error)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 	int nkey = run->plan.nkey;
 	bool ok = true;
 
-	if (run->source->engine != PYTHIA_MYSQL)
+	if (run->source->engine != PYTHIA_MYSQL && run->collations == NULL)
 	{
 		pythia_buffer_putc(out, '(');
 		for (int i = 0; i < nkey; i++)
 		{
 			pythia_buffer_puts(out, i > 0 ? ", " : "");
-			dialect->identifier(out, key_column(run, i)->name);
+			pythia_place_order(run, i, out);
 		}
 		pythia_buffer_puts(out, ") > (");
 		for (int i = 0; ok && i < nkey; i++)
 		{
 			pythia_buffer_puts(out, i > 0 ? ", " : "");
-			ok = key_literal(run, i, run->after[i], out, error);
+			ok = pythia_place_literal(run, i, run->after[i], out, error);
 		}
 		pythia_buffer_putc(out, ')');
 		return ok;
@@ -51,15 +32,15 @@ static bool keyset_condition(const pythia_run *run, pythia_buffer *out, pythia_e
 	{
 		bool last = i == nkey - 1;
 
-		dialect->identifier(out, key_column(run, i)->name);
+		pythia_place_order(run, i, out);
 		pythia_buffer_puts(out, last ? " > " : " >= ");
-		ok = key_literal(run, i, run->after[i], out, error);
+		ok = pythia_place_literal(run, i, run->after[i], out, error);
 		if (last || !ok)
 			break;
 		pythia_buffer_puts(out, " AND (");
-		dialect->identifier(out, key_column(run, i)->name);
+		pythia_place_order(run, i, out);
 		pythia_buffer_puts(out, " > ");
-		ok = key_literal(run, i, run->after[i], out, error);
+		ok = pythia_place_literal(run, i, run->after[i], out, error);
 		pythia_buffer_puts(out, " OR ");
 	}
 	for (int i = 0; i < nkey - 1; i++)
@@ -70,8 +51,6 @@ static bool keyset_condition(const pythia_run *run, pythia_buffer *out, pythia_e
 /* The part in hand. */
 static bool range_condition(const pythia_run *run, pythia_buffer *out, pythia_error *error)
 {
-	const pythia_dialect *dialect = pythia_dialect_of(run->source);
-
 	for (int i = 0; i < 2; i++)
 	{
 		const char *bound = i == 0 ? run->from : run->until;
@@ -79,9 +58,9 @@ static bool range_condition(const pythia_run *run, pythia_buffer *out, pythia_er
 		if (bound == NULL)
 			continue;
 		pythia_buffer_puts(out, i == 1 && run->from != NULL ? " AND " : "");
-		dialect->identifier(out, key_column(run, 0)->name);
+		pythia_place_order(run, 0, out);
 		pythia_buffer_puts(out, i == 0 ? " >= " : " < ");
-		if (!key_literal(run, 0, bound, out, error))
+		if (!pythia_place_literal(run, 0, bound, out, error))
 			return false;
 	}
 	return true;
@@ -151,6 +130,12 @@ bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 		/* names of their own, so that ORDER BY means the table's columns */
 		pythia_buffer_printf(out, " AS pythia_%d", i);
 	}
+	for (int i = 0; plan->extra_place && i < plan->nkey; i++)
+	{
+		pythia_buffer_puts(out, ", ");
+		pythia_place_read(run, i, NULL, NULL, out);
+		pythia_buffer_printf(out, " AS pythia_%d", plan->npairs + i);
+	}
 	pythia_buffer_puts(out, " FROM ");
 	pythia_dialect_table(dialect, out, plan->source.schema, plan->source.name);
 	if (plan->where != NULL)
@@ -182,7 +167,7 @@ bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 		/* SQLite would rather read the whole table in order than the few rows through their stamps and sort */
 		if (condition.length > 0 && run->source->engine == PYTHIA_SQLITE)
 			pythia_buffer_putc(out, '+');
-		dialect->identifier(out, key_column(run, i)->name);
+		pythia_place_order(run, i, out);
 	}
 	pythia_buffer_free(&condition);
 	return ok;
@@ -205,52 +190,4 @@ void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out)
 		pythia_buffer_puts(out, " WHERE ");
 		pythia_condition_put(out, run->plan.where);
 	}
-}
-
-static void take_key(const pythia_run *run, const pythia_rows *row, char ***key)
-{
-	pythia_rows_reader reader;
-
-	memset(&reader, 0, sizeof(reader));
-	pythia_rows_open(&reader, row);
-	if (pythia_rows_next(&reader))
-	{
-		if (*key == NULL)
-			*key = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
-		for (int i = 0; i < run->plan.nkey; i++)
-		{
-			const char *value = reader.fields[run->plan.key[i]].value;
-
-			pythia_free((*key)[i]);
-			(*key)[i] = pythia_strdup(value != NULL ? value : "");
-		}
-	}
-	pythia_rows_close(&reader);
-}
-
-/* Of a row's text, as far as its key goes: what follows may be large. */
-static size_t key_length(const pythia_run *run, const char *row, size_t length)
-{
-	const char *end = row;
-	int last = 0;
-
-	for (int i = 0; i < run->plan.nkey; i++)
-		last = run->plan.key[i] > last ? run->plan.key[i] : last;
-	for (int i = 0; i <= last && end != NULL; i++)
-		end = memchr(i > 0 ? end + 1 : end, '\t', length - (size_t) (end + (i > 0) - row));
-	return end != NULL ? (size_t) (end - row) : length;
-}
-
-void pythia_source_remember(pythia_run *run, const pythia_rows *chunk)
-{
-	pythia_rows row = *chunk;
-	const char *start = chunk->data + chunk->length - 1; /* the last row's newline */
-
-	/* a newline within a value is escaped, so the one before is the end of the row before */
-	while (start > chunk->data && start[-1] != '\n')
-		start--;
-	row.data = start;
-	row.length = key_length(run, start, (size_t) (chunk->data + chunk->length - start));
-	row.count = 1;
-	take_key(run, &row, &run->seen);
 }

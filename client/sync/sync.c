@@ -275,6 +275,8 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 	bool constrained;
 	bool unique;
 
+	if (!pythia_place_begin(run, error))
+		return false;
 	/* a table made now holds nothing of an earlier attempt */
 	if (run->job->checkpoint != NULL && !run->created && run->plan.nkey > 0)
 		pythia_checkpoint_read(run, run->job->checkpoint);
@@ -467,9 +469,9 @@ bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_e
 		take_names(&run);
 		run.ordered = true;
 		run.lanes = 1;
-		ok = pythia_ticket_read(&run, ticket, error) && (run.source->local || pythia_run_join_snapshot(&run, error)) &&
-			 pythia_parts_take(&run, error) && pythia_run_end_read(&run, error) &&
-			 (!run.staged || pythia_stage_drop(&run, error));
+		ok = pythia_place_begin(&run, error) && pythia_ticket_read(&run, ticket, error) &&
+			 (run.source->local || pythia_run_join_snapshot(&run, error)) && pythia_parts_take(&run, error) &&
+			 pythia_run_end_read(&run, error) && (!run.staged || pythia_stage_drop(&run, error));
 	}
 	if (!ok)
 	{

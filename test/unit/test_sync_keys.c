@@ -272,6 +272,116 @@ static void test_resume(void **state)
 	}
 }
 
+/* Stops after each chunk, and notes where. */
+static bool stop_each(void *context, const char *checkpoint, pythia_error *error)
+{
+	stopper *s = context;
+
+	s->count++;
+	snprintf(s->checkpoint, sizeof(s->checkpoint), "%s", checkpoint);
+	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "stopped by the test");
+}
+
+#define CASE_ROWS   40
+#define CASE_LETTER "CASE WHEN i % 2 = 0 THEN 'key ' ELSE 'KEY ' END"
+
+/* Keys whose text does not tell where they stand in the order that they are read in, or whose columns' equality is looser
+ * than what tells rows apart: wherever a run is interrupted, the next one reads each row that is left, once. */
+static void test_order_resumed(void **state)
+{
+	static const struct
+	{
+		int engine;
+		const char *what;
+		const char *ddl;
+		const char *rows; /* the columns before v, over n(i) */
+		const char *target;
+		const char *options;
+	} cases[] = {
+		{LITE, "a key of any class", "CREATE TABLE odd (k PRIMARY KEY NOT NULL, v TEXT)",
+		 "CASE i % 4 WHEN 0 THEN i WHEN 1 THEN i + 0.5 WHEN 2 THEN 'text ' || i ELSE CAST('bytes ' || i AS BLOB) END",
+		 "CREATE TABLE odd (k text PRIMARY KEY, v text)", ""},
+		{LITE, "bytes, texts and numbers of one spelling",
+		 "CREATE TABLE odd (k BLOB NOT NULL, n INT NOT NULL, v TEXT, PRIMARY KEY (k, n))",
+		 "CASE i % 3 WHEN 0 THEN 1 WHEN 1 THEN '1' ELSE x'31' END, i",
+		 "CREATE TABLE odd (k text, n int, v text, PRIMARY KEY (k, n))", ""},
+		{LITE, "texts and bytes", "CREATE TABLE odd (k TEXT NOT NULL, v TEXT, PRIMARY KEY (k))",
+		 "CASE i % 2 WHEN 0 THEN 'k' || i ELSE CAST('k' || i AS BLOB) END",
+		 "CREATE TABLE odd (k text PRIMARY KEY, v text)", ""},
+		{LITE, "an index of bytes over a column without case",
+		 "CREATE TABLE odd (k TEXT COLLATE NOCASE NOT NULL, v TEXT, PRIMARY KEY (k COLLATE BINARY))",
+		 CASE_LETTER " || (i / 2)", "CREATE TABLE odd (k text PRIMARY KEY, v text)", ""},
+		{LITE, "a named key without case", "CREATE TABLE odd (k TEXT COLLATE NOCASE NOT NULL, n INT NOT NULL, v TEXT)",
+		 CASE_LETTER " || (i / 2), 1", "CREATE TABLE odd (k text, n int, v text, PRIMARY KEY (k, n))",
+		 ", \"key\": [\"k\", \"n\"]"},
+		{MY, "an enumeration",
+		 "CREATE TABLE odd (e enum('z', 'm', 'a', '') NOT NULL, s set('y', 'b') NOT NULL, n int NOT NULL, v longtext,"
+		 " PRIMARY KEY (e, s, n))",
+		 "i * 7 % 4 + 1, i * 5 % 4, i", "CREATE TABLE odd (e text, s text, n int, v text, PRIMARY KEY (e, s, n))", ""},
+		{MY, "a named key without case",
+		 "CREATE TABLE odd (k varchar(40) CHARACTER SET latin1 COLLATE latin1_swedish_ci NOT NULL, v longtext)",
+		 "CONCAT(" CASE_LETTER ", i DIV 2, '\xc3\xa4')", "CREATE TABLE odd (k text PRIMARY KEY, v text)",
+		 ", \"key\": \"k\""},
+		{PG, "a named key without case",
+		 "CREATE COLLATION IF NOT EXISTS without_case (provider = icu, locale = 'und-u-ks-level2', deterministic = "
+		 "false);"
+		 "CREATE TABLE odd (k text COLLATE without_case NOT NULL, v text)",
+		 CASE_LETTER " || (i / 2)", "CREATE TABLE odd (k text COLLATE BINARY PRIMARY KEY, v text)", ", \"key\": \"k\""},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		static const char *const large[ENGINES] = {"repeat('v', 2000000)", "hex(zeroblob(1000000))",
+												   "REPEAT('v', 2000000)"};
+		pythia_db *source = open_engine(cases[i].engine, 0);
+		pythia_db *target = open_engine(cases[i].engine == PG ? LITE : PG, 1);
+		stopper s = {0};
+		pythia_sync_callbacks callbacks = {.context = &s, .checkpoint = stop_each};
+		pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
+		pythia_sync_result result;
+		pythia_error error = PYTHIA_ERROR_INIT;
+		char sql[600];
+		int64_t read = 0;
+		int stops = 0;
+
+		if (cases[i].engine == PG &&
+			strcmp(value_of(source, "SELECT count(*) FROM pg_collation WHERE collprovider = 'i'"), "0") == 0)
+		{
+			print_message("this PostgreSQL has no collations of ICU\n");
+			close_both(source, target);
+			continue;
+		}
+		print_message("%s, %s\n", engine_names[cases[i].engine], cases[i].what);
+		drop(source, "odd");
+		drop(target, "odd");
+		must(source, cases[i].ddl);
+		must(target, cases[i].target);
+		snprintf(sql, sizeof(sql),
+				 "INSERT INTO odd WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+				 " SELECT %s, %s FROM n",
+				 CASE_ROWS, cases[i].rows, large[cases[i].engine]);
+		must(source, sql);
+		snprintf(sql, sizeof(sql), "{\"mode\": \"full\"%s}", cases[i].options);
+		while (!try_sync_with(&job, "odd", sql, &result, &error))
+		{
+			if (strcmp(error.sqlstate, "57014") != 0)
+				fail_msg("%s; %s", error.message, error.detail != NULL ? error.detail : "-");
+			pythia_error_reset(&error);
+			read += result.source_count;
+			assert_int_equal(s.count, ++stops);
+			job.checkpoint = s.checkpoint;
+		}
+		assert_true(stops > 2);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM odd"), "40");
+		assert_int_equal(read + result.source_count, CASE_ROWS);
+		pythia_sync_result_free(&result);
+		drop(source, "odd");
+		drop(target, "odd");
+		close_both(source, target);
+	}
+}
+
 static const char *const float_types[2][ENGINES] = {{"real", "FLOAT4", "float"},
 													{"double precision", "DOUBLE", "double"}};
 
@@ -458,9 +568,10 @@ static void test_bad_keys(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts),          cmocka_unit_test(test_collisions),
-									   cmocka_unit_test(test_resume),         cmocka_unit_test(test_floats),
-									   cmocka_unit_test(test_floats_resumed), cmocka_unit_test(test_bad_keys)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts),   cmocka_unit_test(test_collisions),
+									   cmocka_unit_test(test_resume),  cmocka_unit_test(test_order_resumed),
+									   cmocka_unit_test(test_floats),  cmocka_unit_test(test_floats_resumed),
+									   cmocka_unit_test(test_bad_keys)};
 	/* of MySQL the collation that pads with no spaces has another name */
 	if (getenv("MYSQLD"))
 		text_keys[EXACT_MARIADB].type = "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin";

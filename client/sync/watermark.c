@@ -27,6 +27,8 @@
 /* Where open transactions cannot be seen. */
 #define BLIND_LOOKBACK_SECONDS 60
 #define SCOPE_MARK             " #"
+/* Microseconds that no local time is behind UTC. */
+#define FARTHEST_ZONE (INT64_C(14) * 3600 * 1000000)
 
 static const pythia_column *stamp_column(const pythia_plan *plan)
 {
@@ -38,15 +40,46 @@ static bool is_integer(const pythia_column *column)
 	return column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 }
 
-/* A date has no hours to compare with; a SQLite text may be written with a T. */
-static bool stamp_literal(pythia_db *source, const pythia_plan *plan, const char *low, pythia_buffer *out)
+/* Is it a column of SQLite whose stamps may be written with offsets from UTC? */
+static bool may_be_zoned(const pythia_db *db, const pythia_column *column)
 {
-	const pythia_column *column = stamp_column(plan);
-	size_t length = strlen(low);
+	return db->engine == PYTHIA_SQLITE && !is_integer(column) && column->type.kind != PYTHIA_KIND_DATE;
+}
 
-	if (column->type.kind == PYTHIA_KIND_DATE && length > 10)
-		length = 10;
-	return pythia_dialect_of(source)->value_literal(source, out, &column->type, low, length);
+bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *low, pythia_buffer *out)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(db);
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	char earlier[PYTHIA_INSTANT_SIZE];
+	size_t length = strlen(low);
+	int64_t instant;
+	bool ok = true;
+
+	dialect->identifier(&name, column->name);
+	if (may_be_zoned(db, column) && pythia_instant_read(low, &instant) && pythia_stamp_canonical(&text, low, length, 6))
+	{
+		/* the first part for an index: no offset is greater */
+		pythia_instant_write(earlier, pythia_subtract(instant, FARTHEST_ZONE));
+		pythia_buffer_printf(out, "(%s >= ", name.data);
+		dialect->literal(out, earlier, strlen(earlier));
+		pythia_buffer_printf(out, " AND pythia_canonical('S6', %s) >= ", name.data);
+		dialect->literal(out, text.data, text.length);
+		pythia_buffer_putc(out, ')');
+	}
+	else
+	{
+		/* a date has no hours to compare with */
+		if (column->type.kind == PYTHIA_KIND_DATE && length > 10)
+			length = 10;
+		pythia_buffer_clear(&text);
+		ok = dialect->value_literal(db, &text, &column->type, low, length);
+		if (ok)
+			pythia_buffer_printf(out, "%s >= %s", name.data, text.data);
+	}
+	pythia_buffer_free(&name);
+	pythia_buffer_free(&text);
+	return ok;
 }
 
 static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, pythia_error *error)
@@ -374,17 +407,20 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const py
 bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark,
 								pythia_buffer *out)
 {
-	pythia_buffer low = PYTHIA_BUFFER_INIT;
 	/* a mark beyond what the column can hold says nothing: all rows are read */
-	bool given = mark->low != NULL && plan->stamp_source >= 0 && stamp_literal(source, plan, mark->low, &low);
+	return mark->low != NULL && plan->stamp_source >= 0 &&
+		   pythia_stamp_since(source, stamp_column(plan), mark->low, out);
+}
 
-	if (given)
-	{
-		pythia_dialect_of(source)->identifier(out, stamp_column(plan)->name);
-		pythia_buffer_printf(out, " >= %s", low.data);
-	}
-	pythia_buffer_free(&low);
-	return given;
+/* The instant of a stamp, whose offset is taken off; false where it is none. */
+static bool read_stamp(const char *text, int64_t *instant)
+{
+	pythia_buffer utc = PYTHIA_BUFFER_INIT;
+	bool known = text != NULL &&
+				 pythia_instant_read(pythia_stamp_canonical(&utc, text, strlen(text), 6) ? utc.data : text, instant);
+
+	pythia_buffer_free(&utc);
+	return known;
 }
 
 static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
@@ -403,7 +439,7 @@ static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_
 	else
 	{
 		ok = highest_stamp(source, plan, &text, error);
-		*known = ok && text != NULL && pythia_instant_read(text, &highest);
+		*known = ok && read_stamp(text, &highest);
 		if (highest > limit)
 			highest = limit;
 		*next = blind ? highest : pythia_subtract(highest, pythia_subtract(mark->clock, boundary));

@@ -38,4 +38,8 @@ bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pyt
 						   const pythia_watermark *mark, char **next, pythia_error *error);
 void pythia_watermark_free(pythia_watermark *mark);
 
+/* Appends the condition that a stamp, or a number, is `low` (UTC, or digits) or later; false, with nothing appended, where
+ * the column holds no such value.  In SQLite, whose texts may say an offset, instants are compared. */
+bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *low, pythia_buffer *out);
+
 #endif

@@ -1,6 +1,7 @@
 /* What a validation compares: columns and their agreed types, rows, and what tells a row. */
 #include "sync/condition.h"
 #include "sync/soft.h"
+#include "sync/watermark.h"
 #include "validate/internal.h"
 
 #include <stdio.h>
@@ -241,7 +242,6 @@ static bool add_since(pythia_validation_state *v, pythia_error *error)
 {
 	const char *since = v->options->since;
 	pythia_buffer stamp = PYTHIA_BUFFER_INIT;
-	pythia_buffer literal = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	if (since == NULL)
@@ -260,26 +260,21 @@ static bool add_since(pythia_validation_state *v, pythia_error *error)
 		bool number = column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT;
 
 		pythia_buffer_clear(&stamp);
-		pythia_buffer_clear(&literal);
+		pythia_and(&s->filter);
 		ok = (number ? pythia_decimal_text(&stamp, since, strlen(since), 0)
 					 : pythia_stamp_canonical(&stamp, since, strlen(since), 6)) &&
-			 s->dialect->value_literal(s->db, &literal, &column->type, stamp.data, stamp.length);
+			 pythia_stamp_since(s->db, column, stamp.data, &s->filter);
 		if (!ok)
 		{
 			pythia_buffer_free(&stamp);
-			pythia_buffer_free(&literal);
 			pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"since\": \"%s\"", since);
 			return pythia_error_hint(error,
 									 number ? "Column \"%s\" takes a whole number."
 											: "Column \"%s\" takes a time such as 2026-01-31 12:00:00.",
 									 column->name);
 		}
-		pythia_and(&s->filter);
-		s->dialect->identifier(&s->filter, column->name);
-		pythia_buffer_printf(&s->filter, " >= %s", literal.data);
 	}
 	pythia_buffer_free(&stamp);
-	pythia_buffer_free(&literal);
 	return true;
 }
 

@@ -307,6 +307,43 @@ static void test_integers(void **state)
 	follow(MY);
 }
 
+/* Of stamps that say their offsets the instant counts, not the text: a new one is found behind one that reads later. */
+static void test_offsets(void **state)
+{
+	static const char *const types[] = {"DATETIME", "TEXT", "TIMESTAMPTZ"};
+	static const char stamp[] = "strftime('%%Y-%%m-%%d %%H:%%M:%%S%s:00', 'now', '%s hours', '%s')";
+	char east[100];
+
+	(void) state;
+	snprintf(east, sizeof(east), stamp, "+05", "+5", "-2 hours");
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	{
+		/* instants have a boundary of their own, which is the clock's */
+		const char *age = i == 2 ? "-0 minutes" : "-60 minutes";
+		char west[100];
+		char zulu[100];
+		char *mark;
+		char *next;
+
+		print_message("%s\n", types[i]);
+		snprintf(west, sizeof(west), stamp, "-05", "-5", age);
+		snprintf(zulu, sizeof(zulu), "strftime('%%Y-%%m-%%d %%H:%%M:%%SZ', 'now', '%s')", age);
+		begin(LITE, types[i]);
+		/* it reads as if it were in the future, and is two hours old */
+		put(1, east);
+		mark = run("{}", NULL, 1);
+		put(2, zulu);
+		next = run("{}", mark, i == 2 ? 1 : 2);
+		pythia_free(mark);
+		put(3, west);
+		mark = run("{}", next, -1);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "3");
+		pythia_free(mark);
+		pythia_free(next);
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_future),
@@ -314,7 +351,8 @@ int main(void)
 									   cmocka_unit_test(test_place),
 									   cmocka_unit_test(test_unstamped),
 									   cmocka_unit_test(test_scope_of_checkpoint),
-									   cmocka_unit_test(test_integers)};
+									   cmocka_unit_test(test_integers),
+									   cmocka_unit_test(test_offsets)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -323,6 +323,27 @@ static void test_bags_of_rows(void **state)
 
 /* --- which rows --------------------------------------------------------------- */
 
+/* SQLite's texts say offsets: the instants are compared with "since", as the other side does. */
+static void test_since_of_offsets(void **state)
+{
+	(void) state;
+	for (int side = 0; side < 2; side++)
+	{
+		pythia_db *db = side == 0 ? sources[2] : targets[0];
+
+		drop(db, "some");
+		run(db, "some",
+			side == 0 ? "CREATE TABLE % (id INTEGER NOT NULL PRIMARY KEY, updated_at TIMESTAMPTZ)"
+					  : "CREATE TABLE % (id bigint NOT NULL PRIMARY KEY, updated_at timestamptz)");
+		run(db, "some",
+			"INSERT INTO % VALUES (1, '2026-01-01 10:00:00-05:00'), (2, '2026-01-01T16:00:00+05:00'),"
+			" (3, '2026-01-01 14:00:00Z'), (4, '2026-01-01 09:00:00Z')");
+	}
+	run(targets[0], "some", "DELETE FROM %");
+	assert_lines(sources[2], targets[0], "some", "{\"since\": \"2026-01-01 12:00:00\", \"recheck_after\": 0}", NULL,
+				 "missing {\"id\": 1} []\nmissing {\"id\": 3} []\n");
+}
+
 static void test_where_since_and_soft_deletes(void **state)
 {
 	(void) state;
@@ -649,6 +670,7 @@ int main(void)
 		cmocka_unit_test(test_composite_keys),
 		cmocka_unit_test(test_bags_of_rows),
 		cmocka_unit_test(test_where_since_and_soft_deletes),
+		cmocka_unit_test(test_since_of_offsets),
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_count_and_checks),
 		cmocka_unit_test(test_limits_and_wrong_options),

@@ -28,10 +28,16 @@ void pythia_canonical_around(const pythia_db *db, pythia_buffer *out, const char
 
 void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const pythia_canonical_item *item)
 {
+	/* a FLOAT would become a double */
+	bool padded = db->engine == PYTHIA_MYSQL && item->column->type.kind != PYTHIA_KIND_FLOAT &&
+				  pythia_mysql_is_padded(&item->column->type);
+
+	pythia_buffer_puts(out, padded ? "(" : "");
 	if (item->value != NULL)
 		pythia_buffer_puts(out, item->value);
 	else
 		pythia_dialect_of(db)->identifier(out, item->column->name);
+	pythia_buffer_puts(out, padded ? " + 0)" : "");
 }
 
 void pythia_canonical_hash(const pythia_db *db, pythia_buffer *out, bool sha256, bool is_text, const char *expression)

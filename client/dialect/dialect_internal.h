@@ -72,6 +72,8 @@ void pythia_sqlite_extras_query(const pythia_dialect *own, const pythia_db *db, 
 
 bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);
 void pythia_mysql_holder_query(const pythia_db *db, pythia_buffer *out);
+/* Are its numbers shown with leading zeros (ZEROFILL)?  Beside 0 they are not. */
+bool pythia_mysql_is_padded(const pythia_type *type);
 /* A geometry, by its name, as WKB with its SRID. */
 void pythia_mysql_geometry(pythia_buffer *out, const char *reference);
 

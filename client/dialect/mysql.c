@@ -126,6 +126,11 @@ void pythia_mysql_geometry(pythia_buffer *out, const char *reference)
 						 reference, reference, reference, reference, reference);
 }
 
+bool pythia_mysql_is_padded(const pythia_type *type)
+{
+	return type->native != NULL && strstr(type->native, "zerofill") != NULL;
+}
+
 static void read_expression(const pythia_db *db, pythia_buffer *out, const char *alias, const pythia_column *column)
 {
 	const char *before = "";
@@ -149,6 +154,12 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 		}
 		case PYTHIA_KIND_YEAR:
 			after = " + 0";
+			break;
+		case PYTHIA_KIND_INT:
+		case PYTHIA_KIND_UINT:
+		case PYTHIA_KIND_DECIMAL:
+		case PYTHIA_KIND_DOUBLE:
+			after = pythia_mysql_is_padded(&column->type) ? " + 0" : "";
 			break;
 		case PYTHIA_KIND_BIT:
 			pythia_buffer_puts(out, "LPAD(BIN(");

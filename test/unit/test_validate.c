@@ -323,6 +323,51 @@ static void test_bags_of_rows(void **state)
 
 /* --- which rows --------------------------------------------------------------- */
 
+/* MySQL shows leading zeros, which are none of the value: of the key in the order of both sides neither. */
+static void test_zerofill(void **state)
+{
+	static const char *const keys[] = {"PRIMARY KEY (id)", "PRIMARY KEY (id, n)", "PRIMARY KEY (n, id)"};
+
+	(void) state;
+	for (int i = 0; i < ENGINES * 3 * 2; i++)
+	{
+		int other = i % ENGINES;
+		bool from = i / ENGINES % 2 == 0;
+		pythia_db *source = sources[from ? 1 : other];
+		pythia_db *target = targets[from ? other : 1];
+		char sql[200];
+
+		/* one database for both */
+		if (other == 1)
+			continue;
+		drop(source, "some");
+		drop(target, "some");
+		for (int side = 0; side < 2; side++)
+		{
+			bool padded = side == (from ? 0 : 1);
+
+			snprintf(sql, sizeof(sql), "CREATE TABLE %% (id %s NOT NULL, n %s NOT NULL, v %s, %s)",
+					 padded ? "int(6) zerofill" : "bigint", padded ? "decimal(8,2) zerofill" : "decimal(8,2)",
+					 padded ? "double zerofill" : "double precision", keys[i / ENGINES / 2]);
+			run(side == 0 ? source : target, "some", sql);
+			run(side == 0 ? source : target, "some", "INSERT INTO % VALUES (7, 1.5, 2.5), (12, 3.25, 4), (1234567, 5.75, 6)");
+		}
+		assert_lines(source, target, "some", "{\"recheck_after\": 0}", NULL, "");
+		assert_lines(source, target, "some", "{\"recheck_after\": 0, \"method\": \"rows\"}", NULL, "");
+		run(target, "some", "UPDATE % SET v = 9 WHERE id = 12");
+		run(target, "some", "DELETE FROM % WHERE id = 7");
+		snprintf(sql, sizeof(sql), "missing %s []\ndiffering %s [v]\n",
+				 i / ENGINES / 2 == 0   ? "{\"id\": 7}"
+				 : i / ENGINES / 2 == 1 ? "{\"id\": 7, \"n\": 1.50}"
+										: "{\"n\": 1.50, \"id\": 7}",
+				 i / ENGINES / 2 == 0   ? "{\"id\": 12}"
+				 : i / ENGINES / 2 == 1 ? "{\"id\": 12, \"n\": 3.25}"
+										: "{\"n\": 3.25, \"id\": 12}");
+		assert_lines(source, target, "some", "{\"recheck_after\": 0}", NULL, sql);
+		assert_lines(source, target, "some", "{\"recheck_after\": 0, \"method\": \"rows\"}", NULL, sql);
+	}
+}
+
 /* SQLite's texts say offsets: the instants are compared with "since", as the other side does. */
 static void test_since_of_offsets(void **state)
 {
@@ -671,6 +716,7 @@ int main(void)
 		cmocka_unit_test(test_bags_of_rows),
 		cmocka_unit_test(test_where_since_and_soft_deletes),
 		cmocka_unit_test(test_since_of_offsets),
+		cmocka_unit_test(test_zerofill),
 		cmocka_unit_test(test_sample),
 		cmocka_unit_test(test_count_and_checks),
 		cmocka_unit_test(test_limits_and_wrong_options),

@@ -189,8 +189,12 @@ static bool empty_target(pythia_run *run, pythia_error *error)
 
 	/* DELETE and not TRUNCATE: readers see the old rows until the commit */
 	pythia_buffer_puts(&sql, "DELETE FROM ");
-	pythia_merge_table(run, false, &sql);
-	ok = pythia_run_exec(run, sql.data, &run->result->rows_deleted, error);
+	if (run->swap != NULL)
+		pythia_dialect_table(pythia_dialect_of(run->target), &sql, run->plan.target.schema, run->swap);
+	else
+		pythia_merge_table(run, false, &sql);
+	/* what this run itself has loaded counts for nothing */
+	ok = pythia_run_exec(run, sql.data, run->replaces && run->swap == NULL ? &run->result->rows_deleted : NULL, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -214,7 +218,7 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 	int nfields;
 	bool ok;
 
-	if (run->replaces && run->swap == NULL && !run->writing &&
+	if (((run->replaces && run->swap == NULL) || run->empty_again) && !run->writing &&
 		(!pythia_run_begin_write(run, error) || !empty_target(run, error)))
 		return false;
 	*more = false;
@@ -257,6 +261,10 @@ static void restart(pythia_run *run)
 			pythia_free(run->after[i]);
 		pythia_free(run->after);
 		run->after = NULL;
+		/* a commit that nobody heard of may have taken place, and MyISAM keeps what it was given without one: only a key
+		 * tells rows that are there */
+		run->empty_again =
+			run->job->config->truncate_target && run->job->config->mode == PYTHIA_SYNC_FULL && !run->staged;
 	}
 	else if (run->after != NULL || run->unsure)
 		run->staged = true; /* the target holds the chunks that were committed */

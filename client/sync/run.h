@@ -38,6 +38,7 @@ typedef struct pythia_run
 	bool sweep_first;             /* what is gone goes before what came: its values may be used again */
 	bool swept;                   /* and has gone */
 	bool unsure;                  /* a commit failed: it may have taken place, or a part of it */
+	bool empty_again;             /* an attempt to fill the target may have left rows, which go before the next */
 	char *swap;                   /* MySQL: rows go into this table, which takes the target's place in the end */
 	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */
 	bool refers_to_itself;        /* PostgreSQL: rows have to come after, or with, those that they refer to */

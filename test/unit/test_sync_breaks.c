@@ -6,7 +6,7 @@
  */
 #include "sync_tests.h"
 
-#define ROWS 600
+static int source_rows = 600;
 
 typedef enum stage
 {
@@ -183,6 +183,14 @@ static void hasty_log(void *context, pythia_log_level level, const char *message
 	(void) message;
 }
 
+static void be_hasty(void)
+{
+	usual = pythia_default_host();
+	hasty = *usual;
+	hasty.wait = hasty_wait;
+	hasty.log = hasty_log;
+}
+
 static pythia_db *open_hasty(int engine, int which)
 {
 	char text[512];
@@ -231,15 +239,16 @@ static void make_source(void)
 	must(db, "CREATE TABLE broken (id integer PRIMARY KEY, v varchar(200), updated_at timestamp NULL)");
 	if (engines[0] == PG)
 		snprintf(sql, sizeof(sql),
-				 "INSERT INTO broken SELECT i, repeat('v', 150), '2024-01-01' FROM generate_series(1, %d) i", ROWS);
+				 "INSERT INTO broken SELECT i, repeat('v', 150), '2024-01-01' FROM generate_series(1, %d) i",
+				 source_rows);
 	else if (engines[0] == MY)
 		snprintf(sql, sizeof(sql), "INSERT INTO broken SELECT seq, REPEAT('v', 150), '2024-01-01' FROM " SEQ_TO("%d"),
-				 ROWS);
+				 source_rows);
 	else
 		snprintf(sql, sizeof(sql),
 				 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
 				 " INSERT INTO broken SELECT i, replace(hex(zeroblob(75)), '0', 'v'), '2024-01-01 00:00:00' FROM n",
-				 ROWS);
+				 source_rows);
 	must(db, sql);
 	pythia_db_close(db);
 }
@@ -264,7 +273,7 @@ static void check_equal(pythia_db *db, const char *what)
 {
 	char want[40];
 
-	snprintf(want, sizeof(want), "%lld", (long long) ROWS * 10000000 + ROWS);
+	snprintf(want, sizeof(want), "%lld", (long long) source_rows * 10000000 + source_rows);
 	if (strcmp(value_of(db, state_sql), want) != 0)
 		fail_msg("%s: the target holds %s and not %s", what, value_of(db, state_sql), want);
 	if (engines[1] == MY)
@@ -281,7 +290,7 @@ static void check_kept(pythia_db *db, way w, const char *what)
 	if (w == NEW || w == EMPTY)
 		return;
 	state = value_of(db, state_sql);
-	snprintf(want, sizeof(want), "%lld", (long long) ROWS * 10000000 + ROWS);
+	snprintf(want, sizeof(want), "%lld", (long long) source_rows * 10000000 + source_rows);
 	if (w == REPLACE && strcmp(state, "30000000") != 0 && strcmp(state, want) != 0)
 		fail_msg("%s: neither old nor new: %s", what, state);
 	if (strcmp(value_of(db, "SELECT count(*) FROM broken WHERE id < 3"), "2") != 0)
@@ -392,10 +401,7 @@ static void test_breaks(void **state)
 	if (!all_of_them)
 		print_message("one in %d by seed %llu; set PYTHIA_TEST_LONG for all of them\n", SAMPLE,
 					  (unsigned long long) seed);
-	usual = pythia_default_host();
-	hasty = *usual;
-	hasty.wait = hasty_wait;
-	hasty.log = hasty_log;
+	be_hasty();
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 	{
 		int struck = 0;
@@ -423,9 +429,63 @@ static void test_breaks(void **state)
 	}
 }
 
+/* Without a key nothing tells whether a row is there already, and MyISAM keeps what it was given before a connection was
+ * lost: that goes first. */
+static void test_keyless(void **state)
+{
+	static const char ddl[] = "CREATE TABLE broken (id integer, v varchar(200), updated_at timestamp NULL) ENGINE = ";
+	static const char trigger[] = "CREATE TRIGGER broken_t BEFORE INSERT ON broken FOR EACH ROW SET NEW.v = NEW.v";
+	static const char *const kinds[] = {"MyISAM", "MyISAM", "InnoDB"};
+	int struck = 0;
+
+	(void) state;
+	be_hasty();
+	engines[0] = PG;
+	engines[1] = MY;
+	for (int side = 0; side < 2; side++)
+		break_at.admin[side] = open_engine(engines[side], side);
+	source_rows = 200000;
+	make_source();
+	must(break_at.admin[0], "ALTER TABLE broken DROP CONSTRAINT broken_pkey");
+	must(break_at.admin[0], "ALTER TABLE broken ALTER id DROP NOT NULL");
+	for (int i = 0; i < 3 * 2 * 2; i++)
+	{
+		bool filled = i / 2 % 2 == 1;
+		char what[100];
+		char sql[200];
+		pythia_sync_result result;
+
+		break_at.target = i % 2 == 1;
+		break_at.stage = break_at.target ? LOAD_PUT : STREAM_NEXT;
+		break_at.only_fail = false;
+		break_at.occurrence = 120;
+		break_at.seen = 0;
+		break_at.struck = false;
+		snprintf(what, sizeof(what), "%s %d, %s, %s", kinds[i / 4], i / 4, filled ? "with rows" : "empty",
+				 break_at.target ? "target" : "source");
+		print_message("%s\n", what);
+		drop(break_at.admin[1], "broken");
+		snprintf(sql, sizeof(sql), "%s%s", ddl, kinds[i / 4]);
+		must(break_at.admin[1], sql);
+		if (filled)
+			must(break_at.admin[1], "INSERT INTO broken VALUES (1, 'old', NULL), (2, 'old', NULL)");
+		/* then it is not swapped, but emptied */
+		if (i / 4 > 0)
+			must(break_at.admin[1], trigger);
+		one_run(REPLACE, true, what, &result);
+		check_equal(break_at.admin[1], what);
+		assert_int_equal(result.rows_inserted, source_rows);
+		pythia_sync_result_free(&result);
+		struck += break_at.struck;
+	}
+	assert_int_equal(struck, 12);
+	drop(break_at.admin[1], "broken");
+	close_both(break_at.admin[0], break_at.admin[1]);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_breaks)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_breaks), cmocka_unit_test(test_keyless)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -38,7 +38,8 @@ static bool give_to_quarantine(pythia_loader *loader, const pythia_rows *row, py
 	pythia_rows_open(&reader, row);
 	if (callbacks != NULL && callbacks->quarantine != NULL && pythia_rows_next(&reader))
 	{
-		pythia_row_json(&run->plan, reader.fields, true, &json);
+		/* by the source's names: there it is looked for again */
+		pythia_row_json(&run->plan, reader.fields, false, true, &json);
 		ok = callbacks->quarantine(callbacks->context, run->job->table, json.data, NULL, refusal->message, error);
 	}
 	run->result->rows_quarantined++;

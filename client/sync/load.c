@@ -81,7 +81,7 @@ static bool quarantine(pythia_loader *loader, int pair, const pythia_bad_value *
 
 	if (callbacks != NULL && callbacks->quarantine != NULL)
 	{
-		pythia_row_json(&run->plan, loader->reader.fields, false, &row);
+		pythia_row_json(&run->plan, loader->reader.fields, false, false, &row);
 		ok = callbacks->quarantine(callbacks->context, run->job->table, row.data,
 								   pythia_pair_source(&run->plan, pair)->name, bad->reason, error);
 	}

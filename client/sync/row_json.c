@@ -16,16 +16,18 @@ static bool json_number(const char *text, size_t length)
 	return strspn(text + i, "0123456789.eE+-") == length - i;
 }
 
-void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, pythia_buffer *out)
+void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, bool target_values,
+					 pythia_buffer *out)
 {
 	pythia_buffer_putc(out, '{');
 	for (int i = 0; i < plan->npairs; i++)
 	{
-		const pythia_column *column = target_names ? pythia_pair_target(plan, i) : pythia_pair_source(plan, i);
+		const char *name = (target_names ? pythia_pair_target(plan, i) : pythia_pair_source(plan, i))->name;
+		const pythia_column *column = target_values ? pythia_pair_target(plan, i) : pythia_pair_source(plan, i);
 		const pythia_field *field = &fields[i];
 
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		pythia_json_string(out, column->name, strlen(column->name));
+		pythia_json_string(out, name, strlen(name));
 		pythia_buffer_puts(out, ": ");
 		if (field->value == NULL)
 			pythia_buffer_puts(out, "null");

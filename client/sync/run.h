@@ -176,8 +176,10 @@ bool pythia_loader_store(pythia_loader *loader, const pythia_rows *rows, pythia_
 /* bisect.c: stores rows, and gives those that the target refuses to quarantine. */
 bool pythia_bisect_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error);
 
-/* row_json.c: the fields of one row, in the order of the pairs, as a JSON object. */
-void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, pythia_buffer *out);
+/* row_json.c: the fields of one row, in the order of the pairs, as a JSON object; the values are the source's, or have
+ * become the target's. */
+void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, bool target_values,
+					 pythia_buffer *out);
 
 /* copy.c: all the rows, in chunks, again after what can be retried. */
 bool pythia_copy_rows(pythia_run *run, pythia_error *error);

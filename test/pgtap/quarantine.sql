@@ -20,6 +20,18 @@ SELECT is(rows_inserted, 0::bigint, 'and a replay does nothing then') FROM pythi
 SELECT is(is_valid, true, 'both are equal') FROM pythia.validate_sync('q', 'items');
 SELECT throws_ok($$SELECT pythia.replay_quarantine('none', 'items')$$, '42704', NULL, 'an unknown worker');
 
+-- what the target itself refuses is looked for by the source's names, whatever they are there
+CREATE TABLE mapped (item_id int PRIMARY KEY, name text);
+INSERT INTO mapped SELECT g, 'name ' || g FROM generate_series(1, 4) g;
+CREATE TABLE renamed ("ItemId" int PRIMARY KEY, title text CHECK (title <> 'name 3'));
+SELECT lives_ok($$SELECT pythia.create_sync_worker('m', 'local', 'local', '{"table_map": {"mapped": "renamed"}, "column_map": {"name": "title"}, "mode": "full", "on_bad_row": "quarantine"}', '{mapped}')$$, 'a worker that maps names');
+SELECT is(row(rows_inserted, rows_quarantined)::text, '(3,1)', 'the target refuses a row') FROM pythia.sync_table('m', 'mapped');
+SELECT is(row_data, '{"item_id": 3, "name": "name 3"}', 'which is kept by the source''s names') FROM pythia.quarantine;
+UPDATE mapped SET name = 'other' WHERE item_id = 3;
+SELECT is(row(rows_inserted, rows_quarantined)::text, '(1,0)', 'and found again when it is mended') FROM pythia.replay_quarantine('m', 'mapped');
+SELECT is((SELECT title FROM renamed WHERE "ItemId" = 3), 'other', 'it is there');
+SELECT is((SELECT count(*)::int FROM pythia.quarantine), 0, 'nothing is left');
+
 CREATE ROLE other LOGIN;
 SELECT lives_ok($$SELECT pythia.grant_use('other')$$, 'grant_use');
 INSERT INTO pythia.quarantine (owner, table_name, row_data, reason) VALUES (current_user::regrole, 't', '{}', 'r');

@@ -131,8 +131,8 @@ static bool resolve_row(pythia_run *run, const pythia_field *fields, pythia_rows
 	pythia_node *row = NULL;
 	bool ok;
 
-	pythia_row_json(&run->plan, fields, true, &source_json);
-	pythia_row_json(&run->plan, target, true, &target_json);
+	pythia_row_json(&run->plan, fields, true, true, &source_json);
+	pythia_row_json(&run->plan, target, true, true, &target_json);
 	ok = callbacks->resolve(callbacks->context, run->job->config->conflict_function, source_json.data, target_json.data,
 							&row, error) &&
 		 (row == NULL || check_row(run, row, fields, error));

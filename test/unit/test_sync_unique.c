@@ -255,10 +255,36 @@ static void test_other_keys(void **state)
 	pythia_db_close(source);
 }
 
+/* Of a key that no index holds, rows that only the target's collation takes for one are strangers. */
+static void test_stranger_of_another_case(void **state)
+{
+	pythia_db *source = open_engine(LITE, 0);
+	pythia_db *target = open_engine(MY, 1);
+	pythia_sync_result result;
+
+	(void) state;
+	drop(source, "cased");
+	drop(target, "cased");
+	must(source, "CREATE TABLE cased (k VARCHAR(20) NOT NULL, u INT)");
+	must(source, "INSERT INTO cased VALUES ('a', 2), ('b', 1)");
+	must(target, "CREATE TABLE cased (k varchar(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL, u int,"
+				 " UNIQUE (u))");
+	must(target, "INSERT INTO cased VALUES ('a', 1), ('b', 2), ('A', 3)");
+	must_sync(source, target, "cased", "{\"mode\": \"full\", \"key\": \"k\"}", NULL, &result);
+	assert_string_equal(value_of(target, "SELECT GROUP_CONCAT(k, u ORDER BY u) FROM cased"), "b1,a2,A3");
+	pythia_sync_result_free(&result);
+	drop(source, "cased");
+	drop(target, "cased");
+	close_both(source, target);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_moves), cmocka_unit_test(test_other_collation),
-									   cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_children),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_stranger_of_another_case),
+									   cmocka_unit_test(test_moves),
+									   cmocka_unit_test(test_other_collation),
+									   cmocka_unit_test(test_in_the_way),
+									   cmocka_unit_test(test_children),
 									   cmocka_unit_test(test_other_keys)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -178,13 +178,8 @@ static bool delete_moved(pythia_run *run, int64_t *count, pythia_error *error)
 	{
 		pythia_buffer_puts(&sql, " AS t JOIN ");
 		put_moved(run, &sql);
-		for (int i = 0; i < run->plan.nkey; i++)
-		{
-			pythia_buffer_puts(&sql, i > 0 ? " AND t." : " AS s ON t.");
-			dialect_of(run)->identifier(&sql, run->names[run->plan.key[i]]);
-			pythia_buffer_puts(&sql, " = s.");
-			dialect_of(run)->identifier(&sql, run->names[run->plan.key[i]]);
-		}
+		pythia_buffer_puts(&sql, " AS s ON ");
+		pythia_merge_key_join(run, &sql);
 	}
 	else
 	{

@@ -350,7 +350,8 @@ static void test_zerofill(void **state)
 					 padded ? "int(6) zerofill" : "bigint", padded ? "decimal(8,2) zerofill" : "decimal(8,2)",
 					 padded ? "double zerofill" : "double precision", keys[i / ENGINES / 2]);
 			run(side == 0 ? source : target, "some", sql);
-			run(side == 0 ? source : target, "some", "INSERT INTO % VALUES (7, 1.5, 2.5), (12, 3.25, 4), (1234567, 5.75, 6)");
+			run(side == 0 ? source : target, "some",
+				"INSERT INTO % VALUES (7, 1.5, 2.5), (12, 3.25, 4), (1234567, 5.75, 6)");
 		}
 		assert_lines(source, target, "some", "{\"recheck_after\": 0}", NULL, "");
 		assert_lines(source, target, "some", "{\"recheck_after\": 0, \"method\": \"rows\"}", NULL, "");

@@ -46,6 +46,30 @@ sub create
 $maria->sql('CREATE TABLE t (id int PRIMARY KEY, v varchar(20), updated_at datetime(6) DEFAULT now(6), KEY (updated_at)); '
 	. 'CREATE TABLE s (id int PRIMARY KEY, v varchar(20), updated_at datetime DEFAULT now(), KEY (updated_at))');
 
+# what its primary committed long ago may come at any time, while nothing tells that it is one
+subtest 'a replica whose applier does not run' => sub {
+	my ($set_up, $reset) = $maria->sql('SELECT version()') =~ /MariaDB/ ? ('MASTER TO MASTER', 'SLAVE') : ('REPLICATION SOURCE TO SOURCE', 'REPLICA');
+	my $old = 'now(6) - INTERVAL 30 MINUTE';
+	$maria->sql('CREATE TABLE r (id int PRIMARY KEY, v varchar(20), updated_at datetime(6) DEFAULT now(6), KEY (updated_at))');
+	$maria->sql("CHANGE ${set_up}_HOST = '127.0.0.1'");
+	create('idle', 'r', $maria->url, '{"lookback": 0, "track": "none"}');
+	$maria->sql("INSERT INTO r (id, v) VALUES (1, 'new')");
+	is(changes('idle'), 'INSERT 1=new', 'what comes');
+	like(held('idle', 'true'), qr/^a replica that applies nothing: start it, .* t$/, 'what holds low back');
+	$maria->sql("INSERT INTO r VALUES (2, 'late', $old)");
+	is(changes('idle'), 'INSERT 2=late', 'what comes late');
+	my (undef, undef, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('fires', '{r}', '} . $maria->url . q{', options => '{"capture": "trigger"}')});
+	like($err, qr/triggers would miss what replication brings to table "r"/, 'triggers are refused');
+	$maria->sql("RESET $reset ALL; SET GLOBAL read_only = 1");
+	$maria->sql("INSERT INTO r VALUES (3, 'later', $old)");
+	is(changes('idle'), 'INSERT 3=later', 'nobody may write there but what replicates');
+	$maria->sql('SET GLOBAL read_only = 0');
+	$maria->sql("INSERT INTO r (id, v) VALUES (4, 'own')");
+	is(changes('idle'), 'INSERT 4=own', 'no replica any more');
+	is(held('idle', 'true'), 'nothing t', 'and nothing holds low back');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('idle')");
+};
+
 subtest 'open transactions' => sub {
 	create('w', 't', $maria->url, '{"lookback": 0, "track": "none"}');
 	my $a = Pythia::Session->mysql($maria);

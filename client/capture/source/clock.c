@@ -98,23 +98,70 @@ static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error 
 }
 
 /*
- * What a replica of MySQL's applies was stamped at its primary, and commits here when it comes: what is open there is not
- * known, and later than the last event that was applied nothing is.  TIME of the applier is how long ago that was.
+ * Whether something is replicated to a server of MySQL's whose applier does not run: a source is set up, which only some
+ * accounts may see, or nobody else may write there.
  */
-static bool allow_for_primary(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+static bool is_set_up(pythia_db *db, bool *set_up, pythia_error *error)
 {
+	pythia_error refused = PYTHIA_ERROR_INIT;
+	pythia_result sources;
+	int64_t read_only;
+	bool ok = true;
+
+	if (!pythia_db_count(db, "SELECT @@GLOBAL.read_only", &read_only, error))
+		return false;
+	*set_up = read_only > 0;
+	if (*set_up)
+		return true;
+	if (pythia_db_query(db, db->is_mariadb ? "SHOW ALL SLAVES STATUS" : "SHOW REPLICA STATUS", "V*", &sources,
+						&refused))
+		*set_up = sources.nrows > 0;
+	else if (db->broken || refused.error_class == PYTHIA_E_CANCELLED)
+		ok = pythia_error_move(error, &refused);
+	pythia_result_free(&sources);
+	pythia_error_reset(&refused);
+	return ok;
+}
+
+bool pythia_capture_replica(pythia_db *db, pythia_replica *replica, pythia_error *error)
+{
+	/* TIME of the applier is how long ago the last event that it applied was committed at the primary */
 	static const char sql[] = "SELECT LEAST(GREATEST(MAX(p.TIME), 0), 2000000000) FROM information_schema.PROCESSLIST p"
 							  " WHERE p.USER = 'system user' AND p.COMMAND IN ('Slave_SQL', 'Query')";
+	bool set_up;
 	int64_t behind;
 
+	*replica = (pythia_replica){PYTHIA_REPLICA_NONE, 0};
 	if (db->engine != PYTHIA_MYSQL)
 		return true;
 	if (!pythia_db_number_or(db, sql, -1, &behind, error))
 		return false;
-	if (behind < 0)
+	if (behind >= 0)
+	{
+		*replica = (pythia_replica){PYTHIA_REPLICA_APPLIES, behind * PYTHIA_SECOND};
 		return true;
-	clock->now -= behind * PYTHIA_SECOND;
-	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	}
+	if (!is_set_up(db, &set_up, error))
+		return false;
+	replica->state = set_up ? PYTHIA_REPLICA_IDLE : PYTHIA_REPLICA_NONE;
+	return true;
+}
+
+/*
+ * What a replica of MySQL's applies was stamped at its primary, and commits here when it comes: what is open there is not
+ * known, and later than the last event that was applied nothing is.  While it applies nothing, anything may come.
+ */
+static bool allow_for_primary(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+{
+	pythia_replica replica;
+
+	if (!pythia_capture_replica(db, &replica, error))
+		return false;
+	if (replica.state == PYTHIA_REPLICA_NONE)
+		return true;
+	clock->lag = replica.lag;
+	clock->idle = replica.state == PYTHIA_REPLICA_IDLE;
+	clock->boundary = clock->idle ? PYTHIA_CAPTURE_HELD : PYTHIA_CAPTURE_UNKNOWN;
 	return true;
 }
 
@@ -122,8 +169,7 @@ bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythi
 {
 	char *boundary = NULL;
 
-	clock->now = pythia_host_now(db->host);
-	clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+	*clock = (pythia_capture_clock){.now = pythia_host_now(db->host), .boundary = PYTHIA_CAPTURE_UNKNOWN};
 	if (db->engine == PYTHIA_SQLITE)
 		return read_under_lock(db, clock, error);
 	if (!ask_both(db, &clock->now, &boundary, error))
@@ -225,6 +271,9 @@ bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock
 	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
 		snprintf(holder->what, sizeof(holder->what),
 				 "open transactions cannot be seen there: lookback allows for them");
+	else if (clock->idle)
+		snprintf(holder->what, sizeof(holder->what),
+				 "a replica that applies nothing: start it, or where it is none, reset it and set read_only off");
 	else if (!pythia_dialect_of(db)->holder_query)
 	{
 		if (clock->boundary == PYTHIA_CAPTURE_HELD)

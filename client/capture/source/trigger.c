@@ -325,18 +325,16 @@ static bool refuse_cascades(pythia_logger *w, pythia_error *error)
 /* Rows that replication brings fire no triggers. */
 static bool refuse_replica(pythia_logger *w, pythia_error *error)
 {
-	char *applier;
+	pythia_replica replica;
 
-	pythia_buffer_puts(&w->sql, "SELECT 'applier' FROM information_schema.PROCESSLIST p WHERE p.USER = 'system user'"
-								" AND p.COMMAND IN ('Slave_SQL', 'Query') LIMIT 1");
-	if (!look_up(w, &applier, error))
+	if (!pythia_capture_replica(w->table->db, &replica, error))
 		return false;
-	if (!applier)
+	if (replica.state == PYTHIA_REPLICA_NONE)
 		return true;
-	pythia_free(applier);
 	pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers would miss what replication brings to table \"%s\"",
 				w->table->table.name);
-	pythia_error_detail(error, "The server is a replica, and fires no triggers for rows that it applies.");
+	pythia_error_detail(error,
+						"The server is a replica (or read_only), and fires no triggers for rows that it applies.");
 	return pythia_error_hint(error, "Capture from its primary, or use \"capture\": \"poll\".");
 }
 

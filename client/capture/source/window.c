@@ -186,7 +186,8 @@ static int64_t safe_instant(const pythia_capture_table *table, const pythia_capt
 	double lookback = table->config.lookback;
 
 	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
-		return clock->now - (int64_t) ((lookback >= 0 ? lookback : LOOKBACK_BLIND) * (double) PYTHIA_SECOND);
+		return clock->now - clock->lag -
+			   (int64_t) ((lookback >= 0 ? lookback : LOOKBACK_BLIND) * (double) PYTHIA_SECOND);
 	if (clock->boundary == PYTHIA_CAPTURE_HELD)
 		return PYTHIA_CAPTURE_HELD;
 	if (lookback < 0)

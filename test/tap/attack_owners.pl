@@ -697,4 +697,49 @@ subtest 'the name of a schema while what is in it is read' => sub {
 	as('alice', 'DROP TABLE m.read');
 };
 
+# what one table's owner does to it is that table's trouble
+subtest 'captured tables of somebody who means harm' => sub {
+	my $told = sub { return sql("SELECT string_agg(\"table\" || ' ' || change_type, ' ' ORDER BY change_id) FROM pythia.consume_changes('$_[0]')"); };
+	as('mallory', q{CREATE TABLE m.old (id int PRIMARY KEY, v text); CREATE TABLE m.taken (id int PRIMARY KEY); CREATE TABLE m.given (id int PRIMARY KEY);
+		CREATE TABLE m.parts (id int PRIMARY KEY) PARTITION BY RANGE (id); GRANT SELECT, TRIGGER ON m.old, m.taken, m.given, m.parts TO alice});
+	as('alice', q{CREATE TABLE a.mine (id int PRIMARY KEY);
+		SELECT pythia.create_cdc_worker('mixed', '{m.old,m.taken,m.given,m.parts,a.mine}', options => '{"capture": "trigger"}')});
+	as('mallory', 'INSERT INTO m.old VALUES (1); BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM m.old');
+	sql('REVOKE SELECT ON m.old FROM alice; INSERT INTO m.old VALUES (2)');
+	unlike(says_to('mallory', 'INSERT INTO m.old VALUES (3)'), qr/ERROR/, 'capture of a table ends, and writers go on');
+	my $mallory = $sessions{mallory};
+	$mallory->try('INSERT INTO m.old VALUES (4); COMMIT; INSERT INTO m.old VALUES (5); SELECT pg_backend_pid()');
+	unlike($mallory->{error}, qr/ERROR/, 'also one whose snapshot does not show that') or diag $mallory->{error};
+	is(as('mallory', 'SELECT pg_backend_pid()'), $mallory->{pid}, 'and nothing that is gone is used');
+	as('alice', 'INSERT INTO a.mine VALUES (1)');
+	is($told->('mixed'), 'old INSERT mine INSERT', 'what was captured until then');
+
+	as('mallory', 'DROP TABLE m.taken; ALTER TABLE m.given RENAME TO taken');
+	as('alice', 'INSERT INTO a.mine VALUES (2)');
+	is($told->('mixed'), 'mine INSERT', 'a table that gets the name of another one is no matter of a third');
+	is(sql(q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'mixed' AND "table" = 'given' AND NOT active}), 'it is m.taken now, in the place of another table of the worker', 'and its capture stops');
+
+	my $id = sql(q{SELECT table_id FROM pythia.cdc_table WHERE table_name = 'parts'});
+	as('mallory', qq{CREATE TABLE m.parts_1 PARTITION OF m.parts FOR VALUES FROM (0) TO (10); CREATE FUNCTION m.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+		CREATE TRIGGER " pythia_truncate_$id" BEFORE TRUNCATE ON m.parts_1 EXECUTE FUNCTION m.nothing()});
+	as('alice', 'INSERT INTO a.mine VALUES (3)');
+	is($told->('mixed'), 'mine INSERT', 'nor is a trigger that takes the name of ours');
+	like(sql(q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'mixed' AND "table" = 'parts' AND NOT active}), qr/already exists/, 'that table stops');
+
+	as('mallory', qq{DROP TRIGGER " pythia_truncate_$id" ON m.parts_1});
+	sql(q{SELECT pythia.start_cdc('mixed'); SELECT pythia.stop_cdc('mixed')});
+	sql('CREATE SCHEMA held AUTHORIZATION mallory; GRANT CREATE ON DATABASE postgres TO mallory');
+	as('mallory', 'CREATE TABLE held.parts_2 PARTITION OF m.parts FOR VALUES FROM (10) TO (20)');
+	as('mallory', 'BEGIN; ALTER SCHEMA held RENAME TO elsewhere');
+	as('alice', q{INSERT INTO a.mine VALUES (4); SET statement_timeout = '20s'});
+	is(as('alice', q{SELECT string_agg("table" || ' ' || change_type, ' ') FROM pythia.consume_changes('mixed')}), 'mine INSERT', 'nor is a schema that is being renamed');
+	as('alice', 'RESET statement_timeout');
+	as('mallory', 'COMMIT; BEGIN; SELECT 1 FROM m.parts');
+	like(says_to('alice', q{SELECT pythia.drop_cdc_worker('mixed')}), qr/ERROR:  the triggers on table "m.parts" cannot be dropped just now\nDETAIL:.*\nHINT:  Try again/, 'who drops the worker does not wait for ever');
+	as('mallory', 'COMMIT');
+	as('alice', q{SELECT pythia.drop_cdc_worker('mixed'); DROP TABLE a.mine});
+	as('mallory', 'DROP TABLE m.old, m.taken, m.parts; DROP SCHEMA elsewhere; DROP FUNCTION m.nothing');
+	sql('REVOKE CREATE ON DATABASE postgres FROM mallory');
+};
+
 done_testing();

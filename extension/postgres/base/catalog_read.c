@@ -11,7 +11,8 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-void pythia_reading_begin(pythia_reading *reading, const char *table, const char *index, int count, const Datum *values)
+static void begin(pythia_reading *reading, const char *table, const char *index, int count, const Datum *values,
+				  Snapshot (*snapshot)(void))
 {
 	ScanKeyData keys[INDEX_MAX_KEYS];
 
@@ -22,10 +23,21 @@ void pythia_reading_begin(pythia_reading *reading, const char *table, const char
 							   reading->index->rd_indcollation[i],
 							   reading->index->rd_opcintype[i] == INT4OID ? F_INT4EQ : F_TEXTEQ, values[i]);
 	CommandCounterIncrement();
-	reading->snapshot = RegisterSnapshot(GetTransactionSnapshot());
+	reading->snapshot = RegisterSnapshot(snapshot());
 	reading->slot = table_slot_create(reading->relation, NULL);
 	reading->scan = pythia_index_beginscan(reading->relation, reading->index, reading->snapshot, count);
 	index_rescan(reading->scan, keys, count, NULL, 0);
+}
+
+void pythia_reading_begin(pythia_reading *reading, const char *table, const char *index, int count, const Datum *values)
+{
+	begin(reading, table, index, count, values, GetTransactionSnapshot);
+}
+
+void pythia_reading_begin_now(pythia_reading *reading, const char *table, const char *index, int count,
+							  const Datum *values)
+{
+	begin(reading, table, index, count, values, GetLatestSnapshot);
 }
 
 bool pythia_reading_next(pythia_reading *reading)

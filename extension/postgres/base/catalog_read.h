@@ -23,11 +23,13 @@ typedef struct pythia_reading
 
 /*
  * The rows of pythia.`table` whose leading columns of pythia.`index` equal the
- * values (integers or texts), in the index's order, as committed now or written by
- * this transaction.
+ * values (integers or texts), in the index's order, as this transaction sees them.
  */
 extern void pythia_reading_begin(pythia_reading *reading, const char *table, const char *index, int count,
 								 const Datum *values);
+/* The same as committed by now, whatever the transaction's isolation hides. */
+extern void pythia_reading_begin_now(pythia_reading *reading, const char *table, const char *index, int count,
+									 const Datum *values);
 /* False where there is none left. */
 extern bool pythia_reading_next(pythia_reading *reading);
 /* Of the row: valid until the next one. */

@@ -1,5 +1,6 @@
 #include "postgres/capture/catalog.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -11,6 +12,7 @@
 #include "postgres/base/catalog_read.h"
 #include "postgres/base/jsonb_node.h"
 #include "postgres/base/lock_wait.h"
+#include "postgres/base/subtransaction.h"
 #include "postgres/worker/control.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
@@ -132,9 +134,48 @@ static bool stop_table(int32 table_id, const char *reason)
 	return pythia_catalog_run(sql, 2, types, values, NULL) > 0;
 }
 
+static bool is_stopped(int32 table_id)
+{
+	Datum key = Int32GetDatum(table_id);
+	pythia_reading state;
+	bool isnull;
+	bool stopped;
+
+	pythia_reading_begin_now(&state, "cdc_state", "cdc_state_pkey", 1, &key);
+	stopped = !pythia_reading_next(&state) || !DatumGetBool(pythia_reading_value(&state, "active", &isnull));
+	pythia_reading_end(&state);
+	return stopped;
+}
+
+typedef struct stopping
+{
+	int32 table_id;
+	const char *reason;
+	bool done;
+} stopping;
+
+static void try_to_stop(void *argument)
+{
+	stopping *wanted = argument;
+
+	wanted->done = stop_table(wanted->table_id, wanted->reason);
+}
+
+static bool was_stopped(void *argument, const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE && is_stopped(((stopping *) argument)->table_id);
+}
+
 void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason)
 {
-	if (stop_table(table->table_id, reason))
+	stopping wanted = {table->table_id, reason, false};
+
+	/* a writer may not see yet that somebody else has done it, and does not fail for that */
+	if (IsolationUsesXactSnapshot())
+		(void) pythia_isolated(try_to_stop, was_stopped, &wanted);
+	else
+		try_to_stop(&wanted);
+	if (wanted.done)
 		ereport(WARNING, (errmsg("capture of table \"%s\" of CDC worker \"%s\" stopped: %s",
 								 pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), worker->name, reason),
 						  table->config.capture == PYTHIA_CAPTURE_TRIGGER
@@ -220,24 +261,49 @@ static void follow(pythia_cdc_table *table, AttrNumber stamp)
 	table->renamed = true;
 }
 
-void pythia_cdc_note_names(const pythia_cdc_worker *worker)
+/* Another table of the worker's that has the name: one that was dropped before, say. */
+static bool is_taken(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	for (int i = 0; i < worker->ntables; i++)
+	{
+		const pythia_cdc_table *other = &worker->tables[i];
+
+		if (other != table && other->relation && strcmp(other->relation, table->relation) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void note_name(const pythia_cdc_table *table)
 {
 	static const char sql[] = "UPDATE pythia.cdc_table SET relation = $2, schema_name = $3, table_name = $4, "
 							  "timestamp_column = $5 WHERE table_id OPERATOR(pg_catalog.=) $1";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID};
+	Datum values[] = {Int32GetDatum(table->table_id), CStringGetTextDatum(table->relation),
+					  CStringGetTextDatum(table->schema_name), CStringGetTextDatum(table->table_name),
+					  CStringGetTextDatum(table->timestamp_column)};
 
+	pythia_catalog_run(sql, 5, types, values, NULL);
+}
+
+void pythia_cdc_note_names(pythia_cdc_worker *worker)
+{
 	for (int i = 0; i < worker->ntables; i++)
 	{
-		const pythia_cdc_table *table = &worker->tables[i];
-		Datum values[] = {Int32GetDatum(table->table_id), (Datum) 0, (Datum) 0, (Datum) 0, (Datum) 0};
+		pythia_cdc_table *table = &worker->tables[i];
 
 		if (!table->renamed)
 			continue;
-		values[1] = CStringGetTextDatum(table->relation);
-		values[2] = CStringGetTextDatum(table->schema_name);
-		values[3] = CStringGetTextDatum(table->table_name);
-		values[4] = CStringGetTextDatum(table->timestamp_column);
-		pythia_catalog_run(sql, 5, types, values, NULL);
+		if (is_taken(worker, table))
+		{
+			if (table->active)
+				pythia_cdc_give_up(
+					worker, table,
+					psprintf("it is %s now, in the place of another table of the worker", table->relation));
+			table->active = false;
+			continue;
+		}
+		note_name(table);
 		ereport(WARNING,
 				(errmsg("table \"%s\" of CDC worker \"%s\" is followed under its new name",
 						pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0}), worker->name),

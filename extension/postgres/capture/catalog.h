@@ -106,7 +106,7 @@ extern void pythia_cdc_lock_soon(int32 worker_id, const char *name, bool goes);
 /* Of all its tables: where the journal can hold something of the worker's. */
 extern int64 pythia_cdc_journal_floor(const pythia_cdc_worker *worker);
 /* Writes down the names of tables that were renamed, and warns. */
-extern void pythia_cdc_note_names(const pythia_cdc_worker *worker);
+extern void pythia_cdc_note_names(pythia_cdc_worker *worker);
 /* Stops the capture of one table, for a reason that stat_cdc shows, and warns. Where another session is about
  * to do so, or to start it again, it is left to that one. */
 extern void pythia_cdc_give_up(const pythia_cdc_worker *worker, const pythia_cdc_table *table, const char *reason);

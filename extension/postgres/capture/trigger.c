@@ -217,6 +217,8 @@ static void try_to_look_up(void *argument)
 {
 	look_up *look = argument;
 
+	/* what is said of the table meanwhile counts */
+	look->target->valid = true;
 	look->fault = fill_in(look->target, look->relation);
 }
 
@@ -243,12 +245,17 @@ static void prepare_target(trigger_target *target, Relation relation)
 
 	if (target->memory)
 		MemoryContextDelete(target->memory);
-	target->memory = AllocSetContextCreate(TopMemoryContext, "pythia_db trigger target", ALLOCSET_DEFAULT_SIZES);
+	target->memory = NULL;
+	/* whatever fails from here on, nobody takes it for one that was looked up */
+	target->valid = false;
 	target->worker = NULL;
 	target->table = NULL;
+	target->key_image = target->row_image = NULL;
+	target->key_attributes = NULL;
 	target->filter = NULL;
+	target->row_trigger = target->truncate_trigger = NULL;
+	target->memory = AllocSetContextCreate(TopMemoryContext, "pythia_db trigger target", ALLOCSET_DEFAULT_SIZES);
 	before = MemoryContextSwitchTo(target->memory);
-	target->valid = true;
 	error = pythia_isolated(try_to_look_up, is_fault, &look);
 	if (error)
 	{
@@ -258,8 +265,12 @@ static void prepare_target(trigger_target *target, Relation relation)
 	}
 	if (look.fault)
 	{
-		pythia_cdc_give_up(target->worker, target->table, look.fault);
+		const pythia_cdc_table *table = target->table;
+
 		target->table = NULL;
+		target->valid = false;
+		pythia_cdc_give_up(target->worker, table, look.fault);
+		target->valid = true;
 	}
 	MemoryContextSwitchTo(before);
 }

@@ -13,7 +13,7 @@ extern char *pythia_truncate_trigger(const pythia_cdc_table *table);
 extern void pythia_trigger_install(const pythia_cdc_table *table);
 /* Stops tables whose changes are not captured, with the reason, and gives partitions that have come since what they
  * lack, where nobody is in the way just now. */
-extern void pythia_trigger_look_after(const pythia_cdc_worker *worker);
+extern void pythia_trigger_look_after(pythia_cdc_worker *worker);
 /* Why the table's changes are not captured: gone, its trigger gone or disabled, or closed to the worker's
  * owner; NULL where all is well. */
 extern char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table);

@@ -7,13 +7,18 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "dialect/short_name.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/evaluator.h"
+#include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/subtransaction.h"
 #include "postgres/capture/define.h"
+#include "postgres/capture/outcome.h"
 #include "storage/lmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -261,12 +266,11 @@ static void complete(const pythia_cdc_table *table)
 	SPI_finish();
 }
 
-void pythia_trigger_remove(const pythia_cdc_table *table)
+static void drop_triggers(void *argument)
 {
+	const pythia_cdc_table *table = argument;
 	ListCell *cell;
 
-	if (!table->relation)
-		return;
 	SPI_connect();
 	foreach (cell, relations_of(table, pythia_row_trigger(table)))
 	{
@@ -283,6 +287,17 @@ void pythia_trigger_remove(const pythia_cdc_table *table)
 			drop_trigger(found->relid, found->name, pythia_truncate_trigger(table));
 	}
 	SPI_finish();
+}
+
+void pythia_trigger_remove(const pythia_cdc_table *table)
+{
+	if (table->relation && !pythia_unless_locked_out(drop_triggers, unconstify(pythia_cdc_table *, table)))
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("the triggers on table \"%s\" cannot be dropped just now",
+						pythia_name_shown(table->name, (char[PYTHIA_NAME_ROOM]){0})),
+				 errdetail("Another session reads or writes it in a transaction that is still open."),
+				 errhint("Try again when that has ended; pg_locks tells whose it is. pythia.stop_cdc works at once.")));
 }
 
 char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
@@ -318,19 +333,54 @@ char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_tab
 	return unconstify(char *, fault);
 }
 
-void pythia_trigger_look_after(const pythia_cdc_worker *worker)
+typedef struct looked_after
 {
+	const pythia_cdc_worker *worker;
+	const pythia_cdc_table *table;
+} looked_after;
+
+static void look_after(void *argument)
+{
+	looked_after *look = argument;
+	char *fault = pythia_trigger_fault(look->worker, look->table);
+
+	if (fault)
+		pythia_cdc_give_up(look->worker, look->table, fault);
+	else
+		complete(look->table);
+}
+
+/* Who is in the way is gone at another look. */
+static bool is_in_the_way(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		   ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+static bool is_the_tables(void *argument, const ErrorData *error)
+{
+	return is_in_the_way(error) || pythia_cdc_table_is_to_blame(NULL, error);
+}
+
+/* What one table's owner does to it stops no other one. */
+void pythia_trigger_look_after(pythia_cdc_worker *worker)
+{
+	int settings = pythia_lock_wait_limit();
+
 	pythia_cdc_note_names(worker);
 	for (int i = 0; i < worker->ntables; i++)
 	{
-		const pythia_cdc_table *table = &worker->tables[i];
-		char *fault = table->active ? pythia_trigger_fault(worker, table) : NULL;
+		looked_after look = {worker, &worker->tables[i]};
+		ErrorData *error;
 
-		if (fault)
-			pythia_cdc_give_up(worker, table, fault);
-		else if (table->active)
-			complete(table);
+		CHECK_FOR_INTERRUPTS();
+		if (!worker->tables[i].active)
+			continue;
+		error = pythia_isolated(look_after, is_the_tables, &look);
+		if (error && !is_in_the_way(error))
+			pythia_cdc_give_up(worker, look.table, error->message);
 	}
+	AtEOXact_GUC(true, settings);
 }
 
 void pythia_trigger_refresh(const pythia_cdc_table *table)

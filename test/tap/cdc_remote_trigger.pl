@@ -65,6 +65,34 @@ $other->safe_psql('postgres', 'CREATE TABLE t (id int PRIMARY KEY, v text, updat
 $maria->sql('CREATE TABLE t (id int PRIMARY KEY, v varchar(20), updated_at datetime(6))');
 $source{lite}{sql}->('CREATE TABLE t (id integer PRIMARY KEY, v text, updated_at text)');
 
+subtest 'pg: a partition that is emptied alone' => sub {
+	my $sql = $source{pg}{sql};
+	$sql->(q{CREATE TYPE mood AS ENUM ('ok', 'bad');
+		CREATE TABLE parts (id int PRIMARY KEY, v text, m mood, j json) PARTITION BY RANGE (id);
+		CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10); CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id);
+		CREATE TABLE "parts_2 a" PARTITION OF parts_2 FOR VALUES FROM (10) TO (15)});
+	for my $worker (['parted', ''], ['some', q(, "where": "parts.v <> ''b'' AND id < 15")])
+	{
+		$node->safe_psql('postgres', "SELECT pythia.create_cdc_worker('$worker->[0]', '{parts}', '$source{pg}{url}', options => '{\"capture\": \"trigger\"$worker->[1]}')");
+	}
+	$sql->(q{INSERT INTO parts VALUES (1, 'a', 'ok', '{"x": 1}'), (2, 'b', NULL, NULL), (11, 'c', 'bad', '[]')});
+	changes($_) for 'parted', 'some';
+	$sql->('BEGIN; TRUNCATE parts_1; TRUNCATE parts_2; SAVEPOINT s; TRUNCATE parts; ROLLBACK TO s; COMMIT');
+	is($node->safe_psql('postgres', q{SELECT string_agg(change_type || old_data::text, ', ' ORDER BY change_id) FROM pythia.consume_changes('parted')}),
+		'DELETE{"j": {"x": 1}, "m": "ok", "v": "a", "id": 1}, DELETE{"j": null, "m": null, "v": "b", "id": 2}, DELETE{"j": [], "m": "bad", "v": "c", "id": 11}', 'its rows, as images show them');
+	is(changes('some'), 'DELETE 1 a, DELETE 11 c', 'those of the condition');
+	$sql->(q{INSERT INTO parts VALUES (3, 'd'); TRUNCATE parts; CREATE TABLE parts_3 PARTITION OF parts_2 FOR VALUES FROM (15) TO (20)});
+	is(changes('parted'), 'INSERT 3=d, TRUNCATE -', 'the whole table, told once');
+	$sql->(q{INSERT INTO parts VALUES (16, 'e'); TRUNCATE parts_3; INSERT INTO parts VALUES (17, 'f')});
+	is(changes('parted'), 'INSERT 16=e, DELETE 16 e, INSERT 17=f', 'a partition that came later');
+	$sql->('BEGIN ISOLATION LEVEL REPEATABLE READ; TRUNCATE parts_3; COMMIT');
+	is(changes('parted'), '', 'what a snapshot may not show');
+	like($node->safe_psql('postgres', q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'parted'}), qr/a partition was emptied in a transaction that does not see all of its rows/, 'stops the table');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$_')") for 'parted', 'some';
+	is($sql->(q{SELECT count(*) FROM pg_trigger WHERE tgrelid::regclass::text LIKE '%parts%' AND NOT tgisinternal}), '0', 'no trigger is left');
+	$sql->('DROP TABLE parts; DROP TYPE mood');
+};
+
 for my $name (qw(pg maria lite))
 {
 	my $sql = $source{$name}{sql};

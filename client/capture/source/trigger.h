@@ -45,6 +45,8 @@ void pythia_logger_digest_type(const pythia_logger *w, int i, char type[33]);
 bool pythia_logger_install_postgres(pythia_logger *w, pythia_error *error);
 /* Function and triggers, for a log that is there. */
 bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error);
+/* Triggers of TRUNCATE on partitions that lack one, as those that came later do. */
+bool pythia_logger_complete_postgres(pythia_logger *w, pythia_error *error);
 
 /* ---- trigger_condition.c ---- */
 

@@ -354,6 +354,19 @@ static bool renew_postgres(pythia_logger *w, pythia_error *error)
 	return pythia_logger_flush(w, error) && pythia_logger_put_triggers_postgres(w, error);
 }
 
+/* Where somebody is in the way of that, another poll will do. */
+static bool complete_postgres(pythia_logger *w, pythia_error *error)
+{
+	pythia_error late = PYTHIA_ERROR_INIT;
+
+	if (pythia_logger_complete_postgres(w, &late))
+		return true;
+	if (strcmp(late.sqlstate, "55P03") != 0)
+		return pythia_error_move(error, &late);
+	pythia_error_reset(&late);
+	return true;
+}
+
 bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, bool *changed, pythia_error *error)
 {
 	pythia_logger w = {.table = table, .dialect = pythia_dialect_of(table->db), .log = log->name};
@@ -375,6 +388,8 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, boo
 			*changed = *changed || w.place[i] < 0;
 		pythia_free(columns);
 	}
+	if (ok && postgres && !*changed)
+		ok = complete_postgres(&w, error);
 	if (ok && *changed)
 	{
 		ok = pythia_logger_limit_waiting(&w, error) && pythia_logger_begin(table->db, error) &&

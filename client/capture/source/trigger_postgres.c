@@ -64,26 +64,64 @@ static void put_careful_image(pythia_buffer *body, const char *variable, const c
 	pythia_buffer_printf(body, loop, variable, side, side, side, variable, variable);
 }
 
-/*
- * Whoever adds a partition gives it our trigger himself, so the function is open to all: in a trigger of theirs it does
- * nothing.  The table goes by its number, whatever its name is by now, or by its name, as in a restored dump.
- */
-static void put_guard(pythia_buffer *body, const pythia_logger *w, int64_t relid)
+/* Behind a number: is it the table's own?  It goes by that, whatever its name is, or by its name, as in a restored dump. */
+static void put_which(pythia_buffer *which, const pythia_logger *w, int64_t relid)
 {
 	pythia_buffer table = PYTHIA_BUFFER_INIT;
-	pythia_buffer which = PYTHIA_BUFFER_INIT;
 
 	pythia_capture_put_table(w->table, &table);
-	pythia_buffer_printf(&which, "IN (%" PRId64 ", to_regclass(", relid);
-	w->dialect->literal(&which, table.data, table.length);
-	pythia_buffer_puts(&which, ")::oid)");
+	pythia_buffer_printf(which, "IN (%" PRId64 ", to_regclass(", relid);
+	w->dialect->literal(which, table.data, table.length);
+	pythia_buffer_puts(which, ")::oid)");
+	pythia_buffer_free(&table);
+}
+
+/*
+ * Whoever adds a partition gives it our trigger himself, so the function is open to all: in a trigger of theirs it does
+ * nothing.
+ */
+static void put_guard(pythia_buffer *body, const pythia_logger *w, int64_t relid, const char *which)
+{
 	pythia_buffer_printf(body,
 						 "IF TG_NAME NOT IN (' %s_r', ' %s_t') OR TG_RELID <> %" PRId64
 						 " AND (TG_RELID %s OR EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) p"
 						 " WHERE p.relid::oid %s)) IS NOT TRUE THEN RETURN NULL; END IF; ",
-						 w->log, w->log, relid, which.data, which.data);
-	pythia_buffer_free(&table);
-	pythia_buffer_free(&which);
+						 w->log, w->log, relid, which, which);
+}
+
+/*
+ * A partition that is emptied alone: its rows go one by one, before they do.  Where the whole table is emptied its own
+ * trigger came first, and has told that.  A transaction that keeps its snapshot does not see all that goes.
+ */
+static void put_partition(pythia_buffer *body, const pythia_logger *w, const pythia_buffer *into)
+{
+	pythia_buffer alias = PYTHIA_BUFFER_INIT;
+	pythia_buffer from = PYTHIA_BUFFER_INIT;
+
+	w->dialect->identifier(&alias, w->table->table.name);
+	pythia_buffer_printf(&from, " AS %s WHERE ", alias.data);
+	if (w->table->config.where)
+		pythia_condition_put(&from, w->table->config.where);
+	else
+		pythia_buffer_puts(&from, "true");
+	pythia_buffer_printf(
+		body,
+		"IF (SELECT pythia_op = 'T' AND pythia_xid = txid_current() FROM %s ORDER BY pythia_id DESC"
+		" LIMIT 1) THEN RETURN NULL; END IF;"
+		" IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN"
+		" RAISE 'a partition was emptied in a transaction that does not see all of its rows'; END IF;"
+		" EXECUTE 'INSERT INTO %s (pythia_op, o) SELECT ''D'', ' || (SELECT string_agg("
+		"format('jsonb_build_object(%%1$L, ' || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN"
+		" 'to_jsonb(%%2$I.%%1$I))' ELSE 'CASE WHEN %%2$I.%%1$I IS DISTINCT FROM NULL THEN"
+		" to_jsonb(concat(%%2$I.%%1$I)' || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END ||"
+		" ') END)' END, a.attname, ",
+		into->data, into->data);
+	w->dialect->literal(body, w->table->table.name, strlen(w->table->table.name));
+	pythia_buffer_puts(body, "), ' || ' ORDER BY a.attnum) " COLUMNS ") || ' FROM ONLY ' || TG_RELID::regclass || ");
+	w->dialect->literal(body, from.data, from.length);
+	pythia_buffer_puts(body, "; RETURN NULL; ");
+	pythia_buffer_free(&alias);
+	pythia_buffer_free(&from);
 }
 
 /*
@@ -94,18 +132,23 @@ static void put_function(pythia_logger *w, int64_t relid)
 {
 	pythia_buffer body = PYTHIA_BUFFER_INIT;
 	pythia_buffer into = PYTHIA_BUFFER_INIT;
+	pythia_buffer which = PYTHIA_BUFFER_INIT;
 
 	pythia_dialect_table(w->dialect, &into, w->table->table.schema, w->log);
+	put_which(&which, w, relid);
 	pythia_buffer_puts(&body, "\n#variable_conflict use_column\n"
 							  "DECLARE before boolean := false; after boolean := false; plain boolean; fault text; "
 							  "o jsonb; n jsonb; piece jsonb; c record; log regclass; BEGIN ");
-	put_guard(&body, w, relid);
+	put_guard(&body, w, relid, which.data);
 	pythia_buffer_puts(&body, "BEGIN log := to_regclass(");
 	w->dialect->literal(&body, into.data, into.length);
 	/* dropped by somebody, or taken away: whoever reads it will notice */
 	pythia_buffer_puts(&body, "); IF NOT has_table_privilege(log, 'INSERT') THEN log := NULL; END IF; "
 							  "IF log IS NULL THEN RETURN NULL; END IF; IF TG_OP = 'TRUNCATE' THEN ");
-	pythia_buffer_printf(&body, "INSERT INTO %s (pythia_op) VALUES ('T'); RETURN NULL; END IF; ", into.data);
+	pythia_buffer_printf(&body, "IF TG_RELID %s THEN INSERT INTO %s (pythia_op) VALUES ('T'); RETURN NULL; END IF; ",
+						 which.data, into.data);
+	put_partition(&body, w, &into);
+	pythia_buffer_puts(&body, "END IF; ");
 	pythia_buffer_puts(&body, "IF TG_OP <> 'INSERT' THEN before := ");
 	put_when(&body, w, "OLD");
 	pythia_buffer_puts(&body, "; END IF; IF TG_OP <> 'DELETE' THEN after := ");
@@ -132,6 +175,7 @@ static void put_function(pythia_logger *w, int64_t relid)
 		" WHEN after THEN 'I' ELSE 'D' END, o, n); RETURN NULL; END",
 		into.data, into.data);
 	w->dialect->literal(&w->sql, body.data, body.length);
+	pythia_buffer_free(&which);
 	pythia_buffer_free(&into);
 	pythia_buffer_free(&body);
 }
@@ -146,23 +190,50 @@ static void put_trigger(pythia_logger *w, char letter)
 	pythia_buffer_free(&name);
 }
 
-static bool install_trigger(pythia_logger *w, char letter, const char *events, const char *each, pythia_error *error)
+/* `on`: the table or a partition of it, as SQL. */
+static bool install_trigger(pythia_logger *w, const char *on, char letter, const char *events, const char *each,
+							pythia_error *error)
 {
 	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
 	put_trigger(w, letter);
-	pythia_buffer_printf(&w->sql, " AFTER %s ON ", events);
-	pythia_logger_put_table(w);
+	pythia_buffer_printf(&w->sql, " %s ON %s", events, on);
 	pythia_buffer_printf(&w->sql, " FOR EACH %s EXECUTE FUNCTION ", each);
 	pythia_logger_put_name(w, "_f", true);
 	pythia_buffer_puts(&w->sql, "()");
 	if (!pythia_logger_flush(w, error))
 		return false;
 	/* also for what replication applies */
-	pythia_buffer_puts(&w->sql, "ALTER TABLE ");
-	pythia_logger_put_table(w);
-	pythia_buffer_puts(&w->sql, " ENABLE ALWAYS TRIGGER ");
+	pythia_buffer_printf(&w->sql, "ALTER TABLE %s ENABLE ALWAYS TRIGGER ", on);
 	put_trigger(w, letter);
 	return pythia_logger_flush(w, error);
+}
+
+bool pythia_logger_complete_postgres(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_result result;
+	bool ok;
+
+	if (w->table->table.relation != PYTHIA_RELATION_PARTITIONED)
+		return true;
+	pythia_capture_put_table(w->table, &table);
+	pythia_buffer_printf(&name, " %s_t", w->log);
+	pythia_buffer_puts(&w->sql, "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_partition_tree(");
+	w->dialect->literal(&w->sql, table.data, table.length);
+	pythia_buffer_puts(&w->sql, ") p JOIN pg_catalog.pg_class c ON c.oid = p.relid WHERE p.isleaf AND c.relkind = 'r'"
+								" AND pg_catalog.has_table_privilege(c.oid, 'TRIGGER') AND NOT EXISTS (SELECT FROM"
+								" pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = ");
+	w->dialect->literal(&w->sql, name.data, name.length);
+	pythia_buffer_puts(&w->sql, ")");
+	ok = pythia_db_query(w->table->db, w->sql.data, "t", &result, error);
+	pythia_buffer_clear(&w->sql);
+	for (int64_t i = 0; ok && i < result.nrows; i++)
+		ok = install_trigger(w, pythia_result_text(&result, i, 0), 't', "BEFORE TRUNCATE", "STATEMENT", error);
+	pythia_result_free(&result);
+	pythia_buffer_free(&table);
+	pythia_buffer_free(&name);
+	return ok;
 }
 
 bool pythia_logger_install_postgres(pythia_logger *w, pythia_error *error)
@@ -193,7 +264,10 @@ static bool find_table(const pythia_logger *w, int64_t *relid, pythia_error *err
 
 bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 {
+	bool parted = w->table->table.relation == PYTHIA_RELATION_PARTITIONED;
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
 	int64_t relid;
+	bool ok;
 
 	if (!find_table(w, &relid, error))
 		return false;
@@ -211,6 +285,11 @@ bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 	pythia_buffer_puts(&w->sql, "GRANT EXECUTE ON FUNCTION ");
 	pythia_logger_put_name(w, "_f", true);
 	pythia_buffer_puts(&w->sql, "() TO PUBLIC");
-	return pythia_logger_flush(w, error) && install_trigger(w, 'r', "INSERT OR UPDATE OR DELETE", "ROW", error) &&
-		   install_trigger(w, 't', "TRUNCATE", "STATEMENT", error);
+	pythia_dialect_table(w->dialect, &table, w->table->table.schema, w->table->table.name);
+	ok = pythia_logger_flush(w, error) &&
+		 install_trigger(w, table.data, 'r', "AFTER INSERT OR UPDATE OR DELETE", "ROW", error) &&
+		 install_trigger(w, table.data, 't', parted ? "BEFORE TRUNCATE" : "AFTER TRUNCATE", "STATEMENT", error) &&
+		 pythia_logger_complete_postgres(w, error);
+	pythia_buffer_free(&table);
+	return ok;
 }

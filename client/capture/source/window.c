@@ -343,12 +343,15 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 		window->next.low = next;
 	else if (strcmp(now, position->low) < 0)
 	{
+		char *soon = text_of(table, now_greatest + MINUTE);
+
 		/* The clock was set back.  What is stamped later than it shows was stamped, and captured, before; what
-		 * was stamped since, before we noticed, was not. */
+		 * was stamped since, before we noticed or while we look, was not. */
 		window->next.low = next;
 		pythia_free(window->from);
 		window->from = text_of(table, least - pythia_capture_unnoticed(position->age));
-		window->known_after = now;
+		pythia_free(now);
+		window->known_after = soon;
 		window->known_before = pythia_strdup(position->low);
 		return true;
 	}

@@ -11,7 +11,6 @@
 #include "postgres/base/pg_compat.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
 
@@ -54,25 +53,32 @@ Datum pythia_role_out(PG_FUNCTION_ARGS)
 
 /* ---- may it run? ---- */
 
-/* The function by which a role makes such workers: who may not call it any more has no use of those that it made. */
+/* The function by which a role makes workers of a kind; InvalidOid where there is none. By its arguments: of that name
+ * anybody may have as many as he likes, in schemas of his own. */
+static Oid maker_of(pythia_job_kind kind, Oid schema)
+{
+	static const Oid cdc[] = {TEXTOID, TEXTARRAYOID, TEXTOID, INTERVALOID, TEXTOID, REGPROCOID, JSONBOID};
+	static const Oid sync[] = {TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
+	oidvector *types =
+		kind == PYTHIA_JOB_CDC ? buildoidvector(cdc, lengthof(cdc)) : buildoidvector(sync, lengthof(sync));
+	const char *name = kind == PYTHIA_JOB_CDC ? "create_cdc_worker" : "create_sync_worker";
+	Oid result = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(types),
+								 ObjectIdGetDatum(schema));
+
+	pfree(types);
+	return result;
+}
+
+/* Who may not make workers any more has no use of those that it made. */
 static bool may_create(Oid owner, pythia_job_kind kind)
 {
 	Oid schema = get_namespace_oid("pythia", true);
-	const char *name = kind == PYTHIA_JOB_CDC ? "create_cdc_worker" : "create_sync_worker";
-	CatCList *functions;
-	bool result = false;
+	Oid maker;
 
 	if (!OidIsValid(schema) || pythia_namespace_usage(schema, owner) != ACLCHECK_OK)
 		return false;
-	functions = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-	for (int i = 0; i < functions->n_members && !result; i++)
-	{
-		Form_pg_proc function = (Form_pg_proc) GETSTRUCT(&functions->members[i]->tuple);
-
-		result = function->pronamespace == schema && pythia_function_usage(function->oid, owner) == ACLCHECK_OK;
-	}
-	ReleaseCatCacheList(functions);
-	return result;
+	maker = maker_of(kind, schema);
+	return OidIsValid(maker) && pythia_function_usage(maker, owner) == ACLCHECK_OK;
 }
 
 static bool may_log_in(Oid owner)

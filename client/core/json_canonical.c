@@ -12,13 +12,18 @@
 #define DEPTH_NORMALIZED 31
 /* 1e99999 is a hundred thousand digits to jsonb: the numbers of a document may come to as many bytes more than it has. */
 #define DIGITS_ROOM ((size_t) 16 * 1024 * 1024)
+/* Values between two looks whether to stop. */
+#define VALUES_A_LOOK 4096
 
 typedef struct parser
 {
 	pythia_json_scan scan;
 	pythia_json_style style;
-	int depth;   /* of arrays and objects */
-	size_t room; /* for the digits of jsonb's numbers */
+	int depth;               /* of arrays and objects */
+	size_t room;             /* for the digits of jsonb's numbers */
+	const pythia_host *host; /* NULL: nobody stops it */
+	unsigned values;
+	bool cancelled;
 } parser;
 
 static bool value(parser *p, pythia_buffer *out);
@@ -253,6 +258,11 @@ static bool word(parser *p, pythia_buffer *out, const char *text)
 /* Appends one value in the wanted spelling. */
 static bool value(parser *p, pythia_buffer *out)
 {
+	if (p->host != NULL && ++p->values % VALUES_A_LOOK == 0 && pythia_host_cancelled(p->host))
+	{
+		p->cancelled = true;
+		return false;
+	}
 	switch (pythia_json_next(&p->scan))
 	{
 		case '{':
@@ -273,9 +283,10 @@ static bool value(parser *p, pythia_buffer *out)
 	}
 }
 
-bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, pythia_json_style style)
+bool pythia_json_canonical_until(pythia_buffer *out, const char *text, size_t length, pythia_json_style style,
+								 const pythia_host *host, bool *cancelled)
 {
-	parser p = {.scan = {text, text + length}, .style = style, .room = length + DIGITS_ROOM};
+	parser p = {.scan = {text, text + length}, .style = style, .room = length + DIGITS_ROOM, .host = host};
 	size_t mark = out->length;
 
 	if (value(&p, out) && pythia_json_next(&p.scan) == '\0' && p.scan.at == p.scan.end)
@@ -285,7 +296,15 @@ bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, 
 		out->length = mark;
 		out->data[mark] = '\0';
 	}
+	*cancelled = p.cancelled;
 	return false;
+}
+
+bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, pythia_json_style style)
+{
+	bool cancelled;
+
+	return pythia_json_canonical_until(out, text, length, style, NULL, &cancelled);
 }
 
 bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length)

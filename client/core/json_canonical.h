@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "core/buffer.h"
+#include "core/host.h"
 
 typedef enum pythia_json_style
 {
@@ -20,6 +21,9 @@ typedef enum pythia_json_style
 /* Appends `text` in that spelling; false, with nothing appended, where it is no JSON, none that the style has, or one whose
  * numbers jsonb would write with more than 16 MB of digits that are not in the text. */
 bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, pythia_json_style style);
+/* The same; the host is asked now and then whether to stop: then false, and *cancelled. */
+bool pythia_json_canonical_until(pythia_buffer *out, const char *text, size_t length, pythia_json_style style,
+								 const pythia_host *host, bool *cancelled);
 /* Whether two texts are one JSON value; false also where one of them is no JSON. */
 bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length);
 

@@ -33,4 +33,18 @@ subtest 'functions of a name that we look for' => sub {
 	sql("SELECT pythia.grant_use('alice')");
 };
 
+subtest 'a text that UTF-8 has not' => sub {
+	sql(q{CREATE DATABASE latin ENCODING 'WIN1252' LOCALE 'C' TEMPLATE template0});
+	sql('CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz)', 'latin');
+	my $size = q{SELECT (regexp_match(pg_read_file('/proc/self/status'), 'VmRSS:\s+(\d+)'))[1]};
+	my $call = q{pythia.create_cdc_worker('w', '{t}', options => jsonb_build_object('a', repeat('x', 1000000), 'zz', chr(129)))};
+	my ($before, $after) = split /\n/, sql(qq{DO \$\$ BEGIN PERFORM $call; EXCEPTION WHEN OTHERS THEN NULL; END \$\$; $size;
+		DO \$\$ BEGIN FOR i IN 1 .. 100 LOOP BEGIN PERFORM $call; EXCEPTION WHEN untranslatable_character THEN NULL; END; END LOOP; END \$\$; $size}, 'latin');
+	cmp_ok($after - $before, '<', 30_000, 'what was read before it is freed, in kB');
+	sql('DROP DATABASE latin');
+};
+
+like(says(q{SET statement_timeout = '50ms'; SELECT length(pythia._json_normalized('[' || repeat('1, ', 30000000) || '1]'))}),
+	qr/ERROR:  canceling statement due to statement timeout/, 'a long document can be cancelled');
+
 done_testing();

@@ -233,6 +233,38 @@ static void test_json_numbers(void **state)
 	pythia_buffer_free(&out);
 }
 
+static bool third_look(void *context)
+{
+	return ++*(int *) context == 3;
+}
+
+/* A long document is given up where the host says so. */
+static void test_json_cancelled(void **state)
+{
+	int looks = 0;
+	pythia_host host = {.context = &looks, .cancelled = third_look};
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	bool cancelled = false;
+
+	(void) state;
+	pythia_buffer_putc(&text, '[');
+	for (int i = 0; i < 100000; i++)
+		pythia_buffer_puts(&text, "{\"a\":1},");
+	pythia_buffer_puts(&text, "1]");
+	pythia_buffer_puts(&out, "before");
+	assert_false(
+		pythia_json_canonical_until(&out, text.data, text.length, PYTHIA_JSON_STYLE_NORMALIZED, &host, &cancelled));
+	assert_true(cancelled);
+	assert_int_equal(looks, 3);
+	assert_string_equal(out.data, "before");
+	/* nobody stops it any more */
+	assert_true(
+		pythia_json_canonical_until(&out, text.data, text.length, PYTHIA_JSON_STYLE_NORMALIZED, &host, &cancelled));
+	pythia_buffer_free(&text);
+	pythia_buffer_free(&out);
+}
+
 /* --- defaults ---------------------------------------------------------------- */
 
 /* What is no number is never written bare, and no engine is handed bits without end. */
@@ -319,7 +351,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_decimals),       cmocka_unit_test(test_decimal_types),
 									   cmocka_unit_test(test_equal),          cmocka_unit_test(test_nul_is_no_truth),
 									   cmocka_unit_test(test_json_numbers),   cmocka_unit_test(test_defaults),
-									   cmocka_unit_test(test_truth_of_texts), cmocka_unit_test(test_greatest_float)};
+									   cmocka_unit_test(test_json_cancelled), cmocka_unit_test(test_truth_of_texts),
+									   cmocka_unit_test(test_greatest_float)};
 
 	return cmocka_run_group_tests_name("values", tests, NULL, NULL);
 }

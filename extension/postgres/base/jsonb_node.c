@@ -61,22 +61,44 @@ static void fill(pythia_node *parent, JsonbIterator **iterator)
 	}
 }
 
-pythia_node *pythia_node_copy_jsonb(Jsonb *json)
+static pythia_node *root_of(const Jsonb *json)
+{
+	return pythia_node_new(JB_ROOT_IS_OBJECT(json) ? PYTHIA_NODE_OBJECT : PYTHIA_NODE_ARRAY, NULL, NULL);
+}
+
+/* May raise: a text need not have characters that UTF-8 has. */
+static void fill_root(pythia_node *root, Jsonb *json)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(&json->root);
 	JsonbValue value;
-	JsonbIteratorToken token = JsonbIteratorNext(&iterator, &value, false);
-	pythia_node *root = pythia_node_new(token == WJB_BEGIN_OBJECT ? PYTHIA_NODE_OBJECT : PYTHIA_NODE_ARRAY, NULL, NULL);
 
+	(void) JsonbIteratorNext(&iterator, &value, false);
 	fill(root, &iterator);
+}
+
+pythia_node *pythia_node_copy_jsonb(Jsonb *json)
+{
+	pythia_node *root = root_of(json);
+
+	PG_TRY();
+	{
+		fill_root(root, json);
+	}
+	PG_CATCH();
+	{
+		pythia_node_free(root);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	return root;
 }
 
 pythia_node *pythia_node_from_jsonb(Jsonb *json)
 {
-	pythia_node *root = pythia_node_copy_jsonb(json);
+	pythia_node *root = root_of(json);
 
 	pythia_free_with_context(free_node, root);
+	fill_root(root, json);
 	return root;
 }
 

@@ -11,6 +11,8 @@
 #include "core/digest.h"
 #include "core/json_canonical.h"
 #include "fmgr.h"
+#include "postgres/base/bridge.h"
+#include "postgres/base/host.h"
 #include "postgres/base/pg_compat.h"
 #include "utils/builtins.h"
 
@@ -73,13 +75,21 @@ Datum pythia_json_normalized(PG_FUNCTION_ARGS)
 {
 	text *document = PG_GETARG_TEXT_PP(0);
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	bool cancelled = false;
 	text *result;
 
-	if (!pythia_json_canonical(&out, VARDATA_ANY(document), VARSIZE_ANY_EXHDR(document),
-							   PYTHIA_JSON_STYLE_NORMALIZED) ||
+	if (!pythia_json_canonical_until(&out, VARDATA_ANY(document), VARSIZE_ANY_EXHDR(document),
+									 PYTHIA_JSON_STYLE_NORMALIZED, pythia_backend_host(), &cancelled) ||
 		out.length > MaxAllocSize - VARHDRSZ)
 	{
 		pythia_buffer_free(&out);
+		if (cancelled)
+		{
+			pythia_error error = PYTHIA_ERROR_INIT;
+
+			pythia_fail(&error, PYTHIA_E_CANCELLED, "57014", "canceled");
+			pythia_raise(&error);
+		}
 		PG_RETURN_TEXT_P(document);
 	}
 	result = palloc_extended(out.length + VARHDRSZ, MCXT_ALLOC_NO_OOM);

@@ -37,6 +37,7 @@ typedef struct wish
 	wish_kind kind;
 	int32 worker_id;
 	int depth; /* nesting level of the (sub)transaction that made it */
+	int pid;   /* without shared memory: the process that it is about; 0: none */
 } wish;
 
 static List *wishes = NIL; /* in TopTransactionContext */
@@ -154,30 +155,29 @@ Datum pythia_next_turn_of(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(slot.due);
 }
 
+/* Whom to wake, without shared memory. Looking through all locks is dear: at most once a second. */
+static int pid_to_wake(int32 worker_id)
+{
+	static int32 last_id = 0;
+	static int last_pid = 0;
+	static TimestampTz looked = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (last_id != worker_id || TimestampDifferenceExceeds(looked, now, 1000))
+	{
+		last_pid = pid_by_lock(worker_id);
+		last_id = worker_id;
+		looked = now;
+	}
+	return last_pid;
+}
+
 static void wake(int32 worker_id)
 {
 	pid_t waiters[PYTHIA_MAX_WAITERS];
 	int count = 0;
-	int pid = 0;
+	int pid = pythia_roster_wake(worker_id);
 
-	if (!pythia_shmem)
-	{
-		/* looking through all locks is dear: at most once a second */
-		static int32 last_id = 0;
-		static int last_pid = 0;
-		static TimestampTz looked = 0;
-		TimestampTz now = GetCurrentTimestamp();
-
-		if (last_id != worker_id || TimestampDifferenceExceeds(looked, now, 1000))
-		{
-			last_pid = pid_by_lock(worker_id);
-			last_id = worker_id;
-			looked = now;
-		}
-		pythia_set_latch_of(last_pid);
-		return;
-	}
-	pid = pythia_roster_wake(worker_id);
 	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
 	if (pythia_shmem->nwaiters > 0)
 		for (int i = 0; i < PYTHIA_MAX_WAITERS; i++)
@@ -224,14 +224,26 @@ static void drop_waits_at_exit(int code, Datum arg)
 
 /* --- at commit ------------------------------------------------------------- */
 
+/* While it may still fail: once the transaction has committed, memory that is wanting would end the server. */
+static void find_process(wish *wanted)
+{
+	if (pythia_shmem)
+		return;
+	if (wanted->kind == WISH_WAKE)
+		wanted->pid = pid_to_wake(wanted->worker_id);
+	else if (wanted->kind == WISH_STOP)
+		wanted->pid = pid_by_lock(wanted->worker_id);
+}
+
 static void fulfil(const wish *wanted)
 {
-	int pid;
-
 	switch (wanted->kind)
 	{
 		case WISH_WAKE:
-			wake(wanted->worker_id);
+			if (pythia_shmem)
+				wake(wanted->worker_id);
+			else
+				pythia_set_latch_of(wanted->pid);
 			break;
 		case WISH_START:
 			if (pythia_shmem)
@@ -245,10 +257,9 @@ static void fulfil(const wish *wanted)
 				pythia_request_manager(MyDatabaseId);
 				break;
 			}
-			pid = pid_by_lock(wanted->worker_id);
 			/* as pg_cancel_backend: it looks at its row again and finds that it is not wanted */
-			if (pid != 0 && pid != MyProcPid && BackendPidGetProc(pid))
-				kill(pid, SIGINT);
+			if (wanted->pid != 0 && wanted->pid != MyProcPid && BackendPidGetProc(wanted->pid))
+				kill(wanted->pid, SIGINT);
 			break;
 		case WISH_LOOK_HERE:
 			look_here = true;
@@ -287,6 +298,10 @@ static void at_transaction_end(XactEvent event, void *arg)
 				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 								errmsg("cannot PREPARE a transaction that has started, stopped or dropped a worker"),
 								errhint("Commit it directly.")));
+	/* a process may have come since the wish was made */
+	if (event == XACT_EVENT_PRE_COMMIT)
+		foreach (cell, wishes)
+			find_process(lfirst(cell));
 	if (event == XACT_EVENT_COMMIT)
 		foreach (cell, wishes)
 			fulfil(lfirst(cell));
@@ -347,8 +362,11 @@ static void remember(wish_kind kind, int32 worker_id)
 	added->kind = kind;
 	added->worker_id = worker_id;
 	added->depth = depth;
+	added->pid = 0;
 	wishes = lappend(wishes, added);
 	MemoryContextSwitchTo(before);
+	/* what others write before the commit may come after we have looked there */
+	find_process(added);
 }
 
 void pythia_wake_at_commit(int32 worker_id)

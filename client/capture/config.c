@@ -89,6 +89,9 @@ static const char *text_of(const pythia_node *options, const char *option, const
 	return value && value->type == PYTHIA_NODE_STRING ? value->text : NULL;
 }
 
+/* Sums with it stay within what times are. */
+#define LONGEST (100 * 366 * 86400.0)
+
 static bool positive(const pythia_node *options, const char *option, double least, double *value, pythia_error *error)
 {
 	const pythia_node *node = pythia_node_get(options, option);
@@ -99,6 +102,8 @@ static bool positive(const pythia_node *options, const char *option, double leas
 		return false;
 	if (*value < least)
 		return bad_value(error, option, least > 0 ? "It must be longer than nothing." : "It must not be negative.");
+	if (*value > LONGEST)
+		return bad_value(error, option, "It must be 100 years at most.");
 	return true;
 }
 

@@ -457,6 +457,10 @@ CREATE FUNCTION pythia._last_poll(worker_id integer) RETURNS timestamptz
 	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_last_poll_of';
 COMMENT ON FUNCTION pythia._last_poll(integer) IS 'internal: when the background process of a worker last polled; NULL where it has not, or is not known';
 
+CREATE FUNCTION pythia._low_text(kind text, low bigint) RETURNS text
+	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_low_text';
+COMMENT ON FUNCTION pythia._low_text(text, bigint) IS 'internal: cdc_state.low as a value of its column''s kind; raises for no number';
+
 CREATE VIEW pythia.stat_cdc WITH (security_barrier) AS
 -- what triggers have captured since a background worker last counted: of one look, and of so many at most
 WITH uncounted AS MATERIALIZED (
@@ -480,11 +484,7 @@ SELECT w.name AS worker,
 		WHERE r.worker_id = w.worker_id AND u.id = t.table_id) AS consumed,
 	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state <> 'dead') AS failed,
 	(SELECT count(*) FROM pythia.failed_change f WHERE f.worker_id = w.worker_id AND f.table_id = t.table_id AND f.state = 'dead') AS dead,
-	CASE WHEN s.low = '-9223372036854775808'::bigint THEN '-infinity'
-		WHEN t.stamp_kind = 'timestamptz' THEN (timestamptz '2000-01-01 00:00:00+00' + make_interval(secs => s.low / 1000000.0::double precision))::text
-		WHEN t.stamp_kind = 'timestamp' THEN (timestamp '2000-01-01' + make_interval(secs => s.low / 1000000.0::double precision))::text
-		WHEN t.stamp_kind = 'date' THEN (date '2000-01-01' + s.low::integer)::text
-		WHEN t.stamp_kind = 'integer' THEN s.low::text
+	CASE WHEN s.low = '-9223372036854775808'::bigint OR t.stamp_kind <> 'none' THEN pythia._low_text(t.stamp_kind, s.low)
 		ELSE s.remote_low END AS low,
 	CASE WHEN NOT p.polled THEN NULL
 		WHEN t.relation IS NOT NULL THEN b.clock - CASE WHEN b.hold THEN LEAST(b.instant, s.low_at) ELSE b.instant END

@@ -86,6 +86,6 @@ GRANT USAGE ON SCHEMA pythia TO pg_monitor;
 GRANT SELECT ON pythia.worker_status, pythia.stat_cdc, pythia.stat_consumer, pythia.stat_journal, pythia.stat_sync,
 	pythia.stat_progress_sync TO pg_monitor;
 GRANT EXECUTE ON FUNCTION pythia._held(oid, text), pythia._copied(uuid, text), pythia._process(integer), pythia._next_turn(integer),
-	pythia._progress(), pythia._boundary(), pythia._last_poll(integer), pythia._longest_retention() TO pg_monitor;
+	pythia._progress(), pythia._boundary(), pythia._last_poll(integer), pythia._low_text(text, bigint), pythia._longest_retention() TO pg_monitor;
 
 DO $$ BEGIN PERFORM pythia._settle_home(); END $$;

@@ -47,4 +47,25 @@ subtest 'a text that UTF-8 has not' => sub {
 like(says(q{SET statement_timeout = '50ms'; SELECT length(pythia._json_normalized('[' || repeat('1, ', 30000000) || '1]'))}),
 	qr/ERROR:  canceling statement due to statement timeout/, 'a long document can be cancelled');
 
+subtest 'a row that cannot be shown' => sub {
+	for my $option ('"lookback": 1e12', '"lookback": "37000 days"', '"retention": 4e9', '"delete_interval": 1e12')
+	{
+		like(says("SET ROLE mallory; SELECT pythia.create_cdc_worker('far', '{mallory.t}', options => '{$option}')"),
+			qr/ERROR:  invalid value for option "\w+"\nHINT:  (It must be 100 years at most)/, "$option is refused");
+	}
+	as('mallory', q{SELECT pythia.create_cdc_worker('far', '{mallory.t}', options => '{"start_from": "294276-12-31 23:59:59.999999+00", "lookback": "36000 days"}')});
+	as('alice', q{CREATE TABLE alice.d (id int PRIMARY KEY, updated_at date); CREATE TABLE alice.p (id int PRIMARY KEY, updated_at timestamp);
+		SELECT pythia.create_cdc_worker('near', '{alice.t,alice.d,alice.p}')});
+	is(as('watcher', q{SELECT low FROM pythia.stat_cdc WHERE worker = 'far'}), '294276-12-31 23:59:59.999999+00', 'who may monitor the server sees the last moment there is');
+	for my $low ('9223372036854775807', '-9223372036854775807', '-9223372036854775808', '2147483648', '0')
+	{
+		sql("UPDATE pythia.cdc_state SET low = $low");
+		my $shown = as('watcher', q{SELECT string_agg("table" || ' ' || low, ', ' ORDER BY "table") FROM pythia.stat_cdc WHERE worker = 'near'});
+		like($shown, qr/^d \S.*, p \S/, "low is $low: $shown");
+	}
+	is(as('watcher', q{SELECT string_agg("table" || ' ' || low, ', ' ORDER BY "table") FROM pythia.stat_cdc WHERE worker = 'near'}),
+		'd 2000-01-01, p 2000-01-01 00:00:00, t 2000-01-01 00:00:00+00', 'as the column would show it');
+	sql(q{SELECT pythia.drop_cdc_worker('far'), pythia.drop_cdc_worker('near')});
+};
+
 done_testing();

@@ -26,7 +26,7 @@
 
 static const char *const kind_names[] = {"none", "timestamptz", "timestamp", "date", "integer"};
 
-static pythia_stamp_kind stamp_kind_of(const char *name)
+pythia_stamp_kind pythia_stamp_kind_named(const char *name)
 {
 	for (int i = 0; i < lengthof(kind_names); i++)
 		if (strcmp(kind_names[i], name) == 0)
@@ -375,7 +375,7 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 	table->owner = isnull ? InvalidOid : DatumGetObjectId(value);
 	table->owner_gone = !isnull && !OidIsValid(table->owner);
 	table->timestamp_column = text_column(row, "timestamp_column");
-	table->stamp_kind = stamp_kind_of(text_column(row, "stamp_kind"));
+	table->stamp_kind = pythia_stamp_kind_named(text_column(row, "stamp_kind"));
 	table->nkey = text_array(pythia_reading_value(row, "key_columns", &isnull), &table->key);
 	table->condition = text_column(row, "condition");
 	versions = text_column(row, "versions");

@@ -95,6 +95,7 @@ extern pythia_cdc_worker *pythia_cdc_load(int32 worker_id);
 /* The same with one of its tables alone, or none where it has no such table. */
 extern pythia_cdc_worker *pythia_cdc_load_table(int32 worker_id, int32 table_id);
 extern const char *pythia_stamp_kind_name(pythia_stamp_kind kind);
+extern pythia_stamp_kind pythia_stamp_kind_named(const char *name);
 /* Polls, alterations and sweeps of one worker exclude each other until the transaction ends. */
 extern void pythia_cdc_lock(int32 worker_id);
 extern bool pythia_cdc_try_lock(int32 worker_id);

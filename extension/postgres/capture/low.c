@@ -2,10 +2,13 @@
 
 #include "capture/capture.h"
 #include "catalog/pg_type.h"
+#include "core/number.h"
 #include "pgtime.h"
+#include "postgres/base/pg_compat.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #define DEFAULT_LOOKBACK (1 * USECS_PER_SEC)
@@ -97,6 +100,27 @@ void pythia_check_time_zone(const char *zone)
 						errhint("Give a name of pg_timezone_names, or \"any\" where writers use different zones.")));
 }
 
+Timestamp pythia_time_within(int64 time)
+{
+	return Max(MIN_TIMESTAMP, Min(time, END_TIMESTAMP - 1));
+}
+
+/* A low that its column can have, as the functions that read and write such values take it. */
+static int64 low_within(pythia_stamp_kind kind, int64 low)
+{
+	switch (kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+		case PYTHIA_STAMP_TIMESTAMP:
+			return pythia_time_within(low);
+		case PYTHIA_STAMP_DATE:
+			return Max(DATETIME_MIN_JULIAN - POSTGRES_EPOCH_JDATE,
+					   Min(low, DATE_END_JULIAN - POSTGRES_EPOCH_JDATE - 1));
+		default:
+			return low;
+	}
+}
+
 /* Seconds east of Greenwich. */
 static int offset_at(pg_tz *tz, TimestampTz instant)
 {
@@ -148,7 +172,9 @@ bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampT
 			local = DatumGetTimestamp(value);
 			break;
 		case PYTHIA_STAMP_DATE:
-			if (DATE_NOT_FINITE(DatumGetDateADT(value)))
+			/* dates go further than times */
+			if (DATE_NOT_FINITE(DatumGetDateADT(value)) ||
+				DatumGetDateADT(value) >= TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE)
 				return false;
 			local = (Timestamp) DatumGetDateADT(value) * USECS_PER_DAY;
 			break;
@@ -166,7 +192,7 @@ bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampT
 		int offset = offset_at(tz, local);
 
 		offset = offset_at(tz, local - offset * USECS_PER_SEC);
-		*instant = local - offset * USECS_PER_SEC;
+		*instant = pythia_time_within(local - offset * USECS_PER_SEC);
 	}
 	return true;
 }
@@ -217,7 +243,7 @@ static int64 low_of_history(pythia_cdc_table *table, TimestampTz began)
 	if (newest < 0)
 		return low;
 	low = Max(low, table->history_value[newest]);
-	if (table->history_at[newest] <= began - TIE_USECS)
+	if (table->history_at[newest] <= began - TIE_USECS && table->history_value[newest] < PG_INT64_MAX)
 		low = Max(low, table->history_value[newest] + 1);
 	/* what lies before is of no more use */
 	if (newest > 0)
@@ -247,10 +273,10 @@ bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
 	{
 		case PYTHIA_STAMP_TIMESTAMPTZ:
 		case PYTHIA_STAMP_TIMESTAMP:
-			table->low -= back;
+			table->low = low_within(table->stamp_kind, pythia_subtract(table->low, back));
 			return true;
 		case PYTHIA_STAMP_DATE:
-			table->low -= back / USECS_PER_DAY + 1;
+			table->low = low_within(table->stamp_kind, table->low - (back / USECS_PER_DAY + 1));
 			return true;
 		default:
 			return false;
@@ -268,9 +294,9 @@ int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, 
 	switch (table->stamp_kind)
 	{
 		case PYTHIA_STAMP_TIMESTAMPTZ:
-			return began;
+			return low_within(table->stamp_kind, began);
 		case PYTHIA_STAMP_TIMESTAMP:
-			return least_local(table->config.time_zone, began);
+			return low_within(table->stamp_kind, least_local(table->config.time_zone, began));
 		case PYTHIA_STAMP_DATE:
 			return day_of(least_local(table->config.time_zone, began));
 		case PYTHIA_STAMP_INTEGER:
@@ -278,4 +304,35 @@ int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, 
 		default:
 			return table->low;
 	}
+}
+
+PYTHIA_FUNCTION(pythia_low_text);
+
+/* Of any number: one row that cannot be written would keep everybody from seeing the others. */
+Datum pythia_low_text(PG_FUNCTION_ARGS)
+{
+	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	pythia_stamp_kind kind = pythia_stamp_kind_named(name);
+	int64 low = PG_GETARG_INT64(1);
+	Datum value = Int64GetDatum(low_within(kind, low));
+	char *result;
+
+	if (low == PYTHIA_LOW_MINIMUM)
+		PG_RETURN_TEXT_P(cstring_to_text("-infinity"));
+	switch (kind)
+	{
+		case PYTHIA_STAMP_TIMESTAMPTZ:
+			result = DatumGetCString(DirectFunctionCall1(timestamptz_out, value));
+			break;
+		case PYTHIA_STAMP_TIMESTAMP:
+			result = DatumGetCString(DirectFunctionCall1(timestamp_out, value));
+			break;
+		case PYTHIA_STAMP_DATE:
+			result = DatumGetCString(DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) DatumGetInt64(value))));
+			break;
+		default:
+			result = psprintf(INT64_FORMAT, low);
+			break;
+	}
+	PG_RETURN_TEXT_P(cstring_to_text(result));
 }

@@ -28,6 +28,9 @@ extern bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *bo
 /* The instant of a stamp; false where it has none (numbers, NULL kinds). */
 extern bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampTz *instant);
 
+/* The time, or the least or greatest one that PostgreSQL has. */
+extern Timestamp pythia_time_within(int64 time);
+
 /* Between a column's value and the number that low is kept as. `type` is the column's base type. */
 extern int64 pythia_stamp_number(pythia_stamp_kind kind, Oid type, Datum value);
 extern Datum pythia_stamp_datum(pythia_stamp_kind kind, Oid type, int64 number);

@@ -104,6 +104,7 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 						errmsg("\"%s\" is no time to start from", table->config.start_at),
 						errhint("Give \"beginning\", \"now\" or a time.")));
 	error_context_stack = callback.previous;
+	/* in range: the type's own input function has read it */
 	table->low = pythia_stamp_number(table->stamp_kind, type, value);
 }
 

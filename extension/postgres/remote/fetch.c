@@ -6,9 +6,11 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "core/memory.h"
+#include "core/number.h"
 #include "core/text.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
+#include "postgres/capture/low.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -311,7 +313,8 @@ TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight)
 
 	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN || clock->boundary == PYTHIA_CAPTURE_HELD)
 		return 0;
-	return sight->at - (clock->now - clock->boundary);
+	/* its clock says what it likes */
+	return pythia_time_within(pythia_subtract(sight->at, pythia_subtract(clock->now, clock->boundary)));
 }
 
 static bool look(pythia_db *db, pythia_remote_sight *sight, pythia_error *error)

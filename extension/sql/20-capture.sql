@@ -528,15 +528,17 @@ COMMENT ON COLUMN pythia.stat_cdc.last_error IS 'why its capture stopped, or the
 COMMENT ON COLUMN pythia.stat_cdc.last_error_at IS 'when the worker failed';
 
 CREATE VIEW pythia.stat_consumer WITH (security_barrier) AS
-SELECT w.name AS worker,
+SELECT c.worker,
 	c.name AS consumer,
 	c.lost,
 	c.consumed,
 	c.consumed_at AS last_consumed,
 	l.lag_rows,
 	COALESCE(EXTRACT(epoch FROM clock_timestamp() - l.oldest), 0)::double precision AS lag_seconds
-FROM pythia.consumer c
-	JOIN pythia.worker w ON w.worker_id = c.worker_id
+FROM (SELECT r.*, x.name AS worker, x.owner,
+		-- consumers of one role share what is counted for it
+		LEAST(10000, GREATEST(100, 100000 / count(*) OVER (PARTITION BY x.owner))) AS counted
+	FROM pythia.consumer r JOIN pythia.worker x ON x.worker_id = r.worker_id) c
 	-- all that has not been read lies behind: as consumption itself finds it
 	CROSS JOIN LATERAL (
 		SELECT LEAST(c.done_floor,
@@ -548,9 +550,9 @@ FROM pythia.consumer c
 	CROSS JOIN LATERAL (SELECT CASE WHEN c.reading IS NULL THEN b.after ELSE c.position END AS place) a
 	-- counted are so many entries at most; what lies behind them is as they are
 	CROSS JOIN LATERAL (
-		SELECT CASE WHEN count(*) < 10000 THEN count(*) FILTER (WHERE j.unread)
-			ELSE (count(*) FILTER (WHERE j.unread)::double precision / 10000
-				* GREATEST((SELECT q.last_value FROM pythia.journal_change_id_seq q) - a.place, 10000))::bigint END AS lag_rows,
+		SELECT CASE WHEN count(*) < c.counted THEN count(*) FILTER (WHERE j.unread)
+			ELSE (count(*) FILTER (WHERE j.unread)::double precision / c.counted
+				* GREATEST((SELECT q.last_value FROM pythia.journal_change_id_seq q) - a.place, c.counted))::bigint END AS lag_rows,
 			min(j.captured_at) FILTER (WHERE j.unread) AS oldest
 		FROM (SELECT e.captured_at,
 				e.worker_id = c.worker_id
@@ -560,16 +562,16 @@ FROM pythia.consumer c
 					AND (pg_visible_in_snapshot(e.xid, c.reading) OR (e.xid = c.reading_own AND e.change_id <= c.reading_upto))) AS unread
 			FROM pythia.journal e
 			WHERE e.change_id > a.place
-			ORDER BY e.change_id LIMIT 10000) j
+			ORDER BY e.change_id LIMIT c.counted) j
 	) l
-WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
+WHERE pg_catalog.pg_has_role(c.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_consumer IS 'who reads a worker''s changes, and how far behind each is';
 COMMENT ON COLUMN pythia.stat_consumer.worker IS 'the worker';
 COMMENT ON COLUMN pythia.stat_consumer.consumer IS 'the consumer; "handler" stands for the worker''s own function';
 COMMENT ON COLUMN pythia.stat_consumer.lost IS 'it fell so far behind that changes were dropped';
 COMMENT ON COLUMN pythia.stat_consumer.consumed IS 'changes handed over so far';
 COMMENT ON COLUMN pythia.stat_consumer.last_consumed IS 'when some were last handed over';
-COMMENT ON COLUMN pythia.stat_consumer.lag_rows IS 'changes in the journal that it has not read; beyond 10,000 an estimate';
+COMMENT ON COLUMN pythia.stat_consumer.lag_rows IS 'changes in the journal that it has not read; beyond 10,000 an estimate, sooner where its role has more than ten consumers';
 COMMENT ON COLUMN pythia.stat_consumer.lag_seconds IS 'age of the oldest of them';
 
 CREATE FUNCTION pythia._longest_retention() RETURNS interval

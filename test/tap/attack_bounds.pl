@@ -44,6 +44,41 @@ subtest 'a text that UTF-8 has not' => sub {
 	sql('DROP DATABASE latin');
 };
 
+# the journal is rotated by anybody's processes
+subtest 'consumers' => sub {
+	sql('CREATE DATABASE kept');
+	sql(q{CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now());
+		SELECT pythia.grant_use('mallory'); GRANT ALL ON t TO mallory; ALTER TABLE t OWNER TO mallory}, 'kept');
+	sql(q{SET ROLE mallory; SELECT pythia.create_cdc_worker('w', '{t}', options => '{"capture": "trigger", "retention": "1 s"}');
+		INSERT INTO t SELECT generate_series(1, 20000); SELECT pythia.create_consumer('w', 'c' || i) FROM generate_series(1, 63) i}, 'kept');
+	sql(q{SET ROLE mallory; SELECT pythia.create_consumer('w', 'behind', 'beginning')}, 'kept');
+	like(says(q{SET ROLE mallory; SELECT pythia.create_consumer('w', 'one more')}, 'kept'),
+		qr/ERROR:  too many consumers of one CDC worker\nDETAIL:  It has 64.*\nHINT:  Drop some with pythia\.drop_consumer/, 'a worker has 64');
+	like(says(q{SET ROLE mallory; SELECT * FROM pythia.consume_changes('w')}, 'kept'), qr/ERROR:  too many consumers/, 'who consumes makes no other one either');
+	like(says(q{SET ROLE mallory; SELECT pythia.create_consumer('w', 'c1')}, 'kept'), qr/ERROR:  consumer "c1" .*already exists/, 'a name that is taken is told as such');
+	sql(q{SET ROLE mallory; SELECT pythia.seek('w', 'c' || i, 'beginning') FROM generate_series(1, 63) i}, 'kept');
+	my $read = q{SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_all_tables WHERE schemaname = 'pythia' AND relname LIKE 'journal%'};
+	my ($lag, $rows) = split /\n/, sql(qq{BEGIN; SELECT min(lag_rows) > 10000 AND max(lag_rows) < 30000 FROM pythia.stat_consumer; $read; COMMIT}, 'kept');
+	is($lag, 't', 'the view tells about how far they are behind');
+	cmp_ok($rows, '<', 150_000, 'without reading the journal for each');
+	# as many as it takes: reading the part for each would take an hour
+	sql(q{SET ROLE mallory; SELECT pythia.seek('w', consumer, 'now') FROM pythia.stat_consumer}, 'kept');
+	sql(q{INSERT INTO pythia.consumer (worker_id, name, done, done_floor, done_horizon, position) SELECT worker_id, i || name, done, done_floor, done_horizon, position
+		FROM pythia.consumer, generate_series(1, 100) i}, 'kept');
+	is(sql('SELECT count(*) FROM pythia.journal', 'kept'), '20000', 'the journal holds what all have read');
+	my $said = '';
+	for (1 .. 3)
+	{
+		ok(wait_for($node, "SELECT since + interval '1 s' < clock_timestamp() FROM pythia.journal_state", 't', 'kept'), 'time passes');
+		my (undef, undef, $err) = $node->psql('kept', q{SET statement_timeout = '30 s'; SELECT pythia._rotate_journal()});
+		$said .= $err;
+	}
+	is($said, '', 'it is rotated in time');
+	is(sql('SELECT count(*) FROM pythia.journal', 'kept'), '0', 'and emptied');
+	is(sql('SELECT count(*) FROM pythia.consumer WHERE lost', 'kept'), '0', 'nobody is lost');
+	sql('DROP DATABASE kept');
+};
+
 like(says(q{SET statement_timeout = '50ms'; SELECT length(pythia._json_normalized('[' || repeat('1, ', 30000000) || '1]'))}),
 	qr/ERROR:  canceling statement due to statement timeout/, 'a long document can be cancelled');
 

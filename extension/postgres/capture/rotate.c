@@ -1,6 +1,8 @@
 #include "postgres/capture/rotate.h"
 
+#include "postgres/journal/consume.h"
 #include "postgres/journal/journal.h"
+#include "postgres/journal/unread.h"
 
 #include "postgres/capture/catalog.h"
 
@@ -14,6 +16,7 @@
 #include "postgres/base/settings.h"
 #include "postgres/worker/transaction.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -34,35 +37,6 @@ static Datum single(const char *sql, int count, const Oid *types, const Datum *v
 	}
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, isnull);
 }
-
-/* clang-format off */
-
-/* Of a part: entries of its worker that a consumer c has not read. */
-#define FROM_UNREAD(slot) \
-	"NOT c.lost AND EXISTS (SELECT FROM pythia.journal_" slot " j " \
-	"WHERE j.worker_id OPERATOR(pg_catalog.=) c.worker_id " \
-	"AND NOT pg_catalog.pg_visible_in_snapshot(j.xid, c.done) " \
-	"AND (j.xid OPERATOR(pg_catalog.=) c.done_own AND j.change_id OPERATOR(pg_catalog.<=) c.done_upto) IS NOT TRUE " \
-	"AND (pg_catalog.pg_visible_in_snapshot(j.xid, c.reading) " \
-	"AND j.change_id OPERATOR(pg_catalog.<=) c.position) IS NOT TRUE) "
-
-#define UNREAD(slot) "SELECT true FROM pythia.consumer c " \
-	"WHERE c.worker_id OPERATOR(pg_catalog.=) $1 AND " FROM_UNREAD(slot) "LIMIT 1"
-#define LOSE(slot) "UPDATE pythia.consumer c SET lost = true FROM pythia.worker w " \
-	"WHERE w.worker_id OPERATOR(pg_catalog.=) c.worker_id AND " FROM_UNREAD(slot) "RETURNING c.name, w.name"
-/* Whoever has one locked (seek, drop_cdc_worker) may keep it so for long, and we keep every reader out of the part: no
- * waiting here. */
-#define CLAIM(slot) "SELECT FROM pythia.consumer c WHERE " FROM_UNREAD(slot) "FOR NO KEY UPDATE OF c NOWAIT"
-#define NEWEST(slot) "SELECT n.worker_id, n.at, w.retention FROM (SELECT j.worker_id, pg_catalog.max(j.captured_at) AS at " \
-	"FROM pythia.journal_" slot " j GROUP BY j.worker_id) n " \
-	"JOIN pythia.cdc_worker w ON w.worker_id OPERATOR(pg_catalog.=) n.worker_id"
-
-static const char *const unread_sql[] = {UNREAD("0"), UNREAD("1"), UNREAD("2")};
-static const char *const lose_sql[] = {LOSE("0"), LOSE("1"), LOSE("2")};
-static const char *const claim_sql[] = {CLAIM("0"), CLAIM("1"), CLAIM("2")};
-static const char *const newest_sql[] = {NEWEST("0"), NEWEST("1"), NEWEST("2")};
-
-/* clang-format on */
 
 static const char *const truncate_sql[] = {"TRUNCATE pythia.journal_0", "TRUNCATE pythia.journal_1",
 										   "TRUNCATE pythia.journal_2"};
@@ -117,44 +91,119 @@ static bool too_large(int slot, int parts)
 }
 
 /* Whether a part has served its time: for each worker, what is read its retention, what is not the cap. */
-static bool served(int slot, TimestampTz now)
+static bool served(HTAB *workers, TimestampTz now)
 {
+	static const char sql[] = "SELECT retention FROM pythia.cdc_worker WHERE worker_id OPERATOR(pg_catalog.=) $1";
 	Oid types[] = {INT4OID};
-	SPITupleTable *found;
-	uint64 count;
+	HASH_SEQ_STATUS status;
+	pythia_part_worker *worker;
 
-	pythia_catalog_execute(newest_sql[slot], 0, NULL, NULL, NULL);
-	found = SPI_tuptable;
-	count = SPI_processed;
-	for (uint64 i = 0; i < count; i++)
+	hash_seq_init(&status, workers);
+	while ((worker = hash_seq_search(&status)))
 	{
+		Datum values[] = {Int32GetDatum(worker->worker_id)};
+		int64 age = now - worker->newest;
+		int64 retention;
 		bool isnull;
-		Datum values[] = {SPI_getbinval(found->vals[i], found->tupdesc, 1, &isnull)};
-		int64 age = now - DatumGetTimestampTz(SPI_getbinval(found->vals[i], found->tupdesc, 2, &isnull));
-		Datum seconds = SPI_getbinval(found->vals[i], found->tupdesc, 3, &isnull);
-		int64 retention = retention_of(seconds, isnull);
+		Datum seconds = single(sql, 1, types, values, &isnull);
 
-		if (age < retention)
-			return false;
-		if (age >= cap_of(retention))
+		/* what a worker that is gone has left nobody keeps */
+		if (SPI_processed == 0)
 			continue;
-		(void) single(unread_sql[slot], 1, types, values, &isnull);
-		if (!isnull)
+		retention = retention_of(seconds, isnull);
+		if (age < retention || (age < cap_of(retention) && worker->behind))
+		{
+			hash_seq_term(&status);
 			return false;
+		}
 	}
 	return true;
 }
 
-static void lose_consumers(int slot)
+static Datum names_of(List *consumers)
 {
-	pythia_catalog_execute(claim_sql[slot], 0, NULL, NULL, NULL);
-	pythia_catalog_execute(lose_sql[slot], 0, NULL, NULL, NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		ereport(WARNING, (errmsg("consumer \"%s\" of CDC worker \"%s\" is lost: it fell too far behind, and changes it "
-								 "had not read are dropped",
-								 SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
-								 SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2)),
-						  errhint("Bring what it feeds up to date, then move it with pythia.seek.")));
+	Datum *names = palloc(sizeof(Datum) * list_length(consumers));
+	int count = 0;
+	ListCell *cell;
+
+	foreach (cell, consumers)
+		names[count++] = CStringGetTextDatum(((pythia_consumer *) lfirst(cell))->name);
+	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* Whether one of them has this version of its row. */
+static bool is_version(List *consumers, ItemPointer version)
+{
+	ListCell *cell;
+
+	foreach (cell, consumers)
+		if (ItemPointerEquals(&((pythia_consumer *) lfirst(cell))->version, version))
+			return true;
+	return false;
+}
+
+/*
+ * Locks those that are behind; false where one has moved since it was looked at. Whoever has one locked (seek,
+ * drop_cdc_worker) may keep it so for long, and we keep every reader out of the part: no waiting here.
+ */
+static bool claim(HTAB *workers)
+{
+	static const char sql[] = "SELECT ctid FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
+							  "AND name OPERATOR(pg_catalog.=) ANY ($2) AND NOT lost FOR NO KEY UPDATE NOWAIT";
+	Oid types[] = {INT4OID, TEXTARRAYOID};
+	HASH_SEQ_STATUS status;
+	pythia_part_worker *worker;
+	bool same = true;
+
+	hash_seq_init(&status, workers);
+	while ((worker = hash_seq_search(&status)))
+	{
+		Datum values[] = {Int32GetDatum(worker->worker_id), (Datum) 0};
+
+		if (!worker->behind)
+			continue;
+		values[1] = names_of(worker->behind);
+		pythia_catalog_execute(sql, 2, types, values, NULL);
+		same &= SPI_processed == (uint64) list_length(worker->behind);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			bool isnull;
+			Datum version = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+
+			same &= is_version(worker->behind, (ItemPointer) DatumGetPointer(version));
+		}
+	}
+	return same;
+}
+
+/* Those that have been claimed. */
+static void lose_consumers(HTAB *workers)
+{
+	static const char sql[] = "UPDATE pythia.consumer c SET lost = true FROM pythia.worker w "
+							  "WHERE w.worker_id OPERATOR(pg_catalog.=) c.worker_id "
+							  "AND c.worker_id OPERATOR(pg_catalog.=) $1 AND c.name OPERATOR(pg_catalog.=) ANY ($2) "
+							  "AND NOT c.lost RETURNING c.name, w.name";
+	Oid types[] = {INT4OID, TEXTARRAYOID};
+	HASH_SEQ_STATUS status;
+	pythia_part_worker *worker;
+
+	hash_seq_init(&status, workers);
+	while ((worker = hash_seq_search(&status)))
+	{
+		Datum values[] = {Int32GetDatum(worker->worker_id), (Datum) 0};
+
+		if (!worker->behind)
+			continue;
+		values[1] = names_of(worker->behind);
+		pythia_catalog_execute(sql, 2, types, values, NULL);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			ereport(WARNING,
+					(errmsg("consumer \"%s\" of CDC worker \"%s\" is lost: it fell too far behind, and changes it "
+							"had not read are dropped",
+							SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+							SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2)),
+					 errhint("Bring what it feeds up to date, then move it with pythia.seek.")));
+	}
 }
 
 /* Results of handlers are kept as long as the changes they are of. */
@@ -183,6 +232,7 @@ static void rotate(void *unused)
 	Datum values[1];
 	bool isnull;
 	Oid relation;
+	HTAB *workers = NULL;
 	int slot;
 	bool full;
 	bool over;
@@ -208,19 +258,32 @@ static void rotate(void *unused)
 	slot = (slot + 1) % 3;
 	snprintf(name, sizeof(name), "journal_%d", slot);
 	relation = pythia_relation(name);
+	/* most looks end here: nobody is kept out while the part is read */
+	if (!over && !served(pythia_part_look(slot), now))
+	{
+		look_at = now + Min(retention / LOOK_SHARE, LOOK_MOST);
+		SPI_finish();
+		return;
+	}
 	/* nobody who still writes to it or reads it shall be in our way, nor we in theirs */
 	if (!ConditionalLockRelationOid(relation, AccessExclusiveLock))
 	{
 		SPI_finish();
 		return;
 	}
-	if (!over && !served(slot, now))
+	/* who has moved between the look and the claim is looked at again, and cannot move any more */
+	for (int i = 0; i < 2; i++)
 	{
-		look_at = now + Min(retention / LOOK_SHARE, LOOK_MOST);
-		SPI_finish();
-		return;
+		workers = pythia_part_look(slot);
+		if (!over && !served(workers, now))
+		{
+			SPI_finish();
+			return;
+		}
+		if (claim(workers))
+			break;
 	}
-	lose_consumers(slot);
+	lose_consumers(workers);
 	pythia_journal_count_part(slot);
 	pythia_catalog_execute(truncate_sql[slot], 0, NULL, NULL, NULL);
 	forget_results(retention);

@@ -32,6 +32,12 @@ static bool has(const pythia_mark *mark, FullTransactionId xid, int64 change_id)
 	return pythia_snapshot_has(mark->snapshot, xid);
 }
 
+bool pythia_consumer_has(const pythia_consumer *consumer, FullTransactionId xid, int64 change_id)
+{
+	return has(&consumer->done, xid, change_id) ||
+		   (consumer->reading.snapshot && change_id <= consumer->position && has(&consumer->reading, xid, change_id));
+}
+
 static void read_entry(TupleTableSlot *slot, pythia_entry *entry)
 {
 	const Datum *values = slot->tts_values;

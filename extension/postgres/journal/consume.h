@@ -16,7 +16,12 @@
 
 #include "access/tupdesc.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "postgres/journal/snapshot.h"
+#include "storage/itemptr.h"
+
+/* Consumers of one worker; sessions that add them at the same moment may come to some more. */
+#define PYTHIA_MAX_CONSUMERS 64
 
 /* What has been read: all that is visible in the snapshot, and of the transaction `own` (the
  * consuming one itself) all up to `upto`. */
@@ -39,6 +44,7 @@ typedef struct pythia_consumer
 {
 	int32 worker_id;
 	char *name;
+	ItemPointerData version; /* of its row: another one where it has moved */
 	bool lost;
 	pythia_mark done;
 	pythia_mark reading;       /* snapshot NULL: none */
@@ -71,9 +77,13 @@ typedef bool (*pythia_entry_callback)(void *context, const pythia_entry *entry);
 
 /* Loads a consumer; false where there is none. palloc'ed in the current context. */
 extern bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *consumer);
+/* All of a worker; of pythia_consumer *, palloc'ed likewise. */
+extern List *pythia_consumers_look(int32 worker_id);
+/* Whether it has read an entry. */
+extern bool pythia_consumer_has(const pythia_consumer *consumer, FullTransactionId xid, int64 change_id);
 /* Loads and locks a consumer until the transaction ends; false where there is none. */
 extern bool pythia_consumer_lock(int32 worker_id, const char *name, pythia_consumer *consumer);
-/* Adds one that begins where `done` says; false where the name is taken. */
+/* Adds one that begins where `done` says; false where the name is taken, an error (54000) where there are too many. */
 extern bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position);
 /* Loads it so that nobody moves it until the transaction ends; several may. */
 extern bool pythia_consumer_hold(int32 worker_id, const char *name, pythia_consumer *consumer);

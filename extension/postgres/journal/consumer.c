@@ -69,31 +69,56 @@ static pythia_mark read_mark(pythia_reading *row, const char *name)
 	return mark;
 }
 
+static void read_consumer(pythia_reading *row, int32 worker_id, pythia_consumer *consumer)
+{
+	Datum segment;
+	bool isnull;
+
+	*consumer = (pythia_consumer){.worker_id = worker_id};
+	consumer->name = TextDatumGetCString(pythia_reading_value(row, "name", &isnull));
+	consumer->version = row->slot->tts_tid;
+	consumer->lost = DatumGetBool(pythia_reading_value(row, "lost", &isnull));
+	consumer->done = read_mark(row, "done");
+	consumer->reading = read_mark(row, "reading");
+	consumer->ceiling = DatumGetInt64(pythia_reading_value(row, "reading_ceiling", &isnull));
+	consumer->position = DatumGetInt64(pythia_reading_value(row, "position", &isnull));
+	segment = pythia_reading_value(row, "segment", &isnull);
+	if (!isnull)
+		consumer->segment = DatumGetFullTransactionId(segment);
+	read_counts(row, consumer);
+}
+
 bool pythia_consumer_look(int32 worker_id, const char *name, pythia_consumer *consumer)
 {
 	Datum key[] = {Int32GetDatum(worker_id), CStringGetTextDatum(name)};
 	pythia_reading row;
-	Datum segment;
-	bool isnull;
 	bool found;
 
 	*consumer = (pythia_consumer){.worker_id = worker_id, .name = pstrdup(name)};
 	pythia_reading_begin(&row, "consumer", "consumer_pkey", lengthof(key), key);
 	found = pythia_reading_next(&row);
 	if (found)
-	{
-		consumer->lost = DatumGetBool(pythia_reading_value(&row, "lost", &isnull));
-		consumer->done = read_mark(&row, "done");
-		consumer->reading = read_mark(&row, "reading");
-		consumer->ceiling = DatumGetInt64(pythia_reading_value(&row, "reading_ceiling", &isnull));
-		consumer->position = DatumGetInt64(pythia_reading_value(&row, "position", &isnull));
-		segment = pythia_reading_value(&row, "segment", &isnull);
-		if (!isnull)
-			consumer->segment = DatumGetFullTransactionId(segment);
-		read_counts(&row, consumer);
-	}
+		read_consumer(&row, worker_id, consumer);
 	pythia_reading_end(&row);
 	return found;
+}
+
+List *pythia_consumers_look(int32 worker_id)
+{
+	Datum key = Int32GetDatum(worker_id);
+	pythia_reading row;
+	List *result = NIL;
+
+	pythia_reading_begin(&row, "consumer", "consumer_pkey", 1, &key);
+	while (pythia_reading_next(&row))
+	{
+		pythia_consumer *consumer = palloc(sizeof(pythia_consumer));
+
+		read_consumer(&row, worker_id, consumer);
+		result = lappend(result, consumer);
+	}
+	pythia_reading_end(&row);
+	return result;
 }
 
 #define SQL_ONE                                                                                                        \
@@ -159,6 +184,21 @@ void pythia_consumer_save(const pythia_consumer *consumer)
 	pythia_catalog_run(sql, 19, types, values, nulls);
 }
 
+static void check_room(int32 worker_id)
+{
+	static const char sql[] =
+		"SELECT FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 LIMIT 65"; /* one more than allowed */
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+
+	StaticAssertStmt(PYTHIA_MAX_CONSUMERS == 64, "the limit stands in the statement, too");
+	if (pythia_catalog_run(sql, 1, types, values, NULL) > PYTHIA_MAX_CONSUMERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("too many consumers of one CDC worker"),
+				 errdetail("It has %d, and no worker may have more.", PYTHIA_MAX_CONSUMERS),
+				 errhint("Drop some with pythia.drop_consumer, see pythia.stat_consumer, or create another worker.")));
+}
+
 bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *done, int64 position)
 {
 	static const char sql[] =
@@ -172,7 +212,10 @@ bool pythia_consumer_add(int32 worker_id, const char *name, const pythia_mark *d
 	values[1] = CStringGetTextDatum(name);
 	put_mark(done, values + 2, nulls + 2);
 	values[7] = Int64GetDatum(position);
-	return pythia_catalog_run(sql, 8, types, values, nulls) > 0;
+	if (pythia_catalog_run(sql, 8, types, values, nulls) == 0)
+		return false;
+	check_room(worker_id);
+	return true;
 }
 
 pythia_mark pythia_mark_now(void)

@@ -65,6 +65,10 @@ COMMENT ON COLUMN pythia.worker.enabled IS 'whether a background worker shall ru
 COMMENT ON COLUMN pythia.worker.enabled_at IS 'since when it shall run; kept while it is held; NULL while it shall not';
 COMMENT ON COLUMN pythia.worker.created_at IS 'when it was created';
 COMMENT ON COLUMN pythia.worker.home IS 'token of the database where it may run, see pythia.home';
+CREATE INDEX worker_owner ON pythia.worker (owner, worker_id) WHERE enabled;
+COMMENT ON INDEX pythia.worker_owner IS 'finds those that shall run, of each role';
+CREATE INDEX worker_any_owner ON pythia.worker (owner);
+COMMENT ON INDEX pythia.worker_any_owner IS 'finds roles that are gone';
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker', '');
 SELECT pg_catalog.pg_extension_config_dump('pythia.worker_worker_id_seq', '');
 COMMENT ON SEQUENCE pythia.worker_worker_id_seq IS 'numbers of pythia.worker';

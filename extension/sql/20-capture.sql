@@ -340,6 +340,8 @@ COMMENT ON COLUMN pythia.failed_change.first_failed_at IS 'when it first failed,
 COMMENT ON COLUMN pythia.failed_change.last_failed_at IS 'when it last failed';
 COMMENT ON COLUMN pythia.failed_change.retry_at IS 'when it will be tried again';
 COMMENT ON COLUMN pythia.failed_change.owner IS 'role of the worker';
+CREATE INDEX failed_change_owner ON pythia.failed_change (owner);
+COMMENT ON INDEX pythia.failed_change_owner IS 'finds roles that are gone';
 SELECT pg_catalog.pg_extension_config_dump('pythia.failed_change', '');
 
 CREATE TABLE pythia.handler_result (
@@ -356,6 +358,10 @@ COMMENT ON COLUMN pythia.handler_result.change_id IS 'number of the change';
 COMMENT ON COLUMN pythia.handler_result.result IS 'what the handler returned';
 COMMENT ON COLUMN pythia.handler_result.handled_at IS 'when';
 COMMENT ON COLUMN pythia.handler_result.owner IS 'role of the worker';
+CREATE INDEX handler_result_owner ON pythia.handler_result (owner);
+COMMENT ON INDEX pythia.handler_result_owner IS 'finds roles that are gone';
+CREATE INDEX handler_result_handled_at ON pythia.handler_result (handled_at);
+COMMENT ON INDEX pythia.handler_result_handled_at IS 'finds those that are old';
 
 -- What users call.
 

@@ -121,6 +121,8 @@ COMMENT ON COLUMN pythia.quarantine.quarantined_at IS 'when';
 COMMENT ON SEQUENCE pythia.quarantine_quarantine_id_seq IS 'numbers of pythia.quarantine';
 CREATE INDEX quarantine_worker_id_table_name_idx ON pythia.quarantine (worker_id, table_name);
 COMMENT ON INDEX pythia.quarantine_worker_id_table_name_idx IS 'finds the rows of one table';
+CREATE INDEX quarantine_owner ON pythia.quarantine (owner);
+COMMENT ON INDEX pythia.quarantine_owner IS 'finds roles that are gone';
 SELECT pg_catalog.pg_extension_config_dump('pythia.quarantine', '');
 SELECT pg_catalog.pg_extension_config_dump('pythia.quarantine_quarantine_id_seq', '');
 

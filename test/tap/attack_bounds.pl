@@ -79,6 +79,40 @@ subtest 'consumers' => sub {
 	sql('DROP DATABASE kept');
 };
 
+# every look of a manager, and every rotation, passes these by
+subtest 'rows of results and quarantine' => sub {
+	sql('CREATE DATABASE many');
+	sql(q{CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON t (updated_at);
+		SELECT pythia.create_cdc_worker('w', '{t}', options => '{"retention": "1 day"}')}, 'many');
+	sql(q{INSERT INTO pythia.handler_result (worker_id, change_id, handled_at, owner) SELECT worker_id, i, now(), owner FROM pythia.worker, generate_series(1, 5000) i;
+		INSERT INTO pythia.quarantine (owner, table_name, row_data, reason) SELECT CURRENT_USER::regrole, 't', '{}', 'r' FROM generate_series(1, 5000) i}, 'many');
+	sql(q{ALTER TABLE pythia.handler_result SET (autovacuum_enabled = off); ALTER TABLE pythia.quarantine SET (autovacuum_enabled = off)}, 'many');
+	my $read = q{SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_all_tables WHERE schemaname = 'pythia' AND relname IN ('handler_result', 'quarantine', 'failed_change')};
+	my $before = sql($read, 'many');
+	sql(q{SELECT pythia.start_cdc('w')}, 'many');
+	ok(wait_for($node, q{SELECT state IN ('running', 'idle') FROM pythia.worker_status}, 't', 'many'), 'a worker runs');
+	sql(q{SELECT pythia.stop_cdc('w')}, 'many');
+	# it tells what it has read when it goes
+	ok(wait_for($node, q{SELECT count(*) FROM pg_stat_activity WHERE datname = 'many' AND backend_type LIKE 'pythia_db%'}, '0', 'many'), 'and has gone');
+	cmp_ok(sql($read, 'many') - $before, '<', 1000, 'no look reads what there is');
+
+	sql(q{CREATE ROLE gone; INSERT INTO pythia.quarantine (owner, table_name, row_data, reason) SELECT 'gone'::regrole, 't', '{}', 'r' FROM generate_series(1, 25000) i;
+		UPDATE pythia.handler_result SET handled_at = now() - interval '100 days';
+		INSERT INTO pythia.handler_result (worker_id, change_id, handled_at, owner) SELECT worker_id, 5000 + i, now() - interval '100 days', owner FROM pythia.worker, generate_series(1, 20000) i;
+		INSERT INTO pythia.handler_result (worker_id, change_id, owner) SELECT worker_id, 0, owner FROM pythia.worker;
+		DROP ROLE gone}, 'many');
+	for my $left (15001, 5001, 1, 1)
+	{
+		sql('SELECT pythia._rotate_journal()', 'many');
+		is(sql('SELECT count(*) FROM pythia.handler_result', 'many'), $left, "old results go in pieces: $left are left");
+	}
+	is(sql('SELECT change_id FROM pythia.handler_result', 'many'), '0', 'what is young stays');
+	sql(q{SELECT pythia.start_cdc('w')}, 'many');
+	ok(wait_for($node, q{SELECT count(*) = 25000 FROM pythia.quarantine WHERE owner::oid = 0}, 't', 'many'), 'all that a role has left belongs to nobody');
+	is(sql(q{SELECT count(DISTINCT xmin::text) > 1 FROM pythia.quarantine WHERE owner::oid = 0}, 'many'), 't', 'not in one transaction');
+	sql('DROP DATABASE many');
+};
+
 like(says(q{SET statement_timeout = '50ms'; SELECT length(pythia._json_normalized('[' || repeat('1, ', 30000000) || '1]'))}),
 	qr/ERROR:  canceling statement due to statement timeout/, 'a long document can be cancelled');
 

@@ -26,6 +26,8 @@
 #define LOOK_MOST  (10 * USECS_PER_MINUTE)
 /* What nobody has read is kept so long at least. */
 #define LEAST_CAP (1 * USECS_PER_DAY)
+/* Results that one transaction forgets. */
+#define RESULTS_A_TIME 10000
 
 static Datum single(const char *sql, int count, const Oid *types, const Datum *values, bool *isnull)
 {
@@ -206,19 +208,6 @@ static void lose_consumers(HTAB *workers)
 	}
 }
 
-/* Results of handlers are kept as long as the changes they are of. */
-static void forget_results(int64 retention)
-{
-	/* not those of a worker that somebody is dropping */
-	static const char sql[] =
-		"DELETE FROM pythia.handler_result WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM "
-		"pythia.handler_result WHERE handled_at OPERATOR(pg_catalog.<) $1 FOR UPDATE SKIP LOCKED))";
-	Oid types[] = {TIMESTAMPTZOID};
-	Datum values[] = {TimestampTzGetDatum(GetCurrentTimestamp() - retention)};
-
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-}
-
 static void rotate(void *unused)
 {
 	static const char look_sql[] = "SELECT slot FROM pythia.journal_state";
@@ -286,7 +275,6 @@ static void rotate(void *unused)
 	lose_consumers(workers);
 	pythia_journal_count_part(slot);
 	pythia_catalog_execute(truncate_sql[slot], 0, NULL, NULL, NULL);
-	forget_results(retention);
 	values[0] = Int32GetDatum(slot);
 	pythia_catalog_execute(next_sql, 1, int_type, values, NULL);
 	SPI_finish();
@@ -301,12 +289,37 @@ void pythia_journal_rotate(void)
 	(void) pythia_unless_locked_out(rotate, NULL);
 }
 
+/* Those of a worker that somebody is dropping stay. */
+static void forget_results(void *argument)
+{
+	static const char sql[] =
+		"DELETE FROM pythia.handler_result WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT ctid FROM "
+		"pythia.handler_result WHERE handled_at OPERATOR(pg_catalog.<) $1 LIMIT $2 FOR UPDATE SKIP LOCKED))";
+	Oid types[] = {TIMESTAMPTZOID, INT8OID};
+	Datum values[] = {(Datum) 0, Int64GetDatum(RESULTS_A_TIME)};
+	bool *more = argument;
+
+	SPI_connect();
+	values[0] = TimestampTzGetDatum(GetCurrentTimestamp() - longest_retention());
+	pythia_catalog_execute(sql, lengthof(types), types, values, NULL);
+	*more = SPI_processed == RESULTS_A_TIME;
+	SPI_finish();
+}
+
+bool pythia_results_forget(void)
+{
+	bool more;
+
+	return pythia_unless_locked_out(forget_results, &more) && more;
+}
+
 PYTHIA_FUNCTION(pythia_rotate_journal);
 
 Datum pythia_rotate_journal(PG_FUNCTION_ARGS)
 {
 	pythia_journal_rotate();
 	pythia_journal_count();
+	(void) pythia_results_forget();
 	PG_RETURN_VOID();
 }
 

@@ -9,4 +9,8 @@
  * next one if every consumer has read it (or is beyond the cap: marked lost). Own transaction. */
 extern void pythia_journal_rotate(void);
 
+/* Results of handlers are kept as long as the changes they are of: forgets some that are older. True where there may be
+ * more, for another transaction. */
+extern bool pythia_results_forget(void);
+
 #endif

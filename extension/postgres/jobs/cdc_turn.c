@@ -111,6 +111,10 @@ long pythia_cdc_turn(const pythia_job *job)
 		pythia_journal_count();
 		pythia_job_commit();
 		pythia_job_begin();
+		if (pythia_results_forget())
+			job->memory->next_rotation = 0; /* in the next turn */
+		pythia_job_commit();
+		pythia_job_begin();
 		if (pythia_cdc_try_lock(job->worker_id) && pythia_cdc_adopt(job->worker_id))
 			job->memory->next_poll = 0;
 		complete_triggers(job);

@@ -109,6 +109,15 @@ static void leave(int code, Datum arg)
 	pythia_set_latch_of(pythia_shmem->launcher);
 }
 
+/* At once, after this look. */
+static void look_again(void)
+{
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	my_slot()->requested = true;
+	LWLockRelease(pythia_shmem->lock);
+	SetLatch(MyLatch);
+}
+
 /* The enabled workers; NIL where there are none or the extension is not here. */
 static List *read_wanted(void)
 {
@@ -122,7 +131,8 @@ static List *read_wanted(void)
 	{
 		pgstat_report_activity(STATE_RUNNING, "reading pythia.worker");
 		pythia_home_settle();
-		pythia_disown_orphans();
+		if (pythia_disown_orphans())
+			look_again();
 		SPI_connect();
 		if (SPI_execute("SELECT w.worker_id, w.owner::pg_catalog.oid, w.kind, w.name, w.home FROM pythia.worker w "
 						"WHERE w.enabled ORDER BY w.worker_id",

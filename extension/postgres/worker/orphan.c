@@ -7,21 +7,43 @@
 #include "postgres/base/lock_wait.h"
 #include "postgres/worker/control.h"
 
+/* Rows that are written at once: a look at the workers waits for no more. */
+#define PIECE 10000
+
+/* clang-format off */
+
+/* Roles that are gone and own rows of a table: its index on them is leapt through, whatever each has. */
+#define OWNERS_GONE(table) \
+	"WITH RECURSIVE o AS (SELECT pg_catalog.min(t.owner::pg_catalog.oid) AS role FROM pythia." table " t UNION ALL " \
+	"SELECT (SELECT pg_catalog.min(t.owner::pg_catalog.oid) FROM pythia." table " t WHERE t.owner::pg_catalog.oid > o.role) " \
+	"FROM o WHERE o.role IS NOT NULL) SELECT o.role FROM o WHERE o.role <> 0 " \
+	"AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = o.role)"
 /*
- * Rows of a role that is gone, but those that somebody has locked: who keeps a transaction open keeps nobody from being
+ * A piece of what such a role has, but what somebody has locked: who keeps a transaction open keeps nobody from being
  * served, and is seen another time.
  */
-#define GONE(table)                                                                                                    \
-	"WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.ctid FROM pythia." table " o "                              \
-	"WHERE o.owner::pg_catalog.oid <> 0 AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r "                            \
-	"WHERE r.oid = o.owner::pg_catalog.oid) FOR UPDATE SKIP LOCKED))"
+#define PIECE_OF(table) \
+	"WHERE ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.ctid FROM pythia." table " o " \
+	"WHERE o.owner::pg_catalog.oid = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))"
 
-static void disown_workers(void)
+typedef struct owned
 {
-	static const char sql[] =
-		"UPDATE pythia.worker SET owner = '-', enabled = false " GONE("worker") " RETURNING worker_id, name";
+	const char *gone;
+	const char *disown;
+	bool workers;
+} owned;
 
-	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+static const owned tables[] = {
+	{OWNERS_GONE("worker"), "UPDATE pythia.worker SET owner = '-', enabled = false " PIECE_OF("worker") " RETURNING worker_id, name", true},
+	{OWNERS_GONE("failed_change"), "UPDATE pythia.failed_change SET owner = '-' " PIECE_OF("failed_change"), false},
+	{OWNERS_GONE("handler_result"), "UPDATE pythia.handler_result SET owner = '-' " PIECE_OF("handler_result"), false},
+	{OWNERS_GONE("quarantine"), "UPDATE pythia.quarantine SET owner = '-' " PIECE_OF("quarantine"), false},
+};
+
+/* clang-format on */
+
+static void stop_workers(void)
+{
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple row = SPI_tuptable->vals[i];
@@ -34,27 +56,54 @@ static void disown_workers(void)
 	}
 }
 
-static void disown(void *unused)
+/* A piece of each role's rows; true where there may be more. */
+static bool disown_some(const owned *table)
 {
-	static const char *const sql[] = {
-		"UPDATE pythia.failed_change SET owner = '-' " GONE("failed_change"),
-		"UPDATE pythia.handler_result SET owner = '-' " GONE("handler_result"),
-		"UPDATE pythia.quarantine SET owner = '-' " GONE("quarantine"),
-		/* the name is for people, and follows the role's */
+	Oid types[] = {OIDOID, INT8OID};
+	SPITupleTable *roles;
+	uint64 count;
+	bool more = false;
+
+	pythia_catalog_execute(table->gone, 0, NULL, NULL, NULL);
+	roles = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 i = 0; i < count; i++)
+	{
+		bool isnull;
+		Datum values[] = {SPI_getbinval(roles->vals[i], roles->tupdesc, 1, &isnull), Int64GetDatum(PIECE)};
+
+		pythia_catalog_execute(table->disown, lengthof(types), types, values, NULL);
+		more |= SPI_processed == PIECE;
+		if (table->workers)
+			stop_workers();
+	}
+	return more;
+}
+
+static void disown(void *argument)
+{
+	/* the name is for people, and follows the role's */
+	static const char rename[] =
 		"UPDATE pythia.worker w SET owner_name = r.rolname FROM pg_catalog.pg_roles r "
 		"WHERE r.oid = w.owner::pg_catalog.oid AND w.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT o.ctid FROM "
 		"pythia.worker o JOIN pg_catalog.pg_roles n ON n.oid = o.owner::pg_catalog.oid WHERE o.owner_name <> n.rolname "
-		"FOR NO KEY UPDATE OF o SKIP LOCKED))",
-	};
+		"LIMIT $1 FOR NO KEY UPDATE OF o SKIP LOCKED))";
+	Oid types[] = {INT8OID};
+	Datum values[] = {Int64GetDatum(PIECE)};
+	bool *more = argument;
 
+	*more = false;
 	SPI_connect();
-	disown_workers();
-	for (int i = 0; i < lengthof(sql); i++)
-		pythia_catalog_execute(sql[i], 0, NULL, NULL, NULL);
+	for (int i = 0; i < lengthof(tables); i++)
+		*more |= disown_some(&tables[i]);
+	pythia_catalog_execute(rename, lengthof(types), types, values, NULL);
+	*more |= SPI_processed == PIECE;
 	SPI_finish();
 }
 
-void pythia_disown_orphans(void)
+bool pythia_disown_orphans(void)
 {
-	(void) pythia_unless_locked_out(disown, NULL);
+	bool more;
+
+	return pythia_unless_locked_out(disown, &more) && more;
 }

@@ -38,10 +38,17 @@ static void end_unwanted(const char *fault, const char *hint)
 		CommitTransactionCommand(); /* its manager writes that down */
 	else
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		pythia_disown_orphans();
-		PopActiveSnapshot();
-		CommitTransactionCommand();
+		bool more;
+
+		do
+		{
+			PushActiveSnapshot(GetTransactionSnapshot());
+			more = pythia_disown_orphans();
+			PopActiveSnapshot();
+			CommitTransactionCommand();
+			if (more)
+				StartTransactionCommand();
+		} while (more);
 	}
 	proc_exit(0);
 }

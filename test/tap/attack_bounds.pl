@@ -113,6 +113,16 @@ subtest 'rows of results and quarantine' => sub {
 	sql('DROP DATABASE many');
 };
 
+subtest 'workers' => sub {
+	sql(q{INSERT INTO pythia.worker (kind, name, owner, owner_name, home) SELECT 'sync', 'heap' || i, 'mallory'::regrole, 'mallory', token FROM pythia.home, generate_series(1, 10000) i});
+	my $create = q{SELECT pythia.create_cdc_worker('w', '{t}')};
+	like(says("SET ROLE mallory; SET search_path = mallory; $create"), qr/ERROR:  too many workers of role "mallory"\nDETAIL:  It has 10000 .*\nHINT:  Drop some/, 'a role has ten thousand');
+	is(says("SET ROLE alice; SET search_path = alice; $create; SELECT pythia.drop_cdc_worker('w')"), '', 'others are not concerned');
+	sql(q{DELETE FROM pythia.worker WHERE name = 'heap1'});
+	is(says("SET ROLE mallory; SET search_path = mallory; $create; SELECT pythia.drop_cdc_worker('w')"), '', 'one that is dropped makes room');
+	sql(q{DELETE FROM pythia.worker WHERE name LIKE 'heap%'});
+};
+
 like(says(q{SET statement_timeout = '50ms'; SELECT length(pythia._json_normalized('[' || repeat('1, ', 30000000) || '1]'))}),
 	qr/ERROR:  canceling statement due to statement timeout/, 'a long document can be cancelled');
 

@@ -417,14 +417,21 @@ subtest 'locks here' => sub {
 };
 
 subtest 'one role takes every place of the roster' => sub {
-	as('mallory', q{DO $$ BEGIN FOR i IN 1 .. 1025 LOOP
+	as('mallory', q{DO $$ BEGIN FOR i IN 1 .. 1100 LOOP
 		PERFORM pythia.create_sync_worker('many' || i, 'local', 'local', '{"key": ["id"], "mode": "full", "table_map": {"mallory.t": "mallory.many"}}', tables => '{mallory.t}', schedule => '1 day'); END LOOP; END $$});
 	my $start = q{SELECT pythia.start_sync('many' || i) FROM generate_series(%d, %d) i};
 	as('mallory', sprintf $start, 1, 1024);
 	ok(wait_for($node, q{SELECT count(*) = 1024 FROM pythia.worker w WHERE w.name LIKE 'many%' AND (pythia._process(w.worker_id) IS NOT NULL OR pythia._next_turn(w.worker_id) IS NOT NULL)}), 'a role has 1024 workers');
-	like(says('SET ROLE mallory; ' . sprintf $start, 1025, 1025), qr/WARNING:  1024 workers of role "mallory" run already\nDETAIL:  .*\nHINT:  Stop some/, 'and is told when it starts another');
-	ok(wait_for($node, q{SELECT last_error LIKE '1024 workers of its owner run already%' FROM pythia.worker_status WHERE name = 'many1025'}), 'as the view says');
+	like(says('SET ROLE mallory; ' . sprintf $start, 1025, 1025), qr/ERROR:  too many workers of role "mallory" are started\nDETAIL:  1024 of them .*\nHINT:  Stop some/, 'and may start no other');
+	unlike(says('SET ROLE mallory; ' . sprintf $start, 1, 1), qr/ERROR/, 'but those again that it has');
+	# as from another database, or by sessions at the same moment
+	sql(q{UPDATE pythia.worker SET enabled = true WHERE name LIKE 'many%'});
+	as('mallory', sprintf $start, 2, 2);
+	ok(wait_for($node, q{SELECT last_error LIKE '1024 workers of its owner run already%' FROM pythia.worker_status WHERE name = 'many1025'}), 'one more is told why it waits');
 	unlike(says("SET ROLE alice; SELECT pythia.create_sync_worker('hers', 'local', 'local', '{\"table_map\": {\"alice.t\": \"alice.u\"}}', '{alice.t}'); SELECT pythia.start_sync('hers')"), qr/run already/, 'another role is not concerned');
+	# its worker comes after all those
+	ok(wait_for($node, q{SELECT count(*) = 1 FROM pythia.worker_state JOIN pythia.worker USING (worker_id) WHERE name = 'hers' AND started_at IS NOT NULL}), 'nor its worker');
+	is(sql(q{SELECT count(*) FROM pythia.worker_state JOIN pythia.worker USING (worker_id) WHERE last_error LIKE '1024 workers%'}), '1', 'the manager has read no more');
 	sql(q{SELECT pythia.drop_sync_worker(name) FROM pythia.worker WHERE name LIKE 'many%' OR name = 'hers'});
 };
 

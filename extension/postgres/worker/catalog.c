@@ -12,6 +12,7 @@
 #include "postgres/worker/control.h"
 #include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
+#include "postgres/worker/shared.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 
@@ -103,6 +104,40 @@ bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id)
 	return result;
 }
 
+/* How many workers of the role there are in this database, `most` + 1 for all that are more. */
+static int count_workers(Oid owner, bool enabled, int most)
+{
+	static const char all_sql[] = "SELECT FROM pythia.worker WHERE owner::pg_catalog.oid = $1 LIMIT $2";
+	static const char enabled_sql[] = "SELECT FROM pythia.worker WHERE owner::pg_catalog.oid = $1 AND enabled LIMIT $2";
+	Oid types[] = {OIDOID, INT8OID};
+	Datum values[] = {ObjectIdGetDatum(owner), Int64GetDatum((int64) most + 1)};
+
+	return (int) pythia_catalog_run(enabled ? enabled_sql : all_sql, lengthof(types), types, values, NULL);
+}
+
+static void check_made(Oid owner)
+{
+	if (superuser_arg(owner) || count_workers(owner, false, PYTHIA_MAX_WORKERS_OF_ROLE) <= PYTHIA_MAX_WORKERS_OF_ROLE)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					errmsg("too many workers of role \"%s\"", GetUserNameFromId(owner, false)),
+					errdetail("It has %d in this database, and may not have more.", PYTHIA_MAX_WORKERS_OF_ROLE),
+					errhint("Drop some, see pythia.worker_status. One worker may have many tables.")));
+}
+
+/* The roster of all databases takes no more, either; and a manager reads no more of an owner. */
+static void check_enabled(Oid owner)
+{
+	int most = superuser_arg(owner) ? PYTHIA_MAX_JOBS : PYTHIA_MAX_JOBS_OF_ROLE;
+
+	if (count_workers(owner, true, most) <= most)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					errmsg("too many workers of role \"%s\" are started", GetUserNameFromId(owner, true)),
+					errdetail("%d of them shall run in this database, and no more may.", most),
+					errhint("Stop some of them, see pythia.worker_status. One worker may have many tables.")));
+}
+
 typedef struct creation
 {
 	pythia_job_kind kind;
@@ -147,6 +182,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 			 errhint(
 				 "Choose another name, change it with pythia.alter_%s_worker, or drop it with pythia.drop_%s_worker.",
 				 kind_name(kind), kind_name(kind))));
+	check_made(GetUserId());
 	return wanted.worker_id;
 }
 
@@ -181,6 +217,8 @@ Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS)
 	/* also where it is enabled already: a worker that runs once runs again, and its process may be gone */
 	if (enabled || wanted)
 		pythia_catalog_run(sql, 2, types, values, NULL);
+	if (wanted && !enabled)
+		check_enabled(owner);
 	if (wanted)
 		pythia_control_start(worker_id, kind, owner);
 	else

@@ -188,23 +188,46 @@ void pythia_home_settle(void)
 						  errdetail("Its workers are held."), errhint("See pythia.worker_status.")));
 }
 
-const char *pythia_home_fault(Datum token)
+struct pythia_home
 {
-	pg_uuid_t *own = DatumGetUUIDP(token);
+	home known;
+	bool judges;      /* false: no worker is held */
+	const char *copy; /* why every worker is; NULL: by its token */
+};
+
+pythia_home *pythia_home_look(void)
+{
+	pythia_home *result = palloc0(sizeof(pythia_home));
 	const char *why = NULL;
 	marks now;
-	home known;
 
-	if (RecoveryInProgress() || !read_home(&known))
-		return NULL;
+	result->judges = !RecoveryInProgress() && read_home(&result->known);
+	if (!result->judges)
+		return result;
 	now = look_around();
-	if (judge(&known.noted, &now, &why) == COPIED)
-		return psprintf("its database is a copy: %s", why);
-	if (memcmp(own, &known.token, sizeof(pg_uuid_t)) == 0)
+	if (judge(&result->known.noted, &now, &why) == COPIED)
+		result->copy = psprintf("its database is a copy: %s", why);
+	return result;
+}
+
+const char *pythia_home_fault_seen(const pythia_home *home, Datum token)
+{
+	pg_uuid_t *own = DatumGetUUIDP(token);
+
+	if (!home->judges)
 		return NULL;
-	if (known.copied && memcmp(own, &known.from, sizeof(pg_uuid_t)) == 0)
-		return psprintf("its database is a copy: %s", known.why);
+	if (home->copy)
+		return home->copy;
+	if (memcmp(own, &home->known.token, sizeof(pg_uuid_t)) == 0)
+		return NULL;
+	if (home->known.copied && memcmp(own, &home->known.from, sizeof(pg_uuid_t)) == 0)
+		return psprintf("its database is a copy: %s", home->known.why);
 	return "it comes from the dump of a database";
+}
+
+const char *pythia_home_fault(Datum token)
+{
+	return pythia_home_fault_seen(pythia_home_look(), token);
 }
 
 const char *pythia_home_hint(const char *worker)

@@ -13,8 +13,13 @@
 
 /* Notes where this database is, with a new token where it is a copy. Writes nothing where that is known. */
 extern void pythia_home_settle(void);
+/* Where this database is, for many workers; palloc'ed, in a transaction. */
+typedef struct pythia_home pythia_home;
+extern pythia_home *pythia_home_look(void);
 /* Why a worker with this token (a uuid) is held here, as text that ends a sentence; NULL where it may run, and on a
- * standby, which judges nothing. In a transaction. */
+ * standby, which judges nothing. */
+extern const char *pythia_home_fault_seen(const pythia_home *home, Datum token);
+/* The same of one worker. In a transaction. */
 extern const char *pythia_home_fault(Datum token);
 /* An error (55000) where the worker is held for such a reason: before it reads or writes anything. */
 extern void pythia_home_require(int32 worker_id);

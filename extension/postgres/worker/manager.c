@@ -5,10 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "core/retry.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postgres/base/bridge.h"
@@ -16,21 +13,18 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
 #include "postgres/worker/database_hold.h"
-#include "postgres/worker/home.h"
-#include "postgres/worker/orphan.h"
-#include "postgres/worker/owner.h"
 #include "postgres/worker/process.h"
 #include "postgres/worker/roster.h"
 #include "postgres/worker/shared.h"
 #include "postgres/worker/start.h"
 #include "postgres/worker/state.h"
+#include "postgres/worker/wanted.h"
 #include "postgres/worker/worker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "utils/guc.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -49,19 +43,10 @@ pg_noreturn extern PGDLLEXPORT void pythia_manager_main(Datum arg);
 typedef struct managed
 {
 	int32 worker_id; /* key */
+	uint32 seen;     /* number of the look that saw it last */
 	bool told;       /* why it cannot run was said */
 	bool held;       /* that it may not was said */
 } managed;
-
-typedef struct wanted
-{
-	int32 worker_id;
-	Oid owner;
-	pythia_job_kind kind;
-	char *name;
-	const char *fault; /* why it is held, or NULL */
-	const char *hint;
-} wanted;
 
 /* An owner of workers. */
 typedef struct group
@@ -84,7 +69,8 @@ static HTAB *groups = NULL;
 static List *launches = NIL;      /* in TopMemoryContext */
 static MemoryContext look = NULL; /* what one look at the catalogue needs */
 static bool installed = false;    /* the extension is here */
-static List *jobs = NIL;          /* there; of wanted *: as it said last */
+static List *jobs = NIL;          /* there; of pythia_wanted *: as it said last */
+static uint32 looks = 0;          /* at it, so far */
 static MemoryContext turn = NULL; /* what one round needs */
 
 static pythia_manager_slot *my_slot(void)
@@ -118,51 +104,16 @@ static void look_again(void)
 	SetLatch(MyLatch);
 }
 
-/* The enabled workers; NIL where there are none or the extension is not here. */
 static List *read_wanted(void)
 {
-	List *result = NIL;
+	bool more;
+	List *result;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	installed = OidIsValid(get_extension_oid("pythia_db", true));
-	if (installed)
-	{
-		pgstat_report_activity(STATE_RUNNING, "reading pythia.worker");
-		pythia_home_settle();
-		if (pythia_disown_orphans())
-			look_again();
-		SPI_connect();
-		if (SPI_execute("SELECT w.worker_id, w.owner::pg_catalog.oid, w.kind, w.name, w.home FROM pythia.worker w "
-						"WHERE w.enabled ORDER BY w.worker_id",
-						true, 0) != SPI_OK_SELECT)
-			elog(ERROR, "could not read pythia.worker");
-		for (uint64 i = 0; i < SPI_processed; i++)
-		{
-			HeapTuple row = SPI_tuptable->vals[i];
-			TupleDesc desc = SPI_tuptable->tupdesc;
-			MemoryContext before = MemoryContextSwitchTo(look);
-			wanted *job = palloc0(sizeof(wanted));
-			bool isnull;
-
-			job->worker_id = DatumGetInt32(SPI_getbinval(row, desc, 1, &isnull));
-			job->owner = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
-			job->kind = pythia_job_kind_from_text(TextDatumGetCString(SPI_getbinval(row, desc, 3, &isnull)));
-			job->name = TextDatumGetCString(SPI_getbinval(row, desc, 4, &isnull));
-			job->fault = pythia_home_fault(SPI_getbinval(row, desc, 5, &isnull));
-			if (job->fault)
-				job->hint = pythia_home_hint(job->name);
-			else
-				job->fault = pythia_owner_fault(job->owner, job->kind, &job->hint);
-			result = lappend(result, job);
-			MemoryContextSwitchTo(before);
-		}
-		SPI_finish();
-	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	pgstat_report_activity(STATE_RUNNING, "reading pythia.worker");
+	result = pythia_wanted_read(look, &installed, &more);
 	pgstat_report_activity(STATE_IDLE, NULL);
+	if (more)
+		look_again();
 	return result;
 }
 
@@ -179,33 +130,6 @@ static void note(void (*write)(void *argument), void *argument)
 	MemoryContextSwitchTo(before);
 }
 
-typedef struct failure
-{
-	int32 worker_id;
-	const char *sqlstate;
-	const char *message;
-} failure;
-
-static void write_failure(void *argument)
-{
-	const failure *told = argument;
-
-	pythia_state_failed(told->worker_id, told->sqlstate, told->message, -1);
-}
-
-static void tell(managed *entry, const wanted *job, const char *sqlstate, const char *message, const char *hint)
-{
-	MemoryContext before = CurrentMemoryContext;
-
-	if (entry->told)
-		return;
-	entry->told = true;
-	ereport(WARNING, (errcode(pythia_sqlstate_code(sqlstate)),
-					  errmsg("worker \"%s\" cannot run: %s", job->name, message), errhint("%s", hint)));
-	note(write_failure, &(failure){job->worker_id, sqlstate, psprintf("%s. %s", message, hint)});
-	MemoryContextSwitchTo(before);
-}
-
 static managed *find(int32 worker_id)
 {
 	bool found;
@@ -214,6 +138,50 @@ static managed *find(int32 worker_id)
 	if (!found)
 		*entry = (managed){.worker_id = worker_id};
 	return entry;
+}
+
+/* Of several workers. */
+typedef struct failure
+{
+	List *jobs; /* of const pythia_wanted * */
+	const char *sqlstate;
+	const char *message;
+} failure;
+
+static void write_failures(void *argument)
+{
+	const failure *told = argument;
+	ListCell *cell;
+
+	foreach (cell, told->jobs)
+		pythia_state_failed(((const pythia_wanted *) lfirst(cell))->worker_id, told->sqlstate, told->message, -1);
+}
+
+/* Workers of one owner that wait in vain: said once, in one line and one transaction. */
+static void tell(List *waiting, const char *sqlstate, const char *message, const char *hint)
+{
+	MemoryContext before = CurrentMemoryContext;
+	List *untold = NIL;
+	ListCell *cell;
+
+	foreach (cell, waiting)
+	{
+		managed *entry = find(((const pythia_wanted *) lfirst(cell))->worker_id);
+
+		if (!entry->told)
+			untold = lappend(untold, lfirst(cell));
+		entry->told = true;
+	}
+	if (untold == NIL)
+		return;
+	ereport(WARNING,
+			(errcode(pythia_sqlstate_code(sqlstate)),
+			 errmsg("worker \"%s\" cannot run: %s", ((const pythia_wanted *) linitial(untold))->name, message),
+			 list_length(untold) > 1 ? errdetail("So it is with %d more workers of its owner.", list_length(untold) - 1)
+									 : 0,
+			 errhint("%s", hint)));
+	note(write_failures, &(failure){untold, sqlstate, psprintf("%s. %s", message, hint)});
+	MemoryContextSwitchTo(before);
 }
 
 static group *find_group(Oid owner)
@@ -227,13 +195,17 @@ static group *find_group(Oid owner)
 	return entry;
 }
 
-static void write_stop(void *argument)
+/* Of several workers, by their numbers. */
+static void write_stops(void *argument)
 {
-	pythia_state_stopped(*(int32 *) argument);
+	ListCell *cell;
+
+	foreach (cell, (List *) argument)
+		pythia_state_stopped(lfirst_int(cell));
 }
 
 /* It may not run, or not any more: the view says why, as long as that is so. */
-static void keep_out(managed *entry, const wanted *job)
+static void keep_out(managed *entry, const pythia_wanted *job)
 {
 	if (!entry->held)
 		ereport(WARNING, (errmsg("worker \"%s\" is held: %s", job->name, job->fault), errhint("%s", job->hint)));
@@ -244,54 +216,98 @@ static void keep_out(managed *entry, const wanted *job)
 
 static bool is_wanted(int32 worker_id)
 {
+	const managed *entry = hash_search(known, &worker_id, HASH_FIND, NULL);
+
+	return entry && entry->seen == looks;
+}
+
+/* Workers that the roster does not take, of one owner. */
+typedef struct refusal
+{
+	Oid owner;
+	pythia_claim why;
+	List *jobs;
+} refusal;
+
+static List *refuse(List *refusals, const pythia_wanted *job, pythia_claim why)
+{
+	refusal *found = NULL;
 	ListCell *cell;
 
-	foreach (cell, jobs)
-		if (((wanted *) lfirst(cell))->worker_id == worker_id)
-			return true;
-	return false;
+	foreach (cell, refusals)
+		if (((refusal *) lfirst(cell))->owner == job->owner && ((refusal *) lfirst(cell))->why == why)
+			found = lfirst(cell);
+	if (!found)
+	{
+		found = palloc(sizeof(refusal));
+		*found = (refusal){job->owner, why, NIL};
+		refusals = lappend(refusals, found);
+	}
+	found->jobs = lappend(found->jobs, unconstify(pythia_wanted *, job));
+	return refusals;
+}
+
+static void tell_refusals(List *refusals)
+{
+	ListCell *cell;
+
+	foreach (cell, refusals)
+	{
+		const refusal *r = lfirst(cell);
+
+		tell(r->jobs, "53400",
+			 r->why == PYTHIA_CLAIM_FULL ? psprintf("%d workers run already", PYTHIA_MAX_JOBS)
+										 : psprintf("%d workers of its owner run already", PYTHIA_MAX_JOBS_OF_ROLE),
+			 "Stop some of them, in this database or in others.");
+	}
+}
+
+/* What is in the roster, also by a manager before us, and is not wanted any more. */
+static void strike_unwanted(void)
+{
+	List *stopped = NIL;
+	HASH_SEQ_STATUS status;
+	managed *entry;
+	ListCell *cell;
+
+	foreach (cell, pythia_roster_list())
+		if (!is_wanted(lfirst_int(cell)) && !pythia_roster_remove(lfirst_int(cell)))
+			stopped = lappend_int(stopped, lfirst_int(cell));
+	if (stopped != NIL && installed)
+		note(write_stops, stopped);
+	hash_seq_init(&status, known);
+	while ((entry = hash_seq_search(&status)))
+		if (entry->seen != looks)
+			(void) hash_search(known, &entry->worker_id, HASH_REMOVE, NULL);
 }
 
 /* The roster, as the catalogue has it. */
 static void enlist(void)
 {
-	HASH_SEQ_STATUS status;
-	managed *entry;
+	List *refusals = NIL;
 	ListCell *cell;
 
+	looks++;
 	foreach (cell, jobs)
 	{
-		const wanted *job = lfirst(cell);
+		const pythia_wanted *job = lfirst(cell);
+		managed *entry = find(job->worker_id);
+		pythia_claim claim;
 
-		entry = find(job->worker_id);
+		pythia_process_interrupts();
+		entry->seen = looks;
 		if (job->fault)
 		{
 			keep_out(entry, job);
 			continue;
 		}
 		entry->held = false;
-		switch (pythia_roster_put(job->worker_id, job->kind, job->owner))
-		{
-			case PYTHIA_CLAIM_FULL:
-				tell(entry, job, "53400", psprintf("%d workers run already", PYTHIA_MAX_JOBS),
-					 "Stop some of them, in this database or in others.");
-				break;
-			case PYTHIA_CLAIM_TOO_MANY:
-				tell(entry, job, "53400", psprintf("%d workers of its owner run already", PYTHIA_MAX_JOBS_OF_ROLE),
-					 "Stop some of them, in this database or in others.");
-				break;
-			default:
-				break;
-		}
+		claim = pythia_roster_put(job->worker_id, job->kind, job->owner, job->exempt);
+		if (claim != PYTHIA_CLAIM_OK)
+			refusals = refuse(refusals, job, claim);
 	}
-	/* also what a manager before us has put in */
-	foreach (cell, pythia_roster_list())
-		if (!is_wanted(lfirst_int(cell)) && !pythia_roster_remove(lfirst_int(cell)) && installed)
-			note(write_stop, &lfirst_int(cell));
-	hash_seq_init(&status, known);
-	while ((entry = hash_seq_search(&status)))
-		if (!is_wanted(entry->worker_id))
-			(void) hash_search(known, &entry->worker_id, HASH_REMOVE, NULL);
+	tell_refusals(refusals);
+	strike_unwanted();
 }
 
 /* ---- executors ---- */
@@ -299,15 +315,13 @@ static void enlist(void)
 /* Every worker of an owner that waits in vain. */
 static void tell_all(Oid owner, const char *sqlstate, const char *message, const char *hint)
 {
+	List *waiting = NIL;
 	ListCell *cell;
 
 	foreach (cell, jobs)
-	{
-		const wanted *job = lfirst(cell);
-
-		if (job->owner == owner && !job->fault)
-			tell(find(job->worker_id), job, sqlstate, message, hint);
-	}
+		if (((const pythia_wanted *) lfirst(cell))->owner == owner && !((const pythia_wanted *) lfirst(cell))->fault)
+			waiting = lappend(waiting, lfirst(cell));
+	tell(waiting, sqlstate, message, hint);
 }
 
 static void later(group *entry)

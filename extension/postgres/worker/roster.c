@@ -279,9 +279,8 @@ static pythia_job_slot *free_job(void)
 	return NULL;
 }
 
-pythia_claim pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner)
+pythia_claim pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner, bool exempt)
 {
-	bool exempt = is_exempt(owner);
 	pythia_claim result = PYTHIA_CLAIM_OK;
 	pythia_job_slot *slot;
 

@@ -41,8 +41,8 @@ extern pythia_claim pythia_place_outlook(Oid owner);
 /* ---- workers ---- */
 
 /* Puts a worker in, or corrects what is known of it; due at once where it is new. TOO_MANY: a quarter of all places
- * is the owner's already, who is no superuser. */
-extern pythia_claim pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner);
+ * is the owner's already, who is no superuser (`exempt`). */
+extern pythia_claim pythia_roster_put(int32 worker_id, pythia_job_kind kind, Oid owner, bool exempt);
 /* What that would say. */
 extern pythia_claim pythia_roster_outlook(int32 worker_id, Oid owner);
 /* Takes one out; where it is in a turn, that is cancelled. True where its process will note the end. */

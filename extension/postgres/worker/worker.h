@@ -63,7 +63,9 @@ extern void pythia_waiter_remove(int32 worker_id);
 extern int32 pythia_worker_lookup(pythia_job_kind kind, const char *name, Oid *owner, bool *enabled);
 /* Whether this process shall still run the worker: it is there, enabled, and not held. */
 extern bool pythia_worker_wanted(pythia_job_kind kind, int32 worker_id);
-/* Adds a row to pythia.worker owned by the current role; ereports a name that is taken (42710). */
+/* Workers of one role in a database, but of superusers; sessions that make them at the same moment may come to some more. */
+#define PYTHIA_MAX_WORKERS_OF_ROLE 10000
+/* Adds a row to pythia.worker owned by the current role; ereports a name that is taken (42710), and too many (54000). */
 extern int32 pythia_worker_create(pythia_job_kind kind, const char *name);
 /* Removes the row (and, by cascade, what refers to it) and ends the process at commit. */
 extern void pythia_worker_drop(pythia_job_kind kind, const char *name);

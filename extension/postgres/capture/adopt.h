@@ -4,11 +4,14 @@
 
 #include "postgres.h"
 
+/* Tables taken in by one look: what a schema's owner makes is bounded work for whoever captures it. */
+#define PYTHIA_MOST_ADOPTED 100
+
 /*
  * Takes in those of this database, from their first row on; one that does not fit is noted
  * with the reason, as a table that has stopped.  In a transaction;
- * polls must be locked out (pythia_cdc_lock).  True where there was one.
+ * polls must be locked out (pythia_cdc_lock).  Returns how many: where that is PYTHIA_MOST_ADOPTED, more may wait.
  */
-extern bool pythia_cdc_adopt(int32 worker_id);
+extern int pythia_cdc_adopt(int32 worker_id);
 
 #endif

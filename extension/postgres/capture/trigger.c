@@ -165,28 +165,45 @@ static bool is_part_of(Relation relation, const pythia_cdc_table *table)
 	return false;
 }
 
+/* What stays with the session is of the table alone, however long its worker's options are. */
+static void keep(trigger_target *target, const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+{
+	target->worker = palloc0(sizeof(pythia_cdc_worker));
+	target->worker->worker_id = worker->worker_id;
+	target->worker->name = pstrdup(worker->name);
+	target->worker->owner = worker->owner;
+	target->table = palloc0(sizeof(pythia_cdc_table));
+	target->table->table_id = table->table_id;
+	target->table->name = pstrdup(table->name);
+	target->table->relid = table->relid;
+	target->table->schema_name = pstrdup(table->schema_name);
+	target->table->table_name = pstrdup(table->table_name);
+	target->table->owner = table->owner;
+	target->table->owner_gone = table->owner_gone;
+	target->table->timestamp_column = pstrdup(table->timestamp_column);
+	target->table->stamp_kind = table->stamp_kind;
+	target->table->nkey = table->nkey;
+	target->table->config.capture = table->config.capture;
+	target->table->config.track = table->config.track;
+	target->table->config.time_zone = table->config.time_zone ? pstrdup(table->config.time_zone) : NULL;
+	target->row_trigger = pythia_row_trigger(table);
+	target->truncate_trigger = pythia_truncate_trigger(table);
+}
+
 /* Fills in the target; returns why the table cannot be captured, or NULL. */
-static const char *fill_in(trigger_target *target, Relation relation)
+static const char *fill_in_from(trigger_target *target, Relation relation, pythia_cdc_worker *worker)
 {
 	TupleDesc desc = RelationGetDescr(relation);
-	int32 worker_id = worker_of_table(target->key.table_id);
-	pythia_cdc_worker *worker = worker_id ? pythia_cdc_load(worker_id) : NULL;
-	pythia_cdc_table *table = NULL;
+	pythia_cdc_table *table = worker && worker->ntables > 0 ? &worker->tables[0] : NULL;
 	const char *fault;
 	int *positions;
 	int *key;
 	int count;
 
-	for (int i = 0; worker && i < worker->ntables; i++)
-		if (worker->tables[i].table_id == target->key.table_id)
-			table = &worker->tables[i];
 	/* gone: a trigger that a restore brought back, say */
 	if (!table || !table->active || !is_part_of(relation, table))
 		return NULL;
-	target->worker = worker;
-	target->table = table;
-	target->row_trigger = pythia_row_trigger(table);
-	target->truncate_trigger = pythia_truncate_trigger(table);
+	keep(target, worker, table);
 	fault = pythia_cdc_closed_to(RelationGetRelid(relation), worker->owner);
 	if (fault)
 		return fault;
@@ -204,6 +221,21 @@ static const char *fill_in(trigger_target *target, Relation relation)
 	if (table->condition)
 		target->filter = pythia_filter_make(worker, relation, table->condition);
 	return NULL;
+}
+
+static const char *fill_in(trigger_target *target, Relation relation)
+{
+	MemoryContext scratch =
+		AllocSetContextCreate(CurTransactionContext, "pythia_db trigger look-up", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	int32 worker_id = worker_of_table(target->key.table_id);
+	pythia_cdc_worker *worker = worker_id ? pythia_cdc_load_table(worker_id, target->key.table_id) : NULL;
+	const char *fault;
+
+	MemoryContextSwitchTo(before);
+	fault = fill_in_from(target, relation, worker);
+	MemoryContextDelete(scratch);
+	return fault;
 }
 
 typedef struct look_up

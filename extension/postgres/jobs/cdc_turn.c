@@ -97,6 +97,7 @@ long pythia_cdc_turn(const pythia_job *job)
 {
 	bool has_handler = false;
 	long retry = -1;
+	int adopted;
 	long wait;
 
 	if (poll_turn(job, &has_handler) == PYTHIA_TURN_OVER)
@@ -115,8 +116,11 @@ long pythia_cdc_turn(const pythia_job *job)
 			job->memory->next_rotation = 0; /* in the next turn */
 		pythia_job_commit();
 		pythia_job_begin();
-		if (pythia_cdc_try_lock(job->worker_id) && pythia_cdc_adopt(job->worker_id))
+		adopted = pythia_cdc_try_lock(job->worker_id) ? pythia_cdc_adopt(job->worker_id) : 0;
+		if (adopted > 0)
 			job->memory->next_poll = 0;
+		if (adopted == PYTHIA_MOST_ADOPTED)
+			job->memory->next_rotation = 0;
 		complete_triggers(job);
 		pythia_job_commit();
 	}

@@ -381,7 +381,7 @@ static void load_table(pythia_cdc_worker *worker, pythia_cdc_table *table, pythi
 	versions = text_column(row, "versions");
 	table->foreign = strcmp(versions, "foreign") == 0;
 	table->by_hash = table->foreign || strcmp(versions, "hash") == 0;
-	if (!pythia_capture_config_read(worker->option_tree, table->name, &table->config, &error))
+	if (!pythia_capture_config_read(worker->option_tree, pythia_to_utf8(table->name), &table->config, &error))
 		pythia_raise(&error);
 	if (!table->config.time_zone)
 		table->config.time_zone = text_column(row, "time_zone");

@@ -1,6 +1,7 @@
 #include "postgres/capture/columns.h"
 
 #include "core/suggest.h"
+#include "postgres/base/bridge.h"
 #include "utils/rel.h"
 
 int pythia_column_position(Relation relation, const char *name)
@@ -42,17 +43,19 @@ int pythia_image_columns(Relation relation, const pythia_capture_config *config,
 	int count = 0;
 
 	for (const pythia_node *item = pythia_node_items(config->columns); item; item = item->next)
-		(void) pythia_column_position(relation, item->text);
+		(void) pythia_column_position(relation, pythia_from_utf8(item->text));
 	for (const pythia_node *item = pythia_node_items(config->exclude_columns); item; item = item->next)
-		(void) pythia_column_position(relation, item->text);
+		(void) pythia_column_position(relation, pythia_from_utf8(item->text));
 	*positions = palloc(sizeof(int) * Max(desc->natts, 1));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-		const char *name = NameStr(attribute->attname);
+		char *name = pythia_to_utf8(NameStr(attribute->attname));
+		bool taken = !attribute->attisdropped && (!config->columns || named(config->columns, name)) &&
+					 !named(config->exclude_columns, name);
 
-		if (attribute->attisdropped || (config->columns && !named(config->columns, name)) ||
-			named(config->exclude_columns, name))
+		pfree(name);
+		if (!taken)
 			continue;
 		(*positions)[count++] = i;
 	}

@@ -387,7 +387,7 @@ pythia_cdc_definition *pythia_cdc_define(const pythia_cdc_worker *worker, Oid re
 	definition->table_name = pstrdup(RelationGetRelationName(relation));
 	definition->owner = relation->rd_rel->relowner;
 	definition->relation = quote_qualified_identifier(definition->schema_name, definition->table_name);
-	if (!pythia_capture_config_read(worker->option_tree, name, &config, &error))
+	if (!pythia_capture_config_read(worker->option_tree, pythia_to_utf8(name), &config, &error))
 		pythia_raise(&error);
 	check_relation(relation, &config);
 	take_key(definition, relation, &config);

@@ -4,6 +4,7 @@
 #include "catalog/pg_type.h"
 #include "core/number.h"
 #include "pgtime.h"
+#include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
@@ -96,7 +97,7 @@ void pythia_check_time_zone(const char *zone)
 {
 	if (zone && !any_zone(zone) && !pg_tzset(zone))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for option \"time_zone\""),
-						errdetail("There is no time zone \"%s\".", zone),
+						errdetail("There is no time zone \"%s\".", pythia_message_from_utf8(zone)),
 						errhint("Give a name of pg_timezone_names, or \"any\" where writers use different zones.")));
 }
 

@@ -101,7 +101,7 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 		: type == TIMESTAMPOID || type == TIMESTAMPTZOID ? TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value))
 														 : false)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("\"%s\" is no time to start from", table->config.start_at),
+						errmsg("\"%s\" is no time to start from", pythia_from_utf8(table->config.start_at)),
 						errhint("Give \"beginning\", \"now\" or a time.")));
 	error_context_stack = callback.previous;
 	/* in range: the type's own input function has read it */

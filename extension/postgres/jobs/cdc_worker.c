@@ -115,7 +115,7 @@ static void check_names(const pythia_cdc_worker *worker)
 	int count = 0;
 
 	foreach (cell, worker->patterns)
-		tables[count++] = lfirst(cell);
+		tables[count++] = pythia_to_utf8(lfirst(cell));
 	if (!pythia_capture_config_names(worker->option_tree, tables, &error))
 		pythia_raise(&error);
 }

@@ -110,7 +110,7 @@ static void resolve_body(void *arg)
 
 		if (!JB_ROOT_IS_OBJECT(json))
 			ereport(ERROR, (errcode(ERRCODE_DATA_EXCEPTION),
-							errmsg("function %s returned no JSON object", call->resolver->name),
+							errmsg("function %s returned no JSON object", pythia_from_utf8(call->resolver->name)),
 							errhint("It returns the row to keep, or NULL to keep the target's.")));
 		*call->row = pythia_node_copy_jsonb(json);
 	}

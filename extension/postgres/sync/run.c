@@ -512,7 +512,7 @@ static bool expand(pythia_db *source, List *wanted, List **tables, pythia_error 
 			*tables = lappend(*tables, name);
 			continue;
 		}
-		ok = pythia_name_parse(pnstrdup(name, length - 2), &rest, &schema, error) &&
+		ok = pythia_name_parse(pythia_to_utf8(pnstrdup(name, length - 2)), &rest, &schema, error) &&
 			 add_tables(source, schema, tables, error);
 		pythia_free(schema);
 		pythia_free(rest);

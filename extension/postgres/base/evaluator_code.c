@@ -96,7 +96,7 @@ static bool trigger_is_foreign(Oid function)
  */
 static bool key_needs_cast(Relation relation)
 {
-	List *keys = RelationGetFKeyList(relation);
+	List *keys = copyObject(RelationGetFKeyList(relation)); /* what is looked up below may free it */
 	ListCell *cell;
 
 	foreach (cell, keys)
@@ -119,7 +119,7 @@ static bool key_needs_cast(Relation relation)
 
 static const char *code_for_writers(Relation relation)
 {
-	TriggerDesc *triggers = relation->trigdesc;
+	TriggerDesc *triggers = CopyTriggerDesc(relation->trigdesc); /* as above */
 	TupleDesc desc = RelationGetDescr(relation);
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
@@ -267,7 +267,7 @@ static void refuse_partitioned(Oid relid, Oid role)
  */
 static void add_referencing(Relation relation, Oid role, List **all, LOCKMODE mode)
 {
-	TriggerDesc *triggers = relation->trigdesc;
+	TriggerDesc *triggers = CopyTriggerDesc(relation->trigdesc); /* what is locked below may free it */
 
 	for (int i = 0; triggers && i < triggers->numtriggers; i++)
 	{

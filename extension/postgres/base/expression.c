@@ -1,5 +1,7 @@
 #include "postgres/base/expression.h"
 
+#include "postgres/base/type_parts.h"
+
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
@@ -30,31 +32,14 @@ static bool range_calls(Oid range)
 	return result;
 }
 
-static bool row_is_measured(Oid type)
+static bool is_measured(Oid type, void *unused)
 {
-	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
-	bool result = false;
-
-	for (int i = 0; i < desc->natts && !result; i++)
-		result = !TupleDescAttr(desc, i)->attisdropped && pythia_type_is_measured(TupleDescAttr(desc, i)->atttypid);
-	ReleaseTupleDesc(desc);
-	return result;
+	return get_typtype(type) == TYPTYPE_RANGE && range_calls(type);
 }
 
 bool pythia_type_is_measured(Oid type)
 {
-	Oid base = getBaseType(type);
-	Oid part = get_base_element_type(base);
-
-	check_stack_depth();
-	if (!OidIsValid(part))
-		part = get_multirange_range(base);
-	if (OidIsValid(part))
-		return pythia_type_is_measured(part);
-	if (get_typtype(base) == TYPTYPE_COMPOSITE)
-		return row_is_measured(base);
-	return get_typtype(base) == TYPTYPE_RANGE &&
-		   (range_calls(base) || pythia_type_is_measured(get_range_subtype(base)));
+	return pythia_type_any(type, is_measured, NULL);
 }
 
 bool pythia_type_calls(Oid type)

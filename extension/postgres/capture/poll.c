@@ -198,6 +198,8 @@ typedef struct table_poll
 	pythia_cdc_table *table;
 	const pythia_boundary *boundary;
 	int64 captured;
+	int sqlerrcode; /* why it failed */
+	bool followed;
 } table_poll;
 
 static void try_to_poll(void *argument)
@@ -222,9 +224,29 @@ static bool stops_the_table_only(void *argument, const ErrorData *error)
 	return pythia_cdc_table_is_to_blame(NULL, error) || may_pass(poll->table, error->sqlerrcode);
 }
 
+static void try_to_follow(void *argument)
+{
+	table_poll *poll = argument;
+
+	poll->followed = follows(poll->table, poll->sqlerrcode);
+}
+
+/* Whether the next poll can do what this one could not, as far as that shows without waiting. */
+static bool follows_soon(table_poll *poll, int sqlerrcode)
+{
+	int settings = pythia_cdc_wait_briefly();
+	ErrorData *error;
+
+	poll->sqlerrcode = sqlerrcode;
+	error = pythia_isolated(try_to_follow, stops_the_table_only, poll);
+	AtEOXact_GUC(false, settings);
+	/* who is in the way now may not be then */
+	return error ? may_pass(poll->table, error->sqlerrcode) : poll->followed;
+}
+
 static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
-	table_poll poll = {worker, table, boundary, 0};
+	table_poll poll = {worker, table, boundary, 0, 0, false};
 	int settings = pythia_cdc_wait_briefly();
 	ErrorData *error = pythia_isolated(try_to_poll, stops_the_table_only, &poll);
 
@@ -234,7 +256,7 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 		return poll.captured;
 	if (may_pass(table, error->sqlerrcode))
 		pythia_cdc_note_reason(table, error->message);
-	else if (!follows(table, error->sqlerrcode))
+	else if (!follows_soon(&poll, error->sqlerrcode))
 		pythia_cdc_give_up(worker, table, error->message);
 	FreeErrorData(error);
 	return 0;

@@ -48,6 +48,7 @@ typedef struct scan_receiver
 	pythia_image *key_image;
 	pythia_image *row_image;
 	pythia_journal *journal;
+	MemoryContext scratch; /* of one row */
 	pythia_table_writer *known;
 	HTAB *young;
 	Buffer buffer; /* of the last tuple header looked at */
@@ -124,6 +125,7 @@ static void open_writers(scan_receiver *receiver)
 {
 	MemoryContext before = MemoryContextSwitchTo(receiver->scan->memory);
 
+	receiver->scratch = AllocSetContextCreate(CurrentMemoryContext, "pythia_db row", ALLOCSET_DEFAULT_SIZES);
 	receiver->journal = pythia_journal_open(receiver->scan->worker->worker_id);
 	if (receiver->tracked)
 		receiver->known = pythia_table_writer_open(pythia_tracked_relation(receiver->scan->table->table_id),
@@ -185,6 +187,11 @@ static void track(scan_receiver *receiver, const Datum *result, const bool *null
 	MemoryContextSwitchTo(before);
 }
 
+static Jsonb *kept(Jsonb *image)
+{
+	return image ? DatumGetJsonbPCopy(JsonbPGetDatum(image)) : NULL;
+}
+
 static void capture(scan_receiver *receiver, const Datum *values, const bool *nulls, FullTransactionId xid)
 {
 	pythia_journal_entry entry = {.table_id = receiver->scan->table->table_id, .source_xid = xid};
@@ -193,7 +200,7 @@ static void capture(scan_receiver *receiver, const Datum *values, const bool *nu
 
 	if (!receiver->journal)
 		open_writers(receiver);
-	before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
+	before = MemoryContextSwitchTo(receiver->scratch);
 	entry.key = pythia_image_of(receiver->key_image, values, nulls);
 	entry.new_data = pythia_image_of(receiver->row_image, values, nulls);
 	if (receiver->stamp >= 0 && !nulls[receiver->stamp])
@@ -206,13 +213,16 @@ static void capture(scan_receiver *receiver, const Datum *values, const bool *nu
 		entry.kind = verdict == PYTHIA_ROW_INSERT ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
 		if (receiver->tracked)
 			track(receiver, values, nulls, entry.new_data);
-		/* it lies in the row just read, and the journal gathers */
-		if (entry.old_data)
-			entry.old_data = DatumGetJsonbPCopy(JsonbPGetDatum(entry.old_data));
+		/* the journal gathers, and what is told of no row is gone with it */
+		MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
+		entry.key = kept(entry.key);
+		entry.new_data = kept(entry.new_data);
+		entry.old_data = kept(entry.old_data);
 		pythia_journal_put(receiver->journal, &entry);
 		receiver->scan->captured++;
 	}
 	MemoryContextSwitchTo(before);
+	MemoryContextReset(receiver->scratch);
 }
 
 static bool receive(TupleTableSlot *slot, DestReceiver *self)
@@ -275,6 +285,9 @@ static void startup(DestReceiver *self, int operation, TupleDesc desc)
 					? -1
 					: pythia_column_position(receiver->relation, table->timestamp_column);
 
+	if (desc->natts < receiver->first + count)
+		elog(ERROR, "a poll of table \"%s\" reads %d columns where %d are needed", table->name, desc->natts,
+			 receiver->first + count);
 	receiver->key = palloc(sizeof(int) * table->nkey);
 	for (int i = 0; i < count; i++)
 	{

@@ -97,6 +97,9 @@ static uint64 signature_of(Relation relation, const pythia_cdc_worker *worker, c
 	}
 	hash = hash_combine64(hash, DatumGetUInt64(hash_any_extended((unsigned char *) options, VARSIZE(options), 0)));
 	hash = mix(hash, table->relation);
+	/* by which its options are found */
+	hash = mix(hash, table->name);
+	hash = hash_combine64(hash, table->by_hash);
 	hash = mix(hash, table->timestamp_column);
 	hash = mix(hash, table->condition ? table->condition : "");
 	for (int i = 0; i < table->nkey; i++)

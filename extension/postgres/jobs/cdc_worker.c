@@ -182,14 +182,14 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_CAPTURE);
 	CommandCounterIncrement();
 
-	worker = pythia_cdc_load(worker_id);
+	worker = pythia_cdc_reload(worker_id);
 	check_names(worker);
 	pythia_capture_config_idle(worker->option_tree, !PG_ARGISNULL(5), warn_idle, NULL);
 	definitions = resolve(worker);
 	foreach (cell, definitions)
 		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
-	worker = pythia_cdc_load(worker_id);
+	worker = pythia_cdc_reload(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
 		start_table(worker, &worker->tables[i]);
 	if (worker->connection)
@@ -282,19 +282,19 @@ static void leave_elsewhere(const pythia_cdc_worker *old, List *definitions, con
 /* Brings the tables of a worker in line with its settings; `old` is what it was. */
 static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 {
-	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id);
 	List *definitions = resolve(worker);
 	ListCell *cell;
 
 	foreach (cell, definitions)
 		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
-	leave_elsewhere(old, definitions, pythia_cdc_load(worker_id));
+	leave_elsewhere(old, definitions, pythia_cdc_reload(worker_id));
 	for (int i = 0; i < old->ntables; i++)
 		if (!wanted(definitions, &old->tables[i]))
 			remove_table(old, &old->tables[i]);
 	CommandCounterIncrement();
-	worker = pythia_cdc_load(worker_id);
+	worker = pythia_cdc_reload(worker_id);
 	for (int i = 0; i < worker->ntables; i++)
 	{
 		pythia_cdc_table *table = &worker->tables[i];
@@ -323,7 +323,7 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 /* Columns left out, say, are left out by every writer from the commit on. */
 static void refresh_triggers(int32 worker_id)
 {
-	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id);
 
 	for (int i = 0; i < worker->ntables && !worker->connection; i++)
 		if (worker->tables[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
@@ -357,7 +357,7 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 		check_interval(PG_GETARG_DATUM(2));
 	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
 		(void) check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
-	old = pythia_cdc_load(worker_id);
+	old = pythia_cdc_reload(worker_id);
 	if (old->connection)
 		pythia_home_require(worker_id);
 	(void) pythia_cdc_poll(old, true);
@@ -388,7 +388,7 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 	/* tables that go leave their options behind */
 	if (!PG_ARGISNULL(5))
 	{
-		const pythia_cdc_worker *now = pythia_cdc_load(worker_id);
+		const pythia_cdc_worker *now = pythia_cdc_reload(worker_id);
 
 		check_names(now);
 		pythia_capture_config_idle(now->option_tree, now->handler != NULL, warn_idle, NULL);
@@ -442,7 +442,7 @@ static void enable(const char *name, bool enabled)
 /* A trigger that is gone or disabled is put back, where the worker's owner may have one there. */
 static void mend_triggers(int32 worker_id)
 {
-	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id);
 	pythia_cdc_table *mended = palloc((worker->ntables + 1) * sizeof(pythia_cdc_table));
 	int count = 0;
 

@@ -119,7 +119,8 @@ static bool is_the_handlers(void *argument, const ErrorData *error)
 		   pythia_worker_wanted(PYTHIA_JOB_CDC, ((run *) argument)->batch->worker->worker_id);
 }
 
-/* Items [from, to) in one subtransaction. Returns NULL, or the error of item b->failed_at, all rolled back. */
+/* Items [from, to) in one subtransaction. Returns NULL, or the error of item b->failed_at (to: of what follows the last
+ * one), all rolled back. */
 static ErrorData *run_together(pythia_batch *b, int from, int to)
 {
 	run r = {b, from, to, AllocSetContextCreate(CurrentMemoryContext, "pythia_db handler", ALLOCSET_DEFAULT_SIZES)};
@@ -177,6 +178,12 @@ static void run_range(pythia_batch *b, int from, int to)
 		if (!error)
 			continue;
 		failed = b->failed_at;
+		/* the end of their subtransaction failed: whose fault that is shows one by one */
+		if (failed == from)
+		{
+			run_singly(b, start, from);
+			continue;
+		}
 		/* what went well before, once more: one by one if it does not go well now */
 		if (failed == start + 1 || (failed > start && run_together(b, start, failed)))
 			run_singly(b, start, failed);

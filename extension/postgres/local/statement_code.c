@@ -11,6 +11,7 @@
 #include "postgres/base/harmless.h"
 #include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/type_parts.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -58,47 +59,26 @@ static void refuse_operator(Oid called, Oid role)
 
 /* ---- types ---- */
 
-static bool type_is_others(Oid type, Oid role);
-
-static bool row_is_others(Oid type, Oid role)
-{
-	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
-	bool result = false;
-
-	for (int i = 0; i < desc->natts && !result; i++)
-		result = !TupleDescAttr(desc, i)->attisdropped && type_is_others(TupleDescAttr(desc, i)->atttypid, role);
-	ReleaseTupleDesc(desc);
-	return result;
-}
-
-/* Whether somebody without the role's rights owns the type, or one that it is made of. */
-static bool type_is_others(Oid type, Oid role)
+static bool belongs_to_others(Oid type, void *context)
 {
 	HeapTuple tuple;
-	Form_pg_type form;
 	Oid owner;
-	Oid part;
-	char kind;
 
-	check_stack_depth();
 	/* a row that nobody has named may hold anything */
 	if (type == RECORDOID || type == RECORDARRAYOID)
 		return true;
 	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
 	if (!HeapTupleIsValid(tuple))
 		return true;
-	form = (Form_pg_type) GETSTRUCT(tuple);
-	owner = form->typowner;
-	kind = form->typtype;
-	part = IsTrueArrayType(form) ? form->typelem : form->typbasetype;
+	owner = ((Form_pg_type) GETSTRUCT(tuple))->typowner;
 	ReleaseSysCache(tuple);
-	if (type >= FirstNormalObjectId && !has_privs_of_role(owner, role))
-		return true;
-	if (kind == TYPTYPE_RANGE)
-		part = get_range_subtype(type);
-	else if (kind == TYPTYPE_MULTIRANGE)
-		part = get_multirange_range(type);
-	return kind == TYPTYPE_COMPOSITE ? row_is_others(type, role) : OidIsValid(part) && type_is_others(part, role);
+	return type >= FirstNormalObjectId && !has_privs_of_role(owner, *(Oid *) context);
+}
+
+/* Whether somebody without the role's rights owns the type, or one that it is made of. */
+static bool type_is_others(Oid type, Oid role)
+{
+	return pythia_type_any(type, belongs_to_others, &role);
 }
 
 pg_noreturn static void refuse_type(Oid type, Oid role)

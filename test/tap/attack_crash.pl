@@ -1,0 +1,109 @@
+# What a role could do to end the server, or a process of another role: nothing of it does.
+use strict;
+use warnings;
+use Pythia::Session;
+use Pythia::Test;
+use Test::More;
+
+my $node = pg_node('crash', 'pythia_db.databases' => 'postgres');
+$node->append_conf('pg_hba.conf', "local all all trust\n");
+my $admin = scalar getpwuid $<;
+my %sessions;
+sub session { return $sessions{$_[0]} //= Pythia::Session->new($node, 'postgres', $_[0]); }
+sub as { my ($role, $text) = @_; return session($role)->do($text); }
+sub sql { return as($admin, $_[0]); }
+
+sql(q{CREATE ROLE alice LOGIN; CREATE ROLE mallory LOGIN; SELECT pythia.grant_use('alice'); SELECT pythia.grant_use('mallory');
+	CREATE SCHEMA a AUTHORIZATION alice; CREATE SCHEMA m AUTHORIZATION mallory; GRANT USAGE ON SCHEMA m TO alice});
+my $started = sql('SELECT pg_postmaster_start_time()');
+
+# The other one has waited for a lock of ours: what it does then.
+sub after_waiting
+{
+	my ($first, $meanwhile) = @_;
+	my $other = Pythia::Session->new($node, 'postgres', 'mallory');
+	as('mallory', "BEGIN; $first");
+	$other->send($meanwhile);
+	$node->poll_query_until('postgres', "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $other->{pid}") or return 'it did not wait';
+	as('mallory', 'COMMIT');
+	$other->finish;
+	return $other->{error};
+}
+
+subtest 'a worker that is dropped while somebody waits to use it' => sub {
+	as('mallory', q{CREATE TABLE m.t (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON m.t (updated_at); SELECT pythia.create_cdc_worker('w', '{m.t}')});
+	like(after_waiting(q{SELECT pythia.drop_cdc_worker('w')}, q{SELECT pythia.alter_cdc_worker('w', poll_interval => '2 s')}), qr/the CDC worker does not exist any more|in use in another session/, 'alter');
+	as('mallory', q{SELECT pythia.create_cdc_worker('w', '{m.t}'); ALTER TABLE m.t DROP COLUMN updated_at});
+	session('mallory')->try(q{SELECT * FROM pythia.consume_changes('w')});
+	like(after_waiting(q{SELECT pythia.drop_cdc_worker('w')}, q{SELECT pythia.start_cdc('w')}), qr/does not exist/, 'start');
+};
+
+subtest 'a handler whose subtransaction cannot end' => sub {
+	as('mallory', q{CREATE TABLE m.src (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON m.src (updated_at);
+		CREATE TABLE m.ta (id serial PRIMARY KEY, d text);
+		CREATE FUNCTION m.h(c pythia.database_change) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN
+			INSERT INTO m.ta (d) SELECT repeat('x', 20000) FROM generate_series(1, 6);
+			IF (c.primary_key->>'id')::int = 7 THEN RETURN to_jsonb(pg_cancel_backend(pg_backend_pid())); END IF;
+			RETURN NULL; END $$;
+		SELECT pythia.create_cdc_worker('wt', '{m.ta}', options => '{"capture": "trigger"}');
+		SELECT pythia.create_cdc_worker('wp', '{m.src}', poll_interval => '1 s', handler => 'm.h');
+		INSERT INTO m.src SELECT g FROM generate_series(1, 7) g;
+		SELECT pythia.start_cdc('wp')});
+	ok(wait_for($node, q{SELECT count(DISTINCT d) = 1 AND count(*) >= 36 FROM m.ta}), 'the others are handled');
+	like(as('mallory', q{SELECT string_agg((change).primary_key->>'id', ' ') FROM pythia.failed_change}), qr/^7?$/, 'none of them failed');
+	as('mallory', q{SELECT pythia.stop_cdc('wp'); SELECT pythia.drop_cdc_worker('wp'); SELECT pythia.drop_cdc_worker('wt')});
+};
+
+subtest 'a type that is made of another one twice, and that of another' => sub {
+	my $depth = 40;
+	as('mallory', join ';', map({ "CREATE TYPE m.t$_ AS (x int)" } 0 .. $depth), "CREATE TABLE m.deep (id int PRIMARY KEY, c m.t$depth); GRANT SELECT ON m.deep TO alice",
+		map({ my $below = $_ - 1; "ALTER TYPE m.t$_ ADD ATTRIBUTE a m.t$below, ADD ATTRIBUTE b m.t$below" } reverse 1 .. $depth));
+	as('alice', q{SET statement_timeout = '20s'});
+	session('alice')->try(q{SELECT is_valid FROM pythia.validate_between('local', 'local', 'm.deep')});
+	unlike(session('alice')->{error}, qr/statement timeout/, 'is looked at once');
+	as('alice', 'RESET statement_timeout');
+};
+
+subtest 'a key that is renamed, and a lock' => sub {
+	as('mallory', q{CREATE TABLE m.locked (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON m.locked (updated_at); GRANT SELECT ON m.locked TO alice});
+	as('alice', q{CREATE TABLE a.other (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON a.other (updated_at);
+		SELECT pythia.create_cdc_worker('both', '{m.locked,a.other}', poll_interval => '200 ms'); SELECT pythia.start_cdc('both')});
+	ok(wait_for($node, q{SELECT count(last_poll) = 2 FROM pythia.stat_cdc WHERE worker = 'both'}), 'it polls');
+	as('mallory', "ALTER TABLE m.locked RENAME id TO id2; INSERT INTO m.locked VALUES (1); BEGIN; LOCK TABLE m.locked");
+	as('alice', 'INSERT INTO a.other VALUES (1)');
+	ok(wait_for($node, q{SELECT count(*) = 1 FROM pythia.journal j JOIN pythia.cdc_table t USING (table_id) WHERE t.table_name = 'other'}), 'the other table goes on');
+	as('mallory', 'COMMIT');
+	ok(wait_for($node, q{SELECT count(*) = 1 FROM pythia.journal j JOIN pythia.cdc_table t USING (table_id) WHERE t.table_name = 'locked'}), 'and it itself, then');
+	as('alice', q{SELECT pythia.stop_cdc('both'); SELECT pythia.drop_cdc_worker('both')});
+};
+
+subtest 'a plan that is kept, and other options' => sub {
+	as('mallory', q{SELECT format('CREATE TABLE m.wide (id int PRIMARY KEY, updated_at timestamptz DEFAULT now(), %s)', string_agg('c' || g || ' text', ', ')) FROM generate_series(1, 1500) g \gexec
+		CREATE INDEX ON m.wide (updated_at);
+		GRANT ALL ON m.wide TO mallory; SET search_path = m;
+		SELECT pythia.create_cdc_worker('wide', '{wide}', options => jsonb_build_object('track', 'none', 'lookback', 0, 'columns',
+			jsonb_build_object('wide', '["id", "updated_at"]'::jsonb, 'm.wide', (SELECT jsonb_agg('c' || g) FROM generate_series(1, 1500) g))))});
+	as('mallory', q{INSERT INTO m.wide (id) VALUES (1)});
+	is(as('mallory', q{SELECT pythia.poll('wide')}), '1', 'two columns');
+	session('mallory')->try(q{SELECT pythia.alter_cdc_worker('wide', tables => '{m.wide}')});
+	as('mallory', q{INSERT INTO m.wide (id, c1500) VALUES (2, 'last')});
+	is(as('mallory', q{SELECT pythia.poll('wide') > 0}), 't', 'then 1500');
+	is(as('mallory', q{SELECT new_data->>'c1500' FROM pythia.consume_changes('wide') WHERE primary_key = '{"id": 2}'}), 'last', 'with their values');
+	as('mallory', q{SELECT pythia.drop_cdc_worker('wide'); RESET search_path});
+};
+
+subtest 'rows of which nothing is told' => sub {
+	as('mallory', q{CREATE TABLE m.big (id int PRIMARY KEY, d text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON m.big (updated_at);
+		INSERT INTO m.big SELECT g, repeat(md5(g::text), 100) FROM generate_series(1, 20000) g;
+		SELECT pythia.create_cdc_worker('big', '{m.big}', options => '{"track": "rows"}'); UPDATE m.big SET updated_at = clock_timestamp()});
+	my $pid = as('mallory', 'SELECT pg_backend_pid()');
+	my $peak = sub { return PostgreSQL::Test::Utils::slurp_file("/proc/$pid/status") =~ /^VmHWM:\s+(\d+)/m ? $1 : 0; };
+	my $peak_before = $peak->();
+	is(as('mallory', q{SELECT pythia.poll('big')}), '0', 'nothing is told');
+	cmp_ok($peak->() - $peak_before, '<', 150_000, 'and nothing gathers (kB)');
+	as('mallory', q{SELECT pythia.drop_cdc_worker('big')});
+};
+
+is(sql('SELECT pg_postmaster_start_time()'), $started, 'the server runs');
+unlike(PostgreSQL::Test::Utils::slurp_file($node->logfile), qr/terminated by signal|PANIC/, 'and none of its processes has crashed');
+done_testing();

@@ -13,7 +13,6 @@
 #include "postgres/connection/cache.h"
 #include "postgres/jobs/turn.h"
 #include "postgres/sync/parallel.h"
-#include "postgres/sync/parts.h"
 #include "postgres/sync/parts_join.h"
 #include "postgres/worker/helpers.h"
 #include "postgres/worker/transaction.h"
@@ -284,7 +283,7 @@ static int count_due(const pythia_sync_spec *spec, List *tables)
 	return count;
 }
 
-static void sync_together(const pythia_job *job, const pythia_sides *sides, List *tables, int most, int due)
+static void sync_together(const pythia_job *job, pythia_sides *sides, List *tables, int most, int due)
 {
 	int runners = Min(most, due);
 	int share = Max(1, most / runners);
@@ -296,7 +295,7 @@ static void sync_together(const pythia_job *job, const pythia_sides *sides, List
 		List *left = NIL;
 
 		/* what is left over of the streams is for a large table of ours */
-		pythia_parts_allow(job, most, most - (runners - 1) * share - 1);
+		sides->parts = (pythia_parts_limits){job, most, most - (runners - 1) * share - 1};
 		(void) pythia_helpers_start(job, runners - 1, share);
 		order = due > 1 ? pythia_table_order_make(sides, tables) : pythia_table_order_plain(tables);
 		share_tables(sides, order, overrides, &left);
@@ -325,7 +324,7 @@ void pythia_sync_help(const pythia_job *job, int share)
 		const pythia_node *overrides = share_as_override(share);
 		List *left = NIL;
 
-		pythia_parts_allow(job, pythia_sync_parallel(sides->spec), share - 1);
+		sides->parts = (pythia_parts_limits){job, pythia_sync_parallel(sides->spec), share - 1};
 		share_tables(sides, order, overrides, &left);
 		help_others(sides, order, overrides);
 		sweep_left(sides, left);
@@ -333,7 +332,7 @@ void pythia_sync_help(const pythia_job *job, int share)
 	}
 }
 
-static void sync_tables(const pythia_job *job, const pythia_sides *sides, List *tables)
+static void sync_tables(const pythia_job *job, pythia_sides *sides, List *tables)
 {
 	int most = pythia_sync_parallel(sides->spec);
 	int due = most > 1 ? count_due(sides->spec, tables) : 0;
@@ -345,7 +344,6 @@ static void sync_tables(const pythia_job *job, const pythia_sides *sides, List *
 		sync_together(job, sides, tables, most, due);
 		return;
 	}
-	pythia_parts_allow(job, 1, 0);
 	foreach (cell, read_due(sides->spec, tables))
 	{
 		due_table *table = lfirst(cell);

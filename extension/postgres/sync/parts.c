@@ -18,6 +18,7 @@ typedef struct parts_stream
 {
 	pythia_sync_streams streams;
 	pythia_session *session;
+	pythia_parts_limits limits;
 	int32 worker_id;
 	const char *table;
 	const char *ticket; /* of the run that is joined; NULL: our own */
@@ -40,17 +41,6 @@ typedef struct parts_call
 	int at_work;
 	int left;
 } parts_call;
-
-static const pythia_job *the_job = NULL;
-static int most_streams = 1;
-static int more_streams = 0;
-
-void pythia_parts_allow(const pythia_job *job, int most, int more)
-{
-	the_job = job;
-	most_streams = most;
-	more_streams = more;
-}
 
 /* --- statements -------------------------------------------------------------- */
 
@@ -97,7 +87,7 @@ static void start_helpers(void *arg)
 	parts_stream *stream = arg;
 	int before = pythia_helpers_running();
 
-	stream->coming = pythia_helpers_start(the_job, before + more_streams, 1) - before;
+	stream->coming = pythia_helpers_start(stream->limits.job, before + stream->limits.more, 1) - before;
 }
 
 static void count_comers(void *arg)
@@ -264,7 +254,7 @@ static bool on_open(void *context, const char *ticket, int nparts, bool again, p
 
 	stream->opened = true;
 	return pythia_session_run(stream->session, open_parts, &call, error) &&
-		   (more_streams < 1 || pythia_session_run(stream->session, start_helpers, stream, error));
+		   (stream->limits.more < 1 || pythia_session_run(stream->session, start_helpers, stream, error));
 }
 
 static bool on_awaited(void *context, int *streams, pythia_error *error)
@@ -319,17 +309,19 @@ static bool on_look(void *context, int *left, pythia_sync_result *counted, pythi
 	return true;
 }
 
-pythia_sync_streams *pythia_parts_offer(pythia_session *session, int32 worker_id, const char *table, const char *ticket)
+pythia_sync_streams *pythia_parts_offer(pythia_session *session, const pythia_parts_limits *limits, int32 worker_id,
+										const char *table, const char *ticket)
 {
 	parts_stream *stream = MemoryContextAllocZero(pythia_session_memory(session), sizeof(parts_stream));
 
 	stream->session = session;
+	stream->limits = *limits;
 	stream->worker_id = worker_id;
 	stream->table = table;
 	stream->ticket = ticket;
 	stream->part = -1;
 	stream->streams.context = stream;
-	stream->streams.most = most_streams;
+	stream->streams.most = Max(limits->most, 1);
 	stream->streams.open = on_open;
 	stream->streams.awaited = on_awaited;
 	stream->streams.take = on_take;

@@ -9,14 +9,18 @@
 #include "postgres/worker/worker.h"
 #include "sync/sync.h"
 
-/* For the runs that follow in this process: up to `most` streams over all tables (1: a table in one piece), of
- * which a table in parts may bring in `more` by starting helpers. */
-extern void pythia_parts_allow(const pythia_job *job, int most, int more);
+/* What the runs of one turn may do; zeroed, as outside of turns: each table in one piece. */
+typedef struct pythia_parts_limits
+{
+	const pythia_job *job; /* whose helpers are started */
+	int most;              /* streams over all tables */
+	int more;              /* of them those that a table in parts may bring in by starting helpers */
+} pythia_parts_limits;
 
 /* What the engine gets (pythia_sync_job.streams): lives as long as the session.  `ticket` is NULL for a table's
  * own run, else that of the one that is joined. */
-extern pythia_sync_streams *pythia_parts_offer(pythia_session *session, int32 worker_id, const char *table,
-											   const char *ticket);
+extern pythia_sync_streams *pythia_parts_offer(pythia_session *session, const pythia_parts_limits *limits,
+											   int32 worker_id, const char *table, const char *ticket);
 
 /* Gives back the part in hand, where a run failed; returns whether the table was in parts. */
 extern bool pythia_parts_leave(pythia_sync_streams *streams);

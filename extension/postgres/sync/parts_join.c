@@ -18,6 +18,7 @@ typedef struct open_table
 	char *name;
 	char *ticket;
 	int copier;
+	pythia_parts_limits limits;
 } open_table;
 
 /* A run of another process with parts that nobody has begun. */
@@ -43,7 +44,7 @@ static open_table *find_open(int32 worker_id)
 		HeapTuple row = SPI_tuptable->vals[i];
 		TupleDesc desc = SPI_tuptable->tupdesc;
 		MemoryContext before = MemoryContextSwitchTo(caller);
-		open_table *table = palloc(sizeof(open_table));
+		open_table *table = palloc0(sizeof(open_table));
 
 		table->worker_id = worker_id;
 		table->name = TextDatumGetCString(SPI_getbinval(row, desc, 1, &isnull));
@@ -72,7 +73,7 @@ static bool join_run(pythia_session *session, pythia_sync_job *job, void *arg, p
 	bool ok;
 
 	pythia_progress_help();
-	job->streams = pythia_parts_offer(session, open->worker_id, open->name, open->ticket);
+	job->streams = pythia_parts_offer(session, &open->limits, open->worker_id, open->name, open->ticket);
 	ok = pythia_sync_stream(job, open->ticket, error);
 	(void) pythia_parts_leave(job->streams);
 	return ok;
@@ -86,6 +87,7 @@ bool pythia_parts_help(const pythia_sides *sides, const pythia_node *overrides)
 
 	if (!open)
 		return false;
+	open->limits = sides->parts;
 	pgstat_report_activity(STATE_RUNNING, psprintf("synchronising a part of %s", open->name));
 	if (pythia_with_callbacks(sides, open->name, overrides, join_run, open, &error))
 		return true;

@@ -168,6 +168,7 @@ typedef struct table_state
 typedef struct sync_run
 {
 	const pythia_sync_spec *spec;
+	const pythia_parts_limits *limits;
 	const char *table;
 	pythia_session *session;
 	table_state state;
@@ -368,7 +369,7 @@ static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, 
 	if (run->body)
 		return run->body(session, job, run->arg, error);
 	if (callbacks.checkpoint)
-		job->streams = pythia_parts_offer(session, run->spec->worker_id, run->table, NULL);
+		job->streams = pythia_parts_offer(session, run->limits, run->spec->worker_id, run->table, NULL);
 	ok = pythia_sync_table(job, run->result, error);
 	run->parts = job->streams && pythia_parts_leave(job->streams);
 	return ok;
@@ -377,7 +378,7 @@ static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, 
 bool pythia_with_callbacks(const pythia_sides *sides, const char *table, const pythia_node *overrides,
 						   pythia_sides_body body, void *arg, pythia_error *error)
 {
-	sync_run run = {.spec = sides->spec, .table = table, .body = body, .arg = arg};
+	sync_run run = {.spec = sides->spec, .limits = &sides->parts, .table = table, .body = body, .arg = arg};
 	bool ok;
 
 	pythia_progress_start(sides->spec->worker_id, table);
@@ -400,7 +401,7 @@ bool pythia_run_sync(const pythia_sides *sides, const char *table, const pythia_
 {
 	const pythia_sync_spec *spec = sides->spec;
 	MemoryContext caller = CurrentMemoryContext;
-	sync_run run = {.spec = spec, .table = table, .result = result};
+	sync_run run = {.spec = spec, .limits = &sides->parts, .table = table, .result = result};
 	bool ok;
 
 	memset(result, 0, sizeof(*result));

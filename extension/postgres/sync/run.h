@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "postgres/connection/connection.h"
+#include "postgres/sync/parts.h"
 #include "postgres/sync/worker.h"
 #include "sync/sync.h"
 #include "validate/validate.h"
@@ -18,6 +19,7 @@ typedef struct pythia_sides
 	pythia_target *target;
 	bool write;         /* the target shall be changed */
 	bool others_follow; /* one of several tables: rows that others refer to are left to pythia_run_sweep */
+	pythia_parts_limits parts;
 } pythia_sides;
 
 /* Ereports. `write`: the target shall be changed. */

@@ -477,4 +477,44 @@ subtest 'a schema that comes before the one that was meant' => sub {
 	sql(q{SELECT pythia.drop_sync_worker('ships'); SELECT pythia.drop_sync_worker('takes'); DROP SCHEMA alice CASCADE; ALTER SCHEMA hers RENAME TO alice; DROP TABLE public.orders});
 };
 
+# where nothing is shared, a worker is a process, and takes a slot from others as long as it runs
+subtest 'all processes for one role, not preloaded' => sub {
+	my $plain = pg_node('plain', shared_preload_libraries => '', max_worker_processes => 8, 'pythia_db.max_workers_per_role' => 2, 'pythia_db.restart_delay' => '1s');
+	my $does = sub { return $plain->safe_psql('postgres', $_[0]); };
+	my $processes = q{SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'pythia_db %' AND usename = 'mallory'};
+	$does->("CREATE ROLE $_ LOGIN; SELECT pythia.grant_use('$_'); CREATE SCHEMA $_ AUTHORIZATION $_; SET ROLE $_;
+		CREATE TABLE $_.t (id int PRIMARY KEY, updated_at timestamptz NOT NULL DEFAULT now()); CREATE INDEX ON $_.t (updated_at); RESET ROLE") for 'mallory', 'alice';
+	$does->("SET ROLE mallory; SELECT pythia.create_cdc_worker('m$_', '{mallory.t}', poll_interval => '50 ms')") for 1 .. 6;
+	$does->("SET ROLE mallory; SELECT pythia.start_cdc('m$_')") for 1, 2;
+	ok(wait_for($plain, $processes, '2'), 'a role has as many as it may');
+	my $start = "SET ROLE mallory; SELECT pythia.start_cdc('m3')";
+	like(($plain->psql('postgres', $start))[2], qr/ERROR:  pythia_db\.max_workers_per_role processes of role "mallory" are busy\nHINT:  Raise/, 'and is told');
+	$does->("SET ROLE mallory; SELECT pythia.stop_cdc('m1')");
+	$does->($start);
+	ok(wait_for($plain, "SELECT state = 'running' FROM pythia.worker_status WHERE name = 'm3'"), 'one that is stopped makes room');
+	$does->("SET ROLE mallory; SELECT pythia.stop_cdc('m$_')") for 2, 3;
+	ok(wait_for($plain, $processes, '0'), 'they are given back');
+
+	# all at once: each finds room as long as none of the others has begun
+	my @sessions = map { Pythia::Session->new($plain) } 1 .. 6;
+	$_->do('SET ROLE mallory') for @sessions;
+	$sessions[$_ - 1]->send("SELECT pythia.start_cdc('m$_')") for 1 .. 6;
+	$_->finish for @sessions;
+	$_->close for @sessions;
+	ok(wait_for($plain, $processes, '2'), 'two of those that are started at once stay');
+	$does->("SET ROLE alice; SELECT pythia.create_cdc_worker('a', '{alice.t}', poll_interval => '50 ms'); SELECT pythia.start_cdc('a')");
+	ok(wait_for($plain, "SELECT state = 'running' FROM pythia.worker_status WHERE name = 'a'"), 'another role has hers');
+	ok(wait_for($plain, $processes, '2'), 'and they have no more');
+	$does->("SET ROLE mallory; SELECT pythia.stop_cdc('m$_')") for 1 .. 6;
+	ok(wait_for($plain, $processes, '0'), 'they are given back, too');
+
+	# helpers count
+	$does->(q{SET ROLE mallory; CREATE VIEW mallory.slow1 AS SELECT 1 AS id, pg_sleep(600)::text AS v; CREATE VIEW mallory.slow2 AS SELECT * FROM mallory.slow1; CREATE VIEW mallory.slow3 AS SELECT * FROM mallory.slow1;
+		SELECT pythia.create_sync_worker('wide', 'local', 'local', '{"key": ["id"], "mode": "full", "parallel": 8, "table_map": {"mallory.slow1": "mallory.c1", "mallory.slow2": "mallory.c2", "mallory.slow3": "mallory.c3"}}', tables => '{mallory.slow1,mallory.slow2,mallory.slow3}');
+		SELECT pythia.start_sync('wide')});
+	ok(wait_for($plain, "SELECT count(*) = 2 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND usename = 'mallory'"), 'a sync with a helper');
+	is($does->($processes), '2', 'has no more');
+	$plain->stop('immediate');
+};
+
 done_testing();

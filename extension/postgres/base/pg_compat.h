@@ -36,6 +36,13 @@ extern void pythia_shmem_request(void (*request)(void));
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* One of the processes that pgstat_fetch_stat_numbackends counts, from 1 on; 16 renamed it. */
+#if PG_VERSION_NUM >= 160000
+#define pythia_local_backend(i) pgstat_get_local_beentry_by_index(i)
+#else
+#define pythia_local_backend(i) pgstat_fetch_stat_local_beentry(i)
+#endif
+
 /* 16 moved ACL checks of all kinds of objects into one function */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"

@@ -12,6 +12,7 @@
 #include "postgres/jobs/handler_turn.h"
 #include "postgres/jobs/turn.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/role_places.h"
 #include "postgres/worker/roster.h"
 #include "postgres/worker/transaction.h"
 #include "storage/ipc.h"
@@ -41,6 +42,17 @@ static void enter(pythia_job *job, pythia_process_start *start)
 	pythia_job_enter(start->owner, start->kind, job->worker_id);
 }
 
+/* Several may have been started at once, each while there was still room. */
+static void require_place(const pythia_job *job)
+{
+	if (pythia_role_place_take(job->owner))
+		return;
+	ereport(WARNING, (errmsg("worker %d ends: its owner has as many processes as one role may", job->worker_id),
+					  errhint("Raise pythia_db.max_workers_per_role and reload the configuration, or stop other "
+							  "workers of the role; then start it again.")));
+	proc_exit(0);
+}
+
 void pythia_alone_main(Datum arg)
 {
 	pythia_job_memory memory = {0};
@@ -50,6 +62,7 @@ void pythia_alone_main(Datum arg)
 	pythia_process_start start;
 
 	enter(&job, &start);
+	require_place(&job);
 	if (!pythia_process_lock(PYTHIA_LOCK_WORKER, job.worker_id))
 		proc_exit(0);
 	if (TransactionIdIsValid(start.starter))
@@ -108,6 +121,8 @@ void pythia_helper_main(Datum arg)
 	pythia_process_start start;
 
 	enter(&job, &start);
+	if (!pythia_role_place_take(job.owner))
+		proc_exit(0);
 	if (start.place >= 0 && !pythia_place_take(start.place, start.starter_pid, start.owner))
 		proc_exit(0);
 	(void) make_scratch();

@@ -10,6 +10,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/process.h"
+#include "postgres/worker/role_places.h"
 #include "postgres/worker/roster.h"
 #include "postgres/worker/shared.h"
 #include "postgres/worker/worker.h"
@@ -410,6 +411,13 @@ void pythia_waiter_remove(int32 worker_id)
 		remove_waits(worker_id);
 }
 
+static int say_too_many(Oid owner)
+{
+	errmsg("pythia_db.max_workers_per_role processes of role \"%s\" are busy", GetUserNameFromId(owner, false));
+	return errhint("Raise pythia_db.max_workers_per_role and reload the configuration, or stop other workers of the "
+				   "role.");
+}
+
 /* That it will wait for a place or a process is told to who starts it. */
 static void tell_outlook(int32 worker_id, Oid owner)
 {
@@ -434,13 +442,8 @@ static void tell_outlook(int32 worker_id, Oid owner)
 							  errhint("Raise pythia_db.max_workers and restart the server.")));
 			break;
 		case PYTHIA_CLAIM_TOO_MANY:
-			ereport(WARNING,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("pythia_db.max_workers_per_role processes of role \"%s\" are busy",
-							GetUserNameFromId(owner, false)),
-					 errdetail("The worker waits until one of them can be spared."),
-					 errhint("Raise pythia_db.max_workers_per_role and reload the configuration, or stop other "
-							 "workers of the role.")));
+			ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), say_too_many(owner),
+							  errdetail("The worker waits until one of them can be spared.")));
 			break;
 		default:
 			break;
@@ -474,6 +477,8 @@ void pythia_control_start(int32 worker_id, pythia_job_kind kind, Oid owner)
 		remember(WISH_WAKE, worker_id);
 		return;
 	}
+	if (!pythia_role_place_await(owner))
+		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), say_too_many(owner)));
 	/* it waits for our transaction before it reads its row */
 	if (!pythia_process_register(worker_id, kind, owner, GetTopTransactionId()))
 		ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no background worker slot is free"),

@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
+#include "postgres/worker/role_places.h"
 #include "postgres/worker/roster.h"
 #include "postgres/worker/start.h"
 #include "postmaster/interrupt.h"
@@ -123,6 +124,8 @@ bool pythia_helper_register(const pythia_job *job, int share, BackgroundWorkerHa
 								  .place = -1,
 								  .starter_pid = MyProcPid};
 
+	if (!pythia_role_place_free(job->owner))
+		return false;
 	if (pythia_shmem && pythia_place_claim(job->owner, true, &start.place) != PYTHIA_CLAIM_OK)
 		return false;
 	fill_in(&worker, "pythia_db helper", "pythia_helper_main");

@@ -46,13 +46,12 @@ static bool is_exempt(Oid owner)
 	return exempt;
 }
 
-/* Processes that one role may have at once in all databases; 0: any number. */
-static int limit_of(Oid owner)
+int pythia_role_limit(Oid owner)
 {
 	if (is_exempt(owner))
 		return 0;
 	if (pythia_guc_max_workers_per_role < 0)
-		return (pythia_shmem->max_workers + 1) / 2;
+		return ((pythia_shmem ? pythia_shmem->max_workers : pythia_guc_max_workers) + 1) / 2;
 	return pythia_guc_max_workers_per_role;
 }
 
@@ -80,7 +79,7 @@ static pythia_claim look_for_place(Oid owner, bool helper, int limit, int *place
 
 pythia_claim pythia_place_claim(Oid owner, bool helper, int *place)
 {
-	int limit = limit_of(owner);
+	int limit = pythia_role_limit(owner);
 	pythia_claim result;
 
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
@@ -97,7 +96,7 @@ pythia_claim pythia_place_claim(Oid owner, bool helper, int *place)
 
 pythia_claim pythia_place_outlook(Oid owner)
 {
-	int limit = limit_of(owner);
+	int limit = pythia_role_limit(owner);
 	bool served = false;
 	int ignored;
 	pythia_claim result;
@@ -460,7 +459,7 @@ static bool may_copy(Oid owner, int limit)
 pythia_job_slot *pythia_roster_take(Oid owner, long *wait)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int limit = limit_of(owner);
+	int limit = pythia_role_limit(owner);
 	pythia_job_slot *first = NULL;
 	TimestampTz next = 0;
 	bool copies_may;

@@ -33,6 +33,8 @@ extern bool pythia_place_take(int place, pid_t starter, Oid owner);
 extern pythia_executor_slot *pythia_my_place(void); /* NULL where it has none */
 /* Those that this process claimed for helpers and whose process never came. */
 extern void pythia_place_free_helpers(void);
+/* Processes that one role may have at once in all databases; 0: any number. */
+extern int pythia_role_limit(Oid owner);
 /* Makes room: the executor that is the easiest to spare ends soon. `owner`: it must be this one's; InvalidOid: any. */
 extern void pythia_place_ask(Oid owner);
 /* Whether a worker of the owner, in this database, would have to wait for a place. */

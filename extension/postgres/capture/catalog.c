@@ -237,17 +237,19 @@ static void follow(pythia_cdc_table *table, AttrNumber stamp)
 	Oid schema = table->relation ? get_namespace_oid(table->schema_name, true) : InvalidOid;
 	Oid found = OidIsValid(schema) ? get_relname_relid(table->table_name, schema) : InvalidOid;
 	char *name;
+	char *schema_name;
 
 	if (!table->relation || !OidIsValid(table->relid))
 		return;
 	if (!OidIsValid(found))
 	{
 		name = get_rel_name(table->relid);
-		if (!name)
+		schema_name = get_namespace_name(get_rel_namespace(table->relid));
+		if (!name || !schema_name)
 			return;
 		found = table->relid;
 		table->table_name = name;
-		table->schema_name = get_namespace_name(get_rel_namespace(table->relid));
+		table->schema_name = schema_name;
 		table->relation = quote_qualified_identifier(table->schema_name, table->table_name);
 		table->renamed = true;
 	}

@@ -62,8 +62,10 @@ static void pin_settings(GucAction action)
 char *pythia_default_schema(void)
 {
 	List *path = fetch_search_path(false);
+	/* NULL: dropped just now */
+	char *name = path != NIL ? get_namespace_name(linitial_oid(path)) : NULL;
 
-	return path != NIL ? get_namespace_name(linitial_oid(path)) : pstrdup("public");
+	return name ? name : pstrdup("public");
 }
 
 static void find_default_schema(pythia_session *session)

@@ -72,11 +72,12 @@ static void find_body(void *arg)
 	resolve_call *call = arg;
 	pythia_resolver *resolver = call->resolver;
 	MemoryContext memory = pythia_session_memory(resolver->session);
-	Oid function = find_function(resolver->session, pythia_from_utf8(call->name));
+	Oid oid = find_function(resolver->session, pythia_from_utf8(call->name));
+	FmgrInfo *function = MemoryContextAllocZero(memory, sizeof(FmgrInfo));
 
-	resolver->function = MemoryContextAllocZero(memory, sizeof(FmgrInfo));
-	fmgr_info_cxt(function, resolver->function, memory);
+	fmgr_info_cxt(oid, function, memory);
 	resolver->name = MemoryContextStrdup(memory, call->name);
+	resolver->function = function;
 }
 
 bool pythia_resolver_find(pythia_resolver *resolver, const char *name, pythia_error *error)

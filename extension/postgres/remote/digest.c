@@ -29,6 +29,7 @@ typedef struct remote_receiver
 	const pythia_cdc_table *table;
 	pythia_journal *journal;
 	pythia_table_writer *known;
+	MemoryContext scratch; /* of one row */
 	bool silent;
 	int64 captured;
 	int odd; /* values of which a warning was given */
@@ -147,10 +148,12 @@ static void remember(remote_receiver *receiver, const Datum *values, const bool 
 static void tell(remote_receiver *receiver, pythia_change_kind kind, const Datum *values, const bool *nulls,
 				 Jsonb *image)
 {
-	pythia_journal_entry entry = {.table_id = receiver->table->table_id, .kind = kind, .new_data = image};
+	pythia_journal_entry entry = {.table_id = receiver->table->table_id, .kind = kind};
 	MemoryContext before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 
 	entry.key = jsonb_of(receiver, values[STAGE_KEY], values[STAGE_KEY]);
+	if (image)
+		entry.new_data = DatumGetJsonbPCopy(JsonbPGetDatum(image));
 	if (!nulls[KNOWN_IMAGE])
 		entry.old_data = DatumGetJsonbPCopy(values[KNOWN_IMAGE]);
 	journal(receiver, &entry, values, nulls);
@@ -186,8 +189,8 @@ static bool judge(TupleTableSlot *slot, DestReceiver *self)
 	situation.aged = DatumGetBool(values[STAGE_AGED]);
 	if (situation.version == PYTHIA_VERSION_SAME)
 		return true;
-	/* made in the journal's memory, which its writer empties after the row is written */
-	before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
+	/* not in the journal's memory, which is emptied only when rows are told */
+	before = MemoryContextSwitchTo(receiver->scratch);
 	if (!nulls[STAGE_IMAGE])
 		image = jsonb_of(receiver, values[STAGE_IMAGE], values[STAGE_KEY]);
 	if (pythia_classify_compares(&situation) && !nulls[KNOWN_IMAGE] && image)
@@ -201,6 +204,7 @@ static bool judge(TupleTableSlot *slot, DestReceiver *self)
 		tell(receiver, verdict == PYTHIA_ROW_UPDATE ? PYTHIA_CHANGE_UPDATE : PYTHIA_CHANGE_INSERT, values, nulls,
 			 image);
 	MemoryContextSwitchTo(before);
+	MemoryContextReset(receiver->scratch);
 	return true;
 }
 
@@ -311,6 +315,7 @@ static void digest_rows(remote_receiver *receiver, pythia_fetched *f)
 		"AND NOT EXISTS (SELECT FROM stage s WHERE " SAME_KEY ")";
 
 	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"), 4);
+	receiver->scratch = AllocSetContextCreate(CurrentMemoryContext, "pythia_db row", ALLOCSET_DEFAULT_SIZES);
 	receiver->silent = f->starting;
 	receiver->base.receiveSlot = judge;
 	PushActiveSnapshot(GetTransactionSnapshot());

@@ -66,6 +66,10 @@ static void test_connect_errors(void **state)
 	make_url(&text, "pythia:secret", "?ssl_mode=maybe");
 	assert_null(try_open(text.data, NULL, &error));
 	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	assert_null(try_open("mysql://u:p@127.0.0.1/db?unix_socket=/nonexistent", NULL, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+	assert_string_equal(error.sqlstate, "22023");
+	assert_non_null(strstr(error.hint, "localhost"));
 	/* nobody's password is not the environment's */
 	setenv("MYSQL_PWD", "secret", 1);
 	make_url(&text, "pythia", "");

@@ -37,7 +37,7 @@ static const char *const parameters[] = {
 	"autocommit",
 };
 
-bool pythia_mysql_check_parameters(const pythia_url *url, pythia_error *error)
+static bool check_parameters(const pythia_url *url, pythia_error *error)
 {
 	int count = sizeof(parameters) / sizeof(parameters[0]);
 
@@ -97,12 +97,22 @@ static bool tls_level_of(const pythia_url *url, pythia_tls_level *level, pythia_
 	return pythia_error_hint(error, "It takes disabled, preferred, required, verify_ca or verify_identity.");
 }
 
+/* The libraries go by a socket only to themselves, and by TCP to whom else the URL names. */
+static bool check_socket(const pythia_url *url, pythia_error *error)
+{
+	if (!pythia_mysql_socket_of(url) || !url->host || strcasecmp(url->host, "localhost") == 0)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "unix_socket leads to this machine, and the URL names the host \"%s\"",
+				url->host);
+	return pythia_error_hint(error, "Name localhost or no host with unix_socket, or leave unix_socket out.");
+}
+
 bool pythia_mysql_check_url(const pythia_url *url, pythia_error *error)
 {
 	pythia_tls_level level;
 	int64_t seconds;
 
-	return pythia_mysql_check_parameters(url, error) &&
+	return check_parameters(url, error) && check_socket(url, error) &&
 		   pythia_url_seconds(url, "connect_timeout", 1, &seconds, error) && tls_level_of(url, &level, error);
 }
 
@@ -113,15 +123,15 @@ static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 							.authority = pythia_url_parameter_get(url, "ssl_ca"),
 							.authorities = pythia_url_parameter_get(url, "ssl_capath"),
 							.ciphers = pythia_url_parameter_get(url, "ssl_cipher")};
-	const char *socket_path = pythia_url_parameter_get(url, "unix_socket");
+	const char *socket_path = pythia_mysql_socket_of(url);
 	const char *refused;
 
 	if (!tls_level_of(url, &tls.level, error))
 		return false;
 	/* Whoever stands in the server's place would choose to be given the password. In clear it goes only to a server
-	 * that has proved who it is, or through a Unix socket. */
-	db->in_clear = tls.level == PYTHIA_TLS_VERIFY_IDENTITY || socket_path;
-	pythia_mysql_limit_methods(&db->mysql, db->in_clear);
+	 * that has proved who it is, or through a Unix socket, which is looked at when the connection is there. */
+	db->in_clear = tls.level == PYTHIA_TLS_VERIFY_IDENTITY;
+	pythia_mysql_limit_methods(&db->mysql, db->in_clear || socket_path);
 	db->tls_required = tls.level >= PYTHIA_TLS_REQUIRED;
 	refused = pythia_mysql_set_tls(&db->mysql, &tls, socket_path ? NULL : pythia_mysql_host_of(db, url));
 	if (!refused)
@@ -135,7 +145,8 @@ bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t secon
 {
 	MYSQL *mysql = &db->mysql;
 	unsigned local = 1;
-	unsigned protocol = MYSQL_PROTOCOL_TCP;
+	/* else "localhost" would mean the socket, and with it the identity of this process */
+	unsigned protocol = pythia_mysql_socket_of(url) ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
 	unsigned long packet = 1UL << 30;
 
 	if (!mysql_init(mysql))
@@ -153,9 +164,7 @@ bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t secon
 		mysql_options(mysql, MYSQL_OPT_COMPRESS, NULL);
 	if (db->client_defaults)
 		mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "client");
-	/* "localhost" would mean the socket, and with it the identity of this process */
-	if (!pythia_url_parameter_get(url, "unix_socket"))
-		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+	mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
 	return set_tls(db, url, error);
 }
 
@@ -215,7 +224,7 @@ bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *err
 {
 	const char *password = password_of(db, url);
 	const char *host = pythia_mysql_host_of(db, url);
-	const char *socket_path = pythia_url_parameter_get(url, "unix_socket");
+	const char *socket_path = pythia_mysql_socket_of(url);
 	MYSQL *answer = NULL;
 	bool done;
 

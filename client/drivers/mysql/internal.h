@@ -70,7 +70,7 @@ struct mysql_db
 	int64_t connect_ms; /* that connecting may take; 0: as long as it takes */
 	int64_t connect_by; /* while connecting: when it has taken that long, by pythia_monotonic_ms; else 0 */
 	bool tls_required;
-	bool in_clear; /* the password may be shown as it is */
+	bool in_clear; /* the password may be shown as it is, since the server proves who it is */
 	enum
 	{
 		PYTHIA_MYSQL_ADMITTED,
@@ -136,7 +136,8 @@ static inline void pythia_mysql_listen(mysql_db *db, size_t most)
  * is what to hand to a _cont call, 0 where timeout_ms passed. False (*ready is PYTHIA_AWAIT_TIMEOUT)
  * where the host wants to stop (class CANCELLED) or connecting has taken too long (CONNECT). */
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error);
-/* False where the connection has come to an address that may not be reached, before anything is said there. */
+/* False where the connection has come to an address that may not be reached, or to one at all where a socket was asked
+ * for; before anything is said there. */
 bool pythia_mysql_may_stay(mysql_db *db, pythia_error *error);
 /* Cuts the connection so that a suspended call ends at once; the server's query is killed. */
 void pythia_mysql_abort(mysql_db *db);
@@ -197,10 +198,11 @@ bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, 
 /* Where the URL leads, with the defaults of the library. */
 const char *pythia_mysql_host_of(const mysql_db *db, const pythia_url *url);
 int pythia_mysql_port_of(const pythia_url *url);
+const char *pythia_mysql_socket_of(const pythia_url *url); /* NULL: by TCP */
+/* The connection is one by a Unix socket, whatever the URL says; false while there is none. */
+bool pythia_mysql_on_socket(MYSQL *mysql);
 /* False (42501) where the way to the host is not open to this connection; socket_path may be NULL. */
 bool pythia_mysql_may_go(const mysql_db *db, const char *host, int port, const char *socket_path, pythia_error *error);
-/* False where the URL has a parameter that is unknown. */
-bool pythia_mysql_check_parameters(const pythia_url *url, pythia_error *error);
 /* Prepares db->mysql for the URL; seconds: how long connecting may take. */
 bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t seconds, pythia_error *error);
 /* Connects what set_options has prepared. */

@@ -81,7 +81,7 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 		pythia_error_detail(error, "Non-superusers may not enter %s without a password.", db->base.display);
 		pythia_error_hint(error, "Give a password in the connection's URL.");
 	}
-	else if (pythia_mysql_check_parameters(url, error) &&
+	else if (pythia_mysql_check_url(url, error) &&
 			 pythia_url_seconds(url, "connect_timeout", CONNECT_SECONDS, &seconds, error) &&
 			 pythia_mysql_set_options(db, url, seconds, error) && pythia_mysql_connect(db, url, error) &&
 			 set_up(db, options, error))

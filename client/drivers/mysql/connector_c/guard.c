@@ -90,7 +90,7 @@ static int guarded(int which, MYSQL_PLUGIN_VIO *vio, MYSQL *mysql)
 			db->refused = PYTHIA_MYSQL_NO_TLS;
 		wish_for_no_tls(mysql);
 	}
-	if (!db->refused && which >= CLEAR && !db->in_clear)
+	if (!db->refused && which >= CLEAR && !db->in_clear && !pythia_mysql_on_socket(mysql))
 		db->refused = PYTHIA_MYSQL_BAD_METHOD;
 	/* a number whose text takes no arguments: the library gives none */
 	return db->refused ? CR_SERVER_HANDSHAKE_ERR : originals[which](vio, mysql);

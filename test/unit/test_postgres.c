@@ -169,6 +169,57 @@ static void test_pinned_whatever_the_role_says(void **state)
 	pythia_buffer_free(&text);
 }
 
+/* Words as the URL gives them, and what libpq has of its environment, as "name=value" until NULL. */
+static bool may_show(const char *const *given, PQconninfoOption *environment)
+{
+	const char *names[8];
+	const char *values[8];
+	char text[8][100];
+	pythia_postgres_words words = {names, values, 0};
+
+	for (; *given; given++, words.count++)
+	{
+		snprintf(text[words.count], sizeof(text[0]), "%s", *given);
+		names[words.count] = strtok(text[words.count], "=");
+		values[words.count] = strtok(NULL, "=");
+	}
+	return pythia_postgres_may_show_password(&words, environment);
+}
+#define MAY_SHOW(environment, ...) may_show((const char *const[]){__VA_ARGS__, NULL}, environment)
+
+static void test_may_show_password(void **state)
+{
+	PQconninfoOption nothing[] = {{.keyword = NULL}};
+	PQconninfoOption verifying[] = {{.keyword = "sslmode", .val = "verify-full"}, {.keyword = NULL}};
+	PQconninfoOption elsewhere[] = {{.keyword = "hostaddr", .val = "127.0.0.1"}, {.keyword = NULL}};
+	PQconninfoOption named[] = {{.keyword = "host", .val = "/s,example.com"}, {.keyword = NULL}};
+
+	(void) state;
+	assert_true(MAY_SHOW(nothing, "sslmode=verify-full", "host=example.com"));
+	assert_true(MAY_SHOW(verifying, "host=example.com"));
+	assert_true(MAY_SHOW(nothing, "user=u"));
+	assert_true(MAY_SHOW(nothing, "host=/run/postgresql"));
+	assert_true(MAY_SHOW(nothing, "host=@abstract"));
+	assert_true(MAY_SHOW(nothing, "host=/a,,@b,/c"));
+	assert_false(MAY_SHOW(nothing, "host=example.com"));
+	assert_false(MAY_SHOW(nothing, "sslmode=require", "host=example.com"));
+	/* one that is refused is followed by the next */
+	assert_false(MAY_SHOW(nothing, "host=/nonexistent,127.0.0.1"));
+	assert_false(MAY_SHOW(nothing, "host=,127.0.0.1"));
+	assert_false(MAY_SHOW(nothing, "host=/a,/b,c"));
+	assert_false(MAY_SHOW(nothing, "host=/a, /b"));
+	assert_false(MAY_SHOW(nothing, "host=/s", "hostaddr=127.0.0.1"));
+	/* a service may name any host, and turn TLS off */
+	assert_false(MAY_SHOW(nothing, "service=x"));
+	assert_false(MAY_SHOW(nothing, "service=x", "host=/s"));
+	assert_false(MAY_SHOW(verifying, "service=x"));
+	assert_true(MAY_SHOW(nothing, "service=x", "sslmode=verify-full"));
+	/* the environment's, a service that it names included */
+	assert_false(MAY_SHOW(elsewhere, "host=/s"));
+	assert_false(MAY_SHOW(named, "user=u"));
+	assert_true(MAY_SHOW(named, "host=/s"));
+}
+
 static void test_connect_errors(void **state)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -478,6 +529,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_pinned_whatever_the_role_says),
+		cmocka_unit_test(test_may_show_password),
 		cmocka_unit_test(test_connect_errors),
 		cmocka_unit_test(test_silent_server),
 		cmocka_unit_test(test_statements),

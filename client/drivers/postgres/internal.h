@@ -62,6 +62,9 @@ const char *pythia_postgres_word(const pythia_postgres_words *words, const char 
 /* password.c: require_auth for these words, so that the password is not shown to anybody; NULL where libpq has none, or
  * it may be shown. */
 const char *pythia_postgres_require_auth(const pythia_postgres_words *words);
+/* The server will have proved who it is, or is reached through Unix sockets alone.  `defaults` is libpq's: what the
+ * environment says, and the service that it names. */
+bool pythia_postgres_may_show_password(const pythia_postgres_words *words, const PQconninfoOption *defaults);
 
 /* What a server without TLS says when somebody comes, before libpq reads it. */
 typedef enum pythia_postgres_asked

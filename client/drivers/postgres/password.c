@@ -20,9 +20,30 @@
 #define CODE_OK      0
 #define CODE_CLEAR   3
 
-static bool is_socket(const char *host)
+/* Every host of the list is a socket; without a name it is the socket of this machine. */
+static bool are_sockets(const char *hosts)
 {
-	return *host == '/' || *host == '@' || *host == '\0';
+	for (;;)
+	{
+		if (*hosts && !strchr("/@,", *hosts))
+			return false;
+		hosts = strchr(hosts, ',');
+		if (!hosts)
+			return true;
+		hosts++;
+	}
+}
+
+bool pythia_postgres_may_show_password(const pythia_postgres_words *words, const PQconninfoOption *defaults)
+{
+	/* the file that a service stands for may say otherwise than the environment */
+	bool service = *pythia_postgres_word(words, "service", NULL) != '\0';
+	const char *tls = pythia_postgres_word(words, "sslmode", service ? NULL : defaults);
+
+	if (strcmp(tls, "verify-full") == 0)
+		return true;
+	return !service && *pythia_postgres_word(words, "hostaddr", defaults) == '\0' &&
+		   are_sockets(pythia_postgres_word(words, "host", defaults));
 }
 
 const char *pythia_postgres_require_auth(const pythia_postgres_words *words)
@@ -34,9 +55,7 @@ const char *pythia_postgres_require_auth(const pythia_postgres_words *words)
 	while (option && option->keyword && strcmp(option->keyword, "require_auth") != 0)
 		option++;
 	if (option && option->keyword && *pythia_postgres_word(words, "require_auth", defaults) == '\0' &&
-		strcmp(pythia_postgres_word(words, "sslmode", defaults), "verify-full") != 0 &&
-		(*pythia_postgres_word(words, "hostaddr", defaults) ||
-		 !is_socket(pythia_postgres_word(words, "host", defaults))))
+		!pythia_postgres_may_show_password(words, defaults))
 		needed = "!password";
 	PQconninfoFree(defaults);
 	return needed;

@@ -37,9 +37,6 @@ bool pythia_capture_replica(pythia_db *db, pythia_replica *replica, pythia_error
 void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *column, const pythia_type *type,
 							   char storage, const pythia_field *field);
 
-/* Appends JSON that a source has made, as one line; what is none as a string. */
-void pythia_capture_put_json(pythia_buffer *out, const char *text, size_t length);
-
 /* ---- capture/source/table.c, capture/source/scan.c ---- */
 
 void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql); /* schema.table */

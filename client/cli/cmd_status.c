@@ -64,7 +64,7 @@ static void report_json(const pythia_result *rows, int64_t row)
 		if (value == NULL)
 			pythia_buffer_puts(&line, "null");
 		else if (i == 4 || i == 5)
-			pythia_buffer_puts(&line, value);
+			pythia_buffer_printf(&line, "%lld", (long long) pythia_result_number(rows, row, i));
 		else
 			pythia_json_string(&line, value, strlen(value));
 	}

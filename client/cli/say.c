@@ -92,6 +92,10 @@ void cli_put_coloured(FILE *stream, cli_colour colour, const char *format, ...)
 void cli_json_line(pythia_buffer *json)
 {
 	pythia_visible_json(json);
+	/* it may only stand between JSON's parts, and would begin a line of somebody else's */
+	for (size_t i = 0; i < json->length; i++)
+		if (json->data[i] >= '\0' && json->data[i] < ' ')
+			json->data[i] = ' ';
 	pythia_buffer_putc(json, '\n');
 	fwrite(json->data, 1, json->length, stdout);
 	pythia_buffer_free(json);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/json_scan.h"
 #include "core/number.h"
 #include "core/text.h"
 
@@ -73,7 +74,7 @@ void pythia_classed_json(pythia_buffer *out, const char *text, size_t length)
 	char storage = pythia_classed_read(text, length, &scratch, &value, &value_length);
 
 	/* Infinity is no number of JSON */
-	if (storage == 'i' || (storage == 'r' && memchr(value, 'n', value_length) == NULL))
+	if ((storage == 'i' || storage == 'r') && pythia_json_is_number(value, value_length))
 		pythia_buffer_append(out, value, value_length);
 	else if (storage == 'b')
 		pythia_json_string(out, text, length);

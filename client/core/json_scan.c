@@ -84,6 +84,14 @@ bool pythia_json_read_number(pythia_json_scan *scan, pythia_json_number *n)
 	return true;
 }
 
+bool pythia_json_is_number(const char *text, size_t length)
+{
+	pythia_json_scan scan = {text, text + length};
+	pythia_json_number number;
+
+	return pythia_json_read_number(&scan, &number) && scan.at == scan.end;
+}
+
 char pythia_json_digit(const pythia_json_number *n, int i)
 {
 	return i < n->nwhole ? n->whole[i] : n->fraction[i - n->nwhole];
@@ -218,4 +226,22 @@ bool pythia_json_valid(const char *text, size_t length)
 		ok = skip_into(&scan, &open) && skip_behind(&scan, &open, &more);
 	pythia_buffer_free(&open);
 	return ok;
+}
+
+/*
+ * JSON text may be spread over lines; what it is put into is one line.  Within strings JSON has no bare newline.  What
+ * its maker calls JSON and is none is a string: nothing else of the line is its.
+ */
+void pythia_json_foreign(pythia_buffer *out, const char *text, size_t length)
+{
+	size_t from = out->length;
+
+	if (!pythia_json_valid(text, length))
+	{
+		pythia_json_string(out, text, length);
+		return;
+	}
+	pythia_buffer_append(out, text, length);
+	for (char *at = out->data + from; (at = strpbrk(at, "\n\r\t")) != NULL; at++)
+		*at = ' ';
 }

@@ -3,6 +3,7 @@
 #define PYTHIA_JSON_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/buffer.h"
 
@@ -39,6 +40,10 @@ bool pythia_json_text(pythia_json_scan *scan, pythia_buffer *text);
 /* Is the text, which may hold NUL, one JSON value?  However deep it is.  Whether it is UTF-8 is not asked. */
 bool pythia_json_valid(const char *text, size_t length);
 bool pythia_json_read_number(pythia_json_scan *scan, pythia_json_number *number);
+/* Is the text a number as JSON writes it?  It knows neither 007 nor NaN nor .5 nor 5. nor +5. */
+bool pythia_json_is_number(const char *text, size_t length);
+/* Appends JSON that somebody else has made, as one line; what is none as a string. */
+void pythia_json_foreign(pythia_buffer *out, const char *text, size_t length);
 
 /* The digit of that place, of those before and after the point. */
 char pythia_json_digit(const pythia_json_number *number, int place);

@@ -3,18 +3,9 @@
 
 #include "core/classed.h"
 #include "core/json.h"
+#include "core/json_scan.h"
 #include "dialect/dialect.h"
 #include "sync/run.h"
-
-static bool json_number(const char *text, size_t length)
-{
-	size_t i = length > 0 && text[0] == '-' ? 1 : 0;
-	bool leading_zero = i + 1 < length && text[i] == '0' && text[i + 1] >= '0' && text[i + 1] <= '9';
-
-	if (i == length || text[i] < '0' || text[i] > '9' || leading_zero || text[length - 1] == '.')
-		return false;
-	return strspn(text + i, "0123456789.eE+-") == length - i;
-}
 
 void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool target_names, bool target_values,
 					 pythia_buffer *out)
@@ -39,7 +30,7 @@ void pythia_row_json(const pythia_plan *plan, const pythia_field *fields, bool t
 		else if ((column->type.kind == PYTHIA_KIND_INT || column->type.kind == PYTHIA_KIND_UINT ||
 				  column->type.kind == PYTHIA_KIND_DECIMAL || column->type.kind == PYTHIA_KIND_FLOAT ||
 				  column->type.kind == PYTHIA_KIND_DOUBLE || column->type.kind == PYTHIA_KIND_YEAR) &&
-				 json_number(field->value, field->length))
+				 pythia_json_is_number(field->value, field->length))
 			pythia_buffer_append(out, field->value, field->length);
 		else
 			pythia_json_string(out, field->value, field->length);

@@ -5,7 +5,7 @@
 
 #include "core/classed.h"
 #include "core/json.h"
-#include "core/json_canonical.h"
+#include "core/json_scan.h"
 #include "core/memory.h"
 #include "dialect/forms.h"
 
@@ -246,38 +246,6 @@ void pythia_key_condition_exact(const pythia_validation_state *v, int side, cons
 
 /* --- rows as JSON --------------------------------------------------------------- */
 
-/* Text that may stand in JSON as a number: no leading zeros or plus, digits around the point. */
-static bool is_json_number(const char *text, size_t length)
-{
-	size_t i = length > 0 && text[0] == '-' ? 1 : 0;
-	size_t digits = i;
-
-	while (i < length && text[i] >= '0' && text[i] <= '9')
-		i++;
-	if (i == digits || (text[digits] == '0' && i > digits + 1))
-		return false;
-	if (i < length && text[i] == '.')
-	{
-		digits = ++i;
-		while (i < length && text[i] >= '0' && text[i] <= '9')
-			i++;
-		if (i == digits)
-			return false;
-	}
-	if (i < length && (text[i] == 'e' || text[i] == 'E'))
-	{
-		i++;
-		if (i < length && (text[i] == '-' || text[i] == '+'))
-			i++;
-		digits = i;
-		while (i < length && text[i] >= '0' && text[i] <= '9')
-			i++;
-		if (i == digits)
-			return false;
-	}
-	return i == length;
-}
-
 void pythia_json_column(pythia_buffer *out, const pythia_column *column, const pythia_field *field, bool first)
 {
 	if (!first)
@@ -307,19 +275,15 @@ void pythia_json_column(pythia_buffer *out, const pythia_column *column, const p
 		case PYTHIA_KIND_DECIMAL:
 		case PYTHIA_KIND_FLOAT:
 		case PYTHIA_KIND_DOUBLE:
-			if (is_json_number(field->value, field->length))
+			if (pythia_json_is_number(field->value, field->length))
 			{
 				pythia_buffer_append(out, field->value, field->length);
 				return;
 			}
 			break;
 		case PYTHIA_KIND_JSON:
-			if (pythia_json_equal(field->value, field->length, field->value, field->length))
-			{
-				pythia_buffer_append(out, field->value, field->length);
-				return;
-			}
-			break;
+			pythia_json_foreign(out, field->value, field->length);
+			return;
 		default:
 			break;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/json_scan.h"
 #include "core/memory.h"
 #include "core/reading.h"
 #include "core/rows.h"
@@ -105,20 +106,6 @@ static bool bare_elements(const pythia_type *array)
 	return false;
 }
 
-static bool json_number(const char *text, size_t length)
-{
-	size_t i = length > 0 && text[0] == '-' ? 1 : 0;
-
-	if (i == length || !isdigit((unsigned char) text[i]))
-		return false;
-	for (; i < length; i++)
-	{
-		if (!isdigit((unsigned char) text[i]) && (text[i] == '\0' || strchr(".eE+-", text[i]) == NULL))
-			return false;
-	}
-	return true;
-}
-
 /* Reads one element of PostgreSQL's array literal into `element`; *quoted tells NULL from "NULL". */
 static const char *array_element(const char *at, const char *end, pythia_buffer *element, bool *quoted)
 {
@@ -179,7 +166,7 @@ static bool array_to_json(const pythia_transform *transform, const char *value, 
 				pythia_buffer_puts(out, "null");
 			else if (boolean)
 				pythia_buffer_puts(out, text[0] == 't' ? "true" : "false");
-			else if (bare && json_number(text, element.length))
+			else if (bare && pythia_json_is_number(text, element.length))
 				pythia_buffer_puts(out, text);
 			else
 				pythia_json_string(out, text, element.length);

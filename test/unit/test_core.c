@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/host.h"
 #include "core/json.h"
+#include "core/json_scan.h"
 #include "core/memory.h"
 #include "core/node.h"
 #include "core/moment.h"
@@ -390,6 +391,43 @@ static void test_json(void **state)
 	pythia_buffer_free(&out);
 }
 
+static void test_json_number(void **state)
+{
+	static const char *const numbers[] = {"0", "-0", "7", "-12.50", "1e5", "1.5E-07", "0.0", "10"};
+	static const char *const none[] = {"",   "-",   "007", "+1",  "1-2", "1.", ".5",  "1.2.3",
+									   "1e", "1e+", "NaN", "1 2", " 1",  "1 ", "1\n", "Infinity"};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (!pythia_json_is_number(numbers[i], strlen(numbers[i])))
+			fail_msg("%s", numbers[i]);
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		if (pythia_json_is_number(none[i], strlen(none[i])))
+			fail_msg("%s", none[i]);
+	assert_false(pythia_json_is_number("1\0", 2));
+}
+
+static void check_foreign(const char *json, const char *expected)
+{
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&out, "\n");
+	pythia_json_foreign(&out, json, strlen(json));
+	assert_string_equal(out.data + 1, expected);
+	/* what was there before is not its */
+	assert_int_equal(out.data[0], '\n');
+	pythia_buffer_free(&out);
+}
+
+static void test_json_foreign(void **state)
+{
+	(void) state;
+	check_foreign("[1,\n{\"forged\":\t1}\r\n,2]", "[1, {\"forged\": 1}  ,2]");
+	check_foreign("{\"a\": \"b\\nc\"}", "{\"a\": \"b\\nc\"}");
+	check_foreign("1} \n{", "\"1} \\n{\"");
+	check_foreign("", "\"\"");
+}
+
 /* --- options --------------------------------------------------------------------- */
 
 static pythia_node *options(const char *name, pythia_node_type type, const char *text)
@@ -672,12 +710,16 @@ static void test_name_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buffer),     cmocka_unit_test(test_whole_number),  cmocka_unit_test(test_error),
-		cmocka_unit_test(test_doubles),    cmocka_unit_test(test_instants),      cmocka_unit_test(test_reading_doubles),
-		cmocka_unit_test(test_moments),    cmocka_unit_test(test_integers),      cmocka_unit_test(test_json),
-		cmocka_unit_test(test_seconds),    cmocka_unit_test(test_options),       cmocka_unit_test(test_suggest),
-		cmocka_unit_test(test_retry),      cmocka_unit_test(test_schema),        cmocka_unit_test(test_host),
-		cmocka_unit_test(test_name_shown), cmocka_unit_test(test_parents_first),
+		cmocka_unit_test(test_buffer),        cmocka_unit_test(test_whole_number),
+		cmocka_unit_test(test_error),         cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_instants),      cmocka_unit_test(test_reading_doubles),
+		cmocka_unit_test(test_moments),       cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_json),          cmocka_unit_test(test_json_number),
+		cmocka_unit_test(test_json_foreign),  cmocka_unit_test(test_seconds),
+		cmocka_unit_test(test_options),       cmocka_unit_test(test_suggest),
+		cmocka_unit_test(test_retry),         cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_host),          cmocka_unit_test(test_name_shown),
+		cmocka_unit_test(test_parents_first),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

@@ -6,20 +6,6 @@
 #include "core/json.h"
 #include "core/json_scan.h"
 #include "core/text.h"
-#include "dialect/forms.h"
-
-/* True where text is a number in JSON's grammar, which knows neither 007 nor NaN nor .5 nor 5. */
-static bool is_json_number(const char *text, size_t length)
-{
-	size_t sign = length > 0 && text[0] == '-';
-	const char *point = memchr(text, '.', length);
-
-	if (!pythia_numeric_text(text, length) || !pythia_is_digit(text[sign]))
-		return false;
-	if (text[sign] == '0' && sign + 1 < length && pythia_is_digit(text[sign + 1]))
-		return false;
-	return !point || (point + 1 < text + length && pythia_is_digit(point[1]));
-}
 
 static void put_number(pythia_buffer *out, const char *text, size_t length)
 {
@@ -29,28 +15,10 @@ static void put_number(pythia_buffer *out, const char *text, size_t length)
 		text++;
 		length--;
 	}
-	if (is_json_number(text, length))
+	if (pythia_json_is_number(text, length))
 		pythia_buffer_append(out, text, length);
 	else
 		pythia_json_string(out, text, length);
-}
-
-/*
- * JSON text, which may be spread over lines: a change is one line. Within strings JSON has no bare newline.  What the
- * source calls JSON and is none is a string: nothing else of the line is its.
- */
-void pythia_capture_put_json(pythia_buffer *out, const char *text, size_t length)
-{
-	size_t from = out->length;
-
-	if (!pythia_json_valid(text, length))
-	{
-		pythia_json_string(out, text, length);
-		return;
-	}
-	pythia_buffer_append(out, text, length);
-	for (char *at = out->data + from; (at = strpbrk(at, "\n\r\t")) != NULL; at++)
-		*at = ' ';
 }
 
 /* Length of the date that a stamp begins with, with a blank and a time behind it, and nothing that JSON would want
@@ -103,7 +71,7 @@ static void put_stored(pythia_buffer *out, const pythia_type *type, char storage
 			put_number(out, field->value, field->length);
 			break;
 		case 'j':
-			pythia_capture_put_json(out, field->value, field->length);
+			pythia_json_foreign(out, field->value, field->length);
 			break;
 		case 'b':
 			pythia_buffer_puts(out, "\"\\\\x");
@@ -131,7 +99,7 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 	}
 	if (column->whole)
 	{
-		pythia_capture_put_json(out, field->value, field->length);
+		pythia_json_foreign(out, field->value, field->length);
 		return;
 	}
 	switch (type->kind)

@@ -12,6 +12,7 @@
 
 #include "capture/source/log_order.h"
 #include "capture/source/log_replaced.h"
+#include "core/json_scan.h"
 #include "core/memory.h"
 #include "core/utf8.h"
 
@@ -220,11 +221,11 @@ static void put_json(pythia_buffer *out, const pythia_field *field)
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 
 	if (pythia_utf8_valid(field->value, field->length))
-		pythia_capture_put_json(out, field->value, field->length);
+		pythia_json_foreign(out, field->value, field->length);
 	else
 	{
 		pythia_utf8_rewrite(field->value, field->length, false, false, &text);
-		pythia_capture_put_json(out, pythia_buffer_text(&text), text.length);
+		pythia_json_foreign(out, pythia_buffer_text(&text), text.length);
 	}
 	pythia_buffer_free(&text);
 }

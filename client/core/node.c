@@ -148,31 +148,26 @@ bool pythia_node_text(const pythia_node *object, const char *name, const char **
 	return true;
 }
 
-bool pythia_node_bool(const pythia_node *object, const char *name, bool *value, pythia_error *error)
+bool pythia_bool_read(const char *text, bool *value)
 {
 	static const char *const yes[] = {"true", "on", "yes", "1"};
 	static const char *const no[] = {"false", "off", "no", "0"};
+
+	for (int i = 0; i < 4; i++)
+	{
+		*value = strcasecmp(text, yes[i]) == 0;
+		if (*value || strcasecmp(text, no[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool pythia_node_bool(const pythia_node *object, const char *name, bool *value, pythia_error *error)
+{
 	const pythia_node *node = given(object, name);
 
-	if (!node)
-		return true;
-	if (node->text)
-	{
-		for (int i = 0; i < 4; i++)
-		{
-			if (strcasecmp(node->text, yes[i]) == 0)
-			{
-				*value = true;
-				return true;
-			}
-			if (strcasecmp(node->text, no[i]) == 0)
-			{
-				*value = false;
-				return true;
-			}
-		}
-	}
-	return bad_value(error, name, node, "true or false");
+	return !node || (node->text && pythia_bool_read(node->text, value)) ||
+		   bad_value(error, name, node, "true or false");
 }
 
 bool pythia_node_int(const pythia_node *object, const char *name, int64_t minimum, int64_t maximum, int64_t *value,

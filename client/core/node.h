@@ -50,6 +50,8 @@ bool pythia_node_text(const pythia_node *object, const char *name, const char **
 bool pythia_node_bool(const pythia_node *object, const char *name, bool *value, pythia_error *error);
 bool pythia_node_int(const pythia_node *object, const char *name, int64_t minimum, int64_t maximum, int64_t *value,
 					 pythia_error *error);
+/* true, on, yes, 1 and false, off, no, 0 in any case; false, and *value is false, where the text is none of them. */
+bool pythia_bool_read(const char *text, bool *value);
 /* Seconds; takes a number of seconds or "500 ms", "2 s", "5 min", "1 h", "1 day". */
 bool pythia_seconds_read(const char *text, double *seconds); /* the same of a text; false where it is none */
 bool pythia_node_seconds(const pythia_node *object, const char *name, double *value, pythia_error *error);

@@ -419,6 +419,24 @@ static void check_foreign(const char *json, const char *expected)
 	pythia_buffer_free(&out);
 }
 
+static void test_bool(void **state)
+{
+	bool value = false;
+
+	(void) state;
+	assert_true(pythia_bool_read("Yes", &value) && value);
+	assert_true(pythia_bool_read("on", &value) && value);
+	assert_true(pythia_bool_read("1", &value) && value);
+	assert_true(pythia_bool_read("TRUE", &value) && value);
+	assert_true(pythia_bool_read("off", &value) && !value);
+	assert_true(pythia_bool_read("no", &value) && !value);
+	assert_true(pythia_bool_read("0", &value) && !value);
+	assert_true(pythia_bool_read("false", &value) && !value);
+	assert_false(pythia_bool_read("", &value) || value);
+	assert_false(pythia_bool_read("2", &value) || value);
+	assert_false(pythia_bool_read("y", &value) || value);
+}
+
 static void test_json_foreign(void **state)
 {
 	(void) state;
@@ -710,16 +728,16 @@ static void test_name_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buffer),        cmocka_unit_test(test_whole_number),
-		cmocka_unit_test(test_error),         cmocka_unit_test(test_doubles),
-		cmocka_unit_test(test_instants),      cmocka_unit_test(test_reading_doubles),
-		cmocka_unit_test(test_moments),       cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_json),          cmocka_unit_test(test_json_number),
-		cmocka_unit_test(test_json_foreign),  cmocka_unit_test(test_seconds),
-		cmocka_unit_test(test_options),       cmocka_unit_test(test_suggest),
-		cmocka_unit_test(test_retry),         cmocka_unit_test(test_schema),
-		cmocka_unit_test(test_host),          cmocka_unit_test(test_name_shown),
-		cmocka_unit_test(test_parents_first),
+		cmocka_unit_test(test_buffer),       cmocka_unit_test(test_whole_number),
+		cmocka_unit_test(test_error),        cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_instants),     cmocka_unit_test(test_reading_doubles),
+		cmocka_unit_test(test_moments),      cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_json),         cmocka_unit_test(test_json_number),
+		cmocka_unit_test(test_json_foreign), cmocka_unit_test(test_bool),
+		cmocka_unit_test(test_seconds),      cmocka_unit_test(test_options),
+		cmocka_unit_test(test_suggest),      cmocka_unit_test(test_retry),
+		cmocka_unit_test(test_schema),       cmocka_unit_test(test_host),
+		cmocka_unit_test(test_name_shown),   cmocka_unit_test(test_parents_first),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

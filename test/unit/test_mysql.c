@@ -70,6 +70,19 @@ static void test_connect_errors(void **state)
 	assert_int_equal(error.error_class, PYTHIA_E_USAGE);
 	assert_string_equal(error.sqlstate, "22023");
 	assert_non_null(strstr(error.hint, "localhost"));
+	for (int i = 0; i < 4; i++)
+	{
+		static const char *const parameters[] = {"ssl", "ssl_verify_cert", "ssl_verify_identity", "compress"};
+		char wrong[100];
+
+		snprintf(wrong, sizeof(wrong), "?%s=maybe", parameters[i]);
+		make_url(&text, "pythia:secret", wrong);
+		assert_null(try_open(text.data, NULL, &error));
+		assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+		snprintf(wrong, sizeof(wrong), "\"%s\": \"maybe\"", parameters[i]);
+		assert_non_null(strstr(error.message, wrong));
+		assert_non_null(strstr(error.hint, "true"));
+	}
 	/* nobody's password is not the environment's */
 	setenv("MYSQL_PWD", "secret", 1);
 	make_url(&text, "pythia", "");

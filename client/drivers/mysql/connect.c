@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "core/memory.h"
+#include "core/node.h"
 #include "core/reach.h"
 #include "core/suggest.h"
 #include "drivers/password_file.h"
@@ -63,24 +64,48 @@ static bool check_parameters(const pythia_url *url, pythia_error *error)
 	return true;
 }
 
-static bool is_true(const char *value)
+/* Of a URL that has been checked. */
+static bool is_true(const pythia_url *url, const char *name)
 {
-	return value && (strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 || strcasecmp(value, "on") == 0);
+	const char *value = pythia_url_parameter_get(url, name);
+	bool yes;
+
+	return value && pythia_bool_read(value, &yes) && yes;
+}
+
+/* What is taken for false may not be a word for true that we do not know: TLS would be off. */
+static bool check_booleans(const pythia_url *url, pythia_error *error)
+{
+	static const char *const names[] = {"ssl", "ssl_verify_cert", "ssl_verify_identity", "compress"};
+	bool ignored;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		const char *value = pythia_url_parameter_get(url, names[i]);
+
+		if (!value || pythia_bool_read(value, &ignored))
+			continue;
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for the URL parameter \"%s\": \"%s\"", names[i],
+					value);
+		return pythia_error_hint(error, "It takes true or false.%s",
+								 i == 0 ? "  Modes of TLS are those of ssl_mode." : "");
+	}
+	return true;
 }
 
 static bool tls_level_of(const pythia_url *url, pythia_tls_level *level, pythia_error *error)
 {
 	static const char *const modes[] = {"disabled", "preferred", "required", "verify_ca", "verify_identity"};
 	const char *mode = pythia_url_parameter_get(url, "ssl_mode");
-	const char *ssl = pythia_url_parameter_get(url, "ssl");
 	bool authority = pythia_url_parameter_get(url, "ssl_ca") || pythia_url_parameter_get(url, "ssl_capath");
 
 	if (!mode)
 		mode = pythia_url_parameter_get(url, "ssl-mode");
-	*level = !ssl ? PYTHIA_TLS_PREFERRED : is_true(ssl) ? PYTHIA_TLS_REQUIRED : PYTHIA_TLS_DISABLED;
+	*level = is_true(url, "ssl")                    ? PYTHIA_TLS_REQUIRED
+			 : pythia_url_parameter_get(url, "ssl") ? PYTHIA_TLS_DISABLED
+													: PYTHIA_TLS_PREFERRED;
 	/* whoever names an authority wants it asked */
-	if (authority || is_true(pythia_url_parameter_get(url, "ssl_verify_cert")) ||
-		is_true(pythia_url_parameter_get(url, "ssl_verify_identity")))
+	if (authority || is_true(url, "ssl_verify_cert") || is_true(url, "ssl_verify_identity"))
 		*level = PYTHIA_TLS_VERIFY_IDENTITY;
 	if (!mode)
 		return true;
@@ -112,7 +137,7 @@ bool pythia_mysql_check_url(const pythia_url *url, pythia_error *error)
 	pythia_tls_level level;
 	int64_t seconds;
 
-	return check_parameters(url, error) && check_socket(url, error) &&
+	return check_parameters(url, error) && check_socket(url, error) && check_booleans(url, error) &&
 		   pythia_url_seconds(url, "connect_timeout", 1, &seconds, error) && tls_level_of(url, &level, error);
 }
 
@@ -160,7 +185,7 @@ bool pythia_mysql_set_options(mysql_db *db, const pythia_url *url, int64_t secon
 	pythia_mysql_guard_infile(db);
 	/* not by the library: Oracle's knows no time limit where it can be waited for */
 	db->connect_ms = seconds * 1000;
-	if (is_true(pythia_url_parameter_get(url, "compress")))
+	if (is_true(url, "compress"))
 		mysql_options(mysql, MYSQL_OPT_COMPRESS, NULL);
 	if (db->client_defaults)
 		mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, "client");

@@ -89,6 +89,17 @@ static bool member(reader *r, pythia_node **child)
 	return ok;
 }
 
+/* Who reads the first of two and who reads the last would obey different ones. */
+static bool has_names_once(const reader *r, const pythia_node *node)
+{
+	const char *name = pythia_node_name_twice(node);
+
+	if (!name)
+		return true;
+	pythia_fail(r->error, PYTHIA_E_USAGE, "22023", "%s holds \"%s\" twice", r->what, name);
+	return pythia_error_hint(r->error, "Give each name once.");
+}
+
 static bool nested(reader *r, const char *name, pythia_node **node)
 {
 	bool object = *r->scan.at++ == '{';
@@ -111,6 +122,7 @@ static bool nested(reader *r, const char *name, pythia_node **node)
 		ok = ok && (pythia_json_take(&r->scan, close) || not_json(r));
 	}
 	r->depth--;
+	ok = ok && has_names_once(r, *node);
 	if (ok)
 		return true;
 	pythia_node_free(*node);

@@ -64,26 +64,37 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
-const char *pythia_node_twice(const pythia_node *texts)
+/* A name, or a text, that two of these nodes have; NULL where each is another. */
+static const char *twice(const pythia_node *first, bool names)
 {
-	const char *twice = NULL;
+	const char *found = NULL;
 	const char **sorted;
 	size_t count = 0;
 
-	for (const pythia_node *item = pythia_node_items(texts); item; item = item->next)
+	for (const pythia_node *node = first; node; node = node->next)
 		count++;
 	if (count < 2)
 		return NULL;
 	sorted = pythia_calloc(count, sizeof(char *));
 	count = 0;
-	for (const pythia_node *item = pythia_node_items(texts); item; item = item->next)
-		sorted[count++] = item->text;
+	for (const pythia_node *node = first; node; node = node->next)
+		sorted[count++] = names ? node->name : node->text;
 	qsort(sorted, count, sizeof(char *), by_text);
-	for (size_t i = 1; i < count && !twice; i++)
+	for (size_t i = 1; i < count && !found; i++)
 		if (strcmp(sorted[i - 1], sorted[i]) == 0)
-			twice = sorted[i];
+			found = sorted[i];
 	pythia_free(sorted);
-	return twice;
+	return found;
+}
+
+const char *pythia_node_twice(const pythia_node *texts)
+{
+	return twice(pythia_node_items(texts), false);
+}
+
+const char *pythia_node_name_twice(const pythia_node *object)
+{
+	return twice(pythia_node_members(object), true);
 }
 
 pythia_node *pythia_node_remove(pythia_node *object, const char *name)
@@ -109,7 +120,7 @@ const pythia_node *pythia_node_get(const pythia_node *object, const char *name)
 {
 	const pythia_node *found = NULL;
 
-	/* of two with one name the later one counts, as in jsonb */
+	/* what is added later, in place of what was there, counts; JSON that is read has each name once */
 	for (const pythia_node *child = pythia_node_members(object); child; child = child->next)
 		if (strcmp(child->name, name) == 0)
 			found = child;

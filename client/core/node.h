@@ -40,6 +40,8 @@ const pythia_node *pythia_node_items(const pythia_node *node);
 bool pythia_node_texts(const pythia_node *node);
 /* A text that such an array holds twice, borrowed; NULL where there is none, or no array. */
 const char *pythia_node_twice(const pythia_node *texts);
+/* The same of the names of an object. */
+const char *pythia_node_name_twice(const pythia_node *object);
 /* Takes the first member of that name out of the object; NULL where there is none.  The caller's to free. */
 pythia_node *pythia_node_remove(pythia_node *object, const char *name);
 

@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/host.h"
 #include "core/json.h"
+#include "core/json_read.h"
 #include "core/json_scan.h"
 #include "core/memory.h"
 #include "core/node.h"
@@ -419,6 +420,36 @@ static void check_foreign(const char *json, const char *expected)
 	pythia_buffer_free(&out);
 }
 
+static void check_read(const char *json, const char *twice)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_node *node;
+	char expected[100];
+
+	if (pythia_json_read("options", json, &node, &error) == (twice != NULL))
+		fail_msg("%s", json);
+	if (twice)
+	{
+		snprintf(expected, sizeof(expected), "options holds \"%s\" twice", twice);
+		assert_null(node);
+		assert_int_equal(error.error_class, PYTHIA_E_USAGE);
+		assert_string_equal(error.sqlstate, "22023");
+		assert_string_equal(error.message, expected);
+		assert_non_null(error.hint);
+	}
+	pythia_error_reset(&error);
+	pythia_node_free(node);
+}
+
+static void test_json_names(void **state)
+{
+	(void) state;
+	check_read("{\"a\": 1, \"b\": {\"a\": 1}, \"A\": [\"a\", \"a\"], \"\": {}}", NULL);
+	check_read("{\"a\": 1, \"b\": 2, \"a\": 1}", "a");
+	check_read("{\"a\": 1, \"\\u0061\": 2}", "a");
+	check_read("[{\"x\": {\"c\": null, \"c\": null}}]", "c");
+}
+
 static void test_bool(void **state)
 {
 	bool value = false;
@@ -728,16 +759,13 @@ static void test_name_shown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buffer),       cmocka_unit_test(test_whole_number),
-		cmocka_unit_test(test_error),        cmocka_unit_test(test_doubles),
-		cmocka_unit_test(test_instants),     cmocka_unit_test(test_reading_doubles),
-		cmocka_unit_test(test_moments),      cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_json),         cmocka_unit_test(test_json_number),
-		cmocka_unit_test(test_json_foreign), cmocka_unit_test(test_bool),
-		cmocka_unit_test(test_seconds),      cmocka_unit_test(test_options),
-		cmocka_unit_test(test_suggest),      cmocka_unit_test(test_retry),
-		cmocka_unit_test(test_schema),       cmocka_unit_test(test_host),
-		cmocka_unit_test(test_name_shown),   cmocka_unit_test(test_parents_first),
+		cmocka_unit_test(test_buffer),      cmocka_unit_test(test_whole_number), cmocka_unit_test(test_error),
+		cmocka_unit_test(test_doubles),     cmocka_unit_test(test_instants),     cmocka_unit_test(test_reading_doubles),
+		cmocka_unit_test(test_moments),     cmocka_unit_test(test_integers),     cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_number), cmocka_unit_test(test_json_foreign), cmocka_unit_test(test_json_names),
+		cmocka_unit_test(test_bool),        cmocka_unit_test(test_seconds),      cmocka_unit_test(test_options),
+		cmocka_unit_test(test_suggest),     cmocka_unit_test(test_retry),        cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_host),        cmocka_unit_test(test_name_shown),   cmocka_unit_test(test_parents_first),
 	};
 	const char *given = getenv("PYTHIA_TEST_SEED");
 

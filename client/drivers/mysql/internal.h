@@ -199,8 +199,6 @@ bool pythia_mysql_results(mysql_db *db, pythia_result *rows, int64_t *affected, 
 const char *pythia_mysql_host_of(const mysql_db *db, const pythia_url *url);
 int pythia_mysql_port_of(const pythia_url *url);
 const char *pythia_mysql_socket_of(const pythia_url *url); /* NULL: by TCP */
-/* The connection is one by a Unix socket, whatever the URL says; false while there is none. */
-bool pythia_mysql_on_socket(MYSQL *mysql);
 /* False (42501) where the way to the host is not open to this connection; socket_path may be NULL. */
 bool pythia_mysql_may_go(const mysql_db *db, const char *host, int port, const char *socket_path, pythia_error *error);
 /* Prepares db->mysql for the URL; seconds: how long connecting may take. */

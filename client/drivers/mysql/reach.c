@@ -25,15 +25,6 @@ const char *pythia_mysql_socket_of(const pythia_url *url)
 	return pythia_url_parameter_get(url, "unix_socket");
 }
 
-bool pythia_mysql_on_socket(MYSQL *mysql)
-{
-	struct sockaddr_storage peer;
-	socklen_t length = sizeof(peer);
-
-	return getpeername(pythia_mysql_socket(mysql), (struct sockaddr *) &peer, &length) == 0 &&
-		   peer.ss_family == AF_UNIX;
-}
-
 /*
  * The library resolves the name itself.  So the addresses are looked at before, for nothing may be knocked at that
  * is not allowed, and the one it came to is looked at again, for a name may have changed meanwhile.

@@ -76,6 +76,16 @@ static void wish_for_no_tls(MYSQL *mysql)
 	mysql->client_flag &= ~(unsigned long) CLIENT_SSL;
 }
 
+/* Whatever the URL says. */
+static bool on_socket(MYSQL *mysql)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	return getpeername((int) mysql_get_socket(mysql), (struct sockaddr *) &peer, &length) == 0 &&
+		   peer.ss_family == AF_UNIX;
+}
+
 static int guarded(int which, MYSQL_PLUGIN_VIO *vio, MYSQL *mysql)
 {
 	mysql_db *db = ours(mysql);
@@ -90,7 +100,7 @@ static int guarded(int which, MYSQL_PLUGIN_VIO *vio, MYSQL *mysql)
 			db->refused = PYTHIA_MYSQL_NO_TLS;
 		wish_for_no_tls(mysql);
 	}
-	if (!db->refused && which >= CLEAR && !db->in_clear && !pythia_mysql_on_socket(mysql))
+	if (!db->refused && which >= CLEAR && !db->in_clear && !on_socket(mysql))
 		db->refused = PYTHIA_MYSQL_BAD_METHOD;
 	/* a number whose text takes no arguments: the library gives none */
 	return db->refused ? CR_SERVER_HANDSHAKE_ERR : originals[which](vio, mysql);

@@ -184,7 +184,11 @@ PYTHIA_VERB(pythia_create_connection)
 	if (options->type != PYTHIA_NODE_OBJECT)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("options must be a JSON object"),
 						errhint("For example '{\"sslmode\": \"require\"}'.")));
-	if (!apply_options(url, options, &error) || !pythia_db_check_url(url, &error))
+	if (!apply_options(url, options, &error))
+		pythia_raise(&error);
+	/* before anything is said of how to write what the role may not use at all */
+	pythia_url_check_parameters(url, GetUserId());
+	if (!pythia_db_check_url(url, &error))
 		pythia_raise(&error);
 	create_server(name, url);
 	PG_RETURN_VOID();

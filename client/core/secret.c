@@ -352,9 +352,9 @@ static char *decoded(const char *from, size_t length)
 	return plain;
 }
 
-/* A string written with escapes is looked at as what it means.  NULL where it holds no secret. */
 static bool mask(char *text, bool whole, size_t *looks);
 
+/* A string written with escapes is looked at as what it means.  NULL where it holds no secret. */
 static char *hide_escaped(scan *s, char *from)
 {
 	char *end = closing(s, from);

@@ -32,10 +32,10 @@ sub after_waiting
 
 subtest 'a worker that is dropped while somebody waits to use it' => sub {
 	as('mallory', q{CREATE TABLE m.t (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE INDEX ON m.t (updated_at); SELECT pythia.create_cdc_worker('w', '{m.t}')});
-	like(after_waiting(q{SELECT pythia.drop_cdc_worker('w')}, q{SELECT pythia.alter_cdc_worker('w', poll_interval => '2 s')}), qr/the CDC worker does not exist any more|in use in another session/, 'alter');
+	like(after_waiting(q{SELECT pythia.drop_cdc_worker('w')}, q{SELECT pythia.alter_cdc_worker('w', poll_interval => '2 s')}), qr/CDC worker "w" (does not exist|is in use in another session)/, 'alter');
 	as('mallory', q{SELECT pythia.create_cdc_worker('w', '{m.t}'); ALTER TABLE m.t DROP COLUMN updated_at});
 	session('mallory')->try(q{SELECT * FROM pythia.consume_changes('w')});
-	like(after_waiting(q{SELECT pythia.drop_cdc_worker('w')}, q{SELECT pythia.start_cdc('w')}), qr/does not exist/, 'start');
+	like(after_waiting(q{SELECT pythia.drop_cdc_worker('w')}, q{SELECT pythia.start_cdc('w')}), qr/CDC worker "w" does not exist/, 'start');
 };
 
 subtest 'a handler whose subtransaction cannot end' => sub {

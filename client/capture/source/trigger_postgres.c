@@ -27,6 +27,16 @@ static void put_when(pythia_buffer *body, const pythia_logger *w, const char *si
 	"a.atttypid UNION ALL SELECT u.* FROM r JOIN pg_type u ON u.oid = r.typbasetype WHERE r.typtype = 'd') "           \
 	"SELECT * FROM r WHERE r.typtype <> 'd') b WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped"
 
+/* clang-format off */
+/* For printf: the text of the expression that makes the image of `row`, by what put_image says of it. */
+#define PIECES(row) \
+	"(SELECT string_agg(format('jsonb_build_object(%%1$L, '" \
+	" || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN 'to_jsonb(" row ".%%1$I))'" \
+	" ELSE 'CASE WHEN " row ".%%1$I IS DISTINCT FROM NULL THEN to_jsonb(concat(" row ".%%1$I)'" \
+	" || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END || ') END)' END, a.attname), ' || ' ORDER BY a.attnum) " \
+	COLUMNS ")"
+/* clang-format on */
+
 /*
  * The function runs with our rights, and to_jsonb calls a cast to json that the owner of a type has made.  So in a
  * table with columns of users' types each value is taken by itself, these by their text: columns may come and go.
@@ -34,16 +44,11 @@ static void put_when(pythia_buffer *body, const pythia_logger *w, const char *si
  */
 static void put_image(pythia_buffer *body, const char *variable, const char *side)
 {
-	/* clang-format off */
-	static const char execute[] =
-		"IF plain THEN %s := to_jsonb(%s); ELSE EXECUTE 'SELECT ' || (SELECT string_agg(format('jsonb_build_object(%%1$L, '"
-		" || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN 'to_jsonb(($1).%%1$I))'"
-		" ELSE 'CASE WHEN ($1).%%1$I IS DISTINCT FROM NULL THEN to_jsonb(concat(($1).%%1$I)'"
-		" || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END || ') END)' END, a.attname), ' || ' ORDER BY a.attnum) "
-		COLUMNS ") INTO %s USING %s; END IF; ";
-	/* clang-format on */
-
-	pythia_buffer_printf(body, execute, variable, side, variable, side);
+	pythia_buffer_printf(
+		body,
+		"IF plain THEN %s := to_jsonb(%s); ELSE EXECUTE 'SELECT ' || " PIECES("($1)") " INTO %s USING %s;"
+																					  " END IF; ",
+		variable, side, variable, side);
 }
 
 /* Where that fails, one value after the other: of a json that jsonb does not take, its text. */
@@ -95,33 +100,29 @@ static void put_guard(pythia_buffer *body, const pythia_logger *w, int64_t relid
  */
 static void put_partition(pythia_buffer *body, const pythia_logger *w, const pythia_buffer *into)
 {
-	pythia_buffer alias = PYTHIA_BUFFER_INIT;
-	pythia_buffer from = PYTHIA_BUFFER_INIT;
+	pythia_buffer rows = PYTHIA_BUFFER_INIT;
 
-	w->dialect->identifier(&alias, w->table->table.name);
-	pythia_buffer_printf(&from, " AS %s WHERE ", alias.data);
+	pythia_buffer_puts(&rows, " AS ");
+	w->dialect->identifier(&rows, w->table->table.name);
 	if (w->table->config.where)
-		pythia_condition_put(&from, w->table->config.where);
-	else
-		pythia_buffer_puts(&from, "true");
+	{
+		pythia_buffer_puts(&rows, " WHERE ");
+		pythia_condition_put(&rows, w->table->config.where);
+	}
+	pythia_buffer_puts(&rows, ") AS pythia_row");
 	pythia_buffer_printf(
 		body,
 		"IF (SELECT pythia_op = 'T' AND pythia_xid = txid_current() FROM %s ORDER BY pythia_id DESC"
 		" LIMIT 1) THEN RETURN NULL; END IF;"
 		" IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN"
 		" RAISE 'a partition was emptied in a transaction that does not see all of its rows'; END IF;"
-		" EXECUTE 'INSERT INTO %s (pythia_op, o) SELECT ''D'', ' || (SELECT string_agg("
-		"format('jsonb_build_object(%%1$L, ' || CASE WHEN b.typtype <> 'c' AND b.oid < 10000 THEN"
-		" 'to_jsonb(%%2$I.%%1$I))' ELSE 'CASE WHEN %%2$I.%%1$I IS DISTINCT FROM NULL THEN"
-		" to_jsonb(concat(%%2$I.%%1$I)' || CASE WHEN b.typcategory = 'A' THEN '::text[]' ELSE '' END ||"
-		" ') END)' END, a.attname, ",
+		" EXECUTE 'INSERT INTO %s (pythia_op, o) SELECT ''D'', ' || " PIECES(
+			"pythia_row") " ||"
+						  " ' FROM (SELECT * FROM ONLY ' || TG_RELID::regclass || ",
 		into->data, into->data);
-	w->dialect->literal(body, w->table->table.name, strlen(w->table->table.name));
-	pythia_buffer_puts(body, "), ' || ' ORDER BY a.attnum) " COLUMNS ") || ' FROM ONLY ' || TG_RELID::regclass || ");
-	w->dialect->literal(body, from.data, from.length);
+	w->dialect->literal(body, rows.data, rows.length);
 	pythia_buffer_puts(body, "; RETURN NULL; ");
-	pythia_buffer_free(&alias);
-	pythia_buffer_free(&from);
+	pythia_buffer_free(&rows);
 }
 
 /*

@@ -1,7 +1,5 @@
 #include "postgres/base/expression.h"
 
-#include "postgres/base/type_parts.h"
-
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
@@ -12,6 +10,7 @@
 #include "postgres/base/harmless.h"
 #include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/type_parts.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"

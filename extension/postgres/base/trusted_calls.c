@@ -1,10 +1,10 @@
-#include "postgres/base/object_owner.h"
 #include "postgres/base/trusted_calls.h"
 
 #include "access/transam.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
 #include "miscadmin.h"
+#include "postgres/base/object_owner.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
 

@@ -579,12 +579,12 @@ bool pythia_keeps_hash(const pythia_cdc_table *table)
 	return pythia_tracks(table) && (table->config.track == PYTHIA_TRACK_ROWS || table->by_hash);
 }
 
-pythia_cdc_worker *pythia_cdc_reload(int32 worker_id)
+pythia_cdc_worker *pythia_cdc_reload(int32 worker_id, const char *name)
 {
 	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
 
 	if (!worker)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the CDC worker does not exist any more"),
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("CDC worker \"%s\" does not exist", name),
 						errhint("It was dropped just now.")));
 	return worker;
 }

@@ -58,19 +58,20 @@ static void check_owner(const pythia_cdc_table *table, Relation relation)
 					errhint("Call pythia.start_cdc where that is meant.")));
 }
 
-static RangeVar *name_of(const pythia_cdc_table *table)
+/* Of a name that is quoted and qualified. */
+static RangeVar *name_of(const char *relation)
 {
-	return makeRangeVarFromNameList(pythia_name_list(table->relation));
+	return makeRangeVarFromNameList(pythia_name_list(relation));
 }
 
 Oid pythia_cdc_relid(const pythia_cdc_table *table)
 {
-	return RangeVarGetRelid(name_of(table), NoLock, true);
+	return RangeVarGetRelid(name_of(table->relation), NoLock, true);
 }
 
 Relation pythia_cdc_relation(const pythia_cdc_table *table)
 {
-	Relation relation = table_openrv(name_of(table), AccessShareLock);
+	Relation relation = table_openrv(name_of(table->relation), AccessShareLock);
 
 	check_kind(table, relation);
 	check_owner(table, relation);
@@ -80,7 +81,7 @@ Relation pythia_cdc_relation(const pythia_cdc_table *table)
 void pythia_cdc_hold_name(Oid relid, const char *name, Oid role)
 {
 	pythia_evaluator_hold_schema(get_rel_namespace(relid), role);
-	if (RangeVarGetRelid(makeRangeVarFromNameList(pythia_name_list(name)), NoLock, true) != relid)
+	if (RangeVarGetRelid(name_of(name), NoLock, true) != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("the schema of %s was renamed just now", name),
 				 errhint("Run the command again; a poll is tried again by itself.")));

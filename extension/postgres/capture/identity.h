@@ -33,12 +33,12 @@ extern void pythia_cdc_leave(const pythia_cdc_identity *before);
  * belongs to another role than when its capture was set up: what is in it now was not agreed upon.
  */
 extern Relation pythia_cdc_relation(const pythia_cdc_table *table);
-/* What has its name just now, whatever that is; InvalidOid: nothing.  No lock is taken. */
 /*
  * For statements that find a table by its name, which it keeps from here on.  The relation is locked, so that it is not
  * renamed itself; `name` is quoted and qualified, `role` whoever looks it up.  Ereports (40001) where it is another's by now.
  */
 extern void pythia_cdc_hold_name(Oid relid, const char *name, Oid role);
+/* What has its name just now, whatever that is; InvalidOid: nothing.  No lock is taken. */
 extern Oid pythia_cdc_relid(const pythia_cdc_table *table);
 /* Takes the present owners of the worker's tables as right: of those whose capture stopped, or of one (else 0). */
 extern void pythia_cdc_accept_owners(int32 worker_id, int32 table_id);

@@ -246,7 +246,7 @@ static bool follows_soon(table_poll *poll, int sqlerrcode)
 
 static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, const pythia_boundary *boundary)
 {
-	table_poll poll = {worker, table, boundary, 0, 0, false};
+	table_poll poll = {.worker = worker, .table = table, .boundary = boundary};
 	int settings = pythia_cdc_wait_briefly();
 	ErrorData *error = pythia_isolated(try_to_poll, stops_the_table_only, &poll);
 

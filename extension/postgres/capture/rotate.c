@@ -1,11 +1,5 @@
 #include "postgres/capture/rotate.h"
 
-#include "postgres/journal/consume.h"
-#include "postgres/journal/journal.h"
-#include "postgres/journal/unread.h"
-
-#include "postgres/capture/catalog.h"
-
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -14,6 +8,10 @@
 #include "postgres/base/lock_wait.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/settings.h"
+#include "postgres/capture/catalog.h"
+#include "postgres/journal/consume.h"
+#include "postgres/journal/journal.h"
+#include "postgres/journal/unread.h"
 #include "postgres/worker/transaction.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
@@ -122,15 +120,19 @@ static bool served(HTAB *workers, TimestampTz now)
 	return true;
 }
 
-static Datum names_of(List *consumers)
+/* $1: the worker, $2: the names of its consumers that are behind. */
+static void execute_of_behind(const char *sql, const pythia_part_worker *worker)
 {
-	Datum *names = palloc(sizeof(Datum) * list_length(consumers));
+	Oid types[] = {INT4OID, TEXTARRAYOID};
+	Datum values[] = {Int32GetDatum(worker->worker_id), (Datum) 0};
+	Datum *names = palloc(sizeof(Datum) * list_length(worker->behind));
 	int count = 0;
 	ListCell *cell;
 
-	foreach (cell, consumers)
+	foreach (cell, worker->behind)
 		names[count++] = CStringGetTextDatum(((pythia_consumer *) lfirst(cell))->name);
-	return PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+	values[1] = PointerGetDatum(construct_array(names, count, TEXTOID, -1, false, TYPALIGN_INT));
+	pythia_catalog_execute(sql, lengthof(types), types, values, NULL);
 }
 
 /* Whether one of them has this version of its row. */
@@ -152,7 +154,6 @@ static bool claim(HTAB *workers)
 {
 	static const char sql[] = "SELECT ctid FROM pythia.consumer WHERE worker_id OPERATOR(pg_catalog.=) $1 "
 							  "AND name OPERATOR(pg_catalog.=) ANY ($2) AND NOT lost FOR NO KEY UPDATE NOWAIT";
-	Oid types[] = {INT4OID, TEXTARRAYOID};
 	HASH_SEQ_STATUS status;
 	pythia_part_worker *worker;
 	bool same = true;
@@ -160,12 +161,9 @@ static bool claim(HTAB *workers)
 	hash_seq_init(&status, workers);
 	while ((worker = hash_seq_search(&status)))
 	{
-		Datum values[] = {Int32GetDatum(worker->worker_id), (Datum) 0};
-
 		if (!worker->behind)
 			continue;
-		values[1] = names_of(worker->behind);
-		pythia_catalog_execute(sql, 2, types, values, NULL);
+		execute_of_behind(sql, worker);
 		same &= SPI_processed == (uint64) list_length(worker->behind);
 		for (uint64 i = 0; i < SPI_processed; i++)
 		{
@@ -185,19 +183,15 @@ static void lose_consumers(HTAB *workers)
 							  "WHERE w.worker_id OPERATOR(pg_catalog.=) c.worker_id "
 							  "AND c.worker_id OPERATOR(pg_catalog.=) $1 AND c.name OPERATOR(pg_catalog.=) ANY ($2) "
 							  "AND NOT c.lost RETURNING c.name, w.name";
-	Oid types[] = {INT4OID, TEXTARRAYOID};
 	HASH_SEQ_STATUS status;
 	pythia_part_worker *worker;
 
 	hash_seq_init(&status, workers);
 	while ((worker = hash_seq_search(&status)))
 	{
-		Datum values[] = {Int32GetDatum(worker->worker_id), (Datum) 0};
-
 		if (!worker->behind)
 			continue;
-		values[1] = names_of(worker->behind);
-		pythia_catalog_execute(sql, 2, types, values, NULL);
+		execute_of_behind(sql, worker);
 		for (uint64 i = 0; i < SPI_processed; i++)
 			ereport(WARNING,
 					(errmsg("consumer \"%s\" of CDC worker \"%s\" is lost: it fell too far behind, and changes it "

@@ -62,6 +62,20 @@ static Datum local_time(const pythia_cdc_table *table, const char *text)
 							   CStringGetTextDatum(zone ? zone : pg_get_timezone_name(session_timezone)), instant);
 }
 
+static bool is_finite(Oid type, Datum value)
+{
+	switch (type)
+	{
+		case DATEOID:
+			return !DATE_NOT_FINITE(DatumGetDateADT(value));
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return !TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value));
+		default:
+			return true;
+	}
+}
+
 static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	Oid input;
@@ -97,9 +111,7 @@ static void start_low(pythia_cdc_table *table, const pythia_boundary *boundary)
 	}
 	else
 		value = OidInputFunctionCall(input, pythia_from_utf8(table->config.start_at), parameter, -1);
-	if (type == DATEOID                                  ? DATE_NOT_FINITE(DatumGetDateADT(value))
-		: type == TIMESTAMPOID || type == TIMESTAMPTZOID ? TIMESTAMP_NOT_FINITE(DatumGetTimestamp(value))
-														 : false)
+	if (!is_finite(type, value))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("\"%s\" is no time to start from", pythia_from_utf8(table->config.start_at)),
 						errhint("Give \"beginning\", \"now\" or a time.")));

@@ -125,9 +125,7 @@ static void check_name(const char *name)
 	if (name[0] == '\0' || strcmp(name, "local") == 0 || pythia_url_like(name))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("\"%s\" cannot be the name of a connection", name),
 						errhint("Take a word other than \"local\", which means this database, and not a URL.")));
-	if (strlen(name) >= NAMEDATALEN)
-		ereport(ERROR, (errcode(ERRCODE_NAME_TOO_LONG), errmsg("the name of the connection is too long"),
-						errhint("It may have up to %d bytes.", NAMEDATALEN - 1)));
+	pythia_argument_name(name, "connection");
 }
 
 /* Options are parts of the URL given apart; those that are secret go into the mapping. */

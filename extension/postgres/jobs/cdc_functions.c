@@ -34,19 +34,9 @@
 /* How often it looks unwoken: whether a worker's process has come or gone, say. */
 #define LOOK_AGAIN_MS 10000
 
-static pythia_cdc_worker *loaded(int32 worker_id, const char *name)
-{
-	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
-
-	if (!worker)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("CDC worker \"%s\" does not exist", name),
-						errhint("It was dropped just now.")));
-	return worker;
-}
-
 static pythia_cdc_worker *worker_of(const char *name)
 {
-	return loaded(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL), name);
+	return pythia_cdc_reload(pythia_worker_lookup(PYTHIA_JOB_CDC, name, NULL, NULL), name);
 }
 
 PYTHIA_VERB(pythia_poll)
@@ -59,7 +49,7 @@ PYTHIA_VERB(pythia_poll)
 	pythia_cdc_lock(worker_id);
 	(void) pythia_cdc_adopt(worker_id);
 	/* only now: what another session wrote while we waited for it counts */
-	worker = loaded(worker_id, name);
+	worker = pythia_cdc_reload(worker_id, name);
 	if (worker->connection)
 		pythia_home_require(worker_id);
 	for (int i = 0; i < worker->ntables; i++)

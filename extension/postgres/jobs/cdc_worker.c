@@ -143,6 +143,7 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	List *definitions;
 	ListCell *cell;
 	double retention;
+	char *name;
 	int32 worker_id;
 
 	pythia_argument_needed(fcinfo, 0);
@@ -159,7 +160,8 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	values[5] = PG_ARGISNULL(5) ? (Datum) 0 : CStringGetTextDatum(handler_name(PG_GETARG_OID(5)));
 	values[7] = handler_owner(fcinfo, 5);
 
-	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, pythia_argument_text(fcinfo, 0));
+	name = pythia_argument_text(fcinfo, 0);
+	worker_id = pythia_worker_create(PYTHIA_JOB_CDC, name);
 	values[0] = Int32GetDatum(worker_id);
 	values[1] = PG_GETARG_DATUM(1);
 	values[2] = (Datum) 0;
@@ -169,8 +171,6 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	if (!PG_ARGISNULL(2) && strcmp(pythia_argument_text(fcinfo, 2), "local") != 0)
 	{
 		/* what is written down holds no secret */
-		char *name = pythia_argument_text(fcinfo, 0);
-
 		values[2] =
 			CStringGetTextDatum(pythia_connection_adopt(pythia_argument_text(fcinfo, 2), suggested_connection(name)));
 		nulls[2] = ' ';
@@ -182,14 +182,14 @@ PYTHIA_VERB(pythia_create_cdc_worker)
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_CAPTURE);
 	CommandCounterIncrement();
 
-	worker = pythia_cdc_reload(worker_id);
+	worker = pythia_cdc_reload(worker_id, name);
 	check_names(worker);
 	pythia_capture_config_idle(worker->option_tree, !PG_ARGISNULL(5), warn_idle, NULL);
 	definitions = resolve(worker);
 	foreach (cell, definitions)
 		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
-	worker = pythia_cdc_reload(worker_id);
+	worker = pythia_cdc_reload(worker_id, name);
 	for (int i = 0; i < worker->ntables; i++)
 		start_table(worker, &worker->tables[i]);
 	if (worker->connection)
@@ -282,19 +282,19 @@ static void leave_elsewhere(const pythia_cdc_worker *old, List *definitions, con
 /* Brings the tables of a worker in line with its settings; `old` is what it was. */
 static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 {
-	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id, old->name);
 	List *definitions = resolve(worker);
 	ListCell *cell;
 
 	foreach (cell, definitions)
 		(void) pythia_cdc_insert_table(worker_id, lfirst(cell));
 	CommandCounterIncrement();
-	leave_elsewhere(old, definitions, pythia_cdc_reload(worker_id));
+	leave_elsewhere(old, definitions, pythia_cdc_reload(worker_id, old->name));
 	for (int i = 0; i < old->ntables; i++)
 		if (!wanted(definitions, &old->tables[i]))
 			remove_table(old, &old->tables[i]);
 	CommandCounterIncrement();
-	worker = pythia_cdc_reload(worker_id);
+	worker = pythia_cdc_reload(worker_id, old->name);
 	for (int i = 0; i < worker->ntables; i++)
 	{
 		pythia_cdc_table *table = &worker->tables[i];
@@ -321,9 +321,9 @@ static void reconcile(const pythia_cdc_worker *old, int32 worker_id)
 }
 
 /* Columns left out, say, are left out by every writer from the commit on. */
-static void refresh_triggers(int32 worker_id)
+static void refresh_triggers(int32 worker_id, const char *name)
 {
-	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id, name);
 
 	for (int i = 0; i < worker->ntables && !worker->connection; i++)
 		if (worker->tables[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
@@ -357,7 +357,7 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 		check_interval(PG_GETARG_DATUM(2));
 	if (!PG_ARGISNULL(5) && !JB_ROOT_IS_OBJECT(DatumGetJsonbP(PG_GETARG_DATUM(5))))
 		(void) check_options(DatumGetJsonbP(PG_GETARG_DATUM(5)));
-	old = pythia_cdc_reload(worker_id);
+	old = pythia_cdc_reload(worker_id, name);
 	if (old->connection)
 		pythia_home_require(worker_id);
 	(void) pythia_cdc_poll(old, true);
@@ -388,13 +388,13 @@ PYTHIA_VERB(pythia_alter_cdc_worker)
 	/* tables that go leave their options behind */
 	if (!PG_ARGISNULL(5))
 	{
-		const pythia_cdc_worker *now = pythia_cdc_reload(worker_id);
+		const pythia_cdc_worker *now = pythia_cdc_reload(worker_id, name);
 
 		check_names(now);
 		pythia_capture_config_idle(now->option_tree, now->handler != NULL, warn_idle, NULL);
 	}
 	reconcile(old, worker_id);
-	refresh_triggers(worker_id);
+	refresh_triggers(worker_id, name);
 	pythia_wake_at_commit(worker_id);
 	PG_RETURN_VOID();
 }
@@ -440,9 +440,9 @@ static void enable(const char *name, bool enabled)
 }
 
 /* A trigger that is gone or disabled is put back, where the worker's owner may have one there. */
-static void mend_triggers(int32 worker_id)
+static void mend_triggers(int32 worker_id, const char *name)
 {
-	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_reload(worker_id, name);
 	pythia_cdc_table *mended = palloc((worker->ntables + 1) * sizeof(pythia_cdc_table));
 	int count = 0;
 
@@ -481,11 +481,11 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 
 	pythia_cdc_refuse_standby();
 	pythia_home_require(worker_id);
-	mend_triggers(worker_id);
+	mend_triggers(worker_id, name);
 	pythia_cdc_accept_owners(worker_id, 0);
 	pythia_catalog_run(sql, 1, types, values, NULL);
 	CommandCounterIncrement();
-	refresh_triggers(worker_id);
+	refresh_triggers(worker_id, name);
 	enable(name, true);
 	PG_RETURN_VOID();
 }

@@ -168,9 +168,9 @@ int64 pythia_remote_poll(pythia_cdc_worker *worker, bool isolate)
 	if (found != NIL)
 	{
 		pythia_remote_adopt(worker, found);
-		captured += poll(pythia_cdc_reload(worker->worker_id), target, isolate, &found);
+		captured += poll(pythia_cdc_reload(worker->worker_id, worker->name), target, isolate, &found);
 		/* where they start is what the next poll reads on from: all of them is new */
-		captured += poll(pythia_cdc_reload(worker->worker_id), target, isolate, &found);
+		captured += poll(pythia_cdc_reload(worker->worker_id, worker->name), target, isolate, &found);
 	}
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(cxt);

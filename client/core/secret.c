@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* memrchr, strcasestr */
+#define _GNU_SOURCE /* memmem, memrchr, strcasestr */
 #include "core/secret.h"
 
 #include <ctype.h>
@@ -19,6 +19,7 @@
 typedef struct scan
 {
 	char *text;
+	char *end; /* its terminator */
 	bool whole;
 	bool found;
 	size_t *looks; /* that are left, for this text and those within it */
@@ -119,9 +120,9 @@ static char *closing(const scan *s, char *from)
 		if (tag > s->text && tag[-1] == '$')
 			tag--;
 		copy = pythia_strndup(tag, (size_t) (from - tag));
-		end = strstr(from, copy);
+		end = memmem(from, (size_t) (s->end - from), copy, strlen(copy));
 		pythia_free(copy);
-		end = end ? end : from + strlen(from);
+		end = end ? end : s->end;
 		spend(s, from, end);
 		return end;
 	}
@@ -396,13 +397,13 @@ static bool worth_a_look(const char *text, bool whole)
 
 static bool mask(char *text, bool whole, size_t *looks)
 {
-	scan s = {text, whole, false, looks};
+	scan s = {text, text + strlen(text), whole, false, looks};
 	char *p = text;
 
 	if (!worth_a_look(text, whole))
 		return false;
 	if (whole && !strstr(text, "://"))
-		hide_between(&s, text, text + strlen(text));
+		hide_between(&s, text, s.end);
 	while (*p)
 	{
 		char *name = p;
@@ -410,7 +411,7 @@ static bool mask(char *text, bool whole, size_t *looks)
 
 		if (*looks == 0)
 		{
-			hide(&s, p, p + strlen(p));
+			hide(&s, p, s.end);
 			break;
 		}
 		if (*p == '"' && (next = hide_escaped(&s, p + 1)))

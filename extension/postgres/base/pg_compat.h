@@ -43,6 +43,11 @@ extern void pythia_shmem_request(void (*request)(void));
 #define pythia_local_backend(i) pgstat_fetch_stat_local_beentry(i)
 #endif
 
+/* utils/pg_locale.h, of which nothing else is used, asks for the headers of ICU from 17 on. */
+extern PGDLLIMPORT char *locale_monetary;
+extern PGDLLIMPORT char *locale_numeric;
+extern PGDLLIMPORT char *locale_time;
+
 /* 16 moved ACL checks of all kinds of objects into one function */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"

@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pgtime.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/capture/nested.h"
 #include "utils/builtins.h"
 #include "utils/bytea.h"
@@ -26,7 +27,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
-#include "utils/pg_locale.h"
 #include "utils/timestamp.h"
 
 typedef enum value_form

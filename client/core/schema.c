@@ -94,10 +94,12 @@ void pythia_table_free(pythia_table *table)
 	}
 	pythia_free(table->columns);
 	pythia_free(table->key);
+	pythia_free(table->key_descending);
 	for (int i = 0; i < table->nindexes; i++)
 	{
 		pythia_free(table->indexes[i].name);
 		pythia_free(table->indexes[i].columns);
+		pythia_free(table->indexes[i].descending);
 	}
 	pythia_free(table->indexes);
 	pythia_free(table->comment);

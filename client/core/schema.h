@@ -71,13 +71,14 @@ typedef struct pythia_type
 typedef enum pythia_default_kind
 {
 	PYTHIA_DEFAULT_NONE,
-	PYTHIA_DEFAULT_TEXT,   /* text: the value, not quoted */
-	PYTHIA_DEFAULT_NUMBER, /* text: sign, digits, point, exponent */
-	PYTHIA_DEFAULT_BOOL,   /* text: 1 or 0 */
-	PYTHIA_DEFAULT_BITS,   /* text: digits 0 and 1 */
-	PYTHIA_DEFAULT_BYTES,  /* text: \x and hex */
-	PYTHIA_DEFAULT_NOW,    /* the current time */
-	PYTHIA_DEFAULT_UNREAD  /* an expression that means nothing elsewhere; text: it, for messages alone */
+	PYTHIA_DEFAULT_TEXT,       /* text: the value, not quoted */
+	PYTHIA_DEFAULT_NUMBER,     /* text: sign, digits, point, exponent */
+	PYTHIA_DEFAULT_BOOL,       /* text: 1 or 0 */
+	PYTHIA_DEFAULT_BITS,       /* text: digits 0 and 1 */
+	PYTHIA_DEFAULT_BYTES,      /* text: \x and hex */
+	PYTHIA_DEFAULT_NOW,        /* the current time */
+	PYTHIA_DEFAULT_EXPRESSION, /* text: SQL for the same engine, written anew from what was read */
+	PYTHIA_DEFAULT_UNREAD      /* an expression that means nothing elsewhere; text: it, for messages alone */
 } pythia_default_kind;
 
 /* The longest bit string that a default is made of. */
@@ -98,6 +99,7 @@ typedef struct pythia_column
 	bool nullable;
 	bool generated;       /* computed from others: never copied */
 	bool identity;        /* identity, serial or auto_increment */
+	bool invisible;       /* MySQL: not in SELECT * */
 	pythia_default value; /* its default */
 	char *collation;      /* or NULL */
 	char *comment;        /* or NULL */
@@ -107,7 +109,8 @@ typedef struct pythia_index
 {
 	char *name;
 	bool unique;
-	int *columns; /* positions in the table's columns */
+	int *columns;     /* positions in the table's columns */
+	bool *descending; /* as many */
 	int ncolumns;
 } pythia_index;
 
@@ -127,6 +130,7 @@ typedef struct pythia_table
 	pythia_column *columns;
 	int ncolumns;
 	int *key;              /* positions of the primary key's columns, in key order */
+	bool *key_descending;  /* as many, or NULL: none is */
 	int nkey;              /* 0 where there is no key */
 	pythia_index *indexes; /* secondary ones; those over expressions are left out */
 	int nindexes;

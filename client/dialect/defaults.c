@@ -1,7 +1,7 @@
 /*
  * A column's default, from what the catalogue says to a value.  A grammar an engine, and the same shape for all: a
  * literal, a number with its sign, a truth value or the current time, in parentheses perhaps and under PostgreSQL's
- * casts.  Everything else is an expression of that engine's own.
+ * casts.  Everything else is an expression of that engine's own, which another database of it may take.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "core/memory.h"
 #include "core/visible.h"
 #include "dialect/dialect_internal.h"
+#include "dialect/expression.h"
 #include "dialect/token_cursor.h"
 
 /* Deeper parentheses are nobody's default. */
@@ -125,6 +126,11 @@ static bool read_word(pythia_tokens *cursor, pythia_engine engine, pythia_defaul
 	}
 	if (pythia_tokens_at(cursor, "b") || pythia_tokens_at(cursor, "x"))
 		return read_prefixed(cursor, pythia_tokens_at(cursor, "b"), value);
+	if (pythia_tokens_at_introducer(cursor))
+	{
+		pythia_tokens_next(cursor);
+		return cursor->token.kind == PYTHIA_TOKEN_STRING && !cursor->apart && read_string(cursor, value);
+	}
 	if (read_now(cursor, value))
 		return true;
 	/* SQLite takes a word that stands alone for a text, unless it is one of the other times */
@@ -258,6 +264,24 @@ static bool read_value(pythia_tokens *cursor, pythia_engine engine, int depth, p
 	return ok;
 }
 
+/* An expression, for that engine alone, or else something to be shown. */
+static void read_expression(pythia_engine engine, const char *expression, pythia_default *value)
+{
+	pythia_tokens cursor;
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	pythia_tokens_open(&cursor, engine, expression);
+	if (pythia_expression_read(&cursor, &text))
+		take(value, PYTHIA_DEFAULT_EXPRESSION, text.data, text.length);
+	else
+	{
+		value->kind = PYTHIA_DEFAULT_UNREAD;
+		value->text = pythia_visible_short(expression);
+	}
+	pythia_tokens_close(&cursor);
+	pythia_buffer_free(&text);
+}
+
 void pythia_default_read(pythia_engine engine, const char *expression, pythia_default *value)
 {
 	pythia_tokens cursor;
@@ -271,8 +295,7 @@ void pythia_default_read(pythia_engine engine, const char *expression, pythia_de
 	{
 		pythia_default_free(value);
 		value->engine = engine;
-		value->kind = PYTHIA_DEFAULT_UNREAD;
-		value->text = pythia_visible_short(expression);
+		read_expression(engine, expression, value);
 	}
 	pythia_tokens_close(&cursor);
 }

@@ -6,9 +6,9 @@
  * table_query:   number, relation ('table', 'partitioned', 'view', 'foreign'), estimated rows or NULL,
  *                comment, schema, name; no row where there is no such table
  * columns_query: number, name, native type, nullable, generated, identity (1 or 0), default, collation,
- *                comment, enum labels as a comma list of quoted literals
- * keys_query:    number, index name, primary, unique (1 or 0), column name or NULL for an expression;
- *                ordered by index, then position
+ *                comment, enum labels as a comma list of quoted literals, invisible (1 or 0)
+ * keys_query:    number, index name, primary, unique (1 or 0), column name or NULL for an expression,
+ *                descending (1 or 0); ordered by index, then position
  */
 #include "dialect/dialect_internal.h"
 
@@ -113,6 +113,7 @@ static void read_column(const pythia_db *db, const pythia_result *result, int64_
 	column->collation = copy_text(result, row, 7);
 	column->comment = copy_text(result, row, 8);
 	read_enum_labels(pythia_result_optional(result, row, 9), &column->type);
+	column->invisible = pythia_result_true(result, row, 10);
 }
 
 static bool read_columns(pythia_db *db, tables *t, pythia_error *error)
@@ -120,7 +121,7 @@ static bool read_columns(pythia_db *db, tables *t, pythia_error *error)
 	pythia_result result;
 	int64_t row = 0;
 	int last = 0;
-	bool ok = ask(db, pythia_dialect_of(db)->columns_query, t, "nttbbbTTTT", &result, error);
+	bool ok = ask(db, pythia_dialect_of(db)->columns_query, t, "nttbbbTTTTb", &result, error);
 
 	for (int i = 0; ok && i < t->count; i++)
 	{
@@ -139,7 +140,23 @@ static bool read_columns(pythia_db *db, tables *t, pythia_error *error)
 	return ok;
 }
 
-static void add_index(pythia_table *table, const char *name, bool unique, const int *columns, int ncolumns)
+/* The columns of a key or an index while they are read. */
+typedef struct key_columns
+{
+	int *columns;
+	bool *descending;
+	int count;
+} key_columns;
+
+static void copy_columns(const key_columns *k, int **columns, bool **descending)
+{
+	*columns = pythia_malloc(sizeof(int) * (size_t) k->count);
+	memcpy(*columns, k->columns, sizeof(int) * (size_t) k->count);
+	*descending = pythia_malloc(sizeof(bool) * (size_t) k->count);
+	memcpy(*descending, k->descending, sizeof(bool) * (size_t) k->count);
+}
+
+static void add_index(pythia_table *table, const char *name, bool unique, const key_columns *k)
 {
 	pythia_index *index;
 
@@ -147,9 +164,8 @@ static void add_index(pythia_table *table, const char *name, bool unique, const 
 	index = &table->indexes[table->nindexes++];
 	index->name = pythia_strdup(name);
 	index->unique = unique;
-	index->ncolumns = ncolumns;
-	index->columns = pythia_malloc(sizeof(int) * (size_t) ncolumns);
-	memcpy(index->columns, columns, sizeof(int) * (size_t) ncolumns);
+	index->ncolumns = k->count;
+	copy_columns(k, &index->columns, &index->descending);
 }
 
 static int exact_column(const pythia_table *table, const char *name)
@@ -170,16 +186,15 @@ static bool holds(const int *numbers, int count, int number)
 	return false;
 }
 
-/* An index: the rows from `row` up to `end`. `columns` has room for them. */
-static void read_key(pythia_table *table, const pythia_result *result, int64_t row, int64_t end, int *columns)
+/* An index: the rows from `row` up to `end`. `k` has room for them. */
+static void read_key(pythia_table *table, const pythia_result *result, int64_t row, int64_t end, key_columns *k)
 {
 	const char *name = pythia_result_text(result, row, 1);
 	bool primary = pythia_result_true(result, row, 2);
 	bool unique = pythia_result_true(result, row, 3);
 	bool usable = true;
-	int n = 0;
 
-	for (; row < end; row++)
+	for (k->count = 0; row < end; row++)
 	{
 		const char *column = pythia_result_optional(result, row, 4);
 		int position = column != NULL ? exact_column(table, column) : -1;
@@ -187,21 +202,25 @@ static void read_key(pythia_table *table, const pythia_result *result, int64_t r
 		/* one that is named again adds nothing: a key has no more columns than its table */
 		if (position < 0)
 			usable = false;
-		else if (!holds(columns, n, position))
-			columns[n++] = position;
+		else if (!holds(k->columns, k->count, position))
+		{
+			k->columns[k->count] = position;
+			k->descending[k->count++] = pythia_result_true(result, row, 5);
+		}
 	}
 	table->other_unique = table->other_unique || (unique && !usable);
-	if (!usable || n == 0)
+	if (!usable || k->count == 0)
 		return;
 	if (primary)
 	{
-		pythia_free(table->key); /* a catalog that tells two is believed the last one */
-		table->key = pythia_malloc(sizeof(int) * (size_t) n);
-		memcpy(table->key, columns, sizeof(int) * (size_t) n);
-		table->nkey = n;
+		/* a catalog that tells two is believed the last one */
+		pythia_free(table->key);
+		pythia_free(table->key_descending);
+		copy_columns(k, &table->key, &table->key_descending);
+		table->nkey = k->count;
 	}
 	else
-		add_index(table, name, unique, columns, n);
+		add_index(table, name, unique, k);
 }
 
 static bool read_keys(pythia_db *db, tables *t, pythia_error *error)
@@ -210,8 +229,9 @@ static bool read_keys(pythia_db *db, tables *t, pythia_error *error)
 	int64_t row = 0;
 	int64_t end;
 	int last = 0;
-	bool ok = ask(db, pythia_dialect_of(db)->keys_query, t, "ntbbT", &result, error);
-	int *columns = pythia_malloc(sizeof(int) * ((size_t) (ok ? result.nrows : 0) + 1));
+	bool ok = ask(db, pythia_dialect_of(db)->keys_query, t, "ntbbTb", &result, error);
+	size_t room = (size_t) (ok ? result.nrows : 0) + 1;
+	key_columns k = {pythia_malloc(sizeof(int) * room), pythia_malloc(sizeof(bool) * room), 0};
 
 	for (; ok && row < result.nrows; row = end)
 	{
@@ -221,9 +241,10 @@ static bool read_keys(pythia_db *db, tables *t, pythia_error *error)
 			 end++)
 			;
 		if (ok)
-			read_key(&t->found[last], &result, row, end, columns);
+			read_key(&t->found[last], &result, row, end, &k);
 	}
-	pythia_free(columns);
+	pythia_free(k.columns);
+	pythia_free(k.descending);
 	pythia_result_free(&result);
 	return ok;
 }

@@ -22,7 +22,7 @@ static void indexes(const pythia_db *db, pythia_buffer *out)
 						 " x.relname::pg_catalog.text AS name,"
 						 " (SELECT m.amname::pg_catalog.text FROM pg_catalog.pg_am m WHERE m.oid = x.relam) AS method,"
 						 " pg_catalog.concat_ws(', ', CASE WHEN i.indnatts > i.indnkeyatts THEN 'INCLUDE' END,"
-						 " CASE WHEN i.indoption::pg_catalog.text ~ '[1-9]' THEN 'order' END,"
+						 " CASE WHEN i.indoption::pg_catalog.text ~ '[12]' THEN 'order' END,"
 						 " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_attribute k"
 						 " ON k.attrelid = i.indexrelid AND a.attnum = i.indkey[k.attnum - 1]"
 						 " WHERE a.attrelid = i.indrelid AND k.attnum <= i.indnkeyatts"

@@ -75,13 +75,16 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_
 	if (db->is_mariadb)
 		pythia_buffer_puts(out, " NULLIF(c.COLUMN_DEFAULT, 'NULL'),");
 	else
-		/* an expression, b'101' and 0xff as they are, other values without their quotes */
-		pythia_buffer_puts(out, " CASE WHEN c.EXTRA LIKE '%DEFAULT_GENERATED%' OR c.DATA_TYPE = 'bit'"
+		/* an expression with its quotes and backslashes escaped once more; b'101' and 0xff as they are, other values
+		 * without their quotes */
+		pythia_buffer_puts(out, " CASE WHEN c.EXTRA LIKE '%DEFAULT_GENERATED%' THEN REPLACE(REPLACE(c.COLUMN_DEFAULT,"
+								" x'5c27', x'27'), x'5c5c', x'5c') WHEN c.DATA_TYPE = 'bit'"
 								" THEN c.COLUMN_DEFAULT"
 								" WHEN c.DATA_TYPE IN ('binary', 'varbinary') AND c.COLUMN_DEFAULT LIKE '0x%'"
 								" THEN CONCAT('x', QUOTE(SUBSTR(c.COLUMN_DEFAULT, 3)))"
 								" WHEN c.COLUMN_DEFAULT IS NOT NULL THEN QUOTE(c.COLUMN_DEFAULT) END,");
-	pythia_buffer_puts(out, " c.COLLATION_NAME, c.COLUMN_COMMENT, NULL FROM information_schema.COLUMNS c");
+	pythia_buffer_puts(out, " c.COLLATION_NAME, c.COLUMN_COMMENT, NULL, c.EXTRA LIKE '%INVISIBLE%'"
+							" FROM information_schema.COLUMNS c");
 	where_table(out, "c", asked);
 	pythia_buffer_puts(out, " ORDER BY c.ORDINAL_POSITION");
 }
@@ -91,9 +94,10 @@ static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_ask
 	(void) db;
 	(void) count;
 	/* An index over a column's prefix, or a FULLTEXT or SPATIAL one, means something else elsewhere. */
-	pythia_buffer_puts(out, "SELECT 0, s.INDEX_NAME, s.INDEX_NAME = 'PRIMARY', s.NON_UNIQUE = 0,"
-							" CASE WHEN s.SUB_PART IS NULL AND s.INDEX_TYPE IN ('BTREE', 'HASH') THEN s.COLUMN_NAME END"
-							" FROM information_schema.STATISTICS s");
+	pythia_buffer_puts(out,
+					   "SELECT 0, s.INDEX_NAME, s.INDEX_NAME = 'PRIMARY', s.NON_UNIQUE = 0,"
+					   " CASE WHEN s.SUB_PART IS NULL AND s.INDEX_TYPE IN ('BTREE', 'HASH') THEN s.COLUMN_NAME END,"
+					   " IFNULL(s.COLLATION = 'D', 0) FROM information_schema.STATISTICS s");
 	where_table(out, "s", asked);
 	pythia_buffer_puts(out, " ORDER BY s.INDEX_NAME = 'PRIMARY' DESC, s.INDEX_NAME, s.SEQ_IN_INDEX");
 }

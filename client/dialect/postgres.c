@@ -102,7 +102,7 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_
 		" CASE WHEN a.attcollation <> b.typcollation THEN l.collname END,"
 		" pg_catalog.col_description(a.attrelid, a.attnum),"
 		" (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ',' ORDER BY e.enumsortorder)"
-		" FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid)");
+		" FROM pg_catalog.pg_enum e WHERE e.enumtypid = b.oid), 0");
 	from_asked(db, out, asked, count);
 	pythia_buffer_puts(
 		out, " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
@@ -127,7 +127,9 @@ static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_ask
 							" CASE WHEN i.indpred IS NULL AND m.amname = 'btree'"
 							" AND (i.indcollation[k.position - 1] = a.attcollation OR NOT EXISTS (SELECT FROM"
 							" pg_catalog.pg_collation o WHERE o.oid IN (i.indcollation[k.position - 1], a.attcollation)"
-							" AND NOT o.collisdeterministic)) THEN a.attname END");
+							" AND NOT o.collisdeterministic)) THEN a.attname END,"
+							/* DESC, and NULLS FIRST, which it is by itself */
+							" (i.indoption[k.position - 1] = 3)::int");
 	from_asked(db, out, asked, count);
 	pythia_buffer_puts(
 		out, " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid"

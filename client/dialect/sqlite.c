@@ -72,7 +72,7 @@ static void columns_query(const pythia_db *db, pythia_buffer *out, const pythia_
 	pythia_buffer_puts(
 		out,
 		" COLLATE NOCASE) THEN type ELSE '' END, \"notnull\" = 0 AND NOT rid, hidden IN (2, 3), rid, dflt_value, NULL,"
-		" NULL, NULL FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
+		" NULL, NULL, 0 FROM (SELECT *, pk = 1 AND upper(type) = 'INTEGER' AND (SELECT count(*)"
 		" FROM pragma_table_info");
 	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, " WHERE pk > 0) = 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list");
@@ -87,15 +87,15 @@ static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_ask
 	const char *where = schema_of(db, asked->schema);
 
 	(void) count;
-	pythia_buffer_puts(out, "SELECT 0, i, p, u, c FROM (SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n"
+	pythia_buffer_puts(out, "SELECT 0, i, p, u, c, d FROM (SELECT '' AS i, 1 AS p, 1 AS u, name AS c, pk AS n, 0 AS d"
 							" FROM pragma_table_xinfo");
 	pragma_arguments(out, where, asked->name);
 	pythia_buffer_puts(out, " WHERE pk > 0 UNION ALL SELECT l.name, 0, l.\"unique\","
-							" CASE WHEN l.partial = 0 THEN x.name END, x.seqno FROM pragma_index_list");
+							" CASE WHEN l.partial = 0 THEN x.name END, x.seqno, x.\"desc\" FROM pragma_index_list");
 	pragma_arguments(out, where, asked->name);
-	pythia_buffer_puts(out, " AS l JOIN pragma_index_info(l.name, ");
+	pythia_buffer_puts(out, " AS l JOIN pragma_index_xinfo(l.name, ");
 	text_literal(out, where);
-	pythia_buffer_puts(out, ") AS x WHERE l.origin <> 'pk') ORDER BY i, n");
+	pythia_buffer_puts(out, ") AS x WHERE x.key AND l.origin <> 'pk') ORDER BY i, n");
 }
 
 static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)

@@ -70,6 +70,13 @@ bool pythia_tokens_at(const pythia_tokens *cursor, const char *word)
 		   strncasecmp(token->text, word, token->length) == 0;
 }
 
+bool pythia_tokens_at_introducer(const pythia_tokens *cursor)
+{
+	return cursor->engine == PYTHIA_MYSQL &&
+		   (pythia_tokens_at(cursor, "_utf8mb4") || pythia_tokens_at(cursor, "_utf8mb3") ||
+			pythia_tokens_at(cursor, "_utf8"));
+}
+
 bool pythia_tokens_take(pythia_tokens *cursor, const char *word)
 {
 	if (!pythia_tokens_at(cursor, word))

@@ -24,7 +24,9 @@ void pythia_tokens_open(pythia_tokens *cursor, pythia_engine engine, const char 
 void pythia_tokens_next(pythia_tokens *cursor);
 /* True where the token is this word, in any case, or this sign. */
 bool pythia_tokens_at(const pythia_tokens *cursor, const char *word);
-/* Then goes on, too. */
+/* True where MySQL's catalogue says that a string of Unicode follows: _utf8mb4. */
+bool pythia_tokens_at_introducer(const pythia_tokens *cursor);
+/* As pythia_tokens_at, then goes on, too. */
 bool pythia_tokens_take(pythia_tokens *cursor, const char *word);
 void pythia_tokens_close(pythia_tokens *cursor);
 

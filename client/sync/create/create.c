@@ -211,6 +211,24 @@ static bool same_collation(const pythia_sync_job *job, const pythia_column *colu
 		   column->type.kind != PYTHIA_KIND_JSON;
 }
 
+/* Two MySQLs, or two MariaDBs, know the same functions; so do two of another engine, as far as defaults call them. */
+static bool same_expressions(const pythia_sync_job *job)
+{
+	return job->source->is_mariadb == job->target->is_mariadb && job->target->version >= job->source->version;
+}
+
+/* Does the target have columns that SELECT * does not show? */
+static bool hides_columns(const pythia_db *target)
+{
+	return target->engine == PYTHIA_MYSQL && target->version >= (target->is_mariadb ? 100300 : 80023);
+}
+
+/* Does it keep the order of an index's column? */
+static bool keeps_descending(const pythia_db *target)
+{
+	return target->engine != PYTHIA_MYSQL || target->version >= (target->is_mariadb ? 100800 : 80001);
+}
+
 /* A policy may say NULL where the source never does. */
 static bool policy_says_null(const pythia_sync_job *job, const pythia_type *from, const pythia_type *to)
 {
@@ -274,8 +292,12 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		if (same_collation(job, column) && (!primary || in_list(source->key, source->nkey, position)))
 			out->collation = pythia_strdup(column->collation);
 		if (!column->identity && !pythia_catalog_blurs(job->source, column, column->value.text) &&
+			(column->value.kind != PYTHIA_DEFAULT_EXPRESSION || same_expressions(job)) &&
 			pythia_default_ddl(&column->value, job->target, &out->type, &value))
 			pythia_default_copy(&out->value, &column->value);
+		/* one that holds no NULL and has no default would keep everybody from inserting rows */
+		out->invisible = column->invisible && hides_columns(job->target) &&
+						 (out->nullable || out->identity || out->value.kind != PYTHIA_DEFAULT_NONE);
 	}
 	else
 		pythia_error_context(error, "column \"%s\" of table \"%s\"", column->name, source->name);
@@ -285,7 +307,8 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 	return ok;
 }
 
-static void design_indexes(const pythia_table *source, const int *position_of, pythia_table *target)
+static void design_indexes(const pythia_sync_job *job, const pythia_table *source, const int *position_of,
+						   pythia_table *target)
 {
 	target->indexes = pythia_calloc((size_t) source->nindexes + 1, sizeof(pythia_index));
 	for (int i = 0; i < source->nindexes; i++)
@@ -302,10 +325,33 @@ static void design_indexes(const pythia_table *source, const int *position_of, p
 		to->unique = from->unique;
 		to->ncolumns = from->ncolumns;
 		to->columns = pythia_calloc((size_t) from->ncolumns, sizeof(int));
+		to->descending = pythia_calloc((size_t) from->ncolumns, sizeof(bool));
 		for (int k = 0; k < from->ncolumns; k++)
+		{
 			to->columns[k] = position_of[from->columns[k]];
+			to->descending[k] = from->descending[k] && keeps_descending(job->target);
+		}
 		target->nindexes++;
 	}
+}
+
+/* The order of a key's columns is the source's primary key's, where that is the key and the target keeps it. */
+static bool key_descends(const pythia_sync_job *job, const pythia_table *source, int column)
+{
+	for (int i = 0; i < source->nkey; i++)
+		if (source->key[i] == column)
+			return source->key_descending[i] && job->target->engine == PYTHIA_MYSQL && keeps_descending(job->target);
+	return false;
+}
+
+/* One at least is to be seen. */
+static void show_columns(pythia_table *target)
+{
+	for (int i = 0; i < target->ncolumns; i++)
+		if (!target->columns[i].invisible)
+			return;
+	for (int i = 0; i < target->ncolumns; i++)
+		target->columns[i].invisible = false;
 }
 
 /* The column that will mark rows which are gone, where the source's columns bring none of its name. */
@@ -363,9 +409,14 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 	if (ok)
 	{
 		target->key = pythia_calloc((size_t) nkey + 1, sizeof(int));
+		target->key_descending = pythia_calloc((size_t) nkey + 1, sizeof(bool));
 		for (int i = 0; i < nkey; i++)
+		{
+			target->key_descending[target->nkey] = key_descends(job, source, key[i]);
 			target->key[target->nkey++] = position_of[key[i]];
-		design_indexes(source, position_of, target);
+		}
+		design_indexes(job, source, position_of, target);
+		show_columns(target);
 	}
 	pythia_free(position_of);
 	if (!ok)
@@ -413,6 +464,7 @@ static void column_ddl(const pythia_db *db, const pythia_table *table, int posit
 		else
 			pythia_buffer_puts(out, " DEFAULT NULL");
 	}
+	pythia_buffer_puts(out, column->invisible ? " INVISIBLE" : "");
 	if (column->comment != NULL && db->engine == PYTHIA_MYSQL)
 	{
 		pythia_buffer_puts(out, " COMMENT ");
@@ -442,6 +494,7 @@ static void create_ddl(const pythia_db *db, const pythia_table *table, pythia_bu
 			if (i > 0)
 				pythia_buffer_puts(out, ", ");
 			dialect->identifier(out, table->columns[table->key[i]].name);
+			pythia_buffer_puts(out, table->key_descending[i] ? " DESC" : "");
 		}
 		pythia_buffer_putc(out, ')');
 	}
@@ -533,7 +586,8 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 static void soften(const pythia_db *db, pythia_column *column)
 {
 	/* SQLite adds constants only; a key that counts on would number the rows that are there */
-	if (column->value.kind == PYTHIA_DEFAULT_NOW && db->engine == PYTHIA_SQLITE)
+	if ((column->value.kind == PYTHIA_DEFAULT_NOW || column->value.kind == PYTHIA_DEFAULT_EXPRESSION) &&
+		db->engine == PYTHIA_SQLITE)
 		pythia_default_free(&column->value);
 	column->identity = false;
 	column->nullable = column->nullable || column->value.kind == PYTHIA_DEFAULT_NONE;

@@ -35,7 +35,7 @@ static bool has_room(const pythia_type *type, const char *text)
 	return type->length <= 0 || characters <= type->length;
 }
 
-/* MySQL gives no literal default to its TEXTs, BLOBs and JSONs. */
+/* MySQL gives no literal default to its TEXTs, BLOBs and JSONs, but an expression that is one. */
 static bool takes_literal(const pythia_db *target, const pythia_type *type)
 {
 	if (target->engine != PYTHIA_MYSQL || target->is_mariadb || type->native == NULL)
@@ -197,17 +197,36 @@ static bool is_as_good(const pythia_default *value, const pythia_db *target, con
 	return true;
 }
 
-bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
-						pythia_buffer *out)
+static bool put_value(const pythia_default *value, const pythia_db *target, const pythia_type *type, pythia_buffer *out)
 {
-	if (value->kind == PYTHIA_DEFAULT_NOW)
-		return put_now(target, type, out);
-	if (value->kind == PYTHIA_DEFAULT_NONE || value->kind == PYTHIA_DEFAULT_UNREAD || !takes_literal(target, type))
-		return false;
 	if (put_literal(value, target, type, out))
 		return true;
 	if (!is_as_good(value, target, type))
 		return false;
 	pythia_dialect_of(target)->plain_string(out, value->text);
 	return true;
+}
+
+bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
+						pythia_buffer *out)
+{
+	bool literal = takes_literal(target, type);
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	if (value->kind == PYTHIA_DEFAULT_NOW)
+		return put_now(target, type, out);
+	if (value->kind == PYTHIA_DEFAULT_EXPRESSION && value->engine == target->engine && type->unread == NULL)
+	{
+		pythia_buffer_printf(out, "(%s)", value->text);
+		return true;
+	}
+	if (value->kind == PYTHIA_DEFAULT_NONE || value->kind == PYTHIA_DEFAULT_EXPRESSION ||
+		value->kind == PYTHIA_DEFAULT_UNREAD || (!literal && target->version < 80013))
+		return false;
+	ok = put_value(value, target, type, &text);
+	if (ok)
+		pythia_buffer_printf(out, literal ? "%s" : "(%s)", text.data);
+	pythia_buffer_free(&text);
+	return ok;
 }

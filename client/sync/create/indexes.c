@@ -175,6 +175,7 @@ static void put_columns(const pythia_dialect *dialect, const pythia_table *desig
 		dialect->identifier(out, column->name);
 		if (prefix > 0)
 			pythia_buffer_printf(out, "(%lld)", (long long) prefix);
+		pythia_buffer_puts(out, index->descending[i] ? " DESC" : "");
 	}
 	pythia_buffer_putc(out, ')');
 }

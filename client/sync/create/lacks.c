@@ -125,6 +125,29 @@ static bool is_plain_collation(const sides *s, const char *collation)
 		   (strcmp(collation, "C") == 0 || strcmp(collation, "POSIX") == 0 || strcmp(collation, "ucs_basic") == 0);
 }
 
+/* Of an index's columns some descend in the source: do they not in the target?  PostgreSQL tells nothing but where NULLs
+ * stand. */
+static bool lacks_order(const sides *s, const char *index)
+{
+	const pythia_table *source = &s->plan->source;
+	const pythia_table *target = &s->plan->target;
+
+	for (int i = 0; i < source->nindexes && s->job->source->engine != PYTHIA_POSTGRESQL; i++)
+	{
+		const pythia_index *from = &source->indexes[i];
+
+		if (strcmp(from->name, index) != 0)
+			continue;
+		for (int k = 0; k < target->nindexes; k++)
+			if (strcmp(target->indexes[k].name, index) == 0)
+				return memcmp(target->indexes[k].descending, from->descending,
+							  sizeof(bool) * (size_t) from->ncolumns) != 0;
+		return false; /* that it is not made at all is told */
+	}
+	return s->job->source->engine != PYTHIA_MYSQL || source->nkey != target->nkey ||
+		   memcmp(target->key_descending, source->key_descending, sizeof(bool) * (size_t) source->nkey) != 0;
+}
+
 /* Of what the catalogue told: what the target does not get. */
 static bool is_lacking(const void *context, const pythia_extra *extra)
 {
@@ -149,6 +172,11 @@ static bool is_lacking(const void *context, const pythia_extra *extra)
 			return s->job->target->engine == PYTHIA_SQLITE;
 		case PYTHIA_EXTRA_COLLATION:
 			return made == NULL || made->collation == NULL;
+		case PYTHIA_EXTRA_INDEX_OPTION:
+			return extra->name == NULL || extra->detail == NULL || strcmp(extra->detail, "order") != 0 ||
+				   lacks_order(s, extra->name);
+		case PYTHIA_EXTRA_INVISIBLE:
+			return !made->invisible;
 		default:
 			return true;
 	}

@@ -54,6 +54,20 @@ subtest 'a handler whose subtransaction cannot end' => sub {
 	as('mallory', q{SELECT pythia.stop_cdc('wp'); SELECT pythia.drop_cdc_worker('wp'); SELECT pythia.drop_cdc_worker('wt')});
 };
 
+subtest 'a view that reads another one twice, and that one another' => sub {
+	as('mallory', join ';', 'CREATE TABLE m.seen (id int PRIMARY KEY, updated_at timestamptz DEFAULT now())', 'CREATE VIEW m.shown AS TABLE m.seen', 'CREATE VIEW m.v0 AS TABLE m.seen',
+		map { my $below = $_ - 1; "CREATE VIEW m.v$_ AS SELECT a.* FROM m.v$below a JOIN m.v$below b USING (id)" } 1 .. 40);
+	my $refused = qr/ERROR:  view "v40" is too large\nDETAIL:  It reads more than 1000 tables and views/;
+	my $told = sub { my ($sql) = @_; session('mallory')->try($sql); return session('mallory')->{error}; };
+	like($told->(q{SELECT pythia.create_cdc_worker('deep', '{m.v40}', options => '{"key": ["id"]}')}), $refused, 'capture of it is refused');
+	like($told->(q{SELECT pythia.validate_between('local', 'local', 'm.v40', options => '{"key": ["id"]}')}), $refused, 'and validation');
+	like($told->(q{SELECT pythia.create_sync_worker('deep', 'local', 'local', '{"key": ["id"], "table_map": {"m.v40": "m.copy"}}', tables => '{m.v40}')}), $refused, 'and a sync');
+	sql(q{SELECT pythia.create_cdc_worker('wide', '{m.shown}', poll_interval => '50 ms', options => '{"key": ["id"]}'); SELECT pythia.start_cdc('wide')});
+	as('mallory', 'CREATE OR REPLACE VIEW m.shown AS TABLE m.v40');
+	ok(wait_for($node, q{SELECT last_error LIKE 'view "shown" is too large%' FROM pythia.stat_cdc WHERE worker = 'wide'}), 'a view that has become one stops its table');
+	sql(q{SELECT pythia.stop_cdc('wide'); SELECT pythia.drop_cdc_worker('wide')});
+};
+
 subtest 'a type that is made of another one twice, and that of another' => sub {
 	my $depth = 40;
 	as('mallory', join ';', map({ "CREATE TYPE m.t$_ AS (x int)" } 0 .. $depth), "CREATE TABLE m.deep (id int PRIMARY KEY, c m.t$depth); GRANT SELECT ON m.deep TO alice",

@@ -140,6 +140,8 @@ subtest 'verbs within verbs' => sub {
 	my %verbs = (
 		poll => q{SELECT pythia.poll('poller')},
 		alter => q{SELECT pythia.alter_cdc_worker('poller', options => '{"delete_interval": 7}')},
+		start => q{SELECT pythia.start_cdc('poller')},
+		stop => q{SELECT pythia.stop_cdc('poller')},
 		drop => q{SELECT pythia.drop_cdc_worker('poller')},
 		sync => q{SELECT pythia.sync_between('local', 'local', 'm.inner_src', '{"mode": "full", "table_map": {"m.inner_src": "m.inner_dst"}}')},
 		validate => q{SELECT pythia.validate_between('local', 'local', 'm.inner_src', '{"table_map": {"m.inner_src": "m.inner_dst"}}')},

@@ -1,6 +1,7 @@
 # Handlers: order within a key whatever fails, what the commit refuses, retries.
 use strict;
 use warnings;
+use Pythia::Session;
 use Pythia::Test;
 use Test::More;
 
@@ -47,6 +48,26 @@ subtest 'block_key with thousands of failed keys' => sub {
 	is(sql($done), '20000 fresh', 'the last of the failed keys waits as the first does');
 	is(sql("SELECT string_agg((change).primary_key->>'id', ' ' ORDER BY change_id) FROM pythia.failed_change WHERE state = 'blocked'"), '1 10050', 'and is noted');
 	sql("SELECT pythia.drop_cdc_worker('m'); TRUNCATE done");
+};
+
+subtest 'block_key where the turn has waited longer than it may last' => sub {
+	sql(q{CREATE TABLE held (id int PRIMARY KEY, v text);
+		SELECT pythia.create_cdc_worker('held', '{held}', handler => 'handle', poll_interval => '50 ms', options => '{"capture": "trigger", "on_error": "block_key", "retry_delay": "1 h"}');
+		SELECT pythia.start_cdc('held'); INSERT INTO held VALUES (1, 'bad')});
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.failed_change WHERE state = 'retry'"), 'a change has failed');
+	# first its consumer cannot be had, then the list of failed changes cannot be read
+	for my $held ('pythia.consumer', 'pythia.failed_change')
+	{
+		my $session = Pythia::Session->new($node, 'postgres', scalar getpwuid $<);
+		$session->do("BEGIN; LOCK TABLE $held IN ACCESS EXCLUSIVE MODE");
+		sql(qq{UPDATE held SET v = '$held' WHERE id = 1; INSERT INTO held VALUES ((SELECT max(id) + 1 FROM held), 'fresh')});
+		ok(wait_for($node, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = '$held'::regclass AND waitstart < clock_timestamp() - interval '1.1 s'"), "the worker waits for $held");
+		$session->do('COMMIT');
+	}
+	ok(wait_for($node, 'SELECT count(*) = 2 FROM done'), 'fresh keys are handled');
+	is(sql($done), '2 fresh, 3 fresh', 'none of the key that waits');
+	is(sql(q{SELECT string_agg((change).new_data->>'v', ' ' ORDER BY change_id) FROM pythia.failed_change WHERE state = 'blocked'}), 'pythia.consumer pythia.failed_change', 'its changes are noted');
+	sql("SELECT pythia.drop_cdc_worker('held'); TRUNCATE done");
 };
 
 subtest 'what only the commit refuses' => sub {

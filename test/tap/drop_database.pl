@@ -46,6 +46,14 @@ for my $how ('DROP DATABASE doomed', 'DROP DATABASE doomed WITH (FORCE)')
 	is($left{$_}->(), '0', "$how: $_ has neither triggers nor a log") for sort keys %left;
 }
 
+# who copies template1 need not name it
+sql('CREATE EXTENSION pythia_db; CREATE TABLE t (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); SELECT pythia.create_cdc_worker(\'local\', \'{t}\', poll_interval => \'100 ms\'); SELECT pythia.start_cdc(\'local\')', 'template1');
+ok(wait_for($node, "SELECT count(*) > 1 FROM pg_stat_activity WHERE datname = 'template1' AND backend_type LIKE 'pythia%'"), 'a worker runs in template1');
+sql('CREATE DATABASE another');
+is(sql("SELECT count(*) FROM pg_database WHERE datname = 'another'"), 1, 'which can be copied all the same');
+sql('DROP DATABASE another');
+sql('DROP EXTENSION pythia_db; DROP TABLE t', 'template1');
+
 # a source that is away does not keep it
 sql('CREATE DATABASE doomed');
 sql('CREATE EXTENSION pythia_db', 'doomed');

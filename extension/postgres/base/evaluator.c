@@ -12,17 +12,28 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 
-static void gather(Relation relation, List **owners);
+/* Tables and views that a view reads, each as often as it is named: one may double what another one reads, and
+ * PostgreSQL looks at each of them anew where nothing can interrupt it. */
+#define MOST_READ 1000
 
-typedef struct view_owners
+typedef struct gathering
 {
-	Oid view;
-	List **owners;
-} view_owners;
+	Relation from; /* where it began */
+	List *owners;
+	int read;
+} gathering;
+
+static void gather(Relation relation, gathering *g);
+
+typedef struct view_gathering
+{
+	Relation view;
+	gathering *g;
+} view_gathering;
 
 static bool gather_of_query(Node *node, void *context)
 {
-	view_owners *of = context;
+	view_gathering *of = context;
 	ListCell *cell;
 
 	if (!node)
@@ -35,25 +46,31 @@ static bool gather_of_query(Node *node, void *context)
 		Relation relation;
 
 		/* a view's query also holds the view itself, as OLD and NEW */
-		if (entry->rtekind != RTE_RELATION || entry->relid == of->view)
+		if (entry->rtekind != RTE_RELATION || entry->relid == RelationGetRelid(of->view))
 			continue;
+		if (++of->g->read > MOST_READ)
+			ereport(ERROR, (errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+							errmsg("view \"%s\" is too large", RelationGetRelationName(of->g->from)),
+							errdetail("It reads more than %d tables and views.", MOST_READ),
+							errhint("Let its owner write it with fewer of them, or leave it out.")));
 		relation = relation_open(entry->relid, AccessShareLock);
-		gather(relation, of->owners);
+		gather(relation, of->g);
 		relation_close(relation, NoLock);
 	}
 	return query_tree_walker((Query *) node, gather_of_query, context, 0);
 }
 
 /* The owners of everything whose expressions a statement on the relation evaluates. */
-static void gather(Relation relation, List **owners)
+static void gather(Relation relation, gathering *g)
 {
 	Oid relid = RelationGetRelid(relation);
 
 	check_stack_depth();
-	*owners = list_append_unique_oid(*owners, relation->rd_rel->relowner);
+	CHECK_FOR_INTERRUPTS();
+	g->owners = list_append_unique_oid(g->owners, relation->rd_rel->relowner);
 	if (relation->rd_rel->relkind == RELKIND_VIEW)
 	{
-		view_owners of = {relid, owners};
+		view_gathering of = {relation, g};
 
 		for (int i = 0; relation->rd_rules && i < relation->rd_rules->numLocks; i++)
 			if (relation->rd_rules->rules[i]->event == CMD_SELECT)
@@ -71,7 +88,7 @@ static void gather(Relation relation, List **owners)
 			if (lfirst_oid(cell) == relid)
 				continue;
 			child = relation_open(lfirst_oid(cell), NoLock);
-			*owners = list_append_unique_oid(*owners, child->rd_rel->relowner);
+			g->owners = list_append_unique_oid(g->owners, child->rd_rel->relowner);
 			relation_close(child, NoLock);
 		}
 	}
@@ -133,7 +150,7 @@ static bool may_stand_in(Relation relation, Oid role, Oid candidate)
 
 Oid pythia_evaluator(Relation relation, Oid role)
 {
-	List *owners = NIL;
+	gathering g = {.from = relation};
 	ListCell *cell;
 	Oid other;
 
@@ -141,12 +158,12 @@ Oid pythia_evaluator(Relation relation, Oid role)
 	if (relation->rd_rel->relowner == role && relation->rd_rel->relkind != RELKIND_VIEW &&
 		!relation->rd_rel->relhassubclass)
 		return role;
-	gather(relation, &owners);
-	other = first_without(owners, role);
+	gather(relation, &g);
+	other = first_without(g.owners, role);
 	if (!OidIsValid(other))
 		return role;
-	foreach (cell, owners)
-		if (may_stand_in(relation, role, lfirst_oid(cell)) && !OidIsValid(first_without(owners, lfirst_oid(cell))))
+	foreach (cell, g.owners)
+		if (may_stand_in(relation, role, lfirst_oid(cell)) && !OidIsValid(first_without(g.owners, lfirst_oid(cell))))
 		{
 			check_readable(relation, role);
 			return lfirst_oid(cell);
@@ -155,22 +172,32 @@ Oid pythia_evaluator(Relation relation, Oid role)
 	return InvalidOid;
 }
 
+void pythia_evaluator_check_size(Relation relation)
+{
+	gathering g = {.from = relation};
+
+	if (relation->rd_rel->relkind == RELKIND_VIEW)
+		gather(relation, &g);
+	list_free(g.owners);
+}
+
 Oid pythia_evaluator_among(List *relids, Oid role)
 {
-	List *owners = NIL;
+	gathering g = {0};
 	ListCell *cell;
 
 	foreach (cell, relids)
 	{
 		Relation relation = relation_open(lfirst_oid(cell), NoLock);
 
-		gather(relation, &owners);
+		g.from = relation;
+		gather(relation, &g);
 		relation_close(relation, NoLock);
 	}
-	if (!OidIsValid(first_without(owners, role)))
+	if (!OidIsValid(first_without(g.owners, role)))
 		return role;
-	foreach (cell, owners)
-		if (has_privs_of_role(role, lfirst_oid(cell)) && !OidIsValid(first_without(owners, lfirst_oid(cell))))
+	foreach (cell, g.owners)
+		if (has_privs_of_role(role, lfirst_oid(cell)) && !OidIsValid(first_without(g.owners, lfirst_oid(cell))))
 			return lfirst_oid(cell);
 	return role;
 }

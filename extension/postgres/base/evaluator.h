@@ -28,6 +28,10 @@ extern Oid pythia_evaluator(Relation relation, Oid role);
  */
 extern Oid pythia_evaluator_among(List *relids, Oid role);
 
+/* Before a statement on a relation, which is open, is parsed: ereports (54001) for a view that reads so much that nobody
+ * could interrupt it.  The functions above have looked at that, too. */
+extern void pythia_evaluator_check_size(Relation relation);
+
 /* The security context in which `evaluator` acts for `role`, beside the present one. */
 extern int pythia_evaluator_context(int present, Oid evaluator, Oid role);
 

@@ -203,6 +203,7 @@ static void put(pythia_json_state *state, JsonbIteratorToken token, Datum value,
 	JsonbValue null = {.type = jbvNull};
 
 	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 	if (isnull)
 	{
 		pythia_json_push(state, token, &null);

@@ -219,6 +219,7 @@ static void rotate(void *unused)
 	int slot;
 	bool full;
 	bool over;
+	bool claimed = false;
 	char name[NAMEDATALEN];
 	static TimestampTz look_at = 0;
 
@@ -255,7 +256,7 @@ static void rotate(void *unused)
 		return;
 	}
 	/* who has moved between the look and the claim is looked at again, and cannot move any more */
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2 && !claimed; i++)
 	{
 		workers = pythia_part_look(slot);
 		if (!over && !served(workers, now))
@@ -263,8 +264,13 @@ static void rotate(void *unused)
 			SPI_finish();
 			return;
 		}
-		if (claim(workers))
-			break;
+		claimed = claim(workers);
+	}
+	/* it moves on and on: another time will do */
+	if (!claimed)
+	{
+		SPI_finish();
+		return;
 	}
 	lose_consumers(workers);
 	pythia_journal_count_part(slot);

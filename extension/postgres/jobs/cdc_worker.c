@@ -464,9 +464,7 @@ static void mend_triggers(int32 worker_id, const char *name)
 		pythia_trigger_install(&mended[i]);
 }
 
-PYTHIA_FUNCTION(pythia_start_cdc);
-
-Datum pythia_start_cdc(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_start_cdc)
 {
 	static const char sql[] =
 		"UPDATE pythia.cdc_state s SET active = true, reason = NULL, "
@@ -490,9 +488,7 @@ Datum pythia_start_cdc(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-PYTHIA_FUNCTION(pythia_stop_cdc);
-
-Datum pythia_stop_cdc(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_stop_cdc)
 {
 	enable(pythia_argument_text(fcinfo, 0), false);
 	PG_RETURN_VOID();

@@ -58,7 +58,7 @@ static const char *affected_database(Node *statement)
 			foreach (cell, ((CreatedbStmt *) statement)->options)
 				if (strcmp(((DefElem *) lfirst(cell))->defname, "template") == 0 && ((DefElem *) lfirst(cell))->arg)
 					return defGetString(lfirst(cell));
-			return NULL;
+			return "template1";
 		default:
 			return NULL;
 	}

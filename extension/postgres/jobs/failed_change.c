@@ -73,9 +73,17 @@ void pythia_failed_forget(const pythia_batch *b, const pythia_batch_item *item)
 	pythia_catalog_run(sql, 2, types, values, NULL);
 }
 
-/* One page of failed changes from `after` on, in order: those that are due run, the others' keys wait. Returns
- * the last one's number, or 0 at the end. */
-static int64 run_page(pythia_batch *b, int64 after, void (*run)(pythia_batch *b, const pythia_batch_item *item))
+/* A turn that is late ends, but not before it has handed over one: those that only make others wait have to be known,
+ * however long it takes to read them. */
+static bool must_stop(const pythia_batch *b, int64 budget)
+{
+	return b->budget <= 0 || (b->budget < budget && pythia_batch_is_late(b));
+}
+
+/* One page of failed changes beyond *after, which is moved on, in order: those that are due run, the others' keys wait.
+ * False where there are no more to look at.  `budget` is what the turn began with. */
+static bool run_page(pythia_batch *b, int64 budget, int64 *after,
+					 void (*run)(pythia_batch *b, const pythia_batch_item *item))
 {
 	static const char sql[] =
 		"SELECT change_id, table_id, change, attempts, retry_at IS NULL OR retry_at OPERATOR(pg_catalog.<=) "
@@ -87,13 +95,14 @@ static int64 run_page(pythia_batch *b, int64 after, void (*run)(pythia_batch *b,
 	Oid types[] = {INT4OID, INT8OID, BOOLOID};
 	/* only where others wait for them those that are not due matter */
 	bool all = b->worker->config.ordered || b->worker->config.on_error == PYTHIA_ON_ERROR_BLOCK_KEY;
-	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(after), BoolGetDatum(all)};
+	Datum values[] = {Int32GetDatum(b->worker->worker_id), Int64GetDatum(*after), BoolGetDatum(all)};
 	MemoryContext page = AllocSetContextCreate(b->memory, "pythia_db failed changes", ALLOCSET_DEFAULT_SIZES);
-	int64 last = 0;
+	bool more;
 
 	SPI_connect();
 	pythia_catalog_execute(sql, 3, types, values, NULL);
-	for (uint64 i = 0; i < SPI_processed && b->budget > 0 && !pythia_batch_is_late(b); i++)
+	more = SPI_processed > 0;
+	for (uint64 i = 0; more && i < SPI_processed && !must_stop(b, budget); i++)
 	{
 		SPITupleTable *found = SPI_tuptable;
 		HeapTuple row = found->vals[i];
@@ -105,7 +114,7 @@ static int64 run_page(pythia_batch *b, int64 after, void (*run)(pythia_batch *b,
 		bool due;
 		Datum key;
 
-		item.change_id = last = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		item.change_id = *after = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
 		item.table_id = DatumGetInt32(SPI_getbinval(row, desc, 2, &isnull));
 		item.attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 		due = DatumGetBool(SPI_getbinval(row, desc, 5, &isnull));
@@ -122,24 +131,24 @@ static int64 run_page(pythia_batch *b, int64 after, void (*run)(pythia_batch *b,
 		/* the handler may have used SPI */
 		SPI_tuptable = found;
 		SPI_processed = count;
-		if (b->worker->config.ordered && b->any_waiting)
-			last = 0;
-		if (last == 0)
-			break;
+		/* all that come later wait as well */
+		more = !(b->worker->config.ordered && b->any_waiting);
 	}
 	SPI_finish();
 	MemoryContextDelete(page);
-	return last;
+	return more;
 }
 
 bool pythia_failed_run(pythia_batch *b, void (*run)(pythia_batch *b, const pythia_batch_item *item))
 {
-	int64 last = 0;
+	int64 budget = b->budget;
+	int64 after = 0;
+	bool more;
 
 	do
-		last = run_page(b, last, run);
-	while (last != 0 && b->budget > 0 && !pythia_batch_is_late(b));
-	return last == 0;
+		more = run_page(b, budget, &after, run);
+	while (more && !must_stop(b, budget));
+	return !more;
 }
 
 static bool any_failed(const pythia_cdc_worker *worker)

@@ -350,9 +350,9 @@ bool pythia_cdc_handle(pythia_cdc_worker *worker, pythia_handling *handling)
 	b.maker = pythia_change_maker_make(worker);
 	fmgr_info(pythia_cdc_handler_function(worker), &b.handler);
 	b.budget = handling->most > 0 ? handling->most : PG_INT64_MAX;
-	b.began = GetCurrentTimestamp();
 	if (hold_consumer(worker, handling, &consumer))
 	{
+		b.began = GetCurrentTimestamp();
 		if (!pythia_failed_run(&b, run_one) || b.budget <= 0)
 			more = true;
 		else if (!(worker->config.ordered && b.any_waiting))

@@ -30,6 +30,7 @@ void local_check_table(const looked_up *table)
 	/* what is gone is told by the statement that wants it */
 	if (!OidIsValid(relid) || !(relation = try_relation_open(relid, AccessShareLock)))
 		return;
+	pythia_evaluator_check_size(relation);
 	pythia_evaluator_refuse(relation, GetUserId(), table->write);
 	relation_close(relation, NoLock);
 }

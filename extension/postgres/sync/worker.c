@@ -22,9 +22,6 @@
 #include "utils/timestamp.h"
 #include "validate/validate.h"
 
-PYTHIA_FUNCTION(pythia_start_sync);
-PYTHIA_FUNCTION(pythia_stop_sync);
-
 extern Datum pythia_set_worker_enabled(PG_FUNCTION_ARGS);
 
 static void bad_value(const char *what, const char *hint)
@@ -258,13 +255,13 @@ static void enable(const char *name, bool enabled)
 							   BoolGetDatum(enabled));
 }
 
-Datum pythia_start_sync(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_start_sync)
 {
 	enable(pythia_argument_text(fcinfo, 0), true);
 	PG_RETURN_VOID();
 }
 
-Datum pythia_stop_sync(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_stop_sync)
 {
 	enable(pythia_argument_text(fcinfo, 0), false);
 	PG_RETURN_VOID();

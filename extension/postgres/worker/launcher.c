@@ -156,6 +156,7 @@ static bool launch(int i)
 {
 	pythia_manager_slot *slot = &pythia_shmem->managers[i];
 	Oid database = InvalidOid;
+	bool begins;
 
 	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
 	if (OidIsValid(slot->database) && slot->requested && slot->state == PYTHIA_MANAGER_NONE)
@@ -175,8 +176,12 @@ static bool launch(int i)
 		return false;
 	}
 	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
-	slot->state = PYTHIA_MANAGER_STARTING;
+	begins = slot->database == database && slot->state == PYTHIA_MANAGER_NONE;
+	if (begins)
+		slot->state = PYTHIA_MANAGER_STARTING;
 	LWLockRelease(pythia_shmem->lock);
+	if (!begins)
+		return false;
 	if (pythia_manager_register(database, &handles[i]))
 	{
 		shortage_told = false;
@@ -192,6 +197,24 @@ static bool launch(int i)
 						  errhint("Raise max_worker_processes.")));
 	shortage_told = true;
 	return true;
+}
+
+/* A launcher before us may have ended without seeing that a manager of its did not come up.  One that does comes up beside
+ * the one that we start, and lets it go. */
+static void take_over(void)
+{
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PYTHIA_MAX_DATABASES; i++)
+	{
+		pythia_manager_slot *slot = &pythia_shmem->managers[i];
+
+		if (slot->state == PYTHIA_MANAGER_STARTING && slot->pid == 0)
+		{
+			slot->state = PYTHIA_MANAGER_NONE;
+			slot->requested = true;
+		}
+	}
+	LWLockRelease(pythia_shmem->lock);
 }
 
 static void leave(int code, Datum arg)
@@ -211,6 +234,7 @@ void pythia_launcher_main(Datum arg)
 	pythia_shmem->launcher = MyProcPid;
 	SetConfigOption("application_name", "pythia_db launcher", PGC_USERSET, PGC_S_SESSION);
 	scratch = AllocSetContextCreate(TopMemoryContext, "pythia_db launcher", ALLOCSET_DEFAULT_SIZES);
+	take_over();
 	find_databases();
 	databases = MemoryContextStrdup(TopMemoryContext, pythia_guc_databases);
 	for (;;)

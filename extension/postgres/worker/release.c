@@ -8,6 +8,7 @@
 #include "postgres/base/arguments.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/verb.h"
 #include "postgres/connection/connection.h"
 #include "postgres/worker/control.h"
 #include "postgres/worker/home.h"
@@ -122,9 +123,7 @@ static bool release(const char *name, const held *worker, Oid owner)
 	return true;
 }
 
-PYTHIA_FUNCTION(pythia_release_worker);
-
-Datum pythia_release_worker(PG_FUNCTION_ARGS)
+PYTHIA_VERB(pythia_release_worker)
 {
 	Oid owner = PG_ARGISNULL(1) ? GetUserId() : PG_GETARG_OID(1);
 	bool any = false;

@@ -449,7 +449,8 @@ static bool prune(pythia_capture *capture, const pythia_member *member, const ch
 	else
 	{
 		pythia_store_text(&sql, low);
-		pythia_buffer_puts(&sql, " AND stamp GLOB '[0-9][0-9][0-9][0-9]-*'");
+		/* a day alone is pruned when it has ended */
+		pythia_buffer_printf(&sql, " AND stamp <> '%.10s' AND stamp GLOB '[0-9][0-9][0-9][0-9]-*'", low);
 	}
 	return pythia_store_run(capture->store, &sql, error);
 }

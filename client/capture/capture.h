@@ -51,7 +51,7 @@ typedef struct pythia_capture_table
 	bool numeric;       /* the stamp is an integer: an ever-growing id or version, or an epoch */
 	bool indexed;       /* an index begins with the timestamp column; a poll reads the whole table where not */
 	bool has_xmin;      /* versions are PostgreSQL's xmin, else a hash of the row */
-	bool zoned;         /* stamps in a SQLite column tell their zone */
+	int64_t local;      /* microseconds from UTC to the zone that the window is of: for stamps that tell their own */
 	int64_t offsets_at; /* microseconds; the quarter of an hour for which the zone's offsets are known */
 	int64_t offsets[PYTHIA_CAPTURE_OFFSETS]; /* microseconds; of that quarter and those that follow */
 } pythia_capture_table;

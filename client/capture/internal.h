@@ -57,11 +57,9 @@ bool pythia_unique_same(char collation, const char *a, const char *b);
 
 /* Whether the stamps are dates and times in a column of SQLite's, which may be written in several ways. */
 bool pythia_sqlite_stamp_is_text(const pythia_capture_table *table);
-/* The condition that a stamp is `low` or later, by ranges of an index; it holds for some before it, too. */
-void pythia_sqlite_put_since(const pythia_capture_table *table, pythia_buffer *sql, const char *low);
-/* A stamp in the one spelling that positions have (in UTC where it has a zone), into `out`, cleared first.  True where
- * rows in the order of the column are in the order of time by it, within a day. */
-bool pythia_sqlite_stamp(pythia_buffer *out, const char *text, size_t length);
+/* A stamp in the one spelling that positions have (of their zone where it tells its own; a day alone stays one), into
+ * `out`, cleared first.  True where rows in the order of the column are in the order of time by it, within a day. */
+bool pythia_sqlite_stamp(const pythia_capture_table *table, pythia_buffer *out, const char *text, size_t length);
 bool pythia_sqlite_stamp_is_zoned(const char *text, size_t length);
 
 /* ---- capture/source/clock.c ---- */

@@ -113,6 +113,12 @@ bool pythia_name_is_pattern(const char *name);
 bool pythia_same_table_name(const char *a, const char *b);
 /* SQLite: do two columns make the same of a value that they are given? */
 bool pythia_sqlite_stores_alike(const pythia_type *a, const pythia_type *b);
+/*
+ * SQLite: appends the condition that a stamp, in a column of texts (or texts and numbers), is of `low` (YYYY-MM-DD, and a
+ * time in UTC) or later, by ranges of an index.  It holds for some before it, too, and for a day alone as long as low is
+ * of that day.  `local`: low is in another zone, and so are stamps that do not tell theirs.
+ */
+void pythia_sqlite_since(pythia_buffer *out, const pythia_column *column, const char *low, bool local);
 /* "schema"."table" quoted for the dialect; schema may be NULL. */
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table);
 /* The condition that two columns of a catalogue name the table: schema_column = '…' AND table_column = '…'. */

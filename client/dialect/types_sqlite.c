@@ -131,8 +131,7 @@ static void by_affinity(const char *base, pythia_type *type)
 		type->kind = PYTHIA_KIND_DOUBLE, type->size = 8;
 }
 
-/* A column's affinity, by a letter: Integer, Text, Blob (none), Real, Numeric. */
-static char affinity(const pythia_type *type)
+char pythia_sqlite_affinity(const pythia_type *type)
 {
 	pythia_type own = {.kind = PYTHIA_KIND_OTHER};
 	char *lower;
@@ -166,7 +165,7 @@ static char affinity(const pythia_type *type)
 
 bool pythia_sqlite_stores_alike(const pythia_type *a, const pythia_type *b)
 {
-	return affinity(a) == affinity(b);
+	return pythia_sqlite_affinity(a) == pythia_sqlite_affinity(b);
 }
 
 void pythia_sqlite_parse_type(const char *native, pythia_type *type)

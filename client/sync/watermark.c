@@ -27,8 +27,6 @@
 /* Where open transactions cannot be seen. */
 #define BLIND_LOOKBACK_SECONDS 60
 #define SCOPE_MARK             " #"
-/* Microseconds that no local time is behind UTC. */
-#define FARTHEST_ZONE (INT64_C(14) * 3600 * 1000000)
 
 static const pythia_column *stamp_column(const pythia_plan *plan)
 {
@@ -46,26 +44,26 @@ static bool may_be_zoned(const pythia_db *db, const pythia_column *column)
 	return db->engine == PYTHIA_SQLITE && !is_integer(column) && column->type.kind != PYTHIA_KIND_DATE;
 }
 
-bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *low, pythia_buffer *out)
+bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *low, bool days, pythia_buffer *out)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(db);
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
-	char earlier[PYTHIA_INSTANT_SIZE];
 	size_t length = strlen(low);
-	int64_t instant;
 	bool ok = true;
 
 	dialect->identifier(&name, column->name);
-	if (may_be_zoned(db, column) && pythia_instant_read(low, &instant) && pythia_stamp_canonical(&text, low, length, 6))
+	if (may_be_zoned(db, column) && pythia_stamp_canonical(&text, low, length, 6))
 	{
-		/* the first part for an index: no offset is greater */
-		pythia_instant_write(earlier, pythia_subtract(instant, FARTHEST_ZONE));
-		pythia_buffer_printf(out, "(%s >= ", name.data);
-		dialect->literal(out, earlier, strlen(earlier));
-		pythia_buffer_printf(out, " AND pythia_canonical('S6', %s) >= ", name.data);
+		pythia_buffer_putc(out, '(');
+		pythia_sqlite_since(out, column, text.data, false);
+		pythia_buffer_puts(out, " AND (");
+		/* rows that are stamped with a day alone come until it ends */
+		if (days)
+			pythia_buffer_printf(out, "length(%s) = 10 OR ", name.data);
+		pythia_buffer_printf(out, "pythia_canonical('S6', %s) >= ", name.data);
 		dialect->literal(out, text.data, text.length);
-		pythia_buffer_putc(out, ')');
+		pythia_buffer_puts(out, "))");
 	}
 	else
 	{
@@ -409,7 +407,7 @@ bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, cons
 {
 	/* a mark beyond what the column can hold says nothing: all rows are read */
 	return mark->low != NULL && plan->stamp_source >= 0 &&
-		   pythia_stamp_since(source, stamp_column(plan), mark->low, out);
+		   pythia_stamp_since(source, stamp_column(plan), mark->low, true, out);
 }
 
 /* The instant of a stamp, whose offset is taken off; false where it is none. */

@@ -39,7 +39,8 @@ bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pyt
 void pythia_watermark_free(pythia_watermark *mark);
 
 /* Appends the condition that a stamp, or a number, is `low` (UTC, or digits) or later; false, with nothing appended, where
- * the column holds no such value.  In SQLite, whose texts may say an offset, instants are compared. */
-bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *low, pythia_buffer *out);
+ * the column holds no such value.  In SQLite, whose texts may say an offset, instants are compared; with `days`, one that
+ * is a day alone counts until the day ends. */
+bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *low, bool days, pythia_buffer *out);
 
 #endif

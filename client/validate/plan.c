@@ -263,7 +263,7 @@ static bool add_since(pythia_validation_state *v, pythia_error *error)
 		pythia_and(&s->filter);
 		ok = (number ? pythia_decimal_text(&stamp, since, strlen(since), 0)
 					 : pythia_stamp_canonical(&stamp, since, strlen(since), 6)) &&
-			 pythia_stamp_since(s->db, column, stamp.data, &s->filter);
+			 pythia_stamp_since(s->db, column, stamp.data, false, &s->filter);
 		if (!ok)
 		{
 			pythia_buffer_free(&stamp);

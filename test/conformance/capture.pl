@@ -221,6 +221,29 @@ my @situations = (
 		[ '' => '' ] ],
 	[ 'stamps_come_later', { rows => '', start_from => 'now', table => { sqlite => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at datetime)' } }, [ '' => '' ],
 		[ { sqlite => q{INSERT INTO T VALUES (4, 'd', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))} } => 'INSERT 4 d' ] ],
+	# a row that is stamped with a day alone comes at any time of it
+	[ 'stamps_days', { table => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at date)', rows => "INSERT INTO T VALUES (1, 'a', '2026-01-01'), (2, 'b', '2026-01-01')" },
+		[ '' => 'INSERT 1 a, INSERT 2 b' ], [ '' => '' ],
+		[ "INSERT INTO T VALUES (3, 'c', CURRENT_DATE)" => 'INSERT 3 c' ], [ '' => '' ],
+		[ "UPDATE T SET v = 'd' WHERE id = 3; INSERT INTO T VALUES (4, 'e', CURRENT_DATE)" => 'UPDATE 3 d, INSERT 4 e' ], [ '' => '' ] ],
+	[ 'stamps_days_beside_times', { start_from => 'now' }, [ '' => '' ],
+		[ { sqlite => "INSERT INTO T VALUES (3, 'c', {now})" } => 'INSERT 3 c' ],
+		[ { sqlite => "INSERT INTO T VALUES (4, 'd', CURRENT_DATE)" } => 'INSERT 4 d' ], [ '' => '' ],
+		[ { sqlite => "UPDATE T SET v = 'e', updated_at = CURRENT_DATE WHERE id = 3" } => 'UPDATE 3 e' ], [ '' => '' ] ],
+	# one that is written west of Greenwich reads less than others do that were given before
+	(map {
+		my $type = $_;
+		[ "stamps_west_$type", { table => { sqlite => "CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at $type)" } }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+			[ { sqlite => q{INSERT INTO T VALUES (3, 'c', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), (4, 'd', strftime('%Y-%m-%dT%H:%M:%S-05:00', 'now', '-5 hours'))} } => 'INSERT 3 c, INSERT 4 d' ],
+			[ { sqlite => q{INSERT INTO T VALUES (5, 'e', strftime('%Y-%m-%d %H:%M-11:30', 'now', '+1 minutes', '-11 hours', '-30 minutes')), (6, 'f', strftime('%Y-%m-%d %H:%M:%S+14:00', 'now', '+14 hours'))} }
+				=> 'INSERT 5 e, INSERT 6 f' ],
+			[ '' => '' ] ]
+	} qw(datetime text)),
+	[ 'stamps_of_zone', { time_zone => '+09:00', table => { sqlite => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at datetime)' } }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ { sqlite => q{INSERT INTO T VALUES (3, 'c', strftime('%Y-%m-%dT%H:%M:%SZ', 'now')), (4, 'd', strftime('%Y-%m-%dT%H:%M:%S-05:00', 'now', '-5 hours'))} } => 'INSERT 3 c, INSERT 4 d' ],
+		[ { sqlite => q{INSERT INTO T VALUES (5, 'e', datetime('now', '+9 hours')), (6, 'f', strftime('%Y-%m-%d %H:%M:%S+09:00', 'now', '+9 hours')), (7, 'g', CAST(strftime('%s', 'now') AS INTEGER)), (8, 'h', date('now', '+9 hours'))} }
+			=> 'INSERT 5 e, INSERT 6 f, INSERT 7 g, INSERT 8 h' ],
+		[ '' => '' ] ],
 	[ 'start_with_zone', { start_from => '2026-01-01T12:00:00+02:00', time_zone => '-05:00', table => { mariadb => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at datetime)' },
 			rows => "INSERT INTO T VALUES (1, 'a', '2026-01-01 04:59:59'), (2, 'b', '2026-01-01 05:00:00')" }, [ '' => 'INSERT 2 b' ] ],
 	[ 'start_in_zone', { start_from => '2026-01-01T12:00:00+02:00', time_zone => 'America/Bogota', table => { postgresql => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at timestamp)' },

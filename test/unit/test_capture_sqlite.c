@@ -156,6 +156,46 @@ static void test_integer_stamps(void **state)
 	close_rig(&r);
 }
 
+/* What a poll reads it finds by ranges of the index: of a large table it does not look at the other rows. */
+static void test_reads_by_index(void **state)
+{
+	static const char *const types[] = {"TEXT", "DATETIME", "", "varchar(30)"};
+	rig r;
+
+	(void) state;
+	open_rig(&r);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	{
+		pythia_error error = PYTHIA_ERROR_INIT;
+		pythia_buffer sql = PYTHIA_BUFFER_INIT;
+		pythia_table table;
+		pythia_result plan;
+
+		pythia_buffer_printf(&sql, "CREATE TABLE i%zu (id INTEGER PRIMARY KEY, u %s); CREATE INDEX i%zu_u ON i%zu (u)",
+							 i, types[i], i, i);
+		must(r.writer, sql.data);
+		pythia_buffer_clear(&sql);
+		pythia_buffer_printf(&sql, "i%zu", i);
+		assert_true(pythia_describe(r.source, sql.data, &table, &error));
+		pythia_buffer_clear(&sql);
+		pythia_buffer_printf(&sql, "EXPLAIN QUERY PLAN SELECT * FROM i%zu WHERE ", i);
+		pythia_sqlite_since(&sql, &table.columns[1], "2026-11-30 10:00:00", false);
+		pythia_buffer_puts(&sql, " ORDER BY u, id");
+		assert_true(pythia_db_query(r.source, sql.data, "cccv", &plan, &error));
+		assert_true(plan.nrows > 4);
+		for (int row = 0; row < plan.nrows; row++)
+		{
+			assert_null(strstr(pythia_result_text(&plan, row, 3), "SCAN"));
+			if (strstr(pythia_result_text(&plan, row, 3), "SEARCH"))
+				assert_non_null(strstr(pythia_result_text(&plan, row, 3), "(u"));
+		}
+		pythia_result_free(&plan);
+		pythia_table_free(&table);
+		pythia_buffer_free(&sql);
+	}
+	close_rig(&r);
+}
+
 static void test_tables_come_and_go(void **state)
 {
 	rig r;
@@ -404,14 +444,23 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),       cmocka_unit_test(test_kinds_of_change),
-		cmocka_unit_test(test_track_rows),     cmocka_unit_test(test_back_and_forth),
-		cmocka_unit_test(test_refused_flush),  cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_integer_stamps), cmocka_unit_test(test_tables_come_and_go),
-		cmocka_unit_test(test_bad_words),      cmocka_unit_test(test_consumers),
-		cmocka_unit_test(test_retention),      cmocka_unit_test(test_quiet_delete),
-		cmocka_unit_test(test_triggers),       cmocka_unit_test(test_triggers_from_the_beginning),
-		cmocka_unit_test(test_new_columns),    cmocka_unit_test(test_where),
+		cmocka_unit_test(test_baseline),
+		cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_track_rows),
+		cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_refused_flush),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_integer_stamps),
+		cmocka_unit_test(test_reads_by_index),
+		cmocka_unit_test(test_tables_come_and_go),
+		cmocka_unit_test(test_bad_words),
+		cmocka_unit_test(test_consumers),
+		cmocka_unit_test(test_retention),
+		cmocka_unit_test(test_quiet_delete),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_triggers_from_the_beginning),
+		cmocka_unit_test(test_new_columns),
+		cmocka_unit_test(test_where),
 		cmocka_unit_test(test_new_table),
 	};
 

@@ -338,6 +338,11 @@ static void test_offsets(void **state)
 		put(3, west);
 		mark = run("{}", next, -1);
 		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "3");
+		pythia_free(next);
+		/* a day alone may be given until it ends */
+		put(4, "date('now')");
+		next = run("{}", mark, -1);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "4");
 		pythia_free(mark);
 		pythia_free(next);
 		end();

@@ -212,11 +212,10 @@ static bool hand_over(reader *r, const char *line, size_t length, const pythia_f
 		row.stamp = fields[table->timestamp].value;
 		if (row.stamp && pythia_sqlite_stamp_is_text(table))
 		{
-			row.unsorted = !pythia_sqlite_stamp(&r->stamp, row.stamp, fields[table->timestamp].length);
+			row.unsorted = !pythia_sqlite_stamp(table, &r->stamp, row.stamp, fields[table->timestamp].length);
 			row.stamp = r->stamp.data;
 			/* the ranges that were read hold some that were told long ago */
-			if (r->window->from && !table->config.time_zone &&
-				!pythia_capture_stamp_kept(table, row.stamp, r->window->from))
+			if (r->window->from && !pythia_capture_stamp_kept(table, row.stamp, r->window->from))
 				return true;
 		}
 		if (table->created >= 0 && fields[table->created].value && row.stamp)
@@ -306,7 +305,7 @@ static bool put_since(const pythia_capture_table *table, pythia_buffer *sql, con
 	{
 		if (!pythia_capture_put_stamp(table, NULL, low, error))
 			return false;
-		pythia_sqlite_put_since(table, sql, low);
+		pythia_sqlite_since(sql, pythia_capture_stamp_column(table), low, table->config.time_zone != NULL);
 		return true;
 	}
 	pythia_buffer_putc(sql, '(');

@@ -219,8 +219,6 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 					column->name, table->table.name);
 		return pythia_error_hint(error, "Keep stamps as text (datetime('now')) or as integers (unixepoch()).");
 	}
-	else
-		table->zoned = pythia_sqlite_stamp_is_zoned(sample + 1, strlen(sample + 1));
 	pythia_free(sample);
 	return true;
 }

@@ -160,12 +160,13 @@ static bool local_bounds(pythia_capture_table *table, int64_t instant, int64_t *
 	int64_t bucket = floor_to(instant, BUCKET);
 
 	*least = *greatest = instant;
+	table->local = 0;
 	if (pythia_capture_stamp_column(table)->type.kind == PYTHIA_KIND_TIMESTAMPTZ ||
 		(table->db->engine == PYTHIA_SQLITE && !zone))
 		return true;
 	if (zone && strcmp(zone, "any") == 0)
 	{
-		*least -= 12 * HOUR;
+		*least += table->local = -12 * HOUR;
 		*greatest += 14 * HOUR;
 		return true;
 	}
@@ -175,6 +176,7 @@ static bool local_bounds(pythia_capture_table *table, int64_t instant, int64_t *
 	for (int i = 1; i < PYTHIA_CAPTURE_OFFSETS; i++)
 		if (bucket + i * BUCKET + table->offsets[i] < *least)
 			*least = bucket + i * BUCKET + table->offsets[i];
+	table->local = table->offsets[0];
 	return true;
 }
 
@@ -329,13 +331,15 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 	if (table->numeric)
 		return integer_window(table, clock, position, window, error);
 	window->from = pythia_strdup(position->low);
+	if (!local_bounds(table, clock->now, &now_least, &now_greatest, error))
+		return false;
 	if (safe == PYTHIA_CAPTURE_HELD)
 	{
 		window->next.low = pythia_strdup(position->low);
 		return true;
 	}
-	if (!local_bounds(table, safe, &least, &greatest, error) ||
-		!local_bounds(table, clock->now, &now_least, &now_greatest, error))
+	/* last: low is of its offset, and what says its own is compared with low */
+	if (!local_bounds(table, safe, &least, &greatest, error))
 		return false;
 	next = text_of(table, least);
 	now = text_of(table, now_greatest);
@@ -465,5 +469,6 @@ bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *st
 	/* infinity and years of five digits do not sort as text: they stay */
 	if (strlen(stamp) < 10 || stamp[4] != '-' || stamp[0] == '-')
 		return true;
-	return strcmp(stamp, low) >= 0;
+	/* one that is a day alone may be given until the day ends */
+	return strncmp(stamp, low, strlen(stamp) == 10 ? 10 : sizeof("YYYY-MM-DD HH:MM:SS.ffffff")) >= 0;
 }

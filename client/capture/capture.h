@@ -87,7 +87,7 @@ typedef struct pythia_capture_clock
 	int64_t now;      /* microseconds since 1970, UTC */
 	int64_t boundary; /* no open transaction began before it, or one of the two below */
 	int64_t lag;      /* of a replica: what was committed at its primary up to so long ago has come, in microseconds */
-	bool idle;        /* a replica that applies nothing just now */
+	bool idle;        /* a replica that applies nothing just now, or not from each of its sources */
 } pythia_capture_clock;
 
 #define PYTHIA_CAPTURE_UNKNOWN INT64_MIN       /* open transactions cannot be seen */

@@ -16,7 +16,7 @@ typedef enum pythia_replica_state
 {
 	PYTHIA_REPLICA_NONE,
 	PYTHIA_REPLICA_APPLIES, /* what comes from its primary */
-	PYTHIA_REPLICA_IDLE     /* its applier is stopped, or lags on purpose before it begins */
+	PYTHIA_REPLICA_IDLE     /* its applier, or one of several, is stopped, or lags on purpose before it begins */
 } pythia_replica_state;
 
 typedef struct pythia_replica

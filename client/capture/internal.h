@@ -45,6 +45,8 @@ bool pythia_capture_is_stamp(const pythia_capture_table *table, const char *stam
 /* A literal comparable with the timestamp column (sql NULL: none); false where a position that was stored is none. */
 bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp,
 							  pythia_error *error);
+/* Is the name among those of an option? */
+bool pythia_capture_names(const pythia_node *names, const char *name);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
 
 /* ---- capture/source/collations.c ---- */

@@ -115,6 +115,13 @@ my @situations = (
 	# triggers tell every version
 	[ 'every_version', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ "INSERT INTO T VALUES (3, 'c', {now}); UPDATE T SET v = 'd' WHERE id = 3; UPDATE T SET v = 'e' WHERE id = 3; DELETE FROM T WHERE id = 3" => 'INSERT 3 c, UPDATE 3 c>d, UPDATE 3 d>e, DELETE 3 e' ] ],
+	# also where the value is worked out when it is read, but in PostgreSQL
+	[ 'logged_generated', {
+			capture => 'trigger', table => {
+				postgresql => 'CREATE TABLE T (id int PRIMARY KEY, w {text}, updated_at {stamp}, v text GENERATED ALWAYS AS (upper(w)) STORED)',
+				map { $_ => 'CREATE TABLE T (id int PRIMARY KEY, w {text}, updated_at {stamp}, v {text} GENERATED ALWAYS AS (upper(w)) VIRTUAL)' } qw(mariadb sqlite) },
+			rows => $rows =~ s/T VALUES/T (id, w, updated_at) VALUES/r },
+		[ '' => 'INSERT 1 A, INSERT 2 B' ], [ "UPDATE T SET w = 'c' WHERE id = 1" => 'UPDATE 1 A>C' ] ],
 	[ 'logged_restamped', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ $touch => 'UPDATE 1 a>a, UPDATE 2 b>b' ] ],
 	[ 'logged_restamped_rows', { capture => 'trigger', track => 'rows' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ $touch => '' ],
 		[ 'UPDATE T SET v = v' => '' ], [ "UPDATE T SET v = 'c', updated_at = {now} WHERE id = 1" => 'UPDATE 1 a>c' ] ],

@@ -278,6 +278,49 @@ static void test_killed_source(void **state)
 	close_rig(&r);
 }
 
+/* What a failed statement has done stays in their tables, and goes from a log. */
+static void test_engines(void **state)
+{
+	static const char *const engines[] = {"MyISAM", "Aria", "MEMORY", "ARCHIVE", "CSV", "BLACKHOLE", NULL};
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	char query[200];
+	int64_t there;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	for (int i = 0; engines[i]; i++)
+	{
+		char sql[200];
+
+		snprintf(
+			sql, sizeof(sql),
+			"DROP TABLE IF EXISTS cap_other; CREATE TABLE cap_other (id int NOT NULL, v int NOT NULL%s) ENGINE = %s",
+			strcmp(engines[i], "CSV") == 0 || strcmp(engines[i], "ARCHIVE") == 0 ? "" : ", PRIMARY KEY (id)",
+			engines[i]);
+		snprintf(
+			query, sizeof(query),
+			"SELECT count(*) FROM information_schema.ENGINES WHERE ENGINE = '%s' AND SUPPORT IN ('YES', 'DEFAULT')",
+			engines[i]);
+		assert_true(pythia_db_count(r.writer, query, &there, &error));
+		if (there == 0)
+		{
+			print_message("this server does not have the engine %s\n", engines[i]);
+			continue;
+		}
+		must(r.writer, sql);
+		assert_false(
+			try_create(&r, "cap_other", "updated_at", "{\"capture\": \"trigger\", \"key\": [\"id\"]}", &error));
+		assert_string_equal(error.sqlstate, "0A000");
+		snprintf(sql, sizeof(sql), "whose engine is %s", engines[i]);
+		assert_non_null(strstr(error.message, sql));
+		pythia_error_reset(&error);
+	}
+	must(r.writer, "DROP TABLE cap_other");
+	close_rig(&r);
+}
+
 static void test_triggers(void **state)
 {
 	rig r;
@@ -374,21 +417,14 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_kinds_of_change),
-		cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_waiting_statement),
-		cmocka_unit_test(test_no_privilege),
-		cmocka_unit_test(test_clock_set_back),
-		cmocka_unit_test(test_local_stamps),
-		cmocka_unit_test(test_null_stamps),
-		cmocka_unit_test(test_killed_source),
-		cmocka_unit_test(test_widened),
-		cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_late_log),
-		cmocka_unit_test(test_new_columns),
-		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_baseline),          cmocka_unit_test(test_values),
+		cmocka_unit_test(test_kinds_of_change),   cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_waiting_statement), cmocka_unit_test(test_no_privilege),
+		cmocka_unit_test(test_clock_set_back),    cmocka_unit_test(test_local_stamps),
+		cmocka_unit_test(test_null_stamps),       cmocka_unit_test(test_killed_source),
+		cmocka_unit_test(test_widened),           cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_engines),           cmocka_unit_test(test_late_log),
+		cmocka_unit_test(test_new_columns),       cmocka_unit_test(test_where),
 		cmocka_unit_test(test_new_table),
 	};
 

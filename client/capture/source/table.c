@@ -110,6 +110,57 @@ static int add_column(pythia_capture_table *table, int position, bool in_image)
 	return table->ncolumns++;
 }
 
+bool pythia_capture_names(const pythia_node *names, const char *name)
+{
+	for (const pythia_node *item = pythia_node_items(names); item; item = item->next)
+		if (strcmp(item->text, name) == 0)
+			return true;
+	return false;
+}
+
+/* Columns of PostgreSQL's that are worked out when they are read: a trigger gets a row without them. */
+static bool mark_unseen(const pythia_capture_table *table, bool *marks, pythia_error *error)
+{
+	const pythia_table *described = &table->table;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_result names;
+	bool generated = false;
+	bool ok = true;
+
+	for (int i = 0; i < described->ncolumns; i++)
+		generated = generated || described->columns[i].generated;
+	if (!generated || table->db->engine != PYTHIA_POSTGRESQL || table->config.capture != PYTHIA_CAPTURE_TRIGGER)
+		return true;
+	pythia_capture_put_table(table, &name);
+	pythia_buffer_puts(&sql, "SELECT attname FROM pg_catalog.pg_attribute WHERE attgenerated = 'v' AND NOT attisdropped"
+							 " AND attrelid = ");
+	pythia_dialect_of(table->db)->literal(&sql, name.data, name.length);
+	pythia_buffer_puts(&sql, "::pg_catalog.regclass");
+	ok = pythia_db_query(table->db, sql.data, "t", &names, error);
+	for (int64_t row = 0; ok && row < names.nrows; row++)
+	{
+		const char *unseen = pythia_result_text(&names, row, 0);
+		int position = pythia_table_column(described, unseen);
+
+		/* in the condition it may stand for something else: nothing is lost by that */
+		if (pythia_capture_names(table->config.key, unseen) ||
+			(table->config.where && strstr(table->config.where, unseen)))
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers do not see the virtual column \"%s\" of table \"%s\"",
+						unseen, described->name);
+			ok = pythia_error_hint(error, "Make the column STORED, leave it out of the options \"key\" and \"where\", "
+										  "or use \"capture\": \"poll\".");
+		}
+		if (position >= 0)
+			marks[position] = true;
+	}
+	pythia_result_free(&names);
+	pythia_buffer_free(&name);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 /* The image's columns in the table's order, then what else a scan needs. */
 static bool choose_columns(pythia_capture_table *table, pythia_error *error)
 {
@@ -118,7 +169,8 @@ static bool choose_columns(pythia_capture_table *table, pythia_error *error)
 	bool *wanted = pythia_calloc((size_t) described->ncolumns + 1, sizeof(bool));
 	bool *unwanted = pythia_calloc((size_t) described->ncolumns + 1, sizeof(bool));
 	bool ok = mark_columns(described, config->columns, "columns", wanted, error) &&
-			  mark_columns(described, config->exclude_columns, "exclude_columns", unwanted, error);
+			  mark_columns(described, config->exclude_columns, "exclude_columns", unwanted, error) &&
+			  mark_unseen(table, unwanted, error);
 
 	table->columns = pythia_calloc((size_t) described->ncolumns + 1, sizeof(pythia_capture_column));
 	for (int i = 0; ok && i < described->ncolumns; i++)

@@ -322,6 +322,29 @@ static bool refuse_cascades(pythia_logger *w, pythia_error *error)
 	return use_polls(error);
 }
 
+/* What a statement that fails has done stays in such a table, and goes from the log; some let no trigger see a row. */
+static bool refuse_engine(pythia_logger *w, pythia_error *error)
+{
+	const pythia_table *table = &w->table->table;
+	char *name;
+
+	pythia_buffer_puts(&w->sql, "SELECT t.ENGINE FROM information_schema.TABLES t JOIN information_schema.ENGINES e ON"
+								" e.ENGINE = t.ENGINE WHERE COALESCE(e.TRANSACTIONS, 'NO') <> 'YES' AND ");
+	pythia_dialect_named(w->dialect, &w->sql, "t.TABLE_SCHEMA", "t.TABLE_NAME", table);
+	if (!look_up(w, &name, error))
+		return false;
+	if (!name)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers cannot log what happens to table \"%s\", whose engine is %s",
+				table->name, name);
+	pythia_error_detail(error,
+						"%s has no transactions: what a statement changes there before it fails, or is rolled back,"
+						" stays, but not in the log.",
+						name);
+	pythia_free(name);
+	return pythia_error_hint(error, "Alter the table to ENGINE = InnoDB, or use \"capture\": \"poll\" for it.");
+}
+
 /* Rows that replication brings fire no triggers. */
 static bool refuse_replica(pythia_logger *w, pythia_error *error)
 {
@@ -376,11 +399,31 @@ bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 	switch (table->db->engine)
 	{
 		case PYTHIA_MYSQL:
-			return refuse_cascades(w, error) && refuse_replica(w, error);
+			return refuse_engine(w, error) && refuse_cascades(w, error) && refuse_replica(w, error);
 		case PYTHIA_POSTGRESQL:
 			return refuse_heirs(w, error);
 		default:
 			return true;
+	}
+}
+
+/* The columns that were asked for, and are not captured because they are in no row that a trigger gets. */
+static void tell_unseen(const pythia_capture_table *table)
+{
+	for (int i = 0; i < table->table.ncolumns; i++)
+	{
+		const pythia_column *column = &table->table.columns[i];
+		bool seen = !column->generated || pythia_capture_names(table->config.exclude_columns, column->name) ||
+					(table->config.columns && !pythia_capture_names(table->config.columns, column->name));
+
+		for (int c = 0; !seen && c < table->ncolumns; c++)
+			seen = table->columns[c].position == i;
+		if (!seen)
+			pythia_host_log(
+				table->db->host, PYTHIA_LOG_WARNING,
+				"the virtual column \"%s\" of table %s is left out: triggers do not see it; make it STORED, or"
+				" poll the table",
+				column->name, table->table.name);
 	}
 }
 
@@ -395,6 +438,7 @@ bool pythia_log_install(pythia_capture_table *table, pythia_log *log, pythia_err
 		pythia_buffer_free(&w.sql);
 		return false;
 	}
+	tell_unseen(table);
 	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
 	first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
 	for (int i = 0; i < table->ncolumns; i++)

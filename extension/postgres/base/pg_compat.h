@@ -163,6 +163,13 @@ extern PGDLLIMPORT char *locale_time;
 #ifndef ATTRIBUTE_GENERATED_VIRTUAL
 #define ATTRIBUTE_GENERATED_VIRTUAL 'v'
 #endif
+#if PG_VERSION_NUM >= 180000
+#include "rewrite/rewriteHandler.h"
+/* An expression over a relation that is its first table, with what they are made of in their place. */
+#define pythia_with_virtual_columns(node, relation) expand_generated_columns_in_expr(node, relation, 1)
+#else
+#define pythia_with_virtual_columns(node, relation) (node)
+#endif
 
 /* 16 takes soft errors */
 #if PG_VERSION_NUM >= 160000

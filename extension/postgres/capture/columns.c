@@ -2,6 +2,7 @@
 
 #include "core/suggest.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/pg_compat.h"
 #include "utils/rel.h"
 
 int pythia_column_position(Relation relation, const char *name)
@@ -37,6 +38,39 @@ static bool named(const pythia_node *names, const char *name)
 	return false;
 }
 
+/* A column that is worked out when it is read is in no tuple that a trigger gets. */
+static bool is_unseen(const pythia_capture_config *config, Form_pg_attribute attribute)
+{
+	return config->capture == PYTHIA_CAPTURE_TRIGGER && attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+}
+
+void pythia_check_unseen_columns(Relation relation, const pythia_capture_config *config, int nkey, char **key)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	pythia_capture_config polled = *config;
+	int *positions;
+	int count;
+
+	polled.capture = PYTHIA_CAPTURE_POLL;
+	count = pythia_image_columns(relation, &polled, &positions);
+	for (int i = 0; i < nkey; i++)
+		if (is_unseen(config, TupleDescAttr(desc, pythia_column_position(relation, key[i]))))
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("triggers do not see the virtual column \"%s\" of table \"%s\"", key[i],
+								   RelationGetRelationName(relation)),
+							errhint("Name other columns in the option \"key\", make the column STORED, or use "
+									"\"capture\": \"poll\".")));
+	for (int i = 0; i < count; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, positions[i]);
+
+		if (is_unseen(config, attribute))
+			ereport(WARNING, (errmsg("the virtual column \"%s\" of table \"%s\" is left out: triggers do not see it",
+									 NameStr(attribute->attname), RelationGetRelationName(relation)),
+							  errhint("Make the column STORED, or use \"capture\": \"poll\".")));
+	}
+}
+
 int pythia_image_columns(Relation relation, const pythia_capture_config *config, int **positions)
 {
 	TupleDesc desc = RelationGetDescr(relation);
@@ -51,8 +85,8 @@ int pythia_image_columns(Relation relation, const pythia_capture_config *config,
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 		char *name = pythia_to_utf8(NameStr(attribute->attname));
-		bool taken = !attribute->attisdropped && (!config->columns || named(config->columns, name)) &&
-					 !named(config->exclude_columns, name);
+		bool taken = !attribute->attisdropped && !is_unseen(config, attribute) &&
+					 (!config->columns || named(config->columns, name)) && !named(config->exclude_columns, name);
 
 		pfree(name);
 		if (!taken)

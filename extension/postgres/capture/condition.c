@@ -10,6 +10,7 @@
 #include "parser/parse_collate.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/base/trusted_calls.h"
 #include "postgres/capture/condition_check.h"
 #include "postgres/capture/identity.h"
@@ -208,7 +209,8 @@ pythia_filter *pythia_filter_make(const pythia_cdc_worker *worker, Relation rela
 	Node *node;
 
 	pythia_cdc_enter(worker, NULL, &before);
-	node = pythia_cdc_condition_node(relation, condition);
+	/* it is asked of tuples, which do not have virtual columns */
+	node = pythia_with_virtual_columns(pythia_cdc_condition_node(relation, condition), relation);
 	filter->of_session = contain_mutable_functions(node);
 	filter->of_locale = is_of_locale(node, NULL);
 	filter->condition = ExecPrepareExpr((Expr *) node, estate);

@@ -393,6 +393,7 @@ pythia_cdc_definition *pythia_cdc_define(const pythia_cdc_worker *worker, Oid re
 	take_key(definition, relation, &config);
 	take_stamp(definition, relation, worker, &config);
 	(void) pythia_image_columns(relation, &config, &positions);
+	pythia_check_unseen_columns(relation, &config, definition->nkey, definition->key);
 	if (config.where)
 		definition->condition = pythia_cdc_condition(relation, pythia_from_utf8(config.where));
 	relation_close(relation, NoLock);

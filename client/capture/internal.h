@@ -59,6 +59,8 @@ bool pythia_unique_same(char collation, const char *a, const char *b);
 
 /* Whether the stamps are dates and times in a column of SQLite's, which may be written in several ways. */
 bool pythia_sqlite_stamp_is_text(const pythia_capture_table *table);
+/* Whether `low` is a time although the column holds integers by now. */
+bool pythia_sqlite_was_text(const pythia_capture_table *table, const char *low);
 /* A stamp in the one spelling that positions have (of their zone where it tells its own; a day alone stays one), into
  * `out`, cleared first.  True where rows in the order of the column are in the order of time by it, within a day. */
 bool pythia_sqlite_stamp(const pythia_capture_table *table, pythia_buffer *out, const char *text, size_t length);

@@ -251,6 +251,20 @@ my @situations = (
 		[ { sqlite => q{INSERT INTO T VALUES (5, 'e', datetime('now', '+9 hours')), (6, 'f', strftime('%Y-%m-%d %H:%M:%S+09:00', 'now', '+9 hours')), (7, 'g', CAST(strftime('%s', 'now') AS INTEGER)), (8, 'h', date('now', '+9 hours'))} }
 			=> 'INSERT 5 e, INSERT 6 f, INSERT 7 g, INSERT 8 h' ],
 		[ '' => '' ] ],
+	# numbers that are times, of whatever unit: one that is ahead of the clock hides none behind it
+	(map {
+		my ($unit, $factor) = @$_;
+		my $insert = sub {
+			my ($values, $ahead) = @_;
+			my %now = (
+				postgresql => "(extract(epoch FROM clock_timestamp()) * $factor)::bigint", mariadb => "CAST(UNIX_TIMESTAMP(NOW(6)) * $factor AS SIGNED)",
+				sqlite => "CAST(strftime('%s', 'now') AS INTEGER) * $factor");
+			return { map { $_ => "INSERT INTO T VALUES ($values, $now{$_} + $ahead * $factor)" } keys %now };
+		};
+		[ "epoch_$unit", { start_from => 'now', lookback => 0, rows => '', table => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at bigint)' },
+			[ '' => '' ], [ $insert->("1, 'a'", 0) => 'INSERT 1 a' ], [ $insert->("2, 'b'", 3600) => 'INSERT 2 b' ], [ '' => '' ], [ '' => '' ],
+			[ $insert->("3, 'c'", 0) => 'INSERT 3 c' ], [ '' => '' ], [ $insert->("4, 'd'", 0) => 'INSERT 4 d' ] ]
+	} [ seconds => 1 ], [ milliseconds => 1000 ], [ microseconds => 1_000_000 ], [ nanoseconds => 1_000_000_000 ]),
 	[ 'start_with_zone', { start_from => '2026-01-01T12:00:00+02:00', time_zone => '-05:00', table => { mariadb => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at datetime)' },
 			rows => "INSERT INTO T VALUES (1, 'a', '2026-01-01 04:59:59'), (2, 'b', '2026-01-01 05:00:00')" }, [ '' => 'INSERT 2 b' ] ],
 	[ 'start_in_zone', { start_from => '2026-01-01T12:00:00+02:00', time_zone => 'America/Bogota', table => { postgresql => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at timestamp)' },

@@ -194,6 +194,31 @@ static void test_clock_set_back(void **state)
 	assert_int_equal(pythia_capture_unnoticed(-1), 3600 * second);
 }
 
+/* Of numbers that are times those to come are no less than the clock; of others they are greater than the greatest. */
+static void test_numbers_now(void **state)
+{
+	const int64_t now = INT64_C(1796000000123456);
+	const int64_t hour = INT64_C(3600);
+
+	(void) state;
+	assert_int_equal(pythia_capture_number_now(now / 1000000 + hour, now), now / 1000000);
+	assert_int_equal(pythia_capture_number_now(now / 1000 + hour * 1000, now), now / 1000);
+	assert_int_equal(pythia_capture_number_now(now + hour * 1000000, now), now);
+	assert_int_equal(pythia_capture_number_now(now * 1000 + hour * 1000000000, now), now * 1000);
+	for (int64_t unit = 1; unit <= 1000000; unit *= 1000)
+	{
+		int64_t past = now / (1000000 / unit) - hour * unit;
+
+		assert_int_equal(pythia_capture_number_now(past, now), past);
+		past += 2 * 366 * 86400 * unit;
+		assert_int_equal(pythia_capture_number_now(past, now), past);
+	}
+	assert_int_equal(pythia_capture_number_now(7, now), 7);
+	assert_int_equal(pythia_capture_number_now(INT64_MIN, now), INT64_MIN);
+	assert_int_equal(pythia_capture_number_now(INT64_MAX, now), INT64_MAX);
+	assert_int_equal(pythia_capture_number_now(INT64_MAX, INT64_C(253402300799999999)), INT64_MAX);
+}
+
 /* Whatever a source says that a value is: it stays within its place, and its line. */
 static void test_values_that_are_none(void **state)
 {
@@ -278,6 +303,7 @@ int main(void)
 									   cmocka_unit_test(test_faults),
 									   cmocka_unit_test(test_retry),
 									   cmocka_unit_test(test_clock_set_back),
+									   cmocka_unit_test(test_numbers_now),
 									   cmocka_unit_test(test_values_that_are_none),
 									   cmocka_unit_test(test_json_that_is_none)};
 

@@ -156,6 +156,82 @@ static void test_integer_stamps(void **state)
 	close_rig(&r);
 }
 
+/* A row from a clock that is ahead hides none that is stamped behind it. */
+static void test_numbers_ahead(void **state)
+{
+	rig r;
+
+	(void) state;
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE s (id INTEGER PRIMARY KEY, u INTEGER);"
+				   "INSERT INTO s VALUES (1, strftime('%s', 'now') + 3600)");
+	create(&r, "s", "u", "{\"lookback\": 0}");
+	assert_string_equal(poll_journal(&r), "");
+	/* its number was read before any writer who is still at work began */
+	must(r.store, "UPDATE pythia_cdc_table SET mark_time = mark_time - 10000000");
+	reopen(&r);
+	must(r.writer, "INSERT INTO s VALUES (2, strftime('%s', 'now') + 3599)");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 2}"));
+	must(r.writer, "INSERT INTO s VALUES (3, strftime('%s', 'now'))");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 3}"));
+	assert_string_equal(poll_journal(&r), "");
+	close_rig(&r);
+}
+
+/* A column that may hold anything, and had nothing at first, gets numbers. */
+static void test_numbers_come_later(void **state)
+{
+	rig r;
+
+	(void) state;
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE s (id INTEGER PRIMARY KEY, u)");
+	create(&r, "s", "u", "{}");
+	assert_string_equal(poll_journal(&r), "");
+	must(r.writer, "INSERT INTO s VALUES (1, 5)");
+	reopen(&r);
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 1}"));
+	must(r.writer, "INSERT INTO s VALUES (2, 6)");
+	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 2}"));
+	assert_string_equal(poll_journal(&r), "");
+	close_rig(&r);
+}
+
+/* What a clock that was set back gives once more is read; what lies ahead of it by more than a minute was told before. */
+static void test_set_back(void **state)
+{
+	rig r;
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_capture_config config;
+	pythia_capture_table table;
+	pythia_capture_window window;
+	pythia_capture_clock clock;
+	pythia_capture_position position = {.low = (char *) "2026-11-30 12:00:00", .age = 1000000};
+
+	(void) state;
+	open_rig(&r);
+	assert_true(pythia_capture_config_read(NULL, "t", &config, &error));
+	assert_true(pythia_capture_table_open(r.source, NULL, "t", "updated_at", &config, &table, &error));
+	/* 11:50 */
+	clock = (pythia_capture_clock){.now = INT64_C(1796039400000000), .boundary = INT64_C(1796039400000000)};
+	assert_true(pythia_capture_window_make(&table, &clock, &position, &window, &error));
+	assert_string_equal(window.known_after, "2026-11-30 11:51:00");
+	assert_string_equal(window.known_before, "2026-11-30 12:00:00");
+	/* a second of lookback, and the minute in which nobody may have noticed */
+	assert_string_equal(window.from, "2026-11-30 11:48:59");
+	assert_string_equal(window.next.low, "2026-11-30 11:49:59");
+	pythia_capture_window_free(&window);
+	/* it goes on: not set back */
+	clock.now = clock.boundary = INT64_C(1796040001000000);
+	assert_true(pythia_capture_window_make(&table, &clock, &position, &window, &error));
+	assert_null(window.known_after);
+	assert_string_equal(window.from, "2026-11-30 12:00:00");
+	assert_string_equal(window.next.low, "2026-11-30 12:00:00");
+	pythia_capture_window_free(&window);
+	pythia_capture_table_close(&table);
+	close_rig(&r);
+}
+
 /* What a poll reads it finds by ranges of the index: of a large table it does not look at the other rows. */
 static void test_reads_by_index(void **state)
 {
@@ -444,23 +520,16 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),
-		cmocka_unit_test(test_kinds_of_change),
-		cmocka_unit_test(test_track_rows),
-		cmocka_unit_test(test_back_and_forth),
-		cmocka_unit_test(test_refused_flush),
-		cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_integer_stamps),
-		cmocka_unit_test(test_reads_by_index),
-		cmocka_unit_test(test_tables_come_and_go),
-		cmocka_unit_test(test_bad_words),
-		cmocka_unit_test(test_consumers),
-		cmocka_unit_test(test_retention),
-		cmocka_unit_test(test_quiet_delete),
-		cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_triggers_from_the_beginning),
-		cmocka_unit_test(test_new_columns),
-		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_baseline),       cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_track_rows),     cmocka_unit_test(test_back_and_forth),
+		cmocka_unit_test(test_refused_flush),  cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_integer_stamps), cmocka_unit_test(test_reads_by_index),
+		cmocka_unit_test(test_numbers_ahead),  cmocka_unit_test(test_numbers_come_later),
+		cmocka_unit_test(test_set_back),       cmocka_unit_test(test_tables_come_and_go),
+		cmocka_unit_test(test_bad_words),      cmocka_unit_test(test_consumers),
+		cmocka_unit_test(test_retention),      cmocka_unit_test(test_quiet_delete),
+		cmocka_unit_test(test_triggers),       cmocka_unit_test(test_triggers_from_the_beginning),
+		cmocka_unit_test(test_new_columns),    cmocka_unit_test(test_where),
 		cmocka_unit_test(test_new_table),
 	};
 

@@ -7,6 +7,7 @@
 
 #include "capture/internal.h"
 #include "core/number.h"
+#include "dialect/forms.h"
 
 /* Numbers below are seconds, or milliseconds, since 1970: of years up to 5138. */
 #define SECONDS INT64_C(100000000000)
@@ -20,6 +21,11 @@
 bool pythia_sqlite_stamp_is_text(const pythia_capture_table *table)
 {
 	return table->db->engine == PYTHIA_SQLITE && !table->numeric;
+}
+
+bool pythia_sqlite_was_text(const pythia_capture_table *table, const char *low)
+{
+	return table->db->engine == PYTHIA_SQLITE && table->numeric && low && pythia_stamp_text(low, strlen(low));
 }
 
 static void put_instant(pythia_buffer *out, int64_t instant)

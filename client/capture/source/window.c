@@ -233,30 +233,57 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	return true;
 }
 
-/* What to take off an integer that is a time (seconds, milli- or microseconds since 1970): writers stamp first
- * and commit later even where each commits before the next begins. */
+/* Parts of a second: an integer that is a time counts one of them, or whole ones. */
+#define NANOSECONDS INT64_C(1000000000)
+
+/* The unit that an integer near `now` counts times in, and what it shows now; false where it is no time. */
+static bool read_epoch(int64_t value, int64_t now, int64_t *unit, int64_t *shown)
+{
+	for (*unit = 1; *unit <= NANOSECONDS; *unit *= 1000)
+	{
+		int64_t distance;
+
+		if (*unit <= PYTHIA_SECOND)
+			*shown = now / (PYTHIA_SECOND / *unit);
+		else if (now < INT64_MAX / 1000)
+			*shown = now * 1000;
+		else
+			return false;
+		distance = pythia_subtract(value, *shown);
+		if (distance < 366 * 86400 * *unit && distance > -366 * 86400 * *unit)
+			return true;
+	}
+	return false;
+}
+
+int64_t pythia_capture_number_now(int64_t value, int64_t now)
+{
+	int64_t unit;
+	int64_t shown;
+
+	return read_epoch(value, now, &unit, &shown) && shown < value ? shown : value;
+}
+
+/* What to take off an integer that is a time: writers stamp first and commit later even where each commits before the
+ * next begins. */
 static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int64_t now)
 {
 	double lookback = table->config.lookback >= 0 ? table->config.lookback : LOOKBACK_SQLITE;
+	int64_t unit;
+	int64_t shown;
 
-	for (int64_t unit = 1; unit <= PYTHIA_SECOND; unit *= 1000)
-	{
-		int64_t distance = pythia_subtract(value, now / (PYTHIA_SECOND / unit));
-
-		if (distance < 366 * 86400 * unit && distance > -366 * 86400 * unit)
-			return (int64_t) (lookback * (double) unit + 0.5);
-	}
-	return 0;
+	return read_epoch(value, now, &unit, &shown) ? (int64_t) (lookback * (double) unit + 0.5) : 0;
 }
 
-static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t now)
+static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t read_at)
 {
 	char text[32];
 	int64_t value;
 
 	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
 		return pythia_strdup(mark);
-	snprintf(text, sizeof(text), "%lld", (long long) pythia_subtract(value, epoch_slack(table, value, now)));
+	value = pythia_capture_number_now(value, read_at);
+	snprintf(text, sizeof(text), "%lld", (long long) pythia_subtract(value, epoch_slack(table, value, read_at)));
 	return pythia_strdup(text);
 }
 
@@ -283,7 +310,7 @@ static bool integer_window(pythia_capture_table *table, const pythia_capture_clo
 	}
 	if (position->mark)
 	{
-		char *low = less_slack(table, position->mark, clock->now);
+		char *low = less_slack(table, position->mark, position->mark_time);
 
 		if (!position->low || number_of(low) > number_of(position->low))
 		{
@@ -317,6 +344,7 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 								const pythia_capture_position *position, pythia_capture_window *window,
 								pythia_error *error)
 {
+	pythia_capture_position anew = {.age = position->age};
 	int64_t safe = safe_instant(table, clock);
 	int64_t least;
 	int64_t greatest;
@@ -326,6 +354,9 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 	char *now;
 
 	memset(window, 0, sizeof(*window));
+	/* a column of SQLite's that had no stamps at first, and might have been one of times: all that is there came since */
+	if (pythia_sqlite_was_text(table, position->low))
+		position = &anew;
 	if (!believable(table, position->low, error) || !believable(table, position->mark, error))
 		return false;
 	if (table->numeric)

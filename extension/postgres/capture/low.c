@@ -18,8 +18,9 @@
 /* Clocks are put back by less than this. */
 #define MAX_PUT_BACK (3 * USECS_PER_HOUR)
 /* Numbers made of seconds may repeat for a while: until then the last one is read again. */
-#define TIE_USECS   (10 * USECS_PER_SEC)
-#define MAX_HISTORY 64
+#define TIE_USECS        (10 * USECS_PER_SEC)
+#define MAX_HISTORY      64
+#define UNIX_TO_POSTGRES ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 /* Two clocks are not read at once. */
 #define CLOCK_STEP (100 * 1000)
 
@@ -289,7 +290,7 @@ int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, 
 	TimestampTz began = boundary->instant - lookback_of(table);
 
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER)
-		remember(table, seen_at, greatest);
+		remember(table, seen_at, pythia_capture_number_now(greatest, seen_at + UNIX_TO_POSTGRES));
 	if (boundary->hold)
 		return table->low;
 	switch (table->stamp_kind)

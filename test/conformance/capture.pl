@@ -259,7 +259,7 @@ my @situations = (
 			my %now = (
 				postgresql => "(extract(epoch FROM clock_timestamp()) * $factor)::bigint", mariadb => "CAST(UNIX_TIMESTAMP(NOW(6)) * $factor AS SIGNED)",
 				sqlite => "CAST(strftime('%s', 'now') AS INTEGER) * $factor");
-			return { map { $_ => "INSERT INTO T VALUES ($values, $now{$_} + $ahead * $factor)" } keys %now };
+			return { map { $_ => "INSERT INTO T VALUES ($values, $now{$_} + " . $ahead * $factor . ")" } keys %now };
 		};
 		[ "epoch_$unit", { start_from => 'now', lookback => 0, rows => '', table => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at bigint)' },
 			[ '' => '' ], [ $insert->("1, 'a'", 0) => 'INSERT 1 a' ], [ $insert->("2, 'b'", 3600) => 'INSERT 2 b' ], [ '' => '' ], [ '' => '' ],

@@ -151,10 +151,13 @@ static int run_both(cli_args *args, bool repair)
 	if (!read_options(args, repair ? repair_options : validate_options, &tree, &r.options, &error) ||
 		!cli_pair_open(args, engine_sets, false, &r.pair, &error))
 		code = cli_fail(&error);
-	for (int i = 0; i < r.pair.ntables && code != CLI_INTERRUPTED; i++)
-		code = cli_worse(code, run_one(&r, r.pair.tables[i]));
-	if (repair)
-		cli_report_end();
+	else
+	{
+		for (int i = 0; i < r.pair.ntables && code != CLI_INTERRUPTED; i++)
+			code = cli_worse(code, run_one(&r, r.pair.tables[i]));
+		if (repair)
+			cli_report_end();
+	}
 	if (code == CLI_INTERRUPTED)
 		cli_say("pythia: interrupted%s",
 				repair ? "; rows mended so far stay mended.  Run the same command again for the rest." : "");

@@ -154,6 +154,25 @@ static void imagine(cli_place *place)
 	place->url.database = pythia_strdup(":memory:");
 }
 
+static void forget_tables(cli_pair *pair)
+{
+	pythia_list_free(pair->tables, pair->ntables);
+	pair->tables = NULL;
+	pair->ntables = 0;
+}
+
+/* Opens both places and finds the tables that may be worked on, parents first. */
+static bool open_tables(const cli_args *args, cli_pair *pair, pythia_error *error)
+{
+	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
+		   find_tables(args, pair, error) &&
+		   pythia_sync_config_names(pair->config, pair->tables, pair->ntables, pair->all ? NULL : pair->source.db,
+									error) &&
+		   pythia_tables_check(pair->source.db, pair->target.db, pair->config, pair->tables, &pair->ntables, NULL, 0,
+							   error) &&
+		   pythia_tables_order(pair->source.db, pair->target.db, pair->config, pair->tables, pair->ntables, error);
+}
+
 bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool create_target, cli_pair *pair,
 				   pythia_error *error)
 {
@@ -189,13 +208,11 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	if (create_target && config.dry_run)
 		imagine(&pair->target);
 	pair->all = cli_given(args, "all");
-	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
-		   find_tables(args, pair, error) &&
-		   pythia_sync_config_names(pair->config, pair->tables, pair->ntables,
-									cli_given(args, "all") ? NULL : pair->source.db, error) &&
-		   pythia_tables_check(pair->source.db, pair->target.db, pair->config, pair->tables, &pair->ntables, NULL, 0,
-							   error) &&
-		   pythia_tables_order(pair->source.db, pair->target.db, pair->config, pair->tables, pair->ntables, error);
+	if (open_tables(args, pair, error))
+		return true;
+	/* no table that was refused is worked on */
+	forget_tables(pair);
+	return false;
 }
 
 static bool connect_another(void *context, bool target, pythia_db **db, pythia_error *error)
@@ -229,7 +246,7 @@ void cli_pair_close(cli_pair *pair)
 {
 	cli_place_close(&pair->source);
 	cli_place_close(&pair->target);
-	pythia_list_free(pair->tables, pair->ntables);
+	forget_tables(pair);
 	pythia_node_free(pair->config);
 	memset(pair, 0, sizeof(*pair));
 }

@@ -20,8 +20,8 @@ typedef struct cli_pair
 	pythia_node *config; /* sync_config */
 } cli_pair;
 
-/* Reads the options, opens both places, finds the tables.  On failure pair is still
- * to be freed.  `sets` are further option tables that go into the sync_config. */
+/* Reads the options, opens both places, finds the tables.  On failure pair has no tables and is still
+ * to be closed.  `sets` are further option tables that go into the sync_config. */
 bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool create_target, cli_pair *pair,
 				   pythia_error *error);
 /* Fills a job for one table, with config read for it. */

@@ -1,4 +1,5 @@
 #include "core/number.h"
+#include "core/memory.h"
 #include "core/text.h"
 
 #include <ctype.h>
@@ -7,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* More characters than the longest number of PostgreSQL's numeric. */
+#define MOST_DIGITS 200000
 
 /* of ten, as far as they fit */
 static const uint64_t powers[] = {1U,
@@ -255,14 +259,30 @@ static bool ordinary_double(const char *text, size_t length, double *value)
 	return true;
 }
 
+/* All of a number in digits; `copy` is written to. */
+static bool read_digits(char *copy, double *value)
+{
+	char *end;
+
+	*value = strtod(copy, &end);
+	/* stopped at the point: the locale wants a comma */
+	if (*end == '.')
+	{
+		*end = ',';
+		*value = strtod(copy, &end);
+	}
+	return *end == '\0';
+}
+
 bool pythia_double_read(const char *text, size_t length, double *value)
 {
-	char copy[400];
-	char *end;
+	char small[400];
+	char *copy = small;
+	bool ok;
 
 	if (ordinary_double(text, length, value))
 		return true;
-	if (length == 0 || length >= sizeof(copy))
+	if (length == 0 || length > MOST_DIGITS)
 		return false;
 	if (length == 3 && strncasecmp(text, "nan", 3) == 0)
 	{
@@ -275,18 +295,21 @@ bool pythia_double_read(const char *text, size_t length, double *value)
 		return true;
 	}
 	for (size_t i = 0; i < length; i++)
-		if (!isdigit((unsigned char) text[i]) && !strchr("+-.eE", text[i]))
+		if (!isdigit((unsigned char) text[i]) && (text[i] == '\0' || !strchr("+-.eE", text[i])))
 			return false; /* neither hexadecimal nor spaces nor a NUL */
+	if (length >= sizeof(small))
+		copy = pythia_malloc(length + 1);
 	memcpy(copy, text, length);
 	copy[length] = '\0';
-	*value = strtod(copy, &end);
-	if (end == copy + length)
-		return true;
-	/* stopped at the point: the locale wants a comma */
-	if (*end == '.')
-	{
-		*end = ',';
-		*value = strtod(copy, &end);
-	}
-	return end == copy + length;
+	ok = read_digits(copy, value);
+	if (copy != small)
+		pythia_free(copy);
+	return ok;
+}
+
+bool pythia_double_beyond(const char *text, size_t length)
+{
+	double value;
+
+	return length > 0 && text[length - 1] != 'y' && pythia_double_read(text, length, &value) && isinf(value);
 }

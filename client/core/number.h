@@ -40,7 +40,10 @@ static inline int64_t pythia_multiply(int64_t a, int64_t b)
 	return __builtin_mul_overflow(a, b, &product) ? ((a < 0) != (b < 0) ? INT64_MIN : INT64_MAX) : product;
 }
 
-/* Reads all of a number as PostgreSQL or MySQL writes doubles, with the names above. */
+/* Reads all of a number as PostgreSQL or MySQL writes doubles, with the names above; digits beyond the greatest double
+ * read as an infinity. */
 bool pythia_double_read(const char *text, size_t length, double *value);
+/* True where the number is written in digits and beyond the greatest double. */
+bool pythia_double_beyond(const char *text, size_t length);
 
 #endif

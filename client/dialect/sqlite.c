@@ -125,12 +125,10 @@ static void bits_expression(pythia_buffer *out, const char *column, int64_t leng
 	static const char *const steps[][2] = {{"0", "a"},   {"1", "b"},   {"2", "010"}, {"3", "011"}, {"4", "100"},
 										   {"5", "101"}, {"6", "110"}, {"7", "111"}, {"a", "000"}, {"b", "001"}};
 
-	/* what is no such number stays as it is, to be seen */
+	/* what is no such number stays as it is, to be seen: with a sign, since 10 would be read as two bits */
+	pythia_buffer_printf(out, "CASE WHEN typeof(%s) <> 'integer' THEN %s", column, column);
 	if (length < 64)
-		pythia_buffer_printf(out, "CASE WHEN typeof(%s) <> 'integer' OR %s >> %lld <> 0 THEN %s", column, column,
-							 (long long) length, column);
-	else
-		pythia_buffer_printf(out, "CASE WHEN typeof(%s) <> 'integer' THEN %s", column, column);
+		pythia_buffer_printf(out, " WHEN %s >> %lld <> 0 THEN printf('%%+d', %s)", column, (long long) length, column);
 	pythia_buffer_printf(out, " ELSE substr(printf('%%0%lldd', 0) || ", (long long) length);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		pythia_buffer_puts(out, "replace(");

@@ -12,6 +12,7 @@
 #include "core/reading.h"
 #include "core/rows.h"
 #include "core/text.h"
+#include "dialect/forms.h"
 
 typedef bool (*converter)(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out);
 
@@ -69,24 +70,51 @@ static bool text_to_bytes(const pythia_transform *transform, const char *value, 
 static bool bits_to_integer(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
 	(void) transform;
-	if (length > 64 || strspn(value, "01") != length)
+	if (length > 64 || !pythia_bits_text(value, length))
 		return false;
 	pythia_buffer_printf(out, "%llu", strtoull(value, NULL, 2));
 	return true;
 }
 
+/* Of a whole number in digits, without a sign: false where it needs more bits. */
+static bool read_bits(const char *digits, int width, uint64_t *bits)
+{
+	uint64_t most = width < 64 ? (UINT64_C(1) << width) - 1 : UINT64_MAX;
+
+	*bits = 0;
+	for (; *digits != '\0'; digits++)
+	{
+		unsigned digit = (unsigned char) *digits - '0';
+
+		if (digit > 9 || *bits > (most - digit) / 10 || digit > most)
+			return false;
+		*bits = *bits * 10 + digit;
+	}
+	return true;
+}
+
 static bool integer_to_bits(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)
 {
-	int width = (int) (transform->to->length > 0 ? transform->to->length : 1);
-	unsigned long long number;
+	int64_t width = transform->to->length > 0 ? transform->to->length : 1;
+	bool clamp = transform->policies.out_of_range == PYTHIA_POLICY_CLAMP ||
+				 transform->policies.out_of_range == PYTHIA_POLICY_REPLACE;
+	pythia_buffer whole = PYTHIA_BUFFER_INIT;
+	uint64_t bits = 0;
+	bool ok =
+		width <= 64 && pythia_read_as(transform->from->kind == PYTHIA_KIND_BOOL ? PYTHIA_KIND_BOOL : PYTHIA_KIND_INT,
+									  value, length, &whole);
 
-	if (length == 0 || value[0] == '-' || width > 64)
+	if (ok && !read_bits(whole.data, (int) width, &bits))
+	{
+		/* the nearest that the column holds */
+		ok = clamp;
+		bits = whole.data[0] == '-' ? 0 : UINT64_MAX;
+	}
+	pythia_buffer_free(&whole);
+	if (!ok)
 		return false;
-	number = strtoull(value, NULL, 10);
-	if (width < 64 && number >> width != 0)
-		return false;
-	for (int i = width - 1; i >= 0; i--)
-		pythia_buffer_putc(out, number >> i & 1 ? '1' : '0');
+	for (int64_t i = width - 1; i >= 0; i--)
+		pythia_buffer_putc(out, bits >> i & 1 ? '1' : '0');
 	return true;
 }
 
@@ -385,7 +413,7 @@ static converter find_converter(const pythia_type *from, pythia_engine from_engi
 		return text_to_bytes;
 	if (a == PYTHIA_KIND_BIT && (b == PYTHIA_KIND_INT || b == PYTHIA_KIND_UINT || b == PYTHIA_KIND_DECIMAL))
 		return bits_to_integer;
-	if ((a == PYTHIA_KIND_INT || a == PYTHIA_KIND_UINT) && b == PYTHIA_KIND_BIT)
+	if (pythia_kind_is_number(a) && b == PYTHIA_KIND_BIT)
 		return integer_to_bits;
 	/* SQLite's are read as what they are by the form */
 	if (texty(a) && b == PYTHIA_KIND_BOOL && to_engine != PYTHIA_POSTGRESQL && from_engine != PYTHIA_SQLITE)

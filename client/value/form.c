@@ -48,8 +48,11 @@ bool pythia_form_apply(const pythia_transform *t)
 
 	if (t->to_engine == PYTHIA_SQLITE)
 		return false;
+	/* numbers are made into bits, which reads them */
+	if (to == PYTHIA_KIND_BIT)
+		return from == to ? t->from_engine == PYTHIA_SQLITE : !pythia_kind_is_number(from);
 	if (t->from_engine == PYTHIA_SQLITE)
-		return to == PYTHIA_KIND_BIT ? from == to : formed(pythia_form_kind(t)) && !converted(from, to);
+		return formed(pythia_form_kind(t)) && !converted(from, to);
 	return timed(to) && (from == PYTHIA_KIND_TEXT || from == PYTHIA_KIND_CHAR || from == PYTHIA_KIND_OTHER);
 }
 
@@ -148,9 +151,10 @@ pythia_value_verdict pythia_form_check(const pythia_transform *t, const char *va
 	const char *reason = NULL;
 
 	if (t->to->kind == PYTHIA_KIND_BIT)
-		reason = t->to->length > 0 && ((int64_t) length > t->to->length || strspn(value, "01") != length)
-					 ? "a number that has more bits"
-					 : NULL;
+	{
+		if (!pythia_bits_text(value, length) || (t->to->length > 0 && (int64_t) length > t->to->length))
+			reason = pythia_integer_text(value, length) ? "a number that has more bits" : "a value that is no bits";
+	}
 	else if (t->from_engine == PYTHIA_SQLITE)
 		return read_value(t, value, length, out, bad);
 	else if (names_a_moment(value, length))

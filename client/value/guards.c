@@ -10,7 +10,11 @@
 #include "value/form.h"
 #include "value/limits.h"
 
-#define FLOAT_BOUND "3.4028234663852886e38"
+#define FLOAT_BOUND  "3.4028234663852886e38"
+#define FLOAT_DIGITS 38 /* before the point, which it holds whatever they are */
+/* Half a step beyond the greatest double: from there on it rounds to an infinity. */
+#define DOUBLE_BOUND  "1.797693134862315807937289714053e308"
+#define DOUBLE_DIGITS 308
 /* Longer than any value that an engine holds. */
 #define UNLIMITED 1000000000
 
@@ -173,13 +177,31 @@ static void specials(maker *m)
 	}
 }
 
+static int whole_digits(const pythia_transform *t)
+{
+	if (t->from->kind == PYTHIA_KIND_DECIMAL)
+		return t->from->precision > 0 && t->from_engine != PYTHIA_SQLITE ? t->from->precision - t->from->scale : 1000;
+	if (t->from_engine == PYTHIA_SQLITE || t->from->size > 4)
+		return 20;
+	return t->from->size == 4 ? 10 : t->from->size == 3 ? 8 : t->from->size == 2 ? 5 : 3;
+}
+
 static void floats(maker *m)
 {
+	const pythia_transform *t = m->t;
+	bool decimal = t->from->kind == PYTHIA_KIND_DECIMAL;
+
 	specials(m);
-	if (m->t->to->kind == PYTHIA_KIND_FLOAT && m->t->from->kind == PYTHIA_KIND_DOUBLE)
+	if (t->to->kind == PYTHIA_KIND_FLOAT &&
+		(t->from->kind == PYTHIA_KIND_DOUBLE || (decimal && whole_digits(t) > FLOAT_DIGITS)))
 	{
 		add(m, PYTHIA_GUARD_ABOVE, FLOAT_BOUND, "1e39");
 		add(m, PYTHIA_GUARD_BELOW, "-" FLOAT_BOUND, "-1e39");
+	}
+	else if (t->to->kind == PYTHIA_KIND_DOUBLE && decimal && whole_digits(t) > DOUBLE_DIGITS)
+	{
+		add(m, PYTHIA_GUARD_FROM, DOUBLE_BOUND, "1e309");
+		add(m, PYTHIA_GUARD_UPTO, "-" DOUBLE_BOUND, "-1e309");
 	}
 }
 
@@ -217,15 +239,6 @@ static void wholes(maker *m)
 		add(m, PYTHIA_GUARD_BELOW, low, "-99999999999999999999");
 	if (!bounded || pythia_whole_compare(from_high, high) > 0)
 		add(m, PYTHIA_GUARD_ABOVE, high, "99999999999999999999");
-}
-
-static int whole_digits(const pythia_transform *t)
-{
-	if (t->from->kind == PYTHIA_KIND_DECIMAL)
-		return t->from->precision > 0 && t->from_engine != PYTHIA_SQLITE ? t->from->precision - t->from->scale : 1000;
-	if (t->from_engine == PYTHIA_SQLITE || t->from->size > 4)
-		return 20;
-	return t->from->size == 4 ? 10 : t->from->size == 3 ? 8 : t->from->size == 2 ? 5 : 3;
 }
 
 static void decimals(maker *m)

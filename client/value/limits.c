@@ -19,6 +19,10 @@
 #include "core/stamp.h"
 #include "value/text_limits.h"
 
+/* The least numbers; the greatest have no sign. */
+#define FLOAT_END  "-3.4028234e38"
+#define DOUBLE_END "-1.7976931348623157e308"
+
 static bool dated(pythia_kind kind)
 {
 	return kind == PYTHIA_KIND_DATE || kind == PYTHIA_KIND_TIMESTAMP || kind == PYTHIA_KIND_TIMESTAMPTZ;
@@ -198,11 +202,12 @@ static pythia_value_verdict check_time(const pythia_transform *t, const char *va
 static pythia_value_verdict check_special(const pythia_transform *t, const char *value, pythia_buffer *out,
 										  pythia_bad_value *bad)
 {
-	bool negative = value[0] == '-';
-	const char *bound = t->to->kind == PYTHIA_KIND_FLOAT ? (negative ? "-3.4028234e38" : "3.4028234e38")
-						: t->to->kind == PYTHIA_KIND_DOUBLE
-							? (negative ? "-1.7976931348623157e308" : "1.7976931348623157e308")
-							: NULL;
+	const char *bound = t->to->kind == PYTHIA_KIND_FLOAT    ? FLOAT_END
+						: t->to->kind == PYTHIA_KIND_DOUBLE ? DOUBLE_END
+															: NULL;
+
+	if (bound != NULL && value[0] != '-')
+		bound++;
 
 	if (strcasecmp(value, "nan") == 0)
 	{
@@ -223,22 +228,19 @@ static bool special(const char *value)
 	return isalpha((unsigned char) *value);
 }
 
-static pythia_value_verdict check_float(const pythia_transform *t, const char *value, pythia_buffer *out,
+static pythia_value_verdict check_float(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
 										pythia_bad_value *bad)
 {
+	bool single = t->to->kind == PYTHIA_KIND_FLOAT;
+	const char *bound = single ? FLOAT_END : DOUBLE_END;
+
 	if (special(value))
 		return check_special(t, value, out, bad);
-	if (t->to->kind == PYTHIA_KIND_FLOAT)
-	{
-		/* a text with the digits that tell a float apart may be a little beyond the greatest, and is read as that */
-		float number = strtof(value, NULL);
-
-		if (isinf(number))
-			return pythia_policy_decide(t->policies.out_of_range, "out_of_range",
-										number < 0 ? "-3.4028234e38" : "3.4028234e38", "a number out of range", out,
-										bad);
-	}
-	return PYTHIA_VALUE_KEEP;
+	/* a text with the digits that tell a float apart may be a little beyond the greatest, and is read as that */
+	if (single ? !isinf(strtof(value, NULL)) : !pythia_double_beyond(value, length))
+		return PYTHIA_VALUE_KEEP;
+	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", value[0] == '-' ? bound : bound + 1,
+								"a number out of range", out, bad);
 }
 
 /* Digits before and after the point, without outer zeros: 0.0012 has -2 and 4, zero has none after it and no more than
@@ -413,7 +415,7 @@ pythia_value_verdict pythia_limits_check(const pythia_transform *t, const char *
 	if (dated(t->to->kind))
 		return check_date(t, value, length, out, bad);
 	if (floating(t->to->kind))
-		return check_float(t, value, out, bad);
+		return check_float(t, value, length, out, bad);
 	if (whole(t->to->kind))
 		return check_whole(t, value, length, out, bad);
 	if (t->to->kind == PYTHIA_KIND_DECIMAL)

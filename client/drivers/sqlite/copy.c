@@ -265,8 +265,8 @@ static int bind_field(sqlite_db *db, int at, pythia_kind kind, const pythia_fiel
 		case PYTHIA_KIND_DOUBLE:
 			if (!pythia_double_read(field->value, field->length, &number))
 				break;
-			/* SQLite turns NaN into NULL without a word */
-			if (number != number)
+			/* SQLite turns NaN into NULL without a word, and digits beyond its doubles would be an infinity */
+			if (number != number || pythia_double_beyond(field->value, field->length))
 				*fits = false;
 			return sqlite3_bind_double(db->insert, at, number);
 		case PYTHIA_KIND_STORED:

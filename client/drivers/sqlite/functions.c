@@ -156,10 +156,12 @@ static void uuid(pythia_buffer *out, sqlite3_value *value)
 
 static void bits(pythia_buffer *out, sqlite3_value *value, long length)
 {
-	if (sqlite3_value_type(value) == SQLITE_INTEGER && length > 0 && length <= 64)
-	{
-		uint64_t number_value = (uint64_t) sqlite3_value_int64(value);
+	uint64_t number_value = (uint64_t) sqlite3_value_int64(value);
 
+	/* one that has more bits is another number */
+	if (sqlite3_value_type(value) == SQLITE_INTEGER && length > 0 && length <= 64 &&
+		(length == 64 || number_value >> length == 0))
+	{
 		for (long i = length - 1; i >= 0; i--)
 			pythia_buffer_putc(out, number_value >> i & 1 ? '1' : '0');
 		return;

@@ -20,6 +20,13 @@
 /* Tables that one query asks for. */
 #define ASKED_AT_ONCE 256
 
+/* What no honest table has more of, so that what goes over columns and keys of one is bounded. */
+#define MOST_COLUMNS        4096
+#define MOST_COLUMNS_SQLITE 32767
+#define MOST_KEY_ROWS       65536
+/* Columns of keys between two looks whether to go on. */
+#define CANCEL_ROWS 64
+
 /* Some tables that are described together: what was asked for, and what was found of it. */
 typedef struct tables
 {
@@ -121,6 +128,7 @@ static bool read_columns(pythia_db *db, tables *t, pythia_error *error)
 	pythia_result result;
 	int64_t row = 0;
 	int last = 0;
+	int most = db->engine == PYTHIA_SQLITE ? MOST_COLUMNS_SQLITE : MOST_COLUMNS;
 	bool ok = ask(db, pythia_dialect_of(db)->columns_query, t, "nttbbbTTTTb", &result, error);
 
 	for (int i = 0; ok && i < t->count; i++)
@@ -130,6 +138,8 @@ static bool read_columns(pythia_db *db, tables *t, pythia_error *error)
 
 		while (ok && end < result.nrows && pythia_result_number(&result, end, 0) <= i)
 			ok = whose(db, t, &result, end++, &last, error);
+		if (ok && end - row > most)
+			ok = pythia_db_bad_answer(db, error, "a table with more columns than %d", most);
 		table->columns = pythia_calloc((size_t) (end - row) + 1, sizeof(pythia_column));
 		for (; ok && row < end; row++)
 			read_column(db, &result, row, &table->columns[table->ncolumns++]);
@@ -168,16 +178,6 @@ static void add_index(pythia_table *table, const char *name, bool unique, const 
 	copy_columns(k, &index->columns, &index->descending);
 }
 
-static int exact_column(const pythia_table *table, const char *name)
-{
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		if (strcmp(table->columns[i].name, name) == 0)
-			return i;
-	}
-	return pythia_table_column(table, name);
-}
-
 static bool holds(const int *numbers, int count, int number)
 {
 	for (int i = 0; i < count; i++)
@@ -187,17 +187,22 @@ static bool holds(const int *numbers, int count, int number)
 }
 
 /* An index: the rows from `row` up to `end`. `k` has room for them. */
-static void read_key(pythia_table *table, const pythia_result *result, int64_t row, int64_t end, key_columns *k)
+static bool read_key(const pythia_db *db, pythia_table *table, const pythia_result *result, int64_t row, int64_t end,
+					 key_columns *k, pythia_error *error)
 {
 	const char *name = pythia_result_text(result, row, 1);
 	bool primary = pythia_result_true(result, row, 2);
 	bool unique = pythia_result_true(result, row, 3);
 	bool usable = true;
 
-	for (k->count = 0; row < end; row++)
+	for (k->count = 0; usable && row < end; row++)
 	{
 		const char *column = pythia_result_optional(result, row, 4);
-		int position = column != NULL ? exact_column(table, column) : -1;
+		int position;
+
+		if (row % CANCEL_ROWS == 0 && pythia_host_cancelled(db->host))
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "reading the keys of a table was cancelled");
+		position = column != NULL ? pythia_table_column(table, column) : -1;
 
 		/* one that is named again adds nothing: a key has no more columns than its table */
 		if (position < 0)
@@ -210,7 +215,7 @@ static void read_key(pythia_table *table, const pythia_result *result, int64_t r
 	}
 	table->other_unique = table->other_unique || (unique && !usable);
 	if (!usable || k->count == 0)
-		return;
+		return true;
 	if (primary)
 	{
 		/* a catalog that tells two is believed the last one */
@@ -221,12 +226,14 @@ static void read_key(pythia_table *table, const pythia_result *result, int64_t r
 	}
 	else
 		add_index(table, name, unique, k);
+	return true;
 }
 
 static bool read_keys(pythia_db *db, tables *t, pythia_error *error)
 {
 	pythia_result result;
 	int64_t row = 0;
+	int64_t first = 0; /* of the table's */
 	int64_t end;
 	int last = 0;
 	bool ok = ask(db, pythia_dialect_of(db)->keys_query, t, "ntbbTb", &result, error);
@@ -235,13 +242,17 @@ static bool read_keys(pythia_db *db, tables *t, pythia_error *error)
 
 	for (; ok && row < result.nrows; row = end)
 	{
+		int before = last;
+
 		ok = whose(db, t, &result, row, &last, error);
+		first = last == before ? first : row;
 		for (end = row; end < result.nrows && pythia_result_number(&result, end, 0) == last &&
 						strcmp(pythia_result_text(&result, end, 1), pythia_result_text(&result, row, 1)) == 0;
 			 end++)
 			;
-		if (ok)
-			read_key(&t->found[last], &result, row, end, &k);
+		if (ok && end - first > MOST_KEY_ROWS)
+			ok = pythia_db_bad_answer(db, error, "a table with more columns in indexes than %d", MOST_KEY_ROWS);
+		ok = ok && read_key(db, &t->found[last], &result, row, end, &k, error);
 	}
 	pythia_free(k.columns);
 	pythia_free(k.descending);

@@ -5,8 +5,8 @@
 
 #include "core/memory.h"
 
-void pythia_extras_add(pythia_extras *extras, pythia_extra_kind kind, const char *name, const char *detail,
-					   const char *column)
+static void append(pythia_extras *extras, pythia_extra_kind kind, const char *name, const char *detail,
+				   const char *column)
 {
 	extras->items = pythia_realloc(extras->items, sizeof(pythia_extra) * ((size_t) extras->count + 1));
 	extras->items[extras->count++] =
@@ -14,6 +14,15 @@ void pythia_extras_add(pythia_extras *extras, pythia_extra_kind kind, const char
 					   .name = pythia_strdup(name),
 					   .detail = detail != NULL && detail[0] != '\0' ? pythia_strdup(detail) : NULL,
 					   .column = pythia_strdup(column)};
+}
+
+void pythia_extras_add(pythia_extras *extras, pythia_extra_kind kind, const char *name, const char *detail,
+					   const char *column)
+{
+	if (extras->count < PYTHIA_EXTRAS)
+		append(extras, kind, name, detail, column);
+	else if (extras->count == PYTHIA_EXTRAS)
+		append(extras, PYTHIA_EXTRA_UNREAD, NULL, "there is too much of it", NULL);
 }
 
 static void free_extra(pythia_extra *extra)

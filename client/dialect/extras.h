@@ -50,6 +50,9 @@ typedef struct pythia_extra
 	char *column; /* the source's column that it is a part of; NULL: the table's */
 } pythia_extra;
 
+/* A list's most: beyond it one UNREAD stands for the rest, since many loops go over pairs of them. */
+#define PYTHIA_EXTRAS 16384
+
 /* Begins as {0}; freed by pythia_extras_free. */
 typedef struct pythia_extras
 {

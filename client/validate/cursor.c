@@ -11,12 +11,11 @@ static void select_list(pythia_validation_state *v, pythia_cursor *c, bool diges
 	pythia_side *s = c->side;
 	int n = 0;
 	int ncolumns = digest ? v->plan.nkey : v->plan.npairs;
-	bool digest_identity = !v->by_range || v->plan.nkey > 1;
 
 	c->kinds = pythia_calloc((size_t) ncolumns + 2, sizeof(pythia_kind));
 	pythia_buffer_puts(&c->sql, "SELECT ");
 	/* the order of bytes, whatever the database's collation */
-	pythia_buffer_printf(&c->sql, s->db->engine == PYTHIA_POSTGRESQL && digest_identity ? "(%s) COLLATE \"C\"" : "%s",
+	pythia_buffer_printf(&c->sql, s->db->engine == PYTHIA_POSTGRESQL && c->by_identity ? "(%s) COLLATE \"C\"" : "%s",
 						 s->identity.data);
 	/* names of their own, so that ORDER BY means the table's columns */
 	pythia_buffer_printf(&c->sql, " AS pythia_%d", n);
@@ -45,11 +44,12 @@ bool pythia_cursor_open(pythia_validation_state *v, pythia_cursor *c, int side, 
 {
 	c->side = &v->sides[side];
 	c->by_range = v->by_range;
+	c->by_identity = !v->by_range || v->plan.nkey > 1;
 	select_list(v, c, digest);
 	pythia_buffer_printf(&c->sql, " FROM %s%s ORDER BY ", c->side->name.data, where);
 	if (v->by_range)
 		pythia_buffer_puts(&c->sql, c->side->first.data);
-	if (!v->by_range || v->plan.nkey > 1)
+	if (c->by_identity)
 		pythia_buffer_puts(&c->sql, v->by_range ? ", 1" : "1");
 	return c->side->db->driver->stream_open(c->side->db, c->sql.data, c->nfields, c->kinds, &c->stream, error);
 }
@@ -72,22 +72,72 @@ static bool is_integer(const pythia_field *field)
 	return field->length > sign && field->length <= 40;
 }
 
+/* Integers by value, then by bytes. */
+static int compare_integers(const pythia_field *a, const pythia_field *b)
+{
+	bool a_minus = a->length > 0 && a->value[0] == '-';
+	bool b_minus = b->length > 0 && b->value[0] == '-';
+	int size;
+
+	if (a_minus != b_minus)
+		return a_minus ? -1 : 1;
+	if (a->length != b->length)
+		size = a->length < b->length ? -1 : 1;
+	else
+		size = memcmp(a->value, b->value, a->length);
+	return a_minus ? -size : size;
+}
+
+/* Whether the row that was read comes before the last one; those of one key may follow each other. */
+static bool goes_back(const pythia_cursor *c)
+{
+	const pythia_field *fields = c->reader.fields;
+
+	if (c->by_range)
+	{
+		pythia_field last = {.value = pythia_buffer_text(&c->integer), .length = c->integer.length};
+		int order = compare_integers(&fields[1], &last);
+
+		if (order != 0)
+			return order < 0;
+	}
+	return c->by_identity && strcmp(fields[0].value, pythia_buffer_text(&c->identity)) < 0;
+}
+
+/* What is kept of the rows that differ is bounded by their keys, as long as these come in order. */
+static bool check_row(pythia_cursor *c, pythia_error *error)
+{
+	const pythia_field *fields = c->reader.fields;
+
+	if (c->reader.nfields != c->nfields)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "a row has %d fields instead of %d", c->reader.nfields,
+						   c->nfields);
+	if (fields[0].value == NULL)
+		return pythia_fail(error, PYTHIA_E_DATABASE, "54000", "the key of a row of table %s is too large to be hashed",
+						   c->side->name.data);
+	if (!is_identity(&fields[0]) || (c->by_range && (fields[1].value == NULL || !is_integer(&fields[1]))))
+		return pythia_db_bad_answer(c->side->db, error, "the key of a row of table %s is none", c->side->name.data);
+	if (c->identity.length > 0 && goes_back(c))
+		return pythia_db_bad_answer(c->side->db, error, "rows of table %s that are not in the order asked for",
+									c->side->name.data);
+	pythia_buffer_clear(&c->identity);
+	pythia_buffer_append(&c->identity, fields[0].value, fields[0].length);
+	if (c->by_range)
+	{
+		pythia_buffer_clear(&c->integer);
+		pythia_buffer_append(&c->integer, fields[1].value, fields[1].length);
+	}
+	return true;
+}
+
 bool pythia_cursor_next(pythia_cursor *c, pythia_error *error)
 {
 	for (;;)
 	{
 		if (pythia_rows_next(&c->reader))
 		{
-			if (c->reader.nfields != c->nfields)
-				return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "a row has %d fields instead of %d",
-								   c->reader.nfields, c->nfields);
-			if (c->reader.fields[0].value == NULL)
-				return pythia_fail(error, PYTHIA_E_DATABASE, "54000",
-								   "the key of a row of table %s is too large to be hashed", c->side->name.data);
-			if (!is_identity(&c->reader.fields[0]) ||
-				(c->by_range && c->reader.fields[1].value != NULL && !is_integer(&c->reader.fields[1])))
-				return pythia_db_bad_answer(c->side->db, error, "the key of a row of table %s is none",
-											c->side->name.data);
+			if (!check_row(c, error))
+				return false;
 			c->row = true;
 			return true;
 		}
@@ -109,23 +159,9 @@ void pythia_cursor_close(pythia_cursor *c)
 	pythia_rows_close(&c->reader);
 	pythia_free(c->kinds);
 	pythia_buffer_free(&c->sql);
+	pythia_buffer_free(&c->identity);
+	pythia_buffer_free(&c->integer);
 	memset(c, 0, sizeof(*c));
-}
-
-/* Integers by value, then by bytes. */
-static int compare_integers(const pythia_field *a, const pythia_field *b)
-{
-	bool a_minus = a->length > 0 && a->value[0] == '-';
-	bool b_minus = b->length > 0 && b->value[0] == '-';
-	int size;
-
-	if (a_minus != b_minus)
-		return a_minus ? -1 : 1;
-	if (a->length != b->length)
-		size = a->length < b->length ? -1 : 1;
-	else
-		size = memcmp(a->value, b->value, a->length);
-	return a_minus ? -size : size;
 }
 
 int pythia_cursor_order(const pythia_validation_state *v, const pythia_cursor cursors[2])
@@ -133,7 +169,7 @@ int pythia_cursor_order(const pythia_validation_state *v, const pythia_cursor cu
 	const pythia_field *a = cursors[0].reader.fields;
 	const pythia_field *b = cursors[1].reader.fields;
 
-	if (v->by_range && a[1].value != NULL && b[1].value != NULL)
+	if (v->by_range)
 	{
 		int order = compare_integers(&a[1], &b[1]);
 

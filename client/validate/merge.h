@@ -14,8 +14,12 @@ typedef struct pythia_cursor
 	pythia_kind *kinds;
 	int nfields;
 	pythia_buffer sql;
-	bool by_range; /* the first key column, an integer, is the second field */
-	bool row;      /* on a row */
+	bool by_range;    /* the first key column, an integer, is the second field, and rows come in its order */
+	bool by_identity; /* in the order of the first field; behind the integer's, where both are */
+	bool row;         /* on a row */
+	/* of the last row */
+	pythia_buffer identity;
+	pythia_buffer integer;
 } pythia_cursor;
 
 bool pythia_cursor_open(pythia_validation_state *v, pythia_cursor *cursor, int side, bool digest, const char *where,

@@ -53,6 +53,12 @@ static bool beyond_limit(const repair *r, const pythia_validate_result *result, 
 							 "Look at the differences; raise max_changes (-1: no limit), or synchronise in full.");
 }
 
+/* Rows of one key come one after the other; it is mended once. */
+static bool is_last(const pythia_candidates *keys, const pythia_candidate *key)
+{
+	return keys->count > 0 && strcmp(keys->list[keys->count - 1].identity, key->identity) == 0;
+}
+
 static bool remember(void *context, pythia_difference_kind kind, const pythia_candidate *key, pythia_error *error)
 {
 	repair *r = context;
@@ -61,6 +67,8 @@ static bool remember(void *context, pythia_difference_kind kind, const pythia_ca
 	if (r->limit >= 0 && ++r->found > r->limit)
 		return r->counting || beyond_limit(r, r->v->result, error);
 	if (r->counting && (r->overflown || r->v->options->dry_run))
+		return true;
+	if (is_last(&r->keys[kind], key))
 		return true;
 	pythia_candidates_copy(&r->keys[kind], key, r->v->plan.nkey);
 	if (r->counting && too_many(r))

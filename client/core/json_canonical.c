@@ -12,8 +12,9 @@
 #define DEPTH_NORMALIZED 31
 /* 1e99999 is a hundred thousand digits to jsonb: the numbers of a document may come to as many bytes more than it has. */
 #define DIGITS_ROOM ((size_t) 16 * 1024 * 1024)
-/* Values between two looks whether to stop. */
+/* Values, and bytes that are put in another order, between two looks whether to stop. */
 #define VALUES_A_LOOK 4096
+#define BYTES_A_LOOK  ((size_t) 4 * 1024 * 1024)
 
 typedef struct parser
 {
@@ -21,8 +22,10 @@ typedef struct parser
 	pythia_json_style style;
 	int depth;               /* of arrays and objects */
 	size_t room;             /* for the digits of jsonb's numbers */
+	bool unordered;          /* members stay where they are: for who only wants to know whether it is JSON */
 	const pythia_host *host; /* NULL: nobody stops it */
 	unsigned values;
+	size_t moved; /* since the last look */
 	bool cancelled;
 } parser;
 
@@ -115,10 +118,11 @@ static bool number(parser *p, pythia_buffer *out)
 	return true;
 }
 
+/* Where it stands in what is written. */
 typedef struct member
 {
 	pythia_buffer name;
-	pythia_buffer value;
+	size_t from, to;
 	int place;
 } member;
 
@@ -150,7 +154,13 @@ static int by_length(const void *a, const void *b)
 	return by_name(a, b);
 }
 
-static bool members(parser *p, member **list, int *count)
+static const char *separator(const parser *p)
+{
+	return p->style == PYTHIA_JSON_STYLE_JSONB ? ", " : ",";
+}
+
+/* Writes them as they come. */
+static bool members(parser *p, member **list, int *count, pythia_buffer *out)
 {
 	int capacity = 0;
 
@@ -158,58 +168,82 @@ static bool members(parser *p, member **list, int *count)
 		return true;
 	do
 	{
+		member *m;
+
 		if (*count == capacity)
 		{
 			capacity = capacity > 0 ? 2 * capacity : 8;
 			*list = pythia_realloc(*list, (size_t) capacity * sizeof(member));
 		}
-		(*list)[*count] = (member){.place = *count};
-		(*count)++;
-		if (!pythia_json_take(&p->scan, '"') || !text_of(p, &(*list)[*count - 1].name) ||
-			!pythia_json_take(&p->scan, ':') || !value(p, &(*list)[*count - 1].value))
+		pythia_buffer_puts(out, *count > 0 ? separator(p) : "");
+		m = &(*list)[*count];
+		*m = (member){.place = (*count)++, .from = out->length};
+		if (!pythia_json_take(&p->scan, '"') || !text_of(p, &m->name) || !pythia_json_take(&p->scan, ':'))
 			return false;
+		put_text(p, &m->name, out);
+		pythia_buffer_puts(out, p->style == PYTHIA_JSON_STYLE_JSONB ? ": " : ":");
+		if (!value(p, out))
+			return false;
+		m->to = out->length;
 	} while (pythia_json_take(&p->scan, ','));
 	return pythia_json_take(&p->scan, '}');
 }
 
 /* Of a repeated name the last counts. */
-static void put_members(const parser *p, const member *list, int count, pythia_buffer *out)
+static void put_in_order(const parser *p, const member *list, int count, size_t start, pythia_buffer *out)
 {
-	bool jsonb = p->style == PYTHIA_JSON_STYLE_JSONB;
-	bool first = true;
+	pythia_buffer ordered = PYTHIA_BUFFER_INIT;
 
-	pythia_buffer_putc(out, '{');
 	for (int i = 0; i < count; i++)
 	{
 		if (i + 1 < count && by_bytes(&list[i].name, &list[i + 1].name) == 0)
 			continue;
-		if (!first)
-			pythia_buffer_puts(out, jsonb ? ", " : ",");
-		first = false;
-		put_text(p, &list[i].name, out);
-		pythia_buffer_puts(out, jsonb ? ": " : ":");
-		pythia_buffer_append(out, list[i].value.data, list[i].value.length);
+		pythia_buffer_puts(&ordered, ordered.length > 0 ? separator(p) : "");
+		pythia_buffer_append(&ordered, out->data + list[i].from, list[i].to - list[i].from);
 	}
-	pythia_buffer_putc(out, '}');
+	out->length = start;
+	pythia_buffer_append(out, ordered.data, ordered.length);
+	pythia_buffer_free(&ordered);
+}
+
+static bool stopped(parser *p)
+{
+	p->moved = 0;
+	p->cancelled = p->host != NULL && pythia_host_cancelled(p->host);
+	return p->cancelled;
+}
+
+/* They are only moved where they are not in order: those that hold others would be copied once for each level. */
+static bool order_members(parser *p, member *list, int count, size_t start, pythia_buffer *out)
+{
+	int (*order)(const void *, const void *) = p->style == PYTHIA_JSON_STYLE_JSONB ? by_length : by_name;
+	bool ordered = true;
+
+	for (int i = 1; i < count && ordered; i++)
+		ordered = order(&list[i - 1], &list[i]) < 0 && by_bytes(&list[i - 1].name, &list[i].name) != 0;
+	if (ordered)
+		return true;
+	p->moved += out->length - start;
+	if (p->moved > BYTES_A_LOOK && stopped(p))
+		return false;
+	qsort(list, (size_t) count, sizeof(member), order);
+	put_in_order(p, list, count, start, out);
+	return true;
 }
 
 static bool object(parser *p, pythia_buffer *out)
 {
 	member *list = NULL;
 	int count = 0;
-	bool ok = members(p, &list, &count);
+	size_t start;
+	bool ok;
 
-	if (ok)
-	{
-		if (count > 1)
-			qsort(list, (size_t) count, sizeof(member), p->style == PYTHIA_JSON_STYLE_JSONB ? by_length : by_name);
-		put_members(p, list, count, out);
-	}
+	pythia_buffer_putc(out, '{');
+	start = out->length;
+	ok = members(p, &list, &count, out) && (p->unordered || order_members(p, list, count, start, out));
+	pythia_buffer_putc(out, '}');
 	for (int i = 0; i < count; i++)
-	{
 		pythia_buffer_free(&list[i].name);
-		pythia_buffer_free(&list[i].value);
-	}
 	pythia_free(list);
 	return ok;
 }
@@ -224,7 +258,7 @@ static bool array(parser *p, pythia_buffer *out)
 		do
 		{
 			if (!first)
-				pythia_buffer_puts(out, p->style == PYTHIA_JSON_STYLE_JSONB ? ", " : ",");
+				pythia_buffer_puts(out, separator(p));
 			first = false;
 			if (!value(p, out))
 				return false;
@@ -258,11 +292,8 @@ static bool word(parser *p, pythia_buffer *out, const char *text)
 /* Appends one value in the wanted spelling. */
 static bool value(parser *p, pythia_buffer *out)
 {
-	if (p->host != NULL && ++p->values % VALUES_A_LOOK == 0 && pythia_host_cancelled(p->host))
-	{
-		p->cancelled = true;
+	if (++p->values % VALUES_A_LOOK == 0 && stopped(p))
 		return false;
-	}
 	switch (pythia_json_next(&p->scan))
 	{
 		case '{':
@@ -283,13 +314,18 @@ static bool value(parser *p, pythia_buffer *out)
 	}
 }
 
+static bool read_all(parser *p, pythia_buffer *out)
+{
+	return value(p, out) && pythia_json_next(&p->scan) == '\0' && p->scan.at == p->scan.end;
+}
+
 bool pythia_json_canonical_until(pythia_buffer *out, const char *text, size_t length, pythia_json_style style,
 								 const pythia_host *host, bool *cancelled)
 {
 	parser p = {.scan = {text, text + length}, .style = style, .room = length + DIGITS_ROOM, .host = host};
 	size_t mark = out->length;
 
-	if (value(&p, out) && pythia_json_next(&p.scan) == '\0' && p.scan.at == p.scan.end)
+	if (read_all(&p, out))
 		return true;
 	if (out->data != NULL)
 	{
@@ -307,13 +343,24 @@ bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, 
 	return pythia_json_canonical_until(out, text, length, style, NULL, &cancelled);
 }
 
-bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length)
+bool pythia_json_has_spelling(const char *text, size_t length)
+{
+	parser p = {.scan = {text, text + length}, .style = PYTHIA_JSON_STYLE_VALUE, .unordered = true};
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	bool valid = read_all(&p, &out);
+
+	pythia_buffer_free(&out);
+	return valid;
+}
+
+bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length, const pythia_host *host)
 {
 	pythia_buffer x = PYTHIA_BUFFER_INIT;
 	pythia_buffer y = PYTHIA_BUFFER_INIT;
-	bool same = pythia_json_canonical(&x, a, a_length, PYTHIA_JSON_STYLE_VALUE) &&
-				pythia_json_canonical(&y, b, b_length, PYTHIA_JSON_STYLE_VALUE) && x.length == y.length &&
-				memcmp(x.data, y.data, x.length) == 0;
+	bool cancelled;
+	bool same = pythia_json_canonical_until(&x, a, a_length, PYTHIA_JSON_STYLE_VALUE, host, &cancelled) &&
+				pythia_json_canonical_until(&y, b, b_length, PYTHIA_JSON_STYLE_VALUE, host, &cancelled) &&
+				x.length == y.length && memcmp(x.data, y.data, x.length) == 0;
 
 	pythia_buffer_free(&x);
 	pythia_buffer_free(&y);

@@ -24,7 +24,9 @@ bool pythia_json_canonical(pythia_buffer *out, const char *text, size_t length, 
 /* The same; the host is asked now and then whether to stop: then false, and *cancelled. */
 bool pythia_json_canonical_until(pythia_buffer *out, const char *text, size_t length, pythia_json_style style,
 								 const pythia_host *host, bool *cancelled);
-/* Whether two texts are one JSON value; false also where one of them is no JSON. */
-bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length);
+/* Whether a text is JSON that PYTHIA_JSON_STYLE_VALUE has a spelling of. */
+bool pythia_json_has_spelling(const char *text, size_t length);
+/* Whether two texts are one JSON value; false also where one of them is no JSON, or the host (NULL: none) wants to stop. */
+bool pythia_json_equal(const char *a, size_t a_length, const char *b, size_t b_length, const pythia_host *host);
 
 #endif

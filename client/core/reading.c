@@ -189,7 +189,7 @@ static bool read_uuid(const char *text, size_t length, pythia_buffer *out)
 
 static bool read_json(const char *text, size_t length, pythia_buffer *out)
 {
-	if (!pythia_json_equal(text, length, text, length))
+	if (!pythia_json_has_spelling(text, length))
 		return false;
 	pythia_buffer_append(out, text, length);
 	return true;

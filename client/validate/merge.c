@@ -63,7 +63,8 @@ static int differing_columns(pythia_merge *m)
 		if (source.value == NULL || target[1 + i].value == NULL)
 			same = source.value == NULL && target[1 + i].value == NULL;
 		else
-			same = pythia_value_equal(agreed, source.value, source.length, target[1 + i].value, target[1 + i].length);
+			same = pythia_value_equal(agreed, source.value, source.length, target[1 + i].value, target[1 + i].length,
+									  m->v->job->source->host);
 		if (!same)
 			m->names[n++] = pythia_pair_source(&m->v->plan, pair)->name;
 	}
@@ -237,6 +238,9 @@ static bool on_both(pythia_merge *m, pythia_error *error)
 			   differs(m, PYTHIA_DIFFERING, 0, error);
 	}
 	ncolumns = differing_columns(m);
+	/* what was not compared to its end is no difference */
+	if (ncolumns > 0 && pythia_host_cancelled(m->v->job->source->host))
+		return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "validation was cancelled");
 	return ncolumns == 0 || differs(m, PYTHIA_DIFFERING, ncolumns, error);
 }
 

@@ -173,7 +173,8 @@ static bool array_spelling(pythia_buffer *out, const char *text, size_t length, 
 	return true;
 }
 
-bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_length, const char *b, size_t b_length)
+bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_length, const char *b, size_t b_length,
+						const pythia_host *host)
 {
 	char x, y;
 
@@ -210,7 +211,7 @@ bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_lengt
 		case PYTHIA_KIND_ARRAY:
 			return same_spelling(array_spelling, 0, a, a_length, b, b_length);
 		case PYTHIA_KIND_JSON:
-			return pythia_json_equal(a, a_length, b, b_length);
+			return pythia_json_equal(a, a_length, b, b_length, host);
 		default:
 			return false;
 	}

@@ -45,7 +45,7 @@ static bool kept(const char *text, size_t length)
 	if (!pythia_double_read(text, length, &value))
 		return true; /* no number: the engine says so */
 	pythia_double_text(shortest, value);
-	return pythia_json_equal(text, length, shortest, strlen(shortest));
+	return pythia_json_equal(text, length, shortest, strlen(shortest), NULL);
 }
 
 bool pythia_json_numbers_kept(const char *text, size_t length)

@@ -7,27 +7,18 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/memory.h"
 #include "core/visible.h"
+#include "drivers/sqlite/functions.h"
 
 enum
 {
 	WAIT_SLICE_MS = 100
 };
 
-/*
- * Asks SQLite whether somebody has called sqlite3_interrupt: while a statement of
- * the caller runs, no other can then be prepared, or its first step fails.  (The
- * function that tells it plainly came with SQLite 3.41.)
- */
 static bool interrupted(void *context)
 {
 	pythia_sqlite *self = context;
-	sqlite3_stmt *probe = NULL;
-	int code = sqlite3_prepare_v2(self->handle, "SELECT 1", -1, &probe, NULL);
 
-	if (code == SQLITE_OK)
-		code = sqlite3_step(probe);
-	sqlite3_finalize(probe);
-	return code == SQLITE_INTERRUPT;
+	return pythia_sqlite_interrupted(self->handle);
 }
 
 static pythia_wait_result wait_for(void *context, int fd, int events, long timeout_ms)

@@ -274,6 +274,52 @@ static void test_cancel_between_values(void **state)
 	pythia_db_close(db);
 }
 
+static bool count_looks(void *context)
+{
+	++*(int *) context;
+	return false;
+}
+
+static bool stop_later(void *context)
+{
+	return ++*(int *) context > 20;
+}
+
+/* Nor only between two: a document is one. */
+static void test_cancel_within_a_document(void **state)
+{
+	static const char *const sql =
+		"WITH RECURSIVE n(d) AS (SELECT zeroblob(100000)) SELECT pythia_canonical('j', '[' || "
+		"replace(hex(d), '0', '0,') || '0]'), pythia_encode('#j', '[' || replace(hex(d), '0', '0,') || '0]') FROM n";
+	int asked = 0;
+	pythia_host host = *pythia_default_host();
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_result result = {0};
+	pythia_url url;
+	pythia_db *db;
+	char text[200];
+
+	(void) state;
+	file_url(text, sizeof(text), "document.db");
+	host.context = &asked;
+	host.cancelled = count_looks;
+	assert_true(pythia_url_parse(text, &url, &error));
+	assert_true(pythia_db_open(&url, &host, &create, &db, &error));
+	asked = 0;
+	assert_true(pythia_db_query(db, sql, "tt", &result, &error));
+	pythia_result_free(&result);
+	assert_true(asked > 60);
+	host.cancelled = stop_later;
+	asked = 0;
+	assert_false(pythia_db_query(db, sql, "tt", &result, &error));
+	assert_int_equal(error.error_class, PYTHIA_E_CANCELLED);
+	assert_true(asked < 40);
+	pythia_error_reset(&error);
+	pythia_result_free(&result);
+	pythia_url_free(&url);
+	pythia_db_close(db);
+}
+
 /* Functions that a view of somebody's file may call as well: what they make grows no further than a text may. */
 static void test_functions_of_views(void **state)
 {
@@ -553,6 +599,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_while_locked),
 		cmocka_unit_test(test_cancel_between_values),
+		cmocka_unit_test(test_cancel_within_a_document),
 		cmocka_unit_test(test_functions_of_views),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_one_thing_at_a_time),

@@ -173,7 +173,7 @@ static void test_what_is_no_json(void **state)
 				assert_string_equal(out.data, "before");
 			pythia_buffer_free(&out);
 		}
-		assert_false(pythia_json_equal(documents[i], strlen(documents[i]), "1", 1));
+		assert_false(pythia_json_equal(documents[i], strlen(documents[i]), "1", 1, NULL));
 	}
 }
 
@@ -184,8 +184,8 @@ static void test_zeros(void **state)
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
-		assert_true(pythia_json_equal(zeros[i], strlen(zeros[i]), "0", 1));
-	assert_false(pythia_json_equal("1e5", 3, "0", 1));
+		assert_true(pythia_json_equal(zeros[i], strlen(zeros[i]), "0", 1, NULL));
+	assert_false(pythia_json_equal("1e5", 3, "0", 1, NULL));
 }
 
 /* Two spellings of each document, and one that is another document. */
@@ -291,6 +291,70 @@ static void test_what_jsonb_refuses(void **state)
 	assert_lines(sources[0], targets[0], "refused", NULL, map, "differing {\"id\": 1} [j]\n");
 }
 
+/* Names in order, names that are not, and repeated ones, on every level. */
+static void test_members_in_order(void **state)
+{
+	static const char *const documents[][2] = {
+		{"{\"b\":{\"z\":1,\"y\":[{\"b\":1,\"a\":2}]},\"a\":3}",
+		 "{\"a\": 3, \"b\": {\"y\": [{\"a\": 2, \"b\": 1}], \"z\": 1}}"},
+		{"{\"a\":{\"a\":1,\"a\":{\"b\":1,\"a\":2}},\"a\":{\"a\":[],\"a\":{}}}", "{\"a\": {\"a\": {}}}"},
+		{"{\"a\":1,\"b\":2,\"aa\":3}", "{\"a\": 1, \"b\": 2, \"aa\": 3}"},
+		{"{\"aa\":1,\"b\":2,\"b\":3,\"aa\":{}}", "{\"b\": 3, \"aa\": {}}"},
+		{"{}", "{}"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
+	{
+		pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+		pythia_buffer_puts(&out, "before ");
+		assert_true(pythia_json_canonical(&out, documents[i][0], strlen(documents[i][0]), PYTHIA_JSON_STYLE_JSONB));
+		assert_string_equal(out.data + 7, documents[i][1]);
+		pythia_buffer_free(&out);
+	}
+}
+
+static bool stop_at_once(void *context)
+{
+	++*(int *) context;
+	return true;
+}
+
+/* A large text within objects of objects is moved only where their names are not in order, and not without a look whether
+ * to stop. */
+static void test_nested_members(void **state)
+{
+	int asked = 0;
+	const pythia_host host = {.context = &asked, .cancelled = stop_at_once};
+	pythia_buffer document = PYTHIA_BUFFER_INIT;
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+	bool cancelled = false;
+
+	(void) state;
+	for (int ordered = 0; ordered < 2; ordered++)
+	{
+		pythia_buffer_clear(&document);
+		for (int i = 0; i < 100; i++)
+			pythia_buffer_puts(&document, "{\"b\":");
+		pythia_buffer_putc(&document, '"');
+		for (int i = 0; i < 200000; i++)
+			pythia_buffer_putc(&document, 'x');
+		pythia_buffer_putc(&document, '"');
+		for (int i = 0; i < 100; i++)
+			pythia_buffer_puts(&document, ordered ? ",\"c\":1}" : ",\"a\":1}");
+		pythia_buffer_clear(&out);
+		assert_int_equal(pythia_json_canonical_until(&out, document.data, document.length, PYTHIA_JSON_STYLE_JSONB,
+													 &host, &cancelled),
+						 ordered);
+		assert_int_equal(cancelled, !ordered);
+		cancelled = false;
+		assert_int_equal(asked, 1);
+	}
+	pythia_buffer_free(&document);
+	pythia_buffer_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +363,8 @@ int main(void)
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_zeros),
 		cmocka_unit_test(test_what_jsonb_refuses),
+		cmocka_unit_test(test_members_in_order),
+		cmocka_unit_test(test_nested_members),
 	};
 
 	return cmocka_run_group_tests(tests, open_all, close_all);

@@ -181,7 +181,7 @@ bool pythia_sqlite_wrap(void *handle, const pythia_host *host, pythia_db **out, 
 	static int wraps;
 	sqlite_db *db;
 
-	if (pythia_sqlite_register_functions(handle) != SQLITE_OK)
+	if (pythia_sqlite_register_functions(handle, NULL) != SQLITE_OK)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "could not register functions: %s",
 						   sqlite3_errmsg(handle));
 	db = new_db(host ? host : pythia_default_host());
@@ -302,7 +302,7 @@ static bool open_file(sqlite_db *db, const char *path, bool read_only, bool crea
 		sqlite3_exec(db->handle, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
 	sqlite3_extended_result_codes(db->handle, 1);
 	pythia_sqlite_confine(db);
-	if (pythia_sqlite_register_functions(db->handle) != SQLITE_OK)
+	if (pythia_sqlite_register_functions(db->handle, db->base.host) != SQLITE_OK)
 		return pythia_sqlite_failed(db, NULL, error);
 	sqlite3_busy_handler(db->handle, on_busy, db);
 	sqlite3_progress_handler(db->handle, PROGRESS_STEPS, on_progress, db);

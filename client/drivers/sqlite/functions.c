@@ -217,8 +217,50 @@ static void stored(pythia_buffer *out, sqlite3_value *value, bool sha256)
 	}
 }
 
-/* Appends the canonical text of a value that is not NULL. */
-static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value *value)
+/*
+ * While a statement of the caller runs no other can then be prepared, or its first step fails.  (The function that tells
+ * it plainly came with SQLite 3.41.)
+ */
+bool pythia_sqlite_interrupted(void *sqlite3_handle)
+{
+	sqlite3_stmt *probe = NULL;
+	int code = sqlite3_prepare_v2(sqlite3_handle, "SELECT 1", -1, &probe, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(probe);
+	sqlite3_finalize(probe);
+	return code == SQLITE_INTERRUPT;
+}
+
+/* What stops the work on a value. */
+typedef struct stop
+{
+	const pythia_host *host;
+	pythia_host own;
+	bool wanted;
+} stop;
+
+static void stop_init(stop *s, sqlite3_context *context)
+{
+	const pythia_host *given = sqlite3_user_data(context);
+
+	s->own = (pythia_host){.context = sqlite3_context_db_handle(context), .cancelled = pythia_sqlite_interrupted};
+	s->host = given != NULL ? given : &s->own;
+	s->wanted = false;
+}
+
+/* What is no JSON stands as it is. */
+static void json(pythia_buffer *out, pythia_json_style style, sqlite3_value *value, stop *s)
+{
+	size_t length;
+	const char *text = value_bytes(value, &length);
+
+	if (!pythia_json_canonical_until(out, text, length, style, s->host, &s->wanted) && !s->wanted)
+		pythia_buffer_append(out, text, length);
+}
+
+/* Appends the canonical text of a value that is not NULL, as far as nothing stops it. */
+static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value *value, stop *s)
 {
 	pythia_buffer read = PYTHIA_BUFFER_INIT;
 	const char *text;
@@ -256,11 +298,7 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			return;
 		case 'j':
 		case 'J':
-			text = value_bytes(value, &length);
-			/* what is no JSON stands as it is */
-			if (!pythia_json_canonical(out, text, length,
-									   letter == 'j' ? PYTHIA_JSON_STYLE_JSONB : PYTHIA_JSON_STYLE_NORMALIZED))
-				pythia_buffer_append(out, text, length);
+			json(out, letter == 'j' ? PYTHIA_JSON_STYLE_JSONB : PYTHIA_JSON_STYLE_NORMALIZED, value, s);
 			return;
 		case 'T':
 			if (sqlite3_value_type(value) == SQLITE_INTEGER)
@@ -310,18 +348,31 @@ static void result_buffer(sqlite3_context *context, pythia_buffer *buffer)
 	pythia_buffer_free(buffer);
 }
 
+static void result_unless_stopped(sqlite3_context *context, pythia_buffer *buffer, const stop *s)
+{
+	if (!s->wanted)
+	{
+		result_buffer(context, buffer);
+		return;
+	}
+	sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+	pythia_buffer_free(buffer);
+}
+
 static void canonical_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
 {
 	const char *spec = (const char *) sqlite3_value_text(values[0]);
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	long size;
+	stop s;
 
 	(void) nvalues;
 	if (spec == NULL || sqlite3_value_type(values[1]) == SQLITE_NULL)
 		return;
+	stop_init(&s, context);
 	size = spec[0] != '\0' ? strtol(spec + 1, NULL, 10) : 0;
-	canonical(&out, spec[0], size, values[1]);
-	result_buffer(context, &out);
+	canonical(&out, spec[0], size, values[1], &s);
+	result_unless_stopped(context, &out, &s);
 }
 
 static void encode_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
@@ -329,8 +380,10 @@ static void encode_function(sqlite3_context *context, int nvalues, sqlite3_value
 	const char *spec = nvalues > 0 ? (const char *) sqlite3_value_text(values[0]) : NULL;
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	pythia_buffer scratch = PYTHIA_BUFFER_INIT;
+	stop s;
 
-	for (int i = 1; i < nvalues && !too_long(context, &out); i++)
+	stop_init(&s, context);
+	for (int i = 1; i < nvalues && !s.wanted && !too_long(context, &out); i++)
 	{
 		char mark, letter;
 		char *next;
@@ -352,17 +405,17 @@ static void encode_function(sqlite3_context *context, int nvalues, sqlite3_value
 		if (sqlite3_value_type(values[i]) == SQLITE_NULL)
 			pythia_buffer_putc(&out, 'N');
 		else if (mark == '.')
-			canonical(&out, letter, size, values[i]);
+			canonical(&out, letter, size, values[i], &s);
 		else
 		{
 			pythia_buffer_clear(&scratch);
-			canonical(&scratch, letter, size, values[i]);
+			canonical(&scratch, letter, size, values[i], &s);
 			pythia_buffer_printf(&out, "%zu;", scratch.length);
 			pythia_buffer_append(&out, pythia_buffer_text(&scratch), scratch.length);
 		}
 	}
 	pythia_buffer_free(&scratch);
-	result_buffer(context, &out);
+	result_unless_stopped(context, &out, &s);
 }
 
 static void digest_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
@@ -498,10 +551,10 @@ static void sums_final(sqlite3_context *context)
 	sqlite3_result_text(context, out, 100, SQLITE_TRANSIENT);
 }
 
-int pythia_sqlite_register_functions(void *sqlite3_handle)
+int pythia_sqlite_register_functions(void *sqlite3_handle, const pythia_host *host)
 {
 	static int sha256;
-	static const struct
+	const struct
 	{
 		const char *name;
 		int nvalues;
@@ -510,8 +563,8 @@ int pythia_sqlite_register_functions(void *sqlite3_handle)
 		void (*step)(sqlite3_context *, int, sqlite3_value **);
 		void (*final)(sqlite3_context *);
 	} functions[] = {
-		{"pythia_canonical", 2, NULL, canonical_function, NULL, NULL},
-		{"pythia_encode", -1, NULL, encode_function, NULL, NULL},
+		{"pythia_canonical", 2, (void *) host, canonical_function, NULL, NULL},
+		{"pythia_encode", -1, (void *) host, encode_function, NULL, NULL},
 		{"pythia_md5", 1, NULL, digest_function, NULL, NULL},
 		{"pythia_sha256", 1, &sha256, digest_function, NULL, NULL},
 		{"pythia_utf8", 3, NULL, utf8_function, NULL, NULL},

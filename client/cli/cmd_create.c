@@ -48,6 +48,7 @@ typedef struct creation
 	bool sync;
 	const char *name;
 	char *directory; /* absolute */
+	int folder;      /* the same, open */
 	pythia_engine engine;
 	char *connection;
 	char *source;
@@ -361,9 +362,9 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 
 /* --- the folder --------------------------------------------------------------------- */
 
-static bool write_error(pythia_error *error, const char *path)
+static bool write_error(const char *directory, const char *file, pythia_error *error)
 {
-	pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s\": %s", path, strerror(errno));
+	pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot write \"%s%s\": %s", directory, file, strerror(errno));
 	return pythia_error_hint(error, "Check the folder's permissions and the free space.");
 }
 
@@ -372,56 +373,63 @@ static bool write_file(creation *c, const cli_template_file *file, pythia_error 
 	pythia_buffer path = PYTHIA_BUFFER_INIT;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	const char *name = file->path;
+	bool own = strncmp(name, "@NAME@", 6) == 0;
 	bool script = strcmp(name, "handler") == 0 || strcmp(name, "test.sh") == 0;
 	/* these may hold a URL with a password */
 	bool secret = strcmp(name, "pythia.json") == 0 || strcmp(name, "worker.sql") == 0 || strcmp(name, "test.sh") == 0;
+	mode_t mode = (script ? 0755 : 0644) & (secret ? 0700 : 0777);
 	int fd = -1;
 	bool ok = false;
 
-	pythia_buffer_printf(&path, "%s/", c->directory);
-	if (strncmp(name, "@NAME@", 6) == 0)
-		pythia_buffer_printf(&path, "%s%s", c->name, name + 6);
-	else
-		pythia_buffer_puts(&path, name);
+	pythia_buffer_printf(&path, "/%s", own ? c->name : "");
+	pythia_buffer_puts(&path, own ? name + 6 : name);
 	if (!cli_template_render(file->text, &c->variables, &text))
 		pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "template %s/%s is broken", file->set, file->path);
 	else
 	{
-		unlink(path.data);
-		fd = open(path.data, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (script ? 0755 : 0644) & (secret ? 0700 : 0777));
+		unlinkat(c->folder, path.data + 1, 0);
+		fd = openat(c->folder, path.data + 1, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		ok = fd >= 0 && write(fd, text.data, text.length) == (ssize_t) text.length;
-		if (!ok)
-			write_error(error, path.data);
-		if (fd >= 0 && close(fd) != 0 && ok)
-			ok = write_error(error, path.data);
+		if ((fd >= 0 && close(fd) != 0) || !ok)
+			ok = write_error(c->directory, path.data, error);
 	}
 	pythia_buffer_free(&path);
 	pythia_buffer_free(&text);
 	return ok;
 }
 
-static bool write_folder(creation *c, const char *const *names, bool force, pythia_error *error)
+/* Once it is open nobody can put another in its place. */
+static bool open_folder(creation *c, bool force, pythia_error *error)
 {
 	struct stat found;
+	bool made = mkdir(c->directory, 0755) == 0;
 
-	if (mkdir(c->directory, 0755) != 0 && !(errno == EEXIST && force))
+	c->folder = -1;
+	if (!made && errno != EEXIST)
+		return write_error(c->directory, "", error);
+	if (!made && !force)
 	{
-		if (errno != EEXIST)
-			return write_error(error, c->directory);
 		pythia_fail(error, PYTHIA_E_USAGE, "42710", "\"%s\" is already there", c->name);
 		return pythia_error_hint(error, "Choose another name, or give --force to overwrite its files.");
 	}
+	c->folder = open(c->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	/* where a link leads, or in another's folder, others have a say in what is written */
-	if (lstat(c->directory, &found) != 0 || !S_ISDIR(found.st_mode) || found.st_uid != geteuid())
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "42809", "\"%s\" is not a folder of your own", c->name);
-		return pythia_error_hint(error, "Choose another name.");
-	}
-	for (const cli_template_file *file = cli_template_files; file->set != NULL; file++)
-		for (int i = 0; names[i] != NULL; i++)
-			if (strcmp(file->set, names[i]) == 0 && !write_file(c, file, error))
-				return false;
-	return true;
+	if (c->folder >= 0 && fstat(c->folder, &found) == 0 && found.st_uid == geteuid())
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42809", "\"%s\" is not a folder of your own", c->name);
+	return pythia_error_hint(error, "Choose another name.");
+}
+
+static bool write_folder(creation *c, const char *const *names, bool force, pythia_error *error)
+{
+	bool ok = open_folder(c, force, error);
+
+	for (const cli_template_file *file = cli_template_files; ok && file->set != NULL; file++)
+		for (int i = 0; ok && names[i] != NULL; i++)
+			ok = strcmp(file->set, names[i]) != 0 || write_file(c, file, error);
+	if (c->folder >= 0)
+		close(c->folder);
+	return ok;
 }
 
 static const char *example_url(pythia_engine engine)
@@ -522,7 +530,7 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	c->timestamp_column = cli_text(args, "timestamp-column", "updated_at");
 	here = getcwd(NULL, 0);
 	if (here == NULL)
-		return write_error(error, ".");
+		return write_error(".", "", error);
 	{
 		pythia_buffer path = PYTHIA_BUFFER_INIT;
 

@@ -78,7 +78,7 @@ static const char *or_environment(const char *value, const char *variable)
 
 static bool read_config(pythia_node **config, bool *sync, pythia_error *error)
 {
-	char *text = cli_read_file("pythia.json", error);
+	char *text = cli_read_file("pythia.json", false, error);
 	const char *kind;
 	bool ok;
 

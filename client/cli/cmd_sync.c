@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/files.h"
@@ -63,6 +64,7 @@ typedef struct whole
 	cli_state state;
 	cli_streams streams;
 	FILE *quarantine;
+	bool quarantined;            /* since it was last brought to the disk */
 	const char *quarantine_path; /* NULL: the default, found when it is needed */
 	char *default_quarantine;
 	bool validate;
@@ -85,13 +87,29 @@ static void on_progress(void *context, const char *phase, int64_t rows, int64_t 
 	cli_progress_update(phase, rows, total, bytes);
 }
 
+static bool cannot_write(const whole *r, pythia_error *error)
+{
+	return pythia_fail(error, PYTHIA_E_DATABASE, "58030", "cannot write \"%s\": %s", r->quarantine_path,
+					   strerror(errno));
+}
+
+/* Before a run is told that it need not read these rows again: then they are nowhere else.  With the lock held. */
+static bool keep_quarantine(whole *r, pythia_error *error)
+{
+	/* a pipe has no disk */
+	if (r->quarantined && fsync(fileno(r->quarantine)) != 0 && errno != EINVAL)
+		return cannot_write(r, error);
+	r->quarantined = false;
+	return true;
+}
+
 static bool on_checkpoint(void *context, const char *checkpoint, pythia_error *error)
 {
 	run *r = context;
 	bool ok;
 
 	pthread_mutex_lock(&r->all->lock);
-	ok = cli_state_checkpoint(&r->all->state, r->table, checkpoint, error);
+	ok = keep_quarantine(r->all, error) && cli_state_checkpoint(&r->all->state, r->table, checkpoint, error);
 	pthread_mutex_unlock(&r->all->lock);
 	return ok;
 }
@@ -115,6 +133,12 @@ static bool write_quarantine(whole *r, const char *table, const char *row_json, 
 		if (fd < 0)
 			return false;
 		r->quarantine = fdopen(fd, "a");
+		if (r->quarantine == NULL)
+		{
+			cannot_write(r, error);
+			close(fd);
+			return false;
+		}
 	}
 	pythia_buffer_puts(&line, "{\"table\":");
 	pythia_json_string(&line, table, strlen(table));
@@ -125,14 +149,14 @@ static bool write_quarantine(whole *r, const char *table, const char *row_json, 
 		pythia_buffer_puts(&line, "null");
 	pythia_buffer_puts(&line, ",\"reason\":");
 	pythia_json_string(&line, reason, strlen(reason));
-	pythia_buffer_printf(&line, ",\"row\":%s}\n", row_json != NULL ? row_json : "null");
-	/* on disk before the run goes on: the row is nowhere else */
-	ok = fwrite(line.data, 1, line.length, r->quarantine) == line.length && fflush(r->quarantine) == 0;
+	pythia_buffer_puts(&line, ",\"row\":");
+	pythia_buffer_puts(&line, row_json != NULL ? row_json : "null");
+	pythia_buffer_puts(&line, "}\n");
+	r->quarantined = true;
+	ok = (fwrite(line.data, 1, line.length, r->quarantine) == line.length && fflush(r->quarantine) == 0) ||
+		 cannot_write(r, error);
 	pythia_buffer_free(&line);
-	if (!ok)
-		return pythia_fail(error, PYTHIA_E_DATABASE, "58030", "cannot write \"%s\": %s", r->quarantine_path,
-						   strerror(errno));
-	return true;
+	return ok;
 }
 
 static bool on_quarantine(void *context, const char *table, const char *row_json, const char *column,
@@ -177,7 +201,7 @@ static bool release(run *r, bool done, const char *watermark, pythia_error *erro
 
 	pthread_mutex_lock(&r->all->lock);
 	if (done)
-		ok = cli_state_store(&r->all->state, r->table, watermark, NULL, error);
+		ok = keep_quarantine(r->all, error) && cli_state_store(&r->all->state, r->table, watermark, NULL, error);
 	cli_state_unlock(&r->all->state, r->table);
 	pthread_mutex_unlock(&r->all->lock);
 	return ok;

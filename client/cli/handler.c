@@ -115,18 +115,46 @@ static void free_pending(cli_pending *pending)
 	pythia_free(pending->reason);
 }
 
-static void append(cli_pending **list, int *count, cli_pending item)
+static cli_pending *oldest(const cli_pending_list *list)
 {
-	*list = pythia_realloc(*list, sizeof(cli_pending) * (size_t) (*count + 1));
-	(*list)[(*count)++] = item;
+	return &list->items[list->first];
 }
 
-static cli_pending take_first(cli_pending *list, int *count)
+static cli_pending *newest(const cli_pending_list *list)
 {
-	cli_pending first = list[0];
+	return &list->items[list->first + list->count - 1];
+}
 
-	memmove(list, list + 1, sizeof(cli_pending) * (size_t) (--*count));
+static void append(cli_pending_list *list, cli_pending item)
+{
+	if (list->first + list->count == list->capacity && list->first > list->capacity / 2)
+	{
+		memmove(list->items, oldest(list), sizeof(cli_pending) * (size_t) list->count);
+		list->first = 0;
+	}
+	else if (list->first + list->count == list->capacity)
+	{
+		list->capacity = list->capacity > 0 ? 2 * list->capacity : 64;
+		list->items = pythia_realloc(list->items, sizeof(cli_pending) * (size_t) list->capacity);
+	}
+	list->count++;
+	*newest(list) = item;
+}
+
+static cli_pending take_first(cli_pending_list *list)
+{
+	cli_pending first = *oldest(list);
+
+	list->first++;
+	list->count--;
 	return first;
+}
+
+static void free_list(cli_pending_list *list)
+{
+	for (; list->count > 0; list->first++, list->count--)
+		free_pending(oldest(list));
+	pythia_free(list->items);
 }
 
 /* On disk before the position moves: it is nowhere else. */
@@ -139,9 +167,10 @@ static bool bury(cli_handler *h, cli_pending *pending, pythia_error *error)
 
 	pythia_buffer_puts(&line, "{\"error\":");
 	pythia_json_string(&line, pending->reason, strlen(pending->reason));
-	pythia_buffer_printf(&line, ",\"attempts\":%lld,\"failed_at\":\"%s\",\"change\":%.*s}\n",
-						 (long long) pending->attempts, pythia_time_json(pythia_host_now(NULL), now),
-						 (int) strlen(pending->line) - 1, pending->line);
+	pythia_buffer_printf(&line, ",\"attempts\":%lld,\"failed_at\":\"%s\",\"change\":", (long long) pending->attempts,
+						 pythia_time_json(pythia_host_now(NULL), now));
+	pythia_buffer_append(&line, pending->line, strlen(pending->line) - 1);
+	pythia_buffer_puts(&line, "}\n");
 	ok = fd >= 0 && write(fd, line.data, line.length) == (ssize_t) line.length && fsync(fd) == 0;
 	if (!ok)
 	{
@@ -175,7 +204,7 @@ static bool fail_change(cli_handler *h, cli_pending pending, const char *reason,
 		free_pending(&pending);
 	}
 	else
-		append(&h->failed, &h->nfailed, pending);
+		append(&h->failed, pending);
 	return ok;
 }
 
@@ -184,14 +213,14 @@ static bool take_answer(cli_handler *h, const char *text, pythia_error *error)
 {
 	cli_pending pending;
 
-	if (h->nqueue == 0)
+	if (h->queue.count == 0)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "the handler answered \"%.80s\" to nothing", text);
 		return pythia_error_hint(error,
 								 "It must write one line for each change and nothing else; what is not an answer "
 								 "belongs on stderr.");
 	}
-	pending = take_first(h->queue, &h->nqueue);
+	pending = take_first(&h->queue);
 	h->since = pythia_monotonic_ms();
 	if (strcmp(text, "ok") != 0)
 		return fail_change(h, pending, *text != '\0' ? text : "the handler gave no reason", error);
@@ -205,11 +234,11 @@ static bool fail_task(cli_handler *h, const char *reason, pythia_error *error)
 {
 	cli_pending first;
 
-	if (h->nqueue == 0)
+	if (h->queue.count == 0)
 		return true;
-	first = take_first(h->queue, &h->nqueue);
-	while (h->nqueue > 0)
-		append(&h->failed, &h->nfailed, take_first(h->queue, &h->nqueue));
+	first = take_first(&h->queue);
+	while (h->queue.count > 0)
+		append(&h->failed, take_first(&h->queue));
 	h->written = 0;
 	return fail_change(h, first, reason, error);
 }
@@ -273,7 +302,7 @@ static bool read_answers(cli_handler *h, pythia_error *error)
 
 static bool is_silent(const cli_handler *h)
 {
-	return h->nqueue > 0 && h->settings->timeout > 0 &&
+	return h->queue.count > 0 && h->settings->timeout > 0 &&
 		   pythia_monotonic_ms() - h->since > (int64_t) (h->settings->timeout * 1000);
 }
 
@@ -291,7 +320,7 @@ static bool turn(cli_handler *h, bool writing, pythia_error *error)
 		return read_answers(h, error);
 	if (fds[1].revents != 0)
 	{
-		const char *line = h->queue[h->nqueue - 1].line;
+		const char *line = newest(&h->queue)->line;
 		ssize_t n = write(h->in, line + h->written, strlen(line + h->written));
 
 		if (n > 0)
@@ -310,12 +339,12 @@ static bool send_pending(cli_handler *h, cli_pending pending, pythia_error *erro
 		free_pending(&pending);
 		return false;
 	}
-	if (h->nqueue == 0)
+	if (h->queue.count == 0)
 		h->since = pythia_monotonic_ms();
-	append(&h->queue, &h->nqueue, pending);
+	append(&h->queue, pending);
 	h->written = 0;
 	/* where the handler ends meanwhile, the queue is empty again and the change in the failed list */
-	while (h->nqueue > 0 && h->in >= 0 && h->queue[h->nqueue - 1].line[h->written] != '\0')
+	while (h->queue.count > 0 && h->in >= 0 && newest(&h->queue)->line[h->written] != '\0')
 		if (!turn(h, true, error))
 			return false;
 	return true;
@@ -323,7 +352,7 @@ static bool send_pending(cli_handler *h, cli_pending pending, pythia_error *erro
 
 static bool wait_answers(cli_handler *h, int at_most, pythia_error *error)
 {
-	while (h->nqueue > at_most)
+	while (h->queue.count > at_most)
 		if (!turn(h, false, error))
 			return false;
 	return true;
@@ -334,7 +363,7 @@ bool cli_handler_send(cli_handler *h, const char *line, pythia_error *error)
 	cli_pending pending = {.line = pythia_strdup(line)};
 
 	if (!wait_answers(h, h->settings->ordered ? 0 : WINDOW - 1, error) ||
-		(h->settings->ordered && h->nfailed > 0 && !cli_handler_settle(h, error)))
+		(h->settings->ordered && h->failed.count > 0 && !cli_handler_settle(h, error)))
 	{
 		free_pending(&pending);
 		return false;
@@ -346,17 +375,17 @@ bool cli_handler_settle(cli_handler *h, pythia_error *error)
 {
 	if (!wait_answers(h, 0, error))
 		return false;
-	while (h->nfailed > 0)
+	while (h->failed.count > 0)
 	{
-		int round = h->nfailed;
+		int round = h->failed.count;
 		pythia_retry retry = pythia_retry_growing((int64_t) (h->settings->retry_delay * 1000), (uint64_t) getpid());
 
-		retry.attempt = (int) h->failed[0].attempts - 1;
-		if (h->failed[0].attempts > 0 &&
+		retry.attempt = (int) oldest(&h->failed)->attempts - 1;
+		if (oldest(&h->failed)->attempts > 0 &&
 			pythia_host_wait(NULL, -1, 0, (long) pythia_retry_next(&retry)) == PYTHIA_WAIT_CANCELLED)
 			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "interrupted");
 		while (round-- > 0)
-			if (!send_pending(h, take_first(h->failed, &h->nfailed), error) || !wait_answers(h, WINDOW - 1, error))
+			if (!send_pending(h, take_first(&h->failed), error) || !wait_answers(h, WINDOW - 1, error))
 				return false;
 		if (!wait_answers(h, 0, error))
 			return false;
@@ -369,12 +398,8 @@ void cli_handler_close(cli_handler *h)
 	int status;
 
 	stop(h, &status);
-	for (int i = 0; i < h->nqueue; i++)
-		free_pending(&h->queue[i]);
-	for (int i = 0; i < h->nfailed; i++)
-		free_pending(&h->failed[i]);
-	pythia_free(h->queue);
-	pythia_free(h->failed);
+	free_list(&h->queue);
+	free_list(&h->failed);
 	pythia_buffer_free(&h->answer);
 	memset(h, 0, sizeof(*h));
 	h->in = h->out = -1;

@@ -30,19 +30,24 @@ typedef struct cli_pending
 	char *reason; /* of the last failure, or NULL */
 } cli_pending;
 
+/* Taken from the front: `first` of the items are gone. */
+typedef struct cli_pending_list
+{
+	cli_pending *items;
+	int first, count, capacity;
+} cli_pending_list;
+
 typedef struct cli_handler
 {
 	const cli_handler_settings *settings;
 	pid_t pid;
-	int in;               /* our end of its stdin; -1 while it is not running */
-	int out;              /* of its stdout */
-	pythia_buffer answer; /* what has come of the next answer */
-	cli_pending *queue;   /* sent and not answered, oldest first */
-	int nqueue;
-	size_t written;      /* bytes of the queue's last line that it took */
-	int64_t since;       /* pythia_monotonic_ms() when the oldest of the queue became its task */
-	cli_pending *failed; /* to be tried again */
-	int nfailed;
+	int in;                  /* our end of its stdin; -1 while it is not running */
+	int out;                 /* of its stdout */
+	pythia_buffer answer;    /* what has come of the next answer */
+	cli_pending_list queue;  /* sent and not answered, oldest first */
+	size_t written;          /* bytes of the queue's last line that it took */
+	int64_t since;           /* pythia_monotonic_ms() when the oldest of the queue became its task */
+	cli_pending_list failed; /* to be tried again */
 	int64_t handled;
 	int64_t dead;
 } cli_handler;

@@ -1,8 +1,10 @@
 #include "cli/pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -14,6 +16,9 @@
 #include "sync/order.h"
 #include "sync/target.h"
 #include "validate/validate.h"
+
+/* More than any configuration has. */
+#define MOST_BYTES (16 * 1024 * 1024)
 
 const cli_option cli_pair_options[] = {
 	{"source", 's', CLI_URL, "URL", "the database that is read (or PYTHIA_SOURCE)", NULL, NULL},
@@ -43,30 +48,37 @@ const cli_option cli_column_options[] = {
 	{"out-of-range", 0, CLI_CHOICE, "POLICY", "for numbers and dates the target cannot hold", policy, "out_of_range"},
 	{NULL}};
 
-char *cli_read_file(const char *path, pythia_error *error)
+static char *unreadable(int fd, const char *path, const char *why, const char *hint, pythia_error *error)
 {
-	FILE *file = fopen(path, "re");
-	pythia_buffer text = PYTHIA_BUFFER_INIT;
-	char chunk[8192];
-	size_t n;
+	if (fd >= 0)
+		close(fd);
+	pythia_fail(error, PYTHIA_E_USAGE, fd < 0 ? "58P01" : "58030", "cannot read \"%s\": %s", path, why);
+	pythia_error_hint(error, "%s", hint);
+	return NULL;
+}
 
-	if (file == NULL)
+char *cli_read_file(const char *path, bool pipes, pythia_error *error)
+{
+	/* nobody is waited for at the other end of a pipe that was put in a file's place */
+	int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC | (pipes ? 0 : O_NONBLOCK));
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	struct stat found;
+	char chunk[8192];
+	ssize_t n;
+
+	if (fd < 0)
+		return unreadable(fd, path, strerror(errno), "Check the path and its permissions.", error);
+	if (fstat(fd, &found) != 0 || (!pipes && !S_ISREG(found.st_mode)))
+		return unreadable(fd, path, "it is no ordinary file", "It must be a file that can be read.", error);
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0 && text.length <= MOST_BYTES)
+		pythia_buffer_append(&text, chunk, (size_t) n);
+	if (n < 0 || text.length > MOST_BYTES)
 	{
-		pythia_fail(error, PYTHIA_E_USAGE, "58P01", "cannot read \"%s\": %s", path, strerror(errno));
-		pythia_error_hint(error, "Check the path and its permissions.");
-		return NULL;
-	}
-	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
-		pythia_buffer_append(&text, chunk, n);
-	if (ferror(file))
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "58030", "cannot read \"%s\": %s", path, strerror(errno));
-		pythia_error_hint(error, "It must be a file that can be read.");
-		fclose(file);
 		pythia_buffer_free(&text);
-		return NULL;
+		return unreadable(fd, path, n < 0 ? strerror(errno) : "it is larger than 16 MB",
+						  "It must be a file that can be read.", error);
 	}
-	fclose(file);
+	close(fd);
 	return pythia_buffer_take(&text);
 }
 
@@ -83,7 +95,7 @@ bool cli_read_json_option(const cli_args *args, const char *option, bool list, p
 	snprintf(what, sizeof(what), "--%s", option);
 	if (*text == '@')
 	{
-		file = cli_read_file(text + 1, error);
+		file = cli_read_file(text + 1, true, error);
 		if (file == NULL)
 			return false;
 		text = file;

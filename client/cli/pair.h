@@ -31,8 +31,9 @@ void cli_pair_close(cli_pair *pair);
 
 /* JSON given as itself, or as @FILE. */
 bool cli_read_json_option(const cli_args *args, const char *option, bool list, pythia_node **node, pythia_error *error);
-/* A whole file in memory; the caller frees. NULL after an error. */
-char *cli_read_file(const char *path, pythia_error *error);
+/* A whole file of at most 16 MB in memory; the caller frees.  NULL after an error.  `pipes`: whoever named it may have meant
+ * a pipe, which is waited for. */
+char *cli_read_file(const char *path, bool pipes, pythia_error *error);
 
 /* The worst of two exit codes: interrupted, then no connection, then wrong usage, then a difference. */
 int cli_worse(int a, int b);

@@ -37,16 +37,14 @@ void pythia_buffer_vprintf(pythia_buffer *buffer, const char *format, va_list ar
 	pythia_buffer_reserve(buffer, 128);
 	va_copy(again, args);
 	length = vsnprintf(buffer->data + buffer->length, buffer->capacity - buffer->length, format, args);
-	if (length >= 0)
+	if (length < 0)
+		pythia_out_of_memory(); /* longer than an int tells: a text without its part would be another */
+	if ((size_t) length >= buffer->capacity - buffer->length)
 	{
-		if ((size_t) length >= buffer->capacity - buffer->length)
-		{
-			pythia_buffer_reserve(buffer, (size_t) length);
-			vsnprintf(buffer->data + buffer->length, buffer->capacity - buffer->length, format, again);
-		}
-		buffer->length += (size_t) length;
+		pythia_buffer_reserve(buffer, (size_t) length);
+		vsnprintf(buffer->data + buffer->length, buffer->capacity - buffer->length, format, again);
 	}
-	buffer->data[buffer->length] = '\0';
+	buffer->length += (size_t) length;
 	va_end(again);
 }
 

@@ -13,7 +13,7 @@ static void default_oom(void)
 
 static pythia_oom_handler oom_handler = default_oom;
 
-static void out_of_memory(void)
+void pythia_out_of_memory(void)
 {
 	oom_handler();
 	abort(); /* a handler must not return */
@@ -29,7 +29,7 @@ void *pythia_malloc(size_t size)
 	void *ptr = malloc(size ? size : 1);
 
 	if (!ptr)
-		out_of_memory();
+		pythia_out_of_memory();
 	return ptr;
 }
 
@@ -38,7 +38,7 @@ void *pythia_calloc(size_t count, size_t size)
 	void *ptr = calloc(count ? count : 1, size ? size : 1);
 
 	if (!ptr)
-		out_of_memory();
+		pythia_out_of_memory();
 	return ptr;
 }
 
@@ -46,7 +46,7 @@ void *pythia_realloc(void *ptr, size_t size)
 {
 	ptr = realloc(ptr, size ? size : 1);
 	if (!ptr)
-		out_of_memory();
+		pythia_out_of_memory();
 	return ptr;
 }
 

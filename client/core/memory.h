@@ -13,6 +13,7 @@
 typedef void (*pythia_oom_handler)(void);
 
 void pythia_set_oom_handler(pythia_oom_handler handler);
+void pythia_out_of_memory(void) __attribute__((noreturn));
 void *pythia_malloc(size_t size);               /* caller frees with pythia_free */
 void *pythia_calloc(size_t count, size_t size); /* zeroed */
 void *pythia_realloc(void *ptr, size_t size);

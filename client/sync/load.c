@@ -8,6 +8,9 @@
 
 /* More than a chunk takes but for one large row. */
 #define LARGE_BYTES ((size_t) 1 << 20)
+/* What a message reads of a value, and shows of each column of a key. */
+#define SHOWN_BYTES 1000
+#define KEY_BYTES   100
 
 void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 {
@@ -34,22 +37,36 @@ static pythia_value_verdict no_key(pythia_bad_value *bad)
 	return PYTHIA_VALUE_BAD;
 }
 
+/* A field that stands in place has no end of its own. */
+static char *shown_value(const pythia_field *field)
+{
+	char *text = pythia_strndup(field->value, field->length < SHOWN_BYTES ? field->length : SHOWN_BYTES);
+	char *shown = pythia_visible_short(text);
+
+	pythia_free(text);
+	return shown;
+}
+
 static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *bad, pythia_error *error)
 {
 	const pythia_plan *plan = &loader->run->plan;
 	pythia_buffer key = PYTHIA_BUFFER_INIT;
-	const char *value = loader->reader.fields[pair].value;
+	const pythia_field *bad_field = &loader->reader.fields[pair];
 	char *shown;
 
 	for (int i = 0; i < plan->nkey; i++)
 	{
 		const pythia_field *field = &loader->reader.fields[plan->key[i]];
 
-		pythia_buffer_printf(&key, "%s%.100s", i > 0 ? ", " : "", field->value != NULL ? field->value : "NULL");
+		pythia_buffer_puts(&key, i > 0 ? ", " : "");
+		if (field->value == NULL)
+			pythia_buffer_puts(&key, "NULL");
+		else
+			pythia_buffer_append(&key, field->value, field->length < KEY_BYTES ? field->length : KEY_BYTES);
 	}
 	pythia_fail(error, PYTHIA_E_DATA, "22000", "column \"%s\" of table \"%s\" cannot hold a value: %s",
 				pythia_pair_target(plan, pair)->name, plan->target.name, bad->reason);
-	shown = value != NULL ? pythia_visible_short(value) : NULL;
+	shown = bad_field->value != NULL ? shown_value(bad_field) : NULL;
 	if (shown != NULL)
 		pythia_error_detail(error, "The value is \"%s\", the row's key (%s).", shown, key.data);
 	else

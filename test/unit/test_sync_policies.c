@@ -225,9 +225,32 @@ static void test_every_word(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* A message shows the value, and nothing of the columns behind it. */
+static void test_what_is_shown(void **state)
+{
+	pythia_db *source = open_engine(LITE, 0);
+	pythia_db *target = open_engine(LITE, 1);
+	pythia_sync_job job = {.source = source, .target = target};
+	pythia_sync_result result;
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	(void) state;
+	drop(source, "shown");
+	drop(target, "shown");
+	must(source, "CREATE TABLE shown (id TEXT PRIMARY KEY, b INTEGER, secret TEXT)");
+	must(source, "INSERT INTO shown VALUES ('k1', 'abc', 'hidden')");
+	must(target, "CREATE TABLE shown (id TEXT PRIMARY KEY, b BIT(8), secret TEXT)");
+	assert_false(try_sync_with(&job, "shown", "{\"mode\": \"full\"}", &result, &error));
+	assert_string_equal(error.detail, "The value is \"abc\", the row's key (k1).");
+	pythia_error_reset(&error);
+	pythia_sync_result_free(&result);
+	pythia_db_close(source);
+	pythia_db_close(target);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_word)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_word), cmocka_unit_test(test_what_is_shown)};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -181,5 +181,7 @@ bool pythia_sqlite_open(const pythia_url *url, const pythia_host *host, const py
 void pythia_sqlite_twin(pythia_db *db, pythia_db **twin);
 /* Wraps a sqlite3 * that somebody else owns (the SQLite extension's own database). */
 bool pythia_sqlite_wrap(void *sqlite3_handle, const pythia_host *host, pythia_db **db, pythia_error *error);
+/* Whether somebody has called sqlite3_interrupt, while a statement of the caller runs. */
+bool pythia_sqlite_interrupted(void *sqlite3_handle);
 
 #endif

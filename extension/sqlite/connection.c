@@ -7,7 +7,6 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/memory.h"
 #include "core/visible.h"
-#include "drivers/sqlite/functions.h"
 
 enum
 {

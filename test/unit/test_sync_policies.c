@@ -241,7 +241,9 @@ static void test_what_is_shown(void **state)
 	must(source, "INSERT INTO shown VALUES ('k1', 'abc', 'hidden')");
 	must(target, "CREATE TABLE shown (id TEXT PRIMARY KEY, b BIT(8), secret TEXT)");
 	assert_false(try_sync_with(&job, "shown", "{\"mode\": \"full\"}", &result, &error));
-	assert_string_equal(error.detail, "The value is \"abc\", the row's key (k1).");
+	assert_non_null(strstr(error.detail, "The value is \"abc\", the row's key ("));
+	assert_non_null(strstr(error.detail, "k1)."));
+	assert_null(strstr(error.detail, "hidden"));
 	pythia_error_reset(&error);
 	pythia_sync_result_free(&result);
 	pythia_db_close(source);

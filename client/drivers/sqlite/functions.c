@@ -23,6 +23,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/schema.h"
 #include "core/stamp.h"
 #include "core/utf8.h"
+#include "drivers/driver.h"
 
 /* A text that can neither hold ';' nor be taken for NULL's N stands as it is, any other as ?digest. */
 static void safe_text(pythia_buffer *out, const char *text, size_t length)

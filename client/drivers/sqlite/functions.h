@@ -2,8 +2,6 @@
 #ifndef PYTHIA_DRIVERS_SQLITE_FUNCTIONS_H
 #define PYTHIA_DRIVERS_SQLITE_FUNCTIONS_H
 
-#include <stdbool.h>
-
 #include "core/host.h"
 
 /*
@@ -18,7 +16,5 @@
  * stop.  Returns an SQLite result code.
  */
 int pythia_sqlite_register_functions(void *sqlite3_handle, const pythia_host *host);
-/* Whether somebody has called sqlite3_interrupt, while a statement of the caller runs. */
-bool pythia_sqlite_interrupted(void *sqlite3_handle);
 
 #endif

@@ -125,10 +125,6 @@ typedef struct pythia_capture_window
  */
 int64_t pythia_capture_unnoticed(int64_t since_poll);
 
-/* The greatest number of a column of integers as far as it bounds those to come, at `now` (microseconds since 1970).  Where it
- * is a time (in seconds, or parts of them, within a year) that is the clock's: of one ahead others come behind. */
-int64_t pythia_capture_number_now(int64_t value, int64_t now);
-
 /* Run BEFORE the snapshot too.  Where other sessions' transactions cannot be seen, low follows the clock
  * less options.lookback (60 s unless set). */
 bool pythia_capture_window_make(pythia_capture_table *table, const pythia_capture_clock *clock,

@@ -250,6 +250,11 @@ static void join(creation *c, const char *name, const char *between, const char 
 
 static bool set_tables(creation *c, pythia_error *error)
 {
+	if (c->ntables == 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "--tables names no table");
+		return pythia_error_hint(error, "Name at least one, such as: --tables orders,customers");
+	}
 	c->variables.tables = pythia_calloc((size_t) c->ntables, sizeof(cli_variables));
 	c->variables.ntables = c->ntables;
 	for (int i = 0; i < c->ntables; i++)

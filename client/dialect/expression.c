@@ -1,7 +1,8 @@
 /*
  * The expression that a default is, between databases of one engine: literals, arithmetic and functions that the engine
- * brings along and that do nothing but tell a value.  It is written anew, by recursive descent, from what was read; a
- * column's name is refused, as the column may have another one in the target.
+ * brings along and that do nothing but tell a value, one that is no burden to whoever inserts a row.  It is written
+ * anew, by recursive descent, from what was read; a column's name is refused, as the column may have another one in the
+ * target.
  */
 #include "dialect/expression.h"
 
@@ -9,8 +10,10 @@
 
 #include "dialect/dialect_internal.h"
 
-/* Deeper ones are nobody's default. */
-#define MOST_DEPTH 16
+/* Deeper ones are nobody's default, and each level may double a text. */
+#define MOST_DEPTH 8
+/* Digits of a number that says how long a value is to be. */
+#define LENGTH_DIGITS 3
 
 static const char *const functions_of[][64] = {
 	[PYTHIA_POSTGRESQL] = {"abs",
@@ -30,7 +33,6 @@ static const char *const functions_of[][64] = {
 						   "jsonb_build_object",
 						   "length",
 						   "lower",
-						   "lpad",
 						   "make_date",
 						   "make_interval",
 						   "md5",
@@ -38,9 +40,7 @@ static const char *const functions_of[][64] = {
 						   "pi",
 						   "power",
 						   "random",
-						   "replace",
 						   "round",
-						   "rpad",
 						   "statement_timestamp",
 						   "substr",
 						   "substring",
@@ -74,7 +74,6 @@ static const char *const functions_of[][64] = {
 					  "localtime",
 					  "localtimestamp",
 					  "lower",
-					  "lpad",
 					  "md5",
 					  "month",
 					  "now",
@@ -83,10 +82,8 @@ static const char *const functions_of[][64] = {
 					  "pow",
 					  "quarter",
 					  "rand",
-					  "replace",
 					  "right",
 					  "round",
-					  "rpad",
 					  "sha1",
 					  "sha2",
 					  "substr",
@@ -106,10 +103,9 @@ static const char *const functions_of[][64] = {
 					  "uuid_to_bin",
 					  "year",
 					  NULL},
-	[PYTHIA_SQLITE] = {"abs",         "date",      "datetime", "hex",    "json",   "json_array",
-					   "json_object", "julianday", "length",   "lower",  "random", "randomblob",
-					   "replace",     "round",     "strftime", "substr", "time",   "trim",
-					   "unixepoch",   "upper",     "zeroblob", NULL},
+	[PYTHIA_SQLITE] = {"abs",       "date",   "datetime", "hex",       "json",       "json_array", "json_object",
+					   "julianday", "length", "lower",    "random",    "randomblob", "round",      "strftime",
+					   "substr",    "time",   "trim",     "unixepoch", "upper",      NULL},
 };
 
 /* Values that are called without parentheses; MySQL's catalogue writes none. */
@@ -159,6 +155,9 @@ static bool call(pythia_tokens *cursor, const char *name, int depth, pythia_buff
 
 	pythia_tokens_next(cursor);
 	if (!pythia_tokens_take(cursor, "("))
+		return false;
+	if (strcmp(name, "randomblob") == 0 &&
+		(cursor->token.kind != PYTHIA_TOKEN_NUMBER || cursor->token.length > LENGTH_DIGITS))
 		return false;
 	/* what a schema in front of PostgreSQL's own holds has other names */
 	pythia_buffer_printf(out, "%s%s(", cursor->engine == PYTHIA_POSTGRESQL ? "pg_catalog." : "", name);

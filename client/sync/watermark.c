@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/epoch.h"
 #include "core/digest.h"
 #include "core/memory.h"
 #include "core/stamp.h"
@@ -274,6 +275,19 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 	return ok;
 }
 
+/* A number that is a time, and ahead of the clock, hides those that come behind it no longer than it is. */
+static void bound_by_clock(char **number, int64_t clock)
+{
+	char text[24];
+	int64_t value;
+
+	if (*number == NULL || !pythia_int64_read(*number, strlen(*number), &value))
+		return;
+	pythia_int64_text(text, pythia_epoch_now(value, clock));
+	pythia_free(*number);
+	*number = pythia_strdup(text);
+}
+
 static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
 						  const char *stored, pythia_watermark *mark, pythia_error *error)
 {
@@ -293,6 +307,7 @@ static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pyth
 		pythia_free(candidate);
 		return false;
 	}
+	bound_by_clock(&highest, mark->clock);
 	if (highest == NULL)
 		pythia_buffer_puts(&next, mark->low != NULL ? mark->low : "");
 	else if (since >= mark->clock)

@@ -5,6 +5,7 @@
 #include "capture/classify.h"
 #include "capture/fault.h"
 #include "capture/internal.h"
+#include "core/epoch.h"
 #include "core/json_scan.h"
 #include "core/retry.h"
 
@@ -201,22 +202,22 @@ static void test_numbers_now(void **state)
 	const int64_t hour = INT64_C(3600);
 
 	(void) state;
-	assert_int_equal(pythia_capture_number_now(now / 1000000 + hour, now), now / 1000000);
-	assert_int_equal(pythia_capture_number_now(now / 1000 + hour * 1000, now), now / 1000);
-	assert_int_equal(pythia_capture_number_now(now + hour * 1000000, now), now);
-	assert_int_equal(pythia_capture_number_now(now * 1000 + hour * 1000000000, now), now * 1000);
+	assert_int_equal(pythia_epoch_now(now / 1000000 + hour, now), now / 1000000);
+	assert_int_equal(pythia_epoch_now(now / 1000 + hour * 1000, now), now / 1000);
+	assert_int_equal(pythia_epoch_now(now + hour * 1000000, now), now);
+	assert_int_equal(pythia_epoch_now(now * 1000 + hour * 1000000000, now), now * 1000);
 	for (int64_t unit = 1; unit <= 1000000; unit *= 1000)
 	{
 		int64_t past = now / (1000000 / unit) - hour * unit;
 
-		assert_int_equal(pythia_capture_number_now(past, now), past);
+		assert_int_equal(pythia_epoch_now(past, now), past);
 		past += 2 * 366 * 86400 * unit;
-		assert_int_equal(pythia_capture_number_now(past, now), past);
+		assert_int_equal(pythia_epoch_now(past, now), past);
 	}
-	assert_int_equal(pythia_capture_number_now(7, now), 7);
-	assert_int_equal(pythia_capture_number_now(INT64_MIN, now), INT64_MIN);
-	assert_int_equal(pythia_capture_number_now(INT64_MAX, now), INT64_MAX);
-	assert_int_equal(pythia_capture_number_now(INT64_MAX, INT64_C(253402300799999999)), INT64_MAX);
+	assert_int_equal(pythia_epoch_now(7, now), 7);
+	assert_int_equal(pythia_epoch_now(INT64_MIN, now), INT64_MIN);
+	assert_int_equal(pythia_epoch_now(INT64_MAX, now), INT64_MAX);
+	assert_int_equal(pythia_epoch_now(INT64_MAX, INT64_C(253402300799999999)), INT64_MAX);
 }
 
 /* Whatever a source says that a value is: it stays within its place, and its line. */

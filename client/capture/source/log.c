@@ -487,7 +487,12 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, size_t most, boo
 			break;
 		pythia_rows_open(&rows, &chunk);
 		while (ok && pythia_rows_next(&rows))
-			ok = on_row(r, &rows, error);
+		{
+			/* a row may have to be compared with many others */
+			if (pythia_host_cancelled(db->host))
+				ok = pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "reading the log was cancelled");
+			ok = ok && on_row(r, &rows, error);
+		}
 		bytes += chunk.length;
 		*cut = most > 0 && bytes >= most;
 	}
@@ -591,7 +596,7 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 							 table->table.name);
 	r.collations = pythia_calloc((size_t) table->ncolumns + 1, 1);
 	ok = ok && pythia_unique_collations(table, r.collations, error);
-	r.bystanders = (pythia_bystanders){.table = table, .collations = r.collations};
+	pythia_bystanders_begin(&r.bystanders, table, r.collations);
 	*more = false;
 	ok = ok && (table->db->engine == PYTHIA_SQLITE ? read_windows(&r, more, error) : read_at_once(&r, more, error));
 	pythia_bystanders_free(&r.bystanders);

@@ -14,6 +14,16 @@ void pythia_bystander_free(const pythia_capture_table *table, pythia_bystander *
 	pythia_free(bystander->image);
 }
 
+void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *table, const char *collations)
+{
+	*b = (pythia_bystanders){.table = table, .collations = collations};
+	b->places = pythia_malloc(sizeof(int) * ((size_t) table->table.ncolumns + 1));
+	for (int i = 0; i < table->table.ncolumns; i++)
+		b->places[i] = -1;
+	for (int i = 0; i < table->ncolumns; i++)
+		b->places[table->columns[i].position] = i;
+}
+
 void pythia_bystanders_forget(pythia_bystanders *b)
 {
 	for (int i = 0; i < b->count; i++)
@@ -25,6 +35,7 @@ void pythia_bystanders_free(pythia_bystanders *b)
 {
 	pythia_bystanders_forget(b);
 	pythia_free(b->all);
+	pythia_free(b->places);
 	memset(b, 0, sizeof(*b));
 }
 
@@ -73,11 +84,9 @@ void pythia_bystanders_changed(pythia_bystanders *b, const char *key, const char
 
 static bool same_value(const pythia_bystanders *b, int position, char **values, const pythia_field *new)
 {
-	int place = 0;
+	int place = b->places[position];
 
-	while (place < b->table->ncolumns && b->table->columns[place].position != position)
-		place++;
-	return place < b->table->ncolumns && values[place] &&
+	return place >= 0 && values[place] &&
 		   new[place].value != NULL &&pythia_unique_same(b->collations[place], values[place], new[place].value);
 }
 

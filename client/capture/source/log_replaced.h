@@ -21,10 +21,13 @@ typedef struct pythia_bystanders
 {
 	const pythia_capture_table *table;
 	const char *collations; /* by which values exclude each other */
+	int *places;            /* of the table's columns among those that are captured, or -1 */
 	pythia_bystander *all;
 	int count;
 } pythia_bystanders;
 
+/* `collations` is borrowed; freed by pythia_bystanders_free. */
+void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *table, const char *collations);
 void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *image, const pythia_field *values,
 						   bool update);
 /* A row was changed that looked so before: as one of them it is in nobody's way any more. */

@@ -132,6 +132,9 @@ static bool next_line(const char **at, int64_t *first, const char **name, size_t
 	return true;
 }
 
+/* No log has more columns: a file's own text of them is no reason to read on. */
+#define MOST_PLACES 32767
+
 int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, int *place, int64_t *first)
 {
 	const char *at = log->columns;
@@ -142,7 +145,7 @@ int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, 
 
 	for (int i = 0; i < table->ncolumns; i++)
 		place[i] = -1;
-	for (; next_line(&at, &number, &name, &length); count++)
+	for (; count < MOST_PLACES && next_line(&at, &number, &name, &length); count++)
 		for (int i = 0; length > 0 && i < table->ncolumns; i++)
 		{
 			const char *column = table->table.columns[table->columns[i].position].name;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/epoch.h"
 #include "core/calendar.h"
 #include "core/memory.h"
 #include "core/number.h"
@@ -233,37 +234,6 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	return true;
 }
 
-/* Parts of a second: an integer that is a time counts one of them, or whole ones. */
-#define NANOSECONDS INT64_C(1000000000)
-
-/* The unit that an integer near `now` counts times in, and what it shows now; false where it is no time. */
-static bool read_epoch(int64_t value, int64_t now, int64_t *unit, int64_t *shown)
-{
-	for (*unit = 1; *unit <= NANOSECONDS; *unit *= 1000)
-	{
-		int64_t distance;
-
-		if (*unit <= PYTHIA_SECOND)
-			*shown = now / (PYTHIA_SECOND / *unit);
-		else if (now < INT64_MAX / 1000)
-			*shown = now * 1000;
-		else
-			return false;
-		distance = pythia_subtract(value, *shown);
-		if (distance < 366 * 86400 * *unit && distance > -366 * 86400 * *unit)
-			return true;
-	}
-	return false;
-}
-
-int64_t pythia_capture_number_now(int64_t value, int64_t now)
-{
-	int64_t unit;
-	int64_t shown;
-
-	return read_epoch(value, now, &unit, &shown) && shown < value ? shown : value;
-}
-
 /* What to take off an integer that is a time: writers stamp first and commit later even where each commits before the
  * next begins. */
 static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int64_t now)
@@ -272,7 +242,7 @@ static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int
 	int64_t unit;
 	int64_t shown;
 
-	return read_epoch(value, now, &unit, &shown) ? (int64_t) (lookback * (double) unit + 0.5) : 0;
+	return pythia_epoch_read(value, now, &unit, &shown) ? (int64_t) (lookback * (double) unit + 0.5) : 0;
 }
 
 static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t read_at)
@@ -282,7 +252,7 @@ static char *less_slack(const pythia_capture_table *table, const char *mark, int
 
 	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
 		return pythia_strdup(mark);
-	value = pythia_capture_number_now(value, read_at);
+	value = pythia_epoch_now(value, read_at);
 	snprintf(text, sizeof(text), "%lld", (long long) pythia_subtract(value, epoch_slack(table, value, read_at)));
 	return pythia_strdup(text);
 }

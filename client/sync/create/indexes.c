@@ -1,4 +1,5 @@
 /* Secondary indexes of a target that was made for a sync, put on when its rows are there. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -11,7 +12,7 @@
 typedef struct index_names
 {
 	const char *source; /* the table's name there */
-	char **tables;
+	char **tables;      /* in order, without regard to case */
 	int count;
 	int most;
 } index_names;
@@ -103,15 +104,16 @@ static bool is_taken(pythia_db *target, const pythia_table *design, const char *
 	return ok;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcasecmp(*(char *const *) a, *(char *const *) b);
+}
+
 /* A table that has not come yet wants its name, too. */
 static bool is_wanted(const index_names *names, const char *name)
 {
-	for (int i = 0; i < names->count; i++)
-	{
-		if (strcasecmp(names->tables[i], name) == 0)
-			return true;
-	}
-	return false;
+	return names->count > 0 &&
+		   bsearch(&name, names->tables, (size_t) names->count, sizeof(char *), compare_names) != NULL;
 }
 
 static bool find_name(pythia_db *target, const index_names *names, const pythia_table *design, const char *index,
@@ -121,6 +123,8 @@ static bool find_name(pythia_db *target, const index_names *names, const pythia_
 
 	for (int turn = 0; taken; turn++)
 	{
+		if (pythia_host_cancelled(target->host))
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "the search for an index's name was cancelled");
 		make_name(pythia_dialect_of(target), names->source, design->name, index, turn, name);
 		taken = target->engine != PYTHIA_MYSQL && is_wanted(names, name->data);
 		if (!taken && !is_taken(target, design, name->data, &taken, error))
@@ -303,6 +307,7 @@ static bool list_names(const pythia_sync_job *job, const pythia_table *source, i
 	}
 	for (const pythia_node *node = pythia_node_members(map); node != NULL; node = node->next)
 		names->tables[names->count++] = pythia_strdup(node->text);
+	qsort(names->tables, (size_t) names->count, sizeof(char *), compare_names);
 	pythia_list_free(tables, count);
 	return true;
 }

@@ -140,7 +140,8 @@ static bool lacks_order(const sides *s, const char *index)
 			continue;
 		for (int k = 0; k < target->nindexes; k++)
 			if (strcmp(target->indexes[k].name, index) == 0)
-				return memcmp(target->indexes[k].descending, from->descending,
+				return target->indexes[k].ncolumns != from->ncolumns ||
+					   memcmp(target->indexes[k].descending, from->descending,
 							  sizeof(bool) * (size_t) from->ncolumns) != 0;
 		return false; /* that it is not made at all is told */
 	}
@@ -176,7 +177,7 @@ static bool is_lacking(const void *context, const pythia_extra *extra)
 			return extra->name == NULL || extra->detail == NULL || strcmp(extra->detail, "order") != 0 ||
 				   lacks_order(s, extra->name);
 		case PYTHIA_EXTRA_INVISIBLE:
-			return !made->invisible;
+			return made == NULL || !made->invisible;
 		default:
 			return true;
 	}

@@ -1,6 +1,7 @@
 #include "postgres/capture/low.h"
 
 #include "capture/capture.h"
+#include "core/epoch.h"
 #include "catalog/pg_type.h"
 #include "core/number.h"
 #include "pgtime.h"
@@ -290,7 +291,7 @@ int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, 
 	TimestampTz began = boundary->instant - lookback_of(table);
 
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER)
-		remember(table, seen_at, pythia_capture_number_now(greatest, seen_at + UNIX_TO_POSTGRES));
+		remember(table, seen_at, pythia_epoch_now(greatest, seen_at + UNIX_TO_POSTGRES));
 	if (boundary->hold)
 		return table->low;
 	switch (table->stamp_kind)

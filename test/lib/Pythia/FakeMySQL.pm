@@ -10,7 +10,7 @@
 # What it is (all optional):
 #   schema => 'shop', table => 't', comment => '', estimate => rows, relation => 'table', version => '5.5.5-10.11.6-MariaDB'
 #   columns => [ [ NAME => TYPE, nullable => 1, generated => 0, identity => 0, default, collation, comment, labels ], … ]
-#   keys    => [ [ NAME, PRIMARY, UNIQUE, COLUMN ], … ]      (as the catalog gives them; else the first column)
+#   keys    => [ [ NAME, PRIMARY, UNIQUE, COLUMN, DESCENDING ], … ]      (as the catalog gives them; else the first column)
 #   extras  => [ [ KIND, NAME, DETAIL, COLUMN ], … ]         what else the table has (client/dialect/extras.h)
 #   rows    => [ [ … ], … ]                                  undef is NULL
 #   local_infile => 1                                        whether it takes LOAD DATA LOCAL
@@ -378,7 +378,7 @@ sub honest_answer
 		return [ [ $self->{schema}, $table ] ];
 	}
 	return [ map { catalog_column(@$_) } @{ $self->{columns} } ] if $query =~ /information_schema\.COLUMNS/i;
-	return [ map { [ 0, @$_ ] } @{ $self->{keys} } ] if $query =~ /information_schema\.STATISTICS/i;
+	return [ map { [ 0, @$_[0 .. 3], $_->[4] // 0 ] } @{ $self->{keys} } ] if $query =~ /information_schema\.STATISTICS/i;
 	return [ [ map { clock_value($_) } @wanted ] ] if $wanted[0] =~ /DATE_FORMAT\(/i;
 	return [] if $query =~ /information_schema/i;
 	return $self->table_rows($query, @wanted) if $query =~ /\bFROM\b.*`\Q$table\E`/is;
@@ -399,7 +399,7 @@ sub catalog_column
 {
 	my ($name, $type, %more) = @_;
 	return [ 0, $name, $type, map({ $more{$_} // ($_ eq 'nullable' ? 1 : 0) } qw(nullable generated identity)),
-		@more{ qw(default collation) }, $more{comment} // '', $more{labels} ];
+		@more{ qw(default collation) }, $more{comment} // '', $more{labels}, $more{invisible} // 0 ];
 }
 
 # The values of the columns that are named.  There is one page: who asks for what comes after, gets nothing.

@@ -28,6 +28,16 @@ EXCEPTION
         RETURN jsonb_build_object('handled', change.change_type, 'table', change."table", 'already', true);
 END
 $$;
+-- an older function of that name may be another role's, who could change it later
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{ident}}_handler(pythia.database_change)'::regprocedure
+        AND NOT pg_has_role(proowner, current_user, 'USAGE')) THEN
+        RAISE EXCEPTION 'function {{ident}}_handler belongs to another role'
+            USING HINT = 'Drop it, or give the worker another name.';
+    END IF;
+END
+$$;
 COMMENT ON FUNCTION {{ident}}_handler(pythia.database_change) IS 'handler of the CDC worker {{name}}';
 
 SELECT pythia.create_cdc_worker(

@@ -18,6 +18,16 @@ BEGIN
     RETURN NEW;
 END
 {{body_quote}};
+-- an older function of that name may be another role's, who could change it later
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{ident}}_touch()'::regprocedure
+        AND NOT pg_has_role(proowner, current_user, 'USAGE')) THEN
+        RAISE EXCEPTION 'function {{ident}}_touch belongs to another role'
+            USING HINT = 'Drop it, or give the worker another name.';
+    END IF;
+END
+$$;
 COMMENT ON FUNCTION {{ident}}_touch() IS 'keeps the timestamp column of tables true';
 {{#tables}}
 

@@ -1,0 +1,34 @@
+#include "core/epoch.h"
+
+#include "core/number.h"
+
+#define MICROSECONDS INT64_C(1000000)
+#define NANOSECONDS  INT64_C(1000000000)
+#define A_YEAR       (INT64_C(366) * 86400) /* seconds */
+
+bool pythia_epoch_read(int64_t value, int64_t now, int64_t *unit, int64_t *shown)
+{
+	for (*unit = 1; *unit <= NANOSECONDS; *unit *= 1000)
+	{
+		int64_t distance;
+
+		if (*unit <= MICROSECONDS)
+			*shown = now / (MICROSECONDS / *unit);
+		else if (now < INT64_MAX / 1000)
+			*shown = now * 1000;
+		else
+			return false;
+		distance = pythia_subtract(value, *shown);
+		if (distance < A_YEAR * *unit && distance > -A_YEAR * *unit)
+			return true;
+	}
+	return false;
+}
+
+int64_t pythia_epoch_now(int64_t value, int64_t now)
+{
+	int64_t unit;
+	int64_t shown;
+
+	return pythia_epoch_read(value, now, &unit, &shown) && shown < value ? shown : value;
+}

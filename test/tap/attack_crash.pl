@@ -66,6 +66,25 @@ subtest 'a view that reads another one twice, and that one another' => sub {
 	as('mallory', 'CREATE OR REPLACE VIEW m.shown AS TABLE m.v40');
 	ok(wait_for($node, q{SELECT last_error LIKE 'view "shown" is too large%' FROM pythia.stat_cdc WHERE worker = 'wide'}), 'a view that has become one stops its table');
 	sql(q{SELECT pythia.stop_cdc('wide'); SELECT pythia.drop_cdc_worker('wide')});
+	as('mallory', 'CREATE VIEW m.meant AS SELECT id, updated_at FROM m.seen WHERE id IN (WITH c0 AS NOT MATERIALIZED (SELECT 1 AS x), '
+		  . join(', ', map { my $below = $_ - 1; "c$_ AS NOT MATERIALIZED (SELECT a.x FROM c$below a, c$below b)" } 1 .. 40) . ' SELECT x FROM c40)');
+	like($told->(q{SELECT pythia.create_cdc_worker('deep', '{m.meant}', options => '{"key": ["id"]}')}), qr/ERROR:  view "meant" is too large/, 'so is one that does it by WITH');
+};
+
+subtest 'a function that calls another one twice, and that one another' => sub {
+	as('mallory', join ';', 'CREATE TABLE m.counted (id int PRIMARY KEY, updated_at timestamptz DEFAULT now())', 'GRANT SELECT ON m.counted TO alice',
+		q{CREATE FUNCTION m.f0(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true'},
+		map({ my $below = $_ - 1; "CREATE FUNCTION m.f$_(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT m.f$below(\$1) AND m.f$below(\$1)'" } 1 .. 40),
+		q{CREATE FUNCTION m.f(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0'; CREATE INDEX counted_f ON m.counted (m.f(id)); INSERT INTO m.counted VALUES (2, '2100-01-01')});
+	as('alice', q{CREATE TABLE a.own (id int PRIMARY KEY, updated_at timestamptz DEFAULT now());
+		SELECT pythia.create_cdc_worker('two', '{a.own,m.counted}', poll_interval => '50 ms'); SELECT pythia.start_cdc('two')});
+	ok(wait_for($node, q{SELECT last_poll IS NOT NULL FROM pythia.stat_cdc WHERE worker = 'two' AND "table" = 'own'}), 'they are polled');
+	as('mallory', q{CREATE OR REPLACE FUNCTION m.f(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT m.f40($1)'; ALTER INDEX m.counted_f SET (fillfactor = 80); ALTER TABLE m.counted SET (fillfactor = 80)});
+	as('alice', 'INSERT INTO a.own VALUES (1)');
+	ok(wait_for($node, q{SELECT captured = 1 FROM pythia.stat_cdc WHERE worker = 'two' AND "table" = 'own'}), 'the other table is polled still');
+	my $polled = sql(q{SELECT last_poll FROM pythia.stat_cdc WHERE worker = 'two' AND "table" = 'counted'});
+	ok(wait_for($node, qq{SELECT last_poll > '$polled' FROM pythia.stat_cdc WHERE worker = 'two' AND "table" = 'counted'}), 'and this one');
+	as('alice', q{SELECT pythia.stop_cdc('two'); SELECT pythia.drop_cdc_worker('two')});
 };
 
 subtest 'a type that is made of another one twice, and that of another' => sub {

@@ -25,39 +25,77 @@ typedef struct gathering
 
 static void gather(Relation relation, gathering *g);
 
+/* A query of a view, within another one perhaps. */
 typedef struct view_gathering
 {
 	Relation view;
 	gathering *g;
+	const Query *query;
+	struct view_gathering *outer;
 } view_gathering;
+
+static bool gather_of_query(Node *node, void *context);
+
+static void count(const view_gathering *of)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (++of->g->read > MOST_READ)
+		ereport(ERROR, (errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
+						errmsg("view \"%s\" is too large", RelationGetRelationName(of->g->from)),
+						errdetail("It reads more than %d tables and views.", MOST_READ),
+						errhint("Let its owner write it with fewer of them, or leave it out.")));
+}
+
+/* A query in WITH that is put in place of each name for it. */
+static void gather_of_with(const RangeTblEntry *entry, view_gathering *of)
+{
+	Index up = entry->ctelevelsup;
+	ListCell *cell;
+
+	while (of && up-- > 0)
+		of = of->outer;
+	if (!of || !of->query || entry->self_reference)
+		return;
+	foreach (cell, of->query->cteList)
+	{
+		CommonTableExpr *with = lfirst_node(CommonTableExpr, cell);
+
+		if (strcmp(with->ctename, entry->ctename) != 0 || with->ctematerialized != CTEMaterializeNever ||
+			with->cterecursive)
+			continue;
+		count(of);
+		(void) gather_of_query(with->ctequery, of);
+	}
+}
 
 static bool gather_of_query(Node *node, void *context)
 {
-	view_gathering *of = context;
+	view_gathering *outer = context;
+	view_gathering of;
 	ListCell *cell;
 
 	if (!node)
 		return false;
 	if (!IsA(node, Query))
 		return expression_tree_walker(node, gather_of_query, context);
+	check_stack_depth();
+	of = (view_gathering){outer->view, outer->g, (Query *) node, outer};
 	foreach (cell, ((Query *) node)->rtable)
 	{
 		RangeTblEntry *entry = lfirst(cell);
 		Relation relation;
 
+		if (entry->rtekind == RTE_CTE)
+			gather_of_with(entry, &of);
 		/* a view's query also holds the view itself, as OLD and NEW */
-		if (entry->rtekind != RTE_RELATION || entry->relid == RelationGetRelid(of->view))
+		if (entry->rtekind != RTE_RELATION || entry->relid == RelationGetRelid(of.view))
 			continue;
-		if (++of->g->read > MOST_READ)
-			ereport(ERROR, (errcode(ERRCODE_STATEMENT_TOO_COMPLEX),
-							errmsg("view \"%s\" is too large", RelationGetRelationName(of->g->from)),
-							errdetail("It reads more than %d tables and views.", MOST_READ),
-							errhint("Let its owner write it with fewer of them, or leave it out.")));
+		count(&of);
 		relation = relation_open(entry->relid, AccessShareLock);
-		gather(relation, of->g);
+		gather(relation, of.g);
 		relation_close(relation, NoLock);
 	}
-	return query_tree_walker((Query *) node, gather_of_query, context, 0);
+	return query_tree_walker((Query *) node, gather_of_query, &of, 0);
 }
 
 /* The owners of everything whose expressions a statement on the relation evaluates. */
@@ -70,7 +108,7 @@ static void gather(Relation relation, gathering *g)
 	g->owners = list_append_unique_oid(g->owners, relation->rd_rel->relowner);
 	if (relation->rd_rel->relkind == RELKIND_VIEW)
 	{
-		view_gathering of = {relation, g};
+		view_gathering of = {relation, g, NULL, NULL};
 
 		for (int i = 0; relation->rd_rules && i < relation->rd_rules->numLocks; i++)
 			if (relation->rd_rules->rules[i]->event == CMD_SELECT)

@@ -27,6 +27,11 @@ Datum pythia_verb_call(PGFunction verb, FunctionCallInfo fcinfo)
 	return result;
 }
 
+bool pythia_verb_is_at_work(void)
+{
+	return at_work;
+}
+
 bool pythia_verbs_refuse(bool refuse)
 {
 	bool before = at_work;

@@ -27,6 +27,9 @@
 /* Calls it, and ereports where a verb is at work already. */
 extern Datum pythia_verb_call(PGFunction verb, FunctionCallInfo fcinfo);
 
+/* One is, or this is a worker's process that calls no handler just now. */
+extern bool pythia_verb_is_at_work(void);
+
 /* From here on verbs are refused, as in a worker's process, or taken, as in a handler's call.  Returns what was before. */
 extern bool pythia_verbs_refuse(bool refuse);
 

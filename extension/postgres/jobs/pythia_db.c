@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/reach.h"
 #include "miscadmin.h"
+#include "postgres/base/inlining.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/secret_hooks.h"
 #include "postgres/jobs/drop_hook.h"
@@ -28,6 +29,7 @@ void _PG_init(void)
 	pythia_set_oom_handler(out_of_memory);
 	pythia_settings_define();
 	pythia_secret_hooks_install();
+	pythia_inlining_hook_install();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		pythia_shared_init();

@@ -43,7 +43,7 @@ extern void pythia_shmem_request(void (*request)(void));
 #define pythia_local_backend(i) pgstat_fetch_stat_local_beentry(i)
 #endif
 
-/* utils/pg_locale.h, of which nothing else is used, asks for the headers of ICU from 17 on. */
+/* The header of locales, of which nothing else is used, asks for the headers of ICU from 17 on. */
 extern PGDLLIMPORT char *locale_monetary;
 extern PGDLLIMPORT char *locale_numeric;
 extern PGDLLIMPORT char *locale_time;

@@ -223,6 +223,10 @@ static bool word(pythia_tokens *cursor, int depth, pythia_buffer *out)
 		pythia_tokens_next(cursor);
 		return !cursor->apart && put_string(cursor, out);
 	}
+	/* as it is written here; nobody else's have that schema */
+	if (cursor->engine == PYTHIA_POSTGRESQL && pythia_tokens_take(cursor, "pg_catalog") &&
+		!pythia_tokens_take(cursor, "."))
+		return false;
 	name = listed(cursor, functions_of[cursor->engine]);
 	return name != NULL && call(cursor, name, depth, out);
 }

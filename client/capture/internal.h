@@ -8,8 +8,6 @@
 #include "core/stamp.h"
 #include "dialect/dialect.h"
 
-#define PYTHIA_SECOND INT64_C(1000000)
-
 /* ---- capture/source/clock.c ---- */
 
 typedef enum pythia_replica_state
@@ -45,8 +43,6 @@ bool pythia_capture_is_stamp(const pythia_capture_table *table, const char *stam
 /* A literal comparable with the timestamp column (sql NULL: none); false where a position that was stored is none. */
 bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *sql, const char *stamp,
 							  pythia_error *error);
-/* Is the name among those of an option? */
-bool pythia_capture_names(const pythia_node *names, const char *name);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
 
 /* ---- capture/source/collations.c ---- */

@@ -1,10 +1,10 @@
 #include "core/epoch.h"
 
 #include "core/number.h"
+#include "core/stamp.h"
 
-#define MICROSECONDS INT64_C(1000000)
-#define NANOSECONDS  INT64_C(1000000000)
-#define A_YEAR       (INT64_C(366) * 86400) /* seconds */
+#define NANOSECONDS INT64_C(1000000000)
+#define A_YEAR      (INT64_C(366) * 86400) /* seconds */
 
 bool pythia_epoch_read(int64_t value, int64_t now, int64_t *unit, int64_t *shown)
 {
@@ -12,8 +12,8 @@ bool pythia_epoch_read(int64_t value, int64_t now, int64_t *unit, int64_t *shown
 	{
 		int64_t distance;
 
-		if (*unit <= MICROSECONDS)
-			*shown = now / (MICROSECONDS / *unit);
+		if (*unit <= PYTHIA_SECOND)
+			*shown = now / (PYTHIA_SECOND / *unit);
 		else if (now < INT64_MAX / 1000)
 			*shown = now * 1000;
 		else

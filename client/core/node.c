@@ -388,6 +388,14 @@ bool pythia_node_choice(const pythia_node *object, const char *name, const char 
 	return false;
 }
 
+bool pythia_node_lists(const pythia_node *list, const char *text)
+{
+	for (const pythia_node *item = pythia_node_items(list); item; item = item->next)
+		if (strcmp(item->text, text) == 0)
+			return true;
+	return false;
+}
+
 bool pythia_node_only(const pythia_node *object, const char *const *known, const char *what, pythia_error *error)
 {
 	int nknown = 0;

@@ -36,6 +36,8 @@ const pythia_node *pythia_node_get(const pythia_node *object, const char *name);
  * else: a member has a name, an item has none, and neither has a text unless its type says so. */
 const pythia_node *pythia_node_members(const pythia_node *node);
 const pythia_node *pythia_node_items(const pythia_node *node);
+/* Whether an array (NULL: an empty one) of strings has this one. */
+bool pythia_node_lists(const pythia_node *list, const char *text);
 /* Whether it is an array of texts that are not empty. */
 bool pythia_node_texts(const pythia_node *node);
 /* A text that such an array holds twice, borrowed; NULL where there is none, or no array. */
@@ -60,10 +62,10 @@ bool pythia_node_seconds(const pythia_node *object, const char *name, double *va
 /* One of a NULL-terminated list of words; *value is its position. */
 bool pythia_node_choice(const pythia_node *object, const char *name, const char *const *choices, int *value,
 						pythia_error *error);
-/* Fails for the first name of `object` that the NULL-terminated list lacks; the hint gives the closest known name.
- * what: "sync_config option", "connection option". */
 /* Told of an option that has no effect beside the others, and why. */
 typedef void (*pythia_option_idle)(void *context, const char *option, const char *why);
+/* Fails for the first name of `object` that the NULL-terminated list lacks; the hint gives the closest known name.
+ * what: "sync_config option", "connection option". */
 bool pythia_node_only(const pythia_node *object, const char *const *known, const char *what, pythia_error *error);
 
 #endif

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECOND INT64_C(1000000)
-
 bool pythia_decimal_text(pythia_buffer *out, const char *text, size_t length, int scale)
 {
 	size_t at = 0, digits_start = 0;
@@ -161,9 +159,10 @@ void pythia_time_text(pythia_buffer *out, int64_t microseconds, int precision)
 
 	size = (size + (uint64_t) unit / 2) / (uint64_t) unit * (uint64_t) unit;
 	pythia_buffer_printf(out, "%s%02llu:%02llu:%02llu", microseconds < 0 && size > 0 ? "-" : "",
-						 (unsigned long long) (size / (3600 * SECOND)),
-						 (unsigned long long) (size / (60 * SECOND) % 60), (unsigned long long) (size / SECOND % 60));
-	fraction_text(out, (int64_t) (size % SECOND));
+						 (unsigned long long) (size / (3600 * PYTHIA_SECOND)),
+						 (unsigned long long) (size / (60 * PYTHIA_SECOND) % 60),
+						 (unsigned long long) (size / PYTHIA_SECOND % 60));
+	fraction_text(out, (int64_t) (size % PYTHIA_SECOND));
 }
 
 /* Reads at most `max` digits; false where there are none. */
@@ -207,7 +206,7 @@ static bool read_clock(const char **at, const char *end, int64_t *microseconds)
 				fraction *= 10;
 		}
 	}
-	*microseconds = ((hours * 60 + minutes) * 60 + seconds) * SECOND + fraction;
+	*microseconds = ((hours * 60 + minutes) * 60 + seconds) * PYTHIA_SECOND + fraction;
 	return true;
 }
 
@@ -262,7 +261,7 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 				at++;
 			if (at < end && !read_number(&at, end, 2, &minutes))
 				return false;
-			clock -= sign * (hours * 60 + minutes) * 60 * SECOND;
+			clock -= sign * (hours * 60 + minutes) * 60 * PYTHIA_SECOND;
 		}
 	}
 	if (at != end)
@@ -277,12 +276,12 @@ bool pythia_stamp_canonical(pythia_buffer *out, const char *text, size_t length,
 	/* half up, also before midnight: floor division; apart from the days, whose microseconds may be too many */
 	clock += unit / 2;
 	clock -= ((clock % unit) + unit) % unit;
-	days = clock / (86400 * SECOND);
-	if (clock % (86400 * SECOND) < 0)
+	days = clock / (86400 * PYTHIA_SECOND);
+	if (clock % (86400 * PYTHIA_SECOND) < 0)
 		days--;
 	date_text(out, pythia_days_of(year, month, day) + days);
 	pythia_buffer_putc(out, ' ');
-	pythia_time_text(out, clock - days * 86400 * SECOND, 6);
+	pythia_time_text(out, clock - days * 86400 * PYTHIA_SECOND, 6);
 	return true;
 }
 
@@ -300,28 +299,29 @@ bool pythia_instant_read(const char *text, int64_t *microseconds)
 	if (at < end && (*at == ' ' || *at == 'T'))
 	{
 		at++;
-		if (!read_clock(&at, end, &clock) || clock > 25 * 3600 * SECOND)
+		if (!read_clock(&at, end, &clock) || clock > 25 * 3600 * PYTHIA_SECOND)
 			return false;
 	}
-	*microseconds = pythia_days_of(year, month, day) * 86400 * SECOND + clock;
+	*microseconds = pythia_days_of(year, month, day) * 86400 * PYTHIA_SECOND + clock;
 	return true;
 }
 
 char *pythia_instant_write(char out[PYTHIA_INSTANT_SIZE], int64_t microseconds)
 {
-	int64_t days = microseconds / (86400 * SECOND);
-	int64_t clock = microseconds % (86400 * SECOND);
+	int64_t days = microseconds / (86400 * PYTHIA_SECOND);
+	int64_t clock = microseconds % (86400 * PYTHIA_SECOND);
 	int64_t year;
 	int month, day;
 
 	if (clock < 0)
 	{
 		days--;
-		clock += 86400 * SECOND;
+		clock += 86400 * PYTHIA_SECOND;
 	}
 	pythia_date_of(days, &year, &month, &day);
 	snprintf(out, PYTHIA_INSTANT_SIZE, "%04lld-%02u-%02u %02u:%02u:%02u.%06u", (long long) year, (unsigned) month % 100,
-			 (unsigned) day % 100, (unsigned) (clock / (3600 * SECOND)) % 24, (unsigned) (clock / (60 * SECOND) % 60),
-			 (unsigned) (clock / SECOND % 60), (unsigned) (clock % SECOND));
+			 (unsigned) day % 100, (unsigned) (clock / (3600 * PYTHIA_SECOND)) % 24,
+			 (unsigned) (clock / (60 * PYTHIA_SECOND) % 60), (unsigned) (clock / PYTHIA_SECOND % 60),
+			 (unsigned) (clock % PYTHIA_SECOND));
 	return out;
 }

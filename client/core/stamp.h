@@ -10,8 +10,9 @@
 
 #define PYTHIA_INSTANT_SIZE 48 /* of any 64 bits */
 
-/* Microseconds; no local time is further from UTC. */
-#define PYTHIA_FARTHEST_ZONE (INT64_C(14) * 3600 * 1000000)
+#define PYTHIA_SECOND INT64_C(1000000) /* of the microseconds that instants are */
+/* No local time is further from UTC. */
+#define PYTHIA_FARTHEST_ZONE (14 * 3600 * PYTHIA_SECOND)
 
 /* Appends a decimal (an exponent is allowed) in plain digits: rounded half away from zero to exactly
  * `scale` digits after the point, or, with scale -1, as it is without trailing zeros.  -0 becomes 0.

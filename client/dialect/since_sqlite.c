@@ -9,8 +9,6 @@
 #include "core/stamp.h"
 #include "dialect/dialect_internal.h"
 
-#define SECOND INT64_C(1000000)
-
 static void put_range(pythia_buffer *out, const char *column, long long from, const char *to)
 {
 	pythia_buffer_printf(out, " OR (likelihood(%s >= %lld, 0.0001) AND %s %s)", column, from, column, to);
@@ -27,7 +25,7 @@ void pythia_sqlite_since(pythia_buffer *out, const pythia_column *column, const 
 	pythia_dialect_for(PYTHIA_SQLITE)->identifier(&name, column->name);
 	/* years before 1 and of five digits are not told apart by it: all of them are read */
 	if (!pythia_instant_read(low, &instant) || low[4] != '-')
-		instant = -62135596800 * SECOND;
+		instant = -62135596800 * PYTHIA_SECOND;
 	pythia_instant_write(at, instant)[19] = '\0';
 	/* within the day blanks come before letters, a day alone is as late as its end */
 	at[10] = ' ';
@@ -41,13 +39,13 @@ void pythia_sqlite_since(pythia_buffer *out, const pythia_column *column, const 
 						 name.data, early, name.data, at, name.data, local ? "-+Z" : "-");
 	/* numbers are of UTC, and `low` may be of another zone */
 	seconds = pythia_subtract(instant, local ? PYTHIA_FARTHEST_ZONE : 0);
-	seconds = seconds < 0 ? 0 : seconds / SECOND;
+	seconds = seconds < 0 ? 0 : seconds / PYTHIA_SECOND;
 	/* a column of texts would compare the numbers as texts, which are less than any day */
 	if (pythia_sqlite_affinity(&column->type) != 'T')
 	{
 		put_range(out, name.data, seconds, "< 100000000000");
 		put_range(out, name.data, seconds * 1000, "< 100000000000000");
-		put_range(out, name.data, seconds * SECOND, "<= 9223372036854775807");
+		put_range(out, name.data, seconds * PYTHIA_SECOND, "<= 9223372036854775807");
 	}
 	/* numbers in a column of texts */
 	pythia_buffer_printf(out, " OR (likelihood(%s >= '%lld', 0.0001) AND %s < '2'))", name.data, (long long) seconds,

@@ -17,13 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/epoch.h"
 #include "core/digest.h"
+#include "core/epoch.h"
 #include "core/memory.h"
-#include "core/stamp.h"
-#include "dialect/tokens.h"
 #include "core/number.h"
+#include "core/stamp.h"
 #include "dialect/forms.h"
+#include "dialect/tokens.h"
 
 /* Where open transactions cannot be seen. */
 #define BLIND_LOOKBACK_SECONDS 60

@@ -88,20 +88,23 @@ static int compare_integers(const pythia_field *a, const pythia_field *b)
 	return a_minus ? -size : size;
 }
 
+/* The fields of two rows, in the order in which cursors like this one are asked for them. */
+static int compare_rows(const pythia_cursor *c, const pythia_field *a, const pythia_field *b)
+{
+	int order = c->by_range ? compare_integers(&a[1], &b[1]) : 0;
+
+	return order != 0 || !c->by_identity ? order : strcmp(a[0].value, b[0].value);
+}
+
 /* Whether the row that was read comes before the last one; those of one key may follow each other. */
 static bool goes_back(const pythia_cursor *c)
 {
-	const pythia_field *fields = c->reader.fields;
+	const pythia_field last[] = {
+		{.value = pythia_buffer_text(&c->identity), .length = c->identity.length},
+		{.value = pythia_buffer_text(&c->integer), .length = c->integer.length},
+	};
 
-	if (c->by_range)
-	{
-		pythia_field last = {.value = pythia_buffer_text(&c->integer), .length = c->integer.length};
-		int order = compare_integers(&fields[1], &last);
-
-		if (order != 0)
-			return order < 0;
-	}
-	return c->by_identity && strcmp(fields[0].value, pythia_buffer_text(&c->identity)) < 0;
+	return compare_rows(c, c->reader.fields, last) < 0;
 }
 
 /* What is kept of the rows that differ is bounded by their keys, as long as these come in order. */
@@ -164,21 +167,9 @@ void pythia_cursor_close(pythia_cursor *c)
 	memset(c, 0, sizeof(*c));
 }
 
-int pythia_cursor_order(const pythia_validation_state *v, const pythia_cursor cursors[2])
+int pythia_cursor_order(const pythia_cursor cursors[2])
 {
-	const pythia_field *a = cursors[0].reader.fields;
-	const pythia_field *b = cursors[1].reader.fields;
-
-	if (v->by_range)
-	{
-		int order = compare_integers(&a[1], &b[1]);
-
-		if (order != 0)
-			return order;
-		if (v->plan.nkey == 1)
-			return 0;
-	}
-	return strcmp(a[0].value, b[0].value);
+	return compare_rows(&cursors[0], cursors[0].reader.fields, cursors[1].reader.fields);
 }
 
 uint64_t pythia_cursor_hash(const pythia_cursor *c)

@@ -269,7 +269,7 @@ static bool merge_all(pythia_merge *m, pythia_error *error)
 		return false;
 	while (m->cursors[0].row || m->cursors[1].row)
 	{
-		int order = !m->cursors[1].row ? -1 : !m->cursors[0].row ? 1 : pythia_cursor_order(m->v, m->cursors);
+		int order = !m->cursors[1].row ? -1 : !m->cursors[0].row ? 1 : pythia_cursor_order(m->cursors);
 
 		if (!(order < 0   ? on_source_only(m, error)
 			  : order > 0 ? differs(m, PYTHIA_EXTRA, 0, error)

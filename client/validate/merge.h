@@ -28,7 +28,7 @@ bool pythia_cursor_open(pythia_validation_state *v, pythia_cursor *cursor, int s
 bool pythia_cursor_next(pythia_cursor *cursor, pythia_error *error);
 void pythia_cursor_close(pythia_cursor *cursor);
 /* Which side's row comes first: negative, 0 (the same key), positive. */
-int pythia_cursor_order(const pythia_validation_state *v, const pythia_cursor cursors[2]);
+int pythia_cursor_order(const pythia_cursor cursors[2]);
 /* Of the row's columns; never 0. */
 uint64_t pythia_cursor_hash(const pythia_cursor *cursor);
 

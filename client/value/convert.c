@@ -2,6 +2,7 @@
 #include "value/convert.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,18 +80,11 @@ static bool bits_to_integer(const pythia_transform *transform, const char *value
 /* Of a whole number in digits, without a sign: false where it needs more bits. */
 static bool read_bits(const char *digits, int width, uint64_t *bits)
 {
-	uint64_t most = width < 64 ? (UINT64_C(1) << width) - 1 : UINT64_MAX;
+	char *end;
 
-	*bits = 0;
-	for (; *digits != '\0'; digits++)
-	{
-		unsigned digit = (unsigned char) *digits - '0';
-
-		if (digit > 9 || *bits > (most - digit) / 10 || digit > most)
-			return false;
-		*bits = *bits * 10 + digit;
-	}
-	return true;
+	errno = 0;
+	*bits = strtoull(digits, &end, 10);
+	return pythia_is_digit(*digits) && *end == '\0' && errno == 0 && (width == 64 || *bits >> width == 0);
 }
 
 static bool integer_to_bits(const pythia_transform *transform, const char *value, size_t length, pythia_buffer *out)

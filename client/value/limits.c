@@ -19,9 +19,8 @@
 #include "core/stamp.h"
 #include "value/text_limits.h"
 
-/* The least numbers; the greatest have no sign. */
-#define FLOAT_END  "-3.4028234e38"
-#define DOUBLE_END "-1.7976931348623157e308"
+#define FLOAT_END  "3.4028234e38"
+#define DOUBLE_END "1.7976931348623157e308"
 
 static bool dated(pythia_kind kind)
 {
@@ -199,15 +198,20 @@ static pythia_value_verdict check_time(const pythia_transform *t, const char *va
 
 /* --- numbers ---------------------------------------------------------------- */
 
+/* The end of a kind of doubles on that side; NULL of others. */
+static const char *end_of(pythia_kind kind, bool negative)
+{
+	if (kind == PYTHIA_KIND_FLOAT)
+		return negative ? "-" FLOAT_END : FLOAT_END;
+	if (kind == PYTHIA_KIND_DOUBLE)
+		return negative ? "-" DOUBLE_END : DOUBLE_END;
+	return NULL;
+}
+
 static pythia_value_verdict check_special(const pythia_transform *t, const char *value, pythia_buffer *out,
 										  pythia_bad_value *bad)
 {
-	const char *bound = t->to->kind == PYTHIA_KIND_FLOAT    ? FLOAT_END
-						: t->to->kind == PYTHIA_KIND_DOUBLE ? DOUBLE_END
-															: NULL;
-
-	if (bound != NULL && value[0] != '-')
-		bound++;
+	const char *bound = end_of(t->to->kind, value[0] == '-');
 
 	if (strcasecmp(value, "nan") == 0)
 	{
@@ -231,15 +235,12 @@ static bool special(const char *value)
 static pythia_value_verdict check_float(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
 										pythia_bad_value *bad)
 {
-	bool single = t->to->kind == PYTHIA_KIND_FLOAT;
-	const char *bound = single ? FLOAT_END : DOUBLE_END;
-
 	if (special(value))
 		return check_special(t, value, out, bad);
 	/* a text with the digits that tell a float apart may be a little beyond the greatest, and is read as that */
-	if (single ? !isinf(strtof(value, NULL)) : !pythia_double_beyond(value, length))
+	if (t->to->kind == PYTHIA_KIND_FLOAT ? !isinf(strtof(value, NULL)) : !pythia_double_beyond(value, length))
 		return PYTHIA_VALUE_KEEP;
-	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", value[0] == '-' ? bound : bound + 1,
+	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", end_of(t->to->kind, value[0] == '-'),
 								"a number out of range", out, bad);
 }
 

@@ -110,14 +110,6 @@ static int add_column(pythia_capture_table *table, int position, bool in_image)
 	return table->ncolumns++;
 }
 
-bool pythia_capture_names(const pythia_node *names, const char *name)
-{
-	for (const pythia_node *item = pythia_node_items(names); item; item = item->next)
-		if (strcmp(item->text, name) == 0)
-			return true;
-	return false;
-}
-
 /* Columns of PostgreSQL's that are worked out when they are read: a trigger gets a row without them. */
 static bool mark_unseen(const pythia_capture_table *table, bool *marks, pythia_error *error)
 {
@@ -144,7 +136,7 @@ static bool mark_unseen(const pythia_capture_table *table, bool *marks, pythia_e
 		int position = pythia_table_column(described, unseen);
 
 		/* in the condition it may stand for something else: nothing is lost by that */
-		if (pythia_capture_names(table->config.key, unseen) ||
+		if (pythia_node_lists(table->config.key, unseen) ||
 			(table->config.where && strstr(table->config.where, unseen)))
 		{
 			pythia_fail(error, PYTHIA_E_USAGE, "0A000", "triggers do not see the virtual column \"%s\" of table \"%s\"",

@@ -413,8 +413,8 @@ static void tell_unseen(const pythia_capture_table *table)
 	for (int i = 0; i < table->table.ncolumns; i++)
 	{
 		const pythia_column *column = &table->table.columns[i];
-		bool seen = !column->generated || pythia_capture_names(table->config.exclude_columns, column->name) ||
-					(table->config.columns && !pythia_capture_names(table->config.columns, column->name));
+		bool seen = !column->generated || pythia_node_lists(table->config.exclude_columns, column->name) ||
+					(table->config.columns && !pythia_node_lists(table->config.columns, column->name));
 
 		for (int c = 0; !seen && c < table->ncolumns; c++)
 			seen = table->columns[c].position == i;

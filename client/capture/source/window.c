@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/epoch.h"
 #include "core/calendar.h"
+#include "core/epoch.h"
 #include "core/memory.h"
 #include "core/number.h"
 #include "dialect/forms.h"

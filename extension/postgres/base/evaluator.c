@@ -104,7 +104,6 @@ static void gather(Relation relation, gathering *g)
 	Oid relid = RelationGetRelid(relation);
 
 	check_stack_depth();
-	CHECK_FOR_INTERRUPTS();
 	g->owners = list_append_unique_oid(g->owners, relation->rd_rel->relowner);
 	if (relation->rd_rel->relkind == RELKIND_VIEW)
 	{

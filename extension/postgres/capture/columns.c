@@ -30,14 +30,6 @@ int pythia_column_position(Relation relation, const char *name)
 	return -1;
 }
 
-static bool named(const pythia_node *names, const char *name)
-{
-	for (const pythia_node *item = pythia_node_items(names); item; item = item->next)
-		if (strcmp(item->text, name) == 0)
-			return true;
-	return false;
-}
-
 /* A column that is worked out when it is read is in no tuple that a trigger gets. */
 static bool is_unseen(const pythia_capture_config *config, Form_pg_attribute attribute)
 {
@@ -86,7 +78,8 @@ int pythia_image_columns(Relation relation, const pythia_capture_config *config,
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 		char *name = pythia_to_utf8(NameStr(attribute->attname));
 		bool taken = !attribute->attisdropped && !is_unseen(config, attribute) &&
-					 (!config->columns || named(config->columns, name)) && !named(config->exclude_columns, name);
+					 (!config->columns || pythia_node_lists(config->columns, name)) &&
+					 !pythia_node_lists(config->exclude_columns, name);
 
 		pfree(name);
 		if (!taken)

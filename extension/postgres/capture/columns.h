@@ -9,7 +9,8 @@
 extern int pythia_column_position(Relation relation, const char *name);
 /* Refuses a key of columns that triggers do not see, where they capture, and warns of others that images will not hold. */
 extern void pythia_check_unseen_columns(Relation relation, const pythia_capture_config *config, int nkey, char **key);
-/* Appends "columns" of the relation, in order, that an image holds: none that is virtual where triggers capture. Positions are zero-based. */
+/* Gives the columns of the relation, in order, that an image holds: none that is virtual where triggers capture.  Positions
+ * are zero-based. */
 extern int pythia_image_columns(Relation relation, const pythia_capture_config *config, int **positions);
 
 #endif

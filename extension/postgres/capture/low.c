@@ -1,8 +1,8 @@
 #include "postgres/capture/low.h"
 
 #include "capture/capture.h"
-#include "core/epoch.h"
 #include "catalog/pg_type.h"
+#include "core/epoch.h"
 #include "core/number.h"
 #include "pgtime.h"
 #include "postgres/base/bridge.h"

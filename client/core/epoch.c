@@ -14,9 +14,7 @@ bool pythia_epoch_read(int64_t value, int64_t now, int64_t *unit, int64_t *shown
 
 		if (*unit <= PYTHIA_SECOND)
 			*shown = now / (PYTHIA_SECOND / *unit);
-		else if (now < INT64_MAX / 1000)
-			*shown = now * 1000;
-		else
+		else if (__builtin_mul_overflow(now, 1000, shown))
 			return false;
 		distance = pythia_subtract(value, *shown);
 		if (distance < A_YEAR * *unit && distance > -A_YEAR * *unit)

@@ -78,9 +78,10 @@ static int64_t reads_of(pythia_db *db, int64_t least)
 
 static void fill(pythia_db *db, int from, int rows, const char *key)
 {
-	static const char *const stamps[] = {"timestamp '2025-01-01' + n * interval '1' minute",
-										 "strftime('%Y-%m-%d %H:%M:%f000', '2025-01-01', n || ' minutes')",
-										 "timestamp '2025-01-01 00:00:00' + interval n minute"};
+	/* few a day: a run reads a day of SQLite's stamps again, for one west of Greenwich reads less than it is */
+	static const char *const stamps[] = {"timestamp '2020-01-01' + n * interval '1' hour",
+										 "strftime('%Y-%m-%d %H:%M:%f000', '2020-01-01', n || ' hours')",
+										 "timestamp '2020-01-01 00:00:00' + interval n hour"};
 	char sql[600];
 
 	drop(db, "scans");

@@ -4,6 +4,7 @@
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "miscadmin.h"
 #include "postgres/base/object_owner.h"
 #include "utils/guc.h"
@@ -104,6 +105,13 @@ Oid pythia_relation(const char *name)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"pythia.%s\" does not exist", name),
 						errhint("Drop the extension pythia_db and create it again.")));
 	return relation;
+}
+
+Oid pythia_capture_function(void)
+{
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("_capture"),
+						   PointerGetDatum(buildoidvector(NULL, 0)),
+						   ObjectIdGetDatum(get_namespace_oid("pythia", false)));
 }
 
 void pythia_cdc_refuse_standby(void)

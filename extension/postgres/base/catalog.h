@@ -33,6 +33,8 @@ extern void pythia_catalog_execute(const char *sql, int nargs, const Oid *types,
 extern uint64 pythia_catalog_run(const char *sql, int nargs, const Oid *types, const Datum *values, const char *nulls);
 /* The object `name` of schema pythia. */
 extern Oid pythia_relation(const char *name);
+/* The function of capture triggers. */
+extern Oid pythia_capture_function(void);
 /* A text as one of the values, and its place among the nulls; NULL is NULL. */
 extern Datum pythia_text_or_null(const char *text, char *null);
 /* Capture changes nothing on a standby: says so. */

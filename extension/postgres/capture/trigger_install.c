@@ -1,6 +1,8 @@
 /* Capture triggers on tables: put there, looked after, taken off again. */
 #include "postgres/capture/trigger.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -18,6 +20,7 @@
 #include "postgres/capture/outcome.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -63,54 +66,53 @@ static List *relids_of(const pythia_cdc_table *table)
 															   : list_make1_oid(relid);
 }
 
-static Datum oid_array(List *oids)
+/* tgenabled of the trigger of that name; 0 where the table has none, or another function's. */
+static char enabled_as(Oid relid, const char *trigger)
 {
-	Datum *values = palloc((list_length(oids) + 1) * sizeof(Datum));
-	int count = 0;
-	ListCell *cell;
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	char result = 0;
+	NameData name;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple row;
 
-	foreach (cell, oids)
-		values[count++] = ObjectIdGetDatum(lfirst_oid(cell));
-	return PointerGetDatum(construct_array(values, count, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+	namestrcpy(&name, trigger);
+	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ, NameGetDatum(&name));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL, 2, keys);
+	row = systable_getnext(scan);
+	if (HeapTupleIsValid(row) && ((Form_pg_trigger) GETSTRUCT(row))->tgfoid == pythia_capture_function())
+		result = ((Form_pg_trigger) GETSTRUCT(row))->tgenabled;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return result;
 }
 
 /*
- * A table and its partitions, with the trigger of that name on each. SPI connected.
- * They are asked for by their numbers, so that the planner takes indexes: nothing here may read a whole catalog,
- * because it is done for each of a worker's tables.
+ * A table and its partitions, with the trigger of that name on each.
+ * Nothing here may read a whole catalog, as the planner would where one is small yet: it is done for each of a worker's
+ * tables.
  */
 static List *relations_of(const pythia_cdc_table *table, const char *trigger)
 {
-	static const char sql[] =
-		"SELECT c.oid, pg_catalog.quote_ident(n.nspname) OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) "
-		"pg_catalog.quote_ident(c.relname), c.relkind, g.tgenabled "
-		"FROM pg_catalog.pg_class c "
-		"JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace "
-		"LEFT JOIN pg_catalog.pg_trigger g ON g.tgrelid OPERATOR(pg_catalog.=) c.oid "
-		"AND g.tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name "
-		"AND g.tgfoid OPERATOR(pg_catalog.=) 'pythia._capture()'::pg_catalog.regprocedure "
-		"WHERE c.oid OPERATOR(pg_catalog.=) ANY ($1)";
-	Oid types[] = {OIDARRAYOID, TEXTOID};
 	List *relids = relids_of(table);
-	Datum values[] = {oid_array(relids), CStringGetTextDatum(trigger)};
 	List *result = NIL;
+	ListCell *cell;
 
-	if (relids == NIL)
-		return NIL;
-	pythia_catalog_execute(sql, 2, types, values, NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	foreach (cell, relids)
 	{
-		HeapTuple row = SPI_tuptable->vals[i];
-		TupleDesc desc = SPI_tuptable->tupdesc;
 		found_relation *found = palloc0(sizeof(found_relation));
-		bool isnull;
-		Datum enabled;
+		char *schema;
+		char *name;
 
-		found->relid = DatumGetObjectId(SPI_getbinval(row, desc, 1, &isnull));
-		found->name = SPI_getvalue(row, desc, 2);
-		found->kind = DatumGetChar(SPI_getbinval(row, desc, 3, &isnull));
-		enabled = SPI_getbinval(row, desc, 4, &isnull);
-		found->enabled = isnull ? 0 : DatumGetChar(enabled);
+		found->relid = lfirst_oid(cell);
+		found->kind = get_rel_relkind(found->relid);
+		schema = get_namespace_name(get_rel_namespace(found->relid));
+		name = get_rel_name(found->relid);
+		if (found->kind == 0 || schema == NULL || name == NULL)
+			continue; /* dropped meanwhile */
+		found->name = quote_qualified_identifier(schema, name);
+		found->enabled = enabled_as(found->relid, trigger);
 		found->is_the_one = found->relid == linitial_oid(relids);
 		result = lappend(result, found);
 	}

@@ -5,7 +5,6 @@
 
 #include "access/xlog.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
@@ -71,10 +70,8 @@ static char *directory_mark(void)
 static char *catalog_mark(void)
 {
 	Oid schema = get_namespace_oid("pythia", false);
-	Oid function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("_capture"),
-								   PointerGetDatum(buildoidvector(NULL, 0)), ObjectIdGetDatum(schema));
 
-	return psprintf("%u %u %u", schema, get_extension_oid("pythia_db", false), function);
+	return psprintf("%u %u %u", schema, get_extension_oid("pythia_db", false), pythia_capture_function());
 }
 
 static marks look_around(void)

@@ -138,18 +138,16 @@ static void bits_expression(pythia_buffer *out, const char *column, int64_t leng
 	pythia_buffer_printf(out, ", -%lld) END", (long long) length);
 }
 
-/* A decimal kept as a number: with its scale where that is known, else the shortest text of the double. */
-static void decimal_expression(pythia_buffer *out, const char *column, const pythia_type *type)
+/*
+ * A decimal kept as a number: the shortest text of the double, which the target rounds as validation does.  SQLite's own
+ * rounding is another one in each version: 1.005 is 1.01 or 1.00.
+ */
+static void decimal_expression(pythia_buffer *out, const char *column)
 {
-	pythia_buffer_printf(out, "CASE typeof(%s) WHEN 'real' THEN ", column);
-	if (type->precision > 0)
-		pythia_buffer_printf(out, "printf('%%.%df', %s)", type->scale, column);
-	else
-		pythia_buffer_printf(out,
-							 "CASE WHEN CAST(printf('%%!.15g', %s) AS REAL) = %s THEN printf('%%!.15g', %s)"
-							 " ELSE printf('%%!.17g', %s) END",
-							 column, column, column, column);
-	pythia_buffer_printf(out, " ELSE %s END", column);
+	pythia_buffer_printf(out,
+						 "CASE typeof(%s) WHEN 'real' THEN CASE WHEN CAST(printf('%%!.15g', %s) AS REAL) = %s"
+						 " THEN printf('%%!.15g', %s) ELSE printf('%%!.17g', %s) END ELSE %s END",
+						 column, column, column, column, column, column);
 }
 
 static void time_expression(pythia_buffer *out, const char *column)
@@ -176,7 +174,7 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 			bits_expression(out, name.data, column->type.length);
 			break;
 		case PYTHIA_KIND_DECIMAL:
-			decimal_expression(out, name.data, &column->type);
+			decimal_expression(out, name.data);
 			break;
 		case PYTHIA_KIND_TIME:
 			time_expression(out, name.data);

@@ -385,6 +385,21 @@ static bool read_parts(pythia_db *db, pythia_table *table, pythia_error *error)
 	return read_columns(db, &t, error) && read_keys(db, &t, error);
 }
 
+/* MySQL and MariaDB show a table, and none of its columns, to whom they refuse something in it. */
+static bool columns_are_shown(const pythia_db *db, const pythia_table *table, pythia_error *error)
+{
+	if (db->engine != PYTHIA_MYSQL || table->ncolumns > 0)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42501", "the server shows no column of \"%s\" to this account", table->name);
+	pythia_error_detail(error, "It does so where a privilege is missing, and where what a view reads is gone.");
+	pythia_error_hint(
+		error, "%s",
+		table->relation == PYTHIA_RELATION_TABLE
+			? "Grant the account SELECT on the table."
+			: "Try SHOW COLUMNS as this account: it may need EXECUTE on the functions that the view calls.");
+	return false;
+}
+
 bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythia_error *error)
 {
 	pythia_name_part schema;
@@ -397,7 +412,7 @@ bool pythia_describe(pythia_db *db, const char *name, pythia_table *table, pythi
 	ok = find_table(db, &schema, &part, table, error);
 	if (ok && !table->name)
 		ok = unknown_table(db, schema.text, part.text, error);
-	ok = ok && read_parts(db, table, error) && use(db, table, error);
+	ok = ok && read_parts(db, table, error) && columns_are_shown(db, table, error) && use(db, table, error);
 	pythia_free(schema.text);
 	pythia_free(part.text);
 	if (!ok)

@@ -192,7 +192,7 @@ sub shell
 {
 	my ($self, $sql, %more) = @_;
 	my ($out, $err) = ('', '');
-	local $ENV{MYSQL_PWD} = $self->{maria} ? $self->{maria}{password} : '';
+	local $ENV{MYSQL_PWD} = $self->{maria} ? $self->{maria}->account_password : '';
 	my $input = ".load $ENV{PYTHIA_SQLITE_EXTENSION}\n$sql";
 	my $ok = IPC::Run::run([ 'sqlite3', $more{careless} ? () : '-bail', $self->{far} ? "$self->{file_here}" : $self->{file} ],
 		'<', \$input, '>', \$out, '2>', \$err);

@@ -7,7 +7,8 @@
 #                              Sets PG_PORT, PG_DATA, PG_URL and PGHOST PGPORT PGUSER PGDATABASE.
 #   mysql_start NAME [ARG...]  a MariaDB, or a MySQL where MYSQLD names its server (or there is no other); the
 #                              arguments go to it.
-#                              Sets MYSQL_PORT, MYSQL_DATA, MYSQL_SOCKET, MYSQL_USER, MYSQL_PASSWORD, MYSQL_URL.
+#                              Sets MYSQL_PORT, MYSQL_DATA, MYSQL_SOCKET, MYSQL_URL, whose account has the privileges that
+#                              doc/urls.md tells and no others, and MYSQL_USER, MYSQL_PASSWORD, who may do all.
 #   server_stop NAME [SIGNAL]  stops one of them (default: fast, by SIGINT or SIGTERM)
 #   server_restart NAME        the same data, port and options again
 #   as_user COMMAND...         runs it as the unprivileged user that the servers run as
@@ -251,8 +252,8 @@ mysql_start()
     servers_init
     MYSQL_DATA=${server_memory:-$PYTHIA_SCRATCH}/$name
     MYSQL_SOCKET=$PYTHIA_SCRATCH/$name.sock
-    MYSQL_USER=pythia
-    MYSQL_PASSWORD=secret
+    MYSQL_USER=maker
+    MYSQL_PASSWORD=all
     # A folder for temporary files of its own: a server that starts deletes those it finds.
     as_user mkdir -p "$MYSQL_DATA.tmp"
     mysql_prepare >"$PYTHIA_SCRATCH/$name.log" 2>&1 || server_failed "$name" || return 1
@@ -266,10 +267,11 @@ mysql_start()
         if server_start_again "$name"; then
             "$MYSQL_CLIENT" --no-defaults --socket="$MYSQL_SOCKET" --user=root <<SQL || return 1
 CREATE USER '$MYSQL_USER'@'%' IDENTIFIED BY '$MYSQL_PASSWORD';
-GRANT ALL ON *.* TO '$MYSQL_USER'@'%';
+GRANT ALL ON *.* TO '$MYSQL_USER'@'%' WITH GRANT OPTION;
 CREATE DATABASE IF NOT EXISTS pythia;
+$(cat "$PYTHIA_TOP/test/lib/account.sql")
 SQL
-            MYSQL_URL="mariadb://$MYSQL_USER:$MYSQL_PASSWORD@127.0.0.1:$MYSQL_PORT/pythia"
+            MYSQL_URL="mariadb://pythia:secret@127.0.0.1:$MYSQL_PORT/pythia"
             export MYSQL_PORT MYSQL_DATA MYSQL_SOCKET MYSQL_USER MYSQL_PASSWORD MYSQL_URL
             return 0
         fi

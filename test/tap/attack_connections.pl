@@ -36,7 +36,7 @@ $other->reload;
 my $port = $other->port;
 my $socket = $other->host;
 my $there = "postgresql://app:hunter2\@127.0.0.1:$port/postgres";
-my $mine = sprintf 'mysql://%s:%s@127.0.0.1:%d/%s', $maria->{user}, $maria->{password}, $maria->{port}, $maria->{database};
+(my $mine = $maria->url) =~ s/^mariadb:/mysql:/;
 
 $node->safe_psql('postgres', q{CREATE EXTENSION pg_stat_statements; CREATE ROLE bob LOGIN; CREATE ROLE reader LOGIN IN ROLE pg_read_server_files;
 	CREATE ROLE watcher LOGIN IN ROLE pg_monitor; CREATE ROLE alice LOGIN;
@@ -319,7 +319,7 @@ subtest 'in the background' => sub {
 	my $failed = $node->safe_psql('postgres', "SELECT failures FROM pythia.stat_sync WHERE worker = 'steady'");
 	ok(wait_for($node, "SELECT failures > $failed + 1 FROM pythia.stat_sync WHERE worker = 'steady'"), 'it tries again');
 	is($maria->sql('SELECT count(*) FROM background'), 1, 'nothing more comes there');
-	unlike(by('watcher', 'SELECT query, application_name FROM pg_stat_activity'), qr/\Q$maria->{password}\E@|mysql:/, 'nor does a worker show where it goes to');
+	unlike(by('watcher', 'SELECT query, application_name FROM pg_stat_activity'), qr/\Q@{[ $maria->account_password ]}\E@|mysql:/, 'nor does a worker show where it goes to');
 	allow('*');
 	ok(wait_for($node, "SELECT last_error IS NULL FROM pythia.stat_sync WHERE worker = 'steady'"), 'and goes on when it is given back');
 	is($maria->sql('SELECT count(*) FROM background'), 2, 'with what has come meanwhile');
@@ -345,7 +345,7 @@ subtest 'the name of a connection that goes to another role' => sub {
 	{
 		$node->safe_psql('postgres', $taken);
 		like(by('eve', "SELECT pythia.create_connection('shop', '$url')"), qr/^$/, "$taken: another role takes the name");
-		by('eve', "GRANT USAGE ON FOREIGN SERVER shop TO bob; CREATE USER MAPPING FOR bob SERVER shop OPTIONS (user '$maria->{user}', password '$maria->{password}')");
+		by('eve', "GRANT USAGE ON FOREIGN SERVER shop TO bob; CREATE USER MAPPING FOR bob SERVER shop OPTIONS (user 'pythia', password 'secret')");
 		for my $run (q{SELECT pythia.sync_table('told', 'stock')}, q{SELECT is_valid FROM pythia.validate_sync('asked', 'stock')}, q{SELECT pythia.poll('followed')},
 			q{SELECT pythia.alter_sync_worker('asked', schedule => '1 h')})
 		{

@@ -143,7 +143,7 @@ sub new
 	my $directory = File::Temp::tempdir("mariadb_XXXX", CLEANUP => 0,
 		DIR => $ENV{PYTHIA_MEMORY} || $PostgreSQL::Test::Utils::tmp_check) . "/$name";
 	my $self = bless {
-		directory => $directory, log => $log, user => 'pythia', password => 'secret', database => 'pythia',
+		directory => $directory, log => $log, user => 'maker', password => 'all', database => 'pythia',
 		# a socket's path is short
 		socket => PostgreSQL::Test::Utils::tempdir_short() . '/s', arguments => \@arguments,
 		port => PostgreSQL::Test::Cluster::get_free_port() }, $class;
@@ -156,8 +156,8 @@ sub new
 			'--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve', '--skip-log-bin'));
 	push @running, $self;
 	$self->start;
-	$self->root_sql("CREATE USER 'pythia'\@'%' IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO 'pythia'\@'%'; "
-		  . 'CREATE DATABASE pythia');
+	$self->root_sql("CREATE USER 'maker'\@'%' IDENTIFIED BY 'all'; GRANT ALL ON *.* TO 'maker'\@'%' WITH GRANT OPTION; "
+		  . 'CREATE DATABASE pythia; ' . PostgreSQL::Test::Utils::slurp_file("$ENV{PYTHIA_TOP}/test/lib/account.sql"));
 	return $self;
 }
 
@@ -209,14 +209,16 @@ sub restart { my ($self) = @_; $self->stop; return $self->start; }
 sub freeze { kill 'STOP', $_[0]->{pid}; return; }
 sub thaw   { kill 'CONT', $_[0]->{pid}; return; }
 
+# By the account that has the privileges which doc/urls.md tells, and no others (account.sql).
 sub url
 {
 	my ($self, $database) = @_;
-	return sprintf('mariadb://%s:%s@127.0.0.1:%d/%s', $self->{user}, $self->{password}, $self->{port},
-		$database // $self->{database});
+	return sprintf('mariadb://pythia:%s@127.0.0.1:%d/%s', account_password(), $self->{port}, $database // $self->{database});
 }
 
-# Runs SQL and returns what it prints: tabs between columns, no headings.
+sub account_password { return 'secret'; }
+
+# Runs SQL, as one who may do all, and returns what it prints: tabs between columns, no headings.
 sub sql
 {
 	my ($self, $sql, $database) = @_;

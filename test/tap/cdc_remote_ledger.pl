@@ -101,8 +101,13 @@ sub attempt
 	my ($w, $sql) = @_;
 	$w->{session}->try($sql);
 	my $error = $w->{session}{error};
-	if ($error =~ /ERROR 1213/) { $w->{open} = 0; } # a deadlock rolls all back
-	die "$sql: $error" if $error =~ /ERROR|FATAL/ && $error !~ /ERROR 1205|ERROR 1213|ERROR 1062/;
+	# a deadlock, or a row changed since the snapshot (MariaDB 11.8 sees to that by default), ends the transaction
+	if ($error =~ /ERROR (?:1213|1020)/)
+	{
+		$w->{session}->try($_) for $w->{xa} ? ("XA END '$w->{xa}'", "XA ROLLBACK '$w->{xa}'") : 'ROLLBACK';
+		$w->{open} = 0;
+	}
+	die "$sql: $error" if $error =~ /ERROR|FATAL/ && $error !~ /ERROR (?:1205|1213|1062|1020)/;
 	return;
 }
 

@@ -30,7 +30,7 @@ static const made_type from_postgres[] = {
 	{"timestamp", "'2024-01-01'", {"timestamp without time zone", "DATETIME", "datetime(6)"}},
 	{"timestamp(3)", "'2024-01-01'", {"timestamp(3) without time zone", "DATETIME(3)", "datetime(3)"}},
 	{"timestamptz", "'2024-01-01 00:00Z'", {"timestamp with time zone", "TIMESTAMPTZ", "timestamp(6)"}},
-	{"timestamptz", "'2038-01-20 00:00Z'", {"timestamp with time zone", "TIMESTAMPTZ", "datetime(6)"}},
+	{"timestamptz", "'2106-02-08 00:00Z'", {"timestamp with time zone", "TIMESTAMPTZ", "datetime(6)"}},
 	{"time", "'12:00'", {"time without time zone", "TIME", "time(6)"}},
 	{"uuid", "gen_random_uuid()", {"uuid", "UUID TEXT", "char(36)"}},
 	{"bit(10)", "B'1010101010'", {"bit(10)", "BIT(10)", "bit(10)"}},

@@ -16,7 +16,8 @@ typedef struct policy_case
 	const char *replace;
 } policy_case;
 
-#define MARK "\xEF\xBF\xBD"
+#define MARK          "\xEF\xBF\xBD"
+#define TIMESTAMP_END "the last of TIMESTAMP" /* which depends on the server */
 
 static const policy_case cases[] = {
 	{MY, "date", "'0000-00-00'", PG, "date", "zero_date", "0001-01-01", "1970-01-01"},
@@ -93,8 +94,7 @@ static const policy_case cases[] = {
 	{LITE, "BIT(1)", "11", MY, "bit(8)", "out_of_range", "error", "error"},
 	{PG, "date", "'10000-01-01'", MY, "date", "out_of_range", "9999-12-31", "9999-12-31"},
 	{PG, "date", "'0044-03-15 BC'", MY, "date", "out_of_range", "0001-01-01", "0001-01-01"},
-	{PG, "timestamptz", "'2040-01-01Z'", MY, "timestamp NULL", "out_of_range", "2038-01-19 03:14:07",
-	 "2038-01-19 03:14:07"},
+	{PG, "timestamptz", "'2110-01-01Z'", MY, "timestamp NULL", "out_of_range", TIMESTAMP_END, TIMESTAMP_END},
 };
 
 typedef struct kept
@@ -123,6 +123,13 @@ typedef struct trial
 	kept kept;
 	pythia_sync_result result;
 } trial;
+
+static const char *stored_here(const trial *t, const char *expected)
+{
+	if (strcmp(expected, TIMESTAMP_END) != 0)
+		return expected;
+	return pythia_mysql_to_2106(t->target) ? "2106-02-07 06:28:15" : "2038-01-19 03:14:07";
+}
 
 static bool run(trial *t, const char *json, pythia_error *error)
 {
@@ -213,8 +220,8 @@ static void test_every_word(void **state)
 			one_word(&t, "null", "(null)");
 			if (c->clamp != NULL)
 			{
-				one_word(&t, "clamp", c->clamp);
-				one_word(&t, "replace", c->replace);
+				one_word(&t, "clamp", stored_here(&t, c->clamp));
+				one_word(&t, "replace", stored_here(&t, c->replace));
 			}
 			snprintf(sql, sizeof(sql), "{\"mode\": \"full\", \"%s\": \"quarantine\"}", c->policy);
 			to_quarantine(&t, sql);

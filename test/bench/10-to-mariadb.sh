@@ -31,6 +31,19 @@ pythia_to_mysql()
     same_count_mysql
 }
 
+# As managed services have it.
+empty_target_without_infile()
+{
+    empty_target
+    mysql_ -e 'SET GLOBAL local_infile = OFF'
+}
+
+pythia_without_infile()
+{
+    pythia_to_mysql 2>/dev/null
+    mysql_ -e 'SET GLOBAL local_infile = ON'
+}
+
 command_to_mysql()
 {
     "$PYTHIA_TOP/build/pythia" sync --source "$PG_URL" --target "$MYSQL_URL" --tables orders --mode full >/dev/null 2>&1
@@ -60,6 +73,7 @@ bench_main()
     title "PostgreSQL to MariaDB, full"
     alternative 'COPY | LOAD DATA' pipe_to_mysql empty_target
     alternative 'pythia sync_between' pythia_to_mysql empty_target 0.75
+    alternative 'the same, local_infile = OFF' pythia_without_infile empty_target_without_infile
     alternative 'pythia sync, the command' command_to_mysql empty_target
     alternative 'COPY | LOAD DATA, two at once' two_pipes_to_mysql empty_target
     alternative 'mysql_fdw INSERT … SELECT' fdw_to_mysql empty_target

@@ -21,7 +21,7 @@ CLIENT_BUILD ?= build
 
 # Targets that can do without the client libraries' headers (they may have to
 # be installed first).
-NO_LIBRARIES := help setup clean check check-matrix demo bench lint format fuzz
+NO_LIBRARIES := help setup clean check check-matrix coverage demo bench lint format fuzz
 ifneq ($(filter-out $(NO_LIBRARIES),$(or $(MAKECMDGOALS),all)),)
 CLIENT_CFLAGS := -I$(shell $(PG_CONFIG) --includedir) $(shell $(PKG_CONFIG) --cflags $(MYSQL_LIBRARY)) \
 	$(shell $(PKG_CONFIG) --cflags sqlite3)
@@ -168,6 +168,10 @@ check-built: tmp-install unit-tests sanitized fuzz-targets
 check-matrix:
 	@test/matrix/run $(MATRIX)
 
+## coverage: which lines the tests run (or those of TESTS): the share of each room, and pages below build/coverage; needs gcovr
+coverage:
+	@test/coverage $(TESTS)
+
 # Tests start the sanitized command some thousand times.  It has 100,000 pointers to places in the source: at a fixed
 # address nothing of them is to be relocated at each start, and a runtime within it is found sooner.
 SANITIZED_PROGRAM = -no-pie $(and $(filter /%,$(shell $(CC) -print-file-name=libasan.a)),$(filter \
@@ -263,5 +267,5 @@ help:
 	@sed -n 's/^## \([a-z-]*\): \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do \
 		printf '  %-12s %s\n' "$$t" "$$d"; done
 
-.PHONY: check-matrix fuzz fuzz-targets all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
+.PHONY: check-matrix coverage fuzz fuzz-targets all client sqlite-extension postgres-extension unit-tests tmp-install check check-built sanitized demo bench setup \
 	format lint install installcheck install-client pgxs-install-if-any uninstall clean help force

@@ -207,7 +207,7 @@ const char *pythia_client_display(const pythia_database *database)
 	return database->db ? database->db->display : "";
 }
 
-static bool reopen(pythia_database *database)
+bool pythia_client_ready(pythia_database *database)
 {
 	if (database->db && !database->db->broken)
 		return true;
@@ -227,7 +227,7 @@ bool pythia_client_pair(pythia_database *a, pythia_database *b)
 						   : "the two databases were opened by different clients");
 		return pythia_error_hint(&a->client->error, "Open both by one client, each for itself.");
 	}
-	return reopen(a) && reopen(b);
+	return pythia_client_ready(a) && pythia_client_ready(b);
 }
 
 bool pythia_client_json(pythia_client *client, const char *what, const char *text, pythia_node **node)

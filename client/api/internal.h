@@ -48,6 +48,8 @@ struct pythia_database
 
 /* The status for the client's error. */
 pythia_status pythia_client_failed(pythia_client *client);
+/* Opens it again where it is broken. */
+bool pythia_client_ready(pythia_database *database);
 /* Checks that both are of one client, and opens again what is broken. */
 bool pythia_client_pair(pythia_database *a, pythia_database *b);
 /* Reads JSON text; NULL gives an empty object. The caller frees *node. */

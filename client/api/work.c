@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "capture/home.h"
 #include "core/memory.h"
 #include "sync/sync.h"
 #include "validate/validate.h"
@@ -189,7 +190,12 @@ static bool watch_known(pythia_watch *watch, pythia_database *source, pythia_dat
 	if (pythia_capture_settings_read(state->db, name, &settings, error))
 	{
 		pythia_capture_settings_free(&settings);
-		return true;
+		if (pythia_store_home_require(state->db, PYTHIA_HOME_CDC, name, error))
+			return true;
+		if (strcmp(error->sqlstate, "55000") == 0)
+			pythia_error_hint(error, "Where it shall go on here, and no longer with the original, call "
+									 "pythia_client_release first.");
+		return false;
 	}
 	if (strcmp(error->sqlstate, "42704") != 0)
 		return false;
@@ -227,6 +233,19 @@ pythia_status pythia_client_watch(pythia_database *source, pythia_database *stat
 	}
 	pythia_client_unwatch(watch);
 	return pythia_client_failed(client);
+}
+
+pythia_status pythia_client_release(pythia_database *state, const char *name)
+{
+	pythia_client *client = state->client;
+	pythia_capture_settings settings = {0};
+
+	if (!pythia_client_ready(state) || !pythia_capture_settings_read(state->db, name, &settings, &client->error))
+		return pythia_client_failed(client);
+	pythia_capture_settings_free(&settings);
+	return pythia_store_home_note(state->db, PYTHIA_HOME_CDC, name, true, &client->error)
+			   ? PYTHIA_OK
+			   : pythia_client_failed(client);
 }
 
 static bool tell_change(void *context, const pythia_capture_change *given, pythia_error *error)

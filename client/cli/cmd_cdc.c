@@ -32,6 +32,7 @@ static const cli_option own_options[] = {
 	{"state", 0, CLI_FILE, "FILE", "where the position is kept (default in XDG_STATE_HOME)", NULL, NULL},
 	{"consumer", 0, CLI_TEXT, "NAME", "a reader with a position of its own in the state file", NULL, NULL},
 	{"restart", 0, CLI_FLAG, NULL, "forget the consumer's position and begin by --from", NULL, NULL},
+	{"release", 0, CLI_FLAG, NULL, "go on with a copy of a state file, in the original's place", NULL, NULL},
 	{"once", '1', CLI_FLAG, NULL, "write what has changed since the last time, and stop", NULL, NULL},
 	{"poll-interval", 0, CLI_SECONDS, "TIME", "time between two looks (default 1 s)", NULL, NULL},
 	{"options", 0, CLI_FILE, "JSON|@FILE", "further options of a CDC worker, as JSON", NULL, NULL},
@@ -179,6 +180,7 @@ static bool read_request(cli_args *args, cli_follow_request *request, char ***ta
 	request->state = cli_text(args, "state", NULL);
 	request->consumer = cli_text(args, "consumer", "default");
 	request->restart = cli_given(args, "restart");
+	request->release = cli_given(args, "release");
 	return true;
 }
 
@@ -221,7 +223,8 @@ const cli_command cli_command_cdc = {
 		"change_type (INSERT, UPDATE, DELETE, TRUNCATE), primary_key, old_data, new_data, timestamp, transaction_id, "
 		"captured_at.  It goes on until it is stopped, or with --once until it has caught up.\n\n"
 		"The position is kept in a state file after the lines have been written, so that the next run goes on "
-		"there.  A line may come twice after a crash, but none is lost.",
+		"there.  A line may come twice after a crash, but none is lost.  A copy of the file is not acted on before "
+		"--release: it would empty the log of the original's triggers.",
 	.example = "pythia cdc postgresql://shop@db1/shop --tables orders,users --from beginning --once | jq .new_data",
 	.sets = sets,
 	.min_operands = 1,

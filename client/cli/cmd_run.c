@@ -17,7 +17,10 @@
 #include "core/secret.h"
 #include "core/json_read.h"
 
-static const cli_option run_options[] = {{"once", '1', CLI_FLAG, NULL, "one run, then stop", NULL, NULL}, {NULL}};
+static const cli_option run_options[] = {
+	{"once", '1', CLI_FLAG, NULL, "one run, then stop", NULL, NULL},
+	{"release", 0, CLI_FLAG, NULL, "go on with a copy of a folder, in the original's place", NULL, NULL},
+	{NULL}};
 static const cli_option *const sets[] = {run_options, cli_common_options, NULL};
 
 static const char *const cdc_names[] = {"kind",
@@ -161,9 +164,10 @@ static int deliver(cli_follow *follow, delivery *d, bool once, double interval, 
 	}
 }
 
-static int run_cdc(const pythia_node *config, bool once)
+static int run_cdc(const pythia_node *config, bool once, bool release)
 {
-	cli_follow_request request = {.consumer = "run", .timestamp_column = "updated_at", .state = "state.db"};
+	cli_follow_request request = {
+		.consumer = "run", .timestamp_column = "updated_at", .state = "state.db", .release = release};
 	cli_handler_settings settings = {
 		.max_attempts = 5, .retry_delay = 0.5, .timeout = 300, .dead_letter = "dead-letter.jsonl"};
 	cli_follow follow;
@@ -230,7 +234,7 @@ static int run_cdc(const pythia_node *config, bool once)
 /* --- sync: `pythia sync` with the words of pythia.json ------------------------------------ */
 
 static int sync_once(const pythia_node *config, const char *source, const char *target, char *const *tables,
-					 int ntables, const char *state, bool validate)
+					 int ntables, const char *state, bool validate, bool release)
 {
 	pythia_buffer list = PYTHIA_BUFFER_INIT;
 	pythia_buffer json = PYTHIA_BUFFER_INIT;
@@ -259,6 +263,8 @@ static int sync_once(const pythia_node *config, const char *source, const char *
 	words[n++] = (char *) state;
 	if (validate)
 		words[n++] = (char *) "--validate";
+	if (release)
+		words[n++] = (char *) "--release";
 	if (!cli_args_parse(&cli_command_sync, n, words, &args, &error))
 		code = cli_fail(&error);
 	else
@@ -269,7 +275,7 @@ static int sync_once(const pythia_node *config, const char *source, const char *
 	return code;
 }
 
-static int run_sync(const pythia_node *config, bool once)
+static int run_sync(const pythia_node *config, bool once, bool release)
 {
 	const char *source;
 	const char *target;
@@ -292,7 +298,8 @@ static int run_sync(const pythia_node *config, bool once)
 		target = or_environment(target, "PYTHIA_TARGET");
 		for (;;)
 		{
-			code = sync_once(config, source, target, tables, ntables, state, validate);
+			code = sync_once(config, source, target, tables, ntables, state, validate, release);
+			release = false; /* once */
 			/* a server that is away may be there next time; wrong words will still be wrong */
 			if (once || code == CLI_USAGE || code == CLI_INTERRUPTED)
 				break;
@@ -313,6 +320,7 @@ static int run_worker(cli_args *args)
 	pythia_error error = PYTHIA_ERROR_INIT;
 	bool sync = false;
 	bool once = cli_given(args, "once");
+	bool release = cli_given(args, "release");
 	int code;
 
 	if (chdir(args->operands[0]) != 0)
@@ -328,7 +336,7 @@ static int run_worker(cli_args *args)
 	if (!read_config(&config, &sync, &error))
 		code = cli_fail(&error);
 	else
-		code = sync ? run_sync(config, once) : run_cdc(config, once);
+		code = sync ? run_sync(config, once, release) : run_cdc(config, once, release);
 	pythia_node_free(config);
 	return code;
 }
@@ -344,6 +352,7 @@ const cli_command cli_command_run = {
 		"after max_attempts goes to the dead-letter file.  A handler that owes an answer and is silent for "
 		"handler_timeout is ended, and the change it was at has failed.  The position moves when every change of a "
 		"look at the tables is handled or dead.\n\n"
+		"A copy of the folder does nothing before --release.\n\n"
 		"PYTHIA_CONNECTION, PYTHIA_SOURCE and PYTHIA_TARGET take the place of the URLs in pythia.json.",
 	.example = "pythia run my_cdc_worker --once",
 	.sets = sets,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/home.h"
 #include "cli/cli.h"
 #include "cli/connect.h"
 #include "cli/progress.h"
@@ -11,8 +12,8 @@
 
 static const cli_option *const sets[] = {cli_common_options, NULL};
 
-/* Both queries give a row a table of a worker: kind, worker, state, table, rows, failures, details
- * (where a CDC worker stands, a sync's watermark), last error. */
+/* The queries give a row a table of a worker: kind, worker, state, table, rows, failures, details
+ * (where a CDC worker stands, a sync's watermark), last error; those of SQLite also by which name it has a home, or NULL. */
 static const char postgres_query[] =
 	"SELECT w.kind, w.name, w.state, x.name, x.rows, x.failures, x.position, coalesce(x.error, w.last_error)"
 	" FROM pythia.worker_status w LEFT JOIN LATERAL ("
@@ -24,41 +25,62 @@ static const char postgres_query[] =
 	" ORDER BY w.kind, w.name, x.name";
 
 static const char sqlite_cdc_query[] =
-	"SELECT 'cdc', w.name, t.state, t.\"table\", t.captured, t.state = 'failed', t.low, t.error"
+	"SELECT 'cdc', w.name, t.state, t.\"table\", t.captured, t.state = 'failed', t.low, t.error,"
+	" CASE WHEN w.connection IS NOT NULL THEN w.name END"
 	" FROM pythia_cdc_worker w LEFT JOIN pythia_cdc_table t USING (worker_id) ORDER BY 2, 4";
 static const char sqlite_sync_query[] =
 	"SELECT 'sync', w.name, CASE WHEN s.runs IS NULL THEN 'new' WHEN s.last_error IS NULL THEN 'synced' ELSE 'failed' "
 	"END,"
-	" s.\"table\", s.rows_synced, s.failures, s.watermark, s.last_error"
+	" s.\"table\", s.rows_synced, s.failures, s.watermark, s.last_error, w.name"
 	" FROM pythia_sync_worker w LEFT JOIN pythia_sync_state s ON s.worker = w.name ORDER BY 2, 4";
 /* the state file of `pythia sync` */
 static const char sqlite_client_query[] =
 	"SELECT 'sync', source || ' -> ' || target, CASE WHEN checkpoint IS NULL THEN 'synced' ELSE 'interrupted' END,"
-	" \"table\", NULL, NULL, watermark, NULL, source, target FROM pythia_client_sync ORDER BY 2, 4";
+	" \"table\", NULL, NULL, watermark, NULL, '" CLI_SYNC_WORKER
+	"', source, target FROM pythia_client_sync ORDER BY 2, 4";
+
+enum
+{
+	COLUMNS = 8,
+	HOME = COLUMNS,
+	SOURCE,
+	TARGET
+};
 
 static int reported;
 static const char *file; /* that is looked at, where it is one */
 
-/* What has a checkpoint may be at work just now. */
-static const char *value_of(const pythia_result *rows, int64_t row, int i)
+/* The row's texts; what has a checkpoint may be at work just now, what is in a copy of its file is not. */
+static bool read_values(pythia_db *db, const pythia_result *rows, int64_t row, const char *values[COLUMNS],
+						pythia_error *error)
 {
-	const char *value = pythia_result_optional(rows, row, i);
+	const char *home = rows->ncolumns > HOME ? pythia_result_optional(rows, row, HOME) : NULL;
+	bool held = false;
 
-	if (i == 2 && file && rows->ncolumns > 8 && value && strcmp(value, "interrupted") == 0 &&
-		cli_state_is_locked(file, pythia_result_text(rows, row, 8), pythia_result_text(rows, row, 9),
-							pythia_result_text(rows, row, 3)))
-		return "running";
-	return value;
+	for (int i = 0; i < COLUMNS; i++)
+		values[i] = pythia_result_optional(rows, row, i);
+	if (home && !pythia_store_home_held(db, values[0], home, &held, error))
+		return false;
+	if (held)
+	{
+		values[2] = "held";
+		values[7] = "its database is a copy";
+	}
+	else if (file && rows->ncolumns > TARGET && values[2] && strcmp(values[2], "interrupted") == 0 &&
+			 cli_state_is_locked(file, pythia_result_text(rows, row, SOURCE), pythia_result_text(rows, row, TARGET),
+								 values[3]))
+		values[2] = "running";
+	return true;
 }
 
-static void report_json(const pythia_result *rows, int64_t row)
+static void report_json(const pythia_result *rows, int64_t row, const char *const *values)
 {
 	static const char *const names[] = {"kind", "worker", "state", "table", "rows", "failures", "position", "error"};
 	pythia_buffer line = PYTHIA_BUFFER_INIT;
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < COLUMNS; i++)
 	{
-		const char *value = value_of(rows, row, i);
+		const char *value = values[i];
 
 		pythia_buffer_printf(&line, "%s\"%s\":", i > 0 ? "," : "{", names[i]);
 		if (value == NULL)
@@ -72,18 +94,18 @@ static void report_json(const pythia_result *rows, int64_t row)
 	cli_json_line(&line);
 }
 
-static void report_text(const pythia_result *rows, int64_t row)
+static void report_text(const char *const *values)
 {
-	const char *text[8];
+	const char *text[COLUMNS];
 	cli_colour colour = CLI_PLAIN;
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < COLUMNS; i++)
 	{
-		text[i] = value_of(rows, row, i);
+		text[i] = values[i];
 		if (text[i] == NULL)
 			text[i] = i == 7 ? "" : "-";
 	}
-	if (strcmp(text[2], "failed") == 0 || strcmp(text[2], "retrying") == 0)
+	if (strcmp(text[2], "failed") == 0 || strcmp(text[2], "retrying") == 0 || strcmp(text[2], "held") == 0)
 		colour = CLI_RED;
 	else if (strcmp(text[2], "running") == 0 || strcmp(text[2], "synced") == 0)
 		colour = CLI_GREEN;
@@ -113,10 +135,13 @@ static bool report(pythia_db *db, const char *sql, const char *shape, pythia_err
 	ok = pythia_db_query(db, sql, shape, &rows, error);
 	for (int64_t i = 0; ok && i < rows.nrows; i++)
 	{
-		if (cli_json)
-			report_json(&rows, i);
-		else
-			report_text(&rows, i);
+		const char *values[COLUMNS];
+
+		ok = read_values(db, &rows, i, values, error);
+		if (ok && cli_json)
+			report_json(&rows, i, values);
+		else if (ok)
+			report_text(values);
 		reported++;
 	}
 	pythia_result_free(&rows);
@@ -144,15 +169,16 @@ static bool nothing_here(const pythia_db *db, pythia_error *error)
 static bool status(pythia_db *db, pythia_error *error)
 {
 	static const char shape[] = "tTTTNNTT";
+	static const char shape_with_home[] = "tTTTNNTTT";
 	static const struct
 	{
 		const char *there;
 		const char *rows;
 		const char *shape;
 	} sqlite[] = {
-		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_cdc_worker'", sqlite_cdc_query, shape},
-		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_sync_worker'", sqlite_sync_query, shape},
-		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_client_sync'", sqlite_client_query, "tTTTNNTTtt"}};
+		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_cdc_worker'", sqlite_cdc_query, shape_with_home},
+		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_sync_worker'", sqlite_sync_query, shape_with_home},
+		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_client_sync'", sqlite_client_query, "tTTTNNTTttt"}};
 	bool there;
 	int found = 0;
 

@@ -28,6 +28,7 @@ static const char *const new_columns[] = {"add", "ignore", "error", NULL};
 static const cli_option own_options[] = {
 	{"validate", 0, CLI_FLAG, NULL, "compare the tables afterwards", NULL, NULL},
 	{"state", 0, CLI_FILE, "FILE", "where watermarks and checkpoints are kept (default in XDG_STATE_HOME)", NULL, NULL},
+	{"release", 0, CLI_FLAG, NULL, "go on with a copy of a state file, in the original's place", NULL, NULL},
 	{"quarantine", 0, CLI_FILE, "FILE", "with --on-bad-row quarantine: where the rows go, as JSON lines", NULL, NULL},
 	{NULL}};
 
@@ -430,8 +431,8 @@ static int run_sync(cli_args *args)
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	if (!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error) ||
-		(!cli_given(args, "dry-run") &&
-		 !cli_state_open(&all.state, cli_text(args, "state", NULL), pair.source.name, pair.target.name, &error)) ||
+		(!cli_given(args, "dry-run") && !cli_state_open(&all.state, cli_text(args, "state", NULL), pair.source.name,
+														pair.target.name, cli_given(args, "release"), &error)) ||
 		!run_tables(&all, &pair, &error))
 		all.code = cli_fail(&error);
 	else
@@ -463,7 +464,8 @@ const cli_command cli_command_sync = {
 		"Copies tables from the source to the target: all rows at first, afterwards what changed since (by the "
 		"timestamp column).  A missing target table is made.  One table that fails does not stop the others.\n\n"
 		"The watermark of each table is kept in a state file, by source, target and table.  After an "
-		"interruption (Ctrl-C too) the same command goes on where it stopped.",
+		"interruption (Ctrl-C too) the same command goes on where it stopped.  A copy of the file is not acted on "
+		"before --release.",
 	.example =
 		"pythia sync --source postgresql://shop@db1/shop --target sqlite:///copy.db --tables users,orders --validate",
 	.sets = sets,

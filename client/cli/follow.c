@@ -11,6 +11,7 @@
 #include "cli/say.h"
 #include "cli/state.h"
 #include "capture/fault.h"
+#include "capture/home.h"
 #include "core/json.h"
 #include "core/memory.h"
 
@@ -193,6 +194,9 @@ static bool find_worker(cli_follow *follow, pythia_error *error)
 		pythia_free(stored);
 		stored = NULL;
 	}
+	if (ok && stored != NULL)
+		ok = cli_state_at_home(follow->store, PYTHIA_HOME_CDC, follow->request->consumer, follow->request->release,
+							   error);
 	if (ok && stored != NULL && strncmp(stored, wanted, fixed + 1) == 0)
 		ok = strcmp(stored, wanted) == 0 || (change_tables(follow, error) && store_definition(follow, wanted, error));
 	else if (ok && stored != NULL)

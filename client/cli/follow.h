@@ -20,6 +20,7 @@ typedef struct cli_follow_request
 	const char *state;          /* file; NULL: one of its own in XDG_STATE_HOME */
 	const char *consumer;
 	bool restart; /* forget the consumer's position */
+	bool release; /* in a copy of the state file the consumer goes on, and no longer with the original */
 } cli_follow_request;
 
 typedef struct cli_follow

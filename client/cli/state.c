@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/home.h"
 #include "cli/files.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
@@ -93,7 +94,19 @@ void cli_sqlite_literal(pythia_buffer *sql, const char *text)
 		pythia_dialect_for(PYTHIA_SQLITE)->literal(sql, text, strlen(text));
 }
 
-bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, pythia_error *error)
+bool cli_state_at_home(pythia_db *db, const char *kind, const char *name, bool release, pythia_error *error)
+{
+	if (release)
+		return pythia_store_home_note(db, kind, name, true, error);
+	if (pythia_store_home_require(db, kind, name, error))
+		return pythia_store_home_note(db, kind, name, false, error);
+	if (strcmp(error->sqlstate, "55000") == 0)
+		pythia_error_hint(error, "Where it shall run here, and no longer with the original, give --release.");
+	return false;
+}
+
+bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, bool release,
+					pythia_error *error)
 {
 	static const char *const tables[] = {
 		"CREATE TABLE IF NOT EXISTS pythia_client_sync (source TEXT NOT NULL, target TEXT NOT NULL,"
@@ -102,7 +115,7 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 		"CREATE TABLE IF NOT EXISTS pythia_client_sync_part (source TEXT NOT NULL, target TEXT NOT"
 		" NULL, \"table\" TEXT NOT NULL, part INTEGER NOT NULL, checkpoint TEXT, done INTEGER NOT NULL"
 		" DEFAULT 0, PRIMARY KEY (source, target, \"table\", part)) WITHOUT ROWID",
-		NULL};
+		PYTHIA_HOME_TABLE, NULL};
 	pythia_url url;
 	pythia_open_options options = {.create = true};
 	bool ok;
@@ -123,7 +136,8 @@ bool cli_state_open(cli_state *state, const char *path, const char *source, cons
 	url.scheme = pythia_strdup("sqlite");
 	url.database = pythia_strdup(state->file);
 	ok = pythia_db_open(&url, pythia_default_host(), &options, &state->db, error) &&
-		 pythia_db_exec_each(state->db, tables, error);
+		 pythia_db_exec_each(state->db, tables, error) &&
+		 cli_state_at_home(state->db, PYTHIA_HOME_SYNC, CLI_SYNC_WORKER, release, error);
 	pythia_url_free(&url);
 	if (!ok)
 	{

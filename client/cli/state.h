@@ -9,6 +9,9 @@
 #include "core/buffer.h"
 #include "drivers/driver.h"
 
+/* What `pythia sync` is called beside other workers in a file. */
+#define CLI_SYNC_WORKER "pythia sync"
+
 typedef struct cli_state
 {
 	pythia_db *db;      /* NULL: nothing is remembered (a dry run) */
@@ -29,7 +32,10 @@ char *cli_state_make(const char *path, pythia_error *error);
 /* Opens the file beside it that locks are taken on; -1 after an error. */
 int cli_state_lock_file(const char *state, pythia_error *error);
 /* Opens or makes the file at `path` (NULL: the default, sync.db). */
-bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, pythia_error *error);
+bool cli_state_open(cli_state *state, const char *path, const char *source, const char *target, bool release,
+					pythia_error *error);
+/* What is remembered in a copy of a state file is not acted on: class USAGE, SQLSTATE 55000; `release`: from now on it is. */
+bool cli_state_at_home(pythia_db *db, const char *kind, const char *name, bool release, pythia_error *error);
 /* Keeps other processes from the table while it is at work: two runs of one table would undo each other's
  * position.  Class USAGE, SQLSTATE 55006, where another has it. */
 bool cli_state_lock(cli_state *state, const char *table, pythia_error *error);

@@ -189,6 +189,9 @@ extern "C"
 	PYTHIA_API pythia_status pythia_client_watch(pythia_database *source, pythia_database *state, const char *name,
 												 const char *const *tables, const char *timestamp_column,
 												 const char *options, pythia_watch **watch);
+	/* In a copy of a state nothing is watched, for that would take the original's changes; after this the
+ * watch goes on there, in the original's place. */
+	PYTHIA_API pythia_status pythia_client_release(pythia_database *state, const char *name);
 	/* Looks once, and tells each change at least once: the state is saved after all were dealt with.
  * *count (may be NULL) gets their number. */
 	PYTHIA_API pythia_status pythia_client_poll(pythia_watch *watch, pythia_on_change callback, void *context,

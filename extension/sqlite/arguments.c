@@ -9,6 +9,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/memory.h"
 #include "core/visible.h"
 #include "core/json_read.h"
+#include "dialect/dialect.h"
 
 const char *pythia_arg(const pythia_call *call, int index)
 {
@@ -148,6 +149,19 @@ char *pythia_error_text(const pythia_error *error)
 	}
 	put_line(&out, "\nhint: ", error->hint, error->hint != NULL ? strlen(error->hint) : 0);
 	return pythia_buffer_take(&out);
+}
+
+bool pythia_held_hint(const char *worker, pythia_error *error)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+
+	if (strcmp(error->sqlstate, "55000") != 0)
+		return false;
+	pythia_dialect_for(PYTHIA_SQLITE)->literal(&name, worker, strlen(worker));
+	pythia_error_hint(error, "Where it shall run here, and no longer in the original, call pythia_release_worker(%s).",
+					  pythia_buffer_text(&name));
+	pythia_buffer_free(&name);
+	return false;
 }
 
 int pythia_error_code(const pythia_error *error)

@@ -8,6 +8,7 @@ SQLITE_EXTENSION_INIT3
 
 #include "capture/capture.h"
 #include "capture/fault.h"
+#include "capture/home.h"
 #include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
@@ -22,6 +23,7 @@ typedef struct worker
 	pythia_node *options;
 	pythia_db *source;
 	bool owned;
+	bool held; /* this database is a copy of the one that it was made in */
 } worker;
 
 static void worker_close(worker *w)
@@ -49,12 +51,21 @@ static bool open_source(pythia_call *call, const char *connection, const pythia_
 	return true;
 }
 
+/* What a worker of this database's own tables does stays in this database. */
+static bool at_home(pythia_call *call, const char *name, worker *w, pythia_error *error)
+{
+	if (!w->settings.connection || pythia_store_home_require(call->self->local, PYTHIA_HOME_CDC, name, error))
+		return true;
+	w->held = strcmp(error->sqlstate, "55000") == 0;
+	return pythia_held_hint(name, error);
+}
+
 static bool worker_open(pythia_call *call, const char *name, worker *w, pythia_error *error)
 {
 	if (!pythia_capture_install(call->self->local, error) ||
 		!pythia_capture_settings_read(call->self->local, name, &w->settings, error))
 		return false;
-	return (pythia_place_storable(w->settings.connection, "connection", error) &&
+	return (pythia_place_storable(w->settings.connection, "connection", error) && at_home(call, name, w, error) &&
 			pythia_json_read("options", w->settings.options, &w->options, error) &&
 			open_source(call, w->settings.connection, w->options, &w->source, &w->owned, error)) ||
 		   pythia_error_context(error, "CDC worker \"%s\"", name);
@@ -207,6 +218,39 @@ bool pythia_verb_poll(pythia_call *call, pythia_buffer *out, pythia_error *error
 	return ok;
 }
 
+static bool release(pythia_db *db, const char *kind, const char *name, bool *any, pythia_error *error)
+{
+	bool held;
+
+	if (!pythia_store_home_held(db, kind, name, &held, error))
+		return false;
+	*any = *any || held;
+	return !held || pythia_store_home_note(db, kind, name, true, error);
+}
+
+bool pythia_verb_release_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
+{
+	pythia_db *db = call->self->local;
+	const char *name;
+	bool any = false;
+
+	(void) out;
+	if (!pythia_arg_needed(call, 0, "name", &name, error) || !pythia_capture_install(db, error) ||
+		!db->driver->begin(db, PYTHIA_BEGIN_WRITE, error))
+		return false;
+	if (!release(db, PYTHIA_HOME_CDC, name, &any, error) || !release(db, PYTHIA_HOME_SYNC, name, &any, error))
+	{
+		db->driver->rollback(db, NULL);
+		return false;
+	}
+	if (!db->driver->commit(db, error))
+		return false;
+	if (any)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "55000", "no worker \"%s\" is held that could be released", name);
+	return pythia_error_hint(error, "Only workers of a database that was copied are.");
+}
+
 static bool add_change(void *context, const pythia_capture_change *change, pythia_error *error)
 {
 	char id[24];
@@ -242,7 +286,8 @@ bool pythia_verb_consume_changes(pythia_call *call, pythia_rowset *rows, pythia_
 	polled = worker_open(call, name, &w, &why) &&
 			 pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, NULL, &why);
 	worker_close(&w);
-	if (!polled && (pythia_fault_of(&why) == PYTHIA_FAULT_CANCEL || pythia_fault_of(&why) == PYTHIA_FAULT_OURS))
+	if (!polled &&
+		(w.held || pythia_fault_of(&why) == PYTHIA_FAULT_CANCEL || pythia_fault_of(&why) == PYTHIA_FAULT_OURS))
 		return pythia_error_move(error, &why);
 	/* what is in the journal is told, whatever ails the source */
 	ok = pythia_capture_consume(call->self->local, name, consumer != NULL ? consumer : "default", max_changes,

@@ -7,6 +7,7 @@ SQLITE_EXTENSION_INIT3
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/home.h"
 #include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
@@ -90,6 +91,17 @@ static bool look_at_tables(pythia_call *call, const char *name, const char *plac
 	return ok || pythia_error_move(error, &why);
 }
 
+/* Makes the worker, and notes where. */
+static bool store(pythia_db *db, const char *sql, const char *name, pythia_error *error)
+{
+	if (!db->driver->begin(db, PYTHIA_BEGIN_WRITE, error))
+		return false;
+	if (pythia_db_exec(db, sql, NULL, error) && pythia_store_home_note(db, PYTHIA_HOME_SYNC, name, true, error))
+		return db->driver->commit(db, error);
+	db->driver->rollback(db, NULL);
+	return false;
+}
+
 bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
 	const char *name;
@@ -163,7 +175,7 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 			pythia_buffer_printf(&sql, ", %.6f)", schedule);
 		else
 			pythia_buffer_puts(&sql, ", NULL)");
-		ok = pythia_db_exec(call->self->local, pythia_buffer_text(&sql), NULL, error);
+		ok = store(call->self->local, pythia_buffer_text(&sql), name, error);
 	}
 	pythia_buffer_free(&sql);
 	pythia_node_free(config);
@@ -173,6 +185,7 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 
 bool pythia_verb_drop_sync_worker(pythia_call *call, pythia_buffer *out, pythia_error *error)
 {
+	pythia_db *db = call->self->local;
 	const char *name;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
@@ -181,16 +194,22 @@ bool pythia_verb_drop_sync_worker(pythia_call *call, pythia_buffer *out, pythia_
 	/* one that cannot be run any more can be dropped */
 	if (!pythia_arg_needed(call, 0, "name", &name, error) || !pythia_worker_exists(call->self, name, error))
 		return false;
+	if (!db->driver->begin(db, PYTHIA_BEGIN_WRITE, error))
+		return false;
 	/* foreign keys may be off */
 	pythia_buffer_puts(&sql, "DELETE FROM main.pythia_sync_state WHERE worker = ");
 	pythia_worker_literal(&sql, name);
-	ok = pythia_db_exec(call->self->local, pythia_buffer_text(&sql), NULL, error);
+	ok = pythia_db_exec(db, pythia_buffer_text(&sql), NULL, error);
 	pythia_buffer_clear(&sql);
 	pythia_buffer_puts(&sql, "DELETE FROM main.pythia_sync_worker WHERE name = ");
 	pythia_worker_literal(&sql, name);
-	ok = ok && pythia_db_exec(call->self->local, pythia_buffer_text(&sql), NULL, error);
+	ok = ok && pythia_db_exec(db, pythia_buffer_text(&sql), NULL, error) &&
+		 pythia_store_home_forget(db, PYTHIA_HOME_SYNC, name, error);
 	pythia_buffer_free(&sql);
-	return ok;
+	if (ok)
+		return db->driver->commit(db, error);
+	db->driver->rollback(db, NULL);
+	return false;
 }
 
 /* --- running ------------------------------------------------------------------------ */
@@ -337,7 +356,8 @@ bool pythia_verb_sync_table(pythia_call *call, pythia_buffer *out, pythia_error 
 	memset(&result, 0, sizeof(result));
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "table", &table, error) &&
 		 pythia_arg_options(call, 2, "overrides", &overrides, error) &&
-		 pythia_worker_read(call->self, name, &worker, error) && check_one(call, &worker, table, overrides, error) &&
+		 pythia_worker_read(call->self, name, true, &worker, error) &&
+		 check_one(call, &worker, table, overrides, error) &&
 		 sync_worker_table(call, &worker, table, (run){0}, overrides, &result, error);
 	if (ok)
 		pythia_sync_result_json(out, table, &result, NULL);
@@ -475,8 +495,9 @@ bool pythia_verb_sync_tables(pythia_call *call, pythia_rowset *rows, pythia_erro
 	memset(&worker, 0, sizeof(worker));
 	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_arg_needed(call, 1, "tables", &list, error) &&
 		 pythia_arg_names(call, 1, "tables", &tables, &ntables, error) &&
-		 pythia_worker_read(call->self, name, &worker, error) && check_tables(call, &worker, tables, &ntables, error) &&
-		 order_tables(call, &worker, tables, ntables, error) && sync_list(call, &worker, tables, ntables, rows, error);
+		 pythia_worker_read(call->self, name, true, &worker, error) &&
+		 check_tables(call, &worker, tables, &ntables, error) && order_tables(call, &worker, tables, ntables, error) &&
+		 sync_list(call, &worker, tables, ntables, rows, error);
 	pythia_worker_free(&worker);
 	pythia_list_free(tables, ntables);
 	return ok;
@@ -518,7 +539,8 @@ bool pythia_verb_sync_all_tables(pythia_call *call, pythia_rowset *rows, pythia_
 	bool ok;
 
 	memset(&worker, 0, sizeof(worker));
-	ok = pythia_arg_needed(call, 0, "worker", &name, error) && pythia_worker_read(call->self, name, &worker, error) &&
+	ok = pythia_arg_needed(call, 0, "worker", &name, error) &&
+		 pythia_worker_read(call->self, name, true, &worker, error) &&
 		 worker_tables(call, &worker, &tables, &ntables, error) &&
 		 pythia_sync_config_names(worker.config, tables, ntables, NULL, error) &&
 		 check_tables(call, &worker, tables, &ntables, error) && order_tables(call, &worker, tables, ntables, error) &&

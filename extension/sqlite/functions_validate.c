@@ -47,7 +47,7 @@ static bool comparison_open(pythia_call *call, bool by_worker, bool repair, comp
 	pythia_validate_split(given, &c->validate, &c->config);
 	if (!pythia_validate_options_read(c->validate, &c->options, error))
 		return false;
-	if (by_worker && !pythia_worker_read(call->self, name, &c->worker, error))
+	if (by_worker && !pythia_worker_read(call->self, name, repair, &c->worker, error))
 		return false;
 	/* with a worker, options of the sync override the worker's */
 	if (!pythia_sync_config_read(by_worker ? c->worker.config : c->config, by_worker ? c->config : NULL, table,

@@ -36,6 +36,8 @@ static const pythia_registration registrations[] = {
 	 PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_alter_cdc_worker, NULL, NULL},
 	{"pythia_drop_cdc_worker", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL,
 	 pythia_verb_drop_cdc_worker, NULL, NULL},
+	{"pythia_release_worker", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_NULL, pythia_verb_release_worker,
+	 NULL, NULL},
 	{"pythia_poll", "name", 1, 1, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_INT, pythia_verb_poll, NULL, NULL},
 	{"pythia_consume_changes", "name[, consumer[, max_changes]]", 1, 3, false, PYTHIA_STATE_CAPTURE, PYTHIA_RESULT_JSON,
 	 NULL, pythia_verb_consume_changes, CHANGE_COLUMNS},

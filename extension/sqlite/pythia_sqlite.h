@@ -60,6 +60,8 @@ bool pythia_arg_seconds(const pythia_call *call, int index, const char *name, do
 /* Message, detail, context and hint as one text (SQLite has but one). */
 char *pythia_error_text(const pythia_error *error); /* pythia_free */
 int pythia_error_code(const pythia_error *error);   /* SQLITE_… */
+/* How a worker that is held is released; false. */
+bool pythia_held_hint(const char *worker, pythia_error *error);
 
 /* --- verbs: every one returns false after filling the error -------------------------- */
 
@@ -136,6 +138,7 @@ void pythia_warn_idle(void *self, const char *option, const char *why);
 bool pythia_verb_create_cdc_worker(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_alter_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_error *error);
 bool pythia_verb_drop_cdc_worker(pythia_call *, pythia_buffer *, pythia_error *);
+bool pythia_verb_release_worker(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_poll(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_ack(pythia_call *, pythia_buffer *, pythia_error *);
 bool pythia_verb_create_consumer(pythia_call *, pythia_buffer *, pythia_error *);

@@ -4,6 +4,7 @@ SQLITE_EXTENSION_INIT3
 
 #include <string.h>
 
+#include "capture/home.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "core/json_read.h"
@@ -24,6 +25,7 @@ static const char *const ddl[] = {
 	"CREATE TABLE IF NOT EXISTS main.pythia_quarantine ("
 	" id INTEGER PRIMARY KEY, worker TEXT, \"table\" TEXT NOT NULL, \"column\" TEXT, reason TEXT NOT NULL,"
 	" row TEXT, quarantined_at TEXT NOT NULL DEFAULT (" NOW "))",
+	PYTHIA_HOME_TABLE,
 	NULL,
 };
 
@@ -110,7 +112,14 @@ static bool check(const pythia_sync_worker *worker, pythia_error *error)
 		   (worker->tables == NULL || check_tables(worker->tables, error));
 }
 
-bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worker *worker, pythia_error *error)
+/* Not in a copy of the database that it was made in. */
+static bool at_home(pythia_sqlite *self, const char *name, pythia_error *error)
+{
+	return pythia_store_home_require(self->local, PYTHIA_HOME_SYNC, name, error) || pythia_held_hint(name, error);
+}
+
+bool pythia_worker_read(pythia_sqlite *self, const char *name, bool write, pythia_sync_worker *worker,
+						pythia_error *error)
 {
 	pythia_result result;
 	bool ok;
@@ -127,7 +136,8 @@ bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worke
 		ok = pythia_json_read("sync_config", pythia_result_text(&result, 0, 2), &worker->config, error);
 		if (ok && tables != NULL)
 			ok = pythia_json_read("tables", tables, &worker->tables, error);
-		ok = (ok && check(worker, error)) || pythia_error_context(error, "sync worker \"%s\"", name);
+		ok = (ok && check(worker, error) && (!write || at_home(self, name, error))) ||
+			 pythia_error_context(error, "sync worker \"%s\"", name);
 	}
 	pythia_result_free(&result);
 	return ok;

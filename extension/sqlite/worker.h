@@ -18,8 +18,10 @@ typedef struct pythia_sync_worker
 bool pythia_worker_install(pythia_sqlite *self, pythia_error *error);
 /* An unknown worker is class USAGE, SQLSTATE 42704. */
 bool pythia_worker_exists(pythia_sqlite *self, const char *name, pythia_error *error);
-/* As it may be run: its options were checked, its tables are texts, its URLs may stand in a file of anybody's. */
-bool pythia_worker_read(pythia_sqlite *self, const char *name, pythia_sync_worker *worker, pythia_error *error);
+/* As it may be run: its options were checked, its tables are texts, its URLs may stand in a file of anybody's;
+ * `write`: it is at home here. */
+bool pythia_worker_read(pythia_sqlite *self, const char *name, bool write, pythia_sync_worker *worker,
+						pythia_error *error);
 void pythia_worker_free(pythia_sync_worker *worker);
 
 /* Watermark of a table; NULL where there is none.  The caller frees. */

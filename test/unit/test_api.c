@@ -234,6 +234,37 @@ static void test_watch_outlives_connections(void **state)
 	pythia_client_free(client);
 }
 
+/* A copy of the state would take the original's changes. */
+static void test_watch_in_a_copy(void **state)
+{
+	static const char *const tables[] = {"t", NULL};
+	pythia_client *client = pythia_client_new();
+	pythia_database *source;
+	pythia_database *kept;
+	pythia_watch *watch;
+	char command[2 * FOLDER_SIZE + 60];
+
+	(void) state;
+	make_table("origin.db", "INSERT INTO t VALUES (1, 'x', '2024-01-01')");
+	source = open_one(client, "origin.db", 0);
+	kept = open_one(client, "origin_state.db", PYTHIA_CREATE);
+	assert_int_equal(pythia_client_watch(source, kept, "w", tables, NULL, NULL, &watch), PYTHIA_OK);
+	pythia_client_unwatch(watch);
+	pythia_client_close(kept);
+	snprintf(command, sizeof(command), "cp '%s/origin_state.db' '%s/copied_state.db'", group_folder(), group_folder());
+	assert_int_equal(system(command), 0);
+	kept = open_one(client, "copied_state.db", 0);
+	assert_int_equal(pythia_client_watch(source, kept, "w", tables, NULL, NULL, &watch), PYTHIA_WRONG_USAGE);
+	assert_string_equal(pythia_client_sqlstate(client), "55000");
+	assert_int_equal(pythia_client_release(kept, "nobody"), PYTHIA_WRONG_USAGE);
+	assert_int_equal(pythia_client_release(kept, "w"), PYTHIA_OK);
+	assert_int_equal(pythia_client_watch(source, kept, "w", tables, NULL, NULL, &watch), PYTHIA_OK);
+	pythia_client_unwatch(watch);
+	pythia_client_close(kept);
+	pythia_client_close(source);
+	pythia_client_free(client);
+}
+
 static void *cancel_soon(void *client)
 {
 	usleep(100000); /* the other thread is at work by then, or is cancelled as it begins */
@@ -266,8 +297,11 @@ static void test_cancel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_errors), cmocka_unit_test(test_work),
-		cmocka_unit_test(test_told),   cmocka_unit_test(test_watch_outlives_connections),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_work),
+		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_watch_outlives_connections),
+		cmocka_unit_test(test_watch_in_a_copy),
 		cmocka_unit_test(test_cancel),
 	};
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "capture/discover.h"
+#include "capture/home.h"
 #include "core/memory.h"
 #include "dialect/dialect.h"
 
@@ -90,7 +91,8 @@ static bool create_all(pythia_db *store, pythia_db *source, const char *name, co
 	for (int i = 0; tables[i]; i++)
 		if (!insert_tables(store, source, worker_id, tables[i], error))
 			return false;
-	if (!pythia_store_patterns(store, worker_id, tables, error))
+	if (!pythia_store_patterns(store, worker_id, tables, error) ||
+		!pythia_store_home_note(store, PYTHIA_HOME_CDC, name, true, error))
 		return false;
 	if (!pythia_store_exec(store, error,
 						   "CREATE TABLE main.pythia_journal_%lld (change_id INTEGER PRIMARY KEY AUTOINCREMENT,"
@@ -173,7 +175,8 @@ static bool drop_all(pythia_db *store, int64_t worker_id, pythia_error *error)
 	return pythia_store_exec(store, error, "DROP TABLE IF EXISTS main.pythia_journal_%lld", id);
 }
 
-static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_id, pythia_error *error)
+/* held: they are those of the original */
+static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_id, bool held, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result tables;
@@ -187,7 +190,12 @@ static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < tables.nrows; i++)
 	{
-		if (source)
+		if (held)
+			pythia_host_log(store->host, PYTHIA_LOG_WARNING,
+							"the triggers of %s.%s stay: the worker is held, and they belong to the original",
+							pythia_result_optional(&tables, i, 0) ? pythia_result_optional(&tables, i, 0) : "main",
+							pythia_result_text(&tables, i, 1));
+		else if (source)
 			ok = pythia_log_remove(source, pythia_result_optional(&tables, i, 0), pythia_result_text(&tables, i, 1),
 								   pythia_result_text(&tables, i, 2), error);
 		else
@@ -203,12 +211,20 @@ static bool remove_triggers(pythia_db *store, pythia_db *source, int64_t worker_
 
 bool pythia_capture_drop(pythia_db *store, pythia_db *source, const char *name, pythia_error *error)
 {
+	pythia_capture_settings settings;
 	int64_t worker_id;
+	bool held = false;
+	bool ok;
 
-	if (!pythia_store_worker(store, name, &worker_id, error) ||
-		!store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
+	if (!pythia_capture_settings_read(store, name, &settings, error))
 		return false;
-	if (remove_triggers(store, source, worker_id, error) && drop_all(store, worker_id, error))
+	worker_id = settings.worker_id;
+	ok = !settings.connection || pythia_store_home_held(store, PYTHIA_HOME_CDC, name, &held, error);
+	pythia_capture_settings_free(&settings);
+	if (!ok || !store->driver->begin(store, PYTHIA_BEGIN_IMMEDIATE, error))
+		return false;
+	if (remove_triggers(store, source, worker_id, held, error) &&
+		pythia_store_home_forget(store, PYTHIA_HOME_CDC, name, error) && drop_all(store, worker_id, error))
 		return store->driver->commit(store, error);
 	store->driver->rollback(store, NULL);
 	return false;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/home.h"
 #include "core/memory.h"
 #include "core/number.h"
 
@@ -35,6 +36,7 @@ static const char *const schema_sql[] = {
 	"CREATE TABLE IF NOT EXISTS main.pythia_consumer (worker_id INTEGER NOT NULL REFERENCES pythia_cdc_worker,"
 	" name TEXT NOT NULL, position INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0, created_at TEXT NOT NULL,"
 	" acknowledged_at TEXT, PRIMARY KEY (worker_id, name)) WITHOUT ROWID",
+	PYTHIA_HOME_TABLE,
 	NULL,
 };
 

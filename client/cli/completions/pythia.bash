@@ -136,10 +136,10 @@ _pythia()
 		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
 		;;
 	cdc)
-		COMPREPLY=($(compgen -W " --tables --timestamp-column --state --consumer --restart --once --poll-interval --options --from --track --capture --columns --exclude-columns --where --key --lookback --delete-interval --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --tables --timestamp-column --state --consumer --restart --release --once --poll-interval --options --from --track --capture --columns --exclude-columns --where --key --lookback --delete-interval --json --quiet --no-color --help" -- "$cur"))
 		;;
 	sync)
-		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --target-where --soft-delete-column --search-path --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --quarantine --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --target-where --soft-delete-column --search-path --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --release --quarantine --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	validate)
 		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --checks --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
@@ -148,7 +148,7 @@ _pythia()
 		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --max-changes --dry-run --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	run)
-		COMPREPLY=($(compgen -W " --once --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --once --release --json --quiet --no-color --help" -- "$cur"))
 		_pythia_names -d "$cur"
 		;;
 	status)

@@ -1,13 +1,11 @@
 #include "postgres/worker/home.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "core/file_mark.h"
 #include "miscadmin.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/catalog_read.h"
@@ -43,28 +41,16 @@ typedef enum verdict
 	COPIED
 } verdict;
 
-/*
- * The data directory by a file that is written once: its inode, and when that was made. A copy has others; a volume
- * that is mounted elsewhere, or a folder that is renamed, has the same.
- */
+/* The data directory by a file that is written once. */
 static char *directory_mark(void)
 {
 	char path[MAXPGPATH];
-	struct stat info;
+	char *mark = palloc(PYTHIA_FILE_MARK);
 
 	snprintf(path, sizeof(path), "%s/PG_VERSION", DataDir);
-#ifdef STATX_BTIME
-	{
-		struct statx more;
-
-		if (statx(AT_FDCWD, path, 0, STATX_INO | STATX_BTIME, &more) == 0 && (more.stx_mask & STATX_BTIME))
-			return psprintf("%llu %lld.%09u", (unsigned long long) more.stx_ino, (long long) more.stx_btime.tv_sec,
-							more.stx_btime.tv_nsec);
-	}
-#endif
-	if (stat(path, &info) != 0)
+	if (!pythia_file_mark(path, mark))
 		ereport(ERROR, (errcode_for_file_access(), errmsg("could not stat file \"%s\": %m", path)));
-	return psprintf("%llu %s", (unsigned long long) info.st_ino, DataDir);
+	return mark;
 }
 
 static char *catalog_mark(void)

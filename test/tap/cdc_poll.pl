@@ -288,6 +288,38 @@ subtest 'a table that goes stops alone' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('two')");
 };
 
+# as the worker's process does it
+subtest 'a session polls the others where a table is in trouble' => sub {
+	my @troubles = (
+		[ 'DROP SCHEMA near CASCADE', qr/does not exist/ ], [ 'DROP TABLE near.ill', qr/does not exist/ ],
+		[ 'REVOKE ALL ON near.ill FROM clerk', qr/permission denied/ ], [ 'ALTER TABLE near.ill DROP COLUMN updated_at', qr/updated_at/ ],
+		[ 'ALTER TABLE near.ill DROP COLUMN id', qr/"id"|key/ ], [ 'ALTER TABLE near.ill ALTER updated_at TYPE text USING now()::text', qr/updated_at/ ],
+		[ 'ALTER TABLE near.ill DROP COLUMN w; INSERT INTO near.ill VALUES (1)', qr/\bw\b/ ]);
+	my $far = pg_url($node, 'postgres') =~ s{//[^@]*@}{//clerk@}r;
+	$node->safe_psql('postgres', 'CREATE ROLE clerk LOGIN; SELECT pythia.grant_use(\'clerk\'); GRANT CREATE ON DATABASE postgres TO clerk');
+	for my $trouble (@troubles)
+	{
+		for my $connection ('NULL', "'$far'")
+		{
+			my ($statement, $why) = @$trouble;
+			# a role that is no superuser reaches no server without a password
+			my $as = $connection eq 'NULL' ? 'SET ROLE clerk;' : '';
+			my $name = $statement . ($connection eq 'NULL' ? '' : ', remote');
+			$node->safe_psql('postgres', 'CREATE SCHEMA near; GRANT USAGE ON SCHEMA near TO clerk; ' . join ' ', map {
+				"CREATE TABLE near.$_ (id int PRIMARY KEY, v text, w text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON near.$_ (updated_at); GRANT SELECT ON near.$_ TO clerk;"
+			} qw(ill well));
+			$node->safe_psql('postgres', 'CREATE SCHEMA aside; ALTER TABLE near.well SET SCHEMA aside; GRANT USAGE ON SCHEMA aside TO clerk');
+			$node->safe_psql('postgres', "$as SELECT pythia.create_cdc_worker('tw', '{near.ill, aside.well}', $connection, options => '{\"delete_interval\": 0, \"exclude_columns\": [\"v\"], \"where\": \"w IS NULL\"}')");
+			$node->safe_psql('postgres', "$statement; INSERT INTO aside.well VALUES (1, 'a')");
+			my ($code, $out, $err) = $node->psql('postgres', "$as SELECT pythia.poll('tw')");
+			is("$code:$out", '0:1', "$name: the other is polled");
+			like($err, qr/WARNING:  capture of table "[^"]*ill" of CDC worker "tw" stopped: .*$why/s, 'and this one is told');
+			is($node->safe_psql('postgres', q{SELECT string_agg("table" || ' ' || active, ',' ORDER BY "table") FROM pythia.stat_cdc WHERE worker = 'tw'}), 'ill false,well true', 'and marked');
+			is($node->safe_psql('postgres', q{SELECT pythia.drop_cdc_worker('tw'); SELECT count(*) FROM pythia.worker_status; DROP SCHEMA IF EXISTS near CASCADE; DROP SCHEMA aside CASCADE}) ne '', 1, 'dropped');
+		}
+	}
+};
+
 subtest 'row-level security, other writers, replication role, odd names' => sub {
 	$node->safe_psql('postgres', q{CREATE ROLE plain LOGIN; GRANT CREATE ON SCHEMA public TO plain; SELECT pythia.grant_use('plain')});
 	my ($t, $w) = fresh();

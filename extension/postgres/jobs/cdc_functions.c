@@ -58,7 +58,7 @@ PYTHIA_VERB(pythia_poll)
 									 pythia_name_shown(worker->tables[i].name, (char[PYTHIA_NAME_ROOM]){0}),
 									 worker->tables[i].reason ? worker->tables[i].reason : "no reason was kept"),
 							  errhint("Mend the cause, then call pythia.start_cdc.")));
-	PG_RETURN_INT64(pythia_cdc_poll(worker, false));
+	PG_RETURN_INT64(pythia_cdc_poll(worker, true));
 }
 
 /* ---- consumers ---- */

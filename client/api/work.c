@@ -20,12 +20,12 @@ typedef struct work
 	pythia_sync_job job;
 } work;
 
-static bool connect_another(void *context, bool target, pythia_db **db, pythia_error *error)
+static bool connect_another(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
 	work *w = context;
 	pythia_database *database = target ? w->target : w->source;
 
-	return pythia_db_open(&database->url, &w->client->host, &database->options, db, error);
+	return pythia_db_open(&database->url, host != NULL ? host : &w->client->host, &database->options, db, error);
 }
 
 static void on_progress(void *context, const char *phase, int64_t rows, int64_t total, int64_t bytes)

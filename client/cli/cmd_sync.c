@@ -195,14 +195,16 @@ static bool claim(run *r, char **watermark, char **checkpoint, pythia_error *err
 	return ok;
 }
 
-/* `done`: the run is whole; its checkpoint goes, its watermark comes. */
-static bool release(run *r, bool done, const char *watermark, pythia_error *error)
+/* `done`: the run is whole; its checkpoint goes, its watermark comes.  `undone`: the checkpoint is of rows that are gone. */
+static bool release(run *r, bool done, bool undone, const char *watermark, pythia_error *error)
 {
 	bool ok = true;
 
 	pthread_mutex_lock(&r->all->lock);
 	if (done)
 		ok = keep_quarantine(r->all, error) && cli_state_store(&r->all->state, r->table, watermark, NULL, error);
+	else if (undone)
+		ok = cli_state_checkpoint(&r->all->state, r->table, NULL, error);
 	cli_state_unlock(&r->all->state, r->table);
 	pthread_mutex_unlock(&r->all->lock);
 	return ok;
@@ -239,7 +241,7 @@ static bool sync_one(run *r, pythia_sync_result *result, pythia_error *error)
 			cli_streams_end(own);
 		}
 	}
-	if (!release(r, ok && !config.dry_run, result->watermark, ok ? error : NULL))
+	if (!release(r, ok && !config.dry_run, result->undone, result->watermark, ok ? error : NULL))
 		ok = false;
 	pythia_free(watermark);
 	pythia_free(checkpoint);
@@ -439,11 +441,13 @@ static int run_sync(cli_args *args)
 	{
 		cli_report_end();
 		if (all.code == CLI_INTERRUPTED)
-			cli_say(all.state.path == NULL
-						? "pythia: interrupted.  It was a dry run: nothing was changed."
-						: "pythia: interrupted.  Rows that were committed are kept, and the same command goes on after "
-						  "them; a table that was being replaced is as it was (state in %s).",
-					all.state.path);
+			cli_say(
+				all.state.path == NULL
+					? "pythia: interrupted.  It was a dry run: nothing was changed."
+					: "pythia: interrupted.  Rows that were committed are kept, and the same command goes on after "
+					  "them; a table that was being made and has none is gone again, one that was being replaced is "
+					  "as it was (state in %s).",
+				all.state.path);
 		if (all.quarantine != NULL)
 		{
 			fclose(all.quarantine);

@@ -66,9 +66,9 @@ bool cli_place_parse(cli_place *place, const char *url, pythia_error *error)
 	return true;
 }
 
-bool cli_place_another(const cli_place *place, pythia_db **db, pythia_error *error)
+bool cli_place_another(const cli_place *place, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
-	return pythia_db_open(&place->url, pythia_default_host(), &place->options, db, error);
+	return pythia_db_open(&place->url, host, &place->options, db, error);
 }
 
 bool cli_place_open(cli_place *place, pythia_error *error)
@@ -77,7 +77,7 @@ bool cli_place_open(cli_place *place, pythia_error *error)
 		return true;
 	pythia_db_close(place->db);
 	place->db = NULL;
-	return cli_place_another(place, &place->db, error);
+	return cli_place_another(place, NULL, &place->db, error);
 }
 
 void cli_place_close(cli_place *place)

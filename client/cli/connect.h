@@ -21,6 +21,6 @@ bool cli_place_parse(cli_place *place, const char *url, pythia_error *error);
 bool cli_place_open(cli_place *place, pythia_error *error); /* nothing to do where it is open and whole */
 void cli_place_close(cli_place *place);                     /* also frees url and name; safe on a zeroed one */
 /* A further connection to the same database; the caller closes it. */
-bool cli_place_another(const cli_place *place, pythia_db **db, pythia_error *error);
+bool cli_place_another(const cli_place *place, const pythia_host *host, pythia_db **db, pythia_error *error);
 
 #endif

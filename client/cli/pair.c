@@ -227,11 +227,11 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	return false;
 }
 
-static bool connect_another(void *context, bool target, pythia_db **db, pythia_error *error)
+static bool connect_another(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
 	cli_pair *pair = context;
 
-	return cli_place_another(target ? &pair->target : &pair->source, db, error);
+	return cli_place_another(target ? &pair->target : &pair->source, host, db, error);
 }
 
 bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config, pythia_sync_job *job,

@@ -148,7 +148,7 @@ static bool is_version(char *const *texts, int count, char version)
 	return count > 0 && texts[0] != NULL && texts[0][0] == version;
 }
 
-void pythia_checkpoint_read(pythia_run *run, const char *text)
+void pythia_checkpoint_read(pythia_run *run, const char *text, bool empty)
 {
 	char scope[9];
 	int count;
@@ -160,9 +160,12 @@ void pythia_checkpoint_read(pythia_run *run, const char *text)
 	pythia_watermark_scope(&run->plan, scope);
 	/* indexes are owed to a table that was made, wherever the run goes on */
 	run->made = known && texts[4] != NULL;
-	if (known && strcmp(texts[0], version_of(run, parts)) == 0 && texts[1] != NULL && strcmp(texts[1], scope) == 0 &&
-		(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey) &&
-		are_keys(run, texts, fixed, count, parts))
+	if (!known || strcmp(texts[0], version_of(run, parts)) != 0 || texts[1] == NULL || strcmp(texts[1], scope) != 0 ||
+		!(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey) ||
+		!are_keys(run, texts, fixed, count, parts))
+		say_anew(run);
+	/* of an empty table the rows that it tells of are gone */
+	else if (!empty)
 	{
 		run->resumed = true;
 		run->mark.boundary = texts[2];
@@ -176,8 +179,6 @@ void pythia_checkpoint_read(pythia_run *run, const char *text)
 		else
 			run->after = take_texts(texts, fixed, count);
 	}
-	else
-		say_anew(run);
 	pythia_list_free(texts, count);
 }
 

@@ -303,7 +303,7 @@ static bool lock_source(const pythia_run *run, pythia_db **guard, pythia_error *
 	*guard = NULL;
 	if (run->source->engine == PYTHIA_POSTGRESQL || run->source->local || run->job->connect == NULL)
 		return true;
-	if (!run->job->connect(run->job->connect_context, false, guard, error))
+	if (!run->job->connect(run->job->connect_context, false, NULL, guard, error))
 		return false;
 	ok = keep_writers_out(run, *guard, error);
 	if (ok)

@@ -23,6 +23,7 @@ typedef struct pythia_run
 	pythia_sync_result *result;
 	pythia_sync_result committed; /* the counters as of the target's last commit */
 	bool created;                 /* the target did not exist */
+	bool ours;                    /* likewise, by this attempt or one before, and nobody else has filled it */
 	bool made;                    /* likewise, or this run goes on with one that made it */
 	bool replaces;                /* truncate_target: what the target holds is deleted first */
 	bool staged;                  /* the target may hold rows: through a stage, then UPDATE and INSERT */
@@ -191,8 +192,8 @@ bool pythia_sweep(pythia_run *run, pythia_error *error);
 
 /* checkpoint.c: how far the run has come, as a JSON array of texts. */
 char *pythia_checkpoint_write(const pythia_run *run); /* the caller's */
-/* Goes on from there, where it is about the same rows; else says so and begins anew. */
-void pythia_checkpoint_read(pythia_run *run, const char *text);
+/* Goes on from there, where it is about the same rows and the target is not empty; else begins anew. */
+void pythia_checkpoint_read(pythia_run *run, const char *text, bool empty);
 /* Of a run in parts: what the parts are, for other streams and the next attempt; and run->after of one part. */
 char *pythia_ticket_write(const pythia_run *run);
 bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error);
@@ -215,7 +216,10 @@ bool pythia_parts_save(pythia_run *run, bool done, pythia_error *error);
 bool pythia_swap_begin(pythia_run *run, pythia_error *error);
 bool pythia_swap_end(pythia_run *run, pythia_error *error);
 /* After a failure: drops what was made. */
-void pythia_swap_undo(pythia_run *run);
+bool pythia_swap_undo(pythia_run *run, pythia_error *error);
+
+/* undo.c: after a failure, when transactions have been given up; says in the error what has become of the table. */
+void pythia_run_undo(pythia_run *run, pythia_error *error);
 
 /* finish.c: what comes after the rows. */
 bool pythia_finish_sequences(pythia_run *run, pythia_error *error);

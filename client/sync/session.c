@@ -178,7 +178,7 @@ static bool reopen(pythia_run *run, bool target, pythia_error *error)
 
 	if (!(*db)->broken)
 		return true;
-	if (!run->job->connect(run->job->connect_context, target, &fresh, error))
+	if (!run->job->connect(run->job->connect_context, target, NULL, &fresh, error))
 		return false;
 	if (*ours)
 		pythia_db_close(*db);

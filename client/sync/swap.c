@@ -246,11 +246,12 @@ bool pythia_swap_end(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
-void pythia_swap_undo(pythia_run *run)
+bool pythia_swap_undo(pythia_run *run, pythia_error *error)
 {
-	pythia_error ignored = PYTHIA_ERROR_INIT;
+	char *old = name_beside("pythia_old_", run->plan.target.name);
+	/* it is the old one where the two have changed places, and only the answer did not come */
+	bool ok = drop_beside(run, run->swap, error) && drop_beside(run, old, error);
 
-	if (run->swap != NULL)
-		drop_beside(run, run->swap, &ignored);
-	pythia_error_reset(&ignored);
+	pythia_free(old);
+	return ok;
 }

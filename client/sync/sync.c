@@ -157,7 +157,7 @@ static bool prepare_target(pythia_run *run, pythia_error *error)
 		run->design = run->plan.target;
 		memset(&run->plan.target, 0, sizeof(run->plan.target));
 		pythia_plan_free(&run->plan);
-		run->created = run->made = true;
+		run->created = run->ours = run->made = true;
 		return make_plan(run, error);
 	}
 	return run->plan.nunmatched == 0 || grow_target(run, error);
@@ -277,11 +277,11 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 
 	if (!pythia_place_begin(run, error))
 		return false;
-	/* a table made now holds nothing of an earlier attempt */
-	if (run->job->checkpoint != NULL && !run->created && run->plan.nkey > 0)
-		pythia_checkpoint_read(run, run->job->checkpoint);
 	if (!run->created && !target_empty(run, &empty, error))
 		return false;
+	/* a table made now holds nothing of an earlier attempt */
+	if (run->job->checkpoint != NULL && !run->created && run->plan.nkey > 0)
+		pythia_checkpoint_read(run, run->job->checkpoint, empty);
 	run->replaces =
 		config->truncate_target && config->mode == PYTHIA_SYNC_FULL && !empty && !config->dry_run && !run->resumed;
 	if (run->replaces && !keep_referred(run, error))
@@ -403,41 +403,6 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	return finish_target(run, error);
 }
 
-/* For what was made to be dropped again, though the host wants to stop. */
-#define UNDO_MS 2000
-
-/* What a failed run leaves of a table that it made: nothing, unless a checkpoint goes on from there. */
-static void undo_load(pythia_run *run)
-{
-	const pythia_sync_callbacks *callbacks = run->job->callbacks;
-	bool resumable = (run->after != NULL || run->nparts > 0) && callbacks != NULL && callbacks->checkpoint != NULL;
-	const pythia_host *host = run->target->host;
-	pythia_grace grace;
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_error ignored = PYTHIA_ERROR_INIT;
-
-	if (run->target->nested || run->target->broken || run->plan.target.name == NULL)
-		return;
-	/* who stops the run wants it undone, too */
-	if (pythia_host_cancelled(host))
-	{
-		pythia_grace_begin(&grace, UNDO_MS);
-		run->target->host = &grace.host;
-	}
-	run->undone = run->swap != NULL;
-	pythia_swap_undo(run);
-	if (run->created && !resumable)
-	{
-		run->undone = true;
-		pythia_buffer_puts(&sql, "DROP TABLE ");
-		pythia_merge_table(run, false, &sql);
-		pythia_db_exec(run->target, sql.data, NULL, &ignored);
-	}
-	run->target->host = host;
-	pythia_buffer_free(&sql);
-	pythia_error_reset(&ignored);
-}
-
 static void init_run(pythia_run *run, const pythia_sync_job *job, pythia_sync_result *result)
 {
 	memset(run, 0, sizeof(*run));
@@ -509,15 +474,15 @@ static bool filled_meanwhile(pythia_run *run, const pythia_error *error)
 	pythia_host_log(run->target->host, PYTHIA_LOG_NOTICE,
 					"another session stored rows in table \"%s\" meanwhile: they are compared", run->plan.target.name);
 	/* not this run's alone any more, to drop it */
-	run->created = false;
+	run->created = run->ours = false;
 	return true;
 }
 
-static void clean_up(pythia_run *run)
+static void clean_up(pythia_run *run, pythia_error *error)
 {
 	pythia_run_give_up(run, false);
 	pythia_foreign_restore(run);
-	undo_load(run);
+	pythia_run_undo(run, error);
 	pythia_free(run->result->watermark);
 	run->result->watermark = NULL;
 }
@@ -541,6 +506,7 @@ static void begin_again(pythia_run *run)
 	/* what was loaded into a table that was dropped, or not swapped, counts for nothing */
 	if (!last.undone)
 	{
+		run->ours = last.ours;
 		run->made = last.made;
 		run->result->rows_inserted = done.rows_inserted;
 		run->result->rows_updated = done.rows_updated;
@@ -573,7 +539,7 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 	{
 		bool filled = filled_meanwhile(&run, error);
 
-		clean_up(&run);
+		clean_up(&run, error);
 		if (filled)
 		{
 			pythia_error_reset(error);
@@ -605,6 +571,7 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 		pythia_error_context(error, "synchronising table \"%s\"",
 							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}
+	result->undone = run.undone;
 	result->end_time = pythia_host_now(job->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
 	pythia_run_close(&run);

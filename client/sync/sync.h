@@ -130,6 +130,7 @@ typedef struct pythia_sync_result
 	double duration_seconds;
 	int64_t start_time; /* microseconds since 1970, UTC */
 	int64_t end_time;
+	bool undone;     /* it failed, and there is nothing to go on from: a checkpoint can be forgotten */
 	char *watermark; /* where the next incremental run begins, or NULL */
 } pythia_sync_result;
 
@@ -184,8 +185,9 @@ typedef struct pythia_sync_streams
 
 typedef struct pythia_sync_job
 {
-	/* Opens a further connection to the source or target where parallel work wants one; may be NULL. */
-	bool (*connect)(void *context, bool target, pythia_db **db, pythia_error *error);
+	/* Opens a further connection to the source or target where parallel work wants one, or one was lost; may be NULL.
+	 * It waits by `host`, or where that is NULL as the others do. */
+	bool (*connect)(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error);
 	void *connect_context;
 	pythia_db *source;
 	pythia_db *target;

@@ -89,7 +89,7 @@ void pythia_places_close(pythia_places *places)
 	memset(places, 0, sizeof(*places));
 }
 
-bool pythia_places_another(void *context, bool target, pythia_db **db, pythia_error *error)
+bool pythia_places_another(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
 	pythia_places *places = context;
 	const pythia_url *url = target ? &places->target_url : &places->source_url;
@@ -98,7 +98,7 @@ bool pythia_places_another(void *context, bool target, pythia_db **db, pythia_er
 	*db = NULL;
 	if (url->scheme == NULL)
 		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "this database cannot be opened a second time");
-	return pythia_db_open(url, &places->self->host, &options, db, error);
+	return pythia_db_open(url, host != NULL ? host : &places->self->host, &options, db, error);
 }
 
 static bool check_parameters(const pythia_url *url, const char *what, pythia_error *error)

@@ -36,6 +36,6 @@ bool pythia_places_open(pythia_sqlite *self, const char *source, const char *tar
 						pythia_places *places, pythia_error *error);
 void pythia_places_close(pythia_places *places);
 /* For pythia_sync_job.connect: only a database that is not this one can be opened again. */
-bool pythia_places_another(void *places, bool target, pythia_db **db, pythia_error *error);
+bool pythia_places_another(void *places, bool target, const pythia_host *host, pythia_db **db, pythia_error *error);
 
 #endif

@@ -208,9 +208,10 @@ static pythia_db *open_hasty(int engine, int which)
 
 static int engines[2];
 
-static bool open_again(void *context, bool target, pythia_db **db, pythia_error *error)
+static bool open_again(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
 	(void) context;
+	(void) host;
 	(void) error;
 	*db = open_hasty(engines[target], target);
 	return true;

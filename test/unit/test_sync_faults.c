@@ -187,12 +187,12 @@ typedef struct world
 	char checkpoint[300];
 } world;
 
-static bool open_again(void *context, bool target, pythia_db **db, pythia_error *error)
+static bool open_again(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
 	world *w = context;
 	pythia_url url;
 	bool ok = pythia_url_parse(target ? w->target_url : w->source_url, &url, error) &&
-			  pythia_db_open(&url, pythia_default_host(), NULL, db, error);
+			  pythia_db_open(&url, host, NULL, db, error);
 
 	pythia_url_free(&url);
 	w->opened[target]++;

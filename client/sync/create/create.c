@@ -542,6 +542,21 @@ static bool postgres_comments(pythia_db *db, const pythia_table *table, pythia_e
 	return ok;
 }
 
+/* With its comments, or not at all. */
+static bool create_whole(pythia_db *db, const char *sql, const pythia_table *table, pythia_error *error)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (!db->driver->begin(db, PYTHIA_BEGIN_WRITE, error))
+		return false;
+	if (pythia_db_exec(db, sql, NULL, error) && postgres_comments(db, table, error) && db->driver->commit(db, error))
+		return true;
+	if (!db->broken)
+		db->driver->rollback(db, &ignored);
+	pythia_error_reset(&ignored);
+	return false;
+}
+
 /* PostgreSQL cuts a name that is too long without a word, and it is not found again. */
 static bool name_fits(const pythia_db *db, const char *name, const char *option, pythia_error *error)
 {
@@ -567,9 +582,8 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 		ok = name_fits(job->target, plan->target.columns[i].name, "column_map", error);
 	create_ddl(job->target, &plan->target, &sql);
 	ok = ok && pythia_target_lacks(job, plan, &lacks, error);
-	ok = ok && pythia_db_exec(job->target, sql.data, NULL, error);
-	if (ok && job->target->engine == PYTHIA_POSTGRESQL)
-		ok = postgres_comments(job->target, &plan->target, error);
+	ok = ok && (job->target->engine == PYTHIA_POSTGRESQL ? create_whole(job->target, sql.data, &plan->target, error)
+														 : pythia_db_exec(job->target, sql.data, NULL, error));
 	for (int i = 0; ok && i < plan->npairs; i++)
 		pythia_target_tell(job, &plan->source, &plan->source.columns[plan->pairs[i].source],
 						   &plan->target.columns[plan->pairs[i].target]);

@@ -155,7 +155,7 @@ bool pythia_connection_take(pythia_session *session, const pythia_target *target
 
 	*db = NULL;
 	if (!kept || !worth_keeping(target))
-		return pythia_connection_open(session, target, db, error);
+		return pythia_connection_open(session, target, NULL, db, error);
 	key = key_of(target);
 	while ((entry = find(key)))
 	{
@@ -174,7 +174,7 @@ bool pythia_connection_take(pythia_session *session, const pythia_target *target
 		pythia_error_reset(&trouble);
 	}
 	pfree(key);
-	return *db || pythia_connection_open(session, target, db, error);
+	return *db || pythia_connection_open(session, target, NULL, db, error);
 }
 
 void pythia_connection_give_back(const pythia_target *target, pythia_db *db, bool clean)

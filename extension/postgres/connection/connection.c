@@ -306,7 +306,8 @@ pythia_open_options pythia_target_options(const pythia_target *target)
 	return options;
 }
 
-bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db, pythia_error *error)
+bool pythia_connection_open(pythia_session *session, const pythia_target *target, const pythia_host *host,
+							pythia_db **db, pythia_error *error)
 {
 	pythia_open_options options = pythia_target_options(target);
 
@@ -318,7 +319,7 @@ bool pythia_connection_open(pythia_session *session, const pythia_target *target
 		pythia_fail(error, PYTHIA_E_CONNECT, "53000", "too many open files for a further connection");
 		return pythia_error_hint(error, "Raise the server's limit of open files, or lower max_files_per_process.");
 	}
-	if (!pythia_db_open(&target->url, pythia_backend_host(), &options, db, error))
+	if (!pythia_db_open(&target->url, host != NULL ? host : pythia_backend_host(), &options, db, error))
 	{
 		ReleaseExternalFD();
 		return false;

@@ -58,9 +58,9 @@ pg_noreturn extern void pythia_no_connection(const char *name, const char *hint)
 extern pythia_open_options pythia_target_options(const pythia_target *target);
 
 /* Opens it.  Close it with pythia_db_close; should an error prevent that, it closes
- * when the session's memory goes. */
-extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, pythia_db **db,
-								   pythia_error *error);
+ * when the session's memory goes.  It waits by `host`, NULL: as a backend does. */
+extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, const pythia_host *host,
+								   pythia_db **db, pythia_error *error);
 
 /* Says that an open database is the session's to close, and that it no longer is. */
 extern void pythia_connection_register(pythia_session *session, pythia_db *db);

@@ -289,7 +289,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 	int64_t one;
 	bool ok;
 
-	if (!pythia_connection_open(session, target, &db, error))
+	if (!pythia_connection_open(session, target, NULL, &db, error))
 		return false;
 	start = pythia_host_now(pythia_backend_host());
 	ok = pythia_db_number(db, "SELECT 1", &one, error);

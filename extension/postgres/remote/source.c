@@ -192,7 +192,8 @@ pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker,
 	MemoryContextSwitchTo(before);
 	/* a session's polls share its other work's connections; a background worker has one at any rate */
 	source->target = target;
-	if (!(lasting ? pythia_connection_open : pythia_connection_take)(source->session, target, &source->db, error))
+	if (!(lasting ? pythia_connection_open(source->session, target, NULL, &source->db, error)
+				  : pythia_connection_take(source->session, target, &source->db, error)))
 	{
 		pythia_session_end(source->session, true);
 		MemoryContextSwitchTo(before);

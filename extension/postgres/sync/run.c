@@ -90,11 +90,11 @@ typedef struct connect_context
 	const pythia_sides *sides;
 } connect_context;
 
-static bool open_further(void *context, bool target, pythia_db **db, pythia_error *error)
+static bool open_further(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
 	connect_context *call = context;
 
-	if (!pythia_connection_open(call->session, target ? call->sides->target : call->sides->source, db, error))
+	if (!pythia_connection_open(call->session, target ? call->sides->target : call->sides->source, host, db, error))
 		return false;
 	if (target && call->sides->write && (*db)->local)
 		pythia_local_writes(*db);

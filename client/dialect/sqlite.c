@@ -139,15 +139,19 @@ static void bits_expression(pythia_buffer *out, const char *column, int64_t leng
 }
 
 /*
- * A decimal kept as a number: the shortest text of the double, which the target rounds as validation does.  SQLite's own
- * rounding is another one in each version: 1.005 is 1.01 or 1.00.
+ * A decimal kept as a number: with its scale where it has no further digits, else the shortest text of the double, which
+ * the target rounds as validation does.  SQLite's own rounding is another one in each version: 1.005 is 1.01 or 1.00.
  */
-static void decimal_expression(pythia_buffer *out, const char *column)
+static void decimal_expression(pythia_buffer *out, const char *column, const pythia_type *type)
 {
+	pythia_buffer_printf(out, "CASE typeof(%s) WHEN 'real' THEN CASE ", column);
+	if (type->precision > 0)
+		pythia_buffer_printf(out, "WHEN CAST(printf('%%.%df', %s) AS REAL) = %s THEN printf('%%.%df', %s) ",
+							 type->scale, column, column, type->scale, column);
 	pythia_buffer_printf(out,
-						 "CASE typeof(%s) WHEN 'real' THEN CASE WHEN CAST(printf('%%!.15g', %s) AS REAL) = %s"
-						 " THEN printf('%%!.15g', %s) ELSE printf('%%!.17g', %s) END ELSE %s END",
-						 column, column, column, column, column, column);
+						 "WHEN CAST(printf('%%!.15g', %s) AS REAL) = %s THEN printf('%%!.15g', %s)"
+						 " ELSE printf('%%!.17g', %s) END ELSE %s END",
+						 column, column, column, column, column);
 }
 
 static void time_expression(pythia_buffer *out, const char *column)
@@ -174,7 +178,7 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 			bits_expression(out, name.data, column->type.length);
 			break;
 		case PYTHIA_KIND_DECIMAL:
-			decimal_expression(out, name.data);
+			decimal_expression(out, name.data, &column->type);
 			break;
 		case PYTHIA_KIND_TIME:
 			time_expression(out, name.data);

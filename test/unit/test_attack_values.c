@@ -128,7 +128,7 @@ static bool ask(pythia_db *db, const char *expression, char **first)
 /* SQLite's columns of numbers make one of such a text as it comes in. */
 static bool is_number_there(const pythia_db *db, const hostile *value)
 {
-	return db->engine == PYTHIA_SQLITE && strspn(value->text, " 9") == value->length && value->length > 0;
+	return db->engine == PYTHIA_SQLITE && value->length > 0 && strspn(value->text, " 9") == strlen(value->text);
 }
 
 static void find_no_other_row(pythia_db *db, const pythia_column *column, const hostile *value)

@@ -198,7 +198,7 @@ static const char *const definitions[ENGINES] = {
 		   " odd text DEFAULT md5('x'), free integer, PRIMARY KEY (b, a))",
 	[MY] = "CREATE TABLE made (a varchar(10), v integer NOT NULL DEFAULT 7, b integer, minus decimal(6,2) DEFAULT"
 		   " -1.50, word varchar(20) DEFAULT 'it''s', yes tinyint(1) NOT NULL DEFAULT 1, at datetime(6) DEFAULT"
-		   " CURRENT_TIMESTAMP(6), odd varchar(40) DEFAULT (md5('x')), free integer, PRIMARY KEY (b, a))",
+		   " CURRENT_TIMESTAMP(6), odd varchar(64) DEFAULT (sha2('x', 256)), free integer, PRIMARY KEY (b, a))",
 	[LITE] = "CREATE TABLE made (a VARCHAR(10), v INTEGER NOT NULL DEFAULT 7, b INTEGER, minus DECIMAL(6,2) DEFAULT"
 			 " -1.50, word VARCHAR(20) DEFAULT 'it''s', yes BOOLEAN NOT NULL DEFAULT TRUE, at DATETIME DEFAULT"
 			 " CURRENT_TIMESTAMP, odd TEXT DEFAULT (hex('x')), free INTEGER, PRIMARY KEY (b, a))",

@@ -572,9 +572,5 @@ int main(void)
 									   cmocka_unit_test(test_resume),  cmocka_unit_test(test_order_resumed),
 									   cmocka_unit_test(test_floats),  cmocka_unit_test(test_floats_resumed),
 									   cmocka_unit_test(test_bad_keys)};
-	/* of MySQL the collation that pads with no spaces has another name */
-	if (getenv("MYSQLD"))
-		text_keys[EXACT_MARIADB].type = "varchar(40) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin";
-
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -19,6 +19,8 @@ typedef struct edge
 	const char *values[16];
 } edge;
 
+#define BEYOND_DOUBLES "'12345678901234567890.123'"
+
 static const edge edges[] = {
 	/* PostgreSQL */
 	{PG, "boolean", 0, {"true", "false"}},
@@ -77,11 +79,8 @@ static const edge edges[] = {
 	{PG, "bit(100)", 0, {"repeat('10', 50)::bit(100)"}},
 	{PG, "varbit(10)", 0, {"B'101'", "B'0000000001'"}},
 	{PG, "mood", 0, {"'happy'", "'so, so'", "'it''s'"}},
-	{PG,
-	 "jsonb",
-	 0,
-	 {"'{\"a\": [1, 2.50, null, \"x\\u00e9\"], \"b\": {}}'", "'null'", "'\"text\"'", "'12345678901234567890.123'",
-	  "'[]'"}},
+	{PG, "jsonb", 0, {"'{\"a\": [1, 2.50, null, \"x\\u00e9\"], \"b\": {}}'", "'null'", "'\"text\"'", "'[]'"}},
+	{PG, "jsonb", 0, {BEYOND_DOUBLES}},
 	{PG, "json", 0, {"'{\"b\" : 1,  \"a\":2}'", "'[1,2]'"}},
 	{PG, "integer[]", 0, {"'{1,2,NULL}'", "'{}'", "'{{1,2},{3,4}}'"}},
 	{PG, "text[]", 0, {"'{\"a,b\",\"q\\\"uote\",\"back\\\\slash\",NULL,\"NULL\",\"\",\"ä\"}'", "'{}'", "'{x}'"}},
@@ -219,6 +218,16 @@ static void report(const edge *e, int to, const char *stage, const pythia_error 
 				error->message != NULL ? error->message : "", error->detail != NULL ? error->detail : "");
 }
 
+/* MySQL lacks types that MariaDB has, and its json is no text: it writes values its own way, and numbers as doubles. */
+static bool is_not_for_mysql(const edge *e, int to, const pythia_db *home, const pythia_db *away)
+{
+	if (e->engine == MY && !home->is_mariadb)
+		return strcmp(e->type, "uuid") == 0 || strcmp(e->type, "inet6") == 0;
+	return e->engine == PG && to == MY && !away->is_mariadb &&
+		   (strcmp(e->type, "json") == 0 ||
+			(strcmp(e->type, "jsonb") == 0 && strcmp(e->values[0], BEYOND_DOUBLES) == 0));
+}
+
 static void there_and_back(const edge *e, int to)
 {
 	pythia_db *home = open_engine(e->engine, 0);
@@ -227,6 +236,13 @@ static void there_and_back(const edge *e, int to)
 	pythia_sync_result result;
 	bool refused = (e->refused >> to & 1) != 0;
 
+	if (is_not_for_mysql(e, to, home, away))
+	{
+		print_message("skipped: %s in MySQL\n", e->type);
+		pythia_db_close(home);
+		pythia_db_close(away);
+		return;
+	}
 	if (e->engine == MY)
 		must(home, "SET sql_mode = 'STRICT_ALL_TABLES'"); /* zero dates are what we want here */
 	make_edge(home, e, "edge", true);
@@ -248,7 +264,8 @@ static void there_and_back(const edge *e, int to)
 		if (!try_sync(away, home, "edge", "{\"mode\": \"full\", \"table_map\": {\"edge\": \"edge_back\"}}", NULL,
 					  &result, &error))
 			report(e, to, "back", &error);
-		else if (e->refused == SIGN_LOST && to != PG)
+		/* the text of it, which MySQL gets, keeps it */
+		else if (e->refused == SIGN_LOST && (to == LITE || (to == MY && away->is_mariadb)))
 			assert_string_equal(differences(home, e->engine), "1: -0 is 0");
 		else if (differences(home, e->engine)[0] != '\0')
 		{

@@ -145,7 +145,8 @@ static void test_our_spelling_is_theirs(void **state)
 		pythia_buffer_clear(&document);
 		random_json(&document, 4);
 		assert_spelled(sources[0], "(%s)::jsonb::text", document.data, PYTHIA_JSON_STYLE_JSONB);
-		assert_spelled(sources[1], "JSON_NORMALIZE(%s)", document.data, PYTHIA_JSON_STYLE_NORMALIZED);
+		if (sources[1]->is_mariadb)
+			assert_spelled(sources[1], "JSON_NORMALIZE(%s)", document.data, PYTHIA_JSON_STYLE_NORMALIZED);
 		assert_spelled(extended, "pythia._json_normalized(%s)", document.data, PYTHIA_JSON_STYLE_NORMALIZED);
 		assert_spelled(sources[2], "pythia_canonical('J', %s)", document.data, PYTHIA_JSON_STYLE_NORMALIZED);
 	}
@@ -222,6 +223,9 @@ static void check_pair(pythia_db *source, const char *source_type, pythia_db *ta
 {
 	static const char *const map = "{\"table_map\": {\"spelled\": \"spelled_copy\"}}";
 	verdict v;
+	/* MySQL's own json writes numbers as doubles */
+	bool of_mysql = (source->engine == PYTHIA_MYSQL && !source->is_mariadb && strcmp(source_type, "json") == 0) ||
+					(target->engine == PYTHIA_MYSQL && !target->is_mariadb && strcmp(target_type, "json") == 0);
 
 	fill(source, "spelled", source_type, 0);
 	fill(target, "spelled_copy", target_type, 1);
@@ -229,13 +233,15 @@ static void check_pair(pythia_db *source, const char *source_type, pythia_db *ta
 	assert_lines(source, target, "spelled", NULL, map, "");
 	validate_with(source, target, "spelled", NULL, map, NULL, &v);
 	assert_true(v.ok && v.result.is_valid);
-	if (by_sums && v.result.suspected != 0)
+	if (by_sums && !of_mysql && v.result.suspected != 0)
 		fail_msg("%s %s: %d rows suspected", engine_names[source->engine], doing, (int) v.result.suspected);
 	verdict_free(&v);
 	fill(target, "spelled_copy", target_type, 2);
 	assert_lines(source, target, "spelled", NULL, map,
-				 "differing {\"id\": 1} [j]\ndiffering {\"id\": 2} [j]\ndiffering {\"id\": 3} [j]\n"
-				 "differing {\"id\": 4} [j]\ndiffering {\"id\": 5} [j]\ndiffering {\"id\": 6} [j]\n");
+				 of_mysql ? "differing {\"id\": 1} [j]\ndiffering {\"id\": 2} [j]\ndiffering {\"id\": 3} [j]\n"
+							"differing {\"id\": 4} [j]\ndiffering {\"id\": 5} [j]\n"
+						  : "differing {\"id\": 1} [j]\ndiffering {\"id\": 2} [j]\ndiffering {\"id\": 3} [j]\n"
+							"differing {\"id\": 4} [j]\ndiffering {\"id\": 5} [j]\ndiffering {\"id\": 6} [j]\n");
 	doing[0] = '\0';
 }
 

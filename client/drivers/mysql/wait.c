@@ -26,6 +26,7 @@ enum
 	TIMED_OUT_MARIADB = 1969,
 	TIMED_OUT_MYSQL = 3024,
 	CONNECTION_KILLED = 1927,
+	CANNOT_CONVERT_STRING_8 = 3854,
 	DISCONNECTED_8 = 4031
 };
 
@@ -115,6 +116,8 @@ static const known_error known_errors[] = {
 	{ER_DATA_OUT_OF_RANGE, "22003", PYTHIA_E_DATA, NULL},
 	{ER_TRUNCATED_WRONG_VALUE, "22007", PYTHIA_E_DATA, NULL},
 	{ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, "22P02", PYTHIA_E_DATA, NULL},
+	{ER_INVALID_CHARACTER_STRING, "22021", PYTHIA_E_DATA, NULL},
+	{CANNOT_CONVERT_STRING_8, "22021", PYTHIA_E_DATA, NULL},
 	{ER_DIVISION_BY_ZERO, "22012", PYTHIA_E_DATA, NULL},
 };
 
@@ -231,7 +234,8 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 				return too_late(db, error);
 			if (!theirs)
 				*ready = 0;
-			return true;
+			/* a stranger may say nothing */
+			return pythia_mysql_may_stay(db, error);
 		case PYTHIA_WAIT_CANCELLED:
 			break;
 	}

@@ -218,14 +218,18 @@ static void fill(pythia_db *db, const char *table, const char *type, int spellin
 	pythia_buffer_free(&sql);
 }
 
+static bool is_mysql_proper(const pythia_db *db)
+{
+	return db->engine == PYTHIA_MYSQL && !db->is_mariadb;
+}
+
 static void check_pair(pythia_db *source, const char *source_type, pythia_db *target, const char *target_type,
 					   bool by_sums)
 {
 	static const char *const map = "{\"table_map\": {\"spelled\": \"spelled_copy\"}}";
 	verdict v;
 	/* MySQL's own json writes numbers as doubles */
-	bool of_mysql = (source->engine == PYTHIA_MYSQL && !source->is_mariadb && strcmp(source_type, "json") == 0) ||
-					(target->engine == PYTHIA_MYSQL && !target->is_mariadb && strcmp(target_type, "json") == 0);
+	bool to_mysql = is_mysql_proper(target) && strcmp(target_type, "json") == 0;
 
 	fill(source, "spelled", source_type, 0);
 	fill(target, "spelled_copy", target_type, 1);
@@ -233,12 +237,13 @@ static void check_pair(pythia_db *source, const char *source_type, pythia_db *ta
 	assert_lines(source, target, "spelled", NULL, map, "");
 	validate_with(source, target, "spelled", NULL, map, NULL, &v);
 	assert_true(v.ok && v.result.is_valid);
-	if (by_sums && !of_mysql && v.result.suspected != 0)
+	/* and has no JSON_NORMALIZE */
+	if (by_sums && !is_mysql_proper(source) && !is_mysql_proper(target) && v.result.suspected != 0)
 		fail_msg("%s %s: %d rows suspected", engine_names[source->engine], doing, (int) v.result.suspected);
 	verdict_free(&v);
 	fill(target, "spelled_copy", target_type, 2);
 	assert_lines(source, target, "spelled", NULL, map,
-				 of_mysql ? "differing {\"id\": 1} [j]\ndiffering {\"id\": 2} [j]\ndiffering {\"id\": 3} [j]\n"
+				 to_mysql ? "differing {\"id\": 1} [j]\ndiffering {\"id\": 2} [j]\ndiffering {\"id\": 3} [j]\n"
 							"differing {\"id\": 4} [j]\ndiffering {\"id\": 5} [j]\n"
 						  : "differing {\"id\": 1} [j]\ndiffering {\"id\": 2} [j]\ndiffering {\"id\": 3} [j]\n"
 							"differing {\"id\": 4} [j]\ndiffering {\"id\": 5} [j]\ndiffering {\"id\": 6} [j]\n");

@@ -166,7 +166,15 @@ static bool is_away(const pythia_cdc_table *table, int sqlerrcode)
 	return table->foreign && pythia_fault_of_state(unpack_sql_state(sqlerrcode)) == PYTHIA_FAULT_SOURCE;
 }
 
-/* Whether the next poll can do what this one could not: its primary key was renamed. */
+/* What it was called when the poll began it may be called no more: somebody renamed it while the poll waited for a lock. */
+static bool was_renamed(const pythia_cdc_table *table)
+{
+	const pythia_cdc_worker *now = pythia_cdc_load_table(table->worker_id, table->table_id);
+
+	return now && now->ntables == 1 && now->tables[0].renamed;
+}
+
+/* Whether the next poll can do what this one could not: the table, or its primary key, was renamed. */
 static bool follows(pythia_cdc_table *table, int sqlerrcode)
 {
 	static const char sql[] = "UPDATE pythia.cdc_table SET key_columns = $2 WHERE table_id OPERATOR(pg_catalog.=) $1";
@@ -176,6 +184,8 @@ static bool follows(pythia_cdc_table *table, int sqlerrcode)
 	Relation relation;
 	bool result;
 
+	if (was_renamed(table))
+		return true;
 	if (sqlerrcode != ERRCODE_UNDEFINED_COLUMN)
 		return false;
 	relation = pythia_cdc_relation(table);
@@ -221,7 +231,8 @@ static bool stops_the_table_only(void *argument, const ErrorData *error)
 {
 	const table_poll *poll = argument;
 
-	return pythia_cdc_table_is_to_blame(NULL, error) || may_pass(poll->table, error->sqlerrcode);
+	return pythia_cdc_table_is_to_blame(NULL, error) || may_pass(poll->table, error->sqlerrcode) ||
+		   (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE && !IsolationUsesXactSnapshot());
 }
 
 static void try_to_follow(void *argument)
@@ -256,7 +267,11 @@ static int64 poll_isolated(pythia_cdc_worker *worker, pythia_cdc_table *table, c
 		return poll.captured;
 	if (may_pass(table, error->sqlerrcode))
 		pythia_cdc_note_reason(table, error->message);
-	else if (!follows_soon(&poll, error->sqlerrcode))
+	else if (follows_soon(&poll, error->sqlerrcode))
+		;
+	else if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+		pythia_cdc_note_reason(table, error->message);
+	else
 		pythia_cdc_give_up(worker, table, error->message);
 	FreeErrorData(error);
 	return 0;

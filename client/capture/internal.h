@@ -45,12 +45,6 @@ bool pythia_capture_put_stamp(const pythia_capture_table *table, pythia_buffer *
 							  pythia_error *error);
 const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *table);
 
-/* ---- capture/source/collations.c ---- */
-
-/* A letter for each of the table's `ncolumns`, or 0: N for NOCASE, R for RTRIM, by which a unique index has it. */
-bool pythia_unique_collations(const pythia_capture_table *table, char *collations, pythia_error *error);
-bool pythia_unique_same(char collation, const char *a, const char *b);
-
 /* ---- capture/source/sqlite_stamp.c ---- */
 
 /* Whether the stamps are dates and times in a column of SQLite's, which may be written in several ways. */

@@ -221,6 +221,26 @@ my @situations = (
 			rows => "INSERT INTO T VALUES ('A', 'a', 0), ('B', 'b', 0)" },
 		[ '' => 'INSERT A a, INSERT B b' ],
 		[ { sqlite => "INSERT OR REPLACE INTO T VALUES ('a', 'x', 0); INSERT OR REPLACE INTO T VALUES ('C', 'b ', 0)" } => 'DELETE A a, DELETE B b, INSERT C b , INSERT a x' ] ],
+	# by indexes that SQLite alone can read, also by one that comes later
+	(map {
+		my ($name, $index) = @$_;
+		my %made = (capture => 'trigger', rows => "INSERT INTO T VALUES (1, 'a', 0), (2, 'b', 0)");
+		my $columns = 'id integer PRIMARY KEY, v text, updated_at {stamp}';
+		[ "logged_replaced_$name", { %made, table => { sqlite => "CREATE TABLE T ($columns); $index" } }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+			[ { sqlite => q{INSERT OR REPLACE INTO T VALUES (3, 'A', 0); INSERT OR REPLACE INTO T (v, updated_at) VALUES ('B', 0)} } => 'DELETE 1 a, DELETE 2 b, INSERT 3 A, INSERT 4 B' ],
+			[ { sqlite => q{INSERT OR IGNORE INTO T VALUES (5, 'b', 0), (6, 'c', 0); UPDATE OR REPLACE T SET v = 'a' WHERE id = 4; UPDATE OR IGNORE T SET v = 'a' WHERE id = 6} } => 'DELETE 3 A, UPDATE 4 B>a, INSERT 6 c' ],
+			[ { sqlite => q{UPDATE OR REPLACE T SET id = 4 WHERE id = 6; REPLACE INTO T VALUES (4, 'd', 0)} } => 'DELETE 4 a, INSERT 4 c, UPDATE 4 c>d, DELETE 6 c' ] ],
+		  [ "logged_replaced_${name}_later", { %made, table => { sqlite => "CREATE TABLE T ($columns)" } }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ { sqlite => $index } => '' ],
+			[ { sqlite => q{INSERT OR REPLACE INTO T VALUES (3, 'A', 0)} } => 'DELETE 1 a, INSERT 3 A' ] ],
+		  [ "logged_replaced_${name}_unseen", { %made, where => "v <> 'X'", table => { sqlite => "CREATE TABLE T ($columns); $index" }, rows => "INSERT INTO T VALUES (1, 'x', 0), (2, 'b', 0)" }, [ '' => 'INSERT 1 x, INSERT 2 b' ],
+			[ { sqlite => q{REPLACE INTO T VALUES (3, 'X', 0); INSERT OR IGNORE INTO T VALUES (4, 'B', 0)} } => 'DELETE 1 x' ],
+			[ { sqlite => q{UPDATE OR REPLACE T SET v = 'y' WHERE id = 2; UPDATE OR REPLACE T SET v = 'X' WHERE id = 2} } => 'UPDATE 2 b>y, DELETE 2 y' ] ]
+	} [ expression => 'CREATE UNIQUE INDEX T_x ON T (lower(v) DESC)' ],
+		[ partial => q{CREATE UNIQUE INDEX "T x(" ON T (v COLLATE NOCASE /* ) */, updated_at) WHERE v <> ')' AND length(v) > 0 -- (} . "\n" ],
+		[ collated => 'CREATE UNIQUE INDEX T_x ON T (v COLLATE NOCASE)' ]),
+	[ 'logged_replaced_constraint', { capture => 'trigger', table => { sqlite => 'CREATE TABLE T (id text COLLATE NOCASE PRIMARY KEY, v text, updated_at {stamp}, UNIQUE (v COLLATE RTRIM)) WITHOUT ROWID' },
+			rows => "INSERT INTO T VALUES ('A', 'a', 0), ('B', 'b', 0)" }, [ '' => 'INSERT A a, INSERT B b' ],
+		[ { sqlite => "REPLACE INTO T VALUES ('a', 'b  ', 0)" } => 'DELETE A a, DELETE B b, INSERT a b  ' ] ],
 	# of one column, stamps that are written in several ways
 	[ 'stamps_mixed', { table => { sqlite => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at datetime)' } }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ { sqlite => q{INSERT INTO T VALUES (3, 'c', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')); INSERT INTO T VALUES (4, 'd', CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))} } => 'INSERT 3 c, INSERT 4 d' ],

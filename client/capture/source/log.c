@@ -53,7 +53,6 @@ typedef struct reader
 	int64_t seen;  /* rows of the log */
 	int64_t begun; /* MySQL: the number of a row that is the old side of the one that follows; or 0 */
 	/* SQLite */
-	char *collations;
 	pythia_bystanders bystanders;
 	pythia_log_order order;
 	window window;
@@ -332,7 +331,13 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 	{
 		case 'B': /* what is in the way of an INSERT */
 		case 'R': /* of an UPDATE */
-			pythia_bystanders_add(&r->bystanders, r->old_key.data, r->old_image.data, old, meta[1].value[0] == 'R');
+			pythia_bystanders_add(&r->bystanders, r->old_key.data, r->old_image.data, old, NULL,
+								  meta[1].value[0] == 'R');
+			break;
+		case 'P': /* the same by an index that SQLite alone can read; with what it is in the way of */
+		case 'Q':
+			pythia_bystanders_add(&r->bystanders, r->old_key.data, r->old_image.data, old, new,
+								  meta[1].value[0] == 'Q');
 			break;
 		case 'I':
 			ok = tell_inserted(r, meta, new, true, error);
@@ -383,7 +388,7 @@ static void enter_window(reader *r, const pythia_field *fields, int64_t id)
 		w->statement = w->key = id;
 		pythia_bystanders_forget(&r->bystanders);
 	}
-	else if (!same_key && !strchr("BR", w->last))
+	else if (!same_key && !strchr("BRPQ", w->last))
 		w->key = id;
 	w->rows++;
 	w->last = operation;
@@ -402,8 +407,9 @@ static bool read_sides_mysql(reader *r, const pythia_field *fields, int64_t id, 
 
 static bool read_sides(reader *r, const pythia_field *fields, int64_t id, char operation, pythia_error *error)
 {
-	return read_side(r, fields, id, strchr("UDBRCY", operation) != NULL, &r->old_key, &r->old_image, error) &&
-		   read_side(r, fields + side_width(r), id, strchr("IUXCY", operation) != NULL, &r->key, &r->new_image, error);
+	return read_side(r, fields, id, strchr("UDBRCYPQ", operation) != NULL, &r->old_key, &r->old_image, error) &&
+		   read_side(r, fields + side_width(r), id, strchr("IUXCYPQ", operation) != NULL, &r->key, &r->new_image,
+					 error);
 }
 
 /* An update of which the old side alone was logged, for the new one was refused. */
@@ -422,7 +428,7 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 	int width = r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns;
 	/* what the triggers of each engine log */
 	static const char *const operations[] = {
-		[PYTHIA_POSTGRESQL] = "IUDTE", [PYTHIA_MYSQL] = "OIUCDE", [PYTHIA_SQLITE] = "BRIXYUCD"};
+		[PYTHIA_POSTGRESQL] = "IUDTE", [PYTHIA_MYSQL] = "OIUCDE", [PYTHIA_SQLITE] = "BRPQIXYUCD"};
 	char operation;
 	int64_t id;
 
@@ -594,15 +600,12 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 		if (r.place[i] < 0)
 			ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the log of table \"%s\" does not fit it",
 							 table->table.name);
-	r.collations = pythia_calloc((size_t) table->ncolumns + 1, 1);
-	ok = ok && pythia_unique_collations(table, r.collations, error);
-	pythia_bystanders_begin(&r.bystanders, table, r.collations);
+	pythia_bystanders_begin(&r.bystanders, table);
 	*more = false;
 	ok = ok && (table->db->engine == PYTHIA_SQLITE ? read_windows(&r, more, error) : read_at_once(&r, more, error));
 	pythia_bystanders_free(&r.bystanders);
 	pythia_log_order_free(&r.order);
 	pythia_buffer_free(&r.window.last_key);
-	pythia_free(r.collations);
 	pythia_free(r.place);
 	pythia_free(r.first);
 	pythia_buffer_free(&r.key);

@@ -8,15 +8,20 @@
 void pythia_bystander_free(const pythia_capture_table *table, pythia_bystander *bystander)
 {
 	for (int i = 0; i < table->ncolumns; i++)
+	{
 		pythia_free(bystander->values[i]);
+		if (bystander->rival)
+			pythia_free(bystander->rival[i]);
+	}
 	pythia_free(bystander->values);
+	pythia_free(bystander->rival);
 	pythia_free(bystander->key);
 	pythia_free(bystander->image);
 }
 
-void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *table, const char *collations)
+void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *table)
 {
-	*b = (pythia_bystanders){.table = table, .collations = collations};
+	*b = (pythia_bystanders){.table = table};
 	b->places = pythia_malloc(sizeof(int) * ((size_t) table->table.ncolumns + 1));
 	for (int i = 0; i < table->table.ncolumns; i++)
 		b->places[i] = -1;
@@ -48,8 +53,17 @@ static pythia_bystander take_out(pythia_bystanders *b, int i)
 	return taken;
 }
 
+static char **copied(const pythia_bystanders *b, const pythia_field *values)
+{
+	char **copies = pythia_calloc((size_t) b->table->ncolumns + 1, sizeof(char *));
+
+	for (int i = 0; i < b->table->ncolumns; i++)
+		copies[i] = pythia_strdup(values[i].value);
+	return copies;
+}
+
 void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *image, const pythia_field *values,
-						   bool update)
+						   const pythia_field *rival, bool update)
 {
 	pythia_bystander *added;
 
@@ -66,9 +80,8 @@ void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *im
 	added->update = update;
 	added->key = pythia_strdup(key);
 	added->image = pythia_strdup(image);
-	added->values = pythia_calloc((size_t) b->table->ncolumns, sizeof(char *));
-	for (int i = 0; i < b->table->ncolumns; i++)
-		added->values[i] = pythia_strdup(values[i].value);
+	added->values = copied(b, values);
+	added->rival = rival ? copied(b, rival) : NULL;
 }
 
 void pythia_bystanders_changed(pythia_bystanders *b, const char *key, const char *image)
@@ -86,8 +99,7 @@ static bool same_value(const pythia_bystanders *b, int position, char **values, 
 {
 	int place = b->places[position];
 
-	return place >= 0 && values[place] &&
-		   new[place].value != NULL &&pythia_unique_same(b->collations[place], values[place], new[place].value);
+	return place >= 0 && values[place] && new[place].value &&strcmp(values[place], new[place].value) == 0;
 }
 
 /* True where two rows cannot both be in the table, by its primary key or one of its unique indexes. */
@@ -107,6 +119,22 @@ static bool exclude_each_other(const pythia_bystanders *b, char **values, const 
 	return same;
 }
 
+/* Whether this is the row that it is in the way of.  Before SQLite has given a row its number that is -1. */
+static bool is_rival(const pythia_bystanders *b, const pythia_bystander *one, const pythia_field *values)
+{
+	const pythia_capture_table *table = b->table;
+
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		const char *rival = one->rival[i];
+		bool unknown = !one->update && table->nkey == 1 && table->key[0] == i && rival && strcmp(rival, "-1") == 0;
+
+		if (!unknown && (rival && values[i].value ? strcmp(rival, values[i].value) != 0 : rival || values[i].value))
+			return false;
+	}
+	return true;
+}
+
 bool pythia_bystanders_take(pythia_bystanders *b, const char *old_key, const char *key, const pythia_field *values,
 							pythia_bystander *taken)
 {
@@ -117,7 +145,8 @@ bool pythia_bystanders_take(pythia_bystanders *b, const char *old_key, const cha
 		/* an UPDATE OR IGNORE may have found in its way the row that this one updates */
 		if (one->update != (old_key != NULL) || (old_key && strcmp(one->key, old_key) == 0))
 			continue;
-		if (strcmp(one->key, key) != 0 && !exclude_each_other(b, one->values, values))
+		if (one->rival ? !is_rival(b, one, values)
+					   : strcmp(one->key, key) != 0 && !exclude_each_other(b, one->values, values))
 			continue;
 		*taken = take_out(b, i);
 		return true;

@@ -25,6 +25,8 @@ void pythia_logger_put_places(pythia_logger *w, char letter);
 /* The values for them: , OLD.a, OLD.b, … */
 void pythia_logger_put_values(pythia_logger *w, const char *row);
 void pythia_logger_put_now(pythia_logger *w);
+/* Whether a condition may name the column.  Within quotes a name may be written otherwise than it is. */
+bool pythia_logger_may_name(const char *condition, const char *name);
 /* MySQL: the type in which the log holds a column. */
 void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column);
 /* Runs the text and clears it. */
@@ -53,6 +55,13 @@ bool pythia_logger_complete_postgres(pythia_logger *w, pythia_error *error);
 /* Fails where the user's condition could make writers fail: before anything is made, in the transaction that makes it. */
 bool pythia_logger_check_condition(pythia_logger *w, pythia_error *error);
 
+/* ---- trigger_replaced.c ---- */
+
+/* SQLite's triggers that note what stands in the way of a new row. */
+bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error);
+/* Whether they are as they would be made now: a unique index may have come, or gone. */
+bool pythia_logger_befores_fit(pythia_logger *w, bool *fit, pythia_error *error);
+
 /* ---- trigger.c ---- */
 
 /* Fails for tables of which triggers would not see all changes. */
@@ -62,8 +71,6 @@ bool pythia_logger_limit_waiting(pythia_logger *w, pythia_error *error);
 /* Nobody writes while triggers change: each change is logged by all of the old ones or all of the new ones. */
 bool pythia_logger_lock_mysql(pythia_logger *w, pythia_error *error);
 void pythia_logger_unlock_mysql(pythia_logger *w);
-/* SQLite's triggers that note what stands in the way of a new row. */
-bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error);
 /* DDL of SQLite in one transaction; in a caller's it is part of that. */
 bool pythia_logger_begin(pythia_db *source, pythia_error *error);
 bool pythia_logger_end(pythia_db *source, bool ok, pythia_error *error);

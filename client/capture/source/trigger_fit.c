@@ -88,10 +88,12 @@ static bool check_triggers(pythia_logger *w, bool mend, bool *anew, pythia_error
 	int64_t count;
 	int64_t own;
 	bool newer;
+	bool fit = true;
 
-	if (!count_triggers(w, &count, &own, error) || !find_newer(w, &newer, error))
+	if (!count_triggers(w, &count, &own, error) || !find_newer(w, &newer, error) ||
+		(w->table->db->engine == PYTHIA_SQLITE && !pythia_logger_befores_fit(w, &fit, error)))
 		return false;
-	*anew = own < count || (count < wanted[w->table->db->engine] ? mend : newer);
+	*anew = own < count || (count < wanted[w->table->db->engine] ? mend : newer || !fit);
 	w->strayed = count < wanted[w->table->db->engine];
 	if (*anew && w->strayed)
 		pythia_host_log(

@@ -60,8 +60,7 @@ bool pythia_logger_flush(pythia_logger *w, pythia_error *error)
 	return ok;
 }
 
-/* Whether a condition may name the column.  Within quotes a name may be written otherwise than it is. */
-static bool may_name(const char *condition, const char *name)
+bool pythia_logger_may_name(const char *condition, const char *name)
 {
 	return strcasestr(condition, name) != NULL || strpbrk(name, "\"`[]\\") != NULL;
 }
@@ -75,7 +74,7 @@ static void put_condition(pythia_logger *w, const char *side)
 	pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM (SELECT 1 AS pythia_any");
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		if (!may_name(w->table->config.where, table->columns[i].name))
+		if (!pythia_logger_may_name(w->table->config.where, table->columns[i].name))
 			continue;
 		pythia_buffer_printf(&w->sql, ", %s.", side);
 		w->dialect->identifier(&w->sql, table->columns[i].name);
@@ -126,9 +125,10 @@ static void put_entry(pythia_logger *w, char operation, const char *conditions)
 	{
 		pythia_buffer_puts(&w->sql, before);
 		/* not the last one alone: triggers that are newer than this one may have logged theirs before */
-		pythia_buffer_printf(&w->sql, "'%c' IN (SELECT pythia_op FROM ", operation == 'X' ? 'B' : 'R');
+		pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM (SELECT pythia_op FROM ");
 		pythia_logger_put_name(w, "", false);
-		pythia_buffer_puts(&w->sql, " ORDER BY pythia_id DESC LIMIT 16)");
+		pythia_buffer_printf(&w->sql, " ORDER BY pythia_id DESC LIMIT 16) WHERE pythia_op IN (%s))",
+							 operation == 'X' ? "'B', 'P'" : "'R', 'Q'");
 	}
 	pythia_buffer_puts(&w->sql, "; ");
 }

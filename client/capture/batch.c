@@ -449,8 +449,9 @@ static bool prune(pythia_capture *capture, const pythia_member *member, const ch
 	else
 	{
 		pythia_store_text(&sql, low);
-		/* a day alone is pruned when it has ended */
-		pythia_buffer_printf(&sql, " AND stamp <> '%.10s' AND stamp GLOB '[0-9][0-9][0-9][0-9]-*'", low);
+		/* a day, or a minute, alone is pruned when it has ended */
+		pythia_buffer_printf(&sql, " AND stamp NOT IN ('%.10s', '%.16s') AND stamp GLOB '[0-9][0-9][0-9][0-9]-*'", low,
+							 low);
 	}
 	return pythia_store_run(capture->store, &sql, error);
 }

@@ -5,9 +5,13 @@
  */
 #include <string.h>
 
+#include "core/epoch.h"
 #include "core/number.h"
 #include "core/stamp.h"
 #include "dialect/dialect_internal.h"
+
+/* Of a day; more than what rounding may take off. */
+#define A_MOMENT 0.0000001
 
 static void put_range(pythia_buffer *out, const char *column, long long from, const char *to)
 {
@@ -31,6 +35,10 @@ void pythia_sqlite_since(pythia_buffer *out, const pythia_column *column, const 
 	at[10] = ' ';
 	pythia_buffer_printf(out, "((likelihood(%s >= '%s', 0.0001) AND %s < '%.10sT')", name.data, at, name.data, at);
 	pythia_buffer_printf(out, " OR %s = '%.10s'", name.data, at);
+	/* a minute alone likewise, whatever its zone */
+	for (const char *between = " T"; *between; between++)
+		pythia_buffer_printf(out, " OR (likelihood(%s >= '%.10s%c%.5s', 0.0001) AND %s < '%.10s%c%.5s:')", name.data,
+							 at, *between, at + 11, name.data, at, *between, at + 11);
 	at[10] = 'T';
 	pythia_buffer_printf(out, " OR likelihood(%s >= '%s', 0.0001)", name.data, at);
 	/* one written west of Greenwich reads less than it is; what says its zone may do so where others are local */
@@ -43,6 +51,8 @@ void pythia_sqlite_since(pythia_buffer *out, const pythia_column *column, const 
 	/* a column of texts would compare the numbers as texts, which are less than any day */
 	if (pythia_sqlite_affinity(&column->type) != 'T')
 	{
+		pythia_buffer_printf(out, " OR (likelihood(%s >= %.8f, 0.0001) AND %s < %.1f)", name.data,
+							 pythia_julian_day(seconds * PYTHIA_SECOND) - A_MOMENT, name.data, PYTHIA_JULIAN_DAYS);
 		put_range(out, name.data, seconds, "< 100000000000");
 		put_range(out, name.data, seconds * 1000, "< 100000000000000");
 		put_range(out, name.data, seconds * PYTHIA_SECOND, "<= 9223372036854775807");

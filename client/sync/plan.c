@@ -307,7 +307,9 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 	kind = plan->source.columns[plan->stamp_source].type.kind;
 	if (needed && kind != PYTHIA_KIND_TIMESTAMP && kind != PYTHIA_KIND_TIMESTAMPTZ && kind != PYTHIA_KIND_DATE &&
 		kind != PYTHIA_KIND_INT && kind != PYTHIA_KIND_UINT &&
-		!(job->source->engine == PYTHIA_SQLITE && (kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_OTHER)))
+		!(job->source->engine == PYTHIA_SQLITE &&
+		  (kind == PYTHIA_KIND_TEXT || kind == PYTHIA_KIND_OTHER || kind == PYTHIA_KIND_DOUBLE ||
+		   kind == PYTHIA_KIND_FLOAT || kind == PYTHIA_KIND_DECIMAL)))
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "42804", "column \"%s\" of table \"%s\" is no timestamp",
 					plan->source.columns[plan->stamp_source].name, plan->source.name);

@@ -62,7 +62,7 @@ bool pythia_stamp_since(pythia_db *db, const pythia_column *column, const char *
 		/* rows that are stamped with a day alone come until it ends */
 		if (days)
 			pythia_buffer_printf(out, "length(%s) = 10 OR ", name.data);
-		pythia_buffer_printf(out, "pythia_canonical('S6', %s) >= ", name.data);
+		pythia_buffer_printf(out, "pythia_canonical('%s', %s) >= ", days ? "Z6" : "S6", name.data);
 		dialect->literal(out, text.data, text.length);
 		pythia_buffer_puts(out, "))");
 	}
@@ -429,8 +429,11 @@ bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, cons
 static bool read_stamp(const char *text, int64_t *instant)
 {
 	pythia_buffer utc = PYTHIA_BUFFER_INIT;
-	bool known = text != NULL &&
-				 pythia_instant_read(pythia_stamp_canonical(&utc, text, strlen(text), 6) ? utc.data : text, instant);
+	bool known = text != NULL && pythia_number_instant(text, strlen(text), instant);
+
+	known =
+		known || (text != NULL &&
+				  pythia_instant_read(pythia_stamp_canonical(&utc, text, strlen(text), 6) ? utc.data : text, instant));
 
 	pythia_buffer_free(&utc);
 	return known;

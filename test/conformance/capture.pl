@@ -257,6 +257,19 @@ my @situations = (
 		[ { sqlite => "INSERT INTO T VALUES (3, 'c', {now})" } => 'INSERT 3 c' ],
 		[ { sqlite => "INSERT INTO T VALUES (4, 'd', CURRENT_DATE)" } => 'INSERT 4 d' ], [ '' => '' ],
 		[ { sqlite => "UPDATE T SET v = 'e', updated_at = CURRENT_DATE WHERE id = 3" } => 'UPDATE 3 e' ], [ '' => '' ] ],
+	# a minute alone likewise; and numbers with a fraction: days as julianday counts them, seconds, milliseconds
+	(map {
+		my ($name, @spelled) = @$_;
+		map {
+			my $type = $_;
+			my $number = 3;
+			my @each = map { my $now = $_; my $id = $number++; [ { sqlite => "INSERT INTO T VALUES ($id, 'c', $now)" } => "INSERT $id c" ], [ '' => '' ] } 'datetime(\'now\')', @spelled, 'datetime(\'now\')', @spelled;
+			my $last = $number - 1;
+			[ "stamps_${name}_$type", { table => { sqlite => "CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at $type); CREATE INDEX T_at ON T (updated_at)" } },
+				[ '' => 'INSERT 1 a, INSERT 2 b' ], @each, [ { sqlite => "UPDATE T SET v = 'd', updated_at = $spelled[0] WHERE id = $last" } => "UPDATE $last d" ], [ '' => '' ] ]
+		} qw(datetime text real)
+	} [ minutes => map { "strftime('$_', 'now')" } '%Y-%m-%dT%H:%M', '%Y-%m-%d %H:%M', '%Y-%m-%dT%H:%MZ', '%Y-%m-%d %H:%M+00:00' ],
+		[ fractions => "julianday('now')", "(julianday('now') - 2440587.5) * 86400.0", "(julianday('now') - 2440587.5) * 86400000.0" ]),
 	# one that is written west of Greenwich reads less than others do that were given before
 	(map {
 		my $type = $_;

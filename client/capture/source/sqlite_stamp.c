@@ -1,17 +1,14 @@
 /*
  * Stamps in SQLite, whose columns hold what they are given: of one column some may be written with a blank and some
- * with a T, with a zone or without, as a day alone, as text or as seconds, milliseconds or microseconds since 1970.  A
+ * with a T, with a zone or without, as a day or a minute alone, as text or as a number: see core/epoch.h.  A
  * position is YYYY-MM-DD HH:MM:SS whatever they are.
  */
 #include <string.h>
 
 #include "capture/internal.h"
+#include "core/epoch.h"
 #include "core/number.h"
 #include "dialect/forms.h"
-
-/* Numbers below are seconds, or milliseconds, since 1970: of years up to 5138. */
-#define SECONDS INT64_C(100000000000)
-#define MILLIS  (SECONDS * 1000)
 
 /* Of YYYY-MM-DDTHH:MM, behind which an offset from UTC may follow. */
 #define MINUTES 16
@@ -37,23 +34,13 @@ static void put_instant(pythia_buffer *out, int64_t instant)
 	(void) pythia_stamp_canonical(out, text, strlen(text), 6);
 }
 
-static bool read_number(const char *text, size_t length, int64_t *instant)
-{
-	int64_t number;
-
-	if (!pythia_int64_read(text, length, &number) || number < 0)
-		return false;
-	*instant = number < SECONDS ? number * PYTHIA_SECOND : number < MILLIS ? number * (PYTHIA_SECOND / 1000) : number;
-	return true;
-}
-
 bool pythia_sqlite_stamp(const pythia_capture_table *table, pythia_buffer *out, const char *text, size_t length)
 {
 	int64_t instant;
 	bool zoned;
 
 	pythia_buffer_clear(out);
-	if (read_number(text, length, &instant))
+	if (pythia_number_instant(text, length, &instant))
 	{
 		put_instant(out, pythia_subtract(instant, -table->local));
 		return false;
@@ -68,6 +55,9 @@ bool pythia_sqlite_stamp(const pythia_capture_table *table, pythia_buffer *out, 
 	zoned = pythia_sqlite_stamp_is_zoned(text, length);
 	if (table->local != 0 && (zoned || text[length - 1] == 'Z') && pythia_instant_read(out->data, &instant))
 		put_instant(out, pythia_subtract(instant, -table->local));
+	/* one of a minute alone likewise */
+	if (length == MINUTES || (length > MINUTES && text[MINUTES] != ':'))
+		out->data[out->length = MINUTES] = '\0';
 	return text[DAY] == ' ' && !zoned;
 }
 

@@ -256,13 +256,6 @@ static bool sample_stamp(pythia_capture_table *table, pythia_error *error)
 		/* of a column of times they are seconds, or parts of them, since 1970 */
 		table->numeric = column->type.kind != PYTHIA_KIND_TIMESTAMP && column->type.kind != PYTHIA_KIND_TIMESTAMPTZ &&
 						 column->type.kind != PYTHIA_KIND_DATE;
-	else if (sample[0] != 't')
-	{
-		pythia_free(sample);
-		pythia_fail(error, PYTHIA_E_USAGE, "42804", "timestamp column \"%s\" of table \"%s\" holds real numbers",
-					column->name, table->table.name);
-		return pythia_error_hint(error, "Keep stamps as text (datetime('now')) or as integers (unixepoch()).");
-	}
 	pythia_free(sample);
 	return true;
 }

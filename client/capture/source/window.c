@@ -470,6 +470,8 @@ bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *st
 	/* infinity and years of five digits do not sort as text: they stay */
 	if (strlen(stamp) < 10 || stamp[4] != '-' || stamp[0] == '-')
 		return true;
-	/* one that is a day alone may be given until the day ends */
-	return strncmp(stamp, low, strlen(stamp) == 10 ? 10 : sizeof("YYYY-MM-DD HH:MM:SS.ffffff")) >= 0;
+	/* one that is a day, or a minute, alone may be given until that ends */
+	if (strlen(stamp) == strlen("YYYY-MM-DD") || strlen(stamp) == strlen("YYYY-MM-DD HH:MM"))
+		return strncmp(stamp, low, strlen(stamp)) >= 0;
+	return strcmp(stamp, low) >= 0;
 }

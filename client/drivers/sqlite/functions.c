@@ -17,6 +17,7 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/buffer.h"
 #include "core/digest.h"
+#include "core/epoch.h"
 #include "core/json_canonical.h"
 #include "core/number.h"
 #include "core/reading.h"
@@ -260,6 +261,34 @@ static void json(pythia_buffer *out, pythia_json_style style, sqlite3_value *val
 		pythia_buffer_append(out, text, length);
 }
 
+/* Of YYYY-MM-DD HH:MM. */
+#define MINUTES       16
+#define MINUTES_COLON 13
+
+/* When a stamp may have been given at the latest: a minute alone until it ends; of numbers see core/epoch.h.  False, with
+ * nothing appended, where it says that itself. */
+static bool latest(pythia_buffer *out, sqlite3_value *value)
+{
+	size_t length;
+	const char *text = value_bytes(value, &length);
+	char instant[PYTHIA_INSTANT_SIZE];
+	pythia_buffer minute = PYTHIA_BUFFER_INIT;
+	bool is_minute;
+	int64_t at;
+
+	if (sqlite3_value_type(value) != SQLITE_INTEGER && pythia_number_instant(text, length, &at))
+	{
+		pythia_instant_write(instant, at);
+		return pythia_stamp_canonical(out, instant, strlen(instant), 6);
+	}
+	is_minute = length >= MINUTES && text[MINUTES_COLON] == ':' && (length == MINUTES || text[MINUTES] != ':') &&
+				pythia_stamp_canonical(&minute, text, length, 6) && pythia_instant_read(minute.data, &at);
+	pythia_buffer_free(&minute);
+	if (is_minute)
+		pythia_instant_write(instant, at + 60 * PYTHIA_SECOND - 1);
+	return is_minute && pythia_stamp_canonical(out, instant, strlen(instant), 6);
+}
+
 /* Appends the canonical text of a value that is not NULL, as far as nothing stops it. */
 static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value *value, stop *s)
 {
@@ -311,6 +340,10 @@ static void canonical(pythia_buffer *out, char letter, long size, sqlite3_value 
 			if (!pythia_time_canonical(out, text, length, (int) size))
 				moment_text(out, PYTHIA_KIND_TIME, pythia_time_canonical, text, length, (int) size);
 			return;
+		case 'Z':
+			if (latest(out, value))
+				return;
+			/* fall through */
 		case 'S':
 			text = value_bytes(value, &length);
 			if (!pythia_stamp_canonical(out, text, length, (int) size))

@@ -9,6 +9,7 @@
 #include "cli/say.h"
 #include "core/memory.h"
 #include "core/json_read.h"
+#include "sync/order.h"
 #include "validate/validate.h"
 
 static const char *const methods[] = {"checksum", "count", "rows", NULL};
@@ -97,47 +98,143 @@ typedef struct run
 	bool differences; /* are told */
 } run;
 
-static bool run_job(const run *r, const pythia_sync_job *job, char *table, pythia_validate_result *validated,
-					pythia_sync_result *repaired, pythia_error *error)
+/* A table of the run.  Where foreign keys bind it to others it is repaired in steps. */
+typedef struct piece
 {
-	pythia_difference_callback told = r->differences ? on_difference : NULL;
+	char *table;
+	bool bound;
+	bool finished; /* and told */
+	bool named;    /* its rows that differ have been */
+	pythia_sync_result repaired;
+} piece;
 
-	return r->repair ? pythia_repair_table(job, &r->options, told, table, repaired, error)
-					 : pythia_validate_table(job, &r->options, told, table, validated, error);
+typedef enum step
+{
+	STEP_EXTRA, /* rows that nothing refers to go */
+	STEP_MEND,  /* all but extra rows that others refer to */
+	STEP_REST   /* whatever is left */
+} step;
+
+static bool repair_job(const run *r, pythia_sync_job *job, piece *p, step s, pythia_error *error)
+{
+	pythia_difference_callback told = r->differences && !p->named ? on_difference : NULL;
+	pythia_sync_result result = {0};
+	bool ok;
+
+	job->others_follow = p->bound && s == STEP_MEND;
+	ok = s == STEP_EXTRA ? pythia_repair_extra(job, &r->options, told, p->table, &result, error)
+						 : pythia_repair_table(job, &r->options, told, p->table, &result, error);
+	p->named = p->named || ok;
+	result.start_time = p->repaired.start_time != 0 ? p->repaired.start_time : result.start_time;
+	result.duration_seconds += p->repaired.duration_seconds;
+	pythia_sync_result_add(&result, &p->repaired);
+	pythia_sync_result_free(&p->repaired);
+	p->repaired = result;
+	return ok;
 }
 
-static int run_one(run *r, char *table)
+/* What keeps a row may be mended before the next step. */
+static bool may_go_on(const piece *p, step s, bool ok, const pythia_error *error)
+{
+	return p->bound && s != STEP_REST && (ok ? p->repaired.rows_left > 0 : strncmp(error->sqlstate, "23", 2) == 0);
+}
+
+static int run_step(run *r, piece *p, step s)
 {
 	pythia_sync_config config;
 	pythia_sync_job job;
 	pythia_validate_result validated = {0};
-	pythia_sync_result repaired = {0};
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
 	bool ok;
 
-	cli_progress_begin(table);
-	ok = cli_pair_job(&r->pair, table, &config, &job, &error);
+	p->repaired.rows_left = 0;
+	cli_progress_begin(p->table);
+	ok = cli_pair_job(&r->pair, p->table, &config, &job, &error);
 	if (ok)
 	{
 		job.callbacks = &callbacks;
-		ok = run_job(r, &job, table, &validated, &repaired, &error);
+		ok = r->repair ? repair_job(r, &job, p, s, &error)
+					   : pythia_validate_table(&job, &r->options, r->differences ? on_difference : NULL, p->table,
+											   &validated, &error);
 	}
 	cli_progress_end();
-	if (!ok)
+	p->finished = !may_go_on(p, s, ok, &error);
+	if (p->finished && !ok)
 	{
 		code = cli_table_exit_code(&error);
-		cli_say_error(table, &error);
+		cli_say_error(p->table, &error);
 	}
 	else if (!r->repair && !validated.is_valid)
 		code = CLI_DIFFERENCE;
-	if (r->repair)
-		cli_report_repair(table, &repaired, ok ? NULL : &error);
-	else
-		cli_report_validate(table, &validated, ok ? NULL : &error);
+	if (p->finished && r->repair)
+		cli_report_repair(p->table, &p->repaired, ok ? NULL : &error);
+	else if (p->finished)
+		cli_report_validate(p->table, &validated, ok ? NULL : &error);
 	pythia_validate_result_free(&validated);
-	pythia_sync_result_free(&repaired);
 	pythia_error_reset(&error);
+	return code;
+}
+
+/* Which tables foreign keys bind to others of the run. */
+static bool find_bound(const run *r, piece *pieces, pythia_error *error)
+{
+	const cli_pair *pair = &r->pair;
+	pythia_references waits;
+
+	if (!r->repair || r->options.dry_run || pair->ntables < 2)
+		return true;
+	if (!pythia_tables_waits(pair->source.db, pair->target.db, pair->config, pair->tables, pair->ntables, &waits,
+							 error))
+		return false;
+	for (int i = 0; i < pair->ntables; i++)
+	{
+		int64_t n;
+		const int *others = pythia_references_of(&waits, i, &n);
+
+		for (int64_t k = 0; k < n; k++)
+			pieces[i].bound = pieces[others[k]].bound = true;
+	}
+	pythia_references_free(&waits);
+	return true;
+}
+
+/* Rows go of children first, and come of parents first. */
+static int run_steps(run *r, piece *pieces)
+{
+	static const struct
+	{
+		step step;
+		bool children_first;
+	} order[] = {{STEP_EXTRA, true}, {STEP_MEND, false}, {STEP_EXTRA, true}, {STEP_REST, false}};
+	int n = r->pair.ntables;
+	int worst = CLI_DONE;
+
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++)
+	{
+		for (int i = 0; i < n && worst != CLI_INTERRUPTED; i++)
+		{
+			piece *p = &pieces[order[k].children_first ? n - 1 - i : i];
+
+			if (!p->finished && (p->bound || order[k].step == STEP_MEND))
+				worst = cli_worse(worst, run_step(r, p, order[k].step));
+		}
+	}
+	return worst;
+}
+
+static int run_tables(run *r, pythia_error *error)
+{
+	int n = r->pair.ntables;
+	piece *pieces = pythia_calloc((size_t) n + 1, sizeof(piece));
+	int code;
+
+	for (int i = 0; i < n; i++)
+		pieces[i].table = r->pair.tables[i];
+	code = find_bound(r, pieces, error) ? run_steps(r, pieces) : cli_fail(error);
+	for (int i = 0; i < n; i++)
+		pythia_sync_result_free(&pieces[i].repaired);
+	pythia_free(pieces);
 	return code;
 }
 
@@ -153,8 +250,7 @@ static int run_both(cli_args *args, bool repair)
 		code = cli_fail(&error);
 	else
 	{
-		for (int i = 0; i < r.pair.ntables && code != CLI_INTERRUPTED; i++)
-			code = cli_worse(code, run_one(&r, r.pair.tables[i]));
+		code = run_tables(&r, &error);
 		if (repair)
 			cli_report_end();
 	}

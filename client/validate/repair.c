@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "dialect/short_name.h"
 #include "sync/foreign.h"
+#include "sync/referrers.h"
 #include "sync/run.h"
 #include "sync/soft.h"
 #include "validate/internal.h"
@@ -25,6 +26,9 @@ typedef struct repair
 	int64_t limit;   /* -1: none */
 	bool counting;   /* only how many there are, and their keys as long as they fit */
 	bool overflown;  /* they did not */
+	bool leaves;     /* extra rows that other tables refer to: they may go later */
+	bool extra_only; /* those that are missing or differ are another call's */
+	int64_t left;    /* differences that are not mended: these, and extra rows that other tables refer to */
 	int64_t revived; /* of the keys at hand */
 	pythia_sync_job job;
 	pythia_run run;
@@ -68,6 +72,11 @@ static bool remember(void *context, pythia_difference_kind kind, const pythia_ca
 		return r->counting || beyond_limit(r, r->v->result, error);
 	if (r->counting && (r->overflown || r->v->options->dry_run))
 		return true;
+	if (r->extra_only && kind != PYTHIA_EXTRA)
+	{
+		r->left++;
+		return true;
+	}
 	if (is_last(&r->keys[kind], key))
 		return true;
 	pythia_candidates_copy(&r->keys[kind], key, r->v->plan.nkey);
@@ -79,9 +88,9 @@ static bool remember(void *context, pythia_difference_kind kind, const pythia_ca
 	return true;
 }
 
-/* Runs `before` with the condition of each run of keys behind it, on the target. */
+/* Runs `before` with the condition of each run of keys behind it, and then `also` (NULL: nothing), on the target. */
 static bool on_keys(pythia_run *run, pythia_validation_state *v, const pythia_candidates *keys, const char *before,
-					int64_t *count, pythia_error *error)
+					const char *also, int64_t *count, pythia_error *error)
 {
 	bool ok = true;
 
@@ -90,8 +99,9 @@ static bool on_keys(pythia_run *run, pythia_validation_state *v, const pythia_ca
 		int n = keys->count - first < KEYS_A_STATEMENT ? keys->count - first : KEYS_A_STATEMENT;
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-		pythia_buffer_printf(&sql, "%s WHERE ", before);
+		pythia_buffer_printf(&sql, "%s WHERE (", before);
 		pythia_key_condition_exact(v, PYTHIA_TARGET, &keys->list[first], n, &sql);
+		pythia_buffer_printf(&sql, ")%s", also != NULL ? also : "");
 		ok = pythia_run_exec(run, sql.data, count, error);
 		pythia_buffer_free(&sql);
 	}
@@ -104,7 +114,9 @@ static bool remove_extra(repair *r, pythia_run *run, pythia_error *error)
 	pythia_side *target = &v->sides[PYTHIA_TARGET];
 	const pythia_column *soft = pythia_soft_column(&v->config, &v->plan.target);
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
+	pythia_buffer unreferred = PYTHIA_BUFFER_INIT;
+	bool any;
+	bool ok = true;
 
 	if (soft != NULL)
 	{
@@ -114,8 +126,13 @@ static bool remove_extra(repair *r, pythia_run *run, pythia_error *error)
 		pythia_soft_gone(target->db, soft, &sql);
 	}
 	else
-		pythia_buffer_printf(&sql, "DELETE FROM %s", target->name.data);
-	ok = on_keys(run, v, &r->keys[PYTHIA_EXTRA], sql.data, &run->result->rows_deleted, error);
+	{
+		pythia_buffer_printf(&sql, target->db->engine == PYTHIA_MYSQL ? "DELETE t FROM %s t" : "DELETE FROM %s AS t",
+							 target->name.data);
+		ok = !r->leaves || pythia_referrers(run, &any, &unreferred, error);
+	}
+	ok = ok && on_keys(run, v, &r->keys[PYTHIA_EXTRA], sql.data, unreferred.data, &run->result->rows_deleted, error);
+	pythia_buffer_free(&unreferred);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -134,7 +151,7 @@ static bool revive(repair *r, pythia_run *run, pythia_error *error)
 	v->sides[PYTHIA_TARGET].dialect->identifier(&sql, soft->name);
 	pythia_buffer_puts(&sql, " = ");
 	pythia_soft_here(v->sides[PYTHIA_TARGET].db, soft, &sql);
-	ok = on_keys(run, v, &r->keys[PYTHIA_MISSING], sql.data, &r->revived, error);
+	ok = on_keys(run, v, &r->keys[PYTHIA_MISSING], sql.data, NULL, &r->revived, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -264,14 +281,22 @@ static bool mend(repair *r, pythia_error *error)
 	int64_t inserted = result->rows_inserted;
 	int64_t updated = result->rows_updated;
 	int64_t deleted = result->rows_deleted;
+	int64_t extra = r->keys[PYTHIA_EXTRA].count;
 
-	if (!begin(r, error) || !remove_extra(r, &r->run, error) || !revive(r, &r->run, error) ||
-		!put_rows(r, &r->run, error) || !verify(r, error))
+	if (!begin(r, error) || !remove_extra(r, &r->run, error))
+		return false;
+	if (r->leaves && result->rows_deleted - deleted < extra)
+	{
+		r->left += extra - (result->rows_deleted - deleted);
+		extra = result->rows_deleted - deleted;
+		pythia_candidates_clear(&r->keys[PYTHIA_EXTRA], r->v->plan.nkey);
+	}
+	if (!r->extra_only && (!revive(r, &r->run, error) || !put_rows(r, &r->run, error) || !verify(r, error)))
 		return false;
 	/* verified, so these are the counts; MySQL does not count a row that it was told to change and that had the value */
 	result->rows_inserted = inserted + r->keys[PYTHIA_MISSING].count - r->revived;
 	result->rows_updated = updated + r->keys[PYTHIA_DIFFERING].count + r->revived;
-	result->rows_deleted = deleted + r->keys[PYTHIA_EXTRA].count;
+	result->rows_deleted = deleted + extra;
 	forget(r);
 	return true;
 }
@@ -319,6 +344,7 @@ static bool compare(repair *r, pythia_difference_callback found, void *context, 
 	v->found_context = context;
 	v->named = 0;
 	r->found = 0;
+	r->left = 0;
 	pythia_validate_result_free(compared);
 	return pythia_validation_run(v, compared, error);
 }
@@ -366,13 +392,17 @@ static bool find_and_mend(repair *r, pythia_difference_callback found, void *con
 	return end(r, ok, error);
 }
 
-bool pythia_repair_table(const pythia_sync_job *given, const pythia_validate_options *options,
+static bool repair_table(const pythia_sync_job *given, const pythia_validate_options *options, bool extra_only,
 						 pythia_difference_callback found, void *context, pythia_sync_result *result,
 						 pythia_error *error)
 {
 	pythia_validate_options rows = *options;
 	pythia_validation_state v;
-	repair r = {.v = &v, .result = result, .limit = options->max_changes};
+	repair r = {.v = &v,
+				.result = result,
+				.limit = options->max_changes,
+				.leaves = extra_only || given->others_follow,
+				.extra_only = extra_only};
 	pythia_db *twin;
 	pythia_sync_job own;
 	const pythia_sync_job *job = pythia_job_apart(given, &own, &twin);
@@ -395,9 +425,15 @@ bool pythia_repair_table(const pythia_sync_job *given, const pythia_validate_opt
 		pythia_candidates_free(&r.keys[kind], v.plan.nkey);
 	pythia_validation_end(&v);
 	pythia_db_close(twin);
+	result->rows_left = r.left;
 	if (!ok)
 	{
 		/* undone, all of it */
+		if (strcmp(error->sqlstate, "23503") == 0 && error->hint == NULL)
+			pythia_error_hint(error,
+							  "Repair both tables in one run of the command (pythia repair, with --all or both names),"
+							  " or synchronise them together: rows are then deleted children first and inserted"
+							  " parents first.");
 		result->rows_synced = result->rows_inserted = result->rows_updated = result->rows_deleted = 0;
 		pythia_error_context(error, "repairing table \"%s\"",
 							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
@@ -405,4 +441,18 @@ bool pythia_repair_table(const pythia_sync_job *given, const pythia_validate_opt
 	result->end_time = pythia_host_now(given->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
 	return ok;
+}
+
+bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_options *options,
+						 pythia_difference_callback found, void *context, pythia_sync_result *result,
+						 pythia_error *error)
+{
+	return repair_table(job, options, false, found, context, result, error);
+}
+
+bool pythia_repair_extra(const pythia_sync_job *job, const pythia_validate_options *options,
+						 pythia_difference_callback found, void *context, pythia_sync_result *result,
+						 pythia_error *error)
+{
+	return repair_table(job, options, true, found, context, result, error);
 }

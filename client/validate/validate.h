@@ -95,6 +95,13 @@ bool pythia_validate_table(const pythia_sync_job *job, const pythia_validate_opt
 bool pythia_repair_table(const pythia_sync_job *job, const pythia_validate_options *options,
 						 pythia_difference_callback found, void *context, pythia_sync_result *result,
 						 pythia_error *error);
+/* Of tables that are repaired together: deletes those extra rows that no other table refers to, and no more, so that
+ * children are rid of theirs before parents are.  result->rows_left tells how many rows still differ.  Then
+ * pythia_repair_table has its turn, parents first; with job->others_follow it leaves extra rows that others refer to
+ * still, and tells how many in rows_left: they go when those others are mended, again children first. */
+bool pythia_repair_extra(const pythia_sync_job *job, const pythia_validate_options *options,
+						 pythia_difference_callback found, void *context, pythia_sync_result *result,
+						 pythia_error *error);
 /* False where an option under "validate" of a sync's configuration is wrong; nothing is kept. */
 bool pythia_validate_config_check(const pythia_sync_config *config, pythia_error *error);
 

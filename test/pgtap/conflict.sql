@@ -83,4 +83,23 @@ SELECT is(rows_updated::int, 2, target || ': by a function') FROM (VALUES ('loca
 	pythia.sync_between('local', target, 'many', '{"mode": "full", "table_map": {"many": "conflict_many"}, "conflict_resolution": "source_row"}');
 SELECT is(is_valid, true, target || ': are equal') FROM (VALUES ('local'), (:'mysql_url'), ('sqlite:///' || :'scratch' || '/conflict.db')) t (target),
 	pythia.validate_between('local', target, 'many', '{"table_map": {"many": "conflict_many"}, "method": "rows"}');
+
+-- more columns than a query can give of both rows at once; every type beside each other, NULLs too
+SELECT format('CREATE TABLE wide (id int, %s, %s, PRIMARY KEY (c1, id))', string_agg(format('c%s smallint', g), ', ' ORDER BY g),
+	'f4 real, n numeric(30,10), b boolean, y bytea, t text, tz timestamptz, j jsonb') FROM generate_series(1, 1592) g \gexec
+INSERT INTO wide (id, c1, c2, c900, c1592, f4, n, b, y, t, tz, j) SELECT i, 1, 1, i, NULL, 0.1, 12345678901234567890.0123456789, true,
+	'\x00ff5c', E'a\tb"ü😀', '2024-02-29 12:00:00.000001+02', '{"a": [1, null]}' FROM generate_series(1, 300) i;
+INSERT INTO wide (id, c1) VALUES (301, 1);
+SELECT is(rows_inserted::int, 301, target || ': rows of 1600 columns') FROM (VALUES ('local'), ('sqlite:///' || :'scratch' || '/wide.db')) t (target),
+	pythia.sync_between('local', target, 'wide', '{"mode": "full", "table_map": {"wide": "wide_there"}}');
+UPDATE wide SET c2 = 2 WHERE id % 2 = 1;
+CREATE FUNCTION adds_both(source jsonb, target jsonb) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT CASE WHEN source->'id' IS DISTINCT FROM target->'id' OR source->'c900' IS DISTINCT FROM target->'c900' THEN jsonb_build_object('mixed', 1)
+		ELSE jsonb_build_object('c3', (source->>'c2')::int * 10 + coalesce((target->>'c2')::int, 0)) END $$;
+SELECT is(rows_updated::int, 151, target || ': by a function') FROM (VALUES ('local'), ('sqlite:///' || :'scratch' || '/wide.db')) t (target),
+	pythia.sync_between('local', target, 'wide', '{"mode": "full", "table_map": {"wide": "wide_there"}, "conflict_resolution": "adds_both"}');
+SELECT is((SELECT string_agg(DISTINCT id % 2 || ':' || c3, ',') FROM wide_there WHERE c3 IS NOT NULL), '1:20,1:21', 'which has got the right pairs');
+UPDATE wide SET c3 = CASE WHEN id = 301 THEN 20 ELSE 21 END, c2 = CASE WHEN id = 301 THEN NULL ELSE 1 END WHERE id % 2 = 1;
+SELECT is(is_valid, true, target || ': all else is as it was') FROM (VALUES ('local'), ('sqlite:///' || :'scratch' || '/wide.db')) t (target),
+	pythia.validate_between('local', target, 'wide', '{"table_map": {"wide": "wide_there"}}');
 SELECT * FROM finish();

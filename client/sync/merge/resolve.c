@@ -155,44 +155,131 @@ static bool resolve_row(pythia_run *run, const pythia_field *fields, pythia_rows
 	return ok;
 }
 
-static void pairs_query(const pythia_run *run, pythia_buffer *sql)
+/* A query gives no more columns than that: the two rows of a wide table come one below the other.  A table of MySQL's
+ * has not half as many as a query of its may. */
+static bool by_halves(const pythia_run *run)
+{
+	return run->plan.npairs * 2 > (run->target->engine == PYTHIA_SQLITE ? 2000 : 1600) &&
+		   run->target->engine != PYTHIA_MYSQL;
+}
+
+static void put_columns(const pythia_run *run, pythia_buffer *sql)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(run->target);
 
-	pythia_buffer_puts(sql, "SELECT ");
-	for (int side = 0; side < 2; side++)
+	for (int i = 0; i < run->plan.npairs * 2; i++)
 	{
-		for (int i = 0; i < run->plan.npairs; i++)
-		{
-			pythia_buffer_puts(sql, side + i > 0 ? ", " : "");
-			dialect->read_expression(run->target, sql, side == 0 ? "s" : "t", pythia_pair_target(&run->plan, i));
-		}
+		pythia_buffer_puts(sql, i > 0 ? ", " : "");
+		dialect->read_expression(run->target, sql, i < run->plan.npairs ? "s" : "t",
+								 pythia_pair_target(&run->plan, i % run->plan.npairs));
 	}
+}
+
+static void put_halves(const pythia_run *run, pythia_buffer *sql)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(run->target);
+
+	for (int i = 0; i < run->plan.npairs; i++)
+	{
+		pythia_buffer_puts(sql, i > 0 ? ", CASE h.half WHEN 0 THEN " : "CASE h.half WHEN 0 THEN ");
+		dialect->read_expression(run->target, sql, "s", pythia_pair_target(&run->plan, i));
+		pythia_buffer_puts(sql, " ELSE ");
+		dialect->read_expression(run->target, sql, "t", pythia_pair_target(&run->plan, i));
+		pythia_buffer_puts(sql, " END");
+	}
+}
+
+static void pairs_query(const pythia_run *run, pythia_buffer *sql)
+{
+	bool halves = by_halves(run);
+
+	pythia_buffer_puts(sql, "SELECT ");
+	if (halves)
+		put_halves(run, sql);
+	else
+		put_columns(run, sql);
 	pythia_buffer_puts(sql, " FROM ");
 	pythia_merge_table(run, true, sql);
 	pythia_buffer_puts(sql, " s JOIN ");
 	pythia_merge_table(run, false, sql);
 	pythia_buffer_puts(sql, " t ON ");
 	pythia_merge_key_join(run, sql);
+	if (halves)
+		pythia_buffer_puts(sql, " CROSS JOIN (SELECT 0 AS half UNION ALL SELECT 1) h");
 	pythia_buffer_puts(sql, " WHERE ");
 	pythia_merge_difference(run, sql);
+	for (int i = 0; halves && i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(sql, i > 0 ? ", " : " ORDER BY ");
+		pythia_merge_column(run, sql, "t.", run->plan.key[i]);
+	}
+	pythia_buffer_puts(sql, halves ? ", h.half" : "");
+}
+
+/* The rows of a pair: its fields are those of both, or `half` of them come at a time. */
+typedef struct row_pair
+{
+	pythia_field *fields;
+	int half;
+	bool begun; /* the first half is there, in copies */
+} row_pair;
+
+static void forget_half(row_pair *pair)
+{
+	for (int i = 0; pair->begun && i < pair->half; i++)
+		pythia_free((char *) pair->fields[i].value);
+	pair->begun = false;
+}
+
+static bool resolve_half(pythia_run *run, row_pair *pair, const pythia_field *fields, pythia_rows_writer *out,
+						 pythia_error *error)
+{
+	bool ok;
+
+	if (!pair->begun)
+	{
+		for (int i = 0; i < pair->half; i++)
+		{
+			char *copy = fields[i].value != NULL ? pythia_malloc(fields[i].length + 1) : NULL;
+
+			if (copy != NULL)
+			{
+				memcpy(copy, fields[i].value, fields[i].length);
+				copy[fields[i].length] = '\0';
+			}
+			pair->fields[i] = (pythia_field){.value = copy, .length = fields[i].length};
+		}
+		pair->begun = true;
+		return true;
+	}
+	memcpy(pair->fields + pair->half, fields, sizeof(pythia_field) * (size_t) pair->half);
+	ok = resolve_row(run, pair->fields, out, error);
+	forget_half(pair);
+	return ok;
 }
 
 static bool ask_all(pythia_run *run, pythia_stream *stream, pythia_rows_writer *out, pythia_error *error)
 {
+	bool halves = by_halves(run);
+	row_pair pair = {.half = run->plan.npairs};
 	pythia_rows_reader reader;
 	pythia_rows chunk;
 	bool ok;
 
 	memset(&reader, 0, sizeof(reader));
+	if (halves)
+		pair.fields = pythia_calloc((size_t) pair.half * 2, sizeof(pythia_field));
 	while ((ok = run->target->driver->stream_next(stream, &chunk, error)) && chunk.count > 0)
 	{
 		pythia_rows_open(&reader, &chunk);
 		while (ok && pythia_rows_next(&reader))
-			ok = resolve_row(run, reader.fields, out, error);
+			ok = halves ? resolve_half(run, &pair, reader.fields, out, error)
+						: resolve_row(run, reader.fields, out, error);
 		if (!ok)
 			break;
 	}
+	forget_half(&pair);
+	pythia_free(pair.fields);
 	pythia_rows_close(&reader);
 	return ok;
 }
@@ -223,7 +310,7 @@ static bool load_answers(pythia_run *run, const pythia_rows *rows, pythia_error 
 bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
-	int ncolumns = run->plan.npairs * 2;
+	int ncolumns = run->plan.npairs * (by_halves(run) ? 1 : 2);
 	pythia_kind *kinds;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_rows_writer answers;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/number.h"
 #include "sync/plan.h"
 #include "value/guards.h"
 
@@ -107,52 +106,6 @@ static bool in_unique_index(const pythia_table *table, int column)
 			return true;
 	}
 	return false;
-}
-
-#define SHORT_KEY 255
-#define LONG_KEY  768 /* characters, which make InnoDB's 3072 bytes */
-
-/* A text, as long as it likes, in a key or a unique index of MySQL's: the shorter of two lengths that holds its values.
- * Where none does, it is kept as it is, and there is no such index; a primary key has to be. */
-static bool measure_text(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column,
-						 bool primary, bool *in_key, pythia_type *type, pythia_error *error)
-{
-	const pythia_dialect *dialect = pythia_dialect_of(job->source);
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *longest = NULL;
-	int64_t length = 0;
-	bool ok;
-
-	if ((type->kind != PYTHIA_KIND_TEXT && type->kind != PYTHIA_KIND_CHAR) ||
-		(type->length > 0 && type->length <= LONG_KEY && job->source->engine != PYTHIA_SQLITE))
-		return true;
-	pythia_buffer_puts(&sql, job->source->engine == PYTHIA_SQLITE ? "SELECT max(length(" : "SELECT max(char_length(");
-	dialect->identifier(&sql, column->name);
-	pythia_buffer_puts(&sql, ")) FROM ");
-	pythia_dialect_table(dialect, &sql, source->schema, source->name);
-	ok = pythia_db_text(job->source, sql.data, &longest, error);
-	if (ok && longest != NULL)
-		(void) pythia_int64_read(longest, strlen(longest), &length);
-	pythia_free(longest);
-	pythia_buffer_free(&sql);
-	if (!ok)
-		return false;
-	if (length <= LONG_KEY)
-	{
-		if (type->length <= 0 || type->length > LONG_KEY || length > type->length)
-			type->length = length <= SHORT_KEY ? SHORT_KEY : LONG_KEY;
-		return true;
-	}
-	if (!primary)
-	{
-		*in_key = false;
-		return true;
-	}
-	pythia_fail(error, PYTHIA_E_DATA, "22001", "the key of table \"%s\" is too long for MySQL", source->name);
-	pythia_error_detail(error, "Column \"%s\" holds texts of %lld characters; a key there may have %d.", column->name,
-						(long long) length, LONG_KEY);
-	return pythia_error_hint(error, "Name other columns that identify a row in \"key\", or create the target table"
-									" yourself, with a shorter key that is unique.");
 }
 
 /* MySQL's two limits: 65,535 bytes for all columns as declared, and what InnoDB keeps in the page itself,
@@ -262,7 +215,7 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		pythia_type_forget_labels(&type);
 	ok = adjust_type(job, source, column, &type, error);
 	if (ok && in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL)
-		ok = measure_text(job, source, column, primary, &in_key, &type, error);
+		ok = pythia_key_text(job, source, column, primary, &in_key, &type, error);
 	if (ok && !in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL &&
 		!has_room(&type, *room))
 		type.length = -1;
@@ -415,6 +368,10 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 			target->key_descending[target->nkey] = key_descends(job, source, key[i]);
 			target->key[target->nkey++] = position_of[key[i]];
 		}
+		ok = pythia_key_share(job, source, key, target, error);
+	}
+	if (ok)
+	{
 		design_indexes(job, source, position_of, target);
 		show_columns(target);
 	}

@@ -49,6 +49,15 @@ bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_p
 bool pythia_catalog_blurs(const pythia_db *source, const pythia_column *column, const char *text);
 bool pythia_labels_are_blurred(const pythia_db *source, const pythia_column *column);
 
+/* A text, as long as it likes, in a key or a unique index of MySQL's: the shorter of two lengths that holds its values.
+ * Where none does, it is kept as it is, and *in_key is false: there is no such index; a primary key has to be. */
+bool pythia_key_text(const pythia_sync_job *job, const pythia_table *source, const pythia_column *column, bool primary,
+					 bool *in_key, pythia_type *type, pythia_error *error);
+/* Shortens the columns of the target's key, which were made of the source's columns `key`, until MySQL takes them; fails
+ * where values are too long for that. */
+bool pythia_key_share(const pythia_sync_job *job, const pythia_table *source, const int *key, pythia_table *target,
+					  pythia_error *error);
+
 /* Writes a default that means the same in the target; false, and nothing, where there is none. */
 bool pythia_default_ddl(const pythia_default *value, const pythia_db *target, const pythia_type *type,
 						pythia_buffer *out);

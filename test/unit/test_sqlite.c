@@ -51,6 +51,61 @@ static void test_missing_file(void **state)
 	pythia_error_reset(&error);
 }
 
+static bool is_there(const char *name)
+{
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", group_folder(), name);
+	return access(path, F_OK) == 0;
+}
+
+/* A file that was made for nothing goes when it is closed, and nobody writes into one that has gone. */
+static void test_made_for_nothing(void **state)
+{
+	pythia_error error = PYTHIA_ERROR_INIT;
+	pythia_db *one;
+	pythia_db *other;
+
+	(void) state;
+	one = open_file("nothing.db", &create);
+	assert_true(is_there("nothing.db"));
+	pythia_db_close(one);
+	assert_false(is_there("nothing.db"));
+	/* with what was dropped again */
+	one = open_file("nothing.db", &create);
+	must(one, "CREATE TABLE t (id integer)");
+	must(one, "DROP TABLE t");
+	pythia_db_close(one);
+	assert_false(is_there("nothing.db"));
+	one = open_file("something.db", &create);
+	must(one, "CREATE TABLE t (id integer)");
+	pythia_db_close(one);
+	assert_true(is_there("something.db"));
+	/* whoever did not make it leaves it */
+	one = open_file("something.db", &create);
+	must(one, "DROP TABLE t");
+	pythia_db_close(one);
+	assert_true(is_there("something.db"));
+	/* another one is at it: before it writes it finds out, while it writes the file stays */
+	one = open_file("nothing.db", &create);
+	other = open_file("nothing.db", &create);
+	pythia_db_close(one);
+	assert_false(is_there("nothing.db"));
+	assert_false(pythia_db_exec(other, "CREATE TABLE t (id integer)", NULL, &error));
+	assert_string_equal(error.sqlstate, "08006");
+	assert_non_null(strstr(error.message, "taken away"));
+	pythia_error_reset(&error);
+	pythia_db_close(other);
+	one = open_file("nothing.db", &create);
+	other = open_file("nothing.db", &create);
+	must(other, "BEGIN IMMEDIATE");
+	must(other, "CREATE TABLE t (id integer)");
+	pythia_db_close(one);
+	must(other, "COMMIT");
+	pythia_db_close(other);
+	assert_true(is_there("nothing.db"));
+}
+
 static void test_not_a_database(void **state)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -589,6 +644,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_made_for_nothing),
 		cmocka_unit_test(test_not_a_database),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_statements),

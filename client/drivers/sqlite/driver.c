@@ -112,6 +112,28 @@ static bool sqlite_receive(pythia_db *base, pythia_result *result, pythia_error 
 
 /* --- opening and closing --------------------------------------------------- */
 
+/* A file that was made for nothing, at a mistyped path or for a run that failed, is not left there empty.  Others who have
+ * opened it meanwhile write nothing while it is locked, and find out before they do afterwards. */
+static void unmake(sqlite_db *db)
+{
+	int64_t objects = 0;
+	bool empty;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	sqlite3_progress_handler(db->handle, 0, NULL, NULL);
+	sqlite3_busy_handler(db->handle, NULL, NULL);
+	if (!sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	if (sqlite3_exec(db->handle, "BEGIN EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK)
+		return;
+	db->state = PYTHIA_IDLE;
+	empty = pythia_db_number(&db->base, "SELECT count(*) FROM sqlite_master", &objects, &ignored) && objects == 0;
+	if (empty)
+		pythia_sqlite_files_unmake(db->files);
+	sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+	pythia_error_reset(&ignored);
+}
+
 static void sqlite_close_db(pythia_db *base)
 {
 	sqlite_db *db = pythia_sqlite_of(base);
@@ -129,6 +151,8 @@ static void sqlite_close_db(pythia_db *base)
 		db->twin_of->shared = db->twin_of->outer = false;
 		db->twin_of->depth = 0;
 	}
+	if (db->made)
+		unmake(db);
 	/* the layer goes with the last statement of the connection */
 	if (db->owned && sqlite3_close(db->handle) == SQLITE_OK)
 		pythia_sqlite_files_free(db->files);
@@ -260,13 +284,16 @@ bool pythia_sqlite_check_url(const pythia_url *url, pythia_error *error)
 }
 
 /* An ordinary file is there, or was made, for its owner alone. */
-static bool check_file(const sqlite_db *db, const char *path, bool create, pythia_error *error)
+static bool check_file(sqlite_db *db, const char *path, bool create, pythia_error *error)
 {
 	struct stat found;
 	bool there = stat(path, &found) == 0;
 
 	if (!there && create)
-		there = pythia_sqlite_files_make(path) && stat(path, &found) == 0;
+	{
+		db->made = pythia_sqlite_files_make(path);
+		there = db->made && stat(path, &found) == 0;
+	}
 	if (there && S_ISREG(found.st_mode))
 		return true;
 	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not open %s: %s", db->base.display,

@@ -29,6 +29,8 @@ struct pythia_sqlite_files
 	sqlite3_vfs *real;
 	char name[32];
 	char *database; /* whole path; NULL: none is open */
+	dev_t device;   /* what was found there when it was opened; 0: not opened yet */
+	ino_t inode;
 	char *refused;
 };
 
@@ -117,12 +119,27 @@ static bool trust_all(pythia_sqlite_files *files)
 static int open_database(pythia_sqlite_files *files, const char *path, sqlite3_file *file, int flags, int *given)
 {
 	struct stat found;
+	int code;
 
 	if (!files->database)
 		files->database = pythia_strdup(path);
 	if ((stat(path, &found) == 0 && !S_ISREG(found.st_mode)) || !trust_all(files))
 		return SQLITE_CANTOPEN;
-	return files->real->xOpen(files->real, path, file, flags, given);
+	code = files->real->xOpen(files->real, path, file, flags, given);
+	if (code == SQLITE_OK && files->inode == 0 && stat(path, &found) == 0)
+	{
+		files->device = found.st_dev;
+		files->inode = found.st_ino;
+	}
+	return code;
+}
+
+static bool is_still_there(const pythia_sqlite_files *files)
+{
+	struct stat found;
+
+	return files->inode == 0 ||
+		   (stat(files->database, &found) == 0 && found.st_dev == files->device && found.st_ino == files->inode);
 }
 
 static int open_beside(pythia_sqlite_files *files, const char *path, sqlite3_file *file, int flags, int *given)
@@ -132,6 +149,9 @@ static int open_beside(pythia_sqlite_files *files, const char *path, sqlite3_fil
 
 	if (!trust(files, path))
 		return SQLITE_CANTOPEN;
+	/* SQLite looks for that itself, save of an empty database: whoever made it may have taken it away again */
+	if (!is_still_there(files))
+		return SQLITE_READONLY_DBMOVED;
 	code = files->real->xOpen(files->real, path, file, flags, given);
 	/* somebody may have been quicker */
 	if (code == SQLITE_OK && lies_in_the_open(path) && (lstat(path, &found) != 0 || !trust(files, path)))
@@ -253,4 +273,10 @@ bool pythia_sqlite_files_make(const char *path)
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
 
 	return fd >= 0 && close(fd) == 0;
+}
+
+void pythia_sqlite_files_unmake(const pythia_sqlite_files *files)
+{
+	if (files->database && files->inode != 0 && is_still_there(files))
+		(void) unlink(files->database);
 }

@@ -19,5 +19,7 @@ const char *pythia_sqlite_files_refused(const pythia_sqlite_files *files);
 /* Makes an empty database file, its owner's alone. False where something has that name already, or it cannot be made:
  * errno says why. */
 bool pythia_sqlite_files_make(const char *path);
+/* Takes the open database away, where it still is what was opened; for who has made it and locked it, and it is empty. */
+void pythia_sqlite_files_unmake(const pythia_sqlite_files *files);
 
 #endif

@@ -21,6 +21,7 @@ typedef struct sqlite_db
 	sqlite3 *handle;
 	bool owned;
 	pythia_sqlite_files *files; /* of an owned one */
+	bool made;                  /* the file was not there */
 	bool shared;                /* with a twin: transactions are savepoints, as on a wrapped handle */
 	bool outer;                 /* shared: the outermost is a transaction of its own, which took the write lock */
 	struct sqlite_db *twin_of;

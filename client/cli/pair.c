@@ -244,6 +244,7 @@ bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config,
 	if (!cli_place_open(&pair->source, error) || !cli_place_open(&pair->target, error))
 		return false;
 	config->may_fall_back = pair->all;
+	config->idle_told = pythia_sync_config_one(pair->config);
 	job->others_follow = pair->ntables > 1;
 	job->connect = connect_another;
 	job->connect_context = pair;

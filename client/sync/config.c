@@ -397,17 +397,37 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
 	return true;
 }
 
+/* Options beside others with which they have no effect, whoever gave them. */
+static void find_idle(const pythia_sync_config *config, pythia_option_idle tell, void *context)
+{
+	if (config->truncate_target && config->conflict != PYTHIA_CONFLICT_SOURCE_WINS)
+		tell(context, "conflict_resolution", "all rows of the target are replaced");
+	if (config->deletes != PYTHIA_DELETES_SOFT && config->soft_delete_column != usual_soft_column)
+		tell(context, "soft_delete_column", "rows are not deleted softly");
+	if (config->validate == NULL && config->validate_every > 0)
+		tell(context, "validate_every", "nothing is validated");
+}
+
+typedef struct told_table
+{
+	const pythia_host *host;
+	const char *table;
+} told_table;
+
+static void tell_host(void *context, const char *option, const char *why)
+{
+	const told_table *told = context;
+
+	pythia_host_log(told->host, PYTHIA_LOG_NOTICE, "table \"%s\": option \"%s\" has no effect: %s", told->table, option,
+					why);
+}
+
 void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table)
 {
-	static const char words[] = "table \"%s\": option \"%s\" has no effect %s";
+	told_table told = {host, table};
 
-	if (config->truncate_target && config->conflict != PYTHIA_CONFLICT_SOURCE_WINS)
-		pythia_host_log(host, PYTHIA_LOG_NOTICE, words, table, "conflict_resolution",
-						"with truncate_target: all rows of the target are replaced");
-	if (config->deletes != PYTHIA_DELETES_SOFT && config->soft_delete_column != usual_soft_column)
-		pythia_host_log(host, PYTHIA_LOG_NOTICE, words, table, "soft_delete_column", "unless deletes is \"soft\"");
-	if (config->validate == NULL && config->validate_every > 0)
-		pythia_host_log(host, PYTHIA_LOG_NOTICE, words, table, "validate_every", "without validate");
+	if (!config->idle_told)
+		find_idle(config, tell_host, &told);
 }
 
 void pythia_sync_result_free(pythia_sync_result *result)
@@ -418,19 +438,22 @@ void pythia_sync_result_free(pythia_sync_result *result)
 
 void pythia_sync_config_idle(const pythia_node *tree, pythia_option_idle tell, void *context)
 {
-	const char *deletes_word = NULL;
-	const char *mode_word = NULL;
+	pythia_sync_config config;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	if (pythia_node_text(tree, "mode", &mode_word, &ignored) && mode_word && strcmp(mode_word, "full") == 0 &&
-		pythia_node_get(tree, "lookback"))
-		tell(context, "lookback", "a full run reads every row");
-	if (pythia_node_get(tree, "soft_delete_column") &&
-		(!pythia_node_text(tree, "deletes", &deletes_word, &ignored) || !deletes_word ||
-		 strcmp(deletes_word, "soft") != 0) &&
-		!pythia_node_get(tree, "tables"))
-		tell(context, "soft_delete_column", "rows are not deleted softly");
+	if (pythia_sync_config_read(tree, NULL, NULL, &config, &ignored))
+	{
+		if (config.mode == PYTHIA_SYNC_FULL && pythia_node_get(tree, "lookback"))
+			tell(context, "lookback", "a full run reads every row");
+		if (pythia_sync_config_one(tree))
+			find_idle(&config, tell, context);
+	}
 	pythia_error_reset(&ignored);
+}
+
+bool pythia_sync_config_one(const pythia_node *tree)
+{
+	return pythia_node_get(tree, "tables") == NULL;
 }
 
 bool pythia_sync_config_places(const pythia_node *tree, const char *source, const char *target, pythia_error *error)

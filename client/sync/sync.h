@@ -56,6 +56,7 @@ typedef struct pythia_sync_config
 	bool timestamp_given; /* named by the user: its absence is an error */
 	bool may_fall_back;   /* set by the host: the table was taken with all others, and without that column it is
 						   * synchronised in full */
+	bool idle_told;       /* set by the host: options without effect have been told */
 	bool truncate_target;
 	bool create_target;
 	pythia_new_columns new_columns;
@@ -107,12 +108,14 @@ bool pythia_sync_no_function(const char *name, pythia_error *error);
 /* True for an error of pythia_sync_look or of opening the source that says nothing of the definition: it cannot be
  * reached now. */
 bool pythia_sync_later(const pythia_error *error);
-/* Tells which of the given options have no effect. */
+/* Tells which of the given options have no effect.  Where tables have options of their own (pythia_sync_config_one is
+ * false) most depends on them, and their runs tell it. */
 void pythia_sync_config_idle(const pythia_node *tree, pythia_option_idle tell, void *context);
+bool pythia_sync_config_one(const pythia_node *tree);
 /* Refuses source and target, as a worker's definition names them, where every table would be its own target. */
 bool pythia_sync_config_places(const pythia_node *tree, const char *source, const char *target, pythia_error *error);
 
-/* Tells the host of options that were given and have no effect beside the others. */
+/* Tells the host of options that were given and have no effect beside the others, where it has not been told. */
 void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table);
 
 typedef struct pythia_sync_result

@@ -27,7 +27,7 @@ my ($out, $err) = says($sync);
 is($out, '1', 'a row is copied');
 like($err, qr/NOTICE:  column "$_" of table "shop" has no counterpart in the target and is left out/, "column $_ that is left out is told")
   for qw(extra later);
-like($err, qr/NOTICE:  table "shop": option "validate_every" has no effect without validate/, 'so is an option that does nothing');
+like($err, qr/NOTICE:  table "shop": option "validate_every" has no effect: nothing is validated/, 'so is an option that does nothing');
 unlike($err, qr/chatter/, 'what a trigger says is not');
 unlike($err, qr/[^[:print:]\s]/, 'it is text');
 

@@ -314,17 +314,17 @@ static void test_together(void **state)
 		const char *told; /* NULL: nothing */
 	} cases[] = {
 		{"{}", NULL},
-		{"{\"soft_delete_column\": \"gone\"}", "\"soft_delete_column\" has no effect unless deletes is \"soft\""},
+		{"{\"soft_delete_column\": \"gone\"}", "\"soft_delete_column\" has no effect: rows are not deleted softly"},
 		{"{\"soft_delete_column\": \"gone\", \"deletes\": \"hard\"}", "\"soft_delete_column\" has no effect"},
 		{"{\"soft_delete_column\": \"gone\", \"deletes\": \"soft\"}", NULL},
 		{"{\"soft_delete_column\": null}", NULL},
-		{"{\"validate_every\": 60}", "\"validate_every\" has no effect without validate"},
-		{"{\"validate_every\": 60, \"validate\": false}", "\"validate_every\" has no effect without validate"},
+		{"{\"validate_every\": 60}", "\"validate_every\" has no effect: nothing is validated"},
+		{"{\"validate_every\": 60, \"validate\": false}", "\"validate_every\" has no effect: nothing is validated"},
 		{"{\"validate_every\": 60, \"validate\": true}", NULL},
 		{"{\"mode\": \"full\", \"truncate_target\": true, \"conflict_resolution\": \"target_wins\"}",
-		 "\"conflict_resolution\" has no effect with truncate_target"},
+		 "\"conflict_resolution\" has no effect: all rows of the target are replaced"},
 		{"{\"mode\": \"full\", \"truncate_target\": true, \"conflict_resolution\": \"f\"}",
-		 "\"conflict_resolution\" has no effect with truncate_target"},
+		 "\"conflict_resolution\" has no effect: all rows of the target are replaced"},
 		{"{\"mode\": \"full\", \"truncate_target\": true, \"deletes\": \"hard\"}", NULL},
 		{"{\"mode\": \"full\", \"conflict_resolution\": \"skip\"}", NULL},
 	};

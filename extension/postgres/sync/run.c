@@ -144,6 +144,8 @@ bool pythia_with_sides(const pythia_sides *sides, const char *table, const pythi
 		!pythia_validate_config_check(&config, error))
 		return false;
 	config.may_fall_back = is_any_table(sides->spec, name);
+	/* when the worker was created */
+	config.idle_told = sides->spec->worker_id != 0 && overrides == NULL && pythia_sync_config_one(sides->spec->config);
 	job.others_follow = sides->others_follow;
 	connect.session = pythia_session_begin(sides->spec->default_schema);
 	job.connect = open_further;

@@ -8,24 +8,6 @@
 #include "core/stamp.h"
 #include "dialect/dialect.h"
 
-/* ---- capture/source/clock.c ---- */
-
-typedef enum pythia_replica_state
-{
-	PYTHIA_REPLICA_NONE,
-	PYTHIA_REPLICA_APPLIES, /* what comes from its primary */
-	PYTHIA_REPLICA_IDLE     /* its applier, or one of several, is stopped, or lags on purpose before it begins */
-} pythia_replica_state;
-
-typedef struct pythia_replica
-{
-	pythia_replica_state state;
-	int64_t lag; /* how old the last event was that it applied, in microseconds */
-} pythia_replica;
-
-/* What a server of MySQL's is; any other one is none here.  False where it cannot be asked. */
-bool pythia_capture_replica(pythia_db *db, pythia_replica *replica, pythia_error *error);
-
 /* ---- capture/source/image.c ---- */
 
 /*

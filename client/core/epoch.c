@@ -34,6 +34,17 @@ int64_t pythia_epoch_now(int64_t value, int64_t now)
 	return pythia_epoch_read(value, now, &unit, &shown) && shown < value ? shown : value;
 }
 
+int64_t pythia_epoch_seen(int64_t value, int64_t now, double lookback)
+{
+	int64_t unit;
+	int64_t shown;
+
+	value = pythia_epoch_now(value, now);
+	if (!pythia_epoch_read(value, now, &unit, &shown))
+		return value;
+	return pythia_subtract(value, (int64_t) (lookback * (double) unit + 0.5));
+}
+
 #define EPOCH_DAY 2440587.5 /* 1970 began then */
 
 double pythia_julian_day(int64_t instant)

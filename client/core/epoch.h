@@ -14,6 +14,10 @@ bool pythia_epoch_read(int64_t value, int64_t now, int64_t *unit, int64_t *shown
  * others come behind it. */
 int64_t pythia_epoch_now(int64_t value, int64_t now);
 
+/* That, and where it is a time so many seconds less: who stamps by a clock commits later, so that such a number may come
+ * after a greater one though no two transactions were open at once. */
+int64_t pythia_epoch_seen(int64_t value, int64_t now, double lookback);
+
 /*
  * A number as SQLite's own functions take it ('auto'): days since noon of 4714-11-24 before our era, or else what is since
  * 1970: seconds, milliseconds, microseconds, with a fraction or without.  To the millisecond where there is one: days have

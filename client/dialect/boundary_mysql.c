@@ -32,7 +32,6 @@
 #define STALE_US 1000000
 #define ALONE_MS 240 /* half of it at least */
 #define ATTEMPTS 4
-#define FAR_PAST "0001-01-01 00:00:00.000000"
 
 /* A lock that any account may take, and keep.  A turn has four looks and the pauses between them: who has it for
  * longer, or has been at one statement, or at none, for seconds, is no poller, or has stopped. */
@@ -198,7 +197,7 @@ bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error)
 	if (!ok || (seen.threadless && !prepared(db, &held, error)))
 		return false;
 	/* when a copy was made that only others asked for is not known */
-	*text = pythia_strdup(held || seen.instant[0] == '\0' ? FAR_PAST : seen.instant);
+	*text = pythia_strdup(held || seen.instant[0] == '\0' ? PYTHIA_FAR_PAST : seen.instant);
 	return true;
 }
 

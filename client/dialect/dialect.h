@@ -157,6 +157,24 @@ bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, i
  * without lookback, the caller's to free; NULL where it cannot be known, for want of a privilege say.  Call it outside a transaction of the
  * connection (a local database, and SQLite, apart) and BEFORE the snapshot that reads the rows. */
 bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error);
+/* Such an instant where a transaction of unknown age is open: nothing is later. */
+#define PYTHIA_FAR_PAST "0001-01-01 00:00:00.000000"
+
+typedef enum pythia_replica_state
+{
+	PYTHIA_REPLICA_NONE,
+	PYTHIA_REPLICA_APPLIES, /* what comes from its primary */
+	PYTHIA_REPLICA_IDLE     /* its applier, or one of several, is stopped, or lags on purpose before it begins */
+} pythia_replica_state;
+
+typedef struct pythia_replica
+{
+	pythia_replica_state state;
+	int64_t lag; /* how old the last event was that it applied, in microseconds */
+} pythia_replica;
+
+/* What a server of MySQL's is; any other one is none here.  False where it cannot be asked. */
+bool pythia_replica_read(pythia_db *db, pythia_replica *replica, pythia_error *error);
 
 /* The kind and precision in which two columns are compared: the narrower of both, where a's values go to b. */
 void pythia_type_agree(const pythia_type *a, const pythia_type *b, pythia_type *agreed);

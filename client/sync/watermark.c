@@ -267,7 +267,7 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 	if (blind)
 		*since = pythia_subtract(clock, (int64_t) (lookback_of(source, config, true) * 1000000));
 	else if (source->engine == PYTHIA_SQLITE)
-		*since = clock; /* it was us who could write */
+		*since = strcmp(text, PYTHIA_FAR_PAST) == 0 ? *since : clock; /* it was us who could write */
 	else if (source->engine == PYTHIA_MYSQL || config->lookback > 0)
 		*since = pythia_subtract(*since, (int64_t) (lookback_of(source, config, false) * 1000000));
 	pythia_free(text);
@@ -275,15 +275,16 @@ static bool open_since(pythia_db *source, const pythia_sync_config *config, int6
 	return ok;
 }
 
-/* A number that is a time, and ahead of the clock, hides those that come behind it no longer than it is. */
-static void bound_by_clock(char **number, int64_t clock)
+/* A number that is a time, and ahead of the clock, hides those that come behind it no longer than it is; who stamps by
+ * such a number commits later. */
+static void bound_by_clock(char **number, int64_t clock, double lookback)
 {
 	char text[24];
 	int64_t value;
 
 	if (*number == NULL || !pythia_int64_read(*number, strlen(*number), &value))
 		return;
-	pythia_int64_text(text, pythia_epoch_now(value, clock));
+	pythia_int64_text(text, pythia_epoch_seen(value, clock, lookback));
 	pythia_free(*number);
 	*number = pythia_strdup(text);
 }
@@ -307,7 +308,7 @@ static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pyth
 		pythia_free(candidate);
 		return false;
 	}
-	bound_by_clock(&highest, mark->clock);
+	bound_by_clock(&highest, mark->clock, lookback_of(source, config, false));
 	if (highest == NULL)
 		pythia_buffer_puts(&next, mark->low != NULL ? mark->low : "");
 	else if (since >= mark->clock)

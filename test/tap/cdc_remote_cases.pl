@@ -60,6 +60,14 @@ subtest 'a replica whose applier does not run' => sub {
 	like(held('idle', 'true'), qr/^a replica that applies nothing, .*: start it, .* t$/, 'what holds low back');
 	$maria->sql("INSERT INTO r VALUES (2, 'late', $old)");
 	is(changes('idle'), 'INSERT 2=late', 'what comes late');
+	# nor does a sync take it for seen
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my @sync = ($ENV{PYTHIA}, 'sync', '-s', $maria->url, '-t', "sqlite:///$folder/copy.db", '--tables', 'r', '--state', "$folder/state.db");
+	PostgreSQL::Test::Utils::system_or_bail(@sync);
+	$maria->sql("INSERT INTO r VALUES (9, 'later still', $old)");
+	PostgreSQL::Test::Utils::system_or_bail(@sync);
+	is(DBI->connect("dbi:SQLite:dbname=$folder/copy.db", '', '', { RaiseError => 1 })->selectrow_array('SELECT count(*) FROM r'), 3, 'a sync reads what comes late');
+	$maria->sql('DELETE FROM r WHERE id = 9');
 	my (undef, undef, $err) = $node->psql('postgres', q{SELECT pythia.create_cdc_worker('fires', '{r}', '} . $maria->url . q{', options => '{"capture": "trigger"}')});
 	like($err, qr/triggers would miss what replication brings to table "r"/, 'triggers are refused');
 	$maria->sql("RESET $reset ALL; SET GLOBAL read_only = 1");

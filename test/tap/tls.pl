@@ -106,7 +106,7 @@ is(test_connection(with($hashed, 'sslmode=require')), 't t', 'a method that does
 # Both bulk paths, in a backend: more than one buffer each way.
 $host->safe_psql('postgres', "CREATE TABLE many AS SELECT i AS id, md5(i::text) AS a, repeat(md5(i::text), 10) AS b FROM generate_series(1, 60000) i;"
 	. 'ALTER TABLE many ADD PRIMARY KEY (id)');
-my $sealed_url = with($maria->url, "ssl_ca=$files/ours.pem");
+my $sealed_url = with($maria->url, "ssl_mode=verify_ca&ssl_ca=$files/ours.pem");
 is($host->safe_psql('postgres', "SELECT rows_inserted, error FROM pythia.sync_between('local', '$sealed_url', 'many', '{\"mode\": \"full\", \"parallel\": 2}')"),
 	'60000|', 'a load through TLS');
 is($host->safe_psql('postgres', "SELECT is_valid, source_count FROM pythia.validate_between('local', '$sealed_url', 'many')"), 't|60000', 'arrived whole');

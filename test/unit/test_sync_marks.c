@@ -351,9 +351,79 @@ static void test_offsets(void **state)
 	}
 }
 
+/* Whoever writes a file may have stamped long ago: nothing is taken as seen until he has ended. */
+static void test_writer_of_a_file(void **state)
+{
+	static const char *const types[] = {"DATETIME", "TIMESTAMPTZ", "INTEGER"};
+	static const char *const old[] = {"datetime('now', '-1 hour')", "strftime('%Y-%m-%d %H:%M:%SZ', 'now', '-1 hour')",
+									  "CAST(strftime('%s', 'now') AS INTEGER) - 3600"};
+	static const char *const new[] = {"datetime('now')", "strftime('%Y-%m-%d %H:%M:%SZ', 'now')",
+									  "CAST(strftime('%s', 'now') AS INTEGER)"};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+	{
+		pythia_db *writer;
+		char sql[200];
+		char *first;
+		char *then;
+
+		print_message("a writer, %s\n", types[i]);
+		begin(LITE, types[i]);
+		/* or he would keep readers out */
+		must(source, "PRAGMA journal_mode = WAL");
+		put(1, new[i]);
+		writer = open_engine(LITE, 0);
+		must(writer, "BEGIN IMMEDIATE");
+		snprintf(sql, sizeof(sql), "INSERT INTO marks VALUES (2, 'v', 'w', %s)", old[i]);
+		must(writer, sql);
+		first = run("{\"mode\": \"full\"}", NULL, 1);
+		must(writer, "COMMIT");
+		put(3, new[i]);
+		then = run("{}", first, -1);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "3");
+		pythia_free(run("{}", then, -1));
+		pythia_free(first);
+		pythia_free(then);
+		pythia_db_close(writer);
+		must(source, "PRAGMA journal_mode = DELETE");
+		end();
+	}
+}
+
+/* Who stamps by a clock commits a moment later: another one may have been seen meanwhile. */
+static void test_number_before_it_is_seen(void **state)
+{
+	static const char *const now[ENGINES] = {[PG] = "EXTRACT(epoch FROM now())::bigint",
+											 [MY] = "UNIX_TIMESTAMP()",
+											 [LITE] = "CAST(strftime('%s', 'now') AS INTEGER)"};
+
+	(void) state;
+	for (int engine = 0; engine < ENGINES; engine++)
+	{
+		char earlier[200];
+		char *mark;
+		char *next;
+
+		print_message("a number that is a time: %s\n", engine_names[engine]);
+		begin(engine, "bigint");
+		put(1, now[engine]);
+		mark = run("{}", NULL, 1);
+		snprintf(earlier, sizeof(earlier), "(SELECT m FROM (SELECT max(updated_at) - 1 AS m FROM marks) d)");
+		put(2, earlier);
+		next = run("{}", mark, -1);
+		assert_string_equal(value_of(target, "SELECT count(*) FROM marks"), "2");
+		pythia_free(mark);
+		pythia_free(next);
+		end();
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_future),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_writer_of_a_file),
+									   cmocka_unit_test(test_number_before_it_is_seen),
+									   cmocka_unit_test(test_future),
 									   cmocka_unit_test(test_scope),
 									   cmocka_unit_test(test_place),
 									   cmocka_unit_test(test_unstamped),

@@ -227,7 +227,7 @@ static bool refuse_replica(pythia_logger *w, pythia_error *error)
 {
 	pythia_replica replica;
 
-	if (!pythia_capture_replica(w->table->db, &replica, error))
+	if (!pythia_replica_read(w->table->db, &replica, error))
 		return false;
 	if (replica.state == PYTHIA_REPLICA_NONE)
 		return true;

@@ -383,10 +383,11 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, boo
 
 	*changed = false;
 	w.place = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int));
+	if (!postgres)
+		nplaces = pythia_log_places(table, log, w.place, first);
 	ok = pythia_logger_refuse(&w, error) && check_triggers(&w, mend, changed, error);
 	if (ok && !postgres)
 	{
-		nplaces = pythia_log_places(table, log, w.place, first);
 		columns = pythia_logger_spell(&w, first);
 		*changed = *changed || strcmp(columns, log->columns) != 0;
 		for (int i = 0; i < table->ncolumns; i++)

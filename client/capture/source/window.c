@@ -77,10 +77,11 @@ static char *text_of(const pythia_capture_table *table, int64_t local)
 
 /* --- zones ----------------------------------------------------------------------- */
 
-/* Times that every engine knows the offset of: before and after, that of the nearest will do. */
+/* Times that every engine knows the offset of (MariaDB 11.8 does not of 1970's first second): before and after, that of
+ * the nearest will do. */
 static int64_t within(int64_t epoch)
 {
-	return epoch < 0 ? 0 : epoch > INT32_MAX ? INT32_MAX : epoch;
+	return epoch < 86400 ? 86400 : epoch > INT32_MAX ? INT32_MAX : epoch;
 }
 
 /* Offsets from UTC, in seconds, at the quarter of an hour `bucket` and the four that follow. */
@@ -234,17 +235,7 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	return true;
 }
 
-/* What to take off an integer that is a time: writers stamp first and commit later even where each commits before the
- * next begins. */
-static int64_t epoch_slack(const pythia_capture_table *table, int64_t value, int64_t now)
-{
-	double lookback = table->config.lookback >= 0 ? table->config.lookback : LOOKBACK_SQLITE;
-	int64_t unit;
-	int64_t shown;
-
-	return pythia_epoch_read(value, now, &unit, &shown) ? (int64_t) (lookback * (double) unit + 0.5) : 0;
-}
-
+/* An integer that was read at that time, as one that rows yet to be committed are not below. */
 static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t read_at)
 {
 	char text[32];
@@ -252,8 +243,9 @@ static char *less_slack(const pythia_capture_table *table, const char *mark, int
 
 	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
 		return pythia_strdup(mark);
-	value = pythia_epoch_now(value, read_at);
-	snprintf(text, sizeof(text), "%lld", (long long) pythia_subtract(value, epoch_slack(table, value, read_at)));
+	snprintf(text, sizeof(text), "%lld",
+			 (long long) pythia_epoch_seen(value, read_at,
+										   table->config.lookback >= 0 ? table->config.lookback : LOOKBACK_SQLITE));
 	return pythia_strdup(text);
 }
 

@@ -131,6 +131,7 @@ use IO::Socket::INET;
 use POSIX ();
 
 my @running;
+# MariaDB's programs from 11.4 on ask a server for TLS, which some tests' servers do not have; a socket needs none.
 my ($admin) = grep { -x } map { ("$_/mariadb-admin", "$_/mysqladmin") } split /:/, $ENV{PATH};
 
 # Starts a MariaDB, or a MySQL where MYSQLD names its server, with a data directory of its own; the arguments after
@@ -182,7 +183,7 @@ sub start
 	$self->{pid} = $pid;
 	for (1 .. 600)
 	{
-		return if system("$admin --no-defaults --socket='$self->{socket}' --user=root ping >>'$log' 2>&1") == 0;
+		return if system("$admin --no-defaults @{[ $admin =~ /mariadb/ ? '--skip-ssl' : '' ]} --socket='$self->{socket}' --user=root ping >>'$log' 2>&1") == 0;
 		select(undef, undef, undef, 0.1);
 		last if waitpid($pid, POSIX::WNOHANG()) == $pid;
 	}
@@ -225,11 +226,13 @@ sub sql
 	return $self->client($sql, "--user=$self->{user}", "--password=$self->{password}", $database // $self->{database});
 }
 
+sub plain { return ($ENV{MYSQL_CLIENT} || 'mariadb') =~ /mariadb/ ? '--skip-ssl' : (); }
+
 # The client that a Pythia::Session keeps open.
 sub command
 {
 	my ($self, $database) = @_;
-	return ($ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', "--socket=$self->{socket}", '--batch', '--skip-column-names',
+	return ($ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', plain(), "--socket=$self->{socket}", '--batch', '--skip-column-names',
 		'--default-character-set=utf8mb4', "--user=$self->{user}", "--password=$self->{password}",
 		$database // $self->{database});
 }
@@ -243,7 +246,7 @@ sub root_sql
 sub client
 {
 	my ($self, $sql, @arguments) = @_;
-	return Pythia::Kept::mariadb($self->{pid} // 0, $sql, $ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', "--socket=$self->{socket}",
+	return Pythia::Kept::mariadb($self->{pid} // 0, $sql, $ENV{MYSQL_CLIENT} || 'mariadb', '--no-defaults', plain(), "--socket=$self->{socket}",
 		'--batch', '--skip-column-names', '--unbuffered', '--default-character-set=utf8mb4', @arguments);
 }
 

@@ -167,6 +167,15 @@ my @situations = (
 				  . 'CREATE TRIGGER "0_first" AFTER INSERT ON T FOR EACH ROW EXECUTE FUNCTION T_first()' } },
 		[ '' => 'INSERT 1 A, INSERT 2 B' ],
 		[ { postgresql => "INSERT INTO T VALUES (3, 'c', {now}), (4, 'gone', {now})" } => 'INSERT 3 c, UPDATE 3 c>C, INSERT 4 gone, DELETE 4 gone' ] ],
+	(map {
+		my ($kind, $first) = @$_;
+		[ "logged_order_$kind", {
+				capture => 'trigger', table => {
+					postgresql => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at {stamp}); '
+					  . 'CREATE FUNCTION T_first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE public.T SET v = upper(v) WHERE id = NEW.id; RETURN NULL; END $$; '
+					  . qq{CREATE TRIGGER "$first" AFTER INSERT ON T FOR EACH ROW EXECUTE FUNCTION T_first()} } },
+			[ '' => 'INSERT 1 A, INSERT 2 B' ], [ { postgresql => "INSERT INTO T VALUES (3, 'c', {now})" } => 'INSERT 3 c, UPDATE 3 c>C' ] ]
+	} [ blank => ' a' ], [ blanks => '    a' ], [ tab => "\ta" ], [ sign => '!a' ]),
 	# SQLite fires the newest trigger first: until the next poll the inner change is logged before the outer one
 	[ 'logged_order_newer', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ { sqlite => newer('INSERT', 'UPDATE T SET v = upper(v) WHERE id = NEW.id; UPDATE T SET v = v || 1 WHERE id = NEW.id')

@@ -671,8 +671,8 @@ subtest 'partitions under trigger capture, and triggers forged' => sub {
 	}
 	as('mallory', qq{CREATE TRIGGER " ${log}_r" AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION $function;
 		CREATE TRIGGER " ${log}_t" AFTER TRUNCATE ON m.forged FOR EACH STATEMENT EXECUTE FUNCTION $function;
-		CREATE TRIGGER " pythia_capture_$near" AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION pythia._capture($near);
-		CREATE TRIGGER " pythia_truncate_$near" AFTER TRUNCATE ON m.forged FOR EACH STATEMENT EXECUTE FUNCTION pythia._capture($near)});
+		CREATE TRIGGER "\x01 pythia_capture_$near" AFTER INSERT ON m.forged FOR EACH ROW EXECUTE FUNCTION pythia._capture($near);
+		CREATE TRIGGER "\x01 pythia_truncate_$near" AFTER TRUNCATE ON m.forged FOR EACH STATEMENT EXECUTE FUNCTION pythia._capture($near)});
 	as('mallory', q{INSERT INTO m.forged VALUES (99, 'forged'); TRUNCATE m.forged; INSERT INTO a.orders_2 VALUES (16, 'once')});
 	for my $worker ('near', 'far')
 	{
@@ -721,12 +721,12 @@ subtest 'captured tables of somebody who means harm' => sub {
 
 	my $id = sql(q{SELECT table_id FROM pythia.cdc_table WHERE table_name = 'parts'});
 	as('mallory', qq{CREATE TABLE m.parts_1 PARTITION OF m.parts FOR VALUES FROM (0) TO (10); CREATE FUNCTION m.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-		CREATE TRIGGER " pythia_truncate_$id" BEFORE TRUNCATE ON m.parts_1 EXECUTE FUNCTION m.nothing()});
+		CREATE TRIGGER "\x01 pythia_truncate_$id" BEFORE TRUNCATE ON m.parts_1 EXECUTE FUNCTION m.nothing()});
 	as('alice', 'INSERT INTO a.mine VALUES (3)');
 	is($told->('mixed'), 'mine INSERT', 'nor is a trigger that takes the name of ours');
 	like(sql(q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'mixed' AND "table" = 'parts' AND NOT active}), qr/already exists/, 'that table stops');
 
-	as('mallory', qq{DROP TRIGGER " pythia_truncate_$id" ON m.parts_1});
+	as('mallory', qq{DROP TRIGGER "\x01 pythia_truncate_$id" ON m.parts_1});
 	sql(q{SELECT pythia.start_cdc('mixed'); SELECT pythia.stop_cdc('mixed')});
 	sql('CREATE SCHEMA held AUTHORIZATION mallory; GRANT CREATE ON DATABASE postgres TO mallory');
 	as('mallory', 'CREATE TABLE held.parts_2 PARTITION OF m.parts FOR VALUES FROM (10) TO (20)');

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "capture/internal.h"
+#include "capture/source/first.h"
 #include "core/memory.h"
 
 static void put_query(const pythia_db *db, pythia_buffer *sql, const char *schema, const char *log)
@@ -9,8 +10,7 @@ static void put_query(const pythia_db *db, pythia_buffer *sql, const char *schem
 	const pythia_dialect *dialect = pythia_dialect_of(db);
 	pythia_buffer trigger = PYTHIA_BUFFER_INIT;
 
-	/* in PostgreSQL its name begins with a blank */
-	pythia_buffer_printf(&trigger, db->engine == PYTHIA_POSTGRESQL ? " %s_r" : "%s_i", log);
+	pythia_buffer_printf(&trigger, db->engine == PYTHIA_POSTGRESQL ? PYTHIA_TRIGGER_FIRST "%s_r" : "%s_i", log);
 	if (db->engine == PYTHIA_MYSQL)
 		pythia_buffer_puts(sql, "SELECT EVENT_OBJECT_SCHEMA, EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS"
 								" WHERE TRIGGER_NAME = ");

@@ -1,6 +1,8 @@
 /* A log and its triggers (log.h) in line with their table. */
 #include "capture/source/trigger.h"
 
+#include "capture/source/first.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +40,8 @@ static bool count_triggers(pythia_logger *w, int64_t *count, int64_t *own, pythi
 							   "SELECT count(*) FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'"
 							   " AND tgrelid = ");
 			w->dialect->literal(&w->sql, table.data, table.length);
-			pythia_buffer_puts(&w->sql, "::pg_catalog.regclass AND pg_catalog.left(pg_catalog.ltrim(tgname), 23) = ");
+			pythia_buffer_puts(&w->sql, "::pg_catalog.regclass AND pg_catalog.left(pg_catalog.ltrim(tgname,"
+										" '" PYTHIA_TRIGGER_FIRST "'), 23) = ");
 			pythia_buffer_free(&table);
 			break;
 	}

@@ -1,6 +1,8 @@
 /* Log and triggers (log.h) in PostgreSQL: a function in PL/pgSQL that runs with the rights of whoever made it. */
 #include "capture/source/trigger.h"
 
+#include "capture/source/first.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -88,7 +90,8 @@ static void put_which(pythia_buffer *which, const pythia_logger *w, int64_t reli
 static void put_guard(pythia_buffer *body, const pythia_logger *w, int64_t relid, const char *which)
 {
 	pythia_buffer_printf(body,
-						 "IF TG_NAME NOT IN (' %s_r', ' %s_t') OR TG_RELID <> %" PRId64
+						 "IF TG_NAME NOT IN ('" PYTHIA_TRIGGER_FIRST "%s_r', '" PYTHIA_TRIGGER_FIRST
+						 "%s_t') OR TG_RELID <> %" PRId64
 						 " AND (TG_RELID %s OR EXISTS (SELECT FROM pg_partition_ancestors(TG_RELID) p"
 						 " WHERE p.relid::oid %s)) IS NOT TRUE THEN RETURN NULL; END IF; ",
 						 w->log, w->log, relid, which, which);
@@ -186,7 +189,7 @@ static void put_trigger(pythia_logger *w, char letter)
 {
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 
-	pythia_buffer_printf(&name, " %s_%c", w->log, letter);
+	pythia_buffer_printf(&name, PYTHIA_TRIGGER_FIRST "%s_%c", w->log, letter);
 	w->dialect->identifier(&w->sql, name.data);
 	pythia_buffer_free(&name);
 }
@@ -219,7 +222,7 @@ bool pythia_logger_complete_postgres(pythia_logger *w, pythia_error *error)
 	if (w->table->table.relation != PYTHIA_RELATION_PARTITIONED)
 		return true;
 	pythia_capture_put_table(w->table, &table);
-	pythia_buffer_printf(&name, " %s_t", w->log);
+	pythia_buffer_printf(&name, PYTHIA_TRIGGER_FIRST "%s_t", w->log);
 	pythia_buffer_puts(&w->sql, "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_partition_tree(");
 	w->dialect->literal(&w->sql, table.data, table.length);
 	pythia_buffer_puts(&w->sql, ") p JOIN pg_catalog.pg_class c ON c.oid = p.relid WHERE p.isleaf AND c.relkind = 'r'"

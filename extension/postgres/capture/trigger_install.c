@@ -10,6 +10,7 @@
 #include "dialect/short_name.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "capture/source/first.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/evaluator.h"
 #include "postgres/base/lock_wait.h"
@@ -34,16 +35,15 @@ static void run(const char *sql)
 		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
 }
 
-/* Their names sort before all others: what other triggers and foreign keys change in turn is told after what they were
- * fired by. */
+/* What other triggers and foreign keys change in turn is told after what they were fired by. */
 char *pythia_row_trigger(const pythia_cdc_table *table)
 {
-	return psprintf(" pythia_capture_%d", table->table_id);
+	return psprintf(PYTHIA_TRIGGER_FIRST "pythia_capture_%d", table->table_id);
 }
 
 char *pythia_truncate_trigger(const pythia_cdc_table *table)
 {
-	return psprintf(" pythia_truncate_%d", table->table_id);
+	return psprintf(PYTHIA_TRIGGER_FIRST "pythia_truncate_%d", table->table_id);
 }
 
 typedef struct found_relation

@@ -95,6 +95,30 @@ subtest 'a foreign table' => sub {
 	sql("SELECT pythia.drop_cdc_worker('f')");
 };
 
+subtest 'a foreign table as a partition' => sub {
+	my $url = pg_url($node, 'postgres');
+	$far->safe_psql('postgres', 'CREATE TABLE part_far (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now())');
+	sql(q{CREATE TABLE parted (id int, v text, updated_at timestamptz DEFAULT now()) PARTITION BY RANGE (id); CREATE TABLE part_here PARTITION OF parted FOR VALUES FROM (0) TO (100);
+		CREATE FOREIGN TABLE part_far (id int, v text, updated_at timestamptz) SERVER far});
+	sql(q{SELECT pythia.create_cdc_worker('pp', '{parted}', options => '{"key": ["id"], "delete_interval": 0}')});
+	sql(q{SELECT pythia.create_cdc_worker('pt', '{parted}', options => '{"key": ["id"], "capture": "trigger"}')});
+	sql(qq{SELECT pythia.create_cdc_worker('rp', '{parted}', '$url', options => '{"key": ["id"], "delete_interval": 0}')});
+	sql(qq{SELECT pythia.create_cdc_worker('rt', '{parted}', '$url', options => '{"key": ["id"], "capture": "trigger"}')});
+	sql("INSERT INTO parted VALUES (1, 'a')");
+	is(changes($_), 'INSERT 1>a', "$_: before") for qw(pp pt rp rt);
+	sql('ALTER TABLE parted ATTACH PARTITION part_far FOR VALUES FROM (100) TO (200)');
+	$far->safe_psql('postgres', "INSERT INTO part_far VALUES (100, 'far')");
+	sql("SELECT pythia.poll('$_')") for qw(pp pt rt);
+	is(sql(qq{SELECT active || ' ' || (reason LIKE '%part_far%') FROM pythia.stat_cdc WHERE worker = '$_'}), 'false true', "$_: one that is attached later stops it, told") for qw(pp pt rt);
+	like(changes('rp'), qr/INSERT 100>far/, 'polled elsewhere it is told as the others');
+	for my $options ('"capture": "poll"', '"capture": "trigger"')
+	{
+		like(refused(qq{SELECT pythia.create_cdc_worker('no', '{parted}', options => '{"key": ["id"], $options}')}), qr/its partition "part_far" is a foreign table\nHINT:  Name the other partitions/, "refused: $options");
+	}
+	like(refused(qq{SELECT pythia.create_cdc_worker('no', '{parted}', '$url', options => '{"key": ["id"], "capture": "trigger"}')}), qr/partition "public.part_far" of table "parted".*HINT:  Name the other partitions/s, 'and elsewhere by triggers');
+	sql("SELECT pythia.drop_cdc_worker('$_')") for qw(pp pt rp rt);
+};
+
 subtest 'refused' => sub {
 	sql('CREATE MATERIALIZED VIEW mat AS SELECT * FROM orders; CREATE SEQUENCE seq; CREATE VIEW odd AS SELECT NULLIF(id, 1) AS id, v, updated_at FROM orders; CREATE VIEW twice AS SELECT 1 AS id, v, updated_at FROM orders');
 	like(refused("SELECT pythia.create_cdc_worker('r', '{sales}')"), qr/"sales" is no table, and so has no primary key\nHINT:.*"key"/, 'a view without a declared key');

@@ -313,6 +313,30 @@ static bool choose_timestamp(pythia_capture_table *table, const char *name, pyth
 	}
 }
 
+/* Whether PostgreSQL tells a version of each row: not of foreign tables, nor of partitions that are some. */
+static bool find_versions(pythia_capture_table *table, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	bool foreign = false;
+	bool ok;
+
+	table->has_xmin = table->db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||
+																 table->table.relation == PYTHIA_RELATION_PARTITIONED);
+	if (!table->has_xmin || table->table.relation == PYTHIA_RELATION_TABLE)
+		return true;
+	pythia_capture_put_table(table, &name);
+	pythia_buffer_puts(&sql, "SELECT 1 FROM pg_catalog.pg_partition_tree(");
+	pythia_dialect_of(table->db)->literal(&sql, name.data, name.length);
+	pythia_buffer_puts(&sql, "::pg_catalog.regclass) AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.relid"
+							 " WHERE c.relkind = 'f' LIMIT 1");
+	ok = pythia_db_any(table->db, sql.data, &foreign, error);
+	table->has_xmin = !foreign;
+	pythia_buffer_free(&name);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
 bool pythia_capture_table_open(pythia_db *db, pythia_descriptions *described, const char *name,
 							   const char *timestamp_column, const pythia_capture_config *config,
 							   pythia_capture_table *table, pythia_error *error)
@@ -325,12 +349,9 @@ bool pythia_capture_table_open(pythia_db *db, pythia_descriptions *described, co
 		timestamp_column = config->timestamp_column;
 	if (pythia_condition_check(db->engine, "where", config->where, error) &&
 		pythia_describe_next(db, described, name, &table->table, error) && tell_money_as_written(table) &&
-		choose_columns(table, error) && choose_key(table, error) && choose_timestamp(table, timestamp_column, error))
-	{
-		table->has_xmin = db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||
-															  table->table.relation == PYTHIA_RELATION_PARTITIONED);
+		choose_columns(table, error) && choose_key(table, error) && choose_timestamp(table, timestamp_column, error) &&
+		find_versions(table, error))
 		return true;
-	}
 	pythia_capture_table_close(table);
 	return false;
 }

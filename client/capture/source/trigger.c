@@ -262,6 +262,49 @@ static bool refuse_heirs(pythia_logger *w, pythia_error *error)
 	return pythia_error_hint(error, "Name the tables that inherit, or use \"capture\": \"poll\" for this table.");
 }
 
+/* A crash empties a table that is unlogged, or loses what its log holds; and a partition elsewhere is written to elsewhere. */
+static bool refuse_unseen(pythia_logger *w, pythia_error *error)
+{
+	pythia_buffer table = PYTHIA_BUFFER_INIT;
+	pythia_buffer log = PYTHIA_BUFFER_INIT;
+	pythia_result found = {0};
+	bool ok;
+
+	pythia_capture_put_table(w->table, &table);
+	pythia_dialect_table(w->dialect, &log, w->table->table.schema, w->log);
+	pythia_buffer_puts(&w->sql,
+					   "SELECT c.oid::pg_catalog.regclass::text, c.relkind = 'f', c.relname LIKE 'pythia\\_log\\_%'"
+					   " FROM pg_catalog.pg_class c WHERE c.relpersistence = 'u' AND c.oid IN (");
+	w->dialect->literal(&w->sql, table.data, table.length);
+	pythia_buffer_puts(&w->sql, "::pg_catalog.regclass, pg_catalog.to_regclass(");
+	w->dialect->literal(&w->sql, log.data, log.length);
+	pythia_buffer_puts(&w->sql, ")) OR c.relkind = 'f' AND c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(");
+	w->dialect->literal(&w->sql, table.data, table.length);
+	pythia_buffer_puts(&w->sql, "::pg_catalog.regclass)) LIMIT 1");
+	ok = pythia_db_query(w->table->db, w->sql.data, "tbb", &found, error);
+	pythia_buffer_clear(&w->sql);
+	pythia_buffer_free(&table);
+	pythia_buffer_free(&log);
+	if (ok && found.nrows > 0 && pythia_result_true(&found, 0, 1))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000",
+					"triggers would miss what is written to partition \"%s\" of table \"%s\"",
+					pythia_result_text(&found, 0, 0), w->table->table.name);
+		pythia_error_detail(error, "It is a foreign table: triggers do not see what is written at its server.");
+		ok = pythia_error_hint(error, "Name the other partitions, and poll the foreign table by its own name.");
+	}
+	else if (ok && found.nrows > 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "55000", "the table \"%s\" is unlogged", pythia_result_text(&found, 0, 0));
+		pythia_error_detail(error, pythia_result_true(&found, 0, 2) ? "A crash would empty the log of the triggers."
+																	: "A crash empties it, and no trigger tells.");
+		ok = pythia_error_hint(error, "ALTER TABLE %s SET LOGGED%s.", pythia_result_text(&found, 0, 0),
+							   pythia_result_true(&found, 0, 2) ? "" : ", or use \"capture\": \"poll\" for this table");
+	}
+	pythia_result_free(&found);
+	return ok;
+}
+
 bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 {
 	const pythia_capture_table *table = w->table;
@@ -278,7 +321,7 @@ bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 		case PYTHIA_MYSQL:
 			return refuse_engine(w, error) && refuse_cascades(w, error) && refuse_replica(w, error);
 		case PYTHIA_POSTGRESQL:
-			return refuse_heirs(w, error);
+			return refuse_heirs(w, error) && refuse_unseen(w, error);
 		default:
 			return true;
 	}

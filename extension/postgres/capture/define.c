@@ -177,6 +177,29 @@ const char *pythia_cdc_closed_to(Oid relid, Oid role)
 	return fault;
 }
 
+Oid pythia_cdc_foreign_partition(Oid relid)
+{
+	ListCell *cell;
+
+	if (get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
+		return InvalidOid;
+	foreach (cell, find_all_inheritors(relid, NoLock, NULL))
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE)
+			return lfirst_oid(cell);
+	return InvalidOid;
+}
+
+void pythia_cdc_refuse_foreign_partition(Relation relation)
+{
+	Oid partition = pythia_cdc_foreign_partition(RelationGetRelid(relation));
+
+	if (OidIsValid(partition))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("cannot capture \"%s\": its partition \"%s\" is a foreign table",
+							   RelationGetRelationName(relation), get_rel_name(partition)),
+						errhint("Name the other partitions, and poll the foreign table by its own name.")));
+}
+
 static void check_relation(Relation relation, const pythia_capture_config *config)
 {
 	Oid relid = RelationGetRelid(relation);
@@ -197,6 +220,7 @@ static void check_relation(Relation relation, const pythia_capture_config *confi
 						errmsg("cannot capture \"%s\" by triggers: its rows are written elsewhere",
 							   RelationGetRelationName(relation)),
 						errhint("Capture it by polling: {\"capture\": \"poll\"}.")));
+	pythia_cdc_refuse_foreign_partition(relation);
 	if (IsCatalogRelation(relation) || RelationGetNamespace(relation) == get_namespace_oid("pythia", false) ||
 		RelationGetNamespace(relation) == get_namespace_oid("pythia_tracked", false))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),

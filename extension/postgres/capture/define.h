@@ -20,4 +20,9 @@ extern bool pythia_cdc_follow_key(Relation relation, pythia_cdc_table *table);
 /* Why a role may not capture the table (or partition): a constant text; NULL where it may. */
 extern const char *pythia_cdc_closed_to(Oid relid, Oid role);
 
+/* The first partition of a partitioned table that is a foreign table, or InvalidOid. */
+extern Oid pythia_cdc_foreign_partition(Oid relid);
+/* An error where there is one: its rows have no versions here, and no trigger sees what is written at its server. */
+extern void pythia_cdc_refuse_foreign_partition(Relation relation);
+
 #endif

@@ -12,6 +12,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/table_writer.h"
 #include "postgres/capture/columns.h"
+#include "postgres/capture/define.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
 #include "postgres/capture/known.h"
@@ -372,6 +373,7 @@ void pythia_scan_run(pythia_scan *scan)
 	Datum low;
 	int code;
 
+	pythia_cdc_refuse_foreign_partition(relation);
 	scan->greatest = PYTHIA_LOW_MINIMUM;
 	scan->least = PG_INT64_MAX;
 	if (table->stamp_kind != PYTHIA_STAMP_NONE)

@@ -246,8 +246,11 @@ void pythia_trigger_install(const pythia_cdc_table *table)
 	{
 		found_relation *found = lfirst(cell);
 
-		if (!found->enabled)
-			create_truncate_trigger(table, found);
+		if (found->enabled == TRIGGER_FIRES_ALWAYS)
+			continue;
+		if (found->enabled)
+			drop_trigger(found->relid, found->name, pythia_truncate_trigger(table));
+		create_truncate_trigger(table, found);
 	}
 	SPI_finish();
 }
@@ -302,6 +305,39 @@ void pythia_trigger_remove(const pythia_cdc_table *table)
 				 errhint("Try again when that has ended; pg_locks tells whose it is. pythia.stop_cdc works at once.")));
 }
 
+/* Those of TRUNCATE; that a partition has none yet is no fault, for it may be new. */
+static const char *truncate_fault(const pythia_cdc_table *table)
+{
+	ListCell *cell;
+
+	foreach (cell, relations_of(table, pythia_truncate_trigger(table)))
+	{
+		found_relation *found = lfirst(cell);
+
+		if (found->is_the_one && !found->enabled)
+			return "its trigger of TRUNCATE is gone";
+		if (found->enabled && found->enabled != TRIGGER_FIRES_ALWAYS)
+			return psprintf("the trigger of TRUNCATE on %s is disabled, or was for a time", found->name);
+	}
+	return NULL;
+}
+
+/* What triggers on a table, or its partitions, would not see; NULL: nothing. */
+static const char *unseen(Oid relid)
+{
+	Oid partition = pythia_cdc_foreign_partition(relid);
+
+	if (OidIsValid(partition))
+		return psprintf(
+			"its partition \"%s\" is a foreign table, and a trigger does not see what is written at its server",
+			get_rel_name(partition));
+	if (get_rel_persistence(relid) == RELPERSISTENCE_UNLOGGED)
+		return "it is unlogged now: a crash empties it, and no trigger tells";
+	if (get_rel_relkind(relid) == RELKIND_RELATION && find_inheritance_children(relid, NoLock) != NIL)
+		return "other tables inherit from it, and a trigger does not see what is written to them";
+	return NULL;
+}
+
 char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	MemoryContext cxt = CurrentMemoryContext;
@@ -321,12 +357,11 @@ char *pythia_trigger_fault(const pythia_cdc_worker *worker, const pythia_cdc_tab
 			fault = "its capture trigger is gone, as when the table is dropped and made anew";
 		else if (found->enabled != TRIGGER_FIRES_ALWAYS)
 			fault = "its capture trigger is disabled, or was for a time";
-		else if (get_rel_relkind(found->relid) == RELKIND_RELATION &&
-				 find_inheritance_children(found->relid, NoLock) != NIL)
-			fault = "other tables inherit from it, and a trigger does not see what is written to them";
-		else
+		else if (!(fault = unseen(found->relid)))
 			fault = pythia_cdc_closed_to(found->relid, worker->owner);
 	}
+	if (exists && !fault)
+		fault = truncate_fault(table);
 	if (!exists)
 		fault = psprintf("table %s does not exist", table->relation);
 	if (fault)

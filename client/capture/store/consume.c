@@ -110,19 +110,17 @@ static bool set_position(pythia_db *store, int64_t worker_id, const char *consum
 	return pythia_store_run(store, &sql, error);
 }
 
-/* YYYY-MM-DD, with a time or without one. */
-static bool is_time(const char *text)
+/* YYYY-MM-DD, with a time or without one, of UTC unless it says its offset from that; *utc as captured_at is written. */
+static bool read_time(const char *text, pythia_buffer *utc)
 {
-	char whole[64];
-	size_t length = strlen(text);
+	pythia_buffer whole = PYTHIA_BUFFER_INIT;
 	int64_t instant;
+	bool ok;
 
-	if (length > 0 && text[length - 1] == 'Z')
-		length--;
-	if (length < 10 || length > 40 || strspn(text + 10, "0123456789:. T") < length - 10)
-		return false;
-	snprintf(whole, sizeof(whole), "%.*s%s", (int) length, text, length == 10 ? " 00:00:00" : "");
-	return pythia_instant_read(whole, &instant);
+	pythia_buffer_printf(&whole, "%s%s", text, strlen(text) == 10 ? " 00:00:00" : "");
+	ok = pythia_stamp_canonical(utc, whole.data, whole.length, 6) && pythia_instant_read(utc->data, &instant);
+	pythia_buffer_free(&whole);
+	return ok;
 }
 
 /* The change_id after which a consumer starts that is to see "now", "beginning", a timestamp or (seek) an id. */
@@ -130,6 +128,7 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 						  pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer utc = PYTHIA_BUFFER_INIT;
 	bool ok;
 
 	if (ids && pythia_int64_read(text, strlen(text), position))
@@ -146,21 +145,22 @@ static bool find_position(pythia_db *store, int64_t worker_id, const char *text,
 		/* also right where retention has emptied the journal */
 		pythia_buffer_printf(&sql, "SELECT seq FROM main.sqlite_sequence WHERE name = 'pythia_journal_%lld'",
 							 (long long) worker_id);
-	else if (is_time(text))
+	else if (read_time(text, &utc))
 	{
-		pythia_buffer_printf(&sql,
-							 "SELECT max(change_id) FROM main.pythia_journal_%lld WHERE captured_at < replace(rtrim(",
+		pythia_buffer_printf(&sql, "SELECT max(change_id) FROM main.pythia_journal_%lld WHERE captured_at < ",
 							 (long long) worker_id);
-		pythia_store_text(&sql, text);
-		pythia_buffer_puts(&sql, ", 'Z'), 'T', ' ')");
+		pythia_store_text(&sql, utc.data);
 	}
 	else
 	{
+		pythia_buffer_free(&utc);
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid position \"%s\"", text);
-		return pythia_error_hint(error, "Give \"now\", \"beginning\"%s or YYYY-MM-DD HH:MM:SS in UTC.",
-								 ids ? ", a change_id" : "");
+		return pythia_error_hint(
+			error, "Give \"now\", \"beginning\"%s or YYYY-MM-DD HH:MM:SS in UTC, or with an offset from it.",
+			ids ? ", a change_id" : "");
 	}
 	ok = pythia_db_number_or(store, sql.data, 0, position, error);
+	pythia_buffer_free(&utc);
 	pythia_buffer_free(&sql);
 	return ok;
 }

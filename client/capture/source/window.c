@@ -465,5 +465,5 @@ bool pythia_capture_stamp_kept(const pythia_capture_table *table, const char *st
 	/* one that is a day, or a minute, alone may be given until that ends */
 	if (strlen(stamp) == strlen("YYYY-MM-DD") || strlen(stamp) == strlen("YYYY-MM-DD HH:MM"))
 		return strncmp(stamp, low, strlen(stamp)) >= 0;
-	return strcmp(stamp, low) >= 0;
+	return strncmp(stamp, low, sizeof("YYYY-MM-DD HH:MM:SS.ffffff")) >= 0;
 }

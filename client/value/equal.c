@@ -173,6 +173,34 @@ static bool array_spelling(pythia_buffer *out, const char *text, size_t length, 
 	return true;
 }
 
+static bool has_member(const char *set, size_t length, const char *member, size_t size)
+{
+	for (const char *at = set, *end = set + length; at <= end;)
+	{
+		const char *comma = memchr(at, ',', (size_t) (end - at));
+		size_t here = (size_t) ((comma != NULL ? comma : end) - at);
+
+		if (same_bytes(at, here, member, size))
+			return true;
+		if (comma == NULL)
+			break;
+		at = comma + 1;
+	}
+	return false;
+}
+
+/* A SET tells its members in the order that they have in its own definition. */
+static bool has_members(const char *set, size_t length, const char *members, size_t size)
+{
+	const char *end = members + size;
+	const char *comma;
+
+	for (; (comma = memchr(members, ',', (size_t) (end - members))) != NULL; members = comma + 1)
+		if (!has_member(set, length, members, (size_t) (comma - members)))
+			return false;
+	return has_member(set, length, members, (size_t) (end - members));
+}
+
 bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_length, const char *b, size_t b_length,
 						const pythia_host *host)
 {
@@ -208,6 +236,9 @@ bool pythia_value_equal(const pythia_type *agreed, const char *a, size_t a_lengt
 		case PYTHIA_KIND_GEOMETRY:
 			return same_hex(a, a_length, b, b_length);
 		case PYTHIA_KIND_SET:
+			if (a_length == b_length && has_members(a, a_length, b, b_length) && has_members(b, b_length, a, a_length))
+				return true;
+			/* fall through */
 		case PYTHIA_KIND_ARRAY:
 			return same_spelling(array_spelling, 0, a, a_length, b, b_length);
 		case PYTHIA_KIND_JSON:

@@ -318,6 +318,8 @@ static void texts(maker *m)
 			add_length(m, PYTHIA_GUARD_BYTES, t->to->length);
 		return;
 	}
+	if (pythia_no_label(t, 0))
+		add(m, PYTHIA_GUARD_EQUAL, "", "");
 	if (!is_text(t->from->kind) || !is_text(t->to->kind))
 		return;
 	if (t->from_engine == PYTHIA_SQLITE)

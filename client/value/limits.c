@@ -410,6 +410,16 @@ static pythia_value_verdict check_whole(const pythia_transform *t, const char *v
 	return PYTHIA_VALUE_KEEP;
 }
 
+bool pythia_no_label(const pythia_transform *t, size_t length)
+{
+	if (length > 0 || t->to->kind != PYTHIA_KIND_ENUM || t->to_engine != PYTHIA_MYSQL || t->to->labels == NULL)
+		return false;
+	for (int i = 0; i < t->to->nlabels; i++)
+		if (t->to->labels[i][0] == '\0')
+			return false;
+	return true;
+}
+
 pythia_value_verdict pythia_limits_check(const pythia_transform *t, const char *value, size_t length,
 										 pythia_buffer *out, pythia_bad_value *bad)
 {
@@ -423,5 +433,8 @@ pythia_value_verdict pythia_limits_check(const pythia_transform *t, const char *
 		return check_decimal(t, value, out, bad);
 	if (t->to->kind == PYTHIA_KIND_TIME)
 		return check_time(t, value, length, out, bad);
+	if (pythia_no_label(t, length))
+		return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, "a text that is none of the labels",
+									out, bad);
 	return pythia_text_check(t, value, length, out, bad);
 }

@@ -9,6 +9,9 @@ bool pythia_limits_apply(const pythia_transform *transform, bool careful);
 /* value is NUL-terminated at length. */
 pythia_value_verdict pythia_limits_check(const pythia_transform *transform, const char *value, size_t length,
 										 pythia_buffer *out, pythia_bad_value *bad);
+/* A text of no length into MySQL's ENUM without such a label.  MySQL itself shows so what it once took for lack of strict
+ * mode, and gives it to no other table. */
+bool pythia_no_label(const pythia_transform *transform, size_t length);
 /* The least and the greatest whole number of an integer type, in digits. */
 void pythia_whole_bounds(const pythia_type *type, pythia_engine engine, const char **low, const char **high);
 int pythia_whole_compare(const char *a, const char *b); /* in digits, of any length */

@@ -82,7 +82,9 @@ static bool bad_value(pythia_loader *loader, int pair, const pythia_bad_value *b
 						  " to quarantine.");
 	else
 		pythia_error_hint(error,
-						  "Set policy \"%s\" to null, clamp, replace or quarantine, or on_bad_row to quarantine.",
+						  bad->bounded
+							  ? "Set policy \"%s\" to null, clamp, replace or quarantine, or on_bad_row to quarantine."
+							  : "Set policy \"%s\" to null or quarantine, or on_bad_row to quarantine.",
 						  bad->policy);
 	pythia_buffer_free(&key);
 	return false;

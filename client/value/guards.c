@@ -138,6 +138,9 @@ static void times(maker *m)
 
 	if (t->from->kind != PYTHIA_KIND_TIME && t->from->kind != PYTHIA_KIND_INTERVAL)
 		return;
+	/* PostgreSQL's times of day end with the day, and it reads no others */
+	if (t->from->kind == PYTHIA_KIND_TIME && t->from_engine == PYTHIA_POSTGRESQL)
+		return;
 	if (t->to_engine == PYTHIA_POSTGRESQL)
 	{
 		add(m, PYTHIA_GUARD_BELOW, "00:00:00", "-01:00:00");

@@ -45,6 +45,12 @@ static bool loses_digits(const pythia_transform *t)
 	return !whole(t->from->kind);
 }
 
+/* A column of SQLite's makes a double of a decimal that is no integer of its, and a double keeps fifteen digits. */
+static bool makes_doubles(const pythia_transform *t)
+{
+	return t->to_engine == PYTHIA_SQLITE && strchr("NRI", pythia_sqlite_affinity(t->to)) != NULL;
+}
+
 /* SQLite keeps a number that is too large for its column as a rounded one, and MySQL takes the year 1 for 2001,
  * without a word. */
 static bool quietly_changed(const pythia_transform *t)
@@ -58,6 +64,8 @@ static bool quietly_changed(const pythia_transform *t)
 	if (t->to->kind == PYTHIA_KIND_INT)
 		return t->from->kind != PYTHIA_KIND_INT && t->from->kind != PYTHIA_KIND_BOOL &&
 			   t->from->kind != PYTHIA_KIND_YEAR;
+	if (t->to->kind == PYTHIA_KIND_DECIMAL && makes_doubles(t) && (t->to->precision <= 0 || t->to->precision > 15))
+		return t->from->kind != PYTHIA_KIND_DECIMAL || t->from->precision < 0 || t->from->precision > 15;
 	if (t->to->kind == PYTHIA_KIND_DECIMAL && t->to->precision > 0 && t->to->precision <= 15)
 		return t->from->kind != PYTHIA_KIND_DECIMAL || t->from->precision < 0 ||
 			   t->from->precision > t->to->precision || t->from->scale > t->to->scale;
@@ -312,7 +320,7 @@ static pythia_value_verdict check_decimal(const pythia_transform *t, const char 
 
 	if (special(value))
 		return check_special(t, value, out, bad);
-	if (t->to->precision <= 0)
+	if (t->to->precision <= 0 && !makes_doubles(t))
 		return PYTHIA_VALUE_KEEP;
 	plain = count_digits(value, &before, &after);
 	if (t->to_engine == PYTHIA_MYSQL && (!plain || after > t->to->scale) &&
@@ -327,11 +335,13 @@ static pythia_value_verdict check_decimal(const pythia_transform *t, const char 
 	if (!plain || (before <= 0 && after == 0))
 		return PYTHIA_VALUE_KEEP;
 	/* an engine with real decimals rounds the fraction, as the column asks; SQLite would keep a double */
-	beyond = before > room ||
-			 (before == room && t->to_engine == PYTHIA_POSTGRESQL && rounds_up_beyond(value, t->to->precision));
-	if (!beyond && (t->to_engine != PYTHIA_SQLITE || (before > 0 ? before : 0) + after <= 15))
+	beyond = t->to->precision > 0 && (before > room || (before == room && t->to_engine == PYTHIA_POSTGRESQL &&
+														rounds_up_beyond(value, t->to->precision)));
+	/* eighteen digits are an integer, which is exact */
+	if (!beyond && (!makes_doubles(t) || (before > 0 ? before : 0) + after <= (after > 0 ? 15 : 18)))
 		return PYTHIA_VALUE_KEEP;
-	put_greatest(t->to, value[0] == '-', &text);
+	if (beyond)
+		put_greatest(t->to, value[0] == '-', &text);
 	verdict = pythia_policy_decide(t->policies.out_of_range, "out_of_range", beyond ? text.data : NULL,
 								   beyond ? "a number out of range" : "a number with too many digits", out, bad);
 	pythia_buffer_free(&text);

@@ -27,6 +27,7 @@ pythia_value_verdict pythia_policy_decide(pythia_policy policy, const char *name
 			break;
 	}
 	bad->policy = name;
+	bad->bounded = stand_in != NULL;
 	bad->quarantine = policy == PYTHIA_POLICY_QUARANTINE;
 	snprintf(bad->reason, sizeof(bad->reason), "%s", reason);
 	return PYTHIA_VALUE_BAD;

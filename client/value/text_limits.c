@@ -6,6 +6,16 @@
 #include "value/limits.h"
 #include "value/transform.h"
 
+/* The policies that would rewrite or cut it have been asked. */
+static pythia_value_verdict cut_else(pythia_policy policy, const char *name, const char *reason, pythia_buffer *out,
+									 pythia_bad_value *bad)
+{
+	pythia_value_verdict verdict = pythia_policy_decide(policy, name, NULL, reason, out, bad);
+
+	bad->bounded = true;
+	return verdict;
+}
+
 static pythia_value_verdict by_policy(pythia_policy policy, const char *name, const char *reason, const char *value,
 									  size_t length, pythia_buffer *out, pythia_bad_value *bad)
 {
@@ -14,7 +24,7 @@ static pythia_value_verdict by_policy(pythia_policy policy, const char *name, co
 		pythia_utf8_rewrite(value, length, policy == PYTHIA_POLICY_CLAMP, strcmp(name, "nul_byte") == 0, out);
 		return PYTHIA_VALUE_CHANGED;
 	}
-	return pythia_policy_decide(policy, name, NULL, reason, out, bad);
+	return cut_else(policy, name, reason, out, bad);
 }
 
 /* Bytes of the first `characters` characters. */
@@ -62,7 +72,7 @@ static pythia_value_verdict check_length(const pythia_transform *t, const char *
 		pythia_buffer_append(out, value, keep);
 		return PYTHIA_VALUE_CHANGED;
 	}
-	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, "a text that is too long", out, bad);
+	return cut_else(t->policies.out_of_range, "out_of_range", "a text that is too long", out, bad);
 }
 
 static pythia_value_verdict check_bytes(const pythia_transform *t, const char *value, size_t length, pythia_buffer *out,
@@ -78,7 +88,7 @@ static pythia_value_verdict check_bytes(const pythia_transform *t, const char *v
 		pythia_buffer_append(out, value, allowed);
 		return PYTHIA_VALUE_CHANGED;
 	}
-	return pythia_policy_decide(t->policies.out_of_range, "out_of_range", NULL, "bytes that are too many", out, bad);
+	return cut_else(t->policies.out_of_range, "out_of_range", "bytes that are too many", out, bad);
 }
 
 /* What a policy made of the value is what the next check looks at. */

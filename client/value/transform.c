@@ -114,6 +114,8 @@ pythia_value_verdict pythia_transform_value(const pythia_transform *transform, c
 		(verdict != PYTHIA_VALUE_KEEP && !changed) ||
 		pythia_json_numbers_kept(changed ? pythia_buffer_text(out) : value, changed ? out->length : length))
 		return verdict;
-	return pythia_policy_decide(transform->policies.out_of_range, "out_of_range", NULL,
-								"a JSON number that is rounded there", out, bad);
+	verdict = pythia_policy_decide(transform->policies.out_of_range, "out_of_range", NULL,
+								   "a JSON number that is rounded there", out, bad);
+	bad->bounded = true;
+	return verdict;
 }

@@ -38,6 +38,7 @@ typedef struct pythia_bad_value
 {
 	const char *policy; /* the option that governs it, "out_of_range"; NULL: none does */
 	bool quarantine;    /* by that policy; else on_bad_row decides */
+	bool bounded;       /* clamp and replace would have something to put in its place */
 	char reason[160];
 } pythia_bad_value;
 

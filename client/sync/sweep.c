@@ -69,12 +69,11 @@ static void convert_keys(pythia_run *run, const pythia_rows *chunk, pythia_rows_
 			pythia_value_verdict verdict =
 				pythia_transform_value(transform, field->value, field->length, scratch, &bad);
 
-			if (verdict == PYTHIA_VALUE_BAD || (verdict == PYTHIA_VALUE_KEEP && !is_held(run, run->plan.key[i], field)))
+			if (verdict == PYTHIA_VALUE_BAD || verdict == PYTHIA_VALUE_NULL ||
+				(verdict == PYTHIA_VALUE_KEEP && !is_held(run, run->plan.key[i], field)))
 				whole = false;
 			else if (verdict == PYTHIA_VALUE_CHANGED)
 				pythia_rows_text(writer, pythia_buffer_text(scratch), scratch->length);
-			else if (verdict == PYTHIA_VALUE_NULL)
-				pythia_rows_null(writer);
 			else
 				pythia_rows_text(writer, field->value, field->length);
 		}

@@ -16,6 +16,9 @@ enum
 {
 	METHOD_FORBIDDEN = 5010,
 	READ_FAILED = 5013,
+	PRIMARY_KEY_REQUIRED = 1173,
+	PRIMARY_KEY_REQUIRED_8 = 3750,
+	TOO_MANY_COLUMNS = 1117,
 	SECURE_TRANSPORT = 3159,
 	DISK_FULL = 1021,
 	LOCAL_INFILE_DISABLED = 1148,
@@ -96,7 +99,7 @@ static const known_error known_errors[] = {
 	{ER_SPECIFIC_ACCESS_DENIED_ERROR, "42501", PYTHIA_E_DATABASE, "Grant this user the privilege."},
 	{ER_OPTION_PREVENTS_STATEMENT, "25006", PYTHIA_E_DATABASE,
 	 "The option of the server that the message names forbids it: where that is read_only, name the primary server or"
-	 " an account that may write all the same."},
+	 " an account that may write all the same; where it is max_session_mem_used, raise it for this user."},
 	{ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, "25006", PYTHIA_E_DATABASE, NULL},
 	{ER_BINLOG_CREATE_ROUTINE_NEED_SUPER, "42501", PYTHIA_E_DATABASE,
 	 "With a binary log, triggers take SUPER or, for whoever has TRIGGER, log_bin_trust_function_creators = ON on that "
@@ -109,7 +112,18 @@ static const known_error known_errors[] = {
 	{LOCAL_INFILE_DISABLED_8, "0A000", PYTHIA_E_DATABASE, "Set local_infile = ON on that server."},
 	{ER_NET_PACKET_TOO_LARGE, "54000", PYTHIA_E_DATA, "Raise max_allowed_packet on that server."},
 	{ER_WARN_ALLOWED_PACKET_OVERFLOWED, "54000", PYTHIA_E_DATA, "Raise max_allowed_packet on that server."},
-	{ER_TOO_BIG_ROWSIZE, "54000", PYTHIA_E_DATA, NULL},
+	{ER_TOO_BIG_ROWSIZE, "54000", PYTHIA_E_DATA,
+	 "Carry fewer columns: name them in option \"columns\", or leave some out by \"exclude_columns\"."},
+	{TOO_MANY_COLUMNS, "54011", PYTHIA_E_DATA,
+	 "Carry fewer columns: name them in option \"columns\", or leave some out by \"exclude_columns\"."},
+	{PRIMARY_KEY_REQUIRED, "42P16", PYTHIA_E_DATABASE,
+	 "The server takes no table without a primary key (innodb_force_primary_key): name the columns that identify a row "
+	 "in"
+	 " option \"key\"."},
+	{PRIMARY_KEY_REQUIRED_8, "42P16", PYTHIA_E_DATABASE,
+	 "The server takes no table without a primary key (sql_require_primary_key): name the columns that identify a row "
+	 "in"
+	 " option \"key\"."},
 	{ER_DATA_TOO_LONG, "22001", PYTHIA_E_DATA, NULL},
 	{WARN_DATA_TRUNCATED, "22001", PYTHIA_E_DATA, NULL},
 	{ER_WARN_DATA_OUT_OF_RANGE, "22003", PYTHIA_E_DATA, NULL},

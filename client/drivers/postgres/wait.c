@@ -45,6 +45,34 @@ bool pythia_postgres_lost(postgres_db *db, pythia_error *error)
 	return pythia_error_hint(error, "Check that the server is running; the work can be tried again.");
 }
 
+/* PostgreSQL says what may not be touched, and not which right that takes. */
+static void hint_at_right(const char *sql, pythia_error *error)
+{
+	static const struct
+	{
+		const char *begin;
+		const char *hint;
+	} rights[] = {
+		{"CREATE TEMP", "Grant this role TEMPORARY on the database: a target that holds rows is written through a"
+						" temporary table."},
+		{"CREATE TABLE", "Grant this role CREATE on the schema, or create the table yourself."},
+		{"SELECT", "Grant this role SELECT on the table, or name the columns that it may read in option \"columns\"."},
+		{"COPY (", "Grant this role SELECT on the table, or name the columns that it may read in option \"columns\"."},
+		{"COPY", "Grant this role INSERT on the table, or name the columns that it may write in option \"columns\"."},
+		{"INSERT", "Grant this role SELECT and INSERT on the table, or name the columns that it has these rights on in"
+				   " option \"columns\"."},
+		{"UPDATE", "Grant this role SELECT and UPDATE on the table, or name the columns that it has these rights on in"
+				   " option \"columns\"."},
+		{"DELETE", "Grant this role SELECT and DELETE on the table."}};
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (strncmp(sql, rights[i].begin, strlen(rights[i].begin)) == 0)
+		{
+			pythia_error_hint(error, "%s", rights[i].hint);
+			return;
+		}
+}
+
 bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_error *error)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -73,6 +101,8 @@ bool pythia_postgres_failed(postgres_db *db, const PGresult *result, pythia_erro
 	else if (strcmp(sqlstate, "42501") == 0 && strstr(message, "row-level security") != NULL)
 		pythia_error_hint(error, "Rows hidden by a policy would pass for deleted: use a role that sees all of them (the"
 								 " table's owner, or one with BYPASSRLS), or a view of those that are meant.");
+	else if (strcmp(sqlstate, "42501") == 0)
+		hint_at_right(pythia_buffer_text(&db->sql), error);
 	if (context)
 		pythia_error_context(error, "%s", context);
 	if (db->sql.length > 0)

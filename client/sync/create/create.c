@@ -529,6 +529,11 @@ static bool name_fits(const pythia_db *db, const char *name, const char *option,
 							 db->engine == PYTHIA_POSTGRESQL ? "63 bytes" : "64 characters");
 }
 
+static int most_columns(const pythia_db *db)
+{
+	return db->engine == PYTHIA_MYSQL ? 1017 : db->engine == PYTHIA_POSTGRESQL ? 1600 : 2000;
+}
+
 bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -547,7 +552,14 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 	if (ok)
 		pythia_target_tell_lacks(job, &plan->source, &lacks);
 	else
+	{
+		if (error->hint == NULL && plan->target.ncolumns > most_columns(job->target))
+			pythia_error_hint(error,
+							  "It may have %d columns there: name those to carry in option \"columns\", or leave some"
+							  " out by \"exclude_columns\".",
+							  most_columns(job->target));
 		pythia_error_context(error, "creating table \"%s\"", plan->target.name);
+	}
 	pythia_extras_free(&lacks);
 	pythia_buffer_free(&sql);
 	return ok;

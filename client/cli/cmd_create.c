@@ -289,6 +289,9 @@ static bool set_url(creation *c, const char *name, const char *json, const char 
 	cli_variable_set(&c->variables, shell, shell_text(value));
 	cli_variable_set(&c->variables, sql, sql_text(value));
 	cli_variable_set(&c->variables, text, pythia_buffer_take(&safe));
+	if (c->sync)
+		cli_variable_set(&c->variables, strcmp(name, "target") == 0 ? "target_file" : "source_file",
+						 pythia_strdup(url.engine == PYTHIA_SQLITE ? name : ""));
 	if (strcmp(name, "target") != 0)
 	{
 		cli_variable_set(&c->variables, "user", plain("", url.user != NULL ? url.user : c->name, ""));

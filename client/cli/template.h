@@ -26,7 +26,7 @@ typedef struct cli_variable
 typedef struct cli_variables
 {
 	const struct cli_variables *parent;
-	cli_variable items[48];
+	cli_variable items[64];
 	int count;
 	struct cli_variables *tables; /* what {{#tables}} goes through */
 	int ntables;

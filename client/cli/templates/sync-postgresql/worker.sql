@@ -1,12 +1,30 @@
 -- The worker {{name}} inside a PostgreSQL database with pythia_db.
--- usage: psql -f worker.sql DATABASE
+-- usage: psql -f worker.sql DATABASE, after grants.sql, as a superuser: the connections are made by it, the worker is the
+-- role's and has its rights alone
 -- To make it again: SELECT pythia.drop_sync_worker('{{name}}');
 \set ON_ERROR_STOP on
-CREATE EXTENSION IF NOT EXISTS pythia_db;
 
 BEGIN;
 SELECT pythia.create_connection('{{name}}_source', {{source_sql}});
 SELECT pythia.create_connection('{{name}}_target', {{target_sql}});
+-- The role uses them by the same name and password, where the URLs have one, and may go without: a role that makes its own
+-- connections needs a password in their URLs.
+DO $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT m.srvname, m.umoptions FROM pg_user_mappings m
+        WHERE m.umuser = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+        AND m.srvname IN ('{{name}}_source', '{{name}}_target')
+    LOOP
+        EXECUTE format('GRANT USAGE ON FOREIGN SERVER %I TO {{role}}', one.srvname);
+        EXECUTE format('CREATE USER MAPPING FOR {{role}} SERVER %I OPTIONS (%s)', one.srvname,
+            (SELECT string_agg(format('%I %L', o.option_name, o.option_value), ', ')
+                FROM (SELECT * FROM pg_options_to_table(one.umoptions) UNION ALL SELECT 'password_required', 'false') o));
+    END LOOP;
+END
+$$;
+SET LOCAL ROLE {{role}};
 SELECT pythia.create_sync_worker(
     name => '{{name}}',
     source => '{{name}}_source',
@@ -16,6 +34,7 @@ SELECT pythia.create_sync_worker(
     schedule => '5 min');
 COMMIT;
 
+SET ROLE {{role}};
 -- now, in this session; pythia.start_sync('{{name}}') does it in the background, on its schedule
 SELECT "table", sync_mode, rows_synced, rows_inserted, rows_updated, error
     FROM pythia.sync_all_tables('{{name}}');

@@ -386,7 +386,7 @@ bool pythia_sync_config_read(const pythia_node *tree, const pythia_node *overrid
 	if (config->mode != PYTHIA_SYNC_FULL)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"truncate_target\" goes with mode \"full\"");
-		return pythia_error_hint(error, "Set mode to \"full\"; an incremental run adds to what the target holds.");
+		return pythia_error_hint(error, "Set \"mode\" to \"full\"; an incremental run adds to what the target holds.");
 	}
 	if (config->deletes == PYTHIA_DELETES_SOFT)
 	{

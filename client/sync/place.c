@@ -136,8 +136,8 @@ bool pythia_place_literal(const pythia_run *run, int i, const char *value, pythi
 		return true;
 	pythia_fail(error, PYTHIA_E_DATA, "22P02", "\"%.100s\" is no value of key column \"%s\" of table \"%s\"", value,
 				key_column(&run->plan, i)->name, run->plan.source.name);
-	return pythia_error_hint(error,
-							 "Begin anew, with another state or with mode \"full\", where a checkpoint is damaged.");
+	return pythia_error_hint(
+		error, "Begin anew, with another state or with \"mode\" set to \"full\", where a checkpoint is damaged.");
 }
 
 /* Whether a column may have another collation than BINARY: that of a view's is nobody's to see. */

@@ -301,7 +301,7 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 			return true;
 		pythia_fail(error, PYTHIA_E_USAGE, "42703", "table \"%s\" has no timestamp column \"%s\"", plan->source.name,
 					config->timestamp_column);
-		return pythia_error_hint(error, "Name one in timestamp_column, or set mode to \"full\".");
+		return pythia_error_hint(error, "Name one in timestamp_column, or set \"mode\" to \"full\".");
 	}
 	plan->stamp = pair_of_source(plan, plan->stamp_source);
 	kind = plan->source.columns[plan->stamp_source].type.kind;
@@ -315,8 +315,9 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 					plan->source.columns[plan->stamp_source].name, plan->source.name);
 		pythia_error_detail(error, "Its type is %s.",
 							pythia_type_shown(&plan->source.columns[plan->stamp_source].type));
-		return pythia_error_hint(error, "Take a column of a date, a timestamp or an ever-growing integer, or set mode "
-										"to \"full\".");
+		return pythia_error_hint(error,
+								 "Take a column of a date, a timestamp or an ever-growing integer, or set \"mode\" "
+								 "to \"full\".");
 	}
 	return true;
 }

@@ -559,7 +559,9 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 			(strcmp(error->sqlstate, "42P01") == 0 || strcmp(error->sqlstate, "42883") == 0))
 			pythia_error_hint(error, "Where it is what a trigger or a check of the target looks for: name its schema in"
 									 " option \"search_path\".");
-		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 && error->hint == NULL)
+		/* PostgreSQL thinks of a day and a month that have changed places */
+		if (error->error_class != PYTHIA_E_USAGE && strncmp(error->sqlstate, "22", 2) == 0 &&
+			(error->hint == NULL || strcmp(error->sqlstate, "22008") == 0))
 			pythia_error_hint(error,
 							  "What becomes of values that the target cannot hold is said by the policies"
 							  " \"zero_date\", \"infinity\", \"nan\", \"nul_byte\", \"bad_utf8\" and \"out_of_range\","

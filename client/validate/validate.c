@@ -106,7 +106,11 @@ static bool run_checks(pythia_validation_state *v, pythia_error *error)
 			v->result->failed_checks += broken;
 		}
 		else
+		{
+			if (error->error_class == PYTHIA_E_DATABASE && error->hint == NULL)
+				pythia_error_hint(error, "A check is a condition in the target's own names.");
 			pythia_error_context(error, "check \"%s\" of table \"%s\"", name, target->table->name);
+		}
 		pythia_buffer_free(&sql);
 	}
 	pythia_buffer_putc(&json, '}');

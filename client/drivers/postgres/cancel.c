@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "core/memory.h"
@@ -100,4 +101,13 @@ void pythia_postgres_stop_server(postgres_db *db)
 		wait_for_it(call);
 	else
 		free_call(call);
+}
+
+void pythia_postgres_abort(postgres_db *db)
+{
+	pythia_postgres_stop_server(db);
+	db->base.broken = true;
+	/* a COPY that waits for rows hears of no request, and would hold its locks until the connection is closed */
+	if (PQsocket(db->conn) >= 0)
+		shutdown(PQsocket(db->conn), SHUT_RDWR);
 }

@@ -115,8 +115,7 @@ static bool bad_row(postgres_db *db, char *row, pythia_error *error)
 {
 	PQfreemem(row);
 	pythia_db_bad_answer(&db->base, error, "COPY gave something else than a row of the columns that were asked for");
-	pythia_postgres_stop_server(db);
-	db->base.broken = true;
+	pythia_postgres_abort(db);
 	return false;
 }
 
@@ -238,8 +237,7 @@ bool pythia_postgres_stream_next(pythia_stream *stream, pythia_rows *chunk, pyth
 		return pythia_postgres_lost(db, error);
 	if (pythia_host_cancelled(db->base.host))
 	{
-		pythia_postgres_stop_server(db);
-		db->base.broken = true;
+		pythia_postgres_abort(db);
 		return pythia_fail_cancelled(error);
 	}
 	while (stream->chunk.length < PYTHIA_CHUNK_BYTES)
@@ -460,8 +458,7 @@ bool pythia_postgres_load_put(pythia_db *base, const pythia_rows *chunk, pythia_
 		return false;
 	if (pythia_host_cancelled(base->host))
 	{
-		pythia_postgres_stop_server(db);
-		db->base.broken = true;
+		pythia_postgres_abort(db);
 		return pythia_fail_cancelled(error);
 	}
 	return true;

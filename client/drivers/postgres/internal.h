@@ -98,6 +98,8 @@ void pythia_postgres_addresses_free(pythia_postgres_addresses *addresses);
 
 /* cancel.c: asks the server to stop what it is doing for us; takes half a second at most. */
 void pythia_postgres_stop_server(postgres_db *db);
+/* The same for who gives the connection up: it is broken, and the server sees its end. */
+void pythia_postgres_abort(postgres_db *db);
 
 bool pythia_postgres_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
 								 pythia_stream **stream, pythia_error *error);

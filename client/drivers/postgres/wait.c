@@ -125,8 +125,7 @@ bool pythia_postgres_wait(postgres_db *db, int events, pythia_error *error)
 			break;
 	}
 	/* the host will not wait for the server's answer, so the session is of no more use */
-	pythia_postgres_stop_server(db);
-	db->base.broken = true;
+	pythia_postgres_abort(db);
 	return pythia_fail_cancelled(error);
 }
 
@@ -211,8 +210,7 @@ bool pythia_postgres_rows(postgres_db *db, pythia_postgres_take take, void *cont
 				continue;
 			/* the rest is not waited for */
 			good = false;
-			pythia_postgres_stop_server(db);
-			db->base.broken = true;
+			pythia_postgres_abort(db);
 			break;
 		}
 		if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY)

@@ -431,9 +431,10 @@ static bool repair_table(const pythia_sync_job *given, const pythia_validate_opt
 		/* undone, all of it */
 		if (strcmp(error->sqlstate, "23503") == 0 && error->hint == NULL)
 			pythia_error_hint(error,
-							  "Repair both tables in one run of the command (pythia repair, with --all or both names),"
-							  " or synchronise them together: rows are then deleted children first and inserted"
-							  " parents first.");
+							  "Repair both tables in one run of the command (pythia repair, with --all or both names):"
+							  " extra rows are then deleted children first, and missing ones inserted parents first."
+							  "  Where the two refer to one another, set the referring column of extra rows to NULL"
+							  " first, and leave it out by exclude_columns for one run.");
 		result->rows_synced = result->rows_inserted = result->rows_updated = result->rows_deleted = 0;
 		pythia_error_context(error, "repairing table \"%s\"",
 							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));

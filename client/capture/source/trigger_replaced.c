@@ -322,21 +322,29 @@ bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error)
 
 bool pythia_logger_befores_fit(pythia_logger *w, bool *fit, pythia_error *error)
 {
+	/* what follows the trigger's name, which SQLite keeps without the schema */
+	static const char behind_name[] = " BEFORE INSERT ON ";
 	pythia_result indexes = {0};
 	bool ok = read_specials(w, &indexes, error) && put_before(w, &indexes, false, error);
 	pythia_buffer wanted = w->sql;
+	char *there = NULL;
 
 	w->sql = (pythia_buffer) PYTHIA_BUFFER_INIT;
-	*fit = true;
 	if (ok)
 	{
-		pythia_buffer_puts(&w->sql, "SELECT 1 FROM ");
+		pythia_buffer_puts(&w->sql, "SELECT sql FROM ");
 		w->dialect->identifier(&w->sql, w->table->table.schema);
-		pythia_buffer_puts(&w->sql, ".sqlite_master WHERE type = 'trigger' AND sql = ");
-		w->dialect->literal(&w->sql, wanted.data, wanted.length);
-		ok = pythia_db_any(w->table->db, w->sql.data, fit, error);
+		pythia_buffer_printf(&w->sql, ".sqlite_master WHERE type = 'trigger' AND name = '%s_b'", w->log);
+		ok = pythia_db_text(w->table->db, w->sql.data, &there, error);
 		pythia_buffer_clear(&w->sql);
 	}
+	if (ok)
+	{
+		const char *body = there != NULL ? strstr(there, behind_name) : NULL;
+
+		*fit = body != NULL && strcmp(body, strstr(wanted.data, behind_name)) == 0;
+	}
+	pythia_free(there);
 	pythia_buffer_free(&wanted);
 	pythia_result_free(&indexes);
 	return ok;

@@ -238,71 +238,85 @@ static bool refuse_replica(pythia_logger *w, pythia_error *error)
 	return pythia_error_hint(error, "Capture from its primary, or use \"capture\": \"poll\".");
 }
 
-static bool refuse_heirs(pythia_logger *w, pythia_error *error)
+/* What PostgreSQL's triggers, or their log, would miss.  A table is asked about at each poll: in one query. */
+static void unseen_query(pythia_logger *w)
 {
-	pythia_buffer table = PYTHIA_BUFFER_INIT;
-	char *name;
-
-	if (w->table->table.relation != PYTHIA_RELATION_TABLE)
-		return true;
-	pythia_capture_put_table(w->table, &table);
-	pythia_buffer_puts(&w->sql,
-					   "SELECT inhrelid::pg_catalog.regclass::text FROM pg_catalog.pg_inherits WHERE inhparent = ");
-	w->dialect->literal(&w->sql, table.data, table.length);
-	pythia_buffer_puts(&w->sql, "::pg_catalog.regclass LIMIT 1");
-	pythia_buffer_free(&table);
-	if (!look_up(w, &name, error))
-		return false;
-	if (!name)
-		return true;
-	pythia_fail(error, PYTHIA_E_USAGE, "0A000",
-				"triggers would miss what is written to \"%s\", which inherits from table \"%s\"", name,
-				w->table->table.name);
-	pythia_free(name);
-	return pythia_error_hint(error, "Name the tables that inherit, or use \"capture\": \"poll\" for this table.");
-}
-
-/* A crash empties a table that is unlogged, or loses what its log holds; and a partition elsewhere is written to elsewhere. */
-static bool refuse_unseen(pythia_logger *w, pythia_error *error)
-{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_buffer table = PYTHIA_BUFFER_INIT;
 	pythia_buffer log = PYTHIA_BUFFER_INIT;
-	pythia_result found = {0};
-	bool ok;
 
-	pythia_capture_put_table(w->table, &table);
-	pythia_dialect_table(w->dialect, &log, w->table->table.schema, w->log);
-	pythia_buffer_puts(&w->sql,
-					   "SELECT c.oid::pg_catalog.regclass::text, c.relkind = 'f', c.relname LIKE 'pythia\\_log\\_%'"
-					   " FROM pg_catalog.pg_class c WHERE c.relpersistence = 'u' AND c.oid IN (");
-	w->dialect->literal(&w->sql, table.data, table.length);
-	pythia_buffer_puts(&w->sql, "::pg_catalog.regclass, pg_catalog.to_regclass(");
-	w->dialect->literal(&w->sql, log.data, log.length);
-	pythia_buffer_puts(&w->sql, ")) OR c.relkind = 'f' AND c.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(");
-	w->dialect->literal(&w->sql, table.data, table.length);
-	pythia_buffer_puts(&w->sql, "::pg_catalog.regclass)) LIMIT 1");
-	ok = pythia_db_query(w->table->db, w->sql.data, "tbb", &found, error);
-	pythia_buffer_clear(&w->sql);
+	pythia_capture_put_table(w->table, &name);
+	w->dialect->literal(&table, name.data, name.length);
+	pythia_buffer_puts(&table, "::pg_catalog.regclass");
+	pythia_buffer_clear(&name);
+	pythia_dialect_table(w->dialect, &name, w->table->table.schema, w->log);
+	w->dialect->literal(&log, name.data, name.length);
+	pythia_buffer_puts(&w->sql, "SELECT m.oid::pg_catalog.regclass::text, m.why FROM (");
+	if (w->table->table.relation == PYTHIA_RELATION_TABLE)
+		pythia_buffer_printf(&w->sql,
+							 "SELECT inhrelid AS oid, 'heir' AS why FROM pg_catalog.pg_inherits WHERE inhparent = %s"
+							 " UNION ALL ",
+							 table.data);
+	pythia_buffer_printf(&w->sql,
+						 "SELECT oid, CASE oid WHEN %s THEN 'table' ELSE 'log' END AS why FROM pg_catalog.pg_class"
+						 " WHERE relpersistence = 'u' AND oid IN (%s, pg_catalog.to_regclass(%s))",
+						 table.data, table.data, log.data);
+	if (w->table->table.relation != PYTHIA_RELATION_TABLE)
+		pythia_buffer_printf(&w->sql,
+							 " UNION ALL SELECT c.oid, 'foreign' FROM pg_catalog.pg_partition_tree(%s) p"
+							 " JOIN pg_catalog.pg_class c ON c.oid = p.relid WHERE c.relkind = 'f'",
+							 table.data);
+	pythia_buffer_puts(&w->sql, ") m LIMIT 1");
+	pythia_buffer_free(&name);
 	pythia_buffer_free(&table);
 	pythia_buffer_free(&log);
-	if (ok && found.nrows > 0 && pythia_result_true(&found, 0, 1))
+}
+
+/* A partition elsewhere is written to elsewhere; a crash empties a table that is unlogged, or loses what its log holds. */
+static bool refuse_unseen(pythia_logger *w, pythia_error *error)
+{
+	const char *table = w->table->table.name;
+	pythia_result found = {0};
+	const char *name;
+	const char *why;
+	bool ok;
+
+	unseen_query(w);
+	ok = pythia_db_query(w->table->db, w->sql.data, "tt", &found, error);
+	pythia_buffer_clear(&w->sql);
+	if (!ok || found.nrows == 0)
+	{
+		pythia_result_free(&found);
+		return ok;
+	}
+	name = pythia_result_text(&found, 0, 0);
+	why = pythia_result_text(&found, 0, 1);
+	if (strcmp(why, "heir") == 0)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "0A000",
-					"triggers would miss what is written to partition \"%s\" of table \"%s\"",
-					pythia_result_text(&found, 0, 0), w->table->table.name);
-		pythia_error_detail(error, "It is a foreign table: triggers do not see what is written at its server.");
-		ok = pythia_error_hint(error, "Name the other partitions, and poll the foreign table by its own name.");
+					"triggers would miss what is written to \"%s\", which inherits from table \"%s\"", name, table);
+		pythia_error_hint(error, "Name the tables that inherit, or use \"capture\": \"poll\" for this table.");
 	}
-	else if (ok && found.nrows > 0)
+	else if (strcmp(why, "foreign") == 0)
 	{
-		pythia_fail(error, PYTHIA_E_USAGE, "55000", "the table \"%s\" is unlogged", pythia_result_text(&found, 0, 0));
-		pythia_error_detail(error, pythia_result_true(&found, 0, 2) ? "A crash would empty the log of the triggers."
-																	: "A crash empties it, and no trigger tells.");
-		ok = pythia_error_hint(error, "ALTER TABLE %s SET LOGGED%s.", pythia_result_text(&found, 0, 0),
-							   pythia_result_true(&found, 0, 2) ? "" : ", or use \"capture\": \"poll\" for this table");
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000",
+					"triggers would miss what is written to partition \"%s\" of table \"%s\"", name, table);
+		pythia_error_detail(error, "It is a foreign table: triggers do not see what is written at its server.");
+		pythia_error_hint(error, "Name the other partitions, and poll the foreign table by its own name.");
+	}
+	else
+	{
+		bool of_log = strcmp(why, "log") == 0;
+
+		pythia_fail(error, PYTHIA_E_USAGE, "55000", "the table \"%s\" is unlogged", name);
+		pythia_error_detail(error, "%s",
+							of_log ? "A crash would empty the log of the triggers."
+								   : "A crash empties it, and no trigger tells.");
+		pythia_error_hint(error, "ALTER TABLE %s SET LOGGED%s.", name,
+						  of_log ? "" : ", or use \"capture\": \"poll\" for this table");
 	}
 	pythia_result_free(&found);
-	return ok;
+	return false;
 }
 
 bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
@@ -321,7 +335,7 @@ bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 		case PYTHIA_MYSQL:
 			return refuse_engine(w, error) && refuse_cascades(w, error) && refuse_replica(w, error);
 		case PYTHIA_POSTGRESQL:
-			return refuse_heirs(w, error) && refuse_unseen(w, error);
+			return refuse_unseen(w, error);
 		default:
 			return true;
 	}

@@ -48,7 +48,7 @@ subtest 'defaults of the role, the database and the server' => sub {
 	is(sql("SELECT new_data->>'during' FROM pythia.journal"), '["2026-02-01 00:00:00+00","2026-03-02 00:00:00+00")', 'told in one way');
 	my $low = sql("SELECT low FROM pythia.stat_cdc WHERE worker = 'w'");
 	sql("SET default_transaction_read_only = off; INSERT INTO t VALUES (2, 'b')");
-	ok(wait_for($node, "SELECT low > '$low' FROM pythia.stat_cdc WHERE worker = 'w'"), 'low moves');
+	ok(wait_for($node, "SELECT low > '$low' AND EXISTS (SELECT FROM pythia.journal WHERE primary_key->>'id' = '2') FROM pythia.stat_cdc WHERE worker = 'w'"), 'low moves, and the row is told');
 	# another session's way to write is no change
 	sql("SET default_transaction_read_only = off; SET ROLE fussy; SELECT pythia.stop_cdc('w')");
 	ok(wait_for($node, "SELECT pid IS NULL FROM pythia.worker_status WHERE name = 'w'"), 'stopped');

@@ -429,6 +429,7 @@ bool pythia_convert_value(const pythia_transform *transform, const char *value, 
 	if (convert(transform, value, length, out))
 		return true;
 	bad->policy = "out_of_range";
+	bad->bounded = false;
 	bad->quarantine = transform->policies.out_of_range == PYTHIA_POLICY_QUARANTINE;
 	snprintf(bad->reason, sizeof(bad->reason), "a value of type %s cannot be said as %s",
 			 pythia_kind_name(transform->from->kind), pythia_kind_name(transform->to->kind));

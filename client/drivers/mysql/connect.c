@@ -305,9 +305,20 @@ void pythia_mysql_kill(mysql_db *db)
 static const char pin_session[] =
 	"SET SESSION time_zone = '+00:00', sql_mode = CONCAT('STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,"
 	"ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', %s), group_concat_max_len = 1073741824, "
-	"net_write_timeout = 86400, net_read_timeout = 86400, sql_select_limit = 18446744073709551615, "
-	"completion_type = 0, default_tmp_storage_engine = InnoDB, foreign_key_checks = 1, unique_checks = 1, "
-	"sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, autocommit = 1, %s";
+	"net_write_timeout = 86400, net_read_timeout = 86400, wait_timeout = 86400, "
+	"sql_select_limit = 18446744073709551615, completion_type = 0, default_tmp_storage_engine = InnoDB, "
+	"foreign_key_checks = 1, unique_checks = 1, sql_safe_updates = 0, sql_big_selects = 1, sql_auto_is_null = 0, "
+	"autocommit = 1, %s%s";
+
+/* A sync and a snapshot take as long as they take, whatever limits the account or the server sets for others. */
+static const char *no_limits(const pythia_db *db)
+{
+	if (!db->is_mariadb)
+		return db->version >= 50708 ? ", max_execution_time = 0" : "";
+	return db->version >= 100300 ? ", max_statement_time = 0, idle_transaction_timeout = 0,"
+								   " idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0"
+								 : ", max_statement_time = 0";
+}
 
 bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
 {
@@ -320,7 +331,8 @@ bool pythia_mysql_pin(mysql_db *db, pythia_error *error)
 						 db->base.is_mariadb && db->base.version >= 100401 ? "',TIME_ROUND_FRACTIONAL'" : "''",
 						 db->base.is_mariadb         ? "max_error_count = 1024"
 						 : db->base.version >= 80003 ? "information_schema_stats_expiry = 0"
-													 : "sql_notes = 1");
+													 : "sql_notes = 1",
+						 no_limits(&db->base));
 	good = pythia_mysql_run(db, text.data, NULL, error) && pythia_mysql_run(db, "SET NAMES utf8mb4", NULL, error);
 	pythia_buffer_clear(&text);
 	/* a statement log cannot take read committed */

@@ -37,7 +37,7 @@
 	" pg_catalog.set_config('array_nulls', 'on', false), pg_catalog.set_config('lc_monetary', 'C', false),"            \
 	" pg_catalog.set_config('quote_all_identifiers', 'off', false),"                                                   \
 	" pg_catalog.set_config('row_security', 'off', false),"                                                            \
-	" pg_catalog.set_config('default_transaction_read_only', %s, false),%s"                                            \
+	" pg_catalog.set_config('default_transaction_read_only', %s, false),%s%s"                                          \
 	" pg_catalog.set_config('client_encoding', CASE pg_catalog.current_setting('server_encoding') WHEN 'SQL_ASCII'"    \
 	" THEN 'SQL_ASCII' ELSE 'UTF8' END, false),"                                                                       \
 	" pg_catalog.set_config('search_path', 'pg_catalog', false)"                                                       \
@@ -194,19 +194,53 @@ static void postgres_close(pythia_db *base)
 	pythia_free(db);
 }
 
+/*
+ * A sync and a snapshot take as long as they take, whatever limits the role, the database or the server sets for
+ * others; what the URL says by options=-c ... is meant for this very session.
+ */
+static void set_no_limits(postgres_db *db, pythia_buffer *text)
+{
+	static const struct
+	{
+		const char *name;
+		int since;
+	} limits[] = {{"statement_timeout", 0},
+				  {"lock_timeout", 0},
+				  {"idle_in_transaction_session_timeout", 0},
+				  {"idle_session_timeout", 140000},
+				  {"transaction_timeout", 170000}};
+	PQconninfoOption *given = PQconninfo(db->conn);
+	const char *options = "";
+
+	for (PQconninfoOption *option = given; option && option->keyword; option++)
+		if (strcmp(option->keyword, "options") == 0 && option->val)
+		{
+			options = option->val;
+			/* --statement-timeout=1s is read, too */
+			for (char *c = option->val; *c; c++)
+				*c = *c == '-' ? '_' : *c;
+		}
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (db->base.version >= limits[i].since && strstr(options, limits[i].name) == NULL)
+			pythia_buffer_printf(text, " pg_catalog.set_config('%s', '0', false),", limits[i].name);
+	PQconninfoFree(given);
+}
+
 /* Pins the session and learns the schema of an unqualified name. */
 static bool pin(postgres_db *db, pythia_error *error)
 {
 	pythia_db *base = &db->base;
-	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_buffer text = PYTHIA_BUFFER_INIT, limits = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	bool good;
 
+	set_no_limits(db, &limits);
 	pythia_buffer_printf(&text, PIN_SESSION,
 						 base->read_only ? "'on'" : "pg_catalog.current_setting('default_transaction_read_only')",
-						 base->version >= 140000 ? CHECK_CONNECTION : "");
+						 base->version >= 140000 ? CHECK_CONNECTION : "", pythia_buffer_text(&limits));
 	good = pythia_db_query(base, text.data, "1TT*", &result, error);
 	pythia_buffer_free(&text);
+	pythia_buffer_free(&limits);
 	if (!good)
 		return false;
 	pythia_free(base->default_schema);

@@ -210,6 +210,43 @@ my @situations = (
 		[ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ { mariadb => "UPDATE T SET v = 'c', c1 = repeat('b', 40); UPDATE T SET v = 'd', " . join(', ', map { "c$_ = repeat('d', 40)" } 1 .. 150) }
 			=> 'UPDATE 1 a>c, UPDATE 1 c>d, UPDATE 2 b>c, UPDATE 2 c>d' ] ],
+	# a row without a key is none to polls, and told by triggers; in a key that is chosen, as in SQLite's own
+	(map {
+		my ($name, $key, $more) = @$_;
+		my %made = (%$more, table => $key, rows => "INSERT INTO T VALUES ('A', 'a', '2026-01-01 00:00:00'), (NULL, 'b', '2026-01-01 00:00:00')");
+		my $change = "INSERT INTO T VALUES (NULL, 'c', {now}), ('D', 'd', {now}); UPDATE T SET v = 'e', updated_at = {now} WHERE v = 'b'; DELETE FROM T WHERE v = 'c'; UPDATE T SET id = NULL, updated_at = {now} WHERE v = 'a'";
+		my @change = (ref $key ? { sqlite => $change } : $change);
+		[ "$name", {%made}, [ '' => 'INSERT A a' ], [ @change => 'DELETE A, INSERT D d' ] ],
+		  [ "${name}_logged", { %made, capture => 'trigger' }, [ '' => 'INSERT b, INSERT A a' ],
+			[ @change => 'INSERT c, UPDATE b>e, DELETE c, INSERT a, DELETE A a, INSERT D d' ] ]
+	} [ keyless => 'CREATE TABLE T (id {text} UNIQUE, v {text}, updated_at {stamp})', { key => ['id'] } ],
+		[ keyless_own => { sqlite => 'CREATE TABLE T (id {text} PRIMARY KEY, v {text}, updated_at {stamp})' }, {} ]),
+	# keys of every type that can be one
+	(map {
+		my ($name, $type, $before, $one, $two, @spelled) = @$_;
+		my $engine = $before =~ s/^(\w+): ?// ? $1 : 'postgresql';
+		my %made = (table => { $engine => "${before}CREATE TABLE T (id $type, v {text}, updated_at {stamp}, PRIMARY KEY (id))" },
+			rows => "INSERT INTO T VALUES ($one, 'a', '2026-01-01 00:00:00'), ($two, 'b', '2026-01-01 00:00:00')");
+		my $told = sub { my ($one, $two) = @_; join ', ', $spelled[0] lt $spelled[1] ? ($one, $two) : ($two, $one) };
+		map {
+			my $logged = $_;
+			[ "key_$name" . ($logged ? '_logged' : ''), { %made, $logged ? (capture => 'trigger') : () }, [ '' => $told->("INSERT $spelled[0] a", "INSERT $spelled[1] b") ],
+				[ { $engine => "UPDATE T SET v = 'c', updated_at = {now} WHERE v = 'a'" } => "UPDATE $spelled[0] " . ($logged ? 'a>c' : 'c') ],
+				[ { $engine => "DELETE FROM T WHERE v = 'c'; UPDATE T SET v = 'd', updated_at = {now} WHERE v = 'b'" } => $told->("DELETE $spelled[0]" . ($logged ? ' c' : ''), "UPDATE $spelled[1] " . ($logged ? 'b>d' : 'd')) ] ]
+		} 0, 1
+	} [ float => 'float8', '', "'NaN'", "'-Infinity'", 'NaN', '-Infinity' ],
+		[ domain => 'T_positive', 'CREATE DOMAIN T_positive AS numeric(10, 2) CHECK (VALUE > 0); ', '1.50', '22', '1.5', '22' ],
+		[ composite => 'T_pair', 'CREATE TYPE T_pair AS (a int, b text); ', "(1, 'x y')", "(2, 'z')", '(1,"x y")', '(2,z)' ],
+		[ enum => 'T_mood', q{CREATE TYPE T_mood AS ENUM ('low', 'Low', 'a'); }, "'low'", "'Low'", 'low', 'Low' ],
+		[ collation => 'text COLLATE T_blind', q{CREATE COLLATION T_blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false); }, "'Ann'", "'BEN'", 'Ann', 'BEN' ],
+		[ double => 'double', 'mariadb:', '1e15', '-0.5', '1000000000000000', '-0.5' ],
+		[ labels => q{enum('low', 'high')}, 'mariadb:', "'low'", "'high'", 'low', 'high' ],
+		[ blind => 'varchar(20) COLLATE utf8mb4_unicode_ci', 'mariadb:', "'Ann'", "'BEN'", 'Ann', 'BEN' ]),
+	# a table that an online change of its definition swaps under its triggers
+	[ 'logged_swapped', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
+		[ { postgresql => "CREATE TABLE T_gho (LIKE T INCLUDING ALL); INSERT INTO T_gho SELECT * FROM T; BEGIN; ALTER TABLE T RENAME TO T_del; ALTER TABLE T_gho RENAME TO T; COMMIT; UPDATE T SET v = 'c' WHERE id = 1",
+			mariadb => "CREATE TABLE T_gho LIKE T; INSERT INTO T_gho SELECT * FROM T; RENAME TABLE T TO T_del, T_gho TO T; UPDATE T SET v = 'c' WHERE id = 1",
+			sqlite => "CREATE TABLE T_gho (id int PRIMARY KEY, v {text}, updated_at {stamp}); INSERT INTO T_gho SELECT * FROM T; ALTER TABLE T RENAME TO T_del; ALTER TABLE T_gho RENAME TO T; UPDATE T SET v = 'c' WHERE id = 1" } => '', stopped => qr/gone|disabled/ ] ],
 	# what triggers do not see any more is noticed
 	[ 'logged_cascade_later', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ { mariadb => 'ALTER TABLE T ADD p int; CREATE TABLE T_parent (id int PRIMARY KEY); ALTER TABLE T ADD FOREIGN KEY (p) REFERENCES T_parent (id) ON DELETE CASCADE' } => '', stopped => qr/foreign key/ ] ],

@@ -268,6 +268,21 @@ static bool sort_key(const sorter *s, pythia_logged **changes, int count)
 	return ok;
 }
 
+/* Of a key as we write it, as JSON. */
+static bool holds_null(const char *key)
+{
+	bool quoted = false;
+
+	for (; *key; key++)
+		if (*key == '"')
+			quoted = !quoted;
+		else if (quoted && *key == '\\' && key[1])
+			key++;
+		else if (!quoted && *key == 'n')
+			return true;
+	return false;
+}
+
 static bool sort(const sorter *s, pythia_log_order *order)
 {
 	pythia_logged **changes = pythia_calloc((size_t) order->count + 1, sizeof(*changes));
@@ -280,7 +295,8 @@ static bool sort(const sorter *s, pythia_log_order *order)
 	{
 		for (end = first + 1; end < order->count && strcmp(key_of(changes[first]), key_of(changes[end])) == 0; end++)
 			;
-		if (end - first > 1)
+		/* what has a NULL in its key may be several rows */
+		if (end - first > 1 && !holds_null(key_of(changes[first])))
 			ok = sort_key(s, changes + first, end - first);
 	}
 	pythia_free(changes);

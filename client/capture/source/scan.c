@@ -73,7 +73,10 @@ static void put_storage(const pythia_capture_table *table, pythia_buffer *sql, c
 	}
 }
 
-/* " AND id IS NOT NULL" for all of the key, or the opposite.  SQLite lets a key be NULL: such rows are not told apart. */
+/*
+ * " AND id IS NOT NULL" for all of the key, or the opposite.  SQLite lets a key be NULL, and so does a unique one that is
+ * chosen: polls do not tell such rows apart, triggers see each.
+ */
 static bool put_keyed(const pythia_capture_table *table, bool keyed, pythia_buffer *sql)
 {
 	bool any = false;
@@ -82,7 +85,7 @@ static bool put_keyed(const pythia_capture_table *table, bool keyed, pythia_buff
 	{
 		const pythia_column *column = &table->table.columns[table->columns[table->key[i]].position];
 
-		if (!column->nullable || column->identity)
+		if (!column->nullable || column->identity || table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 			continue;
 		any = true;
 		pythia_buffer_puts(sql, keyed ? " AND " : " OR ");

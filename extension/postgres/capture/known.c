@@ -96,6 +96,23 @@ void pythia_append_known_condition(StringInfo out, Relation relation, const pyth
 	}
 }
 
+void pythia_append_keyed(StringInfo out, Relation relation, const pythia_cdc_table *table, const char *before,
+						 bool keyed)
+{
+	if (table->config.capture != PYTHIA_CAPTURE_POLL)
+		return;
+	for (int i = 0; i < table->nkey; i++)
+	{
+		Form_pg_attribute attribute =
+			TupleDescAttr(RelationGetDescr(relation), pythia_column_position(relation, table->key[i]));
+
+		if (attribute->attnotnull)
+			continue;
+		appendStringInfo(out, "%st.%s %s", before, quote_identifier(table->key[i]), keyed ? "IS NOT NULL" : "IS NULL");
+		before = keyed ? " AND " : " OR ";
+	}
+}
+
 pythia_keeper *pythia_keepers_make(const pythia_cdc_table *table, TupleDesc desc, const int *attributes)
 {
 	pythia_keeper *keepers = palloc0(sizeof(pythia_keeper) * table->nkey);

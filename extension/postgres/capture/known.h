@@ -30,6 +30,12 @@ extern char *pythia_known_column_type(const pythia_known_column *column);
 extern void pythia_append_known_value(StringInfo out, const FormData_pg_attribute *attribute);
 /* Appends the condition that known row `k` and row `t` have the same key. */
 extern void pythia_append_known_condition(StringInfo out, Relation relation, const pythia_cdc_table *table);
+/*
+ * Appends, for each key column that may be NULL, `before` and that row `t` has a value there (`keyed`) or none, joined
+ * by AND or OR as that says; polls do not tell rows without a key apart.
+ */
+extern void pythia_append_keyed(StringInfo out, Relation relation, const pythia_cdc_table *table, const char *before,
+								bool keyed);
 /* What brings values of key columns into the form in which they are kept; made once for many rows. */
 typedef struct pythia_keeper
 {

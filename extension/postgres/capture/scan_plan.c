@@ -4,6 +4,7 @@
 #include "lib/stringinfo.h"
 #include "postgres/capture/columns.h"
 #include "postgres/capture/condition.h"
+#include "postgres/capture/known.h"
 #include "postgres/capture/track.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -67,6 +68,7 @@ static char *statement(Relation relation, const pythia_cdc_table *table, bool bo
 		appendStringInfoString(&sql, "true");
 	if (table->condition)
 		appendStringInfo(&sql, " AND (%s)", table->condition);
+	pythia_append_keyed(&sql, relation, table, " AND ", true);
 	if (table->stamp_kind != PYTHIA_STAMP_NONE)
 	{
 		appendStringInfo(&sql, " ORDER BY t.%s", stamp);

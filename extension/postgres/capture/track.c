@@ -369,7 +369,9 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 		parameters->params[0] = (ParamExternData){.value = pythia_stamp_datum(table->stamp_kind, type, table->low),
 												  .pflags = PARAM_FLAG_CONST,
 												  .ptype = type};
+		condition = " AND ";
 	}
+	pythia_append_keyed(&sql, relation, table, condition, true);
 	table_close(relation, NoLock);
 	receiver.base.receiveSlot = add_known;
 	receiver.base.rStartup = start_images;
@@ -498,16 +500,22 @@ static void sweep(track_receiver *receiver)
 	}
 }
 
-/* Rows without a stamp; the index finds them. Counted up to a bound, so that it stays cheap. */
+/* Rows without a stamp or a key; the index finds them. Counted up to a bound, so that it stays cheap. */
 static int64 count_nulls(const pythia_cdc_table *table)
 {
+	Relation relation = pythia_cdc_relation(table);
+	StringInfoData sql;
 	int64 result;
 	bool isnull;
-	char *sql = psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s t WHERE t.%s IS NULL LIMIT %d) n",
-						 table->relation, quote_identifier(table->timestamp_column), MAX_NULLS);
 
-	if (SPI_execute(sql, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "\"%s\" failed", sql);
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT pg_catalog.count(*) FROM (SELECT FROM %s t WHERE t.%s IS NULL", table->relation,
+					 quote_identifier(table->timestamp_column));
+	pythia_append_keyed(&sql, relation, table, " OR ", false);
+	appendStringInfo(&sql, " LIMIT %d) n", MAX_NULLS);
+	table_close(relation, NoLock);
+	if (SPI_execute(sql.data, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "\"%s\" failed", sql.data);
 	result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	SPI_freetuptable(SPI_tuptable);
 	return result;

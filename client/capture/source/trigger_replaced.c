@@ -283,10 +283,11 @@ static bool put_note(pythia_logger *w, char operation, const char *index, bool u
 	return ok;
 }
 
-static bool put_before(pythia_logger *w, const pythia_result *indexes, bool update, pythia_error *error)
+/* `kept`: as SQLite keeps the statement, without the schema. */
+static bool put_before(pythia_logger *w, const pythia_result *indexes, bool update, bool kept, pythia_error *error)
 {
 	pythia_buffer_puts(&w->sql, "CREATE TRIGGER ");
-	pythia_logger_put_name(w, update ? "_c" : "_b", true);
+	pythia_logger_put_name(w, update ? "_c" : "_b", !kept);
 	pythia_buffer_puts(&w->sql, update ? " BEFORE UPDATE ON " : " BEFORE INSERT ON ");
 	w->dialect->identifier(&w->sql, w->table->table.name);
 	if (update)
@@ -314,7 +315,8 @@ bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error)
 	{
 		pythia_buffer_puts(&w->sql, "DROP TRIGGER IF EXISTS ");
 		pythia_logger_put_name(w, update ? "_c" : "_b", true);
-		ok = pythia_logger_flush(w, error) && put_before(w, &indexes, update, error) && pythia_logger_flush(w, error);
+		ok = pythia_logger_flush(w, error) && put_before(w, &indexes, update, false, error) &&
+			 pythia_logger_flush(w, error);
 	}
 	pythia_result_free(&indexes);
 	return ok;
@@ -322,29 +324,21 @@ bool pythia_logger_put_befores(pythia_logger *w, pythia_error *error)
 
 bool pythia_logger_befores_fit(pythia_logger *w, bool *fit, pythia_error *error)
 {
-	/* what follows the trigger's name, which SQLite keeps without the schema */
-	static const char behind_name[] = " BEFORE INSERT ON ";
 	pythia_result indexes = {0};
-	bool ok = read_specials(w, &indexes, error) && put_before(w, &indexes, false, error);
+	bool ok = read_specials(w, &indexes, error) && put_before(w, &indexes, false, true, error);
 	pythia_buffer wanted = w->sql;
-	char *there = NULL;
 
 	w->sql = (pythia_buffer) PYTHIA_BUFFER_INIT;
+	*fit = true;
 	if (ok)
 	{
-		pythia_buffer_puts(&w->sql, "SELECT sql FROM ");
+		pythia_buffer_puts(&w->sql, "SELECT 1 FROM ");
 		w->dialect->identifier(&w->sql, w->table->table.schema);
-		pythia_buffer_printf(&w->sql, ".sqlite_master WHERE type = 'trigger' AND name = '%s_b'", w->log);
-		ok = pythia_db_text(w->table->db, w->sql.data, &there, error);
+		pythia_buffer_puts(&w->sql, ".sqlite_master WHERE type = 'trigger' AND sql = ");
+		w->dialect->literal(&w->sql, wanted.data, wanted.length);
+		ok = pythia_db_any(w->table->db, w->sql.data, fit, error);
 		pythia_buffer_clear(&w->sql);
 	}
-	if (ok)
-	{
-		const char *body = there != NULL ? strstr(there, behind_name) : NULL;
-
-		*fit = body != NULL && strcmp(body, strstr(wanted.data, behind_name)) == 0;
-	}
-	pythia_free(there);
 	pythia_buffer_free(&wanted);
 	pythia_result_free(&indexes);
 	return ok;

@@ -106,6 +106,9 @@ static bool put_change(void *context, const pythia_entry *entry)
 	return true;
 }
 
+/* Milliseconds. */
+#define LETS_GO_MS 100
+
 typedef struct own_poll
 {
 	int32 worker_id;
@@ -139,6 +142,20 @@ static bool poll_if_nobody_does(const pythia_cdc_worker *worker)
 	return poll.locked;
 }
 
+/* The same for who has waited for a session to end: that lets go of its locks one after the other. */
+static bool poll_after(const pythia_cdc_worker *worker)
+{
+	bool polled = poll_if_nobody_does(worker);
+
+	for (int i = 0; !polled && i < LETS_GO_MS; i++)
+	{
+		pg_usleep(1000);
+		CHECK_FOR_INTERRUPTS();
+		polled = poll_if_nobody_does(worker);
+	}
+	return polled;
+}
+
 /* A table that begins now must not be undone. */
 static bool begins(const pythia_cdc_worker *worker)
 {
@@ -170,7 +187,7 @@ static int64 consume_once(const char *name, const char *consumer_name, int64 max
 						errhint("Bring what it feeds up to date by other means, then move it with pythia.seek.")));
 	count = pythia_consumer_read(&consumer, max, put_change, output);
 	/* who polled may have been the one that we waited for, and have undone it */
-	if (count == 0 && !polled && poll_if_nobody_does(worker))
+	if (count == 0 && !polled && poll_after(worker))
 		count = pythia_consumer_read(&consumer, max, put_change, output);
 	if (consumer.moved)
 		pythia_consumer_save(&consumer);

@@ -144,8 +144,9 @@ bool pythia_describe_many(pythia_db *db, const char *const *names, int count, py
 bool pythia_describe_next(pythia_db *db, pythia_descriptions *many, const char *name, pythia_table *table,
 						  pythia_error *error);
 void pythia_descriptions_free(pythia_descriptions *many); /* NULL-safe */
-/* MySQL's catalogue shows a user the columns alone that he has some right on: *all is false where there may be others. */
-bool pythia_all_columns_seen(pythia_db *db, const pythia_table *table, bool *all, pythia_error *error);
+/* MySQL's catalogue shows a user the columns alone that he has some right on: where there may be others, that is an error
+ * (DATABASE, 42501), for the tables of which he has not named the columns that he wants. */
+bool pythia_check_columns_seen(pythia_db *db, const pythia_table *table, pythia_error *error);
 /* Logs of capture's triggers, what is known of workers, what a sync leaves for its next run: names that begin with
  * pythia_ are ours, in each engine. */
 bool pythia_own_table(const char *name);

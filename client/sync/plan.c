@@ -336,23 +336,6 @@ static bool make_pairs(const pythia_sync_job *job, pythia_plan *plan, const bool
 		   pythia_soft_check(job->target, job->config, plan, error);
 }
 
-/* A column that the user may not read is an error, unless he names those that he wants. */
-static bool check_rights(pythia_db *db, const pythia_sync_config *config, const pythia_table *table,
-						 pythia_error *error)
-{
-	bool all;
-
-	if (config->columns != NULL)
-		return true;
-	if (!pythia_all_columns_seen(db, table, &all, error))
-		return false;
-	if (all)
-		return true;
-	pythia_fail(error, PYTHIA_E_DATABASE, "42501", "permission denied for columns of table \"%s\"", table->name);
-	pythia_error_detail(error, "The user sees %d of its columns.", table->ncolumns);
-	return pythia_error_hint(error, "Grant SELECT on the whole table, or name the columns to carry in \"columns\".");
-}
-
 bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error)
 {
 	bool *wanted = NULL;
@@ -371,7 +354,7 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	plan->places[1] = pythia_strdup(job->target->place);
 	ok = pythia_db_fresh(job->source, error) && pythia_db_fresh(job->target, error) &&
 		 pythia_describe(job->source, job->table, &plan->source, error) &&
-		 check_rights(job->source, job->config, &plan->source, error);
+		 (job->config->columns || pythia_check_columns_seen(job->source, &plan->source, error));
 	if (ok)
 	{
 		wanted = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(bool));
@@ -384,7 +367,7 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 		wanted[key[i]] = true;
 	ok = ok && pythia_target_find(job, &plan->source, &plan->target, &plan->target_missing, &schema, &name, error);
 	if (ok && !plan->target_missing)
-		ok = check_rights(job->target, job->config, &plan->target, error);
+		ok = job->config->columns || pythia_check_columns_seen(job->target, &plan->target, error);
 	if (ok && plan->target_missing)
 	{
 		const char **names = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(char *));

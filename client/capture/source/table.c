@@ -313,25 +313,33 @@ static bool choose_timestamp(pythia_capture_table *table, const char *name, pyth
 	}
 }
 
-/* Whether PostgreSQL tells a version of each row: not of foreign tables, nor of partitions that are some. */
+/*
+ * Whether PostgreSQL tells a version of each row: not of foreign tables, nor of partitions that are some, and not to a
+ * role that may read some columns alone.
+ */
 static bool find_versions(pythia_capture_table *table, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
-	bool foreign = false;
+	bool parted = table->table.relation == PYTHIA_RELATION_PARTITIONED;
+	bool chosen = table->config.columns || table->config.exclude_columns;
+	bool none = false;
 	bool ok;
 
-	table->has_xmin = table->db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE ||
-																 table->table.relation == PYTHIA_RELATION_PARTITIONED);
-	if (!table->has_xmin || table->table.relation == PYTHIA_RELATION_TABLE)
+	table->has_xmin =
+		table->db->engine == PYTHIA_POSTGRESQL && (table->table.relation == PYTHIA_RELATION_TABLE || parted);
+	if (!table->has_xmin || !(parted || chosen))
 		return true;
 	pythia_capture_put_table(table, &name);
-	pythia_buffer_puts(&sql, "SELECT 1 FROM pg_catalog.pg_partition_tree(");
+	pythia_buffer_puts(&sql, "SELECT 1 FROM (SELECT ");
 	pythia_dialect_of(table->db)->literal(&sql, name.data, name.length);
-	pythia_buffer_puts(&sql, "::pg_catalog.regclass) AS p JOIN pg_catalog.pg_class AS c ON c.oid = p.relid"
-							 " WHERE c.relkind = 'f' LIMIT 1");
-	ok = pythia_db_any(table->db, sql.data, &foreign, error);
-	table->has_xmin = !foreign;
+	pythia_buffer_puts(&sql,
+					   "::pg_catalog.regclass AS oid) AS t WHERE NOT pg_catalog.has_table_privilege(t.oid, 'SELECT')");
+	if (parted)
+		pythia_buffer_puts(&sql, " OR EXISTS (SELECT FROM pg_catalog.pg_partition_tree(t.oid) AS p"
+								 " JOIN pg_catalog.pg_class AS c ON c.oid = p.relid WHERE c.relkind = 'f')");
+	ok = pythia_db_any(table->db, sql.data, &none, error);
+	table->has_xmin = !none;
 	pythia_buffer_free(&name);
 	pythia_buffer_free(&sql);
 	return ok;
@@ -348,7 +356,8 @@ bool pythia_capture_table_open(pythia_db *db, pythia_descriptions *described, co
 	if (config->timestamp_column)
 		timestamp_column = config->timestamp_column;
 	if (pythia_condition_check(db->engine, "where", config->where, error) &&
-		pythia_describe_next(db, described, name, &table->table, error) && tell_money_as_written(table) &&
+		pythia_describe_next(db, described, name, &table->table, error) &&
+		(config->columns || pythia_check_columns_seen(db, &table->table, error)) && tell_money_as_written(table) &&
 		choose_columns(table, error) && choose_key(table, error) && choose_timestamp(table, timestamp_column, error) &&
 		find_versions(table, error))
 		return true;

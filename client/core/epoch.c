@@ -1,7 +1,6 @@
 #include "core/epoch.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "core/number.h"
 #include "core/stamp.h"
@@ -39,10 +38,9 @@ int64_t pythia_epoch_seen(int64_t value, int64_t now, double lookback)
 	int64_t unit;
 	int64_t shown;
 
-	value = pythia_epoch_now(value, now);
 	if (!pythia_epoch_read(value, now, &unit, &shown))
 		return value;
-	return pythia_subtract(value, (int64_t) (lookback * (double) unit + 0.5));
+	return pythia_subtract(shown < value ? shown : value, (int64_t) (lookback * (double) unit + 0.5));
 }
 
 #define EPOCH_DAY 2440587.5 /* 1970 began then */

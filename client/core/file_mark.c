@@ -2,25 +2,18 @@
 #include "core/file_mark.h"
 
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
-/* http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t hash(const char *text)
-{
-	uint64_t state = UINT64_C(0xcbf29ce484222325);
-
-	for (; *text; text++)
-		state = (state ^ (unsigned char) *text) * UINT64_C(0x100000001b3);
-	return state;
-}
+#include "core/digest.h"
 
 bool pythia_file_mark(const char *path, char mark[PYTHIA_FILE_MARK])
 {
 	struct stat info;
 	char *whole;
+	char hex[33];
 
 #ifdef STATX_BTIME
 	struct statx more;
@@ -35,8 +28,8 @@ bool pythia_file_mark(const char *path, char mark[PYTHIA_FILE_MARK])
 	if (stat(path, &info) != 0)
 		return false;
 	whole = realpath(path, NULL);
-	snprintf(mark, PYTHIA_FILE_MARK, "%llu %016llx", (unsigned long long) info.st_ino,
-			 (unsigned long long) hash(whole ? whole : path));
+	pythia_md5(whole ? whole : path, strlen(whole ? whole : path), hex);
 	free(whole);
+	snprintf(mark, PYTHIA_FILE_MARK, "%llu %s", (unsigned long long) info.st_ino, hex);
 	return true;
 }

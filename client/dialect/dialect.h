@@ -113,7 +113,7 @@ bool pythia_name_is_pattern(const char *name);
 bool pythia_same_table_name(const char *a, const char *b);
 /* SQLite: do two columns make the same of a value that they are given? */
 bool pythia_sqlite_stores_alike(const pythia_type *a, const pythia_type *b);
-/* What it does to values: 'I', 'T', 'B' (nothing), 'R' or 'N'. */
+/* How a column of SQLite keeps what it is given, by a letter: Integer, Text, Blob (as it is), Real, Numeric. */
 char pythia_sqlite_affinity(const pythia_type *type);
 /*
  * SQLite: appends the condition that a stamp, in a column of texts (or texts and numbers), is of `low` (YYYY-MM-DD, and a

@@ -46,7 +46,6 @@ bool pythia_name_split(const char *text, pythia_name_part *schema, pythia_name_p
 
 /* Writes alias."column". */
 void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column);
-/* How a column of SQLite keeps what it is given, by a letter: Integer, Text, Blob (none), Real, Numeric. */
 /* ("a", "b") */
 void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int ncolumns, const char *const *columns);
 

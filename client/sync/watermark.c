@@ -430,12 +430,12 @@ bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, cons
 static bool read_stamp(const char *text, int64_t *instant)
 {
 	pythia_buffer utc = PYTHIA_BUFFER_INIT;
-	bool known = text != NULL && pythia_number_instant(text, strlen(text), instant);
+	bool known;
 
-	known =
-		known || (text != NULL &&
-				  pythia_instant_read(pythia_stamp_canonical(&utc, text, strlen(text), 6) ? utc.data : text, instant));
-
+	if (text == NULL)
+		return false;
+	known = pythia_number_instant(text, strlen(text), instant) ||
+			pythia_instant_read(pythia_stamp_canonical(&utc, text, strlen(text), 6) ? utc.data : text, instant);
 	pythia_buffer_free(&utc);
 	return known;
 }

@@ -27,6 +27,8 @@ void pythia_logger_put_values(pythia_logger *w, const char *row);
 void pythia_logger_put_now(pythia_logger *w);
 /* Whether a condition may name the column.  Within quotes a name may be written otherwise than it is. */
 bool pythia_logger_may_name(const char *condition, const char *name);
+/* A derived table of one row, that of a side (NEW or OLD): names in the condition mean that row's columns. */
+void pythia_logger_put_row(pythia_logger *w, const char *side, const char *condition);
 /* MySQL: the type in which the log holds a column. */
 void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column);
 /* Runs the text and clears it. */

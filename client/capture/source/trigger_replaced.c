@@ -179,23 +179,11 @@ static void put_part(pythia_logger *w, const part *p)
 /* Of the new row: its columns under the table's own names. */
 static void put_of_new(pythia_logger *w, const char *index, const char *select, const part *p)
 {
-	const pythia_table *table = &w->table->table;
-
 	pythia_buffer_printf(&w->sql, "(SELECT %s", select);
 	if (p)
 		put_part(w, p);
-	pythia_buffer_puts(&w->sql, " FROM (SELECT 1 AS pythia_any");
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		if (!pythia_logger_may_name(index, table->columns[i].name))
-			continue;
-		pythia_buffer_puts(&w->sql, ", NEW.");
-		w->dialect->identifier(&w->sql, table->columns[i].name);
-		pythia_buffer_puts(&w->sql, " AS ");
-		w->dialect->identifier(&w->sql, table->columns[i].name);
-	}
-	pythia_buffer_puts(&w->sql, ") AS ");
-	w->dialect->identifier(&w->sql, table->name);
+	pythia_buffer_puts(&w->sql, " FROM ");
+	pythia_logger_put_row(w, "NEW", index);
 }
 
 /* Rows that this index does not let be beside the new one; false where its statement cannot be read. */

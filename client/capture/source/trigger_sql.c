@@ -65,16 +65,15 @@ bool pythia_logger_may_name(const char *condition, const char *name)
 	return strcasestr(condition, name) != NULL || strpbrk(name, "\"`[]\\") != NULL;
 }
 
-/* Whether the user's condition holds for a side (NEW or OLD): names in it mean that row's columns. */
-static void put_condition(pythia_logger *w, const char *side)
+void pythia_logger_put_row(pythia_logger *w, const char *side, const char *condition)
 {
 	const pythia_table *table = &w->table->table;
 
 	/* what it does not name is left out: a server holds such a row in memory, within bounds */
-	pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM (SELECT 1 AS pythia_any");
+	pythia_buffer_puts(&w->sql, "(SELECT 1 AS pythia_any");
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		if (!pythia_logger_may_name(w->table->config.where, table->columns[i].name))
+		if (!pythia_logger_may_name(condition, table->columns[i].name))
 			continue;
 		pythia_buffer_printf(&w->sql, ", %s.", side);
 		w->dialect->identifier(&w->sql, table->columns[i].name);
@@ -83,6 +82,13 @@ static void put_condition(pythia_logger *w, const char *side)
 	}
 	pythia_buffer_puts(&w->sql, ") AS ");
 	w->dialect->identifier(&w->sql, table->name);
+}
+
+/* Whether the user's condition holds for a side (NEW or OLD). */
+static void put_condition(pythia_logger *w, const char *side)
+{
+	pythia_buffer_puts(&w->sql, "EXISTS (SELECT 1 FROM ");
+	pythia_logger_put_row(w, side, w->table->config.where);
 	pythia_buffer_puts(&w->sql, " WHERE ");
 	pythia_condition_put(&w->sql, w->table->config.where);
 	pythia_buffer_putc(&w->sql, ')');

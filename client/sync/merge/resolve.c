@@ -240,14 +240,10 @@ static bool resolve_half(pythia_run *run, row_pair *pair, const pythia_field *fi
 	{
 		for (int i = 0; i < pair->half; i++)
 		{
-			char *copy = fields[i].value != NULL ? pythia_malloc(fields[i].length + 1) : NULL;
+			const char *value = fields[i].value;
 
-			if (copy != NULL)
-			{
-				memcpy(copy, fields[i].value, fields[i].length);
-				copy[fields[i].length] = '\0';
-			}
-			pair->fields[i] = (pythia_field){.value = copy, .length = fields[i].length};
+			pair->fields[i] = (pythia_field){.value = value != NULL ? pythia_strndup(value, fields[i].length) : NULL,
+											 .length = fields[i].length};
 		}
 		pair->begun = true;
 		return true;

@@ -170,6 +170,25 @@ ok(wait_for($pg, "SELECT count(*) = 2 FROM pythia.worker_status WHERE name LIKE 
 sql("SELECT pythia.stop_cdc('owner1')");
 sql("INSERT INTO $_ VALUES (2)") for @owners[3, 4];
 ok(wait_for($pg, "SELECT count(*) = 4 FROM seen WHERE w LIKE 'owner%'"), 'they go on when there is room');
+# who notes the end of a turn has nothing locked that who drops the worker wants, too
+{
+	my $dropper = Pythia::Session->new($pg);
+	my $refused = 0;
+
+	$dropper->send("BEGIN; SELECT FROM pythia.consumer JOIN pythia.worker w USING (worker_id) WHERE w.name = 'owner2' FOR UPDATE OF consumer");
+	ok(wait_for($pg, "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $dropper->{pid}"), 'a turn has its consumer');
+	sql("SELECT pythia.stop_cdc('owner2')");
+	$dropper->finish;
+	for (1 .. 10)
+	{
+		my ($rc, $out, $err) = $pg->psql('postgres',
+			"SELECT FROM pythia.worker_state s JOIN pythia.worker w USING (worker_id) WHERE w.name = 'owner2' FOR UPDATE OF s NOWAIT");
+		$refused += $err ne '';
+		select(undef, undef, undef, 0.1);
+	}
+	is($refused, 0, 'the state of its worker is free when it has ended');
+	$dropper->do('COMMIT');
+}
 sql("SELECT pythia.stop_cdc('$_')") for @owners;
 sql("SELECT pythia.drop_cdc_worker('$_')") for @owners;
 sql("SELECT pythia.drop_sync_worker('w$_')") for 1 .. 3;
@@ -185,6 +204,7 @@ is(sql("SELECT usename FROM pg_stat_activity JOIN pythia.worker_status USING (pi
 ok(wait_for($pg, "SELECT runs > 0 FROM pythia.stat_sync WHERE worker = 'clerks'"), 'with the rights of that role');
 sql("SELECT pythia.stop_sync('clerks')");
 state_is('clerks', 'stopped', 'its superuser may stop it');
+ok(wait_for($pg, processes('worker'), 0), 'its process has left');
 sql('ALTER ROLE clerk NOLOGIN');
 sql("SELECT pythia.start_sync('clerks')");
 my $bypass = sql("SELECT current_setting('server_version_num')::int >= 170000");
@@ -201,6 +221,7 @@ sql('ALTER ROLE clerk LOGIN');
 state_is('clerks', 'running', 'and runs once it may');
 sql("SELECT pythia.stop_sync('clerks')");
 state_is('clerks', 'stopped', 'it is stopped');
+ok(wait_for($pg, processes('worker'), 0), 'its process has left again');
 sql("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC; SELECT pythia.start_sync('clerks')");
 ok(wait_for($pg, "SELECT last_error LIKE '%could not enter the database%' FROM pythia.worker_status WHERE name = 'clerks'"),
 	'a process that cannot enter the database is told');

@@ -47,15 +47,22 @@ void pythia_attempt_forget(int32 worker_id, const pythia_share *share)
 	set_calling(worker_id, share, (Datum) 0, 'n');
 }
 
-void pythia_attempt_forget_all(int32 worker_id)
+#define FORGET(table, column)                                                                                          \
+	"WITH held AS MATERIALIZED (SELECT " column " AS member FROM pythia." table " WHERE worker_id = $1 AND calling "   \
+	"IS NOT NULL), free AS MATERIALIZED (SELECT " column " AS member FROM pythia." table " WHERE worker_id = $1 AND "  \
+	"calling IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED), gone AS (UPDATE pythia." table " SET calling = NULL WHERE "   \
+	"worker_id = $1 AND " column " IN (SELECT member FROM free)) "                                                     \
+	"SELECT FROM held WHERE member NOT IN (SELECT member FROM free)"
+
+bool pythia_attempt_forget_all(int32 worker_id)
 {
-	static const char sql[] =
-		"UPDATE pythia.handler_share SET calling = NULL WHERE worker_id = $1 AND calling IS NOT NULL";
+	static const char alone[] = FORGET("consumer", "name");
+	static const char shared[] = FORGET("handler_share", "share");
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
+	uint64 left = pythia_catalog_run(alone, lengthof(types), types, values, NULL);
 
-	pythia_attempt_forget(worker_id, NULL);
-	pythia_catalog_run(sql, lengthof(types), types, values, NULL);
+	return left + pythia_catalog_run(shared, lengthof(types), types, values, NULL) == 0;
 }
 
 ErrorData *pythia_attempt_error(void)

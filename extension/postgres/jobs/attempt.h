@@ -18,8 +18,8 @@
 extern bool pythia_attempt_left(int32 worker_id, const pythia_share *share, int64 *change_id);
 extern void pythia_attempt_note(int32 worker_id, const pythia_share *share, int64 change_id);
 extern void pythia_attempt_forget(int32 worker_id, const pythia_share *share);
-/* No process of the worker's is left that calls. */
-extern void pythia_attempt_forget_all(int32 worker_id);
+/* No process of the worker's is left that calls.  False where another session has locked what tells so: nothing waits for it. */
+extern bool pythia_attempt_forget_all(int32 worker_id);
 
 /* The failure of such a call. */
 extern ErrorData *pythia_attempt_error(void);

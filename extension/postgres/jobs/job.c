@@ -160,6 +160,17 @@ bool pythia_job_goes_on(pythia_job *job)
 	return pythia_job_read(job);
 }
 
+#define FORGET_TRIES    20
+#define FORGET_PAUSE_US 100000
+
+/* First of what a note writes, and without waiting for a lock: who drops a worker has its consumers before its state, and
+ * may keep them for long. */
+static void forget_calls(int32 worker_id)
+{
+	for (int i = 0; i < FORGET_TRIES && !pythia_attempt_forget_all(worker_id); i++)
+		pg_usleep(FORGET_PAUSE_US);
+}
+
 void pythia_job_failed(const pythia_job *job, const ErrorData *error, long retry_ms)
 {
 	MemoryContext before = CurrentMemoryContext;
@@ -167,14 +178,14 @@ void pythia_job_failed(const pythia_job *job, const ErrorData *error, long retry
 	begin_note();
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
 	{
+		/* what was being called has come back */
+		forget_calls(job->worker_id);
 		pythia_state_failed(job->worker_id, unpack_sql_state(error->sqlerrcode),
 							psprintf("%s%s%s%s%s%s", error->message ? error->message : "unknown error",
 									 error->detail || error->hint ? "." : "", error->detail ? " " : "",
 									 error->detail ? error->detail : "", error->hint ? " " : "",
 									 error->hint ? error->hint : ""),
 							retry_ms);
-		/* what was being called has come back */
-		pythia_attempt_forget_all(job->worker_id);
 	}
 	end_note();
 	MemoryContextSwitchTo(before);
@@ -199,9 +210,9 @@ void pythia_job_note_stop(int32 worker_id)
 	begin_note();
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
 	{
-		pythia_state_stopped(worker_id);
 		/* it ended no handler's call but its own */
-		pythia_attempt_forget_all(worker_id);
+		forget_calls(worker_id);
+		pythia_state_stopped(worker_id);
 	}
 	end_note();
 }

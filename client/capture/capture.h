@@ -21,6 +21,8 @@
 #include "core/schema.h"
 #include "dialect/dialect.h"
 #include "drivers/driver.h"
+#include "low_water/clock.h"
+#include "low_water/zone.h"
 
 /* ---- the source half: capture/source/table.c, capture/source/window.c, capture/source/scan.c, capture/source/image.c ---- */
 
@@ -33,8 +35,6 @@ typedef struct pythia_capture_column
 	char *label;   /* `"name": ` */
 	size_t label_length;
 } pythia_capture_column;
-
-#define PYTHIA_CAPTURE_OFFSETS 5
 
 /* One table of a source, as a worker reads it. */
 typedef struct pythia_capture_table
@@ -53,7 +53,7 @@ typedef struct pythia_capture_table
 	bool has_xmin;      /* versions are PostgreSQL's xmin, else a hash of the row */
 	int64_t local;      /* microseconds from UTC to the zone that the window is of: for stamps that tell their own */
 	int64_t offsets_at; /* microseconds; the quarter of an hour for which the zone's offsets are known */
-	int64_t offsets[PYTHIA_CAPTURE_OFFSETS]; /* microseconds; of that quarter and those that follow */
+	int64_t offsets[PYTHIA_ZONE_STEPS]; /* microseconds; of that quarter and those that follow */
 } pythia_capture_table;
 
 /* Describes the table (by `described` where it is among them; may be NULL) and checks the options against it: unknown
@@ -81,34 +81,6 @@ typedef struct pythia_capture_position
 
 void pythia_capture_position_free(pythia_capture_position *position);
 
-/* What the source's clock and open transactions say; read once a poll for all tables of a source. */
-typedef struct pythia_capture_clock
-{
-	int64_t now;      /* microseconds since 1970, UTC */
-	int64_t boundary; /* no open transaction began before it, or one of the two below */
-	int64_t lag;      /* of a replica: what was committed at its primary up to so long ago has come, in microseconds */
-	bool idle;        /* a replica that applies nothing just now, or not from each of its sources */
-} pythia_capture_clock;
-
-#define PYTHIA_CAPTURE_UNKNOWN INT64_MIN       /* open transactions cannot be seen */
-#define PYTHIA_CAPTURE_HELD    (INT64_MIN + 1) /* one of unknown age is open: low must stay */
-
-#define PYTHIA_CAPTURE_HOLDER 200
-
-/* What keeps the boundary behind the source's clock. */
-typedef struct pythia_capture_holder
-{
-	int64_t id;                       /* of the connection or process there; 0: it has none */
-	char what[PYTHIA_CAPTURE_HOLDER]; /* ASCII; empty where nothing has held it for a while */
-} pythia_capture_holder;
-
-/* Asks once more where the boundary is old: it may be another one by then. Fails only with the connection. */
-bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder,
-								pythia_error *error);
-
-/* Run BEFORE the snapshot that is scanned. */
-bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error);
-
 /* What one poll of a table reads and where it leads. */
 typedef struct pythia_capture_window
 {
@@ -118,22 +90,15 @@ typedef struct pythia_capture_window
 	pythia_capture_position next; /* to be stored together with the scan's changes */
 } pythia_capture_window;
 
-/*
- * A clock was set back, and rows were stamped by it before a poll noticed: for how long at most, in microseconds, given
- * the time since the last poll (negative: not known).  A minute at least, for idle polls leave no trace; an hour at
- * most, for what is read again may be told again.
- */
-int64_t pythia_capture_unnoticed(int64_t since_poll);
-
 /* Run BEFORE the snapshot too.  Where other sessions' transactions cannot be seen, low follows the clock
  * less options.lookback (60 s unless set). */
-bool pythia_capture_window_make(pythia_capture_table *table, const pythia_capture_clock *clock,
+bool pythia_capture_window_make(pythia_capture_table *table, const pythia_clock *clock,
 								const pythia_capture_position *position, pythia_capture_window *window,
 								pythia_error *error);
 /* The window of a worker that starts: position as options.start_from says. What is in it already (start `now`)
  * must be recorded as seen without being told. */
-bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
-								 pythia_capture_window *window, pythia_error *error);
+bool pythia_capture_window_start(pythia_capture_table *table, const pythia_clock *clock, pythia_capture_window *window,
+								 pythia_error *error);
 void pythia_capture_window_free(pythia_capture_window *window);
 
 /* True where a row of this stamp must be kept among the versions seen when low is `low`. */

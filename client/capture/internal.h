@@ -38,11 +38,6 @@ bool pythia_sqlite_was_text(const pythia_capture_table *table, const char *low);
 bool pythia_sqlite_stamp(const pythia_capture_table *table, pythia_buffer *out, const char *text, size_t length);
 bool pythia_sqlite_stamp_is_zoned(const char *text, size_t length);
 
-/* ---- capture/source/clock.c ---- */
-
-/* The source's clock: microseconds since 1970. */
-bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error);
-
 /* ---- capture/store/store.c ---- */
 
 /* Appends a quoted literal, or NULL. */

@@ -189,7 +189,7 @@ static bool sweep_waits(const pythia_capture *capture)
 	return false;
 }
 
-static bool poll_member(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
+static bool poll_member(pythia_capture *capture, pythia_member *member, const pythia_clock *clock,
 						pythia_capture_window *window, pythia_error *error)
 {
 	(void) clock;
@@ -236,7 +236,7 @@ static bool mark_not_logged(pythia_capture *capture, pythia_member *member, pyth
 }
 
 /* One table in a transaction of the store, or in a savepoint of the host's. */
-static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, const pythia_capture_clock *clock,
+static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, const pythia_clock *clock,
 								pythia_capture_window *window, pythia_error *error)
 {
 	if (!pythia_capture_begin(capture, error))
@@ -271,7 +271,7 @@ static bool begin_reading(pythia_db *source, bool reading, pythia_error *error)
 }
 
 /* Opens the tables that need it and makes everybody's windows; before the snapshot. */
-static bool make_windows(pythia_capture *capture, const pythia_capture_clock *clock, pythia_capture_window *windows,
+static bool make_windows(pythia_capture *capture, const pythia_clock *clock, pythia_capture_window *windows,
 						 bool strict, int *failures, pythia_error *first, pythia_error *error)
 {
 	if (!make_ready(capture->source, error) || !pythia_members_describe(capture, error))
@@ -305,8 +305,8 @@ static bool make_windows(pythia_capture *capture, const pythia_capture_clock *cl
 	return true;
 }
 
-static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock, pythia_capture_window *windows,
-					 bool strict, int *failures, pythia_error *first, pythia_error *error)
+static bool poll_all(pythia_capture *capture, const pythia_clock *clock, pythia_capture_window *windows, bool strict,
+					 int *failures, pythia_error *first, pythia_error *error)
 {
 	pythia_db *source = capture->source;
 
@@ -349,13 +349,13 @@ static bool poll_all(pythia_capture *capture, const pythia_capture_clock *clock,
 
 static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythia_error *first, pythia_error *error)
 {
-	pythia_capture_clock clock;
+	pythia_clock clock;
 	pythia_capture_window *windows;
 	bool ok;
 
-	if (!pythia_db_fresh(capture->source, error) || !pythia_capture_clock_read(capture->source, &clock, error))
+	if (!pythia_db_fresh(capture->source, error) || !pythia_clock_read(capture->source, false, &clock, error))
 		return false;
-	if (clock.boundary == PYTHIA_CAPTURE_UNKNOWN && !capture->warned_blind)
+	if (clock.boundary == PYTHIA_OPEN_UNKNOWN && !capture->warned_blind)
 	{
 		pythia_host_log(
 			capture->source->host, PYTHIA_LOG_WARNING,

@@ -177,7 +177,7 @@ static bool look_until_recent(pythia_db *db, sight *seen, pythia_error *error)
 	}
 }
 
-bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error)
+static bool read_boundary(pythia_db *db, char **text, pythia_error *error)
 {
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	sight seen;
@@ -198,6 +198,18 @@ bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error)
 		return false;
 	/* when a copy was made that only others asked for is not known */
 	*text = pythia_strdup(held || seen.instant[0] == '\0' ? PYTHIA_FAR_PAST : seen.instant);
+	return true;
+}
+
+bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error)
+{
+	if (read_boundary(db, text, error))
+		return true;
+	/* without PROCESS the transactions of others are hidden */
+	if (db->broken || error->error_class != PYTHIA_E_DATABASE || strcmp(error->sqlstate, "42501") != 0)
+		return false;
+	pythia_error_reset(error);
+	*text = NULL;
 	return true;
 }
 

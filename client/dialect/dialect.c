@@ -22,29 +22,6 @@ const pythia_dialect *pythia_dialect_of(const pythia_db *db)
 	return pythia_dialect_for(db->engine);
 }
 
-bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error)
-{
-	const pythia_dialect *dialect = pythia_dialect_of(db);
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
-
-	if (dialect->boundary_query)
-	{
-		dialect->boundary_query(db, &sql);
-		ok = pythia_db_text(db, sql.data, text, error);
-		pythia_buffer_free(&sql);
-		return ok;
-	}
-	if (pythia_mysql_boundary(db, text, error))
-		return true;
-	/* without PROCESS the transactions of others are hidden */
-	if (db->broken || error->error_class != PYTHIA_E_DATABASE || strcmp(error->sqlstate, "42501") != 0)
-		return false;
-	pythia_error_reset(error);
-	*text = NULL;
-	return true;
-}
-
 bool pythia_check_columns_seen(pythia_db *db, const pythia_table *table, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;

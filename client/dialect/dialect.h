@@ -87,8 +87,10 @@ typedef struct pythia_dialect
 	bool (*value_literal)(const pythia_db *db, pythia_buffer *out, const pythia_type *type, const char *value,
 						  size_t length);
 
-	/* A query of one row and one column: what pythia_open_boundary tells.  MySQL has none: it takes more. */
-	void (*boundary_query)(const pythia_db *db, pythia_buffer *out);
+	/* A query of one row and one column: the instant before which no open transaction can still commit a stamp (UTC,
+	 * PYTHIA_FAR_PAST where the age of one is not known), NULL where they cannot be seen.  `own`: that of the session counts, too.
+	 * Only PostgreSQL has it: MySQL takes more (pythia_mysql_boundary), a file of SQLite's is locked instead. */
+	void (*boundary_query)(bool own, pythia_buffer *out);
 	/* What holds that instant back: one row at most, of the number of its connection or process there (0:
 	 * it has none) and a text that says what it is.  NULL where nothing can tell. */
 	void (*holder_query)(const pythia_db *db, pythia_buffer *out);
@@ -156,10 +158,9 @@ bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *c
 /* The same in the order of names: one query, and cheaper. */
 bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
-/* *text is the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before which no open transaction can still commit a stamp,
- * without lookback, the caller's to free; NULL where it cannot be known, for want of a privilege say.  Call it outside a transaction of the
- * connection (a local database, and SQLite, apart) and BEFORE the snapshot that reads the rows. */
-bool pythia_open_boundary(pythia_db *db, char **text, pythia_error *error);
+/* *text is the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before which no open transaction of a server of MySQL's can still
+ * commit a stamp, the caller's to free; NULL where the privilege to see them is missing.  Call it outside a transaction. */
+bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);
 /* Such an instant where a transaction of unknown age is open: nothing is later. */
 #define PYTHIA_FAR_PAST "0001-01-01 00:00:00.000000"
 

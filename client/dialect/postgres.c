@@ -334,9 +334,8 @@ static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
  * A prepared transaction's start is not known, so while there is one the boundary is in the
  * far past (the caller keeps the mark it had).  NULL where other sessions cannot be seen.
  */
-static void boundary_query(const pythia_db *db, pythia_buffer *out)
+static void boundary_query(bool own, pythia_buffer *out)
 {
-	(void) db;
 	/* the functions below pg_stat_activity and pg_prepared_xacts: the views' joins take longer than all the rest */
 	/* a standby does not tell what is open at its primary; until it has replayed something, nor how far it is */
 	pythia_buffer_puts(out, "SELECT CASE WHEN pg_catalog.pg_is_in_recovery()"
@@ -351,6 +350,8 @@ static void boundary_query(const pythia_db *db, pythia_buffer *out)
 							" JOIN pg_catalog.pg_stat_get_activity(NULL) a ON a.datid = d.oid"
 							" WHERE d.datname = pg_catalog.current_database()"
 							" AND a.backend_type NOT IN ('autovacuum worker', 'walsender')");
+	if (!own)
+		pythia_buffer_puts(out, " AND a.pid <> pg_catalog.pg_backend_pid()");
 }
 
 static void holder_query(const pythia_db *db, pythia_buffer *out)

@@ -355,14 +355,6 @@ static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 	return true;
 }
 
-/* One writer at a time and stamps of whole seconds: run under the write lock (BEGIN IMMEDIATE), where no
- * other transaction is open, the last whole second is the boundary. */
-static void boundary_query(const pythia_db *db, pythia_buffer *out)
-{
-	(void) db;
-	pythia_buffer_puts(out, "SELECT strftime('%Y-%m-%d %H:%M:%S', 'now') || '.000000'");
-}
-
 const pythia_dialect pythia_dialect_sqlite = {
 	.engine = PYTHIA_SQLITE,
 	.name = "sqlite",
@@ -380,5 +372,4 @@ const pythia_dialect pythia_dialect_sqlite = {
 	.read_expression = read_expression,
 	.load_statement = load_statement,
 	.value_literal = value_literal,
-	.boundary_query = boundary_query,
 };

@@ -388,7 +388,7 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 		return false;
 	if (!pythia_foreign_end(run, error))
 		return false;
-	if (!pythia_watermark_next(run->source, &run->plan, config, &run->mark, &run->result->watermark, error) ||
+	if (!pythia_watermark_next(run->source, &run->plan, &run->mark, &run->result->watermark, error) ||
 		!pythia_run_end_read(run, error))
 		return false;
 	pythia_run_progress(run, "finishing");

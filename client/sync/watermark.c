@@ -1,7 +1,7 @@
 /*
  * Where the next incremental run begins.
  *
- * A timestamptz is compared with the boundary as it is.  A local time (PostgreSQL's timestamp,
+ * A timestamptz is compared with the boundary as it is (low_water/mark.h has its rules).  A local time (PostgreSQL's timestamp,
  * MySQL's DATETIME) was stamped in a zone that we do not know, so the boundary is carried over as
  * a distance: what commits later was stamped no earlier than the newest stamp in the table less
  * the time between the boundary and now.  A stamp ahead of the server's own clock does not tell when
@@ -24,10 +24,9 @@
 #include "core/stamp.h"
 #include "dialect/forms.h"
 #include "dialect/tokens.h"
+#include "low_water/mark.h"
 
-/* Where open transactions cannot be seen. */
-#define BLIND_LOOKBACK_SECONDS 60
-#define SCOPE_MARK             " #"
+#define SCOPE_MARK " #"
 
 static const pythia_column *stamp_column(const pythia_plan *plan)
 {
@@ -117,36 +116,38 @@ static bool highest_stamp(pythia_db *db, const pythia_plan *plan, char **text, p
 }
 
 /* The server's clock in UTC, and in the zone that its sessions have unless they ask for another: ours did. */
-static bool server_clock(pythia_db *db, int64_t *clock, int64_t *local, pythia_error *error)
+static bool both_clocks(pythia_db *db, pythia_watermark *mark, pythia_error *error)
 {
 	const char *sql = db->engine == PYTHIA_POSTGRESQL
 						  ? "SELECT pg_catalog.to_char(c AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'),"
 							" pg_catalog.to_char(c AT TIME ZONE s.reset_val, 'YYYY-MM-DD HH24:MI:SS.US')"
 							" FROM pg_catalog.clock_timestamp() c, pg_catalog.pg_settings s WHERE s.name = 'TimeZone'"
-					  : db->engine == PYTHIA_MYSQL
-						  ? "SELECT DATE_FORMAT(c, '%Y-%m-%d %H:%i:%s.%f'), DATE_FORMAT(COALESCE(CONVERT_TZ(c,"
+						  : "SELECT DATE_FORMAT(c, '%Y-%m-%d %H:%i:%s.%f'), DATE_FORMAT(COALESCE(CONVERT_TZ(c,"
 							" '+00:00', @@global.time_zone), c), '%Y-%m-%d %H:%i:%s.%f')"
-							" FROM (SELECT UTC_TIMESTAMP(6) AS c) d"
-						  : "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'), strftime('%Y-%m-%d %H:%M:%f', 'now')";
+							" FROM (SELECT UTC_TIMESTAMP(6) AS c) d";
 	pythia_result result;
 	bool ok;
 
-	memset(&result, 0, sizeof(result));
+	/* SQLite's is in UTC */
+	if (db->engine == PYTHIA_SQLITE)
+		return true;
 	ok = pythia_db_query(db, sql, "1tt", &result, error);
-	if (ok && (!pythia_instant_read(pythia_result_text(&result, 0, 0), clock) ||
-			   !pythia_instant_read(pythia_result_text(&result, 0, 1), local)))
+	if (ok && (!pythia_instant_read(pythia_result_text(&result, 0, 0), &mark->clock) ||
+			   !pythia_instant_read(pythia_result_text(&result, 0, 1), &mark->local_clock)))
 		ok = pythia_db_bad_answer(db, error, "the server's clock cannot be read");
 	pythia_result_free(&result);
 	return ok;
 }
 
-static double lookback_of(const pythia_db *source, const pythia_sync_config *config, bool blind)
+static bool read_clock(pythia_db *source, bool own, pythia_clock *clock, pythia_error *error)
 {
-	if (config->lookback >= 0)
-		return config->lookback;
-	if (blind)
-		return BLIND_LOOKBACK_SECONDS;
-	return source->engine == PYTHIA_MYSQL ? 2 : 1;
+	if (!pythia_clock_read(source, own, clock, error))
+		return false;
+	if (clock->boundary == PYTHIA_OPEN_UNKNOWN)
+		pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
+						"open transactions of %s cannot be seen: incremental runs rely on \"lookback\"",
+						source->display != NULL ? source->display : "the source");
+	return true;
 }
 
 /* --- scope ------------------------------------------------------------------- */
@@ -245,85 +246,45 @@ static char *believable_mark(pythia_db *source, const pythia_plan *plan, char *m
 	return NULL;
 }
 
-/* No transaction that is open now began before *since; the greatest integer was read earlier. */
-static bool open_since(pythia_db *source, const pythia_sync_config *config, int64_t clock, int64_t *since,
-					   pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *text = NULL;
-	bool blind;
-	bool ok;
-
-	if (source->engine == PYTHIA_POSTGRESQL)
-	{
-		/* our own transaction gives out no more of them */
-		pythia_dialect_of(source)->boundary_query(source, &sql);
-		pythia_buffer_puts(&sql, " AND a.pid <> pg_catalog.pg_backend_pid()");
-		ok = pythia_db_text(source, sql.data, &text, error);
-	}
-	else
-		ok = pythia_source_boundary(source, &text, error);
-	blind = text == NULL || !pythia_instant_read(text, since);
-	if (blind)
-		*since = pythia_subtract(clock, (int64_t) (lookback_of(source, config, true) * 1000000));
-	else if (source->engine == PYTHIA_SQLITE)
-		*since = strcmp(text, PYTHIA_FAR_PAST) == 0 ? *since : clock; /* it was us who could write */
-	else if (source->engine == PYTHIA_MYSQL || config->lookback > 0)
-		*since = pythia_subtract(*since, (int64_t) (lookback_of(source, config, false) * 1000000));
-	pythia_free(text);
-	pythia_buffer_free(&sql);
-	return ok;
-}
-
-/* A number that is a time, and ahead of the clock, hides those that come behind it no longer than it is; who stamps by
- * such a number commits later. */
-static void bound_by_clock(char **number, int64_t clock, double lookback)
-{
-	char text[24];
-	int64_t value;
-
-	if (*number == NULL || !pythia_int64_read(*number, strlen(*number), &value))
-		return;
-	pythia_int64_text(text, pythia_epoch_seen(value, clock, lookback));
-	pythia_free(*number);
-	*number = pythia_strdup(text);
-}
-
 static bool begin_integer(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
 						  const char *stored, pythia_watermark *mark, pythia_error *error)
 {
+	double slack = pythia_lookback(source->engine, config->lookback, false);
 	pythia_buffer next = PYTHIA_BUFFER_INIT;
+	pythia_clock clock;
 	char *highest = NULL;
 	char *candidate = NULL;
+	char *low = NULL;
 	char stamp[PYTHIA_INSTANT_SIZE];
 	int64_t read_at = 0;
-	int64_t since = 0;
+	int64_t until;
 
 	read_integer(stored, &mark->low, &candidate, &read_at);
-	if (!highest_stamp(source, plan, &highest, error) ||
-		!server_clock(source, &mark->clock, &mark->local_clock, error) ||
-		!open_since(source, config, mark->clock, &since, error))
+	/* a transaction of our own gives out no more of them */
+	if (!highest_stamp(source, plan, &highest, error) || !read_clock(source, false, &clock, error))
 	{
 		pythia_free(highest);
 		pythia_free(candidate);
 		return false;
 	}
-	bound_by_clock(&highest, mark->clock, lookback_of(source, config, false));
+	until = pythia_seen_until(source->engine, &clock, config->lookback);
 	if (highest == NULL)
-		pythia_buffer_puts(&next, mark->low != NULL ? mark->low : "");
-	else if (since >= mark->clock)
-		pythia_buffer_puts(&next, highest);
+		low = pythia_strdup(mark->low != NULL ? mark->low : "");
+	/* nobody's transaction is open */
+	else if (clock.boundary >= clock.now)
+		low = pythia_number_bound(highest, clock.now, slack);
 	else
 	{
-		bool ended = candidate != NULL && since >= read_at;
-		const char *low = ended ? candidate : mark->low;
+		bool ended = candidate == NULL || read_at <= until;
+		char *believed = pythia_number_mark(mark->low, candidate, read_at, until, slack);
 
 		/* one that waits is kept until it may be believed: newer ones would wait for ever */
-		pythia_buffer_printf(&next, "%s (%s at %s)", low != NULL ? low : "-",
-							 candidate == NULL || ended ? highest : candidate,
-							 pythia_instant_write(stamp, candidate == NULL || ended ? mark->clock : read_at));
+		pythia_buffer_printf(&next, "%s (%s at %s)", believed != NULL ? believed : "-", ended ? highest : candidate,
+							 pythia_instant_write(stamp, ended ? clock.now : read_at));
+		low = pythia_buffer_take(&next);
+		pythia_free(believed);
 	}
-	mark->integer = pythia_buffer_take(&next);
+	mark->integer = low;
 	pythia_free(highest);
 	pythia_free(candidate);
 	return true;
@@ -337,28 +298,17 @@ static bool exact(const pythia_plan *plan)
 }
 
 /* What was stored ahead of the clock, by a row stamped in the future or a clock that was set back. */
-static bool doubt(pythia_db *source, const pythia_plan *plan, pythia_watermark *mark, pythia_error *error)
+static void doubt(pythia_db *source, const pythia_plan *plan, pythia_watermark *mark)
 {
 	int64_t low = 0;
-	int64_t boundary = 0;
 
-	if (mark->low == NULL || !pythia_instant_read(mark->low, &low))
-		return true;
-	if (mark->clock == 0)
-	{
-		if (mark->boundary != NULL && pythia_instant_read(mark->boundary, &boundary) && low <= boundary)
-			return true;
-		if (!server_clock(source, &mark->clock, &mark->local_clock, error))
-			return false;
-	}
-	if (low <= (exact(plan) ? mark->clock : mark->local_clock))
-		return true;
+	if (mark->low == NULL || !pythia_instant_read(mark->low, &low) || low <= mark->local_clock)
+		return;
 	pythia_host_log(source->host, PYTHIA_LOG_NOTICE,
 					"table \"%s\": the watermark %s lies ahead of the server's clock: all rows are read",
 					plan->source.name, mark->low);
 	pythia_free(mark->low);
 	mark->low = NULL;
-	return true;
 }
 
 /* No mark will ever find rows without a stamp: that is said, as long as there are some. */
@@ -390,6 +340,26 @@ static bool tell_unstamped(pythia_db *source, const pythia_plan *plan, pythia_er
 	return ok;
 }
 
+static bool begin_stamps(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
+						 pythia_watermark *mark, pythia_error *error)
+{
+	char stamp[PYTHIA_INSTANT_SIZE];
+	pythia_clock clock;
+	int64_t until;
+
+	/* what we stamp later in the caller's transaction has its now() */
+	if (!read_clock(source, source->local, &clock, error))
+		return false;
+	mark->clock = mark->local_clock = clock.now;
+	until = pythia_seen_until(source->engine, &clock, config->lookback);
+	if (until != PYTHIA_OPEN_HELD)
+		mark->boundary = pythia_strdup(pythia_instant_write(stamp, until));
+	if (!exact(plan) && !both_clocks(source, mark, error))
+		return false;
+	doubt(source, plan, mark);
+	return true;
+}
+
 bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
 							const char *stored, pythia_watermark *mark, pythia_error *error)
 {
@@ -413,9 +383,7 @@ bool pythia_watermark_begin(pythia_db *source, const pythia_plan *plan, const py
 		return ok;
 	}
 	mark->low = believed;
-	return pythia_source_boundary(source, &mark->boundary, error) &&
-		   ((exact(plan) && mark->boundary != NULL) || server_clock(source, &mark->clock, &mark->local_clock, error)) &&
-		   doubt(source, plan, mark, error);
+	return begin_stamps(source, plan, config, mark, error);
 }
 
 bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark,
@@ -440,36 +408,35 @@ static bool read_stamp(const char *text, int64_t *instant)
 	return known;
 }
 
-static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
-					   const pythia_watermark *mark, int64_t *next, bool *known, pythia_error *error)
+/* *known is false where nothing new may be taken for seen. */
+static bool next_stamp(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark, int64_t *next,
+					   bool *known, pythia_error *error)
 {
-	int64_t boundary = 0;
+	int64_t until = 0;
 	int64_t highest = 0;
-	int64_t limit = exact(plan) ? mark->clock : mark->local_clock;
 	char *text = NULL;
-	bool blind = mark->boundary == NULL || !pythia_instant_read(mark->boundary, &boundary);
-	bool ok = true;
 
-	*known = true;
-	if (exact(plan) && !blind)
-		*next = boundary;
-	else
+	*known = mark->boundary != NULL && pythia_instant_read(mark->boundary, &until);
+	if (!*known)
+		return true;
+	*next = until;
+	if (!exact(plan))
 	{
-		ok = highest_stamp(source, plan, &text, error);
-		*known = ok && read_stamp(text, &highest);
-		if (highest > limit)
-			highest = limit;
-		*next = blind ? highest : pythia_subtract(highest, pythia_subtract(mark->clock, boundary));
+		if (!highest_stamp(source, plan, &text, error))
+			return false;
+		*known = read_stamp(text, &highest);
+		if (highest > mark->local_clock)
+			highest = mark->local_clock;
+		*next = pythia_subtract(highest, pythia_subtract(mark->clock, until));
 		pythia_free(text);
 	}
-	*next = pythia_subtract(*next, (int64_t) (lookback_of(source, config, blind) * 1000000));
 	if (source->engine == PYTHIA_SQLITE)
-		*next -= *next % 1000000;
-	return ok;
+		*next -= *next % PYTHIA_SECOND;
+	return true;
 }
 
-bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
-						   const pythia_watermark *mark, char **next, pythia_error *error)
+bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark, char **next,
+						   pythia_error *error)
 {
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	int64_t low;
@@ -481,7 +448,7 @@ bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pyt
 		return true;
 	if (mark->integer != NULL)
 		pythia_buffer_puts(&out, mark->integer);
-	else if (!next_stamp(source, plan, config, mark, &low, &known, error))
+	else if (!next_stamp(source, plan, mark, &low, &known, error))
 		return false;
 	/* what has been seen stays seen */
 	else if (mark->low != NULL && (!known || (pythia_instant_read(mark->low, &old) && old > low)))

@@ -9,15 +9,15 @@
 #ifndef PYTHIA_WATERMARK_H
 #define PYTHIA_WATERMARK_H
 
-#include "sync/boundary.h"
 #include "sync/plan.h"
 
 typedef struct pythia_watermark
 {
-	char *low;           /* rows stamped at or after it are read; NULL: all */
-	char *boundary;      /* of this run's start, UTC, or NULL where it is not known */
+	char *low; /* rows stamped at or after it are read; NULL: all */
+	char *
+		boundary; /* UTC: what was committed with a stamp before it is seen by this run; NULL: nobody knows when that was */
 	char *integer;       /* with an ever-growing integer: what the next run gets, without its scope */
-	int64_t clock;       /* the server's, in UTC, as the run began; 0 where nobody asked */
+	int64_t clock;       /* the server's, in UTC, as the run began; 0 with integers */
 	int64_t local_clock; /* the same in the zone in which its sessions begin */
 	char scope[9];
 } pythia_watermark;
@@ -34,8 +34,8 @@ bool pythia_watermark_condition(pythia_db *source, const pythia_plan *plan, cons
 								pythia_buffer *out);
 /* The next watermark, the caller's to free; NULL where there is none yet. Call it after the rows were read,
  * within their snapshot. */
-bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pythia_sync_config *config,
-						   const pythia_watermark *mark, char **next, pythia_error *error);
+bool pythia_watermark_next(pythia_db *source, const pythia_plan *plan, const pythia_watermark *mark, char **next,
+						   pythia_error *error);
 void pythia_watermark_free(pythia_watermark *mark);
 
 /* Appends the condition that a stamp, or a number, is `low` (UTC, or digits) or later; false, with nothing appended, where

@@ -347,8 +347,8 @@ void fuzz_mysql_results(const uint8_t *data, size_t size)
 										 .rollback = told_end};
 	told_db db = {.base = {.driver = &driver, .version = 101100, .display = "told", .default_schema = "shop"}};
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_capture_clock clock = {0};
-	pythia_capture_holder holder = {0};
+	pythia_clock clock = {0};
+	pythia_holder holder = {0};
 	pythia_table table;
 	pythia_result result = {0};
 	int64_t number;
@@ -381,11 +381,11 @@ void fuzz_mysql_results(const uint8_t *data, size_t size)
 			break;
 		case 4:
 			/* MySQL's waits between two looks */
-			ok = db.base.engine == PYTHIA_MYSQL || pythia_capture_clock_read(&db.base, &clock, &error);
+			ok = db.base.engine == PYTHIA_MYSQL || pythia_clock_read(&db.base, false, &clock, &error);
 			break;
 		case 5:
-			clock.boundary = data[0] & 4 ? PYTHIA_CAPTURE_HELD : 1;
-			ok = pythia_capture_holder_read(&db.base, &clock, &holder, &error);
+			clock.boundary = data[0] & 4 ? PYTHIA_OPEN_HELD : 1;
+			ok = pythia_holder_read(&db.base, &clock, &holder, &error);
 			break;
 		case 6:
 			ok = read_log(&db.base, &error);

@@ -6,7 +6,6 @@
 #include "core/stamp.h"
 #include "dialect/forms.h"
 #include "dialect/tokens.h"
-#include "sync/boundary.h"
 
 typedef struct hostile
 {
@@ -581,7 +580,7 @@ static void test_windows(void **state)
 		for (size_t j = 0; j < sizeof(moments) / sizeof(moments[0]); j++)
 			for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++)
 			{
-				pythia_capture_clock clock = {.now = moments[j], .boundary = moments[j]};
+				pythia_clock clock = {.now = moments[j], .boundary = moments[j]};
 				pythia_capture_position position = {
 					.low = (char *) marks[k], .mark = (char *) marks[i], .mark_time = INT64_MIN};
 				pythia_capture_window window;
@@ -593,7 +592,7 @@ static void test_windows(void **state)
 			}
 	for (size_t i = 0; i < NVALUES; i++)
 	{
-		pythia_capture_clock clock = {.now = moments[1], .boundary = moments[1]};
+		pythia_clock clock = {.now = moments[1], .boundary = moments[1]};
 		pythia_capture_position position = {.low = (char *) values[i].text};
 		pythia_capture_window window;
 

@@ -57,6 +57,24 @@ static void test_values(void **state)
 	close_rig(&r);
 }
 
+/* A transaction that is open as a worker starts, however short a time, may hold a lesser number than the greatest. */
+static void test_start_beside_lesser_number(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "DROP TABLE IF EXISTS cap_n");
+	must(r.writer, "CREATE TABLE cap_n (id int PRIMARY KEY) ENGINE=InnoDB; BEGIN; INSERT INTO cap_n VALUES (5)");
+	must(r.source, "INSERT INTO cap_n VALUES (6)");
+	create(&r, "cap_n", "id", "{}");
+	must(r.writer, "COMMIT");
+	assert_string_equal(poll_journal(&r), "INSERT {\"id\": 5} - {\"id\": 5}\n");
+	assert_string_equal(poll_journal(&r), "");
+	close_rig(&r);
+}
+
 static void test_kinds_of_change(void **state)
 {
 	rig r;
@@ -417,14 +435,23 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),          cmocka_unit_test(test_values),
-		cmocka_unit_test(test_kinds_of_change),   cmocka_unit_test(test_late_commit),
-		cmocka_unit_test(test_waiting_statement), cmocka_unit_test(test_no_privilege),
-		cmocka_unit_test(test_clock_set_back),    cmocka_unit_test(test_local_stamps),
-		cmocka_unit_test(test_null_stamps),       cmocka_unit_test(test_killed_source),
-		cmocka_unit_test(test_widened),           cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_engines),           cmocka_unit_test(test_late_log),
-		cmocka_unit_test(test_new_columns),       cmocka_unit_test(test_where),
+		cmocka_unit_test(test_baseline),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_start_beside_lesser_number),
+		cmocka_unit_test(test_kinds_of_change),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_waiting_statement),
+		cmocka_unit_test(test_no_privilege),
+		cmocka_unit_test(test_clock_set_back),
+		cmocka_unit_test(test_local_stamps),
+		cmocka_unit_test(test_null_stamps),
+		cmocka_unit_test(test_killed_source),
+		cmocka_unit_test(test_widened),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_engines),
+		cmocka_unit_test(test_late_log),
+		cmocka_unit_test(test_new_columns),
+		cmocka_unit_test(test_where),
 		cmocka_unit_test(test_new_table),
 	};
 

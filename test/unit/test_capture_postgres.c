@@ -116,7 +116,7 @@ static void check_low(rig *r, int seconds, const char *expected)
 	pythia_capture_table table;
 	pythia_capture_window window;
 	pythia_capture_position position = {.low = (char *) "2026-10-24 00:00:00"};
-	pythia_capture_clock clock = {.now = (INT64_C(1792886400) + seconds) * 1000000};
+	pythia_clock clock = {.now = (INT64_C(1792886400) + seconds) * 1000000};
 
 	clock.boundary = clock.now;
 	assert_true(pythia_capture_config_read(r->options, "cap.z", &config, &error));
@@ -143,6 +143,29 @@ static void test_winter_time(void **state)
 	check_low(&r, 1830, "2026-10-25 02:00:00");
 	check_low(&r, 3630, "2026-10-25 02:00:30");
 	check_low(&r, 7230, "2026-10-25 03:00:30");
+	/* two hours come twice */
+	pythia_node_free(r.options);
+	r.options = read_options(r.store, "{\"time_zone\": \"Antarctica/Troll\", \"lookback\": 0}");
+	check_low(&r, -3600, "2026-10-25 01:00:00");
+	check_low(&r, 1830, "2026-10-25 01:00:00");
+	check_low(&r, 7230, "2026-10-25 02:00:30");
+	close_rig(&r);
+}
+
+/* A transaction that is open as a worker starts, however short a time, may hold a lesser number than the greatest. */
+static void test_start_beside_lesser_number(void **state)
+{
+	rig r;
+
+	if (!have_server())
+		skip();
+	open_rig(&r);
+	must(r.writer, "CREATE TABLE cap.n (id int PRIMARY KEY); BEGIN; INSERT INTO cap.n VALUES (5)");
+	must(r.source, "INSERT INTO cap.n VALUES (6)");
+	create(&r, "cap.n", "id", "{}");
+	must(r.writer, "COMMIT");
+	assert_string_equal(poll_journal(&r), "INSERT {\"id\": 5} - {\"id\": 5}\n");
+	assert_string_equal(poll_journal(&r), "");
 	close_rig(&r);
 }
 
@@ -182,10 +205,18 @@ SHARED(new_table)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_baseline),    cmocka_unit_test(test_winter_time), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_late_commit), cmocka_unit_test(test_many),        cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_late_log),    cmocka_unit_test(test_new_columns), cmocka_unit_test(test_where),
-		cmocka_unit_test(test_new_table),   cmocka_unit_test(test_own_zone),
+		cmocka_unit_test(test_baseline),
+		cmocka_unit_test(test_winter_time),
+		cmocka_unit_test(test_start_beside_lesser_number),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_late_commit),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_late_log),
+		cmocka_unit_test(test_new_columns),
+		cmocka_unit_test(test_where),
+		cmocka_unit_test(test_new_table),
+		cmocka_unit_test(test_own_zone),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -205,7 +205,7 @@ static void test_set_back(void **state)
 	pythia_capture_config config;
 	pythia_capture_table table;
 	pythia_capture_window window;
-	pythia_capture_clock clock;
+	pythia_clock clock;
 	pythia_capture_position position = {.low = (char *) "2026-11-30 12:00:00", .age = 1000000};
 
 	(void) state;
@@ -213,7 +213,7 @@ static void test_set_back(void **state)
 	assert_true(pythia_capture_config_read(NULL, "t", &config, &error));
 	assert_true(pythia_capture_table_open(r.source, NULL, "t", "updated_at", &config, &table, &error));
 	/* 11:50 */
-	clock = (pythia_capture_clock){.now = INT64_C(1796039400000000), .boundary = INT64_C(1796039400000000)};
+	clock = (pythia_clock){.now = INT64_C(1796039400000000), .boundary = INT64_C(1796039400000000)};
 	assert_true(pythia_capture_window_make(&table, &clock, &position, &window, &error));
 	assert_string_equal(window.known_after, "2026-11-30 11:51:00");
 	assert_string_equal(window.known_before, "2026-11-30 12:00:00");

@@ -15,20 +15,17 @@
 #include "core/epoch.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/retry.h"
 #include "dialect/forms.h"
+#include "low_water/mark.h"
 
-#define MINUTE (60 * PYTHIA_SECOND)
-#define HOUR   (60 * MINUTE)
-#define BUCKET (15 * MINUTE) /* zones change their offset on quarters of an hour */
+/* Who starts waits for transactions that are about to end. */
+#define START_LOOK_MS 50
+#define START_LOOKS   40
+
 /* Seconds; no zone is further from UTC. */
 #define FARTHEST_ZONE (2 * 86400)
-
-/* Stamps are taken a little before a transaction shows among the open ones. */
-#define LOOKBACK_POSTGRESQL 1.0
-#define LOOKBACK_MYSQL      2.0
-#define LOOKBACK_SQLITE     1.0
-/* Where open transactions cannot be seen. */
-#define LOOKBACK_BLIND 60.0
+#define ALL_STEPS     "NNNNNNNNNNNNN"
 
 void pythia_capture_position_free(pythia_capture_position *position)
 {
@@ -84,7 +81,7 @@ static int64_t within(int64_t epoch)
 	return epoch < 86400 ? 86400 : epoch > INT32_MAX ? INT32_MAX : epoch;
 }
 
-/* Offsets from UTC, in seconds, at the quarter of an hour `bucket` and the four that follow. */
+/* Offsets from UTC at the quarter of an hour `bucket` and those that follow. */
 static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(table->db);
@@ -100,9 +97,9 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 	/* our session is in UTC: put back to its default for as long as it takes to ask */
 	pythia_buffer_puts(&sql, own_zone ? "SELECT q.*, pg_catalog.set_config('timezone', 'UTC', true) FROM (SELECT "
 									  : "SELECT ");
-	for (int i = 0; i < PYTHIA_CAPTURE_OFFSETS; i++)
+	for (int i = 0; i < PYTHIA_ZONE_STEPS; i++)
 	{
-		long long epoch = within((bucket + i * BUCKET) / PYTHIA_SECOND);
+		long long epoch = within((bucket + i * PYTHIA_ZONE_STEP) / PYTHIA_SECOND);
 
 		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
 		if (table->db->engine == PYTHIA_POSTGRESQL)
@@ -119,11 +116,11 @@ static bool read_offsets(pythia_capture_table *table, int64_t bucket, pythia_err
 	if (own_zone)
 		pythia_buffer_puts(&sql, " FROM (SELECT pg_catalog.set_config('timezone', NULL, true) AS zone OFFSET 0) z"
 								 " OFFSET 0) q");
-	_Static_assert(PYTHIA_CAPTURE_OFFSETS == 5, "a letter for each");
-	ok = pythia_db_query(table->db, sql.data, own_zone ? "1NNNNNt" : "1NNNNN", &result, error);
-	for (int i = 0; ok && i < PYTHIA_CAPTURE_OFFSETS; i++)
+	_Static_assert(PYTHIA_ZONE_STEPS == sizeof(ALL_STEPS) - 1, "a letter for each");
+	ok = pythia_db_query(table->db, sql.data, own_zone ? "1" ALL_STEPS "t" : "1" ALL_STEPS, &result, error);
+	for (int i = 0; ok && i < PYTHIA_ZONE_STEPS; i++)
 	{
-		int64_t epoch = within((bucket + i * BUCKET) / PYTHIA_SECOND);
+		int64_t epoch = within((bucket + i * PYTHIA_ZONE_STEP) / PYTHIA_SECOND);
 		int64_t local = pythia_result_number_or(&result, 0, i, INT64_MIN);
 
 		if (local == INT64_MIN)
@@ -159,7 +156,7 @@ static bool local_bounds(pythia_capture_table *table, int64_t instant, int64_t *
 						 pythia_error *error)
 {
 	const char *zone = table->config.time_zone;
-	int64_t bucket = floor_to(instant, BUCKET);
+	int64_t bucket = pythia_zone_start(instant);
 
 	*least = *greatest = instant;
 	table->local = 0;
@@ -168,44 +165,36 @@ static bool local_bounds(pythia_capture_table *table, int64_t instant, int64_t *
 		return true;
 	if (zone && strcmp(zone, "any") == 0)
 	{
-		*least += table->local = -12 * HOUR;
-		*greatest += 14 * HOUR;
+		*least += table->local = PYTHIA_ZONE_WEST;
+		*greatest += PYTHIA_ZONE_EAST;
 		return true;
 	}
 	if (table->offsets_at != bucket && !read_offsets(table, bucket, error))
 		return false;
-	*least = *greatest = instant + table->offsets[0];
-	for (int i = 1; i < PYTHIA_CAPTURE_OFFSETS; i++)
-		if (bucket + i * BUCKET + table->offsets[i] < *least)
-			*least = bucket + i * BUCKET + table->offsets[i];
+	*least = pythia_zone_least(instant, table->offsets);
+	*greatest = instant + table->offsets[0];
 	table->local = table->offsets[0];
 	return true;
 }
 
 /* --- windows --------------------------------------------------------------------- */
 
-/* The instant before which nothing can be committed any more, less the lookback. */
-static int64_t safe_instant(const pythia_capture_table *table, const pythia_capture_clock *clock)
+static int64_t seen_until(const pythia_capture_table *table, const pythia_clock *clock)
 {
-	double lookback = table->config.lookback;
+	return pythia_seen_until(table->db->engine, clock, table->config.lookback);
+}
 
-	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
-		return clock->now - clock->lag -
-			   (int64_t) ((lookback >= 0 ? lookback : LOOKBACK_BLIND) * (double) PYTHIA_SECOND);
-	if (clock->boundary == PYTHIA_CAPTURE_HELD)
-		return PYTHIA_CAPTURE_HELD;
-	if (lookback < 0)
-		lookback = table->db->engine == PYTHIA_POSTGRESQL ? LOOKBACK_POSTGRESQL
-				   : table->db->engine == PYTHIA_MYSQL    ? LOOKBACK_MYSQL
-														  : LOOKBACK_SQLITE;
-	return clock->boundary - (int64_t) (lookback * (double) PYTHIA_SECOND);
+/* What numbers that are times are taken back by. */
+static double slack(const pythia_capture_table *table)
+{
+	return pythia_lookback(PYTHIA_SQLITE, table->config.lookback, false);
 }
 
 /* The greatest integer stamp, and a moment after it was read. */
 static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	pythia_capture_clock clock;
+	pythia_clock clock;
 	bool ok;
 
 	pythia_buffer_puts(&sql, "SELECT max(");
@@ -219,7 +208,7 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 		pythia_dialect_of(table->db)->identifier(&sql, pythia_capture_stamp_column(table)->name);
 		pythia_buffer_puts(&sql, ") = 'integer'");
 	}
-	ok = pythia_db_text(table->db, sql.data, mark, error) && pythia_capture_now(table->db, &clock.now, error);
+	ok = pythia_db_text(table->db, sql.data, mark, error) && pythia_clock_now(table->db, &clock.now, error);
 	pythia_buffer_free(&sql);
 	if (ok && *mark && !pythia_capture_is_stamp(table, *mark))
 		ok = pythia_fail(error, PYTHIA_E_DATA, "22P02", "the greatest \"%s\" of table \"%s\" is no integer",
@@ -235,20 +224,6 @@ static bool read_mark(pythia_capture_table *table, char **mark, int64_t *time, p
 	return true;
 }
 
-/* An integer that was read at that time, as one that rows yet to be committed are not below. */
-static char *less_slack(const pythia_capture_table *table, const char *mark, int64_t read_at)
-{
-	char text[32];
-	int64_t value;
-
-	if (!mark || !pythia_int64_read(mark, strlen(mark), &value))
-		return pythia_strdup(mark);
-	snprintf(text, sizeof(text), "%lld",
-			 (long long) pythia_epoch_seen(value, read_at,
-										   table->config.lookback >= 0 ? table->config.lookback : LOOKBACK_SQLITE));
-	return pythia_strdup(text);
-}
-
 /* What is no whole number is of before all of them. */
 static int64_t number_of(const char *text)
 {
@@ -257,39 +232,18 @@ static int64_t number_of(const char *text)
 	return pythia_int64_read(text, strlen(text), &number) ? number : INT64_MIN;
 }
 
-static bool integer_window(pythia_capture_table *table, const pythia_capture_clock *clock,
+static bool integer_window(pythia_capture_table *table, const pythia_clock *clock,
 						   const pythia_capture_position *position, pythia_capture_window *window, pythia_error *error)
 {
-	int64_t safe = safe_instant(table, clock);
+	int64_t safe = seen_until(table, clock);
 
 	window->from = pythia_strdup(position->low);
-	window->next.low = pythia_strdup(position->low);
-	if (position->mark && position->mark_time > safe)
-	{
-		window->next.mark = pythia_strdup(position->mark);
-		window->next.mark_time = position->mark_time;
-		return true;
-	}
-	if (position->mark)
-	{
-		char *low = less_slack(table, position->mark, position->mark_time);
-
-		if (!position->low || number_of(low) > number_of(position->low))
-		{
-			pythia_free(window->next.low);
-			window->next.low = low;
-		}
-		else
-			pythia_free(low);
-	}
-	return read_mark(table, &window->next.mark, &window->next.mark_time, error);
-}
-
-int64_t pythia_capture_unnoticed(int64_t since_poll)
-{
-	if (since_poll < 0 || since_poll > HOUR)
-		return HOUR;
-	return since_poll < MINUTE ? MINUTE : since_poll;
+	window->next.low = pythia_number_mark(position->low, position->mark, position->mark_time, safe, slack(table));
+	if (!position->mark || position->mark_time <= safe)
+		return read_mark(table, &window->next.mark, &window->next.mark_time, error);
+	window->next.mark = pythia_strdup(position->mark);
+	window->next.mark_time = position->mark_time;
+	return true;
 }
 
 /* Positions are kept where others may write. */
@@ -302,12 +256,12 @@ static bool believable(const pythia_capture_table *table, const char *stamp, pyt
 	return good;
 }
 
-bool pythia_capture_window_make(pythia_capture_table *table, const pythia_capture_clock *clock,
+bool pythia_capture_window_make(pythia_capture_table *table, const pythia_clock *clock,
 								const pythia_capture_position *position, pythia_capture_window *window,
 								pythia_error *error)
 {
 	pythia_capture_position anew = {.age = position->age};
-	int64_t safe = safe_instant(table, clock);
+	int64_t safe = seen_until(table, clock);
 	int64_t least;
 	int64_t greatest;
 	int64_t now_least;
@@ -326,7 +280,7 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 	window->from = pythia_strdup(position->low);
 	if (!local_bounds(table, clock->now, &now_least, &now_greatest, error))
 		return false;
-	if (safe == PYTHIA_CAPTURE_HELD)
+	if (safe == PYTHIA_OPEN_HELD)
 	{
 		window->next.low = pythia_strdup(position->low);
 		return true;
@@ -340,13 +294,13 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 		window->next.low = next;
 	else if (strcmp(now, position->low) < 0)
 	{
-		char *soon = text_of(table, now_greatest + MINUTE);
+		char *soon = text_of(table, now_greatest + PYTHIA_ZONE_MINUTE);
 
 		/* The clock was set back.  What is stamped later than it shows was stamped, and captured, before; what
 		 * was stamped since, before we noticed or while we look, was not. */
 		window->next.low = next;
 		pythia_free(window->from);
-		window->from = text_of(table, least - pythia_capture_unnoticed(position->age));
+		window->from = text_of(table, least - pythia_unnoticed(position->age));
 		pythia_free(now);
 		window->known_after = soon;
 		window->known_before = pythia_strdup(position->low);
@@ -361,29 +315,49 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_captur
 	return true;
 }
 
-static bool start_now(pythia_capture_table *table, const pythia_capture_clock *clock, pythia_capture_window *window,
+/*
+ * Once all have ended that were open when the greatest number was read, none that is less comes any more.  Where one stays
+ * open it may hold any number: then all that is there is remembered.
+ */
+static bool start_at_number(pythia_capture_table *table, pythia_capture_window *window, pythia_error *error)
+{
+	pythia_retry looks = {.base_ms = START_LOOK_MS, .cap_ms = START_LOOK_MS, .seed = 1};
+	pythia_clock clock;
+	bool ended;
+
+	if (!read_mark(table, &window->next.mark, &window->next.mark_time, error))
+		return false;
+	for (int look = 1;; look++)
+	{
+		if (!pythia_clock_read(table->db, false, &clock, error))
+			return false;
+		/* with the lock of a SQLite file in hand nobody writes */
+		ended = table->db->engine == PYTHIA_SQLITE ? clock.boundary != PYTHIA_OPEN_HELD
+												   : clock.boundary >= window->next.mark_time;
+		/* what has been open for long stays so */
+		if (ended || look == START_LOOKS || clock.boundary < window->next.mark_time - 4 * PYTHIA_SECOND)
+			break;
+		if (pythia_host_wait(table->db->host, -1, 0, (long) pythia_retry_next(&looks)) == PYTHIA_WAIT_CANCELLED)
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "cancelled");
+	}
+	if (ended)
+		window->next.low = pythia_number_bound(window->next.mark, clock.now, slack(table));
+	window->from = pythia_strdup(window->next.low);
+	return true;
+}
+
+static bool start_now(pythia_capture_table *table, const pythia_clock *clock, pythia_capture_window *window,
 					  pythia_error *error)
 {
 	pythia_capture_position none = {0};
-	int64_t now;
+	pythia_clock since = *clock;
 
-	if (!table->numeric)
-	{
-		pythia_capture_clock since = *clock;
-
-		if (since.boundary == PYTHIA_CAPTURE_HELD)
-			since.boundary = 0;
-		if (!pythia_capture_window_make(table, &since, &none, window, error))
-			return false;
-		window->from = pythia_strdup(window->next.low);
-		return true;
-	}
-	if (!read_mark(table, &window->next.mark, &window->next.mark_time, error))
+	if (table->numeric)
+		return start_at_number(table, window, error);
+	if (since.boundary == PYTHIA_OPEN_HELD)
+		since.boundary = 0;
+	if (!pythia_capture_window_make(table, &since, &none, window, error))
 		return false;
-	/* an open transaction may hold any integer: then all that is there now is remembered */
-	now = clock->now - PYTHIA_SECOND;
-	if (clock->boundary != PYTHIA_CAPTURE_HELD && clock->boundary >= now)
-		window->next.low = less_slack(table, window->next.mark, clock->now);
 	window->from = pythia_strdup(window->next.low);
 	return true;
 }
@@ -433,8 +407,8 @@ static bool start_at(pythia_capture_table *table, const char *at, char **low, py
 	return ok;
 }
 
-bool pythia_capture_window_start(pythia_capture_table *table, const pythia_capture_clock *clock,
-								 pythia_capture_window *window, pythia_error *error)
+bool pythia_capture_window_start(pythia_capture_table *table, const pythia_clock *clock, pythia_capture_window *window,
+								 pythia_error *error)
 {
 	memset(window, 0, sizeof(*window));
 	switch (table->config.start)

@@ -16,6 +16,7 @@
 #include "core/suggest.h"
 #include "dialect/dialect.h"
 #include "dialect/short_name.h"
+#include "low_water/mark.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "postgres/base/bridge.h"
@@ -386,7 +387,7 @@ static void take_stamp(pythia_cdc_definition *definition, Relation relation, con
 	if (relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE && config->lookback < 0)
 		ereport(NOTICE, (errmsg("transactions of the server of foreign table \"%s\" cannot be seen: polls read again "
 								"what was stamped in the last %d s",
-								RelationGetRelationName(relation), PYTHIA_FOREIGN_LOOKBACK),
+								RelationGetRelationName(relation), (int) pythia_lookback(PYTHIA_POSTGRESQL, -1, true)),
 						 errhint("Set the option \"lookback\" to the time its longest transaction takes.")));
 	if (config->capture == PYTHIA_CAPTURE_POLL && !is_view(relation) && !indexed(relation, position))
 		ereport(WARNING, (errmsg("column \"%s\" of table \"%s\" has no index: every poll will read the whole table",

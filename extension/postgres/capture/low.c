@@ -1,9 +1,10 @@
 #include "postgres/capture/low.h"
 
-#include "capture/capture.h"
 #include "catalog/pg_type.h"
 #include "core/epoch.h"
 #include "core/number.h"
+#include "low_water/mark.h"
+#include "low_water/zone.h"
 #include "pgtime.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
@@ -13,11 +14,6 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
-#define DEFAULT_LOOKBACK (1 * USECS_PER_SEC)
-/* West of Greenwich no clock is further behind. */
-#define WESTERNMOST (-12 * 3600)
-/* Clocks are put back by less than this. */
-#define MAX_PUT_BACK (3 * USECS_PER_HOUR)
 /* Numbers made of seconds may repeat for a while: until then the last one is read again. */
 #define TIE_USECS        (10 * USECS_PER_SEC)
 #define MAX_HISTORY      64
@@ -29,9 +25,7 @@
  * before the others can see its transaction. */
 static int64 lookback_of(const pythia_cdc_table *table)
 {
-	if (table->config.lookback < 0)
-		return table->foreign ? PYTHIA_FOREIGN_LOOKBACK * USECS_PER_SEC : DEFAULT_LOOKBACK;
-	return (int64) (table->config.lookback * USECS_PER_SEC);
+	return (int64) (pythia_lookback(PYTHIA_POSTGRESQL, table->config.lookback, table->foreign) * USECS_PER_SEC);
 }
 
 pythia_stamp_kind pythia_stamp_kind_of(Oid type)
@@ -136,22 +130,18 @@ static int offset_at(pg_tz *tz, TimestampTz instant)
 	return -west;
 }
 
-/*
- * The least local time that a clock in the zone can still show at or after the
- * instant: where the clock is about to be put back, already less by as much.
- */
 static Timestamp least_local(const char *zone, TimestampTz instant)
 {
+	int64_t offsets[PYTHIA_ZONE_STEPS];
+	TimestampTz start = pythia_zone_start(instant);
 	pg_tz *tz;
-	int offset;
 
 	if (any_zone(zone))
-		return instant + WESTERNMOST * USECS_PER_SEC;
+		return instant + PYTHIA_ZONE_WEST;
 	tz = zone_of(zone);
-	offset = offset_at(tz, instant);
-	for (int64 ahead = 0; ahead <= MAX_PUT_BACK; ahead += 15 * USECS_PER_MINUTE)
-		offset = Min(offset, offset_at(tz, instant + ahead));
-	return instant + offset * USECS_PER_SEC;
+	for (int i = 0; i < PYTHIA_ZONE_STEPS; i++)
+		offsets[i] = offset_at(tz, start + i * PYTHIA_ZONE_STEP) * USECS_PER_SEC;
+	return pythia_zone_least(instant, offsets);
 }
 
 /* Days since 2000, rounded down. */
@@ -269,7 +259,7 @@ bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
 	/* another machine, or it was started anew: how long ago is not known */
 	if (pythia_stamp_instant(table, pythia_stamp_datum(table->stamp_kind, InvalidOid, table->low), &at) &&
 		at > boundary->clock)
-		back = Max(back, at - boundary->clock + pythia_capture_unnoticed(-1));
+		back = Max(back, at - boundary->clock + pythia_unnoticed(-1));
 	if (back < CLOCK_STEP)
 		return false;
 	switch (table->stamp_kind)

@@ -7,9 +7,6 @@
 #include "postgres/capture/boundary.h"
 #include "postgres/capture/catalog.h"
 
-/* Seconds: so far back polls of a foreign table read unless told otherwise. */
-#define PYTHIA_FOREIGN_LOOKBACK 60
-
 /*
  * The new low in the stamp's unit, or the old one where it has to stay.  For a
  * column of numbers `greatest` is the greatest one that the poll saw (or

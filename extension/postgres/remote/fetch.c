@@ -183,8 +183,7 @@ static char *keep(const char *text)
 	return text ? pstrdup(text) : NULL;
 }
 
-static bool fetch_rows(pythia_capture_table *source, const pythia_capture_clock *clock, pythia_fetched *f,
-					   pythia_error *error)
+static bool fetch_rows(pythia_capture_table *source, const pythia_clock *clock, pythia_fetched *f, pythia_error *error)
 {
 	pythia_cdc_table *table = f->table;
 	pythia_capture_window window = {0};
@@ -309,9 +308,9 @@ static bool fetch_log(pythia_capture_table *source, pythia_fetched *f, bool fres
 
 TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight)
 {
-	const pythia_capture_clock *clock = &sight->clock;
+	const pythia_clock *clock = &sight->clock;
 
-	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN || clock->boundary == PYTHIA_CAPTURE_HELD)
+	if (clock->boundary == PYTHIA_OPEN_UNKNOWN || clock->boundary == PYTHIA_OPEN_HELD)
 		return 0;
 	/* its clock says what it likes */
 	return pythia_time_within(pythia_subtract(sight->at, pythia_subtract(clock->now, clock->boundary)));
@@ -320,8 +319,8 @@ TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight)
 static bool look(pythia_db *db, pythia_remote_sight *sight, pythia_error *error)
 {
 	sight->at = GetCurrentTimestamp();
-	return pythia_capture_clock_read(db, &sight->clock, error) &&
-		   pythia_capture_holder_read(db, &sight->clock, &sight->holder, error);
+	return pythia_clock_read(db, false, &sight->clock, error) &&
+		   pythia_holder_read(db, &sight->clock, &sight->holder, error);
 }
 
 /* Between reading and deleting the log is brought in line with the table as it is. */
@@ -352,7 +351,7 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 		ok = (sight->clock.now != 0 || look(described->db, sight, error)) &&
 			 fetch_rows(described, &sight->clock, f, error);
 		f->low_at = pythia_remote_boundary(sight);
-		f->held = sight->clock.boundary == PYTHIA_CAPTURE_HELD;
+		f->held = sight->clock.boundary == PYTHIA_OPEN_HELD;
 	}
 	if (described->table.relation == PYTHIA_RELATION_VIEW)
 		described->db->others_ran = true;
@@ -449,7 +448,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	if (first.message && !any)
 		return pythia_error_move(error, &first);
 	pythia_error_reset(&first);
-	if (sight->clock.now != 0 && sight->clock.boundary == PYTHIA_CAPTURE_UNKNOWN)
+	if (sight->clock.now != 0 && sight->clock.boundary == PYTHIA_OPEN_UNKNOWN)
 		pythia_remote_source_blind(source);
 	return true;
 }

@@ -131,8 +131,8 @@ extern bool pythia_fetched_idle(const pythia_fetched *fetched);
 /* What was seen of the source as a whole. */
 typedef struct pythia_remote_sight
 {
-	pythia_capture_clock clock; /* its `now` is 0 where nobody needed to ask */
-	pythia_capture_holder holder;
+	pythia_clock clock; /* its `now` is 0 where nobody needed to ask */
+	pythia_holder holder;
 	TimestampTz at; /* when it was read, by the clock here */
 } pythia_remote_sight;
 

@@ -1,12 +1,15 @@
 /* What a source's clock shows, how old its open transactions are, and which one is the oldest. */
+#include "low_water/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/internal.h"
 #include "core/memory.h"
 #include "core/number.h"
+#include "core/stamp.h"
 #include "core/visible.h"
+#include "dialect/dialect.h"
 
 static const char *clock_expression(const pythia_db *db)
 {
@@ -35,7 +38,7 @@ static bool take_now(const pythia_db *db, int64_t told, int64_t *now, pythia_err
 	return true;
 }
 
-bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error)
+bool pythia_clock_now(pythia_db *db, int64_t *now, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	int64_t told;
@@ -48,22 +51,22 @@ bool pythia_capture_now(pythia_db *db, int64_t *now, pythia_error *error)
 }
 
 /* While we hold SQLite's one write lock nobody else has an open transaction that wrote. */
-static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+static bool read_under_lock(pythia_db *db, pythia_clock *clock, pythia_error *error)
 {
 	pythia_error busy = PYTHIA_ERROR_INIT;
 
 	if (!db->local && db->read_only)
-		return pythia_capture_now(db, &clock->now, error);
+		return pythia_clock_now(db, &clock->now, error);
 	if (!db->local && !db->driver->begin(db, PYTHIA_BEGIN_TRY, &busy))
 	{
 		if (busy.error_class != PYTHIA_E_TRANSIENT)
 			return pythia_error_move(error, &busy);
 		/* a writer is at work; how long already is not known */
 		pythia_error_reset(&busy);
-		clock->boundary = PYTHIA_CAPTURE_HELD;
-		return pythia_capture_now(db, &clock->now, error);
+		clock->boundary = PYTHIA_OPEN_HELD;
+		return pythia_clock_now(db, &clock->now, error);
 	}
-	if (!pythia_capture_now(db, &clock->now, error))
+	if (!pythia_clock_now(db, &clock->now, error))
 	{
 		if (!db->local)
 			db->driver->rollback(db, NULL);
@@ -73,26 +76,27 @@ static bool read_under_lock(pythia_db *db, pythia_capture_clock *clock, pythia_e
 	return db->local || db->driver->rollback(db, error);
 }
 
-/* In one query where the boundary is one. */
-static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error *error)
+/* The clock first: where nobody's transaction is open the boundary is then not before it.  In one query where the boundary
+ * is one. */
+static bool ask_both(pythia_db *db, bool own, int64_t *now, char **boundary, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	bool ok;
 
 	if (!pythia_dialect_of(db)->boundary_query)
-		return pythia_capture_now(db, now, error) && pythia_open_boundary(db, boundary, error);
-	pythia_buffer_puts(&sql, "SELECT (");
-	pythia_dialect_of(db)->boundary_query(db, &sql);
-	pythia_buffer_printf(&sql, "), %s", clock_expression(db));
-	ok = pythia_db_query(db, sql.data, "1Tn", &result, error);
+		return pythia_clock_now(db, now, error) && pythia_mysql_boundary(db, boundary, error);
+	pythia_buffer_printf(&sql, "SELECT %s, (", clock_expression(db));
+	pythia_dialect_of(db)->boundary_query(own, &sql);
+	pythia_buffer_putc(&sql, ')');
+	ok = pythia_db_query(db, sql.data, "1nT", &result, error);
 	pythia_buffer_free(&sql);
-	if (!ok || !take_now(db, pythia_result_number(&result, 0, 1), now, error))
+	if (!ok || !take_now(db, pythia_result_number(&result, 0, 0), now, error))
 	{
 		pythia_result_free(&result);
 		return false;
 	}
-	*boundary = pythia_strdup(pythia_result_optional(&result, 0, 0));
+	*boundary = pythia_strdup(pythia_result_optional(&result, 0, 1));
 	pythia_result_free(&result);
 	return ok;
 }
@@ -101,7 +105,7 @@ static bool ask_both(pythia_db *db, int64_t *now, char **boundary, pythia_error 
  * What a replica of MySQL's applies was stamped at its primary, and commits here when it comes: what is open there is not
  * known, and later than the last event that was applied nothing is.  While it applies nothing, anything may come.
  */
-static bool allow_for_primary(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+static bool allow_for_primary(pythia_db *db, pythia_clock *clock, pythia_error *error)
 {
 	pythia_replica replica;
 
@@ -111,24 +115,24 @@ static bool allow_for_primary(pythia_db *db, pythia_capture_clock *clock, pythia
 		return true;
 	clock->lag = replica.lag;
 	clock->idle = replica.state == PYTHIA_REPLICA_IDLE;
-	clock->boundary = clock->idle ? PYTHIA_CAPTURE_HELD : PYTHIA_CAPTURE_UNKNOWN;
+	clock->boundary = clock->idle ? PYTHIA_OPEN_HELD : PYTHIA_OPEN_UNKNOWN;
 	return true;
 }
 
-bool pythia_capture_clock_read(pythia_db *db, pythia_capture_clock *clock, pythia_error *error)
+bool pythia_clock_read(pythia_db *db, bool own, pythia_clock *clock, pythia_error *error)
 {
 	char *boundary = NULL;
 
-	*clock = (pythia_capture_clock){.now = pythia_host_now(db->host), .boundary = PYTHIA_CAPTURE_UNKNOWN};
+	*clock = (pythia_clock){.now = pythia_host_now(db->host), .boundary = PYTHIA_OPEN_UNKNOWN};
 	if (db->engine == PYTHIA_SQLITE)
 		return read_under_lock(db, clock, error);
-	if (!ask_both(db, &clock->now, &boundary, error))
+	if (!ask_both(db, own, &clock->now, &boundary, error))
 		return false;
 	if (!pythia_instant_read(boundary, &clock->boundary))
-		clock->boundary = PYTHIA_CAPTURE_UNKNOWN;
+		clock->boundary = PYTHIA_OPEN_UNKNOWN;
 	/* a prepared transaction, whose start is not known */
 	else if (clock->boundary < 0)
-		clock->boundary = PYTHIA_CAPTURE_HELD;
+		clock->boundary = PYTHIA_OPEN_HELD;
 	/* one may be asked after the other */
 	else if (clock->boundary > clock->now)
 		clock->boundary = clock->now;
@@ -152,7 +156,7 @@ static void put_name(pythia_buffer *out, const char *name, size_t length)
 }
 
 /* The first prepared transaction's own name, which its row among the open ones does not have. */
-static bool name_prepared(pythia_db *db, pythia_capture_holder *holder, pythia_error *error)
+static bool name_prepared(pythia_db *db, pythia_holder *holder, pythia_error *error)
 {
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	pythia_result result;
@@ -178,13 +182,13 @@ static bool name_prepared(pythia_db *db, pythia_capture_holder *holder, pythia_e
 	return true;
 }
 
-static bool ask(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder, pythia_error *error)
+static bool ask(pythia_db *db, const pythia_clock *clock, pythia_holder *holder, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_result result;
 	bool ok;
 
-	if (clock->boundary == PYTHIA_CAPTURE_HELD && db->engine == PYTHIA_MYSQL)
+	if (clock->boundary == PYTHIA_OPEN_HELD && db->engine == PYTHIA_MYSQL)
 	{
 		if (!name_prepared(db, holder, error))
 			return false;
@@ -212,13 +216,12 @@ static bool ask(pythia_db *db, const pythia_capture_clock *clock, pythia_capture
 	return true;
 }
 
-bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock, pythia_capture_holder *holder,
-								pythia_error *error)
+bool pythia_holder_read(pythia_db *db, const pythia_clock *clock, pythia_holder *holder, pythia_error *error)
 {
 	pythia_error refused = PYTHIA_ERROR_INIT;
 
 	memset(holder, 0, sizeof(*holder));
-	if (clock->boundary == PYTHIA_CAPTURE_UNKNOWN)
+	if (clock->boundary == PYTHIA_OPEN_UNKNOWN)
 		snprintf(holder->what, sizeof(holder->what),
 				 "open transactions cannot be seen there: lookback allows for them");
 	else if (clock->idle)
@@ -228,10 +231,10 @@ bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock
 			"and set read_only off");
 	else if (!pythia_dialect_of(db)->holder_query)
 	{
-		if (clock->boundary == PYTHIA_CAPTURE_HELD)
+		if (clock->boundary == PYTHIA_OPEN_HELD)
 			snprintf(holder->what, sizeof(holder->what), "somebody who is writing there");
 	}
-	else if (clock->boundary == PYTHIA_CAPTURE_HELD || clock->now - clock->boundary >= WORTH_TELLING)
+	else if (clock->boundary == PYTHIA_OPEN_HELD || clock->now - clock->boundary >= WORTH_TELLING)
 	{
 		/* it only serves to tell */
 		if (!ask(db, clock, holder, &refused))
@@ -240,7 +243,7 @@ bool pythia_capture_holder_read(pythia_db *db, const pythia_capture_clock *clock
 				return pythia_error_move(error, &refused);
 			pythia_error_reset(&refused);
 		}
-		if (!holder->what[0] && clock->boundary == PYTHIA_CAPTURE_HELD)
+		if (!holder->what[0] && clock->boundary == PYTHIA_OPEN_HELD)
 			snprintf(holder->what, sizeof(holder->what), "a prepared transaction");
 	}
 	return true;

@@ -104,7 +104,7 @@ subtest 'answers without end' => sub {
 		[ 'the same of a query', qr/SELECT DATABASE/, 'endless', qr/08P01: .*(?:more than \d+ MB|\d columns)/ ],
 		[ 'columns', qr/SELECT DATABASE/, 'endless_columns', qr/08P01: .*more than 16 MB where a small result/ ],
 		[ 'columns for a statement that has none', qr/^SET SESSION time_zone/, 'endless_columns', qr/08P01: .*more than 16 MB/ ],
-		[ 'news of a statement that goes on', qr/^SET SESSION time_zone/, 'endless_progress', qr/08P01: .*more than 16 MB/ ]);
+		[ 'news of a statement that goes on', qr/^SET SESSION time_zone/, 'endless_progress', qr/08P01: .*more than 16 MB|HY000/ ]); # Oracle's library takes them for errors
 	for my $case (@cases)
 	{
 		my ($what, $only, $mode, $error) = @$case;
@@ -152,7 +152,9 @@ subtest 'the password, and files' => sub {
 	{
 		my $fake = Pythia::FakeMySQL->start(mode => $mode);
 		my ($code, $out, $err) = try($calls{'sync from it'}->($fake->url));
-		like($err, qr/28000: .*method that is not allowed/, "$mode: refused");
+		# (Oracle's library does not know of the old one)
+		like($err, $mode eq 'old_password' ? qr/28000: .*method that is not allowed|08P01: .*Malformed packet/ : qr/28000: .*method that is not allowed/,
+			"$mode: refused");
 		unlike($fake->log . $err, qr/hidden_word|in clear/, 'and the password stays here');
 	}
 	for my $after (0, 5)

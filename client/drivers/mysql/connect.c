@@ -1,6 +1,7 @@
 /* Entering a MySQL or MariaDB server, pinning the session, and the second connection that kills a query. */
 #include "drivers/mysql/internal.h"
 
+#include <errmsg.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -150,6 +151,7 @@ static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 							.ciphers = pythia_url_parameter_get(url, "ssl_cipher")};
 	const char *socket_path = pythia_mysql_socket_of(url);
 	const char *refused;
+	const char *hint;
 
 	if (!tls_level_of(url, &tls.level, error))
 		return false;
@@ -158,11 +160,11 @@ static bool set_tls(mysql_db *db, const pythia_url *url, pythia_error *error)
 	db->in_clear = tls.level == PYTHIA_TLS_VERIFY_IDENTITY;
 	pythia_mysql_limit_methods(&db->mysql, db->in_clear || socket_path);
 	db->tls_required = tls.level >= PYTHIA_TLS_REQUIRED;
-	refused = pythia_mysql_set_tls(&db->mysql, &tls, socket_path ? NULL : pythia_mysql_host_of(db, url));
+	refused = pythia_mysql_set_tls(&db->mysql, &tls, socket_path ? NULL : pythia_mysql_host_of(db, url), &hint);
 	if (!refused)
 		return true;
 	pythia_fail(error, PYTHIA_E_CONNECT, "08001", "could not connect to %s: %s", db->base.display, refused);
-	return pythia_error_hint(error, "Name the host as its certificate does, or say ssl_mode=verify_ca with ssl_ca.");
+	return pythia_error_hint(error, "%s", hint);
 }
 
 /* Prepares `mysql` for a connection; `seconds` 0 waits for ever. */
@@ -215,7 +217,8 @@ static bool connect_failed(mysql_db *db, pythia_error *error)
 
 	if (db->cut)
 		return pythia_mysql_failed(db, error);
-	if (db->refused == PYTHIA_MYSQL_NO_TLS)
+	if (db->refused == PYTHIA_MYSQL_NO_TLS ||
+		(code == CR_SSL_CONNECTION_ERROR && !(db->mysql.server_capabilities & CLIENT_SSL)))
 		return no_tls(db, error);
 	pythia_mysql_classify(code, mysql_sqlstate(&db->mysql), sqlstate, &hint);
 	if (strcmp(sqlstate, "08006") == 0 || strcmp(sqlstate, "HY000") == 0)
@@ -245,21 +248,46 @@ static void keep_alive(int fd)
 /* Not CLIENT_MULTI_STATEMENTS: a text of several statements is an error. */
 #define CONNECT_FLAGS CLIENT_REMEMBER_OPTIONS
 
+static bool go_to(mysql_db *db, const pythia_url *url, const char *host, MYSQL **answer, pythia_error *error)
+{
+	return PYTHIA_MYSQL_RUN(db,
+							pythia_mysql_step_connect(&db->mysql, answer, host, url->user, password_of(db, url),
+													  url->database, (unsigned) url->port, pythia_mysql_socket_of(url),
+													  CONNECT_FLAGS, ready),
+							error);
+}
+
+/* To the host, or the first of its addresses that answers; where its name is to be proved, by that. */
+static bool go_to_first(mysql_db *db, const pythia_url *url, const char *host, MYSQL **answer, pythia_error *error)
+{
+	pythia_buffer addresses = PYTHIA_BUFFER_INIT;
+	char *next = NULL;
+	bool done;
+
+	if (!pythia_mysql_socket_of(url) && !db->in_clear /* verify_identity */)
+		pythia_mysql_addresses(host, &addresses);
+	for (char *at = addresses.length > 0 ? addresses.data : NULL;; at = next)
+	{
+		if (at && (next = strchr(at, ',')))
+			*next++ = '\0';
+		done = go_to(db, url, at ? at : host, answer, error);
+		if (!done || *answer || !next || pythia_mysql_errno(db) != CR_CONN_HOST_ERROR)
+			break;
+	}
+	pythia_buffer_free(&addresses);
+	return done;
+}
+
 bool pythia_mysql_connect(mysql_db *db, const pythia_url *url, pythia_error *error)
 {
-	const char *password = password_of(db, url);
 	const char *host = pythia_mysql_host_of(db, url);
-	const char *socket_path = pythia_mysql_socket_of(url);
 	MYSQL *answer = NULL;
 	bool done;
 
-	if (!pythia_mysql_may_go(db, host, pythia_mysql_port_of(url), socket_path, error))
+	if (!pythia_mysql_may_go(db, host, pythia_mysql_port_of(url), pythia_mysql_socket_of(url), error))
 		return false;
 	db->connect_by = db->connect_ms > 0 ? pythia_monotonic_ms() + db->connect_ms : 0;
-	done = PYTHIA_MYSQL_RUN(db,
-							pythia_mysql_step_connect(&db->mysql, &answer, host, url->user, password, url->database,
-													  (unsigned) url->port, socket_path, CONNECT_FLAGS, ready),
-							error);
+	done = go_to_first(db, url, host, &answer, error);
 	db->connect_by = 0;
 	if (!done)
 		return false;

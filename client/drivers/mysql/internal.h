@@ -13,6 +13,8 @@ typedef struct pythia_mysql_bulk pythia_mysql_bulk;
 
 /* Our own number, beside the library's: the server wanted a file of ours. */
 #define PYTHIA_MYSQL_ASKED_FOR_FILE 2999
+/* Connector/C's, for a method of logging in that we have not let it use */
+#define PYTHIA_MYSQL_METHOD_FORBIDDEN 5010
 
 /*
  * A load.  Every connection that takes part has a buffer in flight; the first
@@ -79,7 +81,8 @@ struct mysql_db
 	} refused; /* why logging in was given up before anything was said */
 	/* What the server may say without being asked to go on (pythia_mysql_listen). */
 	size_t heard;
-	size_t unasked; /* since the host was asked */
+	size_t unasked;    /* since the host was asked */
+	uint64_t received; /* by the socket when that began (pythia_mysql_received) */
 	size_t most;
 	enum
 	{
@@ -107,6 +110,7 @@ static inline void pythia_mysql_listen(mysql_db *db, size_t most)
 {
 	db->heard = 0;
 	db->most = most;
+	db->received = pythia_mysql_received(&db->mysql);
 }
 
 /*

@@ -11,6 +11,9 @@
 #include <mysql.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "core/buffer.h"
 
 #define PYTHIA_STEP_BEGIN (-1)
 
@@ -48,11 +51,17 @@ bool pythia_mysql_unblock(MYSQL *mysql);
 /* The server chooses how it is shown the password: by a method that hides it, or (in_clear) also as it is; by nothing
  * else that this process has, such as a ticket. */
 void pythia_mysql_limit_methods(MYSQL *mysql, bool in_clear);
-/* NULL, or why this library cannot give what is asked for from that host (NULL: by a socket). */
-const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, const char *host);
+/* NULL, or why this library cannot give what is asked for from that host (NULL: by a socket), with what to do. */
+const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, const char *host, const char **hint);
 int pythia_mysql_socket(MYSQL *mysql);
+/* Bytes that the connection has received, for a library that cannot be heard while it reads; else, or where the
+ * system does not know, 0. */
+uint64_t pythia_mysql_received(MYSQL *mysql);
 /* Milliseconds that a step waits with PYTHIA_AWAIT_TIMEOUT. */
 long pythia_mysql_step_timeout(MYSQL *mysql);
+
+/* The addresses of a host, separated by commas, to be tried one after the other; none where the library does so. */
+void pythia_mysql_addresses(const char *host, pythia_buffer *out);
 
 /* *answer is NULL, or not 0, on failure; all texts stay as they are until the step is done. */
 int pythia_mysql_step_connect(MYSQL *mysql, MYSQL **answer, const char *host, const char *user, const char *password,

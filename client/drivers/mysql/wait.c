@@ -14,7 +14,6 @@
 /* Numbers that the headers of one client library or the other lack. */
 enum
 {
-	METHOD_FORBIDDEN = 5010,
 	READ_FAILED = 5013,
 	PRIMARY_KEY_REQUIRED = 1173,
 	PRIMARY_KEY_REQUIRED_8 = 3750,
@@ -52,7 +51,7 @@ static const known_error known_errors[] = {
 	{CR_AUTH_PLUGIN_CANNOT_LOAD, "28000", PYTHIA_E_CONNECT,
 	 "Use an account whose authentication method this client knows.  One that shows the password takes "
 	 "ssl_mode=verify_identity or the server's Unix socket."},
-	{METHOD_FORBIDDEN, "28000", PYTHIA_E_CONNECT,
+	{PYTHIA_MYSQL_METHOD_FORBIDDEN, "28000", PYTHIA_E_CONNECT,
 	 "That would show the password to whoever listens.  Let the server prove who it is by TLS "
 	 "(ssl_mode=verify_identity, with ssl_ca), enter by its Unix socket, or use an account with another method."},
 	{PYTHIA_MYSQL_ASKED_FOR_FILE, "08P01", PYTHIA_E_DATABASE,
@@ -156,13 +155,13 @@ pythia_error_class pythia_mysql_classify(unsigned code, const char *given, char 
 
 unsigned pythia_mysql_errno(mysql_db *db)
 {
-	return db->refused == PYTHIA_MYSQL_BAD_METHOD ? METHOD_FORBIDDEN : mysql_errno(&db->mysql);
+	return db->refused == PYTHIA_MYSQL_BAD_METHOD ? PYTHIA_MYSQL_METHOD_FORBIDDEN : mysql_errno(&db->mysql);
 }
 
 const char *pythia_mysql_message(mysql_db *db)
 {
 	/* the library names a method here that is no longer in its buffer */
-	return pythia_mysql_errno(db) == METHOD_FORBIDDEN
+	return pythia_mysql_errno(db) == PYTHIA_MYSQL_METHOD_FORBIDDEN
 			   ? "the server asked for the password by a method that is not allowed"
 			   : mysql_error(&db->mysql);
 }
@@ -218,6 +217,16 @@ static long sooner(long a, long b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* By all that the library has read before it had to wait; Connector/C is heard within its calls. */
+static bool is_flooded(mysql_db *db)
+{
+	size_t most = db->mysql.net.compress ? db->most / 64 : db->most;
+
+	if (!db->cut && pythia_mysql_received(&db->mysql) - db->received > most)
+		db->cut = PYTHIA_MYSQL_CUT_FLOOD;
+	return db->cut == PYTHIA_MYSQL_CUT_FLOOD;
+}
+
 bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, pythia_error *error)
 {
 	int events = 0;
@@ -226,6 +235,9 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 	bool theirs = own >= 0 && (timeout_ms < 0 || own <= timeout_ms);
 	long most = sooner(timeout_ms, own);
 
+	*ready = PYTHIA_AWAIT_TIMEOUT;
+	if (is_flooded(db))
+		return was_cut(db, error);
 	if (db->connect_by)
 		most = sooner(most, left > 0 ? (long) left : 0);
 	if (status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_EXCEPT))
@@ -236,14 +248,10 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 	{
 		case PYTHIA_WAIT_READY:
 			if (!pythia_mysql_may_stay(db, error))
-			{
-				*ready = PYTHIA_AWAIT_TIMEOUT;
 				return false;
-			}
 			*ready = status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_WRITE | PYTHIA_AWAIT_EXCEPT);
 			return true;
 		case PYTHIA_WAIT_TIMEOUT:
-			*ready = PYTHIA_AWAIT_TIMEOUT;
 			if (db->connect_by && pythia_monotonic_ms() >= db->connect_by)
 				return too_late(db, error);
 			if (!theirs)
@@ -253,7 +261,6 @@ bool pythia_mysql_wait(mysql_db *db, int status, long timeout_ms, int *ready, py
 		case PYTHIA_WAIT_CANCELLED:
 			break;
 	}
-	*ready = PYTHIA_AWAIT_TIMEOUT;
 	return pythia_fail_cancelled(error);
 }
 

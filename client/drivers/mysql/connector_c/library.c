@@ -68,7 +68,7 @@ static bool is_openssl(void)
 }
 #endif
 
-const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, const char *host)
+const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, const char *host, const char **hint)
 {
 	bool newer = mysql_get_client_version() >= VERIFIES;
 	my_bool encrypted = tls->level != PYTHIA_TLS_DISABLED;
@@ -81,6 +81,7 @@ const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, cons
 		return NULL;
 	/* an authority given is asked, also where the name is not */
 	mysql_ssl_set(mysql, tls->key, tls->certificate, tls->authority, tls->authorities, tls->ciphers);
+	*hint = "Name the host as its certificate does, or say ssl_mode=verify_ca with ssl_ca.";
 	if (newer && tls->level == PYTHIA_TLS_VERIFY_IDENTITY && host &&
 		(strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0))
 		return "this client library does not compare a server's certificate with 127.0.0.1 or ::1";
@@ -97,9 +98,21 @@ int pythia_mysql_socket(MYSQL *mysql)
 	return mysql_get_socket(mysql);
 }
 
+uint64_t pythia_mysql_received(MYSQL *mysql)
+{
+	(void) mysql;
+	return 0;
+}
+
 long pythia_mysql_step_timeout(MYSQL *mysql)
 {
 	return (long) mysql_get_timeout_value_ms(mysql);
+}
+
+void pythia_mysql_addresses(const char *host, pythia_buffer *out)
+{
+	(void) host;
+	(void) out;
 }
 
 int pythia_mysql_step_connect(MYSQL *mysql, MYSQL **answer, const char *host, const char *user, const char *password,

@@ -3,9 +3,13 @@
 
 #include <errmsg.h>
 #include <mysql/client_plugin.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* A statement that is larger may have to be written in pieces. */
 #define IN_ONE_WRITE (16 * 1024)
@@ -40,7 +44,7 @@ void pythia_mysql_limit_methods(MYSQL *mysql, bool in_clear)
 	mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &yes);
 }
 
-const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, const char *host)
+const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, const char *host, const char **hint)
 {
 	static const enum mysql_ssl_mode modes[] = {SSL_MODE_DISABLED, SSL_MODE_PREFERRED, SSL_MODE_REQUIRED,
 												SSL_MODE_VERIFY_CA, SSL_MODE_VERIFY_IDENTITY};
@@ -55,14 +59,27 @@ const char *pythia_mysql_set_tls(MYSQL *mysql, const pythia_mysql_tls *tls, cons
 	mysql_options(mysql, MYSQL_OPT_SSL_CA, tls->authority);
 	mysql_options(mysql, MYSQL_OPT_SSL_CAPATH, tls->authorities);
 	mysql_options(mysql, MYSQL_OPT_SSL_CIPHER, tls->ciphers);
+	*hint = "Name the authority that signed the server's certificate by ssl_ca or ssl_capath.";
 	if (tls->level == PYTHIA_TLS_VERIFY_IDENTITY && !tls->authority && !tls->authorities)
-		return "this client library knows no authority of the system's: name one by ssl_ca or ssl_capath";
+		return "this client library knows no authority of the system's";
 	return NULL;
 }
 
 int pythia_mysql_socket(MYSQL *mysql)
 {
 	return mysql->net.vio ? (int) mysql->net.fd : -1;
+}
+
+/* By a Unix socket, which is a server of this machine's, it is not known. */
+uint64_t pythia_mysql_received(MYSQL *mysql)
+{
+	struct tcp_info info = {0};
+	socklen_t length = sizeof(info);
+
+	if (pythia_mysql_socket(mysql) < 0 ||
+		getsockopt(pythia_mysql_socket(mysql), IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
 }
 
 long pythia_mysql_step_timeout(MYSQL *mysql)
@@ -83,6 +100,31 @@ static int awaited(MYSQL *mysql, size_t length)
 	return length > IN_ONE_WRITE ? PYTHIA_AWAIT_READ | PYTHIA_AWAIT_TIMEOUT : PYTHIA_AWAIT_READ;
 }
 
+/* Where it can be waited for, it goes to the first alone. */
+void pythia_mysql_addresses(const char *host, pythia_buffer *out)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+	struct addrinfo *found = NULL;
+
+	if (!host || getaddrinfo(host, NULL, &hints, &found) != 0)
+		return;
+	for (const struct addrinfo *one = found; one; one = one->ai_next)
+	{
+		char text[INET6_ADDRSTRLEN + 32];
+
+		if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) == 0)
+			pythia_buffer_printf(out, "%s%s", out->length > 0 ? "," : "", text);
+	}
+	freeaddrinfo(found);
+}
+
+/* A method that is not here is one that limit_methods has not let in. */
+static void tell_forbidden(NET *net)
+{
+	if (net->last_errno == CR_AUTH_PLUGIN_CANNOT_LOAD)
+		net->last_errno = PYTHIA_MYSQL_METHOD_FORBIDDEN;
+}
+
 int pythia_mysql_step_connect(MYSQL *mysql, MYSQL **answer, const char *host, const char *user, const char *password,
 							  const char *database, unsigned port, const char *socket_path, unsigned long flags,
 							  int ready)
@@ -92,6 +134,8 @@ int pythia_mysql_step_connect(MYSQL *mysql, MYSQL **answer, const char *host, co
 
 	(void) ready;
 	*answer = status == NET_ASYNC_COMPLETE ? mysql : NULL;
+	if (status == NET_ASYNC_ERROR)
+		tell_forbidden(&mysql->net);
 	/* it also says so before it sends a password, and nothing comes: so it is asked again after a while */
 	return status == NET_ASYNC_NOT_READY ? awaited(mysql, 0) | PYTHIA_AWAIT_TIMEOUT : 0;
 }

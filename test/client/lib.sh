@@ -95,6 +95,8 @@ numbers() {
     echo "(WITH ten(d) AS (SELECT 0 UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)
         SELECT 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS seq FROM ten a, ten b, ten c, ten e, ten f) numbers WHERE seq <= $1"
 }
+# Built with libmysqlclient, which loads no rows by LOAD DATA
+by_oracles_library() { [[ $(ldd "$PYTHIA") = *libmysqlclient* ]]; }
 # contents VARIABLE FILE: as VARIABLE=$(cat FILE), without a process
 contents() {
     local text

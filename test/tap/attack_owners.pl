@@ -460,19 +460,22 @@ subtest 'casts that the parser adds' => sub {
 	is(sql('SELECT count(*) FROM a.people'), '1', 'syncs the row');
 	is(prize(), '', 'and nothing ran');
 
-	as('mallory', q{CREATE TABLE m.kinds (k text PRIMARY KEY); INSERT INTO m.kinds VALUES ('sad'), ('happy'), ('gone');
+	# (to a text PostgreSQL 18 lets no key of an enum refer)
+	as('mallory', q{CREATE FUNCTION m.count(m.mood) RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM m.note('cast'); RETURN ascii(enum_out($1)::text); END $$;
+		CREATE CAST (m.mood AS int) WITH FUNCTION m.count(m.mood) AS IMPLICIT;
+		CREATE TABLE m.kinds (k int PRIMARY KEY); INSERT INTO m.kinds SELECT ascii(k) FROM unnest('{sad,happy,gone}'::text[]) k;
 		CREATE TABLE m.moods (id int PRIMARY KEY, k m.mood REFERENCES m.kinds); INSERT INTO m.moods VALUES (1, 'sad'); GRANT ALL ON m.moods TO alice});
 	as('alice', q{CREATE TABLE a.moods (id int PRIMARY KEY, k text); INSERT INTO a.moods VALUES (1, 'happy')});
 	prize();
 	like(syncs(q{'a.moods', '{"mode": "full", "table_map": {"a.moods": "m.moods"}}'}), qr/a cast for a foreign key of table "moods" would run with the rights of role "alice"/, 'a foreign key that needs one');
 	is(prize(), '', 'nothing ran');
 
-	as('alice', q{CREATE TABLE a.kinds (k text PRIMARY KEY); CREATE TABLE a.new (k text PRIMARY KEY); CREATE TABLE a.one (id int PRIMARY KEY); CREATE TABLE a.two (id int PRIMARY KEY);
-		INSERT INTO a.kinds VALUES ('sad'), ('gone'); INSERT INTO a.new VALUES ('sad'); GRANT USAGE ON SCHEMA a TO mallory; GRANT REFERENCES ON a.kinds TO mallory});
+	as('alice', q{CREATE TABLE a.kinds (k int PRIMARY KEY); CREATE TABLE a.new (k int PRIMARY KEY); CREATE TABLE a.one (id int PRIMARY KEY); CREATE TABLE a.two (id int PRIMARY KEY);
+		INSERT INTO a.kinds VALUES (ascii('sad')), (ascii('gone')); INSERT INTO a.new VALUES (ascii('sad')); GRANT USAGE ON SCHEMA a TO mallory; GRANT REFERENCES ON a.kinds TO mallory});
 	as('mallory', q{CREATE TABLE m.child (id int PRIMARY KEY, k m.mood REFERENCES a.kinds); GRANT SELECT ON m.child TO alice});
 	prize();
 	as('alice', q{SELECT pythia.create_sync_worker('del', 'local', 'local', '{"mode": "full", "deletes": "hard", "table_map": {"a.new": "a.kinds", "a.one": "a.two"}}', ARRAY['a.new', 'a.one'])});
-	like(says_to('alice', q{SELECT * FROM pythia.sync_all_tables('del')}), qr/function m\.spell\(m\.mood\) would run with the rights of role "alice"/, 'a table that refers to the target');
+	like(says_to('alice', q{SELECT * FROM pythia.sync_all_tables('del')}), qr/function m\.count\(m\.mood\) would run with the rights of role "alice"/, 'a table that refers to the target');
 	is(prize(), '', 'nothing ran');
 	as('alice', q{SELECT pythia.drop_sync_worker('del')});
 	as('mallory', 'DROP TABLE m.child, m.moods, m.kinds, m.people; DROP TYPE m.mood CASCADE');
@@ -619,13 +622,6 @@ subtest 'constants that are read beside a column, and what an index makes' => su
 	is(sql('SELECT count(*) FROM a.tagged'), '1', 'the row is there');
 	like(syncs(q{'a.many', '{"mode": "full", "table_map": {"a.many": "m.made"}}'}), qr/an index on an expression of table "made" would run/, 'an index over ranges that no column has');
 	is(prize(), '', 'nothing ran');
-	if ($node->pg_version >= 18)
-	{
-		as('mallory', q{CREATE TABLE m.worked (id int PRIMARY KEY, v text, g bool GENERATED ALWAYS AS (m.evil('virtual') = 0) VIRTUAL); INSERT INTO m.worked (id) VALUES (1); GRANT ALL ON m.worked TO alice});
-		prize();
-		like(syncs(q{'m.worked', '{"mode": "full", "table_map": {"m.worked": "a.tagged"}}'}), qr/would run with the rights of role/, 'a column that is worked out when it is read');
-		is(prize(), '', 'nothing ran');
-	}
 	as('mallory', 'DROP TABLE m.tagged, m.made');
 	as('alice', 'DROP TABLE a.tagged, a.many');
 };

@@ -19,12 +19,16 @@ sql(join ';', map { "CREATE TABLE s.t$_ (id int PRIMARY KEY)" } 1 .. $tables);
 
 my $session = Pythia::Session->new($node);
 
+# PostgreSQL 18 names a context's parent by its number alone
+my $contexts = $node->pg_version < 18 ? 'pg_backend_memory_contexts'
+  : '(WITH c AS MATERIALIZED (SELECT * FROM pg_backend_memory_contexts) SELECT c.*, p.name AS parent FROM c LEFT JOIN c p ON p.path = c.path[:cardinality(c.path) - 1]) contexts';
+
 subtest 'tables that are taken in' => sub {
 	my $captured = 'SELECT count(*) FROM pythia.cdc_table';
 	# what the server itself keeps of tables is not ours to count
-	my $poll = q{WITH polled AS MATERIALIZED (SELECT pythia.poll('w') AS n) SELECT (SELECT sum(total_bytes) FROM pg_backend_memory_contexts
+	my $poll = qq{WITH polled AS MATERIALIZED (SELECT pythia.poll('w') AS n) SELECT (SELECT sum(total_bytes) FROM $contexts
 		WHERE n >= 0 AND name <> 'CacheMemoryContext' AND parent <> 'CacheMemoryContext') FROM polled};
-	my $before = $session->do(q{SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name <> 'CacheMemoryContext' AND parent <> 'CacheMemoryContext'});
+	my $before = $session->do(qq{SELECT sum(total_bytes) FROM $contexts WHERE name <> 'CacheMemoryContext' AND parent <> 'CacheMemoryContext'});
 	my $grown = $session->do($poll) - $before;
 	note("a look took $grown bytes");
 	cmp_ok($grown, '<', 6 * 1024 * 1024, 'memory of one look');
@@ -37,7 +41,7 @@ subtest 'tables that are taken in' => sub {
 };
 
 subtest 'tables that one session writes to' => sub {
-	my $kept = q{SELECT coalesce(sum(total_bytes), 0) FROM pg_backend_memory_contexts WHERE name LIKE 'pythia_db trigger %'
+	my $kept = qq{SELECT coalesce(sum(total_bytes), 0) FROM $contexts WHERE name LIKE 'pythia_db trigger %'
 		OR parent LIKE 'pythia_db trigger %'};
 	$session->do(join ';', map { "INSERT INTO s.t$_ VALUES (0), ($_)" } 1 .. $tables);
 	is($session->do(q{SELECT count(*) FROM pythia.consume_changes('w', max_changes => 1000)}), $tables, 'each change is captured');

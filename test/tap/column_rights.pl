@@ -13,7 +13,7 @@ my $folder = PostgreSQL::Test::Utils::tempdir();
 $there->safe_psql('postgres', q{CREATE ROLE part LOGIN; CREATE TABLE t (id int PRIMARY KEY, v text, secret text, updated_at timestamptz DEFAULT now());
 	CREATE INDEX ON t (updated_at); GRANT SELECT (id, v, updated_at) ON t TO part; INSERT INTO t VALUES (1, 'a', 's')});
 $my->sql(q{CREATE TABLE t (id int PRIMARY KEY, v varchar(9), secret varchar(9), updated_at datetime(6) DEFAULT now(6), KEY (updated_at)); INSERT INTO t VALUES (1, 'a', 's', now(6));
-	CREATE OR REPLACE USER part@'%' IDENTIFIED BY 'x'; GRANT SELECT (id, v, updated_at) ON column_rights.t TO part@'%'; GRANT PROCESS ON *.* TO part@'%'});
+	DROP USER IF EXISTS part@'%'; CREATE USER part@'%' IDENTIFIED BY 'x'; GRANT SELECT (id, v, updated_at) ON column_rights.t TO part@'%'; GRANT PROCESS ON *.* TO part@'%'});
 my %url = (PostgreSQL => pg_url($there), MariaDB => $my->url);
 $url{PostgreSQL} =~ s{//[^@/]*@}{//part@};
 $url{MariaDB} =~ s{//[^@/]*@}{//part:x@};

@@ -48,9 +48,10 @@ is($rows, 102, 'each row and each change was written once');
 sql("SELECT pythia.stop_sync('there'), pythia.stop_sync('back')");
 
 # servers, databases and roles with settings of their own: a local time stays what it says and an instant when it is
-$my->root_sql(q{SET GLOBAL time_zone = '+05:30', GLOBAL sql_mode = '', GLOBAL innodb_strict_mode = 0, GLOBAL character_set_client = 'latin1',
+my $isolation = $ENV{MYSQLD} ? 'transaction_isolation' : 'tx_isolation';
+$my->root_sql(qq{SET GLOBAL time_zone = '+05:30', GLOBAL sql_mode = '', GLOBAL innodb_strict_mode = 0, GLOBAL character_set_client = 'latin1',
 	GLOBAL character_set_results = 'latin1', GLOBAL character_set_connection = 'latin1', GLOBAL collation_connection = 'latin1_swedish_ci',
-	GLOBAL group_concat_max_len = 4, GLOBAL max_sort_length = 64, GLOBAL autocommit = 0, GLOBAL tx_isolation = 'READ-UNCOMMITTED'});
+	GLOBAL group_concat_max_len = 4, GLOBAL max_sort_length = 64, GLOBAL autocommit = 0, GLOBAL $isolation = 'READ-UNCOMMITTED'});
 $other->safe_psql('postgres', q{CREATE DATABASE odd});
 $other->safe_psql('postgres', qq{ALTER DATABASE odd SET $_}) for "TimeZone = 'America/St_Johns'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
 	"bytea_output = 'escape'", 'extra_float_digits = -3', 'standard_conforming_strings = off', "backslash_quote = 'on'", "search_path = ''",
@@ -86,7 +87,7 @@ sql(q{ALTER TABLE stamps ALTER w TYPE text; UPDATE stamps SET w = 'far too long 
 my ($code, undef, $said) = $pg->psql('postgres', q{SELECT pythia.sync_between('local', 'shop', 'stamps', '{"mode": "full"}')});
 like($said, qr/too long|truncated/, 'a server that is not strict cuts nothing all the same');
 is($my->sql('SELECT HEX(w) FROM stamps'), '808599E9', 'and the row is as it was');
-$my->root_sql(q{SET GLOBAL time_zone = 'SYSTEM', GLOBAL sql_mode = DEFAULT, GLOBAL autocommit = 1, GLOBAL tx_isolation = 'REPEATABLE-READ', GLOBAL group_concat_max_len = DEFAULT,
+$my->root_sql(qq{SET GLOBAL time_zone = 'SYSTEM', GLOBAL sql_mode = DEFAULT, GLOBAL autocommit = 1, GLOBAL $isolation = 'REPEATABLE-READ', GLOBAL group_concat_max_len = DEFAULT,
 	GLOBAL max_sort_length = DEFAULT});
 
 # rows that a policy hides are not taken for deleted

@@ -8,7 +8,10 @@ use Pythia::Test;
 
 my $pg = pg_node('main');
 my $there = pg_node('there');
-my $my = Pythia::MariaDB->new('limited', '--max-statement-time=1', '--wait-timeout=2', '--idle-transaction-timeout=2', '--idle-readonly-transaction-timeout=2');
+# MySQL has less to limit by
+my ($mysql, @idle) = $ENV{MYSQLD} ? (1) : (0, map { "idle_${_}transaction_timeout" } '', 'readonly_', 'write_');
+my $my = Pythia::MariaDB->new('limited', '--wait-timeout=2',
+	$mysql ? '--max-execution-time=1000' : ('--max-statement-time=1', '--idle-transaction-timeout=2', '--idle-readonly-transaction-timeout=2'));
 my $folder = PostgreSQL::Test::Utils::tempdir();
 my $json = JSON::PP->new->canonical;
 
@@ -19,17 +22,16 @@ postgres('CREATE ROLE hasty LOGIN; GRANT CREATE ON SCHEMA public TO hasty');
 postgres("ALTER ROLE hasty SET $_ = '1s'") for @limits;
 postgres(q{CREATE VIEW told AS SELECT 1 AS id, concat_ws(' ', } . join(', ', map { "current_setting('$_')" } @limits) . q{) AS v, now() AS updated_at;
 	CREATE VIEW slow AS SELECT 1 AS id, 'read' || pg_sleep(1.5)::text AS v, now() AS updated_at; GRANT SELECT ON told, slow TO hasty});
-my @mariadb = map { "idle_${_}transaction_timeout" } '', 'readonly_', 'write_';
 # a view names no variable: a function does
-$my->sql(q{CREATE FUNCTION limits() RETURNS varchar(100) NOT DETERMINISTIC RETURN CONCAT_WS(' ', @@max_statement_time, } . join(', ', map { "\@\@$_" } @mariadb) . q{);
+$my->sql(q{CREATE FUNCTION limits() RETURNS varchar(100) NOT DETERMINISTIC RETURN CONCAT_WS(' ', } . join(', ', map { "\@\@$_" } ($mysql ? 'max_execution_time' : 'max_statement_time'), @idle) . q{);
 	CREATE VIEW slow AS SELECT 1 AS id, CONCAT('read', SLEEP(1.5) * 0) AS v, CURRENT_TIMESTAMP(6) AS updated_at;
 	CREATE VIEW told AS SELECT 1 AS id, limits() AS v, CURRENT_TIMESTAMP(6) AS updated_at;
-	CREATE USER hasty@'%' IDENTIFIED BY 'x' WITH MAX_STATEMENT_TIME 1; GRANT SELECT ON pythia.* TO hasty@'%'; GRANT EXECUTE ON pythia.* TO hasty@'%'; GRANT PROCESS ON *.* TO hasty@'%'});
+	CREATE USER hasty@'%' IDENTIFIED BY 'x'} . ($mysql ? '' : ' WITH MAX_STATEMENT_TIME 1') . q{; GRANT SELECT ON pythia.* TO hasty@'%'; GRANT EXECUTE ON pythia.* TO hasty@'%'; GRANT PROCESS ON *.* TO hasty@'%'});
 
 my %url = (PostgreSQL => pg_url($there), MariaDB => $my->url);
 $url{PostgreSQL} =~ s{//[^@/]*@}{//hasty@};
 $url{MariaDB} =~ s{//[^@/]*@}{//hasty:x@};
-my %told = (PostgreSQL => join(' ', ('0') x @limits), MariaDB => join(' ', '0.000000', ('0') x @mariadb));
+my %told = (PostgreSQL => join(' ', ('0') x @limits), MariaDB => join(' ', $mysql ? '0' : '0.000000', ('0') x @idle));
 my $options = { key => ['id'], start_from => 'beginning', delete_interval => 0 };
 
 for my $engine (sort keys %url)

@@ -10,7 +10,8 @@ static bool too_large(const mysql_db *db, size_t length, pythia_error *error)
 {
 	pythia_fail(error, PYTHIA_E_DATA, "54000", "a row takes %zu bytes in an INSERT, and the server takes %zu", length,
 				db->max_packet);
-	return pythia_error_hint(error, "Raise max_allowed_packet on that server, or set local_infile = ON there.");
+	return pythia_error_hint(error, "Raise max_allowed_packet on that server%s.",
+							 db->takes_files ? "" : ", or set local_infile = ON there");
 }
 
 bool pythia_mysql_insert_make(const mysql_db *db, pythia_rows_reader *reader, pythia_buffer *out, uint64_t *rows,

@@ -25,7 +25,7 @@ $SIG{INT} = $SIG{TERM} = sub { die "ended by a signal\n" };
 	*Test::Builder::BAIL_OUT = sub { die "$_[1]\n" };
 }
 
-our @EXPORT = qw(mysql_numbers pg_node pg_url wait_for shared_mysql);
+our @EXPORT = qw(by_oracles_library mysql_numbers pg_node pg_url wait_for shared_mysql);
 
 # An initialised, started node with pythia_db preloaded and created in database
 # postgres.  Options are lines of postgresql.conf; extension => 0 leaves out
@@ -85,6 +85,9 @@ sub mysql_numbers
 	return "(WITH ten AS ($ten) SELECT 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS seq "
 	  . "FROM ten a, ten b, ten c, ten e, ten f) numbers WHERE seq <= $count";
 }
+
+# Built with libmysqlclient, which loads no rows by LOAD DATA.
+sub by_oracles_library { return `ldd '$ENV{PYTHIA}'` =~ /libmysqlclient/; }
 
 # Waits until the query says t (or $expected): true where it did within
 # PG_TEST_TIMEOUT_DEFAULT seconds (else the test says what it said at last).

@@ -47,9 +47,12 @@ void pythia_canonical_hash(const pythia_db *db, pythia_buffer *out, bool sha256,
 		case PYTHIA_POSTGRESQL:
 			if (!sha256)
 				pythia_buffer_printf(out, "pg_catalog.md5(%s)", expression);
-			else if (is_text)
-				pythia_buffer_printf(
-					out, "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(%s, 'UTF8')), 'hex')", expression);
+			else if (is_text) /* what is no UTF-8 in such a database is no error: these rows differ */
+				pythia_buffer_printf(out,
+									 "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(%s, (SELECT CASE "
+									 "pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' "
+									 "END))), 'hex')",
+									 expression);
 			else
 				pythia_buffer_printf(out, "pg_catalog.encode(pg_catalog.sha256(%s), 'hex')", expression);
 			break;

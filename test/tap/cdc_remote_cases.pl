@@ -295,6 +295,34 @@ subtest 'stamps of whole seconds, ties over batches' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('lite'); SELECT pythia.drop_cdc_worker('second')");
 };
 
+subtest 'a SQLite file that is replaced' => sub {
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my $there = "$folder/there.db";
+	my $do = sub { DBI->connect("dbi:SQLite:dbname=$_[0]", '', '', { RaiseError => 1 })->do($_[1]) };
+	my $replace = sub { system('cp', $_[0], "$folder/new.db") == 0 && $do->("$folder/new.db", $_[1]) && rename "$folder/new.db", $there or die "replacing: $!" };
+	my $told = sub { my ($worker, $id) = @_; return wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('$worker') WHERE primary_key->>'id' = '$id'") };
+	$do->("$folder/old.db", 'CREATE TABLE t (id integer PRIMARY KEY, updated_at text DEFAULT CURRENT_TIMESTAMP)');
+	system('cp', "$folder/old.db", $there);
+	for my $capture ('poll', 'trigger')
+	{
+		create($capture, 't', "sqlite:///$there", "{\"capture\": \"$capture\"}");
+		$node->safe_psql('postgres', "SELECT pythia.start_cdc('$capture')");
+	}
+	$do->($there, 'INSERT INTO t (id) VALUES (1)');
+	ok($told->($_, 1), "it is followed: $_") for 'poll', 'trigger';
+	$replace->($there, 'INSERT INTO t (id) VALUES (2)');
+	ok($told->($_, 2), "as is the one that takes its place: $_") for 'poll', 'trigger';
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('poll')");
+	$replace->("$folder/old.db", 'INSERT INTO t (id) VALUES (3)');
+	ok(wait_for($node, "SELECT NOT active AND reason ~ 'triggers .* are gone' FROM pythia.stat_cdc WHERE worker = 'trigger'"), 'one without our triggers stops the table')
+	  or diag $node->safe_psql('postgres', "SELECT active, reason FROM pythia.stat_cdc WHERE worker = 'trigger'");
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('trigger')");
+	ok(wait_for($node, "SELECT active AND start_as IS NULL FROM pythia.cdc_state JOIN pythia.cdc_table USING (table_id) JOIN pythia.worker w USING (worker_id) WHERE w.name = 'trigger'"), 'started again it gets them, and their log');
+	$do->($there, 'INSERT INTO t (id) VALUES (4)');
+	ok($told->('trigger', 4), 'and goes on');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('trigger')");
+};
+
 subtest 'who holds low back in PostgreSQL and SQLite' => sub {
 	my $other = pg_node('other', other => 1);
 	$other->safe_psql('postgres', 'CREATE TABLE p (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON p (updated_at)');

@@ -115,7 +115,8 @@ static bool install_mysql(pythia_logger *w, pythia_error *error)
 		pythia_buffer_printf(&w->sql, ", c%d ", w->place[i]);
 		pythia_logger_put_type(&w->sql, &w->table->table.columns[w->table->columns[i].position]);
 	}
-	pythia_buffer_puts(&w->sql, ") ENGINE = InnoDB ROW_FORMAT = DYNAMIC");
+	pythia_buffer_printf(&w->sql, ") ENGINE = InnoDB ROW_FORMAT = DYNAMIC AUTO_INCREMENT = %lld",
+						 (long long) pythia_logger_first_number(w));
 	if (!pythia_logger_flush(w, error) || !pythia_logger_lock_mysql(w, error))
 		return false;
 	ok = pythia_logger_put_triggers(w, error);
@@ -134,6 +135,12 @@ static bool install_sqlite(pythia_logger *w, pythia_error *error)
 	pythia_logger_put_places(w, 'o');
 	pythia_logger_put_places(w, 'n');
 	pythia_buffer_putc(&w->sql, ')');
+	if (!pythia_logger_flush(w, error))
+		return false;
+	pythia_buffer_puts(&w->sql, "INSERT INTO ");
+	w->dialect->identifier(&w->sql, w->table->table.schema);
+	pythia_buffer_printf(&w->sql, ".sqlite_sequence (name, seq) VALUES ('%s', %lld)", w->log,
+						 (long long) pythia_logger_first_number(w));
 	return pythia_logger_flush(w, error) && pythia_logger_put_befores(w, error) && pythia_logger_put_triggers(w, error);
 }
 

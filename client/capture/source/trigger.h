@@ -31,6 +31,8 @@ bool pythia_logger_may_name(const char *condition, const char *name);
 void pythia_logger_put_row(pythia_logger *w, const char *side, const char *condition);
 /* MySQL: the type in which the log holds a column. */
 void pythia_logger_put_type(pythia_buffer *out, const pythia_column *column);
+/* What the rows of a new log are numbered from. */
+int64_t pythia_logger_first_number(const pythia_logger *w);
 /* Runs the text and clears it. */
 bool pythia_logger_flush(pythia_logger *w, pythia_error *error);
 /* Makes the triggers of INSERT, UPDATE and DELETE anew; MySQL, SQLite. */

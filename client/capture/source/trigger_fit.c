@@ -84,6 +84,37 @@ static bool find_newer(pythia_logger *w, bool *newer, pythia_error *error)
 	return ok;
 }
 
+/* Whether the log is there: it is not in a file that was replaced, or where somebody has dropped it. */
+static bool find_log(pythia_logger *w, bool *there, pythia_error *error)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	switch (w->table->db->engine)
+	{
+		case PYTHIA_MYSQL:
+			pythia_buffer_puts(&w->sql, "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
+			w->dialect->literal(&w->sql, w->table->table.schema, strlen(w->table->table.schema));
+			pythia_buffer_printf(&w->sql, " AND TABLE_NAME = '%s'", w->log);
+			break;
+		case PYTHIA_SQLITE:
+			pythia_buffer_puts(&w->sql, "SELECT 1 FROM ");
+			w->dialect->identifier(&w->sql, w->table->table.schema);
+			pythia_buffer_printf(&w->sql, ".sqlite_master WHERE type = 'table' AND name = '%s'", w->log);
+			break;
+		default:
+			pythia_dialect_table(w->dialect, &name, w->table->table.schema, w->log);
+			pythia_buffer_puts(&w->sql, "SELECT 1 WHERE pg_catalog.to_regclass(");
+			w->dialect->literal(&w->sql, name.data, name.length);
+			pythia_buffer_puts(&w->sql, ") IS NOT NULL");
+			pythia_buffer_free(&name);
+			break;
+	}
+	ok = pythia_db_any(w->table->db, w->sql.data, there, error);
+	pythia_buffer_clear(&w->sql);
+	return ok;
+}
+
 /* *anew: they are to be made once more. */
 static bool check_triggers(pythia_logger *w, bool mend, bool *anew, pythia_error *error)
 {
@@ -382,6 +413,7 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, boo
 	int64_t *first = pythia_calloc((size_t) table->ncolumns + 1, sizeof(int64_t));
 	char *columns;
 	int nplaces = 0;
+	bool there = true;
 	bool ok;
 
 	*changed = false;
@@ -397,9 +429,24 @@ bool pythia_log_fit(pythia_capture_table *table, pythia_log *log, bool mend, boo
 			*changed = *changed || w.place[i] < 0;
 		pythia_free(columns);
 	}
-	if (ok && postgres && !*changed)
+	/* an idle poll does not ask: one that reads a log which is not there fails, and the next one mends it */
+	if (ok && mend)
+		ok = find_log(&w, &there, error);
+	if (ok && !there)
+	{
+		if (!w.strayed)
+			pythia_host_log(
+				table->db->host, PYTHIA_LOG_WARNING,
+				"the log of the triggers on table %s was gone, and is made anew: what has changed meanwhile "
+				"is not known",
+				table->table.name);
+		ok = pythia_log_remove(table->db, table->table.schema, table->table.name, log->name, error) &&
+			 pythia_log_install(table, log, error);
+		*changed = ok;
+	}
+	else if (ok && postgres && !*changed)
 		ok = complete_postgres(&w, error);
-	if (ok && *changed)
+	else if (ok && *changed)
 	{
 		ok = pythia_logger_limit_waiting(&w, error) && pythia_logger_begin(table->db, error) &&
 			 pythia_logger_end(table->db,

@@ -244,9 +244,12 @@ bool pythia_logger_install_postgres(pythia_logger *w, pythia_error *error)
 {
 	pythia_buffer_puts(&w->sql, "CREATE TABLE ");
 	pythia_logger_put_name(w, "", true);
-	pythia_buffer_puts(&w->sql, " (pythia_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pythia_op text NOT NULL,"
-								" pythia_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),"
-								" pythia_xid bigint NOT NULL DEFAULT pg_catalog.txid_current(), o jsonb, n jsonb)");
+	pythia_buffer_printf(&w->sql,
+						 " (pythia_id bigint GENERATED ALWAYS AS IDENTITY (START WITH %" PRId64 ") PRIMARY KEY,"
+						 " pythia_op text NOT NULL, pythia_at timestamptz NOT NULL DEFAULT"
+						 " pg_catalog.clock_timestamp(), pythia_xid bigint NOT NULL DEFAULT pg_catalog.txid_current(),"
+						 " o jsonb, n jsonb)",
+						 pythia_logger_first_number(w));
 	return pythia_logger_flush(w, error) && pythia_logger_put_triggers_postgres(w, error);
 }
 

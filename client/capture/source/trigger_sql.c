@@ -52,6 +52,12 @@ void pythia_logger_put_now(pythia_logger *w)
 																	 : "strftime('%Y-%m-%d %H:%M:%f', 'now')");
 }
 
+/* A log that takes the place of a lost one of its name goes on with numbers that the other one did not have. */
+int64_t pythia_logger_first_number(const pythia_logger *w)
+{
+	return pythia_host_now(w->table->db->host);
+}
+
 bool pythia_logger_flush(pythia_logger *w, pythia_error *error)
 {
 	bool ok = pythia_db_exec(w->table->db, w->sql.data, NULL, error);

@@ -35,6 +35,8 @@ static const char *const plain_types[] = {"inet",
 										  "tstzmultirange",
 										  "datemultirange",
 										  "jsonpath",
+										  "int2vector",
+										  "oidvector",
 										  NULL};
 
 /* The types that mean something elsewhere, under the names that format_type writes and those that this dialect does. */

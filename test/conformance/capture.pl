@@ -13,6 +13,7 @@ use Hosts;
 use JSON::PP ();
 use Test::More;
 
+my $json = JSON::PP->new->canonical->allow_nonref;
 my $rows = "INSERT INTO T VALUES (1, 'a', '2026-01-01 00:00:00'), (2, 'b', '2026-01-01 00:00:00')";
 my $table = 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at {stamp})';
 my $texts = 'CREATE TABLE T (id {text} PRIMARY KEY, v {text}, updated_at {stamp})';
@@ -45,20 +46,28 @@ sub newer
 	return "CREATE TRIGGER T_newer AFTER $event ON T BEGIN $statements; END; ";
 }
 
-# Two values of a type, by polls and by triggers: what is read at the start, scanned, and logged is spelled alike.
+# Whatever a writer's session sets.
+my $touch_oddly = {
+	postgresql => "BEGIN; SET LOCAL bytea_output = 'escape'; SET LOCAL DateStyle = 'SQL, DMY'; SET LOCAL IntervalStyle = 'sql_standard'; "
+	  . "SET LOCAL extra_float_digits = -5; SET LOCAL TimeZone = 'Asia/Kolkata'; $touch; COMMIT",
+	mariadb => "SET time_zone = '+05:30', sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'; $touch; SET time_zone = DEFAULT, sql_mode = DEFAULT" };
+
+# Two values of a type, by polls and by triggers: what is read at the start, scanned, and logged is spelled alike, as
+# JSON; references are to what is no string in it.
 sub alike
 {
 	my ($name, $type, $values, @spelled) = @_;
 	my ($engine) = keys %$values;
 	my ($one, $two) = @{ $values->{$engine} };
-	@spelled = ($one, $two) if !@spelled;
+	my $touch = $touch_oddly->{$engine};
+	@spelled = map { ref $_ ? $$_ : $json->encode($_) } @spelled ? @spelled : ($one, $two);
 	my %table = (
 		table => { $engine => "CREATE TABLE T (id int PRIMARY KEY, v $type, updated_at {stamp})" },
 		rows => "INSERT INTO T VALUES (1, '$one', '2026-01-01 00:00:00'), (2, '$two', '2026-01-01 00:00:00')");
 	my $first = [ '' => "INSERT 1 $spelled[0], INSERT 2 $spelled[1]" ];
 	return (
-		[ "alike_$name", {%table}, $first, [ $touch => "UPDATE 1 $spelled[0], UPDATE 2 $spelled[1]" ] ],
-		[ "alike_${name}_logged", { %table, capture => 'trigger' }, $first,
+		[ "alike_$name", { %table, exact => 1 }, $first, [ $touch => "UPDATE 1 $spelled[0], UPDATE 2 $spelled[1]" ] ],
+		[ "alike_${name}_logged", { %table, exact => 1, capture => 'trigger' }, $first,
 			[ $touch => "UPDATE 1 $spelled[0]>$spelled[0], UPDATE 2 $spelled[1]>$spelled[1]" ] ]);
 }
 
@@ -239,6 +248,9 @@ my @situations = (
 		[ composite => 'T_pair', 'CREATE TYPE T_pair AS (a int, b text); ', "(1, 'x y')", "(2, 'z')", '(1,"x y")', '(2,z)' ],
 		[ enum => 'T_mood', q{CREATE TYPE T_mood AS ENUM ('low', 'Low', 'a'); }, "'low'", "'Low'", 'low', 'Low' ],
 		[ collation => 'text COLLATE T_blind', q{CREATE COLLATION T_blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false); }, "'Ann'", "'BEN'", 'Ann', 'BEN' ],
+		[ bytes => 'bytea', '', q{'\x00ff'}, q{'a'}, '\x00ff', '\x61' ],
+		[ oid => 'oid', '', '4294967295', '7', '4294967295', '7' ],
+		[ class => 'regclass', '', "'pg_class'", "4000000000", 'pg_class', '4000000000' ],
 		[ double => 'double', 'mariadb:', '1e15', '-0.5', '1000000000000000', '-0.5' ],
 		[ labels => q{enum('low', 'high')}, 'mariadb:', "'low'", "'high'", 'low', 'high' ],
 		[ blind => 'varchar(20) COLLATE utf8mb4_unicode_ci', 'mariadb:', "'Ann'", "'BEN'", 'Ann', 'BEN' ]),
@@ -366,10 +378,20 @@ my @situations = (
 	alike('date', 'date', { postgresql => [ '0044-03-15 BC', '12345-06-07' ] }),
 	alike('timestamp', 'timestamp', { postgresql => [ '0044-03-15 12:00:00.5 BC', '12345-06-07 01:02:03' ] }, '0044-03-15T12:00:00.5 BC', '12345-06-07T01:02:03'),
 	alike('timestamptz', 'timestamptz', { postgresql => [ '0044-03-15 12:00:00+00 BC', '12345-06-07 01:02:03.25+00' ] }, '0044-03-15T12:00:00+00:00 BC', '12345-06-07T01:02:03.25+00:00'),
+	alike('bytes', 'bytea', { postgresql => [ '\x00ff', 'a\\\\b' ] }, '\\x00ff', '\\x615c62'),
+	alike('interval', 'interval', { postgresql => [ '-1 mon 2 days', '1 year 03:00:00.5' ] }, '-1 mons +2 days', '1 year 03:00:00.5'),
+	alike('double', 'float8', { postgresql => [ '0.12345678901234', '1e-300' ] }, \'0.12345678901234', \'1e-300'),
+	alike('range', 'tstzrange', { postgresql => [ '[2024-02-01 00:00:00+00,2024-03-01 00:00:00+00)', 'empty' ] }, '["2024-02-01 00:00:00+00","2024-03-01 00:00:00+00")', 'empty'),
+	alike('instant', 'timestamp', { mariadb => [ '2024-02-01 12:00:00', '2024-03-01 00:00:00' ] }, '2024-02-01T12:00:00+00:00', '2024-03-01T00:00:00+00:00'),
+	alike('oid', 'oid', { postgresql => [ '4294967295', '7' ] }),
+	alike('vector', 'oidvector', { postgresql => [ '1 2 4294967295', '7' ] }, \'["1","2","4294967295"]', \'["7"]'),
+	alike('int2vector', 'int2vector', { postgresql => [ '1 2 -3', '7' ] }, \'[1,2,-3]', \'[7]'),
+	alike('class', 'regclass', { postgresql => [ 'pg_catalog.pg_class', '4000000000' ] }, 'pg_class', '4000000000'),
+	alike('kind', 'regtype', { postgresql => [ 'double precision', 'int4[]' ] }, 'double precision', 'integer[]'),
 	alike('money', 'money', { postgresql => [ '12.50', '-1234567.89' ] }, '$12.50', '-$1,234,567.89'),
-	alike('float', 'float', { mariadb => [ '0.1', '16777.217' ] }, '0.100000001490116', '16777.216796875'),
-	alike('boolean', 'tinyint(1)', { mariadb => [ '1', '-7' ] }),
-	alike('booleans', 'tinyint(1)', { mariadb => [ '1', '0' ] }),
+	alike('float', 'float', { mariadb => [ '0.1', '16777.217' ] }, \'0.100000001490116', \'16777.216796875'),
+	alike('boolean', 'tinyint(1)', { mariadb => [ '1', '-7' ] }, \'true', \'-7'),
+	alike('booleans', 'tinyint(1)', { mariadb => [ '1', '0' ] }, \'true', \'false'),
 	# an UPDATE that changes nothing
 	[ 'nothing_changed', {}, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ 'UPDATE T SET v = v' => '' ] ],
 	[ 'logged_nothing_changed', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ], [ 'UPDATE T SET v = v' => '' ] ],
@@ -380,14 +402,12 @@ my @situations = (
 
 # --- how it runs ---------------------------------------------------------------------
 
-my $json = JSON::PP->new->canonical->allow_nonref;
-
-# One change as text; in a poll, what is said to have been there is what was told last.
+# One change as text; in a poll, what is said to have been there is what was told last.  `exact`: as JSON.
 sub spelled
 {
-	my ($change, $told, $polled) = @_;
+	my ($change, $told, $polled, $exact) = @_;
 	my $key = $change->{key} ? join('/', map { $change->{key}{$_} } sort keys %{ $change->{key} }) : '';
-	my @images = map { defined $_ ? $_->{v} // '-' : '' } @$change{ 'old', 'new' };
+	my @images = map { !defined $_ ? '' : $exact ? $json->encode($_->{v}) : $_->{v} // '-' } @$change{ 'old', 'new' };
 	my $text = $change->{type} . ($key eq '' ? '' : " $key");
 	if ($change->{type} eq 'DELETE' ? $change->{old} : $change->{new} || $change->{old})
 	{
@@ -407,7 +427,8 @@ sub situation
 	my %options = (start_from => 'beginning', ($options->{capture} // $options->{track} // '') =~ /trigger|none/ ? () : (delete_interval => 0), %$options);
 	my $made = delete $options{table} // $table;
 	my $filled = delete $options{rows} // $rows;
-	return { name => $name, table => $made, rows => $filled, options => \%options, steps => \@steps, told => {} };
+	my $exact = delete $options{exact};
+	return { name => $name, table => $made, rows => $filled, options => \%options, steps => \@steps, told => {}, exact => $exact };
 }
 
 sub named { my ($host, $s, $sql) = @_; return $host->words($sql) =~ s/\bT(_\w+)?\b/"$s->{name}" . ($1 \/\/ '')/ger; }
@@ -442,7 +463,7 @@ for my $host (grep { !$ENV{CONFORMANCE_HOST} || $_->{name} =~ /$ENV{CONFORMANCE_
 				%more = (%more, %{ $more{but}{ $host->{name} } // {} });
 				$expected = $more{told} // $expected;
 				my $polled = ($s->{options}{capture} // 'poll') eq 'poll';
-				my @changes = map { spelled($_, $s->{told}, $polled) } @{ $told->{ $s->{name} } // [] };
+				my @changes = map { spelled($_, $s->{told}, $polled, $s->{exact}) } @{ $told->{ $s->{name} } // [] };
 				my $stopped = $host->{stopped}{ $s->{name} };
 				# a stable sort: of one key in the order in which they were told
 				is(join(', ', map { $_->[1] } sort { $a->[0] cmp $b->[0] } @changes), $expected, "$s->{name}, step $n");

@@ -99,8 +99,9 @@ static int add_column(pythia_capture_table *table, int position, bool in_image)
 	added->position = position;
 	added->in_image = in_image;
 	if (table->db->engine == PYTHIA_POSTGRESQL)
+		/* an oid is a string to to_jsonb, which the triggers' images are made by */
 		added->whole = column->type.kind == PYTHIA_KIND_ARRAY || column->type.kind == PYTHIA_KIND_OTHER ||
-					   column->type.kind == PYTHIA_KIND_JSON;
+					   column->type.kind == PYTHIA_KIND_UINT || column->type.kind == PYTHIA_KIND_JSON;
 	else
 		added->whole = column->type.kind == PYTHIA_KIND_JSON;
 	pythia_json_string(&label, column->name, strlen(column->name));

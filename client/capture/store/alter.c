@@ -66,18 +66,20 @@ static bool take_out(const alteration *a, const member_name *member, pythia_erro
 							 member->table_id);
 }
 
-/* The next poll starts it; `now`: whatever start_from says. */
+/* The next poll starts it, or tells it from its beginning; `now`: whatever start_from says. */
 static bool take_in(const alteration *a, const char *name, bool now, pythia_error *error)
 {
 	pythia_capture_table table;
 	pythia_capture_config config;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool begins; /* told from its beginning */
 	char *log;
 
 	if (!pythia_capture_config_read(a->options, name, &config, error) ||
 		!pythia_capture_table_open(a->source, NULL, name, a->timestamp_column, &config, &table, error))
 		return false;
 	log = config.capture == PYTHIA_CAPTURE_TRIGGER ? pythia_log_name() : NULL;
+	begins = !now && config.start == PYTHIA_START_BEGINNING;
 	pythia_buffer_puts(&sql,
 					   "INSERT OR IGNORE INTO main.pythia_cdc_table (worker_id, name, \"schema\", \"table\", started,"
 					   " log) VALUES (");
@@ -87,7 +89,8 @@ static bool take_in(const alteration *a, const char *name, bool now, pythia_erro
 	pythia_store_text(&sql, table.table.schema);
 	pythia_buffer_puts(&sql, ", ");
 	pythia_store_text(&sql, table.table.name);
-	pythia_buffer_printf(&sql, ", %d, ", log && (now || config.start != PYTHIA_START_BEGINNING));
+	/* triggers are yet to be made; a poll's position is before all */
+	pythia_buffer_printf(&sql, ", %d, ", log ? !begins : begins);
 	pythia_store_text(&sql, log);
 	pythia_buffer_putc(&sql, ')');
 	pythia_free(log);

@@ -383,6 +383,52 @@ subtest 'a user who sees little' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('small')");
 };
 
+# MySQL runs a trigger as the user that made it, or lets nobody write
+subtest 'the user as whom triggers run' => sub {
+	$maria->sql('CREATE TABLE defined (id int PRIMARY KEY, v varchar(20), updated_at datetime(6) DEFAULT now(6))');
+	my $make = "CREATE OR REPLACE USER definer\@'%' IDENTIFIED BY 'made'; GRANT ALL ON pythia.* TO definer\@'%'";
+	$make =~ s/CREATE OR REPLACE USER/DROP USER IF EXISTS definer\@'%'; CREATE USER/ if $maria->sql('SELECT version()') !~ /MariaDB/;
+	$maria->root_sql($make);
+	(my $url = $maria->url) =~ s/pythia:secret/definer:made/;
+	my $reason = "SELECT reason FROM pythia.stat_cdc WHERE worker = 'defined'";
+	my $lost = qr/^the user as whom the triggers on table "pythia\.defined" run has lost a privilege, or does not exist any more$/;
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my $command = sub {
+		my ($out, $err);
+		IPC::Run::run([ $ENV{PYTHIA}, 'cdc', $url, '--tables', 'defined', '--once', '--capture', 'trigger', '--state', "$folder/state.db" ], '>', \$out, '2>', \$err);
+		return $out . $err;
+	};
+	like(create('defined', 'defined', $url, '{"capture": "trigger"}'), qr/NOTICE: .*triggers on table defined run as definer\@%: while that user does not exist, or lacks/, 'it is said at creation');
+	like($command->(), qr/triggers on table defined run as definer\@%/, 'by the command, too');
+	for my $right (qw(INSERT TRIGGER))
+	{
+		$maria->root_sql("REVOKE $right ON pythia.* FROM definer\@'%'");
+		is(changes('defined'), '', "without $right nothing can be told");
+		like($node->safe_psql('postgres', $reason), $lost, '… which is');
+		like($command->(), qr/as whom the triggers .* run has lost a privilege.*detail: .*$right.*hint: .*or give it back TRIGGER/s, '… by the command, too');
+		$maria->root_sql("GRANT $right ON pythia.* TO definer\@'%'");
+		$node->safe_psql('postgres', "SELECT pythia.start_cdc('defined'); SELECT pythia.stop_cdc('defined')");
+		$command->();
+		$maria->sql("REPLACE INTO defined (id, v) VALUES (1, '$right')");
+		like(changes('defined'), qr/INSERT 1=$right$/, 'given back, it goes on');
+		like($command->(), qr/"v": "$right"/, 'as does the command');
+	}
+	# who is connected sees of itself that it is gone
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('defined')");
+	$maria->sql("INSERT INTO defined (id, v) VALUES (2, 'background')");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('defined') WHERE primary_key->>'id' = '2'"), 'in the background');
+	$maria->root_sql("DROP USER definer\@'%'");
+	ok(wait_for($node, $reason =~ s/SELECT reason/SELECT count(reason) = 1/r), 'a user that is dropped');
+	like($node->safe_psql('postgres', $reason), $lost, 'is told');
+	$maria->root_sql($make);
+	$node->safe_psql('postgres', "SELECT pythia.start_cdc('defined')");
+	ok(wait_for($node, $reason =~ s/SELECT reason/SELECT count(reason) = 0/r), 'made anew');
+	$maria->sql("INSERT INTO defined (id, v) VALUES (3, 'again')");
+	ok(wait_for($node, "SELECT count(*) = 1 FROM pythia.consume_changes('defined') WHERE primary_key->>'id' = '3'"), 'it goes on');
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('defined')");
+	$maria->sql('DROP TABLE defined');
+};
+
 subtest 'a source that hangs' => sub {
 	create('hang', 't', $maria->url);
 	$node->safe_psql('postgres', "SELECT pythia.start_cdc('hang')");

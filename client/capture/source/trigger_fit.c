@@ -58,6 +58,66 @@ static bool count_triggers(pythia_logger *w, int64_t *count, int64_t *own, pythi
 }
 
 /*
+ * MySQL lets nobody write to the table while the triggers' definer, who is our user, may not do what they do; where it may
+ * not write to the log, changes are lost.  A session keeps the rights that it had in its database when it entered it: it
+ * enters once more.
+ */
+static bool check_definer(pythia_logger *w, pythia_error *error)
+{
+	pythia_db *db = w->table->db;
+	pythia_error why = PYTHIA_ERROR_INIT;
+	pythia_result answer = {0};
+	bool ok = true;
+
+	if (db->engine != PYTHIA_MYSQL)
+		return true;
+	if (db->default_schema && db->default_schema[0])
+	{
+		pythia_buffer_puts(&w->sql, "USE ");
+		w->dialect->identifier(&w->sql, db->default_schema);
+		ok = pythia_logger_flush(w, &why);
+	}
+	if (ok)
+	{
+		pythia_buffer_puts(&w->sql, "SHOW CREATE TRIGGER ");
+		pythia_logger_put_name(w, "_i", true);
+		ok = pythia_db_query(db, w->sql.data, "V*", &answer, &why);
+		pythia_result_free(&answer);
+		pythia_buffer_clear(&w->sql);
+	}
+	if (ok)
+	{
+		pythia_buffer_puts(&w->sql, "EXPLAIN INSERT INTO ");
+		pythia_logger_put_name(w, "", true);
+		pythia_buffer_puts(&w->sql, " (pythia_side, pythia_op, pythia_at) VALUES (0, 'E', ");
+		pythia_logger_put_now(w);
+		pythia_buffer_putc(&w->sql, ')');
+		ok = pythia_db_query(db, w->sql.data, "V*", &answer, &why);
+		pythia_result_free(&answer);
+		pythia_buffer_clear(&w->sql);
+	}
+	if (ok)
+		return true;
+	if (db->broken || why.error_class == PYTHIA_E_CANCELLED)
+		return pythia_error_move(error, &why);
+	if (strcmp(why.sqlstate, "42501") != 0)
+	{
+		/* triggers or log are gone, which is told elsewhere */
+		pythia_error_reset(&why);
+		return true;
+	}
+	pythia_fail(error, PYTHIA_E_USAGE, "42501",
+				"the user as whom the triggers on table \"%s.%s\" run has lost a privilege, or does not exist any more",
+				w->table->table.schema, w->table->table.name);
+	pythia_error_detail(error, "%s  Writers to the table fail, or what they change is not logged.", why.message);
+	pythia_error_reset(&why);
+	return pythia_error_hint(error,
+							 "Make the user anew, or give it back TRIGGER, SELECT and INSERT there, then start the"
+							 " capture again; or drop the triggers %s_i, %s_u and %s_d.",
+							 w->log, w->log, w->log);
+}
+
+/*
  * SQLite fires the newest trigger first: one that came after ours and changes the row again is logged before what it
  * follows.  Those of other workers write to their logs alone.
  */
@@ -124,7 +184,7 @@ static bool check_triggers(pythia_logger *w, bool mend, bool *anew, pythia_error
 	bool newer;
 	bool fit = true;
 
-	if (!count_triggers(w, &count, &own, error) || !find_newer(w, &newer, error) ||
+	if (!check_definer(w, error) || !count_triggers(w, &count, &own, error) || !find_newer(w, &newer, error) ||
 		(w->table->db->engine == PYTHIA_SQLITE && !pythia_logger_befores_fit(w, &fit, error)))
 		return false;
 	*anew = own < count || (count < wanted[w->table->db->engine] ? mend : newer || !fit);

@@ -170,7 +170,9 @@ static void put_function(pythia_logger *w, int64_t relid)
 	put_careful_image(&body, "o", "OLD");
 	pythia_buffer_puts(&body, "END IF; IF after THEN ");
 	put_careful_image(&body, "n", "NEW");
-	pythia_buffer_puts(&body, "END IF; EXCEPTION WHEN OTHERS THEN fault := SQLERRM; END; END; END IF; ");
+	pythia_buffer_puts(&body, "END IF; EXCEPTION WHEN program_limit_exceeded THEN fault := 'a row is too big to be"
+							  " captured: its image would exceed 268435455 bytes'; WHEN OTHERS THEN fault := SQLERRM;"
+							  " END; END; END IF; ");
 	pythia_buffer_printf(
 		&body,
 		"IF fault IS NOT NULL THEN INSERT INTO %s (pythia_op, n) VALUES ('E', jsonb_build_object('error', "

@@ -164,7 +164,7 @@ static JEntry entry_of(uint32 type, uint32 length, int index, uint32 total)
 	return type | length;
 }
 
-static void too_big(void)
+void pythia_image_too_big(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					errmsg("a row is too big to be captured: its image would exceed %d bytes", JENTRY_OFFLENMASK),
@@ -347,7 +347,7 @@ static uint32 put_value(StringInfo work, image_field *field, Datum value, uint32
 
 	/* the text of a value is hardly ever shorter, and to make one that is too long fails in its own way */
 	if (field->is_varlena && toast_raw_datum_size(value) > JENTRY_OFFLENMASK)
-		too_big();
+		pythia_image_too_big();
 	*type = JENTRY_ISSTRING;
 	switch (field->form)
 	{
@@ -424,7 +424,7 @@ Jsonb *pythia_image_of(pythia_image *image, const Datum *values, const bool *nul
 		}
 		total += length;
 		if (total > JENTRY_OFFLENMASK)
-			too_big();
+			pythia_image_too_big();
 		entry = entry_of(type, length, image->nfields + i, total);
 		memcpy(work->data + sizeof(uint32) + sizeof(JEntry) * (image->nfields + i), &entry, sizeof(entry));
 	}

@@ -41,4 +41,7 @@ extern pythia_likeness pythia_jsonb_likeness(Jsonb *old_image, Jsonb *new_image,
 /* Whether a value of the columns' types, and not only one that is too large, may fail to become JSON. */
 extern bool pythia_image_may_fail(const pythia_image *image);
 
+/* Raises that a row's image would be larger than jsonb can be. */
+extern void pythia_image_too_big(void);
+
 #endif

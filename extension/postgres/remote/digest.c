@@ -1,6 +1,7 @@
 /* What was fetched from another database against what is known of it: changes go to the journal. */
 #include "postgres/remote/internal.h"
 
+#include "access/detoast.h"
 #include "access/xact.h"
 #include "capture/classify.h"
 #include "catalog/pg_type.h"
@@ -58,8 +59,11 @@ static void ignore_start(DestReceiver *self, int operation, TupleDesc desc)
 static Jsonb *jsonb_of(remote_receiver *receiver, Datum value, Datum key)
 {
 	char *odd;
-	Jsonb *result = pythia_nested_image(value, &odd);
+	Jsonb *result;
 
+	if (toast_raw_datum_size(value) - VARHDRSZ > JENTRY_OFFLENMASK)
+		pythia_image_too_big();
+	result = pythia_nested_image(value, &odd);
 	if (odd && receiver->odd++ < MOST_WARNINGS)
 		ereport(WARNING, (errmsg("a value of table \"%s\" is captured as its JSON text, for jsonb does not take it",
 								 pythia_name_shown(receiver->table->name, (char[PYTHIA_NAME_ROOM]){0})),

@@ -67,17 +67,43 @@ static const cli_option *named(const char *text, bool hint, size_t *length)
 	return before > 0 || !quoted ? by_flag(word, n) : NULL;
 }
 
+/* The value that JSON gives the option behind its name, as in "capture": "poll"; NULL for none.  *length: with what is around. */
+static const char *given_value(const char *text, size_t *length)
+{
+	static const char before[] = ": \"";
+	size_t n;
+
+	*length = 0;
+	if (strncmp(text, before, strlen(before)) != 0)
+		return NULL;
+	n = strcspn(text + strlen(before), "\"");
+	if (text[strlen(before) + n] != '"')
+		return NULL;
+	*length = strlen(before) + n + 1;
+	return text + strlen(before);
+}
+
 char *cli_in_flags(const char *text, bool hint)
 {
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 
 	while (*text != '\0')
 	{
-		size_t length;
-		const cli_option *option = named(text, hint, &length);
+		size_t length = 0;
+		/* what is shown as JSON stays so */
+		bool json = out.length > 0 && out.data[out.length - 1] == '{';
+		const cli_option *option = json ? NULL : named(text, hint, &length);
 
 		if (option != NULL)
+		{
+			size_t around;
+			const char *value = given_value(text + length, &around);
+
 			pythia_buffer_printf(&out, "--%s", option->name);
+			if (value != NULL)
+				pythia_buffer_printf(&out, " %.*s", (int) strcspn(value, "\""), value);
+			length += around;
+		}
 		else
 		{
 			/* whole words, so that none begins within another */

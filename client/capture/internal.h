@@ -20,6 +20,8 @@ void pythia_capture_json_field(pythia_buffer *out, const pythia_capture_column *
 /* ---- capture/source/table.c, capture/source/scan.c ---- */
 
 void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql); /* schema.table */
+/* What stands before part `i` of a chain of ||, which ")" ends: SQLite takes no expression of more than 1,000 levels. */
+void pythia_capture_put_link(pythia_buffer *sql, int i);
 /* Can the text be a position: an integer, or a date and time, as the timestamp column has them? */
 bool pythia_capture_is_stamp(const pythia_capture_table *table, const char *stamp);
 /* A literal comparable with the timestamp column (sql NULL: none); false where a position that was stored is none. */

@@ -217,9 +217,11 @@ for my $name (qw(pg maria lite))
 
 subtest 'mistakes' => sub {
 	$maria->sql('CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)');
+	$maria->sql('CREATE TABLE wide (id int PRIMARY KEY, ' . join(', ', map { "c$_ tinyint" } 1 .. 1012) . ')');
 	$other->safe_psql('postgres', 'CREATE VIEW vt AS SELECT * FROM t');
 	for my $case (
 		['{t,c}', 'maria', '', qr/triggers would miss what the foreign key/],
+		['{wide}', 'maria', '', qr/table "wide" is too wide for triggers: 1013 columns, where a log has room for 1012.*HINT:.*exclude_columns/s],
 		['{vt}', 'pg', ', "key": ["id"]', qr/no table that triggers/],
 		['{t}', 'pg', ', "start_from": "2026-01-01 00:00:00"', qr/triggers cannot start from/],
 		['{t}', 'pg', ', "where": "nonsense >"', qr/syntax error/])

@@ -77,17 +77,19 @@ static void put_logged(const reader *r, pythia_buffer *sql, int i, char letter)
 
 static void put_storage(const reader *r, pythia_buffer *sql, char letter)
 {
+	pythia_buffer_puts(sql, ", ");
 	for (int i = 0; i < r->table->ncolumns; i++)
 	{
 		int place = r->place[i];
 
-		pythia_buffer_puts(sql, i > 0 ? " || " : ", ");
+		pythia_capture_put_link(sql, i);
 		if (r->table->columns[i].whole)
 			pythia_buffer_printf(sql, "CASE WHEN json_valid(%c%d) THEN 'j' ELSE substr(typeof(%c%d), 1, 1) END", letter,
 								 place, letter, place);
 		else
 			pythia_buffer_printf(sql, "substr(typeof(%c%d), 1, 1)", letter, place);
 	}
+	pythia_buffer_putc(sql, ')');
 }
 
 /* PostgreSQL makes the JSON itself: the key's part of an image, and the image without what is left out. */

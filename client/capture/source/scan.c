@@ -58,7 +58,7 @@ static void put_storage(const pythia_capture_table *table, pythia_buffer *sql, c
 		const pythia_capture_column *column = &table->columns[chosen[i]];
 		const char *name = table->table.columns[column->position].name;
 
-		pythia_buffer_puts(sql, i > 0 ? " || " : "");
+		pythia_capture_put_link(sql, i);
 		if (column->whole)
 		{
 			pythia_buffer_puts(sql, "CASE WHEN json_valid(");
@@ -71,6 +71,7 @@ static void put_storage(const pythia_capture_table *table, pythia_buffer *sql, c
 		if (column->whole)
 			pythia_buffer_puts(sql, " END");
 	}
+	pythia_buffer_putc(sql, ')');
 }
 
 /*

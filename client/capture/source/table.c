@@ -19,6 +19,11 @@ const pythia_column *pythia_capture_stamp_column(const pythia_capture_table *tab
 	return &table->table.columns[table->columns[table->timestamp].position];
 }
 
+void pythia_capture_put_link(pythia_buffer *sql, int i)
+{
+	pythia_buffer_puts(sql, i % 200 != 0 ? " || " : i > 0 ? ") || (" : "(");
+}
+
 void pythia_capture_put_table(const pythia_capture_table *table, pythia_buffer *sql)
 {
 	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, table->table.name);

@@ -1,6 +1,7 @@
 /* The log tables and triggers of a source (log.h), made and removed. */
 #include "capture/source/trigger.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -326,6 +327,24 @@ static bool refuse_unseen(pythia_logger *w, pythia_error *error)
 	return false;
 }
 
+/*
+ * InnoDB takes 1,017 columns and SQLite 2,000, of which the log has some of its own; SQLite's has each column twice, and
+ * who reads it asks for some more.
+ */
+static bool refuse_wide(const pythia_logger *w, pythia_error *error)
+{
+	static const int most[] = {[PYTHIA_POSTGRESQL] = INT_MAX, [PYTHIA_MYSQL] = 1012, [PYTHIA_SQLITE] = 996};
+	int room = most[w->table->db->engine];
+
+	if (w->table->ncolumns <= room)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "54011",
+				"table \"%s\" is too wide for triggers: %d columns, where a log has room for %d", w->table->table.name,
+				w->table->ncolumns, room);
+	return pythia_error_hint(
+		error, "Leave some out by option \"exclude_columns\", or use \"capture\": \"poll\" for this table.");
+}
+
 bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 {
 	const pythia_capture_table *table = w->table;
@@ -337,6 +356,8 @@ bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 					table->table.name);
 		return use_polls(error);
 	}
+	if (!refuse_wide(w, error))
+		return false;
 	switch (table->db->engine)
 	{
 		case PYTHIA_MYSQL:

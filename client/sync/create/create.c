@@ -553,7 +553,9 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 		pythia_target_tell_lacks(job, &plan->source, &lacks);
 	else
 	{
-		if (error->hint == NULL && plan->target.ncolumns > most_columns(job->target))
+		/* a server that says so itself does not say how many */
+		if ((error->hint == NULL || strcmp(error->sqlstate, "54011") == 0) &&
+			plan->target.ncolumns > most_columns(job->target))
 			pythia_error_hint(error,
 							  "It may have %d columns there: name those to carry in option \"columns\", or leave some"
 							  " out by \"exclude_columns\".",

@@ -11,13 +11,22 @@ static const char *state_of_message(const char *message)
 		const char *part;
 		const char *sqlstate;
 	} known[] = {
-		{"no such table", "42P01"},        {"no such column", "42703"},
-		{"has no column named", "42703"},  {"no such function", "42883"},
-		{"syntax error", "42601"},         {"incomplete input", "42601"},
-		{"unrecognized token", "42601"},   {"already exists", "42P07"},
-		{"duplicate column", "42701"},     {"ambiguous column", "42702"},
-		{"no such index", "42704"},        {"no such savepoint", "3B001"},
-		{"within a transaction", "25001"}, {"no transaction is active", "25P01"},
+		{"no such table", "42P01"},
+		{"no such column", "42703"},
+		{"has no column named", "42703"},
+		{"no such function", "42883"},
+		{"syntax error", "42601"},
+		{"incomplete input", "42601"},
+		{"unrecognized token", "42601"},
+		{"already exists", "42P07"},
+		{"duplicate column", "42701"},
+		{"ambiguous column", "42702"},
+		{"no such collation sequence", "42704"},
+		{"no query solution", "42704"},
+		{"no such index", "42704"},
+		{"no such savepoint", "3B001"},
+		{"within a transaction", "25001"},
+		{"no transaction is active", "25P01"},
 		{"cannot modify", "42809"},
 	};
 
@@ -131,10 +140,17 @@ bool pythia_sqlite_failed(sqlite_db *db, const char *sql, pythia_error *error)
 			pythia_fail(error, PYTHIA_E_DATABASE, "53200", "%s: %s", db->base.display, message);
 			break;
 		default:
-			pythia_fail(error, PYTHIA_E_DATABASE, state_of_message(message), "%s", message);
+			pythia_fail(error, PYTHIA_E_DATABASE, state_of_message(message), "%s",
+						strcmp(message, "no query solution") == 0 ? "no such collation sequence (no query solution)"
+																  : message);
 			if (strncmp(message, "unsafe use of ", 14) == 0)
 				pythia_error_hint(error, "Views and triggers that pythia_db sets off call no function but those that "
 										 "are registered as harmless, SQLITE_INNOCUOUS.");
+			/* the second is what SQLite says where it is the key of a table WITHOUT ROWID */
+			if (strstr(message, "no such collation sequence") || strcmp(message, "no query solution") == 0)
+				pythia_error_hint(error,
+								  "The table has a collation that its application defines. Have it done in that "
+								  "application, by the SQLite extension, or copy the rows into a table without.");
 			break;
 	}
 	if (sql)

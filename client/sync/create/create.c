@@ -560,6 +560,8 @@ bool pythia_target_create(const pythia_sync_job *job, const pythia_plan *plan, p
 							  "It may have %d columns there: name those to carry in option \"columns\", or leave some"
 							  " out by \"exclude_columns\".",
 							  most_columns(job->target));
+		if (error->hint == NULL && strcmp(error->sqlstate, "3F000") == 0)
+			pythia_error_hint(error, "Create that schema there, or name another one for the table by \"table_map\".");
 		pythia_error_context(error, "creating table \"%s\"", plan->target.name);
 	}
 	pythia_extras_free(&lacks);

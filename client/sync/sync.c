@@ -570,6 +570,11 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 			pythia_error_hint(error, "Two rows have values that are one in the target: mend one of them, give the"
 									 " target's column a collation that tells them apart, or set on_bad_row to"
 									 " quarantine.");
+		/* a constraint of the target's; a foreign key has a hint of its own */
+		if (strncmp(error->sqlstate, "23", 2) == 0 && strcmp(error->sqlstate, "23503") != 0 && error->hint == NULL)
+			pythia_error_hint(
+				error, "The target refuses a row: mend it, or set on_bad_row to quarantine, which keeps such rows"
+					   " by their keys and stores the others.");
 		pythia_error_context(error, "synchronising table \"%s\"",
 							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}

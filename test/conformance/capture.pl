@@ -266,6 +266,16 @@ my @situations = (
 			postgresql => q{DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE ' || substring(tgname FROM 'pythia_log_[0-9a-f]+') FROM pg_trigger WHERE tgrelid = 'T'::regclass AND tgname ~ 'pythia_log_' LIMIT 1); EXCEPTION WHEN null_value_not_allowed THEN END $$; UPDATE T SET v = 'c' WHERE id = 1} }
 			=> '', stopped => qr/pythia_log_/, but => { 'PostgreSQL, its own tables' => { told => 'UPDATE 1 a>c', stopped => undef } } ],
 		[ "UPDATE T SET v = 'd' WHERE id = 1; UPDATE T SET v = 'e' WHERE id = 2" => 'UPDATE 1 c>d, UPDATE 2 b>e', again => 1 ] ],
+	# a partition's rows come with it: polls tell those whose stamps are new, triggers none
+	(map {
+		my ($capture, $told) = @$_;
+		[ "attached_$capture", {
+				$capture eq 'trigger' ? (capture => 'trigger') : (),
+				table => { postgresql => 'CREATE TABLE T (id int PRIMARY KEY, v {text}, updated_at {stamp}) PARTITION BY RANGE (id); CREATE TABLE T_1 PARTITION OF T FOR VALUES FROM (0) TO (10)' } },
+			[ '' => 'INSERT 1 a, INSERT 2 b' ],
+			[ { postgresql => "CREATE TABLE T_2 (id int PRIMARY KEY, v {text}, updated_at {stamp}); INSERT INTO T_2 VALUES (11, 'c', {now}), (12, 'd', '2000-01-01'); ALTER TABLE T ATTACH PARTITION T_2 FOR VALUES FROM (10) TO (20); INSERT INTO T VALUES (13, 'e', {now})" } => $told ],
+			[ { postgresql => "ALTER TABLE T DETACH PARTITION T_2; UPDATE T_2 SET v = 'f', updated_at = {now}; UPDATE T SET v = 'g', updated_at = {now} WHERE id = 1" } => $capture eq 'trigger' ? 'UPDATE 1 a>g' : 'UPDATE 1 g, DELETE 11, DELETE 13' ] ]
+	} [ poll => 'INSERT 11 c, INSERT 13 e' ], [ trigger => 'INSERT 13 e' ]),
 	# what triggers do not see any more is noticed
 	[ 'logged_cascade_later', { capture => 'trigger' }, [ '' => 'INSERT 1 a, INSERT 2 b' ],
 		[ { mariadb => 'ALTER TABLE T ADD p int; CREATE TABLE T_parent (id int PRIMARY KEY); ALTER TABLE T ADD FOREIGN KEY (p) REFERENCES T_parent (id) ON DELETE CASCADE' } => '', stopped => qr/foreign key/ ] ],

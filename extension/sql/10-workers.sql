@@ -107,9 +107,9 @@ CREATE FUNCTION pythia._copied(home uuid, name text) RETURNS text
 	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_copy_reason';
 COMMENT ON FUNCTION pythia._copied(uuid, text) IS 'internal: why a worker of that home does not run in this database; NULL where it may';
 
-CREATE FUNCTION pythia._settle_home() RETURNS void
-	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_settle_home';
-COMMENT ON FUNCTION pythia._settle_home() IS 'internal: notes where this database is; where it is a copy, its workers are held';
+CREATE FUNCTION pythia._ensure_home() RETURNS void
+	LANGUAGE C VOLATILE STRICT AS 'MODULE_PATHNAME', 'pythia_ensure_home';
+COMMENT ON FUNCTION pythia._ensure_home() IS 'internal: notes where this database is; where it is a copy, its workers are held';
 
 CREATE FUNCTION pythia.release_worker(name text, owner regrole DEFAULT NULL) RETURNS void
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_release_worker';

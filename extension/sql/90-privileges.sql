@@ -22,7 +22,7 @@ BEGIN
 		EXECUTE format('GRANT SELECT ON %s TO %s', v, role);
 	END LOOP;
 	FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pythia'::regnamespace
-				AND p.proname NOT IN ('grant_use', 'revoke_use', '_settle_home', '_capture', '_rotate_journal') LOOP
+				AND p.proname NOT IN ('grant_use', 'revoke_use', '_ensure_home', '_capture', '_rotate_journal') LOOP
 		EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, role);
 	END LOOP;
 END $$;
@@ -88,4 +88,4 @@ GRANT SELECT ON pythia.worker_status, pythia.stat_cdc, pythia.stat_consumer, pyt
 GRANT EXECUTE ON FUNCTION pythia._held(oid, text), pythia._copied(uuid, text), pythia._process(integer), pythia._next_turn(integer),
 	pythia._progress(), pythia._boundary(), pythia._last_poll(integer), pythia._low_text(text, bigint), pythia._longest_retention() TO pg_monitor;
 
-DO $$ BEGIN PERFORM pythia._settle_home(); END $$;
+DO $$ BEGIN PERFORM pythia._ensure_home(); END $$;

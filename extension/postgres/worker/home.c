@@ -266,9 +266,9 @@ void pythia_home_adopt(int32 worker_id)
 	CommandCounterIncrement();
 }
 
-PYTHIA_FUNCTION(pythia_settle_home);
+PYTHIA_FUNCTION(pythia_ensure_home);
 
-Datum pythia_settle_home(PG_FUNCTION_ARGS)
+Datum pythia_ensure_home(PG_FUNCTION_ARGS)
 {
 	pythia_home_settle();
 	PG_RETURN_VOID();

@@ -47,11 +47,14 @@ static int64_t mysql_reads(pythia_db *db)
 static int64_t postgres_reads(pythia_db *db, int64_t least)
 {
 	int64_t reads = -1;
+	int64_t before = -1;
 
-	for (int i = 0; i < 3000 && reads < least; i++)
+	/* until 15 a session tells of its own and a process writes that down, each at most every half second */
+	for (int i = 0; i < 3000 && (reads < least || (db->version < 150000 && reads != before)); i++)
 	{
+		before = reads;
 		if (i > 0)
-			usleep(10000);
+			usleep(db->version < 150000 ? 1100000 : 10000);
 		if (db->version >= 150000)
 			must(db, "SELECT pg_catalog.pg_stat_force_next_flush()");
 		reads = strtoll(value_of(db, "SELECT seq_tup_read + idx_tup_fetch FROM pg_catalog.pg_stat_user_tables"

@@ -32,9 +32,9 @@ typedef struct entry
 
 typedef struct batch
 {
-	pythia_outlet outlet;
+	pythia_sink sink;
 	pythia_capture *capture;
-	pythia_member *member;
+	pythia_captured *captured;
 	const pythia_capture_window *window;
 	bool look_up; /* the store knows something of this table */
 	bool silent;  /* record, tell nothing */
@@ -42,7 +42,7 @@ typedef struct batch
 	pythia_buffer arena;
 	entry entries[PYTHIA_BATCH_ROWS];
 	int count;
-	int64_t unwritten; /* rows judged since the state was written */
+	int64_t unwritten; /* rows classified since the state was written */
 	pythia_rows_writer stage;
 	pythia_rows_writer tracked;
 	pythia_rows_writer seen;
@@ -100,14 +100,14 @@ static void record(batch *b, const pythia_capture_row *row, bool track)
 	}
 	else if (track)
 	{
-		pythia_rows_integer(&b->tracked, b->member->table_id);
+		pythia_rows_integer(&b->tracked, b->captured->table_id);
 		pythia_rows_text(&b->tracked, row->key, row->key_length);
-		pythia_rows_text_or_null(&b->tracked, b->member->config.track == PYTHIA_TRACK_ROWS ? row->image : NULL);
+		pythia_rows_text_or_null(&b->tracked, b->captured->config.track == PYTHIA_TRACK_ROWS ? row->image : NULL);
 		pythia_rows_end(&b->tracked);
 	}
-	if (!pythia_capture_stamp_kept(&b->member->table, row->stamp, b->window->next.low))
+	if (!pythia_capture_stamp_kept(&b->captured->table, row->stamp, b->window->next.low))
 		return;
-	pythia_rows_integer(&b->seen, b->member->table_id);
+	pythia_rows_integer(&b->seen, b->captured->table_id);
 	pythia_rows_text(&b->seen, row->key, row->key_length);
 	pythia_rows_text_or_null(&b->seen, row->version);
 	pythia_rows_text_or_null(&b->seen, row->stamp);
@@ -115,10 +115,10 @@ static void record(batch *b, const pythia_capture_row *row, bool track)
 }
 
 /* One row against what is known: the version of it captured last, whether its key is tracked, its last image. */
-static bool judge(batch *b, const pythia_capture_row *row, const char *version, bool tracked, const char *old_image,
-				  pythia_error *error)
+static bool classify_row(batch *b, const pythia_capture_row *row, const char *version, bool tracked,
+						 const char *old_image, pythia_error *error)
 {
-	pythia_situation situation = {.track = b->member->config.track,
+	pythia_situation situation = {.track = b->captured->config.track,
 								  .version = !version                             ? PYTHIA_VERSION_UNKNOWN
 											 : strcmp(version, row->version) == 0 ? PYTHIA_VERSION_SAME
 																				  : PYTHIA_VERSION_OTHER,
@@ -130,11 +130,11 @@ static bool judge(batch *b, const pythia_capture_row *row, const char *version, 
 
 	if (pythia_classify_compares(&situation))
 		situation.image =
-			pythia_image_likeness(old_image, row->image, pythia_capture_stamp_column(&b->member->table)->name);
+			pythia_image_likeness(old_image, row->image, pythia_capture_stamp_column(&b->captured->table)->name);
 	verdict = pythia_classify(&situation);
 	if (verdict == PYTHIA_ROW_KNOWN)
 		return true;
-	b->member->touched = true;
+	b->captured->touched = true;
 	if (verdict == PYTHIA_ROW_REMEMBER)
 	{
 		record(b, row, false);
@@ -143,11 +143,11 @@ static bool judge(batch *b, const pythia_capture_row *row, const char *version, 
 	record(b, row,
 		   situation.track == PYTHIA_TRACK_ROWS || (situation.track == PYTHIA_TRACK_KEYS && !situation.tracked));
 	b->since_checkpoint++;
-	return pythia_outlet_put(&b->outlet, verdict == PYTHIA_ROW_UPDATE ? "UPDATE" : "INSERT", row->key, old_image,
-							 row->image, row->stamp, row->transaction_id, error);
+	return pythia_sink_put(&b->sink, verdict == PYTHIA_ROW_UPDATE ? "UPDATE" : "INSERT", row->key, old_image,
+						   row->image, row->stamp, row->transaction_id, error);
 }
 
-static bool judge_known(batch *b, pythia_error *error)
+static bool classify_known(batch *b, pythia_error *error)
 {
 	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
 	pythia_db *store = b->capture->store;
@@ -168,8 +168,8 @@ static bool judge_known(batch *b, pythia_error *error)
 						 "SELECT b.n, s.version, t.key IS NOT NULL, %s FROM temp.pythia_batch b"
 						 " LEFT JOIN main.pythia_seen s ON s.table_id = %lld AND s.key = b.key"
 						 " LEFT JOIN main.pythia_tracked t ON t.table_id = %lld AND t.key = b.key ORDER BY b.n",
-						 b->member->config.track == PYTHIA_TRACK_ROWS ? "t.image" : "NULL",
-						 (long long) b->member->table_id, (long long) b->member->table_id);
+						 b->captured->config.track == PYTHIA_TRACK_ROWS ? "t.image" : "NULL",
+						 (long long) b->captured->table_id, (long long) b->captured->table_id);
 	ok = pythia_db_exec(store, "DELETE FROM temp.pythia_batch", NULL, error) &&
 		 pythia_store_load(store, "INSERT INTO temp.pythia_batch VALUES (?1, ?2)", 2, kinds, &b->stage, error) &&
 		 store->driver->stream_open(store, sql.data, 4, NULL, &stream, error);
@@ -195,7 +195,8 @@ static bool judge_known(batch *b, pythia_error *error)
 			if (!ok)
 				break;
 			row = row_of(b, &b->entries[place]);
-			ok = judge(b, &row, rows.fields[1].value, rows.fields[2].value[0] == '1', rows.fields[3].value, error);
+			ok = classify_row(b, &row, rows.fields[1].value, rows.fields[2].value[0] == '1', rows.fields[3].value,
+							  error);
 		}
 	}
 	store->driver->stream_close(stream);
@@ -213,7 +214,7 @@ static bool write_told(batch *b, pythia_error *error)
 
 	if (b->tracked.count == 0)
 		return true;
-	pythia_rows_integer(&row, b->member->table_id);
+	pythia_rows_integer(&row, b->captured->table_id);
 	pythia_rows_text(&row, b->tracked.buffer.data, b->tracked.buffer.length);
 	pythia_rows_end(&row);
 	ok = pythia_store_load(b->capture->store, "INSERT INTO main.pythia_told (table_id, keys) VALUES (?1, ?2)", 2, kinds,
@@ -226,7 +227,7 @@ static const pythia_kind tracked_kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, P
 static const char *const tracked_sql = "INSERT OR REPLACE INTO main.pythia_tracked VALUES (?1, ?2, ?3)";
 
 /* One row of pythia_told to pythia_tracked; *more is false where there was none. */
-static bool settle_row(pythia_capture *capture, const pythia_member *member, bool *more, pythia_error *error)
+static bool merge_row(pythia_capture *capture, const pythia_captured *captured, bool *more, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_rows_writer tracked = {0};
@@ -237,7 +238,7 @@ static bool settle_row(pythia_capture *capture, const pythia_member *member, boo
 
 	pythia_buffer_printf(&sql,
 						 "SELECT told_id, keys FROM main.pythia_told WHERE table_id = %lld ORDER BY told_id LIMIT 1",
-						 (long long) member->table_id);
+						 (long long) captured->table_id);
 	ok = pythia_db_query(capture->store, sql.data, "nv", &told, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
@@ -252,7 +253,7 @@ static bool settle_row(pythia_capture *capture, const pythia_member *member, boo
 			ok = pythia_db_fields(capture->store, &reader, "t", error);
 			if (!ok)
 				break;
-			pythia_rows_integer(&tracked, member->table_id);
+			pythia_rows_integer(&tracked, captured->table_id);
 			pythia_rows_text_or_null(&tracked, reader.fields[0].value);
 			pythia_rows_null(&tracked);
 			pythia_rows_end(&tracked);
@@ -267,19 +268,19 @@ static bool settle_row(pythia_capture *capture, const pythia_member *member, boo
 	return ok;
 }
 
-bool pythia_tracked_settle(pythia_capture *capture, const pythia_member *member, pythia_error *error)
+bool pythia_tracked_merge(pythia_capture *capture, const pythia_captured *captured, pythia_error *error)
 {
 	bool more = true;
 
 	while (more)
-		if (!settle_row(capture, member, &more, error))
+		if (!merge_row(capture, captured, &more, error))
 			return false;
 	return true;
 }
 
 static bool write_state(batch *b, pythia_error *error)
 {
-	const pythia_kind stamp = b->member->table.numeric ? PYTHIA_KIND_INT : PYTHIA_KIND_TEXT;
+	const pythia_kind stamp = b->captured->table.numeric ? PYTHIA_KIND_INT : PYTHIA_KIND_TEXT;
 	const pythia_kind seen[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT, PYTHIA_KIND_TEXT, stamp};
 	pythia_db *store = b->capture->store;
 
@@ -287,7 +288,7 @@ static bool write_state(batch *b, pythia_error *error)
 				   : pythia_store_load(store, tracked_sql, 3, tracked_kinds, &b->tracked, error)) ||
 		!pythia_store_load(store, "INSERT OR REPLACE INTO main.pythia_seen VALUES (?1, ?2, ?3, ?4)", 4, seen, &b->seen,
 						   error) ||
-		!pythia_outlet_write(&b->outlet, error))
+		!pythia_sink_write(&b->sink, error))
 		return false;
 	pythia_rows_clear(&b->tracked);
 	pythia_rows_clear(&b->seen);
@@ -306,7 +307,7 @@ static void empty(batch *b)
 
 static bool flush_batch(batch *b, pythia_error *error)
 {
-	bool ok = b->count == 0 || judge_known(b, error);
+	bool ok = b->count == 0 || classify_known(b, error);
 
 	empty(b);
 	return ok && write_state(b, error);
@@ -325,10 +326,10 @@ static bool is_full(const batch *b)
 static bool checkpoint(batch *b, const char *stamp, pythia_error *error)
 {
 	pythia_capture_position position = {
-		.low = (char *) stamp, .mark = b->member->position.mark, .mark_time = b->member->position.mark_time};
+		.low = (char *) stamp, .mark = b->captured->position.mark, .mark_time = b->captured->position.mark_time};
 
 	b->since_checkpoint = 0;
-	return flush_batch(b, error) && pythia_member_save(b->capture, b->member, &position, error) &&
+	return flush_batch(b, error) && pythia_captured_save(b->capture, b->captured, &position, error) &&
 		   pythia_capture_commit(b->capture, error) && pythia_capture_begin(b->capture, error);
 }
 
@@ -336,7 +337,7 @@ static bool checkpoint(batch *b, const char *stamp, pythia_error *error)
 static void second_of(const batch *b, const pythia_capture_row *row, char out[32])
 {
 	const char *stamp = row->stamp;
-	const pythia_capture_table *table = &b->member->table;
+	const pythia_capture_table *table = &b->captured->table;
 	const char *next = b->window->next.low;
 	size_t length = stamp ? strlen(stamp) : 0;
 
@@ -364,8 +365,8 @@ static bool on_row(void *context, const pythia_capture_row *row, pythia_error *e
 	char second[32];
 
 	second_of(b, row, second);
-	if (b->since_checkpoint >= PYTHIA_CHECKPOINT_ROWS && !b->capture->store->local && !b->capture->held && second[0] &&
-		strcmp(second, b->last_stamp) != 0 && !checkpoint(b, second, error))
+	if (b->since_checkpoint >= PYTHIA_CHECKPOINT_ROWS && !b->capture->store->local && !b->capture->in_caller &&
+		second[0] && strcmp(second, b->last_stamp) != 0 && !checkpoint(b, second, error))
 		return false;
 	memcpy(b->last_stamp, second, sizeof(second));
 	if (is_full(b) && !flush_batch(b, error))
@@ -374,7 +375,7 @@ static bool on_row(void *context, const pythia_capture_row *row, pythia_error *e
 	if (!b->look_up)
 	{
 		b->unwritten++;
-		return judge(b, row, NULL, false, NULL, error);
+		return classify_row(b, row, NULL, false, NULL, error);
 	}
 	e = &b->entries[b->count++];
 	e->key = keep(b, row->key, row->key_length);
@@ -390,12 +391,12 @@ static bool on_row(void *context, const pythia_capture_row *row, pythia_error *e
 	return true;
 }
 
-static batch *new_batch(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window)
+static batch *new_batch(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window)
 {
 	batch *b = pythia_calloc(1, sizeof(*b));
 
-	b->capture = b->outlet.capture = capture;
-	b->member = b->outlet.member = member;
+	b->capture = b->sink.capture = capture;
+	b->captured = b->sink.captured = captured;
 	b->window = window;
 	empty(b);
 	return b;
@@ -403,7 +404,7 @@ static batch *new_batch(pythia_capture *capture, pythia_member *member, const py
 
 static void free_batch(batch *b)
 {
-	pythia_outlet_free(&b->outlet);
+	pythia_sink_free(&b->sink);
 	pythia_buffer_free(&b->arena);
 	pythia_rows_free(&b->stage);
 	pythia_rows_free(&b->tracked);
@@ -412,10 +413,10 @@ static void free_batch(batch *b)
 }
 
 /* True where the store knows versions or keys of this table. */
-static bool knows(pythia_capture *capture, const pythia_member *member, bool *something, pythia_error *error)
+static bool knows(pythia_capture *capture, const pythia_captured *captured, bool *something, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	long long id = member->table_id;
+	long long id = captured->table_id;
 	int64_t value;
 	bool ok;
 
@@ -430,21 +431,21 @@ static bool knows(pythia_capture *capture, const pythia_member *member, bool *so
 }
 
 /* Versions stamped before low need not be known any more. */
-static bool prune(pythia_capture *capture, const pythia_member *member, const char *low, pythia_error *error)
+static bool prune(pythia_capture *capture, const pythia_captured *captured, const char *low, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	if (!low || (member->position.low && strcmp(low, member->position.low) == 0))
+	if (!low || (captured->position.low && strcmp(low, captured->position.low) == 0))
 		return true;
 	pythia_buffer_printf(&sql, "DELETE FROM main.pythia_seen WHERE table_id = %lld AND stamp < ",
-						 (long long) member->table_id);
-	if (!pythia_capture_is_stamp(&member->table, low))
+						 (long long) captured->table_id);
+	if (!pythia_capture_is_stamp(&captured->table, low))
 	{
 		/* what cannot be a position was refused before, or will be */
 		pythia_buffer_free(&sql);
 		return true;
 	}
-	if (member->table.numeric)
+	if (captured->table.numeric)
 		pythia_buffer_puts(&sql, low);
 	else
 	{
@@ -456,26 +457,27 @@ static bool prune(pythia_capture *capture, const pythia_member *member, const ch
 	return pythia_store_run(capture->store, &sql, error);
 }
 
-bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
-						pythia_error *error)
+bool pythia_captured_poll(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
+						  pythia_error *error)
 {
-	batch *b = new_batch(capture, member, window);
-	int64_t before = member->captured;
+	batch *b = new_batch(capture, captured, window);
+	int64_t before = captured->changes;
 	int64_t scanned;
-	bool ok = pythia_tracked_settle(capture, member, error) && knows(capture, member, &b->look_up, error);
+	bool ok = pythia_tracked_merge(capture, captured, error) && knows(capture, captured, &b->look_up, error);
 
-	b->defer = !b->look_up && member->config.track == PYTHIA_TRACK_KEYS;
-	ok = ok && pythia_capture_scan(&member->table, window, on_row, b, error) && flush_batch(b, error);
+	b->defer = !b->look_up && captured->config.track == PYTHIA_TRACK_KEYS;
+	ok = ok && pythia_capture_scan(&captured->table, window, on_row, b, error) && flush_batch(b, error);
 
 	scanned = b->scanned;
 	free_batch(b);
 	if (!ok)
 		return false;
 	/* an idle poll writes nothing, but for a position once a minute, or where many rows are read again */
-	if (member->captured == before && !member->touched && scanned < IDLE_ROWS &&
-		pythia_subtract(capture->now, member->saved_at) < 60 * PYTHIA_SECOND)
+	if (captured->changes == before && !captured->touched && scanned < IDLE_ROWS &&
+		pythia_subtract(capture->now, captured->saved_at) < 60 * PYTHIA_SECOND)
 		return true;
-	return prune(capture, member, window->next.low, error) && pythia_member_save(capture, member, &window->next, error);
+	return prune(capture, captured, window->next.low, error) &&
+		   pythia_captured_save(capture, captured, &window->next, error);
 }
 
 /* --- the start ------------------------------------------------------------------------ */
@@ -484,29 +486,29 @@ static bool on_key(void *context, const pythia_capture_row *row, pythia_error *e
 {
 	batch *b = context;
 
-	pythia_rows_integer(&b->tracked, b->member->table_id);
+	pythia_rows_integer(&b->tracked, b->captured->table_id);
 	pythia_rows_text_or_null(&b->tracked, row->key);
 	pythia_rows_text_or_null(&b->tracked, row->image);
 	pythia_rows_end(&b->tracked);
 	return b->tracked.buffer.length < PYTHIA_BATCH_BYTES || write_state(b, error);
 }
 
-bool pythia_member_start(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
-						 pythia_error *error)
+bool pythia_captured_start(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
+						   pythia_error *error)
 {
-	batch *b = new_batch(capture, member, window);
-	pythia_start start = member->config.start;
+	batch *b = new_batch(capture, captured, window);
+	pythia_start start = captured->config.start;
 	bool ok = true;
 
 	b->silent = true;
-	if (member->config.track != PYTHIA_TRACK_NONE && start != PYTHIA_START_BEGINNING)
-		ok = pythia_capture_keys(&member->table, member->config.track == PYTHIA_TRACK_ROWS,
+	if (captured->config.track != PYTHIA_TRACK_NONE && start != PYTHIA_START_BEGINNING)
+		ok = pythia_capture_keys(&captured->table, captured->config.track == PYTHIA_TRACK_ROWS,
 								 start == PYTHIA_START_AT ? window->next.low : NULL, on_key, b, error);
 	if (ok && start == PYTHIA_START_NOW)
-		ok = pythia_capture_scan(&member->table, window, on_row, b, error) && flush_batch(b, error);
+		ok = pythia_capture_scan(&captured->table, window, on_row, b, error) && flush_batch(b, error);
 	ok = ok && write_state(b, error);
 	free_batch(b);
-	member->started = true;
-	member->last_sweep = capture->now;
-	return ok && pythia_member_save(capture, member, &window->next, error);
+	captured->started = true;
+	captured->last_sweep = capture->now;
+	return ok && pythia_captured_save(capture, captured, &window->next, error);
 }

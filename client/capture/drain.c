@@ -16,9 +16,9 @@
 
 typedef struct drain
 {
-	pythia_outlet outlet;
+	pythia_sink sink;
 	pythia_capture *capture;
-	pythia_member *member;
+	pythia_captured *captured;
 	pythia_log_numbers read; /* in this round */
 	pythia_log_numbers done; /* told before and not yet deleted */
 } drain;
@@ -26,21 +26,22 @@ typedef struct drain
 static bool on_change(void *context, const pythia_capture_change *change, pythia_error *error)
 {
 	drain *d = context;
-	const pythia_member *member = d->member;
+	const pythia_captured *captured = d->captured;
 	const char *stamp =
-		member->config.timestamp_column ? member->config.timestamp_column : d->capture->timestamp_column;
+		captured->config.timestamp_column ? captured->config.timestamp_column : d->capture->timestamp_column;
 
 	if (strcmp(change->change_type, PYTHIA_NOT_LOGGED) == 0)
 	{
-		if (!d->member->not_logged)
-			d->member->not_logged = pythia_strdup(change->new_data);
+		if (!d->captured->not_logged)
+			d->captured->not_logged = pythia_strdup(change->new_data);
 		return true;
 	}
-	if (member->config.track == PYTHIA_TRACK_ROWS && strcmp(change->change_type, "UPDATE") == 0 &&
-		!pythia_classify_logged(member->config.track, pythia_image_likeness(change->old_data, change->new_data, stamp)))
+	if (captured->config.track == PYTHIA_TRACK_ROWS && strcmp(change->change_type, "UPDATE") == 0 &&
+		!pythia_classify_logged(captured->config.track,
+								pythia_image_likeness(change->old_data, change->new_data, stamp)))
 		return true;
-	return pythia_outlet_put(&d->outlet, change->change_type, change->primary_key, change->old_data, change->new_data,
-							 change->timestamp, change->transaction_id, error);
+	return pythia_sink_put(&d->sink, change->change_type, change->primary_key, change->old_data, change->new_data,
+						   change->timestamp, change->transaction_id, error);
 }
 
 static bool read_done(drain *d, pythia_error *error)
@@ -51,7 +52,7 @@ static bool read_done(drain *d, pythia_error *error)
 
 	d->done.count = 0;
 	pythia_buffer_printf(&sql, "SELECT key FROM main.pythia_seen WHERE table_id = %lld ORDER BY CAST(key AS INTEGER)",
-						 (long long) d->member->table_id);
+						 (long long) d->captured->table_id);
 	ok = pythia_db_query(d->capture->store, sql.data, "n", &result, error);
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < result.nrows; i++)
@@ -70,7 +71,7 @@ static bool record(drain *d, const pythia_log_numbers *numbers, pythia_error *er
 	{
 		char text[24];
 
-		pythia_rows_text(&rows, text, (size_t) snprintf(text, sizeof(text), "%lld", (long long) d->member->table_id));
+		pythia_rows_text(&rows, text, (size_t) snprintf(text, sizeof(text), "%lld", (long long) d->captured->table_id));
 		pythia_rows_text(&rows, text, (size_t) snprintf(text, sizeof(text), "%lld", (long long) numbers->numbers[i]));
 		pythia_rows_text(&rows, "", 0);
 		pythia_rows_null(&rows);
@@ -88,13 +89,13 @@ static bool record(drain *d, const pythia_log_numbers *numbers, pythia_error *er
  */
 static bool fit_and_delete(drain *d, bool *deleted, pythia_error *error)
 {
-	pythia_member *member = d->member;
+	pythia_captured *captured = d->captured;
 
 	*deleted = false;
-	if (!d->capture->source->local && !pythia_member_open(d->capture, member, error))
+	if (!d->capture->source->local && !pythia_captured_open(d->capture, captured, error))
 		return false;
-	return member->unfit || pythia_log_delete(d->capture->source, member->table.table.schema, member->log.name,
-											  &d->read, deleted, error);
+	return captured->unfit || pythia_log_delete(d->capture->source, captured->table.table.schema, captured->log.name,
+												&d->read, deleted, error);
 }
 
 /* Forgets what was told and deleted, up to a number. */
@@ -102,7 +103,7 @@ static bool forget(drain *d, int64_t last, pythia_error *error)
 {
 	return pythia_store_exec(d->capture->store, error,
 							 "DELETE FROM main.pythia_seen WHERE table_id = %lld AND CAST(key AS INTEGER) <= %lld",
-							 (long long) d->member->table_id, (long long) last);
+							 (long long) d->captured->table_id, (long long) last);
 }
 
 /* Within the application's transaction: deletes what an earlier one has told, of which the numbers are committed. */
@@ -119,7 +120,7 @@ static bool delete_done(drain *d, pythia_error *error)
 		return true;
 	/* PostgreSQL and MySQL read in a snapshot that is read only */
 	if (!source->driver->commit(source, error) ||
-		!pythia_log_delete(source, d->member->table.table.schema, d->member->log.name, &d->done, &deleted, error) ||
+		!pythia_log_delete(source, d->captured->table.table.schema, d->captured->log.name, &d->done, &deleted, error) ||
 		!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))
 		return false;
 	return !deleted || forget(d, d->done.numbers[d->done.count - 1], error);
@@ -129,27 +130,27 @@ static bool delete_done(drain *d, pythia_error *error)
 static bool drain_round(drain *d, bool *more, pythia_error *error)
 {
 	pythia_capture *capture = d->capture;
-	pythia_member *member = d->member;
+	pythia_captured *captured = d->captured;
 	pythia_db *source = capture->source;
 	bool deleted;
 
 	if (!read_done(d, error) ||
-		!pythia_log_read(&member->table, &member->log, PYTHIA_TRIGGER_LOG_ROWS + (int) d->done.count,
+		!pythia_log_read(&captured->table, &captured->log, PYTHIA_TRIGGER_LOG_ROWS + (int) d->done.count,
 						 PYTHIA_TRIGGER_LOG_BYTES, &d->done, &d->read, more, on_change, d, error) ||
-		!pythia_outlet_write(&d->outlet, error))
+		!pythia_sink_write(&d->sink, error))
 		return false;
 	if (d->read.count == 0)
 		return true;
-	member->touched = true;
+	captured->touched = true;
 	if (source->local)
 		return fit_and_delete(d, &deleted, error);
 	if (capture->store->nested)
 	{
 		*more = *more && d->read.count > d->done.count;
-		return record(d, &d->read, error) && pythia_member_save(capture, member, &member->position, error);
+		return record(d, &d->read, error) && pythia_captured_save(capture, captured, &captured->position, error);
 	}
 	/* PostgreSQL and MySQL read in a snapshot that is read only */
-	if (!record(d, &d->read, error) || !pythia_member_save(capture, member, &member->position, error) ||
+	if (!record(d, &d->read, error) || !pythia_captured_save(capture, captured, &captured->position, error) ||
 		!pythia_capture_commit(capture, error) || !source->driver->commit(source, error) ||
 		!fit_and_delete(d, &deleted, error) || !source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error) ||
 		!pythia_capture_begin(capture, error))
@@ -173,31 +174,31 @@ static bool on_first(void *context, const pythia_capture_row *row, pythia_error 
 {
 	drain *d = context;
 
-	return pythia_outlet_put(&d->outlet, "INSERT", row->key, NULL, row->image, d->capture->captured_at, NULL, error);
+	return pythia_sink_put(&d->sink, "INSERT", row->key, NULL, row->image, d->capture->captured_at, NULL, error);
 }
 
 static bool tell_all(drain *d, pythia_error *error)
 {
-	pythia_member *member = d->member;
+	pythia_captured *captured = d->captured;
 
-	member->started = true;
-	return pythia_log_all(&member->table, &member->log, &d->done, error) && record(d, &d->done, error) &&
-		   pythia_capture_keys(&member->table, true, NULL, on_first, d, error) &&
-		   pythia_outlet_write(&d->outlet, error) && pythia_member_save(d->capture, member, &member->position, error);
+	captured->started = true;
+	return pythia_log_all(&captured->table, &captured->log, &d->done, error) && record(d, &d->done, error) &&
+		   pythia_capture_keys(&captured->table, true, NULL, on_first, d, error) &&
+		   pythia_sink_write(&d->sink, error) && pythia_captured_save(d->capture, captured, &captured->position, error);
 }
 
-bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_error *error)
+bool pythia_captured_drain(pythia_capture *capture, pythia_captured *captured, pythia_error *error)
 {
-	drain d = {.outlet = {.capture = capture, .member = member}, .capture = capture, .member = member};
+	drain d = {.sink = {.capture = capture, .captured = captured}, .capture = capture, .captured = captured};
 	bool ok;
 
-	if (member->unfit)
+	if (captured->unfit)
 		return true;
-	ok = (member->started ? delete_done(&d, error) : tell_all(&d, error)) && drain_all(&d, error);
+	ok = (captured->started ? delete_done(&d, error) : tell_all(&d, error)) && drain_all(&d, error);
 	pythia_log_numbers_free(&d.read);
 	pythia_log_numbers_free(&d.done);
-	pythia_outlet_free(&d.outlet);
+	pythia_sink_free(&d.sink);
 	if (!ok)
 		return false;
-	return !member->touched || pythia_member_save(capture, member, &member->position, error);
+	return !captured->touched || pythia_captured_save(capture, captured, &captured->position, error);
 }

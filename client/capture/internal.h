@@ -64,7 +64,7 @@ bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id,
 /* ---- a worker at work: worker.c, batch.c, sweep.c, poll.c ---- */
 
 /* A table of a worker. */
-typedef struct pythia_member
+typedef struct pythia_captured
 {
 	int64_t table_id;
 	char *name;     /* as the user wrote it */
@@ -84,11 +84,11 @@ typedef struct pythia_member
 	int64_t last_sweep; /* microseconds, 0: never */
 	bool unswept;       /* polled since */
 	int64_t null_stamps;
-	int64_t captured; /* in the present poll */
+	int64_t changes;  /* in the present poll */
 	int64_t counted;  /* of those, what the stored counter has */
 	bool touched;     /* something to store besides the position */
 	char *not_logged; /* why a trigger could not log a change, of the present poll; or NULL */
-} pythia_member;
+} pythia_captured;
 
 struct pythia_capture
 {
@@ -98,8 +98,8 @@ struct pythia_capture
 	int64_t worker_id;
 	char *timestamp_column;
 	char *patterns; /* `schema.*`, each on a line; or NULL */
-	pythia_member *members;
-	int nmembers;
+	pythia_captured *tables;
+	int ntables;
 	pythia_descriptions *described; /* of those that are about to be opened; or NULL */
 	int64_t described_at;
 	int64_t data_version;   /* of a SQLite source, after the last whole poll; 0: none */
@@ -112,7 +112,7 @@ struct pythia_capture
 	char captured_at[PYTHIA_INSTANT_SIZE];
 	int left_out; /* tables */
 	int64_t now;
-	bool held;       /* the whole poll is in one transaction of the caller's */
+	bool in_caller;  /* the whole poll is in one transaction of the caller's */
 	bool refused;    /* by the callback */
 	bool in_store;   /* a transaction of ours is open there */
 	bool store_busy; /* reading: nothing can be written just now */
@@ -125,29 +125,29 @@ struct pythia_capture
 #define PYTHIA_CHECKPOINT_ROWS 50000
 
 /* Collects changes for the journal, or hands them to the callback. */
-typedef struct pythia_outlet
+typedef struct pythia_sink
 {
 	pythia_capture *capture;
-	pythia_member *member;
+	pythia_captured *captured;
 	pythia_rows_writer journal;
-} pythia_outlet;
+} pythia_sink;
 
-bool pythia_outlet_put(pythia_outlet *outlet, const char *change_type, const char *key, const char *old_data,
-					   const char *new_data, const char *timestamp, const char *transaction_id, pythia_error *error);
+bool pythia_sink_put(pythia_sink *sink, const char *change_type, const char *key, const char *old_data,
+					 const char *new_data, const char *timestamp, const char *transaction_id, pythia_error *error);
 /* Writes what was collected; frees nothing. */
-bool pythia_outlet_write(pythia_outlet *outlet, pythia_error *error);
-void pythia_outlet_free(pythia_outlet *outlet);
+bool pythia_sink_write(pythia_sink *sink, pythia_error *error);
+void pythia_sink_free(pythia_sink *sink);
 
 /* Reads the window, tells what is new, records it, stores the position. */
-bool pythia_member_poll(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
-						pythia_error *error);
+bool pythia_captured_poll(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
+						  pythia_error *error);
 /* The first time: what is there already is recorded, not told. */
-bool pythia_member_start(pythia_capture *capture, pythia_member *member, const pythia_capture_window *window,
-						 pythia_error *error);
+bool pythia_captured_start(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
+						   pythia_error *error);
 /* Takes the keys of a first scan among the tracked ones; before those are looked at. */
-bool pythia_tracked_settle(pythia_capture *capture, const pythia_member *member, pythia_error *error);
+bool pythia_tracked_merge(pythia_capture *capture, const pythia_captured *captured, pythia_error *error);
 /* Tells the tracked keys that are gone. */
-bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error);
+bool pythia_captured_sweep(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 
 /* ---- capture/source/trigger.c ---- */
 
@@ -158,32 +158,32 @@ int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, 
 /* ---- drain.c ---- */
 
 /* Tells what the log has, in rounds, each committed in the store and then deleted from the log. */
-bool pythia_member_drain(pythia_capture *capture, pythia_member *member, pythia_error *error);
+bool pythia_captured_drain(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 
 /* Stores position, counters and state. */
-bool pythia_member_save(pythia_capture *capture, pythia_member *member, const pythia_capture_position *position,
-						pythia_error *error);
+bool pythia_captured_save(pythia_capture *capture, pythia_captured *captured, const pythia_capture_position *position,
+						  pythia_error *error);
 /* Takes the starting positions of a new worker's tables and installs its triggers, all in the caller's transaction,
  * after which the capture may be run. */
 bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 						  pythia_capture **capture, pythia_error *error);
 /* Takes in the tables that have come under a pattern since: all that is in them is new. */
-bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error);
+bool pythia_capture_add_discovered(pythia_capture *capture, pythia_error *error);
 /* Reads the worker's tables from the store, anew. */
-bool pythia_capture_members(pythia_capture *capture, pythia_error *error);
+bool pythia_capture_tables(pythia_capture *capture, pythia_error *error);
 /* Reads what opening the tables needs that are not open, for all of them at once; the second forgets what is left. */
-bool pythia_members_describe(pythia_capture *capture, pythia_error *error);
-void pythia_members_described(pythia_capture *capture);
-bool pythia_member_open(pythia_capture *capture, pythia_member *member, pythia_error *error);
+bool pythia_captured_describe(pythia_capture *capture, pythia_error *error);
+void pythia_captured_forget_described(pythia_capture *capture);
+bool pythia_captured_open(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 /* Gives an open table its log and triggers, and remembers them. */
-bool pythia_member_install(pythia_capture *capture, pythia_member *member, pythia_error *error);
-void pythia_member_free(pythia_member *member);
+bool pythia_captured_install(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
+void pythia_captured_free(pythia_captured *captured);
 /* Forgets what was read of the source's table; it can be opened again. */
-void pythia_member_close(pythia_member *member);
-void pythia_members_free(pythia_capture *capture);
+void pythia_captured_close(pythia_captured *captured);
+void pythia_captured_free_all(pythia_capture *capture);
 /* As pythia_capture_open; held: all is done in one transaction of the caller's. */
-bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-							  bool held, pythia_capture **capture, pythia_error *error);
+bool pythia_capture_open_in_caller(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+								   bool held, pythia_capture **capture, pythia_error *error);
 /* One poll; strict: a table that fails fails it. */
 bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *error);
 

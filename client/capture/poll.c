@@ -21,32 +21,32 @@
 /* --- tables ----------------------------------------------------------------------------- */
 
 /* A table that fails is told so, once, and tried again by the next poll. */
-static bool mark(pythia_capture *capture, pythia_member *member, bool failed, const pythia_error *why,
+static bool mark(pythia_capture *capture, pythia_captured *captured, bool failed, const pythia_error *why,
 				 pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	pythia_member_close(member);
-	if (!(failed ? member->failed : member->failed || member->retrying))
+	pythia_captured_close(captured);
+	if (!(failed ? captured->failed : captured->failed || captured->retrying))
 		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING,
 						failed ? "capture of table %s stops: %s"
 							   : "table %s could not be polled, and is tried again: %s",
-						member->name, why->message);
-	member->retrying = !failed;
-	member->failed = member->failed || failed;
+						captured->name, why->message);
+	captured->retrying = !failed;
+	captured->failed = captured->failed || failed;
 	pythia_buffer_printf(
-		&sql, "UPDATE main.pythia_cdc_table SET state = '%s', error = ", member->failed ? "failed" : "retrying");
+		&sql, "UPDATE main.pythia_cdc_table SET state = '%s', error = ", captured->failed ? "failed" : "retrying");
 	pythia_store_text(&sql, why->message);
-	pythia_buffer_printf(&sql, ", lost = %d WHERE table_id = %lld", member->lost, (long long) member->table_id);
+	pythia_buffer_printf(&sql, ", lost = %d WHERE table_id = %lld", captured->lost, (long long) captured->table_id);
 	return pythia_store_run(capture->store, &sql, error);
 }
 
 /* All is well with a table that was not: that is told although there is no change to store. */
-static bool mark_well(pythia_capture *capture, pythia_member *member, pythia_error *error)
+static bool mark_well(pythia_capture *capture, pythia_captured *captured, pythia_error *error)
 {
-	if (!member->retrying && (!member->failed || member->lost))
+	if (!captured->retrying && (!captured->failed || captured->lost))
 		return true;
-	return pythia_member_save(capture, member, &member->position, error);
+	return pythia_captured_save(capture, captured, &captured->position, error);
 }
 
 /* True where others may go on: *failed, or for this time only. */
@@ -95,8 +95,8 @@ static bool read_patterns(pythia_capture *capture, const char *name, pythia_erro
 	return pythia_db_text(capture->store, sql, &capture->patterns, error) && check_patterns(capture, name, error);
 }
 
-bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-							  bool held, pythia_capture **out, pythia_error *error)
+bool pythia_capture_open_in_caller(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
+								   bool held, pythia_capture **out, pythia_error *error)
 {
 	pythia_capture *capture;
 	pythia_capture_settings settings;
@@ -110,12 +110,12 @@ bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *n
 	capture->store = store;
 	capture->source = source;
 	capture->options = options;
-	capture->held = held;
+	capture->in_caller = held;
 	capture->worker_id = settings.worker_id;
 	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
 	pythia_capture_settings_free(&settings);
-	if ((capture->held || pythia_store_tune(store, error)) && read_patterns(capture, name, error) &&
-		pythia_capture_members(capture, error) && pythia_db_exec_each(store, temporary_sql, error))
+	if ((capture->in_caller || pythia_store_tune(store, error)) && read_patterns(capture, name, error) &&
+		pythia_capture_tables(capture, error) && pythia_db_exec_each(store, temporary_sql, error))
 	{
 		*out = capture;
 		return true;
@@ -127,15 +127,15 @@ bool pythia_capture_open_held(pythia_db *store, pythia_db *source, const char *n
 bool pythia_capture_open(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 						 pythia_capture **capture, pythia_error *error)
 {
-	return pythia_capture_open_held(store, source, name, options, false, capture, error);
+	return pythia_capture_open_in_caller(store, source, name, options, false, capture, error);
 }
 
 void pythia_capture_close(pythia_capture *capture)
 {
 	if (!capture)
 		return;
-	pythia_members_free(capture);
-	pythia_members_described(capture);
+	pythia_captured_free_all(capture);
+	pythia_captured_forget_described(capture);
 	pythia_free(capture->patterns);
 	pythia_free(capture->timestamp_column);
 	pythia_free(capture);
@@ -145,8 +145,8 @@ void pythia_capture_close(pythia_capture *capture)
 
 static void forget_descriptions(pythia_capture *capture)
 {
-	for (int i = 0; i < capture->nmembers; i++)
-		pythia_member_close(&capture->members[i]);
+	for (int i = 0; i < capture->ntables; i++)
+		pythia_captured_close(&capture->tables[i]);
 }
 
 /* Notices what changed in a SQLite file; *idle where nothing did since the last whole poll. */
@@ -175,84 +175,84 @@ static bool look_at_file(pythia_capture *capture, int64_t *version, bool *idle, 
 	return true;
 }
 
-static bool sweep_is_due(const pythia_capture *capture, const pythia_member *member)
+static bool sweep_is_due(const pythia_capture *capture, const pythia_captured *captured)
 {
-	return pythia_subtract(capture->now, member->last_sweep) >= (int64_t) (member->config.delete_interval * 1e6);
+	return pythia_subtract(capture->now, captured->last_sweep) >= (int64_t) (captured->config.delete_interval * 1e6);
 }
 
 /* Whether a table has changed since it was looked through for rows that are gone, and it is time to do so. */
 static bool sweep_waits(const pythia_capture *capture)
 {
-	for (int i = 0; i < capture->nmembers; i++)
-		if (capture->members[i].unswept && sweep_is_due(capture, &capture->members[i]))
+	for (int i = 0; i < capture->ntables; i++)
+		if (capture->tables[i].unswept && sweep_is_due(capture, &capture->tables[i]))
 			return true;
 	return false;
 }
 
-static bool poll_member(pythia_capture *capture, pythia_member *member, const pythia_clock *clock,
-						pythia_capture_window *window, pythia_error *error)
+static bool poll_captured(pythia_capture *capture, pythia_captured *captured, const pythia_clock *clock,
+						  pythia_capture_window *window, pythia_error *error)
 {
 	(void) clock;
-	if (member->config.capture == PYTHIA_CAPTURE_TRIGGER)
+	if (captured->config.capture == PYTHIA_CAPTURE_TRIGGER)
 	{
-		if (!capture->held)
-			return pythia_member_drain(capture, member, error);
+		if (!capture->in_caller)
+			return pythia_captured_drain(capture, captured, error);
 		/* a start from the beginning is told by the first poll */
-		member->started = member->config.start == PYTHIA_START_NOW;
-		return pythia_member_save(capture, member, &member->position, error);
+		captured->started = captured->config.start == PYTHIA_START_NOW;
+		return pythia_captured_save(capture, captured, &captured->position, error);
 	}
-	if (!member->started)
-		return pythia_member_start(capture, member, window, error);
-	if (!pythia_member_poll(capture, member, window, error))
+	if (!captured->started)
+		return pythia_captured_start(capture, captured, window, error);
+	if (!pythia_captured_poll(capture, captured, window, error))
 		return false;
-	member->unswept = member->config.track != PYTHIA_TRACK_NONE;
-	if (!sweep_is_due(capture, member))
+	captured->unswept = captured->config.track != PYTHIA_TRACK_NONE;
+	if (!sweep_is_due(capture, captured))
 		return true;
-	if (!pythia_member_sweep(capture, member, error))
+	if (!pythia_captured_sweep(capture, captured, error))
 		return false;
-	member->unswept = false;
+	captured->unswept = false;
 	/* the time of a sweep that found nothing is worth a write once a minute */
-	if (!member->touched && member->captured == member->counted &&
-		pythia_subtract(capture->now, member->saved_at) < 60 * PYTHIA_SECOND)
+	if (!captured->touched && captured->changes == captured->counted &&
+		pythia_subtract(capture->now, captured->saved_at) < 60 * PYTHIA_SECOND)
 		return true;
-	return pythia_member_save(capture, member, &member->position, error);
+	return pythia_captured_save(capture, captured, &captured->position, error);
 }
 
 /* What was told stays told; of what could not be logged the table's state says why, until its next change. */
-static bool mark_not_logged(pythia_capture *capture, pythia_member *member, pythia_error *error)
+static bool mark_not_logged(pythia_capture *capture, pythia_captured *captured, pythia_error *error)
 {
 	pythia_error why = PYTHIA_ERROR_INIT;
 	bool ok;
 
-	if (!member->not_logged)
+	if (!captured->not_logged)
 		return true;
-	pythia_log_not_logged(member->table.table.name, member->not_logged, &why);
-	pythia_free(member->not_logged);
-	member->not_logged = NULL;
-	member->lost = true;
-	ok = mark(capture, member, true, &why, error);
+	pythia_log_not_logged(captured->table.table.name, captured->not_logged, &why);
+	pythia_free(captured->not_logged);
+	captured->not_logged = NULL;
+	captured->lost = true;
+	ok = mark(capture, captured, true, &why, error);
 	pythia_error_reset(&why);
 	return ok;
 }
 
 /* One table in a transaction of the store, or in a savepoint of the host's. */
-static bool poll_in_transaction(pythia_capture *capture, pythia_member *member, const pythia_clock *clock,
+static bool poll_in_transaction(pythia_capture *capture, pythia_captured *captured, const pythia_clock *clock,
 								pythia_capture_window *window, pythia_error *error)
 {
 	if (!pythia_capture_begin(capture, error))
 		return false;
-	if (poll_member(capture, member, clock, window, error) && mark_well(capture, member, error) &&
-		mark_not_logged(capture, member, error) && pythia_capture_commit(capture, error))
+	if (poll_captured(capture, captured, clock, window, error) && mark_well(capture, captured, error) &&
+		mark_not_logged(capture, captured, error) && pythia_capture_commit(capture, error))
 		return true;
 	pythia_capture_undo(capture);
 	return false;
 }
 
 /* A view's functions have run. */
-static void heed_view(pythia_member *member)
+static void heed_view(pythia_captured *captured)
 {
-	if (member->open && member->table.table.relation == PYTHIA_RELATION_VIEW)
-		member->table.db->others_ran = true;
+	if (captured->open && captured->table.table.relation == PYTHIA_RELATION_VIEW)
+		captured->table.db->others_ran = true;
 }
 
 /* Before a table is read: what a view has set is gone, and a lock is not waited for at the cost of the others. */
@@ -274,25 +274,26 @@ static bool begin_reading(pythia_db *source, bool reading, pythia_error *error)
 static bool make_windows(pythia_capture *capture, const pythia_clock *clock, pythia_capture_window *windows,
 						 bool strict, int *failures, pythia_error *first, pythia_error *error)
 {
-	if (!make_ready(capture->source, error) || !pythia_members_describe(capture, error))
+	if (!make_ready(capture->source, error) || !pythia_captured_describe(capture, error))
 		return false;
-	for (int i = 0; i < capture->nmembers; i++)
+	for (int i = 0; i < capture->ntables; i++)
 	{
-		pythia_member *member = &capture->members[i];
+		pythia_captured *captured = &capture->tables[i];
 		pythia_error why = PYTHIA_ERROR_INIT;
-		bool ok = make_ready(capture->source, &why) && (member->open || pythia_member_open(capture, member, &why));
+		bool ok =
+			make_ready(capture->source, &why) && (captured->open || pythia_captured_open(capture, captured, &why));
 		bool failed;
 
-		if (ok && member->config.capture == PYTHIA_CAPTURE_TRIGGER)
+		if (ok && captured->config.capture == PYTHIA_CAPTURE_TRIGGER)
 			continue;
-		member->position.age = member->saved_at == 0 ? -1 : pythia_subtract(capture->now, member->saved_at);
-		ok = ok &&
-			 (member->started ? pythia_capture_window_make(&member->table, clock, &member->position, &windows[i], &why)
-							  : pythia_capture_window_start(&member->table, clock, &windows[i], &why));
-		heed_view(member);
+		captured->position.age = captured->saved_at == 0 ? -1 : pythia_subtract(capture->now, captured->saved_at);
+		ok = ok && (captured->started
+						? pythia_capture_window_make(&captured->table, clock, &captured->position, &windows[i], &why)
+						: pythia_capture_window_start(&captured->table, clock, &windows[i], &why));
+		heed_view(captured);
 		if (ok)
 			continue;
-		if (strict || !concerns_table(capture, &why, &failed) || !mark(capture, member, failed, &why, error))
+		if (strict || !concerns_table(capture, &why, &failed) || !mark(capture, captured, failed, &why, error))
 		{
 			pythia_error_move(error, &why);
 			return false;
@@ -301,7 +302,7 @@ static bool make_windows(pythia_capture *capture, const pythia_clock *clock, pyt
 			pythia_error_move(first, &why);
 		pythia_error_reset(&why);
 	}
-	pythia_members_described(capture);
+	pythia_captured_forget_described(capture);
 	return true;
 }
 
@@ -312,17 +313,17 @@ static bool poll_all(pythia_capture *capture, const pythia_clock *clock, pythia_
 
 	if (!begin_reading(source, false, error))
 		return false;
-	for (int i = 0; i < capture->nmembers; i++)
+	for (int i = 0; i < capture->ntables; i++)
 	{
-		pythia_member *member = &capture->members[i];
+		pythia_captured *captured = &capture->tables[i];
 		pythia_error why = PYTHIA_ERROR_INIT;
 		bool failed;
 		bool ok;
 
 		if (!begin_reading(source, true, error))
 			return false;
-		ok = !member->open || poll_in_transaction(capture, member, clock, &windows[i], &why);
-		heed_view(member);
+		ok = !captured->open || poll_in_transaction(capture, captured, clock, &windows[i], &why);
+		heed_view(captured);
 		if (ok)
 			continue;
 		if (strict || !concerns_table(capture, &why, &failed))
@@ -335,7 +336,7 @@ static bool poll_all(pythia_capture *capture, const pythia_clock *clock, pythia_
 		/* a failed statement spoils PostgreSQL's transaction; the others get a later snapshot, which is as good */
 		if ((!source->local && (!source->driver->rollback(source, error) ||
 								!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))) ||
-			!mark(capture, member, failed, &why, error))
+			!mark(capture, captured, failed, &why, error))
 		{
 			pythia_error_reset(&why);
 			return false;
@@ -368,10 +369,10 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 														   : "write access to the file");
 		capture->warned_blind = true;
 	}
-	windows = pythia_calloc((size_t) capture->nmembers + 1, sizeof(*windows));
+	windows = pythia_calloc((size_t) capture->ntables + 1, sizeof(*windows));
 	ok = make_windows(capture, &clock, windows, strict, failures, first, error) &&
 		 poll_all(capture, &clock, windows, strict, failures, first, error);
-	for (int i = 0; i < capture->nmembers; i++)
+	for (int i = 0; i < capture->ntables; i++)
 		pythia_capture_window_free(&windows[i]);
 	pythia_free(windows);
 	return ok;
@@ -384,7 +385,7 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 	int failures = 0;
 	int64_t version;
 	bool idle;
-	bool nested = capture->source->local && !capture->held;
+	bool nested = capture->source->local && !capture->in_caller;
 
 	capture->now = pythia_host_now(capture->store->host);
 	(void) pythia_instant_write(capture->captured_at, capture->now);
@@ -392,11 +393,11 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 		return false;
 	if (idle && version != 0 && !sweep_waits(capture))
 		return true;
-	if (!capture->held && capture->now - capture->described_at >= DESCRIBE_INTERVAL)
+	if (!capture->in_caller && capture->now - capture->described_at >= DESCRIBE_INTERVAL)
 	{
 		forget_descriptions(capture);
 		capture->described_at = capture->now;
-		if (!pythia_capture_adopt(capture, error))
+		if (!pythia_capture_add_discovered(capture, error))
 			return false;
 	}
 	if (nested && !capture->store->driver->begin(capture->store, PYTHIA_BEGIN_IMMEDIATE, error))
@@ -416,7 +417,7 @@ bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *err
 	capture->left_out = failures;
 	if (failures == 0)
 		capture->data_version = version;
-	if (failures > 0 && failures == capture->nmembers)
+	if (failures > 0 && failures == capture->ntables)
 		return pythia_error_move(error, &first);
 	pythia_error_reset(&first);
 	return true;
@@ -433,14 +434,14 @@ bool pythia_capture_run(pythia_capture *capture, pythia_capture_emit emit,
 	capture->context = context;
 	capture->refused = false;
 	capture->left_out = 0;
-	for (int i = 0; i < capture->nmembers; i++)
-		capture->members[i].captured = capture->members[i].counted = 0;
+	for (int i = 0; i < capture->ntables; i++)
+		capture->tables[i].changes = capture->tables[i].counted = 0;
 	ok = pythia_capture_turn(capture, false, error) && (emit || pythia_capture_retain(capture, error));
 	if (captured)
 	{
 		*captured = 0;
-		for (int i = 0; i < capture->nmembers; i++)
-			*captured += capture->members[i].captured;
+		for (int i = 0; i < capture->ntables; i++)
+			*captured += capture->tables[i].changes;
 	}
 	return ok;
 }

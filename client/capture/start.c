@@ -10,18 +10,18 @@ static void remove_triggers(pythia_capture *capture)
 {
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	for (int i = 0; i < capture->nmembers; i++)
+	for (int i = 0; i < capture->ntables; i++)
 	{
-		pythia_member *member = &capture->members[i];
+		pythia_captured *captured = &capture->tables[i];
 
-		if (member->log.name && member->open && !capture->source->broken && !capture->source->local)
-			pythia_log_remove(capture->source, member->table.table.schema, member->table.table.name, member->log.name,
-							  &ignored);
+		if (captured->log.name && captured->open && !capture->source->broken && !capture->source->local)
+			pythia_log_remove(capture->source, captured->table.table.schema, captured->table.table.name,
+							  captured->log.name, &ignored);
 		pythia_error_reset(&ignored);
 	}
 }
 
-static bool same_table(const pythia_member *a, const pythia_member *b)
+static bool same_table(const pythia_captured *a, const pythia_captured *b)
 {
 	return strcmp(a->table.table.schema, b->table.table.schema) == 0 &&
 		   strcmp(a->table.table.name, b->table.table.name) == 0;
@@ -30,46 +30,46 @@ static bool same_table(const pythia_member *a, const pythia_member *b)
 /* Describes every table and stores its own names; one that was named twice is taken once. */
 static bool name_tables(pythia_capture *capture, pythia_error *error)
 {
-	if (!pythia_members_describe(capture, error))
+	if (!pythia_captured_describe(capture, error))
 		return false;
-	for (int i = 0; i < capture->nmembers; i++)
+	for (int i = 0; i < capture->ntables; i++)
 	{
-		pythia_member *member = &capture->members[i];
+		pythia_captured *captured = &capture->tables[i];
 		pythia_buffer sql = PYTHIA_BUFFER_INIT;
 		int twin = 0;
 
-		if (!pythia_member_open(capture, member, error))
+		if (!pythia_captured_open(capture, captured, error))
 			return false;
-		while (twin < i && !same_table(&capture->members[twin], member))
+		while (twin < i && !same_table(&capture->tables[twin], captured))
 			twin++;
 		if (twin < i)
 			pythia_buffer_puts(&sql, "DELETE FROM main.pythia_cdc_table");
 		else
 		{
 			pythia_buffer_puts(&sql, "UPDATE main.pythia_cdc_table SET \"schema\" = ");
-			pythia_store_text(&sql, member->table.table.schema);
+			pythia_store_text(&sql, captured->table.table.schema);
 			pythia_buffer_puts(&sql, ", \"table\" = ");
-			pythia_store_text(&sql, member->table.table.name);
+			pythia_store_text(&sql, captured->table.table.name);
 		}
-		pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) member->table_id);
+		pythia_buffer_printf(&sql, " WHERE table_id = %lld", (long long) captured->table_id);
 		if (!pythia_store_run(capture->store, &sql, error))
 			return false;
 		if (twin < i)
 		{
-			pythia_member_free(member);
-			capture->nmembers--;
-			memmove(member, member + 1, sizeof(*member) * (size_t) (capture->nmembers - i));
+			pythia_captured_free(captured);
+			capture->ntables--;
+			memmove(captured, captured + 1, sizeof(*captured) * (size_t) (capture->ntables - i));
 			i--;
 		}
 	}
-	pythia_members_described(capture);
+	pythia_captured_forget_described(capture);
 	return true;
 }
 
 /* Told from the beginning: nothing need be read for that. */
-static bool from_beginning(const pythia_member *member)
+static bool from_beginning(const pythia_captured *captured)
 {
-	return member->config.capture == PYTHIA_CAPTURE_POLL && member->config.start == PYTHIA_START_BEGINNING;
+	return captured->config.capture == PYTHIA_CAPTURE_POLL && captured->config.start == PYTHIA_START_BEGINNING;
 }
 
 static bool take_positions(pythia_capture *capture, pythia_error *error)
@@ -77,12 +77,12 @@ static bool take_positions(pythia_capture *capture, pythia_error *error)
 	pythia_capture_window nothing = {0};
 	bool all = true;
 
-	for (int i = 0; i < capture->nmembers; i++)
-		all = all && from_beginning(&capture->members[i]);
+	for (int i = 0; i < capture->ntables; i++)
+		all = all && from_beginning(&capture->tables[i]);
 	if (!all)
 		return pythia_capture_turn(capture, true, error);
-	for (int i = 0; i < capture->nmembers; i++)
-		if (!pythia_member_start(capture, &capture->members[i], &nothing, error))
+	for (int i = 0; i < capture->ntables; i++)
+		if (!pythia_captured_start(capture, &capture->tables[i], &nothing, error))
 			return false;
 	return true;
 }
@@ -94,17 +94,17 @@ bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name,
 	bool ok;
 
 	*out = NULL;
-	if (!pythia_capture_open_held(store, source, name, options, true, &capture, error))
+	if (!pythia_capture_open_in_caller(store, source, name, options, true, &capture, error))
 		return false;
 	capture->now = capture->described_at = pythia_host_now(store->host);
 	ok = name_tables(capture, error);
-	for (int i = 0; ok && i < capture->nmembers; i++)
-		if (capture->members[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
-			ok = pythia_member_install(capture, &capture->members[i], error);
+	for (int i = 0; ok && i < capture->ntables; i++)
+		if (capture->tables[i].config.capture == PYTHIA_CAPTURE_TRIGGER)
+			ok = pythia_captured_install(capture, &capture->tables[i], error);
 	ok = ok && take_positions(capture, error);
 	if (ok)
 	{
-		capture->held = false;
+		capture->in_caller = false;
 		capture->data_version = 0; /* not everything has been told yet */
 		*out = capture;
 		return true;

@@ -12,7 +12,7 @@
 
 typedef struct sweep
 {
-	pythia_outlet outlet;
+	pythia_sink sink;
 	pythia_rows_writer keys;
 	int64_t found;
 } sweep;
@@ -21,7 +21,7 @@ static bool write_keys(sweep *s, pythia_error *error)
 {
 	static const pythia_kind kinds[] = {PYTHIA_KIND_TEXT};
 
-	if (!pythia_store_load(s->outlet.capture->store, "INSERT OR REPLACE INTO temp.pythia_key VALUES (?1)", 1, kinds,
+	if (!pythia_store_load(s->sink.capture->store, "INSERT OR REPLACE INTO temp.pythia_key VALUES (?1)", 1, kinds,
 						   &s->keys, error))
 		return false;
 	pythia_rows_clear(&s->keys);
@@ -41,20 +41,20 @@ static bool on_key(void *context, const pythia_capture_row *row, pythia_error *e
 /* The keys that are gone, numbered in temp.pythia_gone. */
 static bool find_gone(sweep *s, int64_t *gone, pythia_error *error)
 {
-	pythia_db *store = s->outlet.capture->store;
+	pythia_db *store = s->sink.capture->store;
 
 	return pythia_store_exec(
 			   store, error,
 			   "INSERT INTO temp.pythia_gone (key) SELECT t.key FROM main.pythia_tracked t"
 			   " WHERE t.table_id = %lld AND NOT EXISTS (SELECT 1 FROM temp.pythia_key k WHERE k.key = t.key)",
-			   (long long) s->outlet.member->table_id) &&
+			   (long long) s->sink.captured->table_id) &&
 		   pythia_db_count(store, "SELECT count(*) FROM temp.pythia_gone", gone, error);
 }
 
 /* Tells them, a run of rows bounded by bytes at a time: what is told may be written to the store in between. */
 static bool tell_gone(sweep *s, pythia_error *error)
 {
-	pythia_capture *capture = s->outlet.capture;
+	pythia_capture *capture = s->sink.capture;
 	pythia_db *store = capture->store;
 	long long last = 0;
 	bool more = true;
@@ -71,7 +71,7 @@ static bool tell_gone(sweep *s, pythia_error *error)
 		pythia_buffer_printf(&sql,
 							 "SELECT g.n, g.key, t.image FROM temp.pythia_gone g JOIN main.pythia_tracked t"
 							 " ON t.table_id = %lld AND t.key = g.key WHERE g.n > %lld ORDER BY g.n",
-							 (long long) s->outlet.member->table_id, last);
+							 (long long) s->sink.captured->table_id, last);
 		ok = store->driver->stream_open(store, sql.data, 3, NULL, &stream, error);
 		pythia_buffer_free(&sql);
 		if (!ok)
@@ -87,8 +87,8 @@ static bool tell_gone(sweep *s, pythia_error *error)
 				if (!ok)
 					break;
 				last = pythia_field_number(&rows.fields[0]);
-				ok = pythia_outlet_put(&s->outlet, "DELETE", rows.fields[1].value, rows.fields[2].value, NULL,
-									   capture->captured_at, NULL, error);
+				ok = pythia_sink_put(&s->sink, "DELETE", rows.fields[1].value, rows.fields[2].value, NULL,
+									 capture->captured_at, NULL, error);
 			}
 			bytes += chunk.length;
 			if (bytes >= PYTHIA_BATCH_BYTES)
@@ -100,7 +100,7 @@ static bool tell_gone(sweep *s, pythia_error *error)
 		store->driver->stream_close(stream);
 		capture->store_busy = false;
 		pythia_rows_close(&rows);
-		if (!ok || !pythia_outlet_write(&s->outlet, error))
+		if (!ok || !pythia_sink_write(&s->sink, error))
 			return false;
 	}
 	return true;
@@ -108,8 +108,8 @@ static bool tell_gone(sweep *s, pythia_error *error)
 
 static bool forget_gone(sweep *s, pythia_error *error)
 {
-	pythia_db *store = s->outlet.capture->store;
-	long long id = s->outlet.member->table_id;
+	pythia_db *store = s->sink.capture->store;
+	long long id = s->sink.captured->table_id;
 
 	return pythia_store_exec(store, error,
 							 "DELETE FROM main.pythia_tracked WHERE table_id = %lld AND key IN"
@@ -125,20 +125,20 @@ static const char *const empty_sql[] = {"DELETE FROM temp.pythia_key", "DELETE F
 
 static bool run_sweep(sweep *s, pythia_error *error)
 {
-	pythia_capture *capture = s->outlet.capture;
-	pythia_member *member = s->outlet.member;
+	pythia_capture *capture = s->sink.capture;
+	pythia_captured *captured = s->sink.captured;
 	int64_t gone = 0;
 
-	if (!pythia_tracked_settle(capture, member, error) || !pythia_db_exec_each(capture->store, empty_sql, error) ||
-		!pythia_capture_keys(&member->table, false, NULL, on_key, s, error) || !write_keys(s, error) ||
+	if (!pythia_tracked_merge(capture, captured, error) || !pythia_db_exec_each(capture->store, empty_sql, error) ||
+		!pythia_capture_keys(&captured->table, false, NULL, on_key, s, error) || !write_keys(s, error) ||
 		!find_gone(s, &gone, error))
 		return false;
-	switch (pythia_classify_sweep(s->found, gone > 0, member->config.where != NULL))
+	switch (pythia_classify_sweep(s->found, gone > 0, captured->config.where != NULL))
 	{
 		case PYTHIA_SWEEP_NOTHING:
 			return true;
 		case PYTHIA_SWEEP_TRUNCATE:
-			if (!pythia_outlet_put(&s->outlet, "TRUNCATE", NULL, NULL, NULL, capture->captured_at, NULL, error))
+			if (!pythia_sink_put(&s->sink, "TRUNCATE", NULL, NULL, NULL, capture->captured_at, NULL, error))
 				return false;
 			break;
 		case PYTHIA_SWEEP_DELETES:
@@ -146,28 +146,28 @@ static bool run_sweep(sweep *s, pythia_error *error)
 				return false;
 			break;
 	}
-	member->touched = true;
-	return pythia_outlet_write(&s->outlet, error) && forget_gone(s, error) &&
+	captured->touched = true;
+	return pythia_sink_write(&s->sink, error) && forget_gone(s, error) &&
 		   pythia_db_exec_each(capture->store, empty_sql, error);
 }
 
-bool pythia_member_sweep(pythia_capture *capture, pythia_member *member, pythia_error *error)
+bool pythia_captured_sweep(pythia_capture *capture, pythia_captured *captured, pythia_error *error)
 {
-	sweep s = {.outlet = {.capture = capture, .member = member}};
+	sweep s = {.sink = {.capture = capture, .captured = captured}};
 	int64_t nulls = 0;
-	bool ok = pythia_capture_nulls(&member->table, &nulls, error) &&
-			  (member->config.track == PYTHIA_TRACK_NONE || run_sweep(&s, error));
+	bool ok = pythia_capture_nulls(&captured->table, &nulls, error) &&
+			  (captured->config.track == PYTHIA_TRACK_NONE || run_sweep(&s, error));
 
 	pythia_rows_free(&s.keys);
-	pythia_outlet_free(&s.outlet);
+	pythia_sink_free(&s.sink);
 	if (!ok)
 		return false;
-	if (nulls > 0 && nulls != member->null_stamps)
+	if (nulls > 0 && nulls != captured->null_stamps)
 		pythia_host_log(capture->source->host, PYTHIA_LOG_WARNING,
 						"%lld rows of table %s have no timestamp, or no key: polling cannot see their changes",
-						(long long) nulls, member->name);
-	member->touched = member->touched || nulls != member->null_stamps;
-	member->null_stamps = nulls;
-	member->last_sweep = capture->now;
+						(long long) nulls, captured->name);
+	captured->touched = captured->touched || nulls != captured->null_stamps;
+	captured->null_stamps = nulls;
+	captured->last_sweep = capture->now;
 	return true;
 }

@@ -127,11 +127,11 @@ static bool emit(void *context, const pythia_capture_change *change, pythia_erro
 	return cli_handler_send(&d->handler, pythia_buffer_text(&d->line), error);
 }
 
-static bool settle(void *context, pythia_error *error)
+static bool drain(void *context, pythia_error *error)
 {
 	delivery *d = context;
 
-	return cli_handler_settle(&d->handler, error);
+	return cli_handler_drain(&d->handler, error);
 }
 
 static int deliver(cli_follow *follow, delivery *d, bool once, double interval, pythia_error *error)
@@ -140,7 +140,7 @@ static int deliver(cli_follow *follow, delivery *d, bool once, double interval, 
 	{
 		int64_t count;
 
-		if (cli_follow_poll(follow, emit, settle, d, &count, error))
+		if (cli_follow_poll(follow, emit, drain, d, &count, error))
 		{
 			if (once)
 				return CLI_DONE;
@@ -149,7 +149,7 @@ static int deliver(cli_follow *follow, delivery *d, bool once, double interval, 
 		}
 		else
 		{
-			/* what the handler has not settled comes again with the next poll */
+			/* what the handler has not drained comes again with the next poll */
 			const cli_handler_settings *settings = d->handler.settings;
 			int64_t handled = d->handler.handled;
 			int64_t dead = d->handler.dead;

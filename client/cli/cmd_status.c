@@ -202,13 +202,13 @@ static bool status(pythia_db *db, pythia_error *error)
 
 static int run_status(cli_args *args)
 {
-	cli_place place;
+	cli_endpoint place;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
 
 	memset(&place, 0, sizeof(place));
 	place.options.read_only = true;
-	if (!cli_place_parse(&place, args->operands[0], &error) || !cli_place_open(&place, &error))
+	if (!cli_endpoint_parse(&place, args->operands[0], &error) || !cli_endpoint_open(&place, &error))
 		code = cli_fail(&error);
 	else
 		file = place.url.engine == PYTHIA_SQLITE ? place.url.database : NULL;
@@ -216,7 +216,7 @@ static int run_status(cli_args *args)
 		code = cli_fail(&error);
 	else if (code == CLI_DONE && reported == 0)
 		cli_say("no workers");
-	cli_place_close(&place);
+	cli_endpoint_close(&place);
 	return code;
 }
 

@@ -48,7 +48,7 @@ static char *place_name(const pythia_url *url)
 	}
 	else
 	{
-		/* the same place, wherever the password is given */
+		/* the same endpoint, wherever the password is given */
 		pythia_url bare = *url;
 
 		bare.password = NULL;
@@ -57,34 +57,34 @@ static char *place_name(const pythia_url *url)
 	return pythia_buffer_take(&out);
 }
 
-bool cli_place_parse(cli_place *place, const char *url, pythia_error *error)
+bool cli_endpoint_parse(cli_endpoint *endpoint, const char *url, pythia_error *error)
 {
-	if (!pythia_url_parse(url, &place->url, error))
+	if (!pythia_url_parse(url, &endpoint->url, error))
 		return false;
-	place->name = place_name(&place->url);
-	place->options.client_defaults = true;
+	endpoint->name = place_name(&endpoint->url);
+	endpoint->options.client_defaults = true;
 	return true;
 }
 
-bool cli_place_another(const cli_place *place, const pythia_host *host, pythia_db **db, pythia_error *error)
+bool cli_endpoint_another(const cli_endpoint *endpoint, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
-	return pythia_db_open(&place->url, host, &place->options, db, error);
+	return pythia_db_open(&endpoint->url, host, &endpoint->options, db, error);
 }
 
-bool cli_place_open(cli_place *place, pythia_error *error)
+bool cli_endpoint_open(cli_endpoint *endpoint, pythia_error *error)
 {
-	if (place->db != NULL && !place->db->broken)
+	if (endpoint->db != NULL && !endpoint->db->broken)
 		return true;
-	pythia_db_close(place->db);
-	place->db = NULL;
-	return cli_place_another(place, NULL, &place->db, error);
+	pythia_db_close(endpoint->db);
+	endpoint->db = NULL;
+	return cli_endpoint_another(endpoint, NULL, &endpoint->db, error);
 }
 
-void cli_place_close(cli_place *place)
+void cli_endpoint_close(cli_endpoint *endpoint)
 {
-	pythia_db_close(place->db);
-	if (place->name != NULL)
-		pythia_url_free(&place->url);
-	pythia_free(place->name);
-	memset(place, 0, sizeof(*place));
+	pythia_db_close(endpoint->db);
+	if (endpoint->name != NULL)
+		pythia_url_free(&endpoint->url);
+	pythia_free(endpoint->name);
+	memset(endpoint, 0, sizeof(*endpoint));
 }

@@ -215,7 +215,7 @@ static bool find_worker(cli_follow *follow, pythia_error *error)
 
 static bool open_capture(cli_follow *follow, pythia_error *error)
 {
-	return cli_place_open(&follow->source, error) &&
+	return cli_endpoint_open(&follow->source, error) &&
 		   pythia_capture_open(follow->store, follow->source.db, follow->request->consumer, follow->request->options,
 							   &follow->capture, error);
 }
@@ -226,11 +226,11 @@ bool cli_follow_open(cli_follow *follow, const cli_follow_request *request, pyth
 	follow->request = request;
 	follow->lock = -1;
 	follow->retry = pythia_retry_growing(500, (uint64_t) getpid());
-	if (!cli_place_parse(&follow->source, request->url, error))
+	if (!cli_endpoint_parse(&follow->source, request->url, error))
 		return false;
 	follow->state = request->state != NULL ? pythia_strdup(request->state) : default_state(follow, error);
 	follow->file = follow->state != NULL ? cli_state_make(follow->state, error) : NULL;
-	if (follow->file == NULL || !take_lock(follow, error) || !cli_place_open(&follow->source, error) ||
+	if (follow->file == NULL || !take_lock(follow, error) || !cli_endpoint_open(&follow->source, error) ||
 		!open_store(follow, error))
 		return false;
 	return find_worker(follow, error) && (follow->capture != NULL || open_capture(follow, error));
@@ -272,7 +272,7 @@ void cli_follow_close(cli_follow *follow)
 {
 	pythia_capture_close(follow->capture);
 	pythia_db_close(follow->store);
-	cli_place_close(&follow->source);
+	cli_endpoint_close(&follow->source);
 	if (follow->lock >= 0)
 		close(follow->lock);
 	pythia_free(follow->state);

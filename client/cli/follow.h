@@ -26,7 +26,7 @@ typedef struct cli_follow_request
 typedef struct cli_follow
 {
 	const cli_follow_request *request;
-	cli_place source;
+	cli_endpoint source;
 	pythia_db *store;
 	pythia_capture *capture;
 	char *state; /* path of the file, as it was given */

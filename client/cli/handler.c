@@ -363,15 +363,15 @@ bool cli_handler_send(cli_handler *h, const char *line, pythia_error *error)
 	cli_pending pending = {.line = pythia_strdup(line)};
 
 	if (!wait_answers(h, h->settings->ordered ? 0 : WINDOW - 1, error) ||
-		(h->settings->ordered && h->failed.count > 0 && !cli_handler_settle(h, error)))
+		(h->settings->ordered && h->failed.count > 0 && !cli_handler_drain(h, error)))
 	{
 		free_pending(&pending);
 		return false;
 	}
-	return send_pending(h, pending, error) && (!h->settings->ordered || cli_handler_settle(h, error));
+	return send_pending(h, pending, error) && (!h->settings->ordered || cli_handler_drain(h, error));
 }
 
-bool cli_handler_settle(cli_handler *h, pythia_error *error)
+bool cli_handler_drain(cli_handler *h, pythia_error *error)
 {
 	if (!wait_answers(h, 0, error))
 		return false;

@@ -56,7 +56,7 @@ void cli_handler_init(cli_handler *handler, const cli_handler_settings *settings
 /* Sends a line; waits while too many are unanswered. */
 bool cli_handler_send(cli_handler *handler, const char *line, pythia_error *error);
 /* Waits for all answers, tries again what failed; afterwards every change is handled or dead. */
-bool cli_handler_settle(cli_handler *handler, pythia_error *error);
+bool cli_handler_drain(cli_handler *handler, pythia_error *error);
 /* Closes its stdin, waits for its end (at most five seconds, then it is stopped); frees everything. */
 void cli_handler_close(cli_handler *handler);
 

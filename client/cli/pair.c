@@ -156,7 +156,7 @@ static bool check_words(const cli_args *args, pythia_error *error)
 }
 
 /* A dry run makes no file: one that is missing is an empty database in memory. */
-static void imagine(cli_place *place)
+static void imagine(cli_endpoint *place)
 {
 	const char *path = place->url.database;
 
@@ -176,7 +176,7 @@ static void forget_tables(cli_pair *pair)
 /* Opens both places and finds the tables that may be worked on, parents first. */
 static bool open_tables(const cli_args *args, cli_pair *pair, pythia_error *error)
 {
-	return cli_place_open(&pair->source, error) && cli_place_open(&pair->target, error) &&
+	return cli_endpoint_open(&pair->source, error) && cli_endpoint_open(&pair->target, error) &&
 		   find_tables(args, pair, error) &&
 		   pythia_sync_config_names(pair->config, pair->tables, pair->ntables, pair->all ? NULL : pair->source.db,
 									error) &&
@@ -210,9 +210,9 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 		!pythia_validate_config_check(&config, error))
 		return false;
 	pythia_sync_config_idle(pair->config, cli_warn_idle, (void *) args);
-	if (!cli_place_parse(&pair->source, source, error))
+	if (!cli_endpoint_parse(&pair->source, source, error))
 		return pythia_error_context(error, "--source");
-	if (!cli_place_parse(&pair->target, target, error))
+	if (!cli_endpoint_parse(&pair->target, target, error))
 		return pythia_error_context(error, "--target");
 	/* in SQLite the boundary of an incremental run is read under the write lock */
 	pair->source.options.read_only = pair->source.url.engine != PYTHIA_SQLITE;
@@ -231,7 +231,7 @@ static bool connect_another(void *context, bool target, const pythia_host *host,
 {
 	cli_pair *pair = context;
 
-	return cli_place_another(target ? &pair->target : &pair->source, host, db, error);
+	return cli_endpoint_another(target ? &pair->target : &pair->source, host, db, error);
 }
 
 bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config, pythia_sync_job *job,
@@ -241,7 +241,7 @@ bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config,
 	if (!pythia_sync_config_read(pair->config, NULL, table, config, error))
 		return false;
 	/* after a failed table a connection may be broken */
-	if (!cli_place_open(&pair->source, error) || !cli_place_open(&pair->target, error))
+	if (!cli_endpoint_open(&pair->source, error) || !cli_endpoint_open(&pair->target, error))
 		return false;
 	config->may_fall_back = pair->all;
 	config->idle_told = pythia_sync_config_one(pair->config);
@@ -257,8 +257,8 @@ bool cli_pair_job(cli_pair *pair, const char *table, pythia_sync_config *config,
 
 void cli_pair_close(cli_pair *pair)
 {
-	cli_place_close(&pair->source);
-	cli_place_close(&pair->target);
+	cli_endpoint_close(&pair->source);
+	cli_endpoint_close(&pair->target);
 	forget_tables(pair);
 	pythia_node_free(pair->config);
 	memset(pair, 0, sizeof(*pair));

@@ -12,8 +12,8 @@ extern const cli_option cli_column_options[]; /* mapping, conditions and policie
 
 typedef struct cli_pair
 {
-	cli_place source;
-	cli_place target;
+	cli_endpoint source;
+	cli_endpoint target;
 	char **tables;
 	int ntables;
 	bool all;            /* --all, and none by its name */

@@ -18,7 +18,7 @@ typedef struct cli_state
 	char *path;         /* as it was given */
 	char *file;         /* by which it is opened */
 	int lock;           /* of PATH.lock, in which each table at work has a byte locked */
-	const char *source; /* borrowed: cli_place.name */
+	const char *source; /* borrowed: cli_endpoint.name */
 	const char *target;
 } cli_state;
 

@@ -378,7 +378,7 @@ bool pythia_url_like(const char *text)
 	return text && strstr(text, "://") != NULL;
 }
 
-void pythia_url_place(const pythia_url *url, pythia_buffer *out)
+void pythia_url_endpoint(const pythia_url *url, pythia_buffer *out)
 {
 	static const char *const addresses[] = {"host", "hostaddr", "port", "dbname", "service", "unix_socket"};
 

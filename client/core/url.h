@@ -48,7 +48,7 @@ const char *pythia_url_parameter_get(const pythia_url *url, const char *name);
 /* Appends the URL with its password (and secret parameters) as `***`. */
 void pythia_url_redact(const pythia_url *url, pythia_buffer *out);
 /* Appends which database it is: the server's address and the name, whoever enters and however. */
-void pythia_url_place(const pythia_url *url, pythia_buffer *out);
+void pythia_url_endpoint(const pythia_url *url, pythia_buffer *out);
 /* True where text looks like a URL (has "://") rather than a connection's name. */
 bool pythia_url_like(const char *text);
 

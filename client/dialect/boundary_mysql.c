@@ -95,14 +95,14 @@ static bool take_turn(pythia_db *db, bool *taken, pythia_error *error)
 }
 
 /* What one look at the copy showed. */
-typedef struct sight
+typedef struct open_seen
 {
 	char instant[INSTANT + 1]; /* before which nothing open began; empty where that is not known */
 	bool recent;
 	bool threadless; /* a transaction without a connection */
-} sight;
+} open_seen;
 
-static bool look(pythia_db *db, const char *instant, sight *seen, pythia_error *error)
+static bool look(pythia_db *db, const char *instant, open_seen *seen, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
@@ -157,7 +157,7 @@ static bool prepared(pythia_db *db, bool *found, pythia_error *error)
 	return true;
 }
 
-static bool look_until_recent(pythia_db *db, sight *seen, pythia_error *error)
+static bool look_until_recent(pythia_db *db, open_seen *seen, pythia_error *error)
 {
 	pythia_retry alone = {.base_ms = ALONE_MS, .cap_ms = ALONE_MS, .seed = (uint64_t) pythia_host_now(db->host)};
 
@@ -180,7 +180,7 @@ static bool look_until_recent(pythia_db *db, sight *seen, pythia_error *error)
 static bool read_boundary(pythia_db *db, char **text, pythia_error *error)
 {
 	pythia_error ignored = PYTHIA_ERROR_INIT;
-	sight seen;
+	open_seen seen;
 	bool held = false;
 	bool taken;
 	bool ok;

@@ -46,7 +46,7 @@ typedef struct pythia_load
 	/* MySQL: rows may come over this many connections at once (0: one), each in a transaction that ends
 	 * with the caller's (without one, when the load ends).  They commit one after another, so a commit
 	 * that fails may have kept a part.  Not for a temporary table, which only one connection sees. */
-	int lanes;
+	int connections;
 } pythia_load;
 
 #define PYTHIA_BASE64_BYTES (1024 * 1024)
@@ -117,7 +117,7 @@ struct pythia_db
 	char *version_text; /* "PostgreSQL 15.18", "MariaDB 10.11.19", "SQLite 3.40.1" */
 	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */
 	char *display;        /* the URL without its secrets, for messages */
-	char *place;          /* which database it is (pythia_url_place); NULL: the host's own */
+	char *place;          /* which database it is (pythia_url_endpoint); NULL: the host's own */
 	bool read_only;
 };
 

@@ -73,7 +73,7 @@ bool pythia_bisect_store(pythia_loader *loader, const pythia_rows *rows, pythia_
 	pythia_rows second;
 	bool ok;
 
-	if (!savepoint(run, "SAVEPOINT", error) || (run->staged && !pythia_stage_clear(run, error)))
+	if (!savepoint(run, "SAVEPOINT", error) || (run->way.staged && !pythia_stage_clear(run, error)))
 		return false;
 	if (pythia_loader_store(loader, rows, &refusal))
 		return savepoint(run, "RELEASE SAVEPOINT", error);

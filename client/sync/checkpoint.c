@@ -48,7 +48,7 @@ static char *write_texts(const char *const *fixed, int nfixed, char *const *more
 char *pythia_checkpoint_write(const pythia_run *run)
 {
 	const char *fixed[FIXED] = {version_of(run, false), run->mark.scope, run->mark.boundary, run->mark.integer,
-								run->made ? "made" : NULL};
+								run->state.made ? "made" : NULL};
 
 	return write_texts(fixed, FIXED, run->after, run->plan.nkey);
 }
@@ -60,8 +60,12 @@ char *pythia_checkpoint_write_key(const pythia_run *run)
 
 char *pythia_ticket_write(const pythia_run *run)
 {
-	const char *fixed[FIXED_PARTS] = {version_of(run, true), run->mark.scope,           run->mark.boundary,
-									  run->mark.integer,     run->made ? "made" : NULL, run->staged ? "staged" : NULL,
+	const char *fixed[FIXED_PARTS] = {version_of(run, true),
+									  run->mark.scope,
+									  run->mark.boundary,
+									  run->mark.integer,
+									  run->state.made ? "made" : NULL,
+									  run->way.staged ? "staged" : NULL,
 									  run->snapshot};
 
 	return write_texts(fixed, FIXED_PARTS, run->bounds, run->nparts - 1);
@@ -159,7 +163,7 @@ void pythia_checkpoint_read(pythia_run *run, const char *text, bool empty)
 
 	pythia_watermark_scope(&run->plan, scope);
 	/* indexes are owed to a table that was made, wherever the run goes on */
-	run->made = known && texts[4] != NULL;
+	run->state.made = known && texts[4] != NULL;
 	if (!known || strcmp(texts[0], version_of(run, parts)) != 0 || texts[1] == NULL || strcmp(texts[1], scope) != 0 ||
 		!(parts ? run->job->streams != NULL : count == FIXED + run->plan.nkey) ||
 		!are_keys(run, texts, fixed, count, parts))
@@ -167,7 +171,7 @@ void pythia_checkpoint_read(pythia_run *run, const char *text, bool empty)
 	/* of an empty table the rows that it tells of are gone */
 	else if (!empty)
 	{
-		run->resumed = true;
+		run->state.resumed = true;
 		run->mark.boundary = texts[2];
 		run->mark.integer = texts[3];
 		texts[2] = texts[3] = NULL;
@@ -195,7 +199,7 @@ bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error)
 		return pythia_fail(error, PYTHIA_E_USAGE, "55000", "table \"%s\" is not what it was when its copy began",
 						   run->plan.source.name);
 	}
-	run->staged = texts[5] != NULL;
+	run->way.staged = texts[5] != NULL;
 	run->snapshot = texts[6];
 	texts[6] = NULL;
 	run->nparts = count - FIXED_PARTS + 1;

@@ -456,7 +456,7 @@ bool pythia_sync_config_one(const pythia_node *tree)
 	return pythia_node_get(tree, "tables") == NULL;
 }
 
-bool pythia_sync_config_places(const pythia_node *tree, const char *source, const char *target, pythia_error *error)
+bool pythia_sync_config_endpoints(const pythia_node *tree, const char *source, const char *target, pythia_error *error)
 {
 	if (strcmp(source, target) != 0 || pythia_node_get(tree, "table_map") || pythia_node_get(tree, "tables"))
 		return true;

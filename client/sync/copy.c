@@ -15,7 +15,7 @@ static bool has_checkpoint(const pythia_run *run)
 {
 	const pythia_sync_callbacks *callbacks = run->job->callbacks;
 
-	return (run->nparts > 0 || (callbacks != NULL && callbacks->checkpoint != NULL)) && !run->single;
+	return (run->nparts > 0 || (callbacks != NULL && callbacks->checkpoint != NULL)) && !run->way.single;
 }
 
 static bool tell_checkpoint(pythia_run *run, pythia_error *error)
@@ -24,10 +24,10 @@ static bool tell_checkpoint(pythia_run *run, pythia_error *error)
 	char *text;
 	bool ok;
 
-	if (!has_checkpoint(run) || run->after == NULL || !run->ordered || run->job->config->dry_run)
+	if (!has_checkpoint(run) || run->after == NULL || !run->way.ordered || run->job->config->dry_run)
 		return true;
 	if (run->nparts > 0)
-		return pythia_parts_save(run, false, error);
+		return pythia_ranges_save(run, false, error);
 	text = pythia_checkpoint_write(run);
 	ok = callbacks->checkpoint(callbacks->context, text, error);
 	pythia_free(text);
@@ -38,16 +38,16 @@ static bool tell_checkpoint(pythia_run *run, pythia_error *error)
  * written in: then every chunk is read in a transaction of its own, and the checkpoint comes between. */
 static bool reads_in_pieces(const pythia_run *run)
 {
-	return has_checkpoint(run) && run->source->local && !run->source->nested && run->ordered;
+	return has_checkpoint(run) && run->source->local && !run->source->nested && run->way.ordered;
 }
 
 static bool end_chunk(pythia_run *run, pythia_loader *loader, pythia_error *error)
 {
 	if (!pythia_loader_finish(loader, error))
 		return false;
-	if (!run->single && !pythia_run_commit(run, error))
+	if (!run->way.single && !pythia_run_commit(run, error))
 		return false;
-	if (!run->single && !reads_in_pieces(run) && !tell_checkpoint(run, error))
+	if (!run->way.single && !reads_in_pieces(run) && !tell_checkpoint(run, error))
 		return false;
 	run->chunks++;
 	pythia_run_progress(run, "copying");
@@ -58,20 +58,20 @@ static bool begin_chunk(pythia_run *run, pythia_loader *loader, pythia_error *er
 {
 	if (loader->open)
 		return true;
-	if (run->staged && !pythia_stage_clear(run, error))
+	if (run->way.staged && !pythia_stage_clear(run, error))
 		return false;
 	return pythia_run_begin_write(run, error);
 }
 
-/* Several lanes wait for one another at a chunk's end: there it may cost more to be interrupted. */
+/* Several connections wait for one another at a chunk's end: there it may cost more to be interrupted. */
 static bool chunk_is_full(const pythia_run *run, const pythia_loader *loader)
 {
 	bool checkpoint = has_checkpoint(run);
-	uint64_t factor = run->lanes > 1 ? 4 : 1;
+	uint64_t factor = run->way.connections > 1 ? 4 : 1;
 
 	if (loader->holding || run->job->config->conflict == PYTHIA_CONFLICT_FUNCTION)
 		return loader->bytes >= HELD_CHUNK_BYTES;
-	if ((!run->staged && (run->single || !checkpoint)) || run->refers_to_itself)
+	if ((!run->way.staged && (run->way.single || !checkpoint)) || run->way.refers_to_itself)
 		return false;
 	if (checkpoint && loader->rows >= CHECKPOINT_CHUNK_ROWS * factor &&
 		loader->rows >= (uint64_t) run->job->config->batch_size)
@@ -114,7 +114,7 @@ static bool take_chunk(pythia_run *run, pythia_loader *loader, const pythia_rows
 	run->result->bytes += (int64_t) chunk->length;
 	if (!begin_chunk(run, loader, error) || !pythia_loader_put(loader, chunk, error))
 		return false;
-	if (run->ordered)
+	if (run->way.ordered)
 		pythia_place_remember(run, chunk);
 	if (chunk_is_full(run, loader) && !end_chunk(run, loader, error))
 		return false;
@@ -127,13 +127,13 @@ static bool save_what_came(pythia_run *run, pythia_loader *loader, pythia_error 
 {
 	pythia_error trouble = PYTHIA_ERROR_INIT;
 
-	run->source_failed = true;
-	if (!run->ordered || !loader->open ||
+	run->state.source_failed = true;
+	if (!run->way.ordered || !loader->open ||
 		(error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT))
 		return false;
 	if (!end_chunk(run, loader, &trouble))
 	{
-		run->source_failed = false;
+		run->state.source_failed = false;
 		return pythia_error_move(error, &trouble);
 	}
 	return false;
@@ -142,7 +142,7 @@ static bool save_what_came(pythia_run *run, pythia_loader *loader, pythia_error 
 static void remember_seen_as_safe(pythia_run *run)
 {
 	/* within one transaction the rows are safe as long as it is open */
-	if (run->single && run->seen != NULL)
+	if (run->way.single && run->seen != NULL)
 	{
 		if (run->after == NULL)
 			run->after = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
@@ -168,13 +168,13 @@ static bool copy_stream(pythia_run *run, pythia_stream *stream, bool *more, pyth
 		if (!run->source->driver->stream_next(stream, &chunk, error))
 		{
 			ok = save_what_came(run, &loader, error);
-			if (run->source_failed)
+			if (run->state.source_failed)
 				remember_seen_as_safe(run);
 			break;
 		}
 		*more = chunk.count > 0;
 		ok = chunk.count == 0 || take_chunk(run, &loader, &chunk, error);
-		if (!ok || chunk.count == 0 || (run->chunks > chunks && reads_in_pieces(run) && !run->placeless))
+		if (!ok || chunk.count == 0 || (run->chunks > chunks && reads_in_pieces(run) && !run->state.placeless))
 			break;
 	}
 	ok = ok && (!loader.open || end_chunk(run, &loader, error));
@@ -194,7 +194,8 @@ static bool empty_target(pythia_run *run, pythia_error *error)
 	else
 		pythia_merge_table(run, false, &sql);
 	/* what this run itself has loaded counts for nothing */
-	ok = pythia_run_exec(run, sql.data, run->replaces && run->swap == NULL ? &run->result->rows_deleted : NULL, error);
+	ok = pythia_run_exec(run, sql.data, run->way.replaces && run->swap == NULL ? &run->result->rows_deleted : NULL,
+						 error);
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -202,11 +203,11 @@ static bool empty_target(pythia_run *run, pythia_error *error)
 /* A commit of its own: what is gone is gone, whatever becomes of the rows. */
 bool pythia_sweep_now(pythia_run *run, pythia_error *error)
 {
-	run->source_failed = false;
-	if (!pythia_sweep(run, error) || (!run->single && !pythia_run_commit(run, error)))
+	run->state.source_failed = false;
+	if (!pythia_sweep(run, error) || (!run->way.single && !pythia_run_commit(run, error)))
 		return false;
-	run->swept = true;
-	run->source_failed = true;
+	run->state.swept = true;
+	run->state.source_failed = true;
 	return true;
 }
 
@@ -218,27 +219,27 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 	int nfields;
 	bool ok;
 
-	if (((run->replaces && run->swap == NULL) || run->empty_again) && !run->writing &&
+	if (((run->way.replaces && run->swap == NULL) || run->state.empty_again) && !run->state.writing &&
 		(!pythia_run_begin_write(run, error) || !empty_target(run, error)))
 		return false;
 	*more = false;
-	if (run->staged && !pythia_stage_create(run, error))
+	if (run->way.staged && !pythia_stage_create(run, error))
 		return false;
-	run->source_failed = true; /* until the stream is open */
+	run->state.source_failed = true; /* until the stream is open */
 	if (!pythia_run_begin_read(run, error))
 		return false;
-	if (run->sweep_first && !run->swept && !pythia_sweep_now(run, error))
+	if (run->way.sweep_first && !run->state.swept && !pythia_sweep_now(run, error))
 		return false;
 	nfields = run->plan.npairs + (run->plan.extra_place ? run->plan.nkey : 0);
 	kinds = pythia_calloc((size_t) nfields, sizeof(pythia_kind));
 	for (int i = 0; i < nfields; i++)
 		kinds[i] = i < run->plan.npairs ? pythia_pair_source(&run->plan, i)->type.kind
 										: pythia_place_type(run, i - run->plan.npairs)->kind;
-	ok = pythia_source_query(run, run->ordered, &sql, error) &&
+	ok = pythia_source_query(run, run->way.ordered, &sql, error) &&
 		 run->source->driver->stream_open(run->source, sql.data, nfields, kinds, &stream, error);
 	if (ok)
 	{
-		run->source_failed = false;
+		run->state.source_failed = false;
 		ok = copy_stream(run, stream, more, error);
 	}
 	if (!ok && run->plan.where != NULL && error->error_class == PYTHIA_E_DATABASE && error->hint == NULL)
@@ -252,24 +253,24 @@ static bool copy_pass(pythia_run *run, bool *more, pythia_error *error)
 /* After a failure that can be retried: where does the next pass begin? */
 static void restart(pythia_run *run)
 {
-	if (run->writing)
+	if (run->state.writing)
 		return; /* the open transaction holds what was read so far */
-	if (run->single)
+	if (run->way.single)
 	{
-		run->swept = false;
+		run->state.swept = false;
 		for (int i = 0; run->after != NULL && i < run->plan.nkey; i++)
 			pythia_free(run->after[i]);
 		pythia_free(run->after);
 		run->after = NULL;
 		/* a commit that nobody heard of may have taken place, and MyISAM keeps what it was given without one: only a key
 		 * tells rows that are there */
-		run->empty_again =
-			run->job->config->truncate_target && run->job->config->mode == PYTHIA_SYNC_FULL && !run->staged;
+		run->state.empty_again =
+			run->job->config->truncate_target && run->job->config->mode == PYTHIA_SYNC_FULL && !run->way.staged;
 	}
-	else if (run->after != NULL || run->unsure)
-		run->staged = true; /* the target holds the chunks that were committed */
-	/* lanes that wait for one another's rows: one alone has nobody to wait for */
-	run->lanes = 1;
+	else if (run->after != NULL || run->state.unsure)
+		run->way.staged = true; /* the target holds the chunks that were committed */
+	/* connections that wait for one another's rows: one alone has nobody to wait for */
+	run->way.connections = 1;
 }
 
 bool pythia_copy_rows(pythia_run *run, pythia_error *error)

@@ -41,9 +41,9 @@ static bool find_own_reference(pythia_run *run, pythia_error *error)
 							 " conrelid = ");
 	dialect->literal(&sql, name.data, name.length);
 	pythia_buffer_puts(&sql, "::pg_catalog.regclass LIMIT 1");
-	ok = pythia_db_any(run->target, sql.data, &run->refers_to_itself, error);
+	ok = pythia_db_any(run->target, sql.data, &run->way.refers_to_itself, error);
 	/* a row may come chunks before the one that it refers to */
-	run->single = run->single || run->refers_to_itself;
+	run->way.single = run->way.single || run->way.refers_to_itself;
 	pythia_buffer_free(&sql);
 	pythia_buffer_free(&name);
 	return ok;
@@ -55,20 +55,20 @@ bool pythia_foreign_begin(pythia_run *run, pythia_error *error)
 	bool own = false;
 
 	memset(&keys, 0, sizeof(keys));
-	if (run->created || run->job->config->dry_run || run->target->engine == PYTHIA_SQLITE)
+	if (run->state.created || run->job->config->dry_run || run->target->engine == PYTHIA_SQLITE)
 		return true;
 	if (run->target->engine == PYTHIA_POSTGRESQL)
 		return find_own_reference(run, error);
 	if (!read_keys(run, false, &keys, error))
 		return false;
 	if (keys.nrows > 0)
-		run->lanes = 1;
+		run->way.connections = 1;
 	for (int64_t i = 0; i < keys.nrows; i++)
 		own = own || strcmp(pythia_result_text(&keys, i, 3), run->plan.target.name) == 0;
 	pythia_result_free(&keys);
-	run->unchecked = own;
+	run->state.unchecked = own;
 	/* all in one transaction, so that orphans found at its end leave nothing */
-	run->single = run->single || own;
+	run->way.single = run->way.single || own;
 	return !own || pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 0", NULL, error);
 }
 
@@ -129,7 +129,7 @@ bool pythia_foreign_end(pythia_run *run, pythia_error *error)
 	pythia_result keys;
 	bool ok;
 
-	if (!run->unchecked)
+	if (!run->state.unchecked)
 		return true;
 	memset(&keys, 0, sizeof(keys));
 	ok = read_keys(run, true, &keys, error);
@@ -138,7 +138,7 @@ bool pythia_foreign_end(pythia_run *run, pythia_error *error)
 	pythia_result_free(&keys);
 	if (!ok || !pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, error))
 		return false;
-	run->unchecked = false;
+	run->state.unchecked = false;
 	return true;
 }
 
@@ -146,9 +146,9 @@ void pythia_foreign_restore(pythia_run *run)
 {
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	if (!run->unchecked || run->target->broken)
+	if (!run->state.unchecked || run->target->broken)
 		return;
-	run->unchecked = false;
+	run->state.unchecked = false;
 	pythia_db_exec(run->target, "SET SESSION foreign_key_checks = 1", NULL, &ignored);
 	pythia_error_reset(&ignored);
 }

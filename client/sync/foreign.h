@@ -4,7 +4,7 @@
 
 #include "sync/run.h"
 
-/* MySQL: a table that refers to itself is loaded with the checks off, one that refers to any on a single lane.
+/* MySQL: a table that refers to itself is loaded with the checks off, one that refers to any on a single connection.
  * PostgreSQL: finds out whether it refers to itself. */
 bool pythia_foreign_begin(pythia_run *run, pythia_error *error);
 /* Looks for rows whose parents are missing, of this table and of those that refer to it (class DATA, 23503), and turns the checks on again. */

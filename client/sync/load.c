@@ -18,13 +18,13 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 
 	memset(loader, 0, sizeof(*loader));
 	loader->run = run;
-	loader->load.schema = run->staged ? pythia_stage_schema(run) : plan->target.schema;
-	loader->load.table = run->staged ? PYTHIA_STAGE_NAME : run->swap != NULL ? run->swap : plan->target.name;
+	loader->load.schema = run->way.staged ? pythia_stage_schema(run) : plan->target.schema;
+	loader->load.table = run->way.staged ? PYTHIA_STAGE_NAME : run->swap != NULL ? run->swap : plan->target.name;
 	loader->load.ncolumns = plan->npairs;
 	loader->load.columns = run->names;
 	loader->load.types = run->types;
 	pythia_load_statements(run->target, &loader->load);
-	loader->load.lanes = run->staged ? 1 : run->lanes;
+	loader->load.connections = run->way.staged ? 1 : run->way.connections;
 	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
 	/* one copy less of a large value that passes as it is */
 	loader->reader.in_place = true;
@@ -216,7 +216,7 @@ bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_e
 		return false;
 	loader->rows += rows.count;
 	loader->bytes += rows.length;
-	run->large = run->large || rows.length > LARGE_BYTES;
+	run->state.large = run->state.large || rows.length > LARGE_BYTES;
 	if (loader->holding)
 	{
 		hold(loader, &rows);

@@ -11,7 +11,7 @@ bool pythia_loader_stored(pythia_loader *loader, uint64_t stored, uint64_t sent,
 	if (stored != sent)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "%llu rows were sent but %llu were stored",
 						   (unsigned long long) sent, (unsigned long long) stored);
-	if (run->staged)
+	if (run->way.staged)
 		return pythia_stage_apply(run, stored, error);
 	run->result->rows_inserted += (int64_t) stored;
 	run->result->rows_synced += (int64_t) stored;

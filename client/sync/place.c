@@ -109,7 +109,7 @@ void pythia_place_order(const pythia_run *run, int i, pythia_buffer *out)
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 
 	dialect->identifier(&name, key_column(&run->plan, i)->name);
-	if (run->by_bytes)
+	if (run->way.by_bytes)
 		put_by_bytes(run, &key_column(&run->plan, i)->type, name.data, out);
 	else
 		pythia_buffer_puts(out, name.data);
@@ -127,7 +127,7 @@ bool pythia_place_literal(const pythia_run *run, int i, const char *value, pythi
 	pythia_buffer literal = PYTHIA_BUFFER_INIT;
 	bool ok = dialect->value_literal(run->source, &literal, pythia_place_type(run, i), value, strlen(value));
 
-	if (ok && run->by_bytes)
+	if (ok && run->way.by_bytes)
 		put_by_bytes(run, &key_column(&run->plan, i)->type, literal.data, out);
 	else if (ok)
 		pythia_buffer_puts(out, literal.data);
@@ -219,7 +219,7 @@ bool pythia_place_begin(pythia_run *run, pythia_error *error)
 
 	if (run->plan.nkey == 0)
 		return true;
-	run->by_bytes = !pythia_plan_key_constrained(&run->plan, true);
+	run->way.by_bytes = !pythia_plan_key_constrained(&run->plan, true);
 	if (run->source->engine != PYTHIA_SQLITE || (run->plan.nkey == 1 && key_column(&run->plan, 0)->identity))
 		return true;
 	return may_have_collations(run, &may, error) && (!may || look_at_collations(run, error));
@@ -266,12 +266,13 @@ void pythia_place_remember(pythia_run *run, const pythia_rows *chunk)
 	place = place_of(run, start, (size_t) (chunk->data + chunk->length - start));
 	memset(&reader, 0, sizeof(reader));
 	pythia_rows_open(&reader, &place);
-	run->placeless = !pythia_rows_next(&reader);
+	run->state.placeless = !pythia_rows_next(&reader);
 	for (int i = 0; i < run->plan.nkey; i++)
-		run->placeless = run->placeless || reader.fields[run->plan.extra_place ? i : run->plan.key[i]].value == NULL;
-	if (run->seen == NULL && !run->placeless)
+		run->state.placeless =
+			run->state.placeless || reader.fields[run->plan.extra_place ? i : run->plan.key[i]].value == NULL;
+	if (run->seen == NULL && !run->state.placeless)
 		run->seen = pythia_calloc((size_t) run->plan.nkey, sizeof(char *));
-	for (int i = 0; !run->placeless && i < run->plan.nkey; i++)
+	for (int i = 0; !run->state.placeless && i < run->plan.nkey; i++)
 	{
 		pythia_free(run->seen[i]);
 		run->seen[i] = pythia_strdup(reader.fields[run->plan.extra_place ? i : run->plan.key[i]].value);

@@ -350,8 +350,8 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 		!pythia_condition_check(job->target->engine, "target_where", job->config->target_where, error))
 		return false;
 	plan->where = job->config->where;
-	plan->places[0] = pythia_strdup(job->source->place);
-	plan->places[1] = pythia_strdup(job->target->place);
+	plan->endpoints[0] = pythia_strdup(job->source->place);
+	plan->endpoints[1] = pythia_strdup(job->target->place);
 	ok = pythia_db_fresh(job->source, error) && pythia_db_fresh(job->target, error) &&
 		 pythia_describe(job->source, job->table, &plan->source, error) &&
 		 (job->config->columns || pythia_check_columns_seen(job->source, &plan->source, error));
@@ -394,7 +394,7 @@ void pythia_plan_free(pythia_plan *plan)
 	pythia_free(plan->pairs);
 	pythia_free(plan->key);
 	pythia_free(plan->unmatched);
-	pythia_free(plan->places[0]);
-	pythia_free(plan->places[1]);
+	pythia_free(plan->endpoints[0]);
+	pythia_free(plan->endpoints[1]);
 	memset(plan, 0, sizeof(*plan));
 }

@@ -31,11 +31,11 @@ typedef struct pythia_plan
 	int stamp_source; /* position in source.columns, or -1 */
 	int *unmatched;   /* source columns that the target lacks and that would have been copied */
 	int nunmatched;
-	bool transforms;   /* any pair needs its values looked at */
-	bool null_keys;    /* a key column of the source may hold NULL */
-	bool extra_place;  /* the source's rows have their places as nkey further fields (sync/place.c) */
-	const char *where; /* borrowed from the config */
-	char *places[2];   /* which databases, source's and target's; NULL: the host's own */
+	bool transforms;    /* any pair needs its values looked at */
+	bool null_keys;     /* a key column of the source may hold NULL */
+	bool extra_place;   /* the source's rows have their places as nkey further fields (sync/place.c) */
+	const char *where;  /* borrowed from the config */
+	char *endpoints[2]; /* which databases, source's and target's; NULL: the host's own */
 } pythia_plan;
 
 /* Describes both tables and pairs their columns: by column_map, exact name, name in other case, or other

@@ -6,51 +6,63 @@
 #include "sync/plan.h"
 #include "sync/watermark.h"
 
+/* How a run goes about it: chosen before the first row, and looked at from then on. */
+typedef struct pythia_way
+{
+	bool all_rows;         /* the whole target is this run's, whatever the condition says */
+	bool replaces;         /* truncate_target: what the target holds is deleted first */
+	bool staged;           /* the target may hold rows: through a stage, then UPDATE and INSERT */
+	bool known_to_differ;  /* the stage's rows: no comparison before the UPDATE */
+	bool ordered;          /* rows come in the key's order, so that the copy can go on after one */
+	bool single;           /* all in one transaction of the target */
+	bool sweep_first;      /* what is gone goes before what came: its values may be used again */
+	bool refers_to_itself; /* PostgreSQL: rows have to come after, or with, those that they refer to */
+	bool keys_may_meet;    /* two rows of the source may have one key in the target */
+	bool by_bytes;         /* no index holds the key: texts are ordered by bytes, whatever their collation */
+	int connections;       /* connections of a load into MySQL */
+} pythia_way;
+
+/* What has become of source and target so far. */
+typedef struct pythia_run_state
+{
+	bool created;       /* the target did not exist */
+	bool ours;          /* made by this attempt or one before it, and filled by nobody else */
+	bool made;          /* likewise, or this run goes on with one that made it */
+	bool resumed;       /* from a checkpoint */
+	bool stage_empty;   /* just made */
+	bool large;         /* rows of megabytes have come */
+	bool writing;       /* a transaction of the target is open */
+	bool reading;       /* a snapshot of the source is open */
+	bool swept;         /* what is gone from the source is gone from the target */
+	bool unsure;        /* a commit failed: it may have taken place, or a part of it */
+	bool empty_again;   /* an attempt to fill the target may have left rows, which go before the next */
+	bool unchecked;     /* MySQL's foreign key checks are off until the rows are there */
+	bool keys_kept;     /* where keys may meet: those of all merges are kept beside the stage */
+	bool undone;        /* what was loaded has been dropped */
+	bool source_failed; /* the error at hand came from reading */
+	bool placeless;     /* a row that was read has a NULL in its key: no place tells where to go on */
+} pythia_run_state;
+
 typedef struct pythia_run
 {
 	const pythia_sync_job *job; /* the caller's, or `own` */
 	const pythia_sync_job *given;
 	pythia_sync_job own; /* the caller's with settings of our own, where the tables ask for it */
 	pythia_sync_config settings;
-	bool all_rows;     /* the whole target is this run's, whatever the condition says */
 	pythia_db *source; /* the job's, or one that was opened in its place */
 	pythia_db *target;
 	bool source_ours;
 	bool target_ours;
 	pythia_plan plan;
 	pythia_table design; /* of a target that this run made, or one that it goes on with: its indexes are due */
+	pythia_way way;
+	pythia_run_state state;
 	pythia_watermark mark;
 	pythia_sync_result *result;
 	pythia_sync_result committed; /* the counters as of the target's last commit */
-	bool created;                 /* the target did not exist */
-	bool ours;                    /* likewise, by this attempt or one before, and nobody else has filled it */
-	bool made;                    /* likewise, or this run goes on with one that made it */
-	bool replaces;                /* truncate_target: what the target holds is deleted first */
-	bool staged;                  /* the target may hold rows: through a stage, then UPDATE and INSERT */
-	bool known_to_differ;         /* the stage's rows: no comparison before the UPDATE */
-	bool stage_empty;             /* just made */
-	bool large;                   /* rows of megabytes have come */
-	bool ordered;                 /* rows come in the key's order, so that the copy can go on after one */
-	bool single;                  /* all in one transaction of the target */
-	bool resumed;                 /* from a checkpoint */
-	bool writing;                 /* a transaction of the target is open */
-	bool reading;                 /* a snapshot of the source is open */
-	int lanes;                    /* connections of a load into MySQL */
-	bool sweep_first;             /* what is gone goes before what came: its values may be used again */
-	bool swept;                   /* and has gone */
-	bool unsure;                  /* a commit failed: it may have taken place, or a part of it */
-	bool empty_again;             /* an attempt to fill the target may have left rows, which go before the next */
 	char *swap;                   /* MySQL: rows go into this table, which takes the target's place in the end */
-	bool unchecked;               /* MySQL's foreign key checks are off until the rows are there */
-	bool refers_to_itself;        /* PostgreSQL: rows have to come after, or with, those that they refer to */
-	bool keys_may_meet;           /* two rows of the source may have one key in the target */
-	bool keys_kept;               /* so those of all merges are kept there */
-	bool undone;                  /* what was loaded has been dropped */
-	bool source_failed;           /* the error at hand came from reading */
 	char **after;                 /* key of the last row that is safe on the target, nkey texts; NULL at the start */
 	char **seen;                  /* key of the last row read */
-	bool placeless;               /* or of one before it: the last has a NULL in its key */
-	bool by_bytes;                /* no index holds the key: texts are ordered by bytes, whatever their collation */
 	char **collations;            /* in SQLite, where they may not be the columns': those to order the key by, nkey */
 	const char **names;           /* of the target's columns, one a pair */
 	const pythia_type **types;
@@ -133,13 +145,13 @@ void pythia_merge_column(const pythia_run *run, pythia_buffer *out, const char *
 void pythia_merge_columns(const pythia_run *run, pythia_buffer *out, const char *alias);
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
 
-/* sync/merge/displace.c: rows of the stage that collide with one another in a unique key. */
-bool pythia_may_displace(const pythia_run *run); /* the target has such a key */
+/* sync/merge/unique_swap.c: rows of the stage that collide with one another in a unique key. */
+bool pythia_may_swap_unique(const pythia_run *run); /* the target has such a key */
 /* Takes what differs out and puts it back as the source has it; *count gets their number. */
-bool pythia_displace(pythia_run *run, int64_t *count, pythia_error *error);
+bool pythia_unique_swap(pythia_run *run, int64_t *count, pythia_error *error);
 
 /* sync/merge/unique.c: rows of the source that come to one key of the target. */
-/* Sets run->keys_may_meet; *constrained: the target itself refuses the second of them. */
+/* Sets run->way.keys_may_meet; *constrained: the target itself refuses the second of them. */
 void pythia_keys_look(pythia_run *run, bool *constrained);
 bool pythia_keys_begin(pythia_run *run, pythia_error *error); /* beside the stage */
 /* Keeps the stage's; class DATA, 23505, where one of them is there already. */
@@ -200,15 +212,15 @@ bool pythia_ticket_read(pythia_run *run, const char *text, pythia_error *error);
 char *pythia_checkpoint_write_key(const pythia_run *run);
 bool pythia_checkpoint_read_key(pythia_run *run, const char *text); /* false where it is none */
 
-/* parts.c: several streams over one table. */
+/* ranges.c: several streams over one table. */
 /* Cuts the table where that can be right and pays: run->nparts. */
-bool pythia_parts_cut(pythia_run *run, pythia_error *error);
+bool pythia_ranges_cut(pythia_run *run, pythia_error *error);
 /* Copies the parts that nobody else takes, until all are done. */
-bool pythia_parts_copy(pythia_run *run, pythia_error *error);
+bool pythia_ranges_copy(pythia_run *run, pythia_error *error);
 /* Copies parts until there is none to take. */
-bool pythia_parts_take(pythia_run *run, pythia_error *error);
+bool pythia_ranges_take(pythia_run *run, pythia_error *error);
 /* Tells the host how far the part in hand has come. */
-bool pythia_parts_save(pythia_run *run, bool done, pythia_error *error);
+bool pythia_ranges_save(pythia_run *run, bool done, pythia_error *error);
 
 /* swap.c: MySQL's truncate_target. */
 /* Makes the table that is to take the target's place and sets run->swap, where that can be right; else the target

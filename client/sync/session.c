@@ -64,18 +64,18 @@ static bool defer_constraints(pythia_run *run, pythia_error *error)
 /* A few rows are looked up by their keys: a disk's price for a page makes PostgreSQL read the whole table instead. */
 static bool prefer_index(pythia_run *run, pythia_error *error)
 {
-	return run->target->engine != PYTHIA_POSTGRESQL || !run->staged ||
+	return run->target->engine != PYTHIA_POSTGRESQL || !run->way.staged ||
 		   run->job->config->mode != PYTHIA_SYNC_INCREMENTAL || run->mark.low == NULL ||
 		   pythia_db_exec(run->target, "SET LOCAL random_page_cost = 1.1", NULL, error);
 }
 
 bool pythia_run_begin_write(pythia_run *run, pythia_error *error)
 {
-	if (run->writing)
+	if (run->state.writing)
 		return true;
 	if (!run->target->driver->begin(run->target, PYTHIA_BEGIN_IMMEDIATE, error))
 		return false;
-	run->writing = true;
+	run->state.writing = true;
 	return defer_constraints(run, error) && prefer_index(run, error) && pythia_search_path_set(run, error);
 }
 
@@ -99,14 +99,14 @@ bool pythia_run_commit(pythia_run *run, pythia_error *error)
 {
 	bool ok = true;
 
-	if (run->writing)
+	if (run->state.writing)
 	{
-		run->writing = false;
+		run->state.writing = false;
 		ok = run->job->config->dry_run ? run->target->driver->rollback(run->target, error)
 									   : run->target->driver->commit(run->target, error);
 		/* SQLite keeps a transaction open whose commit broke a deferred constraint */
-		run->writing = !ok;
-		run->unsure = run->unsure || (!ok && run->target->engine != PYTHIA_SQLITE);
+		run->state.writing = !ok;
+		run->state.unsure = run->state.unsure || (!ok && run->target->engine != PYTHIA_SQLITE);
 	}
 	if (ok)
 		remember_commit(run);
@@ -115,11 +115,11 @@ bool pythia_run_commit(pythia_run *run, pythia_error *error)
 
 bool pythia_run_begin_read(pythia_run *run, pythia_error *error)
 {
-	if (run->reading)
+	if (run->state.reading)
 		return true;
 	if (!run->source->driver->begin(run->source, PYTHIA_BEGIN_SNAPSHOT, error))
 		return false;
-	run->reading = true;
+	run->state.reading = true;
 	return true;
 }
 
@@ -132,11 +132,11 @@ bool pythia_run_join_snapshot(pythia_run *run, pythia_error *error)
 		return pythia_run_begin_read(run, error);
 	pythia_buffer_puts(&sql, "SET TRANSACTION SNAPSHOT ");
 	pythia_dialect_of(run->source)->literal(&sql, run->snapshot, strlen(run->snapshot));
-	run->reading = pythia_db_exec(run->source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error) &&
-				   pythia_db_exec(run->source, sql.data, NULL, error);
+	run->state.reading = pythia_db_exec(run->source, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, error) &&
+						 pythia_db_exec(run->source, sql.data, NULL, error);
 	pythia_buffer_free(&sql);
-	if (run->reading || error->error_class == PYTHIA_E_CANCELLED || run->source->broken)
-		return run->reading;
+	if (run->state.reading || error->error_class == PYTHIA_E_CANCELLED || run->source->broken)
+		return run->state.reading;
 	/* gone with a connection that was lost: as after any such loss, a new one will do */
 	pythia_host_log(run->source->host, PYTHIA_LOG_NOTICE, "table \"%s\": %s; a part of it is read as it is now",
 					run->plan.source.name, error->message);
@@ -148,9 +148,9 @@ bool pythia_run_join_snapshot(pythia_run *run, pythia_error *error)
 
 bool pythia_run_end_read(pythia_run *run, pythia_error *error)
 {
-	if (!run->reading)
+	if (!run->state.reading)
 		return true;
-	run->reading = false;
+	run->state.reading = false;
 	return run->source->driver->rollback(run->source, error);
 }
 
@@ -158,14 +158,14 @@ void pythia_run_give_up(pythia_run *run, bool keep_writing)
 {
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	if (run->reading && !run->source->broken)
+	if (run->state.reading && !run->source->broken)
 		run->source->driver->rollback(run->source, &ignored);
-	run->reading = false;
+	run->state.reading = false;
 	if (!keep_writing)
 	{
-		if (run->writing && !run->target->broken)
+		if (run->state.writing && !run->target->broken)
 			run->target->driver->rollback(run->target, &ignored);
-		run->writing = false;
+		run->state.writing = false;
 	}
 	pythia_error_reset(&ignored);
 }
@@ -189,7 +189,7 @@ static bool reopen(pythia_run *run, bool target, pythia_error *error)
 
 static bool worth_another_try(const pythia_run *run, const pythia_error *error)
 {
-	const pythia_db *failed = run->source_failed ? run->source : run->target;
+	const pythia_db *failed = run->state.source_failed ? run->source : run->target;
 
 	if (error->error_class != PYTHIA_E_LOST && error->error_class != PYTHIA_E_TRANSIENT &&
 		error->error_class != PYTHIA_E_CONNECT)
@@ -203,21 +203,21 @@ static bool worth_another_try(const pythia_run *run, const pythia_error *error)
 	if ((run->source->broken || run->target->broken) && run->job->connect == NULL)
 		return false;
 	/* the caller's transaction is the caller's to try again, unless only the reading failed */
-	if (run->target->nested && (!run->source_failed || !run->ordered))
+	if (run->target->nested && (!run->state.source_failed || !run->way.ordered))
 		return false;
 	return !(run->source->broken && run->source->local) && !(run->target->broken && run->target->local);
 }
 
 bool pythia_run_recover(pythia_run *run, pythia_error *error)
 {
-	bool keep = run->source_failed && run->ordered && !run->target->broken;
+	bool keep = run->state.source_failed && run->way.ordered && !run->target->broken;
 	pythia_error again = PYTHIA_ERROR_INIT;
 
 	pythia_run_give_up(run, keep);
 	if (!keep)
 	{
 		*run->result = run->committed;
-		run->keys_kept = false; /* made again */
+		run->state.keys_kept = false; /* made again */
 	}
 	while (worth_another_try(run, error))
 	{
@@ -232,7 +232,7 @@ bool pythia_run_recover(pythia_run *run, pythia_error *error)
 		if (reopen(run, false, &again) && reopen(run, true, &again))
 		{
 			pythia_error_reset(error);
-			run->source_failed = false;
+			run->state.source_failed = false;
 			return true;
 		}
 		pythia_error_move(error, &again);

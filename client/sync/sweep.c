@@ -206,7 +206,7 @@ static bool put_own_rows(const pythia_run *run, pythia_buffer *out, pythia_error
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	bool ok = true;
 
-	if ((config->where == NULL && config->target_where == NULL) || run->all_rows)
+	if ((config->where == NULL && config->target_where == NULL) || run->way.all_rows)
 		return true;
 	if (config->target_where != NULL)
 		pythia_buffer_puts(&text, config->target_where);

@@ -157,7 +157,7 @@ static bool prepare_target(pythia_run *run, pythia_error *error)
 		run->design = run->plan.target;
 		memset(&run->plan.target, 0, sizeof(run->plan.target));
 		pythia_plan_free(&run->plan);
-		run->created = run->ours = run->made = true;
+		run->state.created = run->state.ours = run->state.made = true;
 		return make_plan(run, error);
 	}
 	return run->plan.nunmatched == 0 || grow_target(run, error);
@@ -205,7 +205,7 @@ static bool count_source(pythia_run *run, pythia_error *error)
 	return ok;
 }
 
-/* Texts that are one under the target's collation would make one lane wait for another's commit. */
+/* Texts that are one under the target's collation would make one connection wait for another's commit. */
 static bool unique_over_texts(const pythia_table *table)
 {
 	for (int i = -1; i < table->nindexes; i++)
@@ -226,12 +226,12 @@ static bool unique_over_texts(const pythia_table *table)
 }
 
 /* MySQL loads one statement on one core: a large load into an empty table is spread over connections. */
-static int choose_lanes(const pythia_run *run)
+static int choose_connections(const pythia_run *run)
 {
 	int64_t rows = run->plan.source.estimated_rows;
 
-	if (run->target->engine != PYTHIA_MYSQL || run->staged || run->plan.nkey == 0 ||
-		(run->replaces && run->swap == NULL) || run->job->config->quarantine || (rows >= 0 && rows < 50000) ||
+	if (run->target->engine != PYTHIA_MYSQL || run->way.staged || run->plan.nkey == 0 ||
+		(run->way.replaces && run->swap == NULL) || run->job->config->quarantine || (rows >= 0 && rows < 50000) ||
 		unique_over_texts(&run->plan.target))
 		return 1;
 	return run->job->config->parallel > 0 ? (int) run->job->config->parallel : 2;
@@ -246,8 +246,8 @@ static void compare_instead(pythia_run *run)
 	settings->truncate_target = false;
 	settings->deletes = PYTHIA_DELETES_HARD;
 	settings->conflict = PYTHIA_CONFLICT_SOURCE_WINS;
-	run->all_rows = true;
-	run->replaces = false;
+	run->way.all_rows = true;
+	run->way.replaces = false;
 }
 
 static bool keep_referred(pythia_run *run, pythia_error *error)
@@ -277,28 +277,28 @@ static bool choose_way(pythia_run *run, pythia_error *error)
 
 	if (!pythia_place_begin(run, error))
 		return false;
-	if (!run->created && !target_empty(run, &empty, error))
+	if (!run->state.created && !target_empty(run, &empty, error))
 		return false;
 	/* a table made now holds nothing of an earlier attempt */
-	if (run->job->checkpoint != NULL && !run->created && run->plan.nkey > 0)
+	if (run->job->checkpoint != NULL && !run->state.created && run->plan.nkey > 0)
 		pythia_checkpoint_read(run, run->job->checkpoint, empty);
-	run->replaces =
-		config->truncate_target && config->mode == PYTHIA_SYNC_FULL && !empty && !config->dry_run && !run->resumed;
-	if (run->replaces && !keep_referred(run, error))
+	run->way.replaces = config->truncate_target && config->mode == PYTHIA_SYNC_FULL && !empty && !config->dry_run &&
+						!run->state.resumed;
+	if (run->way.replaces && !keep_referred(run, error))
 		return false;
 	config = run->job->config;
 	pythia_keys_look(run, &constrained);
-	run->staged =
-		(!empty && !run->replaces) || config->dry_run || (run->keys_may_meet && !constrained && !run->replaces);
+	run->way.staged = (!empty && !run->way.replaces) || config->dry_run ||
+					  (run->way.keys_may_meet && !constrained && !run->way.replaces);
 	/* PostgreSQL reads a heap faster than an index; who wants neither chunks nor a sorted load needs no order */
-	run->ordered = run->plan.nkey > 0 && (run->source->engine != PYTHIA_POSTGRESQL ||
-										  run->target->engine == PYTHIA_MYSQL || checkpoint || run->resumed);
-	run->single = run->replaces || !run->ordered;
-	unique = pythia_merge_keys_are_loose(run) || pythia_may_displace(run);
-	run->sweep_first = unique && run->staged && config->deletes == PYTHIA_DELETES_HARD && !config->dry_run;
-	if (run->replaces && run->target->engine == PYTHIA_MYSQL && !pythia_swap_begin(run, error))
+	run->way.ordered = run->plan.nkey > 0 && (run->source->engine != PYTHIA_POSTGRESQL ||
+											  run->target->engine == PYTHIA_MYSQL || checkpoint || run->state.resumed);
+	run->way.single = run->way.replaces || !run->way.ordered;
+	unique = pythia_merge_keys_are_loose(run) || pythia_may_swap_unique(run);
+	run->way.sweep_first = unique && run->way.staged && config->deletes == PYTHIA_DELETES_HARD && !config->dry_run;
+	if (run->way.replaces && run->target->engine == PYTHIA_MYSQL && !pythia_swap_begin(run, error))
 		return false;
-	run->lanes = choose_lanes(run);
+	run->way.connections = choose_connections(run);
 	return true;
 }
 
@@ -328,12 +328,12 @@ static bool finish_target(pythia_run *run, pythia_error *error)
 		return pythia_keys_end(run, error) && pythia_stage_drop(run, error);
 	if (!pythia_run_commit(run, error) || (run->swap != NULL && !pythia_swap_end(run, error)))
 		return false;
-	if (run->staged && (!pythia_keys_end(run, error) || !pythia_stage_drop(run, error)))
+	if (run->way.staged && (!pythia_keys_end(run, error) || !pythia_stage_drop(run, error)))
 		return false;
-	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->created && !run->replaces &&
+	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->state.created && !run->way.replaces &&
 		!pythia_stage_drop_named(run, PYTHIA_KEYS_NAME, error))
 		return false;
-	if (run->made && run->design.name == NULL && !design_again(run, error))
+	if (run->state.made && run->design.name == NULL && !design_again(run, error))
 		return false;
 	if (run->design.nindexes > 0)
 	{
@@ -349,11 +349,11 @@ static bool begin_watermark(pythia_run *run, pythia_error *error)
 {
 	pythia_watermark first = run->mark; /* of a checkpoint: the boundary of the first attempt */
 	/* a table made now wants all rows, whatever an earlier one of its name had seen */
-	const char *stored = run->created ? NULL : run->job->watermark;
+	const char *stored = run->state.created ? NULL : run->job->watermark;
 
 	if (!pythia_watermark_begin(run->source, &run->plan, run->job->config, stored, &run->mark, error))
 		return false;
-	if (run->resumed)
+	if (run->state.resumed)
 	{
 		pythia_free(run->mark.boundary);
 		pythia_free(run->mark.integer);
@@ -379,12 +379,12 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 			return count_source(run, error);
 	}
 	if (!choose_way(run, error) || !pythia_foreign_begin(run, error) || !begin_watermark(run, error) ||
-		!pythia_parts_cut(run, error) ||
-		!(run->nparts > 0 ? pythia_parts_copy(run, error) : pythia_copy_rows(run, error)))
+		!pythia_ranges_cut(run, error) ||
+		!(run->nparts > 0 ? pythia_ranges_copy(run, error) : pythia_copy_rows(run, error)))
 		return false;
 	config = run->job->config;
 	/* a table that holds nothing but this run's rows has none that are gone */
-	if (!run->created && !run->replaces && !run->swept && !pythia_sweep(run, error))
+	if (!run->state.created && !run->way.replaces && !run->state.swept && !pythia_sweep(run, error))
 		return false;
 	if (!pythia_foreign_end(run, error))
 		return false;
@@ -432,11 +432,11 @@ bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_e
 	if (ok)
 	{
 		take_names(&run);
-		run.ordered = true;
-		run.lanes = 1;
+		run.way.ordered = true;
+		run.way.connections = 1;
 		ok = pythia_place_begin(&run, error) && pythia_ticket_read(&run, ticket, error) &&
-			 (run.source->local || pythia_run_join_snapshot(&run, error)) && pythia_parts_take(&run, error) &&
-			 pythia_run_end_read(&run, error) && (!run.staged || pythia_stage_drop(&run, error));
+			 (run.source->local || pythia_run_join_snapshot(&run, error)) && pythia_ranges_take(&run, error) &&
+			 pythia_run_end_read(&run, error) && (!run.way.staged || pythia_stage_drop(&run, error));
 	}
 	if (!ok)
 	{
@@ -462,7 +462,7 @@ static bool filled_meanwhile(pythia_run *run, const pythia_error *error)
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	bool empty = true;
 
-	if (run->staged || run->replaces || run->nparts > 0 || run->target->broken || run->names == NULL ||
+	if (run->way.staged || run->way.replaces || run->nparts > 0 || run->target->broken || run->names == NULL ||
 		run->committed.rows_inserted > 0 || strcmp(error->sqlstate, "23505") != 0)
 		return false;
 	pythia_run_give_up(run, false);
@@ -474,7 +474,7 @@ static bool filled_meanwhile(pythia_run *run, const pythia_error *error)
 	pythia_host_log(run->target->host, PYTHIA_LOG_NOTICE,
 					"another session stored rows in table \"%s\" meanwhile: they are compared", run->plan.target.name);
 	/* not this run's alone any more, to drop it */
-	run->created = run->ours = false;
+	run->state.created = run->state.ours = false;
 	return true;
 }
 
@@ -504,10 +504,10 @@ static void begin_again(pythia_run *run)
 	run->retry = last.retry;
 	run->result->bytes = done.bytes;
 	/* what was loaded into a table that was dropped, or not swapped, counts for nothing */
-	if (!last.undone)
+	if (!last.state.undone)
 	{
-		run->ours = last.ours;
-		run->made = last.made;
+		run->state.ours = last.state.ours;
+		run->state.made = last.state.made;
 		run->result->rows_inserted = done.rows_inserted;
 		run->result->rows_updated = done.rows_updated;
 		run->result->rows_deleted = done.rows_deleted;
@@ -546,7 +546,7 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 			begin_again(&run);
 			continue;
 		}
-		run.source_failed = false;
+		run.state.source_failed = false;
 		/* other streams may be at work on the parts: the host runs it again */
 		if (run.nparts > 0 || !pythia_run_recover(&run, error))
 			break;
@@ -578,7 +578,7 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 		pythia_error_context(error, "synchronising table \"%s\"",
 							 pythia_name_shown(job->table, (char[PYTHIA_NAME_ROOM]){0}));
 	}
-	result->undone = run.undone;
+	result->undone = run.state.undone;
 	result->end_time = pythia_host_now(job->source->host);
 	result->duration_seconds = (double) (result->end_time - result->start_time) / 1e6;
 	pythia_run_close(&run);

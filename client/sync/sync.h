@@ -113,7 +113,7 @@ bool pythia_sync_later(const pythia_error *error);
 void pythia_sync_config_idle(const pythia_node *tree, pythia_option_idle tell, void *context);
 bool pythia_sync_config_one(const pythia_node *tree);
 /* Refuses source and target, as a worker's definition names them, where every table would be its own target. */
-bool pythia_sync_config_places(const pythia_node *tree, const char *source, const char *target, pythia_error *error);
+bool pythia_sync_config_endpoints(const pythia_node *tree, const char *source, const char *target, pythia_error *error);
 
 /* Tells the host of options that were given and have no effect beside the others, where it has not been told. */
 void pythia_sync_config_tell(const pythia_sync_config *config, const pythia_host *host, const char *table);

@@ -69,7 +69,7 @@ static bool drop_made(pythia_run *run, bool *kept, pythia_error *error)
 
 	pythia_dialect_table(pythia_dialect_of(run->target), &name, made->schema, made->name);
 	/* rows that are not all this attempt's are not its to drop */
-	if (!run->created || resumable(run))
+	if (!run->state.created || resumable(run))
 	{
 		pythia_buffer_printf(&sql, "SELECT 1 FROM %s LIMIT 1", name.data);
 		ok = pythia_db_any(run->target, sql.data, kept, error);
@@ -95,7 +95,7 @@ void pythia_run_undo(pythia_run *run, pythia_error *error)
 	undoing undo;
 	pythia_error trouble = PYTHIA_ERROR_INIT;
 	bool swapped = run->swap != NULL;
-	bool made = run->ours && (run->design.name != NULL || run->plan.target.name != NULL);
+	bool made = run->state.ours && (run->design.name != NULL || run->plan.target.name != NULL);
 	bool kept = false;
 	bool ok;
 
@@ -108,7 +108,7 @@ void pythia_run_undo(pythia_run *run, pythia_error *error)
 		ok = (!swapped || pythia_swap_undo(run, &trouble)) && (!made || drop_made(run, &kept, &trouble));
 		leave_target(run, &undo);
 	}
-	run->undone = ok && !kept;
+	run->state.undone = ok && !kept;
 	if (!ok)
 		tell(error, "What this run has made in the target is left there: ", trouble.message);
 	else if (swapped)

@@ -158,7 +158,7 @@ void pythia_watermark_scope(const pythia_plan *plan, char scope[9])
 	char hex[33];
 
 	for (int i = 0; i < 2; i++)
-		pythia_buffer_printf(&text, "%s\n", plan->places[i] != NULL ? plan->places[i] : "");
+		pythia_buffer_printf(&text, "%s\n", plan->endpoints[i] != NULL ? plan->endpoints[i] : "");
 	pythia_buffer_printf(&text, "%s\n%s\n%s\n%s\n", plan->source.schema, plan->source.name, plan->target.schema,
 						 plan->target.name);
 	for (int i = 0; i < plan->npairs; i++)

@@ -103,14 +103,14 @@ void pythia_validation_progress(pythia_validation_state *v, const char *phase);
 /* segments.c: sums, and which rows to look at */
 bool pythia_compare_segments(pythia_validation_state *v, pythia_error *error);
 
-/* settle.c */
+/* recheck.c */
 /* Compares rows by digest, then those that differ by value. `condition` (of each side) narrows the filter. */
 bool pythia_compare_digests(pythia_validation_state *v, const pythia_buffer condition[2], pythia_error *error);
 /* By value at once; `rows` (may be NULL) gets how many each side has. */
 bool pythia_compare_values(pythia_validation_state *v, const pythia_buffer condition[2], int64_t rows[2],
 						   pythia_error *error);
 /* Looks once more at what differs, and reports what still does. */
-bool pythia_settle(pythia_validation_state *v, pythia_error *error);
+bool pythia_recheck(pythia_validation_state *v, pythia_error *error);
 /* Looks at keys by value, at once, and reports what differs. */
 bool pythia_look_finally(pythia_validation_state *v, const pythia_candidates *keys, pythia_error *error);
 void pythia_candidates_copy(pythia_candidates *candidates, const pythia_candidate *candidate, int nkey);

@@ -64,7 +64,7 @@ bool pythia_merge_rows(pythia_merge *merge, const pythia_buffer where[2], pythia
 bool pythia_merge_after(const pythia_validation_state *v, const pythia_side *side, const pythia_buffer resume[2],
 						pythia_buffer *where, pythia_error *error);
 
-/* True where a list should be settled before it grows further. */
+/* True where a list should be rechecked before it grows further. */
 bool pythia_candidates_full(const pythia_candidates *candidates);
 /* Adds the row a cursor is on, unless it was the last that was added. */
 pythia_candidate *pythia_candidates_add(pythia_candidates *candidates, const pythia_cursor *cursor, int side, int nkey);

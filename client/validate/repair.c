@@ -257,8 +257,8 @@ static bool begin(repair *r, pythia_error *error)
 	run->source = r->job.source;
 	run->target = r->job.target;
 	run->plan = v->plan; /* lent */
-	run->staged = true;
-	run->known_to_differ = true;
+	run->way.staged = true;
+	run->way.known_to_differ = true;
 	run->result = r->result;
 	run->names = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(char *));
 	run->types = pythia_calloc((size_t) v->plan.npairs + 1, sizeof(pythia_type *));

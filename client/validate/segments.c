@@ -75,7 +75,7 @@ static bool same_digits(const char *a, const char *b)
 
 /* Both sides have four columns from `first`: rows, digests, two sums.  Rows without a digest (too
  * large for the engine to build) must not pass. */
-static void judge(const pythia_result results[2], const int64_t rows[2], int first, segment_sums *sums)
+static void compare_sums(const pythia_result results[2], const int64_t rows[2], int first, segment_sums *sums)
 {
 	sums->equal = true;
 	for (int side = 0; side < 2; side++)
@@ -163,7 +163,7 @@ static bool sum_range(pythia_validation_state *v, const key_range *range, segmen
 	ok = pythia_both_query(v, sql, "1ccTT", results, error);
 	if (ok)
 	{
-		judge(results, first_rows, 0, sums);
+		compare_sums(results, first_rows, 0, sums);
 		pythia_result_free(&results[0]);
 		pythia_result_free(&results[1]);
 	}
@@ -458,7 +458,7 @@ static bool compare_buckets(pythia_validation_state *v, pythia_error *error)
 		int64_t pair[2] = {rows[0][i], rows[1][i]};
 		segment_sums sums;
 
-		judge(results, pair, 1, &sums);
+		compare_sums(results, pair, 1, &sums);
 		differ[i] = !sums.equal;
 		ndiffer += differ[i];
 	}

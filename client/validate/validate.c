@@ -62,14 +62,14 @@ static bool compare(pythia_validation_state *v, pythia_error *error)
 		case PYTHIA_VALIDATE_ROWS:
 			for (int side = 0; side < 2; side++)
 				pythia_buffer_puts(&all[side], pythia_buffer_text(&v->sides[side].filter));
-			ok = pythia_compare_values(v, all, rows, error) && pythia_settle(v, error);
+			ok = pythia_compare_values(v, all, rows, error) && pythia_recheck(v, error);
 			v->result->source_count = rows[PYTHIA_SOURCE];
 			v->result->target_count = rows[PYTHIA_TARGET];
 			pythia_buffer_free(&all[0]);
 			pythia_buffer_free(&all[1]);
 			return ok;
 		default:
-			return pythia_compare_segments(v, error) && pythia_settle(v, error);
+			return pythia_compare_segments(v, error) && pythia_recheck(v, error);
 	}
 }
 

@@ -14,7 +14,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "core/json_read.h"
-#include "places.h"
+#include "endpoints.h"
 
 /* A worker of this database with its source open; zero it first, end with worker_close. */
 typedef struct worker
@@ -41,9 +41,9 @@ static bool open_source(pythia_call *call, const char *connection, const pythia_
 	pythia_capture_config config;
 
 	if (!pythia_capture_config_read(options, NULL, &config, error) ||
-		!pythia_place_open(call->self, connection,
-						   config.capture == PYTHIA_CAPTURE_TRIGGER ? PYTHIA_PLACE_WRITE : PYTHIA_PLACE_READ, NULL,
-						   source, owned, error))
+		!pythia_endpoint_open(call->self, connection,
+							  config.capture == PYTHIA_CAPTURE_TRIGGER ? PYTHIA_ENDPOINT_WRITE : PYTHIA_ENDPOINT_READ,
+							  NULL, source, owned, error))
 		return false;
 	/* store and source are two, also where both are this database */
 	if (!*owned)
@@ -65,7 +65,7 @@ static bool worker_open(pythia_call *call, const char *name, worker *w, pythia_e
 	if (!pythia_capture_install(call->self->local, error) ||
 		!pythia_capture_settings_read(call->self->local, name, &w->settings, error))
 		return false;
-	return (pythia_place_storable(w->settings.connection, "connection", error) && at_home(call, name, w, error) &&
+	return (pythia_endpoint_storable(w->settings.connection, "connection", error) && at_home(call, name, w, error) &&
 			pythia_json_read("options", w->settings.options, &w->options, error) &&
 			open_source(call, w->settings.connection, w->options, &w->source, &w->owned, error)) ||
 		   pythia_error_context(error, "CDC worker \"%s\"", name);
@@ -86,7 +86,7 @@ bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia
 	bool ok;
 
 	(void) out;
-	if (pythia_place_is_local(connection))
+	if (pythia_endpoint_is_local(connection))
 		connection = NULL;
 	ok = pythia_arg_needed(call, 0, "name", &name, error) && pythia_arg_needed(call, 1, "tables", &list, error) &&
 		 pythia_arg_names(call, 1, "tables", &tables, &ntables, error);
@@ -95,7 +95,7 @@ bool pythia_verb_create_cdc_worker(pythia_call *call, pythia_buffer *out, pythia
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "tables is empty");
 		ok = pythia_error_hint(error, "Give a JSON array of names, such as '[\"users\", \"orders\"]'.");
 	}
-	ok = ok && pythia_place_storable(connection, "connection", error) &&
+	ok = ok && pythia_endpoint_storable(connection, "connection", error) &&
 		 pythia_arg_seconds(call, 3, "poll_interval", &poll_interval, error) &&
 		 pythia_arg_options(call, 5, "options", &options, error) &&
 		 open_source(call, connection, options, &source, &owned, error) &&

@@ -13,7 +13,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "dialect/short_name.h"
-#include "places.h"
+#include "endpoints.h"
 #include "validate/result_json.h"
 #include "sync/order.h"
 #include "sync/target.h"
@@ -32,7 +32,7 @@ bool pythia_verb_test_connection(pythia_call *call, pythia_buffer *out, pythia_e
 
 	if (!pythia_arg_needed(call, 0, "url", &url, error))
 		return false;
-	ok = pythia_place_open(call->self, url, PYTHIA_PLACE_READ, NULL, &db, &owned, &failure);
+	ok = pythia_endpoint_open(call->self, url, PYTHIA_ENDPOINT_READ, NULL, &db, &owned, &failure);
 	started = pythia_host_now(&call->self->host);
 	if (ok)
 		ok = pythia_db_number(db, "SELECT 1", &one, &failure);
@@ -76,7 +76,7 @@ static bool look_at_tables(pythia_call *call, const char *name, const char *plac
 	pythia_error why = PYTHIA_ERROR_INIT;
 	pythia_db *source;
 	bool owned;
-	bool ok = pythia_place_open(call->self, place, PYTHIA_PLACE_READ, NULL, &source, &owned, &why) &&
+	bool ok = pythia_endpoint_open(call->self, place, PYTHIA_ENDPOINT_READ, NULL, &source, &owned, &why) &&
 			  pythia_sync_look(source, config, tables, ntables, &why);
 
 	if (owned)
@@ -113,17 +113,18 @@ bool pythia_verb_create_sync_worker(pythia_call *call, pythia_buffer *out, pythi
 	int ntables = 0;
 	double schedule = -1;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok =
-		pythia_arg_needed(call, 0, "name", &name, error) && pythia_place_storable(source, "source", error) &&
-		pythia_place_storable(target, "target", error) && pythia_arg_options(call, 3, "sync_config", &config, error) &&
-		pythia_sync_config_read(config, NULL, NULL, &checked, error) && pythia_validate_config_check(&checked, error) &&
-		pythia_arg_names(call, 4, "tables", &tables, &ntables, error) &&
-		(ntables == 0 || pythia_sync_config_names(config, tables, ntables, NULL, error)) &&
-		pythia_arg_seconds(call, 5, "schedule", &schedule, error);
+	bool ok = pythia_arg_needed(call, 0, "name", &name, error) && pythia_endpoint_storable(source, "source", error) &&
+			  pythia_endpoint_storable(target, "target", error) &&
+			  pythia_arg_options(call, 3, "sync_config", &config, error) &&
+			  pythia_sync_config_read(config, NULL, NULL, &checked, error) &&
+			  pythia_validate_config_check(&checked, error) &&
+			  pythia_arg_names(call, 4, "tables", &tables, &ntables, error) &&
+			  (ntables == 0 || pythia_sync_config_names(config, tables, ntables, NULL, error)) &&
+			  pythia_arg_seconds(call, 5, "schedule", &schedule, error);
 
 	(void) out;
-	ok = ok && pythia_sync_config_places(config, pythia_place_is_local(source) ? "local" : source,
-										 pythia_place_is_local(target) ? "local" : target, error);
+	ok = ok && pythia_sync_config_endpoints(config, pythia_endpoint_is_local(source) ? "local" : source,
+											pythia_endpoint_is_local(target) ? "local" : target, error);
 	ok = ok && pythia_sync_functions(config, no_function, NULL, error) &&
 		 look_at_tables(call, name, source, config, tables, ntables, error);
 	if (ok)
@@ -231,17 +232,17 @@ static bool on_quarantine(void *context, const char *table, const char *row_json
 	return pythia_worker_quarantine(r->self, r->worker, table, row_json, column, reason, error);
 }
 
-/* One table between two open places. */
-static bool sync_one(run *r, pythia_places *places, const char *table, const pythia_node *config,
+/* One table between two open endpoints. */
+static bool sync_one(run *r, pythia_endpoints *endpoints, const char *table, const pythia_node *config,
 					 const pythia_node *overrides, const char *watermark, pythia_sync_result *result,
 					 pythia_error *error)
 {
 	pythia_sync_config settings;
 	pythia_sync_callbacks callbacks = {.context = r, .quarantine = on_quarantine};
-	pythia_sync_job job = {.connect = pythia_places_another,
-						   .connect_context = places,
-						   .source = places->source,
-						   .target = places->target,
+	pythia_sync_job job = {.connect = pythia_endpoints_another,
+						   .connect_context = endpoints,
+						   .source = endpoints->source,
+						   .target = endpoints->target,
 						   .table = table,
 						   .config = &settings,
 						   .watermark = watermark,
@@ -261,12 +262,12 @@ static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 						 pythia_error *error)
 {
 	const pythia_node *list = worker->tables;
-	pythia_places places;
+	pythia_endpoints endpoints;
 	char **others = NULL;
 	int nothers = 0;
 	bool ok = true;
 
-	memset(&places, 0, sizeof(places));
+	memset(&endpoints, 0, sizeof(endpoints));
 	for (const pythia_node *child = pythia_node_items(list); child != NULL; child = child->next)
 	{
 		others = pythia_realloc(others, sizeof(char *) * (size_t) (nothers + 1));
@@ -274,9 +275,11 @@ static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 	}
 	if (pythia_tables_alike(worker->config, tables, *ntables, others, nothers))
 	{
-		ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
-			 pythia_tables_check(places.source, places.target, worker->config, tables, ntables, others, nothers, error);
-		pythia_places_close(&places);
+		ok = pythia_endpoints_open(call->self, worker->source, worker->target, PYTHIA_ENDPOINT_MAKE, &endpoints,
+								   error) &&
+			 pythia_tables_check(endpoints.source, endpoints.target, worker->config, tables, ntables, others, nothers,
+								 error);
+		pythia_endpoints_close(&endpoints);
 	}
 	pythia_free(others);
 	return ok;
@@ -286,15 +289,15 @@ static bool check_tables(pythia_call *call, const pythia_sync_worker *worker, ch
 static bool order_tables(pythia_call *call, const pythia_sync_worker *worker, char **tables, int ntables,
 						 pythia_error *error)
 {
-	pythia_places places;
+	pythia_endpoints endpoints;
 	bool ok;
 
-	memset(&places, 0, sizeof(places));
+	memset(&endpoints, 0, sizeof(endpoints));
 	if (ntables < 2)
 		return true;
-	ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
-		 pythia_tables_order(places.source, places.target, worker->config, tables, ntables, error);
-	pythia_places_close(&places);
+	ok = pythia_endpoints_open(call->self, worker->source, worker->target, PYTHIA_ENDPOINT_MAKE, &endpoints, error) &&
+		 pythia_tables_order(endpoints.source, endpoints.target, worker->config, tables, ntables, error);
+	pythia_endpoints_close(&endpoints);
 	return ok;
 }
 
@@ -315,7 +318,7 @@ static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worke
 							  const pythia_node *overrides, pythia_sync_result *result, pythia_error *error)
 {
 	run r = how;
-	pythia_places places;
+	pythia_endpoints endpoints;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	char *watermark = NULL;
 	bool inside = false;
@@ -324,12 +327,12 @@ static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worke
 	r.self = call->self;
 	r.worker = worker->name;
 	memset(result, 0, sizeof(*result));
-	ok = pythia_places_open(call->self, worker->source, worker->target, PYTHIA_PLACE_MAKE, &places, error) &&
+	ok = pythia_endpoints_open(call->self, worker->source, worker->target, PYTHIA_ENDPOINT_MAKE, &endpoints, error) &&
 		 pythia_worker_watermark(call->self, worker->name, table, &watermark, error);
 	if (ok)
 	{
 		ok = inside = call->self->local->driver->begin(call->self->local, PYTHIA_BEGIN_WRITE, error);
-		ok = ok && sync_one(&r, &places, table, worker->config, overrides, watermark, result, error);
+		ok = ok && sync_one(&r, &endpoints, table, worker->config, overrides, watermark, result, error);
 		if (ok && r.sweep)
 			result->watermark = pythia_strdup(watermark);
 		ok = ok && pythia_worker_remember(call->self, worker->name, table, result, NULL, error);
@@ -338,7 +341,7 @@ static bool sync_worker_table(pythia_call *call, const pythia_sync_worker *worke
 					  : !call->self->local->driver->rollback(call->self->local, &ignored)))
 		ok = false;
 	pythia_error_reset(&ignored);
-	pythia_places_close(&places);
+	pythia_endpoints_close(&endpoints);
 	pythia_free(watermark);
 	return ok;
 }
@@ -371,22 +374,23 @@ bool pythia_verb_sync_between(pythia_call *call, pythia_buffer *out, pythia_erro
 {
 	const char *table;
 	pythia_node *config = NULL;
-	pythia_places places;
+	pythia_endpoints endpoints;
 	pythia_sync_result result;
 	run r = {.self = call->self};
 	bool ok;
 
-	memset(&places, 0, sizeof(places));
+	memset(&endpoints, 0, sizeof(endpoints));
 	memset(&result, 0, sizeof(result));
 	ok = pythia_arg_needed(call, 2, "table", &table, error) &&
 		 pythia_arg_options(call, 3, "sync_config", &config, error) &&
-		 pythia_places_open(call->self, pythia_arg(call, 0), pythia_arg(call, 1), PYTHIA_PLACE_MAKE, &places, error) &&
-		 pythia_sync_config_names(config, (char *[]){(char *) table}, 1, places.source, error) &&
-		 sync_one(&r, &places, table, config, NULL, NULL, &result, error);
+		 pythia_endpoints_open(call->self, pythia_arg(call, 0), pythia_arg(call, 1), PYTHIA_ENDPOINT_MAKE, &endpoints,
+							   error) &&
+		 pythia_sync_config_names(config, (char *[]){(char *) table}, 1, endpoints.source, error) &&
+		 sync_one(&r, &endpoints, table, config, NULL, NULL, &result, error);
 	if (ok)
 		pythia_sync_result_json(out, table, &result, NULL);
 	pythia_sync_result_free(&result);
-	pythia_places_close(&places);
+	pythia_endpoints_close(&endpoints);
 	pythia_node_free(config);
 	return ok;
 }
@@ -520,7 +524,7 @@ static bool worker_tables(pythia_call *call, const pythia_sync_worker *worker, c
 		}
 		return true;
 	}
-	if (!pythia_place_open(call->self, worker->source, PYTHIA_PLACE_READ, NULL, &source, &owned, error))
+	if (!pythia_endpoint_open(call->self, worker->source, PYTHIA_ENDPOINT_READ, NULL, &source, &owned, error))
 		return false;
 	ok = pythia_list_tables(source, NULL, tables, ntables, error);
 	if (ok)

@@ -7,7 +7,7 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/json.h"
 #include "core/memory.h"
-#include "places.h"
+#include "endpoints.h"
 #include "validate/options_split.h"
 #include "validate/result_json.h"
 #include "worker.h"
@@ -16,7 +16,7 @@ SQLITE_EXTENSION_INIT3
 typedef struct comparison
 {
 	pythia_sync_worker worker;
-	pythia_places places;
+	pythia_endpoints endpoints;
 	pythia_node *validate; /* options of the validation */
 	pythia_node *config;   /* of the sync: the worker's, or given with the options */
 	pythia_validate_options options;
@@ -26,7 +26,7 @@ typedef struct comparison
 
 static void comparison_close(comparison *c)
 {
-	pythia_places_close(&c->places);
+	pythia_endpoints_close(&c->endpoints);
 	pythia_worker_free(&c->worker);
 	pythia_node_free(c->validate);
 	pythia_node_free(c->config);
@@ -53,15 +53,15 @@ static bool comparison_open(pythia_call *call, bool by_worker, bool repair, comp
 	if (!pythia_sync_config_read(by_worker ? c->worker.config : c->config, by_worker ? c->config : NULL, table,
 								 &c->settings, error))
 		return false;
-	if (!pythia_places_open(call->self, by_worker ? c->worker.source : pythia_arg(call, 0),
-							by_worker ? c->worker.target : pythia_arg(call, 1),
-							repair ? PYTHIA_PLACE_WRITE : PYTHIA_PLACE_READ, &c->places, error) ||
-		(!by_worker && !pythia_sync_config_names(c->config, (char *[]){(char *) table}, 1, c->places.source, error)))
+	if (!pythia_endpoints_open(call->self, by_worker ? c->worker.source : pythia_arg(call, 0),
+							   by_worker ? c->worker.target : pythia_arg(call, 1),
+							   repair ? PYTHIA_ENDPOINT_WRITE : PYTHIA_ENDPOINT_READ, &c->endpoints, error) ||
+		(!by_worker && !pythia_sync_config_names(c->config, (char *[]){(char *) table}, 1, c->endpoints.source, error)))
 		return false;
-	c->job.connect = pythia_places_another;
-	c->job.connect_context = &c->places;
-	c->job.source = c->places.source;
-	c->job.target = c->places.target;
+	c->job.connect = pythia_endpoints_another;
+	c->job.connect_context = &c->endpoints;
+	c->job.source = c->endpoints.source;
+	c->job.target = c->endpoints.target;
 	c->job.table = table;
 	c->job.config = &c->settings;
 	return true;

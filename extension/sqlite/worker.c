@@ -105,8 +105,8 @@ static bool check(const pythia_sync_worker *worker, pythia_error *error)
 {
 	pythia_sync_config config;
 
-	return pythia_place_storable(worker->source, "source", error) &&
-		   pythia_place_storable(worker->target, "target", error) &&
+	return pythia_endpoint_storable(worker->source, "source", error) &&
+		   pythia_endpoint_storable(worker->target, "target", error) &&
 		   pythia_sync_config_read(worker->config, NULL, NULL, &config, error) &&
 		   pythia_validate_config_check(&config, error) &&
 		   (worker->tables == NULL || check_tables(worker->tables, error));

@@ -2,7 +2,7 @@
 #ifndef PYTHIA_SQLITE_WORKER_H
 #define PYTHIA_SQLITE_WORKER_H
 
-#include "places.h"
+#include "endpoints.h"
 #include "pythia_sqlite.h"
 
 typedef struct pythia_sync_worker

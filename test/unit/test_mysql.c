@@ -194,7 +194,7 @@ static void test_load_and_stream(void **state)
 }
 
 /* 60,000 rows of half a kilobyte: several statements' worth, the buffers swapped under way. */
-static bool put_many(pythia_db *db, int nlanes, bool bulk, int same, pythia_error *error)
+static bool put_many(pythia_db *db, int nconnections, bool bulk, int same, pythia_error *error)
 {
 	static const pythia_kind kinds[] = {PYTHIA_KIND_INT, PYTHIA_KIND_TEXT};
 	pythia_rows_writer writer = {0};
@@ -206,7 +206,7 @@ static bool put_many(pythia_db *db, int nlanes, bool bulk, int same, pythia_erro
 
 	memset(text, 'x', sizeof(text));
 	make_load(&load, &columns, "t", 2, kinds, LOAD_T "(a, b)");
-	load.lanes = nlanes;
+	load.connections = nconnections;
 	load.binary_sql = bulk ? "INSERT INTO t (a, b) VALUES (?, ?)" : NULL;
 	good = db->driver->load_begin(db, &load, error);
 	for (int i = 0; good && i < 60000; i++)
@@ -247,17 +247,17 @@ static void test_large_load(void **state)
 	pythia_db_close(db);
 }
 
-static void test_lanes(void **state)
+static void test_connections(void **state)
 {
 	pythia_db *db = enter();
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	(void) state;
 	must(db, "DROP TABLE IF EXISTS t; CREATE TABLE t (a int PRIMARY KEY, b text)");
-	for (int nlanes = 2; nlanes <= 4; nlanes++)
+	for (int nconnections = 2; nconnections <= 4; nconnections++)
 	{
 		must(db, "TRUNCATE t");
-		if (!put_many(db, nlanes, nlanes != 2, -1, &error))
+		if (!put_many(db, nconnections, nconnections != 2, -1, &error))
 			fail_msg("%s", error.message);
 		assert_count(db, "SELECT count(*) FROM t WHERE length(b) = 512", 60000);
 	}
@@ -271,8 +271,8 @@ static void test_lanes(void **state)
 	assert_true(db->driver->commit(db, &error));
 	assert_count(db, "SELECT count(*) FROM t", 60000);
 	/* the others are kept, and are as our own */
-	assert_int_equal(pythia_mysql_of(db)->load.nlanes, 4);
-	assert_count(&pythia_mysql_of(db)->load.lanes[3]->base, "SELECT @@time_zone = '+00:00'", 1);
+	assert_int_equal(pythia_mysql_of(db)->load.nconnections, 4);
+	assert_count(&pythia_mysql_of(db)->load.connections[3]->base, "SELECT @@time_zone = '+00:00'", 1);
 	/* a bad row in any of them fails the whole */
 	for (int same = 5000; same < 60000; same += 16000)
 	{
@@ -290,7 +290,7 @@ static void test_lanes(void **state)
 	{
 		if (!put_many(db, 2, bulk, -1, &error))
 			fail_msg("%s", error.message);
-		shutdown(pythia_mysql_socket(&pythia_mysql_of(db)->load.lanes[1]->mysql), SHUT_RDWR);
+		shutdown(pythia_mysql_socket(&pythia_mysql_of(db)->load.connections[1]->mysql), SHUT_RDWR);
 		must(db, "TRUNCATE t");
 		assert_false(put_many(db, 2, bulk, -1, &error));
 		assert_int_equal(error.error_class, PYTHIA_E_LOST);
@@ -505,7 +505,7 @@ int main(void)
 		cmocka_unit_test(test_transactions),
 		cmocka_unit_test(test_load_and_stream),
 		cmocka_unit_test(test_large_load),
-		cmocka_unit_test(test_lanes),
+		cmocka_unit_test(test_connections),
 		cmocka_unit_test(test_load_errors),
 		cmocka_unit_test(test_files_are_never_served),
 		cmocka_unit_test(test_stream_closed_midway),

@@ -319,7 +319,7 @@ static void test_resume(void **state)
 	(void) state;
 	for (int from = 0; from < ENGINES; from++)
 	{
-		int other = from == PG ? LITE : PG; /* a load on lanes has larger chunks */
+		int other = from == PG ? LITE : PG; /* a load on connections has larger chunks */
 		world w;
 		pythia_db *source = open_engine(from, 0);
 		pythia_db *target = open_engine(other, 1);

@@ -182,7 +182,7 @@ static void write_once(void *context, const char *phase, int64_t rows, int64_t t
 	(void) bytes;
 	if (*stranger == NULL)
 		return;
-	must(*stranger, "INSERT INTO lanes VALUES (101, 'stranger', NULL)");
+	must(*stranger, "INSERT INTO connections VALUES (101, 'stranger', NULL)");
 	pythia_db_close(*stranger);
 	*stranger = NULL;
 }
@@ -190,8 +190,8 @@ static void write_once(void *context, const char *phase, int64_t rows, int64_t t
 /* What others write while a load on several connections fails is theirs. */
 static void test_strangers_rows(void **state)
 {
-	pythia_db *source = open_anew(PG, 0, "lanes");
-	pythia_db *target = open_anew(MY, 1, "lanes");
+	pythia_db *source = open_anew(PG, 0, "connections");
+	pythia_db *target = open_anew(MY, 1, "connections");
 	pythia_db *stranger = open_engine(MY, 1);
 	pythia_sync_callbacks callbacks = {.context = &stranger, .progress = write_once};
 	pythia_sync_job job = {.source = source, .target = target, .callbacks = &callbacks};
@@ -199,19 +199,19 @@ static void test_strangers_rows(void **state)
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	(void) state;
-	must(source, "CREATE TABLE lanes (id integer PRIMARY KEY, v text, updated_at timestamp)");
-	must(source, "INSERT INTO lanes SELECT i * 2, repeat('v', 400), NULL FROM generate_series(1, 100000) i");
-	must(source, "UPDATE lanes SET v = repeat('v', 600) WHERE id = 200000");
-	must(source, "ANALYZE lanes");
-	must(target, "CREATE TABLE lanes (id integer PRIMARY KEY, v varchar(500), updated_at timestamp NULL)");
-	assert_false(try_sync_with(&job, "lanes", "{\"mode\": \"full\", \"parallel\": 3}", &result, &error));
+	must(source, "CREATE TABLE connections (id integer PRIMARY KEY, v text, updated_at timestamp)");
+	must(source, "INSERT INTO connections SELECT i * 2, repeat('v', 400), NULL FROM generate_series(1, 100000) i");
+	must(source, "UPDATE connections SET v = repeat('v', 600) WHERE id = 200000");
+	must(source, "ANALYZE connections");
+	must(target, "CREATE TABLE connections (id integer PRIMARY KEY, v varchar(500), updated_at timestamp NULL)");
+	assert_false(try_sync_with(&job, "connections", "{\"mode\": \"full\", \"parallel\": 3}", &result, &error));
 	assert_string_equal(error.sqlstate, "22001");
 	pythia_error_reset(&error);
 	assert_null(stranger);
-	assert_string_equal(value_of(target, "SELECT GROUP_CONCAT(id, v) FROM lanes"), "101stranger");
+	assert_string_equal(value_of(target, "SELECT GROUP_CONCAT(id, v) FROM connections"), "101stranger");
 	pythia_sync_result_free(&result);
-	drop(source, "lanes");
-	drop(target, "lanes");
+	drop(source, "connections");
+	drop(target, "connections");
 	close_both(source, target);
 }
 

@@ -53,7 +53,7 @@ typedef struct reader
 	int64_t seen;  /* rows of the log */
 	int64_t begun; /* MySQL: the number of a row that is the old side of the one that follows; or 0 */
 	/* SQLite */
-	pythia_bystanders bystanders;
+	pythia_replaced_rows replaced_rows;
 	pythia_log_order order;
 	window window;
 } reader;
@@ -279,7 +279,7 @@ static bool tell(reader *r, const char *type, const char *key, const char *old_d
 	if (!sorted)
 		return r->emit(r->context, &change, error);
 	if (old_data)
-		pythia_bystanders_changed(&r->bystanders, key, old_data);
+		pythia_replaced_rows_changed(&r->replaced_rows, key, old_data);
 	pythia_log_order_put(&r->order, pythia_field_number(&meta[0]), &change);
 	return true;
 }
@@ -291,17 +291,17 @@ static bool tell(reader *r, const char *type, const char *key, const char *old_d
 static bool tell_inserted(reader *r, const pythia_field *meta, const pythia_field *new, bool updates,
 						  pythia_error *error)
 {
-	pythia_bystander gone;
+	pythia_replaced_row gone;
 	char *old_image = NULL;
 	bool ok = true;
 
-	while (ok && pythia_bystanders_take(&r->bystanders, NULL, r->key.data, new, &gone))
+	while (ok && pythia_replaced_rows_take(&r->replaced_rows, NULL, r->key.data, new, &gone))
 	{
 		if (updates && !old_image && strcmp(gone.key, r->key.data) == 0)
 			old_image = pythia_strdup(gone.image);
 		else
 			ok = tell(r, "DELETE", gone.key, gone.image, NULL, meta, error);
-		pythia_bystander_free(r->table, &gone);
+		pythia_replaced_row_free(r->table, &gone);
 	}
 	ok = ok &&
 		 (!updates || tell(r, old_image ? "UPDATE" : "INSERT", r->key.data, old_image, r->new_image.data, meta, error));
@@ -310,15 +310,15 @@ static bool tell_inserted(reader *r, const pythia_field *meta, const pythia_fiel
 }
 
 /* Rows that gave way to an UPDATE OR REPLACE. */
-static bool tell_displaced(reader *r, const pythia_field *meta, const pythia_field *new, pythia_error *error)
+static bool tell_replaced(reader *r, const pythia_field *meta, const pythia_field *new, pythia_error *error)
 {
-	pythia_bystander gone;
+	pythia_replaced_row gone;
 	bool ok = true;
 
-	while (ok && pythia_bystanders_take(&r->bystanders, r->old_key.data, r->key.data, new, &gone))
+	while (ok && pythia_replaced_rows_take(&r->replaced_rows, r->old_key.data, r->key.data, new, &gone))
 	{
 		ok = tell(r, "DELETE", gone.key, gone.image, NULL, meta, error);
-		pythia_bystander_free(r->table, &gone);
+		pythia_replaced_row_free(r->table, &gone);
 	}
 	return ok;
 }
@@ -333,13 +333,13 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 	{
 		case 'B': /* what is in the way of an INSERT */
 		case 'R': /* of an UPDATE */
-			pythia_bystanders_add(&r->bystanders, r->old_key.data, r->old_image.data, old, NULL,
-								  meta[1].value[0] == 'R');
+			pythia_replaced_rows_add(&r->replaced_rows, r->old_key.data, r->old_image.data, old, NULL,
+									 meta[1].value[0] == 'R');
 			break;
 		case 'P': /* the same by an index that SQLite alone can read; with what it is in the way of */
 		case 'Q':
-			pythia_bystanders_add(&r->bystanders, r->old_key.data, r->old_image.data, old, new,
-								  meta[1].value[0] == 'Q');
+			pythia_replaced_rows_add(&r->replaced_rows, r->old_key.data, r->old_image.data, old, new,
+									 meta[1].value[0] == 'Q');
 			break;
 		case 'I':
 			ok = tell_inserted(r, meta, new, true, error);
@@ -348,10 +348,10 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 			ok = tell_inserted(r, meta, new, false, error);
 			break;
 		case 'Y': /* the same of an UPDATE; its own row is told by what follows */
-			ok = tell_displaced(r, meta, new, error);
+			ok = tell_replaced(r, meta, new, error);
 			break;
 		case 'U':
-			ok = tell_displaced(r, meta, new, error);
+			ok = tell_replaced(r, meta, new, error);
 			if (ok && strcmp(r->key.data, r->old_key.data) != 0)
 				ok = tell(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error) &&
 					 tell(r, "INSERT", r->key.data, NULL, r->new_image.data, meta, error);
@@ -388,7 +388,7 @@ static void enter_window(reader *r, const pythia_field *fields, int64_t id)
 	else if (strncmp(at, w->at, sizeof(w->at)) != 0)
 	{
 		w->statement = w->key = id;
-		pythia_bystanders_forget(&r->bystanders);
+		pythia_replaced_rows_forget(&r->replaced_rows);
 	}
 	else if (!same_key && !strchr("BRPQ", w->last))
 		w->key = id;
@@ -602,10 +602,10 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 		if (r.place[i] < 0)
 			ok = pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "the log of table \"%s\" does not fit it",
 							 table->table.name);
-	pythia_bystanders_begin(&r.bystanders, table);
+	pythia_replaced_rows_begin(&r.replaced_rows, table);
 	*more = false;
 	ok = ok && (table->db->engine == PYTHIA_SQLITE ? read_windows(&r, more, error) : read_at_once(&r, more, error));
-	pythia_bystanders_free(&r.bystanders);
+	pythia_replaced_rows_free(&r.replaced_rows);
 	pythia_log_order_free(&r.order);
 	pythia_buffer_free(&r.window.last_key);
 	pythia_free(r.place);

@@ -5,23 +5,23 @@
 #include "capture/internal.h"
 #include "core/memory.h"
 
-void pythia_bystander_free(const pythia_capture_table *table, pythia_bystander *bystander)
+void pythia_replaced_row_free(const pythia_capture_table *table, pythia_replaced_row *replaced_row)
 {
 	for (int i = 0; i < table->ncolumns; i++)
 	{
-		pythia_free(bystander->values[i]);
-		if (bystander->rival)
-			pythia_free(bystander->rival[i]);
+		pythia_free(replaced_row->values[i]);
+		if (replaced_row->rival)
+			pythia_free(replaced_row->rival[i]);
 	}
-	pythia_free(bystander->values);
-	pythia_free(bystander->rival);
-	pythia_free(bystander->key);
-	pythia_free(bystander->image);
+	pythia_free(replaced_row->values);
+	pythia_free(replaced_row->rival);
+	pythia_free(replaced_row->key);
+	pythia_free(replaced_row->image);
 }
 
-void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *table)
+void pythia_replaced_rows_begin(pythia_replaced_rows *b, const pythia_capture_table *table)
 {
-	*b = (pythia_bystanders){.table = table};
+	*b = (pythia_replaced_rows){.table = table};
 	b->places = pythia_malloc(sizeof(int) * ((size_t) table->table.ncolumns + 1));
 	for (int i = 0; i < table->table.ncolumns; i++)
 		b->places[i] = -1;
@@ -29,31 +29,31 @@ void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *t
 		b->places[table->columns[i].position] = i;
 }
 
-void pythia_bystanders_forget(pythia_bystanders *b)
+void pythia_replaced_rows_forget(pythia_replaced_rows *b)
 {
 	for (int i = 0; i < b->count; i++)
-		pythia_bystander_free(b->table, &b->all[i]);
+		pythia_replaced_row_free(b->table, &b->all[i]);
 	b->count = 0;
 }
 
-void pythia_bystanders_free(pythia_bystanders *b)
+void pythia_replaced_rows_free(pythia_replaced_rows *b)
 {
-	pythia_bystanders_forget(b);
+	pythia_replaced_rows_forget(b);
 	pythia_free(b->all);
 	pythia_free(b->places);
 	memset(b, 0, sizeof(*b));
 }
 
-static pythia_bystander take_out(pythia_bystanders *b, int i)
+static pythia_replaced_row take_out(pythia_replaced_rows *b, int i)
 {
-	pythia_bystander taken = b->all[i];
+	pythia_replaced_row taken = b->all[i];
 
 	memmove(&b->all[i], &b->all[i + 1], sizeof(*b->all) * (size_t) (b->count - i - 1));
 	b->count--;
 	return taken;
 }
 
-static char **copied(const pythia_bystanders *b, const pythia_field *values)
+static char **copied(const pythia_replaced_rows *b, const pythia_field *values)
 {
 	char **copies = pythia_calloc((size_t) b->table->ncolumns + 1, sizeof(char *));
 
@@ -62,18 +62,18 @@ static char **copied(const pythia_bystanders *b, const pythia_field *values)
 	return copies;
 }
 
-void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *image, const pythia_field *values,
-						   const pythia_field *rival, bool update)
+void pythia_replaced_rows_add(pythia_replaced_rows *b, const char *key, const char *image, const pythia_field *values,
+							  const pythia_field *rival, bool update)
 {
-	pythia_bystander *added;
+	pythia_replaced_row *added;
 
 	/* what was in the way of an earlier one as well, and stayed */
 	for (int i = b->count - 1; i >= 0; i--)
 		if (b->all[i].update == update && strcmp(b->all[i].key, key) == 0)
 		{
-			pythia_bystander before = take_out(b, i);
+			pythia_replaced_row before = take_out(b, i);
 
-			pythia_bystander_free(b->table, &before);
+			pythia_replaced_row_free(b->table, &before);
 		}
 	b->all = pythia_realloc(b->all, sizeof(*b->all) * (size_t) (b->count + 1));
 	added = &b->all[b->count++];
@@ -84,18 +84,18 @@ void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *im
 	added->rival = rival ? copied(b, rival) : NULL;
 }
 
-void pythia_bystanders_changed(pythia_bystanders *b, const char *key, const char *image)
+void pythia_replaced_rows_changed(pythia_replaced_rows *b, const char *key, const char *image)
 {
 	for (int i = b->count - 1; i >= 0; i--)
 		if (strcmp(b->all[i].key, key) == 0 && strcmp(b->all[i].image, image) == 0)
 		{
-			pythia_bystander changed = take_out(b, i);
+			pythia_replaced_row changed = take_out(b, i);
 
-			pythia_bystander_free(b->table, &changed);
+			pythia_replaced_row_free(b->table, &changed);
 		}
 }
 
-static bool same_value(const pythia_bystanders *b, int position, char **values, const pythia_field *new)
+static bool same_value(const pythia_replaced_rows *b, int position, char **values, const pythia_field *new)
 {
 	int place = b->places[position];
 
@@ -103,7 +103,7 @@ static bool same_value(const pythia_bystanders *b, int position, char **values, 
 }
 
 /* True where two rows cannot both be in the table, by its primary key or one of its unique indexes. */
-static bool exclude_each_other(const pythia_bystanders *b, char **values, const pythia_field *new)
+static bool exclude_each_other(const pythia_replaced_rows *b, char **values, const pythia_field *new)
 {
 	const pythia_table *table = &b->table->table;
 	bool same = table->nkey > 0;
@@ -120,7 +120,7 @@ static bool exclude_each_other(const pythia_bystanders *b, char **values, const 
 }
 
 /* Whether this is the row that it is in the way of.  Before SQLite has given a row its number that is -1. */
-static bool is_rival(const pythia_bystanders *b, const pythia_bystander *one, const pythia_field *values)
+static bool is_rival(const pythia_replaced_rows *b, const pythia_replaced_row *one, const pythia_field *values)
 {
 	const pythia_capture_table *table = b->table;
 
@@ -135,12 +135,12 @@ static bool is_rival(const pythia_bystanders *b, const pythia_bystander *one, co
 	return true;
 }
 
-bool pythia_bystanders_take(pythia_bystanders *b, const char *old_key, const char *key, const pythia_field *values,
-							pythia_bystander *taken)
+bool pythia_replaced_rows_take(pythia_replaced_rows *b, const char *old_key, const char *key,
+							   const pythia_field *values, pythia_replaced_row *taken)
 {
 	for (int i = 0; i < b->count; i++)
 	{
-		const pythia_bystander *one = &b->all[i];
+		const pythia_replaced_row *one = &b->all[i];
 
 		/* an UPDATE OR IGNORE may have found in its way the row that this one updates */
 		if (one->update != (old_key != NULL) || (old_key && strcmp(one->key, old_key) == 0))

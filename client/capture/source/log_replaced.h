@@ -9,38 +9,38 @@
 
 #include "capture/capture.h"
 
-typedef struct pythia_bystander
+typedef struct pythia_replaced_row
 {
 	char *key;
 	char *image;
 	char **values; /* of each column; NULL for SQL NULL */
 	char **rival;  /* what it is in the way of; NULL: of whatever it excludes */
 	bool update;   /* in the way of an UPDATE */
-} pythia_bystander;
+} pythia_replaced_row;
 
 /* Those of one statement. */
-typedef struct pythia_bystanders
+typedef struct pythia_replaced_rows
 {
 	const pythia_capture_table *table;
 	int *places; /* of the table's columns among those that are captured, or -1 */
-	pythia_bystander *all;
+	pythia_replaced_row *all;
 	int count;
-} pythia_bystanders;
+} pythia_replaced_rows;
 
-/* Freed by pythia_bystanders_free. */
-void pythia_bystanders_begin(pythia_bystanders *b, const pythia_capture_table *table);
-void pythia_bystanders_add(pythia_bystanders *b, const char *key, const char *image, const pythia_field *values,
-						   const pythia_field *rival, bool update);
+/* Freed by pythia_replaced_rows_free. */
+void pythia_replaced_rows_begin(pythia_replaced_rows *b, const pythia_capture_table *table);
+void pythia_replaced_rows_add(pythia_replaced_rows *b, const char *key, const char *image, const pythia_field *values,
+							  const pythia_field *rival, bool update);
 /* A row was changed that looked so before: as one of them it is in nobody's way any more. */
-void pythia_bystanders_changed(pythia_bystanders *b, const char *key, const char *image);
+void pythia_replaced_rows_changed(pythia_replaced_rows *b, const char *key, const char *image);
 /*
  * One that has given way to a row of this key and these values, in an UPDATE of `old_key` or (NULL) an INSERT; it is
  * taken out and the caller's, to be freed.  False when there is none any more.
  */
-bool pythia_bystanders_take(pythia_bystanders *b, const char *old_key, const char *key, const pythia_field *values,
-							pythia_bystander *taken);
-void pythia_bystander_free(const pythia_capture_table *table, pythia_bystander *bystander);
-void pythia_bystanders_forget(pythia_bystanders *b);
-void pythia_bystanders_free(pythia_bystanders *b);
+bool pythia_replaced_rows_take(pythia_replaced_rows *b, const char *old_key, const char *key,
+							   const pythia_field *values, pythia_replaced_row *taken);
+void pythia_replaced_row_free(const pythia_capture_table *table, pythia_replaced_row *replaced_row);
+void pythia_replaced_rows_forget(pythia_replaced_rows *b);
+void pythia_replaced_rows_free(pythia_replaced_rows *b);
 
 #endif

@@ -98,8 +98,8 @@ bool pythia_capture_retain(pythia_capture *capture, pythia_error *error)
 	bool old;
 	bool ok;
 
-	if (capture->nmembers > 0 && capture->members[0].config.retention >= 0)
-		seconds = capture->members[0].config.retention;
+	if (capture->ntables > 0 && capture->tables[0].config.retention >= 0)
+		seconds = capture->tables[0].config.retention;
 	(void) pythia_instant_write(cutoff, capture->now - (int64_t) (seconds * 1e6));
 	pythia_buffer_printf(&sql,
 						 "SELECT 1 FROM (SELECT captured_at FROM main.pythia_journal_%lld ORDER BY change_id LIMIT 1)"

@@ -66,12 +66,12 @@ static bool mysql_begin(pythia_db *base, pythia_begin_mode mode, pythia_error *e
 
 static bool mysql_commit_transaction(pythia_db *base, pythia_error *error)
 {
-	return mysql_exec(base, "COMMIT", NULL, error) && pythia_mysql_commit_lanes(pythia_mysql_of(base), error);
+	return mysql_exec(base, "COMMIT", NULL, error) && pythia_mysql_commit_connections(pythia_mysql_of(base), error);
 }
 
 static bool mysql_rollback_transaction(pythia_db *base, pythia_error *error)
 {
-	pythia_mysql_roll_back_lanes(pythia_mysql_of(base));
+	pythia_mysql_roll_back_connections(pythia_mysql_of(base));
 	return mysql_exec(base, "ROLLBACK", NULL, error);
 }
 
@@ -85,7 +85,7 @@ static bool mysql_reset(pythia_db *base, pythia_error *error)
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
 	/* what a load needed would be held for nothing */
-	pythia_mysql_close_lanes(db);
+	pythia_mysql_close_connections(db);
 	pythia_buffer_free(&db->load.sql);
 	pythia_buffer_free(&db->load.fill);
 	pythia_buffer_free(&db->load.flight);
@@ -111,7 +111,7 @@ static void mysql_close_db(pythia_db *base)
 	}
 	else if (db->state == PYTHIA_SENT && !base->broken)
 		pythia_mysql_abort(db);
-	pythia_mysql_close_lanes(db);
+	pythia_mysql_close_connections(db);
 	if (db->connected)
 	{
 		int fd = pythia_mysql_socket(&db->mysql);

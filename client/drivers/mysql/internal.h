@@ -9,7 +9,7 @@ typedef struct mysql_db mysql_db;
 typedef struct pythia_mysql_bulk pythia_mysql_bulk;
 
 /* Connections that one load may use. */
-#define PYTHIA_MYSQL_LANES 8
+#define PYTHIA_MYSQL_CONNECTIONS 8
 
 /* Our own number, beside the library's: the server wanted a file of ours. */
 #define PYTHIA_MYSQL_ASKED_FOR_FILE 2999
@@ -44,10 +44,10 @@ typedef struct pythia_mysql_load
 	int ncolumns;
 	pythia_buffer fill; /* being filled */
 	uint64_t fill_rows;
-	uint64_t stored;                            /* rows, of ended statements */
-	struct mysql_db *lanes[PYTHIA_MYSQL_LANES]; /* the others, from 1 on; kept for the next load */
-	int nlanes;                                 /* in this load, the db itself among them */
-	int ready_fd;                               /* readable when one of several can go on; 0 while there is none */
+	uint64_t stored;                                        /* rows, of ended statements */
+	struct mysql_db *connections[PYTHIA_MYSQL_CONNECTIONS]; /* the others, from 1 on; kept for the next load */
+	int nconnections;                                       /* in this load, the db itself among them */
+	int ready_fd; /* readable when one of several can go on; 0 while there is none */
 } pythia_mysql_load;
 
 struct mysql_db
@@ -159,10 +159,10 @@ void pythia_mysql_kill(mysql_db *db);
 /* Makes the session say what it must, whatever the server or the account is set to. */
 bool pythia_mysql_pin(mysql_db *db, pythia_error *error);
 /* Makes lasting what the further connections of a load have stored. */
-bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error);
-void pythia_mysql_roll_back_lanes(mysql_db *db);
+bool pythia_mysql_commit_connections(mysql_db *db, pythia_error *error);
+void pythia_mysql_roll_back_connections(mysql_db *db);
 /* Ends and forgets them; what they stored and did not commit is undone. */
-void pythia_mysql_close_lanes(mysql_db *db);
+void pythia_mysql_close_connections(mysql_db *db);
 extern const pythia_driver pythia_mysql_driver;
 
 /* LOAD DATA LOCAL reads what we hand out during our own load, and nothing else, ever. */
@@ -177,14 +177,14 @@ bool pythia_mysql_insert_make(const mysql_db *db, pythia_rows_reader *reader, py
 /* connector_c/bulk.c: rows by a prepared INSERT.  NULL where the load or the server has no such way. */
 pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load);
 /* Makes the statement on a connection that has nothing in flight. */
-bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error);
+bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *connection, const char *insert, pythia_error *error);
 /* Takes rows; false where LOAD DATA must take them. */
 bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows);
 /* A step: executes the statement for the rows taken.  After its beginning `bulk` may take others. */
-int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *lane, int ready);
-uint64_t pythia_mysql_bulk_stored(mysql_db *lane); /* rows, by the statement that has ended */
-void pythia_mysql_bulk_close(mysql_db *lane);
-void pythia_mysql_bulk_forget(mysql_db *lane);        /* after the connection was closed */
+int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *connection, int ready);
+uint64_t pythia_mysql_bulk_stored(mysql_db *connection); /* rows, by the statement that has ended */
+void pythia_mysql_bulk_close(mysql_db *connection);
+void pythia_mysql_bulk_forget(mysql_db *connection);  /* after the connection was closed */
 void pythia_mysql_bulk_free(pythia_mysql_bulk *bulk); /* NULL-safe */
 
 bool pythia_mysql_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,

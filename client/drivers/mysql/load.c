@@ -27,33 +27,33 @@
 
 /* --- connections -------------------------------------------------------------- */
 
-static mysql_db *lane_of(mysql_db *db, int i)
+static mysql_db *connection_of(mysql_db *db, int i)
 {
-	return i == 0 ? db : db->load.lanes[i];
+	return i == 0 ? db : db->load.connections[i];
 }
 
-void pythia_mysql_close_lanes(mysql_db *db)
+void pythia_mysql_close_connections(mysql_db *db)
 {
-	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	for (int i = 1; i < PYTHIA_MYSQL_CONNECTIONS; i++)
 	{
-		mysql_db *lane = db->load.lanes[i];
+		mysql_db *connection = db->load.connections[i];
 
-		if (!lane)
+		if (!connection)
 			continue;
 		/* a statement in flight dies with its connection; nobody need be told */
-		lane->thread_id = 0;
-		pythia_db_close(&lane->base);
-		db->load.lanes[i] = NULL;
+		connection->thread_id = 0;
+		pythia_db_close(&connection->base);
+		db->load.connections[i] = NULL;
 	}
 	if (db->load.ready_fd > 0)
 		close(db->load.ready_fd);
 	db->load.ready_fd = 0;
-	db->load.nlanes = 1;
+	db->load.nconnections = 1;
 }
 
 /* One more connection that behaves as the first.  What a session must say is said to each as it opens; the check of
  * foreign keys is all that is changed between two loads. */
-static bool open_lane(mysql_db *db, int i, pythia_error *error)
+static bool open_connection(mysql_db *db, int i, pythia_error *error)
 {
 	pythia_result result;
 	char settings[128];
@@ -65,43 +65,44 @@ static bool open_lane(mysql_db *db, int i, pythia_error *error)
 	snprintf(settings, sizeof(settings), "SET foreign_key_checks = %d, autocommit = 0, innodb_lock_wait_timeout = %lld",
 			 pythia_result_true(&result, 0, 0), (long long) pythia_result_number(&result, 0, 1));
 	pythia_result_free(&result);
-	return db->again(db, &db->load.lanes[i], error) && pythia_mysql_run(db->load.lanes[i], settings, NULL, error);
+	return db->again(db, &db->load.connections[i], error) &&
+		   pythia_mysql_run(db->load.connections[i], settings, NULL, error);
 }
 
 /* Whether it has something to end: without a transaction (MyISAM) it still holds a lock on the table. */
-static bool is_open(mysql_db *lane)
+static bool is_open(mysql_db *connection)
 {
-	bool open = lane && (lane->load.used || lane->mysql.server_status & SERVER_STATUS_IN_TRANS);
+	bool open = connection && (connection->load.used || connection->mysql.server_status & SERVER_STATUS_IN_TRANS);
 
-	if (lane)
-		lane->load.used = false;
+	if (connection)
+		connection->load.used = false;
 	return open;
 }
 
-bool pythia_mysql_commit_lanes(mysql_db *db, pythia_error *error)
+bool pythia_mysql_commit_connections(mysql_db *db, pythia_error *error)
 {
-	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	for (int i = 1; i < PYTHIA_MYSQL_CONNECTIONS; i++)
 	{
-		mysql_db *lane = db->load.lanes[i];
+		mysql_db *connection = db->load.connections[i];
 
-		if (is_open(lane) && !pythia_mysql_run(lane, "COMMIT", NULL, error))
+		if (is_open(connection) && !pythia_mysql_run(connection, "COMMIT", NULL, error))
 		{
-			pythia_mysql_close_lanes(db);
+			pythia_mysql_close_connections(db);
 			return false;
 		}
 	}
 	return true;
 }
 
-void pythia_mysql_roll_back_lanes(mysql_db *db)
+void pythia_mysql_roll_back_connections(mysql_db *db)
 {
-	for (int i = 1; i < PYTHIA_MYSQL_LANES; i++)
+	for (int i = 1; i < PYTHIA_MYSQL_CONNECTIONS; i++)
 	{
-		mysql_db *lane = db->load.lanes[i];
+		mysql_db *connection = db->load.connections[i];
 
-		if (is_open(lane) && !pythia_mysql_run(lane, "ROLLBACK", NULL, NULL))
+		if (is_open(connection) && !pythia_mysql_run(connection, "ROLLBACK", NULL, NULL))
 		{
-			pythia_mysql_close_lanes(db);
+			pythia_mysql_close_connections(db);
 			return;
 		}
 	}
@@ -115,15 +116,15 @@ static bool watch(mysql_db *db, pythia_error *error)
 		db->load.ready_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (db->load.ready_fd <= 0)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "53000", "could not make a descriptor to wait with: %m");
-	for (int i = 0; i < db->load.nlanes; i++)
+	for (int i = 0; i < db->load.nconnections; i++)
 	{
-		mysql_db *lane = lane_of(db, i);
+		mysql_db *connection = connection_of(db, i);
 		struct epoll_event event = {0};
-		int fd = pythia_mysql_socket(&lane->mysql);
+		int fd = pythia_mysql_socket(&connection->mysql);
 
-		if (lane->load.flying && lane->load.status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_EXCEPT))
+		if (connection->load.flying && connection->load.status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_EXCEPT))
 			event.events |= EPOLLIN;
-		if (lane->load.flying && lane->load.status & PYTHIA_AWAIT_WRITE)
+		if (connection->load.flying && connection->load.status & PYTHIA_AWAIT_WRITE)
 			event.events |= EPOLLOUT;
 		if (!event.events)
 			epoll_ctl(db->load.ready_fd, EPOLL_CTL_DEL, fd, NULL); /* or a closed one would be ready for ever */
@@ -139,13 +140,13 @@ static long soonest(mysql_db *db)
 {
 	long least = -1;
 
-	for (int i = 0; i < db->load.nlanes; i++)
+	for (int i = 0; i < db->load.nconnections; i++)
 	{
-		mysql_db *lane = lane_of(db, i);
+		mysql_db *connection = connection_of(db, i);
 
-		if (lane->load.flying && lane->load.status & PYTHIA_AWAIT_TIMEOUT)
+		if (connection->load.flying && connection->load.status & PYTHIA_AWAIT_TIMEOUT)
 		{
-			long own = pythia_mysql_step_timeout(&lane->mysql);
+			long own = pythia_mysql_step_timeout(&connection->mysql);
 
 			least = least < 0 || own < least ? own : least;
 		}
@@ -159,7 +160,7 @@ static bool wait_for_any(mysql_db *db, pythia_error *error)
 {
 	int ready;
 
-	if (db->load.nlanes == 1)
+	if (db->load.nconnections == 1)
 	{
 		if (pythia_mysql_wait(db, db->load.status, -1, &ready, error))
 			return true;
@@ -184,7 +185,7 @@ static bool wait_for_any(mysql_db *db, pythia_error *error)
 /* --- statements ----------------------------------------------------------------- */
 
 /* Says what was lost, in the server's own words; the load has ended. */
-static bool not_as_given(mysql_db *db, mysql_db *lane, uint64_t given, uint64_t stored, unsigned warnings,
+static bool not_as_given(mysql_db *db, mysql_db *connection, uint64_t given, uint64_t stored, unsigned warnings,
 						 pythia_error *error)
 {
 	pythia_result result;
@@ -193,8 +194,8 @@ static bool not_as_given(mysql_db *db, mysql_db *lane, uint64_t given, uint64_t 
 	char sqlstate[6] = "22000";
 	const char *hint = NULL;
 
-	lane->state = PYTHIA_IDLE;
-	if (pythia_db_query(&lane->base, "SHOW WARNINGS LIMIT 5", "tnv", &result, NULL))
+	connection->state = PYTHIA_IDLE;
+	if (pythia_db_query(&connection->base, "SHOW WARNINGS LIMIT 5", "tnv", &result, NULL))
 	{
 		for (int64_t i = 0; i < result.nrows; i++)
 		{
@@ -220,116 +221,116 @@ static bool not_as_given(mysql_db *db, mysql_db *lane, uint64_t given, uint64_t 
 }
 
 /* Judges the statement that has just ended on a connection. */
-static bool landed(mysql_db *db, mysql_db *lane, pythia_error *error)
+static bool landed(mysql_db *db, mysql_db *connection, pythia_error *error)
 {
 	uint64_t stored;
 	unsigned warnings;
 
-	lane->load.flying = false;
-	if (lane->load.answer)
+	connection->load.flying = false;
+	if (connection->load.answer)
 	{
-		pythia_mysql_failed(lane, error);
-		db->base.broken = db->base.broken || lane->base.broken;
+		pythia_mysql_failed(connection, error);
+		db->base.broken = db->base.broken || connection->base.broken;
 		return false;
 	}
-	stored = lane->load.in_bulk ? pythia_mysql_bulk_stored(lane) : mysql_affected_rows(&lane->mysql);
-	warnings = mysql_warning_count(&lane->mysql);
+	stored = connection->load.in_bulk ? pythia_mysql_bulk_stored(connection) : mysql_affected_rows(&connection->mysql);
+	warnings = mysql_warning_count(&connection->mysql);
 	/* LOCAL makes the server go on after a bad or a double row, with a warning */
-	if (stored != lane->load.flight_rows || warnings != 0)
-		return not_as_given(db, lane, lane->load.flight_rows, stored, warnings, error);
+	if (stored != connection->load.flight_rows || warnings != 0)
+		return not_as_given(db, connection, connection->load.flight_rows, stored, warnings, error);
 	db->load.stored += stored;
 	return true;
 }
 
 /* The statement of `db`'s load that a connection of it runs: the file's, or an INSERT in `flight`. */
-static int go_on(mysql_db *db, mysql_db *lane, int ready)
+static int go_on(mysql_db *db, mysql_db *connection, int ready)
 {
-	const pythia_buffer *sql = db->load.by_inserts ? &lane->load.flight : &db->load.sql;
+	const pythia_buffer *sql = db->load.by_inserts ? &connection->load.flight : &db->load.sql;
 
 	if (ready == PYTHIA_STEP_BEGIN)
-		pythia_mysql_listen(lane, PYTHIA_MYSQL_HEAD_BYTES);
-	return lane->load.in_bulk
-			   ? pythia_mysql_bulk_step(db->load.bulk, lane, ready)
-			   : pythia_mysql_step_query(&lane->mysql, &lane->load.answer, sql->data, sql->length, ready);
+		pythia_mysql_listen(connection, PYTHIA_MYSQL_HEAD_BYTES);
+	return connection->load.in_bulk
+			   ? pythia_mysql_bulk_step(db->load.bulk, connection, ready)
+			   : pythia_mysql_step_query(&connection->mysql, &connection->load.answer, sql->data, sql->length, ready);
 }
 
 /* Moves every statement in flight on, as far as it goes at once. */
 static bool drive(mysql_db *db, pythia_error *error)
 {
-	for (int i = 0; i < db->load.nlanes; i++)
+	for (int i = 0; i < db->load.nconnections; i++)
 	{
-		mysql_db *lane = lane_of(db, i);
-		pythia_mysql_load *load = &lane->load;
+		mysql_db *connection = connection_of(db, i);
+		pythia_mysql_load *load = &connection->load;
 
 		/* ready or not: where the socket is not, the library says so by its status */
 		if (load->flying && load->status)
-			load->status = go_on(db, lane, load->status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_WRITE));
-		if (load->flying && !load->status && !landed(db, lane, error))
+			load->status = go_on(db, connection, load->status & (PYTHIA_AWAIT_READ | PYTHIA_AWAIT_WRITE));
+		if (load->flying && !load->status && !landed(db, connection, error))
 			return false;
 	}
 	return true;
 }
 
 /* A connection with nothing to do, or NULL. */
-static mysql_db *free_lane(mysql_db *db)
+static mysql_db *free_connection(mysql_db *db)
 {
-	for (int i = 0; i < db->load.nlanes; i++)
-		if (!lane_of(db, i)->load.flying)
-			return lane_of(db, i);
+	for (int i = 0; i < db->load.nconnections; i++)
+		if (!connection_of(db, i)->load.flying)
+			return connection_of(db, i);
 	return NULL;
 }
 
 static bool all_landed(mysql_db *db, pythia_error *error)
 {
-	for (int i = 0; i < db->load.nlanes; i++)
-		while (lane_of(db, i)->load.flying)
+	for (int i = 0; i < db->load.nconnections; i++)
+		while (connection_of(db, i)->load.flying)
 			if (!wait_for_any(db, error) || !drive(db, error))
 				return false;
 	return true;
 }
 
 /* The rows in `flight`, or the caller's, are what LOAD DATA gets. */
-static void take_off(mysql_db *db, mysql_db *lane, const char *data, size_t length)
+static void take_off(mysql_db *db, mysql_db *connection, const char *data, size_t length)
 {
-	lane->load.unsent = data;
-	lane->load.unsent_end = data + length;
-	lane->load.in_bulk = false;
-	lane->load.flying = true;
-	lane->load.status = go_on(db, lane, PYTHIA_STEP_BEGIN);
+	connection->load.unsent = data;
+	connection->load.unsent_end = data + length;
+	connection->load.in_bulk = false;
+	connection->load.flying = true;
+	connection->load.status = go_on(db, connection, PYTHIA_STEP_BEGIN);
 }
 
 /* The first connection with nothing to do, once there is one; NULL on failure. */
-static mysql_db *wait_for_lane(mysql_db *db, pythia_error *error)
+static mysql_db *wait_for_connection(mysql_db *db, pythia_error *error)
 {
-	mysql_db *lane;
+	mysql_db *connection;
 
 	if (!drive(db, error))
 		return NULL;
-	while (!(lane = free_lane(db)))
+	while (!(connection = free_connection(db)))
 		if (!wait_for_any(db, error) || !drive(db, error))
 			return NULL;
-	lane->load.answer = 0;
-	lane->load.in_bulk = false;
-	lane->load.used = true;
-	return lane;
+	connection->load.answer = 0;
+	connection->load.in_bulk = false;
+	connection->load.used = true;
+	return connection;
 }
 
 /* Sends rows off by as many INSERTs as they take. */
 static bool launch_inserts(mysql_db *db, const pythia_rows *rows, pythia_error *error)
 {
 	pythia_rows_reader reader = {0};
-	mysql_db *lane;
+	mysql_db *connection;
 	bool ok = true;
 
 	pythia_rows_open(&reader, rows);
 	while (ok && reader.cursor < reader.end)
 	{
-		ok = (lane = wait_for_lane(db, error)) != NULL &&
-			 pythia_mysql_insert_make(db, &reader, &lane->load.flight, &lane->load.flight_rows, error);
+		ok = (connection = wait_for_connection(db, error)) != NULL &&
+			 pythia_mysql_insert_make(db, &reader, &connection->load.flight, &connection->load.flight_rows, error);
 		if (!ok)
 			break;
-		lane->load.flying = true;
-		lane->load.status = go_on(db, lane, PYTHIA_STEP_BEGIN);
+		connection->load.flying = true;
+		connection->load.status = go_on(db, connection, PYTHIA_STEP_BEGIN);
 		ok = drive(db, error);
 	}
 	pythia_rows_close(&reader);
@@ -340,25 +341,25 @@ static bool launch_inserts(mysql_db *db, const pythia_rows *rows, pythia_error *
 static bool launch(mysql_db *db, pythia_error *error)
 {
 	pythia_mysql_load *load = &db->load;
-	mysql_db *lane = wait_for_lane(db, error);
+	mysql_db *connection = wait_for_connection(db, error);
 	pythia_buffer empty;
 	bool ok = true;
 
-	if (!lane)
+	if (!connection)
 		return false;
-	lane->load.flight_rows = load->fill_rows;
+	connection->load.flight_rows = load->fill_rows;
 	if (load->bulk && load->fill_rows >= BULK_ROWS)
 	{
 		pythia_rows rows = {load->fill.data, load->fill.length, load->fill_rows};
 
-		if (!pythia_mysql_bulk_prepare(load->bulk, lane, load->insert.data, error))
+		if (!pythia_mysql_bulk_prepare(load->bulk, connection, load->insert.data, error))
 			return false;
-		lane->load.in_bulk = pythia_mysql_bulk_read(load->bulk, &rows);
+		connection->load.in_bulk = pythia_mysql_bulk_read(load->bulk, &rows);
 	}
-	if (lane->load.in_bulk)
+	if (connection->load.in_bulk)
 	{
-		lane->load.flying = true;
-		lane->load.status = go_on(db, lane, PYTHIA_STEP_BEGIN);
+		connection->load.flying = true;
+		connection->load.status = go_on(db, connection, PYTHIA_STEP_BEGIN);
 	}
 	else if (load->by_inserts)
 	{
@@ -368,10 +369,10 @@ static bool launch(mysql_db *db, pythia_error *error)
 	}
 	else
 	{
-		empty = lane->load.flight;
-		lane->load.flight = load->fill;
+		empty = connection->load.flight;
+		connection->load.flight = load->fill;
 		load->fill = empty;
-		take_off(db, lane, lane->load.flight.data, lane->load.flight.length);
+		take_off(db, connection, connection->load.flight.data, connection->load.flight.length);
 	}
 	pythia_buffer_clear(&load->fill);
 	load->fill_rows = 0;
@@ -402,22 +403,24 @@ static void choose_statement(mysql_db *db, const pythia_load *load)
 bool pythia_mysql_load_begin(pythia_db *base, const pythia_load *load, pythia_error *error)
 {
 	mysql_db *db = pythia_mysql_of(base);
-	int nlanes = load->lanes < 1 ? 1 : load->lanes > PYTHIA_MYSQL_LANES ? PYTHIA_MYSQL_LANES : load->lanes;
+	int nconnections = load->connections < 1                          ? 1
+					   : load->connections > PYTHIA_MYSQL_CONNECTIONS ? PYTHIA_MYSQL_CONNECTIONS
+																	  : load->connections;
 
 	if (!pythia_db_expect(base, db->state, PYTHIA_IDLE, error))
 		return false;
 	base->others_ran = true;
-	for (int i = 1; i < nlanes; i++)
-		if (!db->load.lanes[i] && !open_lane(db, i, error))
+	for (int i = 1; i < nconnections; i++)
+		if (!db->load.connections[i] && !open_connection(db, i, error))
 		{
-			pythia_mysql_close_lanes(db);
+			pythia_mysql_close_connections(db);
 			return false;
 		}
-	db->load.nlanes = nlanes;
-	for (int i = 0; i < nlanes; i++)
+	db->load.nconnections = nconnections;
+	for (int i = 0; i < nconnections; i++)
 	{
-		lane_of(db, i)->load.flying = false;
-		lane_of(db, i)->state = PYTHIA_LOADING;
+		connection_of(db, i)->load.flying = false;
+		connection_of(db, i)->state = PYTHIA_LOADING;
 	}
 	pythia_buffer_clear(&db->load.insert);
 	pythia_buffer_puts(&db->load.insert, load->binary_sql ? load->binary_sql : "");
@@ -437,8 +440,8 @@ static bool put_large(mysql_db *db, const pythia_rows *rows, pythia_error *error
 
 	if ((db->load.fill.length > 0 && !launch(db, error)) || !all_landed(db, error))
 		return false;
-	for (int i = 0; i < db->load.nlanes; i++)
-		pythia_buffer_free(&lane_of(db, i)->load.flight);
+	for (int i = 0; i < db->load.nconnections; i++)
+		pythia_buffer_free(&connection_of(db, i)->load.flight);
 	pythia_buffer_free(&db->load.fill);
 	if (db->load.by_inserts)
 		return launch_inserts(db, rows, error) && all_landed(db, error);
@@ -473,11 +476,11 @@ bool pythia_mysql_load_put(pythia_db *base, const pythia_rows *chunk, pythia_err
 
 static void idle(mysql_db *db)
 {
-	for (int i = 0; i < db->load.nlanes; i++)
+	for (int i = 0; i < db->load.nconnections; i++)
 	{
-		lane_of(db, i)->state = PYTHIA_IDLE;
-		pythia_buffer_clear(&lane_of(db, i)->load.flight);
-		pythia_mysql_bulk_close(lane_of(db, i));
+		connection_of(db, i)->state = PYTHIA_IDLE;
+		pythia_buffer_clear(&connection_of(db, i)->load.flight);
+		pythia_mysql_bulk_close(connection_of(db, i));
 	}
 	pythia_mysql_bulk_free(db->load.bulk);
 	db->load.bulk = NULL;
@@ -499,7 +502,7 @@ bool pythia_mysql_load_end(pythia_db *base, uint64_t *rows, pythia_error *error)
 	if (rows)
 		*rows = db->load.stored;
 	/* without a transaction of the caller's, what is stored is stored */
-	return db->mysql.server_status & SERVER_STATUS_IN_TRANS || pythia_mysql_commit_lanes(db, error);
+	return db->mysql.server_status & SERVER_STATUS_IN_TRANS || pythia_mysql_commit_connections(db, error);
 }
 
 void pythia_mysql_load_abandon(pythia_db *base)
@@ -507,7 +510,7 @@ void pythia_mysql_load_abandon(pythia_db *base)
 	mysql_db *db = pythia_mysql_of(base);
 	pythia_mysql_load *load = &db->load;
 
-	pythia_mysql_close_lanes(db);
+	pythia_mysql_close_connections(db);
 	/* our own statement is let go on to its end, for the connection's sake; its rows are rolled back */
 	if (load->flying && !base->broken && !all_landed(db, NULL))
 		load->flying = load->status != 0;

@@ -69,7 +69,7 @@ bool pythia_mysql_open(const pythia_url *url, const pythia_host *host, const pyt
 	db->base.engine = PYTHIA_MYSQL;
 	pythia_url_redact(url, &display);
 	db->base.display = pythia_buffer_take(&display);
-	pythia_url_place(url, &place);
+	pythia_url_endpoint(url, &place);
 	db->base.place = pythia_buffer_take(&place);
 	db->client_defaults = options->client_defaults && !options->require_password;
 	db->require_password = options->require_password;

@@ -579,7 +579,7 @@ bool pythia_postgres_open(const pythia_url *url, const pythia_host *host, const 
 	db->base.engine = PYTHIA_POSTGRESQL;
 	pythia_url_redact(url, &display);
 	db->base.display = pythia_buffer_take(&display);
-	pythia_url_place(url, &place);
+	pythia_url_endpoint(url, &place);
 	db->base.place = pythia_buffer_take(&place);
 	if (options->require_password && !(url->password && url->password[0]) && !pythia_url_parameter_get(url, "passfile"))
 		require_password(db, error);

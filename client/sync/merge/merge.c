@@ -146,7 +146,7 @@ static bool explain(pythia_error *error)
 static bool update_and_insert(pythia_run *run, int64_t rows, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
 	/* rows that are there may come to refer to rows that are new */
-	if (run->refers_to_itself)
+	if (run->way.refers_to_itself)
 		return insert_missing(run, inserted, error) &&
 			   (!updates(run) || pythia_merge_update(run, true, updated, error));
 	return (!updates(run) || pythia_merge_update(run, true, updated, error)) &&
@@ -160,11 +160,11 @@ static bool back_to_savepoint(pythia_run *run, pythia_error *error)
 }
 
 /* Rows that swap values; those that refer to new ones come after these. */
-static bool displace_and_insert(pythia_run *run, int64_t *updated, int64_t *inserted, pythia_error *error)
+static bool swap_and_insert(pythia_run *run, int64_t *updated, int64_t *inserted, pythia_error *error)
 {
-	if (run->refers_to_itself)
-		return insert_missing(run, inserted, error) && pythia_displace(run, updated, error);
-	return pythia_displace(run, updated, error) && insert_missing(run, inserted, error);
+	if (run->way.refers_to_itself)
+		return insert_missing(run, inserted, error) && pythia_unique_swap(run, updated, error);
+	return pythia_unique_swap(run, updated, error) && insert_missing(run, inserted, error);
 }
 
 /* Rows that swap values of a unique key collide though the source's state is a sound one. */
@@ -180,7 +180,7 @@ static bool write_colliding(pythia_run *run, int64_t rows, int64_t *updated, int
 	{
 		*inserted = 0;
 		if (pythia_db_exec(run->target, "ROLLBACK TO SAVEPOINT pythia_merge", NULL, &second) &&
-			displace_and_insert(run, updated, inserted, &second))
+			swap_and_insert(run, updated, inserted, &second))
 		{
 			pythia_error_reset(error);
 			ok = true;
@@ -202,7 +202,7 @@ static bool write_rows(pythia_run *run, int64_t rows, int64_t *updated, int64_t 
 	if (run->job->config->conflict == PYTHIA_CONFLICT_FUNCTION)
 		/* first the new ones: the stage is used again for what the function returns */
 		return insert_missing(run, inserted, error) && pythia_resolve_rows(run, updated, error);
-	if (updates(run) && pythia_may_displace(run))
+	if (updates(run) && pythia_may_swap_unique(run))
 		return write_colliding(run, rows, updated, inserted, error);
 	return update_and_insert(run, rows, updated, inserted, error);
 }

@@ -225,7 +225,7 @@ void pythia_merge_difference(const pythia_run *run, pythia_buffer *out)
 {
 	int terms = 0;
 
-	if (run->known_to_differ)
+	if (run->way.known_to_differ)
 	{
 		pythia_buffer_puts(out, "1 = 1");
 		return;

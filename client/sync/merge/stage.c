@@ -15,7 +15,7 @@ bool pythia_stage_create(pythia_run *run, pythia_error *error)
 	for (int i = 0; i < run->plan.npairs; i++)
 		all[i] = i;
 	ok = pythia_stage_make(run, PYTHIA_STAGE_NAME, all, run->plan.npairs, error) && pythia_keys_begin(run, error);
-	run->stage_empty = ok;
+	run->state.stage_empty = ok;
 	pythia_free(all);
 	return ok;
 }
@@ -25,13 +25,13 @@ bool pythia_stage_clear(pythia_run *run, pythia_error *error)
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	if (run->stage_empty)
+	if (run->state.stage_empty)
 	{
-		run->stage_empty = false; /* the caller fills it now */
+		run->state.stage_empty = false; /* the caller fills it now */
 		return true;
 	}
 	/* MySQL's TRUNCATE commits: only outside a chunk's transaction */
-	if (run->target->engine == PYTHIA_SQLITE || (run->target->engine == PYTHIA_MYSQL && run->writing))
+	if (run->target->engine == PYTHIA_SQLITE || (run->target->engine == PYTHIA_MYSQL && run->state.writing))
 		pythia_buffer_puts(&sql, "DELETE FROM ");
 	else
 		pythia_buffer_puts(&sql, "TRUNCATE TABLE ");

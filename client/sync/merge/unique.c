@@ -115,9 +115,9 @@ static bool stay_apart(const pythia_run *run, int pair)
 
 void pythia_keys_look(pythia_run *run, bool *constrained_there)
 {
-	run->keys_may_meet = run->plan.nkey > 0 && !pythia_plan_key_constrained(&run->plan, true);
+	run->way.keys_may_meet = run->plan.nkey > 0 && !pythia_plan_key_constrained(&run->plan, true);
 	for (int i = 0; i < run->plan.nkey; i++)
-		run->keys_may_meet = run->keys_may_meet || !stay_apart(run, run->plan.key[i]);
+		run->way.keys_may_meet = run->way.keys_may_meet || !stay_apart(run, run->plan.key[i]);
 	*constrained_there = pythia_plan_key_constrained(&run->plan, false);
 }
 
@@ -141,7 +141,7 @@ bool pythia_keys_begin(pythia_run *run, pythia_error *error)
 	bool sqlite = run->target->engine == PYTHIA_SQLITE;
 	bool ok;
 
-	if (!run->keys_may_meet || run->keys_kept)
+	if (!run->way.keys_may_meet || run->state.keys_kept)
 		return true;
 	ok = pythia_stage_make(run, KEPT_NAME, run->plan.key, run->plan.nkey, error);
 	/* MySQL's has a primary key */
@@ -158,7 +158,7 @@ bool pythia_keys_begin(pythia_run *run, pythia_error *error)
 		pythia_buffer_putc(&sql, ')');
 		ok = pythia_db_exec(run->target, sql.data, NULL, error);
 	}
-	run->keys_kept = ok;
+	run->state.keys_kept = ok;
 	pythia_buffer_free(&sql);
 	return ok;
 }
@@ -169,7 +169,7 @@ bool pythia_keys_keep(pythia_run *run, pythia_error *error)
 	pythia_error refusal = PYTHIA_ERROR_INIT;
 	bool ok;
 
-	if (!run->keys_kept)
+	if (!run->state.keys_kept)
 		return true;
 	pythia_buffer_puts(&sql, "INSERT INTO ");
 	put_kept(run, &sql);
@@ -194,8 +194,8 @@ bool pythia_keys_keep(pythia_run *run, pythia_error *error)
 
 bool pythia_keys_end(pythia_run *run, pythia_error *error)
 {
-	bool kept = run->keys_kept;
+	bool kept = run->state.keys_kept;
 
-	run->keys_kept = false;
+	run->state.keys_kept = false;
 	return !kept || pythia_stage_drop_named(run, KEPT_NAME, error);
 }

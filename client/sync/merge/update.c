@@ -120,7 +120,7 @@ bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_e
 		any = any || !pythia_merge_is_fixed(run, i);
 	if (!any)
 		return true;
-	if (run->large && run->target->engine == PYTHIA_SQLITE)
+	if (run->state.large && run->target->engine == PYTHIA_SQLITE)
 		return update_large(run, by_rule, count, error);
 	pythia_buffer_puts(&sql, "UPDATE ");
 	pythia_merge_table(run, false, &sql);

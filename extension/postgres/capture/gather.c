@@ -140,7 +140,7 @@ static void hand_over_innermost(SubTransactionId parent)
 	drop_innermost();
 }
 
-static void settle(SubTransactionId mine, SubTransactionId parent, bool committed)
+static void end_subtransaction(SubTransactionId mine, SubTransactionId parent, bool committed)
 {
 	for (pythia_gathered *part = innermost; part; part = part->outer)
 	{
@@ -174,10 +174,10 @@ static void on_subtransaction(SubXactEvent event, SubTransactionId mine, SubTran
 				flush_part(innermost->outer, mine);
 			break;
 		case SUBXACT_EVENT_COMMIT_SUB:
-			settle(mine, parent, true);
+			end_subtransaction(mine, parent, true);
 			break;
 		case SUBXACT_EVENT_ABORT_SUB:
-			settle(mine, parent, false);
+			end_subtransaction(mine, parent, false);
 			break;
 		default:
 			break;

@@ -35,7 +35,7 @@ static void put_part(StringInfo key, const char *text)
 		appendStringInfoString(key, "-,");
 }
 
-static char *key_of(const pythia_target *target)
+static char *key_of(const pythia_endpoint *target)
 {
 	const pythia_url *url = &target->url;
 	StringInfoData key;
@@ -135,7 +135,7 @@ static void register_callbacks(void)
 }
 
 /* A file that lies open for nothing is in its owner's way, and is opened in no time. */
-static bool worth_keeping(const pythia_target *target)
+static bool worth_keeping(const pythia_endpoint *target)
 {
 	return pythia_guc_keep_connections && !target->local && target->url.engine != PYTHIA_SQLITE;
 }
@@ -148,7 +148,7 @@ static kept_connection *find(const char *key)
 	return NULL;
 }
 
-bool pythia_connection_take(pythia_session *session, const pythia_target *target, pythia_db **db, pythia_error *error)
+bool pythia_connection_take(pythia_session *session, const pythia_endpoint *target, pythia_db **db, pythia_error *error)
 {
 	kept_connection *entry;
 	char *key;
@@ -177,7 +177,7 @@ bool pythia_connection_take(pythia_session *session, const pythia_target *target
 	return *db || pythia_connection_open(session, target, NULL, db, error);
 }
 
-void pythia_connection_give_back(const pythia_target *target, pythia_db *db, bool clean)
+void pythia_connection_give_back(const pythia_endpoint *target, pythia_db *db, bool clean)
 {
 	MemoryContext before;
 	kept_connection *entry;

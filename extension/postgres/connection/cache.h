@@ -12,14 +12,14 @@
 #define PYTHIA_LONGEST_IDLE (5 * 60 * 1000L)
 
 /* pythia_connection_open, but an idle connection of the same kind is used where one answers. */
-extern bool pythia_connection_take(pythia_session *session, const pythia_target *target, pythia_db **db,
+extern bool pythia_connection_take(pythia_session *session, const pythia_endpoint *target, pythia_db **db,
 								   pythia_error *error);
 
 /*
  * Ends the use of a database that was opened for `target`, in the session it was opened in.  Only
  * after success (`clean`) may it be kept; else it is closed.  NULL-safe.
  */
-extern void pythia_connection_give_back(const pythia_target *target, pythia_db *db, bool clean);
+extern void pythia_connection_give_back(const pythia_endpoint *target, pythia_db *db, bool clean);
 
 /* Closes the idle ones; returns how many. */
 extern int pythia_connections_close_idle(void);

@@ -141,7 +141,7 @@ static bool has_password(const pythia_url *url)
 }
 
 /* Else a role could enter with what the server's own operating system user may. */
-static void check_password(pythia_target *target)
+static void check_password(pythia_endpoint *target)
 {
 	const pythia_url *url = &target->url;
 
@@ -152,7 +152,7 @@ static void check_password(pythia_target *target)
 	target->require_password = true;
 }
 
-static void check_responsible(pythia_target *target, const responsible *who, bool write)
+static void check_responsible(pythia_endpoint *target, const responsible *who, bool write)
 {
 	if (superuser_arg(who->user) && superuser_arg(who->author))
 		return;
@@ -218,9 +218,9 @@ static void check_owner(const ForeignServer *server, Oid owner)
 }
 
 /* owner: whose it has to be; NULL: anybody's. */
-static pythia_target *resolve_server(const char *name, const Oid *owner, bool write)
+static pythia_endpoint *resolve_server(const char *name, const Oid *owner, bool write)
 {
-	pythia_target *target = palloc0(sizeof(pythia_target));
+	pythia_endpoint *target = palloc0(sizeof(pythia_endpoint));
 	ForeignServer *server = find_server(name);
 	responsible who;
 	UserMapping *mapping;
@@ -255,23 +255,23 @@ static pythia_target *resolve_server(const char *name, const Oid *owner, bool wr
 	return target;
 }
 
-static pythia_target *resolve(const char *name_or_url, const Oid *owner, bool write)
+static pythia_endpoint *resolve(const char *name_or_url, const Oid *owner, bool write)
 {
-	pythia_target *target;
+	pythia_endpoint *target;
 	responsible who;
 	pythia_url *url;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 
 	if (strcmp(name_or_url, "local") == 0)
 	{
-		target = palloc0(sizeof(pythia_target));
+		target = palloc0(sizeof(pythia_endpoint));
 		target->local = true;
 		target->display = pstrdup("local");
 		return target;
 	}
 	if (!pythia_url_like(name_or_url))
 		return resolve_server(name_or_url, owner, write);
-	target = palloc0(sizeof(pythia_target));
+	target = palloc0(sizeof(pythia_endpoint));
 	url = pythia_url_read(name_or_url);
 	target->url = *url;
 	target->read_only = !write;
@@ -284,17 +284,17 @@ static pythia_target *resolve(const char *name_or_url, const Oid *owner, bool wr
 	return target;
 }
 
-pythia_target *pythia_target_resolve(const char *name_or_url, bool write)
+pythia_endpoint *pythia_endpoint_resolve(const char *name_or_url, bool write)
 {
 	return resolve(name_or_url, NULL, write);
 }
 
-pythia_target *pythia_target_resolve_stored(const char *name_or_url, Oid owner, bool write)
+pythia_endpoint *pythia_endpoint_resolve_stored(const char *name_or_url, Oid owner, bool write)
 {
 	return resolve(name_or_url, &owner, write);
 }
 
-pythia_open_options pythia_target_options(const pythia_target *target)
+pythia_open_options pythia_endpoint_options(const pythia_endpoint *target)
 {
 	pythia_open_options options = {.read_only = target->read_only,
 								   .create = !target->read_only && !target->existing,
@@ -306,10 +306,10 @@ pythia_open_options pythia_target_options(const pythia_target *target)
 	return options;
 }
 
-bool pythia_connection_open(pythia_session *session, const pythia_target *target, const pythia_host *host,
+bool pythia_connection_open(pythia_session *session, const pythia_endpoint *target, const pythia_host *host,
 							pythia_db **db, pythia_error *error)
 {
-	pythia_open_options options = pythia_target_options(target);
+	pythia_open_options options = pythia_endpoint_options(target);
 
 	*db = NULL;
 	if (target->local)

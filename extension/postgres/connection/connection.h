@@ -15,7 +15,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/local/driver.h"
 
-typedef struct pythia_target
+typedef struct pythia_endpoint
 {
 	bool local;
 	pythia_url url; /* with secrets; freed with the memory context it was resolved in */
@@ -25,17 +25,17 @@ typedef struct pythia_target
 	bool existing; /* no SQLite file is made where it is missing */
 	char *reach;   /* hosts that may be reached, NULL: any; lives as the URL does */
 	char *display; /* for messages: name, URL without secrets, or 'local' */
-} pythia_target;
+} pythia_endpoint;
 
 /* `write`: the database shall be changed. Checks what the current role may do; ereports. */
-extern pythia_target *pythia_target_resolve(const char *name_or_url, bool write);
+extern pythia_endpoint *pythia_endpoint_resolve(const char *name_or_url, bool write);
 
 /*
  * The same for what a worker's row says.  `owner`: whose the connection was when it was named; one that is another
  * role's by now, which has not the current role's rights at any rate, is refused: by ALTER SERVER or DROP SERVER its
  * name may have gone to somebody who wants the worker's rows.
  */
-extern pythia_target *pythia_target_resolve_stored(const char *name_or_url, Oid owner, bool write);
+extern pythia_endpoint *pythia_endpoint_resolve_stored(const char *name_or_url, Oid owner, bool write);
 
 /* Where a worker's row names a connection. */
 typedef enum pythia_connection_use
@@ -45,7 +45,7 @@ typedef enum pythia_connection_use
 	PYTHIA_USE_TARGET,
 } pythia_connection_use;
 
-/* Notes whose the connection is that the worker's row names, for pythia_target_resolve_stored. */
+/* Notes whose the connection is that the worker's row names, for pythia_endpoint_resolve_stored. */
 extern void pythia_connection_note_owner(int32 worker_id, pythia_connection_use use);
 
 /* Whether a connection of the worker is another role's than the one that was noted. */
@@ -55,11 +55,11 @@ extern bool pythia_connection_strayed(int32 worker_id);
 pg_noreturn extern void pythia_no_connection(const char *name, const char *hint);
 
 /* What opening it takes. */
-extern pythia_open_options pythia_target_options(const pythia_target *target);
+extern pythia_open_options pythia_endpoint_options(const pythia_endpoint *target);
 
 /* Opens it.  Close it with pythia_db_close; should an error prevent that, it closes
  * when the session's memory goes.  It waits by `host`, NULL: as a backend does. */
-extern bool pythia_connection_open(pythia_session *session, const pythia_target *target, const pythia_host *host,
+extern bool pythia_connection_open(pythia_session *session, const pythia_endpoint *target, const pythia_host *host,
 								   pythia_db **db, pythia_error *error);
 
 /* Says that an open database is the session's to close, and that it no longer is. */

@@ -249,7 +249,7 @@ char *pythia_connection_adopt(const char *name_or_url, const char *suggested)
 		return pstrdup("local");
 	if (!pythia_url_like(name_or_url))
 	{
-		(void) pythia_target_resolve(name_or_url, false);
+		(void) pythia_endpoint_resolve(name_or_url, false);
 		return pstrdup(name_or_url);
 	}
 	url = pythia_url_read(name_or_url);
@@ -282,7 +282,7 @@ typedef struct probe
 	int64_t round_trip; /* microseconds */
 } probe;
 
-static bool run_probe(pythia_session *session, const pythia_target *target, probe *found, pythia_error *error)
+static bool run_probe(pythia_session *session, const pythia_endpoint *target, probe *found, pythia_error *error)
 {
 	pythia_db *db;
 	int64_t start;
@@ -303,7 +303,7 @@ static bool run_probe(pythia_session *session, const pythia_target *target, prob
 
 PYTHIA_VERB(pythia_test_connection)
 {
-	pythia_target *target = pythia_target_resolve(pythia_argument_text(fcinfo, 0), false);
+	pythia_endpoint *target = pythia_endpoint_resolve(pythia_argument_text(fcinfo, 0), false);
 	pythia_session *session = pythia_session_begin(NULL);
 	pythia_error error = PYTHIA_ERROR_INIT;
 	probe found = {0};

@@ -13,7 +13,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/subtransaction.h"
 #include "postgres/base/verb.h"
-#include "postgres/capture/adopt.h"
+#include "postgres/capture/discovered.h"
 #include "postgres/capture/change.h"
 #include "postgres/capture/gather.h"
 #include "postgres/jobs/dispatch.h"
@@ -47,7 +47,7 @@ PYTHIA_VERB(pythia_poll)
 
 	pythia_cdc_refuse_standby();
 	pythia_cdc_lock(worker_id);
-	(void) pythia_cdc_adopt(worker_id);
+	(void) pythia_cdc_add_discovered(worker_id);
 	/* only now: what another session wrote while we waited for it counts */
 	worker = pythia_cdc_reload(worker_id, name);
 	if (worker->connection)

@@ -4,7 +4,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "postgres/base/pg_compat.h"
-#include "postgres/capture/adopt.h"
+#include "postgres/capture/discovered.h"
 #include "postgres/capture/rotate.h"
 #include "postgres/capture/trigger.h"
 #include "postgres/jobs/dispatch.h"
@@ -116,7 +116,7 @@ long pythia_cdc_turn(const pythia_job *job)
 			job->memory->next_rotation = 0; /* in the next turn */
 		pythia_job_commit();
 		pythia_job_begin();
-		adopted = pythia_cdc_try_lock(job->worker_id) ? pythia_cdc_adopt(job->worker_id) : 0;
+		adopted = pythia_cdc_try_lock(job->worker_id) ? pythia_cdc_add_discovered(job->worker_id) : 0;
 		if (adopted > 0)
 			job->memory->next_poll = 0;
 		if (adopted == PYTHIA_MOST_ADOPTED)

@@ -13,7 +13,7 @@
 #include "postgres/connection/cache.h"
 #include "postgres/jobs/turn.h"
 #include "postgres/sync/parallel.h"
-#include "postgres/sync/parts_join.h"
+#include "postgres/sync/ranges_join.h"
 #include "postgres/worker/helpers.h"
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"
@@ -260,7 +260,7 @@ static void help_others(const pythia_sides *sides, const pythia_table_order *ord
 	{
 		MemoryContext turn = AllocSetContextCreate(CurrentMemoryContext, "pythia_db help", ALLOCSET_DEFAULT_SIZES);
 		MemoryContext before = MemoryContextSwitchTo(turn);
-		bool helped = pythia_parts_help(sides, overrides);
+		bool helped = pythia_ranges_help(sides, overrides);
 
 		MemoryContextSwitchTo(before);
 		MemoryContextDelete(turn);
@@ -295,7 +295,7 @@ static void sync_together(const pythia_job *job, pythia_sides *sides, List *tabl
 		List *left = NIL;
 
 		/* what is left over of the streams is for a large table of ours */
-		sides->parts = (pythia_parts_limits){job, most, most - (runners - 1) * share - 1};
+		sides->parts = (pythia_ranges_limits){job, most, most - (runners - 1) * share - 1};
 		(void) pythia_helpers_start(job, runners - 1, share);
 		order = due > 1 ? pythia_table_order_make(sides, tables) : pythia_table_order_plain(tables);
 		share_tables(sides, order, overrides, &left);
@@ -324,7 +324,7 @@ void pythia_sync_help(const pythia_job *job, int share)
 		const pythia_node *overrides = share_as_override(share);
 		List *left = NIL;
 
-		sides->parts = (pythia_parts_limits){job, pythia_sync_parallel(sides->spec), share - 1};
+		sides->parts = (pythia_ranges_limits){job, pythia_sync_parallel(sides->spec), share - 1};
 		share_tables(sides, order, overrides, &left);
 		help_others(sides, order, overrides);
 		sweep_left(sides, left);

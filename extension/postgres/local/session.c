@@ -97,7 +97,7 @@ static void commit_transaction(pythia_session *session)
 {
 	MemoryContext before = CurrentMemoryContext;
 
-	local_stand_in_settle(session->writer);
+	local_stand_in_check(session->writer);
 	pythia_transaction_ends();
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(before);

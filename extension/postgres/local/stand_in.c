@@ -321,7 +321,7 @@ int local_stand_in_execute(SPIPlanPtr plan, const local_concerned *concerned, Oi
 	return code;
 }
 
-void local_stand_in_settle(Oid role)
+void local_stand_in_check(Oid role)
 {
 	local_stand_in in;
 

@@ -57,6 +57,6 @@ extern void local_stand_in_end(const local_stand_in *in);
 extern int local_stand_in_execute(SPIPlanPtr plan, const local_concerned *concerned, Oid role, bool read_only);
 
 /* Before a transaction commits in which `role` has written: runs the triggers that were deferred as it. */
-extern void local_stand_in_settle(Oid role);
+extern void local_stand_in_check(Oid role);
 
 #endif

@@ -112,7 +112,7 @@ static bool define_all(const pythia_cdc_worker *worker, pythia_db *db, List **re
 List *pythia_remote_resolve(const pythia_cdc_worker *worker)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
-	pythia_target *target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
+	pythia_endpoint *target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
 	pythia_remote_source *source = pythia_remote_source_open(worker, target, &error);
 	List *result = NIL;
 	ListCell *cell;
@@ -226,7 +226,7 @@ bool pythia_remote_find(const pythia_cdc_worker *worker, pythia_remote_source *s
 	return true;
 }
 
-void pythia_remote_adopt(const pythia_cdc_worker *worker, List *found)
+void pythia_remote_add_discovered(const pythia_cdc_worker *worker, List *found)
 {
 	ListCell *cell;
 

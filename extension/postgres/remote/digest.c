@@ -174,7 +174,7 @@ static pythia_version_seen version_seen(const Datum *values, const bool *nulls)
 	return PYTHIA_VERSION_SAME;
 }
 
-static bool judge(TupleTableSlot *slot, DestReceiver *self)
+static bool classify_slot(TupleTableSlot *slot, DestReceiver *self)
 {
 	remote_receiver *receiver = (remote_receiver *) self;
 	pythia_situation situation = {.track = receiver->table->config.track, .starting = receiver->silent};
@@ -321,7 +321,7 @@ static void digest_rows(remote_receiver *receiver, pythia_fetched *f)
 	receiver->known = pythia_table_writer_open(pythia_relation("remote_row"), 4);
 	receiver->scratch = AllocSetContextCreate(CurrentMemoryContext, "pythia_db row", ALLOCSET_DEFAULT_SIZES);
 	receiver->silent = f->starting;
-	receiver->base.receiveSlot = judge;
+	receiver->base.receiveSlot = classify_slot;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	compare(receiver,
 			"SELECT s.n, s.key, s.version, s.stamp, s.image, s.transaction_id, s.aged, s.known, s.kind, s.old, k.ctid, "
@@ -378,7 +378,7 @@ static void digest_log(remote_receiver *receiver, pythia_fetched *f)
 		MemoryContextSwitchTo(before);
 	}
 	ExecDropSingleTupleTableSlot(slot);
-	pythia_remote_told_save(f);
+	pythia_remote_delivered_save(f);
 }
 
 /* ---- both ---- */

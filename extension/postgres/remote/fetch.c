@@ -64,7 +64,7 @@ void pythia_fetched_free(pythia_fetched *fetched)
 	fetched->rows = fetched->keys = NULL;
 	pythia_free(fetched->not_logged);
 	fetched->not_logged = NULL;
-	pythia_log_numbers_free(&fetched->told);
+	pythia_log_numbers_free(&fetched->delivered);
 	pythia_log_numbers_free(&fetched->own);
 	pythia_log_numbers_free(&fetched->fresh);
 }
@@ -75,7 +75,8 @@ bool pythia_fetched_idle(const pythia_fetched *fetched)
 		fetched->count > 0 || fetched->keys)
 		return false;
 	if (fetched->table->config.capture == PYTHIA_CAPTURE_TRIGGER)
-		return fetched->fresh.count == 0 && !fetched->log_columns && !(fetched->deleted && fetched->told.count > 0);
+		return fetched->fresh.count == 0 && !fetched->log_columns &&
+			   !(fetched->deleted && fetched->delivered.count > 0);
 	/* a low that stays behind costs nothing while no row is there */
 	return fetched->table->remote_low && pythia_same_text(fetched->mark, fetched->table->remote_mark);
 }
@@ -233,8 +234,8 @@ static bool read_log(pythia_capture_table *source, const pythia_log *log, pythia
 	bool more;
 	bool ok;
 
-	for (int64_t i = 0; i < f->told.count; i++)
-		pythia_log_numbers_add(&done, f->told.numbers[i]);
+	for (int64_t i = 0; i < f->delivered.count; i++)
+		pythia_log_numbers_add(&done, f->delivered.numbers[i]);
 	for (int64_t i = 0; i < f->own.count; i++)
 		pythia_log_numbers_add(&done, f->own.numbers[i]);
 	pythia_log_numbers_sort(&done);
@@ -297,8 +298,8 @@ static bool fetch_log(pythia_capture_table *source, pythia_fetched *f, bool fres
 		pythia_error_move(error, &why);
 	if (ok && changed)
 		f->log_columns = keep(log.columns);
-	if (ok && f->told.count > 0)
-		ok = pythia_log_delete(source->db, source->table.schema, log.name, &f->told, &f->deleted, error);
+	if (ok && f->delivered.count > 0)
+		ok = pythia_log_delete(source->db, source->table.schema, log.name, &f->delivered, &f->deleted, error);
 	ok = ok && (f->empty || read_log(source, &log, f, error));
 	pythia_log_free(&log);
 	return ok;
@@ -306,30 +307,30 @@ static bool fetch_log(pythia_capture_table *source, pythia_fetched *f, bool fres
 
 /* ---- all tables ---- */
 
-TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight)
+TimestampTz pythia_remote_boundary(const pythia_source_status *status)
 {
-	const pythia_clock *clock = &sight->clock;
+	const pythia_clock *clock = &status->clock;
 
 	if (clock->boundary == PYTHIA_OPEN_UNKNOWN || clock->boundary == PYTHIA_OPEN_HELD)
 		return 0;
 	/* its clock says what it likes */
-	return pythia_time_within(pythia_subtract(sight->at, pythia_subtract(clock->now, clock->boundary)));
+	return pythia_time_within(pythia_subtract(status->at, pythia_subtract(clock->now, clock->boundary)));
 }
 
-static bool look(pythia_db *db, pythia_remote_sight *sight, pythia_error *error)
+static bool look(pythia_db *db, pythia_source_status *status, pythia_error *error)
 {
-	sight->at = GetCurrentTimestamp();
-	return pythia_clock_read(db, false, &sight->clock, error) &&
-		   pythia_holder_read(db, &sight->clock, &sight->holder, error);
+	status->at = GetCurrentTimestamp();
+	return pythia_clock_read(db, false, &status->clock, error) &&
+		   pythia_holder_read(db, &status->clock, &status->holder, error);
 }
 
 /* Between reading and deleting the log is brought in line with the table as it is. */
 static bool wants_description(const pythia_fetched *f)
 {
-	return f->starting || f->again || f->told.count > 0;
+	return f->starting || f->again || f->delivered.count > 0;
 }
 
-static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *source, pythia_remote_sight *sight,
+static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *source, pythia_source_status *status,
 						pythia_fetched *f, pythia_error *error)
 {
 	bool fresh = wants_description(f);
@@ -348,10 +349,10 @@ static bool fetch_table(const pythia_cdc_worker *worker, pythia_remote_source *s
 		ok = fetch_log(described, f, fresh, error);
 	else
 	{
-		ok = (sight->clock.now != 0 || look(described->db, sight, error)) &&
-			 fetch_rows(described, &sight->clock, f, error);
-		f->low_at = pythia_remote_boundary(sight);
-		f->held = sight->clock.boundary == PYTHIA_OPEN_HELD;
+		ok = (status->clock.now != 0 || look(described->db, status, error)) &&
+			 fetch_rows(described, &status->clock, f, error);
+		f->low_at = pythia_remote_boundary(status);
+		f->held = status->clock.boundary == PYTHIA_OPEN_HELD;
 	}
 	if (described->table.relation == PYTHIA_RELATION_VIEW)
 		described->db->others_ran = true;
@@ -397,13 +398,13 @@ static bool is_due(const pythia_fetched *f)
 {
 	TimestampTz now = GetCurrentTimestamp();
 
-	return f->starting || f->again || f->table->reason || f->told.count > 0 ||
+	return f->starting || f->again || f->table->reason || f->delivered.count > 0 ||
 		   (f->table->config.capture == PYTHIA_CAPTURE_POLL && f->table->config.track != PYTHIA_TRACK_NONE &&
 			now - f->table->swept_at >= (int64) (f->table->config.delete_interval * USECS_PER_SEC));
 }
 
 bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *source, List *all, bool isolate,
-					  pythia_remote_sight *sight, pythia_error *error)
+					  pythia_source_status *status, pythia_error *error)
 {
 	pythia_db *db = pythia_remote_source_db(source);
 	pythia_error first = PYTHIA_ERROR_INIT;
@@ -412,7 +413,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	bool idle;
 	ListCell *cell;
 
-	memset(sight, 0, sizeof(*sight));
+	memset(status, 0, sizeof(*status));
 	if (!pythia_remote_source_idle(source, &idle, error))
 		return false;
 	if (!idle &&
@@ -429,7 +430,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 			f->mark = f->table->remote_mark;
 			continue;
 		}
-		if (fetch_table(worker, source, sight, f, error))
+		if (fetch_table(worker, source, status, f, error))
 		{
 			any = true;
 			continue;
@@ -448,7 +449,7 @@ bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 	if (first.message && !any)
 		return pythia_error_move(error, &first);
 	pythia_error_reset(&first);
-	if (sight->clock.now != 0 && sight->clock.boundary == PYTHIA_OPEN_UNKNOWN)
+	if (status->clock.now != 0 && status->clock.boundary == PYTHIA_OPEN_UNKNOWN)
 		pythia_remote_source_blind(source);
 	return true;
 }

@@ -11,9 +11,9 @@
 #define SAME_START (3 * USECS_PER_SEC)
 
 /* NULL: nothing holds it back. */
-static const char *reason_of(const pythia_remote_sight *sight)
+static const char *reason_of(const pythia_source_status *status)
 {
-	return sight->holder.what[0] ? sight->holder.what : NULL;
+	return status->holder.what[0] ? status->holder.what : NULL;
 }
 
 static bool same_time(TimestampTz a, TimestampTz b)
@@ -23,17 +23,17 @@ static bool same_time(TimestampTz a, TimestampTz b)
 	return a - b < SAME_START && b - a < SAME_START;
 }
 
-bool pythia_remote_hold_changed(const pythia_cdc_worker *worker, const pythia_remote_sight *sight)
+bool pythia_remote_hold_changed(const pythia_cdc_worker *worker, const pythia_source_status *status)
 {
-	const char *why = reason_of(sight);
+	const char *why = reason_of(status);
 
 	if (!why || !worker->held_why)
 		return why != worker->held_why;
-	return strcmp(why, worker->held_why) != 0 || sight->holder.id != worker->held_by ||
-		   !same_time(pythia_remote_boundary(sight), worker->held_since);
+	return strcmp(why, worker->held_why) != 0 || status->holder.id != worker->held_by ||
+		   !same_time(pythia_remote_boundary(status), worker->held_since);
 }
 
-void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_remote_sight *sight)
+void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_source_status *status)
 {
 	static const char sql[] =
 		"INSERT INTO pythia.cdc_source AS s (worker_id, held_by, held_why, held_since) "
@@ -41,13 +41,13 @@ void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_remot
 		"ON CONFLICT (worker_id) DO UPDATE SET held_by = EXCLUDED.held_by, held_why = EXCLUDED.held_why, "
 		"held_since = EXCLUDED.held_since";
 	Oid types[] = {INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID};
-	const char *why = reason_of(sight);
-	TimestampTz since = why ? pythia_remote_boundary(sight) : 0;
-	Datum values[] = {Int32GetDatum(worker->worker_id), Int64GetDatum(sight->holder.id),
+	const char *why = reason_of(status);
+	TimestampTz since = why ? pythia_remote_boundary(status) : 0;
+	Datum values[] = {Int32GetDatum(worker->worker_id), Int64GetDatum(status->holder.id),
 					  why ? CStringGetTextDatum(why) : (Datum) 0, TimestampTzGetDatum(since)};
 	char nulls[] = "    ";
 
-	if (sight->holder.id == 0)
+	if (status->holder.id == 0)
 		nulls[1] = 'n';
 	if (!why)
 		nulls[2] = 'n';

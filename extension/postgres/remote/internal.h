@@ -26,9 +26,9 @@ typedef struct pythia_remote_source pythia_remote_source;
 typedef struct pythia_fetched pythia_fetched;
 
 /* The worker's database, as the worker's owner; ereports. `write`: triggers will be made there. */
-extern pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write);
+extern pythia_endpoint *pythia_remote_target(const pythia_cdc_worker *worker, bool write);
 /* Opens it. In a background worker (outside of transactions) it stays open, and comes back the next time. */
-extern pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker, const pythia_target *target,
+extern pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker, const pythia_endpoint *target,
 													   pythia_error *error);
 /* After use; `ok`: it may be used again. NULL-safe. */
 extern void pythia_remote_source_done(pythia_remote_source *source, bool ok);
@@ -64,7 +64,7 @@ extern void pythia_remote_note_known(const pythia_cdc_worker *worker, pythia_rem
 extern bool pythia_remote_find(const pythia_cdc_worker *worker, pythia_remote_source *source,
 							   const pythia_remote_known *known, List **found, pythia_error *error);
 /* In a transaction: they are the worker's tables from the next poll on, from their first row. */
-extern void pythia_remote_adopt(const pythia_cdc_worker *worker, List *found);
+extern void pythia_remote_add_discovered(const pythia_cdc_worker *worker, List *found);
 
 /* ---- fetch.c ---- */
 
@@ -114,13 +114,13 @@ struct pythia_fetched
 	char *key_form;     /* of the keys that were read, in UTF-8 */
 
 	/* of a table with triggers */
-	pythia_log_numbers told;  /* told by transactions that have committed: may be deleted over there */
-	pythia_log_numbers own;   /* told by this very transaction */
-	bool empty;               /* nothing was in the log when this poll began */
-	bool deleted;             /* the told ones are gone there */
-	pythia_log_numbers fresh; /* read now, and told with this */
-	char *log_columns;        /* as they are now; NULL: as they were */
-	char *not_logged;         /* why a change could not be logged, in UTF-8; or NULL */
+	pythia_log_numbers delivered; /* told by transactions that have committed: may be deleted over there */
+	pythia_log_numbers own;       /* told by this very transaction */
+	bool empty;                   /* nothing was in the log when this poll began */
+	bool deleted;                 /* the told ones are gone there */
+	pythia_log_numbers fresh;     /* read now, and told with this */
+	char *log_columns;            /* as they are now; NULL: as they were */
+	char *not_logged;             /* why a change could not be logged, in UTF-8; or NULL */
 };
 
 /* Makes ready for one table; `lasting`: across transactions. In the current memory context. */
@@ -129,39 +129,39 @@ extern void pythia_fetched_free(pythia_fetched *fetched);
 /* True where there is nothing to write down. */
 extern bool pythia_fetched_idle(const pythia_fetched *fetched);
 /* What was seen of the source as a whole. */
-typedef struct pythia_remote_sight
+typedef struct pythia_source_status
 {
 	pythia_clock clock; /* its `now` is 0 where nobody needed to ask */
 	pythia_holder holder;
 	TimestampTz at; /* when it was read, by the clock here */
-} pythia_remote_sight;
+} pythia_source_status;
 
 /*
  * Reads what all of them (pythia_fetched) need.  With `isolate` a table's own failure is told in it.
  * What it allocates is in the current memory context.
  */
 extern bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *source, List *all, bool isolate,
-							 pythia_remote_sight *sight, pythia_error *error);
+							 pythia_source_status *status, pythia_error *error);
 /* The instant that the boundary stands for, by the clock here; 0: not known. */
-extern TimestampTz pythia_remote_boundary(const pythia_remote_sight *sight);
+extern TimestampTz pythia_remote_boundary(const pythia_source_status *status);
 
 /* ---- hold.c ---- */
 
 /* Whether stat_cdc should tell something else than it does. */
-extern bool pythia_remote_hold_changed(const pythia_cdc_worker *worker, const pythia_remote_sight *sight);
+extern bool pythia_remote_hold_changed(const pythia_cdc_worker *worker, const pythia_source_status *status);
 /* Writes it down. Within a transaction. */
-extern void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_remote_sight *sight);
+extern void pythia_remote_hold_save(const pythia_cdc_worker *worker, const pythia_source_status *status);
 
 /* ---- digest.c ---- */
 
 /* Compares, journals and saves; returns the number of changes. Within a transaction. */
 extern int64 pythia_digest_fetched(const pythia_cdc_worker *worker, pythia_fetched *fetched);
 
-/* ---- told.c: triggers over there that follow a transaction here ---- */
+/* ---- delivered.c: triggers over there that follow a transaction here ---- */
 
-/* Numbers told and perhaps still in the log, into fetched->told and ->own. */
-extern void pythia_remote_told_load(pythia_fetched *fetched);
+/* Numbers told and perhaps still in the log, into fetched->delivered and ->own. */
+extern void pythia_remote_delivered_load(pythia_fetched *fetched);
 /* Writes down the fresh ones, and forgets those that were deleted. */
-extern void pythia_remote_told_save(const pythia_fetched *fetched);
+extern void pythia_remote_delivered_save(const pythia_fetched *fetched);
 
 #endif

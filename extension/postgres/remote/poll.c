@@ -55,7 +55,7 @@ static List *make_ready(pythia_cdc_worker *worker, bool lasting)
 		fetched = pythia_fetched_make(table, lasting);
 		all = lappend(all, fetched);
 		if (table->config.capture == PYTHIA_CAPTURE_TRIGGER)
-			pythia_remote_told_load(fetched);
+			pythia_remote_delivered_load(fetched);
 	}
 	return all;
 }
@@ -119,12 +119,12 @@ static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bo
 /* ---- in a session ---- */
 
 /* Reads what all tables need; ereports. Frees them where it fails. */
-static void fetch(pythia_cdc_worker *worker, const pythia_target *target, List *all, bool isolate,
-				  const pythia_remote_known *known, List **found, pythia_remote_sight *sight)
+static void fetch(pythia_cdc_worker *worker, const pythia_endpoint *target, List *all, bool isolate,
+				  const pythia_remote_known *known, List **found, pythia_source_status *status)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_remote_source *source = pythia_remote_source_open(worker, target, &error);
-	bool ok = source && pythia_fetch_all(worker, source, all, isolate, sight, &error) &&
+	bool ok = source && pythia_fetch_all(worker, source, all, isolate, status, &error) &&
 			  pythia_remote_find(worker, source, known, found, &error);
 
 	pythia_remote_source_done(source, ok);
@@ -134,10 +134,10 @@ static void fetch(pythia_cdc_worker *worker, const pythia_target *target, List *
 	pythia_raise(&error);
 }
 
-static int64 poll(pythia_cdc_worker *worker, const pythia_target *target, bool isolate, List **found)
+static int64 poll(pythia_cdc_worker *worker, const pythia_endpoint *target, bool isolate, List **found)
 {
 	pythia_remote_known known;
-	pythia_remote_sight sight;
+	pythia_source_status status;
 	List *all;
 	ListCell *cell;
 	int64 captured = 0;
@@ -148,11 +148,11 @@ static int64 poll(pythia_cdc_worker *worker, const pythia_target *target, bool i
 		if (worker->tables[i].active && !worker->tables[i].started && worker->tables[i].log_name)
 			pythia_remote_triggers_come(worker, &worker->tables[i]);
 	all = make_ready(worker, false);
-	fetch(worker, target, all, isolate, &known, found, &sight);
+	fetch(worker, target, all, isolate, &known, found, &status);
 	foreach (cell, all)
 		captured += digest(worker, lfirst(cell), isolate);
-	if (pythia_remote_hold_changed(worker, &sight))
-		pythia_remote_hold_save(worker, &sight);
+	if (pythia_remote_hold_changed(worker, &status))
+		pythia_remote_hold_save(worker, &status);
 	free_all(all);
 	return captured;
 }
@@ -161,13 +161,13 @@ int64 pythia_remote_poll(pythia_cdc_worker *worker, bool isolate)
 {
 	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext, "pythia_db remote poll", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(cxt);
-	pythia_target *target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
+	pythia_endpoint *target = pythia_remote_target(worker, worker->config.capture == PYTHIA_CAPTURE_TRIGGER);
 	List *found;
 	int64 captured = poll(worker, target, isolate, &found);
 
 	if (found != NIL)
 	{
-		pythia_remote_adopt(worker, found);
+		pythia_remote_add_discovered(worker, found);
 		captured += poll(pythia_cdc_reload(worker->worker_id, worker->name), target, isolate, &found);
 		/* where they start is what the next poll reads on from: all of them is new */
 		captured += poll(pythia_cdc_reload(worker->worker_id, worker->name), target, isolate, &found);
@@ -183,11 +183,11 @@ int64 pythia_remote_poll(pythia_cdc_worker *worker, bool isolate)
 typedef struct remote_turn
 {
 	pythia_cdc_worker *worker;
-	pythia_target *target; /* NULL: nothing to do */
+	pythia_endpoint *target; /* NULL: nothing to do */
 	List *all;
 	pythia_remote_known known;
 	List *found; /* tables that are new */
-	pythia_remote_sight sight;
+	pythia_source_status status;
 	bool ok;      /* the source answered */
 	bool written; /* false: another session was faster */
 	bool again;
@@ -270,13 +270,13 @@ static bool write_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 }
 
 /* In a transaction of its own; not while a session polls, which sees it too. */
-static void note_hold(const pythia_cdc_worker *worker, const pythia_remote_sight *sight)
+static void note_hold(const pythia_cdc_worker *worker, const pythia_source_status *status)
 {
-	if (!pythia_remote_hold_changed(worker, sight))
+	if (!pythia_remote_hold_changed(worker, status))
 		return;
 	pythia_job_begin();
 	if (pythia_cdc_try_lock(worker->worker_id))
-		pythia_remote_hold_save(worker, sight);
+		pythia_remote_hold_save(worker, status);
 	pythia_job_commit();
 }
 
@@ -290,7 +290,7 @@ static void adopt(remote_turn *turn)
 	pythia_job_begin();
 	if (pythia_cdc_try_lock(turn->worker->worker_id) && pythia_cdc_load(turn->worker->worker_id))
 	{
-		pythia_remote_adopt(turn->worker, turn->found);
+		pythia_remote_add_discovered(turn->worker, turn->found);
 		turn->again = true;
 	}
 	pythia_job_commit();
@@ -302,13 +302,13 @@ static void work(remote_turn *turn)
 	MemoryContext cxt = CurrentMemoryContext;
 	pythia_remote_source *source = pythia_remote_source_open(turn->worker, turn->target, &turn->error);
 
-	turn->ok = source && pythia_fetch_all(turn->worker, source, turn->all, true, &turn->sight, &turn->error) &&
+	turn->ok = source && pythia_fetch_all(turn->worker, source, turn->all, true, &turn->status, &turn->error) &&
 			   pythia_remote_find(turn->worker, source, &turn->known, &turn->found, &turn->error);
 	MemoryContextSwitchTo(cxt);
 	if (turn->ok)
 	{
 		turn->written = write_all(turn->worker, source, turn->all, &turn->again);
-		note_hold(turn->worker, &turn->sight);
+		note_hold(turn->worker, &turn->status);
 	}
 	pythia_remote_source_done(source, turn->ok);
 	if (turn->ok)

@@ -34,7 +34,7 @@ struct pythia_remote_source
 	MemoryContext memory;
 	pythia_session *session;
 	pythia_db *db;
-	const pythia_target *target; /* for as long as it is in use */
+	const pythia_endpoint *target; /* for as long as it is in use */
 	bool lasting;
 	bool in_use;    /* or left by an error: then nobody knows its state */
 	char *place;    /* where it leads, secrets and all: another place wants another connection */
@@ -51,17 +51,17 @@ static Bitmapset *warned_blind = NULL; /* workers */
 
 #define LONGEST_UNUSED_MS (5 * 60 * 1000)
 
-pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
+pythia_endpoint *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
 {
 	Oid role;
 	int context;
-	pythia_target *target;
+	pythia_endpoint *target;
 
 	pythia_home_require(worker->worker_id);
 	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	target = pythia_target_resolve_stored(worker->connection, worker->connection_owner, write);
+	target = pythia_endpoint_resolve_stored(worker->connection, worker->connection_owner, write);
 	/* a SQLite file's boundary takes its write lock for a moment */
 	if (!write && target->url.engine == PYTHIA_SQLITE &&
 		(superuser_arg(worker->owner) || has_privs_of_role(worker->owner, ROLE_PG_WRITE_SERVER_FILES)))
@@ -71,7 +71,7 @@ pythia_target *pythia_remote_target(const pythia_cdc_worker *worker, bool write)
 	return target;
 }
 
-static char *place_of(const pythia_target *target)
+static char *place_of(const pythia_endpoint *target)
 {
 	const pythia_url *url = &target->url;
 	StringInfoData text;
@@ -165,7 +165,7 @@ static pythia_remote_source *reuse(const pythia_cdc_worker *worker, const char *
 	return own;
 }
 
-pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker, const pythia_target *target,
+pythia_remote_source *pythia_remote_source_open(const pythia_cdc_worker *worker, const pythia_endpoint *target,
 												pythia_error *error)
 {
 	bool lasting = pythia_in_job() && !IsTransactionState();

@@ -34,8 +34,8 @@ typedef struct log_entry
 	} kind;
 	int depth; /* nesting level of the (sub)transaction */
 	int32 worker_id;
-	pythia_target *target; /* shared by the tables of a worker */
-	char *schema;          /* UTF-8, as the next two */
+	pythia_endpoint *target; /* shared by the tables of a worker */
+	char *schema;            /* UTF-8, as the next two */
 	char *table;
 	char *log;
 } log_entry;
@@ -61,13 +61,13 @@ static const char *by_hand(pythia_engine engine, const char *schema, const char 
 /* The connection for the next removal: many tables of one database take one. */
 typedef struct removal
 {
-	const pythia_target *target;
+	const pythia_endpoint *target;
 	pythia_db *db;
 } removal;
 
 static bool reach(removal *r, const log_entry *entry, TimestampTz deadline, pythia_error *error)
 {
-	pythia_open_options options = pythia_target_options(entry->target);
+	pythia_open_options options = pythia_endpoint_options(entry->target);
 	/* what is open has its deadline moved by this, too */
 	const pythia_host *host = pythia_backend_host_until(deadline);
 
@@ -82,7 +82,7 @@ static bool reach(removal *r, const log_entry *entry, TimestampTz deadline, pyth
 /* True where it is done. Raises nothing by itself: it also runs while a transaction aborts. */
 static bool remove_now(removal *r, const log_entry *entry, TimestampTz deadline)
 {
-	const pythia_target *target = entry->target;
+	const pythia_endpoint *target = entry->target;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	bool ok =
 		reach(r, entry, deadline, &error) && pythia_log_remove(r->db, entry->schema, entry->table, entry->log, &error);
@@ -111,7 +111,7 @@ static void remove_kinds(removal *r, int kind)
 {
 	TimestampTz last = last_moment();
 	TimestampTz silence = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MOST_MS);
-	const pythia_target *silent = NULL;
+	const pythia_endpoint *silent = NULL;
 	ListCell *cell;
 
 	foreach (cell, entries)
@@ -219,7 +219,7 @@ static bool is_lasting(void *unused, const ErrorData *error)
 typedef struct target_search
 {
 	const pythia_cdc_worker *worker;
-	pythia_target *target;
+	pythia_endpoint *target;
 } target_search;
 
 static void find_target(void *argument)
@@ -230,7 +230,7 @@ static void find_target(void *argument)
 }
 
 /* The database, or NULL where it is not to be had any more: then a warning has said so. */
-static pythia_target *target_of(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
+static pythia_endpoint *target_of(const pythia_cdc_worker *worker, const pythia_cdc_table *table)
 {
 	target_search search = {worker, NULL};
 	ErrorData *error = pythia_isolated(find_target, is_lasting, &search);
@@ -246,7 +246,7 @@ static pythia_target *target_of(const pythia_cdc_worker *worker, const pythia_cd
 }
 
 /* The one that an earlier table of the same worker has. */
-static pythia_target *known_target(const pythia_cdc_worker *worker)
+static pythia_endpoint *known_target(const pythia_cdc_worker *worker)
 {
 	const log_entry *last = entries != NIL ? llast(entries) : NULL;
 

@@ -17,7 +17,7 @@ static bool find_function(void *session, const char *name, pythia_error *error)
 }
 
 /* *reached is false where nobody knows. */
-static bool look_at_tables(pythia_session *session, const pythia_sync_spec *spec, const pythia_target *target,
+static bool look_at_tables(pythia_session *session, const pythia_sync_spec *spec, const pythia_endpoint *target,
 						   bool *reached, pythia_error *error)
 {
 	char **names = palloc0((list_length(spec->tables) + 1) * sizeof(char *));
@@ -37,7 +37,7 @@ static bool look_at_tables(pythia_session *session, const pythia_sync_spec *spec
 
 void pythia_sync_worker_look(const pythia_sync_spec *spec)
 {
-	pythia_target *target = pythia_target_resolve_stored(spec->source, spec->source_owner, false);
+	pythia_endpoint *target = pythia_endpoint_resolve_stored(spec->source, spec->source_owner, false);
 	MemoryContext caller = CurrentMemoryContext;
 	pythia_session *session = pythia_session_begin(spec->default_schema);
 	pythia_error error = PYTHIA_ERROR_INIT;

@@ -11,7 +11,7 @@
 #include "postgres/base/jsonb_node.h"
 #include "postgres/connection/cache.h"
 #include "postgres/sync/conflict.h"
-#include "postgres/sync/parts.h"
+#include "postgres/sync/ranges.h"
 #include "postgres/worker/home.h"
 #include "postgres/worker/owner.h"
 #include "postgres/worker/progress.h"
@@ -63,13 +63,13 @@ pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 	sides->write = write;
 	if (spec->worker_id == 0)
 	{
-		sides->source = pythia_target_resolve(spec->source, false);
-		sides->target = pythia_target_resolve(spec->target, write);
+		sides->source = pythia_endpoint_resolve(spec->source, false);
+		sides->target = pythia_endpoint_resolve(spec->target, write);
 	}
 	else
 	{
-		sides->source = pythia_target_resolve_stored(spec->source, spec->source_owner, false);
-		sides->target = pythia_target_resolve_stored(spec->target, spec->target_owner, write);
+		sides->source = pythia_endpoint_resolve_stored(spec->source, spec->source_owner, false);
+		sides->target = pythia_endpoint_resolve_stored(spec->target, spec->target_owner, write);
 	}
 	return sides;
 }
@@ -170,7 +170,7 @@ typedef struct table_state
 typedef struct sync_run
 {
 	const pythia_sync_spec *spec;
-	const pythia_parts_limits *limits;
+	const pythia_ranges_limits *limits;
 	const char *table;
 	pythia_session *session;
 	table_state state;
@@ -371,9 +371,9 @@ static bool sync_body(pythia_session *session, pythia_sync_job *job, void *arg, 
 	if (run->body)
 		return run->body(session, job, run->arg, error);
 	if (callbacks.checkpoint)
-		job->streams = pythia_parts_offer(session, run->limits, run->spec->worker_id, run->table, NULL);
+		job->streams = pythia_ranges_offer(session, run->limits, run->spec->worker_id, run->table, NULL);
 	ok = pythia_sync_table(job, run->result, error);
-	run->parts = job->streams && pythia_parts_leave(job->streams);
+	run->parts = job->streams && pythia_ranges_leave(job->streams);
 	return ok;
 }
 
@@ -427,7 +427,7 @@ bool pythia_run_sync(const pythia_sides *sides, const char *table, const pythia_
 		MemoryContextSwitchTo(caller);
 		save_state(spec, table, result);
 		if (run.parts || run.state.checkpoint)
-			pythia_parts_forget(spec->worker_id, table);
+			pythia_ranges_forget(spec->worker_id, table);
 		if (own)
 			pythia_job_commit();
 		MemoryContextSwitchTo(caller);

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "postgres/connection/connection.h"
-#include "postgres/sync/parts.h"
+#include "postgres/sync/ranges.h"
 #include "postgres/sync/worker.h"
 #include "sync/sync.h"
 #include "validate/validate.h"
@@ -15,11 +15,11 @@
 typedef struct pythia_sides
 {
 	const pythia_sync_spec *spec;
-	pythia_target *source;
-	pythia_target *target;
+	pythia_endpoint *source;
+	pythia_endpoint *target;
 	bool write;         /* the target shall be changed */
 	bool others_follow; /* one of several tables: rows that others refer to are left to pythia_run_sweep */
-	pythia_parts_limits parts;
+	pythia_ranges_limits parts;
 } pythia_sides;
 
 /* Ereports. `write`: the target shall be changed. */

@@ -104,7 +104,7 @@ static void check_places(const pythia_node *config, const char *source, const ch
 {
 	pythia_error error = PYTHIA_ERROR_INIT;
 
-	if (!pythia_sync_config_places(config, source, target, &error))
+	if (!pythia_sync_config_endpoints(config, source, target, &error))
 		pythia_raise(&error);
 }
 
@@ -177,8 +177,8 @@ PYTHIA_VERB(pythia_create_sync_worker)
 	PG_RETURN_INT32(worker_id);
 }
 
-static char *adopt_changed(FunctionCallInfo fcinfo, int argument, const char *worker, const char *side, const char *old,
-						   Oid worker_owner)
+static char *add_changed(FunctionCallInfo fcinfo, int argument, const char *worker, const char *side, const char *old,
+						 Oid worker_owner)
 {
 	char *own = own_connection(worker, side);
 
@@ -214,8 +214,8 @@ PYTHIA_VERB(pythia_alter_sync_worker)
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), true);
 	values[0] = Int32GetDatum(spec->worker_id);
-	values[1] = CStringGetTextDatum(adopt_changed(fcinfo, 1, spec->name, "source", spec->source, spec->owner));
-	values[2] = CStringGetTextDatum(adopt_changed(fcinfo, 2, spec->name, "target", spec->target, spec->owner));
+	values[1] = CStringGetTextDatum(add_changed(fcinfo, 1, spec->name, "source", spec->source, spec->owner));
+	values[2] = CStringGetTextDatum(add_changed(fcinfo, 2, spec->name, "target", spec->target, spec->owner));
 	for (int i = 3; i < 6; i++)
 	{
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';

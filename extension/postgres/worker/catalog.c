@@ -169,7 +169,7 @@ int32 pythia_worker_create(pythia_job_kind kind, const char *name)
 	const char *word = kind == PYTHIA_JOB_CDC ? "CDC" : "sync";
 
 	pythia_argument_name(name, "worker");
-	pythia_home_settle();
+	pythia_home_ensure();
 	/* another session may create one of that name, and not commit */
 	if (!pythia_unless_locked_out(insert, &wanted))
 		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),

@@ -102,7 +102,7 @@ static bool read_home(home *result)
 	return found;
 }
 
-static verdict judge(const marks *noted, const marks *now, const char **why)
+static verdict decide(const marks *noted, const marks *now, const char **why)
 {
 	if (!noted->system)
 		return MOVED;
@@ -149,7 +149,7 @@ static void lock_home(void)
 	(void) pythia_catalog_run("SELECT FROM pythia.home FOR UPDATE", 0, NULL, NULL, NULL);
 }
 
-void pythia_home_settle(void)
+void pythia_home_ensure(void)
 {
 	marks now = look_around();
 	const char *why = NULL;
@@ -157,11 +157,11 @@ void pythia_home_settle(void)
 	verdict found;
 
 	(void) read_home(&known);
-	if (judge(&known.noted, &now, &why) == AT_HOME)
+	if (decide(&known.noted, &now, &why) == AT_HOME)
 		return;
 	lock_home();
 	(void) read_home(&known);
-	found = judge(&known.noted, &now, &why);
+	found = decide(&known.noted, &now, &why);
 	if (found == AT_HOME)
 		return;
 	note(&now, found == COPIED ? why : NULL);
@@ -174,7 +174,7 @@ void pythia_home_settle(void)
 struct pythia_home
 {
 	home known;
-	bool judges;      /* false: no worker is held */
+	bool decides;     /* false: no worker is held */
 	const char *copy; /* why every worker is; NULL: by its token */
 };
 
@@ -184,11 +184,11 @@ pythia_home *pythia_home_look(void)
 	const char *why = NULL;
 	marks now;
 
-	result->judges = !RecoveryInProgress() && read_home(&result->known);
-	if (!result->judges)
+	result->decides = !RecoveryInProgress() && read_home(&result->known);
+	if (!result->decides)
 		return result;
 	now = look_around();
-	if (judge(&result->known.noted, &now, &why) == COPIED)
+	if (decide(&result->known.noted, &now, &why) == COPIED)
 		result->copy = psprintf("its database is a copy: %s", why);
 	return result;
 }
@@ -197,7 +197,7 @@ const char *pythia_home_fault_seen(const pythia_home *home, Datum token)
 {
 	pg_uuid_t *own = DatumGetUUIDP(token);
 
-	if (!home->judges)
+	if (!home->decides)
 		return NULL;
 	if (home->copy)
 		return home->copy;
@@ -261,7 +261,7 @@ void pythia_home_adopt(int32 worker_id)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(worker_id)};
 
-	pythia_home_settle();
+	pythia_home_ensure();
 	(void) pythia_catalog_run(sql, lengthof(types), types, values, NULL);
 	CommandCounterIncrement();
 }
@@ -270,7 +270,7 @@ PYTHIA_FUNCTION(pythia_ensure_home);
 
 Datum pythia_ensure_home(PG_FUNCTION_ARGS)
 {
-	pythia_home_settle();
+	pythia_home_ensure();
 	PG_RETURN_VOID();
 }
 

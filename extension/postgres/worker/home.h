@@ -12,12 +12,12 @@
 #include "postgres.h"
 
 /* Notes where this database is, with a new token where it is a copy. Writes nothing where that is known. */
-extern void pythia_home_settle(void);
+extern void pythia_home_ensure(void);
 /* Where this database is, for many workers; palloc'ed, in a transaction. */
 typedef struct pythia_home pythia_home;
 extern pythia_home *pythia_home_look(void);
 /* Why a worker with this token (a uuid) is held here, as text that ends a sentence; NULL where it may run, and on a
- * standby, which judges nothing. */
+ * standby, which decides nothing. */
 extern const char *pythia_home_fault_seen(const pythia_home *home, Datum token);
 /* The same of one worker. In a transaction. */
 extern const char *pythia_home_fault(Datum token);

@@ -79,7 +79,7 @@ List *pythia_wanted_read(MemoryContext memory, bool *installed, bool *more)
 	*installed = OidIsValid(get_extension_oid("pythia_db", true));
 	if (*installed)
 	{
-		pythia_home_settle();
+		pythia_home_ensure();
 		*more = pythia_disown_orphans();
 		result = read_rows(memory);
 	}

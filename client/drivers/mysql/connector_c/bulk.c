@@ -217,37 +217,37 @@ bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows)
 	return bulk->rows == rows->count && bulk->packet <= bulk->max_packet;
 }
 
-bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error)
+bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *connection, const char *insert, pythia_error *error)
 {
 	int answer = 0;
 
-	if (lane->load.statement)
+	if (connection->load.statement)
 		return true;
-	lane->load.statement = mysql_stmt_init(&lane->mysql);
-	if (!lane->load.statement)
-		return pythia_mysql_failed(lane, error);
-	if (!PYTHIA_MYSQL_RUN(lane,
+	connection->load.statement = mysql_stmt_init(&connection->mysql);
+	if (!connection->load.statement)
+		return pythia_mysql_failed(connection, error);
+	if (!PYTHIA_MYSQL_RUN(connection,
 						  ready == PYTHIA_STEP_BEGIN
-							  ? mysql_stmt_prepare_start(&answer, lane->load.statement, insert, strlen(insert))
-							  : mysql_stmt_prepare_cont(&answer, lane->load.statement, ready),
+							  ? mysql_stmt_prepare_start(&answer, connection->load.statement, insert, strlen(insert))
+							  : mysql_stmt_prepare_cont(&answer, connection->load.statement, ready),
 						  error))
 		return false;
 	if (answer != 0)
-		return pythia_mysql_failed(lane, error);
+		return pythia_mysql_failed(connection, error);
 	/* the library reads as many of our arrays as the server says that there are */
-	if (mysql_stmt_param_count(lane->load.statement) == (unsigned long) bulk->ncolumns)
+	if (mysql_stmt_param_count(connection->load.statement) == (unsigned long) bulk->ncolumns)
 		return true;
-	lane->base.broken = true;
-	return pythia_db_bad_answer(&lane->base, error, "%lu parameters of a statement that has %d",
-								mysql_stmt_param_count(lane->load.statement), bulk->ncolumns);
+	connection->base.broken = true;
+	return pythia_db_bad_answer(&connection->base, error, "%lu parameters of a statement that has %d",
+								mysql_stmt_param_count(connection->load.statement), bulk->ncolumns);
 }
 
-int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *lane, int ready)
+int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *connection, int ready)
 {
-	MYSQL_STMT *statement = lane->load.statement;
+	MYSQL_STMT *statement = connection->load.statement;
 
 	if (ready != PYTHIA_STEP_BEGIN)
-		return mysql_stmt_execute_cont(&lane->load.answer, statement, ready);
+		return mysql_stmt_execute_cont(&connection->load.answer, statement, ready);
 	for (int i = 0; i < bulk->ncolumns; i++)
 	{
 		MYSQL_BIND *bind = &bulk->binds[i];
@@ -261,36 +261,37 @@ int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *lane, int ready)
 	mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &bulk->rows);
 	if (mysql_stmt_bind_param(statement, bulk->binds))
 	{
-		lane->load.answer = 1;
+		connection->load.answer = 1;
 		return 0;
 	}
 	/* the values are packed before the first byte is sent: the arrays are free when this returns */
-	return mysql_stmt_execute_start(&lane->load.answer, statement);
+	return mysql_stmt_execute_start(&connection->load.answer, statement);
 }
 
-uint64_t pythia_mysql_bulk_stored(mysql_db *lane)
+uint64_t pythia_mysql_bulk_stored(mysql_db *connection)
 {
-	return mysql_stmt_affected_rows(lane->load.statement);
+	return mysql_stmt_affected_rows(connection->load.statement);
 }
 
-void pythia_mysql_bulk_close(mysql_db *lane)
+void pythia_mysql_bulk_close(mysql_db *connection)
 {
 	my_bool answer;
 
-	if (!lane->load.statement || lane->base.broken)
+	if (!connection->load.statement || connection->base.broken)
 		return; /* it is freed after the connection */
-	(void) PYTHIA_MYSQL_RUN(lane,
-							ready == PYTHIA_STEP_BEGIN ? mysql_stmt_close_start(&answer, lane->load.statement)
-													   : mysql_stmt_close_cont(&answer, lane->load.statement, ready),
+	(void) PYTHIA_MYSQL_RUN(connection,
+							ready == PYTHIA_STEP_BEGIN
+								? mysql_stmt_close_start(&answer, connection->load.statement)
+								: mysql_stmt_close_cont(&answer, connection->load.statement, ready),
 							NULL);
-	lane->load.statement = NULL;
+	connection->load.statement = NULL;
 }
 
-void pythia_mysql_bulk_forget(mysql_db *lane)
+void pythia_mysql_bulk_forget(mysql_db *connection)
 {
-	if (lane->load.statement)
-		mysql_stmt_close(lane->load.statement);
-	lane->load.statement = NULL;
+	if (connection->load.statement)
+		mysql_stmt_close(connection->load.statement);
+	connection->load.statement = NULL;
 }
 
 void pythia_mysql_bulk_free(pythia_mysql_bulk *bulk)

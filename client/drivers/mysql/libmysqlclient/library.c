@@ -225,10 +225,10 @@ pythia_mysql_bulk *pythia_mysql_bulk_make(mysql_db *db, const pythia_load *load)
 	return NULL;
 }
 
-bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *lane, const char *insert, pythia_error *error)
+bool pythia_mysql_bulk_prepare(pythia_mysql_bulk *bulk, mysql_db *connection, const char *insert, pythia_error *error)
 {
 	(void) bulk;
-	(void) lane;
+	(void) connection;
 	(void) insert;
 	return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "no arrays of values");
 }
@@ -240,28 +240,28 @@ bool pythia_mysql_bulk_read(pythia_mysql_bulk *bulk, const pythia_rows *rows)
 	return false;
 }
 
-int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *lane, int ready)
+int pythia_mysql_bulk_step(pythia_mysql_bulk *bulk, mysql_db *connection, int ready)
 {
 	(void) bulk;
 	(void) ready;
-	lane->load.answer = 1;
+	connection->load.answer = 1;
 	return 0;
 }
 
-uint64_t pythia_mysql_bulk_stored(mysql_db *lane)
+uint64_t pythia_mysql_bulk_stored(mysql_db *connection)
 {
-	(void) lane;
+	(void) connection;
 	return 0;
 }
 
-void pythia_mysql_bulk_close(mysql_db *lane)
+void pythia_mysql_bulk_close(mysql_db *connection)
 {
-	(void) lane;
+	(void) connection;
 }
 
-void pythia_mysql_bulk_forget(mysql_db *lane)
+void pythia_mysql_bulk_forget(mysql_db *connection)
 {
-	(void) lane;
+	(void) connection;
 }
 
 void pythia_mysql_bulk_free(pythia_mysql_bulk *bulk)

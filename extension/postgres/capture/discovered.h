@@ -1,6 +1,6 @@
 /* Tables that are made after a worker, in a schema that it captures whole (schema.*). */
-#ifndef PYTHIA_POSTGRES_CAPTURE_ADOPT_H
-#define PYTHIA_POSTGRES_CAPTURE_ADOPT_H
+#ifndef PYTHIA_POSTGRES_CAPTURE_DISCOVERED_H
+#define PYTHIA_POSTGRES_CAPTURE_DISCOVERED_H
 
 #include "postgres.h"
 
@@ -12,6 +12,6 @@
  * with the reason, as a table that has stopped.  In a transaction;
  * polls must be locked out (pythia_cdc_lock).  Returns how many: where that is PYTHIA_MOST_ADOPTED, more may wait.
  */
-extern int pythia_cdc_adopt(int32 worker_id);
+extern int pythia_cdc_add_discovered(int32 worker_id);
 
 #endif

@@ -32,10 +32,10 @@ static bool may_be_cut(const pythia_run *run)
 
 	/* SQLite has one writer; what is one transaction is one connection's; a row and the one of another part that it
 	 * refers to have to come together, as have rows that may have one key */
-	return streams != NULL && streams->most > 1 && !config->dry_run && !run->single && run->ordered && !run->resumed &&
-		   !run->target->nested && run->target->engine != PYTHIA_SQLITE && !run->refers_to_itself &&
-		   !run->plan.null_keys && !run->keys_may_meet && (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) &&
-		   (rows < 0 || rows >= LEAST_ROWS);
+	return streams != NULL && streams->most > 1 && !config->dry_run && !run->way.single && run->way.ordered &&
+		   !run->state.resumed && !run->target->nested && run->target->engine != PYTHIA_SQLITE &&
+		   !run->way.refers_to_itself && !run->plan.null_keys && !run->way.keys_may_meet &&
+		   (config->mode == PYTHIA_SYNC_FULL || run->mark.low == NULL) && (rows < 0 || rows >= LEAST_ROWS);
 }
 
 /* SELECT … FROM (SELECT f(key's first column) AS k FROM table, still open; `function` may be NULL. */
@@ -191,14 +191,14 @@ static bool cut_by_count(pythia_run *run, int parts, pythia_error *error)
 	return true;
 }
 
-bool pythia_parts_cut(pythia_run *run, pythia_error *error)
+bool pythia_ranges_cut(pythia_run *run, pythia_error *error)
 {
 	int64_t rows = run->plan.source.estimated_rows;
 	int parts;
 	bool done = false;
 
 	/* another table now than when it was cut */
-	if (run->single && run->nparts > 0)
+	if (run->way.single && run->nparts > 0)
 	{
 		pythia_list_free(run->bounds, run->nparts - 1);
 		run->bounds = NULL;
@@ -223,7 +223,7 @@ static bool copy_part(pythia_run *run, bool begun, const char *checkpoint, pythi
 	run->from = run->part > 0 ? run->bounds[run->part - 1] : NULL;
 	run->until = run->part < run->nparts - 1 ? run->bounds[run->part] : NULL;
 	/* rows may have been stored that nobody told of */
-	run->staged = run->staged || begun;
+	run->way.staged = run->way.staged || begun;
 	if (checkpoint != NULL && !pythia_checkpoint_read_key(run, checkpoint))
 	{
 		pythia_fail(error, PYTHIA_E_DATA, "22P02", "the checkpoint of a part of table \"%s\" cannot be read",
@@ -232,10 +232,10 @@ static bool copy_part(pythia_run *run, bool begun, const char *checkpoint, pythi
 	}
 	/* the host's own database is read and written for its notes, too: not within a transaction of ours */
 	return pythia_copy_rows(run, error) && (!run->source->local || pythia_run_end_read(run, error)) &&
-		   pythia_parts_save(run, true, error);
+		   pythia_ranges_save(run, true, error);
 }
 
-bool pythia_parts_take(pythia_run *run, pythia_error *error)
+bool pythia_ranges_take(pythia_run *run, pythia_error *error)
 {
 	const pythia_sync_streams *streams = run->job->streams;
 	bool ok = true;
@@ -357,22 +357,22 @@ static bool open_streams(pythia_run *run, pythia_error *error)
 		return false;
 	}
 	ticket = pythia_ticket_write(run);
-	ok = streams->open(streams->context, ticket, run->nparts, run->resumed, error) &&
+	ok = streams->open(streams->context, ticket, run->nparts, run->state.resumed, error) &&
 		 (guard == NULL || wait_for_streams(run, error));
 	pythia_db_close(guard);
 	pythia_free(ticket);
 	return ok;
 }
 
-bool pythia_parts_copy(pythia_run *run, pythia_error *error)
+bool pythia_ranges_copy(pythia_run *run, pythia_error *error)
 {
 	const pythia_sync_streams *streams = run->job->streams;
 	pythia_sync_result before;
 	pythia_sync_result counted;
 	int left = 1;
 
-	run->lanes = 1;
-	if (run->sweep_first && !run->swept &&
+	run->way.connections = 1;
+	if (run->way.sweep_first && !run->state.swept &&
 		(!pythia_run_begin_read(run, error) || !pythia_sweep_now(run, error) ||
 		 (run->source->local && !pythia_run_end_read(run, error))))
 		return false;
@@ -382,7 +382,7 @@ bool pythia_parts_copy(pythia_run *run, pythia_error *error)
 	while (left > 0)
 	{
 		memset(&counted, 0, sizeof(counted));
-		if (!pythia_parts_take(run, error) || !streams->look(streams->context, &left, &counted, error))
+		if (!pythia_ranges_take(run, error) || !streams->look(streams->context, &left, &counted, error))
 			return false;
 		/* others are at work on what is left, or it comes back to be taken */
 		if (left > 0 && pythia_host_wait(run->source->host, -1, 0, LOOK_MS) == PYTHIA_WAIT_CANCELLED)

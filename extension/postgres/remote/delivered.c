@@ -14,7 +14,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-void pythia_remote_told_load(pythia_fetched *fetched)
+void pythia_remote_delivered_load(pythia_fetched *fetched)
 {
 	static const char sql[] =
 		"SELECT xid OPERATOR(pg_catalog.=) COALESCE(pg_catalog.pg_current_xact_id_if_assigned(), '0'), numbers "
@@ -22,7 +22,7 @@ void pythia_remote_told_load(pythia_fetched *fetched)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(fetched->table->table_id)};
 
-	fetched->told.count = fetched->own.count = 0;
+	fetched->delivered.count = fetched->own.count = 0;
 	SPI_connect();
 	pythia_catalog_execute(sql, 1, types, values, NULL);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -35,13 +35,13 @@ void pythia_remote_told_load(pythia_fetched *fetched)
 		int64 *first = (int64 *) ARR_DATA_PTR(numbers);
 
 		for (int j = 0; j < count; j++)
-			pythia_log_numbers_add(own ? &fetched->own : &fetched->told, first[j]);
+			pythia_log_numbers_add(own ? &fetched->own : &fetched->delivered, first[j]);
 	}
 	SPI_finish();
-	pythia_log_numbers_sort(&fetched->told);
+	pythia_log_numbers_sort(&fetched->delivered);
 }
 
-void pythia_remote_told_save(const pythia_fetched *fetched)
+void pythia_remote_delivered_save(const pythia_fetched *fetched)
 {
 	static const char forget_sql[] = "DELETE FROM pythia.remote_told WHERE table_id OPERATOR(pg_catalog.=) $1 "
 									 "AND xid OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id()";

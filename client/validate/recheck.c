@@ -17,7 +17,7 @@
 /* The same where no index finds them: each statement reads all rows. */
 #define SCAN_KEYS  20000
 #define SCAN_BYTES (4 * 1024 * 1024)
-/* Settled candidates before it is judged whether digests are worth their while. */
+/* Candidates that are rechecked before it is decided whether digests are worth their while. */
 #define CANDIDATES_TO_JUDGE 200
 /* Looks at a row that keeps changing before it is called different. */
 #define LOOKS 20
@@ -96,7 +96,7 @@ static bool wait_for_rows_in_flight(pythia_validation_state *v, pythia_error *er
 	}
 }
 
-bool pythia_settle(pythia_validation_state *v, pythia_error *error)
+bool pythia_recheck(pythia_validation_state *v, pythia_error *error)
 {
 	bool ok = true;
 
@@ -128,7 +128,7 @@ static bool look_at_suspects(pythia_validation_state *v, pythia_candidates *susp
 	if (suspects->count >= CANDIDATES_TO_JUDGE)
 		v->prefer_rows = differ < suspects->count / 2;
 	pythia_candidates_clear(suspects, v->plan.nkey);
-	return ok && (!pythia_candidates_full(&v->pending) || pythia_settle(v, error));
+	return ok && (!pythia_candidates_full(&v->pending) || pythia_recheck(v, error));
 }
 
 /* --- whole conditions --------------------------------------------------------------- */
@@ -157,7 +157,7 @@ static bool compare_all(pythia_validation_state *v, bool by_value, const pythia_
 		if (ok && suspects.count > 0)
 			ok = look_at_suspects(v, &suspects, error);
 		if (ok && pythia_candidates_full(&v->pending))
-			ok = pythia_settle(v, error);
+			ok = pythia_recheck(v, error);
 		for (int side = 0; ok && !merge.finished && side < 2; side++)
 		{
 			pythia_buffer_clear(&where[side]);

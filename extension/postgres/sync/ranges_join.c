@@ -1,4 +1,4 @@
-#include "postgres/sync/parts_join.h"
+#include "postgres/sync/ranges_join.h"
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -7,7 +7,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/sync/parallel.h"
-#include "postgres/sync/parts.h"
+#include "postgres/sync/ranges.h"
 #include "postgres/worker/progress.h"
 #include "postgres/worker/transaction.h"
 #include "utils/builtins.h"
@@ -18,7 +18,7 @@ typedef struct open_table
 	char *name;
 	char *ticket;
 	int copier;
-	pythia_parts_limits limits;
+	pythia_ranges_limits limits;
 } open_table;
 
 /* A run of another process with parts that nobody has begun. */
@@ -73,13 +73,13 @@ static bool join_run(pythia_session *session, pythia_sync_job *job, void *arg, p
 	bool ok;
 
 	pythia_progress_help();
-	job->streams = pythia_parts_offer(session, &open->limits, open->worker_id, open->name, open->ticket);
+	job->streams = pythia_ranges_offer(session, &open->limits, open->worker_id, open->name, open->ticket);
 	ok = pythia_sync_stream(job, open->ticket, error);
-	(void) pythia_parts_leave(job->streams);
+	(void) pythia_ranges_leave(job->streams);
 	return ok;
 }
 
-bool pythia_parts_help(const pythia_sides *sides, const pythia_node *overrides)
+bool pythia_ranges_help(const pythia_sides *sides, const pythia_node *overrides)
 {
 	static bool failed = false;
 	open_table *open = failed ? NULL : find_open(sides->spec->worker_id);

@@ -13,7 +13,7 @@
 
 #define MOVED_NAME "pythia_moved"
 
-bool pythia_may_displace(const pythia_run *run)
+bool pythia_may_swap_unique(const pythia_run *run)
 {
 	const pythia_table *table = &run->plan.target;
 	bool unique = table->other_unique;
@@ -168,7 +168,7 @@ static bool delete_moved(pythia_run *run, int64_t *count, pythia_error *error)
 {
 	bool mysql = run->target->engine == PYTHIA_MYSQL;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool checked = mysql && !run->unchecked;
+	bool checked = mysql && !run->state.unchecked;
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	bool ok;
 
@@ -228,7 +228,7 @@ static bool move_by_table(pythia_run *run, int64_t *count, pythia_error *error)
 	return ok;
 }
 
-bool pythia_displace(pythia_run *run, int64_t *count, pythia_error *error)
+bool pythia_unique_swap(pythia_run *run, int64_t *count, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	int64_t references = 0;

@@ -1,4 +1,4 @@
-#include "postgres/sync/parts.h"
+#include "postgres/sync/ranges.h"
 
 #include "catalog/pg_type.h"
 #include "core/memory.h"
@@ -18,7 +18,7 @@ typedef struct parts_stream
 {
 	pythia_sync_streams streams;
 	pythia_session *session;
-	pythia_parts_limits limits;
+	pythia_ranges_limits limits;
 	int32 worker_id;
 	const char *table;
 	const char *ticket; /* of the run that is joined; NULL: our own */
@@ -309,8 +309,8 @@ static bool on_look(void *context, int *left, pythia_sync_result *counted, pythi
 	return true;
 }
 
-pythia_sync_streams *pythia_parts_offer(pythia_session *session, const pythia_parts_limits *limits, int32 worker_id,
-										const char *table, const char *ticket)
+pythia_sync_streams *pythia_ranges_offer(pythia_session *session, const pythia_ranges_limits *limits, int32 worker_id,
+										 const char *table, const char *ticket)
 {
 	parts_stream *stream = MemoryContextAllocZero(pythia_session_memory(session), sizeof(parts_stream));
 
@@ -330,7 +330,7 @@ pythia_sync_streams *pythia_parts_offer(pythia_session *session, const pythia_pa
 	return &stream->streams;
 }
 
-bool pythia_parts_leave(pythia_sync_streams *streams)
+bool pythia_ranges_leave(pythia_sync_streams *streams)
 {
 	parts_stream *stream = streams->context;
 
@@ -340,7 +340,7 @@ bool pythia_parts_leave(pythia_sync_streams *streams)
 	return stream->opened;
 }
 
-void pythia_parts_forget(int32 worker_id, const char *table)
+void pythia_ranges_forget(int32 worker_id, const char *table)
 {
 	static const char sql[] = "DELETE FROM pythia.sync_part WHERE worker_id = $1 AND table_name = $2";
 	Oid types[] = {INT4OID, TEXTOID};

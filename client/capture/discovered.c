@@ -52,7 +52,7 @@ static bool take_in(pythia_capture *capture, const char *name, const char *schem
 	return pythia_store_run(capture->store, &sql, error);
 }
 
-static bool adopt_pattern(pythia_capture *capture, const char *pattern, bool *grown, pythia_error *error)
+static bool add_pattern(pythia_capture *capture, const char *pattern, bool *grown, pythia_error *error)
 {
 	char **names;
 	int count;
@@ -76,7 +76,7 @@ static bool adopt_pattern(pythia_capture *capture, const char *pattern, bool *gr
 	return ok;
 }
 
-bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error)
+bool pythia_capture_add_discovered(pythia_capture *capture, pythia_error *error)
 {
 	const char *at = capture->patterns;
 	bool grown = false;
@@ -85,8 +85,8 @@ bool pythia_capture_adopt(pythia_capture *capture, pythia_error *error)
 
 	while (ok && (pattern = pythia_discover_next(&at)) != NULL)
 	{
-		ok = adopt_pattern(capture, pattern, &grown, error);
+		ok = add_pattern(capture, pattern, &grown, error);
 		pythia_free(pattern);
 	}
-	return ok && (!grown || pythia_capture_members(capture, error));
+	return ok && (!grown || pythia_capture_tables(capture, error));
 }

@@ -20,7 +20,7 @@ void pythia_sync_result_add(pythia_sync_result *sum, const pythia_sync_result *c
 	add_counters(sum, counted, 1);
 }
 
-bool pythia_parts_save(pythia_run *run, bool done, pythia_error *error)
+bool pythia_ranges_save(pythia_run *run, bool done, pythia_error *error)
 {
 	const pythia_sync_streams *streams = run->job->streams;
 	pythia_sync_result counted = run->committed;

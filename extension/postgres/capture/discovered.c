@@ -1,4 +1,4 @@
-#include "postgres/capture/adopt.h"
+#include "postgres/capture/discovered.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
@@ -69,7 +69,7 @@ static bool is_no_reason_to_stop(void *argument, const ErrorData *error)
 }
 
 /* False where it is to be looked at again. */
-static bool adopt_table(const pythia_cdc_worker *worker, Oid relid)
+static bool add_table(const pythia_cdc_worker *worker, Oid relid)
 {
 	adoption adopted = {worker, relid, get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)};
 	ErrorData *error;
@@ -136,7 +136,7 @@ static List *without(const List *named, const List *known)
 	return relids;
 }
 
-static int adopt_some(const pythia_cdc_worker *worker, const List *relids)
+static int add_some(const pythia_cdc_worker *worker, const List *relids)
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "pythia_db adoption", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext before = MemoryContextSwitchTo(scratch);
@@ -146,7 +146,7 @@ static int adopt_some(const pythia_cdc_worker *worker, const List *relids)
 	foreach (cell, relids)
 	{
 		CHECK_FOR_INTERRUPTS();
-		adopted += adopt_table(worker, lfirst_oid(cell));
+		adopted += add_table(worker, lfirst_oid(cell));
 		MemoryContextReset(scratch);
 		if (adopted == PYTHIA_MOST_ADOPTED)
 			break;
@@ -156,7 +156,7 @@ static int adopt_some(const pythia_cdc_worker *worker, const List *relids)
 	return adopted;
 }
 
-int pythia_cdc_adopt(int32 worker_id)
+int pythia_cdc_add_discovered(int32 worker_id)
 {
 	pythia_cdc_worker *worker = pythia_cdc_load(worker_id);
 	int adopted;
@@ -168,7 +168,7 @@ int pythia_cdc_adopt(int32 worker_id)
 	pythia_owner_require(worker->owner);
 	GetUserIdAndSecContext(&role, &context);
 	SetUserIdAndSecContext(worker->owner, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-	adopted = adopt_some(worker, without(named_tables(worker), known_tables(worker)));
+	adopted = add_some(worker, without(named_tables(worker), known_tables(worker)));
 	SetUserIdAndSecContext(role, context);
 	return adopted;
 }

@@ -1,4 +1,4 @@
-#include "places.h"
+#include "endpoints.h"
 
 SQLITE_EXTENSION_INIT3
 
@@ -7,7 +7,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/memory.h"
 #include "core/parameters.h"
 
-bool pythia_place_is_local(const char *name)
+bool pythia_endpoint_is_local(const char *name)
 {
 	return name == NULL || strcmp(name, "local") == 0;
 }
@@ -20,17 +20,17 @@ static bool is_this_file(const pythia_sqlite *self, const pythia_db *db)
 		   strncmp(db->place, "sqlite ", 7) == 0 && strcmp(db->place + 7, file) == 0;
 }
 
-bool pythia_place_open(pythia_sqlite *self, const char *name, pythia_place_use use, pythia_url *url, pythia_db **db,
-					   bool *owned, pythia_error *error)
+bool pythia_endpoint_open(pythia_sqlite *self, const char *name, pythia_endpoint_use use, pythia_url *url,
+						  pythia_db **db, bool *owned, pythia_error *error)
 {
 	pythia_open_options options = {
-		.read_only = use == PYTHIA_PLACE_READ, .create = use == PYTHIA_PLACE_MAKE, .client_defaults = true};
+		.read_only = use == PYTHIA_ENDPOINT_READ, .create = use == PYTHIA_ENDPOINT_MAKE, .client_defaults = true};
 	pythia_url own;
 	bool ok;
 
 	*db = NULL;
 	*owned = false;
-	if (pythia_place_is_local(name))
+	if (pythia_endpoint_is_local(name))
 	{
 		*db = self->local;
 		return true;
@@ -63,42 +63,42 @@ bool pythia_place_open(pythia_sqlite *self, const char *name, pythia_place_use u
 	return ok;
 }
 
-bool pythia_places_open(pythia_sqlite *self, const char *source, const char *target, pythia_place_use target_use,
-						pythia_places *places, pythia_error *error)
+bool pythia_endpoints_open(pythia_sqlite *self, const char *source, const char *target, pythia_endpoint_use target_use,
+						   pythia_endpoints *endpoints, pythia_error *error)
 {
-	memset(places, 0, sizeof(*places));
-	places->self = self;
-	if (!pythia_place_open(self, source, PYTHIA_PLACE_READ, &places->source_url, &places->source, &places->source_owned,
-						   error) ||
-		!pythia_place_open(self, target, target_use, &places->target_url, &places->target, &places->target_owned,
-						   error))
+	memset(endpoints, 0, sizeof(*endpoints));
+	endpoints->self = self;
+	if (!pythia_endpoint_open(self, source, PYTHIA_ENDPOINT_READ, &endpoints->source_url, &endpoints->source,
+							  &endpoints->source_owned, error) ||
+		!pythia_endpoint_open(self, target, target_use, &endpoints->target_url, &endpoints->target,
+							  &endpoints->target_owned, error))
 		return false;
-	if (places->source == places->target)
-		places->target = self->second;
+	if (endpoints->source == endpoints->target)
+		endpoints->target = self->second;
 	return true;
 }
 
-void pythia_places_close(pythia_places *places)
+void pythia_endpoints_close(pythia_endpoints *endpoints)
 {
-	if (places->source_owned)
-		pythia_db_close(places->source);
-	if (places->target_owned)
-		pythia_db_close(places->target);
-	pythia_url_free(&places->source_url);
-	pythia_url_free(&places->target_url);
-	memset(places, 0, sizeof(*places));
+	if (endpoints->source_owned)
+		pythia_db_close(endpoints->source);
+	if (endpoints->target_owned)
+		pythia_db_close(endpoints->target);
+	pythia_url_free(&endpoints->source_url);
+	pythia_url_free(&endpoints->target_url);
+	memset(endpoints, 0, sizeof(*endpoints));
 }
 
-bool pythia_places_another(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
+bool pythia_endpoints_another(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
 {
-	pythia_places *places = context;
-	const pythia_url *url = target ? &places->target_url : &places->source_url;
+	pythia_endpoints *endpoints = context;
+	const pythia_url *url = target ? &endpoints->target_url : &endpoints->source_url;
 	pythia_open_options options = {.read_only = !target && url->engine != PYTHIA_SQLITE, .client_defaults = true};
 
 	*db = NULL;
 	if (url->scheme == NULL)
 		return pythia_fail(error, PYTHIA_E_USAGE, "0A000", "this database cannot be opened a second time");
-	return pythia_db_open(url, host != NULL ? host : &places->self->host, &options, db, error);
+	return pythia_db_open(url, host != NULL ? host : &endpoints->self->host, &options, db, error);
 }
 
 static bool check_parameters(const pythia_url *url, const char *what, pythia_error *error)
@@ -125,12 +125,12 @@ static bool check_parameters(const pythia_url *url, const char *what, pythia_err
 	return true;
 }
 
-bool pythia_place_storable(const char *name, const char *what, pythia_error *error)
+bool pythia_endpoint_storable(const char *name, const char *what, pythia_error *error)
 {
 	pythia_url url;
 	bool ok;
 
-	if (pythia_place_is_local(name))
+	if (pythia_endpoint_is_local(name))
 		return true;
 	if (!pythia_url_like(name))
 	{

@@ -1,4 +1,9 @@
-/* Shared by the files of capture; nobody else includes this. */
+/*
+ * Shared by the files of capture; nobody else includes this.
+ *
+ * A function that gives a bool returns false with the error filled; its class tells whose fault it is (fault.h).  Times are
+ * microseconds since 1970.  What is written to the store is in the transaction that pythia_capture_begin opened.
+ */
 #ifndef PYTHIA_CAPTURE_INTERNAL_H
 #define PYTHIA_CAPTURE_INTERNAL_H
 
@@ -61,7 +66,7 @@ bool pythia_store_table(pythia_db *store, int64_t worker_id, const char *name, p
 bool pythia_store_patterns(pythia_db *store, int64_t worker_id, const char *const *tables, pythia_error *error);
 bool pythia_store_worker(pythia_db *store, const char *name, int64_t *worker_id, pythia_error *error);
 
-/* ---- a worker at work: worker.c, batch.c, sweep.c, poll.c ---- */
+/* ---- a worker at work ---- */
 
 /* A table of a worker. */
 typedef struct pythia_captured
@@ -124,6 +129,8 @@ struct pythia_capture
 /* Changes between two commits of a poll. */
 #define PYTHIA_CHECKPOINT_ROWS 50000
 
+/* ---- capture/store/sink.c ---- */
+
 /* Collects changes for the journal, or hands them to the callback. */
 typedef struct pythia_sink
 {
@@ -132,11 +139,15 @@ typedef struct pythia_sink
 	pythia_rows_writer journal;
 } pythia_sink;
 
+/* `change_type` as in pythia.database_change; key and rows are JSON objects in UTF-8, NULL where there is none.  All is
+ * copied. */
 bool pythia_sink_put(pythia_sink *sink, const char *change_type, const char *key, const char *old_data,
 					 const char *new_data, const char *timestamp, const char *transaction_id, pythia_error *error);
 /* Writes what was collected; frees nothing. */
 bool pythia_sink_write(pythia_sink *sink, pythia_error *error);
 void pythia_sink_free(pythia_sink *sink);
+
+/* ---- batch.c, sweep.c ---- */
 
 /* Reads the window, tells what is new, records it, stores the position. */
 bool pythia_captured_poll(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
@@ -149,7 +160,7 @@ bool pythia_tracked_merge(pythia_capture *capture, const pythia_captured *captur
 /* Tells the tracked keys that are gone. */
 bool pythia_captured_sweep(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 
-/* ---- capture/source/trigger.c ---- */
+/* ---- capture/source/trigger_fit.c ---- */
 
 /* Where the log holds each of the table's columns (-1: nowhere) and from which number on (entries of
  * columns without a place stay as they are); returns the number of places. */
@@ -160,35 +171,52 @@ int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, 
 /* Tells what the log has, in rounds, each committed in the store and then deleted from the log. */
 bool pythia_captured_drain(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 
+/* ---- capture/store/captured.c ---- */
+
 /* Stores position, counters and state. */
 bool pythia_captured_save(pythia_capture *capture, pythia_captured *captured, const pythia_capture_position *position,
 						  pythia_error *error);
+/* ---- start.c ---- */
+
 /* Takes the starting positions of a new worker's tables and installs its triggers, all in the caller's transaction,
  * after which the capture may be run. */
 bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
 						  pythia_capture **capture, pythia_error *error);
+/* ---- discovered.c ---- */
+
 /* Takes in the tables that have come under a pattern since: all that is in them is new. */
 bool pythia_capture_add_discovered(pythia_capture *capture, pythia_error *error);
+/* ---- capture/store/captured.c ---- */
+
 /* Reads the worker's tables from the store, anew. */
 bool pythia_capture_tables(pythia_capture *capture, pythia_error *error);
 /* Reads what opening the tables needs that are not open, for all of them at once; the second forgets what is left. */
 bool pythia_captured_describe(pythia_capture *capture, pythia_error *error);
 void pythia_captured_forget_described(pythia_capture *capture);
+/* Describes the source's table and checks the options against it. */
 bool pythia_captured_open(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 /* Gives an open table its log and triggers, and remembers them. */
 bool pythia_captured_install(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
+/* What it holds, not itself. */
 void pythia_captured_free(pythia_captured *captured);
 /* Forgets what was read of the source's table; it can be opened again. */
 void pythia_captured_close(pythia_captured *captured);
 void pythia_captured_free_all(pythia_capture *capture);
-/* As pythia_capture_open; held: all is done in one transaction of the caller's. */
+
+/* ---- poll.c ---- */
+
+/* As pythia_capture_open; in_caller: all is done in one transaction of the caller's. */
 bool pythia_capture_open_in_caller(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-								   bool held, pythia_capture **capture, pythia_error *error);
-/* One poll; strict: a table that fails fails it. */
+								   bool in_caller, pythia_capture **capture, pythia_error *error);
+/* One poll of all tables; strict: a table that fails fails it, else the store's state of the table says why. */
 bool pythia_capture_turn(pythia_capture *capture, bool strict, pythia_error *error);
 
-/* ---- capture/store/retention.c: drops what need not be kept ---- */
+/* ---- capture/store/retention.c ---- */
+
+/* Drops the changes that the worker's retention does not keep. */
 bool pythia_capture_retain(pythia_capture *capture, pythia_error *error);
+
+/* ---- capture/store/captured.c ---- */
 
 /* Begin and commit of the store: real ones, but savepoints where it is the host's own database. */
 bool pythia_capture_begin(pythia_capture *capture, pythia_error *error);

@@ -96,7 +96,7 @@ static bool read_patterns(pythia_capture *capture, const char *name, pythia_erro
 }
 
 bool pythia_capture_open_in_caller(pythia_db *store, pythia_db *source, const char *name, const pythia_node *options,
-								   bool held, pythia_capture **out, pythia_error *error)
+								   bool in_caller, pythia_capture **out, pythia_error *error)
 {
 	pythia_capture *capture;
 	pythia_capture_settings settings;
@@ -110,7 +110,7 @@ bool pythia_capture_open_in_caller(pythia_db *store, pythia_db *source, const ch
 	capture->store = store;
 	capture->source = source;
 	capture->options = options;
-	capture->in_caller = held;
+	capture->in_caller = in_caller;
 	capture->worker_id = settings.worker_id;
 	capture->timestamp_column = pythia_strdup(settings.timestamp_column);
 	pythia_capture_settings_free(&settings);

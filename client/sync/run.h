@@ -1,4 +1,10 @@
-/* One run of pythia_sync_table, shared by the files that carry it out; nobody else includes this. */
+/*
+ * One run of pythia_sync_table, shared by the files that carry it out; nobody else includes this.
+ *
+ * All functions here work on one run, whose memory they own.  Those that give a bool return false with the error filled
+ * (its text in UTF-8, its class telling whether it can be tried again), and leave it to pythia_run_give_up and
+ * pythia_run_undo to close what is open.  Texts of SQL are appended to buffers that the caller frees.
+ */
 #ifndef PYTHIA_RUN_H
 #define PYTHIA_RUN_H
 
@@ -83,8 +89,12 @@ typedef struct pythia_run
  * as it is. */
 const pythia_sync_job *pythia_job_apart(const pythia_sync_job *job, pythia_sync_job *own, pythia_db **twin);
 /* session.c: transactions, and databases that were lost. */
+/* Opens a transaction of the target, with the settings that loading wants; none may be open. */
 bool pythia_run_begin_write(pythia_run *run, pythia_error *error);
-bool pythia_run_commit(pythia_run *run, pythia_error *error); /* rolls back in a dry run */
+/* Commits it and notes the counters as committed; rolls back in a dry run.  After a failure run->state.unsure says whether
+ * it may have taken place all the same. */
+bool pythia_run_commit(pythia_run *run, pythia_error *error);
+/* Takes a snapshot of the source, in which all rows of the run are read until pythia_run_end_read. */
 bool pythia_run_begin_read(pythia_run *run, pythia_error *error);
 bool pythia_run_end_read(pythia_run *run, pythia_error *error);
 /* Begins to read in run->snapshot, where that is to be had still. */
@@ -96,18 +106,20 @@ void pythia_run_give_up(pythia_run *run, bool keep_writing);
 /* Waits and opens again what was lost.  False with the error that was there, or a worse one,
  * where it cannot be tried again; true with the error cleared. */
 bool pythia_run_recover(pythia_run *run, pythia_error *error);
+/* Frees all that the run holds, and closes databases that it opened itself. */
 void pythia_run_close(pythia_run *run);
 /* Runs a statement on the target and adds the rows it touched to *count (may be NULL). */
 bool pythia_run_exec(pythia_run *run, const char *sql, int64_t *count, pythia_error *error);
+/* Tells the host how far the run has come; `phase` is a word such as "copy". */
 void pythia_run_progress(const pythia_run *run, const char *phase);
 
-/* capture/source/table.c: the query over the source; false where a place of the run is none of its key. */
+/* source.c: the query over the source; false where a place of the run is none of its key. */
 bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out, pythia_error *error);
 /* Only the key's columns, all rows that the run is about. */
 void pythia_source_keys_query(const pythia_run *run, pythia_buffer *out);
 
 /* place.c: where a copy goes on. */
-/* Looks at the order that the key has; before anything is read by it. */
+/* Looks at the order that the key has on both sides; before anything is read by it. */
 bool pythia_place_begin(pythia_run *run, pythia_error *error);
 /* What key column i is ordered by and compared as; and the text of a place in it, compared with that: false, class DATA,
  * where it is none. */
@@ -115,6 +127,7 @@ void pythia_place_order(const pythia_run *run, int i, pythia_buffer *out);
 bool pythia_place_literal(const pythia_run *run, int i, const char *value, pythia_buffer *out, pythia_error *error);
 /* The expression whose text is the place, over the column or, where `name` is given, alias.name; and its type. */
 void pythia_place_read(const pythia_run *run, int i, const char *alias, const char *name, pythia_buffer *out);
+/* Borrowed. */
 const pythia_type *pythia_place_type(const pythia_run *run, int i);
 /* Remembers the place of the last row of a chunk in run->seen; one with a NULL in its key has none. */
 void pythia_place_remember(pythia_run *run, const pythia_rows *chunk);
@@ -122,9 +135,13 @@ void pythia_place_remember(pythia_run *run, const pythia_rows *chunk);
 /* sync/merge/stage.c: a temporary table of the target beside the real one. */
 #define PYTHIA_STAGE_NAME "pythia_stage"
 #define PYTHIA_KEYS_NAME  "pythia_keys"
+/* Where the engine puts temporary tables; borrowed. */
 const char *pythia_stage_schema(const pythia_run *run);
+/* With those of the target's columns that are carried; it lasts as long as the connection. */
 bool pythia_stage_create(pythia_run *run, pythia_error *error);
+/* Takes its rows out, within the transaction that is open. */
 bool pythia_stage_clear(pythia_run *run, pythia_error *error);
+/* No error where there is none. */
 bool pythia_stage_drop(pythia_run *run, pythia_error *error);
 /* Makes a temporary table of some of the target's columns; `pairs` are positions in plan->pairs. */
 bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int npairs, pythia_error *error);
@@ -133,16 +150,21 @@ unsigned pythia_stage_serial(void);
 bool pythia_stage_drop_named(pythia_run *run, const char *name, pythia_error *error);
 
 /* sync/merge/merge.c: the stage's rows put into the target by the conflict rule, and counted. */
+/* `rows`: how many the stage holds. */
 bool pythia_stage_apply(pythia_run *run, uint64_t rows, pythia_error *error);
-/* Texts of statements over stage s and target t, for those who write more of them. */
+/* Texts of statements over stage s and target t, for those who write more of them: the key's columns compared; */
 void pythia_merge_key_join(const pythia_run *run, pythia_buffer *out);
 bool pythia_merge_keys_are_loose(const pythia_run *run); /* two of the source's may be one there */
+/* any other column differs; */
 void pythia_merge_difference(const pythia_run *run, pythia_buffer *out);
+/* the name of the stage, or of the target; */
 void pythia_merge_table(const pythia_run *run, bool stage, pythia_buffer *out);
-void pythia_merge_rule(const pythia_run *run, pythia_buffer *out); /* " AND (…)", or nothing */
+/* " AND (…)" by conflict_resolution, or nothing; */
+void pythia_merge_rule(const pythia_run *run, pythia_buffer *out);
 /* alias."column" of the target's, for the pair; and all of them. */
 void pythia_merge_column(const pythia_run *run, pythia_buffer *out, const char *alias, int pair);
 void pythia_merge_columns(const pythia_run *run, pythia_buffer *out, const char *alias);
+/* Updates rows of the target that are in the stage and differ, by_rule: where the rule lets it; adds their number to *count. */
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
 
 /* sync/merge/unique_swap.c: rows of the stage that collide with one another in a unique key. */
@@ -153,12 +175,14 @@ bool pythia_unique_swap(pythia_run *run, int64_t *count, pythia_error *error);
 /* sync/merge/unique.c: rows of the source that come to one key of the target. */
 /* Sets run->way.keys_may_meet; *constrained: the target itself refuses the second of them. */
 void pythia_keys_look(pythia_run *run, bool *constrained);
-bool pythia_keys_begin(pythia_run *run, pythia_error *error); /* beside the stage */
+/* Makes the table, beside the stage, that keeps the keys of all merges. */
+bool pythia_keys_begin(pythia_run *run, pythia_error *error);
 /* Keeps the stage's; class DATA, 23505, where one of them is there already. */
 bool pythia_keys_keep(pythia_run *run, pythia_error *error);
 bool pythia_keys_end(pythia_run *run, pythia_error *error);
 
 /* sync/merge/resolve.c: differing rows decided by the host's function. */
+/* *updated gets how many rows were set to what the function returned. */
 bool pythia_resolve_rows(pythia_run *run, int64_t *updated, pythia_error *error);
 
 /* load.c: rows on their way into the target or its stage. */
@@ -178,12 +202,14 @@ typedef struct pythia_loader
 } pythia_loader;
 
 void pythia_loader_init(pythia_loader *loader, pythia_run *run);
+/* Transforms the rows of a chunk (of the source, one field a pair) and sends them on. */
 bool pythia_loader_put(pythia_loader *loader, const pythia_rows *chunk, pythia_error *error);
 /* Ends the chunk: stored, applied where staged, counted.  The transaction is the caller's. */
 bool pythia_loader_finish(pythia_loader *loader, pythia_error *error);
 void pythia_loader_free(pythia_loader *loader); /* abandons what is open */
-/* Stores rows in one go: begin, put, end, and apply where staged. */
+/* Notes what was stored; false, class INTERNAL, where it is not what was sent. */
 bool pythia_loader_stored(pythia_loader *loader, uint64_t stored, uint64_t sent, pythia_error *error);
+/* Stores rows in one go: begin, put, end, and apply where staged. */
 bool pythia_loader_store(pythia_loader *loader, const pythia_rows *rows, pythia_error *error);
 
 /* bisect.c: stores rows, and gives those that the target refuses to quarantine. */
@@ -226,6 +252,7 @@ bool pythia_ranges_save(pythia_run *run, bool done, pythia_error *error);
 /* Makes the table that is to take the target's place and sets run->swap, where that can be right; else the target
  * is emptied and filled in one transaction. */
 bool pythia_swap_begin(pythia_run *run, pythia_error *error);
+/* Both change places by one RENAME, and the old one is dropped. */
 bool pythia_swap_end(pythia_run *run, pythia_error *error);
 /* After a failure: drops what was made. */
 bool pythia_swap_undo(pythia_run *run, pythia_error *error);
@@ -234,8 +261,9 @@ bool pythia_swap_undo(pythia_run *run, pythia_error *error);
 void pythia_run_undo(pythia_run *run, pythia_error *error);
 
 /* finish.c: what comes after the rows. */
+/* Sets the sequences of a PostgreSQL target behind the greatest value that came. */
 bool pythia_finish_sequences(pythia_run *run, pythia_error *error);
-/* A key column that is the same wherever a row has a counterpart. */
+/* merge/sql.c: a key column that is the same wherever a row has a counterpart. */
 bool pythia_merge_is_fixed(const pythia_run *run, int pair);
 
 #endif

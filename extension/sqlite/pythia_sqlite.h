@@ -51,6 +51,7 @@ bool pythia_arg_options(const pythia_call *call, int index, const char *name, py
  * freed with pythia_list_free. NULL gives none. */
 bool pythia_arg_names(const pythia_call *call, int index, const char *name, char ***names, int *count,
 					  pythia_error *error);
+/* A whole number of at least `minimum`; NULL leaves *value alone. */
 bool pythia_arg_int(const pythia_call *call, int index, const char *name, int64_t minimum, int64_t *value,
 					pythia_error *error);
 
@@ -129,10 +130,13 @@ bool pythia_sqlite_run_verb(pythia_sqlite *self, const pythia_registration *regi
 /* The function that it needs, a result code of SQLite's. */
 int pythia_register_body(pythia_sqlite *self);
 
+/* A virtual table for a table-valued verb; a result code of SQLite's. */
 int pythia_register_tables(pythia_sqlite *self, const pythia_registration *registration);
 
 /* arguments.c: a pythia_option_idle, of a pythia_sqlite */
 void pythia_warn_idle(void *self, const char *option, const char *why);
+
+/* The verbs, as the reference tells of them (doc/sqlite.md): one declaration each, named as its function. */
 
 /* functions_cdc.c */
 bool pythia_verb_create_cdc_worker(pythia_call *, pythia_buffer *, pythia_error *);

@@ -1,4 +1,7 @@
-/* Shared by the files of the local driver. */
+/*
+ * Shared by the files of the local driver, whose calls come from the engine: what PostgreSQL raises is caught and given back
+ * as a pythia_error, and a false return means that it is filled.
+ */
 #ifndef PYTHIA_POSTGRES_LOCAL_INTERNAL_H
 #define PYTHIA_POSTGRES_LOCAL_INTERNAL_H
 
@@ -48,10 +51,15 @@ typedef struct pythia_local
 
 /* One operation: body may ereport. */
 typedef void (*local_body)(pythia_local *local, void *arg);
+/* In a transaction of the session's (one of its own where none is begun), as the role that the tables in use want, and in
+ * local->scratch.  After an error the innermost level is rolled back. */
 extern bool local_run(pythia_local *local, local_body body, void *arg, pythia_error *error);
+/* A stream or a load keeps a transaction that lasts for an operation open, until it is let go of. */
 extern void local_hold(pythia_local *local);
 extern void local_unhold(pythia_local *local);
 
+/* Levels are subtransactions: `name` is a savepoint's, or "" for begin.  Release and rollback are of the innermost of that
+ * name; `leave`: it is gone after the rollback, else it goes on as a new one. */
 extern bool local_level_begin(pythia_local *local, const char *name, pythia_error *error);
 extern bool local_level_release(pythia_local *local, const char *name, pythia_error *error);
 extern bool local_level_rollback(pythia_local *local, const char *name, bool leave, pythia_error *error);
@@ -64,6 +72,7 @@ extern void local_check_table(const looked_up *table);
 /* Pushes the snapshot statements of this database read with; pop it with PopActiveSnapshot. */
 extern void local_push_snapshot(pythia_local *local);
 
+/* What the interface of drivers (drivers/driver.h) says of its members of these names. */
 extern bool local_stream_open(pythia_db *db, const char *sql, int ncolumns, const pythia_kind *kinds,
 							  pythia_stream **stream, pythia_error *error);
 extern bool local_stream_next(pythia_stream *stream, pythia_rows *chunk, pythia_error *error);

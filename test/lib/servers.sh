@@ -4,7 +4,8 @@
 #   servers_init               a scratch directory, $PYTHIA_SCRATCH, removed at exit
 #   servers_in_memory          MariaDBs started afterwards have their data in memory, where there is room
 #   pg_start NAME [LINE...]    a PostgreSQL of build/tmp_install; the lines go to postgresql.conf.
-#                              Sets PG_PORT, PG_DATA, PG_URL and PGHOST PGPORT PGUSER PGDATABASE.
+#                              Sets PG_PORT, PG_DATA, PG_URL, whose role has what doc/urls.md tells and no more,
+#                              PG_SUPERUSER_URL, and PGHOST PGPORT PGUSER PGDATABASE, which are a superuser's, too.
 #   mysql_start NAME [ARG...]  a MariaDB, or a MySQL where MYSQLD names its server (or there is no other); the
 #                              arguments go to it.
 #                              Sets MYSQL_PORT, MYSQL_DATA, MYSQL_SOCKET, MYSQL_URL, whose account has the privileges that
@@ -216,7 +217,9 @@ CONF
         server_command[$name]="${bin:-$PG_BIN}/postgres -D $PG_DATA"
         if server_start_again "$name"; then
             export PGHOST=127.0.0.1 PGPORT=$PG_PORT PGUSER=postgres PGDATABASE=postgres
-            export PG_PORT PG_DATA PG_URL="postgresql://postgres@127.0.0.1:$PG_PORT/postgres"
+            psql -XqAt -v ON_ERROR_STOP=1 -f "$PYTHIA_TOP/test/lib/role.sql" || return 1
+            export PG_PORT PG_DATA PG_URL="postgresql://pythia:secret@127.0.0.1:$PG_PORT/postgres"
+            export PG_SUPERUSER_URL="postgresql://postgres@127.0.0.1:$PG_PORT/postgres"
             return 0
         fi
         server_stop "$name" KILL

@@ -79,6 +79,26 @@ static void must(pythia_db *db, const char *sql)
 		fail_msg("%s: %s (%s)", sql, error.message, error.detail != NULL ? error.detail : "");
 }
 
+/* Who may do all, in a database of a server. */
+static inline pythia_db *open_superuser(int engine, int which)
+{
+	const char *base = getenv(engine == PG ? "PG_SUPERUSER_URL" : "MYSQL_SOCKET");
+	char url[512];
+	pythia_db *db;
+
+	if (base == NULL)
+		fail_msg("PG_SUPERUSER_URL and MYSQL_SOCKET are not set: run this through test/run or test/with-servers");
+	if (engine == PG)
+		snprintf(url, sizeof(url), "%.*s/synctest%d_%d", (int) (strrchr(base, '/') - base), base, which,
+				 (int) getpid());
+	else
+		snprintf(url, sizeof(url), "mariadb://root@localhost/synctest%d_%d?unix_socket=%s", which, (int) getpid(),
+				 base);
+	db = open_text(url);
+	look_in_public(db);
+	return db;
+}
+
 static pythia_db *open_engine(int engine, int which)
 {
 	char url[512];

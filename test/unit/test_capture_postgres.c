@@ -83,6 +83,7 @@ static void test_many(void **state)
 static void test_triggers(void **state)
 {
 	rig r;
+	pythia_db *superuser;
 	pythia_error error = PYTHIA_ERROR_INIT;
 
 	if (!have_server())
@@ -97,11 +98,13 @@ static void test_triggers(void **state)
 										  "INSERT {\"id\": 2} - {\"v\": \"b\", \"id\": 2}\n"
 										  "DELETE {\"id\": 2} {\"v\": \"b\", \"w\": 5, \"id\": 2} -\n"
 										  "TRUNCATE - - -\n");
-	must(r.writer, "CREATE ROLE cap_writer; GRANT USAGE ON SCHEMA cap TO cap_writer; GRANT ALL ON cap.t TO cap_writer;"
-				   "SET session_replication_role = replica; SET ROLE cap_writer");
-	must(r.writer, "INSERT INTO cap.t VALUES (12, 'by another')");
+	superuser = open_url(getenv("PG_SUPERUSER_URL"), NULL);
+	must(superuser, "CREATE ROLE cap_writer; GRANT USAGE ON SCHEMA cap TO cap_writer; GRANT ALL ON cap.t TO cap_writer;"
+					"SET session_replication_role = replica; SET ROLE cap_writer");
+	must(superuser, "INSERT INTO cap.t VALUES (12, 'by another')");
 	assert_non_null(strstr(poll_journal(&r), "INSERT {\"id\": 12}"));
-	must(r.writer, "RESET ROLE; DROP OWNED BY cap_writer; DROP ROLE cap_writer");
+	must(superuser, "RESET ROLE; DROP OWNED BY cap_writer; DROP ROLE cap_writer");
+	pythia_db_close(superuser);
 	assert_true(pythia_capture_drop(r.store, r.source, "w", &error));
 	assert_count(r.writer, "SELECT count(*) FROM pg_class WHERE relname LIKE 'pythia_log%'", 0);
 	must(r.writer, "DELETE FROM cap.t");

@@ -136,7 +136,7 @@ static void test_open(void **state)
 
 static void test_pinned_whatever_the_role_says(void **state)
 {
-	pythia_db *db = enter();
+	pythia_db *db = open_url(getenv("PG_SUPERUSER_URL"), NULL);
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_result result;
@@ -163,7 +163,7 @@ static void test_pinned_whatever_the_role_says(void **state)
 	assert_string_equal(pythia_result_optional(&result, 0, 5), "1 day");
 	pythia_result_free(&result);
 	pythia_db_close(db);
-	db = enter();
+	db = open_url(getenv("PG_SUPERUSER_URL"), NULL);
 	must(db, "DROP ROLE core_odd");
 	pythia_db_close(db);
 	pythia_buffer_free(&text);

@@ -46,20 +46,6 @@ static pythia_db *open_as(int engine, int which, const char *role)
 	return open_text(text);
 }
 
-/* Who may grant: in MariaDB that is root, by the server's socket. */
-static pythia_db *open_admin(int engine, int which)
-{
-	char url[512];
-
-	if (engine != MY)
-		return open_engine(engine, which);
-	if (getenv("MYSQL_SOCKET") == NULL)
-		fail_msg("MYSQL_SOCKET is not set: run this through test/run or test/with-servers");
-	snprintf(url, sizeof(url), "mariadb://root@localhost/synctest%d_%d?unix_socket=%s", which, (int) getpid(),
-			 getenv("MYSQL_SOCKET"));
-	return open_text(url);
-}
-
 /* Each right that is missing, in turn; with all of them the same role is served. */
 static void test_rights(void **state)
 {
@@ -81,7 +67,7 @@ static void test_rights(void **state)
 			continue;
 		for (int side = 0; side < 2; side++)
 		{
-			admin[side] = open_admin(engine, side);
+			admin[side] = open_superuser(engine, side);
 			lite[side] = open_engine(LITE, side);
 			make_rows(admin[side], 3);
 			make_rows(lite[side], 3);

@@ -269,7 +269,7 @@ bool pythia_logger_drop_triggers(pythia_logger *w, pythia_error *error)
 	return true;
 }
 
-bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
+static bool put_triggers(pythia_logger *w, pythia_error *error)
 {
 	bool mysql = w->table->db->engine == PYTHIA_MYSQL;
 
@@ -293,6 +293,31 @@ bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * A trigger keeps the mode that it is made in.  What a condition divides by zero is no error where it is polled, and
+ * the writer's change none of ours: in MySQL it would be. The mode is our own (connect.c), so a comma follows the word.
+ */
+#define DIVIDES "'ERROR_FOR_DIVISION_BY_ZERO"
+
+bool pythia_logger_put_triggers(pythia_logger *w, pythia_error *error)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	pythia_db *db = w->table->db;
+	bool ok;
+
+	if (db->engine != PYTHIA_MYSQL)
+		return put_triggers(w, error);
+	if (!pythia_db_exec(db, "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, " DIVIDES ",', '')", NULL, error))
+		return false;
+	ok = put_triggers(w, error);
+	if (!db->broken)
+		ok = pythia_db_exec(db, "SET SESSION sql_mode = CONCAT_WS(',', @@SESSION.sql_mode, " DIVIDES "')", NULL,
+							ok ? error : &ignored) &&
+			 ok;
+	pythia_error_reset(&ignored);
+	return ok;
 }
 
 #define WIDEST_TEXT "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"

@@ -21,7 +21,7 @@ change_both()
 
 mysql_shell()
 {
-    printf '%q ' mariadb --no-defaults "--socket=$MYSQL_SOCKET" "--user=$MYSQL_USER" "--password=$MYSQL_PASSWORD" pythia
+    printf '%q ' "$MYSQL_CLIENT" --no-defaults "--socket=$MYSQL_SOCKET" "--user=$MYSQL_USER" "--password=$MYSQL_PASSWORD" pythia
 }
 
 # The command by which the measuring session changes 1,000 rows of each table in each engine.

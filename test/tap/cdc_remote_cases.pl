@@ -80,6 +80,51 @@ subtest 'a replica whose applier does not run' => sub {
 	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('idle')");
 };
 
+# nor does a standby of PostgreSQL tell what is open at its primary
+subtest 'a standby of PostgreSQL' => sub {
+	my $primary = pg_node('primary', other => 1, wal_level => 'replica', max_wal_senders => 4);
+	$primary->append_conf('pg_hba.conf', "local replication all trust\n");
+	$primary->restart;
+	$primary->backup('base');
+	my $standby = PostgreSQL::Test::Cluster->new('standby', $primary->{_install_path} ? (install_path => $primary->{_install_path}) : ());
+	$standby->init_from_backup($primary, 'base', has_streaming => 1);
+	$standby->append_conf('postgresql.conf', 'port = ' . $standby->port);
+	$standby->start;
+	my $replayed = sub { $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert')) };
+	$primary->safe_psql('postgres', 'CREATE TABLE st (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now()); CREATE INDEX ON st (updated_at)');
+	$replayed->();
+	my $url = pg_url($standby);
+	like(create('standby', 'st', $url), qr/WARNING: .*cannot be seen.*HINT: .*of no use on a standby/s, 'a warning says that it tells less');
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	my $command = sub {
+		my ($out, $err) = ('', '');
+		IPC::Run::run([ $ENV{PYTHIA}, 'cdc', $url, '--tables', 'st', '--once', '--state', "$folder/state.db" ], '<', \undef, '>', \$out, '2>', \$err);
+		return join ', ', $out =~ /"primary_key":\{"id": (\d+)\}/g;
+	};
+	is($command->(), '', 'the command begins now');
+	my $late = Pythia::Session->new($primary);
+	$late->do("BEGIN; INSERT INTO st VALUES (1, 'late')");
+	for my $id (2, 3)
+	{
+		# low follows what has been replayed: its clock goes on with each commit
+		$primary->safe_psql('postgres', "SELECT pg_sleep(1.1)");
+		$primary->safe_psql('postgres', "INSERT INTO st VALUES ($id, 'early')");
+		$replayed->();
+		is(changes('standby'), "INSERT $id=early", "what is committed: $id");
+		is($command->(), $id, '… by the command, too');
+	}
+	$late->do('COMMIT');
+	$replayed->();
+	is(changes('standby'), 'INSERT 1=late', 'what comes late is told all the same');
+	is($command->(), '1', '… by the command, too');
+	my (undef, undef, $err) = $node->psql('postgres', "SELECT pythia.create_cdc_worker('fires', '{st}', '$url', options => '{\"capture\": \"trigger\"}')");
+	like($err, qr/ERROR: .*(read-only|recovery|standby)/, 'triggers are refused');
+	$late->close;
+	$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('standby')");
+	$standby->stop;
+	$primary->stop;
+};
+
 # what the source has that is stopped may come at any time, however far the other one is
 subtest 'a replica of two sources, one of which is stopped' => sub {
 	plan skip_all => 'the statements are those of MariaDB' if $maria->sql('SELECT version()') !~ /MariaDB/;

@@ -114,4 +114,25 @@ for my $encoding (sort keys %names)
 	};
 }
 
+# A background sync goes on from a key that is no ASCII, in both directions.
+my $maria = shared_mysql('encodings');
+{
+	my $rows = 180000;
+	my $do = sub { return $node->safe_psql('latin1', "SET client_min_messages = error; SET client_encoding = 'UTF8'; $_[0]"); };
+	$do->("CREATE TABLE long (k text COLLATE \"C\" PRIMARY KEY, v text); INSERT INTO long SELECT CASE WHEN g % 3 = 0 THEN 'é' ELSE 'k' END || lpad(g::text, 6, '0') || 'ü', repeat('ß', 100) FROM generate_series(1, $rows) g");
+	for my $way ([ 'there', 'local', $maria->url, '' ], [ 'back', $maria->url, 'local', ', "table_map": {"long": "long_back"}' ])
+	{
+		my ($worker, $source, $target, $more) = @$way;
+		$do->("SELECT pythia.create_sync_worker('$worker', '$source', '$target', '{\"mode\": \"full\", \"parallel\": 1, \"max_bytes_per_second\": 12000000$more}', tables => '{long}'); SELECT pythia.start_sync('$worker')");
+		ok(wait_for($node, "SELECT checkpoint ~ '[^ -~]' FROM pythia.sync_state JOIN pythia.worker USING (worker_id) WHERE name = '$worker'", 't', 'latin1'), "$worker: a checkpoint with a letter that is no ASCII")
+		  or diag $do->("SELECT last_error FROM pythia.worker_status WHERE name = '$worker'");
+		$do->("SELECT pythia.stop_sync('$worker')");
+		is($do->("SELECT checkpoint IS NOT NULL FROM pythia.sync_state JOIN pythia.worker USING (worker_id) WHERE name = '$worker'"), 't', "$worker: stopped within");
+		$do->("SELECT pythia.start_sync('$worker')");
+		ok(wait_for($node, "SELECT state = 'synced' FROM pythia.stat_sync WHERE worker = '$worker'", 't', 'latin1'), "$worker: it ends well");
+		cmp_ok($do->("SELECT rows_synced FROM pythia.stat_sync WHERE worker = '$worker'"), '<=', $rows, "$worker: what had been stored was not read again");
+		is($maria->sql('SELECT COUNT(DISTINCT k) FROM `long`'), $rows, "$worker: each row once");
+		$do->("SELECT pythia.drop_sync_worker('$worker')");
+	}
+}
 done_testing();

@@ -52,28 +52,6 @@ static bool needs_none(int from, int to)
 	return from == to || from == PG_SQL_ASCII || to == PG_SQL_ASCII;
 }
 
-static char *convert(const char *text, int from, int to)
-{
-	char *result;
-
-	if (!text)
-		return NULL;
-	if (needs_none(from, to))
-		return pstrdup(text);
-	result = (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), strlen(text), from, to);
-	return result == text ? pstrdup(text) : result;
-}
-
-char *pythia_from_utf8(const char *text)
-{
-	return convert(text, PG_UTF8, GetDatabaseEncoding());
-}
-
-char *pythia_to_utf8(const char *text)
-{
-	return convert(text, GetDatabaseEncoding(), PG_UTF8);
-}
-
 /* Looked up while there is a transaction, so that it is there when that has failed; NULL where it is not. */
 static FmgrInfo *converter(int from, int to)
 {
@@ -88,6 +66,47 @@ static FmgrInfo *converter(int from, int to)
 			fmgr_info_cxt(oid, found, TopMemoryContext);
 	}
 	return OidIsValid(found->fn_oid) ? found : NULL;
+}
+
+/* Every encoding of a server's holds ASCII as it is. */
+static bool is_ascii(const char *text)
+{
+	while (*text && !IS_HIGHBIT_SET(*text))
+		text++;
+	return *text == '\0';
+}
+
+/* A worker's turn converts outside of transactions, too: there pg_do_encoding_conversion refuses to. */
+static char *convert(const char *text, int from, int to)
+{
+	FmgrInfo *by;
+	size_t length;
+	char *result;
+
+	if (!text)
+		return NULL;
+	if (needs_none(from, to) || is_ascii(text))
+		return pstrdup(text);
+	length = strlen(text);
+	if (!IsTransactionState() && (by = converter(from, to)) != NULL && length < MaxAllocSize / MAX_CONVERSION_GROWTH)
+	{
+		result = palloc(length * MAX_CONVERSION_GROWTH + 1);
+		FunctionCall6(by, Int32GetDatum(from), Int32GetDatum(to), CStringGetDatum(text), CStringGetDatum(result),
+					  Int32GetDatum((int) length), BoolGetDatum(false));
+		return result;
+	}
+	result = (char *) pg_do_encoding_conversion((unsigned char *) unconstify(char *, text), length, from, to);
+	return result == text ? pstrdup(text) : result;
+}
+
+char *pythia_from_utf8(const char *text)
+{
+	return convert(text, PG_UTF8, GetDatabaseEncoding());
+}
+
+char *pythia_to_utf8(const char *text)
+{
+	return convert(text, GetDatabaseEncoding(), PG_UTF8);
 }
 
 /* As much as the converter takes, in bytes; without one, what is ASCII. */

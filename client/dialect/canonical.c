@@ -60,9 +60,11 @@ static void encode_items(const pythia_db *db, pythia_buffer *out, const pythia_c
 		if (!item->plain)
 		{
 			pythia_buffer_puts(out, item->notnull ? "" : "COALESCE(");
-			pythia_buffer_puts(out, mysql ? "OCTET_LENGTH(" : "pg_catalog.octet_length(");
+			pythia_buffer_puts(out, mysql         ? "OCTET_LENGTH("
+									: db->recoded ? "pg_catalog.octet_length(pg_catalog.convert_to("
+												  : "pg_catalog.octet_length(");
 			pythia_canonical_text(db, out, item);
-			pythia_buffer_puts(out, ")");
+			pythia_buffer_puts(out, db->recoded ? ", 'UTF8'))" : ")");
 			if (!item->notnull)
 				pythia_buffer_puts(out, mysql ? ", 'N')" : "::text, 'N')");
 			pythia_buffer_puts(out, ", ");

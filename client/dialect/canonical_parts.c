@@ -46,7 +46,10 @@ void pythia_canonical_hash(const pythia_db *db, pythia_buffer *out, bool sha256,
 	{
 		case PYTHIA_POSTGRESQL:
 			if (!sha256)
-				pythia_buffer_printf(out, "pg_catalog.md5(%s)", expression);
+				pythia_buffer_printf(out,
+									 is_text && db->recoded ? "pg_catalog.md5(pg_catalog.convert_to(%s, 'UTF8'))"
+															: "pg_catalog.md5(%s)",
+									 expression);
 			else if (is_text) /* what is no UTF-8 in such a database is no error: these rows differ */
 				pythia_buffer_printf(out,
 									 "pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(%s, (SELECT CASE "

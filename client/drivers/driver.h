@@ -106,9 +106,10 @@ struct pythia_db
 	const pythia_host *host;
 	pythia_engine engine;
 	bool is_mariadb; /* with PYTHIA_MYSQL */
-	bool local;      /* the host's own database: its transaction is the caller's */
-	bool nested;     /* local, and within the caller's transaction: commit only ends a subtransaction */
-	bool undecided;  /* nested, and that transaction has written: what is read here may yet be undone (SQLite alone) */
+	bool recoded; /* PostgreSQL: of another encoding than UTF-8, in which digests of its texts are taken all the same */
+	bool local;   /* the host's own database: its transaction is the caller's */
+	bool nested;  /* local, and within the caller's transaction: commit only ends a subtransaction */
+	bool undecided; /* nested, and that transaction has written: what is read here may yet be undone (SQLite alone) */
 	bool broken;
 	bool encrypted;     /* TLS in use */
 	bool others_ran;    /* code of others has run in the session: a view's, or a trigger's; see pythia_db_fresh */

@@ -368,13 +368,17 @@ static bool choose_digests(pythia_validation_state *v, pythia_error *error)
 		wanted = PYTHIA_DIGEST_SHA256;
 	}
 	v->digest = wanted == PYTHIA_DIGEST_SHA256 ? PYTHIA_DIGEST_SHA256 : PYTHIA_DIGEST_MD5;
+	/* their own hash is of the bytes that each of them keeps */
+	if (wanted == PYTHIA_DIGEST_HASH && (v->sides[0].db->recoded || v->sides[1].db->recoded))
+		wanted = PYTHIA_DIGEST_MD5;
 	for (int side = 0; side < 2; side++)
 	{
 		pythia_side *s = &v->sides[side];
 		bool offered;
 
 		s->sums_digest = wanted == PYTHIA_DIGEST_HASH && !postgres ? PYTHIA_DIGEST_MD5 : wanted;
-		if (s->sums_digest != PYTHIA_DIGEST_MD5 || !s->db->local || s->db->engine != PYTHIA_POSTGRESQL)
+		if (s->sums_digest != PYTHIA_DIGEST_MD5 || !s->db->local || s->db->recoded ||
+			s->db->engine != PYTHIA_POSTGRESQL)
 			continue;
 		if (!pythia_postgres_offers(s->db, "_sums", &offered, error))
 			return false;

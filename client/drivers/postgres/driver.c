@@ -257,11 +257,13 @@ static bool set_up(postgres_db *db, const pythia_open_options *options, pythia_e
 {
 	pythia_db *base = &db->base;
 	const char *version = PQparameterStatus(db->conn, "server_version");
+	const char *encoding = PQparameterStatus(db->conn, "server_encoding");
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 
 	base->version = PQserverVersion(db->conn);
 	base->encrypted = PQsslInUse(db->conn);
 	base->read_only = options->read_only;
+	base->recoded = encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0;
 	pythia_buffer_printf(&text, "PostgreSQL %.*s", version ? (int) strcspn(version, " ") : 0, version ? version : "");
 	base->version_text = pythia_buffer_take(&text);
 	return pin(db, error);

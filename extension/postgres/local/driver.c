@@ -305,6 +305,7 @@ bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_error *er
 	local->base.driver = &local_driver;
 	local->base.host = pythia_backend_host();
 	local->base.engine = PYTHIA_POSTGRESQL;
+	local->base.recoded = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
 	local->base.local = true;
 	local->base.nested = session->nested;
 	local->base.version = PG_VERSION_NUM;

@@ -50,6 +50,29 @@ my ($first_my) = there_my() =~ /^(\d+)/;
 run_my();
 is(there_my(), $first_my, 'which serves the next one');
 
+# a table that is refused, to a sync or a poll, spoils no connection: there is one, and it is at rest
+{
+	$pg->safe_psql('far', q{CREATE ROLE clerk LOGIN; CREATE TABLE open_to (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); CREATE TABLE closed_to (LIKE open_to INCLUDING ALL);
+		INSERT INTO open_to VALUES (1); GRANT SELECT ON open_to TO clerk; GRANT SELECT ON closed_to TO clerk});
+	(my $url = $far) =~ s{//[^@]*@}{//clerk@};
+	my $clerks = q{SELECT string_agg(pid || ' ' || state, ', ') FROM pg_stat_activity WHERE usename = 'clerk'};
+	$session->do("SELECT pythia.create_cdc_worker('clerk', '{open_to,closed_to}', '$url', options => '{\"start_from\": \"beginning\"}')");
+	like(sql($clerks), qr/^\d+ idle$/, 'a worker leaves one connection');
+	$pg->safe_psql('far', 'REVOKE SELECT ON closed_to FROM clerk');
+	is($session->do("SELECT pythia.poll('clerk')"), '1', 'the table that is open is polled');
+	like(sql(q{SELECT string_agg("table" || ' ' || active || coalesce(' ' || reason, ''), ', ' ORDER BY "table") FROM pythia.stat_cdc}), qr/^closed_to false permission denied.*, open_to true$/, 'the other one stops');
+	like(sql($clerks), qr/^\d+ idle$/, 'one connection is left, at rest');
+	$session->try("SELECT pythia.sync_between('$url', 'local', 'closed_to')");
+	like($session->{error}, qr/ERROR: .*permission denied/, 'a sync is refused');
+	is($session->do("SELECT rows_inserted FROM pythia.sync_between('$url', 'local', 'open_to', '{\"mode\": \"full\"}')"), '1', 'the next one is not');
+	like(sql($clerks), qr/^\d+ idle$/, 'by one connection, at rest');
+	$session->do("SELECT pythia.drop_cdc_worker('clerk'); SELECT pythia.disconnect()");
+}
+run_pg();
+run_my();
+$first = there();
+($first_my) = there_my() =~ /^(\d+)/;
+
 # what a trigger over there sets is not the next run's business
 $pg->safe_psql('far', q{CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
 		PERFORM set_config('TimeZone', 'Asia/Tokyo', false), set_config('DateStyle', 'German', false),

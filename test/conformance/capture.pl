@@ -230,6 +230,12 @@ my @situations = (
 			[ @change => 'INSERT c, UPDATE b>e, DELETE c, INSERT a, DELETE A a, INSERT D d' ] ]
 	} [ keyless => 'CREATE TABLE T (id {text} UNIQUE, v {text}, updated_at {stamp})', { key => ['id'] } ],
 		[ keyless_own => { sqlite => 'CREATE TABLE T (id {text} PRIMARY KEY, v {text}, updated_at {stamp})' }, {} ]),
+	# where another unique column tells which row goes: of two without a key the one becomes the other
+	[ 'keyless_replaced', {
+			capture => 'trigger', table => { sqlite => 'CREATE TABLE T (id text PRIMARY KEY, v text UNIQUE, updated_at {stamp})' },
+			rows => "INSERT INTO T VALUES (NULL, 'a', 0), ('B', 'b', 0)" },
+		[ '' => 'INSERT a, INSERT B b' ],
+		[ { sqlite => "REPLACE INTO T VALUES (NULL, 'a', 1); REPLACE INTO T VALUES (NULL, 'b', 1), ('C', 'a', 2)" } => 'UPDATE a>a, INSERT b, DELETE a, DELETE B b, INSERT C a' ] ],
 	# keys of every type that can be one
 	(map {
 		my ($name, $type, $before, $one, $two, @spelled) = @$_;

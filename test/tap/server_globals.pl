@@ -67,4 +67,10 @@ for my $settings (
 	$set->({ map { $_ => $before{$_} eq 'NULL' ? 'DEFAULT' : $before{$_} =~ /^[-0-9.]+$/ ? $before{$_} : "'$before{$_}'" } @names });
 	is($failed, '', join ', ', map { "$_ = $settings->{$_}" } @names);
 }
+# what the server itself forbids is told with what to do, and not tried again
+$maria->root_sql('SET GLOBAL read_only = 1');
+my $refused = pythia('sync', '--state', "$folder/refused.db", '-s', $here, '-t', $there, '--tables', 't', '--mode', 'full');
+like($refused, qr/read-only.*hint: /s, 'a server that is read-only');
+unlike($refused, qr/trying again/, 'once');
+$maria->root_sql('SET GLOBAL read_only = 0');
 done_testing();

@@ -8,8 +8,9 @@ CREATE EXTENSION IF NOT EXISTS pythia_db;
 BEGIN;
 SELECT pythia.create_connection('{{name}}', {{connection_sql}});
 
+-- What else it uses is named with its schema: others may put functions of these names into public.
 CREATE OR REPLACE FUNCTION {{ident}}_handler(change pythia.database_change) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     CASE change.change_type
         WHEN 'INSERT' THEN
@@ -31,8 +32,8 @@ $$;
 -- an older function of that name may be another role's, who could change it later
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{ident}}_handler(pythia.database_change)'::regprocedure
-        AND NOT pg_has_role(proowner, current_user, 'USAGE')) THEN
+    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{ident}}_handler(pythia.database_change)'::regprocedure::oid
+        AND NOT pg_catalog.pg_has_role(proowner, current_user, 'USAGE'::text)) THEN
         RAISE EXCEPTION 'function {{ident}}_handler belongs to another role'
             USING HINT = 'Drop it, or give the worker another name.';
     END IF;

@@ -11,7 +11,17 @@ BEGIN
 END
 $$;
 SELECT pythia.grant_use('{{role}}');
-GRANT USAGE, CREATE ON SCHEMA public TO {{role}};
+-- Its handler is in a schema of its own: who may create functions in public, where others look for theirs, may have them run as these.
+CREATE SCHEMA IF NOT EXISTS {{role}} AUTHORIZATION {{role}};
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = '{{role}}' AND r.rolname = '{{role}}') THEN
+        RAISE EXCEPTION 'schema {{role}} belongs to another role'
+            USING HINT = 'Drop it, or give the worker another name.';
+    END IF;
+END
+$$;
+GRANT USAGE ON SCHEMA public TO {{role}};
 {{#tables}}
 GRANT SELECT ON {{table}} TO {{role}};
 {{/tables}}

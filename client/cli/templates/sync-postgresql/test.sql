@@ -1,5 +1,6 @@
 -- pgTAP test of the worker {{name}}: it synchronises its tables and finds them equal.
 -- usage: pg_prove -d DATABASE test.sql
+-- pgTAP finds its functions by their names: run this where nobody whom you do not trust may create functions in public.
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;

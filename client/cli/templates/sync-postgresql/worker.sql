@@ -8,7 +8,7 @@ BEGIN;
 SELECT pythia.create_connection('{{name}}_source', {{source_sql}});
 SELECT pythia.create_connection('{{name}}_target', {{target_sql}});
 -- The role uses them by the same name and password, where the URLs have one, and may go without: a role that makes its own
--- connections needs a password in their URLs.
+-- connections needs a password in their URLs.  Functions are named with their schema, so that no other's fits better.
 DO $$
 DECLARE
     one record;
@@ -17,10 +17,10 @@ BEGIN
         WHERE m.umuser = (SELECT oid FROM pg_roles WHERE rolname = current_user)
         AND m.srvname IN ('{{name}}_source', '{{name}}_target')
     LOOP
-        EXECUTE format('GRANT USAGE ON FOREIGN SERVER %I TO {{role}}', one.srvname);
-        EXECUTE format('CREATE USER MAPPING FOR {{role}} SERVER %I OPTIONS (%s)', one.srvname,
-            (SELECT string_agg(format('%I %L', o.option_name, o.option_value), ', ')
-                FROM (SELECT * FROM pg_options_to_table(one.umoptions) UNION ALL SELECT 'password_required', 'false') o));
+        EXECUTE pg_catalog.format('GRANT USAGE ON FOREIGN SERVER %I TO {{role}}', one.srvname);
+        EXECUTE pg_catalog.format('CREATE USER MAPPING FOR {{role}} SERVER %I OPTIONS (%s)', one.srvname,
+            (SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ')
+                FROM (SELECT * FROM pg_catalog.pg_options_to_table(one.umoptions) UNION ALL SELECT 'password_required', 'false') o));
     END LOOP;
 END
 $$;

@@ -1,6 +1,7 @@
 -- What the tables of {{name}} need in PostgreSQL: a column that tells when a row
 -- changed, an index on it, and a trigger that keeps it true.
 -- usage: psql -f tables.sql DATABASE
+-- Functions and operators are named so that no other's, of a schema on the search_path, fits better.
 \set ON_ERROR_STOP on
 BEGIN;
 {{#example}}
@@ -21,8 +22,8 @@ END
 -- an older function of that name may be another role's, who could change it later
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{ident}}_touch()'::regprocedure
-        AND NOT pg_has_role(proowner, current_user, 'USAGE')) THEN
+    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{ident}}_touch()'::regprocedure::oid
+        AND NOT pg_catalog.pg_has_role(proowner, current_user, 'USAGE'::text)) THEN
         RAISE EXCEPTION 'function {{ident}}_touch belongs to another role'
             USING HINT = 'Drop it, or give the worker another name.';
     END IF;

@@ -5,15 +5,16 @@
 #include "capture/internal.h"
 #include "core/file_mark.h"
 #include "core/memory.h"
+#include "dialect/dialect.h"
 
 /* Into `mark`; empty where the store has no file, or it cannot be looked at. */
 static bool look(pythia_db *store, char mark[PYTHIA_FILE_MARK], pythia_error *error)
 {
 	char *path;
 
-	if (!pythia_db_text(store, "SELECT file FROM pragma_database_list WHERE name = 'main'", &path, error))
+	if (!pythia_sqlite_file(store, &path, error))
 		return false;
-	if (!path || !path[0] || !pythia_file_mark(path, mark))
+	if (!path || !pythia_file_mark(path, mark))
 		mark[0] = '\0';
 	pythia_free(path);
 	return true;

@@ -158,6 +158,9 @@ bool pythia_list_tables(pythia_db *db, const char *schema, char ***names, int *c
 /* The same in the order of names: one query, and cheaper. */
 bool pythia_list_table_names(pythia_db *db, const char *schema, char ***names, int *count, pythia_error *error);
 
+/* *path is the file of a database of SQLite's, the caller's to free; NULL where it has none. */
+bool pythia_sqlite_file(pythia_db *db, char **path, pythia_error *error);
+
 /* *text is the instant (UTC, `YYYY-MM-DD HH:MM:SS.ffffff`) before which no open transaction of a server of MySQL's can still
  * commit a stamp, the caller's to free; NULL where the privilege to see them is missing.  Call it outside a transaction. */
 bool pythia_mysql_boundary(pythia_db *db, char **text, pythia_error *error);

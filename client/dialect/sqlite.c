@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "core/classed.h"
+#include "core/memory.h"
 #include "core/number.h"
 
 static void identifier(pythia_buffer *out, const char *name)
@@ -352,6 +353,26 @@ static bool value_literal(const pythia_db *db, pythia_buffer *out, const pythia_
 			break;
 	}
 	literal(out, value, length);
+	return true;
+}
+
+/* By the statement: for the function of that name the file may have a table or a view, which names any file. */
+bool pythia_sqlite_file(pythia_db *db, char **path, pythia_error *error)
+{
+	pythia_result databases;
+
+	*path = NULL;
+	if (!pythia_db_query(db, "PRAGMA database_list", "ntT", &databases, error))
+		return false;
+	for (int64_t i = 0; i < databases.nrows; i++)
+		if (strcmp(pythia_result_text(&databases, i, 1), "main") == 0)
+		{
+			const char *file = pythia_result_optional(&databases, i, 2);
+
+			*path = file && file[0] ? pythia_strdup(file) : NULL;
+			break;
+		}
+	pythia_result_free(&databases);
 	return true;
 }
 

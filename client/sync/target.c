@@ -213,10 +213,10 @@ static bool database_identity(pythia_db *db, char **identity, pythia_error *erro
 							" AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), pg_catalog.current_setting('port'), "
 							"d.oid) FROM pg_catalog.pg_database d"
 							" WHERE d.datname = pg_catalog.current_database()"
-					  : db->engine == PYTHIA_MYSQL
-						  ? "SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir)"
-						  : "SELECT file FROM pragma_database_list WHERE name = 'main' AND file <> ''";
+						  : "SELECT CONCAT_WS(' ', @@hostname, @@port, @@datadir)";
 
+	if (db->engine == PYTHIA_SQLITE)
+		return pythia_sqlite_file(db, identity, error);
 	return pythia_db_text(db, sql, identity, error);
 }
 

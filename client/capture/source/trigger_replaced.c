@@ -168,12 +168,20 @@ static const char *find(const char *at, const char *word)
 	}
 }
 
-/* Between parentheses; a comment may go to the end of the line. */
-static void put_part(pythia_logger *w, const part *p)
+/* Between parentheses; a comment may go to the end of the line.  Who may write to the file may have put anything behind the
+ * statement, or a comment that has no end: false where it is no whole expression. */
+static bool put_part(pythia_logger *w, const part *p)
 {
-	pythia_buffer_putc(&w->sql, '(');
-	pythia_buffer_append(&w->sql, p->text, p->length);
-	pythia_buffer_puts(&w->sql, "\n)");
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	pythia_error fault = PYTHIA_ERROR_INIT;
+	bool ok;
+
+	pythia_buffer_append(&text, p->text, p->length);
+	ok = pythia_condition_check(PYTHIA_SQLITE, "unique index", pythia_buffer_text(&text), &fault);
+	pythia_buffer_printf(&w->sql, "(%s\n)", pythia_buffer_text(&text));
+	pythia_error_reset(&fault);
+	pythia_buffer_free(&text);
+	return ok;
 }
 
 /* Of the new row: its columns under the table's own names. */
@@ -181,9 +189,33 @@ static void put_of_new(pythia_logger *w, const char *index, const char *select, 
 {
 	pythia_buffer_printf(&w->sql, "(SELECT %s", select);
 	if (p)
-		put_part(w, p);
+		(void) put_part(w, p);
 	pythia_buffer_puts(&w->sql, " FROM ");
 	pythia_logger_put_row(w, "NEW", index);
+}
+
+/* What is behind the columns of an index: nothing, or its condition. */
+static bool put_index_condition(pythia_logger *w, const char *index, const char *at)
+{
+	pythia_token token;
+	part p;
+
+	for (pythia_token_read(PYTHIA_SQLITE, at, &token); token.kind == PYTHIA_TOKEN_BLANK;
+		 pythia_token_read(PYTHIA_SQLITE, token.text + token.length, &token))
+		;
+	if (!is_word(&token, "WHERE"))
+		return token.kind == PYTHIA_TOKEN_END;
+	p.text = token.text + token.length;
+	p.length = strlen(p.text);
+	pythia_buffer_puts(&w->sql, " AND ");
+	if (!put_part(w, &p))
+		return false;
+	pythia_buffer_puts(&w->sql, " AND EXISTS ");
+	put_of_new(w, index, "1", NULL);
+	pythia_buffer_puts(&w->sql, " WHERE ");
+	(void) put_part(w, &p);
+	pythia_buffer_putc(&w->sql, ')');
+	return true;
 }
 
 /* Rows that this index does not let be beside the new one; false where its statement cannot be read. */
@@ -201,25 +233,14 @@ static bool put_excluded(pythia_logger *w, const char *index)
 		if (!at)
 			return false;
 		pythia_buffer_puts(&w->sql, and);
-		put_part(w, &p);
+		if (!put_part(w, &p))
+			return false;
 		pythia_buffer_puts(&w->sql, " = ");
 		put_of_new(w, index, "", &p);
 		pythia_buffer_putc(&w->sql, ')');
 	}
-	if (!at)
+	if (!at || !put_index_condition(w, index, at))
 		return false;
-	at = find(at, "WHERE");
-	if (at)
-	{
-		p = (part){at, strlen(at)};
-		pythia_buffer_puts(&w->sql, " AND ");
-		put_part(w, &p);
-		pythia_buffer_puts(&w->sql, " AND EXISTS ");
-		put_of_new(w, index, "1", NULL);
-		pythia_buffer_puts(&w->sql, " WHERE ");
-		put_part(w, &p);
-		pythia_buffer_putc(&w->sql, ')');
-	}
 	pythia_buffer_putc(&w->sql, ')');
 	return true;
 }
@@ -245,6 +266,9 @@ static bool put_note(pythia_logger *w, char operation, const char *index, bool u
 		pythia_logger_put_values(w, "NEW.");
 	pythia_buffer_puts(&w->sql, " FROM ");
 	w->dialect->identifier(&w->sql, table->table.name);
+	/* a table of that name would be found in the place of the trigger's own row */
+	if (strcasecmp(table->table.name, "new") == 0 || strcasecmp(table->table.name, "old") == 0)
+		pythia_buffer_puts(&w->sql, " AS pythia_row");
 	pythia_buffer_puts(&w->sql, " WHERE ");
 	if (index)
 		ok = put_excluded(w, index);

@@ -26,7 +26,7 @@ ok(wait_for($pg, q{SELECT count(*) = 2 FROM pythia.stat_sync WHERE worker = 'mee
 is($my->sql('SELECT u.v, ub.v FROM u JOIN ub USING (id)'), "a\tb", 'each with its own rows');
 
 # two workers that sync one table both ways: what one writes does not come back as news for ever
-my $other = pg_node('other');
+my $other = pg_node('other', other => 1);
 $other->safe_psql('postgres', 'CREATE TABLE pair (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now())');
 sql(q{CREATE TABLE pair (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());
 	INSERT INTO pair SELECT g, 'here' FROM generate_series(1, 100) g});
@@ -91,7 +91,7 @@ $my->root_sql(qq{SET GLOBAL time_zone = 'SYSTEM', GLOBAL sql_mode = DEFAULT, GLO
 	GLOBAL max_sort_length = DEFAULT});
 
 # rows that a policy hides are not taken for deleted
-$other->safe_psql('postgres', q{CREATE ROLE tenant LOGIN; CREATE TABLE public.hidden (id int PRIMARY KEY, owner text);
+$other->safe_psql('postgres', q{SET ROLE NONE; CREATE ROLE tenant LOGIN; RESET ROLE; CREATE TABLE public.hidden (id int PRIMARY KEY, owner text);
 	INSERT INTO public.hidden VALUES (1, 'tenant'), (2, 'another'); GRANT SELECT ON public.hidden TO tenant});
 (my $tenant = pg_url($other, 'postgres')) =~ s{//[^@/]*@}{//tenant@};
 sql('CREATE TABLE hidden (id int PRIMARY KEY, owner text)');

@@ -52,7 +52,21 @@ sub pg_node
 	$node->append_conf('pg_hba.conf', "host all all 127.0.0.1/32 trust\n");
 	start_first($node) if $start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pythia_db') if $start && $extension;
+	be_plain($node) if $other && $start;
 	return $node;
+}
+
+# A source or target as people have it: pg_url is by a role that has what doc/urls.md says that one needs, and the
+# tests' own sessions are that role until they SET ROLE NONE.
+sub be_plain
+{
+	my ($node) = @_;
+	$node->safe_psql('postgres', PostgreSQL::Test::Utils::slurp_file("$ENV{PYTHIA_TOP}/test/lib/role.sql") . 'ALTER ROLE CURRENT_USER SET role = pythia');
+	# one that is kept open is as it was
+	Pythia::Kept::close_all($node);
+	die "the sessions of a source are not those of a plain role\n" if $node->safe_psql('postgres', 'SELECT current_user') ne 'pythia';
+	$node->{pythia_role} = 'pythia:secret';
+	return;
 }
 
 # Its port was free when it was chosen; whoever took it since, another will do.
@@ -74,7 +88,7 @@ sub pg_url
 {
 	my ($node, $database) = @_;
 	$database //= 'postgres';
-	return sprintf('postgresql://%s@127.0.0.1:%d/%s', scalar(getpwuid($<)), $node->port, $database);
+	return sprintf('postgresql://%s@127.0.0.1:%d/%s', $node->{pythia_role} // scalar(getpwuid($<)), $node->port, $database);
 }
 
 # What stands behind FROM for rows of seq from 1 to $count (100,000 at most), in MariaDB and MySQL.

@@ -31,15 +31,35 @@ COMMENT ON FUNCTION pythia.grant_use(regrole) IS
 
 CREATE FUNCTION pythia.revoke_use(role regrole) RETURNS void
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+	timeout_before text := current_setting('lock_timeout');
+	known text;
+	why text;
 BEGIN
 	IF role IS NULL THEN
 		RAISE EXCEPTION 'argument "role" of pythia.revoke_use must not be null'
 			USING ERRCODE = 'null_value_not_allowed', HINT = 'Give a value: NULL does nothing here.';
 	END IF;
 	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA pythia FROM %s', role);
-	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA pythia, pythia_tracked FROM %s', role);
+	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA pythia FROM %s', role);
 	EXECUTE format('REVOKE ALL ON FOREIGN DATA WRAPPER pythia_db FROM %s', role);
 	EXECUTE format('REVOKE ALL ON SCHEMA pythia FROM %s', role);
+	-- whoever drops a worker has what is known of its tables, until his transaction ends: the role loses the rest without it
+	PERFORM set_config('lock_timeout', '2s', true);
+	FOR known IN SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'pythia_tracked'::regnamespace
+				AND EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = role::oid) LOOP
+		BEGIN
+			EXECUTE format('REVOKE ALL ON pythia_tracked.%I FROM %s', known, role);
+		EXCEPTION WHEN lock_not_available OR undefined_table OR internal_error THEN
+			why := COALESCE(why, known);
+			PERFORM set_config('lock_timeout', '1ms', true);
+		END;
+	END LOOP;
+	PERFORM set_config('lock_timeout', timeout_before, true);
+	IF why IS NOT NULL THEN
+		RAISE WARNING 'role % may still read what is known of tables whose worker is dropped in another session just now', role
+			USING DETAIL = format('The first is pythia_tracked.%I.', why), HINT = 'Call pythia.revoke_use again when that session has ended its transaction.';
+	END IF;
 END $$;
 COMMENT ON FUNCTION pythia.revoke_use(regrole) IS 'takes back what grant_use gave; the role''s workers end, and are held';
 

@@ -461,6 +461,30 @@ subtest 'rows that somebody keeps locked' => sub {
 	sql(q{SELECT pythia.drop_cdc_worker('carols'); SELECT pythia.drop_sync_worker('kept')});
 };
 
+# its own worker, dropped in a transaction that does not end
+subtest 'a role that does not want to lose its rights' => sub {
+	sql('CREATE ROLE dave');
+	tenant($_) for qw(eve frank);
+	as($_, "SELECT pythia.create_cdc_worker('${_}s', '{$_.t}')") for qw(eve frank);
+	my $dropping = Pythia::Session->new($node);
+	$dropping->do(q{SET ROLE eve; BEGIN; SELECT pythia.drop_cdc_worker('eves')});
+	for my $role (qw(dave frank))
+	{
+		sql("SELECT pythia.grant_use('$role')");
+		is(says("SET statement_timeout = '20s'; SELECT pythia.revoke_use('$role')"), '', "keeps nobody from taking those of $role");
+		is(sql("SELECT has_schema_privilege('$role', 'pythia', 'USAGE')"), 'f', 'which are gone');
+	}
+	is(sql(q{SELECT count(*) FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'pythia_tracked'::regnamespace AND a.grantee = 'frank'::regrole}), '0', 'to what is known of its tables, too');
+	like(says(q{SET statement_timeout = '20s'; SET lock_timeout = '10s'; SELECT pythia.revoke_use('eve'); SELECT 1 / (current_setting('lock_timeout') = '10s')::int}),
+		qr/^psql:\S+ WARNING:  role eve may still read what is known of tables whose worker is dropped.*\nDETAIL: .*\nHINT: [^\n]*$/, 'nor its own, and says what is left');
+	is(sql(q{SELECT has_schema_privilege('eve', 'pythia', 'USAGE')}), 'f', 'which it has lost');
+	$dropping->do('COMMIT');
+	$dropping->close;
+	is(says(q{SELECT pythia.revoke_use('eve')}), '', 'afterwards nothing is');
+	sql(q{SELECT pythia.drop_cdc_worker('franks')});
+	sql("DROP OWNED BY $_ CASCADE; DROP ROLE $_") for qw(dave eve frank);
+};
+
 # a name without a schema means what it did when the worker was made, whoever may create schemas
 subtest 'a schema that comes before the one that was meant' => sub {
 	sql(q{GRANT CREATE ON DATABASE postgres TO mallory; GRANT ALL ON SCHEMA public TO alice});

@@ -394,6 +394,17 @@ subtest 'a lock that any MySQL account may take' => sub {
 	sql("SELECT pythia.drop_cdc_worker('locked')");
 };
 
+subtest 'a user of MySQL whose name has lines' => sub {
+	my $maria = shared_mysql('attack_workers');
+	my $user = "`x\x1b[31m\nERROR:  f`\@'%'";
+	$maria->root_sql("CREATE TABLE attack_workers.named (id int PRIMARY KEY); CREATE USER $user IDENTIFIED BY 'p'; GRANT ALL ON attack_workers.* TO $user");
+	my $url = $maria->url =~ s{//[^@]*@}{//x%1B%5B31m%0AERROR%3A%20%20f:p@}r;
+	like(says(qq{SELECT pythia.create_cdc_worker('named', '{named}', '$url', options => '{"capture": "trigger"}')}),
+		qr/NOTICE:  triggers on table named run as x\\x1b\[31m\\nERROR:  f\@%: [^\n]*$/, 'is told in one');
+	sql(q{SELECT pythia.drop_cdc_worker('named')});
+	$maria->root_sql("DROP USER $user; DROP TABLE attack_workers.named");
+};
+
 subtest 'locks here' => sub {
 	# by all the numbers that SQL can name
 	my $thief = Pythia::Session->new($node);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/visible.h"
 #include "dialect/tokens.h"
 
 #define LOG_PREFIX "pythia_log_"
@@ -88,13 +89,18 @@ static bool say_definer(pythia_logger *w, pythia_error *error)
 {
 	pythia_db *db = w->table->db;
 	char *user = NULL;
+	char *shown;
 
 	if (!pythia_db_text(db, "SELECT CURRENT_USER()", &user, error))
 		return false;
+	if (!user)
+		return pythia_db_bad_answer(db, error, "it does not say who its user is");
+	shown = pythia_visible_short(user);
 	pythia_host_log(db->host, PYTHIA_LOG_NOTICE,
 					"triggers on table %s run as %s: while that user does not exist, or lacks the privileges TRIGGER, "
 					"SELECT and INSERT there, nobody can write to the table; drop the worker before the user",
-					w->table->table.name, user);
+					w->table->table.name, shown);
+	pythia_free(shown);
 	pythia_free(user);
 	return true;
 }

@@ -315,6 +315,13 @@ static void set_unit_user(cli_variables *v)
 												 "(`chown -R pythia .`), or name another in the units"));
 }
 
+/* Names that no role of PostgreSQL's may have, however they are quoted. */
+static bool is_kept_role(const char *name)
+{
+	return strncasecmp(name, "pg_", 3) == 0 || strncasecmp(name, "pg-", 3) == 0 || strcasecmp(name, "public") == 0 ||
+		   strcasecmp(name, "none") == 0;
+}
+
 static bool set_variables(creation *c, const cli_args *args, pythia_error *error)
 {
 	cli_variables *v = &c->variables;
@@ -327,10 +334,7 @@ static bool set_variables(creation *c, const cli_args *args, pythia_error *error
 
 	cli_variable_set(v, "name", pythia_strdup(c->name));
 	cli_variable_set(v, "ident", plain("", c->name, ""));
-	/* PostgreSQL keeps names that begin with pg_ for its own roles */
-	cli_variable_set(v, "role",
-					 plain(strncasecmp(c->name, "pg_", 3) == 0 || strncasecmp(c->name, "pg-", 3) == 0 ? "worker_" : "",
-						   c->name, ""));
+	cli_variable_set(v, "role", plain(is_kept_role(c->name) ? "worker_" : "", c->name, ""));
 	self[n > 0 ? n : 0] = '\0';
 	cli_variable_set(v, "pythia_unit", unit_text(n > 0 ? self : "/usr/local/bin/pythia"));
 	argument = marked_text(c->directory, "$", '\0');

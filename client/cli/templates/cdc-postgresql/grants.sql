@@ -6,13 +6,13 @@ BEGIN;
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{{role}}') THEN
-        CREATE ROLE {{role}} LOGIN;
+        CREATE ROLE "{{role}}" LOGIN;
     END IF;
 END
 $$;
 SELECT pythia.grant_use('{{role}}');
 -- Its handler is in a schema of its own: who may create functions in public, where others look for theirs, may have them run as these.
-CREATE SCHEMA IF NOT EXISTS {{role}} AUTHORIZATION {{role}};
+CREATE SCHEMA IF NOT EXISTS "{{role}}" AUTHORIZATION "{{role}}";
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = '{{role}}' AND r.rolname = '{{role}}') THEN
@@ -21,8 +21,8 @@ BEGIN
     END IF;
 END
 $$;
-GRANT USAGE ON SCHEMA public TO {{role}};
+GRANT USAGE ON SCHEMA public TO "{{role}}";
 {{#tables}}
-GRANT SELECT ON {{table}} TO {{role}};
+GRANT SELECT ON {{table}} TO "{{role}}";
 {{/tables}}
 COMMIT;

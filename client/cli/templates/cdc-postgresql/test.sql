@@ -21,7 +21,7 @@ CREATE FUNCTION pg_temp.a_change(kind pythia.change_type) RETURNS pythia.databas
         'change_id', 1, 'schema', 'public', 'table', 'a_table', 'change_type', kind,
         'primary_key', '{"id": 1}'::jsonb, 'new_data', '{"id": 1}'::jsonb, 'timestamp', now()))
 $$;
-SELECT lives_ok(pg_catalog.format('SELECT {{role}}.{{ident}}_handler(pg_temp.a_change(%L))', kind), 'the handler takes ' || kind)
+SELECT lives_ok(pg_catalog.format('SELECT "{{role}}".{{ident}}_handler(pg_temp.a_change(%L))', kind), 'the handler takes ' || kind)
     FROM unnest(enum_range(NULL::pythia.change_type)) AS kind;
 
 -- a worker like this one sees the changes of a table like those; each statement commits,

@@ -3,13 +3,13 @@
 -- To make it again: SELECT pythia.drop_cdc_worker('{{name}}');
 \set ON_ERROR_STOP on
 -- the worker and its handler run with the rights of this role, and no others
-SET ROLE {{role}};
+SET ROLE "{{role}}";
 
 BEGIN;
 -- Called for every change, by the background worker, in a transaction of its own
 -- making: what it does and the position that moves are committed together.
 -- What else it uses is named with its schema: others may put functions of these names into public.
-CREATE OR REPLACE FUNCTION {{role}}.{{ident}}_handler(change pythia.database_change) RETURNS jsonb
+CREATE OR REPLACE FUNCTION "{{role}}".{{ident}}_handler(change pythia.database_change) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     CASE change.change_type
@@ -33,21 +33,21 @@ $$;
 -- an older function of that name may be another role's, who could change it later
 DO $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_proc WHERE oid = '{{role}}.{{ident}}_handler(pythia.database_change)'::regprocedure::oid
+    IF EXISTS (SELECT FROM pg_proc WHERE oid = '"{{role}}".{{ident}}_handler(pythia.database_change)'::regprocedure::oid
         AND NOT pg_catalog.pg_has_role(proowner, current_user, 'USAGE'::text)) THEN
         RAISE EXCEPTION 'function {{role}}.{{ident}}_handler belongs to another role'
             USING HINT = 'Drop it, or give the worker another name.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION {{role}}.{{ident}}_handler(pythia.database_change) IS 'handler of the CDC worker {{name}}';
+COMMENT ON FUNCTION "{{role}}".{{ident}}_handler(pythia.database_change) IS 'handler of the CDC worker {{name}}';
 
 SELECT pythia.create_cdc_worker(
     name => '{{name}}',
     tables => ARRAY[{{tables_sql}}],
     poll_interval => {{poll_interval_sql}},
     timestamp_column => {{timestamp_column_literal}},
-    handler => '{{role}}.{{ident}}_handler',
+    handler => '"{{role}}".{{ident}}_handler',
     options => '{"track": "keys", "start_from": "now"}');
 COMMIT;
 

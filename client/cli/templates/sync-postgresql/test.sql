@@ -5,7 +5,7 @@
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 -- whose worker it is
-SET ROLE {{role}};
+SET ROLE "{{role}}";
 SELECT plan(3);
 SELECT has_extension('pythia_db');
 SELECT is((SELECT count(*) FROM pythia.sync_all_tables('{{name}}') WHERE error IS NOT NULL), 0::bigint,

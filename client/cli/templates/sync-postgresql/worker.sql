@@ -17,14 +17,14 @@ BEGIN
         WHERE m.umuser = (SELECT oid FROM pg_roles WHERE rolname = current_user)
         AND m.srvname IN ('{{name}}_source', '{{name}}_target')
     LOOP
-        EXECUTE pg_catalog.format('GRANT USAGE ON FOREIGN SERVER %I TO {{role}}', one.srvname);
-        EXECUTE pg_catalog.format('CREATE USER MAPPING FOR {{role}} SERVER %I OPTIONS (%s)', one.srvname,
+        EXECUTE pg_catalog.format('GRANT USAGE ON FOREIGN SERVER %I TO "{{role}}"', one.srvname);
+        EXECUTE pg_catalog.format('CREATE USER MAPPING FOR "{{role}}" SERVER %I OPTIONS (%s)', one.srvname,
             (SELECT pg_catalog.string_agg(pg_catalog.format('%I %L', o.option_name, o.option_value), ', ')
                 FROM (SELECT * FROM pg_catalog.pg_options_to_table(one.umoptions) UNION ALL SELECT 'password_required', 'false') o));
     END LOOP;
 END
 $$;
-SET LOCAL ROLE {{role}};
+SET LOCAL ROLE "{{role}}";
 SELECT pythia.create_sync_worker(
     name => '{{name}}',
     source => '{{name}}_source',
@@ -34,7 +34,7 @@ SELECT pythia.create_sync_worker(
     schedule => '5 min');
 COMMIT;
 
-SET ROLE {{role}};
+SET ROLE "{{role}}";
 -- now, in this session; pythia.start_sync('{{name}}') does it in the background, on its schedule
 SELECT "table", sync_mode, rows_synced, rows_inserted, rows_updated, error
     FROM pythia.sync_all_tables('{{name}}');

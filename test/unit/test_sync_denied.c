@@ -79,7 +79,7 @@ static void test_rights(void **state)
 				 engine == PG ? "CREATE ROLE %s LOGIN PASSWORD 'pw'" : "CREATE USER %s IDENTIFIED BY 'pw'", role);
 		must(admin[0], sql);
 		if (engine == PG)
-			must(admin[1], "REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+			must(admin[1], "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO pythia");
 		/* a source that may not be read: no row is taken for gone */
 		if (engine == MY)
 		{

@@ -88,7 +88,7 @@ typedef struct pythia_rowset
 	size_t bytes;
 } pythia_rowset;
 
-/* Adds a row of ncolumns texts (copied).  Beyond 256 MiB it fails, class USAGE. */
+/* Adds a row of ncolumns texts (copied).  Beyond 256 MiB it fails, class USAGE, unless it is the only one. */
 bool pythia_rowset_add(pythia_rowset *rows, const char *const *cells, pythia_error *error);
 
 typedef bool (*pythia_table_verb)(pythia_call *call, pythia_rowset *rows, pythia_error *error);

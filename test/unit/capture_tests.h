@@ -117,6 +117,21 @@ static inline const char *poll_journal(rig *r)
 	return r->log;
 }
 
+/* A transaction that is open as a worker starts, however short a time, may hold a lesser number than the greatest. */
+static inline void start_beside_lesser_number(rig *r, const char *table)
+{
+	char sql[100];
+
+	snprintf(sql, sizeof(sql), "BEGIN; INSERT INTO %s VALUES (5)", table);
+	must(r->writer, sql);
+	snprintf(sql, sizeof(sql), "INSERT INTO %s VALUES (6)", table);
+	must(r->source, sql);
+	create(r, table, "id", "{}");
+	must(r->writer, "COMMIT");
+	assert_string_equal(poll_journal(r), "INSERT {\"id\": 5} - {\"id\": 5}\n");
+	assert_string_equal(poll_journal(r), "");
+}
+
 /* Polls straight into the log. */
 static inline const char *poll_direct(rig *r)
 {

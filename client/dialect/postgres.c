@@ -349,7 +349,8 @@ static void boundary_query(bool own, pythia_buffer *out)
 							" FROM pg_catalog.pg_database d"
 							" JOIN pg_catalog.pg_stat_get_activity(NULL) a ON a.datid = d.oid"
 							" WHERE d.datname = pg_catalog.current_database()"
-							" AND a.backend_type NOT IN ('autovacuum worker', 'walsender')");
+							/* nor does it tell a role without the right what another's session is */
+							" AND COALESCE(a.backend_type NOT IN ('autovacuum worker', 'walsender'), true)");
 	if (!own)
 		pythia_buffer_puts(out, " AND a.pid <> pg_catalog.pg_backend_pid()");
 }

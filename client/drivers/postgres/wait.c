@@ -55,6 +55,9 @@ static void hint_at_right(const char *sql, pythia_error *error)
 	} rights[] = {
 		{"CREATE TEMP", "Grant this role TEMPORARY on the database: a target that holds rows is written through a"
 						" temporary table."},
+		{"ALTER TABLE", "Let this role own the table, or be a member of the role that does."},
+		{"CREATE TRIGGER", "Let this role own the table, or be a member of the role that does: triggers log also what"
+						   " replication applies, which takes its owner."},
 		{"CREATE TABLE", "Grant this role CREATE on the schema, or create the table yourself."},
 		{"SELECT", "Grant this role SELECT on the table, or name the columns that it may read in option \"columns\"."},
 		{"COPY (", "Grant this role SELECT on the table, or name the columns that it may read in option \"columns\"."},

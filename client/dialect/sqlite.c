@@ -101,7 +101,7 @@ static void keys_query(const pythia_db *db, pythia_buffer *out, const pythia_ask
 
 static void tables_query(const pythia_db *db, pythia_buffer *out, const char *schema)
 {
-	pythia_buffer_puts(out, "SELECT schema, name FROM pragma_table_list WHERE schema = ");
+	pythia_buffer_puts(out, "SELECT schema, name FROM pragma_table_list() WHERE schema = ");
 	text_literal(out, schema_of(db, schema));
 	pythia_buffer_puts(out, " COLLATE NOCASE AND type NOT IN ('view', 'shadow', 'virtual')"
 							" AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 2");
@@ -111,7 +111,7 @@ static void references_query(const pythia_db *db, pythia_buffer *out, const char
 {
 	const char *where = schema_of(db, schema);
 
-	pythia_buffer_puts(out, "SELECT m.name, f.\"table\" FROM pragma_table_list AS m"
+	pythia_buffer_puts(out, "SELECT m.name, f.\"table\" FROM pragma_table_list() AS m"
 							" JOIN pragma_foreign_key_list(m.name, ");
 	text_literal(out, where);
 	pythia_buffer_puts(out, ") AS f WHERE m.type = 'table' AND m.schema = ");

@@ -95,6 +95,10 @@ typedef struct pythia_driver
 	 * learns whether the server still answers.  NULL where keeping one open is worth nothing; after a
 	 * failure db can only be closed. */
 	bool (*reset)(pythia_db *db, pythia_error *error);
+	/* A host's own database sees all of its transactions, whoever asks: its clock, and when the oldest of those that are open
+	 * began (`own`: the caller's counts, too), in microseconds since 1970; *hold where the age of one is not known.  *now is 0
+	 * where it does not know (a standby).  NULL: the dialect has a query. */
+	bool (*open_transactions)(pythia_db *db, bool own, int64_t *now, int64_t *oldest, bool *hold, pythia_error *error);
 	/* Never fails, also in the middle of anything; frees db. */
 	void (*close)(pythia_db *db);
 } pythia_driver;

@@ -126,6 +126,17 @@ bool pythia_clock_read(pythia_db *db, bool own, pythia_clock *clock, pythia_erro
 	*clock = (pythia_clock){.now = pythia_host_now(db->host), .boundary = PYTHIA_OPEN_UNKNOWN};
 	if (db->engine == PYTHIA_SQLITE)
 		return read_under_lock(db, clock, error);
+	if (db->driver->open_transactions)
+	{
+		bool hold = false;
+
+		if (!db->driver->open_transactions(db, own, &clock->now, &clock->boundary, &hold, error))
+			return false;
+		if (hold)
+			clock->boundary = PYTHIA_OPEN_HELD;
+		if (clock->now != 0)
+			return true;
+	}
 	if (!ask_both(db, own, &clock->now, &boundary, error))
 		return false;
 	if (!pythia_instant_read(boundary, &clock->boundary))

@@ -49,8 +49,8 @@ static void put_query(const pythia_run *run, pythia_buffer *out)
 			break;
 		case PYTHIA_SQLITE:
 			pythia_buffer_puts(out, "SELECT m.name || '.' || f.id, m.schema, m.name, f.\"from\", f.\"to\", f.seq + 1,"
-									" f.on_delete IN ('NO ACTION', 'RESTRICT') FROM pragma_foreign_keys AS k"
-									" JOIN pragma_table_list AS m JOIN pragma_foreign_key_list(m.name, m.schema) AS f"
+									" f.on_delete IN ('NO ACTION', 'RESTRICT') FROM pragma_foreign_keys() AS k"
+									" JOIN pragma_table_list() AS m JOIN pragma_foreign_key_list(m.name, m.schema) AS f"
 									" WHERE k.foreign_keys AND ");
 			pythia_dialect_named(dialect, out, "m.schema COLLATE NOCASE", "f.\"table\" COLLATE NOCASE", table);
 			pythia_buffer_puts(out, " AND NOT (");

@@ -119,7 +119,7 @@ static void put_references(const pythia_run *run, pythia_buffer *out)
 			pythia_buffer_putc(out, ')');
 			break;
 		case PYTHIA_SQLITE:
-			pythia_buffer_puts(out, "SELECT count(*) FROM pragma_foreign_keys AS k JOIN pragma_table_list AS m"
+			pythia_buffer_puts(out, "SELECT count(*) FROM pragma_foreign_keys() AS k JOIN pragma_table_list() AS m"
 									" JOIN pragma_foreign_key_list(m.name, m.schema) AS f WHERE k.foreign_keys"
 									" AND f.on_delete <> 'NO ACTION' AND ");
 			pythia_dialect_named(dialect, out, "m.schema COLLATE NOCASE", "f.\"table\" COLLATE NOCASE", table);

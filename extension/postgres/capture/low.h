@@ -4,7 +4,7 @@
 
 #include "postgres.h"
 
-#include "postgres/capture/boundary.h"
+#include "postgres/base/boundary.h"
 #include "postgres/capture/catalog.h"
 
 /*

@@ -283,7 +283,7 @@ int64 pythia_local_poll(pythia_cdc_worker *worker, bool isolate)
 	int64 captured = 0;
 
 	pythia_cdc_note_names(worker);
-	pythia_boundary_read(&boundary);
+	pythia_boundary_read(&boundary, true);
 	for (int i = 0; i < worker->ntables; i++)
 	{
 		pythia_cdc_table *table = &worker->tables[i];

@@ -5,7 +5,7 @@
 #include "executor/spi.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
-#include "postgres/capture/boundary.h"
+#include "postgres/base/boundary.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/low.h"
 #include "postgres/capture/poll.h"
@@ -141,7 +141,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	TimestampTz seen_at;
 
 	SPI_connect();
-	pythia_boundary_read(&boundary);
+	pythia_boundary_read(&boundary, true);
 	table->clock_base = boundary.base;
 	table->low = PYTHIA_LOW_MINIMUM;
 	table->seen_until = NULL;

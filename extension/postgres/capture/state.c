@@ -4,7 +4,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "postgres/base/catalog.h"
-#include "postgres/capture/boundary.h"
+#include "postgres/base/boundary.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

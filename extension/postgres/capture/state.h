@@ -3,7 +3,7 @@
 #define PYTHIA_POSTGRES_CAPTURE_STATE_H
 
 #include "postgres.h"
-#include "postgres/capture/boundary.h"
+#include "postgres/base/boundary.h"
 #include "postgres/capture/poll.h"
 /* Writes down what a scan has read and captured. SPI connected, as are the others. */
 extern void pythia_cdc_save_state(const pythia_cdc_table *table, const pythia_scan *scan,

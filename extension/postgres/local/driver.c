@@ -11,6 +11,7 @@
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "postgres/base/boundary.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/host.h"
 #include "postgres/base/pg_compat.h"
@@ -322,7 +323,42 @@ bool pythia_local_open(pythia_session *session, pythia_db **db, pythia_error *er
 	return false;
 }
 
+typedef struct open_look
+{
+	bool own;
+	pythia_boundary boundary;
+} open_look;
+
+static void look_at_open(pythia_local *local, void *arg)
+{
+	open_look *look = arg;
+
+	pythia_boundary_read(&look->boundary, look->own);
+}
+
+static int64_t since_1970(TimestampTz time)
+{
+	return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+static bool open_transactions(pythia_db *db, bool own, int64_t *now, int64_t *oldest, bool *hold, pythia_error *error)
+{
+	open_look look = {.own = own};
+
+	*now = 0;
+	/* what is open at its primary is not known here */
+	if (RecoveryInProgress())
+		return true;
+	if (!local_run((pythia_local *) db, look_at_open, &look, error))
+		return false;
+	*now = since_1970(look.boundary.clock);
+	*oldest = since_1970(look.boundary.instant);
+	*hold = look.boundary.hold;
+	return true;
+}
+
 static const pythia_driver local_driver = {
+	.open_transactions = open_transactions,
 	.name = "local",
 	.exec = local_exec,
 	.send = local_send,

@@ -1,6 +1,6 @@
 /* The moment before which no open transaction of this database can still commit a stamp. */
-#ifndef PYTHIA_POSTGRES_CAPTURE_BOUNDARY_H
-#define PYTHIA_POSTGRES_CAPTURE_BOUNDARY_H
+#ifndef PYTHIA_POSTGRES_BASE_BOUNDARY_H
+#define PYTHIA_POSTGRES_BASE_BOUNDARY_H
 
 #include "postgres.h"
 
@@ -17,6 +17,7 @@ typedef struct pythia_boundary
 } pythia_boundary;
 
 /* To be read BEFORE the snapshot that reads the rows. */
-extern void pythia_boundary_read(pythia_boundary *boundary);
+/* `own`: the transaction that calls counts, too. */
+extern void pythia_boundary_read(pythia_boundary *boundary, bool own);
 
 #endif

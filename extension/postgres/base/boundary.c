@@ -3,7 +3,7 @@
  * written yet or not: it may still write with its old now().  We read the shared
  * array itself, so no role needs the right to see other sessions.
  */
-#include "postgres/capture/boundary.h"
+#include "postgres/base/boundary.h"
 
 #include <time.h>
 
@@ -94,7 +94,7 @@ static TimestampTz clock_base(void)
 	return base;
 }
 
-void pythia_boundary_read(pythia_boundary *boundary)
+void pythia_boundary_read(pythia_boundary *boundary, bool own)
 {
 	char *prepared;
 	int count;
@@ -116,6 +116,8 @@ void pythia_boundary_read(pythia_boundary *boundary)
 		if (entry->st_databaseid != MyDatabaseId || entry->st_backendType == B_AUTOVAC_WORKER)
 			continue;
 		/* what we ourselves have written is captured once it is committed */
+		if (entry->st_procpid == MyProcPid && !own)
+			continue;
 		if (entry->st_procpid == MyProcPid)
 			boundary->instant = Min(boundary->instant, GetCurrentTransactionStartTimestamp());
 		else if (in_unknown_transaction(entry, boundary->clock))
@@ -155,7 +157,7 @@ Datum pythia_boundary_now(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row");
-	pythia_boundary_read(&boundary);
+	pythia_boundary_read(&boundary, true);
 	values[0] = TimestampTzGetDatum(boundary.clock);
 	values[1] = TimestampTzGetDatum(boundary.instant);
 	values[2] = BoolGetDatum(boundary.hold);

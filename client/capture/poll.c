@@ -189,10 +189,9 @@ static bool sweep_waits(const pythia_capture *capture)
 	return false;
 }
 
-static bool poll_captured(pythia_capture *capture, pythia_captured *captured, const pythia_clock *clock,
-						  pythia_capture_window *window, pythia_error *error)
+static bool poll_captured(pythia_capture *capture, pythia_captured *captured, pythia_capture_window *window,
+						  pythia_error *error)
 {
-	(void) clock;
 	if (captured->config.capture == PYTHIA_CAPTURE_TRIGGER)
 	{
 		if (!capture->in_caller)
@@ -236,12 +235,12 @@ static bool mark_not_logged(pythia_capture *capture, pythia_captured *captured, 
 }
 
 /* One table in a transaction of the store, or in a savepoint of the host's. */
-static bool poll_in_transaction(pythia_capture *capture, pythia_captured *captured, const pythia_clock *clock,
-								pythia_capture_window *window, pythia_error *error)
+static bool poll_in_transaction(pythia_capture *capture, pythia_captured *captured, pythia_capture_window *window,
+								pythia_error *error)
 {
 	if (!pythia_capture_begin(capture, error))
 		return false;
-	if (poll_captured(capture, captured, clock, window, error) && mark_well(capture, captured, error) &&
+	if (poll_captured(capture, captured, window, error) && mark_well(capture, captured, error) &&
 		mark_not_logged(capture, captured, error) && pythia_capture_commit(capture, error))
 		return true;
 	pythia_capture_undo(capture);
@@ -306,8 +305,8 @@ static bool make_windows(pythia_capture *capture, const pythia_clock *clock, pyt
 	return true;
 }
 
-static bool poll_all(pythia_capture *capture, const pythia_clock *clock, pythia_capture_window *windows, bool strict,
-					 int *failures, pythia_error *first, pythia_error *error)
+static bool poll_all(pythia_capture *capture, pythia_capture_window *windows, bool strict, int *failures,
+					 pythia_error *first, pythia_error *error)
 {
 	pythia_db *source = capture->source;
 
@@ -322,7 +321,7 @@ static bool poll_all(pythia_capture *capture, const pythia_clock *clock, pythia_
 
 		if (!begin_reading(source, true, error))
 			return false;
-		ok = !captured->open || poll_in_transaction(capture, captured, clock, &windows[i], &why);
+		ok = !captured->open || poll_in_transaction(capture, captured, &windows[i], &why);
 		heed_view(captured);
 		if (ok)
 			continue;
@@ -371,7 +370,7 @@ static bool poll_once(pythia_capture *capture, bool strict, int *failures, pythi
 	}
 	windows = pythia_calloc((size_t) capture->ntables + 1, sizeof(*windows));
 	ok = make_windows(capture, &clock, windows, strict, failures, first, error) &&
-		 poll_all(capture, &clock, windows, strict, failures, first, error);
+		 poll_all(capture, windows, strict, failures, first, error);
 	for (int i = 0; i < capture->ntables; i++)
 		pythia_capture_window_free(&windows[i]);
 	pythia_free(windows);

@@ -50,7 +50,11 @@ bool pythia_clock_now(pythia_db *db, int64_t *now, pythia_error *error)
 	return ok;
 }
 
-/* While we hold SQLite's one write lock nobody else has an open transaction that wrote. */
+/*
+ * While we hold SQLite's one write lock nobody else has an open transaction that wrote.  In the host's own database the mark
+ * is written by the transaction that reads the rows: where somebody else had one, or writes meanwhile, that fails and
+ * nothing of it stays.
+ */
 static bool read_under_lock(pythia_db *db, pythia_clock *clock, pythia_error *error)
 {
 	pythia_error busy = PYTHIA_ERROR_INIT;

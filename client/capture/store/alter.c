@@ -19,25 +19,25 @@ typedef struct alteration
 } alteration;
 
 /* A table that the worker has had. */
-typedef struct member_name
+typedef struct captured_name
 {
 	long long table_id;
 	const char *name;
 	const char *schema;
 	const char *table;
 	const char *log; /* or NULL */
-} member_name;
+} captured_name;
 
-static member_name name_of(const pythia_result *members, int64_t i)
+static captured_name name_of(const pythia_result *members, int64_t i)
 {
-	return (member_name){.table_id = pythia_result_number(members, i, 0),
-						 .name = pythia_result_text(members, i, 1),
-						 .schema = pythia_result_text(members, i, 2),
-						 .table = pythia_result_text(members, i, 3),
-						 .log = pythia_result_optional(members, i, 4)};
+	return (captured_name){.table_id = pythia_result_number(members, i, 0),
+						   .name = pythia_result_text(members, i, 1),
+						   .schema = pythia_result_text(members, i, 2),
+						   .table = pythia_result_text(members, i, 3),
+						   .log = pythia_result_optional(members, i, 4)};
 }
 
-static bool is_named(const member_name *member, const char *name)
+static bool is_named(const captured_name *member, const char *name)
 {
 	pythia_buffer own = PYTHIA_BUFFER_INIT;
 	bool same;
@@ -49,7 +49,7 @@ static bool is_named(const member_name *member, const char *name)
 	return same;
 }
 
-static bool take_out(const alteration *a, const member_name *member, pythia_error *error)
+static bool take_out(const alteration *a, const captured_name *member, pythia_error *error)
 {
 	static const char *const tables[] = {"pythia_seen", "pythia_tracked", "pythia_told"};
 
@@ -142,7 +142,7 @@ static bool reconcile(const alteration *a, const pythia_result *members, char **
 {
 	for (int64_t i = 0; i < members->nrows; i++)
 	{
-		member_name member = name_of(members, i);
+		captured_name member = name_of(members, i);
 		bool stays = !wanted;
 		bool holds;
 
@@ -159,7 +159,7 @@ static bool reconcile(const alteration *a, const pythia_result *members, char **
 
 		for (int64_t i = 0; !known && i < members->nrows; i++)
 		{
-			member_name member = name_of(members, i);
+			captured_name member = name_of(members, i);
 
 			known = is_named(&member, wanted[j]);
 		}

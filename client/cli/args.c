@@ -276,6 +276,16 @@ bool cli_given(const cli_args *args, const char *name)
 	return find_value(args, name) != NULL;
 }
 
+void cli_set_text(cli_args *args, const char *name, const char *text)
+{
+	for (int i = 0; i < args->nvalues; i++)
+		if (strcmp(args->values[i].option->name, name) == 0)
+		{
+			pythia_free(args->values[i].text);
+			args->values[i].text = pythia_strdup(text);
+		}
+}
+
 const char *cli_text(const cli_args *args, const char *name, const char *otherwise)
 {
 	const cli_value *value = find_value(args, name);

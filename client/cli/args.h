@@ -66,6 +66,8 @@ bool cli_args_parse(const cli_command *command, int argc, char **argv, cli_args 
 void cli_args_free(cli_args *args);
 
 bool cli_given(const cli_args *args, const char *name); /* NAME must be in the command's tables */
+/* Puts another text in the place of an option's that was given. */
+void cli_set_text(cli_args *args, const char *name, const char *text);
 const char *cli_text(const cli_args *args, const char *name, const char *otherwise);
 double cli_seconds(const cli_args *args, const char *name, double otherwise);
 

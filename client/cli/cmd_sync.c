@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/live.h"
 #include "cli/pair.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -20,7 +21,7 @@
 #include "sync/order.h"
 #include "validate/validate.h"
 
-static const char *const modes[] = {"incremental", "full", NULL};
+static const char *const modes[] = {"incremental", "full", "live", NULL};
 static const char *const deletes[] = {"ignore", "hard", "soft", NULL};
 static const char *const bad_rows[] = {"error", "quarantine", NULL};
 static const char *const new_columns[] = {"add", "ignore", "error", NULL};
@@ -33,7 +34,8 @@ static const cli_option own_options[] = {
 	{NULL}};
 
 static const cli_option sync_options[] = {
-	{"mode", 'm', CLI_CHOICE, "MODE", "what changed since the last run (default), or everything", modes, "mode"},
+	{"mode", 'm', CLI_CHOICE, "MODE",
+	 "what changed since the last run (default), everything, or live: follow every change", modes, "mode"},
 	{"conflict-resolution", 0, CLI_TEXT, "RULE",
 	 "source_wins (default), target_wins, newest_wins, oldest_wins, error, skip", NULL, "conflict_resolution"},
 	{"deletes", 0, CLI_CHOICE, "HOW", "rows that are gone from the source", deletes, "deletes"},
@@ -54,7 +56,7 @@ static const cli_option sync_options[] = {
 	{"dry-run", 'n', CLI_FLAG, NULL, "tell what would be done, and do nothing", NULL, "dry_run"},
 	{NULL}};
 
-static const cli_option *const sets[] = {cli_pair_options,   sync_options,       own_options,
+static const cli_option *const sets[] = {cli_pair_options,   sync_options,       own_options, cli_live_options,
 										 cli_column_options, cli_common_options, NULL};
 static const cli_option *const engine_sets[] = {sync_options, cli_column_options, NULL};
 
@@ -71,6 +73,7 @@ typedef struct whole
 	bool validate;
 	int share;                /* connections that a load may use; 0: as many as pay */
 	pythia_sync_result *left; /* by table: of those that have rows to be deleted when the others are done */
+	bool *copied;             /* by table: it is, with all its rows */
 	int code;
 } whole;
 
@@ -308,6 +311,7 @@ static int one_table(run *r, int i)
 	cli_progress_begin(r->table);
 	ok = sync_one(r, &result, &error);
 	cli_progress_end();
+	r->all->copied[i] = ok;
 	if (!ok || result.rows_left == 0)
 		return tell_table(r, &result, ok, &error);
 	r->all->left[i] = result;
@@ -407,6 +411,8 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 			runs[i].pair.source.db = runs[i].pair.target.db = NULL;
 	}
 	all->left = pythia_calloc((size_t) pair->ntables + 1, sizeof(pythia_sync_result));
+	pythia_free(all->copied);
+	all->copied = pythia_calloc((size_t) pair->ntables + 1, sizeof(bool));
 	cli_together(pair->ntables, &waits, runners, work, help, runs);
 	sweep_tables(&runs[0]);
 	pythia_free(all->left);
@@ -423,6 +429,77 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 	return true;
 }
 
+static bool open_state(const cli_args *args, whole *all, const cli_pair *pair, pythia_error *error)
+{
+	return cli_given(args, "dry-run") || cli_state_open(&all->state, cli_text(args, "state", NULL), pair->source.name,
+														pair->target.name, cli_given(args, "release"), error);
+}
+
+/* The tables of a live sync that want it are copied, as in mode full. */
+static bool copy_tables(whole *all, cli_live *live, pythia_error *error)
+{
+	cli_pair some = *live->pair;
+	int *places = pythia_calloc((size_t) some.ntables + 1, sizeof(int));
+	bool ok;
+
+	some.tables = pythia_calloc((size_t) some.ntables + 1, sizeof(char *));
+	some.ntables = 0;
+	for (int i = 0; i < live->pair->ntables; i++)
+		if (pythia_live_wants_copy(live->live, i))
+		{
+			places[some.ntables] = i;
+			some.tables[some.ntables++] = live->pair->tables[i];
+		}
+	ok = some.ntables == 0 || run_tables(all, &some, error);
+	for (int i = 0; ok && i < some.ntables; i++)
+		if (all->copied[i])
+			ok = pythia_live_copied(live->live, places[i], error);
+	if (ok && some.ntables > 0)
+		cli_report_end();
+	/* the copies may have opened theirs again */
+	live->pair->source.db = some.source.db;
+	live->pair->target.db = some.target.db;
+	pythia_free(some.tables);
+	pythia_free(places);
+	return ok;
+}
+
+/* Copies, then follows, until it is interrupted or something fails that does not go by. */
+static bool run_live(whole *all, const cli_args *args, cli_pair *pair, pythia_error *error)
+{
+	cli_live live;
+	bool ok;
+
+	cli_live_configure(pair);
+	cli_live_init(&live, args, pair);
+	do
+		ok = cli_live_open(&live, error) && copy_tables(all, &live, error) &&
+			 (all->code != CLI_DONE || cli_live_follow(&live, error));
+	while (!ok && cli_live_again(&live, error));
+	cli_live_close(&live);
+	if (!ok && error->error_class == PYTHIA_E_CANCELLED)
+	{
+		all->code = CLI_INTERRUPTED;
+		pythia_error_reset(error);
+		return true;
+	}
+	return ok;
+}
+
+static void tell_interrupted(const whole *all, bool live)
+{
+	if (live)
+		cli_say(
+			"pythia: interrupted.  The target is what the source was at the last window; the same command goes on.");
+	else if (all->state.path == NULL)
+		cli_say("pythia: interrupted.  It was a dry run: nothing was changed.");
+	else
+		cli_say(
+			"pythia: interrupted.  Rows that were committed are kept, and the same command goes on after them; a table"
+			" that was being made and has none is gone again, one that was being replaced is as it was (state in %s).",
+			all->state.path);
+}
+
 static int run_sync(cli_args *args)
 {
 	cli_pair pair;
@@ -431,29 +508,33 @@ static int run_sync(cli_args *args)
 				 .validate = cli_given(args, "validate"),
 				 .code = CLI_DONE};
 	pythia_error error = PYTHIA_ERROR_INIT;
+	bool live;
 
-	if (!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error) ||
-		(!cli_given(args, "dry-run") && !cli_state_open(&all.state, cli_text(args, "state", NULL), pair.source.name,
-														pair.target.name, cli_given(args, "release"), &error)) ||
-		!run_tables(&all, &pair, &error))
+	memset(&pair, 0, sizeof(pair));
+	if (!cli_live_check(args, &live, &error) ||
+		!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error))
+		all.code = cli_fail(&error);
+	else if (live && cli_given(args, "drop"))
+	{
+		cli_live_configure(&pair);
+		all.code = cli_live_drop(args, &pair);
+	}
+	else if (!open_state(args, &all, &pair, &error) ||
+			 !(live ? run_live(&all, args, &pair, &error) : run_tables(&all, &pair, &error)))
 		all.code = cli_fail(&error);
 	else
 	{
-		cli_report_end();
+		if (!live)
+			cli_report_end();
 		if (all.code == CLI_INTERRUPTED)
-			cli_say(
-				all.state.path == NULL
-					? "pythia: interrupted.  It was a dry run: nothing was changed."
-					: "pythia: interrupted.  Rows that were committed are kept, and the same command goes on after "
-					  "them; a table that was being made and has none is gone again, one that was being replaced is "
-					  "as it was (state in %s).",
-				all.state.path);
+			tell_interrupted(&all, live);
 		if (all.quarantine != NULL)
 		{
 			fclose(all.quarantine);
 			cli_warn("rows that the target cannot hold are in %s", all.quarantine_path);
 		}
 	}
+	pythia_free(all.copied);
 	pythia_free(all.default_quarantine);
 	cli_state_close(&all.state);
 	cli_pair_close(&pair);

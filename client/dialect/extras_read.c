@@ -3,6 +3,12 @@
 
 #include "dialect/dialect_internal.h"
 
+/* A trigger of capture's, which in PostgreSQL has a sign and a blank before its name. */
+static bool is_ours(const char *name)
+{
+	return pythia_own_table(name[0] == '\001' && name[1] == ' ' ? name + 2 : name);
+}
+
 bool pythia_extras_read(pythia_db *db, const pythia_table *table, pythia_extras *extras, pythia_error *error)
 {
 	const pythia_dialect *dialect = pythia_dialect_of(db);
@@ -25,7 +31,7 @@ bool pythia_extras_read(pythia_db *db, const pythia_table *table, pythia_extras 
 		else if (kind < 0 || kind >= PYTHIA_EXTRA_KINDS || kind == PYTHIA_EXTRA_DEFINITION)
 			ok = pythia_db_bad_answer(db, error, "a part of a table that is none");
 		/* those of our own capture */
-		else if (kind != PYTHIA_EXTRA_TRIGGER || name == NULL || strncmp(name, "pythia_", 7) != 0)
+		else if (kind != PYTHIA_EXTRA_TRIGGER || name == NULL || !is_ours(name))
 			pythia_extras_add(extras, (pythia_extra_kind) kind, name, pythia_result_optional(&result, i, 2),
 							  pythia_result_optional(&result, i, 3));
 	}

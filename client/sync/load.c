@@ -19,13 +19,13 @@ void pythia_loader_init(pythia_loader *loader, pythia_run *run)
 	memset(loader, 0, sizeof(*loader));
 	loader->run = run;
 	loader->load.schema = run->way.staged ? pythia_stage_schema(run) : plan->target.schema;
-	loader->load.table = run->way.staged ? PYTHIA_STAGE_NAME : run->swap != NULL ? run->swap : plan->target.name;
+	loader->load.table = run->way.staged ? run->stage : run->swap != NULL ? run->swap : plan->target.name;
 	loader->load.ncolumns = plan->npairs;
 	loader->load.columns = run->names;
 	loader->load.types = run->types;
 	pythia_load_statements(run->target, &loader->load);
 	loader->load.connections = run->way.staged ? 1 : run->way.connections;
-	loader->holding = run->job->config->quarantine && !run->job->config->dry_run;
+	loader->holding = run->job->config->quarantine && !run->job->config->dry_run && !run->way.window;
 	/* one copy less of a large value that passes as it is */
 	loader->reader.in_place = true;
 }

@@ -11,6 +11,9 @@ bool pythia_loader_stored(pythia_loader *loader, uint64_t stored, uint64_t sent,
 	if (stored != sent)
 		return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "%llu rows were sent but %llu were stored",
 						   (unsigned long long) sent, (unsigned long long) stored);
+	run->staged += stored;
+	if (run->way.window)
+		return true;
 	if (run->way.staged)
 		return pythia_stage_apply(run, stored, error);
 	run->result->rows_inserted += (int64_t) stored;

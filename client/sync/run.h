@@ -26,6 +26,7 @@ typedef struct pythia_way
 	bool keys_may_meet;    /* two rows of the source may have one key in the target */
 	bool by_bytes;         /* no index holds the key: texts are ordered by bytes, whatever their collation */
 	int connections;       /* connections of a load into MySQL */
+	bool window;           /* some keys alone, staged and applied by whoever calls (window.h) */
 } pythia_way;
 
 /* What has become of source and target so far. */
@@ -48,6 +49,8 @@ typedef struct pythia_run_state
 	bool source_failed; /* the error at hand came from reading */
 	bool placeless;     /* a row that was read has a NULL in its key: no place tells where to go on */
 } pythia_run_state;
+
+#define PYTHIA_STAGE_NAME_SIZE 32
 
 typedef struct pythia_run
 {
@@ -80,14 +83,21 @@ typedef struct pythia_run
 	const char *until; /* not in it */
 	char *path;        /* the statement that sets PostgreSQL's search_path while rows are written; NULL: not made yet */
 	char *snapshot;    /* in PostgreSQL: the first stream's, for the others */
-	pythia_sync_result counted; /* what the host has been told of the counters */
-	int64_t chunks;             /* ended so far */
-	int64_t started;            /* host's clock, microseconds */
+	pythia_sync_result counted;         /* what the host has been told of the counters */
+	int64_t chunks;                     /* ended so far */
+	char stage[PYTHIA_STAGE_NAME_SIZE]; /* names of its temporary tables */
+	char keys[PYTHIA_STAGE_NAME_SIZE];
+	const char *among; /* way.window: which rows are read, a condition; NULL: all */
+	uint64_t staged;   /* way.window: rows that the stage holds */
+	int64_t started;   /* host's clock, microseconds */
 } pythia_run;
 
 /* A job whose source and target are one SQLite file, as `own` over one connection; *twin is to be closed.  Any other job
  * as it is. */
 const pythia_sync_job *pythia_job_apart(const pythia_sync_job *job, pythia_sync_job *own, pythia_db **twin);
+/* sync.c: a run of a job, and its plan with the target as it is to be.  *result is the caller's and cleared. */
+void pythia_run_init(pythia_run *run, const pythia_sync_job *job, pythia_sync_result *result);
+bool pythia_run_plan(pythia_run *run, pythia_error *error);
 /* session.c: transactions, and databases that were lost. */
 /* Opens a transaction of the target, with the settings that loading wants; none may be open. */
 bool pythia_run_begin_write(pythia_run *run, pythia_error *error);
@@ -133,8 +143,8 @@ const pythia_type *pythia_place_type(const pythia_run *run, int i);
 void pythia_place_remember(pythia_run *run, const pythia_rows *chunk);
 
 /* sync/merge/stage.c: a temporary table of the target beside the real one. */
-#define PYTHIA_STAGE_NAME "pythia_stage"
-#define PYTHIA_KEYS_NAME  "pythia_keys"
+/* Names a run's temporary tables: 0 where it has the target's connection to itself, else another number for each. */
+void pythia_stage_name(pythia_run *run, unsigned serial);
 /* Where the engine puts temporary tables; borrowed. */
 const char *pythia_stage_schema(const pythia_run *run);
 /* With those of the target's columns that are carried; it lasts as long as the connection. */
@@ -227,6 +237,15 @@ bool pythia_sweep_now(pythia_run *run, pythia_error *error);
 
 /* sweep.c: rows that the source no longer has. */
 bool pythia_sweep(pythia_run *run, pythia_error *error);
+
+/* keys.c: a temporary table of keys (run->keys), which pythia_stage_make has made. */
+/* Fills it with what a query over the source gives, a key's columns in their order: those that the target can hold. */
+bool pythia_key_table_load(pythia_run *run, const char *query, pythia_error *error);
+/* What a hash join needs not, but SQLite has none. */
+bool pythia_key_table_index(pythia_run *run, pythia_error *error);
+void pythia_key_table_put(const pythia_run *run, pythia_buffer *out);
+/* EXISTS, or what `exists` says instead, (SELECT a row of it that is the row t of the target). */
+void pythia_key_table_exists(const pythia_run *run, const char *exists, pythia_buffer *out);
 
 /* checkpoint.c: how far the run has come, as a JSON array of texts. */
 char *pythia_checkpoint_write(const pythia_run *run); /* the caller's */

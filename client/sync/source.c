@@ -144,6 +144,11 @@ bool pythia_source_query(const pythia_run *run, bool ordered, pythia_buffer *out
 		pythia_condition_put(out, plan->where);
 		glue = " AND ";
 	}
+	if (run->among != NULL)
+	{
+		pythia_buffer_printf(out, "%s%s", glue, run->among);
+		glue = " AND ";
+	}
 	if (run->job->config->mode == PYTHIA_SYNC_INCREMENTAL &&
 		pythia_watermark_condition(run->source, plan, &run->mark, &condition))
 	{

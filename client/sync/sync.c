@@ -331,7 +331,7 @@ static bool finish_target(pythia_run *run, pythia_error *error)
 	if (run->way.staged && (!pythia_keys_end(run, error) || !pythia_stage_drop(run, error)))
 		return false;
 	if (run->job->config->deletes != PYTHIA_DELETES_IGNORE && !run->state.created && !run->way.replaces &&
-		!pythia_stage_drop_named(run, PYTHIA_KEYS_NAME, error))
+		!pythia_stage_drop_named(run, run->keys, error))
 		return false;
 	if (run->state.made && run->design.name == NULL && !design_again(run, error))
 		return false;
@@ -403,13 +403,14 @@ static bool copy_table(pythia_run *run, pythia_error *error)
 	return finish_target(run, error);
 }
 
-static void init_run(pythia_run *run, const pythia_sync_job *job, pythia_sync_result *result)
+void pythia_run_init(pythia_run *run, const pythia_sync_job *job, pythia_sync_result *result)
 {
 	memset(run, 0, sizeof(*run));
 	memset(result, 0, sizeof(*result));
 	run->job = run->given = job;
 	run->source = job->source;
 	run->target = job->target;
+	pythia_stage_name(run, 0);
 	run->result = result;
 	run->started = pythia_host_now(job->source->host);
 	run->retry.max_attempts = MAX_ATTEMPTS;
@@ -427,7 +428,7 @@ bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_e
 	pythia_sync_result result;
 	bool ok;
 
-	init_run(&run, job, &result);
+	pythia_run_init(&run, job, &result);
 	ok = make_plan(&run, error);
 	if (ok)
 	{
@@ -448,12 +449,17 @@ bool pythia_sync_stream(const pythia_sync_job *job, const char *ticket, pythia_e
 	return ok;
 }
 
-static bool run_once(pythia_run *run, pythia_error *error)
+bool pythia_run_plan(pythia_run *run, pythia_error *error)
 {
 	if (!make_plan(run, error) || !prepare_target(run, error))
 		return false;
 	take_names(run);
-	return copy_table(run, error);
+	return true;
+}
+
+static bool run_once(pythia_run *run, pythia_error *error)
+{
+	return pythia_run_plan(run, error) && copy_table(run, error);
 }
 
 /* Others stored rows in a table that this run had found empty: with them there it merges. */
@@ -495,7 +501,7 @@ static void begin_again(pythia_run *run)
 
 	run->source_ours = run->target_ours = false;
 	pythia_run_close(run);
-	init_run(run, last.given, last.result);
+	pythia_run_init(run, last.given, last.result);
 	run->source = last.source;
 	run->target = last.target;
 	run->source_ours = last.source_ours;
@@ -534,7 +540,7 @@ bool pythia_sync_table(const pythia_sync_job *given, pythia_sync_result *result,
 	bool ok;
 
 	pythia_sync_config_tell(job->config, job->source->host, job->table);
-	init_run(&run, job, result);
+	pythia_run_init(&run, job, result);
 	while (!(ok = run_once(&run, error)))
 	{
 		bool filled = filled_meanwhile(&run, error);
@@ -594,7 +600,7 @@ bool pythia_sync_sweep(const pythia_sync_job *given, pythia_sync_result *result,
 	pythia_run run;
 	bool ok;
 
-	init_run(&run, job, result);
+	pythia_run_init(&run, job, result);
 	ok = make_plan(&run, error);
 	if (ok && !run.plan.target_missing)
 	{
@@ -603,7 +609,7 @@ bool pythia_sync_sweep(const pythia_sync_job *given, pythia_sync_result *result,
 			compare_instead(&run);
 		take_names(&run);
 		ok = pythia_run_begin_read(&run, error) && pythia_sweep(&run, error) && pythia_run_end_read(&run, error) &&
-			 pythia_run_commit(&run, error) && pythia_stage_drop_named(&run, PYTHIA_KEYS_NAME, error);
+			 pythia_run_commit(&run, error) && pythia_stage_drop_named(&run, run.keys, error);
 	}
 	if (!ok)
 	{

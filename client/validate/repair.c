@@ -257,6 +257,7 @@ static bool begin(repair *r, pythia_error *error)
 	run->source = r->job.source;
 	run->target = r->job.target;
 	run->plan = v->plan; /* lent */
+	pythia_stage_name(run, 0);
 	run->way.staged = true;
 	run->way.known_to_differ = true;
 	run->result = r->result;

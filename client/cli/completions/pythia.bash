@@ -36,7 +36,7 @@ _pythia()
 		_pythia_names -f "$cur"
 		return ;;
 	"sync --mode")
-		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
+		COMPREPLY=($(compgen -W "incremental full live" -- "$cur"))
 		return ;;
 	"sync --deletes")
 		COMPREPLY=($(compgen -W "ignore hard soft" -- "$cur"))
@@ -52,6 +52,9 @@ _pythia()
 		return ;;
 	"sync --quarantine")
 		_pythia_names -f "$cur"
+		return ;;
+	"sync --on-schema-change")
+		COMPREPLY=($(compgen -W "follow stop ignore" -- "$cur"))
 		return ;;
 	"sync --zero-date")
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
@@ -139,7 +142,7 @@ _pythia()
 		COMPREPLY=($(compgen -W " --tables --timestamp-column --state --consumer --restart --release --once --poll-interval --options --from --track --capture --columns --exclude-columns --where --key --lookback --delete-interval --json --quiet --no-color --help" -- "$cur"))
 		;;
 	sync)
-		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --target-where --soft-delete-column --search-path --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --release --quarantine --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --target-where --soft-delete-column --search-path --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --release --quarantine --once --interval --on-schema-change --name --refresh --drop --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	validate)
 		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --checks --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))

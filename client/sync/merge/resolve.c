@@ -284,7 +284,7 @@ static bool load_answers(pythia_run *run, const pythia_rows *rows, pythia_error 
 {
 	pythia_db *target = run->target;
 	pythia_load load = {.schema = pythia_stage_schema(run),
-						.table = PYTHIA_STAGE_NAME,
+						.table = run->stage,
 						.ncolumns = run->plan.npairs,
 						.columns = run->names,
 						.types = run->types};

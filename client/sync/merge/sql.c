@@ -14,7 +14,7 @@ static const pythia_dialect *dialect_of(const pythia_run *run)
 
 static void put_stage(const pythia_run *run, pythia_buffer *out)
 {
-	pythia_dialect_table(dialect_of(run), out, pythia_stage_schema(run), PYTHIA_STAGE_NAME);
+	pythia_dialect_table(dialect_of(run), out, pythia_stage_schema(run), run->stage);
 }
 
 static void put_target(const pythia_run *run, pythia_buffer *out)

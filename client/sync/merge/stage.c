@@ -2,10 +2,17 @@
  * Temporary tables of the target: the stage, beside the real table, which is loaded in bulk and
  * then compared and merged by statements over whole sets (merge.c).
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
 #include "sync/run.h"
+
+void pythia_stage_name(pythia_run *run, unsigned serial)
+{
+	snprintf(run->stage, sizeof(run->stage), serial > 0 ? "pythia_stage_%u" : "pythia_stage", serial);
+	snprintf(run->keys, sizeof(run->keys), serial > 0 ? "pythia_keys_%u" : "pythia_keys", serial);
+}
 
 bool pythia_stage_create(pythia_run *run, pythia_error *error)
 {
@@ -14,7 +21,7 @@ bool pythia_stage_create(pythia_run *run, pythia_error *error)
 
 	for (int i = 0; i < run->plan.npairs; i++)
 		all[i] = i;
-	ok = pythia_stage_make(run, PYTHIA_STAGE_NAME, all, run->plan.npairs, error) && pythia_keys_begin(run, error);
+	ok = pythia_stage_make(run, run->stage, all, run->plan.npairs, error) && pythia_keys_begin(run, error);
 	run->state.stage_empty = ok;
 	pythia_free(all);
 	return ok;
@@ -43,5 +50,5 @@ bool pythia_stage_clear(pythia_run *run, pythia_error *error)
 
 bool pythia_stage_drop(pythia_run *run, pythia_error *error)
 {
-	return pythia_stage_drop_named(run, PYTHIA_STAGE_NAME, error);
+	return pythia_stage_drop_named(run, run->stage, error);
 }

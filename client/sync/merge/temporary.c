@@ -121,7 +121,7 @@ bool pythia_stage_make(pythia_run *run, const char *name, const int *pairs, int 
 	{
 		/* its primary key finds keys that are one under the target's collation; where the rows that have them go to
 		 * quarantine, the source's keys are all there all the same, and servers ask for some primary key */
-		pythia_buffer_puts(&sql, run->job->config->quarantine && strcmp(name, PYTHIA_KEYS_NAME) == 0
+		pythia_buffer_puts(&sql, (run->job->config->quarantine || run->way.window) && strcmp(name, run->keys) == 0
 									 ? " (`pythia_ number` BIGINT AUTO_INCREMENT PRIMARY KEY, KEY ("
 									 : " (PRIMARY KEY (");
 		put_columns(run, run->plan.key, run->plan.nkey, &sql);

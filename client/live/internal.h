@@ -1,0 +1,100 @@
+/* Shared by the files of live; nobody else includes this. */
+#ifndef PYTHIA_LIVE_INTERNAL_H
+#define PYTHIA_LIVE_INTERNAL_H
+
+#include "capture/capture.h"
+#include "capture/source/log.h"
+#include "live/live.h"
+#include "sync/window.h"
+
+#define PYTHIA_LIVE_TOKEN_SIZE 33 /* 32 hexadecimal digits */
+
+/* One side's part of the chain. */
+typedef struct pythia_live_position
+{
+	bool there;
+	int64_t number;
+	char token[PYTHIA_LIVE_TOKEN_SIZE];
+	char previous[PYTHIA_LIVE_TOKEN_SIZE]; /* at the source: what the target had when it was written */
+} pythia_live_position;
+
+/* A table that is followed. */
+typedef struct pythia_live_table
+{
+	const char *name; /* the job's */
+	pythia_log log;
+	char *schema; /* where log and table are, at the source */
+	char *stored; /* its name when the log was made */
+	bool copied;
+	bool whole; /* the next window compares all of it */
+	pythia_capture_table source;
+	bool open;
+	pythia_node *options; /* sync_config of the window's, owned; the key may have been added */
+	pythia_sync_config config;
+	pythia_sync_job job;
+	pythia_sync_window *window;
+	pythia_log_numbers numbers; /* of the window in hand */
+	bool staged;                /* likewise */
+	char *columns;              /* what the catalog said at the last look (catalog.c); NULL: nobody has looked */
+	char *rest;
+	char *witness; /* a row's key, a JSON array of texts (witness.c); or NULL */
+	bool unsaved;  /* the witness is another one than the source keeps */
+} pythia_live_table;
+
+struct pythia_live
+{
+	pythia_live_job job;
+	char *name;
+	pythia_live_table *tables; /* parents first */
+	int ntables;
+	pythia_live_position source;
+	pythia_live_position target;
+	int64_t looked_at;  /* monotonic milliseconds */
+	int64_t written_at; /* likewise: applied_until in the target */
+	bool *empty;        /* logs, as of the last look */
+	pythia_log_place *places;
+	pythia_live_status status;
+};
+
+/* position.c: the chain of windows.  Tables of ours, in the default schema of each side. */
+bool pythia_live_position_install(pythia_live *live, pythia_error *error);
+/* Reads both sides and tells whether they go together; a worker that is new, or begins anew, is written to both. */
+bool pythia_live_position_begin(pythia_live *live, pythia_error *error);
+/* Within the target's transaction: the window that is about to end there.  `next` gets its number and token. */
+bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, pythia_error *error);
+/* A transaction of the source's own: the same, before the target commits. */
+bool pythia_live_position_source(pythia_live *live, const pythia_live_position *next, pythia_error *error);
+/* applied_until alone; a transaction of its own. */
+bool pythia_live_position_beat(pythia_live *live, pythia_error *error);
+/* Forgets it; no error where nothing is kept. */
+bool pythia_live_position_forget(pythia_db *db, bool source, const char *name, pythia_error *error);
+/* Takes the worker out of a table of ours, and the table away when nobody is in it any more. */
+bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error);
+
+/* tables.c: which tables are logged, and what is kept of that at the source. */
+bool pythia_live_tables_install(pythia_db *source, pythia_error *error);
+/* Reads what is known, makes the logs that are missing, takes away those of tables that are not asked for any more. */
+bool pythia_live_tables_begin(pythia_live *live, pythia_error *error);
+/* What has become of it, to be found by the next process. */
+bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, pythia_error *error);
+/* Describes source and target anew, and makes the stage. */
+bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_error *error);
+void pythia_live_table_close(pythia_live_table *table);
+/* Brings triggers and log in line with the table. */
+bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error);
+bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *error);
+
+/* catalog.c: for each table its number, a text that changes when its columns do, one that does when its rows may have
+ * changed without a trigger, and whether they may just have done so, whatever the texts are. */
+bool pythia_live_catalog_read(pythia_live *live, pythia_result *result, pythia_error *error);
+/* Keeps what it says of each table, of those alone that nobody has looked at yet, or of `all`. */
+bool pythia_live_catalog_keep(pythia_live *live, bool all, pythia_error *error);
+
+/* witness.c: whether the table was emptied without a trigger; sets table->whole.  In the snapshot of a window. */
+bool pythia_live_witness(pythia_live_table *table, pythia_error *error);
+
+/* Appends the name of a table of ours. */
+void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out);
+void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out);
+
+#endif

@@ -1,0 +1,134 @@
+/* A worker: opened, given its turns, closed. */
+#include "live/live.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/digest.h"
+#include "core/memory.h"
+#include "live/internal.h"
+
+/* Letters of a name that follows from the pair, behind "live_". */
+#define NAME_DIGITS 12
+#define NAME_MOST   63
+
+char *pythia_live_name(const pythia_db *source, const pythia_db *target)
+{
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+	char digest[65];
+
+	pythia_buffer_printf(&text, "%s\n%s", source->place != NULL ? source->place : "",
+						 target->place != NULL ? target->place : "");
+	pythia_sha256(text.data, text.length, digest);
+	pythia_buffer_clear(&text);
+	pythia_buffer_printf(&text, "live_%.*s", NAME_DIGITS, digest);
+	return pythia_buffer_take(&text);
+}
+
+static bool check_pair(const pythia_live_job *job, pythia_error *error)
+{
+	if (job->name != NULL && (job->name[0] == '\0' || strlen(job->name) > NAME_MOST))
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42602", "\"%.100s\" is no name for a live sync", job->name);
+		return pythia_error_hint(error, "Give it 1 to %d letters.", NAME_MOST);
+	}
+	if (job->source->engine == PYTHIA_SQLITE && job->source->place != NULL && job->target->place != NULL &&
+		strcmp(job->source->place, job->target->place) == 0)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000", "source and target are one SQLite file");
+		return pythia_error_hint(error, "A trigger of your own keeps two tables of one file alike; live sync is for two"
+										" databases.");
+	}
+	return true;
+}
+
+/* The source's foreign keys hold in each of its states, and the target is one of these: to look at them again would want
+ * an order of rows that may not exist. PostgreSQL lets only a superuser turn them off. */
+static bool free_target(pythia_live *live, pythia_error *error)
+{
+	pythia_db *target = live->job.target;
+
+	if (target->engine == PYTHIA_MYSQL)
+		return pythia_db_exec(target, "SET SESSION foreign_key_checks = 0", NULL, error);
+	if (target->engine == PYTHIA_SQLITE)
+		return pythia_db_exec(target, "PRAGMA foreign_keys = OFF", NULL, error);
+	return true;
+}
+
+bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_error *error)
+{
+	pythia_live *w;
+	bool ok;
+
+	*live = NULL;
+	if (!check_pair(job, error))
+		return false;
+	w = pythia_calloc(1, sizeof(*w));
+	w->job = *job;
+	w->name = job->name != NULL ? pythia_strdup(job->name) : pythia_live_name(job->source, job->target);
+	w->ntables = job->ntables;
+	w->tables = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_live_table));
+	w->places = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_log_place));
+	w->empty = pythia_calloc((size_t) job->ntables + 1, sizeof(bool));
+	ok = free_target(w, error) && pythia_live_tables_install(job->source, error) &&
+		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) &&
+		 pythia_live_position_begin(w, error) && pythia_live_catalog_keep(w, false, error);
+	for (int i = 0; ok && i < w->ntables; i++)
+		w->places[i] = (pythia_log_place){.schema = w->tables[i].schema, .name = w->tables[i].log.name};
+	if (!ok)
+	{
+		pythia_live_close(w);
+		return false;
+	}
+	w->status.number = w->target.number;
+	*live = w;
+	return true;
+}
+
+void pythia_live_close(pythia_live *live)
+{
+	if (live == NULL)
+		return;
+	for (int i = 0; i < live->ntables; i++)
+		pythia_live_table_close(&live->tables[i]);
+	pythia_free(live->tables);
+	pythia_free(live->places);
+	pythia_free(live->empty);
+	pythia_free(live->name);
+	pythia_free(live);
+}
+
+/* The job's table i. */
+static pythia_live_table *table_of(const pythia_live *live, int i)
+{
+	for (int t = 0; t < live->ntables; t++)
+		if (strcmp(live->tables[t].name, live->job.tables[i]) == 0)
+			return &live->tables[t];
+	return NULL;
+}
+
+bool pythia_live_wants_copy(const pythia_live *live, int i)
+{
+	return !table_of(live, i)->copied;
+}
+
+bool pythia_live_copied(pythia_live *live, int i, pythia_error *error)
+{
+	pythia_live_table *table = table_of(live, i);
+
+	table->copied = true;
+	table->whole = false;
+	return pythia_live_table_save(live, table, error);
+}
+
+void pythia_live_look(const pythia_live *live, pythia_live_status *status)
+{
+	*status = live->status;
+}
+
+bool pythia_live_drop(pythia_db *source, pythia_db *target, const char *name, pythia_error *error)
+{
+	return pythia_live_tables_install(source, error) && pythia_live_tables_drop(source, name, error) &&
+		   pythia_live_position_forget(source, true, name, error) &&
+		   (target == NULL || pythia_live_position_forget(target, false, name, error));
+}

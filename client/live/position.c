@@ -1,0 +1,283 @@
+/*
+ * The chain of windows: a number and a random token on both sides.
+ *
+ * The source's row is committed before the target's transaction.  So the target has the source's token, or, where its
+ * commit failed, the one before; anything else means that one side is not what it was.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+#include "core/stamp.h"
+#include "live/internal.h"
+
+#define SOURCE_TABLE "pythia_live_source"
+#define TARGET_TABLE "pythia_live_target"
+
+void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out)
+{
+	pythia_dialect_table(pythia_dialect_of(db), out, db->default_schema, table);
+}
+
+void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out)
+{
+	pythia_dialect_of(db)->literal(out, text, strlen(text));
+}
+
+static bool run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythia_error *error)
+{
+	bool ok = pythia_db_exec(db, sql->data, affected, error);
+
+	pythia_buffer_free(sql);
+	return ok;
+}
+
+static bool random_token(char token[PYTHIA_LIVE_TOKEN_SIZE], pythia_error *error)
+{
+	unsigned char bytes[16];
+
+	if (getentropy(bytes, sizeof(bytes)) != 0)
+		return pythia_fail(error, PYTHIA_E_INTERNAL, "58000", "the system gives no random numbers");
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+	return true;
+}
+
+static bool make(pythia_db *db, const char *table, const char *columns, const char *why, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
+	pythia_live_put_own(db, table, &sql);
+	pythia_buffer_printf(&sql, " (%s)%s", columns,
+						 db->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+													: "");
+	if (run(db, &sql, NULL, error))
+		return true;
+	if (strcmp(error->sqlstate, "42501") == 0)
+		pythia_error_hint(error, "%s: grant the right to create a table there.", why);
+	return false;
+}
+
+bool pythia_live_position_install(pythia_live *live, pythia_error *error)
+{
+	return make(live->job.source, SOURCE_TABLE,
+				"worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
+				" previous VARCHAR(40) NOT NULL",
+				"Live sync keeps the number of its last window in the source", error) &&
+		   make(live->job.target, TARGET_TABLE,
+				"worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
+				" source VARCHAR(500) NOT NULL, applied_until VARCHAR(40)",
+				"Live sync keeps its position in the target, in the transaction of the rows", error);
+}
+
+static bool read_side(pythia_db *db, bool source, const char *name, pythia_live_position *position, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result = {0};
+	bool ok;
+
+	memset(position, 0, sizeof(*position));
+	pythia_buffer_printf(&sql, "SELECT number, token, %s FROM ", source ? "previous" : "token");
+	pythia_live_put_own(db, source ? SOURCE_TABLE : TARGET_TABLE, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(db, name, &sql);
+	ok = pythia_db_query(db, sql.data, "ntt", &result, error);
+	if (ok && result.nrows == 1)
+	{
+		position->there = true;
+		position->number = pythia_result_number(&result, 0, 0);
+		snprintf(position->token, sizeof(position->token), "%s", pythia_result_text(&result, 0, 1));
+		snprintf(position->previous, sizeof(position->previous), "%s", pythia_result_text(&result, 0, 2));
+	}
+	pythia_result_free(&result);
+	pythia_buffer_free(&sql);
+	return ok;
+}
+
+/* Both begin at nought. */
+static bool write_new(pythia_live *live, bool source, const pythia_live_position *position, pythia_error *error)
+{
+	pythia_db *db = source ? live->job.source : live->job.target;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "DELETE FROM ");
+	pythia_live_put_own(db, source ? SOURCE_TABLE : TARGET_TABLE, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(db, live->name, &sql);
+	if (!run(db, &sql, NULL, error))
+		return false;
+	pythia_buffer_puts(&sql, "INSERT INTO ");
+	pythia_live_put_own(db, source ? SOURCE_TABLE : TARGET_TABLE, &sql);
+	pythia_buffer_printf(&sql, " (worker, number, token, %s) VALUES (", source ? "previous" : "source");
+	pythia_live_put_literal(db, live->name, &sql);
+	pythia_buffer_printf(&sql, ", %" PRId64 ", ", position->number);
+	pythia_live_put_literal(db, position->token, &sql);
+	pythia_buffer_puts(&sql, ", ");
+	pythia_live_put_literal(db, source ? "" : live->job.source->display, &sql);
+	pythia_buffer_putc(&sql, ')');
+	return run(db, &sql, NULL, error);
+}
+
+static bool begin_anew(pythia_live *live, pythia_error *error)
+{
+	pythia_live_position position = {.there = true};
+
+	if (!random_token(position.token, error) || !write_new(live, true, &position, error) ||
+		!write_new(live, false, &position, error))
+		return false;
+	live->source = live->target = position;
+	for (int i = 0; i < live->ntables; i++)
+		live->tables[i].copied = false;
+	return true;
+}
+
+static bool held(const pythia_live *live, const char *why, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "55000", "live sync \"%s\" is held: %s", live->name, why);
+	return pythia_error_hint(error,
+							 "Where the two are meant to go on together, begin anew with --refresh: all tables are"
+							 " compared as a whole, and what differs is mended.");
+}
+
+bool pythia_live_position_begin(pythia_live *live, pythia_error *error)
+{
+	pythia_live_position *source = &live->source;
+	pythia_live_position *target = &live->target;
+	bool copied = false;
+
+	if (!read_side(live->job.source, true, live->name, source, error) ||
+		!read_side(live->job.target, false, live->name, target, error))
+		return false;
+	for (int i = 0; i < live->ntables; i++)
+		copied = copied || live->tables[i].copied;
+	if (live->job.refresh || (!copied && !target->there))
+		return begin_anew(live, error);
+	if (!target->there)
+		return held(live, "the target does not have its position: it was made anew, or restored to an earlier state",
+					error);
+	if (!source->there)
+		return held(live,
+					"the source does not have its position: it was restored to an earlier state, or is another one",
+					error);
+	if (strcmp(source->token, target->token) == 0 || strcmp(source->previous, target->token) == 0)
+		return true;
+	return held(
+		live,
+		source->number > target->number
+			? "the target is not where the source last knew it: it was restored to an earlier state, or another"
+			  " process brings changes to another target under this name"
+			: "the source is behind the target: it was restored to an earlier state, or another server has taken"
+			  " its place",
+		error);
+}
+
+static void put_until(const pythia_live *live, pythia_buffer *sql)
+{
+	char text[PYTHIA_INSTANT_SIZE];
+
+	pythia_instant_write(text, live->status.applied_until);
+	pythia_buffer_puts(sql, ", applied_until = ");
+	pythia_live_put_literal(live->job.target, text, sql);
+}
+
+static bool another(const pythia_live *live, const char *side, pythia_error *error)
+{
+	pythia_fail(error, PYTHIA_E_USAGE, "55006",
+				"live sync \"%s\" is held: its position in the %s has been moved by"
+				" somebody else",
+				live->name, side);
+	return pythia_error_hint(error,
+							 "Is the same sync running twice?  End one of the two, or give them names (--name).");
+}
+
+bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, pythia_error *error)
+{
+	pythia_db *db = live->job.target;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	int64_t affected = 0;
+
+	*next = (pythia_live_position){.there = true, .number = live->source.number + 1};
+	snprintf(next->previous, sizeof(next->previous), "%s", live->target.token);
+	if (!random_token(next->token, error))
+		return false;
+	pythia_buffer_puts(&sql, "UPDATE ");
+	pythia_live_put_own(db, TARGET_TABLE, &sql);
+	pythia_buffer_printf(&sql, " SET number = %" PRId64 ", token = ", next->number);
+	pythia_live_put_literal(db, next->token, &sql);
+	put_until(live, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(db, live->name, &sql);
+	pythia_buffer_puts(&sql, " AND token = ");
+	pythia_live_put_literal(db, live->target.token, &sql);
+	return run(db, &sql, &affected, error) && (affected == 1 || another(live, "target", error));
+}
+
+bool pythia_live_position_source(pythia_live *live, const pythia_live_position *next, pythia_error *error)
+{
+	pythia_db *db = live->job.source;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	int64_t affected = 0;
+
+	pythia_buffer_puts(&sql, "UPDATE ");
+	pythia_live_put_own(db, SOURCE_TABLE, &sql);
+	pythia_buffer_printf(&sql, " SET number = %" PRId64 ", token = ", next->number);
+	pythia_live_put_literal(db, next->token, &sql);
+	pythia_buffer_puts(&sql, ", previous = ");
+	pythia_live_put_literal(db, next->previous, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(db, live->name, &sql);
+	pythia_buffer_puts(&sql, " AND token = ");
+	pythia_live_put_literal(db, live->source.token, &sql);
+	return run(db, &sql, &affected, error) && (affected == 1 || another(live, "source", error));
+}
+
+bool pythia_live_position_beat(pythia_live *live, pythia_error *error)
+{
+	pythia_db *db = live->job.target;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "UPDATE ");
+	pythia_live_put_own(db, TARGET_TABLE, &sql);
+	pythia_buffer_printf(&sql, " SET number = %" PRId64, live->target.number);
+	put_until(live, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(db, live->name, &sql);
+	pythia_buffer_puts(&sql, " AND token = ");
+	pythia_live_put_literal(db, live->target.token, &sql);
+	return run(db, &sql, NULL, error);
+}
+
+bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error)
+{
+	pythia_buffer own = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool any = false;
+	bool ok;
+
+	pythia_live_put_own(db, table, &own);
+	pythia_buffer_printf(&sql, "DELETE FROM %s WHERE worker = ", own.data);
+	pythia_live_put_literal(db, name, &sql);
+	ok = run(db, &sql, NULL, error);
+	if (!ok && strcmp(error->sqlstate, "42P01") == 0)
+	{
+		pythia_error_reset(error);
+		pythia_buffer_free(&own);
+		return true;
+	}
+	pythia_buffer_printf(&sql, "SELECT 1 FROM %s LIMIT 1", own.data);
+	ok = ok && pythia_db_any(db, sql.data, &any, error);
+	pythia_buffer_clear(&sql);
+	pythia_buffer_printf(&sql, "DROP TABLE %s", own.data);
+	ok = ok && (any || pythia_db_exec(db, sql.data, NULL, error));
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&own);
+	return ok;
+}
+
+bool pythia_live_position_forget(pythia_db *db, bool source, const char *name, pythia_error *error)
+{
+	return pythia_live_put_away(db, source ? SOURCE_TABLE : TARGET_TABLE, name, error);
+}

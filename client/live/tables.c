@@ -1,0 +1,413 @@
+/*
+ * The tables that are followed, and what the source keeps of them: each a log, and whether it was copied.  A log is written down
+ * before it is made, so that none is ever forgotten.
+ */
+#include <string.h>
+
+#include "core/list.h"
+#include "core/memory.h"
+#include "live/internal.h"
+#include "sync/order.h"
+
+#define TABLES "pythia_live_table"
+
+/* What is known of a table of the worker. */
+typedef struct known
+{
+	char *schema;
+	char *name;
+	pythia_log log;
+	bool copied;
+	char *columns; /* what the catalog said (catalog.c) */
+	char *rest;
+	char *witness;
+	bool asked; /* it is one of the job's */
+} known;
+
+typedef struct known_list
+{
+	known *items;
+	int count;
+} known_list;
+
+static bool run(pythia_db *db, pythia_buffer *sql, pythia_error *error)
+{
+	bool ok = pythia_db_exec(db, sql->data, NULL, error);
+
+	pythia_buffer_free(sql);
+	return ok;
+}
+
+bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
+	pythia_live_put_own(source, TABLES, &sql);
+	pythia_buffer_printf(
+		&sql,
+		" (worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
+		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, copied INT NOT NULL,"
+		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s)%2$s",
+		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT",
+		source->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" : "");
+	return run(source, &sql, error);
+}
+
+static void free_known(known_list *list)
+{
+	for (int i = 0; i < list->count; i++)
+	{
+		pythia_free(list->items[i].schema);
+		pythia_free(list->items[i].name);
+		pythia_free(list->items[i].columns);
+		pythia_free(list->items[i].rest);
+		pythia_free(list->items[i].witness);
+		pythia_log_free(&list->items[i].log);
+	}
+	pythia_free(list->items);
+}
+
+static bool read_known(pythia_db *source, const char *worker, known_list *list, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_result result = {0};
+	bool ok;
+
+	memset(list, 0, sizeof(*list));
+	pythia_buffer_puts(
+		&sql,
+		"SELECT table_schema, table_name, log, log_columns, copied, catalog_columns, catalog_rest, witness FROM ");
+	pythia_live_put_own(source, TABLES, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(source, worker, &sql);
+	ok = pythia_db_query(source, sql.data, "tttTnTTT", &result, error);
+	pythia_buffer_free(&sql);
+	list->items = pythia_calloc((size_t) (ok ? result.nrows : 0) + 1, sizeof(known));
+	for (int64_t i = 0; ok && i < result.nrows; i++)
+	{
+		known *item = &list->items[list->count++];
+
+		item->schema = pythia_strdup(pythia_result_text(&result, i, 0));
+		item->name = pythia_strdup(pythia_result_text(&result, i, 1));
+		item->log.name = pythia_strdup(pythia_result_text(&result, i, 2));
+		item->log.columns = pythia_strdup(pythia_result_optional(&result, i, 3));
+		item->copied = pythia_result_number(&result, i, 4) != 0;
+		item->columns = pythia_strdup(pythia_result_optional(&result, i, 5));
+		item->rest = pythia_strdup(pythia_result_optional(&result, i, 6));
+		item->witness = pythia_strdup(pythia_result_optional(&result, i, 7));
+		ok = pythia_log_check_name(item->log.name, error);
+	}
+	pythia_result_free(&result);
+	return ok;
+}
+
+/* --- what is kept ------------------------------------------------------------------------ */
+
+static bool note(pythia_live *live, const pythia_live_table *table, pythia_error *error)
+{
+	pythia_db *db = live->job.source;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "INSERT INTO ");
+	pythia_live_put_own(db, TABLES, &sql);
+	pythia_buffer_puts(&sql, " (worker, log, table_schema, table_name, copied) VALUES (");
+	pythia_live_put_literal(db, live->name, &sql);
+	pythia_buffer_puts(&sql, ", ");
+	pythia_live_put_literal(db, table->log.name, &sql);
+	pythia_buffer_puts(&sql, ", ");
+	pythia_live_put_literal(db, table->schema, &sql);
+	pythia_buffer_puts(&sql, ", ");
+	pythia_live_put_literal(db, table->stored, &sql);
+	pythia_buffer_puts(&sql, ", 0)");
+	return run(db, &sql, error);
+}
+
+static void put_text(const pythia_db *db, const char *text, pythia_buffer *sql)
+{
+	if (text != NULL)
+		pythia_live_put_literal(db, text, sql);
+	else
+		pythia_buffer_puts(sql, "NULL");
+}
+
+bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, pythia_error *error)
+{
+	pythia_db *db = live->job.source;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&sql, "UPDATE ");
+	pythia_live_put_own(db, TABLES, &sql);
+	pythia_buffer_printf(&sql, " SET copied = %d, log_columns = ", table->copied);
+	put_text(db, table->log.columns, &sql);
+	pythia_buffer_puts(&sql, ", catalog_columns = ");
+	put_text(db, table->columns, &sql);
+	pythia_buffer_puts(&sql, ", catalog_rest = ");
+	put_text(db, table->rest, &sql);
+	pythia_buffer_puts(&sql, ", witness = ");
+	put_text(db, table->witness, &sql);
+	pythia_buffer_puts(&sql, " WHERE log = ");
+	pythia_live_put_literal(db, table->log.name, &sql);
+	return run(db, &sql, error);
+}
+
+static bool remove_known(pythia_db *source, const known *item, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+
+	if (!pythia_log_remove(source, item->schema, item->name, item->log.name, error))
+		return false;
+	pythia_buffer_puts(&sql, "DELETE FROM ");
+	pythia_live_put_own(source, TABLES, &sql);
+	pythia_buffer_puts(&sql, " WHERE log = ");
+	pythia_live_put_literal(source, item->log.name, &sql);
+	return run(source, &sql, error);
+}
+
+bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *error)
+{
+	known_list list;
+	bool ok = read_known(source, name, &list, error);
+
+	for (int i = 0; ok && i < list.count; i++)
+		ok = remove_known(source, &list.items[i], error);
+	free_known(&list);
+	return ok && pythia_live_put_away(source, TABLES, name, error);
+}
+
+/* --- one table ---------------------------------------------------------------------------- */
+
+/* Where there is no primary key, a unique one over columns that are never NULL. */
+static const pythia_index *unique_index(const pythia_table *table)
+{
+	for (int i = 0; i < table->nindexes; i++)
+	{
+		bool whole = table->indexes[i].unique && table->indexes[i].ncolumns > 0;
+
+		for (int k = 0; whole && k < table->indexes[i].ncolumns; k++)
+			whole = table->indexes[i].columns[k] >= 0 && !table->columns[table->indexes[i].columns[k]].nullable;
+		if (whole)
+			return &table->indexes[i];
+	}
+	return NULL;
+}
+
+/* Log and copy go by the same key: it is named where the table has no primary one. */
+static void choose_key(pythia_live_table *table, const pythia_table *described)
+{
+	const pythia_index *index = described->nkey == 0 ? unique_index(described) : NULL;
+
+	pythia_node_free(table->options);
+	table->options = NULL;
+	if (table->config.key != NULL || index == NULL)
+		return;
+	table->options = pythia_node_new(PYTHIA_NODE_ARRAY, NULL, NULL);
+	for (int k = 0; k < index->ncolumns; k++)
+		pythia_node_add(table->options,
+						pythia_node_new(PYTHIA_NODE_STRING, NULL, described->columns[index->columns[k]].name));
+	table->config.key = table->options;
+}
+
+/* What a window asks for, whatever else the user has set. */
+static bool read_config(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	pythia_sync_config *config = &table->config;
+
+	if (!pythia_sync_config_read(live->job.config, NULL, table->name, config, error))
+		return false;
+	config->mode = PYTHIA_SYNC_FULL;
+	config->deletes = PYTHIA_DELETES_HARD;
+	config->conflict = PYTHIA_CONFLICT_SOURCE_WINS;
+	config->truncate_target = false;
+	config->create_target = live->job.on_change == PYTHIA_LIVE_FOLLOW;
+	config->new_columns =
+		live->job.on_change == PYTHIA_LIVE_FOLLOW ? PYTHIA_NEW_COLUMNS_ADD : PYTHIA_NEW_COLUMNS_IGNORE;
+	config->dry_run = false;
+	return true;
+}
+
+static pythia_capture_config capture_config(const pythia_live_table *table)
+{
+	pythia_capture_config config;
+
+	(void) pythia_capture_config_read(NULL, NULL, &config, NULL);
+	config.capture = PYTHIA_CAPTURE_TRIGGER;
+	config.where = table->config.where;
+	config.key = table->config.key;
+	return config;
+}
+
+/* As it is now. */
+static bool describe(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	pythia_capture_config config;
+	pythia_table described = {0};
+	bool ok;
+
+	if (table->open)
+		pythia_capture_table_close(&table->source);
+	table->open = false;
+	if (!read_config(live, table, error) || !pythia_describe(live->job.source, table->name, &described, error))
+		return false;
+	choose_key(table, &described);
+	pythia_table_free(&described);
+	config = capture_config(table);
+	ok = pythia_capture_table_open(live->job.source, NULL, table->name, "", &config, &table->source, error);
+	table->open = ok;
+	return ok;
+}
+
+bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	pythia_error gone = PYTHIA_ERROR_INIT;
+	bool changed;
+
+	if (!describe(live, table, error))
+		return false;
+	if (!pythia_log_fit(&table->source, &table->log, false, &changed, &gone))
+	{
+		if (strcmp(gone.sqlstate, "55000") != 0)
+			return pythia_error_move(error, &gone);
+		pythia_host_log(live->job.source->host, PYTHIA_LOG_WARNING, "table \"%s\": %s; it is compared as a whole",
+						table->name, gone.message);
+		pythia_error_reset(&gone);
+		table->whole = true;
+		table->copied = false;
+		if (!pythia_log_fit(&table->source, &table->log, true, &changed, error))
+			return false;
+		changed = true;
+	}
+	return !changed || pythia_live_table_save(live, table, error);
+}
+
+static bool install(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	table->log.name = pythia_log_name();
+	table->schema = pythia_strdup(table->source.table.schema);
+	table->stored = pythia_strdup(table->source.table.name);
+	return note(live, table, error) && pythia_log_install(&table->source, &table->log, error) &&
+		   pythia_live_table_save(live, table, error);
+}
+
+/* What is known of it, if it is all there. */
+static bool begin_table(pythia_live *live, pythia_live_table *table, known_list *list, pythia_error *error)
+{
+	if (!describe(live, table, error))
+		return false;
+	for (int i = 0; i < list->count; i++)
+	{
+		known *item = &list->items[i];
+
+		if (item->asked || strcmp(item->schema, table->source.table.schema) != 0 ||
+			strcmp(item->name, table->source.table.name) != 0)
+			continue;
+		/* the making of it did not come to its end */
+		if (item->log.columns == NULL)
+			continue;
+		item->asked = true;
+		table->log.name = pythia_strdup(item->log.name);
+		table->log.columns = pythia_strdup(item->log.columns);
+		table->schema = pythia_strdup(item->schema);
+		table->stored = pythia_strdup(item->name);
+		table->copied = item->copied;
+		table->columns = pythia_strdup(item->columns);
+		table->rest = pythia_strdup(item->rest);
+		table->witness = pythia_strdup(item->witness);
+		return pythia_live_table_fit(live, table, error);
+	}
+	return install(live, table, error);
+}
+
+static bool remove_others(pythia_live *live, const known_list *list, pythia_error *error)
+{
+	for (int i = 0; i < list->count; i++)
+	{
+		if (list->items[i].asked)
+			continue;
+		if (list->items[i].log.columns != NULL)
+			pythia_host_log(live->job.source->host, PYTHIA_LOG_NOTICE,
+							"table \"%s\" is not named any more: it is not followed, and stays in the target as it is",
+							list->items[i].name);
+		if (!remove_known(live->job.source, &list->items[i], error))
+			return false;
+	}
+	return true;
+}
+
+bool pythia_live_tables_begin(pythia_live *live, pythia_error *error)
+{
+	const pythia_live_job *job = &live->job;
+	char **names = pythia_calloc((size_t) job->ntables + 1, sizeof(char *));
+	known_list list;
+	bool ok;
+
+	for (int i = 0; i < job->ntables; i++)
+		names[i] = job->tables[i];
+	ok = pythia_tables_order(job->source, job->target, job->config, names, job->ntables, error) &&
+		 read_known(job->source, live->name, &list, error);
+	if (!ok)
+	{
+		pythia_free(names);
+		return false;
+	}
+	for (int i = 0; ok && i < job->ntables; i++)
+	{
+		live->tables[i].name = names[i];
+		ok = begin_table(live, &live->tables[i], &list, error);
+		if (!ok)
+			pythia_error_context(error, "table \"%s\"", names[i]);
+	}
+	ok = ok && remove_others(live, &list, error);
+	free_known(&list);
+	pythia_free(names);
+	return ok;
+}
+
+static bool connect_again(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
+{
+	(void) context;
+	(void) target;
+	(void) host;
+	*db = NULL;
+	return pythia_fail(error, PYTHIA_E_LOST, "08006", "the connection was lost");
+}
+
+bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	const int *key;
+	int nkey;
+	const pythia_table *source;
+	bool same;
+
+	pythia_sync_window_close(table->window);
+	table->window = NULL;
+	table->job = (pythia_sync_job){.connect = connect_again,
+								   .source = live->job.source,
+								   .target = live->job.target,
+								   .table = table->name,
+								   .config = &table->config};
+	if (!pythia_sync_window_open(&table->job, &table->window, error))
+		return false;
+	source = pythia_sync_window_source(table->window, &key, &nkey);
+	same = nkey == table->source.nkey;
+	for (int i = 0; same && i < nkey; i++)
+		same = strcmp(source->columns[key[i]].name,
+					  table->source.table.columns[table->source.columns[table->source.key[i]].position].name) == 0;
+	return same || pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "table \"%s\" is logged by another key", table->name);
+}
+
+void pythia_live_table_close(pythia_live_table *table)
+{
+	pythia_sync_window_close(table->window);
+	if (table->open)
+		pythia_capture_table_close(&table->source);
+	pythia_log_free(&table->log);
+	pythia_log_numbers_free(&table->numbers);
+	pythia_node_free(table->options);
+	pythia_free(table->schema);
+	pythia_free(table->stored);
+	pythia_free(table->columns);
+	pythia_free(table->rest);
+	pythia_free(table->witness);
+	memset(table, 0, sizeof(*table));
+}

@@ -1,0 +1,329 @@
+/* One window: what all logs show in one snapshot of the source, in one transaction of the target. */
+#include <string.h>
+
+#include "capture/source/log_keys.h"
+#include "core/memory.h"
+#include "live/internal.h"
+#include "low_water/clock.h"
+
+/* Milliseconds between two looks at the catalog, and between two times that an idle target learns how far it is. */
+#define LOOK_MS 200
+#define BEAT_MS 10000
+
+/* --- the catalog --------------------------------------------------------------------------- */
+
+static bool same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Outside of transactions: a table whose definition, or whose triggers, are not what they were. */
+static bool follow_table(pythia_live *live, pythia_live_table *table, bool columns, pythia_error *error)
+{
+	if (columns && live->job.on_change == PYTHIA_LIVE_STOP)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "55000", "the columns of table \"%s\" have changed", table->name);
+		return pythia_error_hint(error, "Bring the target's table in line, and begin again with --refresh; or let it be"
+										" done by --on-schema-change follow.");
+	}
+	pythia_host_log(
+		live->job.source->host, PYTHIA_LOG_NOTICE,
+		columns ? "the columns of table \"%s\" have changed: they are followed, and the table is compared as a whole"
+				: "table \"%s\" was emptied or made anew, or its triggers were: it is compared as a whole",
+		table->name);
+	table->whole = true;
+	table->copied = false;
+	return pythia_live_table_fit(live, table, error) && pythia_live_table_open(live, table, error);
+}
+
+static bool changed(pythia_live *live, const pythia_result *result)
+{
+	bool any = false;
+
+	for (int i = 0; i < live->ntables; i++)
+	{
+		any = any || !same(live->tables[i].columns, pythia_result_optional(result, i, 1)) ||
+			  !same(live->tables[i].rest, pythia_result_optional(result, i, 2));
+		live->tables[i].whole = live->tables[i].whole || pythia_result_true(result, i, 3);
+	}
+	return any;
+}
+
+/* *followed: something was done, and the catalog has been looked at again. */
+static bool follow(pythia_live *live, const pythia_result *result, bool *followed, pythia_error *error)
+{
+	*followed = false;
+	for (int i = 0; i < live->ntables; i++)
+	{
+		pythia_live_table *table = &live->tables[i];
+		bool columns = !same(table->columns, pythia_result_optional(result, i, 1));
+
+		if (!columns && same(table->rest, pythia_result_optional(result, i, 2)))
+			continue;
+		if (!follow_table(live, table, columns, error))
+			return false;
+		*followed = true;
+	}
+	return !*followed || pythia_live_catalog_keep(live, true, error);
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+/* In the snapshot: what the window takes of a table. */
+static bool stage(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	pythia_buffer changed = PYTHIA_BUFFER_INIT;
+	pythia_buffer gone = PYTHIA_BUFFER_INIT;
+	pythia_log_summary summary;
+	bool ok;
+
+	if (!pythia_log_all(&table->source, &table->log, &table->numbers, error))
+		return false;
+	if (table->numbers.count == 0 && !table->whole)
+		return true;
+	if (!pythia_log_summarize(&table->source, &table->log, &summary, error))
+		return false;
+	if (summary.reason != NULL)
+		pythia_host_log(live->job.source->host, PYTHIA_LOG_WARNING,
+						"a change of table \"%s\" could not be logged (%s): it is compared as a whole", table->name,
+						summary.reason);
+	pythia_free(summary.reason);
+	if (table->whole || summary.whole)
+		ok = pythia_sync_window_stage(table->window, NULL, NULL, error);
+	else
+		ok = pythia_log_put_changed(&table->source, &table->log, &changed, error) &&
+			 (!summary.gone || pythia_log_put_gone(&table->source, &table->log, &gone, error)) &&
+			 pythia_sync_window_stage(table->window, changed.data, summary.gone ? gone.data : NULL, error);
+	table->staged = ok;
+	pythia_buffer_free(&changed);
+	pythia_buffer_free(&gone);
+	return ok;
+}
+
+static void forget_window(pythia_live *live)
+{
+	for (int i = 0; i < live->ntables; i++)
+	{
+		live->tables[i].staged = false;
+		live->tables[i].numbers.count = 0;
+	}
+}
+
+/* Whether a table's log shows anything, in the snapshot; then the target's transaction begins. */
+static bool stage_all(pythia_live *live, bool *any, pythia_error *error)
+{
+	pythia_db *target = live->job.target;
+
+	*any = false;
+	for (int i = 0; i < live->ntables; i++)
+	{
+		pythia_live_table *table = &live->tables[i];
+
+		if (live->empty[i] && !table->whole)
+			continue;
+		if (!*any)
+		{
+			if (!target->driver->begin(target, PYTHIA_BEGIN_IMMEDIATE, error))
+				return false;
+			*any = true;
+			if (target->engine == PYTHIA_POSTGRESQL &&
+				!pythia_db_exec(target, "SET CONSTRAINTS ALL DEFERRED", NULL, error))
+				return false;
+		}
+		if (!stage(live, table, error))
+			return false;
+	}
+	if (!*any)
+		return true;
+	*any = false;
+	for (int i = 0; i < live->ntables; i++)
+		*any = *any || live->tables[i].staged;
+	return *any || target->driver->rollback(target, error);
+}
+
+/* --- applying ------------------------------------------------------------------------------ */
+
+static int64_t written(const pythia_live *live)
+{
+	int64_t rows = 0;
+
+	for (int i = 0; i < live->ntables; i++)
+	{
+		const pythia_sync_result *result =
+			live->tables[i].window != NULL ? pythia_sync_window_result(live->tables[i].window) : NULL;
+
+		rows += result != NULL ? result->rows_inserted + result->rows_updated + result->rows_deleted : 0;
+	}
+	return rows;
+}
+
+static bool apply(pythia_live *live, pythia_error *error)
+{
+	for (int i = 0; i < live->ntables; i++)
+		if (live->tables[i].staged && !pythia_sync_window_upsert(live->tables[i].window, error))
+			return false;
+	for (int i = live->ntables - 1; i >= 0; i--)
+		if (live->tables[i].staged && !pythia_sync_window_remove(live->tables[i].window, error))
+			return false;
+	return true;
+}
+
+/* What was applied leaves the logs; what a lock keeps there is applied once more. */
+static bool forget_applied(pythia_live *live, pythia_error *error)
+{
+	for (int i = 0; i < live->ntables; i++)
+	{
+		pythia_live_table *table = &live->tables[i];
+		bool deleted;
+
+		live->status.changes += table->numbers.count;
+		if (table->numbers.count > 0 &&
+			!pythia_log_delete(live->job.source, table->schema, table->log.name, &table->numbers, &deleted, error))
+			return false;
+		if (!table->whole)
+			continue;
+		table->whole = false;
+		table->copied = true;
+		if (!pythia_live_table_save(live, table, error))
+			return false;
+	}
+	return true;
+}
+
+/* An idle table is asked about with the catalog, one with changes in each window. */
+static bool ask_witnesses(pythia_live *live, bool look, pythia_error *error)
+{
+	for (int i = 0; i < live->ntables; i++)
+		if ((look || !live->empty[i]) && !pythia_live_witness(&live->tables[i], error))
+			return false;
+	return true;
+}
+
+static bool save_witnesses(pythia_live *live, pythia_error *error)
+{
+	for (int i = 0; i < live->ntables; i++)
+	{
+		if (live->tables[i].unsaved && !pythia_live_table_save(live, &live->tables[i], error))
+			return false;
+		live->tables[i].unsaved = false;
+	}
+	return true;
+}
+
+/* With both transactions open; the snapshot ends here. */
+static bool end_window(pythia_live *live, pythia_error *error)
+{
+	pythia_db *source = live->job.source;
+	pythia_db *target = live->job.target;
+	pythia_live_position next;
+	int64_t before = written(live);
+
+	if (!source->driver->rollback(source, error) || !apply(live, error) ||
+		!pythia_live_position_target(live, &next, error) || !pythia_live_position_source(live, &next, error))
+		return false;
+	live->source = next;
+	if (!target->driver->commit(target, error))
+		return false;
+	live->target = next;
+	live->written_at = pythia_monotonic_ms();
+	live->status.windows++;
+	live->status.number = next.number;
+	live->status.rows_written += written(live) - before;
+	return forget_applied(live, error) && save_witnesses(live, error);
+}
+
+/* --- a window ------------------------------------------------------------------------------- */
+
+static bool give_up(pythia_live *live, pythia_error *error)
+{
+	pythia_db *dbs[] = {live->job.source, live->job.target};
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	(void) error;
+	for (int i = 0; i < 2; i++)
+		if (!dbs[i]->broken)
+			dbs[i]->driver->rollback(dbs[i], &ignored);
+	pythia_error_reset(&ignored);
+	forget_window(live);
+	return false;
+}
+
+static bool open_tables(pythia_live *live, pythia_error *error)
+{
+	for (int i = 0; i < live->ntables; i++)
+		if (live->tables[i].window == NULL && !pythia_live_table_open(live, &live->tables[i], error))
+			return false;
+	return true;
+}
+
+static bool idle(pythia_live *live, int64_t now, pythia_error *error)
+{
+	live->status.applied_until = now;
+	live->status.lag = 0;
+	if (pythia_monotonic_ms() - live->written_at < BEAT_MS)
+		return true;
+	live->written_at = pythia_monotonic_ms();
+	return pythia_live_position_beat(live, error);
+}
+
+static bool window(pythia_live *live, bool look, int64_t now, bool *applied, bool *followed, pythia_error *error)
+{
+	pythia_db *source = live->job.source;
+	pythia_result catalog = {0};
+
+	if (!source->driver->begin(source, PYTHIA_BEGIN_SNAPSHOT, error))
+		return false;
+	if (look)
+	{
+		bool ok = pythia_live_catalog_read(live, &catalog, error);
+
+		live->looked_at = pythia_monotonic_ms();
+		if (ok && changed(live, &catalog))
+			ok = source->driver->rollback(source, error) && follow(live, &catalog, followed, error);
+		pythia_result_free(&catalog);
+		if (!ok || *followed)
+			return ok || give_up(live, error);
+	}
+	/* once more: a transaction may have ended since, in tables that were empty then */
+	if (!pythia_logs_empty(source, live->places, live->ntables, live->empty, error) ||
+		!ask_witnesses(live, look, error) || !stage_all(live, applied, error))
+		return give_up(live, error);
+	if (!*applied)
+		return source->driver->rollback(source, error) && save_witnesses(live, error);
+	live->status.applied_until = now;
+	if (!end_window(live, error))
+		return give_up(live, error);
+	forget_window(live);
+	return true;
+}
+
+bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
+{
+	bool work = false;
+	bool followed = true;
+	int64_t now;
+	int64_t begun;
+
+	*applied = false;
+	if (!open_tables(live, error))
+		return false;
+	while (followed)
+	{
+		bool look = pythia_monotonic_ms() - live->looked_at >= LOOK_MS;
+
+		followed = false;
+		work = look;
+		if (!pythia_clock_now(live->job.source, &now, error) ||
+			!pythia_logs_empty(live->job.source, live->places, live->ntables, live->empty, error))
+			return false;
+		begun = pythia_monotonic_ms();
+		for (int i = 0; i < live->ntables; i++)
+			work = work || !live->empty[i] || live->tables[i].whole;
+		if (work && !window(live, look, now, applied, &followed, error))
+			return false;
+	}
+	if (!*applied)
+		return idle(live, now, error);
+	live->status.lag = (pythia_monotonic_ms() - begun) * 1000;
+	return true;
+}

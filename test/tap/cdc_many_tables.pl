@@ -57,4 +57,27 @@ subtest 'a worker\'s process takes in all of them' => sub {
 	ok(wait_for($node, sprintf q{SELECT count(*) = %d FROM pythia.cdc_table}, 2 + $tables + $most), 'in looks that follow each other');
 };
 
+subtest 'a turn of a handler does not read them all' => sub {
+	my $calls = 200;
+	sql(q{SELECT pythia.drop_cdc_worker('w')});
+	sql('CREATE TABLE handled (id serial)');
+	sql('CREATE FUNCTION handle(pythia.database_change) RETURNS jsonb LANGUAGE sql AS \'INSERT INTO public.handled DEFAULT VALUES RETURNING NULL::jsonb\'');
+	sql('CREATE SCHEMA h; ' . join ';', map { "CREATE TABLE h.t$_ (id int PRIMARY KEY)" } 1 .. 50);
+	sql(q{SELECT pythia.create_cdc_worker('h', '{h.*}', poll_interval => '1 h', handler => 'handle', options => '{"capture": "trigger", "batch_size": 1}')});
+	sql(q{SELECT pythia.start_cdc('h')});
+	sql('INSERT INTO h.t1 VALUES (0)');
+	ok(wait_for($node, 'SELECT count(*) = 1 FROM handled'), 'it works');
+	# what a process has counted of both is told at once
+	my $scans = q{SELECT idx_scan FROM pg_stat_all_indexes WHERE indexrelid = 'pythia.cdc_state_pkey'::regclass};
+	my $inserts = q{SELECT n_tup_ins FROM pg_stat_all_tables WHERE relid = 'handled'::regclass};
+	ok(wait_for($node, "SELECT ($inserts) = 1"), 'all is counted');
+	my $before = sql($scans);
+	sql("INSERT INTO h.t1 SELECT generate_series(1, $calls)");
+	ok(wait_for($node, "SELECT ($inserts) = 1 + $calls"), 'a change a turn');
+	# each turn needs one of them, and housekeeping comes every ten seconds
+	my $read = sql($scans) - $before;
+	note("$read states were read");
+	cmp_ok($read, '<', 5 * $calls, 'the states that were read');
+};
+
 done_testing();

@@ -488,7 +488,7 @@ static void load_source(pythia_cdc_worker *worker)
 	pythia_reading_end(&row);
 }
 
-static pythia_cdc_worker *load(int32 worker_id, int32 table_id)
+pythia_cdc_worker *pythia_cdc_load_head(int32 worker_id)
 {
 	pythia_cdc_worker *worker = load_worker(worker_id);
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -498,6 +498,15 @@ static pythia_cdc_worker *load(int32 worker_id, int32 table_id)
 	worker->option_tree = pythia_node_from_jsonb(worker->options);
 	if (!pythia_capture_config_read(worker->option_tree, NULL, &worker->config, &error))
 		pythia_raise(&error);
+	return worker;
+}
+
+static pythia_cdc_worker *load(int32 worker_id, int32 table_id)
+{
+	pythia_cdc_worker *worker = pythia_cdc_load_head(worker_id);
+
+	if (!worker)
+		return NULL;
 	load_tables(worker, table_id);
 	if (worker->connection)
 		load_source(worker);

@@ -94,6 +94,8 @@ typedef struct pythia_cdc_worker
 extern pythia_cdc_worker *pythia_cdc_load(int32 worker_id);
 /* The same of one that was there a moment ago, by its name: ereports (42704) where it was dropped meanwhile. */
 extern pythia_cdc_worker *pythia_cdc_reload(int32 worker_id, const char *name);
+/* Its settings without its tables, and without what its source holds back. */
+extern pythia_cdc_worker *pythia_cdc_load_head(int32 worker_id);
 /* The same with one of its tables alone, or none where it has no such table. */
 extern pythia_cdc_worker *pythia_cdc_load_table(int32 worker_id, int32 table_id);
 extern const char *pythia_stamp_kind_name(pythia_stamp_kind kind);

@@ -46,7 +46,7 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 	bool due;
 
 	pythia_job_begin();
-	worker = pythia_cdc_load(job->worker_id);
+	worker = pythia_cdc_load_head(job->worker_id);
 	if (!worker || !worker->enabled)
 	{
 		pythia_job_commit();
@@ -87,9 +87,12 @@ static long poll_turn(const pythia_job *job, bool *has_handler)
 
 static void complete_triggers(const pythia_job *job)
 {
-	pythia_cdc_worker *worker = pythia_cdc_load(job->worker_id);
+	pythia_cdc_worker *worker = pythia_cdc_load_head(job->worker_id);
 
-	if (worker && !worker->connection && worker->config.capture == PYTHIA_CAPTURE_TRIGGER)
+	if (!worker || worker->connection || worker->config.capture != PYTHIA_CAPTURE_TRIGGER)
+		return;
+	worker = pythia_cdc_load(job->worker_id);
+	if (worker)
 		pythia_trigger_look_after(worker);
 }
 

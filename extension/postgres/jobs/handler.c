@@ -326,7 +326,8 @@ bool pythia_cdc_handler_idle(const pythia_cdc_worker *worker)
 		return true;
 	if (!pythia_consumer_look(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &consumer))
 	{
-		pythia_mark beginning = pythia_mark_beginning(pythia_cdc_journal_floor(worker));
+		const pythia_cdc_worker *whole = pythia_cdc_load(worker->worker_id);
+		pythia_mark beginning = pythia_mark_beginning(whole ? pythia_cdc_journal_floor(whole) : 0);
 
 		(void) pythia_consumer_add(worker->worker_id, PYTHIA_HANDLER_CONSUMER, &beginning, 0);
 	}

@@ -30,7 +30,7 @@ static bool hand_over(const pythia_job *job, pythia_handling *handling, long *re
 	bool more = false;
 
 	pythia_job_begin();
-	worker = pythia_cdc_load(job->worker_id);
+	worker = pythia_cdc_load_head(job->worker_id);
 	if (worker)
 	{
 		handling->processes = (int) worker->config.handlers;
@@ -128,7 +128,7 @@ static bool prepare(const pythia_job *job, pythia_handling *handling, long *retr
 	bool fresh = !job->memory->served;
 
 	pythia_job_begin();
-	worker = pythia_cdc_load(job->worker_id);
+	worker = pythia_cdc_load_head(job->worker_id);
 	idle = !worker || (!handling->share && pythia_cdc_handler_idle(worker));
 	if (worker)
 		*retry = pythia_cdc_next_retry(worker);
@@ -303,7 +303,7 @@ static int advance(const pythia_job *job)
 	int processes = 0;
 
 	pythia_job_begin();
-	worker = pythia_cdc_load(job->worker_id);
+	worker = pythia_cdc_load_head(job->worker_id);
 	if (worker && pythia_segment_advance(worker))
 		processes = (int) worker->config.handlers;
 	pythia_job_commit();

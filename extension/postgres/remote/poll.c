@@ -288,7 +288,7 @@ static void adopt(remote_turn *turn)
 	if (turn->found == NIL)
 		return;
 	pythia_job_begin();
-	if (pythia_cdc_try_lock(turn->worker->worker_id) && pythia_cdc_load(turn->worker->worker_id))
+	if (pythia_cdc_try_lock(turn->worker->worker_id) && pythia_cdc_load_head(turn->worker->worker_id))
 	{
 		pythia_remote_add_discovered(turn->worker, turn->found);
 		turn->again = true;

@@ -23,12 +23,23 @@ bool pythia_attempt_left(int32 worker_id, const pythia_share *share, int64 *chan
 	return !isnull;
 }
 
+/* What is called is noted with the consumer, or with the share of one that several processes have. */
+#define SET_CALLING(table, column)                                                                                     \
+	"UPDATE pythia." table " SET calling = $3 WHERE worker_id = $1 AND " column " = $2 "                               \
+	"AND calling IS DISTINCT FROM $3"
+
+/* Of all that a worker calls; what somebody holds stays, and is a row of the answer. */
+#define FORGET(table, column)                                                                                          \
+	"WITH held AS MATERIALIZED (SELECT " column " AS member FROM pythia." table " WHERE worker_id = $1 AND calling "   \
+	"IS NOT NULL), free AS MATERIALIZED (SELECT " column " AS member FROM pythia." table " WHERE worker_id = $1 AND "  \
+	"calling IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED), gone AS (UPDATE pythia." table " SET calling = NULL WHERE "   \
+	"worker_id = $1 AND " column " IN (SELECT member FROM free)) "                                                     \
+	"SELECT FROM held WHERE member NOT IN (SELECT member FROM free)"
+
 static void set_calling(int32 worker_id, const pythia_share *share, Datum change_id, char null)
 {
-	static const char alone[] = "UPDATE pythia.consumer SET calling = $3 WHERE worker_id = $1 AND name = $2 "
-								"AND calling IS DISTINCT FROM $3";
-	static const char shared[] = "UPDATE pythia.handler_share SET calling = $3 WHERE worker_id = $1 AND share = $2 "
-								 "AND calling IS DISTINCT FROM $3";
+	static const char alone[] = SET_CALLING("consumer", "name");
+	static const char shared[] = SET_CALLING("handler_share", "share");
 	Oid types[] = {INT4OID, share ? INT4OID : TEXTOID, INT8OID};
 	Datum values[] = {Int32GetDatum(worker_id),
 					  share ? Int32GetDatum(share->index) : CStringGetTextDatum(PYTHIA_HANDLER_CONSUMER), change_id};
@@ -46,13 +57,6 @@ void pythia_attempt_forget(int32 worker_id, const pythia_share *share)
 {
 	set_calling(worker_id, share, (Datum) 0, 'n');
 }
-
-#define FORGET(table, column)                                                                                          \
-	"WITH held AS MATERIALIZED (SELECT " column " AS member FROM pythia." table " WHERE worker_id = $1 AND calling "   \
-	"IS NOT NULL), free AS MATERIALIZED (SELECT " column " AS member FROM pythia." table " WHERE worker_id = $1 AND "  \
-	"calling IS NOT NULL FOR NO KEY UPDATE SKIP LOCKED), gone AS (UPDATE pythia." table " SET calling = NULL WHERE "   \
-	"worker_id = $1 AND " column " IN (SELECT member FROM free)) "                                                     \
-	"SELECT FROM held WHERE member NOT IN (SELECT member FROM free)"
 
 bool pythia_attempt_forget_all(int32 worker_id)
 {

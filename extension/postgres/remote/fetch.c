@@ -98,20 +98,21 @@ static bool put(pythia_fetched *f, Datum (*fill)(Datum *values, bool *nulls, con
 
 	PG_TRY();
 	{
-		MemoryContext scratch = AllocSetContextCreate(before, "pythia_db fetched row", ALLOCSET_SMALL_SIZES);
 		Datum values[STAGE_COLUMNS];
 		bool nulls[STAGE_COLUMNS];
 
 		memset(values, 0, sizeof(values));
 		memset(nulls, true, sizeof(nulls));
-		MemoryContextSwitchTo(scratch);
+		if (!f->scratch)
+			f->scratch = AllocSetContextCreate(GetMemoryChunkContext(f), "pythia_db fetched row", ALLOCSET_SMALL_SIZES);
+		MemoryContextSwitchTo(f->scratch);
 		values[STAGE_NUMBER] = Int64GetDatum(f->count + f->key_count);
 		nulls[STAGE_NUMBER] = false;
 		fill(values, nulls, from);
 		tuplestore_putvalues(f->into, f->desc, values, nulls);
 		*(f->counting_keys ? &f->key_count : &f->count) += 1;
 		MemoryContextSwitchTo(before);
-		MemoryContextDelete(scratch);
+		MemoryContextReset(f->scratch);
 	}
 	PG_CATCH();
 	{

@@ -102,6 +102,7 @@ struct pythia_fetched
 	Tuplestorestate *keys; /* NULL: no sweep is due */
 	Tuplestorestate *into; /* one of both */
 	TupleDesc desc;
+	MemoryContext scratch; /* of one row; NULL: none came yet */
 	int64 count;
 	int64 key_count;
 	int64 nulls;

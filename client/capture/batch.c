@@ -1,7 +1,7 @@
 /*
  * Rows of a scan become changes.  They are gathered in batches bounded by bytes;
  * a batch is looked up at once in what the store knows (versions seen, keys or
- * rows tracked), told, and recorded.
+ * rows tracked), delivered, and recorded.
  */
 #include "capture/internal.h"
 
@@ -37,7 +37,7 @@ typedef struct batch
 	pythia_captured *captured;
 	const pythia_capture_window *window;
 	bool look_up; /* the store knows something of this table */
-	bool silent;  /* record, tell nothing */
+	bool silent;  /* record, deliver nothing */
 	bool defer;   /* keys go to pythia_told: nothing is known yet that they could be compared with */
 	pythia_buffer arena;
 	entry entries[PYTHIA_BATCH_ROWS];
@@ -232,21 +232,21 @@ static bool merge_row(pythia_capture *capture, const pythia_captured *captured, 
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_rows_writer tracked = {0};
 	pythia_rows_reader reader = {0};
-	pythia_result told;
+	pythia_result first;
 	pythia_rows keys;
 	bool ok;
 
 	pythia_buffer_printf(&sql,
 						 "SELECT told_id, keys FROM main.pythia_told WHERE table_id = %lld ORDER BY told_id LIMIT 1",
 						 (long long) captured->table_id);
-	ok = pythia_db_query(capture->store, sql.data, "nv", &told, error);
+	ok = pythia_db_query(capture->store, sql.data, "nv", &first, error);
 	pythia_buffer_free(&sql);
 	if (!ok)
 		return false;
-	*more = told.nrows > 0;
+	*more = first.nrows > 0;
 	if (*more)
 	{
-		keys = (pythia_rows){.data = pythia_result_text(&told, 0, 1), .length = pythia_result_length(&told, 0, 1)};
+		keys = (pythia_rows){.data = pythia_result_text(&first, 0, 1), .length = pythia_result_length(&first, 0, 1)};
 		pythia_rows_open(&reader, &keys);
 		while (ok && pythia_rows_next(&reader))
 		{
@@ -260,11 +260,11 @@ static bool merge_row(pythia_capture *capture, const pythia_captured *captured, 
 		}
 		ok = ok && pythia_store_load(capture->store, tracked_sql, 3, tracked_kinds, &tracked, error) &&
 			 pythia_store_exec(capture->store, error, "DELETE FROM main.pythia_told WHERE told_id = %lld",
-							   (long long) pythia_result_number(&told, 0, 0));
+							   (long long) pythia_result_number(&first, 0, 0));
 		pythia_rows_close(&reader);
 		pythia_rows_free(&tracked);
 	}
-	pythia_result_free(&told);
+	pythia_result_free(&first);
 	return ok;
 }
 
@@ -320,7 +320,7 @@ static bool is_full(const batch *b)
 }
 
 /*
- * Everything stamped before this row's second has been told: that may be stored now, so that
+ * Everything stamped before this row's second has been delivered: that may be stored now, so that
  * a reader who stops midway need not begin again.
  */
 static bool checkpoint(batch *b, const char *stamp, pythia_error *error)

@@ -96,7 +96,7 @@ bool pythia_capture_window_make(pythia_capture_table *table, const pythia_clock 
 								const pythia_capture_position *position, pythia_capture_window *window,
 								pythia_error *error);
 /* The window of a worker that starts: position as options.start_from says. What is in it already (start `now`)
- * must be recorded as seen without being told. */
+ * must be recorded as seen without being delivered. */
 bool pythia_capture_window_start(pythia_capture_table *table, const pythia_clock *clock, pythia_capture_window *window,
 								 pythia_error *error);
 void pythia_capture_window_free(pythia_capture_window *window);
@@ -117,7 +117,7 @@ typedef struct pythia_capture_row
 	bool fresh;                 /* stamped when it was made: an INSERT, as well as can be told */
 	bool aged;                  /* made before it was stamped: an UPDATE, as well as can be told */
 	bool unsorted;              /* rows that follow may have lesser stamps */
-	bool known;                 /* captured before the clock was set back: to be recorded as seen, not to be told */
+	bool known; /* captured before the clock was set back: to be recorded as seen, not to be delivered */
 } pythia_capture_row;
 
 typedef bool (*pythia_capture_row_callback)(void *context, const pythia_capture_row *row, pythia_error *error);

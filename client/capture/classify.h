@@ -1,6 +1,6 @@
 /*
  * What a change is.  Every host asks here: what it knows of a row, or of a table that was
- * swept, goes in, and what is to be told comes out.  Neither stores nor hosts are known here.
+ * swept, goes in, and what is to be delivered comes out.  Neither stores nor hosts are known here.
  */
 #ifndef PYTHIA_CAPTURE_CLASSIFY_H
 #define PYTHIA_CAPTURE_CLASSIFY_H
@@ -18,7 +18,7 @@ typedef enum pythia_version_seen
 	PYTHIA_VERSION_SAME
 } pythia_version_seen;
 
-/* The row that was read, beside the image told last. */
+/* The row that was read, beside the image delivered last. */
 typedef enum pythia_likeness
 {
 	PYTHIA_IMAGE_UNKNOWN, /* there is none, or nobody compared */
@@ -33,7 +33,7 @@ typedef struct pythia_situation
 	pythia_track track;
 	pythia_version_seen version;
 	bool tracked;  /* its key is among the known ones */
-	bool starting; /* what is there already is not told */
+	bool starting; /* what is there already is not delivered */
 	bool known;    /* the scan says that it was captured before, see pythia_capture_row */
 	bool aged;     /* it was made before it was stamped */
 	pythia_likeness image;
@@ -42,7 +42,7 @@ typedef struct pythia_situation
 typedef enum pythia_verdict
 {
 	PYTHIA_ROW_KNOWN,    /* nothing is to be done */
-	PYTHIA_ROW_REMEMBER, /* its version was captured, or is not worth telling; the image told last stays */
+	PYTHIA_ROW_REMEMBER, /* its version was captured, or is not worth delivering; the image delivered last stays */
 	PYTHIA_ROW_INSERT,
 	PYTHIA_ROW_UPDATE
 } pythia_verdict;
@@ -51,10 +51,10 @@ typedef enum pythia_verdict
 extern bool pythia_classify_compares(const pythia_situation *situation);
 extern pythia_verdict pythia_classify(const pythia_situation *situation);
 
-/* Whether an update that a trigger saw is told: one that changed nothing of what is told is not. */
+/* Whether an update that a trigger saw is delivered: one that changed nothing of what is delivered is not. */
 extern bool pythia_classify_logged(pythia_track track, pythia_likeness image);
 
-/* What a sweep of a table tells. */
+/* What a sweep of a table delivers. */
 typedef enum pythia_sweep_verdict
 {
 	PYTHIA_SWEEP_NOTHING,

@@ -19,7 +19,7 @@ typedef enum pythia_capture_method
 typedef enum pythia_track
 {
 	PYTHIA_TRACK_NONE, /* no state per row: no deletes, INSERT or UPDATE as well as can be told */
-	PYTHIA_TRACK_KEYS, /* the known keys: INSERT, UPDATE, DELETE and TRUNCATE told rightly */
+	PYTHIA_TRACK_KEYS, /* the known keys: INSERT, UPDATE, DELETE and TRUNCATE are right */
 	PYTHIA_TRACK_ROWS  /* the last image too: old_data, and no event where nothing changed */
 } pythia_track;
 

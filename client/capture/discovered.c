@@ -22,7 +22,7 @@ static bool is_member(const pythia_capture *capture, const char *schema, const c
 	return ok;
 }
 
-/* A poll finds all of it after no position at all; triggers' first drain tells what is there. */
+/* A poll finds all of it after no position at all; triggers' first drain delivers what is there. */
 static bool take_in(pythia_capture *capture, const char *name, const char *schema, const char *table,
 					pythia_error *error)
 {

@@ -1,7 +1,7 @@
 /*
- * Draining a trigger's log (capture/source/log.h) into the store.  What is told is committed
+ * Draining a trigger's log (capture/source/log.h) into the store.  What is delivered is committed
  * there together with its numbers in pythia_seen, then deleted from the log,
- * then forgotten: so nothing is told twice where the source breaks in between.
+ * then forgotten: so nothing is delivered twice where the source breaks in between.
  * Where the store is within a transaction of the application's, which may yet be rolled back, that is left to a
  * drain that finds the numbers committed.
  */
@@ -20,7 +20,7 @@ typedef struct drain
 	pythia_capture *capture;
 	pythia_captured *captured;
 	pythia_log_numbers read; /* in this round */
-	pythia_log_numbers done; /* told before and not yet deleted */
+	pythia_log_numbers done; /* delivered before and not yet deleted */
 } drain;
 
 static bool on_change(void *context, const pythia_capture_change *change, pythia_error *error)
@@ -98,7 +98,7 @@ static bool fit_and_delete(drain *d, bool *deleted, pythia_error *error)
 												&d->read, deleted, error);
 }
 
-/* Forgets what was told and deleted, up to a number. */
+/* Forgets what was delivered and deleted, up to a number. */
 static bool forget(drain *d, int64_t last, pythia_error *error)
 {
 	return pythia_store_exec(d->capture->store, error,
@@ -106,7 +106,7 @@ static bool forget(drain *d, int64_t last, pythia_error *error)
 							 (long long) d->captured->table_id, (long long) last);
 }
 
-/* Within the application's transaction: deletes what an earlier one has told, of which the numbers are committed. */
+/* Within the application's transaction: deletes what an earlier one has delivered, of which the numbers are committed. */
 static bool delete_done(drain *d, pythia_error *error)
 {
 	pythia_db *source = d->capture->source;

@@ -57,7 +57,7 @@ bool pythia_store_run(pythia_db *store, pythia_buffer *sql, pythia_error *error)
 /* Bulk insert by a statement with ?1 … ?n over columns of these kinds. */
 bool pythia_store_load(pythia_db *store, const char *sql, int ncolumns, const pythia_kind *kinds,
 					   const pythia_rows_writer *rows, pythia_error *error);
-/* A file of ours alone: a last commit that is lost with the machine only means that changes are told twice.
+/* A file of ours alone: a last commit that is lost with the machine only means that changes are delivered twice.
  * Outside of transactions. */
 bool pythia_store_tune(pythia_db *store, pythia_error *error);
 /* A table of a worker, by the name it was given; its own names follow when it is described. */
@@ -149,15 +149,15 @@ void pythia_sink_free(pythia_sink *sink);
 
 /* ---- batch.c, sweep.c ---- */
 
-/* Reads the window, tells what is new, records it, stores the position. */
+/* Reads the window, delivers what is new, records it, stores the position. */
 bool pythia_captured_poll(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
 						  pythia_error *error);
-/* The first time: what is there already is recorded, not told. */
+/* The first time: what is there already is recorded, not delivered. */
 bool pythia_captured_start(pythia_capture *capture, pythia_captured *captured, const pythia_capture_window *window,
 						   pythia_error *error);
 /* Takes the keys of a first scan among the tracked ones; before those are looked at. */
 bool pythia_tracked_merge(pythia_capture *capture, const pythia_captured *captured, pythia_error *error);
-/* Tells the tracked keys that are gone. */
+/* Delivers the tracked keys that are gone. */
 bool pythia_captured_sweep(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 
 /* ---- capture/source/trigger_fit.c ---- */
@@ -168,7 +168,7 @@ int pythia_log_places(const pythia_capture_table *table, const pythia_log *log, 
 
 /* ---- drain.c ---- */
 
-/* Tells what the log has, in rounds, each committed in the store and then deleted from the log. */
+/* Delivers what the log has, in rounds, each committed in the store and then deleted from the log. */
 bool pythia_captured_drain(pythia_capture *capture, pythia_captured *captured, pythia_error *error);
 
 /* ---- capture/store/captured.c ---- */

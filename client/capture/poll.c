@@ -20,7 +20,7 @@
 
 /* --- tables ----------------------------------------------------------------------------- */
 
-/* A table that fails is told so, once, and tried again by the next poll. */
+/* A table that fails is reported once, and tried again by the next poll. */
 static bool mark(pythia_capture *capture, pythia_captured *captured, bool failed, const pythia_error *why,
 				 pythia_error *error)
 {
@@ -41,7 +41,7 @@ static bool mark(pythia_capture *capture, pythia_captured *captured, bool failed
 	return pythia_store_run(capture->store, &sql, error);
 }
 
-/* All is well with a table that was not: that is told although there is no change to store. */
+/* All is well with a table that was not: that is reported although there is no change to store. */
 static bool mark_well(pythia_capture *capture, pythia_captured *captured, pythia_error *error)
 {
 	if (!captured->retrying && (!captured->failed || captured->lost))
@@ -196,7 +196,7 @@ static bool poll_captured(pythia_capture *capture, pythia_captured *captured, py
 	{
 		if (!capture->in_caller)
 			return pythia_captured_drain(capture, captured, error);
-		/* a start from the beginning is told by the first poll */
+		/* a start from the beginning is delivered by the first poll */
 		captured->started = captured->config.start == PYTHIA_START_NOW;
 		return pythia_captured_save(capture, captured, &captured->position, error);
 	}
@@ -217,7 +217,7 @@ static bool poll_captured(pythia_capture *capture, pythia_captured *captured, py
 	return pythia_captured_save(capture, captured, &captured->position, error);
 }
 
-/* What was told stays told; of what could not be logged the table's state says why, until its next change. */
+/* What was delivered stays delivered; of what could not be logged the table's state says why, until its next change. */
 static bool mark_not_logged(pythia_capture *capture, pythia_captured *captured, pythia_error *error)
 {
 	pythia_error why = PYTHIA_ERROR_INIT;

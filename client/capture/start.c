@@ -66,7 +66,7 @@ static bool name_tables(pythia_capture *capture, pythia_error *error)
 	return true;
 }
 
-/* Told from the beginning: nothing need be read for that. */
+/* Delivered from the beginning: nothing need be read for that. */
 static bool from_beginning(const pythia_captured *captured)
 {
 	return captured->config.capture == PYTHIA_CAPTURE_POLL && captured->config.start == PYTHIA_START_BEGINNING;
@@ -105,7 +105,7 @@ bool pythia_capture_start(pythia_db *store, pythia_db *source, const char *name,
 	if (ok)
 	{
 		capture->in_caller = false;
-		capture->data_version = 0; /* not everything has been told yet */
+		capture->data_version = 0; /* not everything has been delivered yet */
 		*out = capture;
 		return true;
 	}

@@ -51,7 +51,7 @@ static bool find_gone(sweep *s, int64_t *gone, pythia_error *error)
 		   pythia_db_count(store, "SELECT count(*) FROM temp.pythia_gone", gone, error);
 }
 
-/* Tells them, a run of rows bounded by bytes at a time: what is told may be written to the store in between. */
+/* Delivers them, a run of rows bounded by bytes at a time: what is delivered may be written to the store in between. */
 static bool tell_gone(sweep *s, pythia_error *error)
 {
 	pythia_capture *capture = s->sink.capture;

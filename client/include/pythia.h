@@ -177,13 +177,13 @@ extern "C"
 		const char *transaction_id; /* or NULL */
 	} pythia_change;
 
-	/* Return 0 when the change is dealt with; anything else ends the poll, and it is told again. */
+	/* Return 0 when the change is dealt with; anything else ends the poll, and it is delivered again. */
 	typedef int (*pythia_on_change)(void *context, const pythia_change *change);
 
 	/*
  * Watches tables (a NULL-terminated list) of `source` by polling their timestamp column (NULL:
  * updated_at).  `state` is a SQLite database, opened with PYTHIA_CREATE, that remembers under `name`
- * what was told; the next program to open the same watch goes on where this one stopped.
+ * what was delivered; the next program to open the same watch goes on where this one stopped.
  * `options` are those of create_cdc_worker, as JSON text or NULL; they count when the watch is new.
  */
 	PYTHIA_API pythia_status pythia_client_watch(pythia_database *source, pythia_database *state, const char *name,
@@ -192,7 +192,7 @@ extern "C"
 	/* In a copy of a state nothing is watched, for that would take the original's changes; after this the
  * watch goes on there, in the original's place. */
 	PYTHIA_API pythia_status pythia_client_release(pythia_database *state, const char *name);
-	/* Looks once, and tells each change at least once: the state is saved after all were dealt with.
+	/* Looks once, and delivers each change at least once: the state is saved after all were dealt with.
  * *count (may be NULL) gets their number. */
 	PYTHIA_API pythia_status pythia_client_poll(pythia_watch *watch, pythia_on_change callback, void *context,
 												int64_t *count);

@@ -25,7 +25,7 @@ char *pythia_number_bound(const char *greatest, int64_t read_at, double lookback
 /*
  * A clock was set back, and rows were stamped by it before a poll noticed: for how long at most, in microseconds, given
  * the time since the last poll (negative: not known).  A minute at least, for idle polls leave no trace; an hour at
- * most, for what is read again may be told again.
+ * most, for what is read again may be delivered again.
  */
 int64_t pythia_unnoticed(int64_t since_poll);
 

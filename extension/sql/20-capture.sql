@@ -145,17 +145,17 @@ COMMENT ON COLUMN pythia.remote_row.key IS 'key columns and their values, as JSO
 COMMENT ON COLUMN pythia.remote_row.version IS 'tells the version captured last from others';
 COMMENT ON COLUMN pythia.remote_row.image IS 'the row as captured last, with track: rows';
 
--- What triggers in another database logged, was told here and may still be in their log: deleted there
--- only after the transaction that told it has committed, forgotten here only after that.
+-- What triggers in another database logged, was delivered here and may still be in their log: deleted there
+-- only after the transaction that delivered it has committed, forgotten here only after that.
 CREATE TABLE pythia.remote_told (
 	table_id integer NOT NULL REFERENCES pythia.cdc_table ON DELETE CASCADE,
 	xid xid8 NOT NULL,
 	numbers bigint[] NOT NULL
 );
 CREATE INDEX ON pythia.remote_told (table_id);
-COMMENT ON TABLE pythia.remote_told IS 'rows of trigger logs in other databases that were told and are to be deleted there';
+COMMENT ON TABLE pythia.remote_told IS 'rows of trigger logs in other databases that were delivered and are to be deleted there';
 COMMENT ON COLUMN pythia.remote_told.table_id IS 'the table';
-COMMENT ON COLUMN pythia.remote_told.xid IS 'transaction that told them';
+COMMENT ON COLUMN pythia.remote_told.xid IS 'transaction that delivered them';
 COMMENT ON COLUMN pythia.remote_told.numbers IS 'their numbers in the log';
 
 -- Transactions whose rows were captured although they are younger than the oldest

@@ -163,7 +163,7 @@ bool pythia_verb_alter_cdc_worker(pythia_call *call, pythia_buffer *out, pythia_
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "tables is empty");
 		ok = pythia_error_hint(error, "Give a JSON array of names, such as '[\"users\", \"orders\"]'.");
 	}
-	/* what was there until now is told as it was; a table that is wrong may be what is altered */
+	/* what was there until now is delivered as it was; a table that is wrong may be what is altered */
 	if (ok && !pythia_capture_poll(call->self->local, w.source, name, w.options, NULL, NULL, NULL, NULL, &why))
 		ok = pythia_fault_of(&why) == PYTHIA_FAULT_TABLE || pythia_error_move(error, &why);
 	pythia_error_reset(&why);

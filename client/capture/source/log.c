@@ -1,5 +1,5 @@
 /*
- * Reading a trigger's log (log.h).  All that a snapshot shows is told: a row
+ * Reading a trigger's log (log.h).  All that a snapshot shows is delivered: a row
  * that a transaction commits late is simply there the next time, whatever its
  * number.  Of one key the numbers are in the order of its changes, because a
  * row's writers wait for each other; in a SQLite log they are brought into it (log_order.h).
@@ -261,10 +261,10 @@ static bool read_side(const reader *r, const pythia_field *fields, int64_t id, b
 	return true;
 }
 
-/* --- telling ------------------------------------------------------------------------------ */
+/* --- delivering ------------------------------------------------------------------------------ */
 
-static bool tell(reader *r, const char *type, const char *key, const char *old_data, const char *new_data,
-				 const pythia_field *meta, pythia_error *error)
+static bool deliver(reader *r, const char *type, const char *key, const char *old_data, const char *new_data,
+					const pythia_field *meta, pythia_error *error)
 {
 	bool sorted = r->table->db->engine == PYTHIA_SQLITE;
 	pythia_capture_change change = {.schema = r->table->table.schema,
@@ -288,8 +288,8 @@ static bool tell(reader *r, const char *type, const char *key, const char *old_d
  * A REPLACE by an INSERT: the row of the same key was updated (`updates`: else deleted), others that the
  * new one excludes were deleted.
  */
-static bool tell_inserted(reader *r, const pythia_field *meta, const pythia_field *new, bool updates,
-						  pythia_error *error)
+static bool deliver_inserted(reader *r, const pythia_field *meta, const pythia_field *new, bool updates,
+							 pythia_error *error)
 {
 	pythia_replaced_row gone;
 	char *old_image = NULL;
@@ -300,32 +300,32 @@ static bool tell_inserted(reader *r, const pythia_field *meta, const pythia_fiel
 		if (updates && !old_image && strcmp(gone.key, r->key.data) == 0)
 			old_image = pythia_strdup(gone.image);
 		else
-			ok = tell(r, "DELETE", gone.key, gone.image, NULL, meta, error);
+			ok = deliver(r, "DELETE", gone.key, gone.image, NULL, meta, error);
 		pythia_replaced_row_free(r->table, &gone);
 	}
-	ok = ok &&
-		 (!updates || tell(r, old_image ? "UPDATE" : "INSERT", r->key.data, old_image, r->new_image.data, meta, error));
+	ok = ok && (!updates ||
+				deliver(r, old_image ? "UPDATE" : "INSERT", r->key.data, old_image, r->new_image.data, meta, error));
 	pythia_free(old_image);
 	return ok;
 }
 
 /* Rows that gave way to an UPDATE OR REPLACE. */
-static bool tell_replaced(reader *r, const pythia_field *meta, const pythia_field *new, pythia_error *error)
+static bool deliver_replaced(reader *r, const pythia_field *meta, const pythia_field *new, pythia_error *error)
 {
 	pythia_replaced_row gone;
 	bool ok = true;
 
 	while (ok && pythia_replaced_rows_take(&r->replaced_rows, r->old_key.data, r->key.data, new, &gone))
 	{
-		ok = tell(r, "DELETE", gone.key, gone.image, NULL, meta, error);
+		ok = deliver(r, "DELETE", gone.key, gone.image, NULL, meta, error);
 		pythia_replaced_row_free(r->table, &gone);
 	}
 	return ok;
 }
 
 /* `old` and `new`: the values of each side. */
-static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *old, const pythia_field *new,
-					 pythia_error *error)
+static bool deliver_row(reader *r, const pythia_field *meta, const pythia_field *old, const pythia_field *new,
+						pythia_error *error)
 {
 	bool ok = true;
 
@@ -342,33 +342,34 @@ static bool tell_row(reader *r, const pythia_field *meta, const pythia_field *ol
 									 meta[1].value[0] == 'Q');
 			break;
 		case 'I':
-			ok = tell_inserted(r, meta, new, true, error);
+			ok = deliver_inserted(r, meta, new, true, error);
 			break;
 		case 'X': /* a row that is none of ours took their place */
-			ok = tell_inserted(r, meta, new, false, error);
+			ok = deliver_inserted(r, meta, new, false, error);
 			break;
-		case 'Y': /* the same of an UPDATE; its own row is told by what follows */
-			ok = tell_replaced(r, meta, new, error);
+		case 'Y': /* the same of an UPDATE; its own row is delivered by what follows */
+			ok = deliver_replaced(r, meta, new, error);
 			break;
 		case 'U':
-			ok = tell_replaced(r, meta, new, error);
+			ok = deliver_replaced(r, meta, new, error);
 			if (ok && strcmp(r->key.data, r->old_key.data) != 0)
-				ok = tell(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error) &&
-					 tell(r, "INSERT", r->key.data, NULL, r->new_image.data, meta, error);
+				ok = deliver(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error) &&
+					 deliver(r, "INSERT", r->key.data, NULL, r->new_image.data, meta, error);
 			else if (ok && strcmp(r->old_image.data, r->new_image.data) != 0)
-				ok = tell(r, "UPDATE", r->key.data, r->old_image.data, r->new_image.data, meta, error);
+				ok = deliver(r, "UPDATE", r->key.data, r->old_image.data, r->new_image.data, meta, error);
 			break;
 		case 'C': /* columns that came meanwhile (complete_rows in trigger.c) */
-			ok = tell(r, "UPDATE", r->key.data, r->old_image.data, r->new_image.data, meta, error);
+			ok = deliver(r, "UPDATE", r->key.data, r->old_image.data, r->new_image.data, meta, error);
 			break;
 		case 'D':
-			ok = tell(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error);
+			ok = deliver(r, "DELETE", r->old_key.data, r->old_image.data, NULL, meta, error);
 			break;
 		case 'E':
-			ok = tell(r, PYTHIA_NOT_LOGGED, NULL, NULL, meta[4].value ? meta[4].value : "unknown error", meta, error);
+			ok =
+				deliver(r, PYTHIA_NOT_LOGGED, NULL, NULL, meta[4].value ? meta[4].value : "unknown error", meta, error);
 			break;
 		default:
-			ok = tell(r, "TRUNCATE", NULL, NULL, NULL, meta, error);
+			ok = deliver(r, "TRUNCATE", NULL, NULL, NULL, meta, error);
 			break;
 	}
 	return ok;
@@ -458,12 +459,12 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 		return true;
 	if (mysql)
 		return read_sides_mysql(r, fields + META, id, operation, error) &&
-			   (operation == 'O' || tell_row(r, fields, NULL, fields + META, error));
+			   (operation == 'O' || deliver_row(r, fields, NULL, fields + META, error));
 	if (!read_sides(r, fields + META, id, operation, error))
 		return false;
 	if (r->table->db->engine == PYTHIA_SQLITE)
 		enter_window(r, fields, id);
-	return tell_row(r, fields, fields + META + side_width(r) - width, fields + nfields - width, error);
+	return deliver_row(r, fields, fields + META + side_width(r) - width, fields + nfields - width, error);
 }
 
 /* *cut: `most` bytes (0: any number) were enough. */
@@ -561,7 +562,7 @@ static bool read_windows(reader *r, bool *more, pythia_error *error)
 		full = (r->limit > 0 && r->seen >= r->limit) || (r->most > 0 && r->bytes >= r->most);
 		if (!ended)
 			part_window(r);
-		if (!pythia_log_order_tell(&r->order, r->table, r->log, r->place, r->emit, r->context, error))
+		if (!pythia_log_order_deliver(&r->order, r->table, r->log, r->place, r->emit, r->context, error))
 			return false;
 	}
 	*more = !ended;
@@ -620,5 +621,6 @@ bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int lim
 bool pythia_log_not_logged(const char *table, const char *reason, pythia_error *error)
 {
 	pythia_fail(error, PYTHIA_E_DATA, "22000", "a change of table \"%s\" could not be logged: %s", table, reason);
-	return pythia_error_hint(error, "Look for what differs, and mend the cause; what came after it is told as ever.");
+	return pythia_error_hint(error,
+							 "Look for what differs, and mend the cause; what came after it is delivered as ever.");
 }

@@ -3,9 +3,9 @@
  * copy each change into a log table beside the table, in the writer's
  * transaction.  A log table belongs to one table of one worker.
  *
- * Whoever drains a log reads a batch, commits what it told and the batch's
+ * Whoever drains a log reads a batch, commits what it delivered and the batch's
  * numbers in its own store, deletes them from the log, and only then forgets
- * the numbers: what was told and is still in the log is not told again.
+ * the numbers: what was delivered and is still in the log is not delivered again.
  */
 #ifndef PYTHIA_CAPTURE_SOURCE_LOG_H
 #define PYTHIA_CAPTURE_SOURCE_LOG_H
@@ -20,7 +20,7 @@
  * PostgreSQL there are two jsonb columns, so that the table may be altered
  * under the trigger, and `columns` is "".
  *
- * A trigger that fails does not make the writer fail: it logs the error ('E') in the change's place, which is told as
+ * A trigger that fails does not make the writer fail: it logs the error ('E') in the change's place, which is delivered as
  * PYTHIA_NOT_LOGGED.  SQLite has no way to do that: what could fail there is refused when the trigger is made.
  */
 typedef struct pythia_log
@@ -100,7 +100,7 @@ bool pythia_log_delete(pythia_db *source, const char *schema, const char *log, c
 /* ---- log.c ---- */
 
 /*
- * Tells the changes of the next batch (`limit` rows and about `most` bytes, 0: any) but those numbered in
+ * Delivers the changes of the next batch (`limit` rows and about `most` bytes, 0: any) but those numbered in
  * `done`; `read` gets the numbers of all rows read, *more is true where there may be others.  In a snapshot.
  */
 bool pythia_log_read(pythia_capture_table *table, const pythia_log *log, int limit, size_t most,

@@ -303,8 +303,8 @@ static bool sort(const sorter *s, pythia_log_order *order)
 	return ok;
 }
 
-bool pythia_log_order_tell(pythia_log_order *order, const pythia_capture_table *table, const pythia_log *log,
-						   const int *place, pythia_capture_emit emit, void *context, pythia_error *error)
+bool pythia_log_order_deliver(pythia_log_order *order, const pythia_capture_table *table, const pythia_log *log,
+							  const int *place, pythia_capture_emit emit, void *context, pythia_error *error)
 {
 	sorter s = {.table = table, .log = log, .place = place, .error = error};
 	bool ok = sort(&s, order);

@@ -36,12 +36,12 @@ void pythia_log_order_put(pythia_log_order *order, int64_t number, const pythia_
 /* Takes out what has this number or a later one: it will come again. */
 void pythia_log_order_cut(pythia_log_order *order, int64_t number);
 /*
- * Tells all and empties it.  `place` has where the log holds each of the table's columns.  Reads the table's rows where
+ * Delivers all and empties it.  `place` has where the log holds each of the table's columns.  Reads the table's rows where
  * the changes of a key end where they began, so that any of them may have been the last: in the snapshot of the log,
  * while nothing else is being read.
  */
-bool pythia_log_order_tell(pythia_log_order *order, const pythia_capture_table *table, const pythia_log *log,
-						   const int *place, pythia_capture_emit emit, void *context, pythia_error *error);
+bool pythia_log_order_deliver(pythia_log_order *order, const pythia_capture_table *table, const pythia_log *log,
+							  const int *place, pythia_capture_emit emit, void *context, pythia_error *error);
 void pythia_log_order_free(pythia_log_order *order);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Rows that give way to others.  REPLACE deletes without a trigger of DELETE, so what is in the way of an INSERT or UPDATE
  * is logged before it ('B', of an update 'R').  By some indexes only SQLite can tell which row is
- * in the way of which: those are logged with the other one ('P', 'Q').  Whether it was done so is told by what is logged of that one: an OR
+ * in the way of which: those are logged with the other one ('P', 'Q').  Whether it was done so shows in what is logged of that one: an OR
  * IGNORE or an upsert leaves them where they are.
  */
 #ifndef PYTHIA_CAPTURE_SOURCE_LOG_REPLACED_H

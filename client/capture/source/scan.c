@@ -218,7 +218,7 @@ static bool hand_over(reader *r, const char *line, size_t length, const pythia_f
 		{
 			row.unsorted = !pythia_sqlite_stamp(table, &r->stamp, row.stamp, fields[table->timestamp].length);
 			row.stamp = r->stamp.data;
-			/* the ranges that were read hold some that were told long ago */
+			/* the ranges that were read hold some that were delivered long ago */
 			if (r->window->from && !pythia_capture_stamp_kept(table, row.stamp, r->window->from))
 				return true;
 		}

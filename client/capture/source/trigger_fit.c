@@ -102,7 +102,7 @@ static bool check_definer(pythia_logger *w, pythia_error *error)
 		return pythia_error_move(error, &why);
 	if (strcmp(why.sqlstate, "42501") != 0)
 	{
-		/* triggers or log are gone, which is told elsewhere */
+		/* triggers or log are gone, which is said elsewhere */
 		pythia_error_reset(&why);
 		return true;
 	}
@@ -336,7 +336,7 @@ static void put_logged_rows(pythia_logger *w, char letter)
 	}
 }
 
-/* Rows that were logged, after the columns came, without them: told once more as they are. */
+/* Rows that were logged, after the columns came, without them: delivered once more as they are. */
 static bool complete_rows_mysql(pythia_logger *w, const int64_t *first, int64_t last, pythia_error *error)
 {
 	/* as an update: first the old sides, without what came, then the new ones under their numbers */

@@ -99,7 +99,7 @@ static void put_guard(pythia_buffer *body, const pythia_logger *w, int64_t relid
 
 /*
  * A partition that is emptied alone: its rows go one by one, before they do.  Where the whole table is emptied its own
- * trigger came first, and has told that.  A transaction that keeps its snapshot does not see all that goes.
+ * trigger came first, and has delivered that.  A transaction that keeps its snapshot does not see all that goes.
  */
 static void put_partition(pythia_buffer *body, const pythia_logger *w, const pythia_buffer *into)
 {

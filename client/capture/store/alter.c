@@ -66,13 +66,13 @@ static bool take_out(const alteration *a, const captured_name *member, pythia_er
 							 member->table_id);
 }
 
-/* The next poll starts it, or tells it from its beginning; `now`: whatever start_from says. */
+/* The next poll starts it, or delivers it from its beginning; `now`: whatever start_from says. */
 static bool take_in(const alteration *a, const char *name, bool now, pythia_error *error)
 {
 	pythia_capture_table table;
 	pythia_capture_config config;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool begins; /* told from its beginning */
+	bool begins; /* delivered from its beginning */
 	char *log;
 
 	if (!pythia_capture_config_read(a->options, name, &config, error) ||
@@ -149,7 +149,7 @@ static bool reconcile(const alteration *a, const pythia_result *members, char **
 		for (int j = 0; !stays && j < nwanted; j++)
 			stays = is_named(&member, wanted[j]);
 		if (!still_holds(a, member.name, &holds, error) || ((!stays || !holds) && !take_out(a, &member, error)) ||
-			/* what was there until now was told */
+			/* what was there until now was delivered */
 			(stays && !holds && !take_in(a, member.name, true, error)))
 			return false;
 	}

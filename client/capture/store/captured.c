@@ -229,7 +229,7 @@ bool pythia_captured_open(pythia_capture *capture, pythia_captured *captured, py
 	/* named, but not made yet */
 	if (!captured->log.columns)
 		return pythia_captured_install(capture, captured, error);
-	/* what has failed once was told; now it is begun again */
+	/* what has failed once was reported; now it is begun again */
 	if (pythia_log_fit(&captured->table, &captured->log, captured->failed, &changed, &why))
 		return !changed || store_log(capture, captured, error);
 	if (why.error_class != PYTHIA_E_TRANSIENT || capture->source->broken)

@@ -1,7 +1,7 @@
 /*
  * How long changes stay in the journal: `retention` after every consumer has read
  * them.  One that is behind holds them up to a cap; then it has lost some, is
- * marked so, and told when it reads next.
+ * marked so, and learns it when it reads next.
  */
 #include "capture/internal.h"
 

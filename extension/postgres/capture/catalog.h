@@ -145,7 +145,7 @@ typedef struct pythia_cdc_definition
 } pythia_cdc_definition;
 /* Writes it down; returns its number. */
 extern int32 pythia_cdc_insert_table(int32 worker_id, const pythia_cdc_definition *definition);
-/* Whether rows of the table are known one by one: triggers tell everything themselves. */
+/* Whether rows of the table are known one by one: triggers deliver everything themselves. */
 extern bool pythia_tracks(const pythia_cdc_table *table);
 /* Whether a hash of each row is known too: of what is in its image, without the stamp where images are. */
 extern bool pythia_keeps_hash(const pythia_cdc_table *table);

@@ -10,7 +10,7 @@
 #include "utils/relcache.h"
 
 /* A condition as a user gives it, as it is written down: with every name qualified, over alias t. Ereports a bad one,
- * and says where in it; what it may hold is told in condition_check.h. */
+ * and says where in it; what it may hold is said in condition_check.h. */
 extern char *pythia_cdc_condition(Relation relation, const char *text);
 /* One that was written down, as an expression over the relation's rows. It is looked at anew: columns may have changed. */
 extern Node *pythia_cdc_condition_node(Relation relation, const char *written);

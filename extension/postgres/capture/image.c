@@ -171,7 +171,7 @@ void pythia_image_too_big(void)
 					errhint("Leave the widest columns out with the option \"exclude_columns\".")));
 }
 
-/* Settings that show in the text of a type; times by themselves are always told in UTC. */
+/* Settings that show in the text of a type; times by themselves are always written in UTC. */
 static int settings_of(Oid type)
 {
 	Oid base = getBaseType(type);

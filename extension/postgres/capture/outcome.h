@@ -1,4 +1,4 @@
-/* What comes of a poll: who is told, and whose error it was. */
+/* What comes of a poll: who learns of it, and whose error it was. */
 #ifndef PYTHIA_POSTGRES_CAPTURE_OUTCOME_H
 #define PYTHIA_POSTGRES_CAPTURE_OUTCOME_H
 

@@ -1,7 +1,7 @@
 /*
  * Polling tables of this database.
  *
- * What a poll has captured is told by a snapshot: with S the snapshot of the last
+ * What a poll has captured shows in a snapshot: with S the snapshot of the last
  * poll, a row stamped at or after low whose transaction had ended before
  * S.xmin was visible then, and captured; one that began at S.xmax or later is
  * new.  Between the two lie few transactions, as a rule none; those that were
@@ -221,7 +221,7 @@ static void try_to_poll(void *argument)
 		pythia_cdc_note_reason(poll->table, NULL);
 }
 
-/* What may be over at the next poll, and concerns this table: it is told, and the others go on. */
+/* What may be over at the next poll, and concerns this table: it is reported, and the others go on. */
 static bool may_pass(const pythia_cdc_table *table, int sqlerrcode)
 {
 	return is_away(table, sqlerrcode) || pythia_cdc_table_is_busy(sqlerrcode);

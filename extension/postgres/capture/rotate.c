@@ -282,7 +282,7 @@ static void rotate(void *unused)
 
 void pythia_journal_rotate(void)
 {
-	/* what is read and what is not is told by what is committed now */
+	/* what is read and what is not is decided by what is committed now */
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION), errmsg("the journal is kept in READ COMMITTED only")));
 	/* where somebody's row is in our way, another time will do */

@@ -159,7 +159,7 @@ static pythia_verdict classify(scan_receiver *receiver, const Datum *result, con
 	return pythia_classify(&situation);
 }
 
-/* Brings the known rows up to date with one that is told. */
+/* Brings the known rows up to date with one that is delivered. */
 static void track(scan_receiver *receiver, const Datum *result, const bool *nulls, Jsonb *image)
 {
 	int nkey = receiver->scan->table->nkey;
@@ -214,7 +214,7 @@ static void capture(scan_receiver *receiver, const Datum *values, const bool *nu
 		entry.kind = verdict == PYTHIA_ROW_INSERT ? PYTHIA_CHANGE_INSERT : PYTHIA_CHANGE_UPDATE;
 		if (receiver->tracked)
 			track(receiver, values, nulls, entry.new_data);
-		/* the journal gathers, and what is told of no row is gone with it */
+		/* the journal gathers, and what is delivered of no row is gone with it */
 		MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
 		entry.key = kept(entry.key);
 		entry.new_data = kept(entry.new_data);

@@ -157,7 +157,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	seen_at = GetCurrentTimestamp();
 	if (table->config.start != PYTHIA_START_BEGINNING && pythia_tracks(table))
 		pythia_track_baseline(worker, table);
-	/* triggers are there already, and hold writers off until we commit: what is there now is told here */
+	/* triggers are there already, and hold writers off until we commit: what is there now is delivered here */
 	if (table->config.capture == PYTHIA_CAPTURE_TRIGGER)
 		scan.discard = false;
 	if ((table->config.start == PYTHIA_START_NOW) == (table->config.capture == PYTHIA_CAPTURE_POLL))

@@ -362,7 +362,7 @@ void pythia_track_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 		Oid type =
 			getBaseType(TupleDescAttr(desc, pythia_column_position(relation, table->timestamp_column))->atttypid);
 
-		/* what is older than the start is known, what is younger will be told */
+		/* what is older than the start is known, what is younger will be delivered */
 		appendStringInfo(&sql, "%s(t.%s OPERATOR(pg_catalog.<) $1 OR t.%s IS NULL)", condition,
 						 quote_identifier(table->timestamp_column), quote_identifier(table->timestamp_column));
 		parameters = makeParamList(1);

@@ -46,12 +46,12 @@ typedef struct trigger_key
 	int32 table_id;
 } trigger_key;
 
-/* When a TRUNCATE of the table was told: while nothing more is told in that subtransaction, no row is left. */
+/* When a TRUNCATE of the table was delivered: while nothing more is delivered in that subtransaction, no row is left. */
 typedef struct emptied
 {
 	FullTransactionId transaction;
 	SubTransactionId subtransaction;
-	uint64 rows_told;
+	uint64 rows_delivered;
 } emptied;
 
 typedef struct trigger_target
@@ -73,7 +73,7 @@ typedef struct trigger_target
 } trigger_target;
 
 static HTAB *targets = NULL;
-static uint64 rows_told = 0; /* by this session */
+static uint64 rows_delivered = 0; /* by this session */
 
 /* ---- what the trigger knows ---- */
 
@@ -259,7 +259,7 @@ static bool is_fault(void *argument, const ErrorData *error)
 {
 	const look_up *look = argument;
 
-	/* before the table is known nobody can be told; and how deep a writer calls is his own affair */
+	/* before the table is known there is nobody to report to; and how deep a writer calls is his own affair */
 	look->target->valid = look->target->table != NULL && error->sqlerrcode != ERRCODE_STATEMENT_TOO_COMPLEX &&
 						  pythia_cdc_table_is_to_blame(NULL, error);
 	return look->target->valid;
@@ -405,7 +405,7 @@ static void take_row(trigger_target *target, pythia_gathered *part, TupleDesc de
 		old_key = new_row && same_key(target, desc, old_values, old_nulls, values, nulls)
 					  ? new_key
 					  : pythia_image_of(target->key_image, old_values, old_nulls);
-	/* a key that changed is told, though the images may be without it */
+	/* a key that changed is delivered, though the images may be without it */
 	if (old_row && new_row && old_key == new_key &&
 		!pythia_classify_logged(target->table->config.track,
 								pythia_jsonb_likeness(old_data, new_data, target->table->timestamp_column)))
@@ -430,11 +430,11 @@ static void take_row(trigger_target *target, pythia_gathered *part, TupleDesc de
 	entry->new_data = new_data;
 	entry->has_stamp = has_stamp;
 	entry->stamp = stamp;
-	rows_told++;
+	rows_delivered++;
 	MemoryContextSwitchTo(before);
 }
 
-/* A row that was written, and what is to be told of it. */
+/* A row that was written, and what is to be delivered of it. */
 typedef struct written_row
 {
 	trigger_target *target;
@@ -491,13 +491,13 @@ static bool log_safely(written_row *row)
 
 static emptied emptied_now(void)
 {
-	emptied now = {GetTopFullTransactionId(), GetCurrentSubTransactionId(), rows_told};
+	emptied now = {GetTopFullTransactionId(), GetCurrentSubTransactionId(), rows_delivered};
 
 	return now;
 }
 
-/* Is the partition emptied with its whole table, which has told that already? */
-static bool is_told(const trigger_target *partition)
+/* Is the partition emptied with its whole table, which has delivered that already? */
+static bool is_delivered(const trigger_target *partition)
 {
 	emptied now = emptied_now();
 	ListCell *cell;
@@ -508,7 +508,7 @@ static bool is_told(const trigger_target *partition)
 		const trigger_target *whole = hash_search(targets, &key, HASH_FIND, NULL);
 
 		if (whole && FullTransactionIdEquals(whole->emptied.transaction, now.transaction) &&
-			whole->emptied.subtransaction == now.subtransaction && whole->emptied.rows_told == now.rows_told)
+			whole->emptied.subtransaction == now.subtransaction && whole->emptied.rows_delivered == now.rows_delivered)
 			return true;
 	}
 	return false;
@@ -546,7 +546,7 @@ static void take_truncate(written_row *row)
 
 	if (!is_the_table(RelationGetRelid(row->relation), target->table))
 	{
-		if (!is_told(target))
+		if (!is_delivered(target))
 			take_partition(row);
 		return;
 	}
@@ -554,7 +554,7 @@ static void take_truncate(written_row *row)
 	target->emptied = emptied_now();
 }
 
-/* A second trigger beside ours would tell everything twice. */
+/* A second trigger beside ours would deliver everything twice. */
 static bool is_ours(const trigger_target *target, const TriggerData *data)
 {
 	const char *name = TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) ? target->truncate_trigger : target->row_trigger;

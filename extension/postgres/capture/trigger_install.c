@@ -35,7 +35,7 @@ static void run(const char *sql)
 		elog(ERROR, "\"%s\" failed: %s", sql, SPI_result_code_string(code));
 }
 
-/* What other triggers and foreign keys change in turn is told after what they were fired by. */
+/* What other triggers and foreign keys change in turn is delivered after what they were fired by. */
 char *pythia_row_trigger(const pythia_cdc_table *table)
 {
 	return psprintf(PYTHIA_TRIGGER_FIRST "pythia_capture_%d", table->table_id);

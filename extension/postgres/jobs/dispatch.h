@@ -7,7 +7,7 @@
 /*
  * Polls every active table of a worker in the current transaction; returns the
  * number of changes captured.  With `isolate`, a table that fails is stopped (and
- * told) while the others go on; otherwise the error is raised.
+ * reported) while the others go on; otherwise the error is raised.
  */
 extern int64 pythia_cdc_poll(pythia_cdc_worker *worker, bool isolate);
 

@@ -1,10 +1,10 @@
 /*
- * Numbers of log rows (capture/source/log.h) that were told here and may still be there.
+ * Numbers of log rows (capture/source/log.h) that were delivered here and may still be there.
  *
- * They are written down in the transaction that tells the changes, and deleted
+ * They are written down in the transaction that delivers the changes, and deleted
  * over there only once that has committed, which a later poll knows: it finds
  * them under another transaction's id.  Killed anywhere in between, the next
- * poll skips what was told, deletes it, and only then forgets it.
+ * poll skips what was delivered, deletes it, and only then forgets it.
  */
 #include "postgres/remote/internal.h"
 

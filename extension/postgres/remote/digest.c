@@ -149,8 +149,8 @@ static void remember(remote_receiver *receiver, const Datum *values, const bool 
 	MemoryContextSwitchTo(before);
 }
 
-static void tell(remote_receiver *receiver, pythia_change_kind kind, const Datum *values, const bool *nulls,
-				 Jsonb *image)
+static void deliver(remote_receiver *receiver, pythia_change_kind kind, const Datum *values, const bool *nulls,
+					Jsonb *image)
 {
 	pythia_journal_entry entry = {.table_id = receiver->table->table_id, .kind = kind};
 	MemoryContext before = MemoryContextSwitchTo(pythia_journal_memory(receiver->journal));
@@ -193,7 +193,7 @@ static bool classify_slot(TupleTableSlot *slot, DestReceiver *self)
 	situation.aged = DatumGetBool(values[STAGE_AGED]);
 	if (situation.version == PYTHIA_VERSION_SAME)
 		return true;
-	/* not in the journal's memory, which is emptied only when rows are told */
+	/* not in the journal's memory, which is emptied only when rows are delivered */
 	before = MemoryContextSwitchTo(receiver->scratch);
 	if (!nulls[STAGE_IMAGE])
 		image = jsonb_of(receiver, values[STAGE_IMAGE], values[STAGE_KEY]);
@@ -201,12 +201,12 @@ static bool classify_slot(TupleTableSlot *slot, DestReceiver *self)
 		situation.image =
 			pythia_jsonb_likeness(DatumGetJsonbP(values[KNOWN_IMAGE]), image, receiver->table->timestamp_column);
 	verdict = pythia_classify(&situation);
-	/* the image told last stays the one with which the next change is told */
+	/* the image delivered last stays the one with which the next change is delivered */
 	remember(receiver, values, nulls,
 			 verdict == PYTHIA_ROW_REMEMBER && !nulls[KNOWN_IMAGE] ? DatumGetJsonbP(values[KNOWN_IMAGE]) : image);
 	if (verdict != PYTHIA_ROW_REMEMBER)
-		tell(receiver, verdict == PYTHIA_ROW_UPDATE ? PYTHIA_CHANGE_UPDATE : PYTHIA_CHANGE_INSERT, values, nulls,
-			 image);
+		deliver(receiver, verdict == PYTHIA_ROW_UPDATE ? PYTHIA_CHANGE_UPDATE : PYTHIA_CHANGE_INSERT, values, nulls,
+				image);
 	MemoryContextSwitchTo(before);
 	MemoryContextReset(receiver->scratch);
 	return true;

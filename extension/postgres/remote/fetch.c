@@ -15,7 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Rows of a log that a background worker reads at once, besides those it has told already: it keeps their numbers. */
+/* Rows of a log that a background worker reads at once, besides those it has delivered already: it keeps their numbers. */
 #define LOG_BATCH      200000
 #define LOG_BATCH_MOST 1000000000
 
@@ -250,7 +250,7 @@ static bool read_log(pythia_capture_table *source, const pythia_log *log, pythia
 			  pythia_capture_keys(source, true, NULL, take_first, f, error));
 	}
 	else if (ok)
-		/* in a session all at once: it may not delete yet what it has told */
+		/* in a session all at once: it may not delete yet what it has delivered */
 		ok = pythia_log_read(source, log, f->lasting ? LOG_BATCH + (int) Min(done.count, LOG_BATCH_MOST) : 0, 0, &done,
 							 &read, &more, take_change, f, error);
 	if (ok)

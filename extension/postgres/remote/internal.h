@@ -115,11 +115,11 @@ struct pythia_fetched
 	char *key_form;     /* of the keys that were read, in UTF-8 */
 
 	/* of a table with triggers */
-	pythia_log_numbers delivered; /* told by transactions that have committed: may be deleted over there */
-	pythia_log_numbers own;       /* told by this very transaction */
+	pythia_log_numbers delivered; /* delivered by transactions that have committed: may be deleted over there */
+	pythia_log_numbers own;       /* delivered by this very transaction */
 	bool empty;                   /* nothing was in the log when this poll began */
-	bool deleted;                 /* the told ones are gone there */
-	pythia_log_numbers fresh;     /* read now, and told with this */
+	bool deleted;                 /* the delivered ones are gone there */
+	pythia_log_numbers fresh;     /* read now, and delivered with this */
 	char *log_columns;            /* as they are now; NULL: as they were */
 	char *not_logged;             /* why a change could not be logged, in UTF-8; or NULL */
 };
@@ -138,7 +138,7 @@ typedef struct pythia_source_status
 } pythia_source_status;
 
 /*
- * Reads what all of them (pythia_fetched) need.  With `isolate` a table's own failure is told in it.
+ * Reads what all of them (pythia_fetched) need.  With `isolate` a table's own failure is noted in it.
  * What it allocates is in the current memory context.
  */
 extern bool pythia_fetch_all(const pythia_cdc_worker *worker, pythia_remote_source *source, List *all, bool isolate,
@@ -160,7 +160,7 @@ extern int64 pythia_digest_fetched(const pythia_cdc_worker *worker, pythia_fetch
 
 /* ---- delivered.c: triggers over there that follow a transaction here ---- */
 
-/* Numbers told and perhaps still in the log, into fetched->delivered and ->own. */
+/* Numbers delivered and perhaps still in the log, into fetched->delivered and ->own. */
 extern void pythia_remote_delivered_load(pythia_fetched *fetched);
 /* Writes down the fresh ones, and forgets those that were deleted. */
 extern void pythia_remote_delivered_save(const pythia_fetched *fetched);

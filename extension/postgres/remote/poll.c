@@ -109,7 +109,7 @@ static int64 digest(const pythia_cdc_worker *worker, pythia_fetched *fetched, bo
 	if (fetched->away)
 		return 0;
 	captured = isolate ? digest_isolated(worker, fetched) : pythia_digest_fetched(worker, fetched);
-	/* the rest was told: started again it goes on from here */
+	/* the rest was delivered: started again it goes on from here */
 	if (fetched->not_logged)
 		pythia_cdc_give_up(worker, fetched->table,
 						   psprintf("a change could not be logged: %s", pythia_message_from_utf8(fetched->not_logged)));
@@ -261,7 +261,7 @@ static bool write_all(const pythia_cdc_worker *worker, pythia_remote_source *sou
 		CHECK_FOR_INTERRUPTS();
 		ok = write_down(worker, fetched) && ok;
 		whole = whole && !fetched->failed && !fetched->away;
-		/* once more also to delete what was told */
+		/* once more also to delete what was delivered */
 		*again = *again || fetched->fresh.count > 0;
 	}
 	if (ok && whole)

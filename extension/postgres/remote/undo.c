@@ -134,7 +134,7 @@ static void remove_kinds(removal *r, int kind)
 	}
 }
 
-/* While a transaction aborts, an error would begin that anew: it is told, and the next one's turn comes. */
+/* While a transaction aborts, an error would begin that anew: it is reported, and the next one's turn comes. */
 static void remove_unraised(removal *r, int kind)
 {
 	MemoryContext cxt = CurrentMemoryContext;

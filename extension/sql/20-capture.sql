@@ -464,7 +464,7 @@ CREATE FUNCTION pythia._last_poll(worker_id integer) RETURNS timestamptz
 COMMENT ON FUNCTION pythia._last_poll(integer) IS 'internal: when the background process of a worker last polled; NULL where it has not, or is not known';
 
 CREATE FUNCTION pythia._low_text(kind text, low bigint) RETURNS text
-	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_low_text';
+	LANGUAGE C STABLE STRICT AS 'MODULE_PATHNAME', 'pythia_low_water_text';
 COMMENT ON FUNCTION pythia._low_text(text, bigint) IS 'internal: cdc_state.low as a value of its column''s kind; raises for no number';
 
 CREATE VIEW pythia.stat_cdc WITH (security_barrier) AS

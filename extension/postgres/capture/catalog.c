@@ -329,7 +329,7 @@ static void load_state(pythia_cdc_table *table)
 		table->active = DatumGetBool(pythia_reading_value(&state, "active", &isnull));
 		table->reason = text_column(&state, "reason");
 		value = pythia_reading_value(&state, "low", &isnull);
-		table->low = isnull ? PYTHIA_LOW_MINIMUM : DatumGetInt64(value);
+		table->low = isnull ? PYTHIA_LOW_WATER_MINIMUM : DatumGetInt64(value);
 		table->clock_base = int_column(&state, "clock_base");
 		value = pythia_reading_value(&state, "seen_until", &isnull);
 		table->seen_until = isnull ? NULL : (pythia_snapshot *) PG_DETOAST_DATUM_COPY(value);

@@ -20,7 +20,7 @@ typedef enum pythia_stamp_kind
 } pythia_stamp_kind;
 
 /* Less than every stamp, of any kind. */
-#define PYTHIA_LOW_MINIMUM PG_INT64_MIN
+#define PYTHIA_LOW_WATER_MINIMUM PG_INT64_MIN
 
 typedef struct pythia_cdc_table
 {

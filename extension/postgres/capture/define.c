@@ -23,7 +23,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/capture/columns.h"
 #include "postgres/capture/condition.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"

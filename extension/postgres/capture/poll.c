@@ -23,7 +23,7 @@
 #include "postgres/base/subtransaction.h"
 #include "postgres/capture/define.h"
 #include "postgres/capture/identity.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "postgres/capture/outcome.h"
 #include "postgres/capture/start.h"
 #include "postgres/capture/state.h"
@@ -105,7 +105,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 							  "Start the worker anew: drop it and create it again.");
 	if (fixed)
 		lock_state(table);
-	back = !fixed && pythia_low_follow(table, boundary);
+	back = !fixed && pythia_low_water_follow(table, boundary);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	probe = probe_as_owner(worker, table, &least);
 	if (probe == PYTHIA_PROBE_NOTHING && !back && !pythia_sweep_is_due(table))
@@ -126,7 +126,7 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	scan.snapshot = pythia_snapshot_take(false);
 	seen_at = GetCurrentTimestamp();
 	if (probe == PYTHIA_PROBE_NOTHING)
-		scan.greatest = PYTHIA_LOW_MINIMUM;
+		scan.greatest = PYTHIA_LOW_WATER_MINIMUM;
 	else
 		pythia_scan_run(&scan);
 	pythia_cdc_leave(&identity);
@@ -141,10 +141,10 @@ static int64 poll_table(pythia_cdc_worker *worker, pythia_cdc_table *table, cons
 	}
 	else
 	{
-		low = pythia_low_next(table, boundary, seen_at, scan.greatest);
+		low = pythia_low_water_next(table, boundary, seen_at, scan.greatest);
 		/* An idle poll writes nothing: a low that stays behind costs nothing while it has no row to
 		 * leave behind, and rows stamped in the future are read again either way. */
-		if (scan.captured == 0 && table->low != PYTHIA_LOW_MINIMUM && low > table->low && low <= least)
+		if (scan.captured == 0 && table->low != PYTHIA_LOW_WATER_MINIMUM && low > table->low && low <= least)
 			low = table->low;
 	}
 	captured = scan.captured;

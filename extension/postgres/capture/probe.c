@@ -15,7 +15,7 @@
 #include "postgres/base/pg_compat.h"
 #include "postgres/capture/columns.h"
 #include "postgres/capture/identity.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -99,7 +99,7 @@ pythia_probe pythia_probe_table(const pythia_cdc_table *table, int64 *least)
 	Oid type;
 	Oid index;
 
-	if (table->low == PYTHIA_LOW_MINIMUM || table->stamp_kind == PYTHIA_STAMP_NONE)
+	if (table->low == PYTHIA_LOW_WATER_MINIMUM || table->stamp_kind == PYTHIA_STAMP_NONE)
 		return result;
 	relation = pythia_cdc_relation(table);
 	position = pythia_column_position(relation, table->timestamp_column);

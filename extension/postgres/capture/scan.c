@@ -16,7 +16,7 @@
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
 #include "postgres/capture/known.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "postgres/capture/poll.h"
 #include "postgres/journal/journal.h"
 #include "storage/bufmgr.h"
@@ -368,13 +368,13 @@ void pythia_scan_run(pythia_scan *scan)
 	Relation relation = pythia_cdc_relation(table);
 	scan_receiver receiver = {.scan = scan, .relation = relation, .buffer = InvalidBuffer, .stamp = -1};
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.base};
-	bool bounded = table->low != PYTHIA_LOW_MINIMUM;
+	bool bounded = table->low != PYTHIA_LOW_WATER_MINIMUM;
 	SPIPlanPtr plan;
 	Datum low;
 	int code;
 
 	pythia_cdc_refuse_foreign_partition(relation);
-	scan->greatest = PYTHIA_LOW_MINIMUM;
+	scan->greatest = PYTHIA_LOW_WATER_MINIMUM;
 	scan->least = PG_INT64_MAX;
 	if (table->stamp_kind != PYTHIA_STAMP_NONE)
 		receiver.stamp_type = getBaseType(

@@ -7,7 +7,7 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/boundary.h"
 #include "postgres/capture/identity.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "postgres/capture/poll.h"
 #include "postgres/capture/state.h"
 #include "postgres/capture/track.h"
@@ -143,14 +143,14 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	SPI_connect();
 	pythia_boundary_read(&boundary, true);
 	table->clock_base = boundary.base;
-	table->low = PYTHIA_LOW_MINIMUM;
+	table->low = PYTHIA_LOW_WATER_MINIMUM;
 	table->seen_until = NULL;
 	table->nhistory = 0;
 	table->journal_floor = first_floor(worker, table);
 	start_low(table, &boundary);
 	if (table->config.start == PYTHIA_START_NOW && table->stamp_kind != PYTHIA_STAMP_INTEGER &&
 		!IsolationUsesXactSnapshot())
-		table->low = pythia_low_next(table, &boundary, boundary.clock, PYTHIA_LOW_MINIMUM);
+		table->low = pythia_low_water_next(table, &boundary, boundary.clock, PYTHIA_LOW_WATER_MINIMUM);
 	pythia_cdc_enter(worker, table, &identity);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	scan.snapshot = pythia_snapshot_take(false);
@@ -165,7 +165,7 @@ void pythia_cdc_baseline(pythia_cdc_worker *worker, pythia_cdc_table *table)
 	PopActiveSnapshot();
 	pythia_cdc_leave(&identity);
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER && table->config.start == PYTHIA_START_NOW)
-		table->low = pythia_low_next(table, &boundary, seen_at, scan.greatest);
+		table->low = pythia_low_water_next(table, &boundary, seen_at, scan.greatest);
 	/* without a snapshot everything at or after low is new */
 	/* what triggers write is counted where it is */
 	pythia_cdc_save_state(table, &scan, &boundary, table->config.capture == PYTHIA_CAPTURE_POLL ? scan.captured : 0);

@@ -18,7 +18,7 @@
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
 #include "postgres/capture/known.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "postgres/journal/journal.h"
 #include "storage/proc.h"
 #include "tcop/dest.h"

@@ -22,7 +22,7 @@
 #include "postgres/capture/gather.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "postgres/capture/outcome.h"
 #include "postgres/journal/journal.h"
 #include "postgres/worker/worker.h"

@@ -16,7 +16,7 @@
 #include "postgres/base/verb.h"
 #include "postgres/capture/define.h"
 #include "postgres/capture/identity.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "postgres/capture/start.h"
 #include "postgres/capture/track.h"
 #include "postgres/capture/trigger.h"

@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"

@@ -1,6 +1,6 @@
 /* Where `low` may stand: every row stamped before it has been seen (see boundary.h). */
-#ifndef PYTHIA_POSTGRES_CAPTURE_LOW_H
-#define PYTHIA_POSTGRES_CAPTURE_LOW_H
+#ifndef PYTHIA_POSTGRES_CAPTURE_LOW_WATER_H
+#define PYTHIA_POSTGRES_CAPTURE_LOW_WATER_H
 
 #include "postgres.h"
 
@@ -10,17 +10,17 @@
 /*
  * The new low in the stamp's unit, or the old one where it has to stay.  For a
  * column of numbers `greatest` is the greatest one that the poll saw (or
- * PYTHIA_LOW_MINIMUM) and `seen_at` a clock read after its snapshot was taken;
+ * PYTHIA_LOW_WATER_MINIMUM) and `seen_at` a clock read after its snapshot was taken;
  * table->history_* are brought up to date.
  */
-extern int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at,
-							 int64 greatest);
+extern int64 pythia_low_water_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at,
+								   int64 greatest);
 
 /*
  * Where the clock was set back since low was written, low goes back as far: stamps are taken anew that
  * were passed already (what was captured is known by its transaction).  Returns whether it did.
  */
-extern bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary);
+extern bool pythia_low_water_follow(pythia_cdc_table *table, const pythia_boundary *boundary);
 
 /* The instant of a stamp; false where it has none (numbers, NULL kinds). */
 extern bool pythia_stamp_instant(const pythia_cdc_table *table, Datum value, TimestampTz *instant);

@@ -1,4 +1,4 @@
-#include "postgres/capture/low.h"
+#include "postgres/capture/low_water.h"
 
 #include "catalog/pg_type.h"
 #include "core/epoch.h"
@@ -209,7 +209,7 @@ static void remember(pythia_cdc_table *table, TimestampTz at, int64 greatest)
 {
 	int n = table->nhistory;
 
-	if (greatest == PYTHIA_LOW_MINIMUM || (n > 0 && table->history_value[n - 1] >= greatest))
+	if (greatest == PYTHIA_LOW_WATER_MINIMUM || (n > 0 && table->history_value[n - 1] >= greatest))
 		return;
 	table->history_at = n ? repalloc(table->history_at, sizeof(TimestampTz) * (n + 1)) : palloc(sizeof(TimestampTz));
 	table->history_value = n ? repalloc(table->history_value, sizeof(int64) * (n + 1)) : palloc(sizeof(int64));
@@ -248,13 +248,13 @@ static int64 low_of_history(pythia_cdc_table *table, TimestampTz began)
 	return low;
 }
 
-bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
+bool pythia_low_water_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
 {
 	int64 back = table->clock_base != 0 ? table->clock_base - boundary->base : 0;
 	TimestampTz at;
 
 	table->clock_base = boundary->base;
-	if (table->low == PYTHIA_LOW_MINIMUM || !table->seen_until)
+	if (table->low == PYTHIA_LOW_WATER_MINIMUM || !table->seen_until)
 		return false;
 	/* another machine, or it was started anew: how long ago is not known */
 	if (pythia_stamp_instant(table, pythia_stamp_datum(table->stamp_kind, InvalidOid, table->low), &at) &&
@@ -276,7 +276,8 @@ bool pythia_low_follow(pythia_cdc_table *table, const pythia_boundary *boundary)
 	}
 }
 
-int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at, int64 greatest)
+int64 pythia_low_water_next(pythia_cdc_table *table, const pythia_boundary *boundary, TimestampTz seen_at,
+							int64 greatest)
 {
 	TimestampTz began = boundary->instant - lookback_of(table);
 
@@ -299,10 +300,10 @@ int64 pythia_low_next(pythia_cdc_table *table, const pythia_boundary *boundary, 
 	}
 }
 
-PYTHIA_FUNCTION(pythia_low_text);
+PYTHIA_FUNCTION(pythia_low_water_text);
 
 /* Of any number: one row that cannot be written would keep everybody from seeing the others. */
-Datum pythia_low_text(PG_FUNCTION_ARGS)
+Datum pythia_low_water_text(PG_FUNCTION_ARGS)
 {
 	char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	pythia_stamp_kind kind = pythia_stamp_kind_named(name);
@@ -310,7 +311,7 @@ Datum pythia_low_text(PG_FUNCTION_ARGS)
 	Datum value = Int64GetDatum(low_within(kind, low));
 	char *result;
 
-	if (low == PYTHIA_LOW_MINIMUM)
+	if (low == PYTHIA_LOW_WATER_MINIMUM)
 		PG_RETURN_TEXT_P(cstring_to_text("-infinity"));
 	switch (kind)
 	{

@@ -14,6 +14,7 @@
 #include "postgres/jobs/turn.h"
 #include "postgres/sync/parallel.h"
 #include "postgres/sync/ranges_join.h"
+#include "postgres/sync/tables.h"
 #include "postgres/worker/helpers.h"
 #include "postgres/worker/transaction.h"
 #include "postgres/worker/worker.h"

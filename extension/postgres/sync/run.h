@@ -56,10 +56,6 @@ extern bool pythia_with_callbacks(const pythia_sides *sides, const char *table, 
  * "validate" and the last time is "validate_every" ago, and records what it said. */
 extern bool pythia_run_validation(const pythia_sides *sides, const char *table, pythia_error *error);
 
-/* Names of tables, patterns like schema.* spelled out: the wanted ones, or where that is NIL the worker's own;
- * asks the source.  Ereports where two of them would go to one table of the target.  Palloc'ed. */
-extern List *pythia_list_sync_tables(const pythia_sides *sides, List *wanted);
-
 /* Stores that a table failed (in the current transaction). */
 extern void pythia_sync_record_error(int32 worker_id, const char *table, const pythia_error *error);
 

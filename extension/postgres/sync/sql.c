@@ -10,6 +10,7 @@
 #include "postgres/base/rows_out.h"
 #include "postgres/base/verb.h"
 #include "postgres/sync/out.h"
+#include "postgres/sync/tables.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"

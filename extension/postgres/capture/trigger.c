@@ -5,331 +5,35 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/partition.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
-#include "postgres/base/catalog.h"
-#include "postgres/base/object_owner.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/base/subtransaction.h"
-#include "postgres/capture/columns.h"
 #include "postgres/capture/condition.h"
-#include "postgres/capture/define.h"
 #include "postgres/capture/gather.h"
 #include "postgres/capture/identity.h"
 #include "postgres/capture/image.h"
 #include "postgres/capture/low_water.h"
 #include "postgres/capture/outcome.h"
+#include "postgres/capture/trigger_target.h"
 #include "postgres/journal/journal.h"
 #include "postgres/worker/worker.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-/* What the trigger knows of one relation it fires on (a table or a partition of it). */
-typedef struct trigger_key
-{
-	Oid relation;
-	int32 table_id;
-} trigger_key;
-
-/* When a TRUNCATE of the table was delivered: while nothing more is delivered in that subtransaction, no row is left. */
-typedef struct emptied
-{
-	FullTransactionId transaction;
-	SubTransactionId subtransaction;
-	uint64 rows_delivered;
-} emptied;
-
-typedef struct trigger_target
-{
-	trigger_key key;
-	bool valid;
-	MemoryContext memory;
-	pythia_cdc_worker *worker;
-	pythia_cdc_table *table;
-	pythia_image *key_image;
-	pythia_image *row_image;
-	Oid sequence; /* of the journal's numbers */
-	int *key_attributes;
-	int stamp;             /* attribute, or -1 */
-	pythia_filter *filter; /* NULL: all rows */
-	char *row_trigger;     /* the names of ours */
-	char *truncate_trigger;
-	emptied emptied; /* of the table itself */
-} trigger_target;
-
-static HTAB *targets = NULL;
 static uint64 rows_delivered = 0; /* by this session */
-
-/* ---- what the trigger knows ---- */
-
-static void forget_relation(Datum arg, Oid relation)
-{
-	HASH_SEQ_STATUS status;
-	trigger_target *target;
-
-	hash_seq_init(&status, targets);
-	while ((target = hash_seq_search(&status)) != NULL)
-		if (!OidIsValid(relation) || target->key.relation == relation)
-			target->valid = false;
-}
-
-static void forget_all(Datum arg, int cache, uint32 hash)
-{
-	forget_relation(arg, InvalidOid);
-}
-
-static void set_up(void)
-{
-	HASHCTL control = {.keysize = sizeof(trigger_key), .entrysize = sizeof(trigger_target)};
-
-	if (targets)
-		return;
-	targets = hash_create("pythia_db trigger targets", 64, &control, HASH_ELEM | HASH_BLOBS);
-	CacheRegisterRelcacheCallback(forget_relation, (Datum) 0);
-	/* what the worker's owner may also hangs on what he is a member of */
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, forget_all, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHOID, forget_all, (Datum) 0);
-	pythia_gather_set_up();
-}
-
-static int32 worker_of_table(int32 table_id)
-{
-	static const char sql[] = "SELECT worker_id FROM pythia.cdc_table WHERE table_id OPERATOR(pg_catalog.=) $1";
-	Oid types[] = {INT4OID};
-	Datum values[] = {Int32GetDatum(table_id)};
-	int32 worker_id = 0;
-	bool isnull;
-
-	SPI_connect();
-	pythia_catalog_execute(sql, 1, types, values, NULL);
-	if (SPI_processed == 1)
-		worker_id = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	SPI_finish();
-	return worker_id;
-}
-
-/* The attribute that stamps a row, where it still is there and still is a stamp; or -1. */
-static int stamp_of(const pythia_cdc_table *table, TupleDesc desc)
-{
-	if (table->stamp_kind == PYTHIA_STAMP_NONE)
-		return -1;
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(desc, i);
-
-		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), table->timestamp_column) == 0)
-			return pythia_stamp_kind_of(getBaseType(attribute->atttypid)) == table->stamp_kind ? i : -1;
-	}
-	return -1;
-}
-
-/* What was noted, whatever its name is by now; or what has the name, if it is its owner's still. */
-static bool is_the_table(Oid relid, const pythia_cdc_table *table)
-{
-	if (relid == table->relid)
-		return true;
-	return relid == get_relname_relid(table->table_name, get_namespace_oid(table->schema_name, true)) &&
-		   !table->owner_gone && (!OidIsValid(table->owner) || pythia_relation_owner(relid) == table->owner);
-}
-
-/*
- * Anybody may name our function for a trigger of his own: it then has to do with no table that is captured.  (Whoever
- * adds a partition makes our trigger there himself, so the function cannot be kept from him.)
- */
-static bool is_part_of(Relation relation, const pythia_cdc_table *table)
-{
-	ListCell *cell;
-
-	if (is_the_table(RelationGetRelid(relation), table))
-		return true;
-	if (!relation->rd_rel->relispartition)
-		return false;
-	foreach (cell, get_partition_ancestors(RelationGetRelid(relation)))
-		if (is_the_table(lfirst_oid(cell), table))
-			return true;
-	return false;
-}
-
-/* What stays with the session is of the table alone, however long its worker's options are. */
-static void keep(trigger_target *target, const pythia_cdc_worker *worker, const pythia_cdc_table *table)
-{
-	target->worker = palloc0(sizeof(pythia_cdc_worker));
-	target->worker->worker_id = worker->worker_id;
-	target->worker->name = pstrdup(worker->name);
-	target->worker->owner = worker->owner;
-	target->table = palloc0(sizeof(pythia_cdc_table));
-	target->table->table_id = table->table_id;
-	target->table->name = pstrdup(table->name);
-	target->table->relid = table->relid;
-	target->table->schema_name = pstrdup(table->schema_name);
-	target->table->table_name = pstrdup(table->table_name);
-	target->table->owner = table->owner;
-	target->table->owner_gone = table->owner_gone;
-	target->table->timestamp_column = pstrdup(table->timestamp_column);
-	target->table->stamp_kind = table->stamp_kind;
-	target->table->nkey = table->nkey;
-	target->table->config.capture = table->config.capture;
-	target->table->config.track = table->config.track;
-	target->table->config.time_zone = table->config.time_zone ? pstrdup(table->config.time_zone) : NULL;
-	target->row_trigger = pythia_row_trigger(table);
-	target->truncate_trigger = pythia_truncate_trigger(table);
-}
-
-/* Fills in the target; returns why the table cannot be captured, or NULL. */
-static const char *fill_in_from(trigger_target *target, Relation relation, pythia_cdc_worker *worker)
-{
-	TupleDesc desc = RelationGetDescr(relation);
-	pythia_cdc_table *table = worker && worker->ntables > 0 ? &worker->tables[0] : NULL;
-	const char *fault;
-	int *positions;
-	int *key;
-	int count;
-
-	/* gone: a trigger that a restore brought back, say */
-	if (!table || !table->active || !is_part_of(relation, table))
-		return NULL;
-	keep(target, worker, table);
-	fault = pythia_cdc_closed_to(RelationGetRelid(relation), worker->owner);
-	if (fault)
-		return fault;
-	(void) pythia_cdc_follow_key(relation, table);
-	count = pythia_image_columns(relation, &table->config, &positions);
-	key = palloc(sizeof(int) * table->nkey);
-	for (int i = 0; i < table->nkey; i++)
-		key[i] = pythia_column_position(relation, table->key[i]);
-	target->key_attributes = key;
-	target->sequence = pythia_relation("journal_change_id_seq");
-	target->key_image = pythia_image_make(desc, table->nkey, key, NULL);
-	pythia_image_flatten(target->key_image);
-	target->row_image = pythia_image_make(desc, count, positions, NULL);
-	target->stamp = stamp_of(table, desc);
-	if (table->condition)
-		target->filter = pythia_filter_make(worker, relation, table->condition);
-	return NULL;
-}
-
-static const char *fill_in(trigger_target *target, Relation relation)
-{
-	MemoryContext scratch =
-		AllocSetContextCreate(CurTransactionContext, "pythia_db trigger look-up", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext before = MemoryContextSwitchTo(scratch);
-	int32 worker_id = worker_of_table(target->key.table_id);
-	pythia_cdc_worker *worker = worker_id ? pythia_cdc_load_table(worker_id, target->key.table_id) : NULL;
-	const char *fault;
-
-	MemoryContextSwitchTo(before);
-	fault = fill_in_from(target, relation, worker);
-	MemoryContextDelete(scratch);
-	return fault;
-}
-
-typedef struct look_up
-{
-	trigger_target *target;
-	Relation relation;
-	const char *fault;
-} look_up;
-
-static void try_to_look_up(void *argument)
-{
-	look_up *look = argument;
-
-	/* what is said of the table meanwhile counts */
-	look->target->valid = true;
-	look->fault = fill_in(look->target, look->relation);
-}
-
-/* A target that was not filled in is looked up again, unless its table is given up. */
-static bool is_fault(void *argument, const ErrorData *error)
-{
-	const look_up *look = argument;
-
-	/* before the table is known there is nobody to report to; and how deep a writer calls is his own affair */
-	look->target->valid = look->target->table != NULL && error->sqlerrcode != ERRCODE_STATEMENT_TOO_COMPLEX &&
-						  pythia_cdc_table_is_to_blame(NULL, error);
-	return look->target->valid;
-}
-
-/*
- * Where the table was altered so that it cannot be captured any more, its capture
- * stops, and the writer, who cannot help it, goes on.
- */
-static void prepare_target(trigger_target *target, Relation relation)
-{
-	look_up look = {target, relation, NULL};
-	MemoryContext before;
-	ErrorData *error;
-
-	if (target->memory)
-		MemoryContextDelete(target->memory);
-	target->memory = NULL;
-	/* whatever fails from here on, nobody takes it for one that was looked up */
-	target->valid = false;
-	target->worker = NULL;
-	target->table = NULL;
-	target->key_image = target->row_image = NULL;
-	target->key_attributes = NULL;
-	target->filter = NULL;
-	target->row_trigger = target->truncate_trigger = NULL;
-	target->memory = AllocSetContextCreate(TopMemoryContext, "pythia_db trigger target", ALLOCSET_DEFAULT_SIZES);
-	before = MemoryContextSwitchTo(target->memory);
-	error = pythia_isolated(try_to_look_up, is_fault, &look);
-	if (error)
-	{
-		/* the undoing may have said that it is not */
-		target->valid = true;
-		look.fault = error->message;
-	}
-	if (look.fault)
-	{
-		const pythia_cdc_table *table = target->table;
-
-		target->table = NULL;
-		target->valid = false;
-		pythia_cdc_give_up(target->worker, table, look.fault);
-		target->valid = true;
-	}
-	MemoryContextSwitchTo(before);
-}
-
-static trigger_target *target_of(Relation relation, int32 table_id)
-{
-	trigger_key key = {.relation = RelationGetRelid(relation), .table_id = table_id};
-	trigger_target *target;
-	bool found;
-
-	set_up();
-	target = hash_search(targets, &key, HASH_ENTER, &found);
-	if (!found)
-	{
-		target->memory = NULL;
-		target->valid = false;
-		target->emptied = (emptied){0};
-	}
-	if (!target->valid)
-		prepare_target(target, relation);
-	return target;
-}
 
 /* ---- one event ---- */
 
 /* Conditions and images do not depend on the writer's session. */
-static bool pin_session(const trigger_target *target, pythia_cdc_identity *before)
+static bool pin_session(const pythia_trigger_target *target, pythia_cdc_identity *before)
 {
 	if (!(target->filter && pythia_filter_is_bent(target->filter)) && !pythia_image_is_bent(target->row_image) &&
 		!pythia_image_is_bent(target->key_image))
@@ -338,12 +42,12 @@ static bool pin_session(const trigger_target *target, pythia_cdc_identity *befor
 	return true;
 }
 
-static bool wanted(trigger_target *target, HeapTuple tuple)
+static bool wanted(pythia_trigger_target *target, HeapTuple tuple)
 {
 	return tuple && (!target->filter || pythia_filter_passes(target->filter, tuple));
 }
 
-static pythia_journal_entry *new_entry(trigger_target *target, pythia_gathered *part)
+static pythia_journal_entry *new_entry(pythia_trigger_target *target, pythia_gathered *part)
 {
 	pythia_journal_entry *entry = pythia_gather_add(part);
 
@@ -357,8 +61,8 @@ static pythia_journal_entry *new_entry(trigger_target *target, pythia_gathered *
 }
 
 /* Bit by bit; where that differs, the images will tell. */
-static bool same_key(const trigger_target *target, TupleDesc desc, const Datum *a, const bool *a_nulls, const Datum *b,
-					 const bool *b_nulls)
+static bool same_key(const pythia_trigger_target *target, TupleDesc desc, const Datum *a, const bool *a_nulls,
+					 const Datum *b, const bool *b_nulls)
 {
 	for (int i = 0; i < target->table->nkey; i++)
 	{
@@ -371,7 +75,7 @@ static bool same_key(const trigger_target *target, TupleDesc desc, const Datum *
 	return true;
 }
 
-static void take_row(trigger_target *target, pythia_gathered *part, TupleDesc desc, HeapTuple old_row,
+static void take_row(pythia_trigger_target *target, pythia_gathered *part, TupleDesc desc, HeapTuple old_row,
 					 HeapTuple new_row)
 {
 	int natts = desc->natts;
@@ -437,7 +141,7 @@ static void take_row(trigger_target *target, pythia_gathered *part, TupleDesc de
 /* A row that was written, and what is to be delivered of it. */
 typedef struct written_row
 {
-	trigger_target *target;
+	pythia_trigger_target *target;
 	pythia_gathered *part;
 	Relation relation;
 	HeapTuple old_row;
@@ -489,23 +193,22 @@ static bool log_safely(written_row *row)
 
 /* ---- TRUNCATE ---- */
 
-static emptied emptied_now(void)
+static pythia_emptied emptied_now(void)
 {
-	emptied now = {GetTopFullTransactionId(), GetCurrentSubTransactionId(), rows_delivered};
+	pythia_emptied now = {GetTopFullTransactionId(), GetCurrentSubTransactionId(), rows_delivered};
 
 	return now;
 }
 
 /* Is the partition emptied with its whole table, which has delivered that already? */
-static bool is_delivered(const trigger_target *partition)
+static bool is_delivered(const pythia_trigger_target *partition)
 {
-	emptied now = emptied_now();
+	pythia_emptied now = emptied_now();
 	ListCell *cell;
 
 	foreach (cell, get_partition_ancestors(partition->key.relation))
 	{
-		trigger_key key = {.relation = lfirst_oid(cell), .table_id = partition->key.table_id};
-		const trigger_target *whole = hash_search(targets, &key, HASH_FIND, NULL);
+		const pythia_trigger_target *whole = pythia_trigger_known(lfirst_oid(cell), partition->key.table_id);
 
 		if (whole && FullTransactionIdEquals(whole->emptied.transaction, now.transaction) &&
 			whole->emptied.subtransaction == now.subtransaction && whole->emptied.rows_delivered == now.rows_delivered)
@@ -542,9 +245,9 @@ static void take_partition(written_row *row)
 /* The table's own trigger, or a partition's: the rows of one that is emptied alone go one by one. */
 static void take_truncate(written_row *row)
 {
-	trigger_target *target = row->target;
+	pythia_trigger_target *target = row->target;
 
-	if (!is_the_table(RelationGetRelid(row->relation), target->table))
+	if (!pythia_trigger_is_the_table(RelationGetRelid(row->relation), target->table))
 	{
 		if (!is_delivered(target))
 			take_partition(row);
@@ -555,7 +258,7 @@ static void take_truncate(written_row *row)
 }
 
 /* A second trigger beside ours would deliver everything twice. */
-static bool is_ours(const trigger_target *target, const TriggerData *data)
+static bool is_ours(const pythia_trigger_target *target, const TriggerData *data)
 {
 	const char *name = TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) ? target->truncate_trigger : target->row_trigger;
 
@@ -567,7 +270,7 @@ PYTHIA_FUNCTION(pythia_write_row);
 Datum pythia_write_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	trigger_target *target;
+	pythia_trigger_target *target;
 	written_row row = {0};
 	pythia_cdc_identity before_pin;
 	bool pinned;
@@ -579,7 +282,7 @@ Datum pythia_write_row(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("pythia._capture is the function of capture triggers"),
 				 errhint("They are made by pythia.create_cdc_worker with the option \"capture\": \"trigger\".")));
-	target = target_of(data->tg_relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
+	target = pythia_trigger_target_of(data->tg_relation, pg_strtoint32(data->tg_trigger->tgargs[0]));
 	if (!target->table || !is_ours(target, data))
 		return PointerGetDatum(NULL);
 	row.target = target;

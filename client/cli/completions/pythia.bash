@@ -131,10 +131,40 @@ _pythia()
 	"repair --out-of-range")
 		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
 		return ;;
+	"migrate --plan")
+		_pythia_names -f "$cur"
+		return ;;
+	"migrate --use")
+		_pythia_names -f "$cur"
+		return ;;
+	"migrate --validate")
+		COMPREPLY=($(compgen -W "checksum count none" -- "$cur"))
+		return ;;
+	"migrate --config")
+		_pythia_names -f "$cur"
+		return ;;
+	"migrate --zero-date")
+		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
+		return ;;
+	"migrate --infinity")
+		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
+		return ;;
+	"migrate --nan")
+		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
+		return ;;
+	"migrate --nul-byte")
+		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
+		return ;;
+	"migrate --bad-utf8")
+		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
+		return ;;
+	"migrate --out-of-range")
+		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
+		return ;;
 	esac
 	case "$command" in
 	'')
-		COMPREPLY=($(compgen -W "create cdc sync validate repair run status completion help --help --version" -- "$cur")) ;;
+		COMPREPLY=($(compgen -W "create cdc sync validate repair migrate run status completion help --help --version" -- "$cur")) ;;
 	create)
 		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
 		;;
@@ -149,6 +179,9 @@ _pythia()
 		;;
 	repair)
 		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --max-changes --dry-run --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		;;
+	migrate)
+		COMPREPLY=($(compgen -W " --source --target --schema --plan --use --validate --config --table-map --column-map --max-bytes-per-second --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	run)
 		COMPREPLY=($(compgen -W " --once --release --json --quiet --no-color --help" -- "$cur"))

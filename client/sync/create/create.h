@@ -17,6 +17,30 @@ bool pythia_target_create(const pythia_sync_job *job, const struct pythia_plan *
 /* Does the column of `table`, of `target`, count on by itself where it is created so? */
 bool pythia_target_counts(const pythia_db *target, const pythia_table *table, int position);
 
+/* What a definition has besides its table's description; all may be NULL.  Lists are by the position of columns. */
+typedef struct pythia_definition
+{
+	const char *const *types;     /* instead of the column's own */
+	const char *const *generated; /* GENERATED ALWAYS AS (…), instead of numbering and default */
+	const char *const *numbering; /* instead of how the target counts, and of the default */
+	const char *const *tails;     /* ON UPDATE … */
+	const char *primary;          /* the name of the primary key */
+	const char *constraints;      /* behind it: ", CONSTRAINT …" */
+	const char *options;          /* of the table, behind the parenthesis; in MySQL instead of ours */
+	bool autoincrement;           /* SQLite's */
+	bool null_keys;               /* SQLite: columns of the key may hold NULL */
+	bool lines;                   /* one for each column */
+} pythia_definition;
+
+/* CREATE TABLE; without its schema where the table has none.  `definition` may be NULL. */
+void pythia_target_ddl(const pythia_db *db, const pythia_table *table, const pythia_definition *definition,
+					   pythia_buffer *out);
+void pythia_target_column_ddl(const pythia_db *db, const pythia_table *table, int position, pythia_buffer *out);
+/* PostgreSQL's COMMENT ON the column, or with -1 on the table; false, and nothing, where there is no comment. */
+bool pythia_target_comment(const pythia_table *table, int position, pythia_buffer *out);
+/* A name that is too long for the target is class USAGE; the hint names the option that gives another one. */
+bool pythia_target_name_fits(const pythia_db *db, const char *name, const char *option, pythia_error *error);
+
 /* How a kind of what is not carried is told. */
 typedef struct pythia_extra_words
 {
@@ -48,6 +72,9 @@ bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_p
  */
 bool pythia_catalog_blurs(const pythia_db *source, const pythia_column *column, const char *text);
 bool pythia_labels_are_blurred(const pythia_db *source, const pythia_column *column);
+
+/* How many characters, or bytes, of a column of such a type an index of the design takes in MySQL; 0: all of it. */
+int64_t pythia_index_prefix(const pythia_table *design, const pythia_index *index, const pythia_type *type);
 
 /* A text, as long as it likes, in a key or a unique index of MySQL's: the shorter of two lengths that holds its values.
  * Where none does, it is kept as it is, and *in_key is false: there is no such index; a primary key has to be. */

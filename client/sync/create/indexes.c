@@ -148,8 +148,7 @@ static int64_t bytes_of(const pythia_type *type)
 	return text ? type->length * 4 : type->length;
 }
 
-/* How many characters, or bytes, of the column MySQL's index takes; 0: all of it. */
-static int64_t prefix_of(const pythia_table *design, const pythia_index *index, const pythia_type *type)
+int64_t pythia_index_prefix(const pythia_table *design, const pythia_index *index, const pythia_type *type)
 {
 	int64_t sum = 0;
 	int64_t room = LONGEST_INDEX / index->ncolumns;
@@ -173,7 +172,7 @@ static void put_columns(const pythia_dialect *dialect, const pythia_table *desig
 	for (int i = 0; i < index->ncolumns; i++)
 	{
 		const pythia_column *column = &design->columns[index->columns[i]];
-		int64_t prefix = dialect->engine == PYTHIA_MYSQL ? prefix_of(design, index, &column->type) : 0;
+		int64_t prefix = dialect->engine == PYTHIA_MYSQL ? pythia_index_prefix(design, index, &column->type) : 0;
 
 		pythia_buffer_puts(out, i > 0 ? ", " : "");
 		dialect->identifier(out, column->name);

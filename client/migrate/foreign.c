@@ -33,7 +33,7 @@ static char **referred(const planner *p, const pythia_catalog_foreign *foreign, 
 	for (int i = 0; i < foreign->ncolumns; i++)
 	{
 		columns[i] = foreign->to_columns[i];
-		if (columns[i] == NULL && i < to->from->table.nkey && foreign->ncolumns == to->from->table.nkey)
+		if (i < to->from->table.nkey && columns[i] == NULL && foreign->ncolumns == to->from->table.nkey)
 			columns[i] = to->from->table.columns[to->from->table.key[i]].name;
 	}
 	return columns;

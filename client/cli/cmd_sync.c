@@ -74,6 +74,8 @@ typedef struct whole
 	int share;                /* connections that a load may use; 0: as many as pay */
 	pythia_sync_result *left; /* by table: of those that have rows to be deleted when the others are done */
 	bool *copied;             /* by table: it is, with all its rows */
+	bool live;                /* what follows will bring rows whose parents came too late */
+	bool *later;              /* by table: it has such rows */
 	int code;
 } whole;
 
@@ -312,6 +314,14 @@ static int one_table(run *r, int i)
 	ok = sync_one(r, &result, &error);
 	cli_progress_end();
 	r->all->copied[i] = ok;
+	r->all->later[i] = !ok && r->all->live && strcmp(error.sqlstate, "23503") == 0;
+	if (r->all->later[i])
+	{
+		cli_warn("%s: %s; the table is compared in the first window", r->table, error.message);
+		pythia_sync_result_free(&result);
+		pythia_error_reset(&error);
+		return CLI_DONE;
+	}
 	if (!ok || result.rows_left == 0)
 		return tell_table(r, &result, ok, &error);
 	r->all->left[i] = result;
@@ -413,6 +423,8 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 	all->left = pythia_calloc((size_t) pair->ntables + 1, sizeof(pythia_sync_result));
 	pythia_free(all->copied);
 	all->copied = pythia_calloc((size_t) pair->ntables + 1, sizeof(bool));
+	pythia_free(all->later);
+	all->later = pythia_calloc((size_t) pair->ntables + 1, sizeof(bool));
 	cli_together(pair->ntables, &waits, runners, work, help, runs);
 	sweep_tables(&runs[0]);
 	pythia_free(all->left);
@@ -452,8 +464,12 @@ static bool copy_tables(whole *all, cli_live *live, pythia_error *error)
 		}
 	ok = some.ntables == 0 || run_tables(all, &some, error);
 	for (int i = 0; ok && i < some.ntables; i++)
+	{
 		if (all->copied[i])
 			ok = pythia_live_copied(live->live, places[i], error);
+		else if (all->later[i])
+			pythia_live_compare(live->live, places[i]);
+	}
 	if (ok && some.ntables > 0)
 		cli_report_end();
 	/* the copies may have opened theirs again */
@@ -470,6 +486,7 @@ static bool run_live(whole *all, const cli_args *args, cli_pair *pair, pythia_er
 	cli_live live;
 	bool ok;
 
+	all->live = true;
 	cli_live_configure(pair);
 	cli_live_init(&live, args, pair);
 	do
@@ -535,6 +552,7 @@ static int run_sync(cli_args *args)
 		}
 	}
 	pythia_free(all.copied);
+	pythia_free(all.later);
 	pythia_free(all.default_quarantine);
 	cli_state_close(&all.state);
 	cli_pair_close(&pair);

@@ -121,6 +121,11 @@ bool pythia_live_copied(pythia_live *live, int i, pythia_error *error)
 	return pythia_live_table_save(live, table, error);
 }
 
+void pythia_live_compare(pythia_live *live, int i)
+{
+	table_of(live, i)->whole = true;
+}
+
 void pythia_live_look(const pythia_live *live, pythia_live_status *status)
 {
 	*status = live->status;

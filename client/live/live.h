@@ -62,6 +62,9 @@ void pythia_live_close(pythia_live *live); /* NULL-safe; the databases stay open
 /* Whether table i is to be copied in full (mode full, deletes hard) before the first window.  To be told when it has been. */
 bool pythia_live_wants_copy(const pythia_live *live, int i);
 bool pythia_live_copied(pythia_live *live, int i, pythia_error *error);
+/* Instead of that: the first window compares all of table i.  For rows that could not be copied by themselves, as they refer
+ * to others that have come since: in one snapshot both are there. */
+void pythia_live_compare(pythia_live *live, int i);
 
 /*
  * Applies one window; all tables are copied.  *applied is false where there was nothing to apply.  After an error the

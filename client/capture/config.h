@@ -62,6 +62,7 @@ typedef struct pythia_capture_config
 	int64_t handlers; /* processes that call the handler at once (PostgreSQL) */
 	bool ordered;     /* a failed change holds back every later one */
 	bool keep_result; /* what a handler returns is kept */
+	bool keys_only;   /* no option: triggers log keys alone, and whoever reads them looks at the rows (live/) */
 } pythia_capture_config;
 
 /*

@@ -18,6 +18,7 @@ typedef struct known
 	char *name;
 	pythia_log log;
 	bool copied;
+	char *key;
 	char *columns; /* what the catalog said (catalog.c) */
 	char *rest;
 	char *witness;
@@ -47,7 +48,7 @@ bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 	pythia_buffer_printf(
 		&sql,
 		" (worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
-		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, copied INT NOT NULL,"
+		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, copied INT NOT NULL,"
 		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s)%2$s",
 		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT",
 		source->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" : "");
@@ -60,6 +61,7 @@ static void free_known(known_list *list)
 	{
 		pythia_free(list->items[i].schema);
 		pythia_free(list->items[i].name);
+		pythia_free(list->items[i].key);
 		pythia_free(list->items[i].columns);
 		pythia_free(list->items[i].rest);
 		pythia_free(list->items[i].witness);
@@ -75,13 +77,12 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 	bool ok;
 
 	memset(list, 0, sizeof(*list));
-	pythia_buffer_puts(
-		&sql,
-		"SELECT table_schema, table_name, log, log_columns, copied, catalog_columns, catalog_rest, witness FROM ");
+	pythia_buffer_puts(&sql, "SELECT table_schema, table_name, log, log_columns, copied, catalog_columns, "
+							 "catalog_rest, witness, log_key FROM ");
 	pythia_live_put_own(source, TABLES, &sql);
 	pythia_buffer_puts(&sql, " WHERE worker = ");
 	pythia_live_put_literal(source, worker, &sql);
-	ok = pythia_db_query(source, sql.data, "tttTnTTT", &result, error);
+	ok = pythia_db_query(source, sql.data, "tttTnTTTT", &result, error);
 	pythia_buffer_free(&sql);
 	list->items = pythia_calloc((size_t) (ok ? result.nrows : 0) + 1, sizeof(known));
 	for (int64_t i = 0; ok && i < result.nrows; i++)
@@ -96,6 +97,7 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 		item->columns = pythia_strdup(pythia_result_optional(&result, i, 5));
 		item->rest = pythia_strdup(pythia_result_optional(&result, i, 6));
 		item->witness = pythia_strdup(pythia_result_optional(&result, i, 7));
+		item->key = pythia_strdup(pythia_result_optional(&result, i, 8));
 		ok = pythia_log_check_name(item->log.name, error);
 	}
 	pythia_result_free(&result);
@@ -140,6 +142,8 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	pythia_live_put_own(db, TABLES, &sql);
 	pythia_buffer_printf(&sql, " SET copied = %d, log_columns = ", table->copied);
 	put_text(db, table->log.columns, &sql);
+	pythia_buffer_puts(&sql, ", log_key = ");
+	put_text(db, table->key, &sql);
 	pythia_buffer_puts(&sql, ", catalog_columns = ");
 	put_text(db, table->columns, &sql);
 	pythia_buffer_puts(&sql, ", catalog_rest = ");
@@ -192,20 +196,33 @@ static const pythia_index *unique_index(const pythia_table *table)
 	return NULL;
 }
 
-/* Log and copy go by the same key: it is named where the table has no primary one. */
+/* Log and copy go by the same key, and its columns are all that is logged: so they are named. */
 static void choose_key(pythia_live_table *table, const pythia_table *described)
 {
 	const pythia_index *index = described->nkey == 0 ? unique_index(described) : NULL;
+	const int *columns = index != NULL ? index->columns : described->key;
+	int count = index != NULL ? index->ncolumns : described->nkey;
 
 	pythia_node_free(table->options);
 	table->options = NULL;
-	if (table->config.key != NULL || index == NULL)
+	if (table->config.key != NULL || count == 0)
 		return;
 	table->options = pythia_node_new(PYTHIA_NODE_ARRAY, NULL, NULL);
-	for (int k = 0; k < index->ncolumns; k++)
-		pythia_node_add(table->options,
-						pythia_node_new(PYTHIA_NODE_STRING, NULL, described->columns[index->columns[k]].name));
+	for (int k = 0; k < count; k++)
+		pythia_node_add(table->options, pythia_node_new(PYTHIA_NODE_STRING, NULL, described->columns[columns[k]].name));
 	table->config.key = table->options;
+}
+
+/* Its names, one a line: a log of another key is of no use. */
+static void spell_key(pythia_live_table *table)
+{
+	pythia_buffer names = PYTHIA_BUFFER_INIT;
+
+	for (const pythia_node *item = pythia_node_items(table->config.key); item != NULL; item = item->next)
+		pythia_buffer_printf(&names, "%s\n", item->text);
+	pythia_free(table->key);
+	table->key = pythia_strdup(pythia_buffer_text(&names));
+	pythia_buffer_free(&names);
 }
 
 /* What a window asks for, whatever else the user has set. */
@@ -233,7 +250,8 @@ static pythia_capture_config capture_config(const pythia_live_table *table)
 	(void) pythia_capture_config_read(NULL, NULL, &config, NULL);
 	config.capture = PYTHIA_CAPTURE_TRIGGER;
 	config.where = table->config.where;
-	config.key = table->config.key;
+	config.key = config.columns = table->config.key;
+	config.keys_only = true;
 	return config;
 }
 
@@ -250,6 +268,7 @@ static bool describe(pythia_live *live, pythia_live_table *table, pythia_error *
 	if (!read_config(live, table, error) || !pythia_describe(live->job.source, table->name, &described, error))
 		return false;
 	choose_key(table, &described);
+	spell_key(table);
 	pythia_table_free(&described);
 	config = capture_config(table);
 	ok = pythia_capture_table_open(live->job.source, NULL, table->name, "", &config, &table->source, error);
@@ -257,13 +276,32 @@ static bool describe(pythia_live *live, pythia_live_table *table, pythia_error *
 	return ok;
 }
 
+/* The columns of its key have other names: the triggers name them. What happens meanwhile the comparison finds. */
+static bool make_again(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	table->whole = true;
+	table->copied = false;
+	return pythia_log_remove(live->job.source, table->schema, table->stored, table->log.name, error) &&
+		   pythia_log_install(&table->source, &table->log, error) && pythia_live_table_save(live, table, error);
+}
+
 bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	pythia_error gone = PYTHIA_ERROR_INIT;
 	bool changed;
 
+	char *key = pythia_strdup(table->key);
+	bool same;
+
 	if (!describe(live, table, error))
+	{
+		pythia_free(key);
 		return false;
+	}
+	same = key == NULL || strcmp(key, table->key) == 0;
+	pythia_free(key);
+	if (!same)
+		return make_again(live, table, error);
 	if (!pythia_log_fit(&table->source, &table->log, false, &changed, &gone))
 	{
 		if (strcmp(gone.sqlstate, "55000") != 0)
@@ -301,8 +339,8 @@ static bool begin_table(pythia_live *live, pythia_live_table *table, known_list 
 		if (item->asked || strcmp(item->schema, table->source.table.schema) != 0 ||
 			strcmp(item->name, table->source.table.name) != 0)
 			continue;
-		/* the making of it did not come to its end */
-		if (item->log.columns == NULL)
+		/* the making of it did not come to its end, or it is of another key */
+		if (item->log.columns == NULL || item->key == NULL || strcmp(item->key, table->key) != 0)
 			continue;
 		item->asked = true;
 		table->log.name = pythia_strdup(item->log.name);
@@ -318,13 +356,21 @@ static bool begin_table(pythia_live *live, pythia_live_table *table, known_list 
 	return install(live, table, error);
 }
 
+static bool is_followed(const pythia_live *live, const known *item)
+{
+	for (int i = 0; i < live->ntables; i++)
+		if (strcmp(live->tables[i].schema, item->schema) == 0 && strcmp(live->tables[i].stored, item->name) == 0)
+			return true;
+	return false;
+}
+
 static bool remove_others(pythia_live *live, const known_list *list, pythia_error *error)
 {
 	for (int i = 0; i < list->count; i++)
 	{
 		if (list->items[i].asked)
 			continue;
-		if (list->items[i].log.columns != NULL)
+		if (list->items[i].log.columns != NULL && !is_followed(live, &list->items[i]))
 			pythia_host_log(live->job.source->host, PYTHIA_LOG_NOTICE,
 							"table \"%s\" is not named any more: it is not followed, and stays in the target as it is",
 							list->items[i].name);
@@ -409,5 +455,6 @@ void pythia_live_table_close(pythia_live_table *table)
 	pythia_free(table->columns);
 	pythia_free(table->rest);
 	pythia_free(table->witness);
+	pythia_free(table->key);
 	memset(table, 0, sizeof(*table));
 }

@@ -128,6 +128,66 @@ static void put_partition(pythia_buffer *body, const pythia_logger *w, const pyt
 	pythia_buffer_free(&rows);
 }
 
+/* The key of a side. */
+static void put_key(pythia_buffer *body, const pythia_logger *w, const char *side)
+{
+	const pythia_capture_table *table = w->table;
+	pythia_buffer field = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(body, "jsonb_build_object(");
+	for (int i = 0; i < table->nkey; i++)
+	{
+		const pythia_column *column = &table->table.columns[table->columns[table->key[i]].position];
+
+		pythia_buffer_clear(&field);
+		pythia_buffer_printf(&field, "%s.", side);
+		w->dialect->identifier(&field, column->name);
+		pythia_buffer_puts(body, i > 0 ? ", " : "");
+		w->dialect->literal(body, column->name, strlen(column->name));
+		pythia_buffer_puts(body, ", ");
+		pythia_postgres_json(body, &column->type, field.data);
+	}
+	pythia_buffer_putc(body, ')');
+	pythia_buffer_free(&field);
+}
+
+/* Keys alone: a row's other columns may be what they want, and no more than one subtransaction is needed. */
+static void put_keys(pythia_buffer *body, const pythia_logger *w)
+{
+	pythia_buffer_puts(body, "IF before THEN o := ");
+	put_key(body, w, "OLD");
+	pythia_buffer_puts(body, "; END IF; IF after THEN n := ");
+	put_key(body, w, "NEW");
+	pythia_buffer_puts(body, "; END IF; ");
+}
+
+static void put_images(pythia_buffer *body)
+{
+	pythia_buffer_puts(body,
+					   "IF fault IS NULL THEN BEGIN plain := NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = "
+					   "TG_RELID AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 10000); IF before THEN ");
+	put_image(body, "o", "OLD");
+	pythia_buffer_puts(body, "END IF; IF after THEN ");
+	put_image(body, "n", "NEW");
+	pythia_buffer_puts(body, "END IF; EXCEPTION WHEN OTHERS THEN BEGIN o := NULL; n := NULL; IF before THEN ");
+	put_careful_image(body, "o", "OLD");
+	pythia_buffer_puts(body, "END IF; IF after THEN ");
+	put_careful_image(body, "n", "NEW");
+	pythia_buffer_puts(body, "END IF; EXCEPTION WHEN program_limit_exceeded THEN fault := 'a row is too big to be"
+							 " captured: its image would exceed 268435455 bytes'; WHEN OTHERS THEN fault := SQLERRM;"
+							 " END; END; END IF; ");
+}
+
+/* Which sides the condition holds for. */
+static void put_sides(pythia_buffer *body, const pythia_logger *w)
+{
+	pythia_buffer_puts(body, "IF TG_OP <> 'INSERT' THEN before := ");
+	put_when(body, w, "OLD");
+	pythia_buffer_puts(body, "; END IF; IF TG_OP <> 'DELETE' THEN after := ");
+	put_when(body, w, "NEW");
+	pythia_buffer_puts(body, "; END IF; ");
+}
+
 /*
  * What the trigger does: `before` and `after` tell whether the row is ours.  No writer fails for what is logged.  What
  * may fail is done in subtransactions that write nothing, for those that do are dear.
@@ -153,26 +213,14 @@ static void put_function(pythia_logger *w, int64_t relid)
 						 which.data, into.data);
 	put_partition(&body, w, &into);
 	pythia_buffer_puts(&body, "END IF; ");
-	pythia_buffer_puts(&body, "IF TG_OP <> 'INSERT' THEN before := ");
-	put_when(&body, w, "OLD");
-	pythia_buffer_puts(&body, "; END IF; IF TG_OP <> 'DELETE' THEN after := ");
-	put_when(&body, w, "NEW");
-	pythia_buffer_puts(&body, "; END IF; EXCEPTION WHEN OTHERS THEN IF log IS NULL THEN RETURN NULL; END IF; "
+	put_sides(&body, w);
+	if (w->table->config.keys_only)
+		put_keys(&body, w);
+	pythia_buffer_puts(&body, "EXCEPTION WHEN OTHERS THEN IF log IS NULL THEN RETURN NULL; END IF; "
 							  "fault := SQLERRM; END; "
 							  "IF fault IS NULL AND NOT before AND NOT after THEN RETURN NULL; END IF; ");
-	pythia_buffer_puts(&body,
-					   "IF fault IS NULL THEN BEGIN plain := NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = "
-					   "TG_RELID AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 10000); IF before THEN ");
-	put_image(&body, "o", "OLD");
-	pythia_buffer_puts(&body, "END IF; IF after THEN ");
-	put_image(&body, "n", "NEW");
-	pythia_buffer_puts(&body, "END IF; EXCEPTION WHEN OTHERS THEN BEGIN o := NULL; n := NULL; IF before THEN ");
-	put_careful_image(&body, "o", "OLD");
-	pythia_buffer_puts(&body, "END IF; IF after THEN ");
-	put_careful_image(&body, "n", "NEW");
-	pythia_buffer_puts(&body, "END IF; EXCEPTION WHEN program_limit_exceeded THEN fault := 'a row is too big to be"
-							  " captured: its image would exceed 268435455 bytes'; WHEN OTHERS THEN fault := SQLERRM;"
-							  " END; END; END IF; ");
+	if (!w->table->config.keys_only)
+		put_images(&body);
 	pythia_buffer_printf(
 		&body,
 		"IF fault IS NOT NULL THEN INSERT INTO %s (pythia_op, n) VALUES ('E', jsonb_build_object('error', "

@@ -1,4 +1,4 @@
-/* Between driver.c, wait.c, copy.c, binary.c and cancel.c. */
+/* Between driver.c, connect.c, wait.c, copy.c, binary.c and cancel.c. */
 #ifndef PYTHIA_DRIVERS_POSTGRES_INTERNAL_H
 #define PYTHIA_DRIVERS_POSTGRES_INTERNAL_H
 
@@ -47,6 +47,9 @@ bool pythia_postgres_finish(postgres_db *db, PGresult **last, pythia_error *erro
 typedef bool (*pythia_postgres_take)(void *context, const PGresult *row, pythia_error *error);
 bool pythia_postgres_rows(postgres_db *db, pythia_postgres_take take, void *context, PGresult **last,
 						  pythia_error *error);
+/* connect.c: the connection of `db`, as the URL says. */
+bool pythia_postgres_connect(postgres_db *db, const pythia_url *url, const pythia_open_options *options,
+							 pythia_error *error);
 /* The keywords of a connection, as libpq takes them. */
 typedef struct pythia_postgres_words
 {

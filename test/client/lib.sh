@@ -150,6 +150,30 @@ within() {
         sleep 0.02
     done
 }
+# late_commit INSERT COMMAND...: where open transactions cannot be seen, one that INSERT puts row 101 into commits after
+# COMMAND has committed row 102. The caller's `session` runs the SQL on its stdin, `blind` polls, and `blind_sync` copies
+# table t into blind_copy.db.
+late_commit() {
+    mkfifo late
+    session < late > late.out 2>&1 &
+    exec 9> late
+    echo "BEGIN; $1; SELECT 'there';" >&9
+    within 10 grep -q there late.out
+    blind
+    like "$code:$err" '^0:.*open transactions of .* cannot be seen' "and tells where it may not"
+    blind_sync
+    like "$code:$err" '^0:.*open transactions of .* cannot be seen' "in a sync, too"
+    "${@:2}"
+    blind
+    blind_sync
+    echo "COMMIT; SELECT 'ended';" >&9
+    exec 9>&-
+    within 10 grep -q ended late.out
+    blind
+    is "$code:$(grep -c '"id": 101' <<< "$out")" 0:1 "but goes back far enough for one that commits late"
+    blind_sync
+    is "$(sqlite3 blind_copy.db 'SELECT v FROM t WHERE id IN (101, 102)')" $'late\nsoon' "as a sync does"
+}
 done_testing() {
     echo "1..$tests"
     [ "$failures" -eq 0 ]

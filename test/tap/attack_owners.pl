@@ -138,7 +138,7 @@ subtest 'a membership that ends' => sub {
 	sql('REVOKE bob FROM mallory');
 	$writer->do('INSERT INTO public.pay VALUES (2, 200)');
 	is(as('mallory', q{SELECT string_agg(new_data->>'amount', ',') FROM pythia.consume_changes('spy')}), '100', 'ends the capture in sessions that write already');
-	like(as('mallory', q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'spy'}), qr/may not read it/, 'which is told');
+	like(as('mallory', q{SELECT reason FROM pythia.stat_cdc WHERE worker = 'spy'}), qr/may not read it/, 'stat_cdc says that it may not read it');
 	as('mallory', q{SELECT pythia.drop_cdc_worker('spy')});
 	sql('DROP TABLE public.pay');
 };

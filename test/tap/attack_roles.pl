@@ -229,7 +229,7 @@ subtest 'a table of another, with a worker of one\'s own' => sub {
 	is(as('mallory', "SELECT string_agg(change_type || ' ' || (primary_key->>'id'), ',') FROM pythia.consume_changes('o')"), 'DELETE 1', 'its deletes too');
 	as('alice', 'REVOKE SELECT ON a.t FROM mallory; UPDATE a.t SET updated_at = clock_timestamp()');
 	is(as('mallory', "SELECT count(*) FROM pythia.consume_changes('o')"), '0', 'and nothing once one may not');
-	like(sql("SELECT reason FROM pythia.stat_cdc WHERE worker = 'o'"), qr/permission denied for table t/, 'which is told');
+	like(sql("SELECT reason FROM pythia.stat_cdc WHERE worker = 'o'"), qr/permission denied for table t/, 'stat_cdc says that it may not read the table');
 	as('mallory', "SELECT pythia.drop_cdc_worker('o')");
 	sql('DROP TABLE a.t');
 };

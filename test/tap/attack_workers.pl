@@ -509,7 +509,7 @@ subtest 'a schema that comes before the one that was meant' => sub {
 	is(as('alice', q{SELECT error IS NULL FROM pythia.sync_all_tables('takes')}) . sql('SELECT count(*) FROM alice.orders'), 't0', 'nor does it get what was meant for another');
 	as('alice', q{SELECT pythia.start_sync('ships'), pythia.start_sync('takes')});
 	ok(wait_for($node, q{SELECT count(*) = 2 FROM pythia.worker_state JOIN pythia.worker USING (worker_id) WHERE name IN ('ships', 'takes') AND NOT enabled AND stopped_at >= started_at AND failures = 0}), 'in the background');
-	is(sql('SELECT count(*) FROM hers.sink') . sql('SELECT count(*) FROM alice.orders'), '10', 'likewise');
+	is(sql('SELECT count(*) FROM hers.sink') . sql('SELECT count(*) FROM alice.orders'), '10', 'into the tables that were meant');
 	sql(q{SELECT pythia.drop_sync_worker('ships'); SELECT pythia.drop_sync_worker('takes'); DROP SCHEMA alice CASCADE; ALTER SCHEMA hers RENAME TO alice; DROP TABLE public.orders});
 };
 

@@ -523,7 +523,7 @@ subtest 'a big transaction in little memory' => sub {
 		is($a->do("SELECT pythia.poll('$w')"), '200000', "track $track: polled");
 		cmp_ok($rss->($a->{pid}), '<', 100 * 1024, 'in less than 100 MiB beside shared memory');
 		is($a->do("SET work_mem = '4MB'; SELECT count(*) FROM pythia.consume_changes('$w', max_changes => 1000000)"), '200000', 'consumed');
-		cmp_ok($rss->($a->{pid}), '<', 100 * 1024, 'likewise');
+		cmp_ok($rss->($a->{pid}), '<', 100 * 1024, 'in less than 100 MiB beside shared memory, too');
 		$node->safe_psql('postgres', "SELECT pythia.drop_cdc_worker('$w'); DROP TABLE $t");
 	}
 };

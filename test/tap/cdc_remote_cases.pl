@@ -466,7 +466,7 @@ subtest 'the user as whom triggers run' => sub {
 	# some servers let go of its sessions, which then cannot be had again
 	my $error = "SELECT last_error FROM pythia.worker_status WHERE name = 'defined'";
 	ok(wait_for($node, "SELECT ($reason) IS NOT NULL OR ($error) LIKE '%Access denied%'"), 'a user that is dropped');
-	like($node->safe_psql('postgres', "SELECT coalesce(($reason), ($error))"), qr/$lost|^could not connect .*Access denied/, 'is told');
+	like($node->safe_psql('postgres', "SELECT coalesce(($reason), ($error))"), qr/$lost|^could not connect .*Access denied/, 'the reason or the last error says that the user is gone');
 	$maria->root_sql($make);
 	$node->safe_psql('postgres', "SELECT pythia.start_cdc('defined')");
 	ok(wait_for($node, $reason =~ s/SELECT reason/SELECT count(reason) = 0/r), 'made anew');

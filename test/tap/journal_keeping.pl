@@ -68,7 +68,7 @@ for my $view (qw(worker_status stat_cdc stat_consumer stat_journal stat_sync sta
 {
 	my ($rc, $out, $err) = $node->psql('postgres', "SET ROLE watcher; SELECT count(*) FROM pythia.$view");
 	is("$rc$err", '0', "pg_monitor reads $view");
-	is($out, sql("SELECT count(*) FROM pythia.$view"), 'all of it');
+	is($out, sql("SELECT count(*) FROM pythia.$view"), "and every row of $view");
 }
 like((($node->psql('postgres', "SET ROLE watcher; SELECT * FROM pythia.consume_changes('much')"))[2]), qr/permission denied/, 'it cannot consume');
 like((($node->psql('postgres', "SET ROLE watcher; SELECT pythia.create_connection('c', 'sqlite:///x')"))[2]), qr/permission denied/, 'nor connect');

@@ -20,7 +20,7 @@ static bool put_check(planner *p, const planned_table *table, const pythia_catal
 		why = "the target has none";
 	else if (check->expression == NULL)
 		why = "its expression is not shown";
-	else if (planner_expression(p, table, check->expression, true, out, &why))
+	else if (planner_expression(p, table, check->expression, true, out, NULL, &why))
 		return true;
 	shown = pythia_visible_short(check->expression != NULL ? check->expression : "");
 	planner_note(p, PYTHIA_MIGRATE_LEFT, "check", table->shown, check->name != NULL ? check->name : shown, "%s: %s",

@@ -117,7 +117,8 @@ static bool put_expression(making *m, const pythia_catalog_part *part)
 		return false;
 	}
 	pythia_buffer_putc(&m->parts, '(');
-	if (part->expression == NULL || !planner_expression(m->p, m->table, part->expression, false, &m->parts, &m->why))
+	if (part->expression == NULL ||
+		!planner_expression(m->p, m->table, part->expression, false, &m->parts, NULL, &m->why))
 	{
 		m->why = m->why != NULL ? m->why : "its expression is not shown";
 		return false;
@@ -329,7 +330,7 @@ static bool put_where(making *m)
 		changed(m, "it is over all rows, as the target has no partial indexes");
 		return true;
 	}
-	return planner_expression(m->p, m->table, m->index->where, true, &m->where, &m->why);
+	return planner_expression(m->p, m->table, m->index->where, true, &m->where, NULL, &m->why);
 }
 
 static bool put_all_parts(making *m)

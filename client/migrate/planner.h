@@ -2,6 +2,7 @@
 #ifndef PYTHIA_MIGRATE_PLANNER_H
 #define PYTHIA_MIGRATE_PLANNER_H
 
+#include "dialect/formula.h"
 #include "migrate/plan.h"
 #include "sync/create/create.h"
 
@@ -97,9 +98,9 @@ void planner_rest(planner *p);      /* rest.c: what nobody has carried */
 
 /*
  * Writes an expression of the source's catalogue, over columns of `table`, for the target.  `condition`: its value is a
- * truth value.  False, with *why (a text that need not be freed) where there is no way to say it.
+ * truth value.  False, with *why (a text that need not be freed) where there is no way to say it; *found, which may be NULL, is what it is there.
  */
 bool planner_expression(planner *p, const planned_table *table, const char *expression, bool condition,
-						pythia_buffer *out, const char **why);
+						pythia_buffer *out, pythia_class *found, const char **why);
 
 #endif

@@ -232,6 +232,8 @@ static const char *generated(planner *p, const planned_table *table, int column,
 {
 	const pythia_catalog_column *more = &table->from->columns[column];
 	bool stored = more->stored;
+	pythia_class class = PYTHIA_CLASS_UNKNOWN;
+	bool cast;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 	pythia_buffer out = PYTHIA_BUFFER_INIT;
 	bool ok;
@@ -241,12 +243,16 @@ static const char *generated(planner *p, const planned_table *table, int column,
 		*why = "its expression is not shown";
 		return NULL;
 	}
-	ok = planner_expression(p, table, more->generated, false, &text, why);
+	ok = planner_expression(p, table, more->generated, false, &text, &class, why);
 	/* PostgreSQL before 18 has no others */
 	if (planner_to(p, PYTHIA_POSTGRESQL) && p->target->version < 180000)
 		stored = true;
+	/* PostgreSQL takes no truth value for a number */
+	cast = ok && planner_to(p, PYTHIA_POSTGRESQL) && class == PYTHIA_CLASS_BOOL &&
+		   table->design.columns[table->position[column]].type.kind != PYTHIA_KIND_BOOL;
 	if (ok)
-		pythia_buffer_printf(&out, "GENERATED ALWAYS AS (%s) %s", text.data, stored ? "STORED" : "VIRTUAL");
+		pythia_buffer_printf(&out, "GENERATED ALWAYS AS (%s%s) %s", text.data, cast ? "::integer" : "",
+							 stored ? "STORED" : "VIRTUAL");
 	pythia_buffer_free(&text);
 	return ok ? pythia_texts_take(&p->plan->texts, &out) : NULL;
 }

@@ -71,6 +71,11 @@ const fuzz_target fuzz_targets[] = {
 	 "\x01\0\x02\0\x03\0\x06\0\x09\0'\0''\0\\\0\"\0(\0)\0::\0text\0\"bit\"\0bytea\0[]\0;\0--\0/*\0*/\0 "
 	 "\0-\0+\0007\0.5\0"
 	 "e5\0E'\0b'\0x'\0ff\0now()\0current_timestamp\0(3)\0true\0null\0a\0\x80\0"},
+	{"formulas", fuzz_formulas, "an expression is refused with a reason, or written as one and nothing more",
+	 "\x01\0\x02\0(\0)\0'\0''\0\\\0\"\0`\0::text\0::numeric(1,2)\0::integer\0;\0--\0/*\0*/\0 \0,\0.\0a\0b\0"
+	 "1\0-1\0 + \0 / \0 || \0 = \0 <> \0 <=> \0 and \0 or \0not \0 is null\0 in (\0 between \0 like \0"
+	 "case when \0 then \0 else \0 end\0 = any (array[\0])\0coalesce(\0concat(\0lower(\0substr(\0"
+	 "extract(year from \0cast(\0 as \0char\0if(\0count(*)\0true\0null\0_utf8mb4'x'\0 regexp \0 ~ \0\x80\0"},
 	{"postgres_binary", fuzz_postgres_binary,
 	 "rows become binary COPY whose fields hold what the rows said, or are refused",
 	 "\t\0\n\0\\N\0\\\\x00ff\0001\0t\0-123.4500\0000.0001\0002026-11-23 10:00:00.5\00012:30:00\0Infinity\0"

@@ -48,6 +48,7 @@ void fuzz_conditions(const uint8_t *data, size_t size);
 /* targets_definitions.c */
 void fuzz_types(const uint8_t *data, size_t size);
 void fuzz_defaults(const uint8_t *data, size_t size);
+void fuzz_formulas(const uint8_t *data, size_t size);
 void fuzz_tables(const uint8_t *data, size_t size);
 /* targets_drivers.c */
 void fuzz_postgres_binary(const uint8_t *data, size_t size);

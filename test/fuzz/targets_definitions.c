@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "dialect/dialect.h"
 #include "dialect/extras.h"
+#include "dialect/formula.h"
 #include "drivers/driver.h"
 #include "sync/create/create.h"
 #include "targets.h"
@@ -224,5 +225,40 @@ void fuzz_tables(const uint8_t *data, size_t size)
 	pythia_error_reset(&ignored);
 	pythia_extras_free(&extras);
 	pythia_buffer_free(&sql);
+	pythia_free(text);
+}
+
+/* A column by any name; its class is the name's. */
+static bool put_any_column(void *context, const char *qualifier, const char *name, pythia_buffer *out,
+						   pythia_class *found)
+{
+	(void) context;
+	(void) qualifier;
+	pythia_buffer_puts(out, "c");
+	*found = (pythia_class) ((unsigned char) name[0] % (PYTHIA_CLASS_OTHER + 1));
+	return true;
+}
+
+/* The first byte chooses the engine that tells it. */
+void fuzz_formulas(const uint8_t *data, size_t size)
+{
+	pythia_engine from = size > 0 ? data[0] % ENGINES : 0;
+	char *text = fuzz_text_of(data + (size > 0), size - (size > 0));
+
+	for (size_t to = 0; to < ENGINES; to++)
+	{
+		pythia_formula_target target = {
+			.from = &servers[from], .to = &servers[to], .column = put_any_column, .aggregates = size % 2 == 0};
+		pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+		if (pythia_formula_translate(text, &target, size % 3 == 0, &out, NULL))
+		{
+			CHECK(out.length > 0);
+			check_inside(to, out.data);
+		}
+		else
+			CHECK(target.why != NULL);
+		pythia_buffer_free(&out);
+	}
 	pythia_free(text);
 }

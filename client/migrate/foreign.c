@@ -59,6 +59,8 @@ static bool put_foreign(planner *p, const planned_table *table, const pythia_cat
 	const planned_table *to = planner_find(p, foreign->to_schema, foreign->to_table);
 	char **columns;
 	bool other = false;
+	/* a dump of MariaDB's tells it from RESTRICT, which is the same there */
+	bool said = planner_same_engine(p) && planner_to(p, PYTHIA_MYSQL);
 	const char *on_update = action(p, foreign->on_update, &other);
 	const char *on_delete = action(p, foreign->on_delete, &other);
 
@@ -82,9 +84,9 @@ static bool put_foreign(planner *p, const planned_table *table, const pythia_cat
 			pythia_buffer_puts(out, " MATCH FULL");
 		else if (foreign->match_full && foreign->ncolumns > 1)
 			pythia_buffer_puts(changes, "it is not MATCH FULL; ");
-		if (strcmp(on_update, "NO ACTION") != 0)
+		if (said || strcmp(on_update, "NO ACTION") != 0)
 			pythia_buffer_printf(out, " ON UPDATE %s", on_update);
-		if (strcmp(on_delete, "NO ACTION") != 0)
+		if (said || strcmp(on_delete, "NO ACTION") != 0)
 			pythia_buffer_printf(out, " ON DELETE %s", on_delete);
 		if (foreign->deferrable && !planner_to(p, PYTHIA_MYSQL))
 			pythia_buffer_puts(out, foreign->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");

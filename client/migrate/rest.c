@@ -7,7 +7,27 @@
 
 static const char *what_of(pythia_extra_kind kind)
 {
-	return pythia_extra_words_of(kind)->one;
+	switch (kind)
+	{
+		case PYTHIA_EXTRA_COLLATION:
+			return "collation";
+		case PYTHIA_EXTRA_ON_UPDATE:
+			return "ON UPDATE";
+		case PYTHIA_EXTRA_INVISIBLE:
+			return "INVISIBLE";
+		case PYTHIA_EXTRA_CHECK:
+			return "check";
+		default:
+			return pythia_extra_words_of(kind)->one;
+	}
+}
+
+/* What lives on in another way is no loss. */
+static pythia_migrate_fate fate_of(const planner *p, pythia_extra_kind kind)
+{
+	return kind == PYTHIA_EXTRA_PARTITIONING || (kind == PYTHIA_EXTRA_COLLATION && !planner_same_engine(p))
+			   ? PYTHIA_MIGRATE_CHANGED
+			   : PYTHIA_MIGRATE_LEFT;
 }
 
 /* Those kinds that other parts of the plan have looked at, one by one. */
@@ -66,6 +86,10 @@ static const char *why_of(const planner *p, pythia_extra_kind kind)
 		case PYTHIA_EXTRA_CHECK:
 		case PYTHIA_EXTRA_DEFAULT:
 			return "domains are not made";
+		case PYTHIA_EXTRA_COLLATION:
+			return "texts may sort, and be equal, otherwise";
+		case PYTHIA_EXTRA_PARTITIONING:
+			return "it is made as one table";
 		default:
 			(void) p;
 			return pythia_extra_words_of(kind)->why;
@@ -81,7 +105,7 @@ static void tell_extras(planner *p, const planned_table *table)
 
 		if (is_carried(p, table, extra))
 			continue;
-		planner_note(p, PYTHIA_MIGRATE_LEFT, what_of(extra->kind), table->shown, name, "%s%s%s%s",
+		planner_note(p, fate_of(p, extra->kind), what_of(extra->kind), table->shown, name, "%s%s%s%s",
 					 why_of(p, extra->kind), extra->name != NULL && extra->detail != NULL ? " (" : "",
 					 extra->name != NULL && extra->detail != NULL ? extra->detail : "",
 					 extra->name != NULL && extra->detail != NULL ? ")" : "");
@@ -100,8 +124,9 @@ static void tell_columns(planner *p, const planned_table *table)
 		if (made == NULL)
 			continue;
 		if (p->source->engine == PYTHIA_POSTGRESQL && from->columns[i].collation != NULL && made->collation == NULL)
-			planner_note(p, PYTHIA_MIGRATE_LEFT, "collation", table->shown, from->columns[i].name,
-						 "texts may sort, and be equal, otherwise (%s)", from->columns[i].collation);
+			planner_note(p, planner_same_engine(p) ? PYTHIA_MIGRATE_LEFT : PYTHIA_MIGRATE_CHANGED, "collation",
+						 table->shown, from->columns[i].name, "texts may sort, and be equal, otherwise (%s)",
+						 from->columns[i].collation);
 		if (from->columns[i].comment != NULL)
 			planner_note(p, planner_to(p, PYTHIA_SQLITE) ? PYTHIA_MIGRATE_LEFT : PYTHIA_MIGRATE_CARRIED, "comment",
 						 table->shown, from->columns[i].name,

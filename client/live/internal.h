@@ -59,8 +59,10 @@ struct pythia_live
 
 /* position.c: the chain of windows.  Tables of ours, in the default schema of each side. */
 bool pythia_live_position_install(pythia_live *live, pythia_error *error);
-/* Reads both sides and tells whether they go together; a worker that is new, or begins anew, is written to both. */
-bool pythia_live_position_begin(pythia_live *live, pythia_error *error);
+/* Reads both sides and tells whether they go together; *anew: a worker that is new, or begins anew, is to be written. */
+bool pythia_live_position_begin(pythia_live *live, bool *anew, pythia_error *error);
+/* To both sides, once what is kept of the tables says that none is copied. */
+bool pythia_live_position_anew(pythia_live *live, pythia_error *error);
 /* Within the target's transaction: the window that is about to end there.  `next` gets its number and token. */
 bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, pythia_error *error);
 /* A transaction of the source's own: the same, before the target commits. */

@@ -55,6 +55,22 @@ static bool free_target(pythia_live *live, pythia_error *error)
 	return true;
 }
 
+/* In this order: once the positions are written the two go together, whatever becomes of this process. */
+static bool begin(pythia_live *live, pythia_error *error)
+{
+	bool anew;
+
+	if (!pythia_live_position_begin(live, &anew, error))
+		return false;
+	for (int i = 0; anew && i < live->ntables; i++)
+	{
+		live->tables[i].copied = false;
+		if (!pythia_live_table_save(live, &live->tables[i], error))
+			return false;
+	}
+	return !anew || pythia_live_position_anew(live, error);
+}
+
 bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_error *error)
 {
 	pythia_live *w;
@@ -72,7 +88,7 @@ bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_err
 	w->empty = pythia_calloc((size_t) job->ntables + 1, sizeof(bool));
 	ok = free_target(w, error) && pythia_live_tables_install(job->source, error) &&
 		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) &&
-		 pythia_live_position_begin(w, error) && pythia_live_catalog_keep(w, false, error);
+		 begin(w, error) && pythia_live_catalog_keep(w, false, error);
 	for (int i = 0; ok && i < w->ntables; i++)
 		w->places[i] = (pythia_log_place){.schema = w->tables[i].schema, .name = w->tables[i].log.name};
 	if (!ok)

@@ -121,7 +121,7 @@ static bool write_new(pythia_live *live, bool source, const pythia_live_position
 	return run(db, &sql, NULL, error);
 }
 
-static bool begin_anew(pythia_live *live, pythia_error *error)
+bool pythia_live_position_anew(pythia_live *live, pythia_error *error)
 {
 	pythia_live_position position = {.there = true};
 
@@ -129,8 +129,6 @@ static bool begin_anew(pythia_live *live, pythia_error *error)
 		!write_new(live, false, &position, error))
 		return false;
 	live->source = live->target = position;
-	for (int i = 0; i < live->ntables; i++)
-		live->tables[i].copied = false;
 	return true;
 }
 
@@ -142,19 +140,21 @@ static bool held(const pythia_live *live, const char *why, pythia_error *error)
 							 " compared as a whole, and what differs is mended.");
 }
 
-bool pythia_live_position_begin(pythia_live *live, pythia_error *error)
+bool pythia_live_position_begin(pythia_live *live, bool *anew, pythia_error *error)
 {
 	pythia_live_position *source = &live->source;
 	pythia_live_position *target = &live->target;
 	bool copied = false;
 
+	*anew = false;
 	if (!read_side(live->job.source, true, live->name, source, error) ||
 		!read_side(live->job.target, false, live->name, target, error))
 		return false;
 	for (int i = 0; i < live->ntables; i++)
 		copied = copied || live->tables[i].copied;
-	if (live->job.refresh || (!copied && !target->there))
-		return begin_anew(live, error);
+	*anew = live->job.refresh || (!copied && !target->there);
+	if (*anew)
+		return true;
 	if (!target->there)
 		return held(live, "the target does not have its position: it was made anew, or restored to an earlier state",
 					error);

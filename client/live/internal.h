@@ -15,7 +15,7 @@ typedef struct pythia_live_position
 	bool there;
 	int64_t number;
 	char token[PYTHIA_LIVE_TOKEN_SIZE];
-	char previous[PYTHIA_LIVE_TOKEN_SIZE]; /* at the source: what the target had when it was written */
+	char previous[PYTHIA_LIVE_TOKEN_SIZE]; /* at the source: what the target may have still; "" once it has committed */
 } pythia_live_position;
 
 /* A table that is followed. */
@@ -67,6 +67,8 @@ bool pythia_live_position_anew(pythia_live *live, pythia_error *error);
 bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, pythia_error *error);
 /* A transaction of the source's own: the same, before the target commits. */
 bool pythia_live_position_source(pythia_live *live, const pythia_live_position *next, pythia_error *error);
+/* Likewise, once it has, and before anything leaves the logs. */
+bool pythia_live_position_settle(pythia_live *live, pythia_error *error);
 /* applied_until alone; a transaction of its own. */
 bool pythia_live_position_beat(pythia_live *live, pythia_error *error);
 /* Forgets it; no error where nothing is kept. */

@@ -2,7 +2,8 @@
  * The chain of windows: a number and a random token on both sides.
  *
  * The source's row is committed before the target's transaction.  So the target has the source's token, or, where its
- * commit failed, the one before; anything else means that one side is not what it was.
+ * commit failed, the one before; anything else means that one side is not what it was.  Before what was applied leaves the
+ * logs, the source forgets the token before: a target that has it then was restored.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -228,6 +229,22 @@ bool pythia_live_position_source(pythia_live *live, const pythia_live_position *
 	pythia_buffer_puts(&sql, ", previous = ");
 	pythia_live_put_literal(db, next->previous, &sql);
 	pythia_buffer_puts(&sql, " WHERE worker = ");
+	pythia_live_put_literal(db, live->name, &sql);
+	pythia_buffer_puts(&sql, " AND token = ");
+	pythia_live_put_literal(db, live->source.token, &sql);
+	return run(db, &sql, &affected, error) && (affected == 1 || another(live, "source", error));
+}
+
+/* From now on a target that has the token before is one that was restored. */
+bool pythia_live_position_settle(pythia_live *live, pythia_error *error)
+{
+	pythia_db *db = live->job.source;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	int64_t affected = 0;
+
+	pythia_buffer_puts(&sql, "UPDATE ");
+	pythia_live_put_own(db, SOURCE_TABLE, &sql);
+	pythia_buffer_puts(&sql, " SET previous = '' WHERE worker = ");
 	pythia_live_put_literal(db, live->name, &sql);
 	pythia_buffer_puts(&sql, " AND token = ");
 	pythia_live_put_literal(db, live->source.token, &sql);

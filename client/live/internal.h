@@ -68,7 +68,7 @@ bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, 
 /* A transaction of the source's own: the same, before the target commits. */
 bool pythia_live_position_source(pythia_live *live, const pythia_live_position *next, pythia_error *error);
 /* Likewise, once it has, and before anything leaves the logs. */
-bool pythia_live_position_settle(pythia_live *live, pythia_error *error);
+bool pythia_live_position_confirm(pythia_live *live, pythia_error *error);
 /* applied_until alone; a transaction of its own. */
 bool pythia_live_position_beat(pythia_live *live, pythia_error *error);
 /* Forgets it; no error where nothing is kept. */

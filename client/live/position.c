@@ -236,7 +236,7 @@ bool pythia_live_position_source(pythia_live *live, const pythia_live_position *
 }
 
 /* From now on a target that has the token before is one that was restored. */
-bool pythia_live_position_settle(pythia_live *live, pythia_error *error)
+bool pythia_live_position_confirm(pythia_live *live, pythia_error *error)
 {
 	pythia_db *db = live->job.source;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;

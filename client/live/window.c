@@ -229,7 +229,7 @@ static bool end_window(pythia_live *live, pythia_error *error)
 	live->status.windows++;
 	live->status.number = next.number;
 	live->status.rows_written += written(live) - before;
-	return pythia_live_position_settle(live, error) && forget_applied(live, error) && save_witnesses(live, error);
+	return pythia_live_position_confirm(live, error) && forget_applied(live, error) && save_witnesses(live, error);
 }
 
 /* --- a window ------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "capture/source/log_order.h"
+#include "capture/source/log_query.h"
 #include "capture/source/log_replaced.h"
 #include "core/json_scan.h"
 #include "core/memory.h"
@@ -58,73 +59,7 @@ typedef struct reader
 	window window;
 } reader;
 
-/* --- the query --------------------------------------------------------------------------- */
-
-/* o0 or n0 as a scan reads the column itself. */
-static void put_logged(const reader *r, pythia_buffer *sql, int i, char letter)
-{
-	const pythia_capture_table *table = r->table;
-	pythia_column column = table->table.columns[table->columns[i].position];
-	char name[16];
-
-	snprintf(name, sizeof(name), "%c%d", letter, r->place[i]);
-	column.name = name;
-	if (table->db->engine == PYTHIA_SQLITE)
-		pythia_buffer_puts(sql, name);
-	else
-		pythia_dialect_of(table->db)->read_expression(table->db, sql, NULL, &column);
-}
-
-static void put_storage(const reader *r, pythia_buffer *sql, char letter)
-{
-	pythia_buffer_puts(sql, ", ");
-	for (int i = 0; i < r->table->ncolumns; i++)
-	{
-		int place = r->place[i];
-
-		pythia_capture_put_link(sql, i);
-		if (r->table->columns[i].whole)
-			pythia_buffer_printf(sql, "CASE WHEN json_valid(%c%d) THEN 'j' ELSE substr(typeof(%c%d), 1, 1) END", letter,
-								 place, letter, place);
-		else
-			pythia_buffer_printf(sql, "substr(typeof(%c%d), 1, 1)", letter, place);
-	}
-	pythia_buffer_putc(sql, ')');
-}
-
-/* PostgreSQL makes the JSON itself: the key's part of an image, and the image without what is left out. */
-static void put_jsonb(const pythia_capture_table *table, pythia_buffer *sql, char letter)
-{
-	const pythia_dialect *dialect = pythia_dialect_of(table->db);
-
-	pythia_buffer_printf(sql, ", CASE WHEN %c IS NOT NULL THEN pg_catalog.jsonb_build_object(", letter);
-	for (int i = 0; i < table->nkey; i++)
-	{
-		const char *name = table->table.columns[table->columns[table->key[i]].position].name;
-
-		pythia_buffer_puts(sql, i > 0 ? ", " : "");
-		dialect->literal(sql, name, strlen(name));
-		pythia_buffer_printf(sql, ", %c -> ", letter);
-		dialect->literal(sql, name, strlen(name));
-	}
-	pythia_buffer_printf(sql, ") END, %c", letter);
-	for (int i = 0; i < table->table.ncolumns; i++)
-	{
-		bool in_image = false;
-
-		for (int j = 0; j < table->ncolumns; j++)
-			in_image = in_image || (table->columns[j].position == i && table->columns[j].in_image);
-		if (!in_image)
-		{
-			pythia_buffer_puts(sql, " - ");
-			dialect->literal(sql, table->table.columns[i].name, strlen(table->table.columns[i].name));
-			pythia_buffer_puts(sql, "::text");
-		}
-	}
-}
-
-/* Columns before those of the two sides: number, operation, time, transaction, and what could not be logged. */
-#define META 5
+/* --- how much is read ----------------------------------------------------------------------- */
 
 /* Rows of the log that have one number. */
 static int rows_of_one(const pythia_db *db)
@@ -140,47 +75,6 @@ static int64_t most_rows(const reader *r)
 	if (r->table->db->engine == PYTHIA_SQLITE && (r->limit == 0 || left > WINDOW_ROWS))
 		return WINDOW_ROWS;
 	return r->limit > 0 ? left : 0;
-}
-
-/* Returns the number of columns that the select list has. */
-static int put_query(const reader *r, pythia_buffer *sql)
-{
-	const pythia_capture_table *table = r->table;
-	bool postgres = table->db->engine == PYTHIA_POSTGRESQL;
-	bool sqlite = table->db->engine == PYTHIA_SQLITE;
-	bool mysql = table->db->engine == PYTHIA_MYSQL;
-	int count = META;
-
-	pythia_buffer_printf(sql, "SELECT pythia_id, pythia_op, %s, %s, %s",
-						 postgres ? "pythia_at::timestamp" : "pythia_at", postgres ? "pythia_xid" : "NULL",
-						 postgres ? "CASE WHEN pythia_op = 'E' THEN n ->> 'error' END"
-						 : mysql  ? "pythia_error"
-								  : "NULL");
-	for (const char *letter = mysql ? "c" : "on"; *letter; letter++)
-	{
-		if (postgres)
-		{
-			put_jsonb(table, sql, *letter);
-			count += 2;
-			continue;
-		}
-		if (sqlite)
-			put_storage(r, sql, *letter);
-		for (int i = 0; i < table->ncolumns; i++)
-		{
-			pythia_buffer_puts(sql, ", ");
-			put_logged(r, sql, i, *letter);
-		}
-		count += table->ncolumns + sqlite;
-	}
-	pythia_buffer_puts(sql, " FROM ");
-	pythia_dialect_table(pythia_dialect_of(table->db), sql, table->table.schema, r->log->name);
-	if (r->window.from > 0)
-		pythia_buffer_printf(sql, " WHERE pythia_id >= %lld", (long long) r->window.from);
-	pythia_buffer_puts(sql, mysql ? " ORDER BY pythia_id, pythia_side" : " ORDER BY pythia_id");
-	if (most_rows(r) > 0)
-		pythia_buffer_printf(sql, " LIMIT %lld", (long long) most_rows(r));
-	return count;
 }
 
 /* --- the two sides of a row --------------------------------------------------------------- */
@@ -427,7 +321,7 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 {
 	const pythia_field *fields = row->fields;
 	bool mysql = r->table->db->engine == PYTHIA_MYSQL;
-	int nfields = META + side_width(r) * (mysql ? 1 : 2);
+	int nfields = PYTHIA_LOG_META + side_width(r) * (mysql ? 1 : 2);
 	int width = r->table->db->engine == PYTHIA_POSTGRESQL ? 2 : r->table->ncolumns;
 	/* what the triggers of each engine log */
 	static const char *const operations[] = {
@@ -458,13 +352,13 @@ static bool on_row(reader *r, const pythia_rows_reader *row, pythia_error *error
 	if (pythia_log_numbers_have(r->done, id))
 		return true;
 	if (mysql)
-		return read_sides_mysql(r, fields + META, id, operation, error) &&
-			   (operation == 'O' || deliver_row(r, fields, NULL, fields + META, error));
-	if (!read_sides(r, fields + META, id, operation, error))
+		return read_sides_mysql(r, fields + PYTHIA_LOG_META, id, operation, error) &&
+			   (operation == 'O' || deliver_row(r, fields, NULL, fields + PYTHIA_LOG_META, error));
+	if (!read_sides(r, fields + PYTHIA_LOG_META, id, operation, error))
 		return false;
 	if (r->table->db->engine == PYTHIA_SQLITE)
 		enter_window(r, fields, id);
-	return deliver_row(r, fields, fields + META + side_width(r) - width, fields + nfields - width, error);
+	return deliver_row(r, fields, fields + PYTHIA_LOG_META + side_width(r) - width, fields + nfields - width, error);
 }
 
 /* *cut: `most` bytes (0: any number) were enough. */
@@ -483,7 +377,8 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, size_t most, boo
 		kinds = pythia_calloc((size_t) ncolumns, sizeof(*kinds));
 		for (int i = 0; i < ncolumns; i++)
 		{
-			int column = i < META ? -1 : r->table->columns[(i - META) % r->table->ncolumns].position;
+			int column =
+				i < PYTHIA_LOG_META ? -1 : r->table->columns[(i - PYTHIA_LOG_META) % r->table->ncolumns].position;
 
 			kinds[i] = column < 0 ? PYTHIA_KIND_TEXT : r->table->table.columns[column].type.kind;
 		}
@@ -519,7 +414,7 @@ static bool read_rows(reader *r, const char *sql, int ncolumns, size_t most, boo
 static bool query(reader *r, size_t most, bool *cut, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	int ncolumns = put_query(r, &sql);
+	int ncolumns = pythia_log_query(r->table, r->log, r->place, r->window.from, most_rows(r), &sql);
 	bool ok = read_rows(r, sql.data, ncolumns, most, cut, error);
 
 	pythia_buffer_free(&sql);

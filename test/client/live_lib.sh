@@ -16,12 +16,12 @@ prepare() {
             eval "url_$1=sqlite:///\$work/$1.db"
             ;;
         postgres)
-            psql -qX -d "$PG_URL" -c "DROP DATABASE IF EXISTS live_$1 WITH (FORCE)" -c "CREATE DATABASE live_$1" 2> /dev/null
-            eval "url_$1=\${PG_URL%/*}/live_$1"
+            psql -qX -d "$PG_URL" -c "DROP DATABASE IF EXISTS ${0##*/}_$1 WITH (FORCE)" -c "CREATE DATABASE ${0##*/}_$1" 2> /dev/null
+            eval "url_$1=\${PG_URL%/*}/${0##*/}_$1"
             ;;
         mysql)
-            mysql_run "" "DROP DATABASE IF EXISTS live_$1; CREATE DATABASE live_$1"
-            eval "url_$1=\${MYSQL_URL%/*}/live_$1"
+            mysql_run "" "DROP DATABASE IF EXISTS ${0##*/}_$1; CREATE DATABASE ${0##*/}_$1"
+            eval "url_$1=\${MYSQL_URL%/*}/${0##*/}_$1"
             ;;
     esac
     eval "engine_$1=$2"
@@ -34,8 +34,8 @@ query() {
     local engine=engine_$1
     case ${!engine} in
         sqlite) sqlite3 -cmd ".timeout 10000" "$1.db" "$2" ;;
-        postgres) psql -qXAt -d "${PG_URL%/*}/live_$1" -v ON_ERROR_STOP=1 -c "$2" ;;
-        mysql) mysql_run "live_$1" "$2" | tr '\t' '|' ;;
+        postgres) psql -qXAt -d "${PG_URL%/*}/${0##*/}_$1" -v ON_ERROR_STOP=1 -c "$2" ;;
+        mysql) mysql_run "${0##*/}_$1" "$2" | tr '\t' '|' ;;
     esac
 }
 # Equal to the row, whatever the engines.

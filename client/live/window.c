@@ -302,7 +302,7 @@ bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
 	bool work = false;
 	bool followed = true;
 	int64_t now;
-	int64_t begun;
+	int64_t begun = pythia_monotonic_ms();
 
 	*applied = false;
 	if (!open_tables(live, error))

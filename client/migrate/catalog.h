@@ -120,7 +120,8 @@ typedef struct pythia_catalog_view
 	char *name;
 	char *definition; /* NULL: it is not shown */
 	char *comment;
-	char *odd; /* materialized, with options */
+	char *odd;    /* materialized, with options */
+	bool invoker; /* MySQL: it reads with the rights of whoever asks */
 } pythia_catalog_view;
 
 /* What cannot be moved at all and is only told: functions, triggers on nothing we carry, extensions, grants. */

@@ -283,6 +283,7 @@ static bool read_views(reading *r)
 		view->schema = pythia_texts_keep(&r->catalog->texts, r->schema);
 		view->name = text(r, i, 0);
 		view->definition = text(r, i, 1);
+		view->invoker = is(r, i, 2);
 		if (is(r, i, 3))
 			view->odd = pythia_texts_keep(&r->catalog->texts, "it has a CHECK OPTION");
 	}

@@ -172,7 +172,7 @@ bool pythia_migrate_make_plan(pythia_db *source, pythia_db *target, const pythia
 	memset(plan, 0, sizeof(*plan));
 	ok = pythia_catalog_read(source, options->schemas, options->nschemas, &catalog, error) && place_tables(&p) &&
 		 planner_tables(&p) && planner_indexes(&p) && planner_foreigns(&p) && planner_checks(&p) &&
-		 planner_sequences(&p);
+		 planner_sequences(&p) && planner_views(&p);
 	if (ok)
 	{
 		planner_rest(&p);

@@ -93,6 +93,7 @@ void planner_put_uniques(planner *p, const planned_table *table, pythia_buffer *
 void planner_put_foreigns(planner *p, const planned_table *table, pythia_buffer *out);
 bool planner_checks(planner *p); /* checks.c */
 void planner_put_checks(planner *p, const planned_table *table, pythia_buffer *out);
+bool planner_views(planner *p);     /* views.c */
 bool planner_sequences(planner *p); /* sequences.c */
 void planner_rest(planner *p);      /* rest.c: what nobody has carried */
 

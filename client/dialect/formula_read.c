@@ -574,6 +574,15 @@ static pythia_formula *read_plain(reading *r)
 	}
 }
 
+/* x AT TIME ZONE y */
+static pythia_formula *read_zone(reading *r, pythia_formula *what)
+{
+	if (take(r, "AT") && take(r, "TIME") && take(r, "ZONE"))
+		return with(with(make(r, PYTHIA_FORMULA_BINARY, "AT TIME ZONE"), what), read_operand(r));
+	pythia_formula_free(what);
+	return refuse(r, "it is not read to its end");
+}
+
 static pythia_formula *read_operand(reading *r)
 {
 	pythia_formula *made;
@@ -582,8 +591,8 @@ static pythia_formula *read_operand(reading *r)
 		return refuse(r, "it is too long");
 	r->depth++;
 	made = read_plain(r);
-	while (made != NULL && r->cursor->engine == PYTHIA_POSTGRESQL && take(r, "::"))
-		made = cast_to(r, made);
+	while (made != NULL && r->cursor->engine == PYTHIA_POSTGRESQL && (at(r, "::") || at(r, "AT")))
+		made = take(r, "::") ? cast_to(r, made) : read_zone(r, made);
 	if (made != NULL && at(r, "COLLATE"))
 	{
 		pythia_formula_free(made);

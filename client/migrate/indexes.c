@@ -23,7 +23,9 @@ typedef struct making
 
 static void changed(making *m, const char *words)
 {
-	pythia_buffer_printf(&m->changes, "%s%s", m->changes.length > 0 ? "; " : "", words);
+	/* of one part after another */
+	if (strstr(pythia_buffer_text(&m->changes), words) == NULL)
+		pythia_buffer_printf(&m->changes, "%s%s", m->changes.length > 0 ? "; " : "", words);
 }
 
 static const pythia_column *source_column(const making *m, const char *name)

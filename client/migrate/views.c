@@ -435,6 +435,9 @@ static bool put_from(select *s, pythia_buffer *out)
 			planner_put_table(s->p, from->table, out);
 		else
 			pythia_dialect_table(pythia_dialect_of(s->p->target), out, from->view->schema, from->view->name);
+		/* by its own name it is known without another word */
+		if (strcmp(from->alias, from->table != NULL ? from->table->name : from->view->name) == 0)
+			continue;
 		pythia_buffer_puts(out, " AS ");
 		planner_put_name(s->p, from->alias, out);
 	}

@@ -148,6 +148,7 @@ typedef struct pythia_catalog_table
 	bool strict;        /* SQLite */
 	bool without_rowid; /* SQLite */
 	char *collation;    /* MySQL: what its texts have by themselves */
+	char *storage;      /* how it is stored, where that is no usual way: a text for people */
 } pythia_catalog_table;
 
 typedef struct pythia_catalog

@@ -241,9 +241,10 @@ static const char *counting_column(const pythia_table *table)
 static bool read_tables(reading *r)
 {
 	bool ok = ask(r,
-				  "SELECT t.TABLE_NAME, t.AUTO_INCREMENT, t.TABLE_COLLATION FROM information_schema.TABLES t"
+				  "SELECT t.TABLE_NAME, t.AUTO_INCREMENT, t.TABLE_COLLATION, CASE WHEN t.ENGINE <> 'InnoDB' THEN"
+				  " CONCAT('ENGINE=', t.ENGINE) END FROM information_schema.TABLES t"
 				  " WHERE t.TABLE_SCHEMA = ? AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
-				  "tDT");
+				  "tDTT");
 
 	for (int64_t i = 0; ok && i < r->result.nrows; i++)
 	{
@@ -254,6 +255,7 @@ static bool read_tables(reading *r)
 		if (table == NULL)
 			continue;
 		table->collation = text(r, i, 2);
+		table->storage = text(r, i, 3);
 		if (column == NULL)
 			continue;
 		sequence = pythia_catalog_add_sequence(r->catalog);

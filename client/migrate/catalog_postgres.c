@@ -258,6 +258,23 @@ static bool read_checks(reading *r)
 	return ok;
 }
 
+static bool read_storage(reading *r)
+{
+	bool ok =
+		ask(r,
+			"SELECT" NAMES ", pg_catalog.concat_ws(', ', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END,"
+			" pg_catalog.array_to_string(c.reloptions, ', '), (SELECT 'TABLESPACE ' || s.spcname"
+			" FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace)) FROM pg_catalog.pg_class c " IN_NAMESPACES
+			" WHERE c.relkind IN ('r', 'p') AND %s AND (c.relpersistence = 'u' OR c.reloptions"
+			" IS NOT NULL OR c.reltablespace <> 0)",
+			"ttt");
+
+	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+		if (whose(r, i) != NULL)
+			r->last->storage = text(r, i, 2);
+	return ok;
+}
+
 static bool read_columns(reading *r)
 {
 	bool ok = ask(r,
@@ -439,8 +456,8 @@ bool pythia_catalog_postgres(pythia_db *db, pythia_catalog *catalog, pythia_erro
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	bool ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error) &&
 			  pythia_db_exec(db, "SET LOCAL search_path = ''", NULL, error) && read_indexes(&r) && read_foreigns(&r) &&
-			  read_checks(&r) && read_columns(&r) && read_sequences(&r) && read_enums(&r) && read_views(&r) &&
-			  read_others(&r);
+			  read_checks(&r) && read_storage(&r) && read_columns(&r) && read_sequences(&r) && read_enums(&r) &&
+			  read_views(&r) && read_others(&r);
 
 	pythia_result_free(&r.result);
 	if (ok)

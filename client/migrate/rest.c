@@ -132,6 +132,9 @@ static void tell_columns(planner *p, const planned_table *table)
 						 table->shown, from->columns[i].name,
 						 planner_to(p, PYTHIA_SQLITE) ? "the target has no place for any" : NULL);
 	}
+	if (table->from->storage != NULL)
+		planner_note(p, PYTHIA_MIGRATE_CHANGED, "storage", table->shown, table->from->storage,
+					 "it is stored as the target stores its tables");
 	if (from->comment != NULL)
 		planner_note(p, planner_to(p, PYTHIA_SQLITE) ? PYTHIA_MIGRATE_LEFT : PYTHIA_MIGRATE_CARRIED, "comment",
 					 table->shown, "the table's own",

@@ -355,6 +355,14 @@ bool pythia_migrate_execute(const pythia_migrate_run *run, pythia_migrate_result
 	r.config = copy_config(run);
 	ok = pythia_migrate_progress_open(run->target, &r.progress, error) && run_all(&r);
 	result->duration_seconds = now() - start;
+	/* what was refused at once leaves nothing behind */
+	if (!ok && !r.progress.again && result->statements == 0 && result->tables == 0 && !run->target->broken)
+	{
+		pythia_error ignored = PYTHIA_ERROR_INIT;
+
+		pythia_migrate_progress_end(&r.progress, &ignored);
+		pythia_error_reset(&ignored);
+	}
 	pythia_migrate_progress_free(&r.progress);
 	pythia_node_free(r.config);
 	return ok;

@@ -73,8 +73,6 @@ bool pythia_live_position_confirm(pythia_live *live, pythia_error *error);
 bool pythia_live_position_beat(pythia_live *live, pythia_error *error);
 /* Forgets it; no error where nothing is kept. */
 bool pythia_live_position_forget(pythia_db *db, bool source, const char *name, pythia_error *error);
-/* Takes the worker out of a table of ours, and the table away when nobody is in it any more. */
-bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error);
 
 /* tables.c: which tables are logged, and what is kept of that at the source. */
 bool pythia_live_tables_install(pythia_db *source, pythia_error *error);
@@ -98,7 +96,12 @@ bool pythia_live_catalog_keep(pythia_live *live, bool all, pythia_error *error);
 /* witness.c: whether the table was emptied without a trigger; sets table->whole.  In the snapshot of a window. */
 bool pythia_live_witness(pythia_live_table *table, pythia_error *error);
 
-/* Appends the name of a table of ours. */
+/* own.c: tables of ours, in a side's default schema.  Makes one where it is missing; in PostgreSQL one that belongs to
+ * another role, no superuser, is refused (42501).  `why` says what it is for. */
+bool pythia_live_make(pythia_db *db, const char *table, const char *columns, const char *why, pythia_error *error);
+/* Takes the worker out of one, and the table away when nobody is in it any more. */
+bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error);
+/* Appends its name. */
 void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out);
 void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out);
 

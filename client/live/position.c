@@ -17,16 +17,6 @@
 #define SOURCE_TABLE "pythia_live_source"
 #define TARGET_TABLE "pythia_live_target"
 
-void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out)
-{
-	pythia_dialect_table(pythia_dialect_of(db), out, db->default_schema, table);
-}
-
-void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out)
-{
-	pythia_dialect_of(db)->literal(out, text, strlen(text));
-}
-
 static bool run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythia_error *error)
 {
 	bool ok = pythia_db_exec(db, sql->data, affected, error);
@@ -46,32 +36,18 @@ static bool random_token(char token[PYTHIA_LIVE_TOKEN_SIZE], pythia_error *error
 	return true;
 }
 
-static bool make(pythia_db *db, const char *table, const char *columns, const char *why, pythia_error *error)
-{
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-
-	pythia_buffer_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
-	pythia_live_put_own(db, table, &sql);
-	pythia_buffer_printf(&sql, " (%s)%s", columns,
-						 db->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-													: "");
-	if (run(db, &sql, NULL, error))
-		return true;
-	if (strcmp(error->sqlstate, "42501") == 0)
-		pythia_error_hint(error, "%s: grant the right to create a table there.", why);
-	return false;
-}
-
 bool pythia_live_position_install(pythia_live *live, pythia_error *error)
 {
-	return make(live->job.source, SOURCE_TABLE,
-				"worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
-				" previous VARCHAR(40) NOT NULL",
-				"Live sync keeps the number of its last window in the source", error) &&
-		   make(live->job.target, TARGET_TABLE,
-				"worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
-				" source VARCHAR(500) NOT NULL, applied_until VARCHAR(40)",
-				"Live sync keeps its position in the target, in the transaction of the rows", error);
+	return pythia_live_make(
+			   live->job.source, SOURCE_TABLE,
+			   "worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
+			   " previous VARCHAR(40) NOT NULL",
+			   "Live sync keeps the number of its last window in the source", error) &&
+		   pythia_live_make(
+			   live->job.target, TARGET_TABLE,
+			   "worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
+			   " source VARCHAR(500) NOT NULL, applied_until VARCHAR(40)",
+			   "Live sync keeps its position in the target, in the transaction of the rows", error);
 }
 
 static bool read_side(pythia_db *db, bool source, const char *name, pythia_live_position *position, pythia_error *error)
@@ -265,33 +241,6 @@ bool pythia_live_position_beat(pythia_live *live, pythia_error *error)
 	pythia_buffer_puts(&sql, " AND token = ");
 	pythia_live_put_literal(db, live->target.token, &sql);
 	return run(db, &sql, NULL, error);
-}
-
-bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error)
-{
-	pythia_buffer own = PYTHIA_BUFFER_INIT;
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool any = false;
-	bool ok;
-
-	pythia_live_put_own(db, table, &own);
-	pythia_buffer_printf(&sql, "DELETE FROM %s WHERE worker = ", own.data);
-	pythia_live_put_literal(db, name, &sql);
-	ok = run(db, &sql, NULL, error);
-	if (!ok && strcmp(error->sqlstate, "42P01") == 0)
-	{
-		pythia_error_reset(error);
-		pythia_buffer_free(&own);
-		return true;
-	}
-	pythia_buffer_printf(&sql, "SELECT 1 FROM %s LIMIT 1", own.data);
-	ok = ok && pythia_db_any(db, sql.data, &any, error);
-	pythia_buffer_clear(&sql);
-	pythia_buffer_printf(&sql, "DROP TABLE %s", own.data);
-	ok = ok && (any || pythia_db_exec(db, sql.data, NULL, error));
-	pythia_buffer_free(&sql);
-	pythia_buffer_free(&own);
-	return ok;
 }
 
 bool pythia_live_position_forget(pythia_db *db, bool source, const char *name, pythia_error *error)

@@ -41,18 +41,18 @@ static bool run(pythia_db *db, pythia_buffer *sql, pythia_error *error)
 
 bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer columns = PYTHIA_BUFFER_INIT;
+	bool ok;
 
-	pythia_buffer_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
-	pythia_live_put_own(source, TABLES, &sql);
 	pythia_buffer_printf(
-		&sql,
-		" (worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
+		&columns,
+		"worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
 		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, copied INT NOT NULL,"
-		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s)%2$s",
-		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT",
-		source->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" : "");
-	return run(source, &sql, error);
+		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s",
+		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT");
+	ok = pythia_live_make(source, TABLES, columns.data, "Live sync keeps at the source which tables are logged", error);
+	pythia_buffer_free(&columns);
+	return ok;
 }
 
 static void free_known(known_list *list)

@@ -1,0 +1,90 @@
+/* Tables of ours, beside the user's. */
+#include <string.h>
+
+#include "live/internal.h"
+
+void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out)
+{
+	pythia_dialect_table(pythia_dialect_of(db), out, db->default_schema, table);
+}
+
+void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out)
+{
+	pythia_dialect_of(db)->literal(out, text, strlen(text));
+}
+
+/* Whoever owns a table can put triggers on it, which would run as us. */
+static bool check_owner(pythia_db *db, const char *table, pythia_error *error)
+{
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool strange;
+	bool ok;
+
+	if (db->engine != PYTHIA_POSTGRESQL)
+		return true;
+	pythia_live_put_own(db, table, &name);
+	pythia_buffer_puts(&sql,
+					   "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles r ON r.oid = c.relowner WHERE"
+					   " c.oid = pg_catalog.to_regclass(");
+	pythia_live_put_literal(db, name.data, &sql);
+	pythia_buffer_puts(&sql, ") AND (c.relkind <> 'r' OR (r.rolname <> current_user AND NOT r.rolsuper))");
+	ok = pythia_db_any(db, sql.data, &strange, error);
+	pythia_buffer_free(&sql);
+	if (ok && strange)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42501", "the table %s belongs to another role", name.data);
+		pythia_error_detail(error, "What its owner has put there would run with your rights.");
+		pythia_error_hint(error,
+						  "Run every live sync of this database as one role, or drop that table if nobody uses it.");
+		ok = false;
+	}
+	pythia_buffer_free(&name);
+	return ok;
+}
+
+bool pythia_live_make(pythia_db *db, const char *table, const char *columns, const char *why, pythia_error *error)
+{
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "CREATE TABLE IF NOT EXISTS ");
+	pythia_live_put_own(db, table, &sql);
+	pythia_buffer_printf(&sql, " (%s)%s", columns,
+						 db->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+													: "");
+	ok = pythia_db_exec(db, sql.data, NULL, error);
+	pythia_buffer_free(&sql);
+	if (!ok && strcmp(error->sqlstate, "42501") == 0)
+		pythia_error_hint(error, "%s: grant the right to create a table there.", why);
+	return ok && check_owner(db, table, error);
+}
+
+bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error)
+{
+	pythia_buffer own = PYTHIA_BUFFER_INIT;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	bool any = false;
+	bool ok;
+
+	pythia_live_put_own(db, table, &own);
+	pythia_buffer_printf(&sql, "DELETE FROM %s WHERE worker = ", own.data);
+	pythia_live_put_literal(db, name, &sql);
+	ok = pythia_db_exec(db, sql.data, NULL, error);
+	pythia_buffer_clear(&sql);
+	if (!ok && strcmp(error->sqlstate, "42P01") == 0)
+	{
+		pythia_error_reset(error);
+		pythia_buffer_free(&sql);
+		pythia_buffer_free(&own);
+		return true;
+	}
+	pythia_buffer_printf(&sql, "SELECT 1 FROM %s LIMIT 1", own.data);
+	ok = ok && pythia_db_any(db, sql.data, &any, error);
+	pythia_buffer_clear(&sql);
+	pythia_buffer_printf(&sql, "DROP TABLE %s", own.data);
+	ok = ok && (any || pythia_db_exec(db, sql.data, NULL, error));
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&own);
+	return ok;
+}

@@ -35,7 +35,8 @@ typedef struct pythia_live_table
 	pythia_sync_window *window;
 	pythia_log_numbers numbers; /* of the window in hand */
 	bool staged;                /* likewise */
-	char *key;                  /* names of its columns, one a line */
+	char *key;                  /* names of its columns, one a line, and the condition */
+	char *scope;                /* what is carried, and where to */
 	char *columns;              /* what the catalog said at the last look (catalog.c); NULL: nobody has looked */
 	char *rest;
 	char *witness; /* a row's key, a JSON array of texts (witness.c); or NULL */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
 #include "live/internal.h"
@@ -19,6 +20,7 @@ typedef struct known
 	pythia_log log;
 	bool copied;
 	char *key;
+	char *scope;
 	char *columns; /* what the catalog said (catalog.c) */
 	char *rest;
 	char *witness;
@@ -47,7 +49,7 @@ bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 	pythia_buffer_printf(
 		&columns,
 		"worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
-		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, copied INT NOT NULL,"
+		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, scope %1$s, copied INT NOT NULL,"
 		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s",
 		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT");
 	ok = pythia_live_make(source, TABLES, columns.data, "Live sync keeps at the source which tables are logged", error);
@@ -62,6 +64,7 @@ static void free_known(known_list *list)
 		pythia_free(list->items[i].schema);
 		pythia_free(list->items[i].name);
 		pythia_free(list->items[i].key);
+		pythia_free(list->items[i].scope);
 		pythia_free(list->items[i].columns);
 		pythia_free(list->items[i].rest);
 		pythia_free(list->items[i].witness);
@@ -78,11 +81,11 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 
 	memset(list, 0, sizeof(*list));
 	pythia_buffer_puts(&sql, "SELECT table_schema, table_name, log, log_columns, copied, catalog_columns, "
-							 "catalog_rest, witness, log_key FROM ");
+							 "catalog_rest, witness, log_key, scope FROM ");
 	pythia_live_put_own(source, TABLES, &sql);
 	pythia_buffer_puts(&sql, " WHERE worker = ");
 	pythia_live_put_literal(source, worker, &sql);
-	ok = pythia_db_query(source, sql.data, "tttTnTTTT", &result, error);
+	ok = pythia_db_query(source, sql.data, "tttTnTTTTT", &result, error);
 	pythia_buffer_free(&sql);
 	list->items = pythia_calloc((size_t) (ok ? result.nrows : 0) + 1, sizeof(known));
 	for (int64_t i = 0; ok && i < result.nrows; i++)
@@ -98,6 +101,7 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 		item->rest = pythia_strdup(pythia_result_optional(&result, i, 6));
 		item->witness = pythia_strdup(pythia_result_optional(&result, i, 7));
 		item->key = pythia_strdup(pythia_result_optional(&result, i, 8));
+		item->scope = pythia_strdup(pythia_result_optional(&result, i, 9));
 		ok = pythia_log_check_name(item->log.name, error);
 	}
 	pythia_result_free(&result);
@@ -144,6 +148,8 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	put_text(db, table->log.columns, &sql);
 	pythia_buffer_puts(&sql, ", log_key = ");
 	put_text(db, table->key, &sql);
+	pythia_buffer_puts(&sql, ", scope = ");
+	put_text(db, table->scope, &sql);
 	pythia_buffer_puts(&sql, ", catalog_columns = ");
 	put_text(db, table->columns, &sql);
 	pythia_buffer_puts(&sql, ", catalog_rest = ");
@@ -213,13 +219,41 @@ static void choose_key(pythia_live_table *table, const pythia_table *described)
 	table->config.key = table->options;
 }
 
-/* Its names, one a line: a log of another key is of no use. */
+/* What is carried, and where to: rows that were copied otherwise are to be compared. */
+static void spell_scope(const pythia_live *live, pythia_live_table *table)
+{
+	static const char *const options[] = {
+		"columns",   "exclude_columns", "where", "target_where", "table_map", "column_map",   "key",
+		"zero_date", "infinity",        "nan",   "nul_byte",     "bad_utf8",  "out_of_range", NULL};
+	const pythia_node *tables = pythia_node_get(live->job.config, "tables");
+	pythia_buffer text = PYTHIA_BUFFER_INIT;
+
+	for (int i = 0; options[i] != NULL; i++)
+		for (int own = 0; own < 2; own++)
+		{
+			const pythia_node *node =
+				pythia_node_get(own ? pythia_node_get(tables, table->name) : live->job.config, options[i]);
+
+			if (node == NULL)
+				continue;
+			pythia_buffer_printf(&text, "%s=", options[i]);
+			pythia_json_node(&text, node);
+			pythia_buffer_putc(&text, '\n');
+		}
+	pythia_free(table->scope);
+	table->scope = pythia_strdup(pythia_buffer_text(&text));
+	pythia_buffer_free(&text);
+}
+
+/* Its names, one a line, and the condition: a log of another key, or of other rows, is of no use. */
 static void spell_key(pythia_live_table *table)
 {
 	pythia_buffer names = PYTHIA_BUFFER_INIT;
 
 	for (const pythia_node *item = pythia_node_items(table->config.key); item != NULL; item = item->next)
 		pythia_buffer_printf(&names, "%s\n", item->text);
+	if (table->config.where != NULL)
+		pythia_buffer_printf(&names, "WHERE %s\n", table->config.where);
 	pythia_free(table->key);
 	table->key = pythia_strdup(pythia_buffer_text(&names));
 	pythia_buffer_free(&names);
@@ -269,6 +303,7 @@ static bool describe(pythia_live *live, pythia_live_table *table, pythia_error *
 		return false;
 	choose_key(table, &described);
 	spell_key(table);
+	spell_scope(live, table);
 	pythia_table_free(&described);
 	config = capture_config(table);
 	ok = pythia_capture_table_open(live->job.source, NULL, table->name, "", &config, &table->source, error);
@@ -327,6 +362,17 @@ static bool install(pythia_live *live, pythia_live_table *table, pythia_error *e
 		   pythia_live_table_save(live, table, error);
 }
 
+/* Of a table that was copied by other options; always true. */
+static bool compare_others(pythia_live *live, pythia_live_table *table, const known *item)
+{
+	if (!item->copied || (item->scope != NULL && strcmp(item->scope, table->scope) == 0))
+		return true;
+	pythia_host_log(live->job.source->host, PYTHIA_LOG_NOTICE,
+					"table \"%s\": what is carried is not what it was: it is compared as a whole", table->name);
+	table->copied = false;
+	return true;
+}
+
 /* What is known of it, if it is all there. */
 static bool begin_table(pythia_live *live, pythia_live_table *table, known_list *list, pythia_error *error)
 {
@@ -351,7 +397,7 @@ static bool begin_table(pythia_live *live, pythia_live_table *table, known_list 
 		table->columns = pythia_strdup(item->columns);
 		table->rest = pythia_strdup(item->rest);
 		table->witness = pythia_strdup(item->witness);
-		return pythia_live_table_fit(live, table, error);
+		return compare_others(live, table, item) && pythia_live_table_fit(live, table, error);
 	}
 	return install(live, table, error);
 }
@@ -456,5 +502,6 @@ void pythia_live_table_close(pythia_live_table *table)
 	pythia_free(table->rest);
 	pythia_free(table->witness);
 	pythia_free(table->key);
+	pythia_free(table->scope);
 	memset(table, 0, sizeof(*table));
 }

@@ -237,6 +237,8 @@ bool pythia_sweep_now(pythia_run *run, pythia_error *error);
 
 /* sweep.c: rows that the source no longer has. */
 bool pythia_sweep(pythia_run *run, pythia_error *error);
+/* Appends " AND (…)": which rows of the target are this run's to delete; nothing where all are. */
+bool pythia_sweep_own_rows(const pythia_run *run, pythia_buffer *out, pythia_error *error);
 
 /* keys.c: a temporary table of keys (run->keys), which pythia_stage_make has made. */
 /* Fills it with what a query over the source gives, a key's columns in their order: those that the target can hold. */

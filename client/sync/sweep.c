@@ -29,7 +29,7 @@ static bool load_keys(pythia_run *run, pythia_error *error)
 }
 
 /* Which rows of the target are this run's to delete: those that its condition means, as it reads there. */
-static bool put_own_rows(const pythia_run *run, pythia_buffer *out, pythia_error *error)
+bool pythia_sweep_own_rows(const pythia_run *run, pythia_buffer *out, pythia_error *error)
 {
 	const pythia_sync_config *config = run->job->config;
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
@@ -61,7 +61,7 @@ static bool check_condition(const pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_merge_table(run, false, &sql);
 	pythia_buffer_puts(&sql, " t WHERE 1 = 1");
-	ok = put_own_rows(run, &sql, error);
+	ok = pythia_sweep_own_rows(run, &sql, error);
 	pythia_buffer_puts(&sql, " LIMIT 0");
 	ok = ok && pythia_db_any(run->target, sql.data, &any, error);
 	if (!ok && !run->target->broken)
@@ -87,7 +87,7 @@ static bool count_gone(pythia_run *run, pythia_error *error)
 		pythia_buffer_puts(&sql, " AND ");
 		pythia_soft_condition(run->target, soft, &sql);
 	}
-	ok = put_own_rows(run, &sql, error) && pythia_db_count(run->target, sql.data, &count, error);
+	ok = pythia_sweep_own_rows(run, &sql, error) && pythia_db_count(run->target, sql.data, &count, error);
 	run->result->rows_deleted += count;
 	pythia_buffer_free(&sql);
 	return ok;
@@ -119,7 +119,7 @@ static bool delete_gone(pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, run->target->engine == PYTHIA_MYSQL ? " t WHERE " : " AS t WHERE ");
 	pythia_key_table_exists(run, "NOT EXISTS", &sql);
 	pythia_buffer_puts(&sql, pythia_buffer_text(&unreferred));
-	ok = put_own_rows(run, &sql, error) && pythia_run_exec(run, sql.data, &run->result->rows_deleted, error) &&
+	ok = pythia_sweep_own_rows(run, &sql, error) && pythia_run_exec(run, sql.data, &run->result->rows_deleted, error) &&
 		 (unreferred.length == 0 || count_left(run, error));
 	pythia_buffer_free(&unreferred);
 	pythia_buffer_free(&sql);
@@ -154,7 +154,7 @@ static bool mark_gone(pythia_run *run, pythia_error *error)
 			pythia_buffer_printf(&sql, "(t.%s IS NULL OR t.%s = %s) AND ", name.data, name.data, here.data);
 		pythia_key_table_exists(run, back ? "EXISTS" : "NOT EXISTS", &sql);
 		if (!back)
-			ok = put_own_rows(run, &sql, error);
+			ok = pythia_sweep_own_rows(run, &sql, error);
 		ok =
 			ok && pythia_run_exec(run, sql.data, back ? &run->result->rows_updated : &run->result->rows_deleted, error);
 	}

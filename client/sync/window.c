@@ -311,6 +311,14 @@ static void put_removal(const pythia_sync_window *w, pythia_buffer *out)
 	}
 }
 
+static bool put_all(const pythia_sync_window *w, const char *condition, pythia_buffer *sql, pythia_error *error)
+{
+	put_removal(w, sql);
+	pythia_buffer_puts(sql, condition);
+	/* rows that its condition does not mean are not the window's; those by their keys are, whatever they hold by now */
+	return !w->all_rows || pythia_sweep_own_rows(&w->run, sql, error);
+}
+
 static bool run_removal(pythia_sync_window *w, const char *condition, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -318,9 +326,7 @@ static bool run_removal(pythia_sync_window *w, const char *condition, pythia_err
 
 	if (!w->all_rows && w->keys.rows == 0)
 		return true;
-	put_removal(w, &sql);
-	pythia_buffer_puts(&sql, condition);
-	ok = pythia_run_exec(&w->run, sql.data, &w->result.rows_deleted, error);
+	ok = put_all(w, condition, &sql, error) && pythia_run_exec(&w->run, sql.data, &w->result.rows_deleted, error);
 	pythia_buffer_free(&sql);
 	return ok;
 }

@@ -101,7 +101,7 @@ bool pythia_live_catalog_read(pythia_live *live, pythia_result *result, pythia_e
 	return ok;
 }
 
-bool pythia_live_catalog_keep(pythia_live *live, bool all, pythia_error *error)
+bool pythia_live_catalog_keep(pythia_live *live, const bool *followed, pythia_error *error)
 {
 	pythia_result result = {0};
 	bool ok = pythia_live_catalog_read(live, &result, error);
@@ -109,12 +109,13 @@ bool pythia_live_catalog_keep(pythia_live *live, bool all, pythia_error *error)
 	for (int i = 0; ok && i < live->ntables; i++)
 	{
 		pythia_live_table *table = &live->tables[i];
+		bool first = table->columns == NULL && table->rest == NULL;
 
-		if (!all && (table->columns != NULL || table->rest != NULL))
+		if (!first && (followed == NULL || !followed[i]))
 			continue;
-		pythia_free(table->columns);
+		if (first)
+			table->columns = pythia_strdup(pythia_result_optional(&result, i, 1));
 		pythia_free(table->rest);
-		table->columns = pythia_strdup(pythia_result_optional(&result, i, 1));
 		table->rest = pythia_strdup(pythia_result_optional(&result, i, 2));
 		ok = pythia_live_table_save(live, table, error);
 	}

@@ -91,8 +91,9 @@ bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *
 /* catalog.c: for each table its number, a text that changes when its columns do, one that does when its rows may have
  * changed without a trigger, and whether they may just have done so, whatever the texts are. */
 bool pythia_live_catalog_read(pythia_live *live, pythia_result *result, pythia_error *error);
-/* Keeps what it says of each table, of those alone that nobody has looked at yet, or of `all`. */
-bool pythia_live_catalog_keep(pythia_live *live, bool all, pythia_error *error);
+/* Keeps what it says of the tables that nobody has looked at yet, and of the rest of those that were `followed` (by table; or
+ * NULL: none). */
+bool pythia_live_catalog_keep(pythia_live *live, const bool *followed, pythia_error *error);
 
 /* witness.c: whether the table was emptied without a trigger; sets table->whole.  In the snapshot of a window. */
 bool pythia_live_witness(pythia_live_table *table, pythia_error *error);

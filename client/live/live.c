@@ -88,7 +88,7 @@ bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_err
 	w->empty = pythia_calloc((size_t) job->ntables + 1, sizeof(bool));
 	ok = free_target(w, error) && pythia_live_tables_install(job->source, error) &&
 		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) && begin(w, error) &&
-		 pythia_live_catalog_keep(w, false, error);
+		 pythia_live_catalog_keep(w, NULL, error);
 	for (int i = 0; ok && i < w->ntables; i++)
 		w->places[i] = (pythia_log_place){.schema = w->tables[i].schema, .name = w->tables[i].log.name};
 	if (!ok)

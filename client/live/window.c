@@ -52,19 +52,26 @@ static bool changed(pythia_live *live, const pythia_result *result)
 /* *followed: something was done, and the catalog has been looked at again. */
 static bool follow(pythia_live *live, const pythia_result *result, bool *followed, pythia_error *error)
 {
+	bool *these = pythia_calloc((size_t) live->ntables + 1, sizeof(bool));
+	bool ok = true;
+
 	*followed = false;
-	for (int i = 0; i < live->ntables; i++)
+	for (int i = 0; ok && i < live->ntables; i++)
 	{
 		pythia_live_table *table = &live->tables[i];
 		bool columns = !same(table->columns, pythia_result_optional(result, i, 1));
 
 		if (!columns && same(table->rest, pythia_result_optional(result, i, 2)))
 			continue;
-		if (!follow_table(live, table, columns, error))
-			return false;
-		*followed = true;
+		ok = follow_table(live, table, columns, error);
+		*followed = these[i] = true;
+		/* the columns as they were before they were followed: what came meanwhile shows at the next look */
+		pythia_free(table->columns);
+		table->columns = pythia_strdup(pythia_result_optional(result, i, 1));
 	}
-	return !*followed || pythia_live_catalog_keep(live, true, error);
+	ok = ok && (!*followed || pythia_live_catalog_keep(live, these, error));
+	pythia_free(these);
+	return ok;
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -159,6 +166,14 @@ static int64_t written(const pythia_live *live)
 
 static bool apply(pythia_live *live, pythia_error *error)
 {
+	bool unique = false;
+
+	for (int i = 0; i < live->ntables; i++)
+		unique = unique || (live->tables[i].staged && pythia_sync_window_is_unique(live->tables[i].window));
+	/* what nothing refers to goes first, children before parents: its unique values may be used again */
+	for (int i = live->ntables - 1; unique && i >= 0; i--)
+		if (live->tables[i].staged && !pythia_sync_window_make_room(live->tables[i].window, error))
+			return false;
 	for (int i = 0; i < live->ntables; i++)
 		if (live->tables[i].staged && !pythia_sync_window_upsert(live->tables[i].window, error))
 			return false;
@@ -319,8 +334,14 @@ bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
 		begun = pythia_monotonic_ms();
 		for (int i = 0; i < live->ntables; i++)
 			work = work || !live->empty[i] || live->tables[i].whole;
-		if (work && !window(live, look, now, applied, &followed, error))
+		if (!work || window(live, look, now, applied, &followed, error))
+			continue;
+		/* a column or a table that is not there any more: the catalog is looked at, and followed */
+		if (look || live->job.source->broken || live->job.target->broken || strncmp(error->sqlstate, "42", 2) != 0)
 			return false;
+		pythia_error_reset(error);
+		live->looked_at = 0;
+		followed = true;
 	}
 	if (!*applied)
 		return idle(live, now, error);

@@ -73,8 +73,7 @@ static bool look_at_references(pythia_sync_window *w, pythia_error *error)
 		return true;
 	if (!pythia_foreign_begin(&w->run, error))
 		return false;
-	w->unique = w->unique && !w->run.way.refers_to_itself;
-	return !w->unique || pythia_referrers(&w->run, &any, &w->unreferred, error);
+	return pythia_referrers(&w->run, &any, &w->unreferred, error);
 }
 
 bool pythia_sync_window_open(const pythia_sync_job *job, pythia_sync_window **window, pythia_error *error)
@@ -338,15 +337,43 @@ static bool within(pythia_sync_window *w, bool ok, pythia_error *error)
 	return ok;
 }
 
+bool pythia_sync_window_is_unique(const pythia_sync_window *window)
+{
+	return window->unique;
+}
+
+/* Within one table a row that is yet to be updated may refer to one that goes: then it goes later. */
+static bool try_removal(pythia_sync_window *w, pythia_error *error)
+{
+	pythia_db *target = w->run.target;
+
+	if (!pythia_db_exec(target, "SAVEPOINT pythia_room", NULL, error))
+		return false;
+	if (!run_removal(w, pythia_buffer_text(&w->unreferred), error))
+	{
+		if (target->broken || strcmp(error->sqlstate, "23503") != 0)
+			return false;
+		pythia_error_reset(error);
+		if (!pythia_db_exec(target, "ROLLBACK TO SAVEPOINT pythia_room", NULL, error))
+			return false;
+	}
+	return pythia_db_exec(target, "RELEASE SAVEPOINT pythia_room", NULL, error);
+}
+
+bool pythia_sync_window_make_room(pythia_sync_window *window, pythia_error *error)
+{
+	bool ok = window->run.way.refers_to_itself ? try_removal(window, error)
+											   : run_removal(window, pythia_buffer_text(&window->unreferred), error);
+
+	return within(window, ok, error);
+}
+
 bool pythia_sync_window_upsert(pythia_sync_window *window, pythia_error *error)
 {
 	pythia_run *run = &window->run;
 	bool ok = true;
 
-	/* rows that nothing refers to go first: their unique values may be used again */
-	if (window->unique)
-		ok = run_removal(window, pythia_buffer_text(&window->unreferred), error);
-	if (ok && window->stage.rows > 0)
+	if (window->stage.rows > 0)
 		ok = pythia_search_path_set(run, error) && pythia_stage_apply(run, window->stage.rows, error);
 	return within(window, ok, error);
 }

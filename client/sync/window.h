@@ -3,8 +3,8 @@
  * (live/).  The caller owns both transactions: the snapshot of the source in which rows are staged, and the
  * transaction of the target that holds everything.  Several windows may be open on one pair of connections.
  *
- * Of many tables: stage each, end the snapshot if that is dear, then upsert with parents first, then remove with children
- * first.  After an error both transactions are to be rolled back, and the window to be closed.
+ * Of many tables: stage each, end the snapshot if that is dear, make room with children first where one is unique, then
+ * upsert with parents first, then remove with children first.  After an error both transactions are to be rolled back, and the window to be closed.
  */
 #ifndef PYTHIA_SYNC_WINDOW_H
 #define PYTHIA_SYNC_WINDOW_H
@@ -24,6 +24,10 @@ void pythia_sync_window_close(pythia_sync_window *window); /* NULL-safe; leaves 
  * rows read, whatever the target holds beyond them goes, and `gone` is not asked.
  */
 bool pythia_sync_window_stage(pythia_sync_window *window, const char *changed, const char *gone, pythia_error *error);
+/* Whether the target has another unique key than the one that rows are told by. */
+bool pythia_sync_window_is_unique(const pythia_sync_window *window);
+/* Deletes of what is to go that which no row of the target refers to; of tables that have been staged, children first. */
+bool pythia_sync_window_make_room(pythia_sync_window *window, pythia_error *error);
 /* Stores the rows that were staged. */
 bool pythia_sync_window_upsert(pythia_sync_window *window, pythia_error *error);
 /* Deletes what is to go, and is still there. */

@@ -163,11 +163,7 @@ bool pythia_key_table_index(pythia_run *run, pythia_error *error)
 	if (run->target->engine != PYTHIA_SQLITE)
 		return true;
 	pythia_buffer_printf(&sql, "CREATE INDEX temp.pythia_keys_index_%u ON %s (", pythia_stage_serial(), run->keys);
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
-		dialect_of(run)->identifier(&sql, run->names[run->plan.key[i]]);
-	}
+	pythia_merge_key_columns(run, &sql, "", "");
 	pythia_buffer_putc(&sql, ')');
 	ok = pythia_db_exec(run->target, sql.data, NULL, error);
 	pythia_buffer_free(&sql);

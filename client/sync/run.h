@@ -174,6 +174,8 @@ void pythia_merge_rule(const pythia_run *run, pythia_buffer *out);
 /* alias."column" of the target's, for the pair; and all of them. */
 void pythia_merge_column(const pythia_run *run, pythia_buffer *out, const char *alias, int pair);
 void pythia_merge_columns(const pythia_run *run, pythia_buffer *out, const char *alias);
+/* The key's columns, each with `after` behind it ("": nothing). */
+void pythia_merge_key_columns(const pythia_run *run, pythia_buffer *out, const char *alias, const char *after);
 /* Updates rows of the target that are in the stage and differ, by_rule: where the rule lets it; adds their number to *count. */
 bool pythia_merge_update(pythia_run *run, bool by_rule, int64_t *count, pythia_error *error);
 

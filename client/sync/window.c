@@ -203,15 +203,10 @@ static bool drop_staged_keys(pythia_run *run, pythia_error *error)
 		return true;
 	pythia_buffer_puts(&sql, "DELETE FROM ");
 	pythia_key_table_put(run, &sql);
-	for (int from = 0; from < 2; from++)
-	{
-		pythia_buffer_puts(&sql, from ? ") IN (SELECT " : " WHERE (");
-		for (int i = 0; i < run->plan.nkey; i++)
-		{
-			pythia_buffer_puts(&sql, i > 0 ? ", " : "");
-			pythia_merge_column(run, &sql, "", run->plan.key[i]);
-		}
-	}
+	pythia_buffer_puts(&sql, " WHERE (");
+	pythia_merge_key_columns(run, &sql, "", "");
+	pythia_buffer_puts(&sql, ") IN (SELECT ");
+	pythia_merge_key_columns(run, &sql, "", "");
 	pythia_buffer_puts(&sql, " FROM ");
 	pythia_merge_table(run, true, &sql);
 	pythia_buffer_puts(&sql, ")");
@@ -292,15 +287,10 @@ static void put_removal(const pythia_sync_window *w, pythia_buffer *out)
 		case PYTHIA_SQLITE:
 			pythia_buffer_puts(out, "DELETE FROM ");
 			pythia_merge_table(run, false, out);
-			for (int from = 0; from < 2; from++)
-			{
-				pythia_buffer_puts(out, from ? ") IN (SELECT " : " AS t WHERE (");
-				for (int i = 0; i < run->plan.nkey; i++)
-				{
-					pythia_buffer_puts(out, i > 0 ? ", " : "");
-					pythia_merge_column(run, out, from ? "" : "t.", run->plan.key[i]);
-				}
-			}
+			pythia_buffer_puts(out, " AS t WHERE (");
+			pythia_merge_key_columns(run, out, "t.", "");
+			pythia_buffer_puts(out, ") IN (SELECT ");
+			pythia_merge_key_columns(run, out, "", "");
 			pythia_buffer_puts(out, " FROM ");
 			pythia_key_table_put(run, out);
 			/* the comparison above is the column's own, which may take two texts for one */

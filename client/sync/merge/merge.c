@@ -87,11 +87,7 @@ static bool report_conflict(pythia_run *run, int64_t differing, pythia_error *er
 
 	memset(&result, 0, sizeof(result));
 	pythia_buffer_puts(&sql, "SELECT ");
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(&sql, i > 0 ? ", " : "");
-		pythia_merge_column(run, &sql, "t.", run->plan.key[i]);
-	}
+	pythia_merge_key_columns(run, &sql, "t.", "");
 	pythia_buffer_puts(&sql, " FROM ");
 	pythia_merge_table(run, true, &sql);
 	pythia_buffer_puts(&sql, " s JOIN ");

@@ -45,6 +45,16 @@ void pythia_merge_columns(const pythia_run *run, pythia_buffer *out, const char 
 	}
 }
 
+void pythia_merge_key_columns(const pythia_run *run, pythia_buffer *out, const char *alias, const char *after)
+{
+	for (int i = 0; i < run->plan.nkey; i++)
+	{
+		pythia_buffer_puts(out, i > 0 ? ", " : "");
+		pythia_merge_column(run, out, alias, run->plan.key[i]);
+		pythia_buffer_puts(out, after);
+	}
+}
+
 static const char *collation_of(const pythia_column *column)
 {
 	return column->collation != NULL ? column->collation : "";

@@ -126,15 +126,6 @@ static void put_kept(const pythia_run *run, pythia_buffer *out)
 	pythia_dialect_table(pythia_dialect_of(run->target), out, pythia_stage_schema(run), KEPT_NAME);
 }
 
-static void put_keys(const pythia_run *run, pythia_buffer *out)
-{
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		pythia_dialect_of(run->target)->identifier(out, run->names[run->plan.key[i]]);
-	}
-}
-
 bool pythia_keys_begin(pythia_run *run, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
@@ -154,7 +145,7 @@ bool pythia_keys_begin(pythia_run *run, pythia_error *error)
 		else
 			put_kept(run, &sql);
 		pythia_buffer_puts(&sql, " (");
-		put_keys(run, &sql);
+		pythia_merge_key_columns(run, &sql, "", "");
 		pythia_buffer_putc(&sql, ')');
 		ok = pythia_db_exec(run->target, sql.data, NULL, error);
 	}
@@ -174,7 +165,7 @@ bool pythia_keys_keep(pythia_run *run, pythia_error *error)
 	pythia_buffer_puts(&sql, "INSERT INTO ");
 	put_kept(run, &sql);
 	pythia_buffer_puts(&sql, " SELECT ");
-	put_keys(run, &sql);
+	pythia_merge_key_columns(run, &sql, "", "");
 	pythia_buffer_puts(&sql, " FROM ");
 	pythia_merge_table(run, true, &sql);
 	ok = pythia_db_exec(run->target, sql.data, NULL, &refusal);

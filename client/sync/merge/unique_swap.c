@@ -53,17 +53,6 @@ static void put_all(const pythia_run *run, const char *stage, const char *moved,
 	}
 }
 
-static void put_key(const pythia_run *run, const char *alias, const char *after, pythia_buffer *out)
-{
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		pythia_buffer_puts(out, alias);
-		dialect_of(run)->identifier(out, run->names[run->plan.key[i]]);
-		pythia_buffer_puts(out, after);
-	}
-}
-
 /* FROM target t JOIN stage s, of the rows that the merge would have updated; SQL goes on after `join`. */
 static void put_differing(const pythia_run *run, const char *join, const char *on, pythia_buffer *out)
 {
@@ -145,7 +134,7 @@ static bool move_in_postgres(pythia_run *run, int64_t *count, pythia_error *erro
 	pythia_buffer_puts(&sql, " AS s ON ");
 	pythia_merge_key_join(run, &sql);
 	pythia_buffer_puts(&sql, " ORDER BY ");
-	put_key(run, "s.", "", &sql);
+	pythia_merge_key_columns(run, &sql, "s.", "");
 	ok = pythia_run_exec(run, sql.data, count, error);
 	pythia_buffer_free(&sql);
 	return ok;
@@ -156,9 +145,9 @@ static bool move_in_postgres(pythia_run *run, int64_t *count, pythia_error *erro
 static void put_key_moved(const pythia_run *run, const char *word, const char *collate, pythia_buffer *out)
 {
 	pythia_buffer_printf(out, " %s (", word);
-	put_key(run, "", collate, out);
+	pythia_merge_key_columns(run, out, "", collate);
 	pythia_buffer_puts(out, ") IN (SELECT ");
-	put_key(run, "", "", out);
+	pythia_merge_key_columns(run, out, "", "");
 	pythia_buffer_puts(out, " FROM ");
 	put_moved(run, out);
 	pythia_buffer_putc(out, ')');

@@ -50,15 +50,6 @@ static void put_changing(const pythia_run *run, const char *alias, pythia_buffer
 	}
 }
 
-static void put_keys(const pythia_run *run, const char *alias, pythia_buffer *out)
-{
-	for (int i = 0; i < run->plan.nkey; i++)
-	{
-		pythia_buffer_puts(out, i > 0 ? ", " : "");
-		pythia_merge_column(run, out, alias, run->plan.key[i]);
-	}
-}
-
 /*
  * SQLite's UPDATE ... FROM holds a row five times: what is compared, what it collects and what it writes.
  * Where rows are large, those that need no update leave the stage first, and each of the others is then
@@ -96,9 +87,9 @@ static bool update_large(pythia_run *run, bool by_rule, int64_t *count, pythia_e
 	pythia_buffer_printf(&sql, "%s)", counterpart.data);
 	put_unmarked(run, "", &sql);
 	pythia_buffer_puts(&sql, " WHERE (");
-	put_keys(run, "t.", &sql);
+	pythia_merge_key_columns(run, &sql, "t.", "");
 	pythia_buffer_puts(&sql, ") IN (SELECT ");
-	put_keys(run, "s.", &sql);
+	pythia_merge_key_columns(run, &sql, "s.", "");
 	pythia_buffer_puts(&sql, " FROM ");
 	pythia_merge_table(run, true, &sql);
 	/* the key itself, where the target takes others for it */

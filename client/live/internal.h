@@ -103,6 +103,8 @@ bool pythia_live_witness(pythia_live_table *table, pythia_error *error);
 bool pythia_live_make(pythia_db *db, const char *table, const char *columns, const char *why, pythia_error *error);
 /* Takes the worker out of one, and the table away when nobody is in it any more. */
 bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error);
+/* Runs a statement that was built, and frees it; *affected may be NULL. */
+bool pythia_live_run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythia_error *error);
 /* Appends its name. */
 void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out);
 void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out);

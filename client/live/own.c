@@ -13,6 +13,14 @@ void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffe
 	pythia_dialect_of(db)->literal(out, text, strlen(text));
 }
 
+bool pythia_live_run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythia_error *error)
+{
+	bool ok = pythia_db_exec(db, sql->data, affected, error);
+
+	pythia_buffer_free(sql);
+	return ok;
+}
+
 /* Whoever owns a table can put triggers on it, which would run as us. */
 static bool check_owner(pythia_db *db, const char *table, pythia_error *error)
 {
@@ -53,8 +61,7 @@ bool pythia_live_make(pythia_db *db, const char *table, const char *columns, con
 	pythia_buffer_printf(&sql, " (%s)%s", columns,
 						 db->engine == PYTHIA_MYSQL ? " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 													: "");
-	ok = pythia_db_exec(db, sql.data, NULL, error);
-	pythia_buffer_free(&sql);
+	ok = pythia_live_run(db, &sql, NULL, error);
 	if (!ok && strcmp(error->sqlstate, "42501") == 0)
 		pythia_error_hint(error, "%s: grant the right to create a table there.", why);
 	return ok && check_owner(db, table, error);

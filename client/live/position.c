@@ -17,14 +17,6 @@
 #define SOURCE_TABLE "pythia_live_source"
 #define TARGET_TABLE "pythia_live_target"
 
-static bool run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythia_error *error)
-{
-	bool ok = pythia_db_exec(db, sql->data, affected, error);
-
-	pythia_buffer_free(sql);
-	return ok;
-}
-
 static bool random_token(char token[PYTHIA_LIVE_TOKEN_SIZE], pythia_error *error)
 {
 	unsigned char bytes[16];
@@ -84,7 +76,7 @@ static bool write_new(pythia_live *live, bool source, const pythia_live_position
 	pythia_live_put_own(db, source ? SOURCE_TABLE : TARGET_TABLE, &sql);
 	pythia_buffer_puts(&sql, " WHERE worker = ");
 	pythia_live_put_literal(db, live->name, &sql);
-	if (!run(db, &sql, NULL, error))
+	if (!pythia_live_run(db, &sql, NULL, error))
 		return false;
 	pythia_buffer_puts(&sql, "INSERT INTO ");
 	pythia_live_put_own(db, source ? SOURCE_TABLE : TARGET_TABLE, &sql);
@@ -95,7 +87,7 @@ static bool write_new(pythia_live *live, bool source, const pythia_live_position
 	pythia_buffer_puts(&sql, ", ");
 	pythia_live_put_literal(db, source ? "" : live->job.source->display, &sql);
 	pythia_buffer_putc(&sql, ')');
-	return run(db, &sql, NULL, error);
+	return pythia_live_run(db, &sql, NULL, error);
 }
 
 bool pythia_live_position_anew(pythia_live *live, pythia_error *error)
@@ -160,87 +152,91 @@ static void put_until(const pythia_live *live, pythia_buffer *sql)
 	pythia_live_put_literal(live->job.target, text, sql);
 }
 
-static bool another(const pythia_live *live, const char *side, pythia_error *error)
+/* Of the worker's row on a side: UPDATE … SET, and behind that the condition that it is where we left it. */
+static void put_update(const pythia_live *live, bool source, pythia_buffer *sql)
 {
+	pythia_buffer_puts(sql, "UPDATE ");
+	pythia_live_put_own(source ? live->job.source : live->job.target, source ? SOURCE_TABLE : TARGET_TABLE, sql);
+	pythia_buffer_puts(sql, " SET ");
+}
+
+static void put_condition(const pythia_live *live, bool source, pythia_buffer *sql)
+{
+	const pythia_db *db = source ? live->job.source : live->job.target;
+
+	pythia_buffer_puts(sql, " WHERE worker = ");
+	pythia_live_put_literal(db, live->name, sql);
+	pythia_buffer_puts(sql, " AND token = ");
+	pythia_live_put_literal(db, source ? live->source.token : live->target.token, sql);
+}
+
+static void put_next(const pythia_db *db, const pythia_live_position *next, pythia_buffer *sql)
+{
+	pythia_buffer_printf(sql, "number = %" PRId64 ", token = ", next->number);
+	pythia_live_put_literal(db, next->token, sql);
+}
+
+/* Runs it, and fails where the row is not as we left it. */
+static bool move(pythia_live *live, bool source, pythia_buffer *sql, pythia_error *error)
+{
+	int64_t affected = 0;
+
+	put_condition(live, source, sql);
+	if (!pythia_live_run(source ? live->job.source : live->job.target, sql, &affected, error))
+		return false;
+	if (affected == 1)
+		return true;
 	pythia_fail(error, PYTHIA_E_USAGE, "55006",
-				"live sync \"%s\" is held: its position in the %s has been moved by"
-				" somebody else",
-				live->name, side);
+				"live sync \"%s\" is held: its position in the %s has been moved by somebody else", live->name,
+				source ? "source" : "target");
 	return pythia_error_hint(error,
 							 "Is the same sync running twice?  End one of the two, or give them names (--name).");
 }
 
 bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, pythia_error *error)
 {
-	pythia_db *db = live->job.target;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	int64_t affected = 0;
 
 	*next = (pythia_live_position){.there = true, .number = live->source.number + 1};
 	snprintf(next->previous, sizeof(next->previous), "%s", live->target.token);
 	if (!random_token(next->token, error))
 		return false;
-	pythia_buffer_puts(&sql, "UPDATE ");
-	pythia_live_put_own(db, TARGET_TABLE, &sql);
-	pythia_buffer_printf(&sql, " SET number = %" PRId64 ", token = ", next->number);
-	pythia_live_put_literal(db, next->token, &sql);
+	put_update(live, false, &sql);
+	put_next(live->job.target, next, &sql);
 	put_until(live, &sql);
-	pythia_buffer_puts(&sql, " WHERE worker = ");
-	pythia_live_put_literal(db, live->name, &sql);
-	pythia_buffer_puts(&sql, " AND token = ");
-	pythia_live_put_literal(db, live->target.token, &sql);
-	return run(db, &sql, &affected, error) && (affected == 1 || another(live, "target", error));
+	return move(live, false, &sql, error);
 }
 
 bool pythia_live_position_source(pythia_live *live, const pythia_live_position *next, pythia_error *error)
 {
-	pythia_db *db = live->job.source;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	int64_t affected = 0;
 
-	pythia_buffer_puts(&sql, "UPDATE ");
-	pythia_live_put_own(db, SOURCE_TABLE, &sql);
-	pythia_buffer_printf(&sql, " SET number = %" PRId64 ", token = ", next->number);
-	pythia_live_put_literal(db, next->token, &sql);
+	put_update(live, true, &sql);
+	put_next(live->job.source, next, &sql);
 	pythia_buffer_puts(&sql, ", previous = ");
-	pythia_live_put_literal(db, next->previous, &sql);
-	pythia_buffer_puts(&sql, " WHERE worker = ");
-	pythia_live_put_literal(db, live->name, &sql);
-	pythia_buffer_puts(&sql, " AND token = ");
-	pythia_live_put_literal(db, live->source.token, &sql);
-	return run(db, &sql, &affected, error) && (affected == 1 || another(live, "source", error));
+	pythia_live_put_literal(live->job.source, next->previous, &sql);
+	return move(live, true, &sql, error);
 }
 
 /* From now on a target that has the token before is one that was restored. */
 bool pythia_live_position_confirm(pythia_live *live, pythia_error *error)
 {
-	pythia_db *db = live->job.source;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	int64_t affected = 0;
 
-	pythia_buffer_puts(&sql, "UPDATE ");
-	pythia_live_put_own(db, SOURCE_TABLE, &sql);
-	pythia_buffer_puts(&sql, " SET previous = '' WHERE worker = ");
-	pythia_live_put_literal(db, live->name, &sql);
-	pythia_buffer_puts(&sql, " AND token = ");
-	pythia_live_put_literal(db, live->source.token, &sql);
-	return run(db, &sql, &affected, error) && (affected == 1 || another(live, "source", error));
+	put_update(live, true, &sql);
+	pythia_buffer_puts(&sql, "previous = ''");
+	return move(live, true, &sql, error);
 }
 
 bool pythia_live_position_beat(pythia_live *live, pythia_error *error)
 {
-	pythia_db *db = live->job.target;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	pythia_buffer_puts(&sql, "UPDATE ");
-	pythia_live_put_own(db, TARGET_TABLE, &sql);
-	pythia_buffer_printf(&sql, " SET number = %" PRId64, live->target.number);
+	put_update(live, false, &sql);
+	pythia_buffer_printf(&sql, "number = %" PRId64, live->target.number);
 	put_until(live, &sql);
-	pythia_buffer_puts(&sql, " WHERE worker = ");
-	pythia_live_put_literal(db, live->name, &sql);
-	pythia_buffer_puts(&sql, " AND token = ");
-	pythia_live_put_literal(db, live->target.token, &sql);
-	return run(db, &sql, NULL, error);
+	put_condition(live, false, &sql);
+	return pythia_live_run(live->job.target, &sql, NULL, error);
 }
 
 bool pythia_live_position_forget(pythia_db *db, bool source, const char *name, pythia_error *error)

@@ -7,8 +7,10 @@
 #include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "live/internal.h"
 #include "sync/order.h"
+#include "sync/plan.h"
 
 #define TABLES "pythia_live_table"
 
@@ -32,14 +34,6 @@ typedef struct known_list
 	known *items;
 	int count;
 } known_list;
-
-static bool run(pythia_db *db, pythia_buffer *sql, pythia_error *error)
-{
-	bool ok = pythia_db_exec(db, sql->data, NULL, error);
-
-	pythia_buffer_free(sql);
-	return ok;
-}
 
 bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 {
@@ -126,7 +120,7 @@ static bool note(pythia_live *live, const pythia_live_table *table, pythia_error
 	pythia_buffer_puts(&sql, ", ");
 	pythia_live_put_literal(db, table->stored, &sql);
 	pythia_buffer_puts(&sql, ", 0)");
-	return run(db, &sql, error);
+	return pythia_live_run(db, &sql, NULL, error);
 }
 
 static void put_text(const pythia_db *db, const char *text, pythia_buffer *sql)
@@ -158,7 +152,7 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	put_text(db, table->witness, &sql);
 	pythia_buffer_puts(&sql, " WHERE log = ");
 	pythia_live_put_literal(db, table->log.name, &sql);
-	return run(db, &sql, error);
+	return pythia_live_run(db, &sql, NULL, error);
 }
 
 static bool remove_known(pythia_db *source, const known *item, pythia_error *error)
@@ -171,7 +165,7 @@ static bool remove_known(pythia_db *source, const known *item, pythia_error *err
 	pythia_live_put_own(source, TABLES, &sql);
 	pythia_buffer_puts(&sql, " WHERE log = ");
 	pythia_live_put_literal(source, item->log.name, &sql);
-	return run(source, &sql, error);
+	return pythia_live_run(source, &sql, NULL, error);
 }
 
 bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *error)
@@ -187,25 +181,10 @@ bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *
 
 /* --- one table ---------------------------------------------------------------------------- */
 
-/* Where there is no primary key, a unique one over columns that are never NULL. */
-static const pythia_index *unique_index(const pythia_table *table)
-{
-	for (int i = 0; i < table->nindexes; i++)
-	{
-		bool whole = table->indexes[i].unique && table->indexes[i].ncolumns > 0;
-
-		for (int k = 0; whole && k < table->indexes[i].ncolumns; k++)
-			whole = table->indexes[i].columns[k] >= 0 && !table->columns[table->indexes[i].columns[k]].nullable;
-		if (whole)
-			return &table->indexes[i];
-	}
-	return NULL;
-}
-
 /* Log and copy go by the same key, and its columns are all that is logged: so they are named. */
 static void choose_key(pythia_live_table *table, const pythia_table *described)
 {
-	const pythia_index *index = described->nkey == 0 ? unique_index(described) : NULL;
+	const pythia_index *index = described->nkey == 0 ? pythia_plan_key_index(described) : NULL;
 	const int *columns = index != NULL ? index->columns : described->key;
 	int count = index != NULL ? index->ncolumns : described->nkey;
 
@@ -320,23 +299,12 @@ static bool make_again(pythia_live *live, pythia_live_table *table, pythia_error
 		   pythia_log_install(&table->source, &table->log, error) && pythia_live_table_save(live, table, error);
 }
 
-bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error)
+/* Of a table that was just described. */
+static bool fit(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	pythia_error gone = PYTHIA_ERROR_INIT;
 	bool changed;
 
-	char *key = pythia_strdup(table->key);
-	bool same;
-
-	if (!describe(live, table, error))
-	{
-		pythia_free(key);
-		return false;
-	}
-	same = key == NULL || strcmp(key, table->key) == 0;
-	pythia_free(key);
-	if (!same)
-		return make_again(live, table, error);
 	if (!pythia_log_fit(&table->source, &table->log, false, &changed, &gone))
 	{
 		if (strcmp(gone.sqlstate, "55000") != 0)
@@ -353,6 +321,16 @@ bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_e
 	return !changed || pythia_live_table_save(live, table, error);
 }
 
+bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	char *key = pythia_strdup(table->key);
+	bool ok = describe(live, table, error) &&
+			  (pythia_same_text(key, table->key) ? fit(live, table, error) : make_again(live, table, error));
+
+	pythia_free(key);
+	return ok;
+}
+
 static bool install(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	table->log.name = pythia_log_name();
@@ -362,15 +340,14 @@ static bool install(pythia_live *live, pythia_live_table *table, pythia_error *e
 		   pythia_live_table_save(live, table, error);
 }
 
-/* Of a table that was copied by other options; always true. */
-static bool compare_others(pythia_live *live, pythia_live_table *table, const known *item)
+/* Of a table that was copied by other options. */
+static void compare_others(pythia_live *live, pythia_live_table *table, const known *item)
 {
-	if (!item->copied || (item->scope != NULL && strcmp(item->scope, table->scope) == 0))
-		return true;
+	if (!item->copied || pythia_same_text(item->scope, table->scope))
+		return;
 	pythia_host_log(live->job.source->host, PYTHIA_LOG_NOTICE,
 					"table \"%s\": what is carried is not what it was: it is compared as a whole", table->name);
 	table->copied = false;
-	return true;
 }
 
 /* What is known of it, if it is all there. */
@@ -397,7 +374,8 @@ static bool begin_table(pythia_live *live, pythia_live_table *table, known_list 
 		table->columns = pythia_strdup(item->columns);
 		table->rest = pythia_strdup(item->rest);
 		table->witness = pythia_strdup(item->witness);
-		return compare_others(live, table, item) && pythia_live_table_fit(live, table, error);
+		compare_others(live, table, item);
+		return fit(live, table, error);
 	}
 	return install(live, table, error);
 }
@@ -455,15 +433,6 @@ bool pythia_live_tables_begin(pythia_live *live, pythia_error *error)
 	return ok;
 }
 
-static bool connect_again(void *context, bool target, const pythia_host *host, pythia_db **db, pythia_error *error)
-{
-	(void) context;
-	(void) target;
-	(void) host;
-	*db = NULL;
-	return pythia_fail(error, PYTHIA_E_LOST, "08006", "the connection was lost");
-}
-
 bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	const int *key;
@@ -473,11 +442,8 @@ bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_
 
 	pythia_sync_window_close(table->window);
 	table->window = NULL;
-	table->job = (pythia_sync_job){.connect = connect_again,
-								   .source = live->job.source,
-								   .target = live->job.target,
-								   .table = table->name,
-								   .config = &table->config};
+	table->job = (pythia_sync_job){
+		.source = live->job.source, .target = live->job.target, .table = table->name, .config = &table->config};
 	if (!pythia_sync_window_open(&table->job, &table->window, error))
 		return false;
 	source = pythia_sync_window_source(table->window, &key, &nkey);

@@ -3,6 +3,7 @@
 
 #include "capture/source/log_keys.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "live/internal.h"
 #include "low_water/clock.h"
 
@@ -11,11 +12,6 @@
 #define BEAT_MS 10000
 
 /* --- the catalog --------------------------------------------------------------------------- */
-
-static bool same(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
 
 /* Outside of transactions: a table whose definition, or whose triggers, are not what they were. */
 static bool follow_table(pythia_live *live, pythia_live_table *table, bool columns, pythia_error *error)
@@ -42,8 +38,8 @@ static bool changed(pythia_live *live, const pythia_result *result)
 
 	for (int i = 0; i < live->ntables; i++)
 	{
-		any = any || !same(live->tables[i].columns, pythia_result_optional(result, i, 1)) ||
-			  !same(live->tables[i].rest, pythia_result_optional(result, i, 2));
+		any = any || !pythia_same_text(live->tables[i].columns, pythia_result_optional(result, i, 1)) ||
+			  !pythia_same_text(live->tables[i].rest, pythia_result_optional(result, i, 2));
 		live->tables[i].whole = live->tables[i].whole || pythia_result_true(result, i, 3);
 	}
 	return any;
@@ -59,9 +55,9 @@ static bool follow(pythia_live *live, const pythia_result *result, bool *followe
 	for (int i = 0; ok && i < live->ntables; i++)
 	{
 		pythia_live_table *table = &live->tables[i];
-		bool columns = !same(table->columns, pythia_result_optional(result, i, 1));
+		bool columns = !pythia_same_text(table->columns, pythia_result_optional(result, i, 1));
 
-		if (!columns && same(table->rest, pythia_result_optional(result, i, 2)))
+		if (!columns && pythia_same_text(table->rest, pythia_result_optional(result, i, 2)))
 			continue;
 		ok = follow_table(live, table, columns, error);
 		*followed = these[i] = true;
@@ -249,12 +245,11 @@ static bool end_window(pythia_live *live, pythia_error *error)
 
 /* --- a window ------------------------------------------------------------------------------- */
 
-static bool give_up(pythia_live *live, pythia_error *error)
+static bool give_up(pythia_live *live)
 {
 	pythia_db *dbs[] = {live->job.source, live->job.target};
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	(void) error;
 	for (int i = 0; i < 2; i++)
 		if (!dbs[i]->broken)
 			dbs[i]->driver->rollback(dbs[i], &ignored);
@@ -297,17 +292,17 @@ static bool window(pythia_live *live, bool look, int64_t now, bool *applied, boo
 			ok = source->driver->rollback(source, error) && follow(live, &catalog, followed, error);
 		pythia_result_free(&catalog);
 		if (!ok || *followed)
-			return ok || give_up(live, error);
+			return ok || give_up(live);
 	}
 	/* once more: a transaction may have ended since, in tables that were empty then */
 	if (!pythia_logs_empty(source, live->places, live->ntables, live->empty, error) ||
 		!ask_witnesses(live, look, error) || !stage_all(live, applied, error))
-		return give_up(live, error);
+		return give_up(live);
 	if (!*applied)
 		return source->driver->rollback(source, error) && save_witnesses(live, error);
 	live->status.applied_until = now;
 	if (!end_window(live, error))
-		return give_up(live, error);
+		return give_up(live);
 	forget_window(live);
 	return true;
 }

@@ -109,8 +109,7 @@ static bool wanted_columns(const pythia_sync_config *config, const pythia_table 
 	return true;
 }
 
-/* The unique index with the fewest columns, all of them NOT NULL: it tells rows apart as a primary key does. */
-static const pythia_index *key_index(const pythia_table *table)
+const pythia_index *pythia_plan_key_index(const pythia_table *table)
 {
 	const pythia_index *best = NULL;
 
@@ -174,7 +173,7 @@ static bool find_key(const pythia_sync_config *config, const pythia_table *sourc
 		(*key)[(*nkey)++] = source->key[i];
 	if (*nkey > 0)
 		return true;
-	index = key_index(source);
+	index = pythia_plan_key_index(source);
 	for (int i = 0; index != NULL && i < index->ncolumns; i++)
 		(*key)[(*nkey)++] = index->columns[i];
 	if (*nkey > 0 || (config->truncate_target && config->mode == PYTHIA_SYNC_FULL))

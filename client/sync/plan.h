@@ -44,6 +44,10 @@ typedef struct pythia_plan
 bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_error *error);
 void pythia_plan_free(pythia_plan *plan);
 
+/* The unique index with the fewest columns, all of them NOT NULL, which tells rows apart as a primary key does; borrowed, NULL
+ * where there is none. */
+const pythia_index *pythia_plan_key_index(const pythia_table *table);
+
 /* How the pair's columns are read and written; what they were declared as is in source and target. */
 const pythia_column *pythia_pair_source(const pythia_plan *plan, int pair);
 const pythia_column *pythia_pair_target(const pythia_plan *plan, int pair);

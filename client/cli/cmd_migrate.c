@@ -92,17 +92,6 @@ static bool read_config(const cli_args *args, move *m, pythia_error *error)
 	return m->config != NULL && check_config(m->config, error);
 }
 
-/* A plan makes no file of the target's: one that is missing is an empty database in memory. */
-static void imagine(cli_endpoint *place)
-{
-	const char *path = place->url.database;
-
-	if (place->url.engine != PYTHIA_SQLITE || path == NULL || *path == '\0' || access(path, F_OK) == 0)
-		return;
-	pythia_free(place->url.database);
-	place->url.database = pythia_strdup(":memory:");
-}
-
 static bool open_places(const cli_args *args, move *m, pythia_error *error)
 {
 	const char *source = cli_url_text(args, "source", "PYTHIA_SOURCE", error);
@@ -129,7 +118,7 @@ static bool open_places(const cli_args *args, move *m, pythia_error *error)
 	m->source.options.read_only = m->source.url.engine != PYTHIA_SQLITE;
 	m->target.options.create = m->plan_folder == NULL;
 	if (m->plan_folder != NULL)
-		imagine(&m->target);
+		cli_endpoint_imagine(&m->target);
 	return cli_endpoint_open(&m->source, error) && cli_endpoint_open(&m->target, error);
 }
 

@@ -80,6 +80,16 @@ bool cli_endpoint_open(cli_endpoint *endpoint, pythia_error *error)
 	return cli_endpoint_another(endpoint, NULL, &endpoint->db, error);
 }
 
+void cli_endpoint_imagine(cli_endpoint *endpoint)
+{
+	const char *path = endpoint->url.database;
+
+	if (endpoint->url.engine != PYTHIA_SQLITE || path == NULL || *path == '\0' || access(path, F_OK) == 0)
+		return;
+	pythia_free(endpoint->url.database);
+	endpoint->url.database = pythia_strdup(":memory:");
+}
+
 void cli_endpoint_close(cli_endpoint *endpoint)
 {
 	pythia_db_close(endpoint->db);

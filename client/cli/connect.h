@@ -19,7 +19,9 @@ const char *cli_url_text(const cli_args *args, const char *option, const char *v
 
 bool cli_endpoint_parse(cli_endpoint *endpoint, const char *url, pythia_error *error);
 bool cli_endpoint_open(cli_endpoint *endpoint, pythia_error *error); /* nothing to do where it is open and whole */
-void cli_endpoint_close(cli_endpoint *endpoint);                     /* also frees url and name; safe on a zeroed one */
+/* For who makes nothing: a SQLite file that is missing is an empty database in memory.  Before it is opened. */
+void cli_endpoint_imagine(cli_endpoint *endpoint);
+void cli_endpoint_close(cli_endpoint *endpoint); /* also frees url and name; safe on a zeroed one */
 /* A further connection to the same database; the caller closes it. */
 bool cli_endpoint_another(const cli_endpoint *endpoint, const pythia_host *host, pythia_db **db, pythia_error *error);
 

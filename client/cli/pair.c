@@ -155,17 +155,6 @@ static bool check_words(const cli_args *args, pythia_error *error)
 	return true;
 }
 
-/* A dry run makes no file: one that is missing is an empty database in memory. */
-static void imagine(cli_endpoint *place)
-{
-	const char *path = place->url.database;
-
-	if (place->url.engine != PYTHIA_SQLITE || path == NULL || *path == '\0' || access(path, F_OK) == 0)
-		return;
-	pythia_free(place->url.database);
-	place->url.database = pythia_strdup(":memory:");
-}
-
 static void forget_tables(cli_pair *pair)
 {
 	pythia_list_free(pair->tables, pair->ntables);
@@ -218,7 +207,7 @@ bool cli_pair_open(const cli_args *args, const cli_option *const *sets, bool cre
 	pair->source.options.read_only = pair->source.url.engine != PYTHIA_SQLITE;
 	pair->target.options.create = create_target;
 	if (create_target && config.dry_run)
-		imagine(&pair->target);
+		cli_endpoint_imagine(&pair->target);
 	pair->all = cli_given(args, "all");
 	if (open_tables(args, pair, error))
 		return true;

@@ -194,6 +194,26 @@ pythia_catalog_other *pythia_catalog_add_other(pythia_catalog *catalog);
 /* One of the five actions, in our own words; "NO ACTION" for any other text. */
 const char *pythia_catalog_action(const char *text);
 
+/* A query over a server's catalog, and where its rows are. */
+typedef struct pythia_catalog_query
+{
+	pythia_db *db;
+	pythia_catalog *catalog;
+	pythia_error *error;
+	pythia_result result;
+	pythia_catalog_table *last; /* the table of the row looked at last */
+} pythia_catalog_query;
+
+/* Asks `select`, in which `mark` stands for `meaning`; the answer before it is freed. */
+bool pythia_catalog_ask(pythia_catalog_query *query, const char *select, const char *mark, const char *meaning,
+						const char *shape);
+/* Whether a row is of the same thing as the one before it: they have the same texts in the first columns, so many. */
+bool pythia_catalog_goes_on(const pythia_catalog_query *query, int64_t row, int columns);
+/* A text of the answer, kept with the catalog; NULL where it is NULL or empty. */
+char *pythia_catalog_text(pythia_catalog_query *query, int64_t row, int column);
+/* The table of that name that is being read; NULL. */
+pythia_catalog_table *pythia_catalog_whose(pythia_catalog_query *query, const char *schema, const char *name);
+
 bool pythia_catalog_schemas_postgres(pythia_db *db, pythia_catalog *catalog, pythia_error *error);
 bool pythia_catalog_postgres(pythia_db *db, pythia_catalog *catalog, pythia_error *error);
 bool pythia_catalog_mysql(pythia_db *db, pythia_catalog *catalog, pythia_error *error);

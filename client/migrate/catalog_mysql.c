@@ -9,64 +9,35 @@
 
 typedef struct reading
 {
-	pythia_db *db;
-	pythia_catalog *catalog;
+	pythia_catalog_query query;
 	const char *schema;
-	pythia_error *error;
-	pythia_result result;
-	pythia_catalog_table *last;
+	const char *literal; /* the same, quoted */
 } reading;
 
 static char *text(reading *r, int64_t row, int column)
 {
-	const char *found = pythia_result_optional(&r->result, row, column);
-
-	return found != NULL && found[0] != '\0' ? pythia_texts_keep(&r->catalog->texts, found) : NULL;
+	return pythia_catalog_text(&r->query, row, column);
 }
 
 static bool is(const reading *r, int64_t row, int column)
 {
-	return pythia_result_true(&r->result, row, column);
+	return pythia_result_true(&r->query.result, row, column);
 }
 
 /* The rows of `select`, in which ? stands for the schema. */
 static bool ask(reading *r, const char *select, const char *shape)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool ok;
-
-	pythia_result_free(&r->result);
-	r->last = NULL;
-	for (const char *at = select; *at != '\0'; at++)
-	{
-		if (*at == '?')
-			pythia_dialect_of(r->db)->literal(&sql, r->schema, strlen(r->schema));
-		else
-			pythia_buffer_putc(&sql, *at);
-	}
-	ok = pythia_db_query(r->db, sql.data, shape, &r->result, r->error);
-	pythia_buffer_free(&sql);
-	return ok;
+	return pythia_catalog_ask(&r->query, select, "?", r->literal, shape);
 }
 
 static pythia_catalog_table *whose(reading *r, int64_t row)
 {
-	const char *name = pythia_result_text(&r->result, row, 0);
-
-	if (r->last == NULL || strcmp(r->last->table.name, name) != 0)
-		r->last = pythia_catalog_find(r->catalog, r->schema, name);
-	return r->last;
-}
-
-static bool goes_on(const reading *r, int64_t row, int column)
-{
-	return row > 0 && strcmp(pythia_result_text(&r->result, row - 1, 0), pythia_result_text(&r->result, row, 0)) == 0 &&
-		   strcmp(pythia_result_text(&r->result, row - 1, column), pythia_result_text(&r->result, row, column)) == 0;
+	return pythia_catalog_whose(&r->query, r->schema, pythia_result_text(&r->query.result, row, 0));
 }
 
 static bool read_indexes(reading *r)
 {
-	bool expressions = !r->db->is_mariadb && r->db->version >= 80013;
+	bool expressions = !r->query.db->is_mariadb && r->query.db->version >= 80013;
 	pythia_catalog_index *index = NULL;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	bool ok;
@@ -77,33 +48,33 @@ static bool read_indexes(reading *r)
 						 " FROM information_schema.STATISTICS s WHERE s.TABLE_SCHEMA = ?"
 						 " ORDER BY s.TABLE_NAME, s.INDEX_NAME, s.SEQ_IN_INDEX",
 						 expressions ? UNESCAPED("s.EXPRESSION") : "NULL",
-						 r->db->is_mariadb         ? r->db->version >= 100600 ? "s.IGNORED = 'YES'" : "0"
-						 : r->db->version >= 80000 ? "s.IS_VISIBLE = 'NO'"
-												   : "0");
+						 r->query.db->is_mariadb         ? r->query.db->version >= 100600 ? "s.IGNORED = 'YES'" : "0"
+						 : r->query.db->version >= 80000 ? "s.IS_VISIBLE = 'NO'"
+														 : "0");
 	ok = ask(r, sql.data, "ttbtTTbNTb");
 	pythia_buffer_free(&sql);
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
-		const char *type = pythia_result_text(&r->result, i, 3);
+		const char *type = pythia_result_text(&r->query.result, i, 3);
 		pythia_catalog_part *part;
 
 		if (table == NULL)
 			continue;
-		if (!goes_on(r, i, 1))
+		if (!pythia_catalog_goes_on(&r->query, i, 2))
 		{
 			index = pythia_catalog_add_index(table);
 			index->name = text(r, i, 1);
 			index->primary = strcmp(index->name, "PRIMARY") == 0;
 			index->unique = is(r, i, 2);
 			index->constraint = index->primary;
-			index->method = pythia_texts_keep(&r->catalog->texts, strcasecmp(type, "FULLTEXT") == 0  ? "fulltext"
-																  : strcasecmp(type, "SPATIAL") == 0 ? "spatial"
-																  : strcasecmp(type, "RTREE") == 0   ? "spatial"
-																									 : "btree");
+			index->method = pythia_texts_keep(&r->query.catalog->texts, strcasecmp(type, "FULLTEXT") == 0  ? "fulltext"
+																		: strcasecmp(type, "SPATIAL") == 0 ? "spatial"
+																		: strcasecmp(type, "RTREE") == 0   ? "spatial"
+																										   : "btree");
 			index->comment = text(r, i, 8);
 			if (is(r, i, 9))
-				index->odd = pythia_texts_keep(&r->catalog->texts, "the mark of one that is not used");
+				index->odd = pythia_texts_keep(&r->query.catalog->texts, "the mark of one that is not used");
 		}
 		if (index == NULL)
 			continue;
@@ -111,7 +82,7 @@ static bool read_indexes(reading *r)
 		part->column = text(r, i, 4);
 		part->expression = text(r, i, 5);
 		part->descending = is(r, i, 6);
-		part->prefix = pythia_result_number_or(&r->result, i, 7, 0);
+		part->prefix = pythia_result_number_or(&r->query.result, i, 7, 0);
 		/* of a geometry it says nothing */
 		if (strcmp(index->method, "btree") != 0)
 			part->prefix = 0;
@@ -132,13 +103,13 @@ static bool read_foreigns(reading *r)
 				  " ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION",
 				  "tttttttt");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 
 		if (table == NULL)
 			continue;
-		if (!goes_on(r, i, 1))
+		if (!pythia_catalog_goes_on(&r->query, i, 2))
 		{
 			foreign = pythia_catalog_add_foreign(table);
 			foreign->name = text(r, i, 1);
@@ -166,11 +137,11 @@ static bool read_checks(reading *r)
 {
 	bool ok;
 
-	if (!r->db->is_mariadb && r->db->version < 80016)
+	if (!r->query.db->is_mariadb && r->query.db->version < 80016)
 		return true;
 	ok = ask(
 		r,
-		r->db->is_mariadb
+		r->query.db->is_mariadb
 			? "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.CHECK_CLAUSE, 0 FROM information_schema.CHECK_CONSTRAINTS k"
 			  " WHERE k.CONSTRAINT_SCHEMA = ? ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME"
 			: "SELECT t.TABLE_NAME, t.CONSTRAINT_NAME, " UNESCAPED(
@@ -181,7 +152,7 @@ static bool read_checks(reading *r)
 									" WHERE t.CONSTRAINT_TYPE = 'CHECK' AND t.TABLE_SCHEMA = ?"
 									" ORDER BY t.TABLE_NAME, t.CONSTRAINT_NAME",
 		"tttb");
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 		pythia_catalog_check *check = table != NULL ? pythia_catalog_add_check(table) : NULL;
@@ -201,7 +172,7 @@ static bool read_columns(reading *r)
 {
 	bool ok = ask(
 		r,
-		r->db->is_mariadb
+		r->query.db->is_mariadb
 			? "SELECT c.TABLE_NAME, c.COLUMN_NAME, c.GENERATION_EXPRESSION, c.EXTRA LIKE '%STORED%' OR c.EXTRA"
 			  " LIKE '%PERSISTENT%', c.EXTRA LIKE '%on update current_timestamp%'"
 			  " FROM information_schema.COLUMNS c WHERE c.TABLE_SCHEMA = ? AND (c.GENERATION_EXPRESSION <> ''"
@@ -213,18 +184,18 @@ static bool read_columns(reading *r)
 											 " '%on update%') ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION",
 		"ttTbb");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 		pythia_catalog_column *column =
-			table != NULL ? pythia_catalog_column_of(table, pythia_result_text(&r->result, i, 1)) : NULL;
+			table != NULL ? pythia_catalog_column_of(table, pythia_result_text(&r->query.result, i, 1)) : NULL;
 
 		if (column == NULL)
 			continue;
 		column->generated = text(r, i, 2);
 		column->stored = is(r, i, 3);
 		if (is(r, i, 4))
-			column->on_update = pythia_texts_keep(&r->catalog->texts, "CURRENT_TIMESTAMP");
+			column->on_update = pythia_texts_keep(&r->query.catalog->texts, "CURRENT_TIMESTAMP");
 	}
 	return ok;
 }
@@ -246,7 +217,7 @@ static bool read_tables(reading *r)
 				  " WHERE t.TABLE_SCHEMA = ? AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')",
 				  "tDTT");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 		const char *column = table != NULL ? counting_column(&table->table) : NULL;
@@ -258,7 +229,7 @@ static bool read_tables(reading *r)
 		table->storage = text(r, i, 3);
 		if (column == NULL)
 			continue;
-		sequence = pythia_catalog_add_sequence(r->catalog);
+		sequence = pythia_catalog_add_sequence(r->query.catalog);
 		sequence->table_schema = table->table.schema;
 		sequence->table = table->table.name;
 		sequence->column = (char *) column;
@@ -275,19 +246,19 @@ static bool read_views(reading *r)
 				  " FROM information_schema.VIEWS v WHERE v.TABLE_SCHEMA = ? ORDER BY v.TABLE_NAME",
 				  "tTbb");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_view *view;
 
-		if (pythia_own_table(pythia_result_text(&r->result, i, 0)))
+		if (pythia_own_table(pythia_result_text(&r->query.result, i, 0)))
 			continue;
-		view = pythia_catalog_add_view(r->catalog);
-		view->schema = pythia_texts_keep(&r->catalog->texts, r->schema);
+		view = pythia_catalog_add_view(r->query.catalog);
+		view->schema = pythia_texts_keep(&r->query.catalog->texts, r->schema);
 		view->name = text(r, i, 0);
 		view->definition = text(r, i, 1);
 		view->invoker = is(r, i, 2);
 		if (is(r, i, 3))
-			view->odd = pythia_texts_keep(&r->catalog->texts, "it has a CHECK OPTION");
+			view->odd = pythia_texts_keep(&r->query.catalog->texts, "it has a CHECK OPTION");
 	}
 	return ok;
 }
@@ -305,9 +276,9 @@ static bool read_others(reading *r)
 				  " FROM information_schema.TABLE_PRIVILEGES s WHERE s.TABLE_SCHEMA = ? ORDER BY 1, 2",
 				  "tt");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
-		pythia_catalog_other *other = pythia_catalog_add_other(r->catalog);
+		pythia_catalog_other *other = pythia_catalog_add_other(r->query.catalog);
 
 		other->what = text(r, i, 0);
 		other->name = text(r, i, 1);
@@ -323,11 +294,17 @@ bool pythia_catalog_mysql(pythia_db *db, pythia_catalog *catalog, pythia_error *
 
 	for (int i = 0; ok && i < catalog->nschemas; i++)
 	{
-		reading r = {.db = db, .catalog = catalog, .schema = catalog->schemas[i], .error = error};
+		const char *schema = catalog->schemas[i];
+		pythia_buffer literal = PYTHIA_BUFFER_INIT;
+		reading r = {.query = {.db = db, .catalog = catalog, .error = error}, .schema = schema};
+
+		pythia_dialect_of(db)->literal(&literal, schema, strlen(schema));
+		r.literal = literal.data;
 
 		ok = read_indexes(&r) && read_foreigns(&r) && read_checks(&r) && read_columns(&r) && read_tables(&r) &&
 			 read_views(&r) && read_others(&r);
-		pythia_result_free(&r.result);
+		pythia_result_free(&r.query.result);
+		pythia_buffer_free(&literal);
 	}
 	return ok;
 }

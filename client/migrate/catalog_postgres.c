@@ -13,62 +13,45 @@
 
 typedef struct reading
 {
-	pythia_db *db;
-	pythia_catalog *catalog;
-	pythia_error *error;
-	pythia_result result;
-	pythia_catalog_table *last;
+	pythia_catalog_query query;
+	char *schemas; /* the condition that the schema `n` is one of those that are read */
 } reading;
 
 static char *text(reading *r, int64_t row, int column)
 {
-	const char *found = pythia_result_optional(&r->result, row, column);
-
-	return found != NULL && found[0] != '\0' ? pythia_texts_keep(&r->catalog->texts, found) : NULL;
+	return pythia_catalog_text(&r->query, row, column);
 }
 
 static bool is(const reading *r, int64_t row, int column)
 {
-	return pythia_result_true(&r->result, row, column);
+	return pythia_result_true(&r->query.result, row, column);
 }
 
-/* The rows of `select`, whose %s is the condition that the schema `n` is one of those that are read. */
-static bool ask(reading *r, const char *select, const char *shape)
+static char *schemas_condition(const pythia_db *db, const pythia_catalog *catalog)
 {
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer schemas = PYTHIA_BUFFER_INIT;
-	bool ok;
 
-	pythia_result_free(&r->result);
 	pythia_buffer_puts(&schemas, "n.nspname IN (");
-	for (int i = 0; i < r->catalog->nschemas; i++)
+	for (int i = 0; i < catalog->nschemas; i++)
 	{
 		pythia_buffer_puts(&schemas, i > 0 ? ", " : "");
-		pythia_dialect_of(r->db)->literal(&schemas, r->catalog->schemas[i], strlen(r->catalog->schemas[i]));
+		pythia_dialect_of(db)->literal(&schemas, catalog->schemas[i], strlen(catalog->schemas[i]));
 	}
-	pythia_buffer_puts(&schemas, r->catalog->nschemas == 0 ? "NULL)" : ")");
-	for (const char *at = select; *at != '\0'; at++)
-	{
-		if (at[0] == '%' && at[1] == 's')
-			pythia_buffer_puts(&sql, schemas.data), at++;
-		else
-			pythia_buffer_putc(&sql, *at);
-	}
-	ok = pythia_db_query(r->db, sql.data, shape, &r->result, r->error);
-	pythia_buffer_free(&sql);
-	pythia_buffer_free(&schemas);
-	return ok;
+	pythia_buffer_puts(&schemas, catalog->nschemas == 0 ? "NULL)" : ")");
+	return pythia_buffer_take(&schemas);
+}
+
+/* The rows of `select`, whose %s is that condition. */
+static bool ask(reading *r, const char *select, const char *shape)
+{
+	return pythia_catalog_ask(&r->query, select, "%s", r->schemas, shape);
 }
 
 /* The table that a row names in its first two columns; NULL: it is none of those that are read. */
 static pythia_catalog_table *whose(reading *r, int64_t row)
 {
-	const char *schema = pythia_result_text(&r->result, row, 0);
-	const char *name = pythia_result_text(&r->result, row, 1);
-
-	if (r->last == NULL || strcmp(r->last->table.name, name) != 0 || strcmp(r->last->table.schema, schema) != 0)
-		r->last = pythia_catalog_find(r->catalog, schema, name);
-	return r->last;
+	return pythia_catalog_whose(&r->query, pythia_result_text(&r->query.result, row, 0),
+								pythia_result_text(&r->query.result, row, 1));
 }
 
 bool pythia_catalog_schemas_postgres(pythia_db *db, pythia_catalog *catalog, pythia_error *error)
@@ -116,29 +99,26 @@ static bool read_indexes(reading *r)
 		" CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)"
 		" LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum AND k.attnum > 0"
 		" WHERE i.indisvalid AND COALESCE(f.contype <> 'x', true) AND c.relkind IN ('r', 'p') AND ",
-		r->db->version >= 150000 ? "i.indnullsnotdistinct::int" : "0",
-		r->db->version >= 130000 ? "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute z WHERE z.attrelid = x.oid"
-								   " AND z.attnum = k.position AND z.attoptions IS NOT NULL)"
-								 : "true",
-		r->db->version >= 130000 ? "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute z WHERE z.attrelid = x.oid"
-								   " AND z.attnum = k.position AND z.attoptions IS NOT NULL)"
-								 : "true");
+		r->query.db->version >= 150000 ? "i.indnullsnotdistinct::int" : "0",
+		r->query.db->version >= 130000 ? "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute z WHERE z.attrelid = x.oid"
+										 " AND z.attnum = k.position AND z.attoptions IS NOT NULL)"
+									   : "true",
+		r->query.db->version >= 130000 ? "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute z WHERE z.attrelid = x.oid"
+										 " AND z.attnum = k.position AND z.attoptions IS NOT NULL)"
+									   : "true");
 	pythia_buffer_puts(&sql, "%s ORDER BY n.nspname, c.relname, x.relname, k.position");
 	ok = ask(r, sql.data, "tttbbbbbbtTTTTbbTTbT");
 	pythia_buffer_free(&sql);
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
-		const char *name = pythia_result_text(&r->result, i, 2);
-		const char *collation = pythia_result_optional(&r->result, i, 16);
-		const char *opclass = pythia_result_optional(&r->result, i, 17);
+		const char *collation = pythia_result_optional(&r->query.result, i, 16);
+		const char *opclass = pythia_result_optional(&r->query.result, i, 17);
 		pythia_catalog_part *part;
-		bool first = i == 0 || strcmp(pythia_result_text(&r->result, i - 1, 2), name) != 0 ||
-					 strcmp(pythia_result_text(&r->result, i - 1, 1), pythia_result_text(&r->result, i, 1)) != 0;
 
 		if (table == NULL)
 			continue;
-		if (first)
+		if (!pythia_catalog_goes_on(&r->query, i, 3))
 		{
 			index = pythia_catalog_add_index(table);
 			index->name = text(r, i, 2);
@@ -151,7 +131,7 @@ static bool read_indexes(reading *r)
 			index->method = text(r, i, 9);
 			index->where = text(r, i, 10);
 			index->comment = text(r, i, 11);
-			if (pythia_result_optional(&r->result, i, 19) != NULL)
+			if (pythia_result_optional(&r->query.result, i, 19) != NULL)
 				index->odd = text(r, i, 19);
 		}
 		if (index == NULL)
@@ -165,10 +145,10 @@ static bool read_indexes(reading *r)
 		part->opclass = text(r, i, 17);
 		part->included = is(r, i, 18);
 		if (collation != NULL && collation[0] == '\0')
-			index->odd = pythia_texts_keep(&r->catalog->texts, "a collation of a user's");
+			index->odd = pythia_texts_keep(&r->query.catalog->texts, "a collation of a user's");
 		if (opclass != NULL && opclass[0] == '\0')
-			index->odd =
-				pythia_texts_keep(&r->catalog->texts, "an operator class of an extension or a user, or with options");
+			index->odd = pythia_texts_keep(&r->query.catalog->texts,
+										   "an operator class of an extension or a user, or with options");
 	}
 	return ok;
 }
@@ -193,7 +173,7 @@ static bool read_foreigns(reading *r)
 	pythia_buffer_printf(&sql,
 						 "(f.confmatchtype = 'f')::int, f.condeferrable::int, f.condeferred::int,"
 						 " (NOT f.convalidated)::int, a.attname, b.attname, %s",
-						 r->db->version >= 150000 ? "(f.confdelsetcols IS NOT NULL)::int" : "0");
+						 r->query.db->version >= 150000 ? "(f.confdelsetcols IS NOT NULL)::int" : "0");
 	pythia_buffer_puts(
 		&sql, " FROM pg_catalog.pg_constraint f JOIN pg_catalog.pg_class c ON c.oid = f.conrelid " IN_NAMESPACES
 			  " JOIN pg_catalog.pg_class rc ON rc.oid = f.confrelid JOIN pg_catalog.pg_namespace rn ON rn.oid ="
@@ -205,17 +185,13 @@ static bool read_foreigns(reading *r)
 			  " ORDER BY n.nspname, c.relname, f.conname, k.position");
 	ok = ask(r, sql.data, "tttttttbbbbttb");
 	pythia_buffer_free(&sql);
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
-		bool first = i == 0 ||
-					 strcmp(pythia_result_text(&r->result, i - 1, 2), pythia_result_text(&r->result, i, 2)) != 0 ||
-					 strcmp(pythia_result_text(&r->result, i - 1, 1), pythia_result_text(&r->result, i, 1)) != 0 ||
-					 strcmp(pythia_result_text(&r->result, i - 1, 0), pythia_result_text(&r->result, i, 0)) != 0;
 
 		if (table == NULL)
 			continue;
-		if (first)
+		if (!pythia_catalog_goes_on(&r->query, i, 3))
 		{
 			foreign = pythia_catalog_add_foreign(table);
 			foreign->name = text(r, i, 2);
@@ -228,7 +204,7 @@ static bool read_foreigns(reading *r)
 			foreign->deferred = is(r, i, 9);
 			foreign->not_valid = is(r, i, 10);
 			if (is(r, i, 13))
-				foreign->odd = pythia_texts_keep(&r->catalog->texts, "ON DELETE SET NULL of some of its columns");
+				foreign->odd = pythia_texts_keep(&r->query.catalog->texts, "ON DELETE SET NULL of some of its columns");
 		}
 		if (foreign != NULL)
 			pythia_catalog_add_pair(foreign, text(r, i, 11), text(r, i, 12));
@@ -244,7 +220,7 @@ static bool read_checks(reading *r)
 				  " WHERE f.contype = 'c' AND %s ORDER BY n.nspname, c.relname, f.conname",
 				  "ttttb");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 		pythia_catalog_check *check = table != NULL ? pythia_catalog_add_check(table) : NULL;
@@ -269,9 +245,13 @@ static bool read_storage(reading *r)
 			" IS NOT NULL OR c.reltablespace <> 0)",
 			"ttt");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
-		if (whose(r, i) != NULL)
-			r->last->storage = text(r, i, 2);
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
+	{
+		pythia_catalog_table *table = whose(r, i);
+
+		if (table != NULL)
+			table->storage = text(r, i, 2);
+	}
 	return ok;
 }
 
@@ -296,11 +276,11 @@ static bool read_columns(reading *r)
 				  " ORDER BY n.nspname, c.relname, a.attnum",
 				  "tttTbTTTT");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 		pythia_catalog_column *column =
-			table != NULL ? pythia_catalog_column_of(table, pythia_result_text(&r->result, i, 2)) : NULL;
+			table != NULL ? pythia_catalog_column_of(table, pythia_result_text(&r->query.result, i, 2)) : NULL;
 
 		if (column == NULL)
 			continue;
@@ -331,15 +311,15 @@ static bool read_sequences(reading *r)
 				  " WHERE c.relkind = 'S' AND %s AND" NO_MEMBER("pg_class", "c.oid") " ORDER BY n.nspname, c.relname",
 				  "ttTTTTtnnnnnbN");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_sequence *sequence;
-		const char *identity = pythia_result_optional(&r->result, i, 5);
+		const char *identity = pythia_result_optional(&r->query.result, i, 5);
 
 		/* whose numbers are a dropped column's, or a stranger's */
-		if (pythia_own_table(pythia_result_text(&r->result, i, 1)))
+		if (pythia_own_table(pythia_result_text(&r->query.result, i, 1)))
 			continue;
-		sequence = pythia_catalog_add_sequence(r->catalog);
+		sequence = pythia_catalog_add_sequence(r->query.catalog);
 		sequence->schema = text(r, i, 0);
 		sequence->name = text(r, i, 1);
 		sequence->table_schema = text(r, i, 2);
@@ -369,17 +349,17 @@ static bool read_enums(reading *r)
 					  "pg_type", "c.oid") " ORDER BY n.nspname, c.typname, e.enumsortorder",
 				  "tttT");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
-		if (type == NULL || strcmp(type->name, pythia_result_text(&r->result, i, 1)) != 0 ||
-			strcmp(type->schema, pythia_result_text(&r->result, i, 0)) != 0)
+		if (type == NULL || strcmp(type->name, pythia_result_text(&r->query.result, i, 1)) != 0 ||
+			strcmp(type->schema, pythia_result_text(&r->query.result, i, 0)) != 0)
 		{
-			type = pythia_catalog_add_enum(r->catalog);
+			type = pythia_catalog_add_enum(r->query.catalog);
 			type->schema = text(r, i, 0);
 			type->name = text(r, i, 1);
 			type->comment = text(r, i, 3);
 		}
-		pythia_type_add_label(&type->labels, pythia_result_text(&r->result, i, 2));
+		pythia_type_add_label(&type->labels, pythia_result_text(&r->query.result, i, 2));
 	}
 	return ok;
 }
@@ -395,13 +375,13 @@ static bool read_views(reading *r)
 				  " WHERE c.relkind IN ('v', 'm') AND %s AND" NO_MEMBER("pg_class", "c.oid") " ORDER BY c.oid",
 				  "ttTTT");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_view *view;
 
-		if (pythia_own_table(pythia_result_text(&r->result, i, 1)))
+		if (pythia_own_table(pythia_result_text(&r->query.result, i, 1)))
 			continue;
-		view = pythia_catalog_add_view(r->catalog);
+		view = pythia_catalog_add_view(r->query.catalog);
 		view->schema = text(r, i, 0);
 		view->name = text(r, i, 1);
 		view->definition = text(r, i, 2);
@@ -439,9 +419,9 @@ static bool read_others(reading *r)
 									  " ORDER BY what, schema, name",
 			"tTt");
 
-	for (int64_t i = 0; ok && i < r->result.nrows; i++)
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
-		pythia_catalog_other *other = pythia_catalog_add_other(r->catalog);
+		pythia_catalog_other *other = pythia_catalog_add_other(r->query.catalog);
 
 		other->what = text(r, i, 0);
 		other->schema = text(r, i, 1);
@@ -452,14 +432,15 @@ static bool read_others(reading *r)
 
 bool pythia_catalog_postgres(pythia_db *db, pythia_catalog *catalog, pythia_error *error)
 {
-	reading r = {.db = db, .catalog = catalog, .error = error};
+	reading r = {.query = {.db = db, .catalog = catalog, .error = error}, .schemas = schemas_condition(db, catalog)};
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	bool ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error) &&
 			  pythia_db_exec(db, "SET LOCAL search_path = ''", NULL, error) && read_indexes(&r) && read_foreigns(&r) &&
 			  read_checks(&r) && read_storage(&r) && read_columns(&r) && read_sequences(&r) && read_enums(&r) &&
 			  read_views(&r) && read_others(&r);
 
-	pythia_result_free(&r.result);
+	pythia_result_free(&r.query.result);
+	pythia_free(r.schemas);
 	if (ok)
 		return db->driver->commit(db, error);
 	if (!db->broken)

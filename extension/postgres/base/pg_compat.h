@@ -28,6 +28,11 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* 19 copies nodes by a word of C23, which its compiler may have known; in C11 it has another spelling. */
+#if PG_VERSION_NUM >= 190000 && __STDC_VERSION__ < 202311L && !defined(typeof_unqual)
+#define typeof_unqual __typeof_unqual__
+#endif
+
 /* Lets `request` ask for shared memory when that may be asked for; from the library's start. 15 has a hook for it. */
 extern void pythia_shmem_request(void (*request)(void));
 

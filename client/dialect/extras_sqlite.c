@@ -2,8 +2,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dialect/create_text.h"
 #include "dialect/dialect_internal.h"
-#include "dialect/tokens.h"
 
 static void literal(pythia_buffer *out, const char *text)
 {
@@ -73,56 +73,8 @@ void pythia_sqlite_extras_query(const pythia_dialect *own, const pythia_db *db, 
 
 /* --- CREATE TABLE ---------------------------------------------------------- */
 
-/* Where the text is read: the token looked at, never a BLANK, and how many parentheses are open before it. */
-typedef struct reader
-{
-	pythia_token token;
-	int depth;
-} reader;
-
-static void next(reader *r)
-{
-	if (r->token.kind == PYTHIA_TOKEN_OTHER)
-		r->depth += *r->token.text == '(' ? 1 : *r->token.text == ')' ? -1 : 0;
-	do
-		pythia_token_read(PYTHIA_SQLITE, r->token.text + r->token.length, &r->token);
-	while (r->token.kind == PYTHIA_TOKEN_BLANK);
-}
-
-static bool ended(const reader *r)
-{
-	return r->token.kind == PYTHIA_TOKEN_END || r->token.kind == PYTHIA_TOKEN_REFUSED;
-}
-
-static bool at(const reader *r, const char *word)
-{
-	return (r->token.kind == PYTHIA_TOKEN_NAME || r->token.kind == PYTHIA_TOKEN_OTHER) &&
-		   r->token.length == strlen(word) && strncasecmp(r->token.text, word, r->token.length) == 0;
-}
-
-static bool take(reader *r, const char *word)
-{
-	bool is = at(r, word);
-
-	if (is)
-		next(r);
-	return is;
-}
-
-/* A name of any quotes, which is passed. */
-static void take_name(reader *r, pythia_buffer *name)
-{
-	pythia_buffer_clear(name);
-	if (r->token.kind == PYTHIA_TOKEN_QUOTED || r->token.kind == PYTHIA_TOKEN_STRING)
-		pythia_token_content(PYTHIA_SQLITE, &r->token, name);
-	else
-		pythia_buffer_append(name, r->token.text, r->token.length);
-	if (!ended(r))
-		next(r);
-}
-
 /* CHECK (…): told by its constraint's name, else by its text. */
-static void read_check(reader *r, const pythia_buffer *constraint, pythia_extras *extras)
+static void read_check(pythia_create_text *r, const pythia_buffer *constraint, pythia_extras *extras)
 {
 	const char *from = r->token.text;
 	size_t length = 0;
@@ -132,8 +84,8 @@ static void read_check(reader *r, const pythia_buffer *constraint, pythia_extras
 	do
 	{
 		length = (size_t) (r->token.text + r->token.length - from);
-		next(r);
-	} while (!ended(r) && r->depth > depth);
+		pythia_create_text_next(r);
+	} while (!pythia_create_text_ended(r) && r->depth > depth);
 	pythia_buffer_append(&text, from, length);
 	/* it may name other columns than the one that it stands behind */
 	pythia_extras_add(extras, PYTHIA_EXTRA_CHECK, constraint->length > 0 ? constraint->data : text.data, NULL, NULL);
@@ -141,45 +93,46 @@ static void read_check(reader *r, const pythia_buffer *constraint, pythia_extras
 }
 
 /* A column, or a constraint of the table, up to the comma or parenthesis behind it. */
-static void read_item(reader *r, pythia_extras *extras)
+static void read_item(pythia_create_text *r, pythia_extras *extras)
 {
 	pythia_buffer column = PYTHIA_BUFFER_INIT;
 	pythia_buffer constraint = PYTHIA_BUFFER_INIT;
 	pythia_buffer word = PYTHIA_BUFFER_INIT;
 	const char *name = NULL;
 
-	if (!at(r, "CONSTRAINT") && !at(r, "PRIMARY") && !at(r, "UNIQUE") && !at(r, "CHECK") && !at(r, "FOREIGN"))
+	if (pythia_create_text_at_column(r))
 	{
-		take_name(r, &column);
+		pythia_create_text_take_name(r, &column);
 		name = pythia_buffer_text(&column);
 	}
-	while (!ended(r) && (r->depth > 1 || (!at(r, ",") && !at(r, ")"))))
+	while (!pythia_create_text_at_comma(r))
 	{
 		if (r->depth > 1)
-			next(r);
-		else if (take(r, "CONSTRAINT"))
-			take_name(r, &constraint);
-		else if (take(r, "CHECK"))
+			pythia_create_text_next(r);
+		else if (pythia_create_text_take(r, "CONSTRAINT"))
+			pythia_create_text_take_name(r, &constraint);
+		else if (pythia_create_text_take(r, "CHECK"))
 		{
 			read_check(r, &constraint, extras);
 			pythia_buffer_clear(&constraint);
 		}
-		else if (take(r, "COLLATE"))
+		else if (pythia_create_text_take(r, "COLLATE"))
 		{
-			take_name(r, &word);
+			pythia_create_text_take_name(r, &word);
 			if (name != NULL && word.length > 0 && strcasecmp(word.data, "BINARY") != 0)
 				pythia_extras_add(extras, PYTHIA_EXTRA_COLLATION, name, word.data, name);
 		}
-		else if (take(r, "AUTOINCREMENT"))
+		else if (pythia_create_text_take(r, "AUTOINCREMENT"))
 			pythia_extras_add(extras, PYTHIA_EXTRA_AUTOINCREMENT, name, NULL, name);
-		else if (take(r, "ON") && take(r, "CONFLICT")) /* CONFLICT alone may be a type */
+		else if (pythia_create_text_take(r, "ON") &&
+				 pythia_create_text_take(r, "CONFLICT")) /* CONFLICT alone may be a type */
 		{
-			take_name(r, &word);
+			pythia_create_text_take_name(r, &word);
 			if (strcasecmp(pythia_buffer_text(&word), "ABORT") != 0)
 				pythia_extras_add(extras, PYTHIA_EXTRA_CONFLICT, pythia_buffer_text(&word), name, name);
 		}
 		else
-			next(r);
+			pythia_create_text_next(r);
 	}
 	pythia_buffer_free(&column);
 	pythia_buffer_free(&constraint);
@@ -206,19 +159,14 @@ static bool is_own(const void *context, const pythia_extra *extra)
 
 void pythia_sqlite_read_definition(const char *sql, pythia_extras *extras)
 {
-	reader r = {.token = {.kind = PYTHIA_TOKEN_BLANK, .text = sql}};
+	pythia_create_text r;
 
-	next(&r);
-	/* CREATE VIRTUAL TABLE says nothing of these */
-	if (!take(&r, "CREATE") || !take(&r, "TABLE"))
+	if (!pythia_create_text_table(&r, sql))
 		return;
-	while (!ended(&r) && !at(&r, "("))
-		next(&r);
-	next(&r);
-	while (!ended(&r) && r.depth == 1)
+	while (!pythia_create_text_ended(&r) && r.depth == 1)
 	{
 		read_item(&r, extras);
-		if (!take(&r, ","))
+		if (!pythia_create_text_take(&r, ","))
 			break;
 	}
 	if (r.token.kind == PYTHIA_TOKEN_REFUSED)

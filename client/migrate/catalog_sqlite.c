@@ -3,58 +3,42 @@
 #include <strings.h>
 
 #include "core/memory.h"
-#include "dialect/tokens.h"
+#include "dialect/create_text.h"
 #include "migrate/catalog.h"
 
 /* --- reading a definition ------------------------------------------------------------------ */
 
-/* The token looked at, never a BLANK, and how many parentheses are open before it. */
 typedef struct reader
 {
-	pythia_token token;
-	int depth;
+	pythia_create_text text;
 	pythia_texts *texts;
 } reader;
 
 static void next(reader *r)
 {
-	if (r->token.kind == PYTHIA_TOKEN_OTHER)
-		r->depth += *r->token.text == '(' ? 1 : *r->token.text == ')' ? -1 : 0;
-	do
-		pythia_token_read(PYTHIA_SQLITE, r->token.text + r->token.length, &r->token);
-	while (r->token.kind == PYTHIA_TOKEN_BLANK);
+	pythia_create_text_next(&r->text);
 }
 
 static bool ended(const reader *r)
 {
-	return r->token.kind == PYTHIA_TOKEN_END || r->token.kind == PYTHIA_TOKEN_REFUSED;
+	return pythia_create_text_ended(&r->text);
 }
 
 static bool at(const reader *r, const char *word)
 {
-	return (r->token.kind == PYTHIA_TOKEN_NAME || r->token.kind == PYTHIA_TOKEN_OTHER) &&
-		   r->token.length == strlen(word) && strncasecmp(r->token.text, word, r->token.length) == 0;
+	return pythia_create_text_at(&r->text, word);
 }
 
 static bool take(reader *r, const char *word)
 {
-	bool is = at(r, word);
-
-	if (is)
-		next(r);
-	return is;
+	return pythia_create_text_take(&r->text, word);
 }
 
 static char *take_name(reader *r)
 {
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 
-	if (r->token.kind == PYTHIA_TOKEN_QUOTED || r->token.kind == PYTHIA_TOKEN_STRING)
-		pythia_token_content(PYTHIA_SQLITE, &r->token, &name);
-	else
-		pythia_buffer_append(&name, r->token.text, r->token.length);
-	if (!ended(r))
-		next(r);
+	pythia_create_text_take_name(&r->text, &name);
 	return pythia_texts_take(r->texts, &name);
 }
 
@@ -72,18 +56,18 @@ static char *text_up_to(reader *r, const char *from, const char *end)
 /* ( … ), whose inside is the result; NULL where there is none. */
 static char *take_parentheses(reader *r)
 {
-	const char *from = r->token.text + 1;
-	int depth = r->depth;
+	const char *from = r->text.token.text + 1;
+	int depth = r->text.depth;
 
 	if (!at(r, "("))
 		return NULL;
 	do
 		next(r);
-	while (!ended(r) && !(r->depth == depth + 1 && at(r, ")")));
+	while (!ended(r) && !(r->text.depth == depth + 1 && at(r, ")")));
 	if (!at(r, ")"))
 		return NULL;
 	{
-		char *text = text_up_to(r, from, r->token.text);
+		char *text = text_up_to(r, from, r->text.token.text);
 
 		next(r);
 		return text;
@@ -148,15 +132,15 @@ static void read_item(reader *r, pythia_catalog_table *table, int *foreign)
 	pythia_catalog_column *column = NULL;
 	char *constraint = NULL;
 
-	if (!at(r, "CONSTRAINT") && !at(r, "PRIMARY") && !at(r, "UNIQUE") && !at(r, "CHECK") && !at(r, "FOREIGN"))
+	if (pythia_create_text_at_column(&r->text))
 	{
 		int position = pythia_table_column(&table->table, take_name(r));
 
 		column = position >= 0 ? &table->columns[position] : NULL;
 	}
-	while (!ended(r) && (r->depth > 1 || (!at(r, ",") && !at(r, ")"))))
+	while (!pythia_create_text_at_comma(&r->text))
 	{
-		if (r->depth > 1)
+		if (r->text.depth > 1)
 			next(r);
 		else if (take(r, "CONSTRAINT"))
 			constraint = take_name(r);
@@ -198,17 +182,12 @@ static void read_item(reader *r, pythia_catalog_table *table, int *foreign)
 
 void pythia_catalog_sqlite_table(pythia_catalog *catalog, pythia_catalog_table *table, const char *sql)
 {
-	reader r = {.token = {.kind = PYTHIA_TOKEN_BLANK, .text = sql}, .texts = &catalog->texts};
+	reader r = {.texts = &catalog->texts};
 	int foreign = 0;
 
-	next(&r);
-	/* CREATE VIRTUAL TABLE says nothing of these */
-	if (!take(&r, "CREATE") || !take(&r, "TABLE"))
+	if (!pythia_create_text_table(&r.text, sql))
 		return;
-	while (!ended(&r) && !at(&r, "("))
-		next(&r);
-	next(&r);
-	while (!ended(&r) && r.depth == 1)
+	while (!ended(&r) && r.text.depth == 1)
 	{
 		read_item(&r, table, &foreign);
 		if (!take(&r, ","))
@@ -219,17 +198,17 @@ void pythia_catalog_sqlite_table(pythia_catalog *catalog, pythia_catalog_table *
 /* One of an index's columns up to the comma: the expression, without COLLATE, ASC and DESC at its end. */
 static char *read_part(reader *r)
 {
-	const char *from = r->token.text;
+	const char *from = r->text.token.text;
 	const char *end = from;
 	bool collate = false;
 
-	while (!ended(r) && (r->depth > 1 || (!at(r, ",") && !at(r, ")"))))
+	while (!pythia_create_text_at_comma(&r->text))
 	{
-		bool mark = r->depth == 1 && (at(r, "COLLATE") || at(r, "ASC") || at(r, "DESC"));
+		bool mark = r->text.depth == 1 && (at(r, "COLLATE") || at(r, "ASC") || at(r, "DESC"));
 
 		collate = collate || mark;
 		if (!collate)
-			end = r->token.text + r->token.length;
+			end = r->text.token.text + r->text.token.length;
 		next(r);
 	}
 	return text_up_to(r, from, end);
@@ -237,14 +216,14 @@ static char *read_part(reader *r)
 
 void pythia_catalog_sqlite_index(pythia_catalog *catalog, pythia_catalog_index *index, const char *sql)
 {
-	reader r = {.token = {.kind = PYTHIA_TOKEN_BLANK, .text = sql}, .texts = &catalog->texts};
+	reader r = {.texts = &catalog->texts};
 
-	next(&r);
+	pythia_create_text_open(&r.text, sql);
 	/* CREATE [UNIQUE] INDEX [IF NOT EXISTS] [schema.]name ON table ( … ) */
 	while (!ended(&r) && !at(&r, "("))
 		next(&r);
 	next(&r);
-	for (int i = 0; !ended(&r) && r.depth == 1; i++)
+	for (int i = 0; !ended(&r) && r.text.depth == 1; i++)
 	{
 		char *text = read_part(&r);
 
@@ -256,11 +235,11 @@ void pythia_catalog_sqlite_index(pythia_catalog *catalog, pythia_catalog_index *
 	if (!take(&r, ")") || !at(&r, "WHERE"))
 		return;
 	{
-		const char *from = r.token.text + r.token.length;
+		const char *from = r.text.token.text + r.text.token.length;
 
 		while (!ended(&r))
 			next(&r);
-		index->where = text_up_to(&r, from + strspn(from, " \t\r\n"), r.token.text);
+		index->where = text_up_to(&r, from + strspn(from, " \t\r\n"), r.text.token.text);
 	}
 }
 
@@ -439,9 +418,9 @@ static bool read_table(pythia_db *db, pythia_catalog *catalog, pythia_catalog_ta
 /* CREATE VIEW name [(columns)] AS select: the select; NULL where its columns have other names. */
 static char *select_of(pythia_catalog *catalog, const char *sql)
 {
-	reader r = {.token = {.kind = PYTHIA_TOKEN_BLANK, .text = sql}, .texts = &catalog->texts};
+	reader r = {.texts = &catalog->texts};
 
-	next(&r);
+	pythia_create_text_open(&r.text, sql);
 	if (!take(&r, "CREATE"))
 		return NULL;
 	while (!ended(&r) && !at(&r, "AS"))
@@ -450,7 +429,7 @@ static char *select_of(pythia_catalog *catalog, const char *sql)
 			return NULL;
 		next(&r);
 	}
-	return at(&r, "AS") ? pythia_texts_keep(&catalog->texts, r.token.text + r.token.length) : NULL;
+	return at(&r, "AS") ? pythia_texts_keep(&catalog->texts, r.text.token.text + r.text.token.length) : NULL;
 }
 
 static bool read_views(pythia_db *db, pythia_catalog *catalog, const char *schema, pythia_error *error)

@@ -212,6 +212,11 @@ typedef struct pythia_json_state
 #define pythia_json_push(state, token, value) ((state)->result = pushJsonbValue(&(state)->parse, token, value))
 #endif
 
+/* 19 wants it said when all columns are there */
+#if PG_VERSION_NUM < 190000
+#define TupleDescFinalize(desc) ((void) (desc))
+#endif
+
 /* 19 moved get_database_name */
 #if PG_VERSION_NUM >= 190000
 #include "utils/lsyscache.h"

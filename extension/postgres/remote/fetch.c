@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
+#include "postgres/base/pg_compat.h"
 #include "postgres/capture/low_water.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -34,6 +35,7 @@ static TupleDesc stage_desc(void)
 	StaticAssertStmt(lengthof(columns) == STAGE_COLUMNS, "a column of the stage has no name");
 	for (int i = 0; i < STAGE_COLUMNS; i++)
 		TupleDescInitEntry(desc, i + 1, columns[i].name, columns[i].type, -1, 0);
+	TupleDescFinalize(desc);
 	return desc;
 }
 

@@ -30,12 +30,14 @@ static const cli_option own_options[] = {
 	{"use", 'u', CLI_FILE, "DIR", "do what the files of a plan say, which may have been edited", NULL, NULL},
 	{"validate", 0, CLI_CHOICE, "HOW", "compare all tables afterwards: by checksums (default), by counts, or none",
 	 methods, NULL},
-	{"config", 0, CLI_FILE, "JSON|@FILE", "table_map, column_map and policies as JSON, or in a file", NULL, NULL},
+	{"config", 0, CLI_FILE, "JSON|@FILE", "maps, masks, expressions and policies as JSON, or in a file", NULL, NULL},
 	{NULL}};
 
 static const cli_option engine_options[] = {
 	{"table-map", 0, CLI_MAP, "A=B,...", "tables with another name in the target", NULL, "table_map"},
 	{"column-map", 0, CLI_MAP, "A=B,...", "columns with another name in the target", NULL, "column_map"},
+	{"type-map", 0, CLI_MAP, "A=B,...", "types, or columns, with another type in the target", NULL, "type_map"},
+	{"masks", 0, CLI_MAP, "A=B,...", "columns whose values are masked by hash, partial or null", NULL, "masks"},
 	{"max-bytes-per-second", 0, CLI_INT, "BYTES", "go no faster", NULL, "max_bytes_per_second"},
 	{"zero-date", 0, CLI_CHOICE, "POLICY", "for MySQL's 0000-00-00", policy, "zero_date"},
 	{"infinity", 0, CLI_CHOICE, "POLICY", "for infinite dates", policy, "infinity"},
@@ -75,11 +77,16 @@ static bool check_words(const cli_args *args, pythia_error *error)
 /* A sync_config of which only these options mean something here. */
 static bool check_config(const pythia_node *config, pythia_error *error)
 {
-	static const char *const known[] = {"table_map", "column_map", "zero_date",    "infinity",   "nan",
-										"nul_byte",  "bad_utf8",   "out_of_range", "batch_size", "max_bytes_per_second",
-										"parallel",  NULL};
+	static const char *const known[] = {
+		"table_map", "column_map", "type_map", "default_map", "expressions",  "masks",      "zero_date",
+		"infinity",  "nan",        "nul_byte", "bad_utf8",    "out_of_range", "batch_size", "max_bytes_per_second",
+		"parallel",  "tables",     NULL};
+	const pythia_node *tables = pythia_node_get(config, "tables");
 	pythia_sync_config read;
 
+	for (const pythia_node *table = pythia_node_members(tables); table != NULL; table = table->next)
+		if (!pythia_node_only(table, known, "option of a migration", error))
+			return pythia_error_context(error, "options of table \"%s\"", table->name);
 	return pythia_node_only(config, known, "option of a migration", error) &&
 		   pythia_sync_config_read(config, NULL, NULL, &read, error);
 }

@@ -38,6 +38,8 @@ const cli_option cli_column_options[] = {
 	{"where", 'w', CLI_TEXT, "SQL", "only the source's rows that meet this condition", NULL, "where"},
 	{"table-map", 0, CLI_MAP, "A=B,...", "tables with another name in the target", NULL, "table_map"},
 	{"column-map", 0, CLI_MAP, "A=B,...", "columns with another name in the target", NULL, "column_map"},
+	{"type-map", 0, CLI_MAP, "A=B,...", "types, or columns, with another type in the target", NULL, "type_map"},
+	{"masks", 0, CLI_MAP, "A=B,...", "columns whose values are masked by hash, partial or null", NULL, "masks"},
 	{"timestamp-column", 0, CLI_TEXT, "NAME", "the column that tells when a row changed (default updated_at)", NULL,
 	 "timestamp_column"},
 	{"zero-date", 0, CLI_CHOICE, "POLICY", "for MySQL's 0000-00-00", policy, "zero_date"},

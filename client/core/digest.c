@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/buffer.h"
+
 static uint32_t rotate_left(uint32_t x, int n)
 {
 	return x << n | x >> (32 - n);
@@ -183,14 +185,50 @@ static void sha256_block(uint32_t *state, const unsigned char *bytes)
 		state[i] += v[i];
 }
 
-void pythia_sha256(const void *data, size_t length, char hex[65])
+static void sha256(const void *data, size_t length, unsigned char bytes[32])
 {
 	uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 						 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-	unsigned char bytes[32];
 
 	pad_and_feed(data, length, 0, state, sha256_block);
 	for (int i = 0; i < 32; i++)
 		bytes[i] = (unsigned char) (state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void pythia_sha256(const void *data, size_t length, char hex[65])
+{
+	unsigned char bytes[32];
+
+	sha256(data, length, bytes);
 	to_hex(bytes, 32, hex);
+}
+
+void pythia_hmac_pads(const void *key, size_t length, unsigned char inner[PYTHIA_HMAC_BLOCK],
+					  unsigned char outer[PYTHIA_HMAC_BLOCK])
+{
+	unsigned char block[PYTHIA_HMAC_BLOCK] = {0};
+
+	if (length > sizeof(block))
+		sha256(key, length, block);
+	else
+		memcpy(block, key, length);
+	for (int i = 0; i < PYTHIA_HMAC_BLOCK; i++)
+	{
+		inner[i] = block[i] ^ 0x36;
+		outer[i] = block[i] ^ 0x5c;
+	}
+}
+
+void pythia_hmac(const unsigned char inner[PYTHIA_HMAC_BLOCK], const unsigned char outer[PYTHIA_HMAC_BLOCK],
+				 const void *data, size_t length, char hex[65])
+{
+	unsigned char last[PYTHIA_HMAC_BLOCK + 32];
+	pythia_buffer message = PYTHIA_BUFFER_INIT;
+
+	memcpy(last, outer, PYTHIA_HMAC_BLOCK);
+	pythia_buffer_append(&message, inner, PYTHIA_HMAC_BLOCK);
+	pythia_buffer_append(&message, data, length);
+	sha256(message.data, message.length, last + PYTHIA_HMAC_BLOCK);
+	pythia_buffer_free(&message);
+	pythia_sha256(last, sizeof(last), hex);
 }

@@ -41,6 +41,15 @@ void pythia_node_free(pythia_node *node)
 	}
 }
 
+pythia_node *pythia_node_copy(const pythia_node *node)
+{
+	pythia_node *copy = node ? pythia_node_new(node->type, node->name, node->text) : NULL;
+
+	for (const pythia_node *child = node ? node->children : NULL; child; child = child->next)
+		pythia_node_add(copy, pythia_node_copy(child));
+	return copy;
+}
+
 const pythia_node *pythia_node_members(const pythia_node *node)
 {
 	return node && node->type == PYTHIA_NODE_OBJECT ? node->children : NULL;

@@ -31,6 +31,7 @@ typedef struct pythia_node
 pythia_node *pythia_node_new(pythia_node_type type, const char *name, const char *text);
 void pythia_node_add(pythia_node *parent, pythia_node *child); /* parent owns it, order is kept */
 void pythia_node_free(pythia_node *node);
+pythia_node *pythia_node_copy(const pythia_node *node); /* with all that is in it, without its siblings; NULL-safe */
 const pythia_node *pythia_node_get(const pythia_node *object, const char *name); /* NULL-safe */
 /* The first member of an object, and of an array the first item; `next` goes on.  NULL where `node` is NULL, or something
  * else: a member has a name, an item has none, and neither has a text unless its type says so. */

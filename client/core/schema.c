@@ -91,6 +91,7 @@ void pythia_table_free(pythia_table *table)
 		pythia_default_free(&column->value);
 		pythia_free(column->collation);
 		pythia_free(column->comment);
+		pythia_free(column->expression);
 	}
 	pythia_free(table->columns);
 	pythia_free(table->key);

@@ -103,6 +103,9 @@ typedef struct pythia_column
 	pythia_default value; /* its default */
 	char *collation;      /* or NULL */
 	char *comment;        /* or NULL */
+	/* SQL of its engine, between parentheses, that gives the value in the column's place wherever it is read, or NULL; the
+	 * column itself need not be there then. */
+	char *expression;
 } pythia_column;
 
 typedef struct pythia_index

@@ -53,7 +53,8 @@ static bool holds(const char *name, size_t length, const char *word)
 
 bool pythia_secret_name(const char *name, size_t length)
 {
-	static const char *const words[] = {"password", "passwd", "passphrase", "pwd", "secret", "token", "credential"};
+	static const char *const words[] = {"password", "passwd", "passphrase", "pwd",
+										"secret",   "token",  "credential", "mask_key"};
 
 	/* where a secret lies is none, nor whether one is wanted */
 	if (ends_with(name, length, "file") || ends_with(name, length, "required"))
@@ -383,7 +384,7 @@ static char *hide_escaped(scan *s, char *from)
 
 static bool worth_a_look(const char *text, bool whole)
 {
-	static const char *const words[] = {"://", "pass", "pwd", "secret", "token", "credential"};
+	static const char *const words[] = {"://", "pass", "pwd", "secret", "token", "credential", "mask_key"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strcasestr(text, words[i]))

@@ -36,7 +36,7 @@ void pythia_canonical_reference(const pythia_db *db, pythia_buffer *out, const p
 	if (item->value != NULL)
 		pythia_buffer_puts(out, item->value);
 	else
-		pythia_dialect_of(db)->identifier(out, item->column->name);
+		pythia_column_reference(pythia_dialect_of(db), out, NULL, item->column);
 	pythia_buffer_puts(out, padded ? " + 0)" : "");
 }
 

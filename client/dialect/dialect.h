@@ -125,6 +125,9 @@ char pythia_sqlite_affinity(const pythia_type *type);
 void pythia_sqlite_since(pythia_buffer *out, const pythia_column *column, const char *low, bool local);
 /* "schema"."table" quoted for the dialect; schema may be NULL. */
 void pythia_dialect_table(const pythia_dialect *dialect, pythia_buffer *out, const char *schema, const char *table);
+/* What gives the column's value: its expression, else "column", with an alias before it where that is not NULL. */
+void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias,
+							 const pythia_column *column);
 /* The condition that two columns of a catalogue name the table: schema_column = '…' AND table_column = '…'. */
 void pythia_dialect_named(const pythia_dialect *dialect, pythia_buffer *out, const char *schema_column,
 						  const char *table_column, const pythia_table *table);

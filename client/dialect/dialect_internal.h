@@ -44,8 +44,6 @@ typedef struct pythia_name_part
 /* As pythia_name_parse; both texts are the caller's to free. */
 bool pythia_name_split(const char *text, pythia_name_part *schema, pythia_name_part *table, pythia_error *error);
 
-/* Writes alias."column". */
-void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column);
 /* ("a", "b") */
 void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int ncolumns, const char *const *columns);
 

@@ -151,7 +151,7 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 		{
 			pythia_buffer reference = PYTHIA_BUFFER_INIT;
 
-			pythia_column_reference(&pythia_dialect_mysql, &reference, alias, column->name);
+			pythia_column_reference(&pythia_dialect_mysql, &reference, alias, column);
 			pythia_mysql_geometry(out, reference.data);
 			pythia_buffer_free(&reference);
 			return;
@@ -167,14 +167,14 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 			break;
 		case PYTHIA_KIND_BIT:
 			pythia_buffer_puts(out, "LPAD(BIN(");
-			pythia_column_reference(&pythia_dialect_mysql, out, alias, column->name);
+			pythia_column_reference(&pythia_dialect_mysql, out, alias, column);
 			pythia_buffer_printf(out, " + 0), %lld, '0')", (long long) column->type.length);
 			return;
 		default:
 			break;
 	}
 	pythia_buffer_puts(out, before);
-	pythia_column_reference(&pythia_dialect_mysql, out, alias, column->name);
+	pythia_column_reference(&pythia_dialect_mysql, out, alias, column);
 	pythia_buffer_puts(out, after);
 }
 

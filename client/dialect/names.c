@@ -125,14 +125,20 @@ void pythia_dialect_named(const pythia_dialect *dialect, pythia_buffer *out, con
 	dialect->literal(out, table->name, strlen(table->name));
 }
 
-void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias, const char *column)
+void pythia_column_reference(const pythia_dialect *dialect, pythia_buffer *out, const char *alias,
+							 const pythia_column *column)
 {
+	if (column->expression != NULL)
+	{
+		pythia_buffer_puts(out, column->expression);
+		return;
+	}
 	if (alias != NULL)
 	{
 		pythia_buffer_puts(out, alias);
 		pythia_buffer_putc(out, '.');
 	}
-	dialect->identifier(out, column);
+	dialect->identifier(out, column->name);
 }
 
 void pythia_column_list(const pythia_dialect *dialect, pythia_buffer *out, int ncolumns, const char *const *columns)

@@ -205,7 +205,7 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 			break;
 	}
 	pythia_buffer_puts(out, before);
-	pythia_column_reference(&pythia_dialect_postgres, out, alias, column->name);
+	pythia_column_reference(&pythia_dialect_postgres, out, alias, column);
 	pythia_buffer_puts(out, after);
 }
 

@@ -172,7 +172,7 @@ static void read_expression(const pythia_db *db, pythia_buffer *out, const char 
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 
 	(void) db;
-	pythia_column_reference(&pythia_dialect_sqlite, &name, alias, column->name);
+	pythia_column_reference(&pythia_dialect_sqlite, &name, alias, column);
 	switch (column->type.kind)
 	{
 		case PYTHIA_KIND_BIT:

@@ -323,6 +323,17 @@ bool pythia_condition_check(pythia_engine engine, const char *option, const char
 							 "status <> 'draft'.");
 }
 
+bool pythia_expression_check(pythia_engine engine, const char *option, const char *text, pythia_error *error)
+{
+	const char *fault = fault_of(engine, text);
+
+	if (fault == NULL)
+		return true;
+	pythia_fail(error, PYTHIA_E_USAGE, "42601", "option \"%s\" holds what is not one expression: %s", option, fault);
+	pythia_error_detail(error, "It is: %s", text);
+	return pythia_error_hint(error, "Give one expression over the row's columns; for example lower(email).");
+}
+
 void pythia_condition_put(pythia_buffer *out, const char *text)
 {
 	/* a comment may go to the end of the line */

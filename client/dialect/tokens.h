@@ -42,7 +42,9 @@ void pythia_token_content(pythia_engine engine, const pythia_token *token, pythi
 
 /* Checks that `text` (NULL: none) is one condition in the engine's SQL; `option` is where it was given. */
 bool pythia_condition_check(pythia_engine engine, const char *option, const char *text, pythia_error *error);
-/* Appends a condition that was checked, between parentheses. */
+/* The same of an expression, whose value may be of any type. */
+bool pythia_expression_check(pythia_engine engine, const char *option, const char *text, pythia_error *error);
+/* Appends a condition, or an expression, that was checked, between parentheses. */
 void pythia_condition_put(pythia_buffer *out, const char *text);
 
 #endif

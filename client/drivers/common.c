@@ -1,10 +1,13 @@
 #include "drivers/common.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/digest.h"
 #include "core/number.h"
+#include "core/secret.h"
 
 bool pythia_db_expect(const pythia_db *db, pythia_db_state state, pythia_db_state wanted, pythia_error *error)
 {
@@ -45,11 +48,25 @@ bool pythia_fail_cancelled(pythia_error *error)
 	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "canceled on request");
 }
 
+/* A statement that masks values has the key in it. */
+static void put_statement(pythia_error *error, const char *sql)
+{
+	char *shown = pythia_strdup(sql);
+
+	pythia_secret_mask(shown, false);
+	pythia_secret_squeeze(shown);
+	pythia_error_statement(error, shown);
+	pythia_free(shown);
+}
+
 void pythia_error_statement(pythia_error *error, const char *sql)
 {
+	const char *key = strstr(sql, PYTHIA_MASK_MARK);
 	size_t length = strlen(sql);
 
-	if (length <= PYTHIA_CONTEXT_BYTES)
+	if (key != NULL && isxdigit((unsigned char) key[strlen(PYTHIA_MASK_MARK)]))
+		put_statement(error, sql);
+	else if (length <= PYTHIA_CONTEXT_BYTES)
 		pythia_error_context(error, "statement: %s", sql);
 	else
 	{

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "drivers/password_file.h"
 
 void pythia_db_close(pythia_db *db)
 {

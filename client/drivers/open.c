@@ -2,7 +2,7 @@
 #include "drivers/driver.h"
 
 #include "core/memory.h"
-#include "drivers/password_file.h"
+#include "drivers/secret_file.h"
 
 /* Asked here for every engine and every caller, also where a host has asked before. */
 static bool may_use_parameters(const pythia_url *url, const pythia_open_options *options, pythia_error *error)
@@ -25,6 +25,7 @@ bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia
 	static const pythia_open_options defaults = {0};
 
 	pythia_url own;
+	char *mask_key;
 	bool ok;
 
 	*db = NULL;
@@ -34,10 +35,14 @@ bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia
 		options = &defaults;
 	if (!may_use_parameters(url, options, error))
 		return false;
-	if (pythia_url_parameter_get(url, PYTHIA_PASSWORD_FILE))
+	if (pythia_url_has_secrets(url))
 	{
-		ok = pythia_password_from_file(url, &own, error) && pythia_db_open(&own, host, options, db, error);
+		ok = pythia_url_take_secrets(url, &own, &mask_key, error) && pythia_db_open(&own, host, options, db, error);
 		pythia_url_free(&own);
+		if (ok)
+			(*db)->mask_key = mask_key;
+		else
+			pythia_free(mask_key);
 		return ok;
 	}
 	switch (url->engine)
@@ -52,7 +57,7 @@ bool pythia_db_open(const pythia_url *url, const pythia_host *host, const pythia
 	return pythia_fail(error, PYTHIA_E_INTERNAL, "XX000", "unknown database engine");
 }
 
-bool pythia_db_check_url(const pythia_url *url, pythia_error *error)
+static bool check_url(const pythia_url *url, pythia_error *error)
 {
 	switch (url->engine)
 	{
@@ -63,4 +68,16 @@ bool pythia_db_check_url(const pythia_url *url, pythia_error *error)
 		default:
 			return pythia_sqlite_check_url(url, error);
 	}
+}
+
+bool pythia_db_check_url(const pythia_url *url, pythia_error *error)
+{
+	pythia_url own;
+	bool ok;
+
+	pythia_url_copy(&own, url);
+	pythia_url_drop_secrets(&own);
+	ok = check_url(&own, error);
+	pythia_url_free(&own);
+	return ok;
 }

@@ -202,8 +202,9 @@ static void choose_key(pythia_live_table *table, const pythia_table *described)
 static void spell_scope(const pythia_live *live, pythia_live_table *table)
 {
 	static const char *const options[] = {
-		"columns",   "exclude_columns", "where", "target_where", "table_map", "column_map",   "key",
-		"zero_date", "infinity",        "nan",   "nul_byte",     "bad_utf8",  "out_of_range", NULL};
+		"columns", "exclude_columns", "where",    "target_where", "table_map", "column_map",
+		"key",     "expressions",     "masks",    "type_map",     "zero_date", "infinity",
+		"nan",     "nul_byte",        "bad_utf8", "out_of_range", NULL};
 	const pythia_node *tables = pythia_node_get(live->job.config, "tables");
 	pythia_buffer text = PYTHIA_BUFFER_INIT;
 

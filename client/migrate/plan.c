@@ -188,6 +188,7 @@ bool pythia_migrate_make_plan(pythia_db *source, pythia_db *target, const pythia
 		pythia_free(p.tables[i].types);
 		pythia_free(p.tables[i].numbering);
 		pythia_free(p.tables[i].tails);
+		pythia_free(p.tables[i].mapped);
 	}
 	pythia_free(p.tables);
 	pythia_node_free(p.table_map);

@@ -29,6 +29,7 @@ typedef struct planned_table
 	const char **types;
 	const char **numbering;
 	const char **tails;
+	bool *mapped;
 } planned_table;
 
 typedef struct planner

@@ -143,9 +143,19 @@ static bool run_file(running *r, bool after)
 /* The plan's configuration, as a copy into tables that were made for it. */
 static pythia_node *copy_config(const pythia_migrate_run *run)
 {
-	static const char *const passed[] = {
-		"column_map",           "zero_date", "infinity", "nan", "nul_byte", "bad_utf8", "out_of_range", "batch_size",
-		"max_bytes_per_second", "parallel"};
+	static const char *const passed[] = {"column_map",
+										 "expressions",
+										 "masks",
+										 "zero_date",
+										 "infinity",
+										 "nan",
+										 "nul_byte",
+										 "bad_utf8",
+										 "out_of_range",
+										 "batch_size",
+										 "max_bytes_per_second",
+										 "parallel",
+										 "tables"};
 	pythia_node *config = pythia_node_new(PYTHIA_NODE_OBJECT, NULL, NULL);
 	pythia_node *map = pythia_node_new(PYTHIA_NODE_OBJECT, "table_map", NULL);
 
@@ -159,12 +169,8 @@ static pythia_node *copy_config(const pythia_migrate_run *run)
 	pythia_node_add(config, map);
 	for (size_t i = 0; run->config != NULL && i < sizeof(passed) / sizeof(passed[0]); i++)
 	{
-		const pythia_node *option = pythia_node_get(run->config, passed[i]);
-		pythia_node *copy = option != NULL ? pythia_node_new(option->type, option->name, option->text) : NULL;
+		pythia_node *copy = pythia_node_copy(pythia_node_get(run->config, passed[i]));
 
-		for (const pythia_node *node = option != NULL ? pythia_node_members(option) : NULL; node != NULL;
-			 node = node->next)
-			pythia_node_add(copy, pythia_node_new(node->type, node->name, node->text));
 		if (copy != NULL)
 			pythia_node_add(config, copy);
 	}

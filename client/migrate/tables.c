@@ -5,6 +5,8 @@
 #include "core/memory.h"
 #include "core/visible.h"
 #include "migrate/planner.h"
+#include "sync/create/maps.h"
+#include "sync/expressions.h"
 
 /* --- schemas and types ------------------------------------------------------------------------ */
 
@@ -343,6 +345,9 @@ static void note_columns(planner *p, const planned_table *table)
 						 pythia_type_shown(&source->type), type);
 		if (source->generated)
 			planner_note(p, PYTHIA_MIGRATE_CARRIED, "generated column", table->shown, source->name, NULL);
+		if (source->expression != NULL)
+			planner_note(p, PYTHIA_MIGRATE_CHANGED, "value", table->shown, source->name,
+						 "it is computed or masked by the source");
 		if (made->nullable && !source->nullable)
 			planner_note(p, PYTHIA_MIGRATE_LEFT, "NOT NULL", table->shown, source->name, "a policy may say NULL there");
 		if (source->value.kind != PYTHIA_DEFAULT_NONE && !source->identity && !source->generated &&
@@ -466,7 +471,7 @@ static void fill_columns(planner *p, planned_table *table)
 
 		if (at < 0)
 			continue;
-		table->types[at] = enum_type(p, table, i);
+		table->types[at] = table->mapped[at] ? NULL : enum_type(p, table, i);
 		table->numbering[at] = numbering(p, table, i);
 		if (planner_same_engine(p) && planner_to(p, PYTHIA_MYSQL) && table->from->columns[i].on_update != NULL)
 		{
@@ -483,7 +488,7 @@ static void fill_columns(planner *p, planned_table *table)
 	}
 }
 
-static bool design_table(planner *p, planned_table *table)
+static bool design_table(planner *p, pythia_catalog_table *from, planned_table *table)
 {
 	size_t n = (size_t) table->from->table.ncolumns + 2;
 	pythia_sync_config config;
@@ -496,8 +501,19 @@ static bool design_table(planner *p, planned_table *table)
 	table->types = pythia_calloc(n, sizeof(char *));
 	table->numbering = pythia_calloc(n, sizeof(char *));
 	table->tails = pythia_calloc(n, sizeof(char *));
+	table->mapped = pythia_calloc(n, sizeof(bool));
 	ok = pythia_sync_config_read(p->options->config, NULL, table->from->quoted, &config, p->error) &&
-		 pythia_target_name_fits(p->target, table->name, "table_map", p->error) && design_columns(p, table, &job);
+		 pythia_target_name_fits(p->target, table->name, "table_map", p->error) &&
+		 pythia_expressions_apply(&job, &from->table, false, p->error) && design_columns(p, table, &job);
+	for (int i = 0; ok && i < from->table.ncolumns; i++)
+	{
+		const char *type = NULL;
+
+		if (table->position[i] < 0)
+			continue;
+		ok = pythia_map_type(&job, &from->table.columns[i], &type, p->error);
+		table->mapped[table->position[i]] = type != NULL;
+	}
 	for (int i = 0; ok && i < table->design.ncolumns; i++)
 		ok = pythia_target_name_fits(p->target, table->design.columns[i].name, "column_map", p->error);
 	table->made = ok;
@@ -513,7 +529,7 @@ bool planner_tables(planner *p)
 	{
 		planned_table *table = &p->tables[i];
 
-		if (design_table(p, table))
+		if (design_table(p, &p->catalog->tables[i], table))
 			continue;
 		/* one table's trouble is that table's */
 		if (p->source->broken || p->target->broken || p->error->error_class == PYTHIA_E_CANCELLED)

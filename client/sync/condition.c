@@ -15,6 +15,7 @@ typedef struct translator
 	pythia_buffer *out;
 	pythia_buffer name; /* or the text, of the token at hand */
 	bool after_cast;    /* what follows :: is a type */
+	bool computed;      /* it names a column that is another one in the target */
 } translator;
 
 static const char *skip_blanks(const char *at)
@@ -61,6 +62,7 @@ static void put_name(translator *t, bool quoted)
 		{
 			if (plan->pairs[i].source == column)
 			{
+				t->computed = t->computed || plan->source.columns[column].expression != NULL;
 				put_identifier(t, pythia_pair_target(plan, i)->name);
 				return;
 			}
@@ -152,7 +154,12 @@ bool pythia_condition_translate(const pythia_plan *plan, pythia_engine from, pyt
 		said = put_token(&t, &token);
 	}
 	pythia_buffer_free(&t.name);
-	if (ok && !said)
+	said = said && !t.computed;
+	if (ok && t.computed)
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000",
+					"option \"%s\" names a column that is computed or masked: the target has another value there",
+					option);
+	else if (ok && !said)
 		pythia_fail(error, PYTHIA_E_USAGE, "42601", "option \"%s\" cannot be said in the target's SQL", option);
 	if (!ok || !said || !pythia_condition_check(to, option, pythia_buffer_text(out), error))
 		return pythia_error_hint(error,

@@ -24,6 +24,10 @@ const char *const pythia_sync_option_names[] = {"batch_size",
 												"target_where",
 												"table_map",
 												"column_map",
+												"type_map",
+												"default_map",
+												"expressions",
+												"masks",
 												"key",
 												"parallel",
 												"max_bytes_per_second",
@@ -168,6 +172,82 @@ static bool read_map(const pythia_node *tree, const char *name, const pythia_nod
 									"target.");
 }
 
+/* An object whose members `good` takes. */
+static bool read_object(const pythia_node *tree, const char *name, bool (*good)(const pythia_node *), const char *hint,
+						const pythia_node **value, pythia_error *error)
+{
+	const pythia_node *node = pythia_node_get(tree, name);
+	bool all = true;
+
+	if (node == NULL || node->type == PYTHIA_NODE_NULL)
+		return true;
+	for (const pythia_node *child = pythia_node_members(node); child != NULL; child = child->next)
+		all = all && good(child);
+	if (node->type == PYTHIA_NODE_OBJECT && all)
+	{
+		*value = node;
+		return true;
+	}
+	pythia_fail(error, PYTHIA_E_USAGE, "22023", "invalid value for option \"%s\"", name);
+	return pythia_error_hint(error, "%s", hint);
+}
+
+static bool is_text(const pythia_node *node)
+{
+	return node != NULL && node->type == PYTHIA_NODE_STRING && node->text[0] != '\0';
+}
+
+static bool is_default(const pythia_node *node)
+{
+	return node->type == PYTHIA_NODE_NULL || node->type == PYTHIA_NODE_STRING || node->type == PYTHIA_NODE_NUMBER ||
+		   node->type == PYTHIA_NODE_BOOL;
+}
+
+static bool has_only(const pythia_node *object, const char *first, const char *second)
+{
+	for (const pythia_node *child = pythia_node_members(object); child != NULL; child = child->next)
+		if (strcmp(child->name, first) != 0 && (second == NULL || strcmp(child->name, second) != 0))
+			return false;
+	return true;
+}
+
+static bool is_expression(const pythia_node *node)
+{
+	return is_text(node) || (node->type == PYTHIA_NODE_OBJECT && has_only(node, "expression", "type") &&
+							 is_text(pythia_node_get(node, "expression")) &&
+							 (pythia_node_get(node, "type") == NULL || is_text(pythia_node_get(node, "type"))));
+}
+
+static bool is_mask(const pythia_node *node)
+{
+	const pythia_node *constant = pythia_node_get(node, "constant");
+
+	if (node->type == PYTHIA_NODE_STRING)
+		return strcmp(node->text, "hash") == 0 || strcmp(node->text, "partial") == 0 || strcmp(node->text, "null") == 0;
+	return node->type == PYTHIA_NODE_OBJECT && has_only(node, "constant", NULL) && constant != NULL &&
+		   (constant->type == PYTHIA_NODE_STRING || constant->type == PYTHIA_NODE_NUMBER);
+}
+
+/* What becomes of types and values on the way. */
+static bool read_values(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
+{
+	return read_object(tree, "type_map", is_text,
+					   "It takes an object that gives, for each type or column of the source, a type of the target.",
+					   &config->type_map, error) &&
+		   read_object(tree, "default_map", is_default,
+					   "It takes an object that gives, for each column, its default in the target; null for none.",
+					   &config->default_map, error) &&
+		   read_object(
+			   tree, "expressions", is_expression,
+			   "It takes an object that gives, for each column, an expression of the source, or {\"expression\":"
+			   " …, \"type\": …} for a new one.",
+			   &config->expressions, error) &&
+		   read_object(tree, "masks", is_mask,
+					   "It takes an object that gives, for each column, \"hash\", \"partial\", \"null\" or"
+					   " {\"constant\": …}.",
+					   &config->masks, error);
+}
+
 static bool read_validate(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)
 {
 	const pythia_node *node = pythia_node_get(tree, "validate");
@@ -259,7 +339,7 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		!read_names(tree, "key", &config->key, error) || !named_once(config->key, "key", error) ||
 		!read_names(tree, "search_path", &config->search_path, error) ||
 		!read_map(tree, "table_map", &config->table_map, error) ||
-		!read_map(tree, "column_map", &config->column_map, error) ||
+		!read_map(tree, "column_map", &config->column_map, error) || !read_values(tree, config, error) ||
 		!pythia_node_int(tree, "parallel", 1, 64, &config->parallel, error) ||
 		!pythia_node_int(tree, "max_bytes_per_second", 0, INT64_MAX, &config->max_bytes_per_second, error) ||
 		!pythia_node_seconds(tree, "lookback", &config->lookback, error) ||

@@ -9,6 +9,7 @@
 #include "dialect/tokens.h"
 #include "core/suggest.h"
 #include "sync/create/create.h"
+#include "sync/expressions.h"
 #include "sync/soft.h"
 #include "sync/target.h"
 
@@ -227,6 +228,14 @@ static bool add_pair(const pythia_sync_job *job, pythia_plan *plan, int source, 
 		plan->unmatched[plan->nunmatched++] = source;
 		return true;
 	}
+	if (plan->target.columns[target].generated && plan->source.columns[source].expression != NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000",
+					"column \"%s\" cannot be computed or masked: the target computes its \"%s\"",
+					plan->source.columns[source].name, plan->target.columns[target].name);
+		return pythia_error_hint(error,
+								 "Make it an ordinary column there, or leave it out of \"expressions\" and \"masks\".");
+	}
 	if (plan->target.columns[target].generated)
 		return true;
 	other = pythia_pair_of_target(plan, target);
@@ -302,6 +311,8 @@ static bool find_stamp(const pythia_sync_job *job, pythia_plan *plan, pythia_err
 					config->timestamp_column);
 		return pythia_error_hint(error, "Name one in timestamp_column, or set \"mode\" to \"full\".");
 	}
+	if (needed && !pythia_expressions_allow(&plan->source.columns[plan->stamp_source], "timestamp column", error))
+		return false;
 	plan->stamp = pair_of_source(plan, plan->stamp_source);
 	kind = plan->source.columns[plan->stamp_source].type.kind;
 	if (needed && kind != PYTHIA_KIND_TIMESTAMP && kind != PYTHIA_KIND_TIMESTAMPTZ && kind != PYTHIA_KIND_DATE &&
@@ -353,7 +364,8 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	plan->endpoints[1] = pythia_strdup(job->target->place);
 	ok = pythia_db_fresh(job->source, error) && pythia_db_fresh(job->target, error) &&
 		 pythia_describe(job->source, job->table, &plan->source, error) &&
-		 (job->config->columns || pythia_check_columns_seen(job->source, &plan->source, error));
+		 (job->config->columns || pythia_check_columns_seen(job->source, &plan->source, error)) &&
+		 pythia_expressions_apply(job, &plan->source, true, error);
 	if (ok)
 	{
 		wanted = pythia_calloc((size_t) plan->source.ncolumns + 1, sizeof(bool));
@@ -363,7 +375,10 @@ bool pythia_plan_make(const pythia_sync_job *job, pythia_plan *plan, pythia_erro
 	}
 	/* Explicitly listed columns need not name the key: it goes along. */
 	for (int i = 0; ok && i < nkey; i++)
+	{
 		wanted[key[i]] = true;
+		ok = pythia_expressions_allow(&plan->source.columns[key[i]], "key", error);
+	}
 	ok = ok && pythia_target_find(job, &plan->source, &plan->target, &plan->target_missing, &schema, &name, error);
 	if (ok && !plan->target_missing)
 		ok = job->config->columns || pythia_check_columns_seen(job->target, &plan->target, error);

@@ -72,9 +72,9 @@ static void put_bytes(const pythia_run *run, const pythia_column *column, pythia
 	const pythia_dialect *dialect = pythia_dialect_of(run->source);
 
 	pythia_buffer_puts(out, "CASE WHEN pg_catalog.octet_length(");
-	dialect->identifier(out, column->name);
+	pythia_column_reference(dialect, out, NULL, column);
 	pythia_buffer_printf(out, ") > %d THEN pg_catalog.encode(", PYTHIA_BASE64_BYTES);
-	dialect->identifier(out, column->name);
+	pythia_column_reference(dialect, out, NULL, column);
 	pythia_buffer_puts(out, ", 'base64') ELSE ");
 	dialect->read_expression(run->source, out, NULL, column);
 	pythia_buffer_puts(out, "::pg_catalog.text END");
@@ -96,9 +96,9 @@ static void put_value(const pythia_run *run, int pair, pythia_buffer *out)
 		static const char greatest[] = "3.4028234663852886e38";
 
 		pythia_buffer_puts(out, "CASE WHEN abs(");
-		dialect->identifier(out, column->name);
+		pythia_column_reference(dialect, out, NULL, column);
 		pythia_buffer_printf(out, ") BETWEEN %s AND 3.4028235677973363e38 THEN sign(", greatest);
-		dialect->identifier(out, column->name);
+		pythia_column_reference(dialect, out, NULL, column);
 		pythia_buffer_printf(out, ") * %s ELSE ", greatest);
 		dialect->read_expression(run->source, out, NULL, column);
 		pythia_buffer_puts(out, " END");

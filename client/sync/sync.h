@@ -68,6 +68,11 @@ typedef struct pythia_sync_config
 	const char *target_where; /* the same in the target's names, for the rows that may be deleted there */
 	const pythia_node *table_map;
 	const pythia_node *column_map;
+	const pythia_node *type_map;    /* a source's type, or a column, to a type of the target */
+	const pythia_node *default_map; /* a column to its default in the target; null: none */
+	const pythia_node
+		*expressions;         /* a column to what the source computes in its place: a text, or {expression, type} */
+	const pythia_node *masks; /* a column to hash, partial, null or {constant} */
 	const pythia_node *key;
 	const pythia_node *search_path; /* of the target's triggers and checks, in PostgreSQL; NULL: the ordinary one */
 	int64_t parallel;               /* connections of one load; 0: as many as pay */

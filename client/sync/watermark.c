@@ -162,7 +162,13 @@ void pythia_watermark_scope(const pythia_plan *plan, char scope[9])
 	pythia_buffer_printf(&text, "%s\n%s\n%s\n%s\n", plan->source.schema, plan->source.name, plan->target.schema,
 						 plan->target.name);
 	for (int i = 0; i < plan->npairs; i++)
-		pythia_buffer_printf(&text, "%s\n%s\n", pythia_pair_source(plan, i)->name, pythia_pair_target(plan, i)->name);
+	{
+		const pythia_column *column = pythia_pair_source(plan, i);
+
+		pythia_buffer_printf(&text, "%s\n%s\n", column->name, pythia_pair_target(plan, i)->name);
+		if (column->expression != NULL)
+			pythia_buffer_printf(&text, "= %s\n", column->expression);
+	}
 	pythia_buffer_puts(&text, "key\n");
 	for (int i = 0; i < plan->nkey; i++)
 		pythia_buffer_printf(&text, "%s\n", pythia_pair_source(plan, plan->key[i])->name);

@@ -6,6 +6,7 @@ SQLITE_EXTENSION_INIT3
 
 #include "core/memory.h"
 #include "core/parameters.h"
+#include "core/secret.h"
 
 bool pythia_endpoint_is_local(const char *name)
 {
@@ -114,6 +115,13 @@ static bool check_parameters(const pythia_url *url, const char *what, pythia_err
 	{
 		const pythia_url_parameter *parameter = &url->parameters[i];
 
+		if (pythia_secret_name(parameter->name, strlen(parameter->name)))
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "the URL of the %s holds a secret, which this file would tell",
+						what);
+			return pythia_error_hint(error, "Leave \"%s\" out of it, and use a verb that stores nothing.",
+									 parameter->name);
+		}
 		if (pythia_parameter_storable(url->engine, parameter->name, parameter->value))
 			continue;
 		pythia_fail(error, PYTHIA_E_USAGE, "22023",

@@ -172,16 +172,16 @@ _pythia()
 		COMPREPLY=($(compgen -W " --tables --timestamp-column --state --consumer --restart --release --once --poll-interval --options --from --track --capture --columns --exclude-columns --where --key --lookback --delete-interval --json --quiet --no-color --help" -- "$cur"))
 		;;
 	sync)
-		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --target-where --soft-delete-column --search-path --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --release --quarantine --once --interval --on-schema-change --name --refresh --drop --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --mode --conflict-resolution --deletes --target-where --soft-delete-column --search-path --truncate-target --no-create-target --new-columns --batch-size --parallel --max-bytes-per-second --lookback --on-bad-row --dry-run --validate --state --release --quarantine --once --interval --on-schema-change --name --refresh --drop --key --columns --exclude-columns --where --table-map --column-map --type-map --masks --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	validate)
-		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --checks --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --checks --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --type-map --masks --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	repair)
-		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --max-changes --dry-run --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --differences --max-changes --dry-run --method --since --sample --segment-rows --max-differences --recheck-after --digest --seed --target-where --key --columns --exclude-columns --where --table-map --column-map --type-map --masks --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	migrate)
-		COMPREPLY=($(compgen -W " --source --target --schema --plan --use --validate --config --table-map --column-map --max-bytes-per-second --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		COMPREPLY=($(compgen -W " --source --target --schema --plan --use --validate --config --table-map --column-map --type-map --masks --max-bytes-per-second --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	run)
 		COMPREPLY=($(compgen -W " --once --release --json --quiet --no-color --help" -- "$cur"))

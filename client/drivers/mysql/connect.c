@@ -14,7 +14,6 @@
 #include "core/node.h"
 #include "core/reach.h"
 #include "core/suggest.h"
-#include "drivers/password_file.h"
 
 /* Spent at most on telling the server to stop. */
 #define KILL_MS 500
@@ -47,8 +46,7 @@ static bool check_parameters(const pythia_url *url, pythia_error *error)
 	{
 		const char *name = url->parameters[i].name;
 		const char *close;
-		/* that one is read before a connection is opened */
-		bool known = strcmp(name, PYTHIA_PASSWORD_FILE) == 0;
+		bool known = false;
 
 		for (int j = 0; j < count; j++)
 			known = known || strcmp(parameters[j], name) == 0;

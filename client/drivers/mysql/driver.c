@@ -134,6 +134,7 @@ static void mysql_close_db(pythia_db *base)
 	pythia_free(base->default_schema);
 	pythia_free(base->display);
 	pythia_free(base->place);
+	pythia_free(base->mask_key);
 	pythia_free(db);
 }
 

@@ -6,7 +6,6 @@
 
 #include "core/memory.h"
 #include "core/suggest.h"
-#include "drivers/password_file.h"
 
 #define CONNECT_SECONDS 30
 /* Of a server's warnings so many are shown, a statement. */
@@ -176,8 +175,7 @@ bool pythia_postgres_check_url(const pythia_url *url, pythia_error *error)
 	bool known = mode == NULL;
 
 	for (int i = 0; i < url->nparameters; i++)
-		if (strcmp(url->parameters[i].name, "ssl") != 0 && strcmp(url->parameters[i].name, PYTHIA_PASSWORD_FILE) != 0 &&
-			!known_parameter(url->parameters[i].name, error))
+		if (strcmp(url->parameters[i].name, "ssl") != 0 && !known_parameter(url->parameters[i].name, error))
 			return false;
 	for (size_t i = 0; !known && i < sizeof(modes) / sizeof(modes[0]); i++)
 		known = strcmp(mode, modes[i]) == 0;

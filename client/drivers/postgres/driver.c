@@ -181,6 +181,7 @@ static void postgres_close(pythia_db *base)
 	pythia_free(base->default_schema);
 	pythia_free(base->display);
 	pythia_free(base->place);
+	pythia_free(base->mask_key);
 	pythia_free(db);
 }
 

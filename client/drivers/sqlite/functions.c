@@ -16,6 +16,7 @@ SQLITE_EXTENSION_INIT3
 #include "core/digest.h"
 #include "core/reading.h"
 #include "core/schema.h"
+#include "core/text.h"
 #include "core/utf8.h"
 #include "drivers/driver.h"
 #include "drivers/sqlite/canonical.h"
@@ -119,6 +120,43 @@ static void digest_function(sqlite3_context *context, int nvalues, sqlite3_value
 		pythia_sha256(data, length, hex);
 	else
 		pythia_md5(data, length, hex);
+	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
+}
+
+static bool read_pads(const char *hex, unsigned char *bytes, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		int high = pythia_hex_value(hex[2 * i]);
+		int low = high < 0 ? -1 : pythia_hex_value(hex[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		bytes[i] = (unsigned char) (high * 16 + low);
+	}
+	return true;
+}
+
+/* Both pads, in hex behind their mark, and a value's text. */
+static void hmac_function(sqlite3_context *context, int nvalues, sqlite3_value **values)
+{
+	unsigned char pads[2 * PYTHIA_HMAC_BLOCK];
+	const char *key = (const char *) sqlite3_value_text(values[0]);
+	const char *data;
+	size_t length;
+	char hex[65];
+
+	(void) nvalues;
+	if (key == NULL || strncmp(key, PYTHIA_MASK_MARK, strlen(PYTHIA_MASK_MARK)) != 0 ||
+		!read_pads(key + strlen(PYTHIA_MASK_MARK), pads, sizeof(pads)))
+	{
+		sqlite3_result_error(context, "pythia_hmac: no key", -1);
+		return;
+	}
+	if (sqlite3_value_type(values[1]) == SQLITE_NULL)
+		return;
+	data = pythia_sqlite_value_bytes(values[1], &length);
+	pythia_hmac(pads, pads + PYTHIA_HMAC_BLOCK, data, length, hex);
 	sqlite3_result_text(context, hex, -1, SQLITE_TRANSIENT);
 }
 
@@ -254,6 +292,7 @@ int pythia_sqlite_register_functions(void *sqlite3_handle, const pythia_host *ho
 		{"pythia_encode", -1, (void *) host, encode_function, NULL, NULL},
 		{"pythia_md5", 1, NULL, digest_function, NULL, NULL},
 		{"pythia_sha256", 1, &sha256, digest_function, NULL, NULL},
+		{"pythia_hmac", 2, NULL, hmac_function, NULL, NULL},
 		{"pythia_utf8", 3, NULL, utf8_function, NULL, NULL},
 		{"pythia_misread", 2, NULL, misread_function, NULL, NULL},
 		{"pythia_sums", 2, NULL, NULL, sums_step, sums_final},

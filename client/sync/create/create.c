@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "sync/create/maps.h"
 #include "sync/plan.h"
 #include "value/guards.h"
 
@@ -19,7 +20,7 @@ static bool source_has(const pythia_sync_job *job, const pythia_table *source, c
 	pythia_buffer name = PYTHIA_BUFFER_INIT;
 	bool ok;
 
-	dialect->identifier(&name, column->name);
+	pythia_column_reference(dialect, &name, NULL, column);
 	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
 	pythia_dialect_table(dialect, &sql, source->schema, source->name);
 	pythia_buffer_printf(&sql, " WHERE %s < %s OR %s > %s LIMIT 1", name.data, below, name.data, above);
@@ -207,22 +208,35 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 	pythia_buffer ddl = PYTHIA_BUFFER_INIT;
 	pythia_buffer value = PYTHIA_BUFFER_INIT;
 	bool blurred = pythia_labels_are_blurred(job->source, column);
+	const char *mapped;
+	bool has_default = false;
+	pythia_default given = {0};
 	pythia_type type;
 	bool ok;
 
 	pythia_type_copy(&type, &column->type);
 	if (blurred)
 		pythia_type_forget_labels(&type);
-	ok = adjust_type(job, source, column, &type, error);
-	if (ok && in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL)
+	ok = pythia_map_type(job, column, &mapped, error);
+	if (ok && mapped != NULL)
+	{
+		pythia_type_free(&type);
+		dialect->parse_type(mapped, &type);
+		pythia_buffer_puts(&ddl, type.native);
+	}
+	else
+		ok = ok && adjust_type(job, source, column, &type, error);
+	if (ok && mapped == NULL && in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL)
 		ok = pythia_key_text(job, source, column, primary, &in_key, &type, error);
-	if (ok && !in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL &&
+	if (ok && mapped == NULL && !in_key && job->target->engine == PYTHIA_MYSQL && job->source->engine != PYTHIA_MYSQL &&
 		!has_room(&type, *room))
 		type.length = -1;
 	take_room(&type, room);
 	/* a TIMESTAMP that ends too early there has become a DATETIME */
-	if (ok && !blurred && same_spelling(job, column) &&
-		(type.kind == column->type.kind || column->type.kind != PYTHIA_KIND_TIMESTAMPTZ))
+	if (ok && mapped != NULL)
+		;
+	else if (ok && !blurred && same_spelling(job, column) &&
+			 (type.kind == column->type.kind || column->type.kind != PYTHIA_KIND_TIMESTAMPTZ))
 		pythia_buffer_puts(&ddl, column->type.native);
 	else if (ok && job->source->engine == PYTHIA_SQLITE && job->target->engine == PYTHIA_SQLITE &&
 			 type.kind == PYTHIA_KIND_OTHER)
@@ -244,15 +258,18 @@ static bool design_column(const pythia_sync_job *job, const pythia_table *source
 		/* a key that is only the sync's tells texts apart that the source's collation does not */
 		if (same_collation(job, column) && (!primary || in_list(source->key, source->nkey, position)))
 			out->collation = pythia_strdup(column->collation);
-		if (!column->identity && !pythia_catalog_blurs(job->source, column, column->value.text) &&
-			(column->value.kind != PYTHIA_DEFAULT_EXPRESSION || same_expressions(job)) &&
-			pythia_default_ddl(&column->value, job->target, &out->type, &value))
+		ok = pythia_map_default(job, column, &out->type, &has_default, &given, error);
+		if (has_default)
+			out->value = given;
+		else if (!column->identity && !pythia_catalog_blurs(job->source, column, column->value.text) &&
+				 (column->value.kind != PYTHIA_DEFAULT_EXPRESSION || same_expressions(job)) &&
+				 pythia_default_ddl(&column->value, job->target, &out->type, &value))
 			pythia_default_copy(&out->value, &column->value);
 		/* one that holds no NULL and has no default would keep everybody from inserting rows */
 		out->invisible = column->invisible && hides_columns(job->target) &&
 						 (out->nullable || out->identity || out->value.kind != PYTHIA_DEFAULT_NONE);
 	}
-	else
+	if (!ok)
 		pythia_error_context(error, "column \"%s\" of table \"%s\"", column->name, source->name);
 	pythia_type_free(&type);
 	pythia_buffer_free(&ddl);
@@ -355,7 +372,7 @@ bool pythia_target_design(const pythia_sync_job *job, const pythia_table *source
 		if (names[i] == NULL)
 			continue;
 		ok = design_column(job, source, i, names[i], primary, in_key, &room, &target->columns[target->ncolumns], error);
-		if (ok)
+		if (target->columns[target->ncolumns].name != NULL)
 			position_of[i] = target->ncolumns++;
 	}
 	ok = ok && design_soft_column(job, target, error);

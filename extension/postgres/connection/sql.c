@@ -59,9 +59,9 @@ static void check_mapping_option(const DefElem *element)
 	}
 	/* no parameter comes in beside the URL but what a URL must not hold */
 	else if (strcmp(element->defname, "user") != 0 && strcmp(element->defname, "password") != 0 &&
-			 strcmp(element->defname, "sslpassword") != 0)
+			 strcmp(element->defname, "sslpassword") != 0 && strcmp(element->defname, "mask_key") != 0)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", element->defname),
-						errhint("A user mapping of pythia_db has the options user, password, sslpassword and "
+						errhint("A user mapping of pythia_db has the options user, password, sslpassword, mask_key and "
 								"password_required.")));
 }
 
@@ -135,6 +135,8 @@ static bool apply_options(pythia_url *url, const pythia_node *options, pythia_er
 										"password",
 										"password_file",
 										"passfile",
+										"mask_key",
+										"mask_key_file",
 										"sslmode",
 										"sslrootcert",
 										"sslcert",

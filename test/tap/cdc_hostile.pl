@@ -37,7 +37,7 @@ subtest 'defaults of the role, the database and the server' => sub {
 	  "statement_timeout = '1ms'", "lock_timeout = '1ms'", "idle_in_transaction_session_timeout = '1ms'", 'row_security = off',
 	  'session_replication_role = replica', "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", 'bytea_output = escape',
 	  'extra_float_digits = -10', 'search_path = shadows, pg_catalog', 'role = other', "TimeZone = 'Asia/Kolkata'",
-	  'track_activities = off', 'standard_conforming_strings = off', 'quote_all_identifiers = on', 'enable_indexscan = off';
+	  'track_activities = off', loose_strings($node), 'quote_all_identifiers = on', 'enable_indexscan = off';
 	$node->append_conf('postgresql.conf', "default_transaction_isolation = 'repeatable read'\n");
 	$node->reload;
 	sql("ALTER DATABASE postgres SET default_transaction_read_only = on");

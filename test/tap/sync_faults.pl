@@ -54,7 +54,7 @@ $my->root_sql(qq{SET GLOBAL time_zone = '+05:30', GLOBAL sql_mode = '', GLOBAL i
 	GLOBAL group_concat_max_len = 4, GLOBAL max_sort_length = 64, GLOBAL autocommit = 0, GLOBAL $isolation = 'READ-UNCOMMITTED'});
 $other->safe_psql('postgres', q{CREATE DATABASE odd});
 $other->safe_psql('postgres', qq{ALTER DATABASE odd SET $_}) for "TimeZone = 'America/St_Johns'", "DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'",
-	"bytea_output = 'escape'", 'extra_float_digits = -3', 'standard_conforming_strings = off', "backslash_quote = 'on'", "search_path = ''",
+	"bytea_output = 'escape'", 'extra_float_digits = -3', loose_strings($other), "backslash_quote = 'on'", "search_path = ''",
 	"default_transaction_isolation = 'serializable'", "xmlbinary = 'hex'", "xmloption = 'document'", "client_encoding = 'LATIN1'",
 	'array_nulls = off', 'quote_all_identifiers = on', 'transform_null_equals = on';
 $other->safe_psql('odd', q{SET standard_conforming_strings = on; SET client_encoding = 'UTF8'; SET array_nulls = on;

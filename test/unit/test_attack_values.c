@@ -212,6 +212,9 @@ static void test_texts(void **state)
 		{
 			pythia_db *db = sources[engine];
 
+			/* 19 knows no others */
+			if (engine == PYTHIA_POSTGRESQL && s == 1 && db->version >= 190000)
+				continue;
 			must(db, settings[engine][s]);
 			for (size_t i = 0; i <= NVALUES; i++)
 			{

@@ -25,7 +25,7 @@ $SIG{INT} = $SIG{TERM} = sub { die "ended by a signal\n" };
 	*Test::Builder::BAIL_OUT = sub { die "$_[1]\n" };
 }
 
-our @EXPORT = qw(by_oracles_library mysql_numbers pg_node pg_url wait_for shared_mysql);
+our @EXPORT = qw(by_oracles_library loose_strings mysql_numbers pg_node pg_url wait_for shared_mysql);
 
 # An initialised, started node with pythia_db preloaded and created in database
 # postgres.  Options are lines of postgresql.conf; extension => 0 leaves out
@@ -98,6 +98,13 @@ sub mysql_numbers
 	my $ten = join ' UNION ALL ', map { "SELECT $_ AS d" } 0 .. 9;
 	return "(WITH ten AS ($ten) SELECT 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS seq "
 	  . "FROM ten a, ten b, ten c, ten e, ten f) numbers WHERE seq <= $count";
+}
+
+# The setting with which a backslash escapes in every text, as the end of an ALTER … SET; 19 knows no other than "on".
+sub loose_strings
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', 'SHOW server_version_num') < 190000 ? ('standard_conforming_strings = off') : ();
 }
 
 # Built with libmysqlclient, which loads no rows by LOAD DATA.

@@ -38,6 +38,28 @@ typedef struct rig
 	const char *wait;   /* a statement that takes more than a second and the default lookback, or NULL */
 } rig;
 
+/* Whether the environment names a server; says so where it does not. */
+static inline bool is_named(const char *variable)
+{
+	if (getenv(variable))
+		return true;
+	print_message("skipped: %s is not set\n", variable);
+	return false;
+}
+
+/* A source and a writer of the server that the variable names, and a store of their own. */
+static inline void open_server_rig(rig *r, const char *variable)
+{
+	static int files;
+	char name[40];
+
+	memset(r, 0, sizeof(*r));
+	r->source = open_url(getenv(variable), NULL);
+	r->writer = open_url(getenv(variable), NULL);
+	snprintf(name, sizeof(name), "store%d.db", ++files);
+	r->store = open_file(name);
+}
+
 static pythia_node *read_options(pythia_db *db, const char *json)
 {
 	pythia_error error = PYTHIA_ERROR_INIT;

@@ -1,25 +1,14 @@
 /* Capture from a MySQL or MariaDB server (MYSQL_URL) into a SQLite store. */
 #include "capture_tests.h"
 
-static int files;
-
 static bool have_server(void)
 {
-	if (getenv("MYSQL_URL"))
-		return true;
-	print_message("skipped: MYSQL_URL is not set\n");
-	return false;
+	return is_named("MYSQL_URL");
 }
 
 static void open_rig(rig *r)
 {
-	char name[40];
-
-	memset(r, 0, sizeof(*r));
-	r->source = open_url(getenv("MYSQL_URL"), NULL);
-	r->writer = open_url(getenv("MYSQL_URL"), NULL);
-	snprintf(name, sizeof(name), "store%d.db", ++files);
-	r->store = open_file(name);
+	open_server_rig(r, "MYSQL_URL");
 	must(r->writer, "DROP TABLE IF EXISTS cap_t");
 	must(r->writer, "CREATE TABLE cap_t (id int PRIMARY KEY, v varchar(50), updated_at datetime NOT NULL DEFAULT "
 					"CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, KEY (updated_at)) ENGINE=InnoDB");

@@ -1,25 +1,14 @@
 /* Capture from a PostgreSQL server (PG_URL) into a SQLite store. */
 #include "capture_tests.h"
 
-static int files;
-
 static bool have_server(void)
 {
-	if (getenv("PG_URL"))
-		return true;
-	print_message("skipped: PG_URL is not set\n");
-	return false;
+	return is_named("PG_URL");
 }
 
 static void open_rig(rig *r)
 {
-	char name[40];
-
-	memset(r, 0, sizeof(*r));
-	r->source = open_url(getenv("PG_URL"), NULL);
-	r->writer = open_url(getenv("PG_URL"), NULL);
-	snprintf(name, sizeof(name), "store%d.db", ++files);
-	r->store = open_file(name);
+	open_server_rig(r, "PG_URL");
 	must(r->writer, "DROP SCHEMA IF EXISTS cap CASCADE; CREATE SCHEMA cap;"
 					"CREATE TABLE cap.t (id int PRIMARY KEY, v text, updated_at timestamptz DEFAULT now());"
 					"CREATE INDEX ON cap.t (updated_at)");

@@ -35,6 +35,7 @@ extern const cli_command cli_command_create;
 extern const cli_command cli_command_cdc;
 extern const cli_command cli_command_sync;
 extern const cli_command cli_command_migrate;
+extern const cli_command cli_command_cutover;
 extern const cli_command cli_command_run;
 extern const cli_command cli_command_status;
 extern const cli_command cli_command_validate;

@@ -17,17 +17,9 @@
 #include "core/host.h"
 
 static const cli_command *const commands[] = {
-	&cli_command_create,
-	&cli_command_cdc,
-	&cli_command_sync,
-	&cli_command_validate,
-	&cli_command_repair,
-	&cli_command_migrate,
-	&cli_command_run,
-	&cli_command_status,
-	&cli_command_completion,
-	&cli_command_help,
-	NULL,
+	&cli_command_create, &cli_command_cdc,        &cli_command_sync,    &cli_command_validate,
+	&cli_command_repair, &cli_command_migrate,    &cli_command_cutover, &cli_command_run,
+	&cli_command_status, &cli_command_completion, &cli_command_help,    NULL,
 };
 
 /* A closed stream's number would go to the next file that is opened, a state file say, and the

@@ -1,7 +1,7 @@
 /*
  * What an engine's catalog says of the tables: their columns, and what else tells that rows changed, or may change, without a
  * trigger (another table under the name, triggers that are gone; in MySQL the time of creation, which TRUNCATE and
- * rewrites set anew, too).
+ * rewrites set anew, too).  The triggers of a cutover's fence (pythia_fence_…) change no row.
  */
 #include <string.h>
 
@@ -20,7 +20,8 @@ static void put_postgres(const pythia_live_table *table, int i, pythia_buffer *s
 		" WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),"
 		" pg_catalog.concat_ws('/', c.oid, c.relkind, c.relpersistence,"
 		" (SELECT pg_catalog.string_agg(pg_catalog.concat(g.oid, g.tgenabled), ',' ORDER BY g.oid)"
-		" FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal),"
+		" FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgname !~ "
+		"'^pythia_fence_'),"
 		" (SELECT pg_catalog.string_agg(h.inhrelid::pg_catalog.text, ',' ORDER BY h.inhrelid)"
 		" FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)), 0"
 		" FROM (SELECT pg_catalog.to_regclass(",
@@ -48,6 +49,7 @@ static void put_mysql(const pythia_live_table *table, int i, pythia_buffer *sql,
 							" FROM information_schema.TRIGGERS WHERE ");
 	pythia_dialect_named(dialect, sql, "EVENT_OBJECT_SCHEMA", "EVENT_OBJECT_TABLE", &named);
 	pythia_buffer_puts(sql,
+					   " AND LEFT(TRIGGER_NAME, 13) <> 'pythia_fence_'"
 					   ")), (SELECT CREATE_TIME > NOW() - INTERVAL 2 SECOND FROM information_schema.TABLES WHERE ");
 	pythia_dialect_named(dialect, sql, "TABLE_SCHEMA", "TABLE_NAME", &named);
 	pythia_buffer_puts(sql, ")");
@@ -66,7 +68,7 @@ static void put_sqlite(const pythia_live_table *table, int i, pythia_buffer *sql
 						 " FROM (SELECT * FROM %s.sqlite_master WHERE tbl_name = ",
 						 master.data);
 	dialect->literal(sql, table->stored, strlen(table->stored));
-	pythia_buffer_puts(sql, " COLLATE NOCASE ORDER BY name)), 0");
+	pythia_buffer_puts(sql, " COLLATE NOCASE AND name NOT GLOB 'pythia_fence_*' ORDER BY name)), 0");
 	pythia_buffer_free(&master);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/digest.h"
 #include "core/memory.h"
+#include "live/charge.h"
 #include "live/internal.h"
 
 /* Letters of a name that follows from the pair, behind "live_". */
@@ -49,11 +50,33 @@ bool pythia_live_free_target(pythia_live *live, pythia_error *error)
 	pythia_db *target = live->job.target;
 
 	live->resets = target->resets;
+	if (!pythia_charge_pass_session(target, error))
+		return false;
 	if (target->engine == PYTHIA_MYSQL)
 		return pythia_db_exec(target, "SET SESSION foreign_key_checks = 0", NULL, error);
 	if (target->engine == PYTHIA_SQLITE)
 		return pythia_db_exec(target, "PRAGMA foreign_keys = OFF", NULL, error);
 	return true;
+}
+
+/* What has moved is not brought there once more. */
+static bool check_charge(const pythia_live *live, pythia_error *error)
+{
+	pythia_charge charge;
+	bool ok = pythia_charge_read(live->job.source, live->name, &charge, error);
+
+	if (ok && charge.state == PYTHIA_CHARGE_MOVED && !live->job.moves_back)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "55000", "the tables of live sync \"%s\" have moved to %s", live->name,
+					charge.moved_to);
+		pythia_error_hint(error,
+						  "The target is in charge since %s UTC: pythia cutover --status tells of it, and a live"
+						  " sync from there to here goes on.",
+						  charge.since);
+		ok = false;
+	}
+	pythia_charge_free(&charge);
+	return ok;
 }
 
 /* In this order: once the positions are written the two go together, whatever becomes of this process. */
@@ -86,9 +109,10 @@ bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_err
 	w->ntables = job->ntables;
 	w->tables = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_live_table));
 	w->empty = pythia_calloc((size_t) job->ntables + 1, sizeof(bool));
-	ok = pythia_live_free_target(w, error) && pythia_live_tables_install(job->source, error) &&
-		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) && pythia_live_groups(w, error) &&
-		 begin(w, error) && pythia_live_catalog_keep(w, NULL, error);
+	ok = check_charge(w, error) && pythia_live_free_target(w, error) &&
+		 pythia_live_tables_install(job->source, error) && pythia_live_position_install(w, error) &&
+		 pythia_live_tables_begin(w, error) && pythia_live_groups(w, error) && begin(w, error) &&
+		 pythia_live_catalog_keep(w, NULL, error);
 	if (!ok)
 	{
 		pythia_live_close(w);

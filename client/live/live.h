@@ -36,7 +36,8 @@ typedef struct pythia_live_job
 	int ntables;
 	const pythia_node *config; /* sync_config, the whole tree; NULL: defaults */
 	pythia_live_change on_change;
-	bool refresh; /* begin anew: all tables are compared as a whole, whatever was known of them */
+	bool refresh;    /* begin anew: all tables are compared as a whole, whatever was known of them */
+	bool moves_back; /* the source is about to be in charge again, though its tables have moved (charge.h) */
 } pythia_live_job;
 
 /* What there is to be told. */

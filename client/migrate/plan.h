@@ -31,6 +31,7 @@ typedef struct pythia_migrate_step
 	const char *what; /* as a note has it; "setting": nothing that is carried */
 	char *name;       /* for messages */
 	char *sql;
+	char *table; /* one that lets a table count on: the source's, as a note has it; NULL: any other, and of no table */
 } pythia_migrate_step;
 
 /* A table whose rows are copied. */

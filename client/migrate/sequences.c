@@ -135,14 +135,17 @@ bool planner_sequences(planner *p)
 	for (int i = 0; i < p->catalog->nsequences; i++)
 	{
 		const pythia_catalog_sequence *sequence = &p->catalog->sequences[i];
+		int before = p->plan->nsteps;
+		int column;
+		const planned_table *table = counting(p, sequence, &column);
 
 		if (planner_to(p, PYTHIA_POSTGRESQL))
-		{
 			set_postgres(p, sequence);
-			set_always(p, sequence);
-		}
 		else
 			set_other(p, sequence);
+		for (int k = before; table != NULL && k < p->plan->nsteps; k++)
+			p->plan->steps[k].table = pythia_texts_keep(&p->plan->texts, table->shown);
+		set_always(p, sequence);
 		note(p, sequence);
 	}
 	return true;

@@ -161,10 +161,37 @@ _pythia()
 	"migrate --out-of-range")
 		COMPREPLY=($(compgen -W "error null clamp replace" -- "$cur"))
 		return ;;
+	"cutover --config")
+		_pythia_names -f "$cur"
+		return ;;
+	"cutover --on-schema-change")
+		COMPREPLY=($(compgen -W "follow stop ignore" -- "$cur"))
+		return ;;
+	"cutover --within")
+		COMPREPLY=($(compgen -W "checksum count none" -- "$cur"))
+		return ;;
+	"cutover --zero-date")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"cutover --infinity")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"cutover --nan")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"cutover --nul-byte")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"cutover --bad-utf8")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
+	"cutover --out-of-range")
+		COMPREPLY=($(compgen -W "error null clamp replace quarantine" -- "$cur"))
+		return ;;
 	esac
 	case "$command" in
 	'')
-		COMPREPLY=($(compgen -W "create cdc sync validate repair migrate run status completion help --help --version" -- "$cur")) ;;
+		COMPREPLY=($(compgen -W "create cdc sync validate repair migrate cutover run status completion help --help --version" -- "$cur")) ;;
 	create)
 		COMPREPLY=($(compgen -W "database-cdc database-sync --database-type --connection --source --target --tables --timestamp-column --poll-interval --mode --force --json --quiet --no-color --help" -- "$cur"))
 		;;
@@ -182,6 +209,9 @@ _pythia()
 		;;
 	migrate)
 		COMPREPLY=($(compgen -W " --source --target --schema --plan --use --validate --config --table-map --column-map --type-map --masks --max-bytes-per-second --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
+		;;
+	cutover)
+		COMPREPLY=($(compgen -W " --source --target --tables --all --schema --config --name --on-schema-change --rehearse --reverse --within --max-lag --lock-timeout --timeout --status --lift --force --finish --key --columns --exclude-columns --where --table-map --column-map --type-map --masks --timestamp-column --zero-date --infinity --nan --nul-byte --bad-utf8 --out-of-range --json --quiet --no-color --help" -- "$cur"))
 		;;
 	run)
 		COMPREPLY=($(compgen -W " --once --release --json --quiet --no-color --help" -- "$cur"))

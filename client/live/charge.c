@@ -141,21 +141,16 @@ bool pythia_charge_moved(pythia_db *db, const pythia_db *to, char **workers, pyt
 	return ok;
 }
 
-bool pythia_charge_pass_session(pythia_db *target, pythia_error *error)
-{
-	if (target->engine == PYTHIA_POSTGRESQL)
-		return pythia_db_exec(target, "SET pythia_fence.pass = 'on'", NULL, error);
-	if (target->engine == PYTHIA_MYSQL)
-		return pythia_db_exec(target, "SET @pythia_fence_pass = 1", NULL, error);
-	return true;
-}
-
-bool pythia_charge_pass_transaction(pythia_db *target, bool open, pythia_error *error)
+bool pythia_charge_pass(pythia_db *target, bool open, pythia_error *error)
 {
 	bool there;
 
-	if (target->engine != PYTHIA_SQLITE)
-		return true;
+	/* ends with the transaction */
+	if (target->engine == PYTHIA_POSTGRESQL)
+		return !open || pythia_db_exec(target, "SET LOCAL pythia_fence.pass = 'on'", NULL, error);
+	if (target->engine == PYTHIA_MYSQL)
+		return pythia_db_exec(target, open ? "SET @pythia_fence_pass = 1" : "SET @pythia_fence_pass = NULL", NULL,
+							  error);
 	if (!pythia_db_any(target, "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = '" CHARGE "'", &there,
 					   error))
 		return false;

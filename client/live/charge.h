@@ -34,12 +34,11 @@ bool pythia_charge_install(pythia_db *source, pythia_error *error);
 bool pythia_charge_moved(pythia_db *db, const pythia_db *to, char **workers, pythia_error *error);
 
 /*
- * A live sync back writes behind the fence.  In PostgreSQL and MySQL the session may (once opened); in SQLite, where sessions
- * have no settings that a trigger sees, the transaction that holds the file's lock says so in pythia_cutover, and takes it
- * back before it ends.
+ * A window of a live sync passes the fence of its target: so one back from there can follow.  At the begin of its transaction,
+ * and at its end.  In SQLite, where sessions have no settings that a trigger sees, the transaction, which has the file's lock,
+ * writes it into pythia_cutover and takes it back.
  */
-bool pythia_charge_pass_session(pythia_db *target, pythia_error *error);
-bool pythia_charge_pass_transaction(pythia_db *target, bool open, pythia_error *error);
+bool pythia_charge_pass(pythia_db *target, bool open, pythia_error *error);
 
 /* How many tables the live sync of that name follows, and has copied; -1: there is none. */
 bool pythia_live_known(pythia_db *source, const char *worker, int64_t *tables, int64_t *copied, pythia_error *error);

@@ -50,8 +50,6 @@ bool pythia_live_free_target(pythia_live *live, pythia_error *error)
 	pythia_db *target = live->job.target;
 
 	live->resets = target->resets;
-	if (!pythia_charge_pass_session(target, error))
-		return false;
 	if (target->engine == PYTHIA_MYSQL)
 		return pythia_db_exec(target, "SET SESSION foreign_key_checks = 0", NULL, error);
 	if (target->engine == PYTHIA_SQLITE)

@@ -134,7 +134,7 @@ static bool stage_all(pythia_live *live, bool *any, pythia_error *error)
 		if (!*any)
 		{
 			if (!target->driver->begin(target, PYTHIA_BEGIN_IMMEDIATE, error) ||
-				!pythia_charge_pass_transaction(target, true, error))
+				!pythia_charge_pass(target, true, error))
 				return false;
 			*any = true;
 			if (target->engine == PYTHIA_POSTGRESQL &&
@@ -261,7 +261,7 @@ static bool end_window(pythia_live *live, pythia_error *error)
 		!pythia_live_position_target(live, &next, error) || !pythia_live_position_source(live, &next, error))
 		return false;
 	live->source = next;
-	if (!pythia_charge_pass_transaction(target, false, error) || !target->driver->commit(target, error))
+	if (!pythia_charge_pass(target, false, error) || !target->driver->commit(target, error))
 		return false;
 	live->target = next;
 	live->written_at = pythia_monotonic_ms();

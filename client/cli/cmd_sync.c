@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "capture/fault.h"
 #include "cli/cli.h"
 #include "cli/files.h"
 #include "cli/live.h"
@@ -315,9 +314,7 @@ static int one_table(run *r, int i)
 	ok = sync_one(r, &result, &error);
 	cli_progress_end();
 	r->all->copied[i] = ok;
-	/* what the table's rows brought, not what was asked for */
-	r->all->later[i] =
-		!ok && r->all->live && error.error_class != PYTHIA_E_USAGE && pythia_fault_of(&error) == PYTHIA_FAULT_TABLE;
+	r->all->later[i] = !ok && r->all->live && strcmp(error.sqlstate, "23503") == 0;
 	if (r->all->later[i])
 	{
 		cli_warn("%s: %s; the table is compared in the first window", r->table, error.message);

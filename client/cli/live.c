@@ -128,9 +128,8 @@ static void tell_json(const pythia_live_status *status, int ntables)
 	pythia_instant_write(until, status->applied_until);
 	pythia_buffer_printf(&json,
 						 "{\"state\":\"live\",\"tables\":%d,\"window\":%" PRId64 ",\"windows\":%" PRId64
-						 ",\"changes\":%" PRId64 ",\"rows_written\":%" PRId64 ",\"set_aside\":%d,\"applied_until\":",
-						 ntables, status->number, status->windows, status->changes, status->rows_written,
-						 status->aside);
+						 ",\"changes\":%" PRId64 ",\"rows_written\":%" PRId64 ",\"applied_until\":",
+						 ntables, status->number, status->windows, status->changes, status->rows_written);
 	pythia_json_string(&json, until, strlen(until));
 	pythia_buffer_printf(&json, ",\"lag_seconds\":%.3f}", (double) status->lag / 1e6);
 	cli_json_line(&json);
@@ -171,29 +170,6 @@ static bool wait_a_little(const cli_live *live, pythia_error *error)
 	return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "interrupted");
 }
 
-/* What was not brought to its end is no success. */
-static bool tell_aside(const cli_live *live, pythia_error *error)
-{
-	pythia_buffer names = PYTHIA_BUFFER_INIT;
-	const char *why = NULL;
-
-	for (int i = 0; i < live->pair->ntables; i++)
-		if (pythia_live_failure(live->live, i) != NULL)
-		{
-			pythia_buffer_printf(&names, "%s%s", names.length > 0 ? ", " : "", live->pair->tables[i]);
-			if (why == NULL || strstr(why, "foreign keys bind it") == why)
-				why = pythia_live_failure(live->live, i);
-		}
-	if (why != NULL)
-	{
-		pythia_fail(error, PYTHIA_E_DATABASE, "55000", "not all tables could be followed; set aside: %s", names.data);
-		pythia_error_detail(error, "%s", why);
-		pythia_error_hint(error, "The others are as of the last window.  Mend it, and run the same command again.");
-	}
-	pythia_buffer_free(&names);
-	return why == NULL;
-}
-
 bool cli_live_follow(cli_live *live, pythia_error *error)
 {
 	bool once = cli_given(live->args, "once");
@@ -216,7 +192,7 @@ bool cli_live_follow(cli_live *live, pythia_error *error)
 		if (once)
 		{
 			tell(live, false);
-			return tell_aside(live, error);
+			return true;
 		}
 		if (!wait_a_little(live, error))
 			return false;

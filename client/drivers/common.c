@@ -31,7 +31,6 @@ bool pythia_db_fresh(pythia_db *db, pythia_error *error)
 	if (!db->driver->reset(db, error))
 		return false;
 	db->others_ran = db->waits_briefly = false;
-	db->resets++;
 	return true;
 }
 

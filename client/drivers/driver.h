@@ -118,7 +118,6 @@ struct pythia_db
 	bool encrypted;     /* TLS in use */
 	bool others_ran;    /* code of others has run in the session: a view's, or a trigger's; see pythia_db_fresh */
 	bool waits_briefly; /* see pythia_db_wait_briefly */
-	unsigned resets;    /* how often pythia_db_fresh has put the session back: temporary tables and settings went */
 	int version;        /* 150018, 101119, 34001: major * 10000 + minor * 100 + patch; PostgreSQL: server_version_num */
 	char *version_text; /* "PostgreSQL 15.18", "MariaDB 10.11.19", "SQLite 3.40.1" */
 	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */

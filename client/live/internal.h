@@ -4,7 +4,6 @@
 
 #include "capture/capture.h"
 #include "capture/source/log.h"
-#include "core/retry.h"
 #include "live/live.h"
 #include "sync/window.h"
 
@@ -40,13 +39,8 @@ typedef struct pythia_live_table
 	char *scope;                /* what is carried, and where to */
 	char *columns;              /* what the catalog said at the last look (catalog.c); NULL: nobody has looked */
 	char *rest;
-	int group;     /* tables that foreign keys bind together have the same; that of one of them */
-	bool aside;    /* it failed, or one of its group did: the others are followed without it */
-	char *failure; /* why; kept at the source */
-	pythia_retry retry;
-	int64_t again_at; /* monotonic milliseconds: when it is tried again */
-	char *witness;    /* a row's key, a JSON array of texts (witness.c); or NULL */
-	bool unsaved;     /* the witness is another one than the source keeps */
+	char *witness; /* a row's key, a JSON array of texts (witness.c); or NULL */
+	bool unsaved;  /* the witness is another one than the source keeps */
 } pythia_live_table;
 
 struct pythia_live
@@ -57,11 +51,10 @@ struct pythia_live
 	int ntables;
 	pythia_live_position source;
 	pythia_live_position target;
-	int64_t looked_at;          /* monotonic milliseconds */
-	int64_t written_at;         /* likewise: applied_until in the target */
-	bool *empty;                /* logs, as of the last look; those of tables that are set aside are not looked at */
-	unsigned resets;            /* of the target's session, when its windows were opened */
-	pythia_live_table *at_work; /* the table that is being worked at: an error now is its own */
+	int64_t looked_at;  /* monotonic milliseconds */
+	int64_t written_at; /* likewise: applied_until in the target */
+	bool *empty;        /* logs, as of the last look */
+	pythia_log_place *places;
 	pythia_live_status status;
 };
 
@@ -94,19 +87,6 @@ void pythia_live_table_close(pythia_live_table *table);
 /* Brings triggers and log in line with the table. */
 bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error);
 bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *error);
-
-/* live.c: settings of the target's session. */
-bool pythia_live_free_target(pythia_live *live, pythia_error *error);
-
-/* aside.c: one table that fails does not hold the others.  Groups by foreign keys, at the start. */
-bool pythia_live_groups(pythia_live *live, pythia_error *error);
-/* After an error: whether it was one table's alone.  Then that and its group are set aside, told and saved, and *error is cleared;
- * no transaction is open. */
-bool pythia_live_set_aside(pythia_live *live, pythia_error *error);
-/* Those whose time has come are to be compared as a whole in the next window. */
-void pythia_live_try_again(pythia_live *live);
-/* They are there again. */
-bool pythia_live_welcome(pythia_live *live, pythia_live_table *table, pythia_error *error);
 
 /* catalog.c: for each table its number, a text that changes when its columns do, one that does when its rows may have
  * changed without a trigger, and whether they may just have done so, whatever the texts are. */

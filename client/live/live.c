@@ -45,11 +45,10 @@ static bool check_pair(const pythia_live_job *job, pythia_error *error)
 
 /* The source's foreign keys hold in each of its states, and the target is one of these: to look at them again would want
  * an order of rows that may not exist. PostgreSQL lets only a superuser turn them off. */
-bool pythia_live_free_target(pythia_live *live, pythia_error *error)
+static bool free_target(pythia_live *live, pythia_error *error)
 {
 	pythia_db *target = live->job.target;
 
-	live->resets = target->resets;
 	if (target->engine == PYTHIA_MYSQL)
 		return pythia_db_exec(target, "SET SESSION foreign_key_checks = 0", NULL, error);
 	if (target->engine == PYTHIA_SQLITE)
@@ -106,11 +105,13 @@ bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_err
 	w->name = job->name != NULL ? pythia_strdup(job->name) : pythia_live_name(job->source, job->target);
 	w->ntables = job->ntables;
 	w->tables = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_live_table));
+	w->places = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_log_place));
 	w->empty = pythia_calloc((size_t) job->ntables + 1, sizeof(bool));
-	ok = check_charge(w, error) && pythia_live_free_target(w, error) &&
-		 pythia_live_tables_install(job->source, error) && pythia_live_position_install(w, error) &&
-		 pythia_live_tables_begin(w, error) && pythia_live_groups(w, error) && begin(w, error) &&
+	ok = check_charge(w, error) && free_target(w, error) && pythia_live_tables_install(job->source, error) &&
+		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) && begin(w, error) &&
 		 pythia_live_catalog_keep(w, NULL, error);
+	for (int i = 0; ok && i < w->ntables; i++)
+		w->places[i] = (pythia_log_place){.schema = w->tables[i].schema, .name = w->tables[i].log.name};
 	if (!ok)
 	{
 		pythia_live_close(w);
@@ -128,6 +129,7 @@ void pythia_live_close(pythia_live *live)
 	for (int i = 0; i < live->ntables; i++)
 		pythia_live_table_close(&live->tables[i]);
 	pythia_free(live->tables);
+	pythia_free(live->places);
 	pythia_free(live->empty);
 	pythia_free(live->name);
 	pythia_free(live);
@@ -161,16 +163,9 @@ void pythia_live_compare(pythia_live *live, int i)
 	table_of(live, i)->whole = true;
 }
 
-const char *pythia_live_failure(const pythia_live *live, int i)
-{
-	return table_of(live, i)->failure;
-}
-
 void pythia_live_look(const pythia_live *live, pythia_live_status *status)
 {
 	*status = live->status;
-	for (int i = 0; i < live->ntables; i++)
-		status->aside += live->tables[i].failure != NULL;
 }
 
 bool pythia_live_drop(pythia_db *source, pythia_db *target, const char *name, pythia_error *error)

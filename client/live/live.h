@@ -46,7 +46,6 @@ typedef struct pythia_live_status
 	int64_t windows;      /* that were applied, of this process */
 	int64_t number;       /* of the last one, of the worker */
 	int64_t changes;      /* rows of logs */
-	int aside;            /* tables that are not followed, as they failed */
 	int64_t rows_written; /* inserted, updated or deleted in the target */
 	int64_t
 		applied_until; /* the target has what was committed at the source before this, microseconds since 1970 by the source's clock; 0: nothing is known */
@@ -68,13 +67,9 @@ bool pythia_live_copied(pythia_live *live, int i, pythia_error *error);
  * to others that have come since: in one snapshot both are there. */
 void pythia_live_compare(pythia_live *live, int i);
 
-/* Why table i is set aside; NULL where it is followed. */
-const char *pythia_live_failure(const pythia_live *live, int i);
-
 /*
  * Applies one window; all tables are copied.  *applied is false where there was nothing to apply.  After an error the
- * worker is to be closed; opened again it goes on where it was, for what may be tried again.  An error of one table alone is none: it
- * is set aside with those that foreign keys bind to it, said to the host, and tried again.
+ * worker is to be closed; opened again it goes on where it was, for what may be tried again.
  */
 bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error);
 void pythia_live_look(const pythia_live *live, pythia_live_status *status);

@@ -44,7 +44,7 @@ bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 		&columns,
 		"worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
 		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, scope %1$s, copied INT NOT NULL,"
-		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s, failure %1$s",
+		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s",
 		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT");
 	ok = pythia_live_make(source, TABLES, columns.data, "Live sync keeps at the source which tables are logged", error);
 	pythia_buffer_free(&columns);
@@ -150,8 +150,6 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	put_text(db, table->rest, &sql);
 	pythia_buffer_puts(&sql, ", witness = ");
 	put_text(db, table->witness, &sql);
-	pythia_buffer_puts(&sql, ", failure = ");
-	put_text(db, table->failure, &sql);
 	pythia_buffer_puts(&sql, " WHERE log = ");
 	pythia_live_put_literal(db, table->log.name, &sql);
 	return pythia_live_run(db, &sql, NULL, error);
@@ -470,7 +468,6 @@ void pythia_live_table_close(pythia_live_table *table)
 	pythia_free(table->columns);
 	pythia_free(table->rest);
 	pythia_free(table->witness);
-	pythia_free(table->failure);
 	pythia_free(table->key);
 	pythia_free(table->scope);
 	memset(table, 0, sizeof(*table));

@@ -39,8 +39,6 @@ static bool changed(pythia_live *live, const pythia_result *result)
 
 	for (int i = 0; i < live->ntables; i++)
 	{
-		if (live->tables[i].aside)
-			continue;
 		any = any || !pythia_same_text(live->tables[i].columns, pythia_result_optional(result, i, 1)) ||
 			  !pythia_same_text(live->tables[i].rest, pythia_result_optional(result, i, 2));
 		live->tables[i].whole = live->tables[i].whole || pythia_result_true(result, i, 3);
@@ -60,13 +58,9 @@ static bool follow(pythia_live *live, const pythia_result *result, bool *followe
 		pythia_live_table *table = &live->tables[i];
 		bool columns = !pythia_same_text(table->columns, pythia_result_optional(result, i, 1));
 
-		if (table->aside || (!columns && pythia_same_text(table->rest, pythia_result_optional(result, i, 2))))
+		if (!columns && pythia_same_text(table->rest, pythia_result_optional(result, i, 2)))
 			continue;
-		live->at_work = table;
 		ok = follow_table(live, table, columns, error);
-		if (!ok)
-			break;
-		live->at_work = NULL;
 		*followed = these[i] = true;
 		/* the columns as they were before they were followed: what came meanwhile shows at the next look */
 		pythia_free(table->columns);
@@ -129,7 +123,7 @@ static bool stage_all(pythia_live *live, bool *any, pythia_error *error)
 	{
 		pythia_live_table *table = &live->tables[i];
 
-		if (table->aside || (live->empty[i] && !table->whole))
+		if (live->empty[i] && !table->whole)
 			continue;
 		if (!*any)
 		{
@@ -141,10 +135,8 @@ static bool stage_all(pythia_live *live, bool *any, pythia_error *error)
 				!pythia_db_exec(target, "SET CONSTRAINTS ALL DEFERRED", NULL, error))
 				return false;
 		}
-		live->at_work = table;
 		if (!stage(live, table, error))
 			return false;
-		live->at_work = NULL;
 	}
 	if (!*any)
 		return true;
@@ -170,24 +162,6 @@ static int64_t written(const pythia_live *live)
 	return rows;
 }
 
-/* One step of the tables that were staged, parents first or last. */
-static bool each(pythia_live *live, bool (*step)(pythia_sync_window *, pythia_error *), bool parents_first,
-				 pythia_error *error)
-{
-	for (int k = 0; k < live->ntables; k++)
-	{
-		pythia_live_table *table = &live->tables[parents_first ? k : live->ntables - 1 - k];
-
-		if (!table->staged)
-			continue;
-		live->at_work = table;
-		if (!step(table->window, error))
-			return false;
-	}
-	live->at_work = NULL;
-	return true;
-}
-
 static bool apply(pythia_live *live, pythia_error *error)
 {
 	bool unique = false;
@@ -195,8 +169,16 @@ static bool apply(pythia_live *live, pythia_error *error)
 	for (int i = 0; i < live->ntables; i++)
 		unique = unique || (live->tables[i].staged && pythia_sync_window_is_unique(live->tables[i].window));
 	/* what nothing refers to goes first, children before parents: its unique values may be used again */
-	return (!unique || each(live, pythia_sync_window_make_room, false, error)) &&
-		   each(live, pythia_sync_window_upsert, true, error) && each(live, pythia_sync_window_remove, false, error);
+	for (int i = live->ntables - 1; unique && i >= 0; i--)
+		if (live->tables[i].staged && !pythia_sync_window_make_room(live->tables[i].window, error))
+			return false;
+	for (int i = 0; i < live->ntables; i++)
+		if (live->tables[i].staged && !pythia_sync_window_upsert(live->tables[i].window, error))
+			return false;
+	for (int i = live->ntables - 1; i >= 0; i--)
+		if (live->tables[i].staged && !pythia_sync_window_remove(live->tables[i].window, error))
+			return false;
+	return true;
 }
 
 /* What was applied leaves the logs; what a lock keeps there is applied once more. */
@@ -211,10 +193,8 @@ static bool forget_applied(pythia_live *live, pythia_error *error)
 		if (table->numbers.count > 0 &&
 			!pythia_log_delete(live->job.source, table->schema, table->log.name, &table->numbers, &deleted, error))
 			return false;
-		if (!table->whole || !table->staged)
+		if (!table->whole)
 			continue;
-		if (!pythia_live_welcome(live, table, error))
-			return false;
 		table->whole = false;
 		table->copied = true;
 		if (!pythia_live_table_save(live, table, error))
@@ -227,14 +207,8 @@ static bool forget_applied(pythia_live *live, pythia_error *error)
 static bool ask_witnesses(pythia_live *live, bool look, pythia_error *error)
 {
 	for (int i = 0; i < live->ntables; i++)
-	{
-		if (live->tables[i].aside || (!look && live->empty[i]))
-			continue;
-		live->at_work = &live->tables[i];
-		if (!pythia_live_witness(&live->tables[i], error))
+		if ((look || !live->empty[i]) && !pythia_live_witness(&live->tables[i], error))
 			return false;
-		live->at_work = NULL;
-	}
 	return true;
 }
 
@@ -286,87 +260,12 @@ static bool give_up(pythia_live *live)
 	return false;
 }
 
-/* The session was put back, as it is before a table is described where triggers may have run: the stages of all windows went. */
-static bool close_stale(pythia_live *live, pythia_error *error)
-{
-	if (live->resets == live->job.target->resets)
-		return true;
-	for (int i = 0; i < live->ntables; i++)
-	{
-		pythia_sync_window_close(live->tables[i].window);
-		live->tables[i].window = NULL;
-	}
-	return pythia_live_free_target(live, error);
-}
-
-static bool open_missing(pythia_live *live, pythia_error *error)
-{
-	for (int i = 0; i < live->ntables; i++)
-	{
-		pythia_live_table *table = &live->tables[i];
-
-		if (table->aside || table->window != NULL)
-			continue;
-		live->at_work = table;
-		/* one that failed may be another one by now */
-		if ((table->failure != NULL && !pythia_live_table_fit(live, table, error)) ||
-			!pythia_live_table_open(live, table, error))
-			return false;
-		live->at_work = NULL;
-	}
-	return true;
-}
-
-/* To open one may put the session back, and so close the others: the second time there is no reason to. */
 static bool open_tables(pythia_live *live, pythia_error *error)
 {
-	do
-		if (!close_stale(live, error) || !open_missing(live, error))
-			return false;
-	while (live->resets != live->job.target->resets);
-	return true;
-}
-
-/* One of the logs is gone: whose it was. */
-static bool find_missing_log(pythia_live *live, pythia_error *error)
-{
-	bool empty;
-
-	pythia_error_reset(error);
 	for (int i = 0; i < live->ntables; i++)
-	{
-		pythia_live_table *table = &live->tables[i];
-		pythia_log_place place = {.schema = table->schema, .name = table->log.name};
-
-		if (table->aside)
-			continue;
-		live->at_work = table;
-		if (!pythia_logs_empty(live->job.source, &place, 1, &empty, error))
+		if (live->tables[i].window == NULL && !pythia_live_table_open(live, &live->tables[i], error))
 			return false;
-		live->empty[i] = empty;
-	}
-	live->at_work = NULL;
 	return true;
-}
-
-/* Which logs hold nothing; of tables that are set aside nobody asks. */
-static bool look_into_logs(pythia_live *live, pythia_error *error)
-{
-	pythia_log_place *places = pythia_calloc((size_t) live->ntables + 1, sizeof(*places));
-	bool *empty = pythia_calloc((size_t) live->ntables + 1, sizeof(*empty));
-	int n = 0;
-	bool ok;
-
-	for (int i = 0; i < live->ntables; i++)
-		if (!live->tables[i].aside)
-			places[n++] = (pythia_log_place){.schema = live->tables[i].schema, .name = live->tables[i].log.name};
-	ok = n == 0 || pythia_logs_empty(live->job.source, places, n, empty, error);
-	n = 0;
-	for (int i = 0; ok && i < live->ntables; i++)
-		live->empty[i] = live->tables[i].aside || empty[n++];
-	pythia_free(places);
-	pythia_free(empty);
-	return ok;
 }
 
 static bool idle(pythia_live *live, int64_t now, pythia_error *error)
@@ -398,7 +297,8 @@ static bool window(pythia_live *live, bool look, int64_t now, bool *applied, boo
 			return ok || give_up(live);
 	}
 	/* once more: a transaction may have ended since, in tables that were empty then */
-	if (!look_into_logs(live, error) || !ask_witnesses(live, look, error) || !stage_all(live, applied, error))
+	if (!pythia_logs_empty(source, live->places, live->ntables, live->empty, error) ||
+		!ask_witnesses(live, look, error) || !stage_all(live, applied, error))
 		return give_up(live);
 	if (!*applied)
 		return source->driver->rollback(source, error) && save_witnesses(live, error);
@@ -409,53 +309,36 @@ static bool window(pythia_live *live, bool look, int64_t now, bool *applied, boo
 	return true;
 }
 
-/* Whether a table is to be looked at without a word in its log. */
-static bool any_whole(const pythia_live *live)
-{
-	for (int i = 0; i < live->ntables; i++)
-		if (!live->tables[i].aside && (live->tables[i].whole || !live->empty[i]))
-			return true;
-	return false;
-}
-
-/* One attempt; *again: the catalog was followed, or is to be. */
-static bool attempt(pythia_live *live, int64_t *now, int64_t *begun, bool *applied, bool *again, pythia_error *error)
-{
-	bool look = pythia_monotonic_ms() - live->looked_at >= LOOK_MS;
-
-	*again = false;
-	if (!open_tables(live, error) || !pythia_clock_now(live->job.source, now, error))
-		return false;
-	if (!look_into_logs(live, error) && (strcmp(error->sqlstate, "42P01") != 0 || !find_missing_log(live, error)))
-		return false;
-	*begun = pythia_monotonic_ms();
-	if ((!look && !any_whole(live)) || window(live, look, *now, applied, again, error))
-		return true;
-	/* a column or a table that is not there any more: the catalog is looked at, and followed */
-	if (look || live->job.source->broken || live->job.target->broken || strncmp(error->sqlstate, "42", 2) != 0)
-		return false;
-	pythia_error_reset(error);
-	live->looked_at = 0;
-	*again = true;
-	return true;
-}
-
 bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
 {
-	bool again = true;
-	int64_t now = 0;
-	int64_t begun = 0;
+	bool work = false;
+	bool followed = true;
+	int64_t now;
+	int64_t begun = pythia_monotonic_ms();
 
 	*applied = false;
-	pythia_live_try_again(live);
-	while (again)
+	if (!open_tables(live, error))
+		return false;
+	while (followed)
 	{
-		live->at_work = NULL;
-		if (attempt(live, &now, &begun, applied, &again, error))
-			continue;
-		if (!pythia_live_set_aside(live, error))
+		bool look = pythia_monotonic_ms() - live->looked_at >= LOOK_MS;
+
+		followed = false;
+		work = look;
+		if (!pythia_clock_now(live->job.source, &now, error) ||
+			!pythia_logs_empty(live->job.source, live->places, live->ntables, live->empty, error))
 			return false;
-		again = true;
+		begun = pythia_monotonic_ms();
+		for (int i = 0; i < live->ntables; i++)
+			work = work || !live->empty[i] || live->tables[i].whole;
+		if (!work || window(live, look, now, applied, &followed, error))
+			continue;
+		/* a column or a table that is not there any more: the catalog is looked at, and followed */
+		if (look || live->job.source->broken || live->job.target->broken || strncmp(error->sqlstate, "42", 2) != 0)
+			return false;
+		pythia_error_reset(error);
+		live->looked_at = 0;
+		followed = true;
 	}
 	if (!*applied)
 		return idle(live, now, error);

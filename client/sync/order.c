@@ -212,17 +212,6 @@ bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node
 	return true;
 }
 
-bool pythia_tables_refer(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
-						 pythia_reference **list, int64_t *n, pythia_error *error)
-{
-	reference_list refers = {0};
-	bool ok = look_at_both(source, target, config, names, count, &refers, error);
-
-	*list = ok ? refers.list : NULL;
-	*n = ok ? refers.count : 0;
-	return ok;
-}
-
 bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node *config, char **names, int count,
 						 pythia_error *error)
 {

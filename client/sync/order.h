@@ -14,10 +14,6 @@
 bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
 						 pythia_references *waits, pythia_error *error);
 
-/* All of them: `list` tells of tables by their places in `names`, some twice; the caller's to free, NULL after an error. */
-bool pythia_tables_refer(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
-						 pythia_reference **list, int64_t *n, pythia_error *error);
-
 /* Puts the names in an order in which a table comes after those that it, or its target, refers to; otherwise, and in a
  * ring, they keep theirs. */
 bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node *config, char **names, int count,

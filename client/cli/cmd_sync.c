@@ -76,6 +76,7 @@ typedef struct whole
 	bool *copied;             /* by table: it is, with all its rows */
 	bool live;                /* what follows will bring rows whose parents came too late */
 	bool *later;              /* by table: it has such rows */
+	pythia_error *failures;   /* of a live sync, by table */
 	int code;
 } whole;
 
@@ -322,6 +323,16 @@ static int one_table(run *r, int i)
 		pythia_error_reset(&error);
 		return CLI_DONE;
 	}
+	if (!ok && r->all->live && cli_table_exit_code(&error) != CLI_INTERRUPTED)
+	{
+		/* the live sync puts it aside, or begins again */
+		cli_output_lock();
+		cli_report_sync(r->table, &result, &error);
+		cli_output_unlock();
+		pythia_sync_result_free(&result);
+		pythia_error_move(&r->all->failures[i], &error);
+		return CLI_DONE;
+	}
 	if (!ok || result.rows_left == 0)
 		return tell_table(r, &result, ok, &error);
 	r->all->left[i] = result;
@@ -425,6 +436,8 @@ static bool run_tables(whole *all, cli_pair *pair, pythia_error *error)
 	all->copied = pythia_calloc((size_t) pair->ntables + 1, sizeof(bool));
 	pythia_free(all->later);
 	all->later = pythia_calloc((size_t) pair->ntables + 1, sizeof(bool));
+	pythia_free(all->failures);
+	all->failures = pythia_calloc((size_t) pair->ntables + 1, sizeof(pythia_error));
 	cli_together(pair->ntables, &waits, runners, work, help, runs);
 	sweep_tables(&runs[0]);
 	pythia_free(all->left);
@@ -469,7 +482,11 @@ static bool copy_tables(whole *all, cli_live *live, pythia_error *error)
 			ok = pythia_live_copied(live->live, places[i], error);
 		else if (all->later[i])
 			pythia_live_compare(live->live, places[i]);
+		else if (all->code == CLI_DONE)
+			ok = pythia_live_fail(live->live, places[i], &all->failures[i], error);
 	}
+	for (int i = 0; all->failures != NULL && i < some.ntables; i++)
+		pythia_error_reset(&all->failures[i]);
 	if (ok && some.ntables > 0)
 		cli_report_end();
 	/* the copies may have opened theirs again */
@@ -493,6 +510,8 @@ static bool run_live(whole *all, const cli_args *args, cli_pair *pair, pythia_er
 		ok = cli_live_open(&live, error) && copy_tables(all, &live, error) &&
 			 (all->code != CLI_DONE || cli_live_follow(&live, error));
 	while (!ok && cli_live_again(&live, error));
+	if (ok && cli_live_tell_aside(&live))
+		all->code = cli_worse(all->code, CLI_DIFFERENCE);
 	cli_live_close(&live);
 	if (!ok && error->error_class == PYTHIA_E_CANCELLED)
 	{
@@ -553,6 +572,7 @@ static int run_sync(cli_args *args)
 	}
 	pythia_free(all.copied);
 	pythia_free(all.later);
+	pythia_free(all.failures);
 	pythia_free(all.default_quarantine);
 	cli_state_close(&all.state);
 	cli_pair_close(&pair);

@@ -120,7 +120,50 @@ bool cli_live_open(cli_live *live, pythia_error *error)
 
 /* --- telling --------------------------------------------------------------------------- */
 
-static void tell_json(const pythia_live_status *status, int ntables)
+static void put_aside_json(const cli_live *live, pythia_buffer *json)
+{
+	bool any = false;
+
+	pythia_buffer_puts(json, ",\"aside\":[");
+	for (int i = 0; i < live->pair->ntables; i++)
+	{
+		const char *why;
+		int64_t since;
+		char at[PYTHIA_INSTANT_SIZE];
+
+		if (!pythia_live_is_aside(live->live, i, &why, &since))
+			continue;
+		pythia_instant_write(at, since);
+		pythia_buffer_puts(json, any ? ",{\"table\":" : "{\"table\":");
+		pythia_json_string(json, live->pair->tables[i], strlen(live->pair->tables[i]));
+		pythia_buffer_puts(json, ",\"error\":");
+		pythia_json_string(json, why, strlen(why));
+		pythia_buffer_puts(json, ",\"error_at\":");
+		pythia_json_string(json, at, strlen(at));
+		pythia_buffer_putc(json, '}');
+		any = true;
+	}
+	pythia_buffer_putc(json, ']');
+}
+
+bool cli_live_tell_aside(const cli_live *live)
+{
+	bool any = false;
+
+	for (int i = 0; live->live != NULL && i < live->pair->ntables; i++)
+	{
+		const char *why;
+		int64_t since;
+
+		if (!pythia_live_is_aside(live->live, i, &why, &since))
+			continue;
+		cli_warn("table \"%s\" is not followed: %s", live->pair->tables[i], why);
+		any = true;
+	}
+	return any;
+}
+
+static void tell_json(const cli_live *live, const pythia_live_status *status, int ntables)
 {
 	pythia_buffer json = PYTHIA_BUFFER_INIT;
 	char until[PYTHIA_INSTANT_SIZE];
@@ -131,7 +174,9 @@ static void tell_json(const pythia_live_status *status, int ntables)
 						 ",\"changes\":%" PRId64 ",\"rows_written\":%" PRId64 ",\"applied_until\":",
 						 ntables, status->number, status->windows, status->changes, status->rows_written);
 	pythia_json_string(&json, until, strlen(until));
-	pythia_buffer_printf(&json, ",\"lag_seconds\":%.3f}", (double) status->lag / 1e6);
+	pythia_buffer_printf(&json, ",\"lag_seconds\":%.3f", (double) status->lag / 1e6);
+	put_aside_json(live, &json);
+	pythia_buffer_putc(&json, '}');
 	cli_json_line(&json);
 	pythia_buffer_free(&json);
 }
@@ -145,18 +190,20 @@ static void tell(cli_live *live, bool first)
 	live->told_at = pythia_monotonic_ms();
 	if (cli_json)
 	{
-		tell_json(&status, live->pair->ntables);
+		tell_json(live, &status, live->pair->ntables);
 		return;
 	}
 	if (cli_quiet)
 		return;
 	pythia_instant_write(until, status.applied_until);
 	if (first)
-		cli_say("pythia: live: %d tables of the target are the source's as of %s UTC", live->pair->ntables, until);
+		cli_say("pythia: live: %d tables of the target are the source's as of %s UTC",
+				live->pair->ntables - status.aside, until);
 	else
 		cli_say("pythia: live: as of %s UTC, %.3f s behind; %" PRId64 " windows, %" PRId64 " changes, %" PRId64
-				" rows written",
-				until, (double) status.lag / 1e6, status.windows, status.changes, status.rows_written);
+				" rows written%s",
+				until, (double) status.lag / 1e6, status.windows, status.changes, status.rows_written,
+				status.aside > 0 ? "; some tables are put aside" : "");
 }
 
 /* --- following --------------------------------------------------------------------------- */

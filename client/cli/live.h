@@ -31,6 +31,8 @@ void cli_live_init(cli_live *live, const cli_args *args, cli_pair *pair);
 bool cli_live_open(cli_live *live, pythia_error *error);
 /* Windows until the command is to end (true), or something fails. */
 bool cli_live_follow(cli_live *live, pythia_error *error);
+/* Names the tables that are put aside; true where there are any. */
+bool cli_live_tell_aside(const cli_live *live);
 /* After a failure: waits and is true where it is worth another try, the error told; else it is left. */
 bool cli_live_again(cli_live *live, pythia_error *error);
 void cli_live_close(cli_live *live);

@@ -4,6 +4,7 @@
 
 #include "capture/capture.h"
 #include "capture/source/log.h"
+#include "core/retry.h"
 #include "live/live.h"
 #include "sync/window.h"
 
@@ -41,6 +42,16 @@ typedef struct pythia_live_table
 	char *rest;
 	char *witness; /* a row's key, a JSON array of texts (witness.c); or NULL */
 	bool unsaved;  /* the witness is another one than the source keeps */
+	/* aside.c */
+	pythia_error problem; /* with which it began; for live.c */
+	bool aside;           /* it takes no part in windows */
+	bool
+		was_copied; /* before that: then a window compares it, and nobody copies it beside those that are bound to it */
+	int cause;      /* which table's failure that is, by number */
+	char *failure;  /* why; stays until it is live again, so that one cause is told once; or NULL */
+	int64_t failed_at;  /* microseconds since 1970 */
+	int64_t retry_at;   /* of the one that failed; monotonic milliseconds */
+	pythia_retry retry; /* likewise */
 } pythia_live_table;
 
 struct pythia_live
@@ -51,9 +62,11 @@ struct pythia_live
 	int ntables;
 	pythia_live_position source;
 	pythia_live_position target;
-	int64_t looked_at;  /* monotonic milliseconds */
-	int64_t written_at; /* likewise: applied_until in the target */
-	bool *empty;        /* logs, as of the last look */
+	int64_t looked_at;     /* monotonic milliseconds */
+	int64_t written_at;    /* likewise: applied_until in the target */
+	bool *empty;           /* logs, as of the last look */
+	pythia_live_table *at; /* what is being done is done for this table; NULL: for all */
+	bool check_each; /* constraints that are checked at the end are checked by table, to find the one that fails */
 	pythia_log_place *places;
 	pythia_live_status status;
 };
@@ -83,10 +96,20 @@ bool pythia_live_tables_begin(pythia_live *live, pythia_error *error);
 bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, pythia_error *error);
 /* Describes source and target anew, and makes the stage. */
 bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_error *error);
+/* Forgets the stage. */
+void pythia_live_table_unopen(pythia_live_table *table);
 void pythia_live_table_close(pythia_live_table *table);
 /* Brings triggers and log in line with the table. */
 bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error);
 bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *error);
+
+/* aside.c: tables that cannot be followed for now. */
+/* Puts the table aside for `failure`, which it takes, with those that foreign keys bind to it.  Outside of transactions. */
+bool pythia_live_put_aside(pythia_live *live, pythia_live_table *table, pythia_error *failure, pythia_error *error);
+/* Those whose time has come take part again, to be compared as a whole. */
+void pythia_live_try_again(pythia_live *live);
+/* It has been compared as a whole. */
+void pythia_live_rejoin(pythia_live *live, pythia_live_table *table);
 
 /* catalog.c: for each table its number, a text that changes when its columns do, one that does when its rows may have
  * changed without a trigger, and whether they may just have done so, whatever the texts are. */
@@ -101,6 +124,8 @@ bool pythia_live_witness(pythia_live_table *table, pythia_error *error);
 /* own.c: tables of ours, in a side's default schema.  Makes one where it is missing; in PostgreSQL one that belongs to
  * another role, no superuser, is refused (42501).  `why` says what it is for. */
 bool pythia_live_make(pythia_db *db, const char *table, const char *columns, const char *why, pythia_error *error);
+/* Whether an error of what was done for one table is that table's alone. */
+bool pythia_live_is_tables(const pythia_live *live, const pythia_error *error);
 /* Takes the worker out of one, and the table away when nobody is in it any more. */
 bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error);
 /* Runs a statement that was built, and frees it; *affected may be NULL. */

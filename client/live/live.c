@@ -43,16 +43,13 @@ static bool check_pair(const pythia_live_job *job, pythia_error *error)
 	return true;
 }
 
-/* The source's foreign keys hold in each of its states, and the target is one of these: to look at them again would want
- * an order of rows that may not exist. PostgreSQL lets only a superuser turn them off. */
-static bool free_target(pythia_live *live, pythia_error *error)
+/* Tables that were followed, and cannot even be looked at. */
+static bool put_aside(pythia_live *live, pythia_error *error)
 {
-	pythia_db *target = live->job.target;
-
-	if (target->engine == PYTHIA_MYSQL)
-		return pythia_db_exec(target, "SET SESSION foreign_key_checks = 0", NULL, error);
-	if (target->engine == PYTHIA_SQLITE)
-		return pythia_db_exec(target, "PRAGMA foreign_keys = OFF", NULL, error);
+	for (int i = 0; i < live->ntables; i++)
+		if (live->tables[i].problem.error_class != PYTHIA_E_NONE &&
+			!pythia_live_put_aside(live, &live->tables[i], &live->tables[i].problem, error))
+			return false;
 	return true;
 }
 
@@ -85,7 +82,11 @@ static bool begin(pythia_live *live, pythia_error *error)
 		return false;
 	for (int i = 0; anew && i < live->ntables; i++)
 	{
-		live->tables[i].copied = false;
+		live->tables[i].copied = live->tables[i].was_copied = live->tables[i].whole = false;
+		/* columns that have changed are no reason to stop any more */
+		pythia_free(live->tables[i].columns);
+		pythia_free(live->tables[i].rest);
+		live->tables[i].columns = live->tables[i].rest = NULL;
 		if (!pythia_live_table_save(live, &live->tables[i], error))
 			return false;
 	}
@@ -107,9 +108,9 @@ bool pythia_live_open(const pythia_live_job *job, pythia_live **live, pythia_err
 	w->tables = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_live_table));
 	w->places = pythia_calloc((size_t) job->ntables + 1, sizeof(pythia_log_place));
 	w->empty = pythia_calloc((size_t) job->ntables + 1, sizeof(bool));
-	ok = check_charge(w, error) && free_target(w, error) && pythia_live_tables_install(job->source, error) &&
-		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) && begin(w, error) &&
-		 pythia_live_catalog_keep(w, NULL, error);
+	ok = check_charge(w, error) && pythia_live_tables_install(job->source, error) &&
+		 pythia_live_position_install(w, error) && pythia_live_tables_begin(w, error) && put_aside(w, error) &&
+		 begin(w, error) && pythia_live_catalog_keep(w, NULL, error);
 	for (int i = 0; ok && i < w->ntables; i++)
 		w->places[i] = (pythia_log_place){.schema = w->tables[i].schema, .name = w->tables[i].log.name};
 	if (!ok)
@@ -146,7 +147,9 @@ static pythia_live_table *table_of(const pythia_live *live, int i)
 
 bool pythia_live_wants_copy(const pythia_live *live, int i)
 {
-	return !table_of(live, i)->copied;
+	const pythia_live_table *table = table_of(live, i);
+
+	return !table->copied && !table->aside && !table->was_copied;
 }
 
 bool pythia_live_copied(pythia_live *live, int i, pythia_error *error)
@@ -155,6 +158,7 @@ bool pythia_live_copied(pythia_live *live, int i, pythia_error *error)
 
 	table->copied = true;
 	table->whole = false;
+	pythia_live_rejoin(live, table);
 	return pythia_live_table_save(live, table, error);
 }
 
@@ -163,9 +167,33 @@ void pythia_live_compare(pythia_live *live, int i)
 	table_of(live, i)->whole = true;
 }
 
+bool pythia_live_fail(pythia_live *live, int i, pythia_error *failure, pythia_error *error)
+{
+	pythia_live_table *table = table_of(live, i);
+
+	if (!pythia_live_is_tables(live, failure))
+		return pythia_error_move(error, failure);
+	if (!table->aside)
+		return pythia_live_put_aside(live, table, failure, error);
+	pythia_error_reset(failure);
+	return true;
+}
+
 void pythia_live_look(const pythia_live *live, pythia_live_status *status)
 {
 	*status = live->status;
+	status->aside = 0;
+	for (int i = 0; i < live->ntables; i++)
+		status->aside += live->tables[i].aside;
+}
+
+bool pythia_live_is_aside(const pythia_live *live, int i, const char **why, int64_t *since)
+{
+	const pythia_live_table *table = table_of(live, i);
+
+	*why = table->failure;
+	*since = table->failed_at;
+	return table->aside;
 }
 
 bool pythia_live_drop(pythia_db *source, pythia_db *target, const char *name, pythia_error *error)

@@ -43,6 +43,7 @@ typedef struct pythia_live_job
 /* What there is to be told. */
 typedef struct pythia_live_status
 {
+	int aside;            /* tables that are put aside */
 	int64_t windows;      /* that were applied, of this process */
 	int64_t number;       /* of the last one, of the worker */
 	int64_t changes;      /* rows of logs */
@@ -67,12 +68,22 @@ bool pythia_live_copied(pythia_live *live, int i, pythia_error *error);
  * to others that have come since: in one snapshot both are there. */
 void pythia_live_compare(pythia_live *live, int i);
 
+/* Instead of either: it could not be copied, for `failure`, which is taken.  False, with `error`, where that is more than
+ * this table's failure. */
+bool pythia_live_fail(pythia_live *live, int i, pythia_error *failure, pythia_error *error);
+
 /*
- * Applies one window; all tables are copied.  *applied is false where there was nothing to apply.  After an error the
+ * Applies one window; all tables are copied, compared or have failed.  A table that cannot be followed is put aside, with
+ * those that foreign keys bind to it, and tried again from time to time: no error, the log has it, and
+ * pythia_live_is_aside.  *applied is false where there was nothing to apply.  After an error the
  * worker is to be closed; opened again it goes on where it was, for what may be tried again.
  */
 bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error);
 void pythia_live_look(const pythia_live *live, pythia_live_status *status);
+
+/* A table that is put aside: why, and since when (microseconds since 1970); the text is the worker's, until its next window.
+ * False where it is followed. */
+bool pythia_live_is_aside(const pythia_live *live, int i, const char **why, int64_t *since);
 
 /* Takes everything away that a worker has put into source and target, but for the target's tables.  `target` may be
  * NULL, where it cannot be reached. */

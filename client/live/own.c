@@ -95,3 +95,17 @@ bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, py
 	pythia_buffer_free(&own);
 	return ok;
 }
+
+bool pythia_live_is_tables(const pythia_live *live, const pythia_error *error)
+{
+	/* of connections, transactions, resources, operators and the system */
+	static const char *const others[] = {"08", "25", "40", "53", "57", "58", NULL};
+
+	if (live->job.source->broken || live->job.target->broken || pythia_sync_later(error) ||
+		error->error_class == PYTHIA_E_CANCELLED)
+		return false;
+	for (int i = 0; others[i] != NULL; i++)
+		if (strncmp(error->sqlstate, others[i], 2) == 0)
+			return false;
+	return true;
+}

@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/list.h"
 #include "core/memory.h"
+#include "core/stamp.h"
 #include "core/text.h"
 #include "live/internal.h"
 #include "sync/order.h"
@@ -20,12 +21,13 @@ typedef struct known
 	char *schema;
 	char *name;
 	pythia_log log;
-	bool copied;
+	int64_t copied; /* 2: it was, and is put aside */
 	char *key;
 	char *scope;
 	char *columns; /* what the catalog said (catalog.c) */
 	char *rest;
 	char *witness;
+	char *failure;
 	bool asked; /* it is one of the job's */
 } known;
 
@@ -44,7 +46,7 @@ bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 		&columns,
 		"worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
 		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, scope %1$s, copied INT NOT NULL,"
-		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s",
+		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s, state VARCHAR(20), error %1$s, error_at VARCHAR(40)",
 		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT");
 	ok = pythia_live_make(source, TABLES, columns.data, "Live sync keeps at the source which tables are logged", error);
 	pythia_buffer_free(&columns);
@@ -62,6 +64,7 @@ static void free_known(known_list *list)
 		pythia_free(list->items[i].columns);
 		pythia_free(list->items[i].rest);
 		pythia_free(list->items[i].witness);
+		pythia_free(list->items[i].failure);
 		pythia_log_free(&list->items[i].log);
 	}
 	pythia_free(list->items);
@@ -75,11 +78,11 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 
 	memset(list, 0, sizeof(*list));
 	pythia_buffer_puts(&sql, "SELECT table_schema, table_name, log, log_columns, copied, catalog_columns, "
-							 "catalog_rest, witness, log_key, scope FROM ");
+							 "catalog_rest, witness, log_key, scope, error FROM ");
 	pythia_live_put_own(source, TABLES, &sql);
 	pythia_buffer_puts(&sql, " WHERE worker = ");
 	pythia_live_put_literal(source, worker, &sql);
-	ok = pythia_db_query(source, sql.data, "tttTnTTTTT", &result, error);
+	ok = pythia_db_query(source, sql.data, "tttTnTTTTTT", &result, error);
 	pythia_buffer_free(&sql);
 	list->items = pythia_calloc((size_t) (ok ? result.nrows : 0) + 1, sizeof(known));
 	for (int64_t i = 0; ok && i < result.nrows; i++)
@@ -90,12 +93,13 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 		item->name = pythia_strdup(pythia_result_text(&result, i, 1));
 		item->log.name = pythia_strdup(pythia_result_text(&result, i, 2));
 		item->log.columns = pythia_strdup(pythia_result_optional(&result, i, 3));
-		item->copied = pythia_result_number(&result, i, 4) != 0;
+		item->copied = pythia_result_number(&result, i, 4);
 		item->columns = pythia_strdup(pythia_result_optional(&result, i, 5));
 		item->rest = pythia_strdup(pythia_result_optional(&result, i, 6));
 		item->witness = pythia_strdup(pythia_result_optional(&result, i, 7));
 		item->key = pythia_strdup(pythia_result_optional(&result, i, 8));
 		item->scope = pythia_strdup(pythia_result_optional(&result, i, 9));
+		item->failure = pythia_strdup(pythia_result_optional(&result, i, 10));
 		ok = pythia_log_check_name(item->log.name, error);
 	}
 	pythia_result_free(&result);
@@ -135,10 +139,11 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 {
 	pythia_db *db = live->job.source;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char at[PYTHIA_INSTANT_SIZE];
 
 	pythia_buffer_puts(&sql, "UPDATE ");
 	pythia_live_put_own(db, TABLES, &sql);
-	pythia_buffer_printf(&sql, " SET copied = %d, log_columns = ", table->copied);
+	pythia_buffer_printf(&sql, " SET copied = %d, log_columns = ", table->copied ? 1 : table->was_copied ? 2 : 0);
 	put_text(db, table->log.columns, &sql);
 	pythia_buffer_puts(&sql, ", log_key = ");
 	put_text(db, table->key, &sql);
@@ -150,6 +155,10 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	put_text(db, table->rest, &sql);
 	pythia_buffer_puts(&sql, ", witness = ");
 	put_text(db, table->witness, &sql);
+	pythia_buffer_printf(&sql, ", state = '%s', error = ", table->aside ? "aside" : table->copied ? "live" : "copying");
+	put_text(db, table->failure, &sql);
+	pythia_buffer_puts(&sql, ", error_at = ");
+	put_text(db, table->failure != NULL ? pythia_instant_write(at, table->failed_at) : NULL, &sql);
 	pythia_buffer_puts(&sql, " WHERE log = ");
 	pythia_live_put_literal(db, table->log.name, &sql);
 	return pythia_live_run(db, &sql, NULL, error);
@@ -344,11 +353,26 @@ static bool install(pythia_live *live, pythia_live_table *table, pythia_error *e
 /* Of a table that was copied by other options. */
 static void compare_others(pythia_live *live, pythia_live_table *table, const known *item)
 {
-	if (!item->copied || pythia_same_text(item->scope, table->scope))
+	if (item->copied != 1 || pythia_same_text(item->scope, table->scope))
 		return;
 	pythia_host_log(live->job.source->host, PYTHIA_LOG_NOTICE,
 					"table \"%s\": what is carried is not what it was: it is compared as a whole", table->name);
 	table->copied = false;
+}
+
+static void take_known(pythia_live_table *table, known *item)
+{
+	item->asked = true;
+	table->log.name = pythia_strdup(item->log.name);
+	table->log.columns = pythia_strdup(item->log.columns);
+	table->schema = pythia_strdup(item->schema);
+	table->stored = pythia_strdup(item->name);
+	table->copied = item->copied == 1;
+	table->was_copied = table->whole = item->copied == 2;
+	table->failure = pythia_strdup(item->failure);
+	table->columns = pythia_strdup(item->columns);
+	table->rest = pythia_strdup(item->rest);
+	table->witness = pythia_strdup(item->witness);
 }
 
 /* What is known of it, if it is all there. */
@@ -366,19 +390,38 @@ static bool begin_table(pythia_live *live, pythia_live_table *table, known_list 
 		/* the making of it did not come to its end, or it is of another key */
 		if (item->log.columns == NULL || item->key == NULL || strcmp(item->key, table->key) != 0)
 			continue;
-		item->asked = true;
-		table->log.name = pythia_strdup(item->log.name);
-		table->log.columns = pythia_strdup(item->log.columns);
-		table->schema = pythia_strdup(item->schema);
-		table->stored = pythia_strdup(item->name);
-		table->copied = item->copied;
-		table->columns = pythia_strdup(item->columns);
-		table->rest = pythia_strdup(item->rest);
-		table->witness = pythia_strdup(item->witness);
+		take_known(table, item);
 		compare_others(live, table, item);
 		return fit(live, table, error);
 	}
 	return install(live, table, error);
+}
+
+/* One that was followed, and cannot even be looked at any more: it is what was known of it. */
+static bool begin_failed(pythia_live *live, pythia_live_table *table, known_list *list)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	char *schema = NULL;
+	char *name = NULL;
+
+	if (table->stored == NULL && pythia_name_parse(table->name, &schema, &name, &ignored))
+		for (int i = 0; i < list->count && table->stored == NULL; i++)
+		{
+			known *item = &list->items[i];
+
+			if (item->asked || strcmp(item->name, name) != 0 || item->log.columns == NULL || item->key == NULL ||
+				strcmp(item->schema, schema != NULL ? schema : live->job.source->default_schema) != 0)
+				continue;
+			take_known(table, item);
+			pythia_free(table->key);
+			pythia_free(table->scope);
+			table->key = pythia_strdup(item->key);
+			table->scope = pythia_strdup(item->scope);
+		}
+	pythia_error_reset(&ignored);
+	pythia_free(schema);
+	pythia_free(name);
+	return table->stored != NULL && table->log.columns != NULL;
 }
 
 static bool is_followed(const pythia_live *live, const known *item)
@@ -425,6 +468,8 @@ bool pythia_live_tables_begin(pythia_live *live, pythia_error *error)
 	{
 		live->tables[i].name = names[i];
 		ok = begin_table(live, &live->tables[i], &list, error);
+		if (!ok && pythia_live_is_tables(live, error) && begin_failed(live, &live->tables[i], &list))
+			ok = !pythia_error_move(&live->tables[i].problem, error);
 		if (!ok)
 			pythia_error_context(error, "table \"%s\"", names[i]);
 	}
@@ -434,6 +479,12 @@ bool pythia_live_tables_begin(pythia_live *live, pythia_error *error)
 	return ok;
 }
 
+void pythia_live_table_unopen(pythia_live_table *table)
+{
+	pythia_sync_window_close(table->window);
+	table->window = NULL;
+}
+
 bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	const int *key;
@@ -441,8 +492,7 @@ bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_
 	const pythia_table *source;
 	bool same;
 
-	pythia_sync_window_close(table->window);
-	table->window = NULL;
+	pythia_live_table_unopen(table);
 	table->job = (pythia_sync_job){
 		.source = live->job.source, .target = live->job.target, .table = table->name, .config = &table->config};
 	if (!pythia_sync_window_open(&table->job, &table->window, error))
@@ -457,7 +507,7 @@ bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_
 
 void pythia_live_table_close(pythia_live_table *table)
 {
-	pythia_sync_window_close(table->window);
+	pythia_live_table_unopen(table);
 	if (table->open)
 		pythia_capture_table_close(&table->source);
 	pythia_log_free(&table->log);
@@ -470,5 +520,7 @@ void pythia_live_table_close(pythia_live_table *table)
 	pythia_free(table->witness);
 	pythia_free(table->key);
 	pythia_free(table->scope);
+	pythia_free(table->failure);
+	pythia_error_reset(&table->problem);
 	memset(table, 0, sizeof(*table));
 }

@@ -30,7 +30,8 @@ static bool follow_table(pythia_live *live, pythia_live_table *table, bool colum
 		table->name);
 	table->whole = true;
 	table->copied = false;
-	return pythia_live_table_fit(live, table, error) && pythia_live_table_open(live, table, error);
+	pythia_live_table_unopen(table);
+	return pythia_live_table_fit(live, table, error);
 }
 
 static bool changed(pythia_live *live, const pythia_result *result)
@@ -39,6 +40,8 @@ static bool changed(pythia_live *live, const pythia_result *result)
 
 	for (int i = 0; i < live->ntables; i++)
 	{
+		if (live->tables[i].aside)
+			continue;
 		any = any || !pythia_same_text(live->tables[i].columns, pythia_result_optional(result, i, 1)) ||
 			  !pythia_same_text(live->tables[i].rest, pythia_result_optional(result, i, 2));
 		live->tables[i].whole = live->tables[i].whole || pythia_result_true(result, i, 3);
@@ -58,14 +61,21 @@ static bool follow(pythia_live *live, const pythia_result *result, bool *followe
 		pythia_live_table *table = &live->tables[i];
 		bool columns = !pythia_same_text(table->columns, pythia_result_optional(result, i, 1));
 
+		live->at = table;
+		if (table->aside)
+			continue;
 		if (!columns && pythia_same_text(table->rest, pythia_result_optional(result, i, 2)))
 			continue;
 		ok = follow_table(live, table, columns, error);
+		if (!ok)
+			break;
 		*followed = these[i] = true;
 		/* the columns as they were before they were followed: what came meanwhile shows at the next look */
 		pythia_free(table->columns);
 		table->columns = pythia_strdup(pythia_result_optional(result, i, 1));
 	}
+	if (ok)
+		live->at = NULL;
 	ok = ok && (!*followed || pythia_live_catalog_keep(live, these, error));
 	pythia_free(these);
 	return ok;
@@ -123,7 +133,7 @@ static bool stage_all(pythia_live *live, bool *any, pythia_error *error)
 	{
 		pythia_live_table *table = &live->tables[i];
 
-		if (live->empty[i] && !table->whole)
+		if (table->aside || (live->empty[i] && !table->whole))
 			continue;
 		if (!*any)
 		{
@@ -135,8 +145,10 @@ static bool stage_all(pythia_live *live, bool *any, pythia_error *error)
 				!pythia_db_exec(target, "SET CONSTRAINTS ALL DEFERRED", NULL, error))
 				return false;
 		}
+		live->at = table;
 		if (!stage(live, table, error))
 			return false;
+		live->at = NULL;
 	}
 	if (!*any)
 		return true;
@@ -162,6 +174,21 @@ static int64_t written(const pythia_live *live)
 	return rows;
 }
 
+typedef bool (*step)(pythia_sync_window *window, pythia_error *error);
+
+/* Of all tables that are staged. */
+static bool each(pythia_live *live, step todo, bool parents_first, pythia_error *error)
+{
+	for (int k = 0; k < live->ntables; k++)
+	{
+		live->at = &live->tables[parents_first ? k : live->ntables - 1 - k];
+		if (live->at->staged && !todo(live->at->window, error))
+			return false;
+	}
+	live->at = NULL;
+	return true;
+}
+
 static bool apply(pythia_live *live, pythia_error *error)
 {
 	bool unique = false;
@@ -169,16 +196,9 @@ static bool apply(pythia_live *live, pythia_error *error)
 	for (int i = 0; i < live->ntables; i++)
 		unique = unique || (live->tables[i].staged && pythia_sync_window_is_unique(live->tables[i].window));
 	/* what nothing refers to goes first, children before parents: its unique values may be used again */
-	for (int i = live->ntables - 1; unique && i >= 0; i--)
-		if (live->tables[i].staged && !pythia_sync_window_make_room(live->tables[i].window, error))
-			return false;
-	for (int i = 0; i < live->ntables; i++)
-		if (live->tables[i].staged && !pythia_sync_window_upsert(live->tables[i].window, error))
-			return false;
-	for (int i = live->ntables - 1; i >= 0; i--)
-		if (live->tables[i].staged && !pythia_sync_window_remove(live->tables[i].window, error))
-			return false;
-	return true;
+	return (!unique || each(live, pythia_sync_window_make_room, false, error)) &&
+		   each(live, pythia_sync_window_upsert, true, error) && each(live, pythia_sync_window_remove, false, error) &&
+		   (!live->check_each || each(live, pythia_sync_window_check, true, error));
 }
 
 /* What was applied leaves the logs; what a lock keeps there is applied once more. */
@@ -197,6 +217,7 @@ static bool forget_applied(pythia_live *live, pythia_error *error)
 			continue;
 		table->whole = false;
 		table->copied = true;
+		pythia_live_rejoin(live, table);
 		if (!pythia_live_table_save(live, table, error))
 			return false;
 	}
@@ -207,8 +228,12 @@ static bool forget_applied(pythia_live *live, pythia_error *error)
 static bool ask_witnesses(pythia_live *live, bool look, pythia_error *error)
 {
 	for (int i = 0; i < live->ntables; i++)
-		if ((look || !live->empty[i]) && !pythia_live_witness(&live->tables[i], error))
+	{
+		live->at = &live->tables[i];
+		if (!live->at->aside && (look || !live->empty[i]) && !pythia_live_witness(live->at, error))
 			return false;
+	}
+	live->at = NULL;
 	return true;
 }
 
@@ -256,15 +281,59 @@ static bool give_up(pythia_live *live)
 		if (!dbs[i]->broken)
 			dbs[i]->driver->rollback(dbs[i], &ignored);
 	pythia_error_reset(&ignored);
+	for (int i = 0; i < live->ntables; i++)
+		pythia_sync_window_undone(live->tables[i].window);
 	forget_window(live);
 	return false;
 }
 
+/* The source's foreign keys hold in each of its states, and the target is one of these: to look at them again would want
+ * an order of rows that may not exist. PostgreSQL lets only a superuser turn them off. */
+static bool free_target(pythia_db *target, pythia_error *error)
+{
+	if (target->engine == PYTHIA_MYSQL)
+		return pythia_db_exec(target, "SET SESSION foreign_key_checks = 0", NULL, error);
+	if (target->engine == PYTHIA_SQLITE)
+		return pythia_db_exec(target, "PRAGMA foreign_keys = OFF", NULL, error);
+	return true;
+}
+
+/* The session is made fresh once for all of them: that takes all stages away, and settings with them. */
+static bool begin_opening(pythia_live *live, bool *any, pythia_error *error)
+{
+	*any = false;
+	for (int i = 0; i < live->ntables; i++)
+		*any = *any || (!live->tables[i].aside && live->tables[i].window == NULL);
+	if (!*any)
+		return true;
+	for (int i = 0; i < live->ntables; i++)
+		pythia_live_table_unopen(&live->tables[i]);
+	return pythia_db_fresh(live->job.target, error) && free_target(live->job.target, error);
+}
+
 static bool open_tables(pythia_live *live, pythia_error *error)
 {
+	bool ran = false;
+	bool any;
+
+	if (!begin_opening(live, &any, error))
+		return false;
 	for (int i = 0; i < live->ntables; i++)
-		if (live->tables[i].window == NULL && !pythia_live_table_open(live, &live->tables[i], error))
+	{
+		pythia_live_table *table = live->at = &live->tables[i];
+
+		if (table->aside || table->window != NULL)
+			continue;
+		/* it was put aside */
+		if (table->failure != NULL && !pythia_live_table_fit(live, table, error))
 			return false;
+		if (!pythia_live_table_open(live, table, error))
+			return false;
+		ran = ran || live->job.target->others_ran;
+		live->job.target->others_ran = false;
+	}
+	live->at = NULL;
+	live->job.target->others_ran = live->job.target->others_ran || ran;
 	return true;
 }
 
@@ -309,7 +378,14 @@ static bool window(pythia_live *live, bool look, int64_t now, bool *applied, boo
 	return true;
 }
 
-bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
+/* Which table's it is, is found out by checking each by itself. */
+static bool is_deferred(const pythia_live *live, const pythia_error *error)
+{
+	return live->at == NULL && !live->check_each && live->job.target->engine == PYTHIA_POSTGRESQL &&
+		   strncmp(error->sqlstate, "23", 2) == 0;
+}
+
+static bool try_window(pythia_live *live, bool *applied, pythia_error *error)
 {
 	bool work = false;
 	bool followed = true;
@@ -317,20 +393,18 @@ bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
 	int64_t begun = pythia_monotonic_ms();
 
 	*applied = false;
-	if (!open_tables(live, error))
-		return false;
 	while (followed)
 	{
 		bool look = pythia_monotonic_ms() - live->looked_at >= LOOK_MS;
 
 		followed = false;
 		work = look;
-		if (!pythia_clock_now(live->job.source, &now, error) ||
+		if (!open_tables(live, error) || !pythia_clock_now(live->job.source, &now, error) ||
 			!pythia_logs_empty(live->job.source, live->places, live->ntables, live->empty, error))
 			return false;
 		begun = pythia_monotonic_ms();
 		for (int i = 0; i < live->ntables; i++)
-			work = work || !live->empty[i] || live->tables[i].whole;
+			work = work || (!live->tables[i].aside && (!live->empty[i] || live->tables[i].whole));
 		if (!work || window(live, look, now, applied, &followed, error))
 			continue;
 		/* a column or a table that is not there any more: the catalog is looked at, and followed */
@@ -344,4 +418,30 @@ bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
 		return idle(live, now, error);
 	live->status.lag = (pythia_monotonic_ms() - begun) * 1000;
 	return true;
+}
+
+bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error)
+{
+	pythia_live_try_again(live);
+	for (;;)
+	{
+		pythia_error failure = PYTHIA_ERROR_INIT;
+
+		live->at = NULL;
+		if (try_window(live, applied, &failure))
+		{
+			live->check_each = false;
+			return true;
+		}
+		if (!live->job.target->broken && is_deferred(live, &failure))
+		{
+			pythia_error_reset(&failure);
+			live->check_each = true;
+			continue;
+		}
+		if (live->at == NULL || !pythia_live_is_tables(live, &failure))
+			return pythia_error_move(error, &failure);
+		if (!pythia_live_put_aside(live, live->at, &failure, error))
+			return false;
+	}
 }

@@ -234,3 +234,44 @@ bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node
 	pythia_free(refers.list);
 	return true;
 }
+
+bool pythia_tables_bound(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
+						 int table, bool *bound, pythia_error *error)
+{
+	reference_list refers = {0};
+	pythia_references ways[2];
+	int *left;
+	int nleft = 0;
+
+	bound[table] = true;
+	if (count < 2)
+		return true;
+	if (!look_at_both(source, target, config, names, count, &refers, error))
+		return false;
+	for (int way = 0; way < 2; way++)
+		pythia_references_group(count, refers.list, refers.count, way == 1, &ways[way]);
+	left = pythia_calloc((size_t) count, sizeof(int));
+	left[nleft++] = table;
+	while (nleft > 0)
+	{
+		int from = left[--nleft];
+
+		for (int way = 0; way < 2; way++)
+		{
+			int64_t n;
+			const int *to = pythia_references_of(&ways[way], from, &n);
+
+			for (int64_t k = 0; k < n; k++)
+				if (!bound[to[k]])
+				{
+					bound[to[k]] = true;
+					left[nleft++] = to[k];
+				}
+		}
+	}
+	pythia_free(left);
+	pythia_references_free(&ways[0]);
+	pythia_references_free(&ways[1]);
+	pythia_free(refers.list);
+	return true;
+}

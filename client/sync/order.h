@@ -19,4 +19,9 @@ bool pythia_tables_waits(pythia_db *source, pythia_db *target, const pythia_node
 bool pythia_tables_order(pythia_db *source, pythia_db *target, const pythia_node *config, char **names, int count,
 						 pythia_error *error);
 
+/* Sets bound[i] for `table` and those that foreign keys bind to it in either way, directly or through others of `names`, in
+ * the source or among the targets. */
+bool pythia_tables_bound(pythia_db *source, pythia_db *target, const pythia_node *config, char *const *names, int count,
+						 int table, bool *bound, pythia_error *error);
+
 #endif

@@ -372,3 +372,33 @@ bool pythia_sync_window_remove(pythia_sync_window *window, pythia_error *error)
 {
 	return within(window, run_removal(window, "", error), error);
 }
+
+bool pythia_sync_window_check(pythia_sync_window *window, pythia_error *error)
+{
+	const pythia_dialect *dialect = pythia_dialect_of(window->run.target);
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_buffer name = PYTHIA_BUFFER_INIT;
+	char *names = NULL;
+	bool ok;
+
+	pythia_merge_table(&window->run, false, &name);
+	pythia_buffer_puts(&sql, "SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') FROM"
+							 " pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace"
+							 " WHERE c.condeferrable AND c.conrelid = ");
+	dialect->literal(&sql, name.data, name.length);
+	pythia_buffer_puts(&sql, "::pg_catalog.regclass");
+	ok = pythia_db_text(window->run.target, sql.data, &names, error);
+	pythia_buffer_clear(&sql);
+	pythia_buffer_printf(&sql, "SET CONSTRAINTS %s IMMEDIATE", names);
+	ok = ok && (names == NULL || pythia_db_exec(window->run.target, sql.data, NULL, error));
+	pythia_free(names);
+	pythia_buffer_free(&sql);
+	pythia_buffer_free(&name);
+	return within(window, ok, error);
+}
+
+void pythia_sync_window_undone(pythia_sync_window *window)
+{
+	if (window != NULL)
+		window->stage.rows = window->keys.rows = 1; /* or more, or none: to be emptied */
+}

@@ -32,6 +32,11 @@ bool pythia_sync_window_make_room(pythia_sync_window *window, pythia_error *erro
 bool pythia_sync_window_upsert(pythia_sync_window *window, pythia_error *error);
 /* Deletes what is to go, and is still there. */
 bool pythia_sync_window_remove(pythia_sync_window *window, pythia_error *error);
+/* The target's transaction was rolled back: what an earlier one has left in the stage is there again.  NULL-safe. */
+void pythia_sync_window_undone(pythia_sync_window *window);
+
+/* PostgreSQL's constraints of the table that are DEFERRABLE are checked now, not at the commit. */
+bool pythia_sync_window_check(pythia_sync_window *window, pythia_error *error);
 
 /* The key's columns, in its order: positions in the source's table; borrowed. */
 const pythia_table *pythia_sync_window_source(const pythia_sync_window *window, const int **key, int *nkey);

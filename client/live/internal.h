@@ -40,6 +40,7 @@ typedef struct pythia_live_table
 	char *scope;                /* what is carried, and where to */
 	char *columns;              /* what the catalog said at the last look (catalog.c); NULL: nobody has looked */
 	char *rest;
+	char *types;   /* of the source's columns, a JSON object; the target's have followed; NULL: nobody knows */
 	char *witness; /* a row's key, a JSON array of texts (witness.c); or NULL */
 	bool unsaved;  /* the witness is another one than the source keeps */
 	/* aside.c */

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "core/json.h"
+#include "core/json_read.h"
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/stamp.h"
 #include "core/text.h"
 #include "live/internal.h"
+#include "sync/create/create.h"
 #include "sync/order.h"
 #include "sync/plan.h"
 
@@ -28,6 +30,7 @@ typedef struct known
 	char *rest;
 	char *witness;
 	char *failure;
+	char *types;
 	bool asked; /* it is one of the job's */
 } known;
 
@@ -46,7 +49,8 @@ bool pythia_live_tables_install(pythia_db *source, pythia_error *error)
 		&columns,
 		"worker VARCHAR(100) NOT NULL, log VARCHAR(40) NOT NULL PRIMARY KEY, table_schema VARCHAR(200)"
 		" NOT NULL, table_name VARCHAR(200) NOT NULL, log_columns %1$s, log_key %1$s, scope %1$s, copied INT NOT NULL,"
-		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s, state VARCHAR(20), error %1$s, error_at VARCHAR(40)",
+		" catalog_columns %1$s, catalog_rest %1$s, witness %1$s, source_types %1$s, state VARCHAR(20), error %1$s, "
+		"error_at VARCHAR(40)",
 		source->engine == PYTHIA_MYSQL ? "LONGTEXT" : "TEXT");
 	ok = pythia_live_make(source, TABLES, columns.data, "Live sync keeps at the source which tables are logged", error);
 	pythia_buffer_free(&columns);
@@ -65,6 +69,7 @@ static void free_known(known_list *list)
 		pythia_free(list->items[i].rest);
 		pythia_free(list->items[i].witness);
 		pythia_free(list->items[i].failure);
+		pythia_free(list->items[i].types);
 		pythia_log_free(&list->items[i].log);
 	}
 	pythia_free(list->items);
@@ -78,11 +83,11 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 
 	memset(list, 0, sizeof(*list));
 	pythia_buffer_puts(&sql, "SELECT table_schema, table_name, log, log_columns, copied, catalog_columns, "
-							 "catalog_rest, witness, log_key, scope, error FROM ");
+							 "catalog_rest, witness, log_key, scope, error, source_types FROM ");
 	pythia_live_put_own(source, TABLES, &sql);
 	pythia_buffer_puts(&sql, " WHERE worker = ");
 	pythia_live_put_literal(source, worker, &sql);
-	ok = pythia_db_query(source, sql.data, "tttTnTTTTTT", &result, error);
+	ok = pythia_db_query(source, sql.data, "tttTnTTTTTTT", &result, error);
 	pythia_buffer_free(&sql);
 	list->items = pythia_calloc((size_t) (ok ? result.nrows : 0) + 1, sizeof(known));
 	for (int64_t i = 0; ok && i < result.nrows; i++)
@@ -100,6 +105,7 @@ static bool read_known(pythia_db *source, const char *worker, known_list *list, 
 		item->key = pythia_strdup(pythia_result_optional(&result, i, 8));
 		item->scope = pythia_strdup(pythia_result_optional(&result, i, 9));
 		item->failure = pythia_strdup(pythia_result_optional(&result, i, 10));
+		item->types = pythia_strdup(pythia_result_optional(&result, i, 11));
 		ok = pythia_log_check_name(item->log.name, error);
 	}
 	pythia_result_free(&result);
@@ -155,6 +161,8 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	put_text(db, table->rest, &sql);
 	pythia_buffer_puts(&sql, ", witness = ");
 	put_text(db, table->witness, &sql);
+	pythia_buffer_puts(&sql, ", source_types = ");
+	put_text(db, table->types, &sql);
 	pythia_buffer_printf(&sql, ", state = '%s', error = ", table->aside ? "aside" : table->copied ? "live" : "copying");
 	put_text(db, table->failure, &sql);
 	pythia_buffer_puts(&sql, ", error_at = ");
@@ -360,6 +368,53 @@ static void compare_others(pythia_live *live, pythia_live_table *table, const kn
 	table->copied = false;
 }
 
+static void spell_types(const pythia_table *source, pythia_buffer *json)
+{
+	bool any = false;
+
+	pythia_buffer_putc(json, '{');
+	for (int i = 0; i < source->ncolumns; i++)
+	{
+		const pythia_column *column = &source->columns[i];
+
+		if (column->type.native == NULL)
+			continue;
+		pythia_buffer_puts(json, any ? "," : "");
+		pythia_json_string(json, column->name, strlen(column->name));
+		pythia_buffer_putc(json, ':');
+		pythia_json_string(json, column->type.native, strlen(column->type.native));
+		any = true;
+	}
+	pythia_buffer_putc(json, '}');
+}
+
+/* Types that have changed since they were last looked at. */
+static bool follow_types(pythia_live *live, pythia_live_table *table, pythia_error *error)
+{
+	pythia_buffer now = PYTHIA_BUFFER_INIT;
+	pythia_node *was = NULL;
+	bool ok = true;
+
+	table->job = (pythia_sync_job){
+		.source = live->job.source, .target = live->job.target, .table = table->name, .config = &table->config};
+	spell_types(&table->source.table, &now);
+	if (!pythia_same_text(table->types, now.data))
+	{
+		if (table->types != NULL && live->job.on_change == PYTHIA_LIVE_FOLLOW)
+			ok = pythia_json_read("source_types", table->types, &was, error) &&
+				 pythia_target_widen(&table->job, was, error);
+		if (ok)
+		{
+			pythia_free(table->types);
+			table->types = pythia_strdup(now.data);
+			ok = pythia_live_table_save(live, table, error);
+		}
+	}
+	pythia_node_free(was);
+	pythia_buffer_free(&now);
+	return ok;
+}
+
 static void take_known(pythia_live_table *table, known *item)
 {
 	item->asked = true;
@@ -370,6 +425,7 @@ static void take_known(pythia_live_table *table, known *item)
 	table->copied = item->copied == 1;
 	table->was_copied = table->whole = item->copied == 2;
 	table->failure = pythia_strdup(item->failure);
+	table->types = pythia_strdup(item->types);
 	table->columns = pythia_strdup(item->columns);
 	table->rest = pythia_strdup(item->rest);
 	table->witness = pythia_strdup(item->witness);
@@ -392,7 +448,8 @@ static bool begin_table(pythia_live *live, pythia_live_table *table, known_list 
 			continue;
 		take_known(table, item);
 		compare_others(live, table, item);
-		return fit(live, table, error);
+		/* before rows are copied */
+		return fit(live, table, error) && follow_types(live, table, error);
 	}
 	return install(live, table, error);
 }
@@ -493,9 +550,7 @@ bool pythia_live_table_open(pythia_live *live, pythia_live_table *table, pythia_
 	bool same;
 
 	pythia_live_table_unopen(table);
-	table->job = (pythia_sync_job){
-		.source = live->job.source, .target = live->job.target, .table = table->name, .config = &table->config};
-	if (!pythia_sync_window_open(&table->job, &table->window, error))
+	if (!follow_types(live, table, error) || !pythia_sync_window_open(&table->job, &table->window, error))
 		return false;
 	source = pythia_sync_window_source(table->window, &key, &nkey);
 	same = nkey == table->source.nkey;
@@ -521,6 +576,7 @@ void pythia_live_table_close(pythia_live_table *table)
 	pythia_free(table->key);
 	pythia_free(table->scope);
 	pythia_free(table->failure);
+	pythia_free(table->types);
 	pythia_error_reset(&table->problem);
 	memset(table, 0, sizeof(*table));
 }

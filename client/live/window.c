@@ -407,8 +407,8 @@ static bool try_window(pythia_live *live, bool *applied, pythia_error *error)
 			work = work || (!live->tables[i].aside && (!live->empty[i] || live->tables[i].whole));
 		if (!work || window(live, look, now, applied, &followed, error))
 			continue;
-		/* a column or a table that is not there any more: the catalog is looked at, and followed */
-		if (look || live->job.source->broken || live->job.target->broken || strncmp(error->sqlstate, "42", 2) != 0)
+		/* a column that is not there any more, or is wider: the catalog is looked at, and followed */
+		if (look || !pythia_live_is_tables(live, error))
 			return false;
 		pythia_error_reset(error);
 		live->looked_at = 0;

@@ -67,6 +67,13 @@ bool pythia_target_create_indexes(const pythia_sync_job *job, const pythia_table
 bool pythia_target_add_columns(const pythia_sync_job *job, const struct pythia_plan *plan, pythia_error *error);
 
 /*
+ * Columns of the source that are of another type than they were: `was` has the native spelling by name.  The target's that are
+ * narrower than what would be made now, or of another kind, as the source's was, are altered, each told; in a transaction of
+ * its own.  Class USAGE where the engine cannot.
+ */
+bool pythia_target_widen(const pythia_sync_job *job, const pythia_node *was, pythia_error *error);
+
+/*
  * MySQL's catalogue is kept in utf8mb3 and shows "?" for what that has not: whether a text of it that belongs to the column
  * may be such a one, and whether one of the column's labels is.
  */

@@ -104,6 +104,10 @@ void pythia_live_table_close(pythia_live_table *table);
 bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error);
 bool pythia_live_tables_drop(pythia_db *source, const char *name, pythia_error *error);
 
+/* types.c: alters columns of the target whose types have changed at the source since table->types; *changed: that is new, and
+ * to be saved. */
+bool pythia_live_types_follow(pythia_live *live, pythia_live_table *table, bool *changed, pythia_error *error);
+
 /* aside.c: tables that cannot be followed for now. */
 /* Puts the table aside for `failure`, which it takes, with those that foreign keys bind to it.  Outside of transactions. */
 bool pythia_live_put_aside(pythia_live *live, pythia_live_table *table, pythia_error *failure, pythia_error *error);

@@ -5,13 +5,11 @@
 #include <string.h>
 
 #include "core/json.h"
-#include "core/json_read.h"
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/stamp.h"
 #include "core/text.h"
 #include "live/internal.h"
-#include "sync/create/create.h"
 #include "sync/order.h"
 #include "sync/plan.h"
 
@@ -172,11 +170,28 @@ bool pythia_live_table_save(pythia_live *live, const pythia_live_table *table, p
 	return pythia_live_run(db, &sql, NULL, error);
 }
 
+/* From the table that has its triggers, which may have another name by now. */
+static bool remove_log(pythia_db *source, const known *item, pythia_error *error)
+{
+	char *found = NULL;
+	char *schema = NULL;
+	char *name = NULL;
+	bool ok = pythia_log_find_table(source, item->schema, item->log.name, &found, error) &&
+			  (found == NULL || pythia_name_parse(found, &schema, &name, error)) &&
+			  pythia_log_remove(source, schema != NULL ? schema : item->schema, name != NULL ? name : item->name,
+								item->log.name, error);
+
+	pythia_free(found);
+	pythia_free(schema);
+	pythia_free(name);
+	return ok;
+}
+
 static bool remove_known(pythia_db *source, const known *item, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 
-	if (!pythia_log_remove(source, item->schema, item->name, item->log.name, error))
+	if (!remove_log(source, item, error))
 		return false;
 	pythia_buffer_puts(&sql, "DELETE FROM ");
 	pythia_live_put_own(source, TABLES, &sql);
@@ -339,11 +354,33 @@ static bool fit(pythia_live *live, pythia_live_table *table, pythia_error *error
 	return !changed || pythia_live_table_save(live, table, error);
 }
 
+/* A table that is not there any more under its name may have another one: the log's triggers went with it. */
+static bool tell_renamed(pythia_live *live, const pythia_live_table *table, pythia_error *error)
+{
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+	char *found = NULL;
+
+	if (table->log.name == NULL || live->job.source->broken || strcmp(error->sqlstate, "42P01") != 0)
+		return false;
+	if (!pythia_log_find_table(live->job.source, table->schema, table->log.name, &found, &ignored))
+		pythia_error_reset(&ignored);
+	if (found != NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42P01", "table \"%s\" was renamed at the source: it is %s now", table->name,
+					found);
+		pythia_error_hint(
+			error, "Name it so, and say in table_map what it is called in the target; or give it back its name.");
+	}
+	pythia_free(found);
+	return false;
+}
+
 bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	char *key = pythia_strdup(table->key);
-	bool ok = describe(live, table, error) &&
-			  (pythia_same_text(key, table->key) ? fit(live, table, error) : make_again(live, table, error));
+	bool ok = describe(live, table, error)
+				  ? (pythia_same_text(key, table->key) ? fit(live, table, error) : make_again(live, table, error))
+				  : tell_renamed(live, table, error);
 
 	pythia_free(key);
 	return ok;
@@ -368,51 +405,12 @@ static void compare_others(pythia_live *live, pythia_live_table *table, const kn
 	table->copied = false;
 }
 
-static void spell_types(const pythia_table *source, pythia_buffer *json)
-{
-	bool any = false;
-
-	pythia_buffer_putc(json, '{');
-	for (int i = 0; i < source->ncolumns; i++)
-	{
-		const pythia_column *column = &source->columns[i];
-
-		if (column->type.native == NULL)
-			continue;
-		pythia_buffer_puts(json, any ? "," : "");
-		pythia_json_string(json, column->name, strlen(column->name));
-		pythia_buffer_putc(json, ':');
-		pythia_json_string(json, column->type.native, strlen(column->type.native));
-		any = true;
-	}
-	pythia_buffer_putc(json, '}');
-}
-
-/* Types that have changed since they were last looked at. */
 static bool follow_types(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
-	pythia_buffer now = PYTHIA_BUFFER_INIT;
-	pythia_node *was = NULL;
-	bool ok = true;
+	bool changed;
 
-	table->job = (pythia_sync_job){
-		.source = live->job.source, .target = live->job.target, .table = table->name, .config = &table->config};
-	spell_types(&table->source.table, &now);
-	if (!pythia_same_text(table->types, now.data))
-	{
-		if (table->types != NULL && live->job.on_change == PYTHIA_LIVE_FOLLOW)
-			ok = pythia_json_read("source_types", table->types, &was, error) &&
-				 pythia_target_widen(&table->job, was, error);
-		if (ok)
-		{
-			pythia_free(table->types);
-			table->types = pythia_strdup(now.data);
-			ok = pythia_live_table_save(live, table, error);
-		}
-	}
-	pythia_node_free(was);
-	pythia_buffer_free(&now);
-	return ok;
+	return pythia_live_types_follow(live, table, &changed, error) &&
+		   (!changed || pythia_live_table_save(live, table, error));
 }
 
 static void take_known(pythia_live_table *table, known *item)
@@ -526,7 +524,10 @@ bool pythia_live_tables_begin(pythia_live *live, pythia_error *error)
 		live->tables[i].name = names[i];
 		ok = begin_table(live, &live->tables[i], &list, error);
 		if (!ok && pythia_live_is_tables(live, error) && begin_failed(live, &live->tables[i], &list))
+		{
+			tell_renamed(live, &live->tables[i], error);
 			ok = !pythia_error_move(&live->tables[i].problem, error);
+		}
 		if (!ok)
 			pythia_error_context(error, "table \"%s\"", names[i]);
 	}

@@ -58,6 +58,10 @@ bool pythia_log_table_open(pythia_db *db, pythia_descriptions *described, const 
 						   const char *log, const char *timestamp_column, const pythia_capture_config *config,
 						   pythia_capture_table *table, pythia_error *error);
 
+/* Which table has the log's triggers, whatever it is called by now: *name, as pythia_name_parse reads it, is the caller's;
+ * NULL where none has. */
+bool pythia_log_find_table(pythia_db *db, const char *schema, const char *log, char **name, pythia_error *error);
+
 /* ---- log_numbers.c ---- */
 
 /* Numbers of log rows, ascending. */

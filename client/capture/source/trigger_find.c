@@ -31,8 +31,7 @@ static void put_query(const pythia_db *db, pythia_buffer *sql, const char *schem
 	pythia_buffer_free(&trigger);
 }
 
-/* *name, as pythia_name_parse reads it, is the caller's; NULL where there are none. */
-static bool find(pythia_db *db, const char *schema, const char *log, char **name, pythia_error *error)
+bool pythia_log_find_table(pythia_db *db, const char *schema, const char *log, char **name, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
 	pythia_buffer found = PYTHIA_BUFFER_INIT;
@@ -65,7 +64,7 @@ bool pythia_log_table_open(pythia_db *db, pythia_descriptions *described, const 
 		return true;
 	if (!log || db->broken || strcmp(why.sqlstate, "42P01") != 0)
 		return pythia_error_move(error, &why);
-	ok = find(db, schema, log, &found, error);
+	ok = pythia_log_find_table(db, schema, log, &found, error);
 	if (ok && !found)
 		return pythia_error_move(error, &why);
 	pythia_error_reset(&why);

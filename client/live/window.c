@@ -29,6 +29,7 @@ static bool follow_table(pythia_live *live, pythia_live_table *table, bool colum
 				: "table \"%s\" was emptied or made anew, or its triggers were: it is compared as a whole",
 		table->name);
 	table->whole = true;
+	table->was_copied = table->was_copied || table->copied;
 	table->copied = false;
 	pythia_live_table_unopen(table);
 	return pythia_live_table_fit(live, table, error);

@@ -275,6 +275,7 @@ static bool hand_over(cutover *c, pythia_error *error)
 	if (!pythia_charge_write(c->source, c->result->worker, PYTHIA_CHARGE_MOVED, c->target, c->job->reverse, error))
 		return false;
 	c->result->moved = true;
+	step(c, "moved");
 	return true;
 }
 
@@ -325,14 +326,14 @@ static bool give_back(cutover *c, pythia_error *error)
 
 /* --- all --------------------------------------------------------------------------------------- */
 
-static bool begin(cutover *c, bool *moved, pythia_error *error)
+static bool begin(cutover *c, bool *moved, bool *back, pythia_error *error)
 {
 	const pythia_cutover_job *job = c->job;
 	pythia_charge charge = {0};
 	bool local;
 	bool ok;
 
-	*moved = false;
+	*moved = *back = false;
 	if ((job->reverse && !pythia_cutover_check_reverse(job, error)) ||
 		!job->connect(job->context, false, pythia_default_host(), &c->source, error) ||
 		!job->connect(job->context, true, pythia_default_host(), &c->target, error))
@@ -340,6 +341,7 @@ static bool begin(cutover *c, bool *moved, pythia_error *error)
 	c->result->worker = job->name != NULL ? pythia_strdup(job->name) : pythia_live_name(c->source, c->target);
 	ok = pythia_charge_read(c->source, c->result->worker, &charge, error);
 	*moved = ok && charge.state == PYTHIA_CHARGE_MOVED;
+	*back = charge.reverse;
 	/* one that was killed: what it had made for the way back is made anew, or not wanted */
 	if (ok && charge.state == PYTHIA_CHARGE_FENCED && charge.reverse)
 		ok = pythia_cutover_drop_reverse(c->source, c->target, error);
@@ -366,15 +368,16 @@ static bool run(cutover *c, pythia_error *error)
 {
 	pythia_error other = PYTHIA_ERROR_INIT;
 	bool moved;
+	bool back;
 	bool ok;
 
-	if (!begin(c, &moved, error))
+	if (!begin(c, &moved, &back, error))
 		return false;
 	if (moved)
 	{
 		/* an earlier run may have been killed behind that */
 		c->result->moved = true;
-		return open_target(c, error);
+		return open_target(c, error) && (!back || pythia_live_drop(c->source, c->target, c->result->worker, error));
 	}
 	if (!before(c, error))
 		return false;

@@ -28,7 +28,7 @@ typedef struct pythia_cutover_job
 	int64_t max_lag_ms;
 	int64_t lock_ms;
 	int64_t timeout_ms; /* of what waits: for the lag, and for the fence */
-	/* What is begun, a word: take, validate, catch_up, fence, fenced, drain, compare, sequences, reverse, charge, clean_up,
+	/* What is begun, a word: take, validate, catch_up, fence, fenced, drain, compare, sequences, reverse, charge, moved, clean_up,
 	 * lift.  May be NULL. */
 	void (*step)(void *context, const char *step);
 	/* A table that was compared, before the fence or within it. */

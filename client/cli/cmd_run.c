@@ -233,13 +233,65 @@ static int run_cdc(const pythia_node *config, bool once, bool release)
 
 /* --- sync: `pythia sync` with the words of pythia.json ------------------------------------ */
 
+/* What a live sync has beside sync_config; NULL texts: defaults. */
+typedef struct live_words
+{
+	bool live;
+	char *interval;
+	char *on_change;
+} live_words;
+
+/* A word of sync_config that the command has as an option: taken out; the caller's, NULL without one. */
+static bool take_word(pythia_node *sync_config, const char *name, char **value, pythia_error *error)
+{
+	const char *text = NULL;
+
+	*value = NULL;
+	if (!pythia_node_text(sync_config, name, &text, error))
+		return false;
+	if (text != NULL)
+	{
+		*value = pythia_strdup(text);
+		pythia_node_free(pythia_node_remove(sync_config, name));
+	}
+	return true;
+}
+
+/* Words of sync_config that go with the other modes alone. */
+static const char *const not_live[] = {
+	"dry_run", "truncate_target", "conflict_resolution", "deletes", "soft_delete_column", "lookback", NULL};
+
+static bool read_live(pythia_node *config, bool validate, live_words *words, pythia_error *error)
+{
+	pythia_node *sync_config = (pythia_node *) pythia_node_get(config, "sync_config");
+	const pythia_node *mode = sync_config != NULL ? pythia_node_get(sync_config, "mode") : NULL;
+
+	words->live = mode != NULL && mode->type == PYTHIA_NODE_STRING && strcmp(mode->text, "live") == 0;
+	if (!words->live)
+		return true;
+	for (int i = 0; not_live[i] != NULL; i++)
+		if (pythia_node_get(sync_config, not_live[i]) != NULL)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" has no place in mode \"live\"", not_live[i]);
+			return pythia_error_hint(error, "A live target is what the source is: leave it out of sync_config.");
+		}
+	if (validate)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"validate\" has no place in mode \"live\"");
+		return pythia_error_hint(error, "Set it to false; \"pythia validate\" compares the tables at any time.");
+	}
+	pythia_node_free(pythia_node_remove(sync_config, "mode"));
+	return take_word(sync_config, "interval", &words->interval, error) &&
+		   take_word(sync_config, "on_schema_change", &words->on_change, error);
+}
+
 static int sync_once(const pythia_node *config, const char *source, const char *target, char *const *tables,
-					 int ntables, const char *state, bool validate, bool release)
+					 int ntables, const char *state, bool validate, bool release, const live_words *live, bool once)
 {
 	pythia_buffer list = PYTHIA_BUFFER_INIT;
 	pythia_buffer json = PYTHIA_BUFFER_INIT;
 	const pythia_node *sync_config = pythia_node_get(config, "sync_config");
-	char *words[16];
+	char *words[24];
 	int n = 0;
 	cli_args args;
 	pythia_error error = PYTHIA_ERROR_INIT;
@@ -265,6 +317,23 @@ static int sync_once(const pythia_node *config, const char *source, const char *
 		words[n++] = (char *) "--validate";
 	if (release)
 		words[n++] = (char *) "--release";
+	if (live->live)
+	{
+		words[n++] = (char *) "--mode";
+		words[n++] = (char *) "live";
+	}
+	if (live->live && once)
+		words[n++] = (char *) "--once";
+	if (live->interval != NULL)
+	{
+		words[n++] = (char *) "--interval";
+		words[n++] = live->interval;
+	}
+	if (live->on_change != NULL)
+	{
+		words[n++] = (char *) "--on-schema-change";
+		words[n++] = live->on_change;
+	}
 	if (!cli_args_parse(&cli_command_sync, n, words, &args, &error))
 		code = cli_fail(&error);
 	else
@@ -275,7 +344,7 @@ static int sync_once(const pythia_node *config, const char *source, const char *
 	return code;
 }
 
-static int run_sync(const pythia_node *config, bool once, bool release)
+static int run_sync(pythia_node *config, bool once, bool release)
 {
 	const char *source;
 	const char *target;
@@ -284,13 +353,14 @@ static int run_sync(const pythia_node *config, bool once, bool release)
 	int ntables;
 	double schedule = 300;
 	bool validate = false;
+	live_words live = {0};
 	pythia_error error = PYTHIA_ERROR_INIT;
 	int code = CLI_DONE;
 
 	if (!need_text(config, "source", &source, &error) || !need_text(config, "target", &target, &error) ||
 		!need_list(config, "tables", &tables, &ntables, &error) || !pythia_node_text(config, "state", &state, &error) ||
 		!pythia_node_bool(config, "validate", &validate, &error) ||
-		!pythia_node_seconds(config, "schedule", &schedule, &error))
+		!pythia_node_seconds(config, "schedule", &schedule, &error) || !read_live(config, validate, &live, &error))
 		code = cli_fail(&error);
 	else
 	{
@@ -298,7 +368,7 @@ static int run_sync(const pythia_node *config, bool once, bool release)
 		target = or_environment(target, "PYTHIA_TARGET");
 		for (;;)
 		{
-			code = sync_once(config, source, target, tables, ntables, state, validate, release);
+			code = sync_once(config, source, target, tables, ntables, state, validate, release, &live, once);
 			release = false; /* once */
 			/* a server that is away may be there next time; wrong words will still be wrong */
 			if (once || code == CLI_USAGE || code == CLI_INTERRUPTED)
@@ -310,6 +380,8 @@ static int run_sync(const pythia_node *config, bool once, bool release)
 			}
 		}
 	}
+	pythia_free(live.interval);
+	pythia_free(live.on_change);
 	pythia_free(tables);
 	return code;
 }
@@ -347,7 +419,10 @@ const cli_command cli_command_run = {
 	.summary = "run a worker that `pythia create` made",
 	.description =
 		"Runs the worker of the folder by its pythia.json until it is stopped, or once.  A sync worker synchronises "
-		"its tables on its schedule.  A CDC worker gives each change as a line of JSON to its handler, which answers "
+		"its tables on its schedule, or, with mode live, follows the source all the time and is tried again on its "
+		"schedule "
+		"after what it cannot wait for.  A CDC worker gives each change as a line of JSON to its handler, which "
+		"answers "
 		"each with a line: \"ok\", or what went wrong.  A change that fails is tried again with growing delays, and "
 		"after max_attempts goes to the dead-letter file.  A handler that owes an answer and is silent for "
 		"handler_timeout is ended, and the change it was at has failed.  The position moves when every change of a "

@@ -17,7 +17,7 @@ typedef struct comparer
 
 typedef struct comparers
 {
-	pythia_comparison *comparison;
+	pythia_cutover_comparison *comparison;
 	atomic_int next;
 	atomic_int at_work;
 	atomic_bool stop;
@@ -25,8 +25,8 @@ typedef struct comparers
 	comparer each[PYTHIA_COMPARERS];
 } comparers;
 
-bool pythia_comparison_open(pythia_comparison *comparison, const pythia_cutover_job *job, bool local,
-							pythia_error *error)
+bool pythia_cutover_comparison_open(pythia_cutover_comparison *comparison, const pythia_cutover_job *job, bool local,
+									pythia_error *error)
 {
 	memset(comparison, 0, sizeof(*comparison));
 	comparison->job = job;
@@ -40,7 +40,7 @@ bool pythia_comparison_open(pythia_comparison *comparison, const pythia_cutover_
 	return true;
 }
 
-void pythia_comparison_close(pythia_comparison *comparison)
+void pythia_cutover_comparison_close(pythia_cutover_comparison *comparison)
 {
 	for (int i = 0; i < PYTHIA_COMPARERS; i++)
 	{
@@ -61,7 +61,7 @@ static bool differs(const char *table, const pythia_validate_result *result, pyt
 static bool compare(comparer *own, const char *table)
 {
 	comparers *all = own->all;
-	pythia_comparison *comparison = all->comparison;
+	pythia_cutover_comparison *comparison = all->comparison;
 	const pythia_cutover_job *job = comparison->job;
 	pythia_sync_config config;
 	pythia_validate_options options;
@@ -112,7 +112,7 @@ static void *run(void *argument)
 	return NULL;
 }
 
-bool pythia_comparison_begin(pythia_comparison *comparison, bool within, pythia_error *error)
+bool pythia_cutover_comparison_begin(pythia_cutover_comparison *comparison, bool within, pythia_error *error)
 {
 	comparers *all = pythia_calloc(1, sizeof(comparers));
 
@@ -143,12 +143,12 @@ bool pythia_comparison_begin(pythia_comparison *comparison, bool within, pythia_
 	return true;
 }
 
-bool pythia_comparison_over(pythia_comparison *comparison)
+bool pythia_cutover_comparison_over(pythia_cutover_comparison *comparison)
 {
 	return atomic_load(&comparison->all->at_work) <= 0;
 }
 
-bool pythia_comparison_end(pythia_comparison *comparison, pythia_error *error)
+bool pythia_cutover_comparison_end(pythia_cutover_comparison *comparison, pythia_error *error)
 {
 	comparers *all = comparison->all;
 	bool ok = true;

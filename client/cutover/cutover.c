@@ -22,7 +22,7 @@ typedef struct cutover
 	pythia_db *live_source; /* the live sync's */
 	pythia_db *live_target;
 	pythia_live *live;
-	pythia_comparison comparison;
+	pythia_cutover_comparison comparison;
 	int64_t ahead_until;
 	int64_t begun; /* the fence; monotonic milliseconds, 0: not yet */
 } cutover;
@@ -143,12 +143,12 @@ static bool validate(cutover *c, pythia_error *error)
 	bool applied;
 	bool ok = true;
 
-	if (!pythia_comparison_begin(&c->comparison, false, error))
+	if (!pythia_cutover_comparison_begin(&c->comparison, false, error))
 		return false;
 	/* windows go on meanwhile: else all that is on its way would differ */
-	while (ok && !pythia_comparison_over(&c->comparison))
+	while (ok && !pythia_cutover_comparison_over(&c->comparison))
 		ok = window(c, &applied, error) && (applied || pause_a_little(error));
-	if (!pythia_comparison_end(&c->comparison, &other) && ok)
+	if (!pythia_cutover_comparison_end(&c->comparison, &other) && ok)
 		ok = pythia_error_move(error, &other);
 	pythia_error_reset(&other);
 	return ok;
@@ -218,7 +218,8 @@ static bool compare(cutover *c, pythia_error *error)
 	if (!c->job->compare_within)
 		return true;
 	step(c, "compare");
-	return pythia_comparison_begin(&c->comparison, true, error) && pythia_comparison_end(&c->comparison, error);
+	return pythia_cutover_comparison_begin(&c->comparison, true, error) &&
+		   pythia_cutover_comparison_end(&c->comparison, error);
 }
 
 static bool sequences(cutover *c, pythia_error *error)
@@ -349,7 +350,7 @@ static bool begin(cutover *c, bool *moved, bool *back, pythia_error *error)
 	if (*moved)
 		return ok;
 	local = c->source->engine == PYTHIA_SQLITE && c->target->engine == PYTHIA_SQLITE;
-	return ok && check_known(c, error) && pythia_comparison_open(&c->comparison, job, local, error);
+	return ok && check_known(c, error) && pythia_cutover_comparison_open(&c->comparison, job, local, error);
 }
 
 static bool before(cutover *c, pythia_error *error)
@@ -404,7 +405,7 @@ bool pythia_cutover_run(const pythia_cutover_job *job, pythia_cutover_result *re
 	memset(result, 0, sizeof(*result));
 	ok = run(&c, error);
 	close_live(&c);
-	pythia_comparison_close(&c.comparison);
+	pythia_cutover_comparison_close(&c.comparison);
 	pythia_db_close(c.source);
 	pythia_db_close(c.target);
 	return ok;

@@ -7,7 +7,7 @@
 #define PYTHIA_COMPARERS 3
 
 /* Compares all tables, several at once. */
-typedef struct pythia_comparison
+typedef struct pythia_cutover_comparison
 {
 	const pythia_cutover_job *job;
 	bool within; /* the fence: nothing moves, and a difference is one */
@@ -15,16 +15,16 @@ typedef struct pythia_comparison
 	pythia_db *targets[PYTHIA_COMPARERS];
 	int runners;
 	struct comparers *all; /* while it runs */
-} pythia_comparison;
+} pythia_cutover_comparison;
 
 /* Connections are made beforehand. */
-bool pythia_comparison_open(pythia_comparison *comparison, const pythia_cutover_job *job, bool local,
-							pythia_error *error);
-void pythia_comparison_close(pythia_comparison *comparison);
-bool pythia_comparison_begin(pythia_comparison *comparison, bool within, pythia_error *error);
+bool pythia_cutover_comparison_open(pythia_cutover_comparison *comparison, const pythia_cutover_job *job, bool local,
+									pythia_error *error);
+void pythia_cutover_comparison_close(pythia_cutover_comparison *comparison);
+bool pythia_cutover_comparison_begin(pythia_cutover_comparison *comparison, bool within, pythia_error *error);
 /* Waits; fails where a table differs (23000) or could not be compared. */
-bool pythia_comparison_end(pythia_comparison *comparison, pythia_error *error);
-bool pythia_comparison_over(pythia_comparison *comparison);
+bool pythia_cutover_comparison_end(pythia_cutover_comparison *comparison, pythia_error *error);
+bool pythia_cutover_comparison_over(pythia_cutover_comparison *comparison);
 
 /* sequences.c */
 bool pythia_cutover_sequences(const pythia_cutover_job *job, pythia_db *source, pythia_db *target, int *count,

@@ -106,6 +106,18 @@ pythia_catalog_enum *pythia_catalog_add_enum(pythia_catalog *catalog)
 	return &catalog->enums[catalog->nenums - 1];
 }
 
+pythia_catalog_domain *pythia_catalog_add_domain(pythia_catalog *catalog)
+{
+	catalog->domains = grown(catalog->domains, &catalog->ndomains, sizeof(*catalog->domains));
+	return &catalog->domains[catalog->ndomains - 1];
+}
+
+pythia_catalog_check *pythia_catalog_add_domain_check(pythia_catalog_domain *domain)
+{
+	domain->checks = grown(domain->checks, &domain->nchecks, sizeof(*domain->checks));
+	return &domain->checks[domain->nchecks - 1];
+}
+
 pythia_catalog_view *pythia_catalog_add_view(pythia_catalog *catalog)
 {
 	catalog->views = grown(catalog->views, &catalog->nviews, sizeof(*catalog->views));
@@ -171,7 +183,10 @@ void pythia_catalog_free(pythia_catalog *catalog)
 		pythia_type_free(&catalog->enums[i].labels);
 	pythia_free(catalog->tables);
 	pythia_free(catalog->sequences);
+	for (int i = 0; i < catalog->ndomains; i++)
+		pythia_free(catalog->domains[i].checks);
 	pythia_free(catalog->enums);
+	pythia_free(catalog->domains);
 	pythia_free(catalog->views);
 	pythia_free(catalog->others);
 	pythia_free(catalog->schemas);

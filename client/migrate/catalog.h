@@ -32,6 +32,7 @@ typedef struct pythia_catalog_part
 	char *collation; /* where it is another one than the column's */
 	char *opclass;   /* PostgreSQL: of pg_catalog, where it is not the default one */
 	bool included;   /* PostgreSQL's INCLUDE */
+	char *excluded;  /* of an exclusion constraint: the operator, of pg_catalog, that no two rows may meet */
 } pythia_catalog_part;
 
 typedef struct pythia_catalog_index
@@ -40,6 +41,7 @@ typedef struct pythia_catalog_index
 	bool primary;
 	bool unique;
 	bool constraint; /* declared as a constraint of the table */
+	bool exclusion;  /* PostgreSQL's EXCLUDE */
 	bool deferrable;
 	bool deferred;
 	bool nulls_not_distinct;
@@ -82,7 +84,7 @@ typedef struct pythia_catalog_column
 	char *name;
 	char *generated; /* its expression, or NULL */
 	bool stored;
-	char *type_schema; /* PostgreSQL: of a type of somebody's; else NULL */
+	char *type_schema; /* PostgreSQL: of an enum or a domain of somebody's; else NULL */
 	char *type_name;
 	char *sequence_schema; /* PostgreSQL: of the sequence that its default calls; else NULL */
 	char *sequence_name;
@@ -113,6 +115,23 @@ typedef struct pythia_catalog_enum
 	char *comment;
 	pythia_type labels; /* its labels alone */
 } pythia_catalog_enum;
+
+/* PostgreSQL's; in an order in which each comes after those that it is over. */
+typedef struct pythia_catalog_domain
+{
+	char *schema;
+	char *name;
+	char *base;        /* as the catalog spells it */
+	char *base_schema; /* of a type of somebody's; else NULL */
+	char *base_name;
+	char *expression; /* its default, or NULL */
+	char *collation;  /* where it is another one than its base's, or NULL */
+	bool required;    /* NOT NULL */
+	char *comment;
+	pythia_catalog_check *checks; /* over VALUE */
+	int nchecks;
+	bool made; /* by the plan */
+} pythia_catalog_domain;
 
 typedef struct pythia_catalog_view
 {
@@ -160,6 +179,8 @@ typedef struct pythia_catalog
 	int nsequences;
 	pythia_catalog_enum *enums;
 	int nenums;
+	pythia_catalog_domain *domains;
+	int ndomains;
 	pythia_catalog_view *views;
 	int nviews;
 	pythia_catalog_other *others;
@@ -189,6 +210,8 @@ void pythia_catalog_add_pair(pythia_catalog_foreign *foreign, char *column, char
 pythia_catalog_check *pythia_catalog_add_check(pythia_catalog_table *table);
 pythia_catalog_sequence *pythia_catalog_add_sequence(pythia_catalog *catalog);
 pythia_catalog_enum *pythia_catalog_add_enum(pythia_catalog *catalog);
+pythia_catalog_domain *pythia_catalog_add_domain(pythia_catalog *catalog);
+pythia_catalog_check *pythia_catalog_add_domain_check(pythia_catalog_domain *domain);
 pythia_catalog_view *pythia_catalog_add_view(pythia_catalog *catalog);
 pythia_catalog_other *pythia_catalog_add_other(pythia_catalog *catalog);
 /* One of the five actions, in our own words; "NO ACTION" for any other text. */

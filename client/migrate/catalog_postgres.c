@@ -91,14 +91,17 @@ static bool read_indexes(reading *r)
 		" CASE WHEN k.position <= i.indnkeyatts THEN (SELECT CASE WHEN o.opcdefault AND %s THEN NULL"
 		" WHEN o.opcnamespace = 'pg_catalog'::pg_catalog.regnamespace AND %s THEN o.opcname ELSE '' END"
 		" FROM pg_catalog.pg_opclass o WHERE o.oid = i.indclass[k.position - 1]) END,"
-		" (k.position > i.indnkeyatts)::int, pg_catalog.array_to_string(x.reloptions, ', ')"
+		" (k.position > i.indnkeyatts)::int, pg_catalog.array_to_string(x.reloptions, ', '),"
+		" COALESCE(f.contype = 'x', false)::int, CASE WHEN f.contype = 'x' AND k.position <= i.indnkeyatts THEN"
+		" (SELECT CASE WHEN o.oprnamespace = 'pg_catalog'::pg_catalog.regnamespace THEN o.oprname ELSE '' END"
+		" FROM pg_catalog.pg_operator o WHERE o.oid = f.conexclop[k.position]) END"
 		" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid " IN_NAMESPACES
 		" JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_am m ON m.oid = x.relam"
 		" LEFT JOIN pg_catalog.pg_constraint f ON f.conindid = x.oid AND f.conrelid = c.oid"
 		" AND f.contype IN ('p', 'u', 'x')"
 		" CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, position)"
 		" LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum AND k.attnum > 0"
-		" WHERE i.indisvalid AND COALESCE(f.contype <> 'x', true) AND c.relkind IN ('r', 'p') AND ",
+		" WHERE i.indisvalid AND c.relkind IN ('r', 'p') AND ",
 		r->query.db->version >= 150000 ? "i.indnullsnotdistinct::int" : "0",
 		r->query.db->version >= 130000 ? "NOT EXISTS (SELECT FROM pg_catalog.pg_attribute z WHERE z.attrelid = x.oid"
 										 " AND z.attnum = k.position AND z.attoptions IS NOT NULL)"
@@ -107,13 +110,14 @@ static bool read_indexes(reading *r)
 										 " AND z.attnum = k.position AND z.attoptions IS NOT NULL)"
 									   : "true");
 	pythia_buffer_puts(&sql, "%s ORDER BY n.nspname, c.relname, x.relname, k.position");
-	ok = ask(r, sql.data, "tttbbbbbbtTTTTbbTTbT");
+	ok = ask(r, sql.data, "tttbbbbbbtTTTTbbTTbTbT");
 	pythia_buffer_free(&sql);
 	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
 	{
 		pythia_catalog_table *table = whose(r, i);
 		const char *collation = pythia_result_optional(&r->query.result, i, 16);
 		const char *opclass = pythia_result_optional(&r->query.result, i, 17);
+		const char *operator= pythia_result_optional(&r->query.result, i, 21);
 		pythia_catalog_part *part;
 
 		if (table == NULL)
@@ -131,6 +135,7 @@ static bool read_indexes(reading *r)
 			index->method = text(r, i, 9);
 			index->where = text(r, i, 10);
 			index->comment = text(r, i, 11);
+			index->exclusion = is(r, i, 20);
 			if (pythia_result_optional(&r->query.result, i, 19) != NULL)
 				index->odd = text(r, i, 19);
 		}
@@ -144,6 +149,10 @@ static bool read_indexes(reading *r)
 		part->collation = text(r, i, 16);
 		part->opclass = text(r, i, 17);
 		part->included = is(r, i, 18);
+		part->excluded = text(r, i, 21);
+		/* its signs are written as they are */
+		if (operator!= NULL &&(*operator== '\0' || operator[strspn(operator, "+-*/<>=~!@#%^&|`?")] != '\0'))
+			index->odd = pythia_texts_keep(&r->query.catalog->texts, "an operator of an extension or a user");
 		if (collation != NULL && collation[0] == '\0')
 			index->odd = pythia_texts_keep(&r->query.catalog->texts, "a collation of a user's");
 		if (opclass != NULL && opclass[0] == '\0')
@@ -260,7 +269,8 @@ static bool read_columns(reading *r)
 	bool ok = ask(r,
 				  "SELECT" NAMES ", a.attname, CASE WHEN a.attgenerated <> '' THEN"
 				  " pg_catalog.pg_get_expr(e.adbin, e.adrelid) END, (a.attgenerated = 's')::int,"
-				  " CASE WHEN y.typtype = 'e' THEN yn.nspname END, CASE WHEN y.typtype = 'e' THEN y.typname END,"
+				  " CASE WHEN y.typtype IN ('e', 'd') THEN yn.nspname END, CASE WHEN y.typtype IN ('e', 'd') THEN"
+				  " y.typname END,"
 				  " sn.nspname, s.relname"
 				  " FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid " IN_NAMESPACES
 				  " JOIN pg_catalog.pg_type y ON y.oid = a.atttypid JOIN pg_catalog.pg_namespace yn ON yn.oid ="
@@ -272,7 +282,7 @@ static bool read_columns(reading *r)
 				  " LEFT JOIN pg_catalog.pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'"
 				  " LEFT JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace"
 				  " WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND %s"
-				  " AND (y.typtype = 'e' OR a.attgenerated <> '' OR s.oid IS NOT NULL)"
+				  " AND (y.typtype IN ('e', 'd') OR a.attgenerated <> '' OR s.oid IS NOT NULL)"
 				  " ORDER BY n.nspname, c.relname, a.attnum",
 				  "tttTbTTTT");
 
@@ -364,6 +374,51 @@ static bool read_enums(reading *r)
 	return ok;
 }
 
+static bool read_domains(reading *r)
+{
+	pythia_catalog_domain *domain = NULL;
+	bool ok = ask(r,
+				  "SELECT n.nspname, c.typname, pg_catalog.format_type(c.typbasetype, c.typtypmod),"
+				  " CASE WHEN bn.nspname <> 'pg_catalog' THEN bn.nspname END,"
+				  " CASE WHEN bn.nspname <> 'pg_catalog' THEN b.typname END,"
+				  " pg_catalog.pg_get_expr(c.typdefaultbin, 0), c.typnotnull::int,"
+				  " CASE WHEN c.typcollation <> b.typcollation THEN l.collname END,"
+				  " pg_catalog.obj_description(c.oid, 'pg_type'), f.conname, pg_catalog.pg_get_expr(f.conbin, 0),"
+				  " (NOT f.convalidated)::int FROM pg_catalog.pg_type c JOIN pg_catalog.pg_namespace n ON"
+				  " n.oid = c.typnamespace JOIN pg_catalog.pg_type b ON b.oid = c.typbasetype"
+				  " JOIN pg_catalog.pg_namespace bn ON bn.oid = b.typnamespace"
+				  " LEFT JOIN pg_catalog.pg_collation l ON l.oid = c.typcollation"
+				  " LEFT JOIN pg_catalog.pg_constraint f ON f.contypid = c.oid AND f.contype = 'c'"
+				  " WHERE c.typtype = 'd' AND %s AND" NO_MEMBER("pg_type", "c.oid") " ORDER BY c.oid, f.conname",
+				  "tttTTTbTTTTB");
+
+	for (int64_t i = 0; ok && i < r->query.result.nrows; i++)
+	{
+		if (!pythia_catalog_goes_on(&r->query, i, 2))
+		{
+			domain = pythia_catalog_add_domain(r->query.catalog);
+			domain->schema = text(r, i, 0);
+			domain->name = text(r, i, 1);
+			domain->base = text(r, i, 2);
+			domain->base_schema = text(r, i, 3);
+			domain->base_name = text(r, i, 4);
+			domain->expression = text(r, i, 5);
+			domain->required = is(r, i, 6);
+			domain->collation = text(r, i, 7);
+			domain->comment = text(r, i, 8);
+		}
+		if (domain != NULL && pythia_result_optional(&r->query.result, i, 9) != NULL)
+		{
+			pythia_catalog_check *check = pythia_catalog_add_domain_check(domain);
+
+			check->name = text(r, i, 9);
+			check->expression = text(r, i, 10);
+			check->not_valid = is(r, i, 11);
+		}
+	}
+	return ok;
+}
+
 static bool read_views(reading *r)
 {
 	bool ok = ask(r,
@@ -437,7 +492,7 @@ bool pythia_catalog_postgres(pythia_db *db, pythia_catalog *catalog, pythia_erro
 	bool ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error) &&
 			  pythia_db_exec(db, "SET LOCAL search_path = ''", NULL, error) && read_indexes(&r) && read_foreigns(&r) &&
 			  read_checks(&r) && read_storage(&r) && read_columns(&r) && read_sequences(&r) && read_enums(&r) &&
-			  read_views(&r) && read_others(&r);
+			  read_domains(&r) && read_views(&r) && read_others(&r);
 
 	pythia_result_free(&r.query.result);
 	pythia_free(r.schemas);

@@ -177,8 +177,10 @@ static bool put_part(making *m, const pythia_catalog_part *part)
 		else
 			changed(m, "it does not descend there");
 	}
+	if (part->excluded != NULL)
+		pythia_buffer_printf(&m->parts, " WITH OPERATOR(pg_catalog.%s)", part->excluded);
 	/* each engine has its own place for NULL */
-	if (postgres && ordinary && part->nulls_first != part->descending)
+	else if (postgres && ordinary && part->nulls_first != part->descending)
 		pythia_buffer_puts(&m->parts, part->nulls_first ? " NULLS FIRST" : " NULLS LAST");
 	else if (!planner_same_engine(p) && p->source->engine == PYTHIA_POSTGRESQL && part->nulls_first != part->descending)
 		changed(m, "NULL has its usual place there");
@@ -288,6 +290,11 @@ static bool choose_method(making *m, bool *done)
 		m->why = m->index->odd;
 		return false;
 	}
+	if (m->index->exclusion && !(same && m->p->source->engine == PYTHIA_POSTGRESQL))
+	{
+		m->why = "the target has none";
+		return false;
+	}
 	if (strcmp(method, "btree") == 0)
 		return true;
 	if (same)
@@ -367,10 +374,15 @@ static void put_constraint(making *m, const char *name, pythia_buffer *sql)
 	planner_put_table(m->p, m->table, sql);
 	pythia_buffer_puts(sql, " ADD CONSTRAINT ");
 	planner_put_name(m->p, name, sql);
-	pythia_buffer_printf(sql, " UNIQUE%s (%s)", m->index->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
-						 pythia_buffer_text(&m->parts));
+	if (m->index->exclusion)
+		pythia_buffer_printf(sql, " EXCLUDE USING %s (%s)", m->method, pythia_buffer_text(&m->parts));
+	else
+		pythia_buffer_printf(sql, " UNIQUE%s (%s)", m->index->nulls_not_distinct ? " NULLS NOT DISTINCT" : "",
+							 pythia_buffer_text(&m->parts));
 	if (m->included.length > 0)
 		pythia_buffer_printf(sql, " INCLUDE (%s)", m->included.data);
+	if (m->index->exclusion && m->where.length > 0)
+		pythia_buffer_printf(sql, " WHERE (%s)", m->where.data);
 	if (m->index->deferrable)
 		pythia_buffer_puts(sql, m->index->deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE");
 }
@@ -418,7 +430,7 @@ static void comment_on(making *m, const char *name)
 
 static const char *what_of(const pythia_catalog_index *index)
 {
-	return index->unique ? "unique index" : "index";
+	return index->exclusion ? "exclusion constraint" : index->unique ? "unique index" : "index";
 }
 
 static void add_index(making *m)

@@ -85,7 +85,10 @@ void planner_names_free(pythia_names *names);
 
 /* --- the parts: each adds its notes and steps --- */
 
-bool planner_tables(planner *p);   /* tables.c: schemas, types, sequences, tables and their comments */
+bool planner_tables(planner *p);  /* tables.c: schemas, types, sequences, tables and their comments */
+void planner_domains(planner *p); /* domains.c: before the tables */
+/* The source's domain of that name, where the plan makes it; NULL. */
+pythia_catalog_domain *planner_domain(const planner *p, const char *schema, const char *name);
 bool planner_indexes(planner *p);  /* indexes.c */
 bool planner_foreigns(planner *p); /* foreign.c */
 /* UNIQUE constraints between two SQLites, which have no names. */

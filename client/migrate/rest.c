@@ -41,12 +41,21 @@ static bool is_planned(pythia_extra_kind kind)
 		case PYTHIA_EXTRA_OTHER_INDEX:
 		case PYTHIA_EXTRA_INDEX_OPTION:
 		case PYTHIA_EXTRA_FOREIGN_KEY:
+		case PYTHIA_EXTRA_EXCLUSION:
 		case PYTHIA_EXTRA_SEQUENCE:
 		case PYTHIA_EXTRA_NUMBERING:
 			return true;
 		default:
 			return false;
 	}
+}
+
+/* The column's type is a domain that is made: with it come its checks, and its default, or it was told which do not. */
+static bool has_domain(const planner *p, const planned_table *table, int column)
+{
+	const pythia_catalog_column *more = column >= 0 ? &table->from->columns[column] : NULL;
+
+	return more != NULL && planner_domain(p, more->type_schema, more->type_name) != NULL;
 }
 
 static bool is_carried(const planner *p, const planned_table *table, const pythia_extra *extra)
@@ -62,7 +71,9 @@ static bool is_carried(const planner *p, const planned_table *table, const pythi
 	{
 		case PYTHIA_EXTRA_CHECK:
 			/* a domain's have it as their detail */
-			return extra->detail == NULL;
+			return extra->detail == NULL || has_domain(p, table, column);
+		case PYTHIA_EXTRA_DEFAULT:
+			return has_domain(p, table, column);
 		case PYTHIA_EXTRA_AUTOINCREMENT:
 		case PYTHIA_EXTRA_STRICT:
 			return same || !planner_to(p, PYTHIA_SQLITE);
@@ -154,6 +165,9 @@ void planner_rest(planner *p)
 	{
 		const pythia_catalog_other *other = &p->catalog->others[i];
 
+		/* domains tell of themselves */
+		if (strcmp(other->what, "domain") == 0 && planner_same_engine(p))
+			continue;
 		planner_note(p, PYTHIA_MIGRATE_LEFT, other->what, other->schema, other->name,
 					 strcmp(other->what, "grants") == 0      ? "accounts are the target's own affair"
 					 : strcmp(other->what, "extension") == 0 ? "what the target has of its own is its administrator's"

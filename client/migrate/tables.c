@@ -230,6 +230,25 @@ static const char *enum_type(planner *p, const planned_table *table, int column)
 	return pythia_texts_take(&p->plan->texts, &out);
 }
 
+static const char *domain_type(planner *p, const planned_table *table, int column)
+{
+	const pythia_catalog_column *more = &table->from->columns[column];
+	const pythia_catalog_domain *domain = planner_domain(p, more->type_schema, more->type_name);
+	pythia_buffer out = PYTHIA_BUFFER_INIT;
+
+	if (domain == NULL)
+		return NULL;
+	put_type_name(p, planner_schema(p, domain->schema), domain->name, &out);
+	return pythia_texts_take(&p->plan->texts, &out);
+}
+
+static const char *own_type(planner *p, const planned_table *table, int column)
+{
+	const char *domain = domain_type(p, table, column);
+
+	return domain != NULL ? domain : enum_type(p, table, column);
+}
+
 static const char *generated(planner *p, const planned_table *table, int column, const char **why)
 {
 	const pythia_catalog_column *more = &table->from->columns[column];
@@ -471,7 +490,7 @@ static void fill_columns(planner *p, planned_table *table)
 
 		if (at < 0)
 			continue;
-		table->types[at] = table->mapped[at] ? NULL : enum_type(p, table, i);
+		table->types[at] = table->mapped[at] ? NULL : own_type(p, table, i);
 		table->numbering[at] = numbering(p, table, i);
 		if (planner_same_engine(p) && planner_to(p, PYTHIA_MYSQL) && table->from->columns[i].on_update != NULL)
 		{
@@ -524,6 +543,7 @@ bool planner_tables(planner *p)
 {
 	make_schemas(p);
 	make_enums(p);
+	planner_domains(p);
 	make_sequences(p);
 	for (int i = 0; i < p->catalog->ntables; i++)
 	{

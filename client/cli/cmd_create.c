@@ -25,7 +25,7 @@
 static const char *const engines[] = {"postgresql", "mysql", "sqlite", NULL};
 static const char *const tables_usage[] = {"psql -f tables.sql DATABASE", "mariadb DATABASE < tables.sql",
 										   "sqlite3 FILE < tables.sql"};
-static const char *const modes[] = {"incremental", "full", NULL};
+static const char *const modes[] = {"incremental", "full", "live", NULL};
 
 static const cli_option create_options[] = {
 	{"database-type", 0, CLI_CHOICE, "TYPE", "the database that is captured or read (default postgresql)", engines,
@@ -37,7 +37,7 @@ static const cli_option create_options[] = {
 	{"timestamp-column", 0, CLI_TEXT, "NAME", "the column that tells when a row changed (default updated_at)", NULL,
 	 NULL},
 	{"poll-interval", 0, CLI_SECONDS, "TIME", "time between two looks (default 5 s)", NULL, NULL},
-	{"mode", 0, CLI_CHOICE, "MODE", "database-sync: what changed (default), or everything", modes, NULL},
+	{"mode", 0, CLI_CHOICE, "MODE", "database-sync: what changed (default), everything, or live: always the source as of a moment", modes, NULL},
 	{"force", 'f', CLI_FLAG, NULL, "overwrite the files of an existing folder", NULL, NULL},
 	{NULL}};
 
@@ -559,6 +559,15 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	snprintf(common, sizeof(common), "common-%s", c->sync ? "sync" : "cdc");
 	snprintf(own, sizeof(own), "%s-%s", c->sync ? "sync" : "cdc", host);
 	snprintf(ddl, sizeof(ddl), "tables-%s", engines[c->engine]);
+	/* it runs from the shell, wherever the databases are, and needs no timestamps */
+	if (c->sync && strcmp(cli_text(args, "mode", ""), "live") == 0)
+	{
+		if (wrong_option(args, "timestamp-column", "--mode live", error))
+			return false;
+		names[0] = "sync-live";
+		names[1] = c->example ? ddl : NULL;
+		names[2] = NULL;
+	}
 	return set_variables(c, args, error) && cli_variables_check(&c->variables, error) &&
 		   write_folder(c, names, cli_given(args, "force"), error);
 }

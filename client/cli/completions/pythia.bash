@@ -18,7 +18,7 @@ _pythia()
 		COMPREPLY=($(compgen -W "postgresql mysql sqlite" -- "$cur"))
 		return ;;
 	"create --mode")
-		COMPREPLY=($(compgen -W "incremental full" -- "$cur"))
+		COMPREPLY=($(compgen -W "incremental full live" -- "$cur"))
 		return ;;
 	"cdc --state")
 		_pythia_names -f "$cur"

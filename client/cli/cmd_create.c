@@ -37,7 +37,8 @@ static const cli_option create_options[] = {
 	{"timestamp-column", 0, CLI_TEXT, "NAME", "the column that tells when a row changed (default updated_at)", NULL,
 	 NULL},
 	{"poll-interval", 0, CLI_SECONDS, "TIME", "time between two looks (default 5 s)", NULL, NULL},
-	{"mode", 0, CLI_CHOICE, "MODE", "database-sync: what changed (default), everything, or live: always the source as of a moment", modes, NULL},
+	{"mode", 0, CLI_CHOICE, "MODE",
+	 "database-sync: what changed (default), everything, or live: always the source as of a moment", modes, NULL},
 	{"force", 'f', CLI_FLAG, NULL, "overwrite the files of an existing folder", NULL, NULL},
 	{NULL}};
 

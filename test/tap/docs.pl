@@ -84,8 +84,10 @@ sub document
 		'mariadb://app:secret@shop.example:3306/shop' => $mysql->url,
 		'mysql://app:secret@shop.example:3306/shop' => $mysql->url,
 		'postgresql://app:secret@pg.example:5432/shop' => pg_url($node, $database),
+		'postgresql://app:secret@new.example:5432/shop' => pg_url($node, "${database}_new"),
 		'/srv/shop' => $scratch);
 	my @blocks = blocks($file);
+	$node->safe_psql('postgres', qq{CREATE DATABASE "${database}_new"}) if grep { $_->{text} =~ /new\.example/ } @blocks;
 	my $run = 0;
 	for my $i (0 .. $#blocks)
 	{

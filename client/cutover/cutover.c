@@ -9,8 +9,6 @@
 /* What is cleaned up waits for no longer than that, all in all. */
 #define GRACE_MS 60000
 #define PAUSE_MS 10
-/* While another process moves both sides' positions, the one that is read later may be ahead: that goes by. */
-#define AHEAD_MS 2000
 
 /* A cutover that is under way. */
 typedef struct cutover
@@ -23,7 +21,6 @@ typedef struct cutover
 	pythia_db *live_target;
 	pythia_live *live;
 	pythia_cutover_comparison comparison;
-	int64_t ahead_until;
 	int64_t begun; /* the fence; monotonic milliseconds, 0: not yet */
 } cutover;
 
@@ -75,18 +72,15 @@ static bool open_live(cutover *c, pythia_error *error)
 }
 
 /* Another process that applies the same windows was a moment quicker, or a lock was in the way. */
-static bool goes_by(const cutover *c, const pythia_error *error)
+static bool goes_by(const pythia_error *error)
 {
-	if (strcmp(error->sqlstate, "55000") == 0)
-		return pythia_monotonic_ms() < c->ahead_until;
 	return error->error_class == PYTHIA_E_TRANSIENT || error->error_class == PYTHIA_E_LOST ||
 		   strcmp(error->sqlstate, "55006") == 0;
 }
 
 static bool again(cutover *c, int64_t until, pythia_error *error)
 {
-	c->ahead_until = pythia_monotonic_ms() + AHEAD_MS;
-	while (goes_by(c, error) && pythia_monotonic_ms() < until)
+	while (goes_by(error) && pythia_monotonic_ms() < until)
 	{
 		pythia_error_reset(error);
 		if (!pause_a_little(error))

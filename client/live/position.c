@@ -16,6 +16,9 @@
 
 #define SOURCE_TABLE "pythia_live_source"
 #define TARGET_TABLE "pythia_live_target"
+/* How often two sides that move are looked at, and how long after one another. */
+#define LOOKS_MOST    40
+#define LOOK_AGAIN_MS 50
 
 static bool random_token(char token[PYTHIA_LIVE_TOKEN_SIZE], pythia_error *error)
 {
@@ -109,6 +112,32 @@ static bool held(const pythia_live *live, const char *why, pythia_error *error)
 							 " compared as a whole, and what differs is mended.");
 }
 
+static bool goes_on(const pythia_live_position *source, const pythia_live_position *target)
+{
+	return strcmp(source->token, target->token) == 0 || strcmp(source->previous, target->token) == 0;
+}
+
+/* The target first, which is the later of the two to move.  Another process may move both between the two looks: what
+ * does not fit is looked at again, until it stays as it is. */
+static bool read_both(pythia_live *live, pythia_error *error)
+{
+	char seen[PYTHIA_LIVE_TOKEN_SIZE] = "";
+	bool moves = true;
+
+	for (int i = 0; moves && i < LOOKS_MOST; i++)
+	{
+		if (i > 0 && pythia_host_wait(live->job.source->host, -1, 0, LOOK_AGAIN_MS) == PYTHIA_WAIT_CANCELLED)
+			return pythia_fail(error, PYTHIA_E_CANCELLED, "57014", "interrupted");
+		if (!read_side(live->job.target, false, live->name, &live->target, error) ||
+			!read_side(live->job.source, true, live->name, &live->source, error))
+			return false;
+		moves = live->source.there && live->target.there && !goes_on(&live->source, &live->target) &&
+				strcmp(seen, live->source.token) != 0;
+		memcpy(seen, live->source.token, sizeof(seen));
+	}
+	return true;
+}
+
 bool pythia_live_position_begin(pythia_live *live, bool *anew, pythia_error *error)
 {
 	pythia_live_position *source = &live->source;
@@ -116,8 +145,7 @@ bool pythia_live_position_begin(pythia_live *live, bool *anew, pythia_error *err
 	bool copied = false;
 
 	*anew = false;
-	if (!read_side(live->job.source, true, live->name, source, error) ||
-		!read_side(live->job.target, false, live->name, target, error))
+	if (!read_both(live, error))
 		return false;
 	for (int i = 0; i < live->ntables; i++)
 		copied = copied || live->tables[i].copied;
@@ -131,7 +159,7 @@ bool pythia_live_position_begin(pythia_live *live, bool *anew, pythia_error *err
 		return held(live,
 					"the source does not have its position: it was restored to an earlier state, or is another one",
 					error);
-	if (strcmp(source->token, target->token) == 0 || strcmp(source->previous, target->token) == 0)
+	if (goes_on(source, target))
 		return true;
 	return held(
 		live,

@@ -284,10 +284,10 @@ static void follow(int engine)
 	mark = run(json, next, engine == PG ? 3 : -1); /* 4, 6, 7: not from the beginning again */
 	pythia_free(next);
 	must(b, "COMMIT");
-	/* at rest it comes to the end */
+	/* at rest it comes to the end: in a moment in which no other test has a transaction open there */
 	for (int tries = 0; strncmp(mark, "7 #", 3) != 0; tries++)
 	{
-		if (tries == 100)
+		if (tries == 500)
 			fail_msg("the mark stays at %s", mark);
 		usleep(300000);
 		next = run(json, mark, -1);

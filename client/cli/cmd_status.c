@@ -1,4 +1,5 @@
-/* `pythia status URL`: what the workers of a database are doing. */
+/* `pythia status URL`: what the workers and the live syncs of a database are doing. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "cli/say.h"
 #include "cli/state.h"
 #include "core/json.h"
+#include "live/outside.h"
 
 static const cli_option *const sets[] = {cli_common_options, NULL};
 
@@ -105,9 +107,10 @@ static void report_text(const char *const *values)
 		if (text[i] == NULL)
 			text[i] = i == 7 ? "" : "-";
 	}
-	if (strcmp(text[2], "failed") == 0 || strcmp(text[2], "retrying") == 0 || strcmp(text[2], "held") == 0)
+	if (strcmp(text[2], "failed") == 0 || strcmp(text[2], "retrying") == 0 || strcmp(text[2], "held") == 0 ||
+		strcmp(text[2], "aside") == 0)
 		colour = CLI_RED;
-	else if (strcmp(text[2], "running") == 0 || strcmp(text[2], "synced") == 0)
+	else if (strcmp(text[2], "running") == 0 || strcmp(text[2], "synced") == 0 || strcmp(text[2], "live") == 0)
 		colour = CLI_GREEN;
 	if (reported == 0)
 	{
@@ -166,7 +169,81 @@ static bool nothing_here(const pythia_db *db, pythia_error *error)
 										: "Workers live in PostgreSQL databases and in SQLite files.");
 }
 
-static bool status(pythia_db *db, pythia_error *error)
+/* --- live syncs ------------------------------------------------------------------------- */
+
+static void put_json(pythia_buffer *line, const char *name, const char *value)
+{
+	pythia_buffer_printf(line, ",\"%s\":", name);
+	if (value != NULL)
+		pythia_json_string(line, value, strlen(value));
+	else
+		pythia_buffer_puts(line, "null");
+}
+
+static void live_json(const pythia_live_seen *seen)
+{
+	pythia_buffer line = PYTHIA_BUFFER_INIT;
+
+	pythia_buffer_puts(&line, "{\"kind\":\"live\"");
+	put_json(&line, "worker", seen->worker);
+	put_json(&line, "state", seen->state);
+	put_json(&line, "table", seen->table);
+	put_json(&line, "error", seen->error);
+	put_json(&line, "error_at", seen->error_at);
+	put_json(&line, "source", seen->source);
+	pythia_buffer_printf(&line, ",\"window\":%" PRId64, seen->window);
+	put_json(&line, "applied_until", seen->until);
+	if (seen->lag >= 0)
+		pythia_buffer_printf(&line, ",\"lag_seconds\":%.3f", (double) seen->lag / 1e6);
+	else
+		put_json(&line, "lag_seconds", NULL);
+	if (seen->changes >= 0)
+		pythia_buffer_printf(&line, ",\"lag_changes\":%" PRId64 "}", seen->changes);
+	else
+		pythia_buffer_puts(&line, ",\"lag_changes\":null}");
+	cli_json_line(&line);
+	pythia_buffer_free(&line);
+}
+
+static void live_text(const pythia_live_seen *seen)
+{
+	pythia_buffer position = PYTHIA_BUFFER_INIT;
+	pythia_buffer failure = PYTHIA_BUFFER_INIT;
+	const char *values[COLUMNS] = {"live", seen->worker, seen->state, seen->table};
+
+	pythia_buffer_printf(&position, "window %" PRId64, seen->window);
+	if (seen->until != NULL)
+		pythia_buffer_printf(&position, ", as of %s UTC", seen->until);
+	if (seen->source != NULL)
+		pythia_buffer_printf(&position, ", from %s", seen->source);
+	if (seen->lag >= 0)
+		pythia_buffer_printf(&position, ", %.3f s behind", (double) seen->lag / 1e6);
+	if (seen->changes > 0)
+		pythia_buffer_printf(&position, ", %" PRId64 " changes wait", seen->changes);
+	values[6] = position.data;
+	if (seen->error != NULL)
+	{
+		pythia_buffer_printf(&failure, "since %s UTC: %s", seen->error_at != NULL ? seen->error_at : "?", seen->error);
+		values[7] = failure.data;
+	}
+	report_text(values);
+	pythia_buffer_free(&position);
+	pythia_buffer_free(&failure);
+}
+
+static bool report_live(void *context, const pythia_live_seen *seen, pythia_error *error)
+{
+	(void) context;
+	(void) error;
+	if (cli_json)
+		live_json(seen);
+	else
+		live_text(seen);
+	reported++;
+	return true;
+}
+
+static bool workers(pythia_db *db, bool *any, pythia_error *error)
 {
 	static const char shape[] = "tTTTNNTT";
 	static const char shape_with_home[] = "tTTTNNTTT";
@@ -180,24 +257,35 @@ static bool status(pythia_db *db, pythia_error *error)
 		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_sync_worker'", sqlite_sync_query, shape_with_home},
 		{"SELECT count(*) FROM sqlite_master WHERE name = 'pythia_client_sync'", sqlite_client_query, "tTTTNNTTttt"}};
 	bool there;
-	int found = 0;
 
+	*any = false;
 	if (db->engine == PYTHIA_POSTGRESQL)
 	{
 		if (!there_is(db, "SELECT count(*) FROM pg_catalog.pg_extension WHERE extname = 'pythia_db'", &there, error))
 			return false;
-		return there ? report(db, postgres_query, shape, error) : nothing_here(db, error);
+		*any = there;
+		return !there || report(db, postgres_query, shape, error);
 	}
 	if (db->engine == PYTHIA_SQLITE)
 		for (size_t i = 0; i < sizeof(sqlite) / sizeof(sqlite[0]); i++)
 		{
 			if (!there_is(db, sqlite[i].there, &there, error))
 				return false;
-			found += there;
+			*any = *any || there;
 			if (there && !report(db, sqlite[i].rows, sqlite[i].shape, error))
 				return false;
 		}
-	return found > 0 || nothing_here(db, error);
+	return true;
+}
+
+static bool status(pythia_db *db, pythia_error *error)
+{
+	bool any;
+	bool live;
+
+	if (!workers(db, &any, error) || !pythia_live_look_at(db, report_live, NULL, &live, error))
+		return false;
+	return any || live || nothing_here(db, error);
 }
 
 static int run_status(cli_args *args)
@@ -223,12 +311,16 @@ static int run_status(cli_args *args)
 const cli_command cli_command_status = {
 	.name = "status",
 	.operands = "URL",
-	.summary = "what the workers of a database are doing",
+	.summary = "what the workers and live syncs of a database are doing",
 	.description =
 		"Shows the workers of a PostgreSQL database or SQLite file that holds pythia_db's tables, a line for each "
 		"of their tables: state, rows captured or synchronised, failures, position, last error.  The state "
-		"file of \"pythia sync\" can be given too.",
-	.example = "pythia status postgresql://shop@db1/shop",
+		"file of \"pythia sync\" can be given too.\n\n"
+		"Of a live sync (pythia sync --mode live) its source, in any engine, tells the tables with their states, the "
+		"last window, how far the target is, how long it is behind at most and how many changes wait; its target the "
+		"last window and how far it is.",
+	.example = "pythia status postgresql://shop@db1/shop\n"
+			   "pythia status mysql://shop@db1/shop --json",
 	.sets = sets,
 	.min_operands = 1,
 	.max_operands = 1,

@@ -19,20 +19,6 @@ bool pythia_charge_install(pythia_db *source, pythia_error *error)
 		"A cutover keeps at the source who is in charge", error);
 }
 
-/* Of a table that is not there on most days. */
-static bool query(pythia_db *db, pythia_buffer *sql, const char *shape, pythia_result *result, bool *there,
-				  pythia_error *error)
-{
-	bool ok = pythia_db_query(db, sql->data, shape, result, error);
-
-	pythia_buffer_free(sql);
-	*there = ok;
-	if (ok || strcmp(error->sqlstate, "42P01") != 0)
-		return ok;
-	pythia_error_reset(error);
-	return true;
-}
-
 static void put_where(const pythia_db *db, const char *worker, pythia_buffer *sql)
 {
 	pythia_buffer_puts(sql, " WHERE worker = ");
@@ -50,7 +36,7 @@ bool pythia_charge_read(pythia_db *source, const char *worker, pythia_charge *ch
 	pythia_buffer_puts(&sql, "SELECT state, moved_to, since, reverse FROM ");
 	pythia_live_put_own(source, CHARGE, &sql);
 	put_where(source, worker, &sql);
-	ok = query(source, &sql, "tttn", &result, &there, error);
+	ok = pythia_live_query(source, &sql, "tttn", &result, &there, error);
 	if (ok && there && result.nrows == 1)
 	{
 		charge->state = strcmp(pythia_result_text(&result, 0, 0), states[PYTHIA_CHARGE_MOVED]) == 0
@@ -132,7 +118,7 @@ bool pythia_charge_moved(pythia_db *db, const pythia_db *to, char **workers, pyt
 	pythia_live_put_own(db, CHARGE, &sql);
 	pythia_buffer_printf(&sql, " WHERE state = '%s' AND place = ", states[PYTHIA_CHARGE_MOVED]);
 	pythia_live_put_literal(db, to->place != NULL ? to->place : "", &sql);
-	ok = query(db, &sql, "t", &result, &there, error);
+	ok = pythia_live_query(db, &sql, "t", &result, &there, error);
 	for (int64_t i = 0; ok && there && i < result.nrows; i++)
 		pythia_buffer_printf(&names, "%s%s", i > 0 ? "\n" : "", pythia_result_text(&result, i, 0));
 	pythia_result_free(&result);
@@ -170,7 +156,7 @@ bool pythia_live_known(pythia_db *source, const char *worker, int64_t *tables, i
 	pythia_buffer_puts(&sql, "SELECT COUNT(*), COALESCE(SUM(copied), 0) FROM ");
 	pythia_live_put_own(source, "pythia_live_table", &sql);
 	put_where(source, worker, &sql);
-	ok = query(source, &sql, "nn", &result, &there, error);
+	ok = pythia_live_query(source, &sql, "nn", &result, &there, error);
 	if (ok && there && result.nrows == 1 && pythia_result_number(&result, 0, 0) > 0)
 	{
 		*tables = pythia_result_number(&result, 0, 0);

@@ -84,7 +84,7 @@ bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, 
 bool pythia_live_position_source(pythia_live *live, const pythia_live_position *next, pythia_error *error);
 /* Likewise, once it has, and before anything leaves the logs. */
 bool pythia_live_position_confirm(pythia_live *live, pythia_error *error);
-/* applied_until alone; a transaction of its own. */
+/* applied_until alone, on both sides; transactions of their own. */
 bool pythia_live_position_beat(pythia_live *live, pythia_error *error);
 /* Forgets it; no error where nothing is kept. */
 bool pythia_live_position_forget(pythia_db *db, bool source, const char *name, pythia_error *error);
@@ -135,6 +135,9 @@ bool pythia_live_is_tables(const pythia_live *live, const pythia_error *error);
 bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error);
 /* Runs a statement that was built, and frees it; *affected may be NULL. */
 bool pythia_live_run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythia_error *error);
+/* Of a table that may not be there: *there. The statement is freed. */
+bool pythia_live_query(pythia_db *db, pythia_buffer *sql, const char *shape, pythia_result *result, bool *there,
+					   pythia_error *error);
 /* Appends its name. */
 void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out);
 void pythia_live_put_literal(const pythia_db *db, const char *text, pythia_buffer *out);

@@ -21,6 +21,19 @@ bool pythia_live_run(pythia_db *db, pythia_buffer *sql, int64_t *affected, pythi
 	return ok;
 }
 
+bool pythia_live_query(pythia_db *db, pythia_buffer *sql, const char *shape, pythia_result *result, bool *there,
+					   pythia_error *error)
+{
+	bool ok = pythia_db_query(db, sql->data, shape, result, error);
+
+	pythia_buffer_free(sql);
+	*there = ok;
+	if (ok || strcmp(error->sqlstate, "42P01") != 0)
+		return ok;
+	pythia_error_reset(error);
+	return true;
+}
+
 /* Whoever owns a table can put triggers on it, which would run as us. */
 static bool check_owner(pythia_db *db, const char *table, pythia_error *error)
 {

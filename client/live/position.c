@@ -36,7 +36,7 @@ bool pythia_live_position_install(pythia_live *live, pythia_error *error)
 	return pythia_live_make(
 			   live->job.source, SOURCE_TABLE,
 			   "worker VARCHAR(100) NOT NULL PRIMARY KEY, number BIGINT NOT NULL, token VARCHAR(40) NOT NULL,"
-			   " previous VARCHAR(40) NOT NULL",
+			   " previous VARCHAR(40) NOT NULL, applied_until VARCHAR(40)",
 			   "Live sync keeps the number of its last window in the source", error) &&
 		   pythia_live_make(
 			   live->job.target, TARGET_TABLE,
@@ -171,13 +171,13 @@ bool pythia_live_position_begin(pythia_live *live, bool *anew, pythia_error *err
 		error);
 }
 
-static void put_until(const pythia_live *live, pythia_buffer *sql)
+static void put_until(const pythia_live *live, const pythia_db *db, pythia_buffer *sql)
 {
 	char text[PYTHIA_INSTANT_SIZE];
 
 	pythia_instant_write(text, live->status.applied_until);
 	pythia_buffer_puts(sql, ", applied_until = ");
-	pythia_live_put_literal(live->job.target, text, sql);
+	pythia_live_put_literal(db, text, sql);
 }
 
 /* Of the worker's row on a side: UPDATE … SET, and behind that the condition that it is where we left it. */
@@ -231,7 +231,7 @@ bool pythia_live_position_target(pythia_live *live, pythia_live_position *next, 
 		return false;
 	put_update(live, false, &sql);
 	put_next(live->job.target, next, &sql);
-	put_until(live, &sql);
+	put_until(live, live->job.target, &sql);
 	return move(live, false, &sql, error);
 }
 
@@ -253,17 +253,32 @@ bool pythia_live_position_confirm(pythia_live *live, pythia_error *error)
 
 	put_update(live, true, &sql);
 	pythia_buffer_puts(&sql, "previous = ''");
+	put_until(live, live->job.source, &sql);
 	return move(live, true, &sql, error);
+}
+
+static void beat(const pythia_live *live, bool source, pythia_buffer *sql)
+{
+	put_update(live, source, sql);
+	pythia_buffer_printf(sql, "number = %" PRId64, source ? live->source.number : live->target.number);
+	put_until(live, source ? live->job.source : live->job.target, sql);
+	put_condition(live, source, sql);
 }
 
 bool pythia_live_position_beat(pythia_live *live, pythia_error *error)
 {
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	pythia_error ignored = PYTHIA_ERROR_INIT;
 
-	put_update(live, false, &sql);
-	pythia_buffer_printf(&sql, "number = %" PRId64, live->target.number);
-	put_until(live, &sql);
-	put_condition(live, false, &sql);
+	beat(live, true, &sql);
+	if (!pythia_live_run(live->job.source, &sql, NULL, &ignored))
+	{
+		if (live->job.source->broken || ignored.error_class == PYTHIA_E_CANCELLED)
+			return pythia_error_move(error, &ignored);
+		/* it only tells whoever looks from there */
+		pythia_error_reset(&ignored);
+	}
+	beat(live, false, &sql);
 	return pythia_live_run(live->job.target, &sql, NULL, error);
 }
 

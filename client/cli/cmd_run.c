@@ -10,6 +10,7 @@
 #include "cli/follow.h"
 #include "cli/handler.h"
 #include "cli/line.h"
+#include "cli/live.h"
 #include "cli/pair.h"
 #include "cli/say.h"
 #include "core/json.h"
@@ -257,36 +258,16 @@ static bool take_word(pythia_node *sync_config, const char *name, char **value, 
 	return true;
 }
 
-/* Words of sync_config that go with the other modes alone. */
-static const char *const not_live[] = {
-	"dry_run", "truncate_target", "conflict_resolution", "deletes", "soft_delete_column", "lookback", NULL};
-
-static bool none_of(const pythia_node *settings, const char *const *names, pythia_error *error)
-{
-	for (int i = 0; names[i] != NULL; i++)
-		if (pythia_node_get(settings, names[i]) != NULL)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" has no place in mode \"live\"", names[i]);
-			return pythia_error_hint(error, "A live target is what the source is: leave it out of sync_config.");
-		}
-	return true;
-}
-
 static bool read_live(pythia_node *config, bool validate, live_words *words, pythia_error *error)
 {
 	pythia_node *sync_config = (pythia_node *) pythia_node_get(config, "sync_config");
 	const pythia_node *mode = pythia_node_get(sync_config, "mode");
-	const pythia_node *each = pythia_node_members(pythia_node_get(sync_config, "tables"));
 
 	words->live = mode != NULL && mode->type == PYTHIA_NODE_STRING && strcmp(mode->text, "live") == 0;
 	if (!words->live)
 		return true;
-	if (!none_of(sync_config, not_live, error))
+	if (!cli_live_check_config(sync_config, error))
 		return false;
-	/* settings of one table are no way around it */
-	for (; each != NULL; each = each->next)
-		if (!none_of(each, not_live, error))
-			return false;
 	if (validate)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"validate\" has no place in mode \"live\"");

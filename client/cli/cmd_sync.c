@@ -548,7 +548,8 @@ static int run_sync(cli_args *args)
 
 	memset(&pair, 0, sizeof(pair));
 	if (!cli_live_check(args, &live, &error) ||
-		!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error))
+		!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error) ||
+		(live && !cli_live_check_config(pair.config, &error)))
 		all.code = cli_fail(&error);
 	else if (live && cli_given(args, "drop"))
 	{

@@ -1,6 +1,7 @@
 #include "cli/live.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -28,10 +29,9 @@ const cli_option cli_live_options[] = {
 	{"drop", 0, CLI_FLAG, NULL, "with --mode live: take triggers, logs and positions away, and stop", NULL, NULL},
 	{NULL}};
 
-/* Options of the other modes. */
+/* What goes with the other modes alone: words of sync_config, and flags of the same names. */
 static const char *const others[] = {
-	"dry-run", "truncate-target", "conflict-resolution", "deletes", "soft-delete-column", "lookback", "quarantine",
-	NULL};
+	"dry_run", "truncate_target", "conflict_resolution", "deletes", "soft_delete_column", "lookback", NULL};
 
 static bool misplaced(const char *option, bool live, pythia_error *error)
 {
@@ -41,12 +41,50 @@ static bool misplaced(const char *option, bool live, pythia_error *error)
 										 : "Add --mode live, or leave it out.");
 }
 
+static bool none_of(const pythia_node *settings, pythia_error *error)
+{
+	for (int i = 0; others[i] != NULL; i++)
+		if (pythia_node_get(settings, others[i]) != NULL)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" has no place in mode \"live\"", others[i]);
+			return pythia_error_hint(error, "A live target is what the source is: leave it out of sync_config.");
+		}
+	return true;
+}
+
+bool cli_live_check_config(const pythia_node *config, pythia_error *error)
+{
+	if (!none_of(config, error))
+		return false;
+	/* settings of one table are no way around it */
+	for (const pythia_node *each = pythia_node_members(pythia_node_get(config, "tables")); each != NULL;
+		 each = each->next)
+		if (!none_of(each, error))
+			return false;
+	return true;
+}
+
+static bool no_flags(const cli_args *args, pythia_error *error)
+{
+	for (int i = 0; others[i] != NULL; i++)
+	{
+		char flag[32];
+
+		snprintf(flag, sizeof(flag), "%s", others[i]);
+		for (char *letter = flag; *letter != '\0'; letter++)
+			if (*letter == '_')
+				*letter = '-';
+		if (cli_given(args, flag))
+			return misplaced(flag, true, error);
+	}
+	return !cli_given(args, "quarantine") || misplaced("quarantine", true, error);
+}
+
 bool cli_live_check(cli_args *args, bool *live, pythia_error *error)
 {
 	*live = strcmp(cli_text(args, "mode", ""), "live") == 0;
-	for (int i = 0; *live && others[i] != NULL; i++)
-		if (cli_given(args, others[i]))
-			return misplaced(others[i], true, error);
+	if (*live && !no_flags(args, error))
+		return false;
 	for (int i = 0; !*live && cli_live_options[i].name != NULL; i++)
 		if (cli_given(args, cli_live_options[i].name))
 			return misplaced(cli_live_options[i].name, false, error);

@@ -7,8 +7,9 @@
 /* What is carried one way alone cannot come back. */
 bool pythia_cutover_check_reverse(const pythia_cutover_job *job, pythia_error *error)
 {
-	static const char *const one_way[] = {
-		"table_map", "column_map", "columns", "exclude_columns", "where", "target_where", "tables", "key", NULL};
+	static const char *const one_way[] = {"table_map", "column_map",   "columns", "exclude_columns",
+										  "where",     "target_where", "tables",  "key",
+										  "masks",     "expressions",  NULL};
 
 	for (int i = 0; one_way[i] != NULL; i++)
 	{

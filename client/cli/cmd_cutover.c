@@ -169,7 +169,7 @@ static int cut_over(const cli_args *args, pythia_error *error)
 	bool ok;
 
 	memset(&pair, 0, sizeof(pair));
-	ok = cli_pair_open(args, engine_sets, false, &pair, error);
+	ok = cli_pair_open(args, engine_sets, false, &pair, error) && cli_live_check_config(pair.config, error);
 	if (ok)
 	{
 		pythia_cutover_job job = {.connect = connect_another,

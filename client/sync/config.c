@@ -223,9 +223,21 @@ static bool is_mask(const pythia_node *node)
 	const pythia_node *constant = pythia_node_get(node, "constant");
 
 	if (node->type == PYTHIA_NODE_STRING)
-		return strcmp(node->text, "hash") == 0 || strcmp(node->text, "partial") == 0 || strcmp(node->text, "null") == 0;
+		return strcmp(node->text, "hash") == 0 || strcmp(node->text, "partial") == 0 ||
+			   strcmp(node->text, "null") == 0 || strcmp(node->text, "none") == 0;
 	return node->type == PYTHIA_NODE_OBJECT && has_only(node, "constant", NULL) && constant != NULL &&
 		   (constant->type == PYTHIA_NODE_STRING || constant->type == PYTHIA_NODE_NUMBER);
+}
+
+/* A general mask holds for a table that has masks of its own, too: what is forgotten there would leave its database. */
+static bool read_levels(const pythia_node *tree, const char *name, bool (*good)(const pythia_node *), const char *hint,
+						const pythia_node **levels, pythia_error *error)
+{
+	int n = 0;
+
+	while (n < PYTHIA_CONFIG_LEVELS - 1 && levels[n] != NULL)
+		n++;
+	return read_object(tree, name, good, hint, &levels[n], error);
 }
 
 /* What becomes of types and values on the way. */
@@ -237,15 +249,15 @@ static bool read_values(const pythia_node *tree, pythia_sync_config *config, pyt
 		   read_object(tree, "default_map", is_default,
 					   "It takes an object that gives, for each column, its default in the target; null for none.",
 					   &config->default_map, error) &&
-		   read_object(
+		   read_levels(
 			   tree, "expressions", is_expression,
 			   "It takes an object that gives, for each column, an expression of the source, or {\"expression\":"
 			   " …, \"type\": …} for a new one.",
-			   &config->expressions, error) &&
-		   read_object(tree, "masks", is_mask,
-					   "It takes an object that gives, for each column, \"hash\", \"partial\", \"null\" or"
-					   " {\"constant\": …}.",
-					   &config->masks, error);
+			   config->expressions, error) &&
+		   read_levels(tree, "masks", is_mask,
+					   "It takes an object that gives, for each column, \"hash\", \"partial\", \"null\","
+					   " {\"constant\": …}, or \"none\".",
+					   config->masks, error);
 }
 
 static bool read_validate(const pythia_node *tree, pythia_sync_config *config, pythia_error *error)

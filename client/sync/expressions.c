@@ -20,8 +20,9 @@ static bool no_column(const pythia_table *source, const char *name, const char *
 /* The type's own words, as far as a value can be cast to them; NULL: it stays what it is. */
 static const char *cast_to(const pythia_db *db, const pythia_type *type)
 {
+	/* a length would cut the value without a word, and the target's own is to refuse it */
 	if (db->engine == PYTHIA_POSTGRESQL)
-		return type->native;
+		return type->kind == PYTHIA_KIND_TEXT || type->kind == PYTHIA_KIND_CHAR ? "pg_catalog.text" : type->native;
 	if (db->engine == PYTHIA_SQLITE)
 		return NULL;
 	switch (type->kind)
@@ -125,6 +126,8 @@ static bool apply_mask(const pythia_sync_job *job, pythia_table *source, const p
 	if (position < 0)
 		return no_column(source, node->name, "masks", error);
 	column = &source->columns[position];
+	if (node->type == PYTHIA_NODE_STRING && strcmp(node->text, "none") == 0)
+		return true;
 	if (column->expression != NULL)
 	{
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "column \"%s\" has a mask and an expression", node->name);
@@ -148,16 +151,31 @@ static bool apply_mask(const pythia_sync_job *job, pythia_table *source, const p
 	return true;
 }
 
+/* Names of columns mean the same in any case, as find a column's. */
+static bool is_said_later(const pythia_node *const *levels, int level, const pythia_table *source, const char *name)
+{
+	int column = pythia_table_column(source, name);
+
+	for (int later = level + 1; later < PYTHIA_CONFIG_LEVELS; later++)
+		for (const pythia_node *node = pythia_node_members(levels[later]); node != NULL; node = node->next)
+			if (strcmp(node->name, name) == 0 || (column >= 0 && pythia_table_column(source, node->name) == column))
+				return true;
+	return false;
+}
+
 bool pythia_expressions_apply(const pythia_sync_job *job, pythia_table *source, bool add, pythia_error *error)
 {
-	const pythia_node *node;
+	const pythia_sync_config *config = job->config;
 
-	for (node = pythia_node_members(job->config->expressions); node != NULL; node = node->next)
-		if (!apply_expression(job, source, node, add, error))
-			return false;
-	for (node = pythia_node_members(job->config->masks); node != NULL; node = node->next)
-		if (!apply_mask(job, source, node, error))
-			return false;
+	for (int level = 0; level < PYTHIA_CONFIG_LEVELS; level++)
+		for (const pythia_node *node = pythia_node_members(config->expressions[level]); node != NULL; node = node->next)
+			if (!is_said_later(config->expressions, level, source, node->name) &&
+				!apply_expression(job, source, node, add, error))
+				return false;
+	for (int level = 0; level < PYTHIA_CONFIG_LEVELS; level++)
+		for (const pythia_node *node = pythia_node_members(config->masks[level]); node != NULL; node = node->next)
+			if (!is_said_later(config->masks, level, source, node->name) && !apply_mask(job, source, node, error))
+				return false;
 	return true;
 }
 

@@ -45,6 +45,9 @@ typedef enum pythia_new_columns
 	PYTHIA_NEW_COLUMNS_ERROR
 } pythia_new_columns;
 
+/* Where options are said: of all tables, of one, of this run. */
+#define PYTHIA_CONFIG_LEVELS 3
+
 /* One table's settings, defaults filled in; texts are borrowed from the tree. */
 typedef struct pythia_sync_config
 {
@@ -70,9 +73,10 @@ typedef struct pythia_sync_config
 	const pythia_node *column_map;
 	const pythia_node *type_map;    /* a source's type, or a column, to a type of the target */
 	const pythia_node *default_map; /* a column to its default in the target; null: none */
-	const pythia_node
-		*expressions;         /* a column to what the source computes in its place: a text, or {expression, type} */
-	const pythia_node *masks; /* a column to hash, partial, null or {constant} */
+	/* A column to what the source computes in its place: a text, or {expression, type}; and to hash, partial, null, none or
+	 * {constant}.  What is said of one table adds to what is said of all: of each column the last that names it counts. */
+	const pythia_node *expressions[PYTHIA_CONFIG_LEVELS];
+	const pythia_node *masks[PYTHIA_CONFIG_LEVELS];
 	const pythia_node *key;
 	const pythia_node *search_path; /* of the target's triggers and checks, in PostgreSQL; NULL: the ordinary one */
 	int64_t parallel;               /* connections of one load; 0: as many as pay */

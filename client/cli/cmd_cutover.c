@@ -199,8 +199,9 @@ static int cut_over(const cli_args *args, pythia_error *error)
 		tell(args, &pair, &result, ok);
 	if (!ok)
 	{
-		code = strcmp(error->sqlstate, "23000") == 0 ? CLI_DIFFERENCE : CLI_DONE;
-		code = cli_worse(code, code == CLI_DIFFERENCE ? (cli_fail(error), CLI_DIFFERENCE) : cli_fail(error));
+		code = cli_fail(error);
+		if (strcmp(error->sqlstate, "23000") == 0)
+			code = CLI_DIFFERENCE;
 	}
 	pythia_cutover_result_free(&result);
 	cli_pair_close(&pair);

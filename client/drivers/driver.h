@@ -123,7 +123,7 @@ struct pythia_db
 	char *default_schema; /* "public" (current_schema()), the MySQL database, "main" */
 	char *display;        /* the URL without its secrets, for messages */
 	char *place;          /* which database it is (pythia_url_endpoint); NULL: the host's own */
-	char *mask_key;       /* of its URL; NULL: none (sync/masks.h) */
+	char *mask_key;       /* of its URL; NULL: none (dialect/masks.h) */
 	bool read_only;
 };
 

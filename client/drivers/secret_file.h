@@ -1,6 +1,6 @@
 /*
  * Secrets of a URL, which may lie in a file of their own, as secret stores write them: ?password_file=/path is the password,
- * ?mask_key_file=/path or ?mask_key=… what masks are made with (sync/masks.h), which no server is told as a parameter.
+ * ?mask_key_file=/path or ?mask_key=… what masks are made with (dialect/masks.h), which no server is told as a parameter.
  */
 #ifndef PYTHIA_SECRET_FILE_H
 #define PYTHIA_SECRET_FILE_H

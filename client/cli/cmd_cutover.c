@@ -199,8 +199,10 @@ static int cut_over(const cli_args *args, pythia_error *error)
 		tell(args, &pair, &result, ok);
 	if (!ok)
 	{
+		bool differs = strcmp(error->sqlstate, "23000") == 0;
+
 		code = cli_fail(error);
-		if (strcmp(error->sqlstate, "23000") == 0)
+		if (differs)
 			code = CLI_DIFFERENCE;
 	}
 	pythia_cutover_result_free(&result);

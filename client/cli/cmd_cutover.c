@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "cutover/cutover.h"
+#include "live/options.h"
 
 static const char *const methods[] = {"checksum", "count", "none", NULL};
 static const char *const changes[] = {"follow", "stop", "ignore", NULL};
@@ -165,11 +166,13 @@ static int cut_over(const cli_args *args, pythia_error *error)
 	const char *within = cli_text(args, "within", "checksum");
 	cli_pair pair;
 	pythia_cutover_result result = {0};
+	pythia_live_options ignored;
 	int code = CLI_DONE;
 	bool ok;
 
 	memset(&pair, 0, sizeof(pair));
-	ok = cli_pair_open(args, engine_sets, false, &pair, error) && cli_live_check_config(pair.config, error);
+	ok =
+		cli_pair_open(args, engine_sets, false, &pair, error) && pythia_live_options_read(pair.config, &ignored, error);
 	if (ok)
 	{
 		pythia_cutover_job job = {.connect = connect_another,

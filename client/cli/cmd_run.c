@@ -17,6 +17,7 @@
 #include "core/memory.h"
 #include "core/secret.h"
 #include "core/json_read.h"
+#include "live/options.h"
 
 static const cli_option run_options[] = {
 	{"once", '1', CLI_FLAG, NULL, "one run, then stop", NULL, NULL},
@@ -261,12 +262,12 @@ static bool take_word(pythia_node *sync_config, const char *name, char **value, 
 static bool read_live(pythia_node *config, bool validate, live_words *words, pythia_error *error)
 {
 	pythia_node *sync_config = (pythia_node *) pythia_node_get(config, "sync_config");
-	const pythia_node *mode = pythia_node_get(sync_config, "mode");
+	pythia_live_options ignored;
 
-	words->live = mode != NULL && mode->type == PYTHIA_NODE_STRING && strcmp(mode->text, "live") == 0;
+	words->live = pythia_live_wanted(sync_config);
 	if (!words->live)
 		return true;
-	if (!cli_live_check_config(sync_config, error))
+	if (!pythia_live_options_read(sync_config, &ignored, error))
 		return false;
 	if (validate)
 	{

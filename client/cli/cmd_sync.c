@@ -18,6 +18,7 @@
 #include "cli/together.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "live/options.h"
 #include "sync/order.h"
 #include "validate/validate.h"
 
@@ -543,13 +544,14 @@ static int run_sync(cli_args *args)
 				 .quarantine_path = cli_text(args, "quarantine", NULL),
 				 .validate = cli_given(args, "validate"),
 				 .code = CLI_DONE};
+	pythia_live_options ignored;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	bool live;
 
 	memset(&pair, 0, sizeof(pair));
 	if (!cli_live_check(args, &live, &error) ||
 		!cli_pair_open(args, engine_sets, !cli_given(args, "no-create-target"), &pair, &error) ||
-		(live && !cli_live_check_config(pair.config, &error)))
+		(live && !pythia_live_options_read(pair.config, &ignored, &error)))
 		all.code = cli_fail(&error);
 	else if (live && cli_given(args, "drop"))
 	{

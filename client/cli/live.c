@@ -9,29 +9,23 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "core/stamp.h"
+#include "live/options.h"
 
-/* Between two looks at the logs, unless the user says so; and between two lines about how far it is. */
-#define INTERVAL_SECONDS 0.01
-#define TOLD_MS          10000
-#define RETRY_BASE_MS    500
-
-static const char *const changes[] = {"follow", "stop", "ignore", NULL};
+/* Between two lines about how far it is. */
+#define TOLD_MS       10000
+#define RETRY_BASE_MS 500
 
 const cli_option cli_live_options[] = {
 	{"once", '1', CLI_FLAG, NULL, "with --mode live: stop when nothing is left to be applied", NULL, NULL},
 	{"interval", 0, CLI_SECONDS, "TIME", "with --mode live: time between two looks for changes (default 10 ms)", NULL,
 	 NULL},
 	{"on-schema-change", 0, CLI_CHOICE, "HOW", "with --mode live: columns that change at the source (default follow)",
-	 changes, NULL},
+	 pythia_live_changes, NULL},
 	{"name", 0, CLI_TEXT, "NAME", "with --mode live: what it is called, where one pair of databases has several", NULL,
 	 NULL},
 	{"refresh", 0, CLI_FLAG, NULL, "with --mode live: begin anew, and compare all tables as a whole", NULL, NULL},
 	{"drop", 0, CLI_FLAG, NULL, "with --mode live: take triggers, logs and positions away, and stop", NULL, NULL},
 	{NULL}};
-
-/* What goes with the other modes alone: words of sync_config, and flags of the same names. */
-static const char *const others[] = {
-	"dry_run", "truncate_target", "conflict_resolution", "deletes", "soft_delete_column", "lookback", NULL};
 
 static bool misplaced(const char *option, bool live, pythia_error *error)
 {
@@ -41,36 +35,13 @@ static bool misplaced(const char *option, bool live, pythia_error *error)
 										 : "Add --mode live, or leave it out.");
 }
 
-static bool none_of(const pythia_node *settings, pythia_error *error)
-{
-	for (int i = 0; others[i] != NULL; i++)
-		if (pythia_node_get(settings, others[i]) != NULL)
-		{
-			pythia_fail(error, PYTHIA_E_USAGE, "22023", "\"%s\" has no place in mode \"live\"", others[i]);
-			return pythia_error_hint(error, "A live target is what the source is: leave it out of sync_config.");
-		}
-	return true;
-}
-
-bool cli_live_check_config(const pythia_node *config, pythia_error *error)
-{
-	if (!none_of(config, error))
-		return false;
-	/* settings of one table are no way around it */
-	for (const pythia_node *each = pythia_node_members(pythia_node_get(config, "tables")); each != NULL;
-		 each = each->next)
-		if (!none_of(each, error))
-			return false;
-	return true;
-}
-
 static bool no_flags(const cli_args *args, pythia_error *error)
 {
-	for (int i = 0; others[i] != NULL; i++)
+	for (int i = 0; pythia_live_others[i] != NULL; i++)
 	{
 		char flag[32];
 
-		snprintf(flag, sizeof(flag), "%s", others[i]);
+		snprintf(flag, sizeof(flag), "%s", pythia_live_others[i]);
 		for (char *letter = flag; *letter != '\0'; letter++)
 			if (*letter == '_')
 				*letter = '-';
@@ -95,14 +66,7 @@ bool cli_live_check(cli_args *args, bool *live, pythia_error *error)
 
 void cli_live_configure(cli_pair *pair)
 {
-	static const char *const words[][2] = {
-		{"mode", "full"}, {"deletes", "hard"}, {"conflict_resolution", "source_wins"}};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-	{
-		pythia_node_free(pythia_node_remove(pair->config, words[i][0]));
-		pythia_node_add(pair->config, pythia_node_new(PYTHIA_NODE_STRING, words[i][0], words[i][1]));
-	}
+	pythia_live_configure(pair->config);
 	/* logs and positions are written there */
 	pair->source.options.read_only = false;
 }
@@ -248,7 +212,7 @@ static void tell(cli_live *live, bool first)
 
 static bool wait_a_little(const cli_live *live, pythia_error *error)
 {
-	long interval = (long) (cli_seconds(live->args, "interval", INTERVAL_SECONDS) * 1000);
+	long interval = (long) (cli_seconds(live->args, "interval", PYTHIA_LIVE_INTERVAL) * 1000);
 
 	if (pythia_host_wait(pythia_default_host(), -1, 0, interval > 0 ? interval : 1) != PYTHIA_WAIT_CANCELLED)
 		return true;

@@ -23,8 +23,6 @@ typedef struct cli_live
 /* Whether the command is to run live.  From then on its arguments say full, as each table is copied. Class USAGE for options
  * that have no place beside it, or only beside it. */
 bool cli_live_check(cli_args *args, bool *live, pythia_error *error);
-/* The same of the words of a sync_config, and of its settings of single tables. */
-bool cli_live_check_config(const pythia_node *config, pythia_error *error);
 /* What the copies of a live sync have to do, whatever is said elsewhere. */
 void cli_live_configure(cli_pair *pair);
 

@@ -198,7 +198,8 @@ bool pythia_live_is_aside(const pythia_live *live, int i, const char **why, int6
 
 bool pythia_live_drop(pythia_db *source, pythia_db *target, const char *name, pythia_error *error)
 {
-	return pythia_live_tables_install(source, error) && pythia_live_tables_drop(source, name, error) &&
-		   pythia_live_position_forget(source, true, name, error) &&
+	return (source == NULL ||
+			(pythia_live_tables_install(source, error) && pythia_live_tables_drop(source, name, error) &&
+			 pythia_live_position_forget(source, true, name, error))) &&
 		   (target == NULL || pythia_live_position_forget(target, false, name, error));
 }

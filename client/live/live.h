@@ -80,13 +80,15 @@ bool pythia_live_fail(pythia_live *live, int i, pythia_error *failure, pythia_er
  */
 bool pythia_live_window(pythia_live *live, bool *applied, pythia_error *error);
 void pythia_live_look(const pythia_live *live, pythia_live_status *status);
+/* Rows of those logs that were not empty at the last look: changes that wait.  Asks the source. */
+bool pythia_live_waiting(const pythia_live *live, int64_t *changes, pythia_error *error);
 
 /* A table that is put aside: why, and since when (microseconds since 1970); the text is the worker's, until its next window.
  * False where it is followed. */
 bool pythia_live_is_aside(const pythia_live *live, int i, const char **why, int64_t *since);
 
-/* Takes everything away that a worker has put into source and target, but for the target's tables.  `target` may be
- * NULL, where it cannot be reached. */
+/* Takes everything away that a worker has put into source and target, but for the target's tables.  Either may be
+ * NULL: one that cannot be reached, or is left to another call. */
 bool pythia_live_drop(pythia_db *source, pythia_db *target, const char *name, pythia_error *error);
 /* The name that follows from the pair; the caller's. */
 char *pythia_live_name(const pythia_db *source, const pythia_db *target);

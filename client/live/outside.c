@@ -55,6 +55,22 @@ static bool count_log(pythia_db *db, const char *schema, const char *log, int64_
 	return ok;
 }
 
+bool pythia_live_waiting(const pythia_live *live, int64_t *changes, pythia_error *error)
+{
+	*changes = 0;
+	for (int i = 0; i < live->ntables; i++)
+	{
+		int64_t count;
+
+		if (live->empty[i])
+			continue;
+		if (!count_log(live->job.source, live->tables[i].schema, live->tables[i].log.name, &count, error))
+			return false;
+		*changes += count > 0 ? count : 0;
+	}
+	return true;
+}
+
 static int64_t lag_of(const char *until, int64_t now)
 {
 	int64_t then;

@@ -45,7 +45,7 @@ const char *const pythia_sync_option_names[] = {"batch_size",
 												"tables",
 												NULL};
 
-static const char *const modes[] = {"incremental", "full", NULL};
+static const char *const modes[] = {"incremental", "full", "live", NULL};
 static const char *const conflicts[] = {"source_wins", "target_wins", "newest_wins", "oldest_wins",
 										"error",       "skip",        NULL};
 static const char *const deletes[] = {"ignore", "hard", "soft", NULL};
@@ -318,6 +318,29 @@ static bool read_texts(const pythia_node *tree, pythia_sync_config *config, pyth
 	return true;
 }
 
+/* Live sync reads tables by a sync_config of its own making (live/options.h): who says so here wants one table's run. */
+static bool is_no_live(const pythia_node *tree, pythia_error *error)
+{
+	static const char *const words[] = {"on_schema_change", "interval"};
+	int mode = PYTHIA_SYNC_INCREMENTAL;
+
+	if (!read_choice(tree, "mode", modes, &mode, error))
+		return false;
+	if (mode > PYTHIA_SYNC_FULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "0A000", "mode \"live\" follows the source, and is no single run");
+		return pythia_error_hint(error, "Start it as a worker of PostgreSQL with pythia.start_sync, or with pythia"
+										" sync --mode live.");
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (pythia_node_get(tree, words[i]) != NULL)
+		{
+			pythia_fail(error, PYTHIA_E_USAGE, "22023", "option \"%s\" goes with mode \"live\"", words[i]);
+			return pythia_error_hint(error, "Set \"mode\" to \"live\" for all tables, or leave the option out.");
+		}
+	return true;
+}
+
 /* One level of options over what `config` holds already. */
 static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *config, pythia_error *error)
 {
@@ -333,7 +356,7 @@ static bool read_level(const pythia_node *tree, bool top, pythia_sync_config *co
 		pythia_fail(error, PYTHIA_E_USAGE, "22023", "sync_config must be an object");
 		return pythia_error_hint(error, "Write {\"mode\": \"full\"}, for example.");
 	}
-	if (!pythia_node_only(tree, pythia_sync_option_names, "sync_config option", error))
+	if (!is_no_live(tree, error) || !pythia_node_only(tree, pythia_sync_option_names, "sync_config option", error))
 		return false;
 	if (!top && pythia_node_get(tree, "tables") != NULL)
 	{

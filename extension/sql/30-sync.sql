@@ -47,6 +47,7 @@ CREATE TABLE pythia.sync_state (
 	last_difference bigint,
 	last_validated timestamptz,
 	copier integer,
+	live text,
 	PRIMARY KEY (worker_id, table_name)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE pythia.sync_state IS 'where each table of each sync worker stands';
@@ -73,7 +74,29 @@ COMMENT ON COLUMN pythia.sync_state.last_valid IS 'what the last validation said
 COMMENT ON COLUMN pythia.sync_state.last_difference IS 'rows that differed in the last validation';
 COMMENT ON COLUMN pythia.sync_state.last_validated IS 'when it was last validated';
 COMMENT ON COLUMN pythia.sync_state.copier IS 'process whose run others may join to copy parts; NULL: none';
+COMMENT ON COLUMN pythia.sync_state.live IS 'of a live worker: copying, live or aside; NULL: not looked at yet';
 SELECT pg_catalog.pg_extension_config_dump('pythia.sync_state', '');
+
+CREATE TABLE pythia.live_state (
+	worker_id integer PRIMARY KEY REFERENCES pythia.worker ON DELETE CASCADE,
+	applied_until timestamptz,
+	lag_seconds double precision,
+	lag_changes bigint,
+	windows bigint NOT NULL DEFAULT 0,
+	changes bigint NOT NULL DEFAULT 0,
+	rows_written bigint NOT NULL DEFAULT 0,
+	seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 70);
+COMMENT ON TABLE pythia.live_state IS 'how far each live sync worker has followed its source';
+COMMENT ON COLUMN pythia.live_state.worker_id IS 'the worker';
+COMMENT ON COLUMN pythia.live_state.applied_until IS 'the target has what the source had committed before this, by the source''s clock';
+COMMENT ON COLUMN pythia.live_state.lag_seconds IS 'how far behind that was, when it was seen';
+COMMENT ON COLUMN pythia.live_state.lag_changes IS 'logged changes that waited then';
+COMMENT ON COLUMN pythia.live_state.windows IS 'windows that were applied, in all turns';
+COMMENT ON COLUMN pythia.live_state.changes IS 'logged changes that they took, in all turns';
+COMMENT ON COLUMN pythia.live_state.rows_written IS 'rows inserted, updated or deleted by them, in all turns';
+COMMENT ON COLUMN pythia.live_state.seen_at IS 'when that was written down; each second at most';
+SELECT pg_catalog.pg_extension_config_dump('pythia.live_state', '');
 
 CREATE TABLE pythia.sync_part (
 	worker_id integer NOT NULL,

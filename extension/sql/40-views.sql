@@ -64,17 +64,23 @@ SELECT w.name AS worker, t.table_name AS "table",
 	CASE WHEN EXISTS (SELECT FROM pythia._progress() p WHERE p.worker_id = t.worker_id AND p.table_name = t.table_name) THEN 'running'
 		 -- without shared memory: what a process of the worker's has begun, and nothing has gone wrong with
 		 WHEN t.checkpoint IS NOT NULL AND t.last_error IS NULL AND pythia._process(t.worker_id) IS NOT NULL THEN 'running'
+		 WHEN t.live IN ('live', 'aside') THEN t.live
 		 WHEN t.checkpoint IS NOT NULL THEN 'interrupted' WHEN t.last_error IS NOT NULL THEN 'failed'
 		 WHEN t.runs > 0 THEN 'synced' ELSE 'new' END AS state,
 	t.runs, t.failures, t.rows_synced, t.rows_inserted, t.rows_updated, t.rows_deleted, t.rows_skipped,
 	t.rows_quarantined, t.bytes, t.last_mode, t.last_start, t.last_end, t.watermark, t.last_error, t.last_error_at,
-	t.last_valid, t.last_difference, t.last_validated
-FROM pythia.sync_state t JOIN pythia.worker w USING (worker_id)
+	t.last_valid, t.last_difference, t.last_validated,
+	-- it is told at least each five seconds; when nobody tells any more the lag grows
+	CASE WHEN t.live = 'live' THEN l.lag_seconds
+		+ greatest(0, extract(epoch FROM clock_timestamp() - l.seen_at)::float8 - 6) END AS lag_seconds,
+	CASE WHEN t.live = 'live' THEN l.lag_changes END AS lag_changes,
+	CASE WHEN t.live = 'live' THEN l.applied_until END AS applied_until
+FROM pythia.sync_state t JOIN pythia.worker w USING (worker_id) LEFT JOIN pythia.live_state l USING (worker_id)
 WHERE pg_catalog.pg_has_role(w.owner::oid, 'USAGE') OR pg_catalog.pg_has_role('pg_monitor', 'USAGE');
 COMMENT ON VIEW pythia.stat_sync IS 'counters of every table of every sync worker';
 COMMENT ON COLUMN pythia.stat_sync.worker IS 'name of the worker';
 COMMENT ON COLUMN pythia.stat_sync."table" IS 'the table, by its name in the source';
-COMMENT ON COLUMN pythia.stat_sync.state IS 'new, running, synced, failed, or interrupted (goes on where it stopped)';
+COMMENT ON COLUMN pythia.stat_sync.state IS 'new, running, synced, failed, or interrupted (goes on where it stopped); of a live worker also live, or aside (not followed for now: last_error says why)';
 COMMENT ON COLUMN pythia.stat_sync.runs IS 'runs that ended well';
 COMMENT ON COLUMN pythia.stat_sync.failures IS 'failed runs since the last good one';
 COMMENT ON COLUMN pythia.stat_sync.rows_synced IS 'rows applied or found equal, in all runs';
@@ -84,7 +90,7 @@ COMMENT ON COLUMN pythia.stat_sync.rows_deleted IS 'rows deleted, in all runs';
 COMMENT ON COLUMN pythia.stat_sync.rows_skipped IS 'rows left alone by the conflict rule, in all runs';
 COMMENT ON COLUMN pythia.stat_sync.rows_quarantined IS 'rows put into quarantine, in all runs';
 COMMENT ON COLUMN pythia.stat_sync.bytes IS 'bytes that travelled, in all runs';
-COMMENT ON COLUMN pythia.stat_sync.last_mode IS 'full or incremental';
+COMMENT ON COLUMN pythia.stat_sync.last_mode IS 'full, incremental or live';
 COMMENT ON COLUMN pythia.stat_sync.last_start IS 'when the last good run began';
 COMMENT ON COLUMN pythia.stat_sync.last_end IS 'when the last good run ended';
 COMMENT ON COLUMN pythia.stat_sync.watermark IS 'stamp from which the next incremental run reads';
@@ -93,6 +99,9 @@ COMMENT ON COLUMN pythia.stat_sync.last_error_at IS 'when it failed';
 COMMENT ON COLUMN pythia.stat_sync.last_valid IS 'what the last validation said';
 COMMENT ON COLUMN pythia.stat_sync.last_difference IS 'rows that differed in the last validation';
 COMMENT ON COLUMN pythia.stat_sync.last_validated IS 'when it was last validated';
+COMMENT ON COLUMN pythia.stat_sync.lag_seconds IS 'of a live worker: how far its target is behind; it grows while nobody follows';
+COMMENT ON COLUMN pythia.stat_sync.lag_changes IS 'of a live worker: logged changes of all its tables that waited when it was last seen';
+COMMENT ON COLUMN pythia.stat_sync.applied_until IS 'of a live worker: the target has what the source had committed before this, by the source''s clock';
 
 CREATE VIEW pythia.stat_progress_sync WITH (security_barrier) AS
 SELECT p.pid, w.name AS worker, p.table_name AS "table", p.phase, p.rows AS rows_processed, p.total AS rows_total,

@@ -4,6 +4,7 @@
 #include "miscadmin.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/unix_time.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -192,7 +193,7 @@ static void host_log(void *context, pythia_log_level level, const char *message)
 
 static int64_t host_now(void *context)
 {
-	return GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	return pythia_to_unix(GetCurrentTimestamp());
 }
 
 static const pythia_host backend_host = {

@@ -8,6 +8,7 @@
 #include "pgtime.h"
 #include "postgres/base/bridge.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/unix_time.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -15,9 +16,8 @@
 #include "utils/timestamp.h"
 
 /* Numbers made of seconds may repeat for a while: until then the last one is read again. */
-#define TIE_USECS        (10 * USECS_PER_SEC)
-#define MAX_HISTORY      64
-#define UNIX_TO_POSTGRES ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+#define TIE_USECS   (10 * USECS_PER_SEC)
+#define MAX_HISTORY 64
 /* Two clocks are not read at once. */
 #define CLOCK_STEP (100 * 1000)
 
@@ -282,7 +282,7 @@ int64 pythia_low_water_next(pythia_cdc_table *table, const pythia_boundary *boun
 	TimestampTz began = boundary->instant - lookback_of(table);
 
 	if (table->stamp_kind == PYTHIA_STAMP_INTEGER)
-		remember(table, seen_at, pythia_epoch_now(greatest, seen_at + UNIX_TO_POSTGRES));
+		remember(table, seen_at, pythia_epoch_now(greatest, pythia_to_unix(seen_at)));
 	if (boundary->hold)
 		return table->low;
 	switch (table->stamp_kind)

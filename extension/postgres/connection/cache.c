@@ -25,6 +25,7 @@ typedef struct kept_connection
 } kept_connection;
 
 static kept_connection *kept = NULL; /* the one used last comes first */
+static uint64 changes = 0;           /* of servers and user mappings, as far as this process was told */
 
 static void put_part(StringInfo key, const char *text)
 {
@@ -112,6 +113,7 @@ static void at_transaction_end(XactEvent event, void *arg)
 /* No I/O here: they are closed when next one is wanted, or at the transaction's end. */
 static void on_change(Datum arg, int cache, uint32 hash)
 {
+	changes++;
 	for (kept_connection *entry = kept; entry; entry = entry->next)
 		entry->stale = true;
 }
@@ -132,6 +134,12 @@ static void register_callbacks(void)
 	RegisterXactCallback(at_transaction_end, NULL);
 	before_shmem_exit(at_exit, (Datum) 0);
 	registered = true;
+}
+
+uint64 pythia_connections_changed(void)
+{
+	register_callbacks();
+	return changes;
 }
 
 /* A file that lies open for nothing is in its owner's way, and is opened in no time. */

@@ -21,6 +21,9 @@ extern bool pythia_connection_take(pythia_session *session, const pythia_endpoin
  */
 extern void pythia_connection_give_back(const pythia_endpoint *target, pythia_db *db, bool clean);
 
+/* Another number when a server or a user mapping has changed: what is in use since may be open to others, or to nobody. */
+extern uint64 pythia_connections_changed(void);
+
 /* Closes the idle ones; returns how many. */
 extern int pythia_connections_close_idle(void);
 

@@ -15,7 +15,7 @@
 extern long pythia_cdc_turn(const pythia_job *job);
 extern long pythia_sync_turn(const pythia_job *job);
 #define PYTHIA_TURN_OVER (-1L)
-/* What a helper does (sync_turn.c): its part of one turn. */
+/* What a helper does (sync_due.c): its part of one turn. */
 extern void pythia_sync_help(const pythia_job *job, int share);
 
 #endif

@@ -15,6 +15,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/host.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/unix_time.h"
 #include "postgres/local/plans.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -336,11 +337,6 @@ static void look_at_open(pythia_local *local, void *arg)
 	pythia_boundary_read(&look->boundary, look->own);
 }
 
-static int64_t since_1970(TimestampTz time)
-{
-	return time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-}
-
 static bool open_transactions(pythia_db *db, bool own, int64_t *now, int64_t *oldest, bool *hold, pythia_error *error)
 {
 	open_look look = {.own = own};
@@ -351,8 +347,8 @@ static bool open_transactions(pythia_db *db, bool own, int64_t *now, int64_t *ol
 		return true;
 	if (!local_run((pythia_local *) db, look_at_open, &look, error))
 		return false;
-	*now = since_1970(look.boundary.clock);
-	*oldest = since_1970(look.boundary.instant);
+	*now = pythia_to_unix(look.boundary.clock);
+	*oldest = pythia_to_unix(look.boundary.instant);
 	*hold = look.boundary.hold;
 	return true;
 }

@@ -13,6 +13,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/table_writer.h"
+#include "postgres/base/unix_time.h"
 #include "postgres/capture/image.h"
 #include "postgres/capture/nested.h"
 #include "postgres/journal/journal.h"
@@ -111,7 +112,7 @@ static void set_stamp(pythia_journal_entry *entry, Datum value)
 
 	if (!pythia_instant_read(TextDatumGetCString(value), &instant))
 		return;
-	entry->stamp = instant - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+	entry->stamp = pythia_from_unix(instant);
 	entry->has_stamp = IS_VALID_TIMESTAMP(entry->stamp);
 }
 

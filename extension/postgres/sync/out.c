@@ -1,12 +1,13 @@
 #include "postgres/sync/out.h"
 
 #include "postgres/base/bridge.h"
+#include "postgres/base/unix_time.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 static Datum stamp(int64_t unix_microseconds)
 {
-	return TimestampTzGetDatum(unix_microseconds - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+	return TimestampTzGetDatum(pythia_from_unix(unix_microseconds));
 }
 
 void pythia_sync_values(const char *table, const pythia_sync_result *result, const char *error, Datum *values,

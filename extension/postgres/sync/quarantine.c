@@ -147,6 +147,7 @@ PYTHIA_VERB(pythia_replay_quarantine)
 	bool nulls[PYTHIA_SYNC_COLUMNS];
 
 	pythia_require_owner(spec);
+	pythia_sync_refuse_live(spec);
 	call.rows = take_rows(spec->worker_id, table);
 	if (call.rows != NIL &&
 		!pythia_with_callbacks(pythia_sides_resolve(spec, true), table, NULL, replay_body, &call, &error))

@@ -7,6 +7,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/jsonb_node.h"
+#include "postgres/base/unix_time.h"
 #include "postgres/connection/cache.h"
 #include "postgres/sync/conflict.h"
 #include "postgres/sync/ranges.h"
@@ -64,7 +65,7 @@ pythia_sides *pythia_sides_resolve(const pythia_sync_spec *spec, bool write)
 	}
 	else
 	{
-		sides->source = pythia_endpoint_resolve_stored(spec->source, spec->source_owner, false);
+		sides->source = pythia_endpoint_resolve_stored(spec->source, spec->source_owner, write && spec->live);
 		sides->target = pythia_endpoint_resolve_stored(spec->target, spec->target_owner, write);
 	}
 	return sides;
@@ -217,11 +218,6 @@ static void load_state(const pythia_sync_spec *spec, const char *table, table_st
 	SPI_finish();
 }
 
-static Datum stamp(int64_t unix_microseconds)
-{
-	return TimestampTzGetDatum(unix_microseconds - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
-}
-
 static void save_state(const pythia_sync_spec *spec, const char *table, const pythia_sync_result *result)
 {
 	static const char sql[] =
@@ -245,8 +241,8 @@ static void save_state(const pythia_sync_spec *spec, const char *table, const py
 						Int64GetDatum(result->rows_quarantined),
 						Int64GetDatum(result->bytes),
 						CStringGetTextDatum(result->sync_mode ? result->sync_mode : ""),
-						stamp(result->start_time),
-						stamp(result->end_time),
+						TimestampTzGetDatum(pythia_from_unix(result->start_time)),
+						TimestampTzGetDatum(pythia_from_unix(result->end_time)),
 						TimestampTzGetDatum(spec->enabled_at)};
 	char nulls[15] = "              ";
 

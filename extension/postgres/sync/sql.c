@@ -54,6 +54,7 @@ PYTHIA_VERB(pythia_sync_table_sql)
 	Datum row;
 
 	pythia_require_owner(spec);
+	pythia_sync_refuse_live(spec);
 	row = sync_one(fcinfo, spec, pythia_argument_text(fcinfo, 1), overrides);
 	PG_RETURN_DATUM(row);
 }
@@ -128,6 +129,7 @@ static void sync_list(FunctionCallInfo fcinfo, const pythia_sync_spec *spec, Lis
 
 	pythia_rows_out_begin(fcinfo, &out);
 	pythia_require_owner(spec);
+	pythia_sync_refuse_live(spec);
 	sides = pythia_sides_resolve(spec, true);
 	tables = pythia_list_sync_tables(sides, tables);
 	say_in_turn(sides, tables);

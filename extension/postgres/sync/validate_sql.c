@@ -81,6 +81,8 @@ static void run(validate_call *call, bool write, pythia_sides_body body)
 	bool ok;
 
 	pythia_require_owner(call->spec);
+	if (write)
+		pythia_sync_refuse_live(call->spec);
 	sides = pythia_sides_resolve(call->spec, write);
 	pythia_progress_start(call->spec->worker_id, call->table);
 	ok = pythia_with_sides(sides, call->table, call->overrides, body, call, &error);

@@ -14,6 +14,7 @@
 #include "postgres/base/verb.h"
 #include "postgres/connection/connection.h"
 #include "postgres/local/driver.h"
+#include "postgres/sync/live.h"
 #include "postgres/sync/look.h"
 #include "postgres/worker/worker.h"
 #include "sync/sync.h"
@@ -29,18 +30,35 @@ static void bad_value(const char *what, const char *hint)
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", what), errhint("%s", hint)));
 }
 
-static void check_config(Jsonb *config)
+/* The tree as it is used; *live: what it says of live sync, where it asks for that. */
+static pythia_node *config_tree(Jsonb *config, pythia_live_options *live)
+{
+	pythia_node *tree = pythia_node_from_jsonb(config);
+	pythia_error error = PYTHIA_ERROR_INIT;
+
+	if (!pythia_live_wanted(tree))
+		return tree;
+	if (!pythia_live_options_read(tree, live, &error))
+		pythia_raise(&error);
+	pythia_live_configure(tree);
+	return tree;
+}
+
+/* Gives it as a tree. */
+static const pythia_node *check_config(Jsonb *config)
 {
 	pythia_sync_config ignored;
+	pythia_live_options live;
 	pythia_error error = PYTHIA_ERROR_INIT;
 	pythia_node *tree;
 
 	pythia_argument_bound((struct varlena *) config, "the options in sync_config");
-	tree = pythia_node_from_jsonb(config);
-	if (tree->type != PYTHIA_NODE_OBJECT)
+	if (!JB_ROOT_IS_OBJECT(config))
 		bad_value("sync_config must be a JSON object", "For example '{\"mode\": \"full\"}'.");
+	tree = config_tree(config, &live);
 	if (!pythia_sync_config_read(tree, NULL, NULL, &ignored, &error) || !pythia_validate_config_check(&ignored, &error))
 		pythia_raise(&error);
+	return tree;
 }
 
 static List *text_list(ArrayType *array)
@@ -127,6 +145,19 @@ static char *own_connection(const char *worker, const char *side)
 	return psprintf("%s_%s", worker, side);
 }
 
+/* What only the whole worker tells. */
+static void look(const pythia_sync_spec *spec)
+{
+	if (spec->live && spec->schedule_ms >= 0)
+		bad_value("a live sync worker has no schedule",
+				  "It follows the source all the time: leave the schedule out (0 takes it away). \"interval\" in"
+				  " sync_config says how long it waits between two looks for changes.");
+	if (spec->live && strcmp(spec->source, "local") == 0 && strcmp(spec->target, "local") == 0)
+		bad_value("source and target of a live sync worker are one database",
+				  "A trigger of your own keeps two tables of one database alike; live sync is for two databases.");
+	pythia_sync_worker_look(spec);
+}
+
 PYTHIA_VERB(pythia_create_sync_worker)
 {
 	static const char sql[] =
@@ -145,15 +176,14 @@ PYTHIA_VERB(pythia_create_sync_worker)
 		values[3] = DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 	else
 		values[3] = PG_GETARG_DATUM(3);
-	check_config(DatumGetJsonbP(values[3]));
+	config = check_config(DatumGetJsonbP(values[3]));
 	if (!PG_ARGISNULL(4))
 	{
 		check_tables(PG_GETARG_ARRAYTYPE_P(4));
-		check_names(pythia_node_from_jsonb(DatumGetJsonbP(values[3])), text_list(PG_GETARG_ARRAYTYPE_P(4)));
+		check_names(config, text_list(PG_GETARG_ARRAYTYPE_P(4)));
 	}
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), false);
-	config = pythia_node_from_jsonb(DatumGetJsonbP(values[3]));
 	worker_id = pythia_worker_create(PYTHIA_JOB_SYNC, name);
 	check_places(config, source, target);
 	pythia_sync_config_idle(config, warn_idle, NULL);
@@ -173,7 +203,7 @@ PYTHIA_VERB(pythia_create_sync_worker)
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_SOURCE);
 	pythia_connection_note_owner(worker_id, PYTHIA_USE_TARGET);
 	CommandCounterIncrement();
-	pythia_sync_worker_look(pythia_sync_spec_by_name(name));
+	look(pythia_sync_spec_by_name(name));
 	PG_RETURN_INT32(worker_id);
 }
 
@@ -200,17 +230,20 @@ PYTHIA_VERB(pythia_alter_sync_worker)
 								 "WHERE worker_id = $1";
 	Oid types[] = {INT4OID, TEXTOID, TEXTOID, JSONBOID, TEXTARRAYOID, INTERVALOID};
 	pythia_sync_spec *spec;
+	const pythia_node *config;
 	Datum values[6];
 	char nulls[7] = "      ";
 
 	spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
-	if (!PG_ARGISNULL(3))
-		check_config(PG_GETARG_JSONB_P(3));
+	config = PG_ARGISNULL(3) ? spec->config : check_config(PG_GETARG_JSONB_P(3));
 	if (!PG_ARGISNULL(4))
 		check_tables(PG_GETARG_ARRAYTYPE_P(4));
 	if (!PG_ARGISNULL(3) || !PG_ARGISNULL(4))
-		check_names(PG_ARGISNULL(3) ? spec->config : pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)),
-					PG_ARGISNULL(4) ? spec->tables : text_list(PG_GETARG_ARRAYTYPE_P(4)));
+		check_names(config, PG_ARGISNULL(4) ? spec->tables : text_list(PG_GETARG_ARRAYTYPE_P(4)));
+	/* what it has put into databases that are not its own any more */
+	if (!PG_ARGISNULL(1) || !PG_ARGISNULL(2) ||
+		(!PG_ARGISNULL(3) && !pythia_live_wanted(pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)))))
+		pythia_sync_live_leave(spec);
 	if (!PG_ARGISNULL(5))
 		check_schedule(PG_GETARG_INTERVAL_P(5), true);
 	values[0] = Int32GetDatum(spec->worker_id);
@@ -233,8 +266,8 @@ PYTHIA_VERB(pythia_alter_sync_worker)
 		pythia_connection_note_owner(spec->worker_id, PYTHIA_USE_TARGET);
 	CommandCounterIncrement();
 	if (!PG_ARGISNULL(3))
-		pythia_sync_config_idle(pythia_node_from_jsonb(PG_GETARG_JSONB_P(3)), warn_idle, NULL);
-	pythia_sync_worker_look(pythia_sync_spec_by_name(spec->name));
+		pythia_sync_config_idle(config, warn_idle, NULL);
+	look(pythia_sync_spec_by_name(spec->name));
 	pythia_wake_at_commit(spec->worker_id);
 	PG_RETURN_VOID();
 }
@@ -243,6 +276,7 @@ PYTHIA_VERB(pythia_drop_sync_worker)
 {
 	pythia_sync_spec *spec = pythia_sync_spec_by_name(pythia_argument_text(fcinfo, 0));
 
+	pythia_sync_live_leave(spec);
 	pythia_worker_drop(PYTHIA_JOB_SYNC, spec->name);
 	pythia_connection_disown(spec->source, own_connection(spec->name, "source"), spec->owner);
 	pythia_connection_disown(spec->target, own_connection(spec->name, "target"), spec->owner);
@@ -285,7 +319,9 @@ static pythia_sync_spec *read_spec(MemoryContext caller)
 	spec->owner = DatumGetObjectId(column(3, &isnull));
 	spec->source = TextDatumGetCString(column(4, &isnull));
 	spec->target = TextDatumGetCString(column(5, &isnull));
-	spec->config = pythia_node_from_jsonb(DatumGetJsonbP(column(6, &isnull)));
+	value = column(6, &isnull);
+	spec->live = pythia_live_wanted(pythia_node_from_jsonb(DatumGetJsonbP(value)));
+	spec->config = config_tree(DatumGetJsonbP(value), &spec->live_options);
 	value = column(7, &isnull);
 	if (!isnull)
 		spec->tables = text_list(DatumGetArrayTypeP(value));
@@ -343,6 +379,33 @@ pythia_sync_spec *pythia_sync_spec_by_id(int32 worker_id)
 		spec = read_spec(caller);
 	SPI_finish();
 	return spec;
+}
+
+char *pythia_sync_spec_mark(int32 worker_id)
+{
+	static const char sql[] = "SELECT pg_catalog.concat(w.enabled_at, ' ', s::text) FROM pythia.worker w "
+							  "JOIN pythia.sync_worker s USING (worker_id) WHERE w.worker_id = $1 AND w.enabled";
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(worker_id)};
+	MemoryContext caller = CurrentMemoryContext;
+	char *mark = NULL;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 1, types, values, NULL);
+	if (SPI_processed == 1)
+		mark = MemoryContextStrdup(caller, SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+	SPI_finish();
+	return mark;
+}
+
+void pythia_sync_refuse_live(const pythia_sync_spec *spec)
+{
+	if (spec->live)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("sync worker \"%s\" is live", spec->name),
+				 errdetail("Its background worker alone brings rows to the target, in windows."),
+				 errhint("Start it with pythia.start_sync; pythia.stat_sync shows how far it is, and"
+						 " pythia.validate_sync whether its tables are equal.")));
 }
 
 pythia_sync_spec *pythia_sync_spec_between(const char *source, const char *target, pythia_node *config)

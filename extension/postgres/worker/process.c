@@ -28,7 +28,8 @@ void pythia_worker_lock_keep(int32 worker_id)
 	(void) LockAcquire(&tag, ExclusiveLock, false, true);
 }
 
-bool pythia_process_lock(uint32 what, uint32 which)
+/* Waits a while for its last holder. */
+static bool acquire(uint32 what, uint32 which, bool session)
 {
 	LOCKTAG tag;
 	uint32 event = pythia_wait_event("PythiaWorkerStart");
@@ -36,13 +37,23 @@ bool pythia_process_lock(uint32 what, uint32 which)
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, what, which, PYTHIA_LOCK_CLASS);
 	for (int waited = 0; waited <= PATIENCE_MS; waited += 20)
 	{
-		if (LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+		if (LockAcquire(&tag, ExclusiveLock, session, true) != LOCKACQUIRE_NOT_AVAIL)
 			return true;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20L, event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return false;
+}
+
+bool pythia_process_lock(uint32 what, uint32 which)
+{
+	return acquire(what, which, true);
+}
+
+bool pythia_worker_lock_await(int32 worker_id)
+{
+	return acquire(PYTHIA_LOCK_WORKER, (uint32) worker_id, false);
 }
 
 static void fill_in(BackgroundWorker *worker, const char *type, const char *function)

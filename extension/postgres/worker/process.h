@@ -23,6 +23,8 @@
 extern bool pythia_process_lock(uint32 what, uint32 which);
 /* The lock of our worker, until the transaction ends, too. */
 extern void pythia_worker_lock_keep(int32 worker_id);
+/* Takes that lock until the transaction ends, so that no process is at the worker; false where one goes on. */
+extern bool pythia_worker_lock_await(int32 worker_id);
 
 /* Registers an executor for the workers of a role in this database, at a place that was claimed (roster.h).
  * False where no slot is free. */

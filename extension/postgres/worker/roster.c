@@ -239,6 +239,15 @@ void pythia_place_ask(Oid owner)
 	pythia_set_latch_of(pid);
 }
 
+void pythia_place_copies(bool copies)
+{
+	if (!pythia_my_place())
+		return;
+	LWLockAcquire(pythia_shmem->lock, LW_EXCLUSIVE);
+	pythia_my_place()->copies = copies;
+	LWLockRelease(pythia_shmem->lock);
+}
+
 /* ---- workers ---- */
 
 /* Under the lock. One role leaves places to others. */
@@ -498,6 +507,28 @@ pythia_job_slot *pythia_roster_take(Oid owner, long *wait)
 	if (next != 0)
 		*wait = Min(*wait, TimestampDifferenceMilliseconds(now, next));
 	return first;
+}
+
+bool pythia_roster_others_wait(Oid owner)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool copies_may;
+	bool result = false;
+
+	if (!pythia_shmem)
+		return false;
+	LWLockAcquire(pythia_shmem->lock, LW_SHARED);
+	copies_may = may_copy(owner, pythia_role_limit(owner));
+	for (int i = 0; i < pythia_shmem->njobs && !result; i++)
+	{
+		const pythia_job_slot *slot = &pythia_shmem->jobs[i];
+
+		result = slot->database == MyDatabaseId && slot->owner == owner && !slot->busy &&
+				 (slot->kind != PYTHIA_JOB_SYNC || copies_may) &&
+				 TimestampDifferenceExceeds(slot->due, now, QUANTUM_MS);
+	}
+	LWLockRelease(pythia_shmem->lock);
+	return result;
 }
 
 bool pythia_roster_put_back(pythia_job_slot *slot, long delay, bool failed)

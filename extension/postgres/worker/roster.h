@@ -37,6 +37,8 @@ extern void pythia_place_free_helpers(void);
 extern int pythia_role_limit(Oid owner);
 /* Makes room: the executor that is the easiest to spare ends soon. `owner`: it must be this one's; InvalidOid: any. */
 extern void pythia_place_ask(Oid owner);
+/* Whether this process is in the midst of a copy, in which nobody asks for its place. */
+extern void pythia_place_copies(bool copies);
 /* Whether a worker of the owner, in this database, would have to wait for a place. */
 extern pythia_claim pythia_place_outlook(Oid owner);
 
@@ -71,6 +73,9 @@ extern pythia_job_slot *pythia_roster_take(Oid owner, long *wait);
 /* After the turn: due again after so long; a wake meanwhile makes that now, unless it failed. False where it was taken out
  * meanwhile. */
 extern bool pythia_roster_put_back(pythia_job_slot *slot, long delay, bool failed);
+/* Whether another worker of this database and owner has been due for a second, and nobody serves it: a turn that could go
+ * on for ever makes room. */
+extern bool pythia_roster_others_wait(Oid owner);
 /* It does not run any more. */
 extern void pythia_roster_strike(pythia_job_slot *slot);
 

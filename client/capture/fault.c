@@ -12,6 +12,7 @@ static const struct
 	{"57014", PYTHIA_FAULT_CANCEL},
 
 	{"08", PYTHIA_FAULT_SOURCE},    /* connection */
+	{"25", PYTHIA_FAULT_SOURCE},    /* transactions: a server that is read only for now */
 	{"40", PYTHIA_FAULT_SOURCE},    /* serialization, deadlock */
 	{"53", PYTHIA_FAULT_SOURCE},    /* disk, memory, connections, limits */
 	{"55006", PYTHIA_FAULT_SOURCE}, /* in use */

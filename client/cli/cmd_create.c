@@ -532,7 +532,9 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	char own[32];
 	char common[32];
 	char ddl[32];
-	const char *names[] = {common, own, ddl, NULL};
+	const char *names[] = {common, own, NULL, NULL, NULL};
+	int n = 2;
+	bool live = c->sync && strcmp(cli_text(args, "mode", ""), "live") == 0;
 	const char *tables = cli_text(args, "tables", NULL);
 	char *here;
 
@@ -561,14 +563,18 @@ static bool create(creation *c, const cli_args *args, pythia_error *error)
 	snprintf(own, sizeof(own), "%s-%s", c->sync ? "sync" : "cdc", host);
 	snprintf(ddl, sizeof(ddl), "tables-%s", engines[c->engine]);
 	/* it runs from the shell, wherever the databases are, and needs no timestamps */
-	if (c->sync && strcmp(cli_text(args, "mode", ""), "live") == 0)
+	if (live)
 	{
 		if (wrong_option(args, "timestamp-column", "--mode live", error))
 			return false;
 		names[0] = "sync-live";
-		names[1] = c->example ? ddl : NULL;
-		names[2] = NULL;
+		n = 1;
 	}
+	if (c->sync)
+		names[n++] = "test-sync";
+	if (!live || c->example)
+		names[n++] = ddl;
+	names[n] = NULL;
 	return set_variables(c, args, error) && cli_variables_check(&c->variables, error) &&
 		   write_folder(c, names, cli_given(args, "force"), error);
 }

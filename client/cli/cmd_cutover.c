@@ -162,7 +162,6 @@ static int64_t milliseconds(const cli_args *args, const char *name, double other
 
 static int cut_over(const cli_args *args, pythia_error *error)
 {
-	const char *change = cli_text(args, "on-schema-change", "follow");
 	const char *within = cli_text(args, "within", "checksum");
 	cli_pair pair;
 	pythia_cutover_result result = {0};
@@ -180,9 +179,7 @@ static int cut_over(const cli_args *args, pythia_error *error)
 								  .name = cli_text(args, "name", NULL),
 								  .tables = pair.tables,
 								  .ntables = pair.ntables,
-								  .on_change = strcmp(change, "stop") == 0     ? PYTHIA_LIVE_STOP
-											   : strcmp(change, "ignore") == 0 ? PYTHIA_LIVE_IGNORE
-																			   : PYTHIA_LIVE_FOLLOW,
+								  .on_change = pythia_live_change_of(cli_text(args, "on-schema-change", "follow")),
 								  .rehearse = cli_given(args, "rehearse"),
 								  .reverse = cli_given(args, "reverse"),
 								  .compare_within = strcmp(within, "none") != 0,

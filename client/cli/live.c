@@ -89,15 +89,6 @@ void cli_live_close(cli_live *live)
 	live->source = live->target = NULL;
 }
 
-static pythia_live_change on_change(const cli_args *args)
-{
-	const char *word = cli_text(args, "on-schema-change", "follow");
-
-	return strcmp(word, "stop") == 0     ? PYTHIA_LIVE_STOP
-		   : strcmp(word, "ignore") == 0 ? PYTHIA_LIVE_IGNORE
-										 : PYTHIA_LIVE_FOLLOW;
-}
-
 bool cli_live_open(cli_live *live, pythia_error *error)
 {
 	cli_pair *pair = live->pair;
@@ -105,7 +96,7 @@ bool cli_live_open(cli_live *live, pythia_error *error)
 						   .tables = pair->tables,
 						   .ntables = pair->ntables,
 						   .config = pair->config,
-						   .on_change = on_change(live->args),
+						   .on_change = pythia_live_change_of(cli_text(live->args, "on-schema-change", "follow")),
 						   .refresh = live->refresh};
 
 	cli_live_close(live);

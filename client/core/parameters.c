@@ -29,10 +29,9 @@ static const char *const postgres_anybody[] = {"host",
 											   "require_auth",
 											   "target_session_attrs",
 											   "load_balance_hosts",
-											   "mask_key",
 											   NULL};
-static const char *const postgres_file[] = {"passfile",    "password_file", "sslcert",   "sslkey",        "sslpassword",
-											"sslrootcert", "sslcrl",        "sslcrldir", "mask_key_file", NULL};
+static const char *const postgres_file[] = {"passfile",    "password_file", "sslcert",   "sslkey", "sslpassword",
+											"sslrootcert", "sslcrl",        "sslcrldir", NULL};
 static const char *const mysql_anybody[] = {"connect_timeout",
 											"charset",
 											"collation",
@@ -45,10 +44,8 @@ static const char *const mysql_anybody[] = {"connect_timeout",
 											"ssl_verify_cert",
 											"ssl_verify_identity",
 											"autocommit",
-											"mask_key",
 											NULL};
-static const char *const mysql_file[] = {"password_file", "mask_key_file", "ssl_ca", "ssl_capath",
-										 "ssl_cert",      "ssl_key",       NULL};
+static const char *const mysql_file[] = {"password_file", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", NULL};
 
 static bool among(const char *const *names, const char *name)
 {
@@ -60,6 +57,11 @@ static bool among(const char *const *names, const char *name)
 
 pythia_parameter_class pythia_parameter_class_of(pythia_engine engine, const char *name, const char *value)
 {
+	/* ours, of every engine; no server is told of them */
+	if (strcmp(name, "mask_key") == 0)
+		return PYTHIA_PARAMETER_ANYBODY;
+	if (strcmp(name, "mask_key_file") == 0)
+		return PYTHIA_PARAMETER_FILE;
 	switch (engine)
 	{
 		case PYTHIA_POSTGRESQL:
@@ -72,8 +74,6 @@ pythia_parameter_class pythia_parameter_class_of(pythia_engine engine, const cha
 				return PYTHIA_PARAMETER_ANYBODY;
 			return among(mysql_file, name) ? PYTHIA_PARAMETER_FILE : PYTHIA_PARAMETER_ADMIN;
 		case PYTHIA_SQLITE:
-			if (strcmp(name, "mask_key_file") == 0)
-				return PYTHIA_PARAMETER_FILE;
 			/* who may open the file at all is asked elsewhere; the driver takes mode and timeout alone */
 			break;
 	}

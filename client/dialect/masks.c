@@ -9,8 +9,6 @@
 #define DIGITS       64
 #define FEWEST       16
 #define PARTIAL_MOST 4 /* characters */
-/* Before the key in a statement; functions.c of SQLite's driver passes it, too. */
-#define MARK PYTHIA_MASK_MARK
 
 static bool is_text(const pythia_column *column)
 {
@@ -29,9 +27,10 @@ static void put_key(const pythia_db *db, const unsigned char pad[PYTHIA_HMAC_BLO
 {
 	bool postgres = db->engine == PYTHIA_POSTGRESQL;
 
-	pythia_buffer_printf(out, "%s'" MARK, postgres ? "pg_catalog.decode(pg_catalog.substr(" : "UNHEX(SUBSTR(");
+	pythia_buffer_printf(out, "%s'" PYTHIA_MASK_MARK,
+						 postgres ? "pg_catalog.decode(pg_catalog.substr(" : "UNHEX(SUBSTR(");
 	pythia_buffer_hex(out, pad, PYTHIA_HMAC_BLOCK);
-	pythia_buffer_printf(out, "', %d)%s)", (int) strlen(MARK) + 1, postgres ? ", 'hex'" : "");
+	pythia_buffer_printf(out, "', %d)%s)", (int) strlen(PYTHIA_MASK_MARK) + 1, postgres ? ", 'hex'" : "");
 }
 
 /* HMAC by the engine's own SHA-256, over the text's UTF-8. */
@@ -62,7 +61,7 @@ static void put_digest(const pythia_db *db, const char *key, const char *text, p
 			pythia_buffer_printf(out, ", CAST(CONVERT(%s USING utf8mb4) AS BINARY)), 256))), 256)", text);
 			break;
 		case PYTHIA_SQLITE:
-			pythia_buffer_puts(out, "pythia_hmac('" MARK);
+			pythia_buffer_puts(out, "pythia_hmac('" PYTHIA_MASK_MARK);
 			pythia_buffer_hex(out, inner, sizeof(inner));
 			pythia_buffer_hex(out, outer, sizeof(outer));
 			pythia_buffer_printf(out, "', CAST(%s AS TEXT))", text);

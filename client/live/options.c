@@ -7,6 +7,15 @@ const char *const pythia_live_others[] = {
 
 const char *const pythia_live_changes[] = {"follow", "stop", "ignore", NULL};
 
+pythia_live_change pythia_live_change_of(const char *word)
+{
+	int i = 0;
+
+	while (pythia_live_changes[i] != NULL && strcmp(pythia_live_changes[i], word) != 0)
+		i++;
+	return pythia_live_changes[i] != NULL ? (pythia_live_change) i : PYTHIA_LIVE_FOLLOW;
+}
+
 bool pythia_live_wanted(const pythia_node *config)
 {
 	const pythia_node *mode = pythia_node_get(config, "mode");

@@ -22,6 +22,8 @@ bool pythia_live_options_read(const pythia_node *config, pythia_live_options *op
 extern const char *const pythia_live_others[];
 /* Words of on_schema_change, in the order of pythia_live_change; the list ends in NULL. */
 extern const char *const pythia_live_changes[];
+/* Which of them it is; FOLLOW for any other. */
+pythia_live_change pythia_live_change_of(const char *word);
 /* Turns it into the sync_config of the copies that a live sync begins with; what is said of live sync is gone from it. */
 void pythia_live_configure(pythia_node *config);
 

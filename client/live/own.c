@@ -1,6 +1,7 @@
 /* Tables of ours, beside the user's. */
 #include <string.h>
 
+#include "capture/fault.h"
 #include "live/internal.h"
 
 void pythia_live_put_own(const pythia_db *db, const char *table, pythia_buffer *out)
@@ -82,43 +83,35 @@ bool pythia_live_make(pythia_db *db, const char *table, const char *columns, con
 
 bool pythia_live_put_away(pythia_db *db, const char *table, const char *name, pythia_error *error)
 {
-	pythia_buffer own = PYTHIA_BUFFER_INIT;
 	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	bool any = false;
-	bool ok;
+	pythia_result others = {0};
+	bool there;
+	bool last;
 
-	pythia_live_put_own(db, table, &own);
-	pythia_buffer_printf(&sql, "DELETE FROM %s WHERE worker = ", own.data);
+	pythia_buffer_puts(&sql, "SELECT 1 FROM ");
+	pythia_live_put_own(db, table, &sql);
+	pythia_buffer_puts(&sql, " WHERE worker <> ");
 	pythia_live_put_literal(db, name, &sql);
-	ok = pythia_db_exec(db, sql.data, NULL, error);
-	pythia_buffer_clear(&sql);
-	if (!ok && strcmp(error->sqlstate, "42P01") == 0)
-	{
-		pythia_error_reset(error);
-		pythia_buffer_free(&sql);
-		pythia_buffer_free(&own);
+	pythia_buffer_puts(&sql, " LIMIT 1");
+	if (!pythia_live_query(db, &sql, "n", &others, &there, error))
+		return false;
+	if (!there)
 		return true;
+	last = others.nrows == 0;
+	pythia_result_free(&others);
+	pythia_buffer_puts(&sql, last ? "DROP TABLE " : "DELETE FROM ");
+	pythia_live_put_own(db, table, &sql);
+	if (!last)
+	{
+		pythia_buffer_puts(&sql, " WHERE worker = ");
+		pythia_live_put_literal(db, name, &sql);
 	}
-	pythia_buffer_printf(&sql, "SELECT 1 FROM %s LIMIT 1", own.data);
-	ok = ok && pythia_db_any(db, sql.data, &any, error);
-	pythia_buffer_clear(&sql);
-	pythia_buffer_printf(&sql, "DROP TABLE %s", own.data);
-	ok = ok && (any || pythia_db_exec(db, sql.data, NULL, error));
-	pythia_buffer_free(&sql);
-	pythia_buffer_free(&own);
-	return ok;
+	return pythia_live_run(db, &sql, NULL, error);
 }
 
 bool pythia_live_is_tables(const pythia_live *live, const pythia_error *error)
 {
-	/* of connections, transactions, resources, operators and the system */
-	static const char *const others[] = {"08", "25", "40", "53", "57", "58", NULL};
+	bool broken = live->job.source->broken || live->job.target->broken;
 
-	if (live->job.source->broken || live->job.target->broken || pythia_sync_later(error) ||
-		error->error_class == PYTHIA_E_CANCELLED)
-		return false;
-	for (int i = 0; others[i] != NULL; i++)
-		if (strncmp(error->sqlstate, others[i], 2) == 0)
-			return false;
-	return true;
+	return !pythia_sync_later(error) && pythia_fault_among_tables(error, broken) == PYTHIA_FAULT_TABLE;
 }

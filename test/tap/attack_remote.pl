@@ -43,4 +43,42 @@ subtest 'a rollback here, a server there that is gone, and another encoding' => 
 	is($session->do('SELECT pg_backend_pid()'), $session->{pid}, 'and the session goes on');
 };
 
+# triggers write into a log with the rights of who made them: whoever can put another table in its place would get these
+subtest 'who owns the schema of a log' => sub {
+	my $folder = PostgreSQL::Test::Utils::tempdir();
+	$node->safe_psql('postgres', q{CREATE ROLE eve LOGIN});
+	$node->safe_psql('postgres', 'CREATE DATABASE eves OWNER eve');
+	$node->safe_psql('eves', 'CREATE EXTENSION pythia_db');
+	$node->safe_psql('eves', "SET ROLE eve; CREATE SCHEMA IF NOT EXISTS e; CREATE TABLE $_ (id int PRIMARY KEY, updated_at timestamptz DEFAULT now()); INSERT INTO $_ VALUES (1)") for 'e.t', 'public.p';
+	my $eves = pg_url($node, 'eves');
+	my $run = sub {
+		my $text = '';
+		IPC::Run::run([ $ENV{PYTHIA}, @_ ], '<', \undef, '>', \$text, '2>&1');
+		return $text;
+	};
+	my $refused = qr/triggers on table "\w" would lend your rights to role "eve".*owns schema.*options=-c%20role=eve/s;
+	for my $table ('e.t', 'public.p')
+	{
+		my $out = "sqlite:///$folder/copy.db";
+		like($run->('cdc', $eves, '--tables', $table, '--once', '--capture', 'trigger', '--state', "$folder/state.db"), $refused, "$table: pythia cdc");
+		like($run->('sync', '-s', $eves, '-t', $out, '--tables', $table, '--mode', 'live', '--once', '--config', '{"table_map": {"' . $table . '": "t"}}'), $refused, 'pythia sync --mode live');
+		my (undef, undef, $err) = $node->psql('postgres', qq{SELECT pythia.create_cdc_worker('eves', '{$table}', '$eves', options => '{"capture": "trigger"}')});
+		like($err, $refused, 'a CDC worker of another database');
+		$node->safe_psql('eves', qq{SELECT pythia.create_sync_worker('eves', 'local', '$out', '{"mode": "live", "table_map": {"$table": "t"}}', '{$table}'); SELECT pythia.start_sync('eves')});
+		ok(wait_for($node, q{SELECT last_error ~ 'would lend your rights to role "eve"' FROM pythia.worker_status WHERE name = 'eves'}, 't', 'eves'), 'a live worker of this one');
+		$node->safe_psql('eves', q{SELECT pythia.stop_sync('eves'); SELECT pythia.drop_sync_worker('eves')});
+	}
+	is($node->safe_psql('eves', q{SELECT count(*) FROM pg_proc WHERE prosecdef AND pronamespace <> 'pythia'::regnamespace}), '0', 'nothing is left that would run with our rights');
+	# as that role all goes on, and what she puts there is hers
+	like($run->('cdc', "$eves?options=-c%20role=eve", '--tables', 'e.t', '--once', '--capture', 'trigger', '--options', '{"start_from": "beginning"}', '--state', "$folder/eve.db"), qr/"id":\s*1/, 'as eve it is captured');
+	my $log = $node->safe_psql('eves', q{SELECT relname FROM pg_class WHERE relname ~ '^pythia_log_[0-9a-f]+$' AND relkind = 'r'});
+	my (undef, undef, $err) = $node->psql('eves', qq{SET ROLE eve; DROP TABLE e.$log;
+		CREATE TABLE e.$log (pythia_id bigserial, pythia_op text, pythia_at timestamptz DEFAULT now(), pythia_xid bigint, o jsonb, n jsonb);
+		CREATE FUNCTION e.evil() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN EXECUTE ''ALTER ROLE eve SUPERUSER''; RETURN NEW; END';
+		CREATE TRIGGER evil BEFORE INSERT OR DELETE ON e.$log FOR EACH ROW EXECUTE FUNCTION e.evil(); INSERT INTO e.t VALUES (2)});
+	$run->('cdc', "$eves?options=-c%20role=eve", '--tables', 'e.t', '--once', '--state', "$folder/eve.db");
+	is($node->safe_psql('eves', q{SELECT rolsuper FROM pg_roles WHERE rolname = 'eve'}), 'f', 'another table in its place gives her nothing');
+	$node->safe_psql('postgres', 'DROP DATABASE eves WITH (FORCE); DROP ROLE eve');
+};
+
 done_testing();

@@ -202,6 +202,8 @@ for my $i (1 .. 2)
 	$few->safe_psql('postgres', "INSERT INTO t$i VALUES (2)");
 	ok(wait_for($other, "SELECT count(*) FROM t$i", '2', 'two'), 'and goes on');
 }
+(undef, undef, $warned) = $few->psql('postgres', 'DROP EXTENSION pythia_db CASCADE');
+like($warned, qr/live sync "l1_\d+_[0-9a-f]+" has put into its source and target stays.*pythia sync --mode live --drop --name l1_/s, 'DROP EXTENSION tells what stays');
 
 # --- not preloaded ---
 my $plain = pg_node('plain', shared_preload_libraries => '');

@@ -23,6 +23,7 @@
 #include "nodes/parsenodes.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/remote/poll.h"
+#include "postgres/sync/live.h"
 #include "postgres/worker/control.h"
 #include "postgres/worker/database_hold.h"
 #include "postgres/worker/process.h"
@@ -202,6 +203,7 @@ static void utility(PlannedStmt *statement, const char *text, bool readOnlyTree,
 	if (drops_extension(statement->utilityStmt))
 	{
 		pythia_remote_all_triggers_go();
+		pythia_sync_live_all_stay();
 		pythia_control_look(false);
 		database = pythia_shmem ? MyDatabaseId : InvalidOid;
 	}

@@ -10,6 +10,7 @@
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
 #include "postgres/remote/poll.h"
+#include "postgres/sync/live.h"
 #include "postgres/worker/process.h"
 #include "storage/ipc.h"
 #include "utils/snapmgr.h"
@@ -28,6 +29,7 @@ void pythia_farewell_main(Datum arg)
 	if (OidIsValid(get_extension_oid("pythia_db", true)))
 	{
 		pythia_remote_all_triggers_go();
+		pythia_sync_live_all_stay();
 		/* should the database stay after all: then capture starts anew, and says so */
 		(void) pythia_catalog_run("DELETE FROM pythia.cdc_state WHERE log_name IS NOT NULL", 0, NULL, NULL, NULL);
 	}

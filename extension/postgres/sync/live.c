@@ -7,6 +7,7 @@
 #include "postgres/base/bridge.h"
 #include "postgres/base/catalog.h"
 #include "postgres/base/pg_compat.h"
+#include "postgres/base/subtransaction.h"
 #include "postgres/base/unix_time.h"
 #include "postgres/connection/cache.h"
 #include "postgres/sync/run.h"
@@ -16,6 +17,8 @@
 
 /* Bytes of the worker's own name in that of the live sync. */
 #define NAME_MOST 40
+
+#define HOW_TO_DROP "Take it away with: pythia sync --mode live --drop --name %s, with the same source and target."
 
 static Datum column(int number, bool *isnull)
 {
@@ -72,11 +75,8 @@ static void forget(int32 worker_id)
 
 static void warn_stays(const pythia_sync_spec *spec, const char *side, const char *live_name, const char *why)
 {
-	ereport(WARNING,
-			(errmsg("what sync worker \"%s\" has put into its %s stays there", spec->name, side),
-			 errdetail_internal("%s", why),
-			 errhint("Take it away with: pythia sync --mode live --drop --name %s, with the same source and target.",
-					 pythia_message_from_utf8(live_name))));
+	ereport(WARNING, (errmsg("what sync worker \"%s\" has put into its %s stays there", spec->name, side),
+					  errdetail_internal("%s", why), errhint(HOW_TO_DROP, pythia_message_from_utf8(live_name))));
 }
 
 /* Takes the error. */
@@ -130,6 +130,52 @@ void pythia_sync_live_leave(const pythia_sync_spec *spec)
 		leave_side(spec, sides, false, live_name);
 	}
 	forget(spec->worker_id);
+}
+
+static List *live_workers(void)
+{
+	static const char sql[] = "SELECT worker_id FROM pythia.live_state ORDER BY worker_id";
+	MemoryContext caller = CurrentMemoryContext;
+	List *ids = NIL;
+
+	SPI_connect();
+	pythia_catalog_execute(sql, 0, NULL, NULL, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		MemoryContext before = MemoryContextSwitchTo(caller);
+		bool isnull;
+
+		ids = lappend_int(ids, DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+		MemoryContextSwitchTo(before);
+	}
+	SPI_finish();
+	return ids;
+}
+
+static void all_stay(void *unused)
+{
+	ListCell *cell;
+
+	foreach (cell, live_workers())
+	{
+		char *live_name = pythia_sync_live_name(lfirst_int(cell));
+
+		ereport(WARNING, (errmsg("what live sync \"%s\" has put into its source and target stays there",
+								 pythia_message_from_utf8(live_name)),
+						  errdetail("Triggers at the source go on writing into their logs."),
+						  errhint(HOW_TO_DROP, pythia_message_from_utf8(live_name))));
+	}
+}
+
+static bool is_lasting(void *unused, const ErrorData *error)
+{
+	return ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_OPERATOR_INTERVENTION;
+}
+
+void pythia_sync_live_all_stay(void)
+{
+	/* a catalog that cannot be read is no reason to keep it */
+	(void) pythia_isolated(all_stay, is_lasting, NULL);
 }
 
 /* --- how far it is ------------------------------------------------------------------------------ */

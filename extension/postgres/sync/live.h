@@ -17,6 +17,10 @@ extern char *pythia_sync_live_name(int32 worker_id);
  */
 extern void pythia_sync_live_leave(const pythia_sync_spec *spec);
 
+/* Before all workers go with the extension or the database: warns of each that has put something elsewhere, and says how that
+ * is taken away. */
+extern void pythia_sync_live_all_stay(void);
+
 /* Writes down how far it is; `before`: what was counted when that was last done.  In a transaction. */
 extern void pythia_sync_live_note(int32 worker_id, const pythia_live_status *now, const pythia_live_status *before,
 								  int64 waiting);

@@ -156,7 +156,8 @@ my $totals = '';
 for my $round (1 .. 3)
 {
 	my $writer = fork // die;
-	if (!$writer) { $pg->psql('postgres', $transfer) for 1 .. 3; POSIX::_exit(0); }
+	# what dies in it must not end our servers
+	if (!$writer) { eval { $pg->psql("postgres", $transfer) for 1 .. 3 }; POSIX::_exit(0); }
 	for (1 .. 20) { $totals .= $other->safe_psql('shop', 'SELECT sum(balance) FROM account') . ' '; }
 	# the postmaster ends everybody, and begins again
 	my $pid = sql(q{SELECT coalesce(pid, 0) FROM pythia.worker_status WHERE name = 'shop'});

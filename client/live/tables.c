@@ -386,13 +386,28 @@ bool pythia_live_table_fit(pythia_live *live, pythia_live_table *table, pythia_e
 	return ok;
 }
 
+/* What an attempt has left behind: the next one makes a log of another name. The table was never followed. */
+static void forget_install(pythia_live *live, pythia_live_table *table)
+{
+	known item = {.schema = table->schema, .name = table->stored, .log = {.name = table->log.name}};
+	pythia_error ignored = PYTHIA_ERROR_INIT;
+
+	if (!live->job.source->broken && !remove_known(live->job.source, &item, &ignored))
+		pythia_error_reset(&ignored);
+	pythia_free(table->stored);
+	table->stored = NULL;
+}
+
 static bool install(pythia_live *live, pythia_live_table *table, pythia_error *error)
 {
 	table->log.name = pythia_log_name();
 	table->schema = pythia_strdup(table->source.table.schema);
 	table->stored = pythia_strdup(table->source.table.name);
-	return note(live, table, error) && pythia_log_install(&table->source, &table->log, error) &&
-		   pythia_live_table_save(live, table, error);
+	if (note(live, table, error) && pythia_log_install(&table->source, &table->log, error) &&
+		pythia_live_table_save(live, table, error))
+		return true;
+	forget_install(live, table);
+	return false;
 }
 
 /* Of a table that was copied by other options. */

@@ -651,7 +651,8 @@ subtest 'a tablespace that one may not use' => sub {
 
 # whoever adds a partition makes its trigger, so the functions of capture are open to all
 subtest 'partitions under trigger capture, and triggers forged' => sub {
-	my $url = pg_url($node);
+	# as alice: the log would lie in her schema, and she would get our rights by another table in its place
+	my $url = pg_url($node) . '?options=-c%20role=alice';
 	as('alice', q{CREATE TABLE a.orders (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE a.orders_1 PARTITION OF a.orders FOR VALUES FROM (0) TO (10);
 		CREATE TABLE a.orders_3 (id int PRIMARY KEY, v text)});
 	sql(q{GRANT USAGE ON SCHEMA a TO mallory});

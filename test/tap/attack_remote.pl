@@ -68,6 +68,7 @@ subtest 'who owns the schema of a log' => sub {
 		ok(wait_for($node, q{SELECT last_error ~ 'would lend your rights to role "eve"' FROM pythia.worker_status WHERE name = 'eves'}, 't', 'eves'), 'a live worker of this one');
 		$node->safe_psql('eves', q{SELECT pythia.stop_sync('eves'); SELECT pythia.drop_sync_worker('eves')});
 	}
+	is($node->safe_psql('eves', q{SELECT count(*) FROM pg_class WHERE relname ~ '^pythia_log'}), '0', 'no log stays');
 	is($node->safe_psql('eves', q{SELECT count(*) FROM pg_proc WHERE prosecdef AND pronamespace <> 'pythia'::regnamespace}), '0', 'nothing is left that would run with our rights');
 	# as that role all goes on, and what she puts there is hers
 	like($run->('cdc', "$eves?options=-c%20role=eve", '--tables', 'e.t', '--once', '--capture', 'trigger', '--options', '{"start_from": "beginning"}', '--state', "$folder/eve.db"), qr/"id":\s*1/, 'as eve it is captured');

@@ -351,42 +351,6 @@ static bool refuse_wide(const pythia_logger *w, pythia_error *error)
 		error, "Leave some out by option \"exclude_columns\", or use \"capture\": \"poll\" for this table.");
 }
 
-/*
- * Who owns the schema can drop the log, and put a table of his own in its place: then the triggers' function, which runs
- * with our rights, would run what he has put there with them.  So it has to be somebody who has these rights anyway.
- */
-static bool refuse_schema_owner(pythia_logger *w, pythia_error *error)
-{
-	const pythia_table *table = &w->table->table;
-	pythia_buffer sql = PYTHIA_BUFFER_INIT;
-	char *owner = NULL;
-	bool ok;
-
-	pythia_buffer_puts(&sql, "SELECT CASE WHEN NOT pg_catalog.pg_has_role(o.oid, current_user, 'MEMBER') THEN o.rolname"
-							 " END FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner"
-							 " JOIN pg_catalog.pg_roles o ON o.oid = CASE r.rolname WHEN 'pg_database_owner' THEN"
-							 " (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname ="
-							 " pg_catalog.current_database()) ELSE r.oid END WHERE n.nspname = ");
-	w->dialect->literal(&sql, table->schema, strlen(table->schema));
-	ok = pythia_db_text(w->table->db, sql.data, &owner, error);
-	pythia_buffer_free(&sql);
-	if (ok && owner != NULL)
-	{
-		pythia_fail(error, PYTHIA_E_USAGE, "42501", "triggers on table \"%s\" would lend your rights to role \"%s\"",
-					table->name, owner);
-		pythia_error_detail(error,
-							"That role owns schema \"%s\", in which the log lies that they write with your rights.",
-							table->schema);
-		pythia_error_hint(error,
-						  "Log in as that role, or act as it by \"?options=-c%%20role=%s\" in the URL of PostgreSQL;"
-						  " or poll the table.",
-						  owner);
-		ok = false;
-	}
-	pythia_free(owner);
-	return ok;
-}
-
 bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 {
 	const pythia_capture_table *table = w->table;
@@ -405,7 +369,7 @@ bool pythia_logger_refuse(pythia_logger *w, pythia_error *error)
 		case PYTHIA_MYSQL:
 			return refuse_engine(w, error) && refuse_cascades(w, error) && refuse_replica(w, error);
 		case PYTHIA_POSTGRESQL:
-			return refuse_unseen(w, error) && refuse_schema_owner(w, error);
+			return refuse_unseen(w, error);
 		default:
 			return true;
 	}

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "dialect/tokens.h"
 
 /* The row's columns are found before the function's variables, whatever they are named. */
@@ -319,6 +320,42 @@ static bool find_table(const pythia_logger *w, int64_t *relid, pythia_error *err
 	return ok;
 }
 
+/*
+ * Who owns the schema can drop the log, and put a table of his own in its place: then the triggers' function, which runs
+ * with our rights, would run what he has put there with them.  So it has to be somebody who has these rights anyway.
+ */
+static bool refuse_schema_owner(pythia_logger *w, pythia_error *error)
+{
+	const pythia_table *table = &w->table->table;
+	pythia_buffer sql = PYTHIA_BUFFER_INIT;
+	char *owner = NULL;
+	bool ok;
+
+	pythia_buffer_puts(&sql, "SELECT CASE WHEN NOT pg_catalog.pg_has_role(o.oid, current_user, 'MEMBER') THEN o.rolname"
+							 " END FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner"
+							 " JOIN pg_catalog.pg_roles o ON o.oid = CASE r.rolname WHEN 'pg_database_owner' THEN"
+							 " (SELECT d.datdba FROM pg_catalog.pg_database d WHERE d.datname ="
+							 " pg_catalog.current_database()) ELSE r.oid END WHERE n.nspname = ");
+	w->dialect->literal(&sql, table->schema, strlen(table->schema));
+	ok = pythia_db_text(w->table->db, sql.data, &owner, error);
+	pythia_buffer_free(&sql);
+	if (ok && owner != NULL)
+	{
+		pythia_fail(error, PYTHIA_E_USAGE, "42501", "triggers on table \"%s\" would lend your rights to role \"%s\"",
+					table->name, owner);
+		pythia_error_detail(error,
+							"That role owns schema \"%s\", in which the log lies that they write with your rights.",
+							table->schema);
+		pythia_error_hint(error,
+						  "Log in as that role, or act as it by \"?options=-c%%20role=%s\" in the URL of PostgreSQL;"
+						  " or poll the table.",
+						  owner);
+		ok = false;
+	}
+	pythia_free(owner);
+	return ok;
+}
+
 bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 {
 	bool parted = w->table->table.relation == PYTHIA_RELATION_PARTITIONED;
@@ -326,7 +363,7 @@ bool pythia_logger_put_triggers_postgres(pythia_logger *w, pythia_error *error)
 	int64_t relid;
 	bool ok;
 
-	if (!find_table(w, &relid, error))
+	if (!refuse_schema_owner(w, error) || !find_table(w, &relid, error))
 		return false;
 	pythia_buffer_puts(&w->sql, "CREATE FUNCTION ");
 	pythia_logger_put_name(w, "_f", true);

@@ -74,29 +74,12 @@ static bool check_words(const cli_args *args, pythia_error *error)
 	return pythia_error_hint(error, "--plan DIR writes files and does nothing; --use DIR does what they say.");
 }
 
-/* A sync_config of which only these options mean something here. */
-static bool check_config(const pythia_node *config, pythia_error *error)
-{
-	static const char *const known[] = {
-		"table_map", "column_map", "type_map", "default_map", "expressions",  "masks",      "zero_date",
-		"infinity",  "nan",        "nul_byte", "bad_utf8",    "out_of_range", "batch_size", "max_bytes_per_second",
-		"parallel",  "tables",     NULL};
-	const pythia_node *tables = pythia_node_get(config, "tables");
-	pythia_sync_config read;
-
-	for (const pythia_node *table = pythia_node_members(tables); table != NULL; table = table->next)
-		if (!pythia_node_only(table, known, "option of a migration", error))
-			return pythia_error_context(error, "options of table \"%s\"", table->name);
-	return pythia_node_only(config, known, "option of a migration", error) &&
-		   pythia_sync_config_read(config, NULL, NULL, &read, error);
-}
-
 static bool read_config(const cli_args *args, move *m, pythia_error *error)
 {
 	if (!cli_read_json_option(args, "config", false, &m->config, error))
 		return false;
 	m->config = cli_option_tree(args, engine_options, m->config, error);
-	return m->config != NULL && check_config(m->config, error);
+	return m->config != NULL && pythia_migrate_check_config(m->config, error);
 }
 
 static bool open_places(const cli_args *args, move *m, pythia_error *error)

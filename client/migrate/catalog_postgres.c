@@ -490,9 +490,9 @@ bool pythia_catalog_postgres(pythia_db *db, pythia_catalog *catalog, pythia_erro
 	reading r = {.query = {.db = db, .catalog = catalog, .error = error}, .schemas = schemas_condition(db, catalog)};
 	pythia_error ignored = PYTHIA_ERROR_INIT;
 	bool ok = db->driver->begin(db, PYTHIA_BEGIN_SNAPSHOT, error) &&
-			  pythia_db_exec(db, "SET LOCAL search_path = ''", NULL, error) && read_indexes(&r) && read_foreigns(&r) &&
-			  read_checks(&r) && read_storage(&r) && read_columns(&r) && read_sequences(&r) && read_enums(&r) &&
-			  read_domains(&r) && read_views(&r) && read_others(&r);
+			  pythia_db_exec(db, "SELECT pg_catalog.set_config('search_path', '', true)", NULL, error) &&
+			  read_indexes(&r) && read_foreigns(&r) && read_checks(&r) && read_storage(&r) && read_columns(&r) &&
+			  read_sequences(&r) && read_enums(&r) && read_domains(&r) && read_views(&r) && read_others(&r);
 
 	pythia_result_free(&r.query.result);
 	pythia_free(r.schemas);

@@ -8,6 +8,7 @@
 #include "core/visible.h"
 #include "dialect/short_name.h"
 #include "migrate/planner.h"
+#include "sync/sync.h"
 
 int pythia_migrate_count(const pythia_migrate_plan *plan, pythia_migrate_fate fate)
 {
@@ -159,6 +160,23 @@ static void sort_steps(pythia_migrate_plan *plan)
 				sorted[n++] = plan->steps[i];
 	pythia_free(plan->steps);
 	plan->steps = sorted;
+}
+
+/* A sync_config of which only these options mean something here. */
+bool pythia_migrate_check_config(const pythia_node *config, pythia_error *error)
+{
+	static const char *const known[] = {
+		"table_map", "column_map", "type_map", "default_map", "expressions",  "masks",      "zero_date",
+		"infinity",  "nan",        "nul_byte", "bad_utf8",    "out_of_range", "batch_size", "max_bytes_per_second",
+		"parallel",  "tables",     NULL};
+	const pythia_node *tables = pythia_node_get(config, "tables");
+	pythia_sync_config read;
+
+	for (const pythia_node *table = pythia_node_members(tables); table != NULL; table = table->next)
+		if (!pythia_node_only(table, known, "option of a migration", error))
+			return pythia_error_context(error, "options of table \"%s\"", table->name);
+	return pythia_node_only(config, known, "option of a migration", error) &&
+		   pythia_sync_config_read(config, NULL, NULL, &read, error);
 }
 
 bool pythia_migrate_make_plan(pythia_db *source, pythia_db *target, const pythia_migrate_options *options,

@@ -61,6 +61,8 @@ typedef struct pythia_migrate_options
 	int nschemas;
 } pythia_migrate_options;
 
+/* Whether every option of the config, also of single tables, means something for a migration.  Class USAGE. */
+bool pythia_migrate_check_config(const pythia_node *config, pythia_error *error);
 /* Reads the source and says what is to be done; nothing is changed.  The plan is freed on failure as well. */
 bool pythia_migrate_make_plan(pythia_db *source, pythia_db *target, const pythia_migrate_options *options,
 							  pythia_migrate_plan *plan, pythia_error *error);

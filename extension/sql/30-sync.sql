@@ -202,3 +202,9 @@ CREATE FUNCTION pythia.discard_quarantine(worker text, table_name text DEFAULT N
 	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_discard_quarantine';
 COMMENT ON FUNCTION pythia.discard_quarantine(text, text) IS
 	'forgets quarantined rows of a worker, of one table or of all; with worker NULL those of sync_between; returns their number';
+
+CREATE FUNCTION pythia.plan_migration(source text, target text, options jsonb DEFAULT '{}')
+	RETURNS TABLE (step integer, object text, action text, statement text, reason text)
+	LANGUAGE C VOLATILE AS 'MODULE_PATHNAME', 'pythia_plan_migration';
+COMMENT ON FUNCTION pythia.plan_migration(text, text, jsonb) IS
+	'what "pythia migrate" would do to bring a whole database to another one: statements and copies in their order, then what is changed or not carried, and why; nothing is done';

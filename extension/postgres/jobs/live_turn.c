@@ -3,6 +3,7 @@
 #include "catalog/pg_type.h"
 #include "core/host.h"
 #include "core/stamp.h"
+#include "core/text.h"
 #include "dialect/short_name.h"
 #include "live/live.h"
 #include "pgstat.h"
@@ -120,11 +121,6 @@ static const char *state_of(const live_turn *t, int i, const char **why)
 	return pythia_live_wants_copy(t->live, i) ? "copying" : "live";
 }
 
-static bool is_same(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static void note_tables(live_turn *t)
 {
 	for (int i = 0; i < t->ntables; i++)
@@ -132,7 +128,7 @@ static void note_tables(live_turn *t)
 		const char *why;
 		const char *state = state_of(t, i, &why);
 
-		if (is_same(t->told[i], state) && is_same(t->told_why[i], why))
+		if (pythia_same_text(t->told[i], state) && pythia_same_text(t->told_why[i], why))
 			continue;
 		pythia_sync_live_note_table(t->job->worker_id, list_nth(t->tables, i), state, why);
 		t->told[i] = state;

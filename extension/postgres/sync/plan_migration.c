@@ -1,8 +1,6 @@
 /* plan_migration: what `pythia migrate` would do, as rows. */
 #include "postgres.h"
 
-#include "core/list.h"
-#include "core/memory.h"
 #include "migrate/plan.h"
 #include "postgres/base/arguments.h"
 #include "postgres/base/bridge.h"
